@@ -100,9 +100,7 @@ class Kind:
         """Make it; in a preview nothing is touched, the id may be empty and outputs may be `UNKNOWN`."""
         raise NotImplementedError
 
-    async def read(
-        self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]
-    ) -> Resource | None:
+    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
         """What is really there, or None. `state` and `inputs` are empty during an import."""
         raise NotImplementedError
 
@@ -179,7 +177,7 @@ def _guarded(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
     return call
 
 
-class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """The protocol's calls, in terms of a `Plugin`."""
 
     def __init__(self, plugin: Plugin, engine: engine_pb2_grpc.EngineStub | None) -> None:
@@ -222,7 +220,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
 
     @_guarded
     async def DiffConfig(self, request: Any, context: Any) -> Any:
-        # A provider's arguments say how to reach a server, not which objects there are: a change is never a replacement.
+        # A provider's arguments say how to reach a server, not which objects there are: never a replacement.
         same = decode(request.olds).values == decode(request.news).values
         changes = provider_pb2.DiffResponse.DIFF_NONE if same else provider_pb2.DiffResponse.DIFF_SOME
         return provider_pb2.DiffResponse(changes=changes)
@@ -250,9 +248,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
     @_guarded
     async def Diff(self, request: Any, context: Any) -> Any:
         state, news = decode(request.olds), decode(request.news)
-        diff = await self._kind(request.urn).diff(
-            self._context(request.urn), request.id, state.values, news.values
-        )
+        diff = await self._kind(request.urn).diff(self._context(request.urn), request.id, state.values, news.values)
         ignored = set(request.ignoreChanges)
         diff.changes = {path: kind for path, kind in diff.changes.items() if top(path) not in ignored}
         some = provider_pb2.DiffResponse.DIFF_SOME if diff.changes else provider_pb2.DiffResponse.DIFF_NONE

@@ -1,0 +1,66 @@
+"""The database of Visual Prompt Builder: what an environment is made of, and what it gives to others."""
+
+import pulumi
+import pulumi_aws
+import pulumi_postgresql
+
+import pg
+from components import (
+    Access,
+    AccessArgs,
+    Realtime,
+    RealtimeArgs,
+    Roles,
+    RolesArgs,
+    Server,
+    ServerArgs,
+    Storage,
+    StorageArgs,
+    Structure,
+    StructureArgs,
+)
+from local import objects
+from settings import Settings
+
+settings = Settings.load()
+stack = pulumi.get_stack()
+
+server = Server("server", ServerArgs(stack=stack, url=settings.url))
+login = {"host": server.host, "port": server.port, "password": server.password, "database": server.database}
+database = pg.Provider("pg", **login, user=server.user, lock_timeout=settings.lock_timeout)
+postgresql = pulumi_postgresql.Provider("postgresql", **login, username=server.user, sslmode="disable", superuser=True)
+aws = pulumi_aws.Provider(
+    "aws",
+    region=settings.region,
+    access_key=server.aws.access_key,
+    secret_key=server.aws.secret_key,
+    endpoints=[{"s3": server.aws.endpoint, "sts": server.aws.endpoint}],
+    s3_use_path_style=True,
+    skip_credentials_validation=True,
+    skip_metadata_api_check=True,
+    skip_requesting_account_id=True,
+)
+providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": postgresql, "aws": aws})
+
+
+def after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
+    """The options of a component that stands on others."""
+    return pulumi.ResourceOptions.merge(providers, pulumi.ResourceOptions(depends_on=list(components)))
+
+
+roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
+structure = Structure("structure", StructureArgs(database=server.database), after(roles))
+access = Access("access", AccessArgs(database=server.database), after(structure))
+object_bucket = f"visual-prompt-builder-{stack}-objects"
+adopt = False
+storage = Storage(
+    "storage", StorageArgs(object_bucket=object_bucket, buckets=settings.buckets, adopt=adopt), after(structure)
+)
+Realtime("realtime", RealtimeArgs(tables=("public.projects",)), after(structure))
+
+pulumi.export("admin_url", server.connection(server.user, server.password))
+for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("monitor_url", "monitor")):
+    pulumi.export(output, server.connection(role, roles.passwords[role]))
+pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
+pulumi.export("object_bucket", storage.object_bucket)
+pulumi.export("s3_endpoint", server.aws.endpoint)

@@ -1,0 +1,24 @@
+"""The parts of an environment, in the order in which they are built."""
+
+from components.server import Server, ServerArgs
+
+from components.roles import Roles, RolesArgs  # isort: skip
+from components.structure import Structure, StructureArgs  # isort: skip
+from components.access import Access, AccessArgs  # isort: skip
+from components.storage import Storage, StorageArgs  # isort: skip
+from components.realtime import Realtime, RealtimeArgs  # isort: skip
+
+__all__ = [
+    "Access",
+    "AccessArgs",
+    "Realtime",
+    "RealtimeArgs",
+    "Roles",
+    "RolesArgs",
+    "Server",
+    "ServerArgs",
+    "Storage",
+    "StorageArgs",
+    "Structure",
+    "StructureArgs",
+]

@@ -1,0 +1,73 @@
+"""Access: row security, row policies and grants, each as a closed list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+import pg
+import sqlfiles
+from components.base import Component
+from components.grants import GRANTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessArgs:
+    database: pulumi.Input[str]
+
+
+class Access(Component):
+    """Who may do what: grants open a door, row policies say to which rows."""
+
+    def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, vars(args), opts)
+        policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
+        tables = sorted({policy.table for policy in policies})
+        guards = {table: self._row_security(name, table, policies) for table in tables}
+        rules = [self._row_policy(name, policy, guards[policy.table]) for policy in policies]
+        for kind, objects in GRANTS.items():
+            for target, grants in objects.items():
+                self._grants(name, kind, target, grants, [*guards.values(), *rules])
+        self.register_outputs({"tables": tables})
+
+    def _row_security(self, name: str, table: str, policies: list[sqlfiles.RowPolicy]) -> pg.RowSecurity:
+        return pg.RowSecurity(
+            f"{name}-{table}",
+            table=table,
+            # The Storage API owns its tables and must not be bound as their owner.
+            forced=not table.startswith("storage."),
+            policies=sorted(policy.name for policy in policies if policy.table == table),
+            opts=self.child(),
+        )
+
+    def _row_policy(self, name: str, policy: sqlfiles.RowPolicy, guard: pg.RowSecurity) -> pg.Policy:
+        return pg.Policy(
+            f"{name}-{policy.name}",
+            table=policy.table,
+            name=policy.name,
+            kind=policy.kind,
+            command=policy.command,
+            roles=list(policy.roles),
+            using=policy.using,
+            check=policy.check,
+            comment=policy.comment,
+            place=policy.place,
+            opts=self.child(guard),
+        )
+
+    def _grants(
+        self,
+        name: str,
+        kind: str,
+        target: str,
+        grants: Mapping[str, list[str]],
+        policies: list[pulumi.Resource],
+    ) -> None:
+        # Policies before grants: no table is reachable before its rules stand.
+        pg.Grants(
+            f"{name}-{kind}-{target}",
+            kind=kind,
+            name=target,
+            grants=grants,
+            opts=self.child(*policies),
+        )

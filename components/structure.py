@@ -1,0 +1,100 @@
+"""The structure: schemas, extensions, what Supabase brings along, and the app's own migrations."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_postgresql as postgresql
+
+import pg
+import sqlfiles
+from components.base import Component
+from components.grants import SCHEMAS as SCHEMA_GRANTS
+
+OWNER = "app_owner"
+# Schema to owner. `public` is there from the start and stays its owner's.
+SCHEMAS = {
+    "extensions": OWNER,
+    "auth": OWNER,
+    "storage": "supabase_storage_admin",
+    "next_auth": OWNER,
+    "analytics": OWNER,
+    "audit": OWNER,
+    "private": OWNER,
+    "ops": OWNER,
+}
+EXTENSIONS = ("pgcrypto", "pg_stat_statements", "pg_trgm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StructureArgs:
+    database: pulumi.Input[str]
+
+
+class Structure(Component):
+    """Everything that tables, policies and buckets stand on, and the tables."""
+
+    def __init__(self, name: str, args: StructureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, vars(args), opts)
+        schemas = {schema: self._schema(name, schema, owner, args) for schema, owner in SCHEMAS.items()}
+        extensions = [
+            postgresql.Extension(
+                f"{name}-{extension}",
+                name=extension,
+                schema="extensions",
+                database=args.database,
+                opts=self.child(schemas["extensions"]),
+            )
+            for extension in EXTENSIONS
+        ]
+        closed = self._closed_by_default(name, args)
+        doors = [
+            pg.Grants(
+                f"{name}-schema-{schema}",
+                kind="schema",
+                name=schema,
+                grants=grants,
+                opts=self.child(*([schemas[schema]] if schema in schemas else [])),
+            )
+            for schema, grants in SCHEMA_GRANTS.items()
+        ]
+        platform = self._steps(f"{name}-platform", "sql/platform", None, [*doors, *extensions, closed])
+        self._steps(f"{name}-migrations", "sql/migrations", OWNER, [platform])
+        self.register_outputs({"schemas": sorted(SCHEMAS)})
+
+    def _schema(self, name: str, schema: str, owner: str, args: StructureArgs) -> postgresql.Schema:
+        return postgresql.Schema(
+            f"{name}-{schema}",
+            name=schema,
+            owner=owner,
+            database=args.database,
+            opts=self.child(),
+        )
+
+    def _closed_by_default(self, name: str, args: StructureArgs) -> postgresql.DefaultPrivileges:
+        """PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted."""
+        return postgresql.DefaultPrivileges(
+            f"{name}-functions-closed",
+            owner=OWNER,
+            role="public",
+            object_type="function",
+            privileges=[],
+            database=args.database,
+            opts=self.child(),
+        )
+
+    def _steps(
+        self,
+        name: str,
+        folder: str,
+        role: str | None,
+        after: list[pulumi.Resource],
+    ) -> pg.MigrationSet:
+        history = "supabase_migrations.platform_migrations" if folder == "sql/platform" else None
+        return pg.MigrationSet(
+            name,
+            folder=folder,
+            role=role,
+            history=history,
+            steps={step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / folder)},
+            opts=self.child(*after),
+        )

@@ -1,0 +1,19 @@
+"""`python -m local ARGS…`: any Pulumi command, with the stack's local services ready. `pulumiw` ends here."""
+
+import sys
+
+from local.engine import EngineError, run
+from local.postgres import ServerError
+
+
+def main() -> int:
+    """Run Pulumi; what stands in its way is one line."""
+    try:
+        return run(sys.argv[1:])
+    except (EngineError, ServerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

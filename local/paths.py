@@ -1,0 +1,54 @@
+"""Where the local services of a stack keep what they need."""
+
+import hashlib
+import json
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def stack_folder(stack: str, checkout: Path = CHECKOUT) -> Path:
+    """The folder of one stack: endpoints, passwords, logs, moto's memory. Only its owner may look inside."""
+    folder = checkout / ".local" / stack
+    folder.mkdir(parents=True, exist_ok=True)
+    (checkout / ".local").chmod(0o700)
+    return folder
+
+
+def server_account() -> pwd.struct_passwd | None:
+    """The account that runs PostgreSQL when we are root, which the server refuses; None for an ordinary user."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise LookupError("neither the account postgres nor nobody exists; PostgreSQL can't run as root")
+
+
+def data_folder(folder: Path) -> Path:
+    """Where the server's files lie: in `folder`, or where another account can reach them when we are root."""
+    if server_account() is None:
+        return folder
+    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    return Path("/var/tmp") / f"visual-prompt-builder-{digest}"
+
+
+def reachable_by_others(path: Path) -> bool:
+    """Whether an account without rights of its own gets to `path` and may read it."""
+    resolved = path.resolve()
+    if not all(parent.stat().st_mode & 0o001 for parent in resolved.parents):
+        return False
+    return resolved.stat().st_mode & 0o005 == 0o005
+
+
+def write_private(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON that only its owner may read, whole or not at all."""
+    partial = path.with_suffix(".partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+        json.dump(content, handle, indent=2)
+    partial.replace(path)

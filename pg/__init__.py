@@ -1,0 +1,178 @@
+"""The program's view of the provider `pg`: one class per resource type; a test holds them equal to the schema.
+
+Arguments are keyword-only and carry the schema's names; the provider checks them and says what is wrong.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+from pulumi import Input
+
+
+class Provider(pulumi.ProviderResource):
+    """Where the server is and who we are there; `lockTimeout` in PostgreSQL's notation."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        host: Input[str],
+        port: Input[int],
+        user: Input[str],
+        password: Input[str],
+        database: Input[str],
+        lock_timeout: Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        arguments = {"host": host, "user": user, "password": password, "database": database}
+        # The engine takes a provider's arguments as text.
+        number = pulumi.Output.from_input(port).apply(lambda value: str(int(value)))
+        super().__init__("pg", name, {**arguments, "port": number, "lockTimeout": lock_timeout}, opts)
+
+
+class _Resource(pulumi.CustomResource):
+    """A resource whose outputs are declared as annotations by its class."""
+
+    def __init__(self, name: str, values: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
+        outputs = dict.fromkeys(type(self).__dict__.get("__annotations__", {}))
+        super().__init__(f"pg:index:{type(self).__name__}", name, {**values, **outputs}, opts)
+
+
+class Password(_Resource):
+    """A generated password and its SCRAM verifier; another `rotation` makes a new one."""
+
+    password: pulumi.Output[str]
+    verifier: pulumi.Output[str]
+
+    def __init__(self, name: str, *, rotation: Input[str], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {"rotation": rotation}, opts)
+
+
+class Role(_Resource):
+    """A role; attributes that aren't named are off, but for `inherit`."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        login: Input[bool] = False,
+        inherit: Input[bool] = True,
+        createrole: Input[bool] = False,
+        createdb: Input[bool] = False,
+        replication: Input[bool] = False,
+        bypassrls: Input[bool] = False,
+        superuser: Input[bool] = False,
+        limit: Input[int] = -1,
+        settings: Input[Mapping[str, str]] | None = None,
+        verifier: Input[str] | None = None,
+        comment: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class MigrationSet(_Resource):
+    """The numbered steps of a folder, step to checksum."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        folder: str,
+        steps: Mapping[str, str],
+        history: Input[str] | None = None,
+        role: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class RowSecurity(_Resource):
+    """Row security of one table, with the closed list of its policies."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        table: str,
+        policies: Sequence[str],
+        enabled: Input[bool] = True,
+        forced: Input[bool] = True,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class Policy(_Resource):
+    """One row policy."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        table: str,
+        name: str,
+        command: str,
+        roles: Sequence[str],
+        kind: str = "permissive",
+        using: str | None = None,
+        check: str | None = None,
+        comment: str | None = None,
+        place: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class Grants(_Resource):
+    """All grants on one object, role to privileges."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        kind: str,
+        name: Input[str],
+        grants: Mapping[str, Sequence[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class Bucket(_Resource):
+    """A row of `storage.buckets`; the limit is in bytes."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        bucket: str,
+        public: Input[bool] = False,
+        fileSizeLimit: Input[int] | None = None,
+        allowedMimeTypes: Input[Sequence[str]] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class Publication(_Resource):
+    """A publication and its tables."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        tables: Sequence[str],
+        operations: Sequence[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A constructor's arguments as properties: without `self`, the resource's own name and what wasn't given."""
+    own = {"self", "resource_name", "opts", "__class__"}
+    return {name: value for name, value in arguments.items() if name not in own and value is not None}

@@ -1,0 +1,1 @@
+"""The provider `pg`: what a PostgreSQL needs and no other provider has."""

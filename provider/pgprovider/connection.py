@@ -1,0 +1,124 @@
+"""The only place that connects: one pool, empty search path, timeouts, an application name."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import AsyncConnectionPool
+
+from pgprovider.errors import Unreachable, one_line
+from plugin.server import PluginError
+
+APPLICATION = "visual-prompt-builder/pg"
+CONNECTIONS = 4
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where the server is, who we are there, and how long we wait for a lock (PostgreSQL's notation)."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    sslmode: str = "prefer"
+    lock_timeout: str = "5s"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "dbname": self.database,
+            "sslmode": self.sslmode,
+            "connect_timeout": 15,
+            "application_name": APPLICATION,
+        }
+
+
+class Connections:
+    """Transactions on one database, opened when the first is asked for."""
+
+    def __init__(self, login: Login) -> None:
+        self.login = login
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._opening = asyncio.Lock()
+
+    async def _prepare(self, connection: Connection) -> None:
+        await connection.execute(
+            sql.SQL("set search_path = ''; set lock_timeout = {}; set client_min_messages = warning").format(
+                sql.Literal(self.login.lock_timeout)
+            )
+        )
+        await connection.commit()
+
+    async def _open(self) -> AsyncConnectionPool[Connection]:
+        async with self._opening:
+            if self._pool is None:
+                await self._probe()
+                pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+                    kwargs=self.login.parameters, configure=self._prepare, min_size=0, max_size=CONNECTIONS, open=False
+                )
+                await pool.open()
+                self._pool = pool
+            return self._pool
+
+    async def _probe(self) -> None:
+        """One try outside the pool, which would go on trying with a wrong password and then tell of a timeout."""
+        login = self.login
+        try:
+            connection = await psycopg.AsyncConnection.connect(**login.parameters)
+        except psycopg.Error as error:
+            said = " ".join(str(error).split()).rsplit("failed: ", 1)[-1]
+            raise Unreachable(
+                f"database {login.database} on {login.host}:{login.port} as {login.user}: {said}; "
+                "check that the server runs and that the login is right"
+            ) from None
+        await connection.close()
+
+    @asynccontextmanager
+    async def transaction(self, label: str, place: str | None = None) -> AsyncIterator[Connection]:
+        """One transaction; what PostgreSQL refuses in it is told as `label`'s failure."""
+        pool = await self._open()
+        try:
+            async with pool.connection() as connection:
+                yield connection
+        except PluginError:
+            raise
+        except psycopg.Error as error:
+            raise one_line(error, label, place) from None
+
+    async def close(self) -> None:
+        """End all sessions; open transactions are rolled back."""
+        if self._pool is not None:
+            await self._pool.close(timeout=1)
+            self._pool = None
+
+
+async def lock(connection: Connection, name: str) -> None:
+    """Hold the project's advisory lock on `name` until the transaction ends."""
+    await connection.execute(
+        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", [f"visual-prompt-builder {name}"]
+    )
+
+
+async def row(connection: Connection, query: str, parameters: list[Any]) -> dict[str, Any] | None:
+    """The first row of a query, by column name."""
+    rows_found = await rows(connection, query, parameters)
+    return rows_found[0] if rows_found else None
+
+
+async def rows(connection: Connection, query: str, parameters: list[Any]) -> list[dict[str, Any]]:
+    """The rows of a query, by column name."""
+    cursor = await connection.execute(query, parameters)
+    names = [column.name for column in cursor.description or []]
+    return [dict(zip(names, values, strict=True)) for values in await cursor.fetchall()]

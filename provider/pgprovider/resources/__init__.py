@@ -1,0 +1,22 @@
+"""The resource types, in the order in which an environment needs them."""
+
+from pgprovider.resources.base import ObjectKind
+from pgprovider.resources.bucket import Bucket
+from pgprovider.resources.grants import Grants
+from pgprovider.resources.migrations import MigrationSet
+from pgprovider.resources.password import Password
+from pgprovider.resources.policy import Policy
+from pgprovider.resources.publication import Publication
+from pgprovider.resources.role import Role
+from pgprovider.resources.rowsecurity import RowSecurity
+
+KINDS: list[type[ObjectKind]] = [
+    Password,
+    Role,
+    MigrationSet,
+    RowSecurity,
+    Policy,
+    Grants,
+    Bucket,
+    Publication,
+]

@@ -1,0 +1,204 @@
+"""Who may do what with one object: the whole list, so that a grant made by hand is a difference.
+
+Why not `pulumi-postgresql`'s Grant: `docs/decisions/0003-grants-are-closed-lists.md`.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import sql
+
+from pgprovider.connection import Connection, lock, row, rows
+from pgprovider.errors import Refused
+from pgprovider.resources.base import Field, ObjectKind, qualified, shown
+from plugin.server import CheckFailure
+
+PRIVILEGES = {
+    "table": {"select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain"},
+    "sequence": {"usage", "select", "update"},
+    "schema": {"usage", "create"},
+    "function": {"execute"},
+    "database": {"connect", "create", "temporary"},
+    "type": {"usage"},
+}
+COLUMN_PRIVILEGES = {"select", "insert", "update", "references"}
+ENTRY = re.compile(r"(?P<word>[a-z]+)(?:\((?P<columns>[A-Za-z_][\w, ]*)\))?")
+GRANTABLE = " with grant option"
+
+# Object, owner and access list of each kind; an absent list means PostgreSQL's defaults for that kind.
+RELATION = """select c.oid, c.relowner as owner, coalesce(c.relacl, pg_catalog.acldefault({code}, c.relowner)) as acl
+                from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+               where n.nspname = %s and c.relname = %s and c.relkind in ({kinds})"""
+LOOKUP = {
+    "table": RELATION.format(code="'r'", kinds="'r', 'p', 'v', 'm', 'f'"),
+    "sequence": RELATION.format(code="'s'", kinds="'S'"),
+    "schema": """select oid, nspowner as owner, coalesce(nspacl, pg_catalog.acldefault('n', nspowner)) as acl
+                   from pg_catalog.pg_namespace where nspname = %s""",
+    "database": """select oid, datdba as owner, coalesce(datacl, pg_catalog.acldefault('d', datdba)) as acl
+                     from pg_catalog.pg_database where datname = %s""",
+    "function": """select p.oid, p.proowner as owner, coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)) as acl
+                     from pg_catalog.pg_proc p where p.oid = pg_catalog.to_regprocedure(%s)::oid""",
+    "type": """select t.oid, t.typowner as owner, coalesce(t.typacl, pg_catalog.acldefault('T', t.typowner)) as acl
+                 from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+                where n.nspname = %s and t.typname = %s""",
+}
+ENTRIES = """select coalesce(r.rolname::text, 'public') as role, pg_catalog.lower(e.privilege_type) as word,
+                    e.is_grantable as grantable, null::text as column
+               from pg_catalog.aclexplode(%s::pg_catalog.aclitem[]) e
+               left join pg_catalog.pg_roles r on r.oid = e.grantee
+              where e.grantee <> %s"""
+COLUMN_ENTRIES = """select coalesce(r.rolname::text, 'public') as role, pg_catalog.lower(e.privilege_type) as word,
+                           e.is_grantable as grantable, a.attname::text as column
+                      from pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) e
+                      left join pg_catalog.pg_roles r on r.oid = e.grantee
+                     where a.attrelid = %s and a.attnum > 0 and not a.attisdropped and e.grantee <> %s"""
+
+
+class Grants(ObjectKind):
+    """`grant … on object to role`, `revoke …` for all that isn't in the list; the owner's own rights are left out."""
+
+    token = "pg:index:Grants"
+    fields = {
+        "kind": Field(str, "what sort of object", required=True, identity=True, choices=tuple(PRIVILEGES)),
+        "name": Field(
+            str, "the object, with its schema; a function with its argument types", required=True, identity=True
+        ),
+        "grants": Field(
+            dict, "role to privileges: `select`, `insert(title, body)`; `public` is everybody", required=True
+        ),
+    }
+
+    def label(self, inputs: Mapping[str, Any]) -> str:
+        return f"grants on {inputs['kind']} {inputs['name']}"
+
+    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+        return [
+            CheckFailure("grants", f"{role}: '{entry}' is no privilege on a {inputs['kind']}")
+            for role, entries in inputs["grants"].items()
+            for entry in entries
+            if not _valid(inputs["kind"], entry)
+        ]
+
+    def same(self, name: str, one: Any, other: Any) -> bool:
+        if name != "grants":
+            return super().same(name, one, other)
+        return _flat(one or {}) == _flat(other or {})
+
+    def paths(self, name: str, was: Any, wanted: Any) -> list[str]:
+        if name != "grants":
+            return super().paths(name, was, wanted)
+        was, wanted = was or {}, wanted or {}
+        roles = sorted(role for role in was.keys() | wanted.keys() if _of(was, role) != _of(wanted, role))
+        return [f'{name}["{role}"]' for role in roles]
+
+    def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
+        was, now = _flat(state.get(name) or {}), _flat(value or {})
+        changes = [f"{shown(_pretty(now - was))} was granted"] if now - was else []
+        changes += [f"{shown(_pretty(was - now))} was revoked"] if was - now else []
+        return f"{self.label(state)}: by hand, {' and '.join(changes)}"
+
+    async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+        found = await row(connection, LOOKUP[inputs["kind"]], _lookup(inputs))
+        if found is None:
+            return None
+        entries = await rows(connection, ENTRIES, [found["acl"], found["owner"]])
+        if inputs["kind"] == "table":
+            entries += await rows(connection, COLUMN_ENTRIES, [found["oid"], found["owner"]])
+        return {"kind": inputs["kind"], "name": inputs["name"], "grants": _grouped(entries)}
+
+    async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
+        raise Refused(f"{self.label(inputs)}: there is no such {inputs['kind']}")
+
+    async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        await self.alter(connection, found, inputs)
+
+    async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        await lock(connection, f"acl {new['kind']} {new['name']}")
+        was, wanted = _flat(found["grants"]), _flat(new["grants"])
+        # Revoking a whole-table privilege takes the column ones with it, so grants follow, all of that role's.
+        revoked = was - wanted
+        touched = {(role, word.removesuffix(GRANTABLE)) for role, word, _ in revoked}
+        granted = {entry for entry in wanted if entry not in was or (entry[0], entry[1]) in touched}
+        for role, word, column in sorted(revoked):
+            await connection.execute(_statement("revoke", new, role, word.removesuffix(GRANTABLE), column))
+        for role, word, column in sorted(granted):
+            await connection.execute(_statement("grant", new, role, word, column))
+
+    async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
+        found = await self.find(connection, state)
+        if found is not None:
+            await self.alter(connection, found, {**state, "grants": {}})
+
+
+Entry = tuple[str, str, str]
+
+
+def _valid(kind: str, entry: Any) -> bool:
+    match = ENTRY.fullmatch(entry) if isinstance(entry, str) else None
+    if not match or match["word"] not in PRIVILEGES[kind]:
+        return False
+    return match["columns"] is None or (kind == "table" and match["word"] in COLUMN_PRIVILEGES)
+
+
+def _flat(grants: Mapping[str, list[str]]) -> set[Entry]:
+    """One (role, privilege, column) for each; the column is empty for the whole object."""
+    flat = set()
+    for role, entries in grants.items():
+        for entry in entries:
+            word, _, columns = entry.partition("(")
+            suffix = GRANTABLE if columns.endswith(GRANTABLE) else ""
+            names = columns.removesuffix(GRANTABLE).removesuffix(")").split(",")
+            flat |= {(role, word + suffix, name.strip()) for name in names}
+    return flat
+
+
+def _of(grants: Mapping[str, list[str]], role: str) -> set[Entry]:
+    return _flat({role: grants.get(role, [])})
+
+
+def _pretty(entries: set[Entry]) -> list[str]:
+    return [f"{word}{f'({column})' if column else ''} to {role}" for role, word, column in sorted(entries)]
+
+
+def _grouped(entries: list[dict[str, Any]]) -> dict[str, list[str]]:
+    columns: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for entry in entries:
+        word = entry["word"] + (GRANTABLE if entry["grantable"] else "")
+        columns[entry["role"], word].append(entry["column"] or "")
+    grants: dict[str, list[str]] = defaultdict(list)
+    for (role, word), names in sorted(columns.items()):
+        plain, suffix = word.removesuffix(GRANTABLE), GRANTABLE if word.endswith(GRANTABLE) else ""
+        if "" in names:
+            grants[role].append(word)
+        listed = ", ".join(sorted(name for name in names if name))
+        if listed:
+            grants[role].append(f"{plain}({listed}){suffix}")
+    return dict(grants)
+
+
+def _lookup(inputs: Mapping[str, Any]) -> list[str]:
+    if inputs["kind"] in ("schema", "database", "function"):
+        return [inputs["name"]]
+    return list(qualified(inputs["name"]))
+
+
+def _statement(verb: str, target: Mapping[str, Any], role: str, word: str, column: str) -> sql.Composed:
+    privilege: sql.Composable = sql.SQL(word)
+    if column:
+        privilege = sql.SQL("{} ({})").format(privilege, sql.Identifier(column))
+    grantee = sql.SQL("public") if role == "public" else sql.Identifier(role)
+    connector = sql.SQL("to" if verb == "grant" else "from")
+    return sql.SQL("{} {} on {} {} {} {}").format(
+        sql.SQL(verb), privilege, sql.SQL(target["kind"]), _object(target), connector, grantee
+    )
+
+
+def _object(target: Mapping[str, Any]) -> sql.Composable:
+    if target["kind"] in ("schema", "database"):
+        return sql.Identifier(target["name"])
+    if target["kind"] == "function":
+        # `to_regprocedure` found it under this very text, so it is one function and nothing else.
+        return sql.SQL(target["name"])
+    return sql.Identifier(*qualified(target["name"]))

@@ -1,0 +1,138 @@
+"""A role: its attributes, its password's verifier, its settings.
+
+`pulumi-postgresql`'s Role can't adopt a role that exists and knows only four settings; this one does both.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import sql
+
+from pgprovider.connection import Connection, row
+from pgprovider.resources.base import Field, ObjectKind
+from plugin.server import CheckFailure
+
+ATTRIBUTES = {
+    "login": ("rolcanlogin", "login", "nologin"),
+    "inherit": ("rolinherit", "inherit", "noinherit"),
+    "createrole": ("rolcreaterole", "createrole", "nocreaterole"),
+    "createdb": ("rolcreatedb", "createdb", "nocreatedb"),
+    "replication": ("rolreplication", "replication", "noreplication"),
+    "bypassrls": ("rolbypassrls", "bypassrls", "nobypassrls"),
+    "superuser": ("rolsuper", "superuser", "nosuperuser"),
+}
+DEFAULTS = {"inherit": True}
+
+
+class Role(ObjectKind):
+    """`create role name with …`; `alter role name set …` for each setting."""
+
+    token = "pg:index:Role"
+    fields = {
+        "name": Field(str, "the role's name", required=True, identity=True),
+        **{
+            name: Field(bool, f"the attribute {words[1]}", default=DEFAULTS.get(name, False))
+            for name, words in ATTRIBUTES.items()
+        },
+        "limit": Field(int, "connections at a time; -1 is no limit", default=-1),
+        "settings": Field(dict, "run-time settings that a session of this login starts with"),
+        "verifier": Field(str, "a SCRAM verifier; a login without one can't log in by password", secret=True),
+        "comment": Field(str, "what the role is for"),
+    }
+
+    def label(self, inputs: Mapping[str, Any]) -> str:
+        return f"role {inputs['name']}"
+
+    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+        failures = []
+        if inputs["name"].startswith("pg_"):
+            failures.append(CheckFailure("name", "names that begin with pg_ are PostgreSQL's own"))
+        if inputs["superuser"]:
+            failures.append(CheckFailure("superuser", "must be false: no role of an app needs it"))
+        if not inputs.get("verifier", "SCRAM-SHA-256$").startswith("SCRAM-SHA-256$"):
+            failures.append(CheckFailure("verifier", "must be a SCRAM-SHA-256 verifier; a password is never sent"))
+        return failures
+
+    async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+        attributes = ", ".join(f"{column} as {name}" for name, (column, _, _) in ATTRIBUTES.items())
+        found = await row(
+            connection,
+            f"""select rolname as name, {attributes}, rolconnlimit as limit, rolconfig,
+                       pg_catalog.shobj_description(oid, 'pg_authid') as comment
+                  from pg_catalog.pg_roles where rolname = %s""",
+            [inputs["name"]],
+        )
+        if found is None:
+            return None
+        settings = dict(entry.split("=", 1) for entry in found.pop("rolconfig") or [])
+        return found | {"settings": settings or None, "verifier": await self._verifier(connection, inputs)}
+
+    async def _verifier(self, connection: Connection, inputs: Mapping[str, Any]) -> str | None:
+        """The stored verifier; where the login may not see it, the declared one, so that it is no difference."""
+        allowed = await row(
+            connection, "select pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select') as yes", []
+        )
+        if not allowed or not allowed["yes"]:
+            declared: str | None = inputs.get("verifier")
+            return declared
+        found = await row(
+            connection, "select rolpassword from pg_catalog.pg_authid where rolname = %s", [inputs["name"]]
+        )
+        return found["rolpassword"] if found else None
+
+    def same(self, name: str, one: Any, other: Any) -> bool:
+        return bool((one or None) == (other or None)) if name == "settings" else super().same(name, one, other)
+
+    async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
+        await connection.execute(sql.SQL("create role {}").format(sql.Identifier(inputs["name"])))
+        found = await self.find(connection, inputs)
+        await self.alter(connection, (found or {}) | {"verifier": None}, inputs)
+
+    async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        """A role with these attributes is taken over; its settings, password and comment become the declared ones."""
+        attributes = {name: found[name] for name in (*ATTRIBUTES, "limit")}
+        await super().adopt(connection, {**inputs, **attributes}, inputs)
+        await self.alter(connection, found, inputs)
+
+    async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        name = sql.Identifier(new["name"])
+        # Only what differs is named: a login without superuser may not even repeat the superuser-only attributes.
+        words: list[sql.Composable] = [
+            sql.SQL(on if new[attribute] else off)
+            for attribute, (_, on, off) in ATTRIBUTES.items()
+            if found[attribute] != new[attribute]
+        ]
+        if found["limit"] != new["limit"]:
+            words.append(sql.SQL("connection limit {}").format(sql.Literal(new["limit"])))
+        if found["verifier"] != new.get("verifier"):
+            words.append(sql.SQL("password {}").format(sql.Literal(new.get("verifier"))))
+        if words:
+            await connection.execute(sql.SQL("alter role {} with {}").format(name, sql.SQL(" ").join(words)))
+        for statement in _settings(name, found.get("settings") or {}, new.get("settings") or {}):
+            await connection.execute(statement)
+        if found.get("comment") != new.get("comment"):
+            comment = sql.Literal(new.get("comment"))
+            await connection.execute(sql.SQL("comment on role {} is {}").format(name, comment))
+
+    async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
+        await connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(state["name"])))
+
+
+def _settings(role: sql.Identifier, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[sql.Composed]:
+    statements = [
+        sql.SQL("alter role {} reset {}").format(role, _setting_name(name)) for name in found if name not in wanted
+    ]
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            # A list of schemas or libraries must stay a list: quoted as a whole it would be one long name.
+            entries = [entry.strip().strip('"') for entry in value.split(",")] if name in LISTS else [value]
+            literal = sql.SQL(", ").join(sql.Literal(entry) for entry in entries)
+            statements.append(sql.SQL("alter role {} set {} = {}").format(role, _setting_name(name), literal))
+    return statements
+
+
+LISTS = {"search_path", "session_preload_libraries"}
+
+
+def _setting_name(name: str) -> sql.Identifier:
+    return sql.Identifier(*name.split("."))

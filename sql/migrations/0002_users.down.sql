@@ -1,0 +1,7 @@
+-- 0002 users: takes people and their profiles away again.
+-- Lock: access exclusive on both tables. Duration: instant.
+-- Down: loses every person, their sign-in and their profile.
+
+drop table public.users;
+drop table next_auth.users;
+drop function private.tg_users__create_profile();

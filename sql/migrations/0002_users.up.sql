@@ -1,0 +1,95 @@
+-- 0002 users: a person, once as Auth.js must see them and once as the app may change them.
+-- Lock: new tables only, none. Duration: instant.
+-- Down: drops both tables: every sign-in and every profile is lost.
+
+-- Auth.js' adapters compare and hand on whole rows: one column more, even if null, breaks them. So no dates and no
+-- settings here, and two names in their spelling instead of ours.
+create table next_auth.users (
+    id uuid not null default private.uuid_v7(),
+    name text,
+    email text,
+    "emailVerified" timestamptz,
+    image text,
+    constraint users_pkey primary key (id),
+    -- The adapters rely on the database for this one: two sign-ins at once must not make two people.
+    constraint users_email_key unique (email)
+);
+
+alter table next_auth.users enable row level security;
+alter table next_auth.users force row level security;
+
+comment on table next_auth.users is 'People as Auth.js knows them, in the exact shape that its adapters expect.';
+comment on column next_auth.users.id is 'The sub claim of the person''s tokens.';
+comment on column next_auth.users.name is 'Name as the sign-in provider gave it.';
+comment on column next_auth.users.email is 'Address as the sign-in provider gave it; visible to Auth.js only.';
+comment on column next_auth.users."emailVerified" is 'When the person proved that the address is theirs.';
+comment on column next_auth.users.image is 'Picture as the sign-in provider gave it.';
+
+create table public.users (
+    id uuid not null,
+    display_name text,
+    avatar_url text,
+    locale text not null default 'en',
+    time_zone text not null default 'UTC',
+    settings jsonb not null default '{}',
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    constraint users_pkey primary key (id),
+    -- Auth.js deletes the person and expects the rest to follow.
+    constraint users_id_fkey foreign key (id) references next_auth.users (id) on delete cascade,
+    constraint users_display_name_check check (
+        char_length(display_name) between 1 and 100 and btrim(display_name) <> ''
+    ),
+    -- It ends in other people's pages: no javascript:, no data:, no plain http.
+    constraint users_avatar_url_check check (avatar_url like 'https://%' and char_length(avatar_url) <= 2048),
+    constraint users_locale_check check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' and char_length(locale) <= 35),
+    constraint users_time_zone_check check (char_length(time_zone) between 1 and 64),
+    -- Bounded, since people write it through the API directly: a row is no file store.
+    constraint users_settings_check check (
+        jsonb_typeof(settings) = 'object' and octet_length(settings::text) <= 65536
+    )
+);
+
+alter table public.users enable row level security;
+alter table public.users force row level security;
+
+comment on table public.users is 'Profile and settings of a person, one to one with next_auth.users.';
+comment on column public.users.id is 'The person, as in next_auth.users.';
+comment on column public.users.display_name is 'How the person wants to be called; begins as the provider''s name.';
+comment on column public.users.avatar_url is 'Picture, https only; begins as the provider''s picture.';
+comment on column public.users.locale is 'Language of the interface, as a BCP 47 tag.';
+comment on column public.users.time_zone is 'Zone in which times are shown, as an IANA name.';
+comment on column public.users.settings is 'Choices of the interface, by name; at most 64 KiB.';
+comment on column public.users.created_at is 'When the profile was made.';
+comment on column public.users.updated_at is 'When the profile last changed, set by trigger.';
+
+create trigger _100_updated_at
+before update on public.users
+for each row execute function private.tg__updated_at();
+
+-- Security definer, since neither Auth.js' login nor anybody else may write profiles of others. Row security is forced,
+-- so this also passes through the policy users_insert_sign_up, which is for the owner alone.
+create function private.tg_users__create_profile() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    -- What a provider sends is not ours to check: it is cut to fit, so that no odd name or picture stops a sign-up.
+    -- No "on conflict": the foreign key is why there can't be a profile before the person.
+    insert into public.users (id, display_name, avatar_url)
+    values (
+        NEW.id,
+        nullif(btrim(left(btrim(NEW.name), 100)), ''),
+        case when NEW.image like 'https://%' and char_length(NEW.image) <= 2048 then NEW.image end
+    );
+    return null;
+end
+$$;
+
+comment on function private.tg_users__create_profile() is 'Trigger, after insert: gives a new person a profile.';
+
+revoke execute on function private.tg_users__create_profile() from public;
+
+create trigger _200_create_profile
+after insert on next_auth.users
+for each row execute function private.tg_users__create_profile();

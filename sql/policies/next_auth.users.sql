@@ -1,0 +1,22 @@
+-- next_auth.users: Auth.js' login alone, which carries no claims and needs all rows; service_role bypasses.
+
+-- Auth.js looks people up by id, by address and by account.
+create policy users_select_authjs on next_auth.users
+    for select to authjs
+    using (true);
+
+-- Auth.js makes a person at their first sign-in.
+create policy users_insert_authjs on next_auth.users
+    for insert to authjs
+    with check (true);
+
+-- Auth.js keeps name, address and picture in step with the provider.
+create policy users_update_authjs on next_auth.users
+    for update to authjs
+    using (true)
+    with check (true);
+
+-- Auth.js deletes a person when asked to; everything they own follows.
+create policy users_delete_authjs on next_auth.users
+    for delete to authjs
+    using (true);

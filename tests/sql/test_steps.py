@@ -1,0 +1,200 @@
+"""The numbered steps: names and headers, up and down and up again, and what the files may not contain."""
+
+import os
+import re
+import secrets
+import subprocess
+
+import psycopg
+import pytest
+from psycopg import sql
+
+import sqlfiles
+from tests.sql import provision
+
+HALVES = sorted(path for kind in ("platform", "migrations") for path in (provision.SQL / kind).glob("*"))
+HEADER = (r"-- {number} {name}: \S.*\.", r"-- Lock: \S.*\. Duration: \S.*\.", r"-- Down: \S.*\.")
+# Newer pg_dumps put a random word here, so that no dump can smuggle in commands of psql.
+NOISE = re.compile(r"(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*|)")
+
+
+@pytest.fixture
+def dump(cluster, database):
+    """The definition of the whole database as text, by the pg_dump that belongs to the server."""
+
+    def run() -> str:
+        command = [cluster.programs / "pg_dump", "--schema-only", "-h", database.host, "-p", str(database.port)]
+        done = subprocess.run(
+            [*command, "-U", database.user, "-d", database.name],
+            env={**os.environ, "PGPASSWORD": database.password},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return "\n".join(line for line in done.stdout.splitlines() if not NOISE.fullmatch(line))
+
+    return run
+
+
+@pytest.mark.parametrize("path", HALVES, ids=lambda path: path.name)
+def test_a_half_is_named_by_number_and_words_and_begins_with_its_three_header_lines(path):
+    match = re.fullmatch(r"(\d{4})_([a-z][a-z0-9_]*)\.(up|down)\.sql", path.name)
+    assert match, f"{path.name} is not named NNNN_words.up.sql or NNNN_words.down.sql"
+    lines = path.read_text().split("\n")
+    for line, form in zip(lines, HEADER, strict=False):
+        assert re.fullmatch(form.format(number=match[1], name=match[2]), line), f"{path.name}: {line}"
+    assert lines[3] == "", f"{path.name}: the header has exactly three lines and then an empty one"
+
+
+@pytest.mark.parametrize("kind", ["platform", "migrations"])
+def test_numbers_have_no_gap_and_no_duplicate_and_both_halves(kind):
+    names = sorted(path.name for path in (provision.SQL / kind).iterdir())
+    numbers = [name[:4] for name in names]
+    steps = len(names) // 2
+    assert numbers == [f"{number:04}" for number in range(1, steps + 1) for _ in ("down", "up")]
+    assert len(sqlfiles.steps(provision.SQL / kind)) == steps
+
+
+def test_all_up_then_all_down_leaves_nothing_but_the_schemas(connection, dump):
+    empty = dump()
+    assert set(re.findall(r"^CREATE (\w+)", empty, re.MULTILINE)) == {"SCHEMA"}
+    provision.migrate_up(connection)
+    assert "CREATE TABLE" in dump()
+    provision.migrate_down(connection)
+    assert dump() == empty
+
+
+def test_up_again_after_all_down_gives_the_same_catalogue(connection, dump):
+    provision.migrate_up(connection)
+    provision.apply_policies(connection)
+    first = dump()
+    provision.drop_policies(connection)
+    provision.migrate_down(connection)
+    provision.migrate_up(connection)
+    provision.apply_policies(connection)
+    assert dump() == first
+
+
+def test_each_step_removes_on_its_way_down_exactly_what_it_brought(connection, dump):
+    for step, owner in [(step, None) for step in provision.steps("platform")] + [
+        (step, "app_owner") for step in provision.steps("migrations")
+    ]:
+        before = dump()
+        provision.run_half(connection, step.up, owner)
+        after = dump()
+        assert after != before, f"{step.name} does nothing"
+        provision.run_half(connection, step.down, owner)
+        assert dump() == before, f"{step.name} leaves something behind"
+        provision.run_half(connection, step.up, owner)
+        assert dump() == after
+
+
+def test_everything_goes_down_with_data_in_the_tables(connection, dump):
+    empty = dump()
+    provision.migrate_up(connection)
+    provision.add_people(connection)
+    connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
+    connection.execute("insert into storage.objects (bucket_id, name) values ('audio', 'x/y')")
+    provision.migrate_down(connection)
+    assert dump() == empty
+
+
+def test_the_platform_layer_can_run_on_itself_without_a_change(connection, dump):
+    provision.migrate_up(connection)
+    once = dump()
+    for step in provision.steps("platform"):
+        provision.run_half(connection, step.up)
+    assert dump() == once
+
+
+def test_the_storage_layer_goes_down_with_what_the_storage_api_built_on_it(connection, dump):
+    empty = dump()
+    provision.migrate_up(connection)
+    with connection.transaction():
+        connection.execute("set local role supabase_storage_admin")
+        connection.execute("create table storage.uploads (bucket_id text references storage.buckets (id))")
+        connection.execute(
+            "create function storage.search(prefix text) returns setof storage.objects language sql "
+            "as 'select * from storage.objects'"
+        )
+    provision.migrate_down(connection)
+    assert dump() == empty
+
+
+def test_a_step_leaves_the_role_of_its_transaction_as_it_was(connection):
+    for step in provision.steps("platform"):
+        with connection.transaction():
+            connection.execute(step.up.encode())
+            assert connection.execute("select current_user = session_user").fetchone() == (True,)
+
+
+def test_steps_run_as_a_login_that_is_no_superuser_but_a_member_of_the_owners(connection, database):
+    login, password = f"plain_{secrets.token_hex(4)}", secrets.token_hex(16)
+    connection.execute(
+        sql.SQL("create role {} login createrole createdb password {}").format(sql.Identifier(login), password)
+    )
+    try:
+        connection.execute(sql.SQL("grant app_owner, supabase_storage_admin to {}").format(sql.Identifier(login)))
+        connection.execute(
+            sql.SQL("alter database {} owner to {}").format(sql.Identifier(database.name), sql.Identifier(login))
+        )
+        with psycopg.connect(
+            host=database.host, port=database.port, dbname=database.name, user=login, password=password, autocommit=True
+        ) as plain:
+            provision.migrate_up(plain)
+            provision.apply_policies(plain)
+            provision.apply_grants(plain)
+            provision.drop_policies(plain)
+            provision.migrate_down(plain)
+    finally:
+        connection.execute(
+            sql.SQL("alter database {} owner to postgres; drop role {}").format(
+                sql.Identifier(database.name), sql.Identifier(login)
+            )
+        )
+
+
+def statements(kind: str) -> list[tuple[str, str]]:
+    """Each statement of sql/<kind> with its place, without comments inside."""
+    found = []
+    for path in sorted((provision.SQL / kind).glob("*.sql")):
+        for statement in sqlfiles.statements(path.read_text()):
+            found.append((f"{path.name}:{statement.line}", re.sub(r"--[^\n]*", "", statement.text)))
+    assert found
+    return found
+
+
+def test_migrations_grant_nothing_and_revoke_only_execute_from_public():
+    for place, text in statements("migrations"):
+        assert not re.match(r"grant\b|alter\s+default", text), f"{place}: grants are declared by the program"
+        if text.startswith("revoke"):
+            assert re.fullmatch(r"revoke execute on function [\w.]+\([\w, ]*\) from public", text), place
+
+
+def test_the_platform_grants_nothing_outside_its_own_schemas():
+    granted = [(place, text) for place, text in statements("platform") if text.startswith(("grant", "revoke"))]
+    assert granted
+    for place, text in granted:
+        assert re.search(r" on (schema (auth|storage)|(function|table) (auth|storage)\.\S+) (to|from) ", text), place
+        assert not re.search(r"\b(truncate|all)\b", text), f"{place}: truncate passes row security"
+
+
+def test_migrations_state_volatility_and_search_path_of_each_function():
+    functions = [(place, text) for place, text in statements("migrations") if re.match(r"create\s+function", text)]
+    assert functions
+    for place, text in functions:
+        head = text[: text.index("as $$")]
+        assert re.search(r"\b(volatile|stable|immutable)\b", head), f"{place}: volatility is not stated"
+        assert "set search_path = ''" in head, f"{place}: the search path is not pinned"
+
+
+def test_foreign_keys_state_what_a_delete_does():
+    keys = [
+        (place, key)
+        for kind in ("platform", "migrations")
+        for place, text in statements(kind)
+        for key in re.findall(r"references [\w.]+ \(\w+\)(.*)", text)
+    ]
+    assert keys
+    for place, rest in keys:
+        assert re.match(r" on delete (cascade|restrict|no action|set null)", rest), place

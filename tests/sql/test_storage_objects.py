@@ -1,0 +1,200 @@
+"""storage.objects: each person's folder in bucket audio, the guard on deletes, and the platform's functions."""
+
+import json
+
+import psycopg
+import pytest
+
+from tests.sql.provision import ADA, BOB, acting_as, refused
+
+SIGNED_IN = {"sub": ADA, "role": "authenticated"}
+UPLOAD = 'insert into storage.objects (bucket_id, name, metadata) values (%s, %s, \'{"mimetype": "audio/ogg"}\')'
+NAMES = "select bucket_id, name from storage.objects order by 1, 2"
+
+
+@pytest.fixture
+def audio(people):
+    """Buckets audio and other; Ada and Bob have a recording in each, in their own folders."""
+    people.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('other', 'other')")
+    for person in (ADA, BOB):
+        for bucket in ("audio", "other"):
+            people.execute(UPLOAD.encode(), (bucket, f"{person}/one.ogg"))
+    return people
+
+
+def test_a_person_sees_their_own_folder_of_bucket_audio_only(audio):
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        assert session.execute(NAMES.encode()).fetchall() == [("audio", f"{ADA}/one.ogg")]
+    assert len(audio.execute(NAMES.encode()).fetchall()) == 4
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated"])
+def test_nobody_sees_a_file_without_a_subject(audio, role):
+    with acting_as(audio, role, {"role": role}) as session:
+        assert session.execute(NAMES.encode()).fetchall() == []
+    assert len(audio.execute(NAMES.encode()).fetchall()) == 4
+
+
+@pytest.mark.parametrize("name", ["two.ogg", "project/two.ogg", "a/b/c/two.ogg", "é/ü.ogg"])
+def test_a_person_uploads_into_their_own_folder(audio, name):
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        session.execute(UPLOAD.encode(), ("audio", f"{ADA}/{name}"))
+        assert len(session.execute(NAMES.encode()).fetchall()) == 2, "uploaded, but not seen again"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "name"),
+    [
+        ("audio", f"{BOB}/two.ogg"),
+        ("audio", "two.ogg"),
+        ("audio", ADA),
+        ("audio", f"/{ADA}/two.ogg"),
+        ("audio", f"x/{ADA}/two.ogg"),
+        ("audio", f"{ADA}0/two.ogg"),
+        ("audio", f"{ADA.upper()}/two.ogg"),
+        ("other", f"{ADA}/two.ogg"),
+        ("audio", None),
+        (None, f"{ADA}/two.ogg"),
+    ],
+)
+def test_a_person_uploads_nowhere_else(audio, bucket, name):
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, bucket, name)
+    audio.execute(UPLOAD.encode(), (bucket, name))
+
+
+def test_a_visitor_uploads_nothing(audio):
+    with acting_as(audio, "anon", {"sub": ADA, "role": "anon"}) as session:
+        refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, "audio", f"{ADA}/two.ogg")
+    audio.execute(UPLOAD.encode(), ("audio", f"{ADA}/two.ogg"))
+
+
+def test_changes_reach_ones_own_files_only_and_do_not_move_them_out(audio):
+    move = "update storage.objects set name = %s"
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        assert session.execute(move.encode(), (f"{ADA}/moved.ogg",)).rowcount == 1
+        refused(session, psycopg.errors.InsufficientPrivilege, move, f"{BOB}/moved.ogg")
+        refused(session, psycopg.errors.InsufficientPrivilege, "update storage.objects set bucket_id = 'other'")
+
+
+def test_deletes_reach_ones_own_files_only(audio):
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        session.execute("set local storage.allow_delete_query = 'true'")
+        assert session.execute("delete from storage.objects").rowcount == 1
+    with acting_as(audio, "anon", {"role": "anon"}) as session:
+        session.execute("set local storage.allow_delete_query = 'true'")
+        assert session.execute("delete from storage.objects").rowcount == 0
+    assert len(audio.execute(NAMES.encode()).fetchall()) == 4
+
+
+@pytest.mark.parametrize("role", ["postgres", "supabase_storage_admin", "service_role", "authenticated", "anon"])
+@pytest.mark.parametrize("table", ["buckets", "objects"])
+def test_a_delete_by_sql_is_refused_to_everybody_until_the_transaction_says_so(audio, role, table):
+    for value in (None, "", "false", "TRUE"):
+        with acting_as(audio, role, SIGNED_IN) as session:
+            if value is not None:
+                session.execute("select set_config('storage.allow_delete_query', %s, true)", (value,))
+            message = refused(session, psycopg.errors.InsufficientPrivilege, f"delete from storage.{table}")
+            assert "orphan" in message
+
+
+def test_with_the_setting_an_empty_bucket_goes_and_a_full_one_stays(audio):
+    audio.execute("insert into storage.buckets (id, name) values ('empty', 'empty')")
+    with acting_as(audio, "service_role") as session:
+        session.execute("set local storage.allow_delete_query = 'true'")
+        assert session.execute("delete from storage.buckets where id = 'empty'").rowcount == 1
+        message = refused(session, psycopg.errors.ForeignKeyViolation, "delete from storage.buckets where id = 'audio'")
+        assert "objects_bucketId_fkey" in message
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated", "service_role"])
+@pytest.mark.parametrize("table", ["buckets", "objects"])
+def test_the_api_roles_cannot_truncate(audio, role, table):
+    with acting_as(audio, role, SIGNED_IN) as session:
+        statement = f"truncate storage.{table} cascade"
+        refused(session, psycopg.errors.InsufficientPrivilege, statement)
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated"])
+def test_people_neither_see_nor_change_buckets(audio, role):
+    with acting_as(audio, role, SIGNED_IN) as session:
+        assert session.execute("select * from storage.buckets").fetchall() == []
+        assert session.execute("update storage.buckets set file_size_limit = null").rowcount == 0
+        refused(
+            session, psycopg.errors.InsufficientPrivilege, "insert into storage.buckets (id, name) values ('x', 'x')"
+        )
+    assert audio.execute("select count(*) from storage.buckets").fetchone() == (2,)
+
+
+def test_service_role_works_with_every_file(audio):
+    with acting_as(audio, "service_role", {"role": "service_role"}) as session:
+        assert len(session.execute(NAMES.encode()).fetchall()) == 4
+        session.execute(UPLOAD.encode(), ("other", "anywhere.ogg"))
+
+
+def test_the_storage_apis_login_becomes_the_person_who_asks(audio):
+    with acting_as(audio, "supabase_storage_admin", SIGNED_IN) as session:
+        session.execute("select set_config('role', 'authenticated', true)")
+        assert session.execute(NAMES.encode()).fetchall() == [("audio", f"{ADA}/one.ogg")]
+
+
+def test_bucket_names_have_100_characters_at_most(audio):
+    insert = "insert into storage.buckets (id, name) values (%s, %s)"
+    audio.execute(insert.encode(), ("long", "x" * 100))
+    assert "at most 100" in refused(audio, psycopg.errors.RaiseException, insert, "longer", "x" * 101)
+    rename = "update storage.buckets set name = %s where id = 'audio'"
+    refused(audio, psycopg.errors.RaiseException, rename, "x" * 101)
+
+
+def test_a_changed_object_is_dated_and_its_path_is_split(audio):
+    audio.execute("update storage.objects set updated_at = '2001-01-01' where name = %s", (f"{ADA}/one.ogg",))
+    found = (
+        "select min(updated_at) > now() - interval '1 hour', min(path_tokens[1]) from storage.objects where name = %s"
+    )
+    assert audio.execute(found.encode(), (f"{ADA}/one.ogg",)).fetchone() == (True, ADA)
+
+
+@pytest.mark.parametrize("kind", ["ENABLED", "SUSPENDED", "anything"])
+def test_versioning_cannot_be_switched_on_yet(audio, kind):
+    refused(audio, psycopg.errors.CheckViolation, "update storage.buckets set versioning_status = %s", kind)
+
+
+@pytest.mark.parametrize(
+    ("path", "folders", "file", "ending"),
+    [
+        ("a/b/c.tar.gz", ["a", "b"], "c.tar.gz", "gz"),
+        ("noext", [], "noext", "noext"),
+        ("a/", ["a"], "", ""),
+        ("/a", [""], "a", "a"),
+    ],
+)
+def test_paths_come_apart_as_on_the_platform(provisioned, path, folders, file, ending):
+    parts = "select storage.foldername(%(p)s), storage.filename(%(p)s), storage.extension(%(p)s)"
+    assert provisioned.execute(parts.encode(), {"p": path}).fetchone() == (folders, file, ending)
+
+
+def test_the_operation_is_what_the_storage_api_says_with_or_without_its_prefix(provisioned):
+    ask = (
+        "select storage.operation(), storage.allow_only_operation('object.list'), "
+        "storage.allow_only_operation('storage.object.list'), storage.allow_only_operation('object.upload'), "
+        "storage.allow_any_operation(array['object.upload', 'storage.object.list']), storage.allow_only_operation('')"
+    )
+    with acting_as(provisioned, "authenticated") as session:
+        assert session.execute(ask.encode()).fetchone() == (None, False, False, False, False, False)
+        session.execute("set local storage.operation = 'storage.object.list'")
+        assert session.execute(ask.encode()).fetchone() == ("storage.object.list", True, True, False, True, False)
+
+
+def test_listing_ones_own_folder_reads_no_other_folders(audio):
+    audio.execute(
+        "insert into storage.objects (bucket_id, name) "
+        "select 'audio', gen_random_uuid() || '/' || n || '.ogg' from generate_series(1, 20000) as n"
+    )
+    audio.execute("analyze storage.objects")
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        explain = "explain (analyze, format json) select name from storage.objects where bucket_id = 'audio'"
+        plan = session.execute(explain.encode()).fetchone()[0][0]["Plan"]
+    text = json.dumps(plan)
+    assert "Seq Scan" not in text, text
+    assert plan.get("Rows Removed by Filter", 0) == 0, text
+    assert plan["Actual Rows"] == 1, text

@@ -1,0 +1,155 @@
+"""Two builds at a time, and builds that are cut off: real processes, real locks, real signals."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.toolchain.world import World, go, program
+from toolchain.cache import Cache
+from toolchain.progress import Progress
+
+
+@pytest.fixture
+def building(world: World) -> World:
+    """A machine on which a build of the engine takes a while, and nothing else is missing."""
+    program(world.path / "go", go("1.99.0"))
+    world.environ |= {"VPB_ENGINE": "build", "VPB_PLUGINS": "standins"}
+    return world
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Waits until something holds, ten seconds at most."""
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
+
+
+def started(world: World) -> bool:
+    return any(call.startswith("build") for call in world.calls("go"))
+
+
+def running(world: World) -> list[str]:
+    """The processes whose environment is this world's, but for those that asked."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environ, command = (folder / "environ").read_bytes(), (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(world.environ["CALLS"]) in environ and b"toolchain\0ensure" not in command:
+            found.append(os.fsdecode(command))
+    return found
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    process.send_signal(number)
+    return process.communicate(timeout=10)[1]
+
+
+def test_of_two_at_once_one_builds_and_the_other_waits_and_says_so_once(building: World) -> None:
+    first = building.start("ensure", GO_SECONDS="1")
+    until(lambda: started(building))
+    second = building.run("ensure", "--json")
+    assert first.wait(10) == 0
+    assert second.returncode == 0
+    lines = second.stderr.splitlines()
+    assert len(lines) == 1
+    assert lines[0].endswith(f": waiting for process {first.pid}, which is at it")
+    assert sum(call.startswith("build") for call in building.calls("go")) == 2
+    first.communicate()
+
+
+def test_a_build_that_was_killed_ends_its_commands_and_is_done_again(building: World) -> None:
+    first = building.start("ensure", GO_SECONDS="60")
+    until(lambda: started(building))
+    assert any("sleep" in command for command in running(building))
+    end(first, signal.SIGKILL)
+    until(lambda: not running(building))
+    (half,) = building.folders("engine-*")
+    assert building.refused("where") == "engine: not there yet; `python3 -m toolchain ensure` makes it"
+    done = building.run("ensure")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[0] == f"{half}: an earlier attempt was cut off and is made anew"
+    assert building.ensure()["source"] == "built"
+
+
+def test_a_second_build_waits_until_the_last_command_of_a_killed_one_has_ended(building: World) -> None:
+    """Even where the guard is killed too, and its command goes on."""
+    first = building.start("ensure", GO_SECONDS="2")
+    until(lambda: started(building))
+    guard = next(
+        int(folder.name)
+        for folder in Path("/proc").glob("[0-9]*")
+        if b"guard.py" in (folder / "cmdline").read_bytes()
+        and os.fsencode(building.environ["CALLS"]) in (folder / "environ").read_bytes()
+    )
+    os.kill(guard, signal.SIGSTOP)
+    first.kill()
+    os.kill(guard, signal.SIGKILL)
+    first.communicate()
+    assert running(building)
+    began = time.monotonic()
+    assert building.ensure()["source"] == "built"
+    assert time.monotonic() - began > 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_an_interrupted_build_ends_its_commands_and_leaves_nothing_that_counts(
+    building: World, number: signal.Signals, status: int
+) -> None:
+    first = building.start("ensure", GO_SECONDS="60")
+    until(lambda: started(building))
+    said = end(first, number)
+    assert first.returncode == status
+    assert "Traceback" not in said
+    until(lambda: not running(building))
+    if number == signal.SIGINT:
+        assert said.splitlines()[-1] == "interrupted; what was half made is gone"
+        assert building.folders("engine-*") == []
+        assert building.folders("tmp/*") == []
+    assert building.ensure()["source"] == "built"
+
+
+def test_clean_leaves_what_another_process_is_making(building: World) -> None:
+    first = building.start("ensure", GO_SECONDS="60")
+    until(lambda: started(building))
+    (name,) = building.folders("engine-*")
+    # Another version's build, as this version's clean sees it.
+    go_mod = building.checkout / "toolchain" / "engine" / "go.mod"
+    go_mod.write_text(go_mod.read_text() + "// changed\n")
+    done = building.run("clean")
+    assert f"{name}: stays, another process is at it" in done.stderr
+    assert building.folders("engine-*") == [name]
+    end(first, signal.SIGKILL)
+    until(lambda: not running(building))
+    assert name in building.run("clean").stdout
+    assert building.folders("engine-*") == []
+
+
+def test_notes_that_were_cut_count_as_none(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.write("notes.json", {"a": 1})
+    assert cache.read("notes.json") == {"a": 1}
+    (tmp_path / "notes.json").write_text('{"a"')
+    assert cache.read("notes.json") == {}
+
+
+def test_a_folder_whose_making_fails_is_gone(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+
+    def fail() -> None:
+        with cache.making("thing", Progress()) as making:
+            assert making
+            (making.folder / "part").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not (tmp_path / "thing").exists()
+    assert not cache.complete("thing")

@@ -1,0 +1,102 @@
+"""The toolchain: from git, make, Python and package registries to Pulumi's engine with everything it needs.
+
+Only the standard library is used, since this runs before any environment exists: `pulumiw` imports it, people run
+`python3 -m toolchain`. The three steps are `environment` (the venv), `engine` and `plugins`; `cache` is where they put
+what they make.
+"""
+
+from toolchain import python  # noqa: F401, I001  first: refuses an old Python before the rest fails on it
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from toolchain import engine, environment, plugins, versions
+from toolchain.cache import Cache
+from toolchain.context import Context
+from toolchain.engine import Source
+from toolchain.errors import ToolchainError, one_line_errors
+from toolchain.progress import Progress
+
+__all__ = ["Toolchain", "ToolchainError", "ensure"]
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A toolchain that is ready.
+
+    Args:
+        bin: holds the engine, its Python host and the scripts beside them.
+        source: where the engine came from.
+        standins: whether the plugins are the ones in `local/standins`, since the official ones can't be had.
+    """
+
+    cache: Path
+    venv: Path
+    bin: Path
+    pulumi: Path
+    version: str
+    source: Source
+    standins: bool
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """The environment for Pulumi and for everything that it starts; doing it twice changes nothing."""
+        first = [self.venv / "bin", self.bin]
+        if self.standins:
+            first.append(versions.CHECKOUT / "local" / "standins" / "bin")
+        folders = [str(folder) for folder in first]
+        rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in folders]
+        # Python would look there for its library, and not in the venv's.
+        environ = {name: value for name, value in base.items() if name != "PYTHONHOME"}
+        environ |= {
+            "PATH": os.pathsep.join([*folders, *rest]),
+            "PULUMI_HOME": base.get("PULUMI_HOME") or str(Cache(self.cache).home),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "VIRTUAL_ENV": str(self.venv),
+        }
+        if self.standins:
+            environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+        return environ
+
+    def as_json(self) -> dict[str, str | bool]:
+        """The fields as JSON has them."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+
+
+def ensure(
+    progress: Callable[[str], None] | None = None,
+    *,
+    retry: bool = False,
+    make: bool = True,
+    environ: Mapping[str, str] | None = None,
+) -> Toolchain:
+    """The toolchain, with what is missing of it made; where all is there, it says nothing and writes nothing.
+
+    Args:
+        progress: receives the lines that tell what goes on; without it they go to standard error.
+        retry: tries again for the official plugins, where an earlier try is remembered as failed.
+        make: False raises where something is missing, and makes nothing.
+        environ: stands for the process's own environment.
+
+    Raises:
+        ToolchainError: a step failed; its text is one line for the user.
+    """
+    context = context_of(progress, retry=retry, make=make, environ=environ)
+    with one_line_errors(context.cache.root):
+        venv = environment.ensure(context)
+        ready = engine.ensure(context, venv)
+        standins = plugins.ensure(context, ready)
+    return Toolchain(context.cache.root, venv, ready.bin, ready.bin / "pulumi", ready.version, ready.source, standins)
+
+
+def context_of(
+    progress: Callable[[str], None] | None = None,
+    *,
+    retry: bool = False,
+    make: bool = True,
+    environ: Mapping[str, str] | None = None,
+) -> Context:
+    """What the steps are given."""
+    environ = dict(os.environ if environ is None else environ)
+    return Context(Cache.of(environ), environ, Progress(progress), make, retry)

@@ -1,0 +1,67 @@
+"""`python3 -m toolchain [ensure|where|clean] [--json]`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+
+import toolchain
+from toolchain.clean import clean
+from toolchain.errors import one_line_errors
+from toolchain.progress import size
+
+COMMANDS = {
+    "ensure": "make what is missing; silent where nothing is",
+    "where": "show what is there; make nothing",
+    "clean": "remove from the cache what the present version doesn't use",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and gives its exit status; a failure is one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python3 -m toolchain", description=toolchain.__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    commands = "; ".join(f"{name}: {what}" for name, what in COMMANDS.items())
+    parser.add_argument("command", nargs="?", default="ensure", choices=COMMANDS, help=commands)
+    parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+    parser.add_argument("--retry", action="store_true", help="try again for the official plugins")
+    options = parser.parse_args(arguments)
+    try:
+        return _clean(options.json) if options.command == "clean" else _ensure(options)
+    except toolchain.ToolchainError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was half made is gone", file=sys.stderr)
+        return 130
+
+
+def _ensure(options: argparse.Namespace) -> int:
+    make = options.command == "ensure"
+    ready = toolchain.ensure(retry=options.retry and make, make=make)
+    if options.json:
+        print(json.dumps(ready.as_json()))
+    elif options.command == "where":
+        _table(ready.as_json())
+    return 0
+
+
+def _clean(as_json: bool) -> int:
+    context = toolchain.context_of()
+    with one_line_errors(context.cache.root):
+        removed = clean(context)
+    if as_json:
+        print(json.dumps(removed))
+    else:
+        total = f"{len(removed)} folders, {size(sum(removed.values()))}"
+        _table({**{name: size(number) for name, number in removed.items()}, "removed": total})
+    return 0
+
+
+def _table(rows: Mapping[str, object]) -> None:
+    for name, value in rows.items():
+        print(f"{name}: {str(value).lower() if isinstance(value, bool) else value}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The engine: the one on PATH if it will do, else the official release, else built from its Go modules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from toolchain import build, found, versions
+from toolchain.cache import Making, folder_size
+from toolchain.context import Context, key
+from toolchain.errors import BuildFailed, ToolchainError
+from toolchain.process import answer, run
+from toolchain.progress import size
+
+Source = Literal["path", "release", "built"]
+SUBJECT = "engine"
+# For guardrails of runtime `pypack`: the built host takes a pack of runtime `python` for a program.
+POLICY_HOST = """#!/bin/sh
+exec python -u . "$1"
+"""
+INSTALL = """
+import socket, sys
+from semver import VersionInfo
+from pulumi.automation import PulumiCommand
+socket.setdefaulttimeout(20)
+PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
+"""
+RELEASE_SECONDS = 900  # also for a slow line; where the host is not found, it gives up at once
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that is ready, in a folder of the cache."""
+
+    bin: Path
+    version: str
+    source: Source
+
+
+def release_name() -> str:
+    """The folder of the official release."""
+    version = versions.engine_version()
+    return f"engine-{version}-{key('release', version)}"
+
+
+def built_name() -> str:
+    """The folder of the engine built here; another one when a pinned module changes."""
+    files = sorted(file for folder in (versions.ENGINE_MODULE, versions.HOST_MODULE) for file in folder.iterdir())
+    return f"engine-{versions.engine_version()}-{key('built', *(file.read_bytes() for file in files))}"
+
+
+def ensure(context: Context, venv: Path) -> Engine:
+    """The engine, fetched or built if it isn't there."""
+    way = context.choice("VPB_ENGINE", "auto", "path", "release", "build")
+    if way in ("auto", "path") and (engine := _from_path(context, required=way == "path")):
+        return engine
+    if engine := _present(context, way):
+        return engine
+    context.must_make(SUBJECT)
+    if way in ("auto", "release") and (engine := _from_release(context, venv, required=way == "release")):
+        return engine
+    _fill(context, built_name(), lambda making: build.build(context, making, venv))
+    return _at(context, built_name(), "built")
+
+
+def _from_path(context: Context, *, required: bool) -> Engine | None:
+    finding = found.find(context)
+    if finding.reason:
+        if required:
+            raise ToolchainError(f"{SUBJECT}: VPB_ENGINE=path, but {finding.reason}")
+        return None
+    name = f"engine-{finding.version}-{finding.key}"
+    if not context.cache.complete(name):
+        context.must_make(SUBJECT)
+        _fill(context, name, finding.link)
+        context.progress.say(f"{SUBJECT}: pulumi {finding.version} from PATH ({finding.programs['pulumi']})")
+    return Engine(context.cache.root / name / "bin", finding.version, "path")
+
+
+def _present(context: Context, way: str) -> Engine | None:
+    if way in ("auto", "release") and context.cache.complete(release_name()):
+        return _at(context, release_name(), "release")
+    if way in ("auto", "build") and context.cache.complete(built_name()):
+        return _at(context, built_name(), "built")
+    return None
+
+
+def _from_release(context: Context, venv: Path, *, required: bool) -> Engine | None:
+    version = versions.engine_version()
+    log = context.cache.root / "logs" / f"{release_name()}.log"
+
+    def fetch(making: Making) -> None:
+        command = [venv / "bin" / "python", "-c", INSTALL, making.folder, version]
+        with context.progress.step(SUBJECT, f"official release of pulumi {version}") as step:
+            environ = context.environ | {"TMPDIR": str(making.scratch)}
+            run(command, log=making.log, kept=making.kept, environ=environ, timeout=RELEASE_SECONDS)
+            step.note = size(folder_size(making.folder))
+
+    try:
+        _fill(context, release_name(), fetch)
+    except BuildFailed as error:
+        if required:
+            raise ToolchainError(f"{SUBJECT}: the official release can't be had: {error}; log: {log}") from None
+        context.progress.say(f"{SUBJECT}: the official release can't be had here ({error}), so it is built")
+        return None
+    return _at(context, release_name(), "release")
+
+
+def _fill(context: Context, name: str, make: Callable[[Making], None]) -> None:
+    with context.cache.making(name, context.progress) as making:
+        if making:
+            make(making)
+            bin_folder = making.folder / "bin"
+            host = bin_folder / "pulumi-analyzer-policy-pypack"
+            host.write_text(POLICY_HOST, encoding="utf-8")
+            host.chmod(0o755)
+            # What doesn't start must not count as complete.
+            answer([bin_folder / "pulumi", "version"], context.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"})
+
+
+def _at(context: Context, name: str, source: Source) -> Engine:
+    return Engine(context.cache.root / name / "bin", versions.engine_version(), source)
+
+
+def current_names(context: Context) -> set[str]:
+    """The folders that belong to the present version, whichever way the engine came."""
+    finding = found.find(context)
+    return {release_name(), built_name(), f"engine-{finding.version}-{finding.key}"}
