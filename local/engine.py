@@ -12,8 +12,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -77,7 +77,19 @@ def _configuration(stack: str) -> Mapping[str, object]:
 
 
 def run(arguments: Sequence[str], stack: str | None = None) -> int:
-    """Run `pulumi ARGUMENTS` with what it needs; its exit status."""
+    """Run `pulumi ARGUMENTS` in the foreground, with what it needs; its exit status."""
+    with _prepared(arguments, stack) as variables:
+        return _child(["pulumi", *arguments], variables)
+
+
+def capture(arguments: Sequence[str], stack: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `pulumi ARGUMENTS` with what it needs; its exit status and what it wrote."""
+    with _prepared(arguments, stack) as variables:
+        return subprocess.run(["pulumi", *arguments], env=variables, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str, str]]:
     variables = environment()
     ours = "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER" in variables
     command = next((word for word in arguments if not word.startswith("-")), "")
@@ -90,10 +102,21 @@ def run(arguments: Sequence[str], stack: str | None = None) -> int:
     if ours:
         _drop_salts()
     try:
-        return _child(["pulumi", *arguments], variables)
+        yield variables
     finally:
         if ours:
             _drop_salts()
+
+
+def make_stack(stack: str) -> None:
+    """Make the stack, if it isn't there.
+
+    :raises EngineError: with what Pulumi said
+    """
+    if not exists(stack):
+        made = capture(["stack", "select", stack, "--create"])
+        if made.returncode:
+            raise EngineError(f"stack {stack} can't be made: {' '.join(made.stderr.split())}")
 
 
 def _say(message: str) -> None:
@@ -142,6 +165,18 @@ def _drop_salts() -> None:
 
 def _checkpoint(stack: str) -> Path:
     return CHECKOUT / ".local" / "state" / ".pulumi" / "stacks" / "database" / f"{stack}.json"
+
+
+def exists(stack: str) -> bool:
+    """Whether the stack was ever made; for a backend of the user's own, Pulumi is asked."""
+    if "PULUMI_BACKEND_URL" not in os.environ:
+        return _checkpoint(stack).exists()
+    return capture(["stack", "--stack", stack]).returncode == 0
+
+
+def any_stack() -> bool:
+    """Whether our own state holds any stack."""
+    return any(_checkpoint("x").parent.glob("*.json"))
 
 
 def release(stack: str) -> None:

@@ -86,6 +86,15 @@ class Grants(ObjectKind):
             return super().same(name, one, other)
         return _flat(one or {}) == _flat(other or {})
 
+    def observed(self, name: str, state: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
+        """A role's list stays as it was written where it means the same."""
+        if name != "grants":
+            return super().observed(name, state, found)
+        recorded, now = state.get(name) or {}, found[name]
+        kept = {role: recorded[role] for role in now if role in recorded and _of(recorded, role) == _of(now, role)}
+        kept |= {role: [] for role, entries in recorded.items() if not entries and role not in now}
+        return now | kept
+
     def paths(self, name: str, was: Any, wanted: Any) -> list[str]:
         if name != "grants":
             return super().paths(name, was, wanted)

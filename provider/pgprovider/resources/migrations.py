@@ -26,6 +26,8 @@ alter table {table} add column if not exists statements text[], add column if no
     add column if not exists applied_at timestamptz default pg_catalog.now();
 alter table {table} enable row level security;
 """
+TABLES_LEFT = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                  where n.nspname = %s"""
 # Tells a database from one that was made anew under the same name.
 DATABASE_IDENTITY = """select (select system_identifier from pg_catalog.pg_control_system()) || '/' || d.oid as identity
                          from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()"""
@@ -83,6 +85,11 @@ class MigrationSet(ObjectKind):
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         await self._run(context, state, {**state, "steps": {}})
+        schema, table = (sql.Identifier(*parts) for parts in _history_names(state["history"]))
+        async with self.database.transaction(self.label(state)) as connection:
+            await connection.execute(sql.SQL("drop table if exists {}").format(table))
+            if not await rows(connection, TABLES_LEFT, [qualified(state["history"])[0]]):
+                await connection.execute(sql.SQL("drop schema if exists {}").format(schema))
 
     async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
         inputs = inputs or {"folder": id, "history": HISTORY}
@@ -115,9 +122,8 @@ class MigrationSet(ObjectKind):
         label = self.label(new)
         async with self.database.transaction(label) as connection:
             await lock(connection, label)
-            schema, table = qualified(new["history"])
-            names = {"schema": sql.Identifier(schema), "table": sql.Identifier(schema, table)}
-            await connection.execute(sql.SQL(HISTORY_TABLE).format(**names))
+            schema, table = (sql.Identifier(*parts) for parts in _history_names(new["history"]))
+            await connection.execute(sql.SQL(HISTORY_TABLE).format(schema=schema, table=table))
             identity = await _identity(connection)
             recorded = await _recorded(connection, new["history"])
         known = dict(state.get("applied") or {}) if state.get("database") == identity else {}
@@ -167,6 +173,11 @@ class MigrationSet(ObjectKind):
                 sql.SQL("delete from {} where version = %s").format(sql.Identifier(*qualified(new["history"]))),
                 [name.split("_", 1)[0]],
             )
+
+
+def _history_names(history: str) -> tuple[tuple[str], tuple[str, str]]:
+    schema, table = qualified(history)
+    return (schema,), (schema, table)
 
 
 def _refused(folder: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[CheckFailure]:

@@ -22,6 +22,9 @@ ATTRIBUTES = {
     "superuser": ("rolsuper", "superuser", "nosuperuser"),
 }
 DEFAULTS = {"inherit": True}
+OWNS_NOTHING = """select 1 from pg_catalog.pg_roles r where r.rolname = %s and not exists (
+    select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid
+       and d.deptype = 'o' and d.classid <> 'pg_catalog.pg_default_acl'::regclass)"""
 
 
 class Role(ObjectKind):
@@ -115,7 +118,11 @@ class Role(ObjectKind):
             await connection.execute(sql.SQL("comment on role {} is {}").format(name, comment))
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
-        await connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(state["name"])))
+        name = sql.Identifier(state["name"])
+        if await row(connection, OWNS_NOTHING, [state["name"]]):
+            # What is left are privileges and defaults in this database; objects would be dropped by it as well.
+            await connection.execute(sql.SQL("drop owned by {}").format(name))
+        await connection.execute(sql.SQL("drop role if exists {}").format(name))
 
 
 def _settings(role: sql.Identifier, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[sql.Composed]:

@@ -35,6 +35,12 @@ class RowSecurity(ObjectKind):
             return [CheckFailure("enabled", "must be true: a table without row security is open to every grant")]
         return []
 
+    def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
+        if name != "policies":
+            return super().drift(name, state, value)
+        strays = sorted({*value} - {*state["policies"]})
+        return f"{self.label(state)}: by hand, {shown(strays)} was added"
+
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         """A declared policy that is missing is its own resource's drift, so it is not missing here."""
         schema, table = qualified(inputs["table"])

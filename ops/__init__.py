@@ -1,0 +1,1 @@
+"""What people run beside Pulumi: `python -m ops COMMAND`."""

@@ -1,0 +1,85 @@
+"""The commands. Exit status 0 is done, 1 a failure told in one line; drift also has 2: something was changed by hand."""
+
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from local import engine, services
+from local.paths import CHECKOUT
+from local.postgres import ServerError
+from ops import drift as drift_report
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+console = Console(stderr=True, highlight=False)
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
+Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
+
+CONNECT = """
+Connect as the owner of everything:
+  psql "$(./pulumiw stack output admin_url --show-secrets --stack {stack})"
+For the app: api_url (PostgREST, Storage), auth_url (Auth.js), s3_endpoint and object_bucket:
+  ./pulumiw stack output --show-secrets --stack {stack}
+Take it all away again: make down STACK={stack}"""
+
+
+@app.command()
+def up(stack: Stack = "dev") -> None:
+    """Provision an environment, from nothing or from whatever is there."""
+    engine.make_stack(stack)
+    status = engine.run(["up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack], stack)
+    if status == 0:
+        print(CONNECT.format(stack=stack))
+    raise typer.Exit(status and 1)
+
+
+@app.command()
+def preview(stack: Stack = "dev") -> None:
+    """Show what `up` would do, and what was changed by hand."""
+    engine.make_stack(stack)
+    raise typer.Exit(engine.run(["preview", "--non-interactive", "--diff", "--stack", stack], stack) and 1)
+
+
+@app.command()
+def drift(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Report what was changed by hand, object by object; exit status 2 where there is something."""
+    found = drift_report.find(stack)
+    print(drift_report.as_json(stack, found) if as_json else drift_report.as_markdown(stack, found))
+    raise typer.Exit(2 if found else 0)
+
+
+@app.command()
+def down(stack: Stack = "dev") -> None:
+    """Destroy a stack's resources, stop its services and delete their data."""
+    if engine.exists(stack):
+        status = engine.run(["destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", stack], stack)
+        status = status or engine.run(["stack", "rm", "--yes", "--preserve-config", "--stack", stack])
+        if status:
+            raise typer.Exit(1)
+    if engine.target(stack) == "local":
+        services.remove(stack)
+        console.print(f"stack {stack}: services stopped, data deleted")
+        _remove_if_last()
+
+
+def _remove_if_last() -> None:
+    folder = CHECKOUT / ".local"
+    stacks = [path for path in folder.iterdir() if path.is_dir() and path.name != "state"]
+    if not stacks and not engine.any_stack():
+        shutil.rmtree(folder)
+
+
+def main() -> None:
+    """Run a command; whatever stands in its way is one line."""
+    try:
+        app()
+    except (engine.EngineError, ServerError, drift_report.DriftError) as error:
+        console.print(f"error: {error}", soft_wrap=True, markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
