@@ -72,6 +72,15 @@ def _remove_if_last() -> None:
         shutil.rmtree(folder)
 
 
+@app.command()
+def generate() -> None:
+    """Write the generated files anew: the provider's schema, the README's table of settings."""
+    from ops import generate as generated
+
+    for path in generated.write():
+        console.print(f"wrote {path.relative_to(CHECKOUT)}")
+
+
 def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:

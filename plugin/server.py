@@ -177,7 +177,7 @@ def _guarded(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
     return call
 
 
-class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc, unused-ignore]
     """The protocol's calls, in terms of a `Plugin`."""
 
     def __init__(self, plugin: Plugin, engine: engine_pb2_grpc.EngineStub | None) -> None:

@@ -764,7 +764,7 @@ def test_a_bucket_that_exists_is_not_taken_over(plugin: AwsPlugin, bucket: str) 
 
 def fill(s3: Any, bucket: str) -> None:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    for number in range(5):
+    for number in range(6):
         s3.put_object(Bucket=bucket, Key=f"key {number % 2}", Body=b"x")
     s3.delete_object(Bucket=bucket, Key="key 1")
 

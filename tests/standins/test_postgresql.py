@@ -353,7 +353,7 @@ def test_a_property_that_is_unknown_or_refused_is_an_error_that_names_it(unconne
         (GRANT, {"objectType": "column", "privileges": ["SELECT"], "objects": ["a"]}, "columns is required"),
         (GRANT, {"objectType": "schema", "privileges": [], "objects": ["a"]}, "objects can't be given"),
         (GRANT, {"objectType": "schema", "privileges": []}, ""),
-        (GRANT, {"objectType": "schema", "privileges": "USAGE"}, "privileges privileges of a grant is a strings"),
+        (GRANT, {"objectType": "schema", "privileges": "USAGE"}, "privileges must be a list of texts: privileges"),
         (DEFAULTS, {"objectType": "schema", "privileges": ["USAGE"], "owner": "o"}, "schema can't be given"),
         (ROLE, {"name": "r", "encryptedPassword": False}, "encryptedPassword must be true"),
         (ROLE, {"name": "r", "connectionLimit": -2}, "connectionLimit must be -1 or more"),
@@ -494,7 +494,7 @@ def test_a_password_is_stored_as_a_verifier_and_a_change_by_hand_is_drift(stack)
     assert stack.sql(f"select rolpassword from pg_authid where rolname = '{name}'") == [(None,)]
 
 
-@pytest.mark.parametrize("password", [SECRET, "pä\u00adss\u00a0wört ⅷ", "x" * 200], ids=["ascii", "prepared", "long"])
+@pytest.mark.parametrize("password", [SECRET, "pä\u00adss\u1680wört ⅷ", "x" * 200], ids=["ascii", "prepared", "long"])
 def test_the_check_of_a_password_agrees_with_the_server(stack, password):
     name = stack.role("login")
     with psycopg.connect(stack.database.url, autocommit=True) as connection:
@@ -548,6 +548,8 @@ def test_an_update_says_only_what_changed_so_that_a_login_without_superuser_may_
     schema_id, schema = humble.create(SCHEMA, {"name": "theirs", "owner": name})
     assert schema["owner"] == name, "the login acts for the owner while it hands the schema over"
     humble.delete(SCHEMA, schema_id, schema)
+    lent = f"select 1 from pg_auth_members where member = '{admin}'::regrole and grantor = '{admin}'::regrole"
+    assert stack.sql(lent) == [], "what the login lent itself is given back"
     with pytest.raises(PluginError) as failure:
         humble.update(ROLE, id, state, {"name": name, "superuser": True, "connectionLimit": 3})
     assert "(42501); use a login that may do this" in one_line(failure)
@@ -670,6 +672,16 @@ def test_every_session_is_named_has_an_empty_search_path_and_waits_ten_seconds_f
             return await cursor.fetchone()
 
     assert asyncio.run(session()) == ('""', "10s", "pulumi-resource-postgresql")
+
+
+def test_an_error_does_not_repeat_the_statement(stack):
+    async def fail() -> None:
+        async with stack.plugin.server.session("table nowhere") as connection:
+            await connection.execute(f"select '{SECRET}' from nowhere".encode())
+
+    with pytest.raises(PluginError) as failure:
+        asyncio.run(fail())
+    assert one_line(failure) == 'table nowhere: relation "nowhere" does not exist (42P01); create the table first'
 
 
 def test_a_failed_call_leaves_nothing_behind(stack):

@@ -194,7 +194,7 @@ class AwsKind(Kind):
             return {**outputs, **self._kept(state, new), **new, **self._planned_tags(new)}
         site = await self._site(state)
         await self._call(self.subject(id), lambda: self.change(site, id, state, new))
-        return await self._read_back(site, id, {**self._kept(state, new), **new})
+        return await self._read_back(site, id, new)
 
     async def delete(self, context: Context, id: str, state: Values) -> None:
         site = await self._site(state)

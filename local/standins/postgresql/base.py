@@ -70,6 +70,7 @@ class ServerObject(Kind):
         failures = mistakes(self.what, self.properties, self.refused, new)
         inputs = dict(new)
         if "name" in self.properties and not inputs.get("name"):
+            # The same as the official plugin's names; a new suffix at each run would be a new object at each run.
             inputs["name"] = old.get("name") or f"{resource_name(context.urn)}-{secrets.token_hex(4)[:7]}"
         for name, declared in self.properties.items():
             if declared.default is not None:
@@ -86,6 +87,7 @@ class ServerObject(Kind):
     def _changed(self, state: Values, new: Values) -> list[str]:
         changed = []
         for name, declared in self.properties.items():
+            # An empty text is how programs leave an optional name out.
             if declared.computed and new.get(name) in (None, ""):
                 continue
             want, have = new.get(name, declared.empty), state.get(name, declared.empty)
@@ -150,6 +152,7 @@ class ServerObject(Kind):
                 continue
             if name in recorded:
                 inputs[name] = recorded[name] if self.same(name, value, recorded[name], recorded) else value
+            # A value that nobody declared is reported too: ignoreChanges puts back the inputs of the last refresh.
             elif not recorded or (not declared.computed and not declared.same(value, declared.empty)):
                 inputs[name] = value
         return {name: value for name, value in inputs.items() if value not in (None, "")}

@@ -56,6 +56,7 @@ class Settings:
             database=str(get("database", "PGDATABASE", "postgres")),
             # As the official plugin's driver: no word about TLS means that it is required.
             sslmode=str(inputs.get("sslmode") or get("sslMode", "PGSSLMODE", "require")),
+            # Arguments arrive as JSON text from programs and as they are from tests.
             superuser=str(inputs.get("superuser", True)).lower() != "false",
             connect_timeout=int(inputs.get("connectTimeout", 180)),
             max_connections=int(inputs.get("maxConnections", 20)),

@@ -73,6 +73,7 @@ class Database(ServerObject):
         return {"name": wanted["name"], **dict(zip(names, row, strict=True)), "template": template}
 
     async def make(self, connection: Connection, inputs: Values) -> None:
+        # Not the server's own defaults: template1 may hold things, and its encoding depends on the machine.
         values = {
             "template": "template0",
             "encoding": "UTF8",
@@ -114,6 +115,7 @@ class Database(ServerObject):
             return
         name = sql.Identifier(state["name"])
         async with acting_for(connection, row[0]):
+            # A template is protected from being dropped.
             if row[-1]:
                 await run(connection, "alter database {} is_template false", name)
             await run(connection, "drop database {} with (force)", name)

@@ -65,6 +65,7 @@ class Extension(ServerObject):
             sql.Identifier(inputs["name"]),
             sql.SQL(" ").join(options),
         )
+        # An extension that was there already may be somewhere else, or older.
         found = await self.fetch(connection, inputs) or {}
         differs = {name for name in ("schema", "version") if inputs.get(name) and inputs[name] != found.get(name)}
         await self.alter(connection, found, inputs, differs)

@@ -87,6 +87,7 @@ class Grant(ServerObject):
             return None
         recorded = wanted.get("privileges")
         managed = [self._managed(wanted, recorded or [], of_object) for of_object in held.values()]
+        # With nothing to grant on, as in an empty schema, nothing is missing; with nothing declared, none is right.
         if managed and not any(managed) and recorded != []:
             return None
         want = expand(wanted["objectType"], recorded or [], connection.info.server_version)
@@ -117,6 +118,7 @@ class Grant(ServerObject):
         if not await role_exists(connection, state["role"]):
             return
         there = {**state, "objects": await self._existing(connection, state)}
+        # An empty list would mean every object of the schema, not the ones that were dropped meanwhile.
         if bool(there["objects"]) == bool(state.get("objects")):
             await self._settle(connection, {**there, "privileges": []}, state.get("privileges", []))
 
@@ -135,6 +137,7 @@ class Grant(ServerObject):
         surplus = {name for of_object in of_objects for name in of_object} - want
         option = bool(grant.get("withGrantOption"))
         handed_on = {name for of_object in of_objects for name, flag in of_object.items() if flag} & want
+        # Each write makes a new version of the catalogue row, which parallel grants would wait for.
         missing = (
             not of_objects or any(want - set(of_object) for of_object in of_objects) or (option and want - handed_on)
         )

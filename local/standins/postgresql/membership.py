@@ -62,6 +62,7 @@ class GrantRole(ServerObject):
     async def make(self, connection: Connection, inputs: Values) -> None:
         pair = (sql.Identifier(inputs["grantRole"]), sql.Identifier(inputs["role"]))
         row = await one(connection, MEMBERSHIP, inputs["role"], inputs["grantRole"])
+        # A grant only adds: the option of a membership that is adopted would stay.
         if row and row[0] and not inputs.get("withAdminOption"):
             await run(connection, "revoke admin option for {} from {}", *pair)
         admin = sql.SQL(" with admin option" if inputs.get("withAdminOption") else "")

@@ -8,6 +8,7 @@ from plugin.server import CheckFailure
 from plugin.wire import has_unknown
 
 EMPTY: dict[str, Any] = {"string": "", "boolean": False, "integer": 0, "strings": []}
+SPOKEN = {"string": "a text", "boolean": "true or false", "integer": "a whole number", "strings": "a list of texts"}
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def mistakes(what: str, properties: Properties, refused: frozenset[str], inputs:
             found.append(CheckFailure(name, f"the official provider's {what} has no such property"))
         elif not properties[name].accepts(value):
             at = "" if properties[name].secret else name
-            found.append(CheckFailure(at, f"{name} of a {what} is a {properties[name].type}"))
+            found.append(CheckFailure(at, f"must be {SPOKEN[properties[name].type]}: {name}"))
     for name, declared in properties.items():
         if declared.required and inputs.get(name) in (None, ""):
             found.append(CheckFailure(name, "is required"))

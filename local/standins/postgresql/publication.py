@@ -86,6 +86,7 @@ class Publication(ServerObject):
 
     def _inputs(self, found: Values, recorded: Values) -> Values:
         inputs = super()._inputs(found, recorded)
+        # The server lists every table of such a publication, and the two can't be declared together.
         if inputs.get("allTables"):
             inputs.pop("tables", None)
         return inputs

@@ -120,6 +120,7 @@ class Role(ServerObject):
     async def _password(self, connection: Connection, wanted: Values) -> str:
         """The recorded password while it is the right one, else the stored verifier."""
         recorded = str(wanted.get("password", ""))
+        # Only a superuser may look, and on a hosted server nobody is one.
         readable = await one(connection, "select has_table_privilege('pg_catalog.pg_authid', 'select')")
         known = self.server.settings
         if readable != (True,) or known is None or not known.superuser:
@@ -169,6 +170,7 @@ class Role(ServerObject):
         return sql.SQL("password {}").format(sql.Literal(verifier.for_statement(connection, new["name"], password)))
 
     async def alter(self, connection: Connection, state: Values, new: Values, changed: set[str]) -> None:
+        # First, since all that follows speaks of the new name; a SCRAM verifier survives it.
         if "name" in changed:
             await run(
                 connection, "alter role {} rename to {}", sql.Identifier(state["name"]), sql.Identifier(new["name"])
@@ -199,6 +201,7 @@ class Role(ServerObject):
         role = sql.Identifier(state["name"])
         if not await one(connection, "select true from pg_catalog.pg_roles where rolname = %s", state["name"]):
             return
+        # Reaches the objects of this one database: in the others they keep the role from being dropped.
         if not state.get("skipReassignOwned"):
             async with acting_for(connection, state["name"]):
                 await run(connection, "reassign owned by {} to current_user", role)

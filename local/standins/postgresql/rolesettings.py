@@ -42,5 +42,6 @@ async def set_parameter(connection: Connection, role: sql.Identifier, name: str,
     if not value:
         await run(connection, "alter role {} reset {}", role, parameter)
         return
+    # Literals, not identifiers: an empty path is written as an empty text, and the server quotes each by itself.
     values = sql.SQL(", ").join([sql.Literal(item) for item in (value if isinstance(value, list) else [value])])
     await run(connection, "alter role {} set {} to {}", role, parameter, values)

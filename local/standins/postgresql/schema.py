@@ -49,6 +49,7 @@ class Schema(ServerObject):
             return
         owner = inputs.get("owner")
         clause = sql.SQL(" authorization {}").format(sql.Identifier(owner)) if owner else sql.SQL("")
+        # The database's owner may create, and only a member of the new owner may hand over.
         async with acting_for(connection, await database_owner(connection), owner):
             await run(connection, "create schema {}{}", sql.Identifier(inputs["name"]), clause)
 

@@ -31,6 +31,7 @@ def for_statement(connection: Connection, role: str, password: str) -> str:
 
 def matches(stored: str, password: str, role: str) -> bool:
     """Whether `password`, plain or a verifier, is what the server has for `role`."""
+    # A declared verifier is compared as text: which password made it isn't known here.
     if is_verifier(password) or not stored:
         return hmac.compare_digest(stored.encode(), password.encode())
     if MD5.fullmatch(stored):

@@ -1,0 +1,44 @@
+# Every target runs in the project's own environment, which the first one makes (see toolchain/).
+STACK ?= dev
+PYTHON ?= python3
+ROUNDS ?= 30
+SEED ?= 1
+in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
+sources := __main__.py settings.py sqlfiles.py components local ops pg plugin provider tests toolchain
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview drift down test check format golden faults
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+up: ## provision an environment from whatever is there: make up STACK=dev
+	@$(in_environment) -m ops up --stack "$(STACK)"
+
+preview: ## what `make up` would do, and what was changed by hand
+	@$(in_environment) -m ops preview --stack "$(STACK)"
+
+drift: ## what was changed by hand, as Markdown; status 2 if something was
+	@$(in_environment) -m ops drift --stack "$(STACK)"
+
+down: ## destroy an environment; on local also stop its services and delete their data
+	@$(in_environment) -m ops down --stack "$(STACK)"
+
+test: ## all tests
+	@$(in_environment) -m pytest -n 2 --dist loadgroup $(TESTS)
+
+check: ## format, lint, types, SQL lint, generated files in date; offline
+	@$(in_environment) -m ruff format --check $(sources)
+	@$(in_environment) -m ruff check $(sources)
+	@$(in_environment) -m mypy
+	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/test_settings.py tests/test_sqlfiles.py
+
+format: ## format the sources
+	@$(in_environment) -m ruff format $(sources)
+	@$(in_environment) -m ruff check --fix $(sources)
+
+golden: ## write the generated files anew: provider schema, resource tree, README tables
+	@$(in_environment) -m ops generate
+
+faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
+	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
