@@ -52,7 +52,7 @@ roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure("structure", StructureArgs(database=server.database), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
 object_bucket = f"visual-prompt-builder-{stack}-objects"
-adopt = False
+adopt = objects.bucket_exists(server.aws.endpoint, object_bucket)
 storage = Storage(
     "storage", StorageArgs(object_bucket=object_bucket, buckets=settings.buckets, adopt=adopt), after(structure)
 )

@@ -41,9 +41,11 @@ def allowed(bucket: Any, key: Any, request: Request) -> bool:
     if at_home and principal.is_root and request.action in ROOT_ALWAYS:
         return True
     verdict = evaluate(policy, request) if policy else Verdict.SILENT
+    # At home a policy only takes away; abroad it only gives.
     if verdict is Verdict.DENY or at_home:
         return verdict is not Verdict.DENY
     if policy and verdict is Verdict.ALLOW:
+        # The setting leaves services and the own account their access.
         restricted = blocks(bucket, "restrict_public_buckets") and public.policy_is_public(policy)
         return bool(principal.service) or not restricted
     return principal == ANONYMOUS and _by_acl(bucket, key, request.action)

@@ -25,6 +25,7 @@ def like(actual: str, wanted: str) -> bool:
 
 
 def _arn_like(actual: str, wanted: str) -> bool:
+    # A * stays within its part of the ARN, and colons in the last part are plain characters.
     have, want = actual.split(":", 5), wanted.split(":", 5)
     return len(have) == len(want) and all(map(like, have, want))
 
@@ -85,6 +86,7 @@ def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:
     name = operator.removesuffix("IfExists")
     negated = name in NEGATED
     if actual is None:
+        # A Deny with StringNotEquals therefore also meets requests without the header.
         return negated or name != operator
     test = (NEGATED if negated else POSITIVE)[name]
     return any(test(actual, want) for want in wanted) != negated

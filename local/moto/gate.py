@@ -111,10 +111,12 @@ def _admit(identities: Identities, call: Call, name: str) -> None:
         call.principal = Principal(service=call.headers["X-Local-Service"])
     _serving.call, _serving.post = call, {}
     bucket = call.bucket
+    # Browsers send preflights without credentials.
     if request.method == "OPTIONS":
         return
     if bucket is None:
-        if call.principal == ANONYMOUS:
+        # Only making one needs a right: for anything else a missing bucket is 404, to strangers too, as on AWS.
+        if call.principal == ANONYMOUS and request.method == "PUT":
             raise Refused("AccessDenied", "Access Denied")
         return
     _authorise(call, bucket, name)
@@ -170,6 +172,7 @@ def _kept_fields(form: Mapping[str, str]) -> dict[str, str]:
 
 def _permission(bucket: Any, action: str, resource: str) -> Any:
     call = getattr(_serving, "call", None)
+    # moto asks with actions of its own making (s3:HeadObject); the gate has already decided.
     if call is None or action != "s3:DeleteObject" or "delete" not in call.arguments:
         return PermissionResult.PERMITTED
     name = resource.removeprefix(f"{bucket.arn}/")
@@ -198,6 +201,7 @@ def _call(response: Any, request: Any) -> Call:
 
 
 def _answer(response: Any, request: Any, refusal: Refused) -> Any:
+    # Any action with an XML answer: errors look the same for all.
     response.data["Action"] = "GetObject"
     _, headers, body = response.serialized(ActionResult(S3ClientError(refusal.code, refusal.message)))
     return refusal.status, headers, "" if request.method == "HEAD" else body
@@ -205,6 +209,7 @@ def _answer(response: Any, request: Any, refusal: Refused) -> Any:
 
 def _put_object(original: Callable[..., Any]) -> Callable[..., Any]:
     def put_object(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # moto passes nothing but the body of a form on.
         kept = getattr(_serving, "post", {}) if kwargs.get("request_method") == "POST" else {}
         return original(self, *args, **{**kwargs, **kept})
 

@@ -96,10 +96,12 @@ class Identities:
         )
         if token != known.token:
             raise Refused("InvalidToken", "The provided token is malformed or otherwise invalid.")
+        # A form: its policy is what is signed.
         if not signed.headers:
             sigv4.check(form["policy"], signed.scope, signed.signature, known.secret)
             return
         sigv4.verify(signed, wire, known.secret)
+        # Or a presigned upload could be given another ACL or key by its sender.
         unsigned = [name for name in wire.headers if name.lower().startswith("x-amz-")]
         if any(name.lower() not in (*signed.headers, "x-amz-content-sha256") for name in unsigned):
             raise Refused("AccessDenied", "There were headers present in the request which were not signed")

@@ -30,6 +30,7 @@ def _extras(rule: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def _set_lifecycle(original: Callable[..., None]) -> Callable[..., None]:
     def set_lifecycle(self: Any, rules: list[dict[str, Any]]) -> None:
         original(self, rules)
+        # moto makes one rule of each, in the same order.
         for kept, rule in zip(self.rules, rules, strict=True):
             setattr(kept, KEPT, _extras(rule))
 

@@ -82,6 +82,7 @@ def _reduce_versions(store: Any) -> Any:
 
 
 REDUCERS: dict[type, Callable[[Any], Any]] = {
+    # Nobody holds a lock while the saver is alone, so a new one is as good.
     type(threading.RLock()): lambda lock: (threading.RLock, ()),
     type(threading.Lock()): lambda lock: (threading.Lock, ()),
     threading.Condition: lambda condition: (threading.Condition, ()),
@@ -95,6 +96,7 @@ class _Pickler(pickle.Pickler):
     dispatch_table = copyreg.dispatch_table | REDUCERS
 
     def reducer_override(self, item: Any) -> Any:
+        # Private keys are classes of their own below these, so no table by type finds them.
         if isinstance(item, PRIVATE_KEYS):
             return _reduce_key(item)
         if isinstance(item, types.FunctionType) and "<" in item.__qualname__:
@@ -102,7 +104,7 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
     def persistent_id(self, item: Any) -> str | None:
-        return item.service_name if isinstance(item, BackendDict) else None
+        return item.service_name if isinstance(item, BackendDict) and _found_by_name(item) else None
 
 
 class _Unpickler(pickle.Unpickler):
@@ -116,6 +118,12 @@ def _dump(tree: Tree) -> bytes:
     return buffer.getvalue()
 
 
+def _found_by_name(backends: Any) -> bool:
+    # A few services that this project doesn't use carry the name of another (bedrock-runtime calls itself ec2).
+    name = backends.service_name
+    return bool(name) and get_backend(name) is backends
+
+
 def collect() -> Tree:
     """Every backend that something has used, by service, account and region."""
     return {
@@ -124,6 +132,7 @@ def collect() -> Tree:
             for account, regions in list(backends.items())
         }
         for backends in list(BackendDict._instances)
+        if _found_by_name(backends)
     }
 
 

@@ -110,6 +110,7 @@ def _check_statement(statement: Any, bucket: str) -> None:
     for name in ("Principal", "Action", "Resource"):
         if (name in statement) == (f"Not{name}" in statement):
             raise _malformed(f"Missing required field {name}")
+    # Variables would have to be filled in per request; compared as they stand they would match nothing.
     for resource in texts(statement.get("Resource", statement.get("NotResource"))):
         if "${" in resource:
             raise Refused("NotImplemented", "policy variables are not evaluated offline")
@@ -174,6 +175,7 @@ def _is_meant(wanted: Any, principal: Principal) -> bool:
     named = texts(wanted.get("AWS", []))
     if "*" in named:
         return True
+    # A service is never meant by an account or a role.
     if principal.service:
         return principal.service in texts(wanted.get("Service", []))
     account = (principal.account, f"arn:aws:iam::{principal.account}:root")

@@ -44,6 +44,7 @@ class SharedLock:
             self._alone = True
             got = self._changed.wait_for(lambda: not self._holders, timeout)
             if not got:
+                # Requests that were kept waiting go on, or a nested one would wait for its own caller.
                 self._alone = False
                 self._changed.notify_all()
         try:
@@ -76,6 +77,7 @@ class Saver:
         """Saves for ever; one save covers everything that has changed since the last."""
         while True:
             self._dirty.wait()
+            # Several changes in a row become one save.
             time.sleep(self._pause)
             started = time.monotonic()
             try:
@@ -87,6 +89,7 @@ class Saver:
 
     def save(self) -> None:
         with self._saving:
+            # Before pickling: a change during the save asks for another one.
             self._dirty.clear()
             empty = self.empty
             content, lost = self._dump()
@@ -107,6 +110,7 @@ class Saver:
             except RuntimeError as error:
                 if attempt == ATTEMPTS - 1 or not pickling.met_a_change(error):
                     raise
+                # A request has changed a dictionary under the pickler.
                 time.sleep(0.05)
         raise AssertionError
 

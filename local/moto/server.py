@@ -25,6 +25,7 @@ PORT_TAKEN = 4
 PARENT_CHECK_SECONDS = 0.3
 HEALTH = "/_local/health"
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
+# Reads by name; what isn't known as one counts as a change, which costs a save and nothing else.
 READ_ACTION = re.compile(r"(?:Action=|\.)(?:Describe|Get(?!SessionToken|FederationToken)|List|BatchGet)\w+")
 FORM = "application/x-www-form-urlencoded"
 
@@ -56,7 +57,7 @@ class Application:
             return self._health(start_response)
         action = _action(environ)
         if "ReceiveMessage" in action:
-            # It may wait twenty seconds for a message.
+            # It may wait twenty seconds for a message, with the lock free.
             try:
                 return self._call_moto(environ, start_response)
             finally:
@@ -111,6 +112,7 @@ class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]
 
 def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Bound here, since werkzeug prints its own lines and exits when the port is taken.
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -139,6 +141,7 @@ def serve(options: Options) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    options.state.parent.mkdir(parents=True, exist_ok=True)
     with listen(options.host, options.port) as listener:
         gate.install(options.credentials)
         lifecycle.install()
@@ -154,7 +157,10 @@ def serve(options: Options) -> None:
         if options.parent is not None and not _alive(options.parent, started_by):
             break
     server.shutdown()
-    saver.save_changes()
+    try:
+        saver.save_changes()
+    except OSError as error:
+        raise StartError(f"state file {options.state} not written: {error.strerror}", 1) from error
 
 
 def _alive(parent: int, started_by: int) -> bool:

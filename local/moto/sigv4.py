@@ -105,11 +105,13 @@ def check(text: str, scope: str, signature: str, secret: str) -> None:
 
 
 def _canonical_request(signed: Signed, wire: Wire) -> str:
+    # Not parse_qsl, which would turn a plus sign into a space.
     pairs = [part.partition("=")[::2] for part in wire.query.split("&") if part]
     headers = [f"{name}:{' '.join(wire.headers.get(name, '').split())}\n" for name in signed.headers]
     return "\n".join(
         [
             wire.method,
+            # Clients differ in what they leave unescaped; S3 escapes the path anew, once.
             quote(unquote(wire.path), safe="/-_.~"),
             _canonical_query((name, value) for name, value in pairs if name != "X-Amz-Signature"),
             "".join(headers),

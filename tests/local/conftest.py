@@ -10,13 +10,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
@@ -102,6 +104,39 @@ def fetch(
             return error.code, error.read().decode()
 
 
+class Bucket:
+    """A bucket with one object, seen by its owner."""
+
+    def __init__(self, server: MotoServer) -> None:
+        self.server = server
+        self.name = f"policy-{uuid.uuid4().hex[:12]}"
+        self.s3 = server.client("s3")
+        self.s3.create_bucket(Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3.put_object(Bucket=self.name, Key="file", Body=b"x")
+        self.url = f"{server.endpoint}/{self.name}"
+        self.file = f"{self.url}/file"
+
+    def policy(self, *statements: dict[str, Any]) -> None:
+        filled = [
+            {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": self.arns, **statement}
+            for statement in statements
+        ]
+        self.s3.put_bucket_policy(Bucket=self.name, Policy=json.dumps({"Version": "2012-10-17", "Statement": filled}))
+
+    @property
+    def arns(self) -> list[str]:
+        return [f"arn:aws:s3:::{self.name}", f"arn:aws:s3:::{self.name}/*"]
+
+
+def code(call: Callable[..., Any], **arguments: Any) -> str:
+    """The error code of a call, or ok."""
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return "ok"
+
+
 @pytest.fixture(scope="module")
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
     server = MotoServer(tmp_path_factory.mktemp("moto") / "state")
@@ -117,3 +152,8 @@ def fresh_server(tmp_path: Path) -> Iterator[MotoServer]:
     yield server
     if server.process is not None and server.process.poll() is None:
         server.stop()
+
+
+@pytest.fixture
+def bucket(moto_server: MotoServer) -> Bucket:
+    return Bucket(moto_server)

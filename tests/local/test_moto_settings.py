@@ -99,15 +99,13 @@ def test_block_public_acls_refuses_public_acls_and_no_others(s3: Any, bucket: st
         lambda: s3.put_object(Bucket=bucket, Key="new", Body=b"", ACL="public-read"),
     ):
         with pytest.raises(ClientError, match="AccessDenied"):
-            call()
+            call()  # type: ignore[no-untyped-call]
     s3.put_object_acl(Bucket=bucket, Key="file", ACL="private")
     block(s3, bucket)
     s3.put_object_acl(Bucket=bucket, Key="file", ACL="public-read")
 
 
-def test_public_acls_open_an_object_until_they_are_ignored(
-    moto_server: MotoServer, s3: Any, bucket: str
-) -> None:
+def test_public_acls_open_an_object_until_they_are_ignored(moto_server: MotoServer, s3: Any, bucket: str) -> None:
     url = f"{moto_server.endpoint}/{bucket}"
     s3.put_object_acl(Bucket=bucket, Key="file", ACL="public-read")
     assert fetch(f"{url}/file") == (200, "x")
@@ -142,7 +140,7 @@ def test_a_bucket_whose_owner_owns_all_takes_no_acls(moto_server: MotoServer, s3
         lambda: s3.put_object(Bucket=bucket, Key="new", Body=b"", ACL="public-read"),
     ):
         with pytest.raises(ClientError, match="AccessControlListNotSupported") as caught:
-            call()
+            call()  # type: ignore[no-untyped-call]
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     s3.put_object(Bucket=bucket, Key="new", Body=b"", ACL="bucket-owner-full-control")
     assert fetch(f"{moto_server.endpoint}/{bucket}/file")[0] == 403, "the old ACL no longer counts"

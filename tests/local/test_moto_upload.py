@@ -1,7 +1,7 @@
 """Presigned uploads and signatures against the real server.
 
 What the service does is in the Amazon S3 API reference: "POST Policy", "POST Object", "Authenticating requests: using
-query parameters (AWS Signature Version 4)", "Signature calculations for the Authorization header" and "Error responses".
+query parameters", "Signature calculations for the Authorization header" and "Error responses".
 """
 
 import base64
@@ -83,7 +83,7 @@ def test_the_size_must_lie_in_the_range(s3: Any, size: int, wanted: str) -> None
         {"acl": "public-read"},
     ],
 )
-def test_a_field_that_the_policy_does_not_allow_is_refused(s3: Any, changed: dict[str, str | None]) -> None:
+def test_a_field_that_the_policy_does_not_allow_is_refused(s3: Any, changed: Any) -> None:
     assert send(form(s3))[0] == 204
     assert refusal(send(form(s3), **changed)) == (403, "AccessDenied")
 
@@ -111,9 +111,7 @@ def test_an_expired_form_is_refused(s3: Any) -> None:
         ({"x_amz_credential": None}, (400, "InvalidRequest")),
     ],
 )
-def test_a_form_without_a_good_signature_is_refused(
-    s3: Any, changed: dict[str, str | None], wanted: tuple[int, str]
-) -> None:
+def test_a_form_without_a_good_signature_is_refused(s3: Any, changed: Any, wanted: tuple[int, str]) -> None:
     assert refusal(send(form(s3), **changed)) == wanted
 
 
