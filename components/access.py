@@ -11,6 +11,10 @@ from components.base import Component
 from components.grants import GRANTS
 
 
+# Row security without a policy: for service_role alone.
+NO_POLICIES = {"storage.buckets"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccessArgs:
     database: pulumi.Input[str]
@@ -22,7 +26,7 @@ class Access(Component):
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
         policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
-        tables = sorted({policy.table for policy in policies})
+        tables = sorted({policy.table for policy in policies} | NO_POLICIES)
         guards = {table: self._row_security(name, table, policies) for table in tables}
         rules = [self._row_policy(name, policy, guards[policy.table]) for policy in policies]
         for kind, objects in GRANTS.items():

@@ -15,7 +15,7 @@ SCHEMAS: Grants = {
     "public": {"app_owner": ["usage", "create"], **_usage(*API)},
     "extensions": _usage(*API),
     "auth": _usage(*API, "supabase_storage_admin"),
-    "storage": _usage(*API, "app_owner"),
+    "storage": _usage(*API),
     "next_auth": _usage("authjs", "service_role"),
     "analytics": {},
     "audit": {},
@@ -47,7 +47,29 @@ TABLES: Grants = {
     "storage.objects": {"anon": ["select"], "authenticated": EVERYTHING, "service_role": EVERYTHING},
 }
 
+API_FUNCTIONS = (
+    "auth.uid()",
+    "auth.role()",
+    "auth.email()",
+    "auth.jwt()",
+    "storage.foldername(text)",
+    "storage.filename(text)",
+    "storage.extension(text)",
+    "storage.operation()",
+    "storage.allow_only_operation(text)",
+    "storage.allow_any_operation(text[])",
+)
+# Trigger functions run without anybody's right to execute them.
+TRIGGER_FUNCTIONS = (
+    "private.tg__updated_at()",
+    "private.tg_users__create_profile()",
+    "storage.enforce_bucket_name_length()",
+    "storage.update_updated_at_column()",
+    "storage.protect_delete()",
+)
 FUNCTIONS: Grants = {
+    **{name: {role: ["execute"] for role in API} for name in API_FUNCTIONS},
+    **{name: {} for name in TRIGGER_FUNCTIONS},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
 }
 

@@ -42,7 +42,9 @@ create table public.users (
     ),
     -- It ends in other people's pages: no javascript:, no data:, no plain http.
     constraint users_avatar_url_check check (avatar_url like 'https://%' and char_length(avatar_url) <= 2048),
+    -- The shape of a tag only: which languages there are is the app's business.
     constraint users_locale_check check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' and char_length(locale) <= 35),
+    -- A check can't read the server's list of zones, and the browser's list is newer anyway.
     constraint users_time_zone_check check (char_length(time_zone) between 1 and 64),
     -- Bounded, since people write it through the API directly: a row is no file store.
     constraint users_settings_check check (
@@ -90,6 +92,7 @@ comment on function private.tg_users__create_profile() is 'Trigger, after insert
 
 revoke execute on function private.tg_users__create_profile() from public;
 
+-- After, not before: the profile refers to a person who must be there.
 create trigger _200_create_profile
 after insert on next_auth.users
 for each row execute function private.tg_users__create_profile();

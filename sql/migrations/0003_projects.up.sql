@@ -6,6 +6,7 @@ create table public.projects (
     id uuid not null default private.uuid_v7(),
     owner_id uuid not null,
     title text not null,
+    -- Empty and never null: search and interface have one case less.
     description text not null default '',
     visibility text not null default 'private',
     settings jsonb not null default '{}',

@@ -4,7 +4,6 @@
 
 set local role app_owner;
 
-revoke usage on schema auth from anon, authenticated, service_role, supabase_storage_admin;
 drop function if exists auth.jwt();
 drop function if exists auth.email();
 drop function if exists auth.role();

@@ -49,7 +49,7 @@ comment on function auth.role() is 'Role that the token names; deprecated on the
 comment on function auth.email() is 'Address that the token names; deprecated on the platform, prefer auth.jwt().';
 comment on function auth.jwt() is 'All claims of the request''s token, null without a token.';
 
--- Only who runs under row policies may ask.
+-- Only who runs under row policies may ask. Usage on the schema is declared with the other grants, by the program.
 revoke execute on function auth.uid() from public;
 revoke execute on function auth.role() from public;
 revoke execute on function auth.email() from public;
@@ -58,8 +58,5 @@ grant execute on function auth.uid() to anon, authenticated, service_role;
 grant execute on function auth.role() to anon, authenticated, service_role;
 grant execute on function auth.email() to anon, authenticated, service_role;
 grant execute on function auth.jwt() to anon, authenticated, service_role;
-
--- supabase_storage_admin makes the row policies of its own tables, and a name is looked up with its maker's rights.
-grant usage on schema auth to anon, authenticated, service_role, supabase_storage_admin;
 
 reset role;

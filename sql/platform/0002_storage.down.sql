@@ -4,8 +4,6 @@
 
 set local role supabase_storage_admin;
 
-revoke usage on schema storage from anon, authenticated, service_role;
-
 -- By catalogue and not by name: once the Storage API has started here, its own tables refer to ours, and leaving them
 -- would leave a schema that nothing can start on.
 do $$

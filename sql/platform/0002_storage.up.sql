@@ -18,6 +18,7 @@ $$;
 create table if not exists storage.buckets (
     id text not null,
     name text not null,
+    -- Left of a time when only uuids could own; a subject that is none goes to owner_id.
     owner uuid,
     created_at timestamptz default now(),
     updated_at timestamptz default now(),
@@ -47,6 +48,7 @@ create table if not exists storage.objects (
     last_accessed_at timestamptz default now(),
     metadata jsonb,
     path_tokens text[] generated always as (string_to_array(name, '/')) stored,
+    -- Which file in the object store: its key ends in it, so an overwrite never shows half a file.
     version text,
     owner_id text,
     user_metadata jsonb,
@@ -182,10 +184,12 @@ comment on function storage.enforce_bucket_name_length() is 'Refuses bucket name
 comment on function storage.update_updated_at_column() is 'Dates the row''s last change.';
 comment on function storage.protect_delete() is 'Refuses deletes that have not set storage.allow_delete_query.';
 
--- The platform grants all, which contains truncate: neither row security nor the delete guard sees that one.
-grant usage on schema storage to anon, authenticated, service_role;
-grant select, insert, update, delete on table storage.buckets to anon, authenticated, service_role;
-grant select, insert, update, delete on table storage.objects to anon, authenticated, service_role;
+-- The platform grants all to all three, truncate with it: neither row security nor the delete guard sees that one.
+-- Buckets are service_role's to change, and a visitor has no folder to write to.
+grant select on table storage.buckets to anon, authenticated;
+grant select, insert, update, delete on table storage.buckets to service_role;
+grant select on table storage.objects to anon;
+grant select, insert, update, delete on table storage.objects to authenticated, service_role;
 
 revoke execute on function storage.foldername(text) from public;
 revoke execute on function storage.filename(text) from public;

@@ -35,7 +35,7 @@ def shared(cluster: Any) -> Iterator[Connection]:
 
 @pytest.fixture
 def provisioned(shared: Connection) -> Iterator[Connection]:
-    """The superuser, on the complete SQL, in a transaction that is rolled back: a database for each would take minutes."""
+    """The superuser, on the complete SQL, in a transaction that is rolled back: a database each would take minutes."""
     with shared.transaction(force_rollback=True):
         yield shared
 

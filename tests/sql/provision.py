@@ -1,12 +1,13 @@
 """The SQL put on a database by plain psycopg: what the program and the provider do, without Pulumi.
 
-What stands here for the program's part (roles, schemas, grants) is the least that the SQL needs to be tested; the stack
-tests hold the real ones.
+The grants are the program's own; roles and schemas are the least that the SQL needs, stack tests hold the real ones.
 """
 
 import contextlib
 import json
-from collections.abc import Iterator
+import re
+import runpy
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,28 +48,9 @@ OURS = ("public", "next_auth", "analytics", "audit", "private", "ops")
 ADA = "00000000-0000-7000-8000-00000000000a"
 BOB = "00000000-0000-7000-8000-00000000000b"
 
-# Stand-in for the grants that the program declares: role, object, privileges.
-GRANTS = (
-    ("anon, authenticated, service_role", "schema public", "usage"),
-    ("authjs, service_role", "schema next_auth", "usage"),
-    ("anon", "table public.projects", "select"),
-    ("authenticated", "table public.projects", "select, delete"),
-    (
-        "authenticated",
-        "table public.projects",
-        "insert (owner_id, title, description, visibility, settings, archived_at)",
-    ),
-    ("authenticated", "table public.projects", "update (title, description, visibility, settings, archived_at)"),
-    ("authenticated", "table public.users", "select"),
-    ("authenticated", "table public.users", "update (display_name, avatar_url, locale, time_zone, settings)"),
-    ("service_role", "table public.users", "select, insert, update, delete"),
-    ("service_role", "table public.projects", "select, insert, update, delete"),
-    ("service_role", "table next_auth.users", "select, insert, update, delete"),
-    ("authjs", "table next_auth.users", "select, delete"),
-    ("authjs", "table next_auth.users", 'insert (name, email, "emailVerified", image)'),
-    ("authjs", "table next_auth.users", 'update (name, email, "emailVerified", image)'),
-    ("authenticated, service_role, authjs", "function private.uuid_v7()", "execute"),
-)
+# What the program declares. Read as a file: importing the package would bring Pulumi along.
+DECLARED = runpy.run_path(str(sqlfiles.CHECKOUT / "components" / "grants.py"))
+ENTRY = re.compile(r"(?P<privilege>\w+)(?:\((?P<columns>.+)\))?")
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -87,6 +69,13 @@ def run_half(connection: Connection, text: str, owner: str | None = None) -> Non
         connection.execute(text.encode())
 
 
+def row(connection: Connection, query: str, values: Sequence[Any] | dict[str, Any] | None = None) -> tuple[Any, ...]:
+    """The first row, which has to be there."""
+    found = connection.execute(query.encode(), values).fetchone()
+    assert found, f"no row from: {query}"
+    return found
+
+
 def make_roles(connection: Connection) -> None:
     """The roles, which all databases of a server share."""
     there = {name for (name,) in connection.execute("select rolname from pg_roles")}
@@ -102,8 +91,7 @@ def make_schemas(connection: Connection) -> None:
     """The schemas with their owners."""
     for schema, owner in SCHEMAS.items():
         connection.execute(f"create schema if not exists {schema} authorization {owner}")
-    connection.execute("revoke all on schema public from public")
-    connection.execute("grant usage, create on schema public to app_owner")
+    grant(connection, {"schema": DECLARED["SCHEMAS"]})
 
 
 def prepare(connection: Connection) -> None:
@@ -152,9 +140,32 @@ def drop_policies(connection: Connection) -> None:
 
 
 def apply_grants(connection: Connection) -> None:
-    """What the program declares beside the SQL."""
-    for role, thing, privileges in GRANTS:
-        connection.execute(f"grant {privileges} on {thing} to {role}".encode())
+    """The declared grants on tables and functions."""
+    grant(connection, DECLARED["GRANTS"])
+
+
+def grant(connection: Connection, declared: Mapping[str, Mapping[str, Mapping[str, list[str]]]]) -> None:
+    """Exactly the declared privileges on each object, as the closed lists mean it: all others are revoked first."""
+    others = sql.SQL(", ").join([sql.SQL("public"), *map(sql.Identifier, ROLES.keys() - {*SCHEMAS.values()})])
+    for kind, objects in declared.items():
+        for target, grants in objects.items():
+            thing = sql.SQL(f"{kind} {target}")
+            connection.execute(sql.SQL("revoke all on {} from {}").format(thing, others))
+            for role, entries in grants.items():
+                for entry in entries:
+                    connection.execute(
+                        sql.SQL("grant {} on {} to {}").format(privilege(entry), thing, sql.Identifier(role))
+                    )
+
+
+def privilege(entry: str) -> sql.Composable:
+    """`insert(title, body)` as SQL."""
+    match = ENTRY.fullmatch(entry)
+    assert match, f"no privilege: {entry}"
+    if not match["columns"]:
+        return sql.SQL(match["privilege"])
+    columns = sql.SQL(", ").join(sql.Identifier(column.strip()) for column in match["columns"].split(","))
+    return sql.SQL(match["privilege"]) + sql.SQL(" ({})").format(columns)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Rules that hold for every object of ours, asked of the catalogue: a table added tomorrow is under them at once."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ POLICIES = """
 """
 
 
-def rows(connection: Connection, query: str, *values) -> list:
+def rows(connection: Connection, query: str, *values) -> list[Any]:
     """What the catalogue has; nothing at all would make every rule below hold, so that fails."""
     found = connection.execute(query.encode(), values or None).fetchall()
     assert found, "the catalogue query found nothing to check"

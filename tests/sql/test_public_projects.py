@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, Connection, acting_as, refused
+from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
 
 SIGNED_IN = {"sub": ADA, "role": "authenticated"}
 BOBS_PRIVATE = "owner_id = %s and title = 'private'"
@@ -52,7 +52,7 @@ def test_a_token_without_subject_sees_what_a_visitor_sees(people):
 def test_a_person_makes_a_project_in_their_own_name(people):
     with acting_as(people, "authenticated", SIGNED_IN) as session:
         insert = "insert into public.projects (owner_id, title) values (%s, 'new') returning visibility, updated_at"
-        assert session.execute(insert, (ADA,)).fetchone()[0] == "private"
+        assert row(session, insert, (ADA,))[0] == "private"
 
 
 @pytest.mark.parametrize("owner", [BOB, None])
@@ -118,6 +118,17 @@ def test_the_owner_role_is_bound_by_row_security_too(people):
     assert exists(people, "title = 'public'")
 
 
+def test_a_step_that_moves_data_fails_loudly_unless_it_takes_force_off(people):
+    change = "update public.projects set description = 'moved'"
+    with acting_as(people, "app_owner") as session:
+        assert session.execute(change.encode()).rowcount == 0, "the silence that the setting below is there for"
+        session.execute("set local row_security = off")
+        refused(session, psycopg.errors.InsufficientPrivilege, change)
+        session.execute("alter table public.projects no force row level security")
+        assert session.execute(change.encode()).rowcount == 6
+        session.execute("alter table public.projects force row level security")
+
+
 @pytest.mark.parametrize(
     ("column", "value", "constraint"),
     [
@@ -176,18 +187,20 @@ QUERIES = {
 }
 
 
-def test_no_list_reads_the_whole_table(people):
+def test_no_list_reads_the_whole_table_and_no_page_sorts_it(people):
     people.execute("insert into next_auth.users (name) select 'n' || n from generate_series(1, 1000) as n")
     people.execute(
         "insert into public.projects (owner_id, title, visibility, updated_at) "
-        "select u.id, 't', case when n = 1 then 'public' else 'private' end, now() - n * interval '1 minute' "
-        "from public.users as u, generate_series(1, 20) as n"
+        "select u.id, 't', case when n <= 4 then 'public' else 'private' end, now() - n * interval '1 minute' "
+        "from public.users as u, generate_series(1, case u.id when %s then 3000 else 20 end) as n",
+        (ADA,),
     )
     people.execute("analyze public.projects")
-    me, project = people.execute("select owner_id::text, id::text from public.projects where title = 't'").fetchone()
+    (project,) = row(people, "select id::text from public.projects where owner_id = %s and title = 'private'", (ADA,))
     for purpose, (role, rest) in QUERIES.items():
-        with acting_as(people, role, {"sub": me, "role": role}) as session:
-            explain = "explain (format json) select id, title from public.projects " + rest.format(me=me, id=project)
+        with acting_as(people, role, {**SIGNED_IN, "role": role}) as session:
+            explain = "explain (format json) select id, title from public.projects " + rest.format(me=ADA, id=project)
             plan = json.dumps(session.execute(explain.encode()).fetchone())
         assert "Seq Scan" not in plan, f"{purpose}: {plan}"
         assert "Index" in plan, f"{purpose}: {plan}"
+        assert "order by" not in rest or "Sort" not in plan, f"{purpose} sorts all before it takes a page: {plan}"

@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, acting_as, refused
+from tests.sql.provision import ADA, BOB, acting_as, refused, row
 
 SIGNED_IN = {"sub": ADA, "role": "authenticated"}
 PROFILE = "select display_name, avatar_url from public.users where id = %s"
@@ -69,7 +69,7 @@ def test_auth_js_signs_up_finds_changes_and_deletes_a_person(people, role):
         insert = (
             'insert into next_auth.users (name, email, "emailVerified", image) values (%s, %s, now(), %s) returning *'
         )
-        person = session.execute(insert.encode(), ("Eve", "eve@example.org", "https://example.org/e.png")).fetchone()
+        person = row(session, insert, ("Eve", "eve@example.org", "https://example.org/e.png"))
         assert person[1:3] == ("Eve", "eve@example.org")
         found = session.execute("select id from next_auth.users where email = 'eve@example.org'").fetchone()
         assert found == person[:1]
