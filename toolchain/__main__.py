@@ -1,9 +1,11 @@
-"""`python3 -m toolchain [ensure|where|clean] [--json]`."""
+"""`python3 -m toolchain [ensure|where|clean] [--json]`, and `python3 -m toolchain run ARGS…`."""
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
+from typing import NoReturn
 
 import toolchain
 from toolchain.clean import clean
@@ -13,20 +15,25 @@ from toolchain.progress import size
 COMMANDS = {
     "ensure": "make what is missing; silent where nothing is",
     "where": "show what is there; make nothing",
+    "run": "python ARGS… in the environment, which is made first if need be",
     "clean": "remove from the cache what the present version doesn't use",
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and gives its exit status; a failure is one line on standard error."""
+    words = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="python3 -m toolchain", description=toolchain.__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     commands = "; ".join(f"{name}: {what}" for name, what in COMMANDS.items())
     parser.add_argument("command", nargs="?", default="ensure", choices=COMMANDS, help=commands)
     parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
     parser.add_argument("--retry", action="store_true", help="try again for the official plugins")
-    options = parser.parse_args(arguments)
+    # What stands behind `run` is the other program's, its options included.
+    options = parser.parse_args(words[:1] if words[:1] == ["run"] else words)
     try:
+        if options.command == "run":
+            _run(words[1:])
         return _clean(options.json) if options.command == "clean" else _ensure(options)
     except toolchain.ToolchainError as error:
         print(error, file=sys.stderr)
@@ -34,6 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; what was half made is gone", file=sys.stderr)
         return 130
+
+
+def _run(arguments: list[str]) -> NoReturn:
+    ready = toolchain.ensure()
+    python = str(ready.venv / "bin" / "python")
+    os.execve(python, [python, *arguments], ready.environment(os.environ))
 
 
 def _ensure(options: argparse.Namespace) -> int:

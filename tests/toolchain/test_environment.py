@@ -70,7 +70,7 @@ def test_a_python_without_venv_is_told_what_to_install(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(importlib.util, "find_spec", without)
     with pytest.raises(toolchain.ToolchainError, match=r"comes without ensurepip; .* apt install python3-venv"):
-        toolchain.ensure(environ={"VPB_CACHE": str(tmp_path / "cache")})
+        toolchain.ensure(environ={"VPB_CACHE": str(tmp_path / "cache"), "PIP_NO_INDEX": "1"})
     assert not (tmp_path / "cache").exists()
 
 
@@ -130,6 +130,13 @@ def test_where_shows_what_is_there_and_makes_nothing(world: World) -> None:
     line = world.refused("where")
     assert line == "python environment: not there yet; `python3 -m toolchain ensure` makes it"
     assert not world.cache.exists()
+
+
+def test_where_makes_nothing_of_an_engine_that_nobody_has_looked_at_yet(world: World) -> None:
+    pulumi(world.path)
+    before = state(world.root)
+    assert world.refused("where") == "engine: not there yet; `python3 -m toolchain ensure` makes it"
+    assert state(world.root) == before
 
 
 def test_where_agrees_with_ensure(world: World) -> None:

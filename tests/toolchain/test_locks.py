@@ -34,16 +34,16 @@ def started(world: World) -> bool:
     return any(call.startswith("build") for call in world.calls("go"))
 
 
-def running(world: World) -> list[str]:
-    """The processes whose environment is this world's, but for those that asked."""
-    found = []
+def running(world: World) -> dict[str, int]:
+    """The commands whose environment is this world's with their ids, but for those that asked."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             environ, command = (folder / "environ").read_bytes(), (folder / "cmdline").read_bytes()
         except OSError:
             continue
         if os.fsencode(world.environ["CALLS"]) in environ and b"toolchain\0ensure" not in command:
-            found.append(os.fsdecode(command))
+            found[os.fsdecode(command)] = int(folder.name)
     return found
 
 
@@ -68,7 +68,7 @@ def test_of_two_at_once_one_builds_and_the_other_waits_and_says_so_once(building
 def test_a_build_that_was_killed_ends_its_commands_and_is_done_again(building: World) -> None:
     first = building.start("ensure", GO_SECONDS="60")
     until(lambda: started(building))
-    assert any("sleep" in command for command in running(building))
+    until(lambda: any("sleep" in command for command in running(building)))
     end(first, signal.SIGKILL)
     until(lambda: not running(building))
     (half,) = building.folders("engine-*")
@@ -82,18 +82,12 @@ def test_a_build_that_was_killed_ends_its_commands_and_is_done_again(building: W
 def test_a_second_build_waits_until_the_last_command_of_a_killed_one_has_ended(building: World) -> None:
     """Even where the guard is killed too, and its command goes on."""
     first = building.start("ensure", GO_SECONDS="2")
-    until(lambda: started(building))
-    guard = next(
-        int(folder.name)
-        for folder in Path("/proc").glob("[0-9]*")
-        if b"guard.py" in (folder / "cmdline").read_bytes()
-        and os.fsencode(building.environ["CALLS"]) in (folder / "environ").read_bytes()
-    )
-    os.kill(guard, signal.SIGSTOP)
-    first.kill()
+    until(lambda: any("sleep" in command for command in running(building)))
+    guard = next(number for command, number in running(building).items() if "guard.py" in command)
+    first.send_signal(signal.SIGSTOP)
     os.kill(guard, signal.SIGKILL)
-    first.communicate()
-    assert running(building)
+    end(first, signal.SIGKILL)
+    assert any("sleep" in command for command in running(building))
     began = time.monotonic()
     assert building.ensure()["source"] == "built"
     assert time.monotonic() - began > 1

@@ -31,6 +31,7 @@ if [ "$1" = -C ]; then
   echo "$GOMODCACHE"; exit
 fi
 case "$GOOS $GOFLAGS" in *plan9*|*vendor*) echo "built for $GOOS with $GOFLAGS" >&2; exit 1;; esac
+touch written-by-go
 [ -z "$GO_FAILS" ] || {{ echo "$GO_FAILS" >&2; exit 1; }}
 [ -z "$GO_SECONDS" ] || sleep "$GO_SECONDS"
 mkdir -p "${{5%/*}}"
