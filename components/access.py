@@ -10,7 +10,6 @@ import sqlfiles
 from components.base import Component
 from components.grants import GRANTS
 
-
 # Row security without a policy: for service_role alone.
 NO_POLICIES = {"storage.buckets"}
 

@@ -26,7 +26,12 @@ SCHEMAS: Grants = {
 # Inserts and updates name their columns, so that a review sees what can be written.
 TABLES: Grants = {
     "next_auth.users": {
-        "authjs": ["select", "insert(name, email, emailVerified, image)", "update(name, email, emailVerified, image)", "delete"],
+        "authjs": [
+            "select",
+            "insert(name, email, emailVerified, image)",
+            "update(name, email, emailVerified, image)",
+            "delete",
+        ],
         "service_role": EVERYTHING,
     },
     "public.users": {

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
-import pulumi_postgresql as postgresql
 
 import pg
 from components.base import Component
@@ -65,13 +64,12 @@ class Roles(Component):
         self.passwords = {}
         roles = {role: self._role(name, role, spec, args) for role, spec in ROLES.items()}
         for role, spec in ROLES.items():
-            for group in spec.member_of:
-                postgresql.GrantRole(
-                    f"{name}-{role}-in-{group}",
-                    role=role,
-                    grant_role=group,
-                    opts=self.child(*[roles[known] for known in (role, group) if known in roles]),
-                )
+            pg.Memberships(
+                f"{name}-{role}-groups",
+                role=role,
+                groups=sorted(spec.member_of),
+                opts=self.child(*[roles[known] for known in (role, *spec.member_of) if known in roles]),
+            )
         self.register_outputs({"names": sorted(roles)})
 
     def _role(self, name: str, role: str, spec: RoleSpec, args: RolesArgs) -> pg.Role:

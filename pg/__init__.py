@@ -3,6 +3,7 @@
 Arguments are keyword-only and carry the schema's names; the provider checks them and says what is wrong.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ class _Resource(pulumi.CustomResource):
     """A resource whose outputs are declared as annotations by its class."""
 
     def __init__(self, name: str, values: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
-        outputs = dict.fromkeys(type(self).__dict__.get("__annotations__", {}))
+        outputs = dict.fromkeys(inspect.get_annotations(type(self)))
         super().__init__(f"pg:index:{type(self).__name__}", name, {**values, **outputs}, opts)
 
 
@@ -68,6 +69,20 @@ class Role(_Resource):
         settings: Input[Mapping[str, str]] | None = None,
         verifier: Input[str] | None = None,
         comment: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class Memberships(_Resource):
+    """All roles that a role is a member of."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        role: str,
+        groups: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -54,12 +54,16 @@ class Connections:
         self._opening = asyncio.Lock()
 
     async def _prepare(self, connection: Connection) -> None:
+        await self.settle(connection)
+        await connection.commit()
+
+    async def settle(self, connection: Connection) -> None:
+        """The session's settings as they were at its start, whatever a file has set meanwhile."""
         await connection.execute(
-            sql.SQL("set search_path = ''; set lock_timeout = {}; set client_min_messages = warning").format(
+            sql.SQL("reset all; set search_path = ''; set lock_timeout = {}; set client_min_messages = warning").format(
                 sql.Literal(self.login.lock_timeout)
             )
         )
-        await connection.commit()
 
     async def _open(self) -> AsyncConnectionPool[Connection]:
         async with self._opening:

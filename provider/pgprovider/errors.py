@@ -20,6 +20,9 @@ HINTS = {
 }
 
 
+CUT_OFF = "the server ended the connection; nothing of this step was kept, run again"
+
+
 class NotConnected(PluginError):
     """the server's address isn't known yet; this can't be done in a preview of its creation"""
 
@@ -43,8 +46,9 @@ def one_line(error: psycopg.Error, label: str, place: str | None = None) -> Plug
     """
     message = error.diag.message_primary
     if message is None:
-        return StatementFailed(f"{label}: the server ended the connection; nothing of this step was kept, run again")
-    parts = [f"{label}: {message} ({error.sqlstate})"]
+        return StatementFailed(f"{label}: {CUT_OFF}")
+    # A message raised by a function can have line breaks.
+    parts = [f"{label}: {' '.join(message.split())} ({error.sqlstate})"]
     if error.sqlstate == "2BP01" and error.diag.message_detail:
         parts.append("; ".join(error.diag.message_detail.splitlines()[:3]))
     parts += [part for part in (place, HINTS.get(error.sqlstate or "")) if part]

@@ -1,6 +1,7 @@
 """The provider: its arguments, its schema, its types. No SQL here."""
 
 import json
+import re
 from typing import Any
 
 from pgprovider.connection import Connections, Login
@@ -19,6 +20,11 @@ CONFIGURATION = {
     "database": Field(str, "the database", default="postgres"),
     "sslmode": Field(str, "libpq's sslmode", default="prefer"),
     "lockTimeout": Field(str, "how long a statement waits for a lock", default="5s"),
+}
+# What is wrong with these is otherwise noticed where a session begins, or not before the pool has tried for long.
+FORMS = {
+    "port": (re.compile(r"[1-9][0-9]{0,4}"), "port number"),
+    "lockTimeout": (re.compile(r"[0-9]+ ?(us|ms|s|min|h)?"), "time such as 500ms or 5s"),
 }
 
 
@@ -42,6 +48,11 @@ class PgPlugin(Plugin):
             CheckFailure(name, "is required")
             for name, field in CONFIGURATION.items()
             if field.required and inputs.get(name) in (None, "")
+        ]
+        failures += [
+            CheckFailure(name, f"'{inputs[name]}' is no {form}")
+            for name, (pattern, form) in FORMS.items()
+            if name in inputs and not has_unknown(inputs[name]) and not pattern.fullmatch(str(inputs[name]))
         ]
         return failures
 
@@ -109,7 +120,7 @@ def _property(field: Field) -> dict[str, Any]:
         bool: {"type": "boolean"},
         int: {"type": "integer"},
         list: {"type": "array", "items": text},
-        dict: {"type": "object", "additionalProperties": {"$ref": "pulumi.json#/Any"}},
+        dict: {"type": "object", "additionalProperties": {"type": "array", "items": text} if field.items is list else text},
     }
     described: dict[str, Any] = types[field.type] | {"description": field.meaning}
     if field.default is not None and field.type is not list:

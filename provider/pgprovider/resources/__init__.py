@@ -3,6 +3,7 @@
 from pgprovider.resources.base import ObjectKind
 from pgprovider.resources.bucket import Bucket
 from pgprovider.resources.grants import Grants
+from pgprovider.resources.memberships import Memberships
 from pgprovider.resources.migrations import MigrationSet
 from pgprovider.resources.password import Password
 from pgprovider.resources.policy import Policy
@@ -13,6 +14,7 @@ from pgprovider.resources.rowsecurity import RowSecurity
 KINDS: list[type[ObjectKind]] = [
     Password,
     Role,
+    Memberships,
     MigrationSet,
     RowSecurity,
     Policy,

@@ -12,7 +12,7 @@ from pgprovider.errors import NotConnected, Refused
 from plugin.server import CheckFailure, Context, Diff, Kind, Resource
 from plugin.wire import UNKNOWN, has_unknown
 
-TYPE_NAMES = {str: "string", bool: "boolean", int: "integer", list: "list", dict: "map"}
+TYPE_NAMES = {str: "a string", bool: "a boolean", int: "an integer", list: "a list", dict: "a map"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Field:
     secret: bool = False
     identity: bool = False
     compared: bool = True
+    items: type = str
+    """What a list or a map holds."""
 
 
 class ObjectKind(Kind):
@@ -221,8 +223,14 @@ def _reason(field: Field, value: Any) -> str | None:
         return "is required" if field.required else None
     if has_unknown(value):
         return None
+    if value == "" and field.required:
+        return "is required"
     if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
-        return f"must be a {TYPE_NAMES[field.type]}, not {shown(value)}"
+        return f"must be {TYPE_NAMES[field.type]}, not {shown(value)}"
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        if not isinstance(entry, field.items):
+            return f"entry {key} must be {TYPE_NAMES[field.items]}, not {shown(entry)}"
     if field.choices and value not in field.choices:
         return f"must be one of {', '.join(field.choices)}, not {shown(value)}"
     return None

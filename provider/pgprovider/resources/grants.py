@@ -24,8 +24,11 @@ PRIVILEGES = {
     "type": {"usage"},
 }
 COLUMN_PRIVILEGES = {"select", "insert", "update", "references"}
-ENTRY = re.compile(r"(?P<word>[a-z]+)(?:\((?P<columns>[A-Za-z_][\w, ]*)\))?")
+ENTRY = re.compile(r"(?P<word>[a-z]+)(?:\((?P<columns>[A-Za-z_][\w, ]*)\))?(?: with grant option)?")
 GRANTABLE = " with grant option"
+
+Entry = tuple[str, str, str]
+"""Role, privilege, column; the column is empty for the whole object."""
 
 # Object, owner and access list of each kind; an absent list means PostgreSQL's defaults for that kind.
 RELATION = """select c.oid, c.relowner as owner, coalesce(c.relacl, pg_catalog.acldefault({code}, c.relowner)) as acl
@@ -66,7 +69,10 @@ class Grants(ObjectKind):
             str, "the object, with its schema; a function with its argument types", required=True, identity=True
         ),
         "grants": Field(
-            dict, "role to privileges: `select`, `insert(title, body)`; `public` is everybody", required=True
+            dict,
+            "role to privileges: `select`, `insert(title, body)`, `select with grant option`; `public` is everybody",
+            required=True,
+            items=list,
         ),
     }
 
@@ -125,23 +131,27 @@ class Grants(ObjectKind):
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         await lock(connection, f"acl {new['kind']} {new['name']}")
-        was, wanted = _flat(found["grants"]), _flat(new["grants"])
-        # Revoking a whole-table privilege takes the column ones with it, so grants follow, all of that role's.
-        revoked = was - wanted
-        touched = {(role, word.removesuffix(GRANTABLE)) for role, word, _ in revoked}
-        granted = {entry for entry in wanted if entry not in was or (entry[0], entry[1]) in touched}
-        for role, word, column in sorted(revoked):
-            await connection.execute(_statement("revoke", new, role, word.removesuffix(GRANTABLE), column))
-        for role, word, column in sorted(granted):
+        wanted = _flat(new["grants"])
+        for role, word, column in sorted(_flat(found["grants"]) - wanted):
+            await connection.execute(_statement("revoke", new, role, word, column))
+        # Revoking takes more than was named: a table's privilege the columns', a grant option what was granted by it.
+        for role, word, column in sorted(wanted - await self._now(connection, new)):
             await connection.execute(_statement("grant", new, role, word, column))
+        left = await self._now(connection, new) - wanted
+        if left:
+            raise Refused(
+                f"{self.label(new)}: {shown(_pretty(left))} stays, granted by somebody who isn't the owner; "
+                "revoke it as that role"
+            )
+
+    async def _now(self, connection: Connection, inputs: Mapping[str, Any]) -> set[Entry]:
+        found = await self.find(connection, inputs)
+        return _flat(found["grants"]) if found else set()
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         found = await self.find(connection, state)
         if found is not None:
             await self.alter(connection, found, {**state, "grants": {}})
-
-
-Entry = tuple[str, str, str]
 
 
 def _valid(kind: str, entry: Any) -> bool:
@@ -152,7 +162,6 @@ def _valid(kind: str, entry: Any) -> bool:
 
 
 def _flat(grants: Mapping[str, list[str]]) -> set[Entry]:
-    """One (role, privilege, column) for each; the column is empty for the whole object."""
     flat = set()
     for role, entries in grants.items():
         for entry in entries:
@@ -194,13 +203,16 @@ def _lookup(inputs: Mapping[str, Any]) -> list[str]:
 
 
 def _statement(verb: str, target: Mapping[str, Any], role: str, word: str, column: str) -> sql.Composed:
-    privilege: sql.Composable = sql.SQL(word)
+    privilege: sql.Composable = sql.SQL(word.removesuffix(GRANTABLE))
     if column:
         privilege = sql.SQL("{} ({})").format(privilege, sql.Identifier(column))
     grantee = sql.SQL("public") if role == "public" else sql.Identifier(role)
     connector = sql.SQL("to" if verb == "grant" else "from")
-    return sql.SQL("{} {} on {} {} {} {}").format(
-        sql.SQL(verb), privilege, sql.SQL(target["kind"]), _object(target), connector, grantee
+    # A routine is a function or a procedure.
+    kind = sql.SQL("routine" if target["kind"] == "function" else target["kind"])
+    end = "" if verb == "grant" and not word.endswith(GRANTABLE) else GRANTABLE if verb == "grant" else " cascade"
+    return sql.SQL("{} {} on {} {} {} {}{}").format(
+        sql.SQL(verb), privilege, kind, _object(target), connector, grantee, sql.SQL(end)
     )
 
 

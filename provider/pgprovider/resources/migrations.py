@@ -11,7 +11,7 @@ from psycopg import generators, pq, sql
 
 import sqlfiles
 from pgprovider.connection import Connection, lock, row, rows
-from pgprovider.errors import HINTS, Refused, StatementFailed
+from pgprovider.errors import CUT_OFF, HINTS, Refused, StatementFailed
 from pgprovider.resources.base import Field, ObjectKind, qualified
 from plugin.server import CheckFailure, Context, Diff, Resource
 from plugin.wire import UNKNOWN
@@ -25,7 +25,11 @@ alter table {table} add column if not exists statements text[], add column if no
     add column if not exists checksum text, add column if not exists down text,
     add column if not exists applied_at timestamptz default pg_catalog.now();
 alter table {table} enable row level security;
+create table if not exists {rolled_back} (version text primary key, name text, at timestamptz default pg_catalog.now());
+alter table {rolled_back} enable row level security;
 """
+# Beside the history: what was rolled back, since a row that is gone can also have been deleted by hand.
+ROLLED_BACK = "_rolled_back"
 TABLES_LEFT = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                   where n.nspname = %s"""
 # Tells a database from one that was made anew under the same name.
@@ -56,11 +60,22 @@ class MigrationSet(ObjectKind):
     ) -> tuple[dict[str, Any], list[CheckFailure]]:
         inputs, failures = await super().check(context, old, new)
         if not failures and isinstance(inputs.get("steps"), dict):
-            failures = _refused(inputs["folder"], old.get("steps") or {}, inputs["steps"])
+            edited = _edited(inputs["folder"], old.get("steps") or {}, inputs["steps"])
+            failures = [CheckFailure("steps", reason) for reason in edited]
         return inputs, failures
+
+    def id(self, inputs: Mapping[str, Any]) -> str:
+        history = inputs.get("history", HISTORY)
+        return str(inputs["folder"]) if history == HISTORY else f"{inputs['folder']}@{history}"
+
+    def parse_id(self, id: str) -> dict[str, str]:
+        folder, _, history = id.partition("@")
+        return {"folder": folder, "history": history or HISTORY}
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         diff = await super().diff(context, id, state, new)
+        # A refresh takes a step whose row is gone out of the inputs, so `check` can't know all that was applied.
+        _refuse_misplaced(new["folder"], {**(state.get("applied") or {}), **(state.get("steps") or {})}, new["steps"])
         await self._announce(context, state.get("steps") or {}, new["steps"])
         return diff
 
@@ -84,24 +99,30 @@ class MigrationSet(ObjectKind):
         return await self._run(context, state, new)
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
-        await self._run(context, state, {**state, "steps": {}})
-        schema, table = (sql.Identifier(*parts) for parts in _history_names(state["history"]))
         async with self.database.transaction(self.label(state)) as connection:
-            await connection.execute(sql.SQL("drop table if exists {}").format(table))
+            if not await rows(connection, HISTORY_THERE, list(qualified(state["history"]))):
+                await context.info(f"{self.label(state)}: {state['history']} is gone, so nothing was rolled back")
+                return
+        await self._run(context, state, {**state, "steps": {}})
+        schema, table, rolled_back = _history_names(state["history"])
+        async with self.database.transaction(self.label(state)) as connection:
+            await connection.execute(sql.SQL("drop table if exists {}, {}").format(table, rolled_back))
             if not await rows(connection, TABLES_LEFT, [qualified(state["history"])[0]]):
                 await connection.execute(sql.SQL("drop schema if exists {}").format(schema))
 
     async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
-        inputs = inputs or {"folder": id, "history": HISTORY}
+        inputs = inputs or self.parse_id(id)
         async with self.database.transaction(self.label(inputs)) as connection:
             identity = await _identity(connection)
             recorded = await _recorded(connection, inputs["history"])
+            gone = await _rolled_back(connection, inputs["history"])
         if not state and not recorded:
             return None
         seen = {name: entry["checksum"] or state.get("steps", {}).get(name, "") for name, entry in recorded.items()}
         if state:
             await self._tell(context, state, seen, identity)
         applied = state.get("applied", seen) if state.get("database", identity) == identity else {}
+        applied = {name: checksum for name, checksum in applied.items() if name not in gone}
         inputs = inputs | {"steps": seen}
         return Resource(id, state | inputs | {"database": identity, "applied": applied}, inputs)
 
@@ -122,13 +143,19 @@ class MigrationSet(ObjectKind):
         label = self.label(new)
         async with self.database.transaction(label) as connection:
             await lock(connection, label)
-            schema, table = (sql.Identifier(*parts) for parts in _history_names(new["history"]))
-            await connection.execute(sql.SQL(HISTORY_TABLE).format(schema=schema, table=table))
+            schema, table, rolled_back = _history_names(new["history"])
+            await connection.execute(
+                sql.SQL(HISTORY_TABLE).format(schema=schema, table=table, rolled_back=rolled_back)
+            )
             identity = await _identity(connection)
             recorded = await _recorded(connection, new["history"])
+            gone = await _rolled_back(connection, new["history"])
         known = dict(state.get("applied") or {}) if state.get("database") == identity else {}
+        # Rolled back by a run that ended before the engine could note it.
+        known = {name: checksum for name, checksum in known.items() if name not in gone}
         wanted: Mapping[str, str] = new["steps"]
         _refuse_strangers(label, new["history"], recorded, wanted, known)
+        _refuse_misplaced(new["folder"], {**known, **dict.fromkeys(recorded, "")}, wanted)
         back = sorted((recorded.keys() | known.keys()) - wanted.keys(), reverse=True)
         for name in back:
             await context.status(f"rolling back {name} ({back.index(name) + 1} of {len(back)})")
@@ -147,6 +174,10 @@ class MigrationSet(ObjectKind):
             entry = (await _recorded(connection, new["history"])).get(name)
             if entry is None and not done:
                 await _execute(connection, step.up, f"{new['folder']}/{name}.up.sql", name, new.get("role"))
+                await self.database.settle(connection)
+            await connection.execute(
+                sql.SQL("delete from {} where version = %s").format(_history_names(new["history"])[2]), [step.version]
+            )
             await connection.execute(
                 sql.SQL(
                     """insert into {} (version, name, statements, checksum, down) values (%s, %s, %s, %s, %s)
@@ -169,35 +200,42 @@ class MigrationSet(ObjectKind):
             if down is None or (checksum and sqlfiles.digest(down) != checksum.partition(".")[2]):
                 raise Refused(f"step {name}: the down half in {new['history']} isn't the one this stack applied")
             await _execute(connection, down, f"{new['folder']}/{name}.down.sql", name, new.get("role"))
+            await self.database.settle(connection)
+            _, table, rolled_back = _history_names(new["history"])
+            version, _, words = name.partition("_")
+            await connection.execute(sql.SQL("delete from {} where version = %s").format(table), [version])
             await connection.execute(
-                sql.SQL("delete from {} where version = %s").format(sql.Identifier(*qualified(new["history"]))),
-                [name.split("_", 1)[0]],
+                sql.SQL("insert into {} (version, name) values (%s, %s) on conflict do nothing").format(rolled_back),
+                [version, words],
             )
 
 
-def _history_names(history: str) -> tuple[tuple[str], tuple[str, str]]:
+def _history_names(history: str) -> tuple[sql.Identifier, sql.Identifier, sql.Identifier]:
+    """The history's schema, its table, and the table of what was rolled back."""
     schema, table = qualified(history)
-    return (schema,), (schema, table)
+    return sql.Identifier(schema), sql.Identifier(schema, table), sql.Identifier(schema, table + ROLLED_BACK)
 
 
-def _refused(folder: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[CheckFailure]:
+def _edited(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """The applied steps whose up halves aren't what they were."""
+    return [
+        f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text back "
+        "and write the change as a new step"
+        for name, checksum in wanted.items()
+        if applied.get(name) and applied[name].partition(".")[0] != checksum.partition(".")[0]
+    ]
+
+
+def _refuse_misplaced(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> None:
     """What may not happen to steps that are applied: edited up halves, and newcomers between them."""
-    failures = []
-    newest = max(old, default="")
-    for name, checksum in new.items():
-        if name in old and old[name].partition(".")[0] != checksum.partition(".")[0] and old[name]:
-            failures.append(
-                CheckFailure(
-                    "steps",
-                    f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text back "
-                    "and write the change as a new step",
-                )
-            )
-        elif name not in old and name < newest:
-            failures.append(
-                CheckFailure("steps", f"{folder}/{name}.up.sql:1: is new but comes before {newest}, which is applied")
-            )
-    return failures
+    newest = max((name for name in applied if name in wanted), default="")
+    refused = _edited(folder, applied, wanted) + [
+        f"{folder}/{name}.up.sql:1: is new but comes before {newest}, which is applied; give it the next number"
+        for name in wanted
+        if name not in applied and name < newest
+    ]
+    if refused:
+        raise Refused("; ".join(refused))
 
 
 def _refuse_strangers(
@@ -242,16 +280,27 @@ async def _identity(connection: Connection) -> str:
     return str(found["identity"])
 
 
+HISTORY_THERE = """select a.attname from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
+                     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                    where n.nspname = %s and c.relname = %s and a.attname in ('checksum', 'down')"""
+
+
+async def _rolled_back(connection: Connection, history: str) -> set[str]:
+    schema, table = qualified(history)
+    there = await row(
+        connection,
+        "select pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s::text, %s::text)) as oid",
+        [schema, table + ROLLED_BACK],
+    )
+    if there is None or there["oid"] is None:
+        return set()
+    query = sql.SQL("select version || '_' || name as step from {}").format(sql.Identifier(schema, table + ROLLED_BACK))
+    return {entry["step"] for entry in await rows(connection, query, [])}  # type: ignore[arg-type]
+
+
 async def _recorded(connection: Connection, history: str) -> dict[str, dict[str, Any]]:
     schema, table = qualified(history)
-    columns = await rows(
-        connection,
-        """select a.attname from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
-             join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where n.nspname = %s and c.relname = %s and a.attname in ('checksum', 'down')""",
-        [schema, table],
-    )
-    if not columns:
+    if not await rows(connection, HISTORY_THERE, [schema, table]):
         return {}
     query = sql.SQL("select version, name, checksum, down from {} order by version").format(
         sql.Identifier(schema, table)
@@ -273,8 +322,7 @@ async def _execute(connection: Connection, text: str, path: str, name: str, role
         raise _failure(last, text, len(results) - 1, path, name)
     if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
         raise StatementFailed(f"step {name}: {path} ended the transaction it runs in; leave out commit and rollback")
-    if role:
-        await connection.execute("reset role")
+    await connection.execute("reset role")
 
 
 def _failure(result: pq.abc.PGresult, text: str, index: int, path: str, name: str) -> StatementFailed:
@@ -288,6 +336,9 @@ def _failure(result: pq.abc.PGresult, text: str, index: int, path: str, name: st
     else:
         line = parts[index].line if index < len(parts) else 1
     code = said(pq.DiagnosticField.SQLSTATE)
-    message = f"step {name}: {said(pq.DiagnosticField.MESSAGE_PRIMARY)} ({code}), {path}:{line}"
+    if not code:
+        return StatementFailed(f"step {name}: {CUT_OFF}, {path}:{line}")
+    said_primary = " ".join(said(pq.DiagnosticField.MESSAGE_PRIMARY).split())
+    message = f"step {name}: {said_primary} ({code}), {path}:{line}"
     hint = HINTS.get(code, "nothing of this step was kept")
     return StatementFailed(f"{message}; {hint}")

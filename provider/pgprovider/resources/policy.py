@@ -46,6 +46,8 @@ class Policy(ObjectKind):
             failures.append(CheckFailure("table", "must be written with its schema"))
         if not inputs["roles"]:
             failures.append(CheckFailure("roles", "must name at least one role"))
+        if "public" in inputs["roles"] and len(inputs["roles"]) > 1:
+            failures.append(CheckFailure("roles", "public is everybody, so it stands alone"))
         if inputs["command"] == "insert" and inputs.get("using"):
             failures.append(CheckFailure("using", "an insert policy has a check only"))
         if inputs["command"] in ("select", "delete") and inputs.get("check"):
@@ -75,6 +77,9 @@ class Policy(ObjectKind):
                 where n.nspname = %s and c.relname = %s and p.polname = %s""",
             [schema, table, inputs["name"]],
         )
+
+    def same(self, name: str, one: Any, other: Any) -> bool:
+        return {*(one or [])} == {*(other or [])} if name == "roles" else super().same(name, one, other)
 
     def observed(self, name: str, state: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
         """An expression is as recorded while the stored text is the one that was read back after writing it."""
@@ -116,7 +121,7 @@ class Policy(ObjectKind):
         await self.alter(connection, found, inputs)
         declared = await self.find(connection, inputs)
         for name in self.compared:
-            if declared is None or declared.get(name) != found.get(name):
+            if declared is None or not self.same(name, declared.get(name), found.get(name)):
                 there, wanted = found.get(name), (declared or {}).get(name)
                 raise Refused(
                     f"{self.label(inputs)} exists already with {name} {shown(there)}, declared is {shown(wanted)}; "

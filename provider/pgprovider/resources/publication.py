@@ -13,7 +13,7 @@ OPERATIONS = ("insert", "update", "delete", "truncate")
 
 
 class Publication(ObjectKind):
-    """`create publication name for table …`; adopts one that is there, as `supabase_realtime` is on Supabase."""
+    """`create publication name for table …`; a table with a column list or a row filter counts as another table."""
 
     token = "pg:index:Publication"
     fields = {
@@ -47,7 +47,15 @@ class Publication(ObjectKind):
         found = await row(
             connection,
             """select pubname as name, pubinsert, pubupdate, pubdelete, pubtruncate,
-                      array(select t.schemaname || '.' || t.tablename from pg_catalog.pg_publication_tables t
+                      array(select t.schemaname || '.' || t.tablename
+                                   || coalesce(' (' || (select pg_catalog.string_agg(a.attname, ', ' order by a.attnum)
+                                                          from pg_catalog.pg_attribute a
+                                                         where a.attrelid = r.prrelid
+                                                           and a.attnum = any (r.prattrs::int2[])) || ')', '')
+                                   || coalesce(' where ' || pg_catalog.pg_get_expr(r.prqual, r.prrelid), '')
+                              from pg_catalog.pg_publication_tables t
+                              left join pg_catalog.pg_publication_rel r on r.prpubid = p.oid
+                                   and r.prrelid = pg_catalog.format('%%I.%%I', t.schemaname, t.tablename)::regclass
                              where t.pubname = p.pubname order by 1) as tables
                  from pg_catalog.pg_publication p where pubname = %s""",
             [inputs["name"]],
@@ -61,6 +69,9 @@ class Publication(ObjectKind):
         await self.alter(connection, {"tables": [], "operations": []}, inputs)
 
     async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        """An empty one, as the platform makes it, is filled; one that publishes what isn't declared is refused."""
+        if {*found["tables"]} - {*inputs["tables"]}:
+            await super().adopt(connection, found, inputs)
         await self.alter(connection, found, inputs)
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -72,7 +83,7 @@ class Publication(ObjectKind):
             for table in sorted(tables):
                 await connection.execute(
                     sql.SQL("alter publication {} {} table {}").format(
-                        name, sql.SQL(verb), sql.Identifier(*qualified(table))
+                        name, sql.SQL(verb), sql.Identifier(*qualified(table.partition(" ")[0]))
                     )
                 )
         if not self.same("operations", found["operations"], new["operations"]):

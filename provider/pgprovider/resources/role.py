@@ -68,28 +68,31 @@ class Role(ObjectKind):
         if found is None:
             return None
         settings = dict(entry.split("=", 1) for entry in found.pop("rolconfig") or [])
-        return found | {"settings": settings or None, "verifier": await self._verifier(connection, inputs)}
+        return found | {"settings": settings or None} | await self._verifier(connection, inputs)
 
-    async def _verifier(self, connection: Connection, inputs: Mapping[str, Any]) -> str | None:
+    async def _verifier(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The stored verifier; where the login may not see it, the declared one, so that it is no difference."""
         allowed = await row(
             connection, "select pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'select') as yes", []
         )
         if not allowed or not allowed["yes"]:
-            declared: str | None = inputs.get("verifier")
-            return declared
+            return {"verifier": inputs.get("verifier"), "verifierSeen": False}
         found = await row(
             connection, "select rolpassword from pg_catalog.pg_authid where rolname = %s", [inputs["name"]]
         )
-        return found["rolpassword"] if found else None
+        return {"verifier": found["rolpassword"] if found else None, "verifierSeen": True}
 
     def same(self, name: str, one: Any, other: Any) -> bool:
-        return bool((one or None) == (other or None)) if name == "settings" else super().same(name, one, other)
+        return _lower(one) == _lower(other) if name == "settings" else super().same(name, one, other)
+
+    def paths(self, name: str, was: Any, wanted: Any) -> list[str]:
+        both = name == "settings" and bool(was and wanted)
+        return super().paths(name, _lower(was), _lower(wanted)) if both else super().paths(name, was, wanted)
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         await connection.execute(sql.SQL("create role {}").format(sql.Identifier(inputs["name"])))
         found = await self.find(connection, inputs)
-        await self.alter(connection, (found or {}) | {"verifier": None}, inputs)
+        await self.alter(connection, (found or {}) | {"verifier": None, "verifierSeen": True}, inputs)
 
     async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         """A role with these attributes is taken over; its settings, password and comment become the declared ones."""
@@ -107,11 +110,12 @@ class Role(ObjectKind):
         ]
         if found["limit"] != new["limit"]:
             words.append(sql.SQL("connection limit {}").format(sql.Literal(new["limit"])))
-        if found["verifier"] != new.get("verifier"):
+        # One that can't be seen is sent again: it may be another one by now.
+        if found["verifier"] != new.get("verifier") or not found["verifierSeen"]:
             words.append(sql.SQL("password {}").format(sql.Literal(new.get("verifier"))))
         if words:
             await connection.execute(sql.SQL("alter role {} with {}").format(name, sql.SQL(" ").join(words)))
-        for statement in _settings(name, found.get("settings") or {}, new.get("settings") or {}):
+        for statement in _settings(name, _lower(found.get("settings")), _lower(new.get("settings"))):
             await connection.execute(statement)
         if found.get("comment") != new.get("comment"):
             comment = sql.Literal(new.get("comment"))
@@ -120,9 +124,18 @@ class Role(ObjectKind):
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         name = sql.Identifier(state["name"])
         if await row(connection, OWNS_NOTHING, [state["name"]]):
+            may = await row(connection, "select pg_catalog.pg_has_role(%s, 'usage') as yes", [state["name"]])
+            if may and not may["yes"]:
+                # Who may drop a role may join it; only its members take its privileges away.
+                await connection.execute(sql.SQL("grant {} to current_user").format(name))
             # What is left are privileges and defaults in this database; objects would be dropped by it as well.
             await connection.execute(sql.SQL("drop owned by {}").format(name))
         await connection.execute(sql.SQL("drop role if exists {}").format(name))
+
+
+def _lower(settings: Mapping[str, str] | None) -> dict[str, str]:
+    """Settings by their names in lower case: PostgreSQL stores `timezone` as `TimeZone`."""
+    return {name.lower(): value for name, value in (settings or {}).items()}
 
 
 def _settings(role: sql.Identifier, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[sql.Composed]:

@@ -35,6 +35,9 @@ class RowSecurity(ObjectKind):
             return [CheckFailure("enabled", "must be true: a table without row security is open to every grant")]
         return []
 
+    def same(self, name: str, one: Any, other: Any) -> bool:
+        return {*(one or [])} == {*(other or [])} if name == "policies" else super().same(name, one, other)
+
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         if name != "policies":
             return super().drift(name, state, value)

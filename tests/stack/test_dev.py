@@ -1,0 +1,297 @@
+"""The dev environment through the real engine: from nothing to provisioned, changed by hand, repaired, taken away.
+
+What a single resource type does is in tests/provider, what survives a crash in test_faults.py.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psycopg
+import pytest
+from botocore.config import Config
+
+from ops.scratch import Finished, Scratch
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
+
+OUTPUTS = {
+    "admin_url",
+    "api_url",
+    "auth_url",
+    "monitor_url",
+    "storage_buckets",
+    "object_bucket",
+    "s3_endpoint",
+}
+
+# What is done by hand → what the preview says of it, and the id under which the drift report has it.
+BY_HAND = {
+    "alter policy projects_update_own on public.projects using (true)": (
+        "policy projects_update_own on public.projects: using was changed by hand",
+        "public.projects/projects_update_own",
+    ),
+    "drop policy users_update_own on public.users": (
+        "policy users_update_own on public.users is gone",
+        "public.users/users_update_own",
+    ),
+    "create policy stray on public.users for select to anon using (true)": (
+        "row security of public.users: by hand, [stray] was added",
+        "`public.users` (RowSecurity",
+    ),
+    "alter table public.projects disable row level security": (
+        "row security of public.projects: enabled was changed by hand",
+        "`public.projects` (RowSecurity",
+    ),
+    "alter table next_auth.users no force row level security": (
+        "row security of next_auth.users: forced was changed by hand",
+        "`next_auth.users` (RowSecurity",
+    ),
+    "alter role anon createdb": ("role anon: createdb was changed by hand", "`anon` (Role"),
+    "alter role authenticated set statement_timeout = '1h'": (
+        "role authenticated: settings was changed by hand",
+        "`authenticated` (Role",
+    ),
+    "alter role authjs password 'guessed'": ("role authjs: verifier was changed by hand", "`authjs` (Role"),
+    "grant pg_read_all_data to monitor": (
+        "memberships of role monitor: by hand, [pg_read_all_data] was granted",
+        "`monitor` (Memberships",
+    ),
+    "revoke anon from authenticator": (
+        "memberships of role authenticator: by hand, [anon] was revoked",
+        "`authenticator` (Memberships",
+    ),
+    "grant truncate on public.users to anon": (
+        "grants on table public.users: by hand, [truncate to anon] was granted",
+        "table/public.users",
+    ),
+    "revoke select on public.projects from authenticated": (
+        "grants on table public.projects: by hand, [select to authenticated] was revoked",
+        "table/public.projects",
+    ),
+    "grant execute on function private.tg__updated_at() to public": (
+        "grants on function private.tg__updated_at(): by hand, [execute to public] was granted",
+        "function/private.tg__updated_at()",
+    ),
+    "grant create on schema private to monitor": (
+        "grants on schema private: by hand, [create to monitor] was granted",
+        "schema/private",
+    ),
+    "update storage.buckets set file_size_limit = 1": (
+        "bucket audio: fileSizeLimit was changed by hand from 50000000 to 1",
+        "`audio` (Bucket",
+    ),
+    "alter publication supabase_realtime drop table public.projects": (
+        "publication supabase_realtime: tables was changed by hand",
+        "`supabase_realtime` (Publication",
+    ),
+    "drop extension pg_trgm": ("structure-pg_trgm", "structure-pg_trgm"),
+    "alter schema private owner to postgres": ("structure-private", "structure-private"),
+    "delete from supabase_migrations.schema_migrations where version = '0003'": (
+        "the row of 0003_projects is gone from supabase_migrations.schema_migrations",
+        "`sql/migrations` (MigrationSet",
+    ),
+}
+OBJECT_BUCKET = ("storage-objects-private", "storage-objects-versions", "storage-objects-tls")
+
+
+def s3(scratch: Scratch):
+    aws = scratch.services["aws"]
+    return boto3.client(
+        "s3",
+        endpoint_url=aws["endpoint"],
+        aws_access_key_id=aws["access_key"],
+        aws_secret_access_key=aws["secret_key"],
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
+    )
+
+
+def outputs(scratch: Scratch) -> dict:
+    answer = scratch.pulumi("stack", "output", "--json", "--show-secrets")
+    return json.loads(answer.output)
+
+
+def succeeded(run: Finished) -> str:
+    assert run.status == 0, run.output[-3000:]
+    return run.output
+
+
+@pytest.fixture(scope="module")
+def dev() -> Iterator[Scratch]:
+    with Scratch() as scratch:
+        succeeded(scratch.up())
+        yield scratch
+
+
+def test_a_second_preview_is_empty(dev):
+    assert "unchanged" in succeeded(dev.preview())
+
+
+def test_each_url_logs_in_as_its_role_and_none_of_them_can_do_more(dev):
+    urls = outputs(dev)
+    assert set(urls) == OUTPUTS
+    logins = {"admin_url": "postgres", "api_url": "authenticator", "auth_url": "authjs", "monitor_url": "monitor"}
+    for output, role in logins.items():
+        with psycopg.connect(urls[output]) as connection:
+            assert connection.execute("select current_user").fetchone() == (role,)
+    with psycopg.connect(urls["api_url"]) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("select * from public.projects")
+    with psycopg.connect(urls["api_url"]) as connection:
+        connection.execute("set role anon")
+        assert connection.execute("select count(*) from public.projects").fetchone() == (0,)
+    with psycopg.connect(urls["auth_url"]) as connection:
+        assert connection.execute('select "emailVerified" from users').fetchall() == []
+
+
+def test_the_outputs_describe_the_buckets_and_hide_the_urls(dev):
+    shown = json.loads(dev.pulumi("stack", "output", "--json").output)
+    assert shown["admin_url"] == "[secret]"
+    assert shown["storage_buckets"]["audio"]["file_size_limit"] == 50_000_000
+    assert shown["storage_buckets"]["audio"]["public"] is False
+    assert "audio/mpeg" in shown["storage_buckets"]["audio"]["allowed_mime_types"]
+    assert s3(dev).head_bucket(Bucket=shown["object_bucket"])["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_no_password_lies_in_the_state_or_in_a_log(dev):
+    secrets = {url.split(":")[2].split("@")[0] for name, url in outputs(dev).items() if name.endswith("_url")}
+    files = [path for path in (dev.folder / ".local").rglob("*") if path.is_file()]
+    assert dev.checkpoint in files
+    readable = [path for path in files if path.name not in ("services.json", "server.json")]
+    leaks = [path for path in readable for secret in secrets if secret.encode() in path.read_bytes()]
+    assert not leaks, (
+        "only the two files that describe the superuser's login hold it, for its owner to read"
+    )
+    assert (dev.folder / ".local").stat().st_mode & 0o077 == 0, "nobody else looks inside"
+
+
+def test_every_change_by_hand_is_named_and_repaired(dev):
+    dev.sql("insert into next_auth.users (email) values ('kept@example.org')")
+    for statement in BY_HAND:
+        dev.sql(statement)
+    client, bucket = s3(dev), outputs(dev)["object_bucket"]
+    client.delete_public_access_block(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    client.delete_bucket_policy(Bucket=bucket)
+
+    preview = dev.preview()
+    assert preview.status != 0, "a preview that expects no changes must fail on drift"
+    unsaid = [said for said in (*(said for said, _ in BY_HAND.values()), *OBJECT_BUCKET) if said not in preview.output]
+    assert not unsaid, "the preview names each of them"
+    report = dev.drift()
+    assert report.status == 2
+    unlisted = [id for id in (*(id for _, id in BY_HAND.values()), *OBJECT_BUCKET) if id not in report.output]
+    assert not unlisted, "the drift report lists each of them"
+
+    succeeded(dev.up())
+    succeeded(dev.preview())
+    assert dev.drift().status == 0
+    assert dev.sql("select count(*) from next_auth.users where email = 'kept@example.org'") == [(1,)]
+    switches = "select relrowsecurity, relforcerowsecurity from pg_class where oid in (%s)"
+    tables = "'public.users'::regclass, 'public.projects'::regclass, 'next_auth.users'::regclass"
+    assert dev.sql(switches % tables) == [(True, True)] * 3
+    assert dev.sql("select 1 from pg_policies where policyname = 'stray'") == []
+
+
+def test_a_new_step_is_announced_applied_and_taken_back_when_its_files_go(dev):
+    folder = dev.folder / "sql" / "migrations"
+    number = f"{len(list(folder.glob('*.up.sql'))) + 1:04}"
+    header = f"-- {number} notes: a scratch step.\n-- Lock: none. Duration: instant.\n-- Down: drops it.\n"
+    up, down = (folder / f"{number}_notes.{half}.sql" for half in ("up", "down"))
+    up.write_text(header + "create table private.notes (id int primary key);\n")
+    down.write_text("drop table private.notes;\n")
+
+    assert f"apply {number}_notes" in dev.preview().output
+    succeeded(dev.up())
+    assert dev.sql("select count(*) from private.notes") == [(0,)]
+    up.unlink()
+    down.unlink()
+    assert f"roll back {number}_notes" in dev.preview().output
+    succeeded(dev.up())
+    assert dev.sql("select to_regclass('private.notes')") == [(None,)]
+    succeeded(dev.preview())
+
+
+def test_an_applied_step_that_was_edited_is_refused_by_name(dev):
+    path = dev.folder / "sql" / "migrations" / "0003_projects.up.sql"
+    text = path.read_text()
+    path.write_text(text + "-- one line more\n")
+    try:
+        refused = dev.up()
+        assert refused.status == 1
+        assert "0003_projects.up.sql" in refused.output
+        assert "was edited after it was applied" in refused.output
+        assert "Traceback" not in refused.output
+    finally:
+        path.write_text(text)
+    succeeded(dev.preview())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("database:target", "mars", "setting database:target is 'mars'; allowed is one of local, supabase, aws"),
+        ("database:target", "aws", "setting database:target is 'aws'; allowed is only local so far"),
+        ("database:colour", "red", "setting database:colour is 'red'; allowed is no such key"),
+        ("database:lockTimeout", "soon", "setting database:lockTimeout is 'soon'"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_in_one_line(dev, key, value, said):
+    stack_file = dev.folder / "Pulumi.dev.yaml"
+    before = stack_file.read_text()
+    try:
+        stack_file.write_text(f"config:\n  {key}: {value}\n")
+        refused = dev.pulumi("preview", "--non-interactive")
+        assert refused.status != 0
+        assert said in refused.output
+        assert "Traceback" not in refused.output
+    finally:
+        stack_file.write_text(before)
+
+
+def test_a_bucket_size_with_a_unit_is_refused_with_its_number_of_bytes(dev):
+    stack_file = dev.folder / "Pulumi.dev.yaml"
+    before = stack_file.read_text()
+    try:
+        stack_file.write_text("config:\n  database:buckets:\n    - id: audio\n      fileSizeLimit: 50MB\n")
+        refused = dev.up()
+        assert refused.status == 1
+        assert "buckets[0].fileSizeLimit is '50MB'; allowed is a whole number of bytes, here 50000000" in refused.output
+    finally:
+        stack_file.write_text(before)
+
+
+def test_a_run_leaves_the_checkouts_files_as_they_were(dev):
+    assert (dev.folder / "Pulumi.dev.yaml").read_text() == Path("Pulumi.dev.yaml").read_text()
+
+
+def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(database):
+    if database.server_version >= 17:
+        pytest.skip("the embedded server is of this version already")
+    with Scratch("own") as scratch:
+        succeeded(scratch.pulumi("stack", "init"))
+        succeeded(scratch.pulumi("config", "set", "--secret", "database:url", database.url))
+        try:
+            run = scratch.up()
+            assert database.password not in run.output
+            succeeded(run)
+            succeeded(scratch.preview())
+            with psycopg.connect(database.url) as connection:
+                assert connection.execute("select count(*) from public.projects").fetchone() == (0,)
+        finally:
+            succeeded(scratch.down())
+        with psycopg.connect(database.url) as connection:
+            left = connection.execute("select nspname from pg_namespace where nspname in ('auth', 'private')")
+            assert left.fetchall() == []
+
+
+def test_down_leaves_no_process_and_no_data():
+    with Scratch("gone") as scratch:
+        succeeded(scratch.up())
+        data = scratch.data
+        assert data.exists()
+        succeeded(scratch.down())
+        assert not data.exists()
+        assert not (scratch.folder / ".local").exists()
+        assert scratch.processes() == []
