@@ -26,9 +26,10 @@ settings = Settings.load()
 stack = pulumi.get_stack()
 
 server = Server("server", ServerArgs(stack=stack, url=settings.url))
-login = {"host": server.host, "port": server.port, "password": server.password, "database": server.database}
-database = pg.Provider("pg", **login, user=server.user, lock_timeout=settings.lock_timeout)
-postgresql = pulumi_postgresql.Provider("postgresql", **login, username=server.user, sslmode="disable", superuser=True)
+database = pg.Provider("pg", **server.login, user=server.user, lock_timeout=settings.lock_timeout)
+postgresql = pulumi_postgresql.Provider(
+    "postgresql", **server.login, username=server.user, sslmode="disable", superuser=True
+)
 aws = pulumi_aws.Provider(
     "aws",
     region=settings.region,

@@ -41,6 +41,11 @@ class Server(Component):
         self.database = login.apply(lambda found: found["database"])
         self.register_outputs({"host": self.host, "port": self.port, "database": self.database})
 
+    @property
+    def login(self) -> dict[str, Any]:
+        """Where the server is, as both providers of its objects take it."""
+        return {"host": self.host, "port": self.port, "password": self.password, "database": self.database}
+
     def connection(self, user: pulumi.Input[str], password: pulumi.Input[str]) -> pulumi.Output[str]:
         """The connection URL of a login, as a secret."""
         parts = pulumi.Output.all(user, password, self.host, self.port, self.database)

@@ -1,4 +1,4 @@
-"""The commands. Exit status 0 is done, 1 a failure told in one line; drift also has 2: something was changed by hand."""
+"""The commands. Exit status 0 is done, 1 a failure told in one line; `drift` has 2 for a change by hand."""
 
 import shutil
 import sys

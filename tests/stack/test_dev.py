@@ -160,9 +160,7 @@ def test_no_password_lies_in_the_state_or_in_a_log(dev):
     assert dev.checkpoint in files
     readable = [path for path in files if path.name not in ("services.json", "server.json")]
     leaks = [path for path in readable for secret in secrets if secret.encode() in path.read_bytes()]
-    assert not leaks, (
-        "only the two files that describe the superuser's login hold it, for its owner to read"
-    )
+    assert not leaks, "only the two files that describe the superuser's login hold it, for its owner to read"
     assert (dev.folder / ".local").stat().st_mode & 0o077 == 0, "nobody else looks inside"
 
 

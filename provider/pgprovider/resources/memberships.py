@@ -68,4 +68,4 @@ class Memberships(ObjectKind):
 
 
 def _statement(text: str, group: str, role: str) -> sql.Composed:
-    return sql.SQL(text).format(sql.Identifier(group), sql.Identifier(role))  # type: ignore[arg-type]
+    return sql.SQL(text).format(sql.Identifier(group), sql.Identifier(role))
