@@ -11,6 +11,7 @@ from local import engine, services
 from local.paths import CHECKOUT
 from local.postgres import ServerError
 from ops import drift as drift_report
+from ops.scratch import ScratchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True, highlight=False)
@@ -81,11 +82,24 @@ def generate() -> None:
         console.print(f"wrote {path.relative_to(CHECKOUT)}")
 
 
+@app.command()
+def faults(
+    rounds: Annotated[int, typer.Option(help="how many")] = 30,
+    seed: Annotated[int | None, typer.Option(help="the same one makes the same choices")] = None,
+    only: Annotated[str | None, typer.Option(help="one fault by its name, as the tally has it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Break a scratch copy at random moments and see that the next `up` mends it."""
+    from ops import faults as rounds_of_faults
+
+    raise typer.Exit(rounds_of_faults.run(rounds, seed, only, as_json))
+
+
 def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:
         app()
-    except (engine.EngineError, ServerError, drift_report.DriftError) as error:
+    except (engine.EngineError, ServerError, ScratchError, drift_report.DriftError) as error:
         console.print(f"error: {error}", soft_wrap=True, markup=False)
         sys.exit(1)
 
