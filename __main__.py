@@ -53,9 +53,15 @@ roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure("structure", StructureArgs(database=server.database), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
 object_bucket = f"visual-prompt-builder-{stack}-objects"
-adopt = objects.bucket_exists(server.aws.endpoint, object_bucket)
 storage = Storage(
-    "storage", StorageArgs(object_bucket=object_bucket, buckets=settings.buckets, adopt=adopt), after(structure)
+    "storage",
+    StorageArgs(
+        object_bucket=object_bucket,
+        buckets=settings.buckets,
+        disposable=settings.target == "local",
+        adopt=objects.bucket_exists(server.aws.endpoint, object_bucket),
+    ),
+    after(structure),
 )
 Realtime("realtime", RealtimeArgs(tables=("public.projects",)), after(structure))
 

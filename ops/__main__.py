@@ -31,7 +31,7 @@ Take it all away again: make down STACK={stack}"""
 def up(stack: Stack = "dev") -> None:
     """Provision an environment, from nothing or from whatever is there."""
     engine.make_stack(stack)
-    status = engine.run(["up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack], stack)
+    status = _pulumi("up", "--yes", "--skip-preview", stack=stack)
     if status == 0:
         print(CONNECT.format(stack=stack))
     raise typer.Exit(status and 1)
@@ -41,7 +41,7 @@ def up(stack: Stack = "dev") -> None:
 def preview(stack: Stack = "dev") -> None:
     """Show what `up` would do, and what was changed by hand."""
     engine.make_stack(stack)
-    raise typer.Exit(engine.run(["preview", "--non-interactive", "--diff", "--stack", stack], stack) and 1)
+    raise typer.Exit(_pulumi("preview", "--diff", stack=stack) and 1)
 
 
 @app.command()
@@ -54,16 +54,23 @@ def drift(stack: Stack = "dev", as_json: Json = False) -> None:
 
 @app.command()
 def down(stack: Stack = "dev") -> None:
-    """Destroy a stack's resources, stop its services and delete their data."""
+    """Destroy a stack's resources; on local also stop its services and delete their data."""
+    local = engine.target(stack) == "local"
     if engine.exists(stack):
-        status = engine.run(["destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", stack], stack)
-        status = status or engine.run(["stack", "rm", "--yes", "--preserve-config", "--stack", stack])
+        # The embedded server and moto go with everything in them; a server of one's own is tidied up.
+        gone_with_its_server = local and engine.embedded(stack)
+        status = 0 if gone_with_its_server else _pulumi("destroy", "--yes", "--skip-preview", stack=stack)
+        status = status or _pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack=stack)
         if status:
             raise typer.Exit(1)
-    if engine.target(stack) == "local":
+    if local:
         services.remove(stack)
         console.print(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
+
+
+def _pulumi(*arguments: str, stack: str) -> int:
+    return engine.run([*arguments, "--non-interactive", "--stack", stack], stack)
 
 
 def _remove_if_last() -> None:

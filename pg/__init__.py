@@ -91,6 +91,9 @@ class Memberships(_Resource):
 class MigrationSet(_Resource):
     """The numbered steps of a folder, step to checksum."""
 
+    database: pulumi.Output[str]
+    applied: pulumi.Output[Mapping[str, str]]
+
     def __init__(
         self,
         resource_name: str,
@@ -122,6 +125,9 @@ class RowSecurity(_Resource):
 
 class Policy(_Resource):
     """One row policy."""
+
+    usingStored: pulumi.Output[str]
+    checkStored: pulumi.Output[str]
 
     def __init__(
         self,

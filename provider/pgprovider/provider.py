@@ -120,7 +120,10 @@ def _property(field: Field) -> dict[str, Any]:
         bool: {"type": "boolean"},
         int: {"type": "integer"},
         list: {"type": "array", "items": text},
-        dict: {"type": "object", "additionalProperties": {"type": "array", "items": text} if field.items is list else text},
+        dict: {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": text} if field.items is list else text,
+        },
     }
     described: dict[str, Any] = types[field.type] | {"description": field.meaning}
     if field.default is not None and field.type is not list:
