@@ -66,6 +66,7 @@ class Role(_Resource):
         bypassrls: Input[bool] = False,
         superuser: Input[bool] = False,
         limit: Input[int] = -1,
+        expires: Input[str] | None = None,
         settings: Input[Mapping[str, str]] | None = None,
         verifier: Input[str] | None = None,
         comment: Input[str] | None = None,

@@ -67,6 +67,7 @@ SUBJECTS = {
             "bypassrls": "alter role {made} bypassrls",
             "superuser": "alter role {made} superuser",
             "limit": "alter role {made} connection limit 7",
+            "expires": "alter role {made} valid until '2030-01-02T03:04:05Z'",
             "settings": "alter role {made} set statement_timeout = '9s'",
             "verifier": f"alter role {{made}} password '{VERIFIERS[1]}'",
             "comment": "comment on role {made} is 'changed'",
@@ -329,6 +330,16 @@ def test_deleted_then_gone_and_a_second_delete_is_no_error(subject_case):
         subject_case.world.sql(subject_case.subject.vanish)
     assert subject_case.engine.bring_in(thing.token, thing.id) is None
     subject_case.engine.delete(thing)
+
+
+def test_a_setting_of_a_role_for_this_database_alone_is_seen_and_reset(world):
+    thing = world.engine.create("pg:index:Role", world.named({"name": "{made}"}))
+    database = world.sql("select current_database()")[0][0]
+    world.sql(f"alter role {{made}} in database \"{database}\" set work_mem = '1GB'")
+    changed = world.engine.refresh(thing)
+    assert changed.state["settings"] == {"in this database: work_mem": "1GB"}
+    repaired = world.engine.update(changed, thing.inputs)
+    assert world.engine.refresh(repaired).state.get("settings") is None
 
 
 @EVERY
