@@ -1,5 +1,6 @@
 """What the tiers share: real PostgreSQL servers, one database for each test, and what the run stood on."""
 
+import asyncio
 import itertools
 import os
 import shutil
@@ -92,3 +93,13 @@ def database(cluster: Cluster) -> Iterator[Database]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     yield cluster.create(name, "template0")
     cluster.drop(name)
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """An event loop for SDK code that asks the thread for one; left to itself it would make one and never close it."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    asyncio.set_event_loop(None)
+    made.close()

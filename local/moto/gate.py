@@ -115,8 +115,9 @@ def _admit(identities: Identities, call: Call, name: str) -> None:
     if request.method == "OPTIONS":
         return
     if bucket is None:
-        # Only making one needs a right: for anything else a missing bucket is 404, to strangers too, as on AWS.
-        if call.principal == ANONYMOUS and request.method == "PUT":
+        # A missing bucket is 404 to strangers too, as on AWS; making one, or listing them all, needs a right.
+        missing = response.bucket_name and request.method != "PUT"
+        if call.principal == ANONYMOUS and not missing:
             raise Refused("AccessDenied", "Access Denied")
         return
     _authorise(call, bucket, name)

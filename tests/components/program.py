@@ -1,9 +1,11 @@
 """The whole program under a mock engine that records what is registered; run as a module, it writes the golden tree."""
 
 import asyncio
+import gc
 import json
 import runpy
 import secrets
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -123,14 +125,25 @@ def _machine(program: Program) -> Iterator[None]:
         yield
 
 
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """End the run's threads. The SDK's mocks leave a loop open in each, and the warning would hit whoever comes next."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        loop.run_until_complete(loop.shutdown_default_executor())
+        asyncio.set_event_loop(None)
+        loop.close()
+        gc.collect()
+
+
 def run(stack: str = "dev", **changes: Any) -> Program:
     """Run `__main__.py` with the defaults of `Pulumi.yaml`, but for `changes`."""
     program = Program()
     declared = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
     values = {name: entry["default"] for name, entry in declared.items()} | changes
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
-    # Other tests' `asyncio.run` leaves the thread without the loop that the SDK asks for.
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    # The SDK asks the thread for a loop, and other tests' `asyncio.run` leaves it without one.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     pulumi.runtime.set_mocks(Mocks(), project="database", stack=stack, monitor=Monitor(program))
     pulumi.runtime.config.set_all_config({f"database:{name}": text for name, text in texts.items()})
 
@@ -157,6 +170,7 @@ def run(stack: str = "dev", **changes: Any) -> Program:
             main()
     finally:
         pulumi.runtime.config.set_all_config({})
+        _end(loop)
     return program
 
 

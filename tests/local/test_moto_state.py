@@ -163,7 +163,7 @@ def test_it_writes_no_line_for_a_request_unless_told(fresh_server: MotoServer) -
     fresh_server.client("sqs").list_queues()
     assert fresh_server.stop() == ""
     loud = subprocess.Popen(fresh_server.command("--verbose"), cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    for _ in range(100):
+    for _ in range(400):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", fresh_server.port)) == 0:
                 break

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from botocore.config import Config
 
+from local import postgres
 from ops.scratch import Finished, Scratch
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
@@ -264,24 +265,25 @@ def test_a_run_leaves_the_checkouts_files_as_they_were(dev):
     assert (dev.folder / "Pulumi.dev.yaml").read_text() == Path("Pulumi.dev.yaml").read_text()
 
 
-def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(database):
-    if database.server_version >= 17:
-        pytest.skip("the embedded server is of this version already")
+def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(cluster, tmp_path):
+    """On a server of its own: `down` drops the roles, which other databases of a server would still need."""
+    server = postgres.ensure(tmp_path, cluster.programs)
     with Scratch("own") as scratch:
         succeeded(scratch.pulumi("stack", "init"))
-        succeeded(scratch.pulumi("config", "set", "--secret", "database:url", database.url))
+        succeeded(scratch.pulumi("config", "set", "--secret", "database:url", server.url()))
         try:
             run = scratch.up()
-            assert database.password not in run.output
+            assert server.password not in run.output
             succeeded(run)
             succeeded(scratch.preview())
-            with psycopg.connect(database.url) as connection:
+            with psycopg.connect(server.url()) as connection:
                 assert connection.execute("select count(*) from public.projects").fetchone() == (0,)
         finally:
             succeeded(scratch.down())
-        with psycopg.connect(database.url) as connection:
+        with psycopg.connect(server.url()) as connection:
             left = connection.execute("select nspname from pg_namespace where nspname in ('auth', 'private')")
             assert left.fetchall() == []
+    postgres.remove(tmp_path, cluster.programs)
 
 
 def test_down_leaves_no_process_and_no_data():
