@@ -14,6 +14,8 @@ from components import (
     RolesArgs,
     Server,
     ServerArgs,
+    Snapshot,
+    SnapshotArgs,
     Storage,
     StorageArgs,
     Structure,
@@ -57,7 +59,13 @@ adopt = objects.bucket_exists(server.aws.endpoint, object_bucket)
 storage = Storage(
     "storage", StorageArgs(object_bucket=object_bucket, buckets=settings.buckets, adopt=adopt), after(structure)
 )
-Realtime("realtime", RealtimeArgs(tables=("public.projects",)), after(structure))
+published = ("public.projects",)
+realtime = Realtime("realtime", RealtimeArgs(tables=published), after(structure))
+Snapshot(
+    "snapshot",
+    SnapshotArgs(published=published, accept=settings.accept_drift),
+    after(roles, structure, access, storage, realtime),
+)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
 for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("monitor_url", "monitor")):

@@ -1,8 +1,8 @@
 """The stored snapshot of a database's definitions: taking it, and finding what differs from it. No wording here.
 
-Three questions, each asked only where the one before it said yes: is anything different at all (`gate`), which objects
-were written since (`touched`), what do these say now and what did they say then (`compare`). The definitions never leave
-the server but for what differs.
+Three questions, each asked only where the one before it said yes: is anything different at all (`gate`), which
+objects were written since (`touched`), what do these say now and what did they say then (`compare`). The definitions
+never leave the server but for what differs.
 """
 
 import re
@@ -22,19 +22,9 @@ TABLE = "supabase_migrations.schema_snapshot"
 OWN = "supabase_migrations.schema_snapshot_own"
 # The row that describes the snapshot itself has the empty name, which no object has.
 HEADER = ""
-TABLES = """
-create schema if not exists supabase_migrations;
-create table if not exists supabase_migrations.schema_snapshot (
-    snapshot text, object text not null, class oid, oid oid, mark bigint not null, parent text, space text,
-    definition jsonb not null, primary key (snapshot, class, oid)
-);
-create table if not exists supabase_migrations.schema_snapshot_own (transaction bigint primary key, label text not null);
-alter table supabase_migrations.schema_snapshot enable row level security;
-alter table supabase_migrations.schema_snapshot_own enable row level security;
-"""
 FINGERPRINT = """
-select pg_catalog.md5(pg_catalog.string_agg(pg_catalog.md5(pg_catalog.concat_ws(E'\\x1f', object, class, oid, mark, parent,
-           space, definition)), '' order by class, oid)) as fingerprint
+select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
+                      order by class, oid)) as fingerprint
   from supabase_migrations.schema_snapshot where snapshot = %s and object <> ''"""
 TOUCHED = """
 with {marks}
@@ -50,8 +40,9 @@ was as materialized (
     select object, parent, space, definition from supabase_migrations.schema_snapshot s
      where snapshot = {name} and object <> '' and {stored}
 )
-select coalesce(n.object, w.object) as object, coalesce(n.parent, w.parent) as parent, coalesce(n.space, w.space) as space,
-       k.facet, w.definition ->> k.facet as was, n.definition ->> k.facet as now, (n.written ->> k.facet)::int8 as written
+select coalesce(n.object, w.object) as object, coalesce(n.parent, w.parent) as parent,
+       coalesce(n.space, w.space) as space, k.facet, w.definition ->> k.facet as was, n.definition ->> k.facet as now,
+       (n.written ->> k.facet)::int8 as written
   from objects n full join was w on w.object = n.object
  cross join lateral jsonb_object_keys(coalesce(w.definition, '{{}}') || coalesce(n.definition, '{{}}')) k (facet)
  where n.definition is distinct from w.definition
@@ -62,17 +53,6 @@ with {marks}, {definitions}
 insert into supabase_migrations.schema_snapshot (snapshot, object, class, oid, mark, parent, space, definition)
 select {name}, o.object, o.class, o.oid, coalesce(m.mark, 0), o.parent, o.space, o.definition
   from objects o left join marks m on m.class = o.class and m.oid = o.oid"""
-ACL = """(select string_agg(concat(e.grantee, ': ', e.words), '; ' order by e.grantee) from (
-    select case x.grantee when 0 then 'public' else pg_get_userbyid(x.grantee)::text end as grantee,
-           string_agg(lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end, ', '
-                      order by x.privilege_type) as words
-      from aclexplode(\\1) x where x.grantee <> \\3 group by 1
-    union all
-    select pg_get_userbyid(\\3) || ' (owner) without', string_agg(lower(x.privilege_type), ', ' order by x.privilege_type)
-      from (select privilege_type from aclexplode(acldefault(\\2, \\3)) where grantee = \\3
-            except select privilege_type from aclexplode(\\1) where grantee = \\3) x having count(*) > 0
-) e)"""
-
 Touched = Mapping[str, Sequence[int]]
 
 
@@ -104,7 +84,11 @@ class Header:
 def _text(name: str) -> str:
     lines = (CATALOG / f"{name}.sql").read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
-    return re.sub(r"@acl\(([\w.]+), ('\w'|case .*? end), ([\w.]+)\)", ACL, text)
+    return re.sub(r"@acl\((?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)\)", _acl, text)
+
+
+def _acl(match: re.Match[str]) -> str:
+    return _text("acl").format(**match.groupdict())
 
 
 def _definitions(touched: Touched | None, schemas: Sequence[str]) -> sql.Composed:
@@ -117,11 +101,11 @@ def _definitions(touched: Touched | None, schemas: Sequence[str]) -> sql.Compose
         return f"{match[2]} = any (array[{numbers}]::oid[])"
 
     text = re.sub(r"@only\((\w+), ([\w.]+)\)", only, _text("definitions"))
-    return sql.SQL(text).format(schemas=sql.Literal(list(schemas)))  # type: ignore[arg-type]
+    return sql.SQL(text).format(schemas=sql.Literal(list(schemas)))
 
 
 def _marks(schemas: Sequence[str]) -> sql.Composed:
-    return sql.SQL(_text("marks")).format(schemas=sql.Literal(list(schemas)))  # type: ignore[arg-type]
+    return sql.SQL(_text("marks")).format(schemas=sql.Literal(list(schemas)))
 
 
 async def _rows(connection: Connection, query: sql.Composed) -> list[dict[str, Any]]:
@@ -137,12 +121,12 @@ async def there(connection: Connection) -> bool:
 
 async def prepare(connection: Connection) -> None:
     """Make the tables where they're missing."""
-    await connection.execute(TABLES)
+    await connection.execute(_text("tables").encode())
 
 
 async def gate(connection: Connection, name: str) -> str:
     """A number that stays as long as nothing in the catalogues or in the stored snapshot is written."""
-    query = sql.SQL(_text("gate")).format(name=sql.Literal(name))  # type: ignore[arg-type]
+    query = sql.SQL(_text("gate")).format(name=sql.Literal(name))
     return str((await _rows(connection, query))[0]["gate"])
 
 
@@ -176,9 +160,7 @@ async def compare(
             for catalogue, oids in touched.items()
         ]
         stored = sql.SQL("({})").format(sql.SQL(" or ").join(pairs)) if pairs else sql.SQL("false")
-    query = sql.SQL(COMPARE).format(
-        definitions=_definitions(touched, schemas), name=sql.Literal(name), stored=stored
-    )
+    query = sql.SQL(COMPARE).format(definitions=_definitions(touched, schemas), name=sql.Literal(name), stored=stored)
     return [Difference(**entry) for entry in await _rows(connection, query)]
 
 
@@ -230,9 +212,9 @@ async def _put_back(
     # The same object under another number (dropped and made again) or gone altogether.
     await connection.execute(
         f"""insert into {TABLE} (snapshot, object, class, oid, mark, parent, space, definition)
-            select %s, %s, %s, %s, 0, %s, %s, '{{}}' where not exists (select from {TABLE} {where})""",
-        [name, difference.object, before["class"], before["oid"], before["parent"], before["space"]]
-        + [name, difference.object],
+            select %s, %s, %s, %s, 0, %s, %s, '{{}}'
+             where not exists (select from {TABLE} {where})""",
+        [name, *(before[key] for key in ("object", "class", "oid", "parent", "space")), name, difference.object],
     )
     changed = Jsonb({} if difference.was is None else {difference.facet: difference.was})
     await connection.execute(

@@ -1,14 +1,18 @@
 """What the tests of the snapshot share: the resource type on a database, without the engine."""
 
 import asyncio
-from collections.abc import Coroutine
+import os
+import secrets
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from pgprovider.connection import Connections, Login
 from pgprovider.resources.snapshot import SchemaSnapshot
+from psycopg import sql
 
+from bench import world
 from plugin.server import Context, Unfinished
 from plugin.wire import decode, encode
 
@@ -94,6 +98,56 @@ class Stack:
             self.inputs["of"] = of
         self.run(*declared)
         self.finish()
+
+
+class Server:
+    """A test server with a template of each size; every test gets a database of its own."""
+
+    def __init__(self, cluster: Any) -> None:
+        self.cluster = cluster
+        self.password = secrets.token_urlsafe(12)
+        self.master = f"drift_master_{os.getpid()}"
+        self.templates: dict[int, Any] = {}
+        self.number = 0
+
+    def __enter__(self) -> "Server":
+        with psycopg.connect(self.cluster.server.url(), autocommit=True) as connection:
+            connection.execute(world.roles().encode())
+            connection.execute(
+                f"create role {self.master} login in role drift_owner password '{self.password}'".encode()
+            )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for database in self.templates.values():
+            self.cluster.drop(database.name)
+        with psycopg.connect(self.cluster.server.url(), autocommit=True) as connection:
+            connection.execute(f"drop role {self.master}".encode())
+
+    def stack(self, tables: int, superuser: bool = True) -> Iterator[Stack]:
+        """A stack on a database with so many tables, which goes with the test."""
+        if tables not in self.templates:
+            template = self.cluster.create(f"drift_{os.getpid()}_{tables}", "template0")
+            with psycopg.connect(template.url, autocommit=True) as connection:
+                connection.execute((world.COMMON + world.tables(1, tables)).encode())
+            self.templates[tables] = template
+        self.number += 1
+        name = f"drift_{os.getpid()}_of_{self.number}"
+        database = self.cluster.create(name, self.templates[tables].name)
+        user, password = (database.user, database.password) if superuser else (self.master, self.password)
+        if not superuser:
+            self.cluster.execute(
+                sql.SQL("alter database {} owner to {}").format(sql.Identifier(name), sql.Identifier(user))
+            )
+        login = Login(database.host, database.port, user, password, name)
+        schemas = sorted([*world.SCHEMAS, "supabase_migrations"])
+        yield Stack(database.url, login, {"name": "schema", "schemas": schemas, "of": "1"})
+        self.cluster.drop(name)
+
+
+def by_hand(stack: Stack) -> dict[str, tuple[str | None, str | None]]:
+    """What a refresh says was changed by hand: object to what was and what is."""
+    return {key: (entry.get("was"), entry.get("now")) for key, entry in stack.refresh().items()}
 
 
 def _through_the_wire(state: dict[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,11 @@ class SchemaSnapshot(ObjectKind):
                     found[SELF] = {"was": AS_LEFT, "now": "changed by hand"}
             if found and inputs.get("accept") != differences.fingerprint(found):
                 assert header is not None
-                state = inputs | {"database": await _identity(connection), "fingerprint": header.fingerprint, "gate": ""}
+                state = inputs | {
+                    "database": await _identity(connection),
+                    "fingerprint": header.fingerprint,
+                    "gate": "",
+                }
                 unfinished = state | {"drift": found, "pending": []}
                 for change in kept:
                     await context.info(change.line)
@@ -119,7 +123,13 @@ class SchemaSnapshot(ObjectKind):
         self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
     ) -> dict[str, Any]:
         if preview:
-            return new | {"database": state["database"], "fingerprint": UNKNOWN, "gate": UNKNOWN, "drift": {}, "pending": []}
+            return new | {
+                "database": state["database"],
+                "fingerprint": UNKNOWN,
+                "gate": UNKNOWN,
+                "drift": {},
+                "pending": [],
+            }
         name = new["name"]
         async with self.database.transaction(self.label(new)) as connection:
             await lock(connection, self.label(new))
@@ -201,8 +211,8 @@ class SchemaSnapshot(ObjectKind):
         names = sorted(drift)
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return (
-            f"{self.label(inputs)}: changed by hand and declared nowhere: {', '.join(names[:NAMED])}{more}; undo it, or "
-            "write it as a migration and undo it, or take exactly this as it is: "
+            f"{self.label(inputs)}: changed by hand and declared nowhere: {', '.join(names[:NAMED])}{more}; undo it, "
+            "or write it as a migration and undo it, or take exactly this as it is: "
             f"`pulumi config set database:acceptDrift {differences.fingerprint(drift)}`"
         )
 
