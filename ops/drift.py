@@ -75,7 +75,7 @@ def _drift(step: dict[str, Any]) -> Drift:
         name=step["urn"].rsplit("::", 1)[1],
         id=state.get("id", ""),
         gone=step["op"] == GONE,
-        changes=changes if step["op"] == CHANGED else (),
+        changes=() if step["op"] == GONE else changes,
     )
 
 
