@@ -39,6 +39,7 @@ format: ## format the sources
 
 golden: ## write the generated files anew: provider schema, resource tree, README tables
 	@$(in_environment) -m ops generate
+	@$(in_environment) -W ignore -m tests.components.program
 
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"

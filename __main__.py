@@ -55,17 +55,20 @@ roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure("structure", StructureArgs(database=server.database), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
 object_bucket = f"visual-prompt-builder-{stack}-objects"
-adopt = objects.bucket_exists(server.aws.endpoint, object_bucket)
 storage = Storage(
-    "storage", StorageArgs(object_bucket=object_bucket, buckets=settings.buckets, adopt=adopt), after(structure)
+    "storage",
+    StorageArgs(
+        object_bucket=object_bucket,
+        buckets=settings.buckets,
+        disposable=settings.target == "local",
+        adopt=objects.bucket_exists(server.aws.endpoint, object_bucket),
+    ),
+    after(structure),
 )
 published = ("public.projects",)
 realtime = Realtime("realtime", RealtimeArgs(tables=published), after(structure))
-Snapshot(
-    "snapshot",
-    SnapshotArgs(published=published, accept=settings.accept_drift),
-    after(roles, structure, access, storage, realtime),
-)
+everything = after(roles, structure, access, storage, realtime)
+Snapshot("snapshot", SnapshotArgs(published=published, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
 for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("monitor_url", "monitor")):

@@ -32,7 +32,9 @@ class SettingError(pulumi.RunError):
     """A setting that can't be used: the key, its value, what is allowed. Pulumi shows it without a stack trace."""
 
     def __init__(self, key: str, value: Any, allowed: str) -> None:
-        shown = "'[secret]'" if key == "url" else repr(value)
+        # A misspelled key of a URL may hold a password as well.
+        hidden = key == "url" or "://" in str(value) or pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{key}")
+        shown = "'[secret]'" if hidden else repr(value)
         super().__init__(f"setting {NAMESPACE}:{key} is {shown}; allowed is {allowed}")
 
 
@@ -127,12 +129,21 @@ def _url(config: pulumi.Config) -> pulumi.Output[str] | None:
     value = config.get("url")
     if not value:
         return None
-    parts = urlsplit(value)
-    if parts.scheme not in ("postgresql", "postgres") or not all((parts.hostname, parts.username, parts.password)):
-        raise SettingError("url", value, "postgresql://user:password@host:port/database")
+    if not _is_url(value):
+        raise SettingError("url", value, "postgresql://user:password@host:port/database, and nothing after it")
     if not pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:url"):
         raise SettingError("url", value, "a secret only: `pulumi config set --secret database:url …`")
     return config.require_secret("url")
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port = parts.port or 5432
+    except ValueError:
+        return False
+    known = parts.scheme in ("postgresql", "postgres") and not parts.query and not parts.fragment and port > 0
+    return known and all((parts.hostname, parts.username, parts.password)) and "/" not in parts.path.strip("/")
 
 
 def split_url(url: str) -> dict[str, Any]:

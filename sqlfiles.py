@@ -12,19 +12,22 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent
 STEP_NAME = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")
 HEADER = (re.compile(r"-- (\d{4}) \S"), re.compile(r"-- Lock: \S.*Duration: \S"), re.compile(r"-- Down: \S"))
-TRANSACTION_WORDS = re.compile(r"(begin|commit|rollback|start\s+transaction|end|abort|savepoint)\b", re.IGNORECASE)
+TRANSACTION_WORDS = re.compile(
+    r"(begin|commit|rollback|(start|prepare)\s+transaction|end|abort|savepoint|release)\b", re.IGNORECASE
+)
 TOKEN = re.compile(
     r"""--[^\n]*
+      | (?<![\w$])e'(?:[^'\\]|''|\\.)*'
       | '(?:[^']|'')*'
       | "(?:[^"]|"")*"
-      | (?P<tag>\$(?:[A-Za-z_][A-Za-z_0-9]*)?\$).*?(?P=tag)
+      | (?<![\w$])(?P<tag>\$(?:[a-z_]\w*)?\$).*?(?P=tag)
       | /\*
       | \bbegin\s+atomic\b
-      | ;
+      | \b(?:case|end)\b
+      | [;()]
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-ESCAPED = re.compile(r"'(?:[^'\\]|''|\\.)*'", re.DOTALL)
 
 
 class SqlFileError(Exception):
@@ -98,20 +101,23 @@ def statements(text: str) -> list[Statement]:
 
 
 def _semicolons(text: str) -> Iterator[int]:
-    position = 0
+    # A body between `begin atomic` and its `end` has semicolons of its own; inside it, `case` has an `end` too.
+    depth = 0
+    for word, start in _tokens(text, 0):
+        if word.startswith("begin") and word.endswith("atomic"):
+            depth += 1
+        elif word in ("case", "end") and depth:
+            depth += 1 if word == "case" else -1
+        elif word == ";" and not depth:
+            yield start
+
+
+def _tokens(text: str, position: int) -> Iterator[tuple[str, int]]:
+    """What isn't plain text, in lower case and with its place; a comment is one token, whatever is in it."""
     while match := TOKEN.search(text, position):
         word = match.group().lower()
-        position = match.end()
-        if word == ";":
-            yield match.start()
-        elif word == "/*":
-            position = _comment_end(text, position)
-        elif word.startswith("begin"):
-            closing = re.compile(r"\bend\b\s*(?=;|\Z)", re.IGNORECASE).search(text, position)
-            position = closing.end() if closing else len(text)
-        elif word.startswith("'") and text[match.start() - 1 : match.start()].lower() == "e":
-            escaped = ESCAPED.match(text, match.start())
-            position = escaped.end() if escaped else len(text)
+        position = _comment_end(text, match.end()) if word == "/*" else match.end()
+        yield word, match.start()
 
 
 def _comment_end(text: str, position: int) -> int:
@@ -124,8 +130,9 @@ def _comment_end(text: str, position: int) -> int:
 
 def _without_leading_comments(part: str) -> tuple[str, str, int]:
     """The statement, the block of line comments right above it, and how many characters came before it."""
-    match = re.match(r"(?:\s*(?:--[^\n]*(?:\n|\Z)|/\*.*?\*/))*\s*", part, re.DOTALL)
-    skipped = match.end() if match else 0
+    skipped = 0
+    while match := re.compile(r"\s+|--[^\n]*|/\*").match(part, skipped):
+        skipped = _comment_end(part, match.end()) if match.group() == "/*" else match.end()
     above = re.search(r"(?:^--[^\n]*\n)*\Z", part[:skipped], re.MULTILINE)
     lines = above.group().splitlines() if above else []
     return part[skipped:].strip(), " ".join(line[2:].strip() for line in lines), skipped
@@ -240,15 +247,18 @@ def _clauses(text: str, where: str) -> dict[str, str]:
         end = _closing(text, match.end()) if match else None
         if not match or end is None:
             raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
-        found["using" if match[1] == "using" else "check"] = text[match.end() : end].strip()
+        clause = "using" if match[1] == "using" else "check"
+        if clause in found or "check" in found:
+            raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
+        found[clause] = text[match.end() : end].strip()
         text = text[end + 1 :].strip()
     return found
 
 
 def _closing(text: str, position: int) -> int | None:
     depth = 1
-    for match in re.compile(r"'(?:[^']|'')*'|--[^\n]*|[()]").finditer(text, position):
-        depth += {"(": 1, ")": -1}.get(match.group(), 0)
+    for word, start in _tokens(text, position):
+        depth += {"(": 1, ")": -1}.get(word, 0)
         if not depth:
-            return match.start()
+            return start
     return None

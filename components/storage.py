@@ -20,6 +20,8 @@ class StorageArgs:
     object_bucket: str
     """The S3 bucket's name; the Storage API is told it."""
     buckets: tuple[BucketSettings, ...]
+    disposable: bool = False
+    """Whether the S3 bucket may go with objects in it."""
     adopt: bool = False
     """Whether the S3 bucket exists already and is to be taken over."""
 
@@ -53,6 +55,7 @@ class Storage(Component):
         bucket = s3.Bucket(
             name,
             bucket=args.object_bucket,
+            force_destroy=args.disposable,
             opts=pulumi.ResourceOptions.merge(
                 options, pulumi.ResourceOptions(import_=args.object_bucket if args.adopt else None)
             ),

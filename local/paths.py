@@ -51,4 +51,15 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
         json.dump(content, handle, indent=2)
+        handle.flush()
+        os.fsync(handle.fileno())
     partial.replace(path)
+
+
+def read_private(path: Path, *names: str) -> dict[str, Any] | None:
+    """What `write_private` wrote; None where the file is gone, or is no map that has `names`."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.keys() >= set(names) else None

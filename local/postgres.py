@@ -5,7 +5,6 @@ on loopback only. One folder holds one server; everything about it is derived fr
 """
 
 import fcntl
-import json
 import os
 import secrets
 import shutil
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from local.paths import data_folder, reachable_by_others, server_account, write_private
+from local.paths import data_folder, reachable_by_others, read_private, server_account, write_private
 from local.ports import HOST, free_port, port_is_free
 
 SUPERUSER = "postgres"
@@ -84,24 +83,23 @@ def ensure(
     with _locked(folder):
         programs = _usable(binaries or wheel_binaries(), folder)
         data = data_folder(folder) / "postgres"
-        if not (folder / "server.json").exists():
+        if not data.exists():
             progress("making the PostgreSQL cluster")
             _initialise(folder, programs, data)
         _refuse_other_version(programs, data)
-        record = _record(folder)
+        record = _record(folder) or _new_record(folder, programs, data, progress)
         if not _answers(record["port"], data):
             progress("starting PostgreSQL")
             record = _start(folder, programs, data, record, {**SETTINGS, **(settings or {})})
+        _refuse_other_password(folder, record)
         return Server(HOST, record["port"], SUPERUSER, record["password"], _major(data))
 
 
 def running(folder: Path) -> Server | None:
     """The server of `folder` if it is up, without starting it."""
     data = data_folder(folder) / "postgres"
-    if not (folder / "server.json").exists():
-        return None
     record = _record(folder)
-    if not _answers(record["port"], data):
+    if record is None or not _answers(record["port"], data):
         return None
     return Server(HOST, record["port"], SUPERUSER, record["password"], _major(data))
 
@@ -131,7 +129,12 @@ def stop(folder: Path, binaries: Path | None = None) -> None:
     if _postmaster(data) is None:
         return
     programs = _usable(binaries or wheel_binaries(), folder)
-    _run([programs / "pg_ctl", "-D", data, "-m", "fast", "-w", "-t", "60", "stop"], "stopping PostgreSQL")
+    try:
+        _run([programs / "pg_ctl", "-D", data, "-m", "fast", "-w", "-t", "60", "stop"], "stopping PostgreSQL")
+    except ServerError:
+        # Somebody else may have ended it meanwhile.
+        if _postmaster(data) is not None:
+            raise
 
 
 @contextmanager
@@ -141,8 +144,39 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((folder / "server.json").read_text())
+def _refuse_other_password(folder: Path, record: Mapping[str, Any]) -> None:
+    """Say once, and before the engine starts, what every resource would have to say."""
+    import psycopg
+
+    login = {"host": HOST, "port": record["port"], "user": SUPERUSER, "dbname": "postgres"}
+    try:
+        psycopg.connect(**login, password=record["password"], connect_timeout=15).close()
+    except psycopg.OperationalError as error:
+        # Whatever else is wrong is told by whoever meets it.
+        if "password authentication failed" in str(error):
+            raise ServerError(
+                f"PostgreSQL: password authentication failed for {SUPERUSER}, it was changed by hand: set the one in "
+                f"{folder / 'server.json'} again, or delete that file and the next run sets a new one"
+            ) from None
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    """Port and password; None where the file is gone or was cut off."""
+    return read_private(folder / "server.json", "port", "password")
+
+
+def _new_record(folder: Path, programs: Path, data: Path, progress: Callable[[str], None]) -> dict[str, Any]:
+    """For a cluster whose password is lost: a new one, set without logging in. Its data is worth more than a note."""
+    progress("server.json is gone: giving the superuser of PostgreSQL a new password")
+    stop(folder, programs)
+    record = {"port": free_port(), "password": secrets.token_urlsafe(24)}
+    statement = f"alter role {SUPERUSER} password '{record['password']}'"
+    command = [programs / "postgres", "--single", "-j", "-D", data, "-c", "log_min_error_statement=panic", "postgres"]
+    _patiently(
+        lambda: _run(command, "giving PostgreSQL's superuser a new password", f"{statement};\n\n"),
+        str,
+    )
+    write_private(folder / "server.json", record)
     return record
 
 
@@ -160,25 +194,29 @@ def _usable(binaries: Path, folder: Path) -> Path:
 
 
 def _initialise(folder: Path, programs: Path, data: Path) -> None:
-    shutil.rmtree(data, ignore_errors=True)
-    data.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    data.mkdir(mode=0o700)
+    # Made beside its place: a folder under the final name is a complete cluster, whatever ended us.
+    made = data.with_name("postgres.partial")
+    shutil.rmtree(made, ignore_errors=True)
+    made.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    made.mkdir(mode=0o700)
     account = server_account()
     password = secrets.token_urlsafe(24)
     with tempfile.NamedTemporaryFile("w", dir=data.parent) as handle:
         handle.write(password)
         handle.flush()
         if account is not None:
-            os.chown(data, account.pw_uid, account.pw_gid)
+            os.chown(made, account.pw_uid, account.pw_gid)
             os.chown(handle.name, account.pw_uid, account.pw_gid)
         _run(
             [
-                *(programs / "initdb", "-D", data, "-U", SUPERUSER, f"--pwfile={handle.name}"),
+                *(programs / "initdb", "-D", made, "-U", SUPERUSER, f"--pwfile={handle.name}"),
                 *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"),
             ],
             "making the PostgreSQL cluster",
         )
+    # The note first: a cluster without one has a password that nobody knows.
     write_private(folder / "server.json", {"port": free_port(), "password": password})
+    made.rename(data)
 
 
 def _start(
@@ -190,30 +228,43 @@ def _start(
     lines = [f"{name} = '{value}'\n" for name, value in settings.items()]
     (data / "postgresql.auto.conf").write_text("".join(lines))
     command = [programs / "pg_ctl", "-D", data, "-l", data / "server.log", "-o", f"-p {record['port']}"]
+    try:
+        _patiently(
+            lambda: _run([*command, "-w", "-t", str(START_SECONDS), "start"], "starting PostgreSQL"),
+            lambda error: _log_tail(data),
+        )
+    except ServerError as error:
+        raise ServerError(f"{error}; {_log_tail(data)} (log: {data / 'server.log'})") from None
+    return record
+
+
+def _patiently(action: Callable[[], None], reason: Callable[[ServerError], str]) -> None:
+    """After kill -9 the old processes need a moment: to let go of the shared memory, to be reaped."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            _run([*command, "-w", "-t", str(START_SECONDS), "start"], "starting PostgreSQL")
+            action()
         except ServerError as error:
-            # After kill -9 the old processes need a moment: to let go of the shared memory, to be reaped.
-            leftovers = any(text in _log_tail(data) for text in ("still in use", "already exists"))
+            leftovers = any(text in reason(error) for text in ("still in use", "already exists", "another postmaster"))
             if not leftovers or time.monotonic() > deadline:
-                raise ServerError(f"{error}; {_log_tail(data)} (log: {data / 'server.log'})") from None
+                raise
             time.sleep(0.3)
         else:
-            return record
+            return
 
 
-def _run(command: list[Any], doing: str) -> None:
+def _run(command: list[Any], doing: str, text: str = "") -> None:
     account = server_account()
     identity: dict[str, Any] = {}
     if account is not None:
         identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     # Server output must not hold our pipes open, so it goes to a file.
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as given:
+        given.write(text.encode())
+        given.seek(0)
         result = subprocess.run(
             [str(word) for word in command],
-            stdin=subprocess.DEVNULL,
+            stdin=given,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",
@@ -223,8 +274,8 @@ def _run(command: list[Any], doing: str) -> None:
         )
         if result.returncode:
             output.seek(0)
-            text = " ".join(output.read().decode(errors="replace").split())
-            raise ServerError(f"{doing} failed: {text[-300:]}")
+            said = " ".join(output.read().decode(errors="replace").split())
+            raise ServerError(f"{doing} failed: {said[-300:]}")
 
 
 def _log_tail(data: Path) -> str:
@@ -237,7 +288,12 @@ def _log_tail(data: Path) -> str:
 
 
 def _major(data: Path) -> int:
-    return int((data / "PG_VERSION").read_text())
+    try:
+        return int((data / "PG_VERSION").read_text())
+    except (OSError, ValueError):
+        raise ServerError(
+            f"{data} is no whole PostgreSQL cluster any more: `make down` deletes it, `make up` makes a new one"
+        ) from None
 
 
 def _refuse_other_version(programs: Path, data: Path) -> None:
@@ -256,7 +312,15 @@ def _postmaster(data: Path) -> int | None:
         os.kill(pid, 0)
     except (OSError, ValueError, IndexError):
         return None
-    return pid
+    return None if _is_zombie(pid) else pid
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether it was killed and only not yet reaped, which in a container can take long."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return False
 
 
 def _answers(port: int, data: Path) -> bool:

@@ -15,12 +15,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from local import postgres
-from local.paths import CHECKOUT, stack_folder, write_private
+from local.paths import CHECKOUT, read_private, stack_folder, write_private
 from local.ports import HOST, free_port, port_is_free
 from local.postgres import ServerError
 
@@ -66,10 +67,9 @@ def load(stack: str) -> Services:
 
     :raises ServerError: if they never were
     """
-    path = stack_folder(stack) / "services.json"
-    if not path.exists():
+    described = read_private(stack_folder(stack) / "services.json", "postgres", "aws")
+    if described is None:
         raise ServerError(f"the local services of stack {stack} were never started; run ./pulumiw in place of pulumi")
-    described = json.loads(path.read_text())
     server = described["postgres"]
     return Services(postgres.Server(**server) if server else None, Aws(**described["aws"]))
 
@@ -99,10 +99,13 @@ def _ensure_moto(folder: Path, progress: Progress) -> Aws:
 
 def _moto_record(folder: Path) -> dict[str, Any]:
     path = folder / "moto.json"
-    if not path.exists():
+    record = read_private(path, "port", "access_key", "secret_key")
+    if record is None:
+        # A moto that still runs knows another key.
+        _stop_moto(folder)
         key = "AKIA" + secrets.token_hex(8).upper()
-        write_private(path, {"port": free_port(), "access_key": key, "secret_key": secrets.token_hex(20)})
-    record: dict[str, Any] = json.loads(path.read_text())
+        record = {"port": free_port(), "access_key": key, "secret_key": secrets.token_hex(20)}
+        write_private(path, record)
     return record
 
 
@@ -141,36 +144,52 @@ def _start_moto(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
 
 def _moto_answers(folder: Path, port: int) -> bool:
     """Whether our moto answers there, and not another clone's that got the port."""
+    return _is_ours(_health(port), folder)
+
+
+def _is_ours(health: dict[str, Any], folder: Path) -> bool:
+    return health.get("state") == str(folder / "moto.state")
+
+
+def _health(port: int) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/_local/health", timeout=5) as answer:
             health = json.load(answer)
     except (OSError, ValueError, urllib.error.URLError):
-        return False
-    return isinstance(health, dict) and health.get("state") == str(folder / "moto.state")
+        return {}
+    return health if isinstance(health, dict) else {}
 
 
 def _stop_moto(folder: Path) -> None:
-    path = folder / "moto.pid"
-    if not path.exists():
-        return
-    pid = int(path.read_text())
-    if _is_moto(pid):
+    pid = _moto_pid(folder)
+    if pid is not None:
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 10
-        while _is_moto(pid) and time.monotonic() < deadline:
+        while _is_moto(pid, folder) and time.monotonic() < deadline:
             time.sleep(0.05)
-        if _is_moto(pid):
+        if _is_moto(pid, folder):
             os.kill(pid, signal.SIGKILL)
-    path.unlink()
+    (folder / "moto.pid").unlink(missing_ok=True)
 
 
-def _is_moto(pid: int) -> bool:
-    """Whether the process is a moto of ours: the number may be another process's by now."""
+def _moto_pid(folder: Path) -> int | None:
+    """By its note, else by its own answer: we may have been killed before the note was written."""
+    with suppress(OSError, ValueError):
+        pid = int((folder / "moto.pid").read_text())
+        if _is_moto(pid, folder):
+            return pid
+    record = read_private(folder / "moto.json", "port")
+    health = _health(record["port"]) if record else {}
+    return int(health["pid"]) if _is_ours(health, folder) else None
+
+
+def _is_moto(pid: int, folder: Path) -> bool:
+    """Whether the process is this folder's moto: the number may be another process's by now."""
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc").exists() else _ps(pid)
     except OSError:
         return False
-    return b"local.moto" in command
+    return b"local.moto" in command and os.fsencode(folder / "moto.state") in command
 
 
 def _ps(pid: int) -> bytes:

@@ -11,6 +11,7 @@ from local import engine, services
 from local.paths import CHECKOUT
 from local.postgres import ServerError
 from ops import drift as drift_report
+from ops.scratch import ScratchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True, highlight=False)
@@ -30,7 +31,7 @@ Take it all away again: make down STACK={stack}"""
 def up(stack: Stack = "dev") -> None:
     """Provision an environment, from nothing or from whatever is there."""
     engine.make_stack(stack)
-    status = engine.run(["up", "--yes", "--skip-preview", "--non-interactive", "--stack", stack], stack)
+    status = _pulumi("up", "--yes", "--skip-preview", stack=stack)
     if status == 0:
         print(CONNECT.format(stack=stack))
     raise typer.Exit(status and 1)
@@ -40,7 +41,7 @@ def up(stack: Stack = "dev") -> None:
 def preview(stack: Stack = "dev") -> None:
     """Show what `up` would do, and what was changed by hand."""
     engine.make_stack(stack)
-    raise typer.Exit(engine.run(["preview", "--non-interactive", "--diff", "--stack", stack], stack) and 1)
+    raise typer.Exit(_pulumi("preview", "--diff", stack=stack) and 1)
 
 
 @app.command()
@@ -53,16 +54,23 @@ def drift(stack: Stack = "dev", as_json: Json = False) -> None:
 
 @app.command()
 def down(stack: Stack = "dev") -> None:
-    """Destroy a stack's resources, stop its services and delete their data."""
+    """Destroy a stack's resources; on local also stop its services and delete their data."""
+    local = engine.target(stack) == "local"
     if engine.exists(stack):
-        status = engine.run(["destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", stack], stack)
-        status = status or engine.run(["stack", "rm", "--yes", "--preserve-config", "--stack", stack])
+        # The embedded server and moto go with everything in them; a server of one's own is tidied up.
+        gone_with_its_server = local and engine.embedded(stack)
+        status = 0 if gone_with_its_server else _pulumi("destroy", "--yes", "--skip-preview", stack=stack)
+        status = status or _pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack=stack)
         if status:
             raise typer.Exit(1)
-    if engine.target(stack) == "local":
+    if local:
         services.remove(stack)
         console.print(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
+
+
+def _pulumi(*arguments: str, stack: str) -> int:
+    return engine.run([*arguments, "--non-interactive", "--stack", stack], stack)
 
 
 def _remove_if_last() -> None:
@@ -81,11 +89,24 @@ def generate() -> None:
         console.print(f"wrote {path.relative_to(CHECKOUT)}")
 
 
+@app.command()
+def faults(
+    rounds: Annotated[int, typer.Option(help="how many")] = 30,
+    seed: Annotated[int | None, typer.Option(help="the same one makes the same choices")] = None,
+    only: Annotated[str | None, typer.Option(help="one fault by its name, as the tally has it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Break a scratch copy at random moments and see that the next `up` mends it."""
+    from ops import faults as rounds_of_faults
+
+    raise typer.Exit(rounds_of_faults.run(rounds, seed, only, as_json))
+
+
 def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:
         app()
-    except (engine.EngineError, ServerError, drift_report.DriftError) as error:
+    except (engine.EngineError, ServerError, ScratchError, drift_report.DriftError) as error:
         console.print(f"error: {error}", soft_wrap=True, markup=False)
         sys.exit(1)
 

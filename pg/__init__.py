@@ -66,6 +66,7 @@ class Role(_Resource):
         bypassrls: Input[bool] = False,
         superuser: Input[bool] = False,
         limit: Input[int] = -1,
+        expires: Input[str] | None = None,
         settings: Input[Mapping[str, str]] | None = None,
         verifier: Input[str] | None = None,
         comment: Input[str] | None = None,
@@ -90,6 +91,9 @@ class Memberships(_Resource):
 
 class MigrationSet(_Resource):
     """The numbered steps of a folder, step to checksum."""
+
+    database: pulumi.Output[str]
+    applied: pulumi.Output[Mapping[str, str]]
 
     def __init__(
         self,
@@ -122,6 +126,9 @@ class RowSecurity(_Resource):
 
 class Policy(_Resource):
     """One row policy."""
+
+    usingStored: pulumi.Output[str]
+    checkStored: pulumi.Output[str]
 
     def __init__(
         self,
@@ -190,8 +197,11 @@ class Publication(_Resource):
 class SchemaSnapshot(_Resource):
     """The definition of every object in the managed schemas, and what was changed by hand since."""
 
+    database: pulumi.Output[str]
     fingerprint: pulumi.Output[str]
+    gate: pulumi.Output[str]
     drift: pulumi.Output[Mapping[str, Mapping[str, str]]]
+    pending: pulumi.Output[Sequence[str]]
 
     def __init__(
         self,

@@ -15,7 +15,9 @@ def _bare(name: str, path: list[str]) -> None:
     sys.modules[name] = module
 
 
-if "pulumi" not in sys.modules:
+_bare_names = ("pulumi", "pulumi.runtime", "pulumi.runtime.proto")
+_alone = "pulumi" not in sys.modules
+if _alone:
     _spec = importlib.util.find_spec("pulumi")
     if _spec is None or _spec.submodule_search_locations is None:
         raise ImportError("the pulumi package is not installed in this environment")
@@ -32,5 +34,10 @@ from pulumi.runtime.proto import (  # noqa: E402
     provider_pb2_grpc,
     status_pb2,
 )
+
+# Whoever imports the SDK after us gets the SDK.
+if _alone:
+    for _name in _bare_names:
+        del sys.modules[_name]
 
 __all__ = ["engine_pb2", "engine_pb2_grpc", "plugin_pb2", "provider_pb2", "provider_pb2_grpc", "status_pb2"]

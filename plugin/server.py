@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import grpc
@@ -172,15 +173,28 @@ _KINDS = {
 }
 
 
+def _whence(error: Exception) -> str:
+    """The error's type, and the last place in this project's own code."""
+    root = Path(__file__).resolve().parent.parent
+    frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)]
+    own = [
+        f"{path.relative_to(root)}:{line}"
+        for path, line in zip(frames, lines, strict=True)
+        if path.is_relative_to(root) and "site-packages" not in path.parts
+    ]
+    return f"{type(error).__name__} at {own[-1]}" if own else type(error).__name__
+
+
 def _guarded(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def call(self: "Servicer", request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
             return await method(self, request, context)
         except PluginError as error:
             message = str(error)
-        except Exception as error:  # a mistake of ours: the frames go to the log, the user gets one line
-            traceback.print_exc(file=sys.stderr)
-            message = f"internal error of the {self.plugin.name} plugin ({type(error).__name__}), please report it"
+        except Exception as error:  # a mistake of ours
+            # Standard error is shown to the user too, and the error's own text may hold a secret.
+            message = f"internal error of the {self.plugin.name} plugin ({_whence(error)}), please report it"
         await context.abort(grpc.StatusCode.UNKNOWN, message)
 
     return call
@@ -252,7 +266,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
         inputs, failures = await self._kind(request.urn).check(
             self._context(request.urn), decode(request.olds).values, news.values
         )
-        return _check_response(Properties(inputs, news.secrets), failures)
+        secrets = news.secrets | self._kind(request.urn).secret_outputs
+        return _check_response(Properties(inputs, secrets), failures)
 
     @_guarded
     async def Diff(self, request: Any, context: Any) -> Any:

@@ -27,7 +27,7 @@ class Field:
     secret: bool = False
     identity: bool = False
     compared: bool = True
-    items: type = str
+    items: Any = str
     """What a list or a map holds."""
 
 
@@ -48,6 +48,10 @@ class ObjectKind(Kind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         """The object as the user knows it, such as `role anon`."""
         raise NotImplementedError
+
+    def guard(self, inputs: Mapping[str, Any]) -> str:
+        """What a change holds the advisory lock on, before it looks at anything."""
+        return self.label(inputs)
 
     def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         """What is wrong with known inputs beyond their types."""
@@ -159,7 +163,7 @@ class ObjectKind(Kind):
             id = "" if any(has_unknown(inputs.get(name)) for name in self.identity) else self.id(inputs)
             return id, inputs | dict.fromkeys(self.outputs, UNKNOWN)
         async with self.database.transaction(self.label(inputs), inputs.get("place")) as connection:
-            await lock(connection, self.label(inputs))
+            await lock(connection, self.guard(inputs))
             found = await self.find(connection, inputs)
             if found is None:
                 await self.make(connection, inputs)
@@ -204,7 +208,7 @@ class ObjectKind(Kind):
             kept = {name: state.get(name, UNKNOWN) for name in self.outputs}
             return new | kept
         async with self.database.transaction(self.label(new), new.get("place")) as connection:
-            await lock(connection, self.label(new))
+            await lock(connection, self.guard(new))
             found = await self.find(connection, new)
             if found is None:
                 await self.make(connection, new)
@@ -214,7 +218,7 @@ class ObjectKind(Kind):
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         async with self.database.transaction(self.label(state)) as connection:
-            await lock(connection, self.label(state))
+            await lock(connection, self.guard(state))
             await self.drop(connection, state)
 
 
@@ -226,7 +230,7 @@ def _reason(field: Field, value: Any) -> str | None:
     if value == "" and field.required:
         return "is required"
     if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
-        return f"must be {TYPE_NAMES[field.type]}, not {shown(value)}"
+        return f"must be {TYPE_NAMES[field.type]}" + ("" if field.secret else f", not {shown(value)}")
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, entry in entries:
         if not isinstance(entry, field.items):

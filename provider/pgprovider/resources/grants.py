@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
-from pgprovider.connection import Connection, lock, row, rows
+from pgprovider.connection import Connection, row, rows
 from pgprovider.errors import Refused
 from pgprovider.resources.base import Field, ObjectKind, qualified, shown
 from plugin.server import CheckFailure
@@ -130,7 +130,6 @@ class Grants(ObjectKind):
         await self.alter(connection, found, inputs)
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        await lock(connection, f"acl {new['kind']} {new['name']}")
         wanted = _flat(new["grants"])
         for role, word, column in sorted(_flat(found["grants"]) - wanted):
             await connection.execute(_statement("revoke", new, role, word, column))

@@ -5,11 +5,16 @@ from typing import Any
 
 from psycopg import sql
 
-from pgprovider.connection import Connection, lock, row
+from pgprovider.connection import Connection, lock, row, rows
 from pgprovider.errors import Refused
 from pgprovider.resources.base import Field, ObjectKind, shown
 
 ADMIN = " with admin option"
+
+GRANTORS = """select pg_catalog.pg_get_userbyid(m.grantor)::text as grantor
+                from pg_catalog.pg_auth_members m
+               where m.roleid = (select oid from pg_catalog.pg_roles where rolname = %s)
+                 and m.member = (select oid from pg_catalog.pg_roles where rolname = %s)"""
 
 
 class Memberships(ObjectKind):
@@ -56,10 +61,21 @@ class Memberships(ObjectKind):
         await lock(connection, "memberships")
         was, wanted = {*found["groups"]}, {*new["groups"]}
         for group in sorted(was - wanted):
-            await connection.execute(_statement("revoke {} from {}", group.removesuffix(ADMIN), new["role"]))
+            await self._revoke(connection, group.removesuffix(ADMIN), new["role"])
         # Revoking a membership with the admin option takes the plain one with it.
         for group in sorted(wanted - was | {group for group in wanted if group + ADMIN in was}):
             await connection.execute(_statement("grant {} to {}", group, new["role"]))
+
+    async def _revoke(self, connection: Connection, group: str, role: str) -> None:
+        """From PostgreSQL 16 on a membership is its grantor's, and a plain revoke leaves those of others."""
+        if connection.info.server_version < 160000:
+            await connection.execute(_statement("revoke {} from {} cascade", group, role))
+            return
+        for found in await rows(connection, GRANTORS, [group, role]):
+            statement = sql.SQL("{} granted by {} cascade").format(
+                _statement("revoke {} from {}", group, role), sql.Identifier(found["grantor"])
+            )
+            await connection.execute(statement)
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         found = await self.find(connection, state)

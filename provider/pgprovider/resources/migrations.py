@@ -144,9 +144,7 @@ class MigrationSet(ObjectKind):
         async with self.database.transaction(label) as connection:
             await lock(connection, label)
             schema, table, rolled_back = _history_names(new["history"])
-            await connection.execute(
-                sql.SQL(HISTORY_TABLE).format(schema=schema, table=table, rolled_back=rolled_back)
-            )
+            await connection.execute(sql.SQL(HISTORY_TABLE).format(schema=schema, table=table, rolled_back=rolled_back))
             identity = await _identity(connection)
             recorded = await _recorded(connection, new["history"])
             gone = await _rolled_back(connection, new["history"])

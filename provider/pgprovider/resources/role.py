@@ -22,6 +22,8 @@ ATTRIBUTES = {
     "superuser": ("rolsuper", "superuser", "nosuperuser"),
 }
 DEFAULTS = {"inherit": True}
+# A setting for this database alone is nobody's declaration: it is found under this prefix, and reset.
+HERE = "in this database: "
 OWNS_NOTHING = """select 1 from pg_catalog.pg_roles r where r.rolname = %s and not exists (
     select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid
        and d.deptype = 'o' and d.classid <> 'pg_catalog.pg_default_acl'::regclass)"""
@@ -38,6 +40,7 @@ class Role(ObjectKind):
             for name, words in ATTRIBUTES.items()
         },
         "limit": Field(int, "connections at a time; -1 is no limit", default=-1),
+        "expires": Field(str, "when its password stops working, in ISO 8601; never where it is left out"),
         "settings": Field(dict, "run-time settings that a session of this login starts with"),
         "verifier": Field(str, "a SCRAM verifier; a login without one can't log in by password", secret=True),
         "comment": Field(str, "what the role is for"),
@@ -61,13 +64,20 @@ class Role(ObjectKind):
         found = await row(
             connection,
             f"""select rolname as name, {attributes}, rolconnlimit as limit, rolconfig,
-                       pg_catalog.shobj_description(oid, 'pg_authid') as comment
-                  from pg_catalog.pg_roles where rolname = %s""",
+                       array(select entry from pg_catalog.pg_database d
+                               join pg_catalog.pg_db_role_setting s on s.setdatabase = d.oid
+                              cross join pg_catalog.unnest(s.setconfig) entry
+                              where s.setrole = r.oid and d.datname = pg_catalog.current_database()) as here,
+                       case when rolvaliduntil <> 'infinity' then pg_catalog.to_char(
+                           rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') end as expires,
+                       pg_catalog.shobj_description(r.oid, 'pg_authid') as comment
+                  from pg_catalog.pg_roles r where rolname = %s""",
             [inputs["name"]],
         )
         if found is None:
             return None
         settings = dict(entry.split("=", 1) for entry in found.pop("rolconfig") or [])
+        settings |= {f"{HERE}{name}": value for name, value in (entry.split("=", 1) for entry in found.pop("here"))}
         return found | {"settings": settings or None} | await self._verifier(connection, inputs)
 
     async def _verifier(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,9 +123,13 @@ class Role(ObjectKind):
         # One that can't be seen is sent again: it may be another one by now.
         if found["verifier"] != new.get("verifier") or not found["verifierSeen"]:
             words.append(sql.SQL("password {}").format(sql.Literal(new.get("verifier"))))
+        if found.get("expires") != new.get("expires"):
+            words.append(sql.SQL("valid until {}").format(sql.Literal(new.get("expires", "infinity"))))
         if words:
             await connection.execute(sql.SQL("alter role {} with {}").format(name, sql.SQL(" ").join(words)))
-        for statement in _settings(name, _lower(found.get("settings")), _lower(new.get("settings"))):
+        for statement in _settings(
+            name, connection.info.dbname, _lower(found.get("settings")), _lower(new.get("settings"))
+        ):
             await connection.execute(statement)
         if found.get("comment") != new.get("comment"):
             comment = sql.Literal(new.get("comment"))
@@ -138,10 +152,10 @@ def _lower(settings: Mapping[str, str] | None) -> dict[str, str]:
     return {name.lower(): value for name, value in (settings or {}).items()}
 
 
-def _settings(role: sql.Identifier, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[sql.Composed]:
-    statements = [
-        sql.SQL("alter role {} reset {}").format(role, _setting_name(name)) for name in found if name not in wanted
-    ]
+def _settings(
+    role: sql.Identifier, database: str, found: Mapping[str, str], wanted: Mapping[str, str]
+) -> list[sql.Composed]:
+    statements = [_reset(role, database, name) for name in found if name not in wanted]
     for name, value in wanted.items():
         if found.get(name) != value:
             # A list of schemas or libraries must stay a list: quoted as a whole it would be one long name.
@@ -152,6 +166,13 @@ def _settings(role: sql.Identifier, found: Mapping[str, str], wanted: Mapping[st
 
 
 LISTS = {"search_path", "session_preload_libraries"}
+
+
+def _reset(role: sql.Identifier, database: str, name: str) -> sql.Composed:
+    own = name.removeprefix(HERE)
+    if own == name:
+        return sql.SQL("alter role {} reset {}").format(role, _setting_name(name))
+    return sql.SQL("alter role {} in database {} reset {}").format(role, sql.Identifier(database), _setting_name(own))
 
 
 def _setting_name(name: str) -> sql.Identifier:

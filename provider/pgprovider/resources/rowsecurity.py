@@ -28,6 +28,10 @@ class RowSecurity(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"row security of {inputs['table']}"
 
+    def guard(self, inputs: Mapping[str, Any]) -> str:
+        # As for the policies, which it drops.
+        return "row policies"
+
     def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         if "." not in inputs["table"]:
             return [CheckFailure("table", "must be written with its schema")]

@@ -1,0 +1,196 @@
+"""What a run leaves for the next one: the state, its passphrase, locks; and how the next one mends it after a crash.
+
+All of it lies in `.local`. What a killed run left is cleared; a state that can't be read is set aside, not deleted.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from local.paths import CHECKOUT, stack_folder
+
+# Carried by every process of one run, so that those of a killed one are told from anybody else's.
+RUN_MARK = "VPB_RUN"
+ENGINE = "pulumi"
+
+
+class EngineError(Exception):
+    """Something in the way of a run; the text is one line for the user."""
+
+
+def say(message: str) -> None:
+    """Tell of something that takes a moment, or that was mended."""
+    print(f"{message} …", file=sys.stderr, flush=True)
+
+
+def passphrase() -> Path:
+    """The file with the passphrase of this checkout's own state, made if need be."""
+    path = CHECKOUT / ".local" / "passphrase"
+    if not path.exists():
+        _give_up_unreadable()
+    with suppress(FileExistsError), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(24))
+    return path
+
+
+def _give_up_unreadable() -> None:
+    """Without the passphrase no state can be read: it is set aside, and `up` adopts what is on the servers."""
+    for path in checkpoints().glob("*.json"):
+        settings = CHECKOUT / f"Pulumi.{path.stem}.yaml"
+        if settings.exists() and "secure:" in settings.read_text():
+            raise EngineError(
+                f".local/passphrase is gone, and {settings.name} has secrets encrypted with it: put the file back, "
+                "or take the secrets and `encryptionsalt` out and set them again"
+            )
+        _set_aside(path, "can't be read, its passphrase is gone")
+
+
+def _set_aside(path: Path, reason: str) -> None:
+    path.replace(path.with_suffix(".unreadable"))
+    path.with_name(f"{path.name}.bak").unlink(missing_ok=True)
+    say(f"the state of stack {path.stem} {reason}: set aside, taking over what is on the servers")
+
+
+@contextmanager
+def alone(stack: str, mark: str, changes: bool) -> Iterator[None]:
+    """Keep other runs away from the stack, and end what a killed one left; previews don't mind each other.
+
+    :raises EngineError: while another run is under way
+    """
+    with (stack_folder(stack) / "run.lock").open("a+") as handle:
+        handle.seek(0)
+        last = handle.read()
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_EX if changes else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EngineError(f"stack {stack}: another run is under way; wait for it to end") from None
+        end_left_over(last, stack)
+        if changes:
+            handle.truncate(0)
+            handle.write(mark)
+            handle.flush()
+        yield
+
+
+def end_left_over(mark: str, stack: str = "") -> None:
+    """End what is left of a run: the language host notices only after minutes that its engine is gone.
+
+    Where there is no /proc, that is how it ends.
+
+    :raises EngineError: where the run itself was killed and its engine is still at work on `stack`
+    """
+    for pid, name in _of_run(mark):
+        if stack and name == ENGINE:
+            raise EngineError(f"stack {stack}: another run is under way (process {pid}); wait for it to end")
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _of_run(mark: str) -> list[tuple[int, str]]:
+    """Process id and name of every process of a run, its engine first."""
+    wanted, found = f"{RUN_MARK}={mark}".encode(), []
+    for path in Path("/proc").glob("[0-9]*") if mark else ():
+        with suppress(OSError):
+            if wanted in (path / "environ").read_bytes().split(b"\0"):
+                found.append((int(path.name), _program(int(path.name))))
+    return sorted(found, key=lambda process: process[1] != ENGINE)
+
+
+def _program(pid: int) -> str:
+    return Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0])).name
+
+
+def checkpoints() -> Path:
+    """Where Pulumi keeps the states of this project's stacks."""
+    return CHECKOUT / ".local" / "state" / ".pulumi" / "stacks" / "database"
+
+
+def checkpoint(stack: str) -> Path:
+    """The state of one stack."""
+    return checkpoints() / f"{stack}.json"
+
+
+def restore(stack: str) -> None:
+    """Where the machine died while the state was being written, go back to the copy that Pulumi keeps."""
+    path = checkpoint(stack)
+    backup = path.with_name(f"{path.name}.bak")
+    if "PULUMI_BACKEND_URL" in os.environ or not path.exists() or _whole(path):
+        return
+    if _whole(backup):
+        say(f"the state of stack {stack} was cut off while it was written: going on from the one before")
+        shutil.copyfile(backup, path)
+    else:
+        _set_aside(path, "is damaged")
+
+
+def _whole(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and "checkpoint" in content
+
+
+def release(stack: str) -> None:
+    """Clear what a killed run left behind: its lock, and its note of operations that may or may not have happened.
+
+    Every resource of this project is found again and adopted, so that note has nothing to add.
+
+    :raises EngineError: while the run that holds the lock is alive
+    """
+    folder = CHECKOUT / ".local" / "state" / ".pulumi" / "locks"
+    for path in folder.glob(f"**/{stack}/*.json"):
+        holder = _holder(path)
+        if holder is None:
+            path.unlink(missing_ok=True)
+        else:
+            raise EngineError(f"stack {stack}: another run is under way ({holder}); wait for it to end")
+    restore(stack)
+    _forget_pending(checkpoint(stack))
+
+
+def _holder(path: Path) -> str | None:
+    """The run that holds a lock of Pulumi's; None where it is over, or was cut off while it wrote the lock."""
+    try:
+        lock = json.loads(path.read_text())
+        pid, host = int(lock["pid"]), lock["hostname"]
+        if host == socket.gethostname() and not _alive(pid):
+            return None
+        return f"process {pid} on {host} since {lock['timestamp']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _alive(pid: int) -> bool:
+    """Whether the process is there and an engine: after a restart of the machine the number may be anybody's."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    if Path("/proc/self").exists():
+        # Empty for a zombie.
+        with suppress(OSError):
+            return _program(pid) == ENGINE
+        return False
+    return True
+
+
+def _forget_pending(path: Path) -> None:
+    with suppress(OSError):
+        content = json.loads(path.read_text())
+        latest = content["checkpoint"]["latest"]
+        if latest and latest.get("pending_operations"):
+            latest["pending_operations"] = []
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(content, indent=4))
+            partial.replace(path)

@@ -1,0 +1,165 @@
+"""The whole program under a mock engine that records what is registered; run as a module, it writes the golden tree."""
+
+import asyncio
+import json
+import runpy
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pulumi
+import pulumi.runtime.config
+import pulumi.runtime.mocks
+import yaml
+from google.protobuf import struct_pb2
+from pulumi.runtime import rpc
+
+from local import objects, postgres, services
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+GOLDEN = CHECKOUT / "tests" / "golden" / "tree.txt"
+ENDPOINT = "http://127.0.0.1:1"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource as the program registers it."""
+
+    type: str
+    name: str
+    parent: str
+    waits_for: frozenset[str]
+    """The names of what it depends on."""
+    inputs: dict[str, Any]
+    wire: struct_pb2.Struct
+    """The same as the engine gets it, with the marks of secrets."""
+
+    @property
+    def line(self) -> str:
+        return f"{self.type} {self.name} {self.parent or '-'}"
+
+
+@dataclass
+class Program:
+    """What one run registered and exported."""
+
+    password: str = field(default_factory=lambda: secrets.token_hex(12))
+    """Of the server's login; made at run time."""
+    resources: dict[str, Registered] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    secret_outputs: set[str] = field(default_factory=set)
+
+    def of_type(self, type: str) -> list[Registered]:
+        return [resource for resource in self.resources.values() if resource.type == type]
+
+    def waits_for(self, name: str) -> set[str]:
+        """Everything that stands before a resource, however far; a component stands for all of its children."""
+        found: set[str] = set()
+        pending = [name]
+        while pending:
+            for other in self.resources[pending.pop()].waits_for:
+                related = {other} | {child.name for child in self.resources.values() if child.parent == other}
+                pending += related - found
+                found |= related
+        return found
+
+    @property
+    def tree(self) -> str:
+        return "".join(f"{resource.line}\n" for resource in sorted(self.resources.values(), key=lambda each: each.line))
+
+
+def _is_stack(urn: str) -> bool:
+    return not urn or urn.split("::")[2].endswith("pulumi:pulumi:Stack")
+
+
+class Mocks(pulumi.runtime.Mocks):
+    """Outputs that the program needs in order to go on."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        made = {"arn": f"arn:aws:s3:::{args.name}"} if args.typ.startswith("aws:s3") else {}
+        if args.typ == "pg:index:Password":
+            made = {"password": f"password-of-{args.name}", "verifier": f"SCRAM-SHA-256$of-{args.name}"}
+        return f"{args.name}-id", {**args.inputs, **made}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
+
+
+class Monitor(pulumi.runtime.mocks.MockMonitor):
+    """Keeps parents and dependencies, which mocks aren't shown."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(Mocks())
+        self.program = program
+
+    def RegisterResource(self, request: Any) -> Any:
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        if request.type != "pulumi:pulumi:Stack":
+            names = frozenset(urn.split("::", 3)[3] for urn in request.dependencies)
+            parent = "" if _is_stack(request.parent) else request.parent.split("::", 3)[3]
+            inputs = rpc.deserialize_properties(request.object)
+            assert request.name not in self.program.resources, "names are unique in the whole program"
+            self.program.resources[request.name] = Registered(
+                request.type, request.name, parent, names, inputs, request.object
+            )
+        return answer
+
+
+@contextmanager
+def _machine(program: Program) -> Iterator[None]:
+    """Services that are described and never started."""
+    running = services.Services(
+        postgres.Server("127.0.0.1", 1, "postgres", program.password, 17),
+        services.Aws(ENDPOINT, "AKIAEXAMPLE", "example"),
+    )
+    with (
+        mock.patch.object(services, "load", return_value=running),
+        mock.patch.object(objects, "bucket_exists", return_value=False),
+    ):
+        yield
+
+
+def run(stack: str = "dev", **changes: Any) -> Program:
+    """Run `__main__.py` with the defaults of `Pulumi.yaml`, but for `changes`."""
+    program = Program()
+    declared = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
+    values = {name: entry["default"] for name, entry in declared.items()} | changes
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    # Other tests' `asyncio.run` leaves the thread without the loop that the SDK asks for.
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    pulumi.runtime.set_mocks(Mocks(), project="database", stack=stack, monitor=Monitor(program))
+    pulumi.runtime.config.set_all_config({f"database:{name}": text for name, text in texts.items()})
+
+    exported: dict[str, pulumi.Output[Any]] = {}
+
+    async def resolve() -> None:
+        for name, output in exported.items():
+            program.outputs[name] = await output.future()
+            if await output.is_secret():
+                program.secret_outputs.add(name)
+
+    @pulumi.runtime.test
+    def main() -> pulumi.Output[None]:
+        # Without an engine there is no stack that exports would be registered with.
+        with mock.patch.object(pulumi, "export", exporting):
+            runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
+        return pulumi.Output.from_input(resolve())
+
+    def exporting(name: str, value: Any) -> None:
+        exported[name] = pulumi.Output.from_input(value)
+
+    try:
+        with _machine(program):
+            main()
+    finally:
+        pulumi.runtime.config.set_all_config({})
+    return program
+
+
+if __name__ == "__main__":
+    GOLDEN.parent.mkdir(exist_ok=True)
+    GOLDEN.write_text(run().tree)

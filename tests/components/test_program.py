@@ -1,0 +1,247 @@
+"""The program under a mock engine: which resources, under which parents, in which order, with what inputs."""
+
+import inspect
+import json
+from typing import Any
+
+import pulumi
+import pytest
+from pgprovider.provider import package_schema
+
+import components
+import pg
+import sqlfiles
+from components.grants import GRANTS, SCHEMAS
+from components.roles import ROLES
+from settings import SettingError
+from tests.components.program import CHECKOUT, GOLDEN, Program, run
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return run()
+
+
+def test_the_tree_is_the_golden_one(program):
+    assert program.tree == GOLDEN.read_text(), (
+        "a renamed or moved resource is replaced in every live stack unless it has an alias; "
+        "`python -m tests.components.program` writes the tree anew"
+    )
+
+
+def test_every_resource_but_components_and_providers_has_a_component_above_it(program):
+    tops = {resource.type for resource in program.resources.values() if not resource.parent}
+    expected = {f"vpb:index:{name}" for name in components.__all__ if not name.endswith("Args")}
+    assert tops == expected | {"pulumi:providers:pg", "pulumi:providers:aws", "pulumi:providers:postgresql"}
+
+
+def test_a_child_is_named_after_its_component(program):
+    for resource in program.resources.values():
+        assert not resource.parent or resource.name.startswith(f"{resource.parent}-")
+
+
+def test_main_is_a_table_of_contents():
+    lines = (CHECKOUT / "__main__.py").read_text().splitlines()
+    assert len(lines) <= 80
+    assert not [line for line in lines if line.startswith(("class ", "if "))]
+
+
+# Order.
+
+
+def test_the_switch_of_row_security_comes_before_the_policies(program):
+    policies = program.of_type("pg:index:Policy")
+    assert policies
+    for policy in policies:
+        assert f"access-{policy.inputs['table']}" in program.waits_for(policy.name)
+
+
+def test_grants_come_after_every_policy(program):
+    rules = {resource.name for resource in program.of_type("pg:index:Policy")}
+    rules |= {resource.name for resource in program.of_type("pg:index:RowSecurity")}
+    doors = [resource for resource in program.of_type("pg:index:Grants") if resource.parent == "access"]
+    assert doors
+    for door in doors:
+        assert rules <= program.waits_for(door.name), f"{door.name} would open a table before its rules stand"
+
+
+def test_migrations_come_after_the_platform_which_comes_after_schemas_roles_and_extensions(program):
+    before = program.waits_for("structure-migrations")
+    assert "structure-platform" in before
+    wanted = {resource.name for resource in program.of_type("postgresql:index/schema:Schema")}
+    wanted |= {resource.name for resource in program.of_type("postgresql:index/extension:Extension")}
+    wanted |= {resource.name for resource in program.of_type("pg:index:Role")}
+    assert wanted
+    assert wanted <= before
+
+
+@pytest.mark.parametrize("type", ["pg:index:RowSecurity", "pg:index:Bucket", "pg:index:Publication"])
+def test_what_stands_on_tables_comes_after_the_migrations(program, type):
+    found = program.of_type(type)
+    assert found
+    for resource in found:
+        assert {"structure-migrations", "structure-platform"} <= program.waits_for(resource.name)
+
+
+# Inputs.
+
+
+def test_policies_are_the_files_statements_and_row_security_holds_their_closed_list(program):
+    declared = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
+    policies = {policy.inputs["name"]: policy.inputs for policy in program.of_type("pg:index:Policy")}
+    assert policies.keys() == {policy.name for policy in declared}
+    for policy in declared:
+        inputs = policies[policy.name]
+        assert (inputs["table"], inputs["command"], inputs["kind"]) == (policy.table, policy.command, policy.kind)
+        assert (inputs.get("using"), inputs.get("check")) == (policy.using, policy.check)
+        assert inputs["comment"] == policy.comment
+        assert inputs["place"] == policy.place
+    for guard in program.of_type("pg:index:RowSecurity"):
+        table = guard.inputs["table"]
+        assert guard.inputs["policies"] == sorted(policy.name for policy in declared if policy.table == table)
+        assert guard.inputs["enabled"] is True
+        assert guard.inputs["forced"] is (not table.startswith("storage."))
+
+
+def test_grants_are_the_lists_of_their_file(program):
+    found = {
+        (each.inputs["kind"], each.inputs["name"]): each.inputs["grants"] for each in program.of_type("pg:index:Grants")
+    }
+    wanted = {("schema", name): lists for name, lists in SCHEMAS.items()}
+    wanted |= {(kind, name): lists for kind, objects in GRANTS.items() for name, lists in objects.items()}
+    assert found == wanted
+
+
+def test_no_role_is_a_superuser_and_every_login_has_a_verifier(program):
+    roles = {role.inputs["name"]: role.inputs for role in program.of_type("pg:index:Role")}
+    assert roles.keys() == ROLES.keys()
+    for name, inputs in roles.items():
+        assert inputs["superuser"] is False
+        assert inputs["login"] is ROLES[name].login
+        assert ("verifier" in inputs) is ROLES[name].login
+    assert [name for name, inputs in roles.items() if inputs["bypassrls"]] == ["service_role"]
+
+
+def test_steps_are_those_of_the_folders(program):
+    for found in program.of_type("pg:index:MigrationSet"):
+        steps = sqlfiles.steps(CHECKOUT / found.inputs["folder"])
+        assert found.inputs["steps"] == {step.name: step.checksum for step in steps}
+
+
+def test_the_object_bucket_is_private_encrypted_versioned_and_tls_only(program):
+    block = program.resources["storage-objects-private"].inputs
+    switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    assert [block[name] for name in switches] == [True] * 4
+    assert program.resources["storage-objects"].inputs["bucket"] == "visual-prompt-builder-dev-objects"
+    statement = json.loads(program.resources["storage-objects-tls"].inputs["policy"])["Statement"][0]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == ["arn:aws:s3:::storage-objects", "arn:aws:s3:::storage-objects/*"]
+
+
+def test_buckets_are_those_of_the_settings():
+    buckets = [{"id": "songs", "fileSizeLimit": 5, "allowedMimeTypes": ["audio/*"]}, {"id": "open", "public": True}]
+    program = run(buckets=buckets)
+    found = {each.inputs["bucket"]: each.inputs for each in program.of_type("pg:index:Bucket")}
+    assert found == {
+        "songs": {"bucket": "songs", "public": False, "fileSizeLimit": 5, "allowedMimeTypes": ["audio/*"]},
+        "open": {"bucket": "open", "public": True},
+    }
+
+
+def test_a_refused_setting_leaves_nothing_registered():
+    with pytest.raises(SettingError, match="target is 'azure'"):
+        run(target="azure")
+
+
+# Secrets.
+
+SECRET = "1b47061264138c4ac30d75fd1eb44270"
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+
+
+def in_the_open(value: Any) -> Any:
+    """A value of the wire, with what is marked as secret taken out."""
+    if hasattr(value, "fields"):
+        if SIGNATURE in value.fields and value.fields[SIGNATURE].string_value == SECRET:
+            return "hidden"
+        return {name: in_the_open(item) for name, item in value.fields.items()}
+    kind = value.WhichOneof("kind")
+    if kind == "list_value":
+        return [in_the_open(item) for item in value.list_value.values]
+    return in_the_open(value.struct_value) if kind == "struct_value" else getattr(value, kind)
+
+
+def test_nothing_secret_is_in_a_plain_input(program):
+    for resource in program.resources.values():
+        text = str(in_the_open(resource.wire))
+        assert program.password not in text, f"{resource.name} shows the server's password"
+        assert "password-of-" not in text, f"{resource.name} shows a generated password"
+
+
+def test_the_providers_get_the_password_as_a_secret(program):
+    for name in ("pg", "postgresql"):
+        assert program.password in str(program.resources[name].wire)
+        assert in_the_open(program.resources[name].wire)["password"] == "hidden"
+
+
+def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
+    urls = {name for name in program.outputs if name.endswith("_url")}
+    assert urls == {"admin_url", "api_url", "auth_url", "monitor_url"}
+    assert program.secret_outputs == urls
+    assert program.outputs["admin_url"] == f"postgresql://postgres:{program.password}@127.0.0.1:1/postgres"
+    assert program.outputs["api_url"].startswith("postgresql://authenticator:password-of-roles-authenticator-password@")
+    assert program.outputs["object_bucket"] == "storage-objects-id"
+    assert program.outputs["storage_buckets"]["audio"]["file_size_limit"] == 50_000_000
+
+
+# The program's classes of the provider.
+
+SCHEMA = package_schema()
+CLASSES = {
+    f"pg:index:{name}": each
+    for name, each in vars(pg).items()
+    if isinstance(each, type)
+    and issubclass(each, pulumi.CustomResource)
+    and not name.startswith("_")
+    and each is not pg.Provider
+}
+
+
+def test_there_is_a_class_for_every_type_and_no_other():
+    assert CLASSES.keys() == SCHEMA["resources"].keys()
+
+
+def camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+@pytest.mark.parametrize("token", list(CLASSES))
+def test_arguments_defaults_and_outputs_of_a_class_are_those_of_the_schema(token):
+    declared = SCHEMA["resources"][token]
+    parameters = inspect.signature(CLASSES[token].__init__).parameters
+    first = list(parameters)[1]
+    arguments = {name: each for name, each in parameters.items() if name not in ("self", first, "opts")}
+    assert list(arguments) == sorted(arguments, key=list(arguments).index)
+    assert arguments.keys() == declared["inputProperties"].keys()
+    assert all(each.kind is inspect.Parameter.KEYWORD_ONLY for each in arguments.values())
+    for name, each in arguments.items():
+        if each.default not in (inspect.Parameter.empty, None):
+            assert each.default == declared["inputProperties"][name]["default"], f"{name}: another default"
+        if name in declared["requiredInputs"]:
+            assert each.default is inspect.Parameter.empty, f"{name} is required"
+    outputs = declared["properties"].keys() - declared["inputProperties"].keys()
+    assert CLASSES[token].__annotations__.keys() == outputs
+
+
+def test_the_provider_s_arguments_are_those_of_the_schema():
+    arguments = inspect.signature(pg.Provider.__init__).parameters.keys() - {"self", "name", "opts"}
+    known = SCHEMA["provider"]["inputProperties"].keys()
+    assert {camel(name) for name in arguments} <= known
+    assert set(SCHEMA["provider"]["requiredInputs"]) <= {camel(name) for name in arguments}
+
+
+def test_the_provider_s_schema_file_is_in_date():
+    written = json.loads((CHECKOUT / "provider" / "schema.json").read_text())
+    assert written == SCHEMA, "run `make golden`"

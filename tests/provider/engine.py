@@ -1,0 +1,208 @@
+"""The provider as the engine uses it: requests in the wire format, answers taken apart again, messages collected."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+from pgprovider.provider import PgPlugin
+
+from plugin.proto import provider_pb2
+from plugin.server import Plugin, Servicer
+from plugin.wire import SECRET, SIGNATURE, decode, encode
+
+PARENT = "vpb:index:Access$"
+
+
+class Refusal(Exception):
+    """What the engine would show as the error of a resource."""
+
+
+class CheckRefusal(Refusal):
+    """A refusal of the inputs, with the property that is wrong."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A resource as the stack's state has it."""
+
+    token: str
+    id: str
+    inputs: dict[str, Any]
+    state: dict[str, Any]
+    secrets: frozenset[str] = frozenset()
+
+
+class _Call:
+    async def abort(self, code: Any, message: str) -> None:
+        raise Refusal(message)
+
+
+@dataclass
+class Engine:
+    """One plugin in this process, driven through the calls of the protocol, in one event loop."""
+
+    plugin: Plugin = field(default_factory=PgPlugin)
+    messages: list[str] = field(default_factory=list)
+    """What was left in the diagnostics of the run."""
+    progress: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._servicer = Servicer(self.plugin, self)  # type: ignore[arg-type]
+
+    async def Log(self, request: Any) -> None:
+        (self.progress if request.ephemeral else self.messages).append(request.message)
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(coroutine)
+
+    def together(self, *calls: Coroutine[Any, Any, Any]) -> list[Any]:
+        """Calls at the same time, as the engine makes them; what failed is in the list as its exception."""
+
+        async def gather() -> list[Any]:
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+        found: list[Any] = self.run(gather())
+        return found
+
+    def close(self) -> None:
+        self.run(self.plugin.close())
+        self._runner.close()
+
+    def told(self) -> list[str]:
+        """The messages since the last time."""
+        found, self.messages[:] = list(self.messages), []
+        return found
+
+    async def call(self, name: str, request: Any) -> Any:
+        return await getattr(self._servicer, name)(request, _Call())
+
+    def urn(self, token: str) -> str:
+        return f"urn:pulumi:dev::vpb::{PARENT}{token}::thing"
+
+    def configure(self, inputs: Mapping[str, Any]) -> "Engine":
+        self.run(self.call("Configure", provider_pb2.ConfigureRequest(args=encode(inputs))))
+        return self
+
+    def check(self, token: str, inputs: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return dict(decode(self.checked(token, inputs, old)).values)
+
+    def checked(self, token: str, inputs: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> Any:
+        request = provider_pb2.CheckRequest(urn=self.urn(token), olds=encode(old or {}), news=encode(inputs))
+        answer = self.run(self.call("Check", request))
+        if answer.failures:
+            raise CheckRefusal("; ".join(f"{item.property}: {item.reason}" for item in answer.failures))
+        return answer.inputs
+
+    def create(self, token: str, inputs: Mapping[str, Any], preview: bool = False) -> Thing:
+        created: Thing = self.run(self.creating(token, self.check(token, inputs), preview))
+        return created
+
+    async def creating(self, token: str, checked: dict[str, Any], preview: bool = False) -> Thing:
+        request = provider_pb2.CreateRequest(urn=self.urn(token), properties=encode(checked), preview=preview)
+        answer = await self.call("Create", request)
+        state = decode(answer.properties)
+        return Thing(token, answer.id, checked, state.values, state.secrets)
+
+    def diff(self, thing: Thing, inputs: Mapping[str, Any] | None = None, ignore: tuple[str, ...] = ()) -> list[str]:
+        """The property paths that an update to `inputs` (or to what is declared already) would change."""
+        news = self.check(thing.token, thing.inputs if inputs is None else inputs, thing.inputs)
+        return sorted(self.compared(thing, news, ignore).detailedDiff)
+
+    def compared(self, thing: Thing, news: Mapping[str, Any], ignore: tuple[str, ...] = ()) -> Any:
+        request = provider_pb2.DiffRequest(
+            urn=self.urn(thing.token),
+            id=thing.id,
+            olds=encode(thing.state),
+            news=encode(news),
+            old_inputs=encode(thing.inputs),
+            ignoreChanges=ignore,
+        )
+        return self.run(self.call("Diff", request))
+
+    def refresh(self, thing: Thing) -> Thing | None:
+        request = provider_pb2.ReadRequest(
+            urn=self.urn(thing.token), id=thing.id, properties=encode(thing.state), inputs=encode(thing.inputs)
+        )
+        return self._thing(thing.token, self.run(self.call("Read", request)))
+
+    def bring_in(self, token: str, id: str) -> Thing | None:
+        """`pulumi import`: nothing but the id is known."""
+        return self._thing(token, self.run(self.call("Read", provider_pb2.ReadRequest(urn=self.urn(token), id=id))))
+
+    def _thing(self, token: str, answer: Any) -> Thing | None:
+        if not answer.id:
+            return None
+        state = decode(answer.properties)
+        return Thing(token, answer.id, decode(answer.inputs).values, state.values, state.secrets)
+
+    def update(self, thing: Thing, inputs: Mapping[str, Any], preview: bool = False) -> Thing:
+        news = self.check(thing.token, inputs, thing.inputs)
+        updated: Thing = self.run(self.updating(thing, news, preview))
+        return updated
+
+    async def updating(self, thing: Thing, checked: dict[str, Any], preview: bool = False) -> Thing:
+        request = provider_pb2.UpdateRequest(
+            urn=self.urn(thing.token),
+            id=thing.id,
+            olds=encode(thing.state),
+            news=encode(checked),
+            old_inputs=encode(thing.inputs),
+            preview=preview,
+        )
+        state = decode((await self.call("Update", request)).properties)
+        return replace(thing, inputs=checked, state=state.values, secrets=state.secrets)
+
+    def delete(self, thing: Thing) -> None:
+        request = provider_pb2.DeleteRequest(urn=self.urn(thing.token), id=thing.id, properties=encode(thing.state))
+        self.run(self.call("Delete", request))
+
+
+def marked_secret(message: Any, name: str) -> bool:
+    """Whether a property left the plugin with the engine's mark of a secret."""
+    return bool(message.fields[name].struct_value.fields[SIGNATURE].string_value == SECRET)
+
+
+@dataclass
+class World:
+    """A server's database, the login that the provider has there, and a superuser who changes things by hand."""
+
+    engine: Engine
+    database: Any
+    login: dict[str, Any]
+    superuser: bool
+    names: dict[str, str]
+    """Roles of this run: roles belong to the whole server, so each run has its own."""
+    by_hand: psycopg.Connection[tuple[Any, ...]]
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        """By hand, with the run's role names put in for `{reader}` and the like."""
+        cursor = self.by_hand.execute(self.named(statement).encode())
+        return cursor.fetchall() if cursor.description else []
+
+    def named(self, value: Any) -> Any:
+        """`value` with the run's role names in the place of `{reader}`, `{writer}`, `{made}`."""
+        if isinstance(value, str):
+            for name, real in self.names.items():
+                value = value.replace("{" + name + "}", real)
+            return value
+        if isinstance(value, Mapping):
+            return {self.named(name): self.named(item) for name, item in value.items()}
+        return [self.named(item) for item in value] if isinstance(value, list) else value
+
+    def second_engine(self, **changes: Any) -> Engine:
+        """Another plugin process, as a second `up` would have it."""
+        return Engine().configure({**self.login, **changes})
+
+
+def login_of(database: Any, user: str | None = None, password: str | None = None) -> dict[str, Any]:
+    """The provider's arguments for a login of a database."""
+    return {
+        "host": database.host,
+        "port": str(database.port),
+        "user": user or database.user,
+        "password": password or database.password,
+        "database": database.name,
+    }

@@ -1,0 +1,619 @@
+"""One contract for every type of the provider, against real servers, as a superuser and as an owner without superuser.
+
+What is special to migrations, grants and secrets is in files of their own beside this one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from pgprovider.resources import KINDS
+
+from tests.provider.engine import CheckRefusal, Engine, Refusal, Thing, World
+
+VERIFIERS = [f"SCRAM-SHA-256$4096:{'c2FsdHNhbHRzYWx0c2FsdA=='}${key}=:{key}=" for key in ("A" * 43, "B" * 42 + "E")]
+POLICY = {
+    "table": "public.notes",
+    "name": "notes_select_own",
+    "kind": "permissive",
+    "command": "select",
+    "roles": ["{reader}"],
+    "using": "writer = (select current_user) and public.helps(writer)",
+    "comment": "A reader's own",
+}
+REBUILT = "drop policy notes_select_own on public.notes; create policy notes_select_own on public.notes "
+OWN = "writer = (select current_user) and public.helps(writer)"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A type, a declaration of it, and what people do to it by hand."""
+
+    inputs: dict[str, Any]
+    by_hand: Mapping[str, str]
+    """Property to the statement that changes it."""
+    another: dict[str, Any]
+    """What an update changes in the declaration."""
+    before: str = ""
+    """What has to be there first."""
+    vanish: str = ""
+    """How the object goes by hand."""
+    stays: bool = False
+    """Whether deleting the resource leaves the object in place."""
+    differs: str = ""
+    """How the object is there before us, in another form."""
+    blames: str = ""
+    """What the refusal names."""
+    only_superuser: Mapping[str, str] = field(default_factory=dict)
+    """Property to the reason why a login without superuser can't have it."""
+
+
+SUBJECTS = {
+    "Role": Subject(
+        inputs={
+            "name": "{made}",
+            "login": True,
+            "settings": {"statement_timeout": "3s", "search_path": "public, extra", "timezone": "UTC"},
+            "verifier": VERIFIERS[0],
+            "comment": "made for a test",
+        },
+        by_hand={
+            "login": "alter role {made} nologin",
+            "inherit": "alter role {made} noinherit",
+            "createrole": "alter role {made} createrole",
+            "createdb": "alter role {made} createdb",
+            "replication": "alter role {made} replication",
+            "bypassrls": "alter role {made} bypassrls",
+            "superuser": "alter role {made} superuser",
+            "limit": "alter role {made} connection limit 7",
+            "expires": "alter role {made} valid until '2030-01-02T03:04:05Z'",
+            "settings": "alter role {made} set statement_timeout = '9s'",
+            "verifier": f"alter role {{made}} password '{VERIFIERS[1]}'",
+            "comment": "comment on role {made} is 'changed'",
+        },
+        another={
+            "limit": 3,
+            "inherit": False,
+            "createdb": True,
+            "settings": {"search_path": "extra", "lock_timeout": "1s"},
+            "comment": "another",
+        },
+        vanish="drop role {made}",
+        differs="create role {made} nologin",
+        blames="role {made} exists already with login False, declared is True",
+        only_superuser={
+            "replication": "only a superuser takes replication away from a role",
+            "bypassrls": "only a superuser takes BYPASSRLS away from a role",
+            "superuser": "only a superuser alters a superuser",
+            "verifier": "only a superuser reads the stored verifiers",
+        },
+    ),
+    "RowSecurity": Subject(
+        inputs={"table": "public.notes", "policies": []},
+        by_hand={
+            "enabled": "alter table public.notes disable row level security",
+            "forced": "alter table public.notes no force row level security",
+            "policies": "create policy stray on public.notes using (true)",
+        },
+        another={"forced": False},
+        vanish="drop table public.notes",
+        stays=True,
+        differs="create policy stray on public.notes using (true)",
+        blames="row security of public.notes: [stray] exist and aren't declared",
+    ),
+    "Policy": Subject(
+        inputs=POLICY,
+        by_hand={
+            "kind": REBUILT + f"as restrictive for select to {{reader}} using ({OWN}); "
+            "comment on policy notes_select_own on public.notes is 'A reader''s own'",
+            "command": REBUILT + f"for delete to {{reader}} using ({OWN}); "
+            "comment on policy notes_select_own on public.notes is 'A reader''s own'",
+            "roles": "alter policy notes_select_own on public.notes to {writer}",
+            "using": "alter policy notes_select_own on public.notes using (true)",
+            "comment": "comment on policy notes_select_own on public.notes is null",
+        },
+        another={"kind": "restrictive", "command": "update", "check": "title <> ''", "roles": ["{reader}", "{writer}"]},
+        vanish="drop policy notes_select_own on public.notes",
+        differs="create policy notes_select_own on public.notes for select to {reader} using (true)",
+        blames="policy notes_select_own on public.notes exists already with using 'true'",
+    ),
+    "Policy (check)": Subject(
+        inputs={
+            "table": "public.notes",
+            "name": "notes_insert_own",
+            "command": "insert",
+            "roles": ["{writer}"],
+            "check": "writer = current_user",
+            "place": "sql/policies/public.notes.sql:3",
+        },
+        by_hand={"check": "alter policy notes_insert_own on public.notes with check (true)"},
+        another={"check": "title like '50%'"},
+        vanish="drop policy notes_insert_own on public.notes",
+        differs="create policy notes_insert_own on public.notes for insert to {writer} with check (true)",
+        blames="policy notes_insert_own on public.notes exists already with check 'true'",
+    ),
+    "Grants": Subject(
+        inputs={
+            "kind": "table",
+            "name": "public.notes",
+            "grants": {"{reader}": ["select"], "{writer}": ["insert(title, body)", "delete"]},
+        },
+        by_hand={"grants": "grant update on public.notes to {reader}"},
+        another={"grants": {"{writer}": ["select(title)"]}},
+        vanish="drop table public.notes",
+        stays=True,
+    ),
+    "Bucket": Subject(
+        inputs={
+            "bucket": "songs",
+            "public": False,
+            "fileSizeLimit": 5000,
+            "allowedMimeTypes": ["audio/mpeg", "font/*"],
+        },
+        by_hand={
+            "public": "update storage.buckets set public = true",
+            "fileSizeLimit": "update storage.buckets set file_size_limit = 9000000000",
+            "allowedMimeTypes": "update storage.buckets set allowed_mime_types = null",
+        },
+        another={"public": True, "fileSizeLimit": 7000, "allowedMimeTypes": ["audio/ogg"]},
+        vanish="begin; set local storage.allow_delete_query = 'true'; delete from storage.buckets; commit",
+        differs="insert into storage.buckets (id, name, public) values ('songs', 'songs', true)",
+        blames="bucket songs exists already with public True, declared is False",
+    ),
+    "Publication": Subject(
+        inputs={"name": "changes", "tables": ["public.notes"], "operations": ["insert", "update", "delete"]},
+        by_hand={
+            "tables": "alter publication changes add table public.other",
+            "operations": "alter publication changes set (publish = 'insert, truncate')",
+        },
+        another={"tables": ["public.other"], "operations": ["insert"]},
+        vanish="drop publication changes",
+        differs="create publication changes for table public.other",
+        blames="publication changes exists already with tables [public.other], declared is [public.notes]",
+    ),
+    "Memberships": Subject(
+        inputs={"role": "{made}", "groups": ["{reader}"]},
+        by_hand={"groups": "set role {master}; grant {writer} to {made}; reset role"},
+        another={"groups": ["{writer}"]},
+        before="create role {made}",
+        vanish="drop role {made}",
+        stays=True,
+    ),
+    "MigrationSet": Subject(
+        inputs={"folder": "{steps}", "steps": {}},
+        by_hand={"steps": "delete from supabase_migrations.schema_migrations where version = '0001'"},
+        another={},
+        vanish="drop table public.things; drop schema supabase_migrations cascade",
+    ),
+}
+BY_HAND = [(name, property) for name, subject in SUBJECTS.items() for property in subject.by_hand]
+ADOPTED = [name for name, subject in SUBJECTS.items() if subject.differs]
+
+
+@dataclass
+class Case:
+    """A subject in a world: its declaration with the names of this run."""
+
+    world: World
+    subject: Subject
+    token: str
+    inputs: dict[str, Any]
+
+    @property
+    def engine(self) -> Engine:
+        return self.world.engine
+
+    def create(self) -> Thing:
+        return self.engine.create(self.token, self.inputs)
+
+    def refreshed(self, thing: Thing) -> Thing:
+        found = self.engine.refresh(thing)
+        assert found is not None, "the object is there and isn't found"
+        return found
+
+    def change_by_hand(self, property: str) -> None:
+        reason = self.subject.only_superuser.get(property)
+        if reason and not self.world.superuser:
+            pytest.skip(reason)
+        self.world.sql(self.subject.by_hand[property])
+
+
+def case(world: World, name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Case:
+    subject = SUBJECTS[name]
+    if subject.before:
+        world.sql(subject.before)
+    token = f"pg:index:{name.split()[0]}"
+    inputs = world.named(subject.inputs)
+    if name == "MigrationSet":
+        inputs = migration_inputs(tmp_path, monkeypatch)
+    if name == "Role" and not world.superuser:
+        inputs.pop("verifier")
+    return Case(world, subject, token, inputs)
+
+
+def migration_inputs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    import sqlfiles
+
+    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+    folder = tmp_path / "sql" / "steps"
+    folder.mkdir(parents=True)
+    header = "-- 0001 things: a table.\n-- Lock: none. Duration: instant.\n-- Down: {}.\n"
+    (folder / "0001_things.up.sql").write_text(header.format("the table") + "create table public.things (id int);\n")
+    (folder / "0001_things.down.sql").write_text(header.format("the table") + "drop table public.things;\n")
+    return {"folder": "sql/steps", "steps": {step.name: step.checksum for step in sqlfiles.steps(folder)}}
+
+
+@pytest.fixture
+def subject_case(world: World, request: pytest.FixtureRequest, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Case:
+    return case(world, request.param, tmp_path, monkeypatch)
+
+
+EVERY = pytest.mark.parametrize("subject_case", list(SUBJECTS), indirect=True)
+
+
+def test_every_type_of_the_provider_but_the_password_has_its_subject_here():
+    tokens = {f"pg:index:{name.split()[0]}" for name in SUBJECTS}
+    own = {"pg:index:Password", "pg:index:SchemaSnapshot"}
+    assert {kind.token for kind in KINDS} - tokens == own, "these have their own tests, below and in test_snapshot.py"
+
+
+def test_every_compared_property_has_a_change_by_hand():
+    for kind in KINDS:
+        if kind.token in ("pg:index:Password", "pg:index:SchemaSnapshot"):
+            continue
+        changeable = {name for name, field in kind.fields.items() if field.compared and not field.identity}
+        covered = set()
+        for name, subject in SUBJECTS.items():
+            if kind.token == f"pg:index:{name.split()[0]}":
+                covered |= set(subject.by_hand)
+        # These say where and as whom steps run; nothing on a server can change them.
+        assert changeable - covered <= ({"history", "role"} if kind.token == "pg:index:MigrationSet" else set())
+
+
+@EVERY
+def test_created_then_nothing_to_do_and_nothing_seen(subject_case):
+    thing = subject_case.create()
+    assert subject_case.engine.diff(thing) == []
+    found = subject_case.refreshed(thing)
+    assert subject_case.engine.diff(found, subject_case.inputs) == [], "an undrifted preview is empty"
+    assert found.inputs == thing.inputs, "what was declared comes back as it was written"
+    assert subject_case.engine.told() == []
+
+
+@pytest.mark.parametrize(("subject_case", "property"), BY_HAND, indirect=["subject_case"])
+def test_a_property_changed_by_hand_is_seen_told_by_name_and_repaired(subject_case, property):
+    thing = subject_case.create()
+    subject_case.change_by_hand(property)
+    engine = subject_case.engine
+    found = subject_case.refreshed(thing)
+    told = engine.told()
+    label = subject_case.world.named(engine.plugin.kinds[thing.token].label(thing.inputs))
+    assert len(told) == 1
+    assert label in told[0], "the object is named"
+    if property not in ("grants", "groups", "policies", "steps"):
+        assert property in told[0], "the property is named"
+    paths = engine.diff(found, subject_case.inputs)
+    assert {path.split("[")[0] for path in paths} == {property}
+    repaired = engine.update(found, subject_case.inputs)
+    again = subject_case.refreshed(repaired)
+    assert engine.diff(again, subject_case.inputs) == [], "one update puts it right"
+    assert [line for line in engine.told() if not line.startswith("apply ")] == []
+
+
+@EVERY
+def test_an_import_needs_the_id_alone(subject_case):
+    thing = subject_case.create()
+    found = subject_case.engine.bring_in(thing.token, thing.id)
+    assert found is not None
+    assert found.id == thing.id
+    if "place" in subject_case.inputs:
+        subject_case.inputs.pop("place")
+    stored = {"usingStored": "using", "checkStored": "check"}
+    written = {name: found.state[output] for output, name in stored.items() if output in found.state}
+    declared = {**subject_case.inputs, **written}
+    assert subject_case.engine.diff(found, declared) == []
+
+
+@EVERY
+def test_a_missing_object_cannot_be_imported(subject_case):
+    id = subject_case.engine.plugin.kinds[subject_case.token].id(subject_case.inputs)
+    if subject_case.subject.stays:
+        subject_case.world.sql(subject_case.subject.vanish)
+    assert subject_case.engine.bring_in(subject_case.token, id) is None
+
+
+@EVERY
+def test_deleted_then_gone_and_a_second_delete_is_no_error(subject_case):
+    thing = subject_case.create()
+    subject_case.engine.delete(thing)
+    if subject_case.subject.stays:
+        subject_case.world.sql(subject_case.subject.vanish)
+    assert subject_case.engine.bring_in(thing.token, thing.id) is None
+    subject_case.engine.delete(thing)
+
+
+def test_a_setting_of_a_role_for_this_database_alone_is_seen_and_reset(world):
+    thing = world.engine.create("pg:index:Role", world.named({"name": "{made}"}))
+    database = world.sql("select current_database()")[0][0]
+    world.sql(f"alter role {{made}} in database \"{database}\" set work_mem = '1GB'")
+    changed = world.engine.refresh(thing)
+    assert changed.state["settings"] == {"in this database: work_mem": "1GB"}
+    repaired = world.engine.update(changed, thing.inputs)
+    assert world.engine.refresh(repaired).state.get("settings") is None
+
+
+@EVERY
+def test_an_object_that_went_by_hand_is_made_again(subject_case):
+    if subject_case.subject.stays:
+        pytest.skip("this type doesn't make its object, a migration does")
+    thing = subject_case.create()
+    subject_case.world.sql(subject_case.subject.vanish)
+    found = subject_case.engine.refresh(thing)
+    told = subject_case.engine.told()
+    assert told, "it is said that the object is gone"
+    if thing.token == "pg:index:MigrationSet":
+        return
+    assert found is None
+    assert told == [f"{subject_case.engine.plugin.kinds[thing.token].label(thing.inputs)} is gone from the server"]
+    assert subject_case.engine.diff(subject_case.refreshed(subject_case.create()), subject_case.inputs) == []
+
+
+@EVERY
+def test_an_update_brings_every_property_to_the_new_declaration(subject_case):
+    thing = subject_case.create()
+    declared = {**subject_case.inputs, **subject_case.world.named(subject_case.subject.another)}
+    paths = subject_case.engine.diff(thing, declared)
+    assert {path.split("[")[0] for path in paths} == set(subject_case.subject.another)
+    news = subject_case.engine.check(thing.token, declared, thing.inputs)
+    assert list(subject_case.engine.compared(thing, news).replaces) == [], "never replaced in place of an update"
+    updated = subject_case.engine.update(thing, declared)
+    assert subject_case.engine.diff(subject_case.refreshed(updated), declared) == []
+
+
+@EVERY
+def test_a_preview_touches_no_server(subject_case, unconnected):
+    inputs = subject_case.inputs
+    made = unconnected.create(subject_case.token, inputs, preview=True)
+    assert made.id == unconnected.plugin.kinds[subject_case.token].id(inputs)
+    unconnected.update(replace(made, state=inputs), inputs, preview=True)
+    assert subject_case.engine.bring_in(subject_case.token, made.id) is None or subject_case.subject.stays
+    with pytest.raises(Refusal, match="the server's address isn't known yet"):
+        unconnected.create(subject_case.token, inputs)
+
+
+@EVERY
+def test_an_object_that_is_there_as_declared_is_adopted(subject_case):
+    thing = subject_case.create()
+    second = subject_case.world.second_engine()
+    try:
+        adopted = second.create(subject_case.token, subject_case.inputs)
+    finally:
+        second.close()
+    assert adopted.id == thing.id
+    assert subject_case.engine.diff(subject_case.refreshed(adopted), subject_case.inputs) == []
+
+
+@pytest.mark.parametrize("subject_case", ADOPTED, indirect=True)
+def test_an_object_that_is_there_and_differs_is_refused_by_name(subject_case):
+    subject_case.world.sql(subject_case.subject.differs)
+    with pytest.raises(Refusal) as caught:
+        subject_case.create()
+    assert subject_case.world.named(subject_case.subject.blames) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("subject_case", ADOPTED, indirect=True)
+def test_a_refused_object_is_left_as_it_was(subject_case):
+    subject_case.world.sql(subject_case.subject.differs)
+    id = subject_case.engine.plugin.kinds[subject_case.token].id(subject_case.inputs)
+    before = subject_case.engine.bring_in(subject_case.token, id)
+    with pytest.raises(Refusal):
+        subject_case.create()
+    assert subject_case.engine.bring_in(subject_case.token, id) == before
+
+
+# The password, which is in no catalogue.
+
+
+def test_a_password_stays_until_its_rotation_changes(unconnected):
+    thing = unconnected.create("pg:index:Password", {})
+    assert unconnected.diff(thing) == []
+    assert unconnected.refresh(thing) == replace(thing, secrets=thing.secrets)
+    assert unconnected.diff(thing, {"rotation": "2"}) == ["rotation"]
+    rotated = unconnected.update(thing, {"rotation": "2"})
+    assert rotated.state["password"] != thing.state["password"]
+    assert rotated.state["verifier"] != thing.state["verifier"]
+    unconnected.delete(rotated)
+    unconnected.delete(rotated)
+
+
+def test_a_password_and_its_verifier_are_secret_and_unknown_in_a_preview(unconnected):
+    thing = unconnected.create("pg:index:Password", {}, preview=True)
+    assert thing.id == ""
+    assert thing.secrets == {"password", "verifier"}
+    assert {repr(thing.state[name]) for name in thing.secrets} == {"unknown"}
+
+
+def test_a_password_cannot_be_imported(unconnected):
+    with pytest.raises(Refusal, match=r"^a password can't be imported; it exists in the state only$"):
+        unconnected.bring_in("pg:index:Password", "0011")
+
+
+def test_two_passwords_differ_and_each_logs_in_by_its_verifier(plain_world):
+    import psycopg
+
+    made = [plain_world.engine.create("pg:index:Password", {}).state for _ in range(2)]
+    assert made[0]["password"] != made[1]["password"]
+    role = plain_world.names["made"]
+    plain_world.engine.create("pg:index:Role", {"name": role, "login": True, "verifier": made[0]["verifier"]})
+    parts = {"host": plain_world.database.host, "port": plain_world.database.port, "dbname": "postgres"}
+    psycopg.connect(**parts, user=role, password=made[0]["password"]).close()
+    with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+        psycopg.connect(**parts, user=role, password=made[1]["password"])
+
+
+# What is special to a type.
+
+
+def test_a_rotated_password_reaches_the_server_though_the_login_may_not_read_verifiers(world):
+    role = {"name": world.names["made"], "login": True}
+    thing = world.engine.create("pg:index:Role", {**role, "verifier": VERIFIERS[0]})
+    world.engine.update(thing, {**role, "verifier": VERIFIERS[1]})
+    stored = world.sql("select rolpassword from pg_authid where rolname = '{made}'")
+    assert stored == [(VERIFIERS[1],)]
+
+
+def test_an_adopted_login_gets_the_declared_password(world):
+    role = {"name": world.names["made"], "login": True}
+    world.engine.create("pg:index:Role", {**role, "verifier": VERIFIERS[0]})
+    world.engine.create("pg:index:Role", {**role, "verifier": VERIFIERS[1]})
+    assert world.sql("select rolpassword from pg_authid where rolname = '{made}'") == [(VERIFIERS[1],)]
+
+
+def test_a_role_with_grants_and_no_objects_is_deleted_with_its_grants(world):
+    thing = world.engine.create("pg:index:Role", {"name": world.names["made"]})
+    grants = {"kind": "table", "name": "public.notes", "grants": {world.names["made"]: ["select"]}}
+    world.engine.create("pg:index:Grants", grants)
+    world.engine.delete(thing)
+    assert world.sql("select 1 from pg_roles where rolname = '{made}'") == []
+
+
+def test_a_role_that_owns_something_is_kept_and_what_it_owns_is_named(world):
+    thing = world.engine.create("pg:index:Role", {"name": world.names["made"]})
+    world.sql("create table extra.kept (id int); alter table extra.kept owner to {made}")
+    with pytest.raises(Refusal) as caught:
+        world.engine.delete(thing)
+    world.sql("drop table extra.kept")
+    assert "extra.kept" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_restrictive_policy_is_never_open_while_it_changes(plain_world):
+    """Trap 14: another kind or command is a drop and a create in one transaction."""
+    import psycopg
+
+    create = {**plain_world.named(POLICY), "kind": "restrictive", "using": "false"}
+    plain_world.sql("insert into public.notes (writer) values ('a'); grant select on public.notes to {reader}")
+    plain_world.sql("create policy everything on public.notes for select using (true)")
+    plain_world.sql("grant usage on schema public to {reader}")
+    impatient = plain_world.second_engine(lockTimeout="200ms")
+    thing = plain_world.engine.create("pg:index:Policy", create)
+    with psycopg.connect(plain_world.database.url, autocommit=True) as looking:
+        looking.execute(f"set role {plain_world.names['reader']}".encode())
+        with psycopg.connect(plain_world.database.url) as holding:
+            holding.execute("select count(*) from public.notes")
+            refused = Refusal("nothing")
+            try:
+                impatient.update(thing, {**create, "comment": "held up by another session"})
+            except Refusal as error:
+                refused = error
+        assert "(55P03)" in str(refused), "the lock timeout ends the wait for the other session"
+        assert looking.execute("select count(*) from public.notes").fetchone() == (0,)
+        impatient.close()
+        plain_world.engine.update(thing, {**create, "command": "all", "comment": "now"})
+        assert looking.execute("select count(*) from public.notes").fetchone() == (0,)
+
+
+def test_a_policy_is_compared_as_postgresql_spells_it_under_an_empty_search_path(world):
+    """Trap 12: `pg_get_expr` follows the search path, so every session has an empty one."""
+    world.sql("alter database {database} set search_path = public")
+    engine = world.second_engine()
+    try:
+        thing = engine.create("pg:index:Policy", world.named(POLICY))
+        assert "public.helps(writer)" in thing.state["usingStored"]
+        assert "SELECT CURRENT_USER" in thing.state["usingStored"], "PostgreSQL's spelling isn't ours"
+        found = engine.refresh(thing)
+        assert found is not None
+        assert found.inputs["using"] == POLICY["using"]
+    finally:
+        engine.close()
+        world.sql("alter database {database} reset all")
+
+
+def test_a_policy_s_error_names_object_code_file_and_line(world):
+    inputs = {**world.named(POLICY), "using": "nobody = 1", "place": "sql/policies/public.notes.sql:4"}
+    with pytest.raises(Refusal) as caught:
+        world.engine.create("pg:index:Policy", inputs)
+    assert str(caught.value) == (
+        'policy notes_select_own on public.notes: column "nobody" does not exist (42703), '
+        "sql/policies/public.notes.sql:4"
+    )
+
+
+def test_roles_and_policies_in_another_order_are_no_difference(world):
+    policy = {**world.named(POLICY), "roles": [world.names["writer"], world.names["reader"]]}
+    thing = world.engine.create("pg:index:Policy", policy)
+    found = world.engine.refresh(thing)
+    assert found is not None
+    assert world.engine.diff(found, policy) == []
+    guard = {"table": "public.notes", "policies": ["zeta", "notes_select_own"]}
+    thing = world.engine.create("pg:index:RowSecurity", guard)
+    found = world.engine.refresh(thing)
+    assert found is not None
+    assert world.engine.diff(found, guard) == []
+    assert world.engine.told() == []
+
+
+def test_a_published_column_list_or_row_filter_set_by_hand_is_seen_and_repaired(world):
+    inputs = {"name": "changes", "tables": ["public.notes"]}
+    thing = world.engine.create("pg:index:Publication", inputs)
+    for change in ("(id, title)", "where (title = 'x')"):
+        world.sql(f"alter publication changes set table public.notes {change}")
+        found = world.engine.refresh(thing)
+        assert found is not None
+        assert world.engine.diff(found, inputs) == ["tables"]
+        assert "public.notes" in world.engine.told()[0]
+        world.engine.update(found, inputs)
+        assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+
+
+def test_a_bucket_with_objects_is_kept_and_says_how_many(world):
+    thing = world.engine.create("pg:index:Bucket", {"bucket": "songs"})
+    world.sql("insert into storage.objects (bucket_id, name) values ('songs', 'a.mp3'), ('songs', 'b.mp3')")
+    with pytest.raises(Refusal, match="bucket songs holds 2 objects; remove them first"):
+        world.engine.delete(thing)
+
+
+WRONG = [
+    ("Role", {"name": "pg_evil"}, "name: names that begin with pg_"),
+    ("Role", {"name": "x", "superuser": True}, "superuser: must be false"),
+    ("Role", {"name": "x", "verifier": "abc"}, "verifier: must be a SCRAM-SHA-256 verifier"),
+    ("Role", {"name": "x", "settings": {"statement_timeout": 5}}, "settings: .*must be a string, not 5"),
+    ("Role", {"name": "x", "limit": 1.5}, "limit: must be an? integer, not 1.5"),
+    ("Role", {"name": ""}, "name: is required"),
+    ("Role", {"name": "x", "admin": True}, "admin: pg:index:Role has no such property; it has name, login"),
+    ("RowSecurity", {"table": "notes", "policies": []}, "table: must be written with its schema"),
+    ("RowSecurity", {"table": "public.notes", "policies": [], "enabled": False}, "enabled: must be true"),
+    ("RowSecurity", {"table": "public.notes"}, "policies: is required"),
+    ("Policy", {**POLICY, "command": "truncate"}, "command: must be one of select, insert"),
+    ("Policy", {**POLICY, "roles": []}, "roles: must name at least one role"),
+    ("Policy", {**POLICY, "roles": ["public", "anon"]}, "roles: public is everybody"),
+    ("Policy", {**POLICY, "roles": [1]}, "roles: .*must be a string, not 1"),
+    ("Policy", {**POLICY, "command": "insert"}, "using: an insert policy has a check only"),
+    ("Policy", {**POLICY, "check": "true"}, "check: a select policy has no check"),
+    ("Policy", {**POLICY, "using": None}, "using: a policy needs an expression"),
+    ("Grants", {"kind": "schema", "name": "public", "grants": {"anon": ["select"]}}, "anon: 'select' is no privilege"),
+    ("Grants", {"kind": "view", "name": "public.v", "grants": {}}, "kind: must be one of table, sequence"),
+    ("Grants", {"kind": "table", "name": "public.t", "grants": {"anon": "select"}}, "grants: .*must be a list"),
+    ("Grants", {"kind": "table", "name": "public.t", "grants": {"anon": ["delete(a)"]}}, r"'delete\(a\)' is no priv"),
+    ("Bucket", {"bucket": "a/b"}, "bucket: 'a/b' is no bucket name"),
+    ("Bucket", {"bucket": "a", "fileSizeLimit": 0}, "fileSizeLimit: must be at least one byte"),
+    ("Bucket", {"bucket": "a", "fileSizeLimit": "50MB"}, "fileSizeLimit: must be an? integer, not '50MB'"),
+    ("Bucket", {"bucket": "a", "allowedMimeTypes": ["mp3"]}, "allowedMimeTypes: 'mp3' is no MIME type"),
+    ("Publication", {"name": "p", "tables": ["notes"]}, "tables: 'notes' must be written with its schema"),
+    ("Publication", {"name": "p", "tables": [], "operations": ["merge"]}, "operations: 'merge' is none of insert"),
+    ("MigrationSet", {"folder": "sql/x", "steps": {"0001_a": 5}}, "steps: .*must be a string, not 5"),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs", "reason"), WRONG)
+def test_a_wrong_input_is_refused_with_its_property(unconnected, name, inputs, reason):
+    with pytest.raises(CheckRefusal, match=reason):
+        unconnected.check(f"pg:index:{name}", inputs)
+
+
+@pytest.mark.parametrize("id", ["", "public.notes", "/x", "public.notes/"])
+def test_an_id_of_another_form_is_refused_with_the_form(plain_world, id):
+    with pytest.raises(Refusal, match=f"^'{id}' is no id of a pg:index:Policy: it has the form table/name$"):
+        plain_world.engine.bring_in("pg:index:Policy", id)

@@ -1,0 +1,641 @@
+"""MigrationSet: order, transactions, history, rollback, adoption, refusals, faults."""
+
+import contextlib
+import socket
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sqlfiles
+from tests.provider.engine import CheckRefusal, Engine, Refusal, Thing, World
+
+TOKEN = "pg:index:MigrationSet"
+HISTORY = "supabase_migrations.schema_migrations"
+HEADER = "-- {number} {words}: why.\n-- Lock: none. Duration: instant.\n-- Down: loses it.\n"
+
+
+@dataclass
+class Folder:
+    """A folder of steps in a checkout of its own, and the world it is applied to."""
+
+    path: Path
+    world: World
+
+    @property
+    def engine(self) -> Engine:
+        return self.world.engine
+
+    def write(self, name: str, up: str, down: str = "select 1;") -> None:
+        number, _, words = name.partition("_")
+        for half, text in (("up", up), ("down", down)):
+            header = HEADER.format(number=number, words=words)
+            (self.path / f"{name}.{half}.sql").write_text(header + text + "\n")
+
+    def table(self, name: str) -> None:
+        """A step that makes a table named after it."""
+        words = name.partition("_")[2]
+        self.write(name, f"create table public.{words} (id int primary key);", f"drop table public.{words};")
+
+    def remove(self, name: str) -> None:
+        for half in ("up", "down"):
+            (self.path / f"{name}.{half}.sql").unlink()
+
+    def declared(self, **more: Any) -> dict[str, Any]:
+        steps = {step.name: step.checksum for step in sqlfiles.steps(self.path)}
+        return {"folder": "sql/steps", "steps": steps, **more}
+
+    def up(self) -> Thing:
+        return self.engine.create(TOKEN, self.declared())
+
+    def refreshed(self, thing: Thing) -> Thing:
+        found = self.engine.refresh(thing)
+        assert found is not None
+        return found
+
+    def tables(self) -> list[str]:
+        """The tables that steps made, oldest first."""
+        found = self.world.sql(
+            "select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' "
+            "and relname not in ('notes', 'other') order by oid"
+        )
+        return [name for (name,) in found]
+
+    def recorded(self) -> list[str]:
+        return [version for (version,) in self.world.sql(f"select version from {HISTORY} order by version")]
+
+
+def _folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+    path = tmp_path / "sql" / "steps"
+    path.mkdir(parents=True)
+    return Folder(path, world)
+
+
+@pytest.fixture
+def folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """An empty folder of steps; with both logins."""
+    return _folder(world, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def plain_folder(plain_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """The same as superuser only, for what doesn't depend on rights."""
+    return _folder(plain_world, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def three(folder: Folder) -> Folder:
+    for name in ("0001_first", "0002_second", "0003_third"):
+        folder.table(name)
+    return folder
+
+
+def one_line(caught: pytest.ExceptionInfo[Refusal]) -> str:
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+# Applying.
+
+
+def test_steps_run_in_order_and_each_is_recorded_with_both_halves_and_its_checksum(three):
+    thing = three.up()
+    assert three.tables() == ["first", "second", "third"]
+    rows = three.world.sql(f"select version, name, statements[1], checksum, down from {HISTORY} order by version")
+    steps = sqlfiles.steps(three.path)
+    assert rows == [(step.version, step.name[5:], step.up, step.checksum, step.down) for step in steps]
+    assert three.engine.progress == [f"applying {step.name} ({n} of 3)" for n, step in enumerate(steps, 1)]
+    assert thing.state["applied"] == three.declared()["steps"]
+
+
+def test_a_preview_has_one_line_for_each_pending_step_and_none_for_the_rest(three):
+    three.engine.create(TOKEN, three.declared(), preview=True)
+    assert three.engine.told() == ["apply 0001_first", "apply 0002_second", "apply 0003_third"]
+    thing = three.up()
+    three.table("0004_fourth")
+    assert three.engine.diff(thing, three.declared()) == ['steps["0004_fourth"]']
+    assert three.engine.told() == ["apply 0004_fourth"]
+
+
+def test_a_new_step_runs_alone(three):
+    thing = three.up()
+    three.table("0004_fourth")
+    three.engine.update(thing, three.declared())
+    assert three.recorded() == ["0001", "0002", "0003", "0004"]
+    assert three.tables()[-1] == "fourth"
+
+
+def test_steps_run_as_the_role_that_is_to_own_what_they_make(three):
+    three.engine.create(TOKEN, three.declared(role="app_owner"))
+    owner = "select distinct pg_get_userbyid(relowner)::text from pg_class where relname in ('first', 'second')"
+    assert three.world.sql(owner) == [("app_owner",)]
+
+
+def test_a_percent_sign_is_a_percent_sign(folder):
+    """Trap 11: with parameters, each % of a file would be an error."""
+    folder.write("0001_percent", "create view public.half as select title from public.notes where title like '50%s %';")
+    folder.up()
+    assert "50%s %" in folder.world.sql("select pg_get_viewdef('public.half'::regclass)")[0][0]
+
+
+def test_a_step_that_changes_the_session_leaves_nothing_behind_in_it(plain_folder):
+    plain_folder.write("0001_path", "set search_path = public; set role app_owner; set lock_timeout = '1h';")
+    plain_folder.up()
+    policy = {"table": "public.notes", "name": "notes_all", "command": "all", "roles": ["public"]}
+    thing = plain_folder.engine.create("pg:index:Policy", {**policy, "using": "public.helps(writer)"})
+    assert thing.state["usingStored"] == "public.helps(writer)"
+
+
+def test_two_sets_with_histories_of_their_own_stand_beside_each_other(folder):
+    folder.table("0001_first")
+    folder.up()
+    folder.table("0002_second")
+    other = folder.engine.create(
+        TOKEN,
+        {**folder.declared(), "history": "history.platform"}
+        | {"steps": {"0002_second": folder.declared()["steps"]["0002_second"]}},
+    )
+    assert other.id == "sql/steps@history.platform"
+    found = folder.engine.bring_in(TOKEN, other.id)
+    assert found is not None
+    assert list(found.inputs["steps"]) == ["0002_second"]
+    assert found.inputs["history"] == "history.platform"
+
+
+# Failing.
+
+FAILURES = {
+    "a syntax error": ("create tabel public.c (id int);", 'syntax error at or near "tabel" (42601)', 0),
+    "an error with a position": (
+        "select nothing\n  from public.nowhere;",
+        '"public.nowhere" does not exist (42P01)',
+        1,
+    ),
+    "an error without a position": (
+        "insert into public.a (id)\n    values (1), (1);",
+        'duplicate key value violates unique constraint "a_pkey" (23505)',
+        0,
+    ),
+    "an error inside a do block": (
+        "do $$\nbegin\n    perform 1 / (select count(*) from public.a);\nend\n$$;",
+        "division by zero (22012)",
+        0,
+    ),
+    "an error raised with line breaks": (
+        "do $$ begin raise exception E'first\\nsecond'; end $$;",
+        "first second (P0001)",
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("failure", list(FAILURES))
+def test_a_step_whose_third_statement_fails_leaves_nothing_and_names_its_line(folder, failure):
+    statement, message, offset = FAILURES[failure]
+    folder.table("0001_first")
+    text = "create table public.a (id int primary key);\n\n-- ; a comment\ncreate table public.b (id int);\n"
+    folder.write("0002_fails", text + statement + "\ncreate table public.d (id int);")
+    with pytest.raises(Refusal) as caught:
+        folder.up()
+    line = 3 + text.count("\n") + 1 + offset
+    said = one_line(caught)
+    assert said.startswith("step 0002_fails: ")
+    assert f"{message}, sql/steps/0002_fails.up.sql:{line};" in said
+    assert folder.tables() == ["first"], "the step before it stays, of this one nothing does"
+    assert folder.recorded() == ["0001"]
+
+
+def test_after_the_repair_of_a_failed_step_the_next_run_applies_the_rest_once(three):
+    three.write("0002_second", "create table public.second (id int); select 1 / 0;", "drop table public.second;")
+    with pytest.raises(Refusal, match="division by zero"):
+        three.up()
+    three.table("0002_second")
+    thing = three.up()
+    assert three.tables() == ["first", "second", "third"]
+    assert three.engine.diff(three.refreshed(thing), three.declared()) == []
+
+
+@pytest.mark.parametrize(
+    "word", ["commit", "rollback", "begin", "end", "start transaction", "prepare transaction 'x'", "/* /* */ */ commit"]
+)
+def test_a_step_that_controls_the_transaction_is_refused_with_its_line(plain_folder, word):
+    plain_folder.write("0001_commits", f"create table public.a (id int);\n{word};")
+    with pytest.raises(sqlfiles.SqlFileError) as caught:
+        plain_folder.declared()
+    assert str(caught.value) == ("sql/steps/0001_commits.up.sql:5: a step is one transaction already, leave this out")
+
+
+def test_a_step_that_commits_all_the_same_is_refused_and_says_so(plain_folder, monkeypatch):
+    monkeypatch.setattr(sqlfiles, "_refuse_transaction_control", lambda path, text: None)
+    plain_folder.write("0001_commits", "create table public.a (id int);\ncommit;")
+    with pytest.raises(Refusal) as caught:
+        plain_folder.up()
+    assert "0001_commits.up.sql ended the transaction it runs in; leave out commit and rollback" in one_line(caught)
+    assert plain_folder.recorded() == []
+
+
+def test_a_file_that_changes_between_the_preview_and_the_run_is_refused(three):
+    declared = three.engine.check(TOKEN, three.declared())
+    three.write("0002_second", "create table public.another (id int);")
+    with pytest.raises(
+        Refusal, match=r"sql/steps/0002_second\.up\.sql changed while the update was running; run again"
+    ):
+        three.engine.create(TOKEN, declared)
+    assert three.tables() == ["first"]
+
+
+# Applied steps are not to be touched.
+
+
+def test_an_applied_step_that_was_edited_is_refused_by_check_with_its_file(three):
+    thing = three.up()
+    three.write("0002_second", "create table public.edited (id int);")
+    with pytest.raises(CheckRefusal) as caught:
+        three.engine.diff(thing, three.declared())
+    said = one_line(caught)
+    assert said.startswith("steps: sql/steps/0002_second.up.sql:1: was edited after it was applied; put the old text")
+
+
+def test_an_edited_step_is_refused_though_its_history_row_was_deleted(three):
+    thing = three.up()
+    three.world.sql(f"delete from {HISTORY} where version = '0002'")
+    found = three.refreshed(thing)
+    three.write("0002_second", "create table public.edited (id int);")
+    with pytest.raises(Refusal, match=r"0002_second\.up\.sql:1: was edited after it was applied"):
+        three.engine.diff(found, three.declared())
+
+
+def test_an_edited_down_half_is_taken_over_without_running_anything(three):
+    thing = three.up()
+    up = "create table public.third (id int primary key);"
+    three.write("0003_third", up, "drop table public.third; select 'new way back';")
+    assert three.engine.diff(thing, three.declared()) == ['steps["0003_third"]']
+    updated = three.engine.update(thing, three.declared())
+    three.remove("0003_third")
+    three.engine.update(updated, three.declared())
+    assert three.tables() == ["first", "second"]
+
+
+def test_a_newcomer_before_an_applied_step_is_refused_by_name(three):
+    first = three.declared()
+    first["steps"].pop("0002_second")
+    thing = three.engine.create(TOKEN, first)
+    with pytest.raises(Refusal) as caught:
+        three.engine.diff(thing, three.declared())
+    assert one_line(caught) == (
+        "sql/steps/0002_second.up.sql:1: is new but comes before 0003_third, which is applied; give it the next number"
+    )
+    with pytest.raises(Refusal, match=r"0002_second\.up\.sql:1: is new but comes before 0003_third"):
+        three.engine.update(thing, three.declared())
+    with pytest.raises(Refusal, match=r"0002_second\.up\.sql:1: is new but comes before 0003_third"):
+        three.up()
+    assert three.tables() == ["first", "third"]
+
+
+# Rolling back.
+
+
+def test_removed_steps_are_rolled_back_newest_first_by_their_recorded_down_halves(three):
+    three.world.sql(
+        "create table public.trace (at serial, step text); grant all on public.trace, public.trace_at_seq to public"
+    )
+    for name in ("0002_second", "0003_third"):
+        words = name.partition("_")[2]
+        down = f"insert into public.trace (step) values ('{words}'); drop table public.{words};"
+        three.write(name, f"create table public.{words} (id int);", down)
+    thing = three.up()
+    three.remove("0002_second")
+    three.remove("0003_third")
+    assert three.engine.diff(thing, three.declared()) == ['steps["0002_second"]', 'steps["0003_third"]']
+    assert three.engine.told() == ["roll back 0003_third", "roll back 0002_second"]
+    updated = three.engine.update(thing, three.declared())
+    assert three.world.sql("select step from public.trace order by at") == [("third",), ("second",)]
+    assert three.recorded() == ["0001"]
+    assert three.engine.diff(three.refreshed(updated), three.declared()) == []
+
+
+def test_a_failing_down_half_leaves_its_step_and_names_its_line(three):
+    three.write("0003_third", "create table public.third (id int);", "drop table public.third;\nselect 1 / 0;")
+    thing = three.up()
+    three.remove("0003_third")
+    with pytest.raises(Refusal) as caught:
+        three.engine.update(thing, three.declared())
+    assert "division by zero (22012), sql/steps/0003_third.down.sql:5" in one_line(caught)
+    assert three.tables() == ["first", "second", "third"]
+    assert three.recorded() == ["0001", "0002", "0003"]
+
+
+def test_a_tampered_down_half_is_refused(three):
+    thing = three.up()
+    three.world.sql(f"update {HISTORY} set down = 'drop table public.notes' where version = '0003'")
+    three.remove("0003_third")
+    with pytest.raises(Refusal) as caught:
+        three.engine.update(thing, three.declared())
+    assert one_line(caught) == f"step 0003_third: the down half in {HISTORY} isn't the one this stack applied"
+    assert three.world.sql("select 1 from public.notes") == []
+
+
+def test_a_removed_step_whose_row_is_gone_too_is_refused_with_the_way_out(three):
+    thing = three.up()
+    three.world.sql(f"delete from {HISTORY} where version = '0003'")
+    three.remove("0003_third")
+    with pytest.raises(Refusal, match="0003_third: its history row is gone and with it the way back; put the step's"):
+        three.engine.update(three.refreshed(thing), three.declared())
+    assert three.tables() == ["first", "second", "third"]
+
+
+def test_a_rollback_that_was_cut_off_before_the_engine_could_note_it_goes_on(three):
+    thing = three.up()
+    three.remove("0003_third")
+    three.engine.update(thing, three.declared())  # and its answer is lost: the state still has three steps
+    three.remove("0002_second")
+    updated = three.engine.update(thing, three.declared())
+    assert three.recorded() == ["0001"]
+    assert three.tables() == ["first"]
+    assert three.engine.diff(three.refreshed(updated), three.declared()) == []
+
+
+def test_a_step_that_was_rolled_back_unnoted_and_put_back_runs_again(three):
+    thing = three.up()
+    whole = three.declared()
+    three.remove("0003_third")
+    three.engine.update(thing, three.declared())  # its answer is lost
+    three.table("0003_third")
+    for state in (thing, three.refreshed(thing)):
+        updated = three.engine.update(state, whole)
+        assert three.tables() == ["first", "second", "third"], "recorded only, it would be missing for ever"
+        assert three.engine.diff(three.refreshed(updated), whole) == []
+
+
+def test_destroy_rolls_everything_back_and_leaves_no_history(three):
+    thing = three.up()
+    three.engine.delete(thing)
+    assert three.tables() == []
+    assert three.world.sql("select 1 from pg_namespace where nspname = 'supabase_migrations'") == []
+
+
+def test_a_destroy_that_was_cut_off_goes_on(three):
+    thing = three.up()
+    three.world.sql("create view public.holds as select * from public.second")
+    with pytest.raises(Refusal, match=r"step 0002_second: cannot drop table public\.second because"):
+        three.engine.delete(thing)
+    assert three.recorded() == ["0001", "0002"]
+    three.world.sql("drop view public.holds")
+    three.engine.delete(thing)
+    assert three.tables() == []
+
+
+# History, state and database out of step.
+
+
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
+def test_a_deleted_history_row_is_told_by_name_and_put_back_without_running_the_step(three, version):
+    thing = three.up()
+    three.world.sql("insert into public.first values (1)")
+    three.world.sql(f"delete from {HISTORY} where version = '{version}'")
+    found = three.refreshed(thing)
+    name = next(name for name in thing.inputs["steps"] if name.startswith(version))
+    assert three.engine.told() == [f"migrations sql/steps: the row of {name} is gone from {HISTORY}"]
+    assert three.engine.diff(found, three.declared()) == [f'steps["{name}"]']
+    repaired = three.engine.update(found, three.declared())
+    assert three.recorded() == ["0001", "0002", "0003"]
+    assert three.engine.diff(three.refreshed(repaired), three.declared()) == []
+    assert three.world.sql("select id from public.first") == [(1,)]
+
+
+def test_a_dropped_history_table_is_put_back_without_running_a_step(three):
+    thing = three.up()
+    three.world.sql("drop schema supabase_migrations cascade")
+    repaired = three.engine.update(three.refreshed(thing), three.declared())
+    assert three.recorded() == ["0001", "0002", "0003"]
+    assert three.engine.diff(three.refreshed(repaired), three.declared()) == []
+
+
+def test_a_changed_checksum_is_told_by_name(three):
+    thing = three.up()
+    three.world.sql(f"update {HISTORY} set checksum = 'abc.def' where version = '0002'")
+    found = three.refreshed(thing)
+    assert three.engine.told() == [f"migrations sql/steps: the row of 0002_second in {HISTORY} has another checksum"]
+    assert found.state["steps"] != thing.state["steps"]
+
+
+def test_a_database_made_anew_gets_every_step_again(three):
+    thing = three.up()
+    old = replace(thing, state={**thing.state, "database": "another/1"})
+    three.world.sql("drop table public.first, public.second, public.third; drop schema supabase_migrations cascade")
+    found = three.refreshed(old)
+    assert three.engine.told()[0] == (
+        "migrations sql/steps: this is another database than the one the steps were applied to"
+    )
+    three.engine.update(found, three.declared())
+    assert three.tables() == ["first", "second", "third"]
+
+
+def test_a_database_made_anew_gets_every_step_again_without_a_refresh_too(three):
+    thing = three.up()
+    old = replace(thing, state={**thing.state, "database": "another/1"})
+    three.world.sql("drop table public.first, public.second, public.third; drop schema supabase_migrations cascade")
+    three.engine.update(old, three.declared())
+    assert three.tables() == ["first", "second", "third"]
+
+
+def test_with_the_state_lost_the_recorded_steps_are_adopted_and_the_rest_is_run(three):
+    three.up()
+    three.world.sql("insert into public.first values (1)")
+    three.table("0004_fourth")
+    thing = three.up()
+    assert three.tables() == ["first", "second", "third", "fourth"]
+    assert three.world.sql("select id from public.first") == [(1,)]
+    assert three.engine.diff(three.refreshed(thing), three.declared()) == []
+    three.remove("0004_fourth")
+    three.engine.update(thing, three.declared())
+    assert three.tables() == ["first", "second", "third"]
+
+
+def test_with_the_state_lost_a_step_that_differs_from_the_recorded_one_is_refused(three):
+    three.up()
+    three.write("0001_first", "create table public.edited (id int);")
+    with pytest.raises(Refusal, match=r"0001_first\.up\.sql:1 differs from what .* says was applied; put the old text"):
+        three.up()
+
+
+def test_a_step_that_somebody_else_applied_is_refused_by_name(three):
+    three.up()
+    three.remove("0003_third")
+    with pytest.raises(Refusal) as caught:
+        three.up()
+    assert one_line(caught) == (
+        f"migrations sql/steps: {HISTORY} has 0003_third, which is neither in this checkout nor applied by this stack; "
+        "check out the commit that has it"
+    )
+    assert three.tables() == ["first", "second", "third"]
+
+
+def test_a_stranger_s_row_is_told_by_a_refresh_and_refused_by_the_update(three):
+    thing = three.up()
+    three.world.sql(f"insert into {HISTORY} (version, name) values ('0009', 'strange')")
+    found = three.refreshed(thing)
+    assert three.engine.told() == [
+        f"migrations sql/steps: {HISTORY} has a row of 0009_strange, applied by somebody else"
+    ]
+    with pytest.raises(Refusal, match="has 0009_strange, which is neither in this checkout nor applied by this stack"):
+        three.engine.update(found, three.declared())
+
+
+def test_rows_of_the_supabase_cli_are_adopted_without_running_their_steps(three):
+    """Its table has three columns, and no checksum to compare with."""
+    three.world.sql(
+        "create schema supabase_migrations; alter schema supabase_migrations owner to {master}; "
+        f"create table {HISTORY} (version text primary key, statements text[], name text); "
+        f"alter table {HISTORY} owner to {{master}}; "
+        "create table public.first (id int); alter table public.first owner to {master}; "
+        f"insert into {HISTORY} values ('0001', array['create table public.first (id int)'], 'first')"
+    )
+    thing = three.up()
+    assert three.tables() == ["first", "second", "third"]
+    assert three.engine.diff(three.refreshed(thing), three.declared()) == []
+    three.engine.delete(thing)
+    assert three.tables() == []
+
+
+# Two at once, and connections that end.
+
+
+def test_two_runs_at_once_apply_each_step_once(three):
+    three.world.sql("create table public.runs (step text); grant all on public.runs to public")
+    for name in ("0001_first", "0002_second", "0003_third"):
+        three.write(name, f"insert into public.runs values ('{name}'); select pg_sleep(0.05);")
+    engines = [three.engine, three.world.second_engine()]
+    failures: list[Exception] = []
+
+    def run(engine: Engine) -> None:
+        try:
+            engine.create(TOKEN, three.declared())
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    engines[1].close()
+    assert failures == []
+    assert three.world.sql("select step from public.runs order by 1") == [
+        ("0001_first",),
+        ("0002_second",),
+        ("0003_third",),
+    ]
+
+
+def wait_for_sleep(world: World) -> None:
+    query = "select 1 from pg_stat_activity where query like '%sleep(20)%' and pid <> pg_backend_pid()"
+    while not world.sql(query):
+        time.sleep(0.02)
+
+
+def killed(folder: Folder, kill: Any) -> pytest.ExceptionInfo[Refusal]:
+    """Run a step that sleeps, and kill its connection meanwhile."""
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(Refusal) as caught:
+        folder.up()
+    killer.join()
+    return caught
+
+
+def test_a_session_that_is_terminated_in_the_middle_is_one_line_and_the_next_run_goes_on(plain_folder):
+    plain_folder.table("0001_first")
+    plain_folder.write("0002_second", "create table public.second (id int);\nselect pg_sleep(20);")
+
+    def terminate() -> None:
+        wait_for_sleep(plain_folder.world)
+        plain_folder.world.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity where query like '%sleep(20)%' "
+            "and pid <> pg_backend_pid()"
+        )
+
+    said = one_line(killed(plain_folder, terminate))
+    assert said == (
+        "step 0002_second: terminating connection due to administrator command (57P01), "
+        "sql/steps/0002_second.up.sql:5; nothing of this step was kept"
+    )
+    plain_folder.table("0002_second")
+    plain_folder.up()
+    assert plain_folder.tables() == ["first", "second"]
+
+
+class Proxy:
+    """Stands between the provider and the server and can be cut, as a kill -9 of the server would."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        self.target = (host, port)
+        self.ends: list[socket.socket] = []
+        self.copying: list[threading.Thread] = []
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listening.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self.target)
+            self.ends += [near, far]
+            for one, other in ((near, far), (far, near)):
+                thread = threading.Thread(target=self._copy, args=(one, other), daemon=True)
+                thread.start()
+                self.copying.append(thread)
+
+    def _copy(self, one: socket.socket, other: socket.socket) -> None:
+        try:
+            while data := one.recv(65536):
+                other.sendall(data)
+        except OSError:
+            pass
+
+    def cut(self) -> None:
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
+        self.listening.close()
+        for end in self.ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self.copying:
+            thread.join(2)
+        for end in self.ends:
+            end.close()
+
+
+def test_a_server_that_dies_in_the_middle_is_one_line(plain_folder):
+    world = plain_folder.world
+    proxy = Proxy(world.database.host, world.database.port)
+    engine = world.second_engine(port=str(proxy.port), sslmode="disable")
+    plain_folder.write("0001_sleeps", "select 1;\nselect pg_sleep(20);")
+
+    def cut() -> None:
+        wait_for_sleep(world)
+        proxy.cut()
+        world.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity where query like '%sleep(20)%' "
+            "and pid <> pg_backend_pid()"
+        )
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    with pytest.raises(Refusal) as caught:
+        engine.create(TOKEN, plain_folder.declared())
+    cutter.join()
+    engine.close()
+    said = one_line(caught)
+    assert said.startswith(
+        "step 0001_sleeps: the server ended the connection; nothing of this step was kept, run again"
+    )

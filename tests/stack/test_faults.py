@@ -1,0 +1,100 @@
+"""A short run of `make faults`: what a crash in the middle leaves, and what the next `up` makes of it.
+
+The checks after each fault are those of ops/faultworld.py: histories, effects, rows, objects, strays, an empty preview.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from ops import faultkinds as kinds
+from ops import faults
+from ops.faultlosses import LOSSES
+from ops.faultworld import World
+from ops.scratch import Process, Run, Scratch
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("faults")]
+
+LOST = {fault.name: fault for fault in LOSSES}
+
+
+class InTheStep(Random):
+    """Chooses the moment 0.45 s after the slow step began."""
+
+    def random(self) -> float:
+        return 0.3
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with Scratch() as scratch:
+        world = World(scratch)
+        world.begin()
+        world.provision()
+        yield world
+
+
+def survives(world: World, make: kinds.Make, start: str, random: Random) -> kinds.Seen:
+    """One round, as `make faults` runs it."""
+    seen: list[kinds.Seen] = []
+
+    def watched(world: World, random: Random, run: Run | None) -> kinds.Seen:
+        seen.append(make(world, random, run))
+        return seen[-1]
+
+    result = faults.round_of(world, kinds.Fault("in a test", watched), start, random)
+    assert result.problems == []
+    assert not seen[0].late, "the run had ended before the fault came"
+    return seen[0]
+
+
+def test_the_checks_tell_of_a_lost_row_a_lost_object_and_a_step_that_ran_twice(world):
+    world.insert()
+    name = world.add_step(seconds=0)
+    assert world.scratch.up().status == 0
+    world.scratch.sql(f"insert into ops.fault_ledger values ('{name}')")
+    world.people.add("somebody")
+    world.objects.add("something")
+    try:
+        problems = world.problems()
+    finally:
+        world.people.discard("somebody")
+        world.objects.discard("something")
+        world.scratch.sql("delete from ops.fault_ledger where ctid = (select max(ctid) from ops.fault_ledger)")
+    assert len(problems) == 3
+    assert problems[0].startswith("effects of steps")
+    assert problems[1:] == ["1 of 2 people or their projects are lost", "1 of 2 objects are lost"]
+
+
+@pytest.mark.parametrize(
+    "victim",
+    [
+        pytest.param(kinds.engine, id="engine"),
+        pytest.param(kinds.provider, id="provider"),
+        pytest.param(None, id="database"),
+    ],
+)
+def test_a_process_killed_in_the_middle_of_a_step_costs_nothing_and_the_step_runs_once(
+    world: World, victim: Callable[[Process], bool] | None
+):
+    seen = survives(world, kinds.killed(victim), "pending", InTheStep())
+    assert seen.runs[0].status == 1
+
+
+def test_of_two_ups_at_once_one_does_it_and_the_other_says_so(world):
+    survives(world, kinds.two_ups, "drifted", Random(1))
+
+
+def test_a_step_whose_third_statement_fails_leaves_nothing_of_the_first_two(world):
+    survives(world, kinds.third_statement, "settled", Random(1))
+
+
+def test_a_password_changed_by_hand_is_told_before_anything_runs(world):
+    seen = survives(world, kinds.wrong_password, "settled", Random(1))
+    assert len(seen.runs[0].output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("what", ["state lost", "passphrase lost", "server.json lost"])
+def test_a_lost_file_costs_no_row_and_no_manual_step(world, what):
+    survives(world, LOST[what].make, "settled", InTheStep())

@@ -1,0 +1,210 @@
+"""The settings: what is declared, and what is refused in one line that names key, value and what is allowed."""
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+import pulumi
+import pulumi.runtime.config
+import pytest
+import yaml
+
+from local.paths import CHECKOUT
+from settings import SettingError, Settings, split_url
+
+DECLARED = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
+
+
+def plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def load(secret: tuple[str, ...] = (), **changes: Any) -> Settings:
+    """The settings of a stack that changes some defaults; the engine hands on defaults as it does values."""
+    values = {name: plain(entry["default"]) for name, entry in DECLARED.items()}
+    values |= {name: plain(value) for name, value in changes.items()}
+    pulumi.runtime.config.set_all_config(
+        {f"database:{name}": value for name, value in values.items()}, [f"database:{name}" for name in secret]
+    )
+    return Settings.load()
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_sees_the_configuration():
+    yield
+    pulumi.runtime.config.set_all_config({})
+
+
+def refused(secret: tuple[str, ...] = (), **changes: Any) -> str:
+    with pytest.raises(SettingError) as caught:
+        load(secret, **changes)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, pulumi.RunError), "shown without a stack trace"
+    return str(caught.value)
+
+
+def bucket(**more: Any) -> list[dict[str, Any]]:
+    return [{"id": "audio", **more}]
+
+
+def test_the_keys_are_those_that_pulumi_yaml_declares_each_with_its_meaning():
+    assert Settings.keys() == list(DECLARED)
+    for name, entry in DECLARED.items():
+        assert {"type", "default", "description"} <= entry.keys(), f"{name} says type, default and meaning"
+
+
+def test_the_defaults_are_valid():
+    found = load()
+    assert (found.target, found.url, found.lock_timeout, found.region) == ("local", None, "5s", "us-east-1")
+    (audio,) = found.buckets
+    assert audio.exported == {
+        "public": False,
+        "file_size_limit": 50_000_000,
+        "allowed_mime_types": ["audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm"],
+    }
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones():
+    assert refused(lockTimeOut="5s") == (
+        "setting database:lockTimeOut is '5s'; allowed is no such key; there are " + ", ".join(DECLARED)
+    )
+
+
+def test_another_namespace_is_left_alone():
+    pulumi.runtime.config.set_all_config(
+        {"aws:region": "eu-west-1", **{f"database:{name}": plain(entry["default"]) for name, entry in DECLARED.items()}}
+    )
+    assert Settings.load().region == "us-east-1"
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a target that there isn't": ({"target": "azure"}, "target is 'azure'; allowed is one of local, supabase, aws"),
+    "target supabase": ({"target": "supabase"}, "target is 'supabase'; allowed is only local so far"),
+    "target aws": ({"target": "aws"}, "target is 'aws'; allowed is only local so far"),
+    "a time without a unit": ({"lockTimeout": "5"}, "lockTimeout is '5'; allowed is a time such as 500ms, 5s or 1min"),
+    "no time at all": ({"lockTimeout": ""}, "lockTimeout is ''; allowed is a time"),
+    "SQL in a time": ({"lockTimeout": "5s'; drop"}, 'lockTimeout is "5s\'; drop"; allowed is a time'),
+    "a bad region": ({"region": "Frankfurt"}, "region is 'Frankfurt'; allowed is an AWS region such as us-east-1"),
+    "buckets that are text": ({"buckets": "audio"}, "buckets is 'audio'; allowed is a list of maps"),
+    "buckets that are a map": ({"buckets": {"id": "audio"}}, "buckets is {'id': 'audio'}; allowed is a list of maps"),
+    "a bucket that is text": ({"buckets": ["audio"]}, "buckets[0] is 'audio'; allowed is a map with allowedMimeTypes"),
+    "a bucket's unknown key": ({"buckets": bucket(size=1)}, "buckets[0].size is 1; allowed is no such key; there are"),
+    "a bucket without id": ({"buckets": [{}]}, "buckets[0].id is None; allowed is a-z, 0-9"),
+    "an id with a quote": ({"buckets": [{"id": "au'dio"}]}, 'buckets[0].id is "au\'dio"; allowed is a-z, 0-9'),
+    "an id with a double quote": ({"buckets": [{"id": 'a"b'}]}, "buckets[0].id is 'a\"b'; allowed is a-z, 0-9"),
+    "an id in capitals": ({"buckets": [{"id": "Audio"}]}, "buckets[0].id is 'Audio'; allowed is a-z, 0-9"),
+    "an id with a line break": ({"buckets": [{"id": "audio\n"}]}, "buckets[0].id is 'audio\\n'; allowed is a-z"),
+    "an id that is too long": ({"buckets": [{"id": "a" * 101}]}, "allowed is a-z, 0-9, _ . and -, up to 100"),
+    "two of one id": ({"buckets": bucket() + bucket()}, "buckets is 'audio'; allowed is one bucket of each id"),
+    "public as text": ({"buckets": bucket(public="yes")}, "buckets[0].public is 'yes'; allowed is true or false"),
+    "public as a number": ({"buckets": bucket(public=1)}, "buckets[0].public is 1; allowed is true or false"),
+    "megabytes": ({"buckets": bucket(fileSizeLimit="50MB")}, "buckets[0].fileSizeLimit is '50MB'; allowed is"),
+    "bytes as text": ({"buckets": bucket(fileSizeLimit="50")}, "buckets[0].fileSizeLimit is '50'; allowed is a whole"),
+    "half a byte": ({"buckets": bucket(fileSizeLimit=1.5)}, "buckets[0].fileSizeLimit is 1.5; allowed is a whole"),
+    "no bytes": ({"buckets": bucket(fileSizeLimit=0)}, "buckets[0].fileSizeLimit is 0; allowed is a whole number"),
+    "more than S3 holds": ({"buckets": bucket(fileSizeLimit=10**13)}, "allowed is a whole number of bytes from 1 to"),
+    "true as a size": ({"buckets": bucket(fileSizeLimit=True)}, "buckets[0].fileSizeLimit is True; allowed is a whole"),
+    "MIME types as text": (
+        {"buckets": bucket(allowedMimeTypes="audio/*")},
+        "allowedMimeTypes is 'audio/*'; allowed is",
+    ),
+    "a misspelled family": ({"buckets": bucket(allowedMimeTypes=["audoi/mpeg"])}, "allowedMimeTypes is 'audoi/mpeg';"),
+    "a MIME type in capitals": ({"buckets": bucket(allowedMimeTypes=["Audio/mpeg"])}, "is 'Audio/mpeg'; allowed is"),
+    "half a MIME type": ({"buckets": bucket(allowedMimeTypes=["audio"])}, "allowedMimeTypes is 'audio'; allowed is"),
+    "every MIME type": ({"buckets": bucket(allowedMimeTypes=["*/*"])}, "allowedMimeTypes is '*/*'; allowed is"),
+    "a parameter": ({"buckets": bucket(allowedMimeTypes=["audio/ogg;codecs=opus"])}, "is 'audio/ogg;codecs=opus'; all"),
+    "a number": ({"buckets": bucket(allowedMimeTypes=[1])}, "buckets[0].allowedMimeTypes is 1; allowed is"),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_a_value_that_cannot_be_used_is_refused_with_key_value_and_what_is_allowed(name):
+    changes, said = REFUSED[name]
+    message = refused(**changes)
+    assert message.startswith("setting database:")
+    assert said in message
+
+
+def test_a_size_with_a_unit_is_refused_with_the_numbers_of_bytes_it_can_mean():
+    said = refused(buckets=bucket(fileSizeLimit="50MB"))
+    assert "50000000" in said
+
+
+def test_families_of_mime_types_and_no_limit_are_allowed():
+    (found,) = load(buckets=bucket(allowedMimeTypes=["audio/*", "image/svg+xml"])).buckets
+    assert found.allowed_mime_types == ("audio/*", "image/svg+xml")
+    assert found.file_size_limit is None
+    assert found.public is False
+
+
+# The URL, which is a secret.
+
+
+def url(password: str, rest: str = "@db.example.org:5433/app") -> str:
+    return f"postgresql://admin:{password}{rest}"
+
+
+@pytest.fixture
+def password() -> str:
+    return secrets.token_hex(8)
+
+
+def test_a_url_that_is_no_secret_is_refused_and_not_shown(password):
+    said = refused(url=url(password))
+    assert said == (
+        "setting database:url is '[secret]'; allowed is a secret only: `pulumi config set --secret database:url …`"
+    )
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "@host:port/app",
+        "@host:99999/app",
+        "@[::1/app",
+        "",
+        "@/app",
+        "@host/app?sslmode=require",
+        "@host/a/b",
+        "@host/app#x",
+    ],
+)
+def test_a_url_of_another_form_is_refused_and_not_shown(password, rest):
+    said = refused(secret=("url",), url=url(password, rest))
+    assert said.startswith(
+        "setting database:url is '[secret]'; allowed is postgresql://user:password@host:port/database"
+    )
+    assert password not in said
+
+
+@pytest.mark.parametrize("scheme", ["mysql://", "http://", ""])
+def test_another_scheme_is_refused_and_not_shown(password, scheme):
+    said = refused(secret=("url",), url=url(password).replace("postgresql://", scheme))
+    assert password not in said
+
+
+def test_a_url_under_a_misspelled_key_is_not_shown(password):
+    assert password not in refused(Url=url(password))
+    assert password not in refused(secret=("pasword",), pasword=password)
+
+
+def test_a_secret_url_is_taken_and_stays_secret(password):
+    async def taken() -> tuple[str | None, bool]:
+        found = load(secret=("url",), url=url(password)).url
+        assert found is not None
+        assert password not in repr(found)
+        return await found.future(), await found.is_secret()
+
+    assert asyncio.run(taken()) == (url(password), True)
+
+
+def test_a_url_is_taken_apart_and_its_percent_signs_decoded(password):
+    assert split_url(url(f"{password}%40%2F")) == {
+        "host": "db.example.org",
+        "port": 5433,
+        "user": "admin",
+        "password": f"{password}@/",
+        "database": "app",
+    }
+    assert split_url("postgresql://a:b@h") | {"port": 5432, "database": "postgres"} == split_url("postgresql://a:b@h")
