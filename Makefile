@@ -4,7 +4,7 @@ PYTHON ?= python3
 ROUNDS ?= 30
 SEED ?= 1
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py settings.py sqlfiles.py components local ops pg plugin provider tests toolchain
+sources := __main__.py settings.py sqlfiles.py bench components local ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift down test check format golden faults

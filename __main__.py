@@ -14,6 +14,8 @@ from components import (
     RolesArgs,
     Server,
     ServerArgs,
+    Snapshot,
+    SnapshotArgs,
     Storage,
     StorageArgs,
     Structure,
@@ -63,7 +65,10 @@ storage = Storage(
     ),
     after(structure),
 )
-Realtime("realtime", RealtimeArgs(tables=("public.projects",)), after(structure))
+published = ("public.projects",)
+realtime = Realtime("realtime", RealtimeArgs(tables=published), after(structure))
+everything = after(roles, structure, access, storage, realtime)
+Snapshot("snapshot", SnapshotArgs(published=published, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
 for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("monitor_url", "monitor")):

@@ -66,6 +66,7 @@ class Settings:
     lock_timeout: str
     rotation: str
     region: str
+    accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
 
     @classmethod
@@ -95,6 +96,7 @@ class Settings:
             lock_timeout=_matching(config, "lockTimeout", DURATION, "a time such as 500ms, 5s or 1min"),
             rotation=config.get("rotation") or "1",
             region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
+            accept_drift=config.get("acceptDrift") or None,
             buckets=_buckets(_json(config, "buckets")),
         )
 

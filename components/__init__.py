@@ -7,6 +7,7 @@ from components.structure import Structure, StructureArgs  # isort: skip
 from components.access import Access, AccessArgs  # isort: skip
 from components.storage import Storage, StorageArgs  # isort: skip
 from components.realtime import Realtime, RealtimeArgs  # isort: skip
+from components.snapshot import Snapshot, SnapshotArgs  # isort: skip
 
 __all__ = [
     "Access",
@@ -17,6 +18,8 @@ __all__ = [
     "RolesArgs",
     "Server",
     "ServerArgs",
+    "Snapshot",
+    "SnapshotArgs",
     "Storage",
     "StorageArgs",
     "Structure",

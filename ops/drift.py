@@ -6,6 +6,7 @@ from typing import Any
 
 from local import engine
 
+SNAPSHOT = "pg:index:SchemaSnapshot"
 GONE = "delete"
 CHANGED = "update"
 
@@ -47,7 +48,14 @@ def find(stack: str) -> list[Drift]:
     errors = [entry["message"].strip() for entry in report.get("diagnostics", []) if entry["severity"] == "error"]
     if answer.returncode or "steps" not in report:
         raise DriftError(" ".join((errors or [answer.stderr.strip() or "pulumi refresh failed"])[0].split()))
-    return sorted((_drift(step) for step in report["steps"] if step["op"] in (GONE, CHANGED)), key=_order)
+    return sorted((_drift(step) for step in report["steps"] if _is_drift(step)), key=_order)
+
+
+def _is_drift(step: dict[str, Any]) -> bool:
+    """The snapshot's drift stays drift while it stays the same, and is none once it was undone."""
+    if step.get("oldState", {}).get("type") == SNAPSHOT and step["op"] != GONE:
+        return bool(step.get("newState", {}).get("outputs", {}).get("drift"))
+    return step["op"] in (GONE, CHANGED)
 
 
 def _order(drift: Drift) -> tuple[str, str]:
@@ -58,14 +66,23 @@ def _drift(step: dict[str, Any]) -> Drift:
     state = step["oldState"]
     before, after = state.get("outputs", {}), step.get("newState", {}).get("outputs", {})
     names = sorted({_top(path) for path in step.get("detailedDiff") or {}})
-    changes = tuple(Change(name, before.get(name), after.get(name)) for name in names)
+    if state["type"] == SNAPSHOT:
+        changes = _by_object(after)
+    else:
+        changes = tuple(Change(name, before.get(name), after.get(name)) for name in names)
     return Drift(
         type=state["type"],
         name=step["urn"].rsplit("::", 1)[1],
         id=state.get("id", ""),
         gone=step["op"] == GONE,
-        changes=changes if step["op"] == CHANGED else (),
+        changes=() if step["op"] == GONE else changes,
     )
+
+
+def _by_object(after: dict[str, Any]) -> tuple[Change, ...]:
+    """One row for each object that the snapshot has otherwise."""
+    drift = after.get("drift") or {}
+    return tuple(Change(name, entry.get("was"), entry.get("now")) for name, entry in sorted(drift.items()))
 
 
 def _top(path: str) -> str:
@@ -89,7 +106,10 @@ def as_markdown(stack: str, drifts: list[Drift]) -> str:
             lines.append(f"| {label} | | there | **gone** |")
         for change in drift.changes:
             lines.append(f"| {label} | {change.property} | {_cell(change.declared)} | {_cell(change.found)} |")
-    return "\n".join([*lines, "", f"`pulumi up --stack {stack}` puts the declared ones back."])
+    ending = f"`pulumi up --stack {stack}` puts the declared ones back."
+    if any(drift.type == SNAPSHOT for drift in drifts):
+        ending += " What only the snapshot knows, it refuses, and says how to go on."
+    return "\n".join([*lines, "", ending])
 
 
 def _cell(value: Any) -> str:

@@ -194,6 +194,29 @@ class Publication(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class SchemaSnapshot(_Resource):
+    """The definition of every object in the managed schemas, and what was changed by hand since."""
+
+    database: pulumi.Output[str]
+    fingerprint: pulumi.Output[str]
+    gate: pulumi.Output[str]
+    drift: pulumi.Output[Mapping[str, Mapping[str, str]]]
+    pending: pulumi.Output[Sequence[str]]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        schemas: Sequence[str],
+        of: str,
+        open: Sequence[str] | None = None,
+        accept: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """A constructor's arguments as properties: without `self`, the resource's own name and what wasn't given."""
     own = {"self", "resource_name", "opts", "__class__"}

@@ -12,13 +12,13 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import grpc
 import grpc.aio
 from google.protobuf import empty_pb2
 
-from plugin.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
+from plugin.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from plugin.wire import Properties, decode, encode
 
 PARENT_CHECK_SECONDS = 0.2
@@ -29,6 +29,15 @@ Change = Literal["add", "delete", "update", "add-replace", "delete-replace", "up
 
 class PluginError(Exception):
     """Something the user can act on; its text is the one line that the user reads."""
+
+
+class Unfinished(PluginError):
+    """It was made or changed, but not to the end: `state` is kept, and the next run goes on from it."""
+
+    def __init__(self, message: str, id: str, state: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.id = id
+        self.state = state
 
 
 @dataclass
@@ -282,7 +291,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
     @_guarded
     async def Create(self, request: Any, context: Any) -> Any:
         kind, inputs = self._kind(request.urn), decode(request.properties)
-        id, state = await kind.create(self._context(request.urn), inputs.values, request.preview)
+        try:
+            id, state = await kind.create(self._context(request.urn), inputs.values, request.preview)
+        except Unfinished as error:
+            await _abort_unfinished(context, error, inputs, kind)
         return provider_pb2.CreateResponse(id=id, properties=encode(state, inputs.secrets | kind.secret_outputs))
 
     @_guarded
@@ -301,9 +313,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
     async def Update(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
         state, news = decode(request.olds), decode(request.news)
-        new_state = await kind.update(
-            self._context(request.urn), request.id, state.values, news.values, request.preview
-        )
+        try:
+            new_state = await kind.update(
+                self._context(request.urn), request.id, state.values, news.values, request.preview
+            )
+        except Unfinished as error:
+            await _abort_unfinished(context, error, news, kind)
         return provider_pb2.UpdateResponse(properties=encode(new_state, news.secrets | kind.secret_outputs))
 
     @_guarded
@@ -318,6 +333,21 @@ def _check_response(inputs: Properties, failures: list[CheckFailure]) -> Any:
         inputs=encode(inputs.values, inputs.secrets),
         failures=[provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in failures],
     )
+
+
+async def _abort_unfinished(context: Any, error: Unfinished, inputs: Properties, kind: Kind) -> NoReturn:
+    """End the call with an error that carries the resource as far as it came."""
+    detail = provider_pb2.ErrorResourceInitFailed(
+        id=error.id,
+        properties=encode(error.state, inputs.secrets | kind.secret_outputs),
+        reasons=[str(error)],
+        inputs=encode(inputs.values, inputs.secrets),
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error))
+    status.details.add().Pack(detail)
+    metadata = (("grpc-status-details-bin", status.SerializeToString()),)
+    await context.abort(grpc.StatusCode.UNKNOWN, str(error), metadata)
+    raise AssertionError("abort ends the call")
 
 
 def require(inputs: dict[str, Any], *names: str) -> list[CheckFailure]:

@@ -108,11 +108,21 @@ class Connections:
             self._pool = None
 
 
+# A change that a cut-off `up` made is told from one made by hand by its transaction (see snapshots.py).
+NOTE = """do $$ begin
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0));
+    if pg_catalog.to_regclass('supabase_migrations.schema_snapshot_own') is not null
+       and pg_catalog.has_table_privilege('supabase_migrations.schema_snapshot_own', 'insert') then
+        insert into supabase_migrations.schema_snapshot_own (transaction, label)
+        values (pg_catalog.pg_current_xact_id()::pg_catalog.xid::text::bigint, {}) on conflict do nothing;
+    end if;
+end $$"""
+
+
 async def lock(connection: Connection, name: str) -> None:
-    """Hold the project's advisory lock on `name` until the transaction ends."""
-    await connection.execute(
-        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", [f"visual-prompt-builder {name}"]
-    )
+    """Hold the project's advisory lock on `name` until the transaction ends, and note whose transaction this is."""
+    lock_name = sql.Literal(f"visual-prompt-builder {name}")
+    await connection.execute(sql.SQL(NOTE).format(lock_name, sql.Literal(name)))
 
 
 async def row(connection: Connection, query: str, parameters: list[Any]) -> dict[str, Any] | None:

@@ -115,15 +115,17 @@ def _properties(fields: dict[str, Field]) -> dict[str, Any]:
 
 def _property(field: Field) -> dict[str, Any]:
     text = {"type": "string"}
+    entries: dict[type, dict[str, Any]] = {
+        str: text,
+        list: {"type": "array", "items": text},
+        dict: {"type": "object", "additionalProperties": text},
+    }
     types: dict[type, dict[str, Any]] = {
         str: text,
         bool: {"type": "boolean"},
         int: {"type": "integer"},
         list: {"type": "array", "items": text},
-        dict: {
-            "type": "object",
-            "additionalProperties": {"type": "array", "items": text} if field.items is list else text,
-        },
+        dict: {"type": "object", "additionalProperties": entries[field.items]},
     }
     described: dict[str, Any] = types[field.type] | {"description": field.meaning}
     if field.default is not None and field.type is not list:

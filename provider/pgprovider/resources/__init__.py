@@ -10,6 +10,7 @@ from pgprovider.resources.policy import Policy
 from pgprovider.resources.publication import Publication
 from pgprovider.resources.role import Role
 from pgprovider.resources.rowsecurity import RowSecurity
+from pgprovider.resources.snapshot import SchemaSnapshot
 
 KINDS: list[type[ObjectKind]] = [
     Password,
@@ -21,4 +22,5 @@ KINDS: list[type[ObjectKind]] = [
     Grants,
     Bucket,
     Publication,
+    SchemaSnapshot,
 ]

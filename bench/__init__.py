@@ -1,0 +1,1 @@
+"""Benchmarks, as ratios inside one run: absolute seconds only show the order."""

@@ -1,0 +1,57 @@
+"""The snapshot: what every object in the managed schemas is, taken when everything else is done."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pulumi
+
+import pg
+import sqlfiles
+from components import grants
+from components.access import NO_POLICIES
+from components.base import Component
+from components.structure import EXTENSIONS, SCHEMAS
+
+HISTORY_SCHEMA = "supabase_migrations"
+# The Storage API brings its own migrations; what they add is its own affair.
+PLATFORM = ("storage",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotArgs:
+    published: tuple[str, ...]
+    """The tables of the publication."""
+    accept: str | None = None
+    """The fingerprint of a drift that is taken as it is."""
+
+
+class Snapshot(Component):
+    """Names whatever was changed by hand and is no resource of its own: columns, indexes, functions, views."""
+
+    def __init__(self, name: str, args: SnapshotArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {"published": list(args.published)}, opts)
+        schemas = sorted({*SCHEMAS, "public", HISTORY_SCHEMA})
+        pg.SchemaSnapshot(
+            f"{name}-schema",
+            name="schema",
+            schemas=schemas,
+            open=list(PLATFORM),
+            of=declared(args.published),
+            accept=args.accept,
+            opts=self.child(),
+        )
+        self.register_outputs({"schemas": schemas})
+
+
+def declared(published: tuple[str, ...]) -> str:
+    """A checksum over everything that makes or changes an object of the database."""
+    folders = ("sql/platform", "sql/migrations")
+    facts: dict[str, Any] = {
+        folder: {step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / folder)} for folder in folders
+    }
+    facts["policies"] = [asdict(policy) for policy in sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")]
+    facts["grants"] = [grants.SCHEMAS, grants.GRANTS]
+    facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(NO_POLICIES), sorted(published)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

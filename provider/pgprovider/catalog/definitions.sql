@@ -1,0 +1,324 @@
+-- Every object, facet by facet, as SQL text: the facet '' is the object itself and names it, with what it belongs to.
+-- `written` is the transaction that last wrote the facet's row. @only and @acl are filled in by snapshots.py.
+spaces as materialized (
+    select oid, nspname, quote_ident(nspname) as space from pg_namespace where nspname = any ({schemas})
+),
+rel as materialized (
+    select c.*, c.xmin::text::int8 as written, s.nspname, s.space || '.' || quote_ident(c.relname) as name,
+           case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
+               when 'f' then 'foreign table' when 'c' then 'type' else 'table' end as kind
+      from pg_class c join spaces s on s.oid = c.relnamespace
+     where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f', 'c') and not c.relispartition and @only(pg_class, c.oid)
+),
+member as materialized (
+    select d.classid, d.objid, 'extension ' || e.extname as parent
+      from pg_depend d join pg_extension e on e.oid = d.refobjid
+     where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
+),
+owned as materialized (
+    select distinct on (d.objid) d.objid, 'table ' || quote_ident(n.nspname) || '.' || quote_ident(t.relname) as parent,
+           quote_ident(n.nspname) || '.' || quote_ident(t.relname) || '.' || quote_ident(a.attname) as place
+      from rel r join pg_depend d on d.objid = r.oid and d.classid = 'pg_class'::regclass
+           and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i') and d.refobjsubid > 0
+      join pg_class t on t.oid = d.refobjid join pg_namespace n on n.oid = t.relnamespace
+      join pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid
+     where r.relkind = 'S'
+     order by d.objid
+),
+part as materialized (
+    select r.oid as root, r.relowner as rootowner, r.relacl as rootacl, r.relrowsecurity as rootrows,
+           r.relforcerowsecurity as rootforced, c.*, c.xmin::text::int8 as written, c.oid::regclass::text as name
+      from rel r cross join lateral pg_partition_tree(r.oid) t join pg_class c on c.oid = t.relid
+     where r.relkind = 'p' and t.level > 0
+),
+col as materialized (
+    select r.oid as relid, r.relkind, r.relowner, a.attnum, a.attacl, a.attname, quote_ident(a.attname) as name, a.attgenerated,
+           a.attidentity, a.attnotnull, a.attstattarget, a.attoptions, a.attcompression, a.attstorage, t.typstorage,
+           greatest(a.xmin::text::int8, d.xmin::text::int8) as written, pg_get_expr(d.adbin, d.adrelid) as expression,
+           format_type(a.atttypid, a.atttypmod) as type,
+           case when a.attcollation <> t.typcollation then ' collate ' || a.attcollation::regcollation::text end as collation
+      from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+      join pg_type t on t.oid = a.atttypid
+      left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+     where r.relkind <> 'S'
+),
+typ as materialized (
+    select t.*, t.xmin::text::int8 as written, s.nspname, s.space || '.' || quote_ident(t.typname) as name
+      from pg_type t join spaces s on s.oid = t.typnamespace
+     where t.typtype in ('d', 'e', 'r') and @only(pg_type, t.oid)
+),
+fun as materialized (
+    select p.*, p.xmin::text::int8 as written, s.nspname, p.oid::regprocedure::text as name
+      from pg_proc p join spaces s on s.oid = p.pronamespace where @only(pg_proc, p.oid)
+),
+facets (class, oid, facet, definition, written, object, parent, space) as (
+    -- Relations.
+    select 'pg_class'::regclass::oid, r.oid, '',
+           case r.relkind
+               when 'v' then btrim(pg_get_viewdef(r.oid), E' \n;')
+               when 'm' then btrim(pg_get_viewdef(r.oid), E' \n;')
+               when 'S' then (
+                   select format('as %s start %s increment %s minvalue %s maxvalue %s cache %s%s%s',
+                                 format_type(q.seqtypid, null), q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
+                                 case when q.seqcycle then ' cycle' end, ' owned by ' || o.place)
+                     from pg_sequence q where q.seqrelid = r.oid
+               )
+               when 'c' then (
+                   select 'composite (' || string_agg(concat(c.name, ' ', c.type, c.collation), ', ' order by c.attnum) || ')'
+                     from col c where c.relid = r.oid
+               )
+               else concat_ws(' ', case r.relpersistence when 'u' then 'unlogged' end,
+                   case r.relkind when 'p' then 'partitioned by ' || pg_get_partkeydef(r.oid)
+                        when 'f' then 'foreign table' else 'table' end,
+                   (select 'inherits (' || string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno) || ')'
+                      from pg_inherits i where i.inhrelid = r.oid),
+                   case when r.reloftype <> 0 then 'of ' || format_type(r.reloftype, null) end)
+           end,
+           greatest(r.written, (select q.xmin::text::int8 from pg_sequence q where q.seqrelid = r.oid),
+                    (select max(w.xmin::text::int8) from pg_rewrite w where w.ev_class = r.oid and w.rulename = '_RETURN')),
+           r.kind || ' ' || r.name, coalesce(m.parent, o.parent, 'schema ' || r.nspname), r.nspname
+      from rel r
+      left join member m on m.classid = 'pg_class'::regclass and m.objid = r.oid
+      left join owned o on o.objid = r.oid
+    union all
+    select 'pg_class'::regclass, r.oid, f.facet, f.definition, r.written, null, null, null
+      from rel r cross join lateral (values
+          ('owner', pg_get_userbyid(r.relowner)::text),
+          ('row security', case when r.relkind not in ('r', 'p') then null
+                                when r.relrowsecurity and r.relforcerowsecurity then 'enabled and forced'
+                                when r.relrowsecurity then 'enabled'
+                                when r.relforcerowsecurity then 'disabled, forced once enabled' else 'disabled' end),
+          ('replica identity', case when r.relkind not in ('r', 'p', 'm') then null else
+              case r.relreplident when 'd' then 'default' when 'n' then 'nothing' when 'f' then 'full' else
+                  (select 'using index ' || x.indexrelid::regclass::text from pg_index x
+                    where x.indrelid = r.oid and x.indisreplident) end end),
+          ('options', (select string_agg(o, ', ' order by o) from unnest(r.reloptions) o)),
+          ('access method', (select a.amname::text from pg_am a where a.oid = r.relam and a.amname <> 'heap')),
+          ('tablespace', (select t.spcname::text from pg_tablespace t where t.oid = r.reltablespace)),
+          ('grants', case when r.relacl is not null and r.relkind <> 'c' then
+              @acl(r.relacl, case r.relkind when 'S' then 's'::"char" else 'r'::"char" end, r.relowner) end)
+      ) f (facet, definition)
+    union all
+    select 'pg_class'::regclass, c.relid, 'column ' || c.name,
+           concat(c.type, c.collation,
+                  case c.attidentity when 'a' then ' generated always as identity' when 'd' then ' generated by default as identity' end,
+                  case when c.expression is not null then
+                      case c.attgenerated when 's' then ' generated always as (' || c.expression || ') stored'
+                          when 'v' then ' generated always as (' || c.expression || ') virtual'
+                          else ' default ' || c.expression end end,
+                  case when c.attnotnull then ' not null' end,
+                  case when c.attstorage <> c.typstorage then
+                      ' storage ' || case c.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main'
+                          else 'extended' end end,
+                  case c.attcompression when 'p' then ' compression pglz' when 'l' then ' compression lz4' end,
+                  case when c.attstattarget >= 0 then ' statistics ' || c.attstattarget end,
+                  (select ' options (' || string_agg(o, ', ' order by o) || ')' from unnest(c.attoptions) o)),
+           c.written, null, null, null
+      from col c where c.relkind in ('r', 'p', 'f') or c.expression is not null and c.relkind = 'v'
+    union all
+    select 'pg_class'::regclass, c.relid, 'grants on column ' || c.name, @acl(c.attacl, 'c', c.relowner), c.written, null, null, null
+      from col c where c.attacl is not null
+    union all
+    select 'pg_class'::regclass, r.oid, 'constraint ' || quote_ident(k.conname), pg_get_constraintdef(k.oid), k.xmin::text::int8,
+           null, null, null
+      from pg_constraint k join rel r on r.oid = k.conrelid
+     where k.contype in ('c', 'f', 'p', 'u', 'x', 't') and k.conparentid = 0
+    union all
+    select 'pg_class'::regclass, r.oid, 'index ' || quote_ident(i.relname),
+           concat(pg_get_indexdef(i.oid), case when not x.indisvalid then ' (invalid)' end,
+                  case when x.indisclustered then ' (clustered)' end),
+           greatest(x.xmin::text::int8, i.xmin::text::int8), null, null, null
+      from pg_index x join rel r on r.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
+     where not x.indisvalid
+        or not exists (select from pg_constraint k where k.conindid = i.oid and k.conrelid = r.oid and k.contype in ('p', 'u', 'x'))
+    union all
+    select 'pg_class'::regclass, r.oid, 'trigger ' || quote_ident(t.tgname),
+           pg_get_triggerdef(t.oid) || case t.tgenabled when 'D' then ' (disabled)' when 'A' then ' (enabled always)'
+               when 'R' then ' (enabled on replicas only)' else '' end,
+           t.xmin::text::int8, null, null, null
+      from pg_trigger t join rel r on r.oid = t.tgrelid where not t.tgisinternal
+    union all
+    -- A superuser can switch off the internal triggers that enforce a foreign key.
+    select 'pg_class'::regclass, r.oid, 'enforcement of constraint ' || quote_ident(k.conname), 'disabled on this table',
+           max(t.xmin::text::int8), null, null, null
+      from pg_trigger t join rel r on r.oid = t.tgrelid join pg_constraint k on k.oid = t.tgconstraint
+     where t.tgisinternal and t.tgenabled <> 'O'
+     group by r.oid, k.conname
+    union all
+    select 'pg_class'::regclass, r.oid, 'policy ' || quote_ident(p.polname),
+           concat(case when p.polpermissive then 'permissive' else 'restrictive' end, ' for ',
+                  case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete'
+                      else 'all' end,
+                  ' to ', (select string_agg(case u when 0 then 'public' else pg_get_userbyid(u)::text end, ', ' order by u)
+                             from unnest(p.polroles) u),
+                  ' using (' || pg_get_expr(p.polqual, p.polrelid) || ')',
+                  ' with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')'),
+           p.xmin::text::int8, null, null, null
+      from pg_policy p join rel r on r.oid = p.polrelid
+    union all
+    select 'pg_class'::regclass, r.oid, 'rule ' || quote_ident(w.rulename),
+           pg_get_ruledef(w.oid) || case w.ev_enabled when 'O' then '' else ' (enabled: ' || w.ev_enabled::text || ')' end,
+           w.xmin::text::int8, null, null, null
+      from pg_rewrite w join rel r on r.oid = w.ev_class where w.rulename <> '_RETURN'
+    union all
+    -- Partitions come and go by function; what opens one that its table keeps closed is told by rule.
+    select 'pg_class'::regclass, p.root, 'partition ' || p.name,
+           concat_ws(', ', case when p.rootrows and not p.relrowsecurity then 'row security disabled' end,
+                     case when p.rootforced and not p.relforcerowsecurity then 'row security not forced' end,
+                     case when p.relowner <> p.rootowner then 'owner ' || pg_get_userbyid(p.relowner) end,
+                     'granted ' || g.extra, 'policies ' || q.names),
+           greatest(p.written, q.written), null, null, null
+      from part p
+      cross join lateral (
+          select string_agg(concat(lower(e.privilege_type), ' to ', case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end),
+                            ', ' order by e.grantee, e.privilege_type) as extra
+            from (select grantee, privilege_type from aclexplode(p.relacl) where grantee <> p.relowner
+                  except select grantee, privilege_type from aclexplode(p.rootacl)) e
+      ) g
+      cross join lateral (
+          select string_agg(quote_ident(polname), ', ' order by polname) as names, max(xmin::text::int8) as written
+            from pg_policy where polrelid = p.oid
+      ) q
+     where p.rootrows and not p.relrowsecurity or p.rootforced and not p.relforcerowsecurity or p.relowner <> p.rootowner
+        or g.extra is not null or q.names is not null
+    union all
+    select 'pg_class'::regclass, r.oid,
+           concat('comment', case when d.objsubid > 0 then ' on column ' || quote_ident(c.attname) end), d.description,
+           d.xmin::text::int8, null, null, null
+      from rel r join pg_description d on d.objoid = r.oid and d.classoid = 'pg_class'::regclass
+      left join pg_attribute c on c.attrelid = r.oid and c.attnum = d.objsubid and d.objsubid > 0
+    union all
+    select 'pg_class'::regclass, r.oid, concat('comment on ', s.kind, ' ', quote_ident(s.name)), d.description, d.xmin::text::int8,
+           null, null, null
+      from rel r join (
+          select 'constraint' as kind, conrelid as relid, 'pg_constraint'::regclass::oid as class, oid, conname as name
+            from pg_constraint
+          union all select 'trigger', tgrelid, 'pg_trigger'::regclass, oid, tgname from pg_trigger
+          union all select 'policy', polrelid, 'pg_policy'::regclass, oid, polname from pg_policy
+          union all select 'index', x.indrelid, 'pg_class'::regclass, i.oid, i.relname
+            from pg_index x join pg_class i on i.oid = x.indexrelid
+      ) s on s.relid = r.oid join pg_description d on d.objoid = s.oid and d.classoid = s.class and d.objsubid = 0
+    union all
+    -- The owner, grants and comment of a composite type are those of its row type.
+    select 'pg_class'::regclass, r.oid, f.facet, f.definition, t.xmin::text::int8, null, null, null
+      from rel r join pg_type t on t.typrelid = r.oid and r.relkind = 'c' cross join lateral (values
+          ('grants', case when t.typacl is not null then @acl(t.typacl, 'T', t.typowner) end),
+          ('comment', obj_description(t.oid, 'pg_type'))
+      ) f (facet, definition)
+    union all
+    -- Functions, procedures and aggregates.
+    select 'pg_proc'::regclass, p.oid, '',
+           case when p.prokind <> 'a' then btrim(pg_get_functiondef(p.oid), E' \n') else
+               (select format('aggregate (sfunc %s, stype %s%s%s)', a.aggtransfn, format_type(a.aggtranstype, null),
+                              ', finalfunc ' || nullif(a.aggfinalfn::oid, 0)::regprocedure::text, ', initcond ' || a.agginitval)
+                  from pg_aggregate a where a.aggfnoid = p.oid) end,
+           p.written, case p.prokind when 'p' then 'procedure ' when 'a' then 'aggregate ' else 'function ' end || p.name,
+           coalesce(m.parent, 'schema ' || p.nspname), p.nspname
+      from fun p left join member m on m.classid = 'pg_proc'::regclass and m.objid = p.oid
+    union all
+    select 'pg_proc'::regclass, p.oid, f.facet, f.definition, p.written, null, null, null
+      from fun p cross join lateral (values
+          ('owner', pg_get_userbyid(p.proowner)::text),
+          ('grants', case when p.proacl is null then 'public: execute' else @acl(p.proacl, 'f', p.proowner) end),
+          ('comment', obj_description(p.oid, 'pg_proc'))
+      ) f (facet, definition)
+    union all
+    -- Enumerations, domains and ranges.
+    select 'pg_type'::regclass, t.oid, '',
+           case t.typtype
+               when 'e' then (select 'enum (' || string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder) || ')'
+                                from pg_enum e where e.enumtypid = t.oid)
+               when 'd' then concat('domain ', format_type(t.typbasetype, t.typtypmod), ' default ' || t.typdefault,
+                                    case when t.typnotnull then ' not null' end)
+               else (select 'range of ' || format_type(g.rngsubtype, null) from pg_range g where g.rngtypid = t.oid)
+           end,
+           greatest(t.written, (select max(e.xmin::text::int8) from pg_enum e where e.enumtypid = t.oid)),
+           'type ' || t.name, coalesce(m.parent, 'schema ' || t.nspname), t.nspname
+      from typ t left join member m on m.classid = 'pg_type'::regclass and m.objid = t.oid
+    union all
+    select 'pg_type'::regclass, t.oid, f.facet, f.definition, t.written, null, null, null
+      from typ t cross join lateral (values
+          ('owner', pg_get_userbyid(t.typowner)::text),
+          ('grants', case when t.typacl is not null then @acl(t.typacl, 'T', t.typowner) end),
+          ('comment', obj_description(t.oid, 'pg_type'))
+      ) f (facet, definition)
+    union all
+    select 'pg_type'::regclass, t.oid, 'constraint ' || quote_ident(k.conname), pg_get_constraintdef(k.oid), k.xmin::text::int8,
+           null, null, null
+      from pg_constraint k join typ t on t.oid = k.contypid where k.contype = 'c'
+    union all
+    -- What stands beside schemas and above them.
+    select 'pg_namespace'::regclass, n.oid, f.facet, f.definition, n.xmin::text::int8, f.object, null, n.nspname
+      from pg_namespace n join spaces s on s.oid = n.oid cross join lateral (values
+          ('', 'schema', 'schema ' || n.nspname),
+          ('owner', pg_get_userbyid(n.nspowner)::text, null),
+          ('grants', case when n.nspacl is not null then @acl(n.nspacl, 'n', n.nspowner) end, null),
+          ('comment', obj_description(n.oid, 'pg_namespace'), null)
+      ) f (facet, definition, object)
+     where @only(pg_namespace, n.oid)
+    union all
+    select 'pg_default_acl'::regclass, a.oid, '',
+           coalesce((select string_agg(concat(e.grantee, ': ', e.words), '; ' order by e.grantee) from (
+               select case x.grantee when 0 then 'public' else pg_get_userbyid(x.grantee)::text end as grantee,
+                      string_agg(lower(x.privilege_type), ', ' order by x.privilege_type) as words
+                 from aclexplode(a.defaclacl) x group by 1) e), 'none'),
+           a.xmin::text::int8,
+           concat('default privileges of ', pg_get_userbyid(a.defaclrole), ' on ',
+                  case a.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
+                      when 'T' then 'types' when 'n' then 'schemas' else 'objects' end,
+                  ' in schema ' || s.space),
+           'schema ' || s.nspname, s.nspname
+      from pg_default_acl a left join spaces s on s.oid = a.defaclnamespace
+     where (a.defaclnamespace = 0 or s.oid is not null) and @only(pg_default_acl, a.oid)
+    union all
+    select 'pg_extension'::regclass, e.oid, '', format('version %s in schema %s', e.extversion, n.nspname), e.xmin::text::int8,
+           'extension ' || e.extname, null, null
+      from pg_extension e join pg_namespace n on n.oid = e.extnamespace where @only(pg_extension, e.oid)
+    union all
+    select 'pg_event_trigger'::regclass, t.oid, f.facet, f.definition, t.xmin::text::int8, f.object, null, null
+      from pg_event_trigger t cross join lateral (values
+          ('', concat('on ', t.evtevent, ' when tag in (' || array_to_string(t.evttags, ', ') || ')',
+                      ' execute ', t.evtfoid::regprocedure, case t.evtenabled when 'D' then ' (disabled)' when 'O' then ''
+                          else ' (enabled: ' || t.evtenabled::text || ')' end), 'event trigger ' || t.evtname),
+          ('owner', pg_get_userbyid(t.evtowner)::text, null)
+      ) f (facet, definition, object)
+     where @only(pg_event_trigger, t.oid)
+    union all
+    select 'pg_publication'::regclass, p.oid, f.facet, f.definition, p.xmin::text::int8, f.object, null, null
+      from pg_publication p cross join lateral (values
+          ('', concat(concat_ws(', ', case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
+                                case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end),
+                      case when p.puballtables then ' of all tables' end, case when p.pubviaroot then ' via the root' end),
+              'publication ' || p.pubname),
+          ('owner', pg_get_userbyid(p.pubowner)::text, null)
+      ) f (facet, definition, object)
+     where @only(pg_publication, p.oid)
+    union all
+    select 'pg_publication'::regclass, m.prpubid, 'table ' || m.prrelid::regclass,
+           concat('published', (select ' (' || string_agg(quote_ident(a.attname), ', ' order by a.attnum) || ')' from pg_attribute a
+                                 where a.attrelid = m.prrelid and a.attnum = any (m.prattrs::int2[])),
+                  ' where ' || pg_get_expr(m.prqual, m.prrelid)),
+           m.xmin::text::int8, null, null, null
+      from pg_publication_rel m where @only(pg_publication, m.prpubid)
+    union all
+    select 'pg_publication'::regclass, m.pnpubid, 'schema ' || m.pnnspid::regnamespace, 'published', m.xmin::text::int8,
+           null, null, null
+      from pg_publication_namespace m where @only(pg_publication, m.pnpubid)
+    union all
+    select 'pg_statistic_ext'::regclass, x.oid, '', pg_get_statisticsobjdef(x.oid), x.xmin::text::int8,
+           'statistics ' || s.space || '.' || quote_ident(x.stxname), 'schema ' || s.nspname, s.nspname
+      from pg_statistic_ext x join spaces s on s.oid = x.stxnamespace where @only(pg_statistic_ext, x.oid)
+    union all
+    select 'pg_database'::regclass, d.oid, f.facet, f.definition, d.xmin::text::int8, f.object, null, null
+      from pg_database d cross join lateral (values
+          ('', 'database', 'database'),
+          ('owner', pg_get_userbyid(d.datdba)::text, null),
+          ('grants', case when d.datacl is null then 'public: connect, temporary' else @acl(d.datacl, 'd', d.datdba) end, null)
+      ) f (facet, definition, object)
+     where d.datname = current_database() and @only(pg_database, d.oid)
+),
+objects as materialized (
+    select class, oid, max(object) as object, max(parent) as parent, max(space) as space,
+           jsonb_object_agg(facet, definition) as definition, jsonb_object_agg(facet, written) as written
+      from facets where definition is not null group by class, oid having max(object) is not null
+)

@@ -1,0 +1,37 @@
+-- One number that changes with every change of the catalogues and of the stored snapshot: each row's writing transaction.
+-- ANALYZE and VACUUM change statistics in place and leave it alone. Equal means unchanged; different means look closer.
+select md5(concat_ws('|',
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_class where oid >= 16384),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, attrelid::int8 * 65536 + attnum)))
+       from pg_attribute where attrelid >= 16384 and attnum > 0),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_attrdef),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_constraint),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, indexrelid::int8)))
+       from pg_index where indexrelid >= 16384),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, inhrelid::int8))) from pg_inherits),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_trigger),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_policy),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_rewrite where oid >= 16384),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_proc where oid >= 16384),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, aggfnoid::int8)))
+       from pg_aggregate where aggfnoid >= 16384),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8)))
+       from pg_type where oid >= 16384 and typtype in ('b', 'c', 'd', 'e', 'r')),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_enum),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, rngtypid::int8))) from pg_range),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, seqrelid::int8))) from pg_sequence),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_namespace),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_default_acl),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_extension),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_event_trigger),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_publication),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_publication_rel),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_publication_namespace),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_statistic_ext),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8)))
+       from pg_database where datname = current_database()),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, objoid::int8 * 65536 + objsubid)))
+       from pg_description where objoid >= 16384 or classoid = 'pg_namespace'::regclass),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8)))
+       from supabase_migrations.schema_snapshot where snapshot = {name})
+)) as gate

@@ -1,0 +1,237 @@
+"""The stored snapshot of a database's definitions: taking it, and finding what differs from it. No wording here.
+
+Three questions, each asked only where the one before it said yes: is anything different at all (`gate`), which
+objects were written since (`touched`), what do these say now and what did they say then (`compare`). The definitions
+never leave the server but for what differs.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from pgprovider.connection import Connection, row, rows
+
+CATALOG = Path(__file__).resolve().parent / "catalog"
+TABLE = "supabase_migrations.schema_snapshot"
+OWN = "supabase_migrations.schema_snapshot_own"
+# The row that describes the snapshot itself has the empty name, which no object has.
+HEADER = ""
+FINGERPRINT = """
+select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
+                      order by class, oid)) as fingerprint
+  from supabase_migrations.schema_snapshot where snapshot = %s and object <> ''"""
+TOUCHED = """
+with {marks}
+select coalesce(m.class, s.class)::regclass::text as class, array_agg(coalesce(m.oid, s.oid)::int8) as oids
+  from marks m full join (
+      select class, oid, mark from supabase_migrations.schema_snapshot where snapshot = {name} and object <> ''
+  ) s on s.class = m.class and s.oid = m.oid
+ where m.mark is distinct from s.mark
+ group by 1"""
+COMPARE = """
+with {definitions},
+was as materialized (
+    select object, parent, space, definition from supabase_migrations.schema_snapshot s
+     where snapshot = {name} and object <> '' and {stored}
+)
+select coalesce(n.object, w.object) as object, coalesce(n.parent, w.parent) as parent,
+       coalesce(n.space, w.space) as space, k.facet, w.definition ->> k.facet as was, n.definition ->> k.facet as now,
+       (n.written ->> k.facet)::int8 as written
+  from objects n full join was w on w.object = n.object
+ cross join lateral jsonb_object_keys(coalesce(w.definition, '{{}}') || coalesce(n.definition, '{{}}')) k (facet)
+ where n.definition is distinct from w.definition
+   and n.definition ->> k.facet is distinct from w.definition ->> k.facet
+ order by 1, 4"""
+TAKE = """
+with {marks}, {definitions}
+insert into supabase_migrations.schema_snapshot (snapshot, object, class, oid, mark, parent, space, definition)
+select {name}, o.object, o.class, o.oid, coalesce(m.mark, 0), o.parent, o.space, o.definition
+  from objects o left join marks m on m.class = o.class and m.oid = o.oid"""
+Touched = Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One facet of one object (the facet '' is the object itself) that isn't as it was."""
+
+    object: str
+    facet: str
+    was: str | None
+    now: str | None
+    parent: str | None
+    space: str | None
+    written: int | None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a snapshot says of itself; `previous` is the fingerprint of the one that it took the place of."""
+
+    fingerprint: str
+    previous: str | None
+    of: str
+    schemas: list[str]
+    open: list[str]
+
+
+@cache
+def _text(name: str) -> str:
+    lines = (CATALOG / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    return re.sub(r"@acl\((?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)\)", _acl, text)
+
+
+def _acl(match: re.Match[str]) -> str:
+    return _text("acl").format(**match.groupdict())
+
+
+def _definitions(touched: Touched | None, schemas: Sequence[str]) -> sql.Composed:
+    """The text of definitions.sql for the objects in question, or for all."""
+
+    def only(match: re.Match[str]) -> str:
+        if touched is None:
+            return "true"
+        numbers = ", ".join(str(int(oid)) for oid in touched.get(match[1], []))
+        return f"{match[2]} = any (array[{numbers}]::oid[])"
+
+    text = re.sub(r"@only\((\w+), ([\w.]+)\)", only, _text("definitions"))
+    return sql.SQL(text).format(schemas=sql.Literal(list(schemas)))
+
+
+def _marks(schemas: Sequence[str]) -> sql.Composed:
+    return sql.SQL(_text("marks")).format(schemas=sql.Literal(list(schemas)))
+
+
+async def _rows(connection: Connection, query: sql.Composed) -> list[dict[str, Any]]:
+    return await rows(connection, query, None)  # type: ignore[arg-type]
+
+
+async def there(connection: Connection) -> bool:
+    """Whether the tables are there; from here on the transaction also compiles nothing, which would take a second."""
+    await connection.execute("set local jit = off")
+    found = await row(connection, "select pg_catalog.to_regclass(%s) as oid", [TABLE])
+    return found is not None and found["oid"] is not None
+
+
+async def prepare(connection: Connection) -> None:
+    """Make the tables where they're missing."""
+    await connection.execute(_text("tables").encode())
+
+
+async def gate(connection: Connection, name: str) -> str:
+    """A number that stays as long as nothing in the catalogues or in the stored snapshot is written."""
+    query = sql.SQL(_text("gate")).format(name=sql.Literal(name))
+    return str((await _rows(connection, query))[0]["gate"])
+
+
+async def header(connection: Connection, name: str) -> Header | None:
+    """What the stored snapshot says of itself, or None."""
+    query = f"select definition from {TABLE} where snapshot = %s and object = ''"
+    found = await row(connection, query, [name])
+    return Header(**found["definition"]) if found else None
+
+
+async def fingerprint(connection: Connection, name: str) -> str:
+    """Of what really lies in the stored snapshot."""
+    found = await row(connection, FINGERPRINT, [name])
+    return str(found and found["fingerprint"])
+
+
+async def touched(connection: Connection, name: str, schemas: Sequence[str]) -> Touched:
+    """The objects that were written since the snapshot, made since or gone since: catalogue to oids."""
+    found = await _rows(connection, sql.SQL(TOUCHED).format(marks=_marks(schemas), name=sql.Literal(name)))
+    return {entry["class"]: entry["oids"] for entry in found}
+
+
+async def compare(
+    connection: Connection, name: str, schemas: Sequence[str], touched: Touched | None
+) -> list[Difference]:
+    """What differs between the snapshot and now, among the touched objects or among all."""
+    stored: sql.Composable = sql.SQL("true")
+    if touched is not None:
+        pairs = [
+            sql.SQL("(s.class = {}::regclass and s.oid = any ({}::oid[]))").format(sql.Literal(catalogue), list(oids))
+            for catalogue, oids in touched.items()
+        ]
+        stored = sql.SQL("({})").format(sql.SQL(" or ").join(pairs)) if pairs else sql.SQL("false")
+    query = sql.SQL(COMPARE).format(definitions=_definitions(touched, schemas), name=sql.Literal(name), stored=stored)
+    return [Difference(**entry) for entry in await _rows(connection, query)]
+
+
+async def own(connection: Connection) -> dict[int, str]:
+    """The transactions of this provider since the snapshot: number to what it did."""
+    found = await rows(connection, f"select transaction, label from {OWN}", [])
+    return {entry["transaction"]: entry["label"] for entry in found}
+
+
+async def opened(connection: Connection, name: str) -> list[Difference]:
+    """The partitions in the stored snapshot that are open where their tables are closed, as differences."""
+    query = f"""select object, facet, null as was, now, parent, space, null as written
+                  from {TABLE} s, pg_catalog.jsonb_each_text(s.definition) d (facet, now)
+                 where snapshot = %s and object <> '' and facet ^@ 'partition ' order by 1, 2"""
+    return [Difference(**entry) for entry in await rows(connection, query, [name])]
+
+
+async def take(connection: Connection, name: str, header: Header, kept: Sequence[Difference]) -> str:
+    """Store what is there now, but for `kept`, which stay as they were; the new fingerprint."""
+    objects = sorted({difference.object for difference in kept})
+    columns = "object, class, oid, parent, space, definition"
+    query = f"select {columns} from {TABLE} where snapshot = %s and object = any (%s)"
+    before = {entry["object"]: entry for entry in await rows(connection, query, [name, objects])}
+    await connection.execute(f"delete from {TABLE} where snapshot = %s", [name])
+    await connection.execute(
+        sql.SQL(TAKE).format(
+            marks=_marks(header.schemas), definitions=_definitions(None, header.schemas), name=sql.Literal(name)
+        )
+    )
+    for difference in kept:
+        await _put_back(connection, name, difference, before.get(difference.object))
+    # Not truncated, which would be a change of the catalogue.
+    await connection.execute(f"delete from {OWN}")
+    found = await fingerprint(connection, name)
+    description = vars(header) | {"fingerprint": found}
+    insert = f"insert into {TABLE} (snapshot, object, class, oid, mark, definition) values (%s, '', 0, 0, 0, %s)"
+    await connection.execute(insert, [name, Jsonb(description)])
+    return found
+
+
+async def _put_back(
+    connection: Connection, name: str, difference: Difference, before: Mapping[str, Any] | None
+) -> None:
+    """One facet as it was. The mark 0 makes the next comparison look at the object again."""
+    where = "where snapshot = %s and object = %s"
+    if before is None:
+        await connection.execute(f"delete from {TABLE} {where}", [name, difference.object])
+        return
+    # The same object under another number (dropped and made again) or gone altogether.
+    await connection.execute(
+        f"""insert into {TABLE} (snapshot, object, class, oid, mark, parent, space, definition)
+            select %s, %s, %s, %s, 0, %s, %s, '{{}}'
+             where not exists (select from {TABLE} {where})""",
+        [name, *(before[key] for key in ("object", "class", "oid", "parent", "space")), name, difference.object],
+    )
+    changed = Jsonb({} if difference.was is None else {difference.facet: difference.was})
+    await connection.execute(
+        f"update {TABLE} set mark = 0, definition = (definition - %s::text) || %s {where}",
+        [difference.facet, changed, name, difference.object],
+    )
+
+
+async def drop(connection: Connection, name: str) -> None:
+    """Remove the stored snapshot, and the tables and their schema with the last one."""
+    if not await there(connection):
+        return
+    await connection.execute(f"delete from {TABLE} where snapshot = %s", [name])
+    if await rows(connection, f"select 1 from {TABLE} limit 1", []):
+        return
+    await connection.execute(f"drop table {TABLE}; drop table if exists {OWN}")
+    left = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+               where n.nspname = 'supabase_migrations'"""
+    if not await rows(connection, left, []):
+        await connection.execute("drop schema if exists supabase_migrations")

@@ -1,0 +1,154 @@
+"""What the tests of the snapshot share: the resource type on a database, without the engine."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from pgprovider.connection import Connections, Login
+from pgprovider.resources.snapshot import SchemaSnapshot
+from psycopg import sql
+
+from bench import world
+from plugin.server import Context, Unfinished
+from plugin.wire import decode, encode
+
+URN = "urn:pulumi:dev::database::vpb:index:Snapshot$pg:index:SchemaSnapshot::snapshot"
+
+
+@dataclass
+class Stack:
+    """One snapshot resource with its state, as the engine keeps it."""
+
+    url: str
+    login: Login
+    inputs: dict[str, Any]
+    state: dict[str, Any] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def run(self, *statements: str) -> None:
+        """Something by hand."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """One call of the engine's, in a plugin of its own."""
+        return asyncio.run(self._call(method, arguments))
+
+    async def _call(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        kind = SchemaSnapshot()
+        kind.connections = Connections(self.login)
+
+        async def log(urn: str, message: str, ephemeral: bool) -> None:
+            self.said.append(message)
+
+        try:
+            call: Coroutine[Any, Any, Any] = getattr(kind, method)(Context(URN, log), *arguments)
+            return await call
+        finally:
+            await kind.connections.close()
+
+    @property
+    def id(self) -> str:
+        return str(self.inputs["name"])
+
+    def refresh(self) -> dict[str, Any]:
+        """Read, and take over what was read; the drift."""
+        self.said.clear()
+        found = self.call("read", self.id, self.state, self.inputs)
+        if found is None:
+            self.state = {}
+            return {}
+        self.state = _through_the_wire(found.state)
+        drift: dict[str, Any] = self.state.get("drift", {})
+        return drift
+
+    def preview(self) -> list[str]:
+        """The property paths that an update would change."""
+        self.refresh()
+        return sorted(self.call("diff", self.id, self.state, self.inputs).changes)
+
+    def finish(self) -> None:
+        """The part of an `up` after the refresh: create or update, where the diff says so. A failure is raised."""
+        try:
+            if not self.state:
+                _, state = self.call("create", self.inputs, False)
+            elif self.call("diff", self.id, self.state, self.inputs).changes:
+                state = self.call("update", self.id, self.state, self.inputs, False)
+            else:
+                return
+            self.state = _through_the_wire(state)
+        except Unfinished as error:
+            self.state = _through_the_wire(error.state)
+            raise
+
+    def up(self, *declared: str, of: str | None = None) -> None:
+        """Refresh, what other resources do, then our turn."""
+        if self.state:
+            self.refresh()
+        if of:
+            self.inputs["of"] = of
+        self.run(*declared)
+        self.finish()
+
+
+class Server:
+    """A test server with a template of each size; every test gets a database of its own."""
+
+    def __init__(self, cluster: Any) -> None:
+        self.cluster = cluster
+        self.password = secrets.token_urlsafe(12)
+        self.master = f"drift_master_{os.getpid()}"
+        self.templates: dict[int, Any] = {}
+        self.number = 0
+
+    def __enter__(self) -> "Server":
+        with psycopg.connect(self.cluster.server.url(), autocommit=True) as connection:
+            connection.execute(world.roles().encode())
+            connection.execute(
+                f"create role {self.master} login in role drift_owner password '{self.password}'".encode()
+            )
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for database in self.templates.values():
+            self.cluster.drop(database.name)
+        with psycopg.connect(self.cluster.server.url(), autocommit=True) as connection:
+            connection.execute(f"drop role {self.master}".encode())
+
+    def stack(self, tables: int, superuser: bool = True) -> Iterator[Stack]:
+        """A stack on a database with so many tables, which goes with the test."""
+        if tables not in self.templates:
+            template = self.cluster.create(f"drift_{os.getpid()}_{tables}", "template0")
+            with psycopg.connect(template.url, autocommit=True) as connection:
+                connection.execute((world.COMMON + world.tables(1, tables)).encode())
+            self.templates[tables] = template
+        self.number += 1
+        name = f"drift_{os.getpid()}_of_{self.number}"
+        database = self.cluster.create(name, self.templates[tables].name)
+        user, password = (database.user, database.password) if superuser else (self.master, self.password)
+        if not superuser:
+            self.cluster.execute(
+                sql.SQL("alter database {} owner to {}").format(sql.Identifier(name), sql.Identifier(user))
+            )
+        login = Login(database.host, database.port, user, password, name)
+        schemas = sorted([*world.SCHEMAS, "supabase_migrations"])
+        yield Stack(database.url, login, {"name": "schema", "schemas": schemas, "of": "1"})
+        self.cluster.drop(name)
+
+
+def by_hand(stack: Stack) -> dict[str, tuple[str | None, str | None]]:
+    """What a refresh says was changed by hand: object to what was and what is."""
+    return {key: (entry.get("was"), entry.get("now")) for key, entry in stack.refresh().items()}
+
+
+def _through_the_wire(state: dict[str, Any]) -> dict[str, Any]:
+    return decode(encode(state)).values
