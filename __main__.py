@@ -56,7 +56,8 @@ adopt = objects.bucket_exists(server.aws.endpoint, object_bucket)
 storage = Storage(
     "storage", StorageArgs(object_bucket=object_bucket, buckets=settings.buckets, adopt=adopt), after(structure)
 )
-Realtime("realtime", RealtimeArgs(tables=("public.projects",)), after(structure))
+published = ("public.project_components", "public.projects", "public.prompt_generations")
+Realtime("realtime", RealtimeArgs(tables=published), after(structure))
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
 for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("monitor_url", "monitor")):
