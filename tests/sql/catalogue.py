@@ -80,6 +80,10 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
 
     nobody = "00000000-0000-7000-8000-0000000000ff"
     project = "select p.id from public.projects as p where p.owner_id = %(person)s order by p.id limit 1"
+    if one("select to_regclass('public.audio_recordings')"):
+        # One with a recording, where there is one: deleting it has to look for that as well.
+        recorded = "select 1 from public.audio_recordings as r where r.project_id = p.id"
+        project = project.replace("order by", f"order by not exists ({recorded}),")
     mine = one(project) or nobody
     component = f"select c.id from public.project_components as c where c.project_id = ({project}) limit 1"
     return {
