@@ -153,4 +153,6 @@ def test_the_data_are_the_same_for_the_same_seed_on_every_server(filled):
         select md5(string_agg(pg_temp.words(n, 'title', 3) || pg_temp.owner_number(n) % 50, ' ' order by n))
         from generate_series(1, 1000) as n
     """
-    assert row(filled, digest) == ("7006194fcce6013b5fe05472c196bff3",)
+    # Who owns what depends on how many people there are, and so on the size.
+    if PROJECTS == 20_000:
+        assert row(filled, digest) == ("7006194fcce6013b5fe05472c196bff3",)
