@@ -37,9 +37,10 @@ format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)
 	@$(in_environment) -m ruff check --fix $(sources)
 
-golden: ## write the generated files anew: provider schema, resource tree, README tables
+golden: ## write the generated files anew: pages, provider schema, resource tree, sql/schema.sql
 	@$(in_environment) -m ops generate
 	@$(in_environment) -W ignore -m tests.components.program
+	@$(in_environment) -m tests.sql.golden
 
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"

@@ -65,7 +65,7 @@ storage = Storage(
     ),
     after(structure),
 )
-published = ("public.projects",)
+published = ("public.project_components", "public.projects", "public.prompt_generations")
 realtime = Realtime("realtime", RealtimeArgs(tables=published), after(structure))
 everything = after(roles, structure, access, storage, realtime)
 Snapshot("snapshot", SnapshotArgs(published=published, accept=settings.accept_drift), everything)

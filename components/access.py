@@ -11,7 +11,7 @@ from components.base import Component
 from components.grants import GRANTS
 
 # Row security without a policy: for service_role alone.
-NO_POLICIES = {"storage.buckets"}
+NO_POLICIES = {"analytics.performance_metrics", "storage.buckets"}
 
 
 @dataclass(frozen=True, kw_only=True)

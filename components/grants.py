@@ -17,23 +17,39 @@ SCHEMAS: Grants = {
     "auth": _usage(*API, "supabase_storage_admin"),
     "storage": _usage(*API),
     "next_auth": _usage("authjs", "service_role"),
-    "analytics": {},
+    "authjs": _usage("authjs"),
+    "analytics": _usage("authenticated", "service_role"),
     "audit": {},
     "private": {},
     "ops": _usage("monitor"),
 }
 
+ACCOUNT = (
+    "userId, type, provider, providerAccountId, access_token, expires_at, refresh_token, id_token, scope, "
+    "session_state, token_type"
+)
+AUTHJS_USERS = [
+    "select",
+    "insert(name, email, emailVerified, image)",
+    "update(name, email, emailVerified, image)",
+    "delete",
+]
+AUTHJS_ACCOUNTS = ["select", f"insert({ACCOUNT})", "delete"]
+AUTHJS_SESSIONS = ["select", "insert(userId, expires, sessionToken)", "update(expires, userId)", "delete"]
+AUTHJS_TOKENS = ["select", "insert(identifier, expires, token)", "delete"]
+
 # Inserts and updates name their columns, so that a review sees what can be written.
 TABLES: Grants = {
-    "next_auth.users": {
-        "authjs": [
-            "select",
-            "insert(name, email, emailVerified, image)",
-            "update(name, email, emailVerified, image)",
-            "delete",
-        ],
-        "service_role": EVERYTHING,
-    },
+    "next_auth.users": {"authjs": AUTHJS_USERS, "service_role": EVERYTHING},
+    "next_auth.accounts": {"authjs": AUTHJS_ACCOUNTS, "service_role": EVERYTHING},
+    "next_auth.sessions": {"authjs": AUTHJS_SESSIONS, "service_role": EVERYTHING},
+    "next_auth.verification_tokens": {"authjs": AUTHJS_TOKENS, "service_role": EVERYTHING},
+    # Views that run as who asks: right is needed on both, and nobody else has any here.
+    "authjs.users": {"authjs": AUTHJS_USERS},
+    "authjs.accounts": {"authjs": AUTHJS_ACCOUNTS},
+    "authjs.sessions": {"authjs": AUTHJS_SESSIONS},
+    "authjs.verification_token": {"authjs": AUTHJS_TOKENS},
+    "authjs.verification_tokens": {"authjs": AUTHJS_TOKENS},
     "public.users": {
         "authenticated": ["select", "update(display_name, avatar_url, locale, time_zone, settings)"],
         "service_role": EVERYTHING,
@@ -48,6 +64,49 @@ TABLES: Grants = {
         ],
         "service_role": EVERYTHING,
     },
+    "public.collaborators": {
+        # Nobody writes accepted_at: private.accept_invitation does, for whoever was invited.
+        "authenticated": ["select", "insert(project_id, user_id, email, role, invited_by)", "update(role)", "delete"],
+        "service_role": EVERYTHING,
+    },
+    "public.project_components": {
+        "anon": ["select"],
+        "authenticated": [
+            "select",
+            "insert(id, project_id, parent_id, recording_id, kind, title, x, y, width, height, position, properties)",
+            "update(parent_id, recording_id, title, x, y, width, height, position, properties)",
+            "delete",
+        ],
+        "service_role": EVERYTHING,
+    },
+    "public.audio_recordings": {
+        # What a file is and what the scanner found isn't the person's to say afterwards.
+        "authenticated": [
+            "select",
+            "insert(project_id, created_by, title, bucket_id, object_path, mime_type, bytes, duration_ms, sample_rate)",
+            "update(title, transcript)",
+            "delete",
+        ],
+        "service_role": EVERYTHING,
+    },
+    "public.prompt_generations": {
+        # Answers, tokens and cost are the server's; a person asks, and cancels.
+        "authenticated": [
+            "select",
+            "insert(project_id, created_by, prompt, provider, model, parameters)",
+            "update(status, finished_at)",
+            "delete",
+        ],
+        "service_role": EVERYTHING,
+    },
+    "analytics.user_activity": {"authenticated": ["select"], "service_role": EVERYTHING},
+    "analytics.api_usage": {"authenticated": ["select"], "service_role": EVERYTHING},
+    "analytics.error_logs": {"service_role": EVERYTHING},
+    "analytics.performance_metrics": {"service_role": EVERYTHING},
+    # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
+    "private.deletion_queue": {},
+    "analytics.daily_usage": {},
+    "analytics.project_totals": {},
     "storage.buckets": {"anon": ["select"], "authenticated": ["select"], "service_role": EVERYTHING},
     "storage.objects": {"anon": ["select"], "authenticated": EVERYTHING, "service_role": EVERYTHING},
 }
@@ -64,17 +123,77 @@ API_FUNCTIONS = (
     "storage.allow_only_operation(text)",
     "storage.allow_any_operation(text[])",
 )
+# What is public can be searched by visitors; the trailing private ones are what these and the row policies call.
+VISITORS_FUNCTIONS = (
+    "public.search_projects(text, integer, real, uuid)",
+    "private.search_projects(text, integer, real, uuid)",
+    # search_projects asks it as well, and answers a visitor with nothing.
+    "private.shared_project_ids()",
+)
+PEOPLES_FUNCTIONS = (
+    "public.create_project(text, text, text, jsonb, jsonb)",
+    "public.copy_components(uuid, uuid)",
+    "public.duplicate_project(uuid, text)",
+    "public.move_component(uuid, uuid)",
+    "public.reorder_components(uuid, uuid[])",
+    "public.accept_invitation(uuid)",
+    "public.my_invitations()",
+    "public.project_members(uuid)",
+    "public.transfer_project(uuid, uuid)",
+    "public.search_recordings(text, integer)",
+    "public.search_generations(text, integer)",
+    "public.usage_summary(timestamptz)",
+    "public.usage_by_day(date, date)",
+    "public.project_summaries(uuid[])",
+    "private.accept_invitation(uuid)",
+    "private.my_invitations()",
+    "private.project_members(uuid)",
+    "private.transfer_project(uuid, uuid)",
+    "private.usage_by_day(date, date)",
+    "private.project_summaries(uuid[])",
+    "private.my_project_ids()",
+    "private.editable_project_ids()",
+    "private.manageable_project_ids()",
+    "private.may_edit(uuid)",
+    "private.may_manage(uuid, text)",
+)
+SERVERS_FUNCTIONS = (
+    "public.take_deletions(integer)",
+    "public.finish_deletions(uuid[])",
+    "public.record_generation(uuid, uuid, text, text, text, jsonb, text, text, bigint, bigint, numeric, bigint, uuid)",
+    "private.take_deletions(integer)",
+    "private.finish_deletions(uuid[])",
+)
+# Housekeeping: whoever provisions runs it, or a scheduler that does so as the owner.
+OWNERS_FUNCTIONS = (
+    "ops.make_partitions(integer, date)",
+    "ops.retire_partitions(interval)",
+    "ops.forget_expired()",
+    "ops.refresh_summaries()",
+    "private.make_partitions(integer, date)",
+    "private.make_partition(text, text, text)",
+    "private.retire_partitions(interval)",
+    "private.forget_expired()",
+    "private.refresh_summaries()",
+)
 # Trigger functions run without anybody's right to execute them.
 TRIGGER_FUNCTIONS = (
     "private.tg__updated_at()",
     "private.tg_users__create_profile()",
+    "private.tg_users__forget()",
+    "private.tg_collaborators__invite()",
+    "private.tg_projects__stay_shared()",
+    "private.tg_audio_recordings__queue_deletion()",
+    "private.tg_project_components__check_tree()",
     "storage.enforce_bucket_name_length()",
     "storage.update_updated_at_column()",
     "storage.protect_delete()",
 )
 FUNCTIONS: Grants = {
-    **{name: {role: ["execute"] for role in API} for name in API_FUNCTIONS},
-    **{name: {} for name in TRIGGER_FUNCTIONS},
+    **{name: {role: ["execute"] for role in API} for name in (*API_FUNCTIONS, *VISITORS_FUNCTIONS)},
+    **{name: {role: ["execute"] for role in ("authenticated", "service_role")} for name in PEOPLES_FUNCTIONS},
+    **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
+    **{name: {} for name in (*OWNERS_FUNCTIONS, *TRIGGER_FUNCTIONS)},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
 }
 

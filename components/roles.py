@@ -43,7 +43,7 @@ ROLES = {
         settings={"search_path": "storage"},
     ),
     "app_owner": RoleSpec("owner of every object of the app; nobody logs in as it"),
-    "authjs": RoleSpec("login of Auth.js' adapters", login=True, settings={"search_path": "next_auth"}),
+    "authjs": RoleSpec("login of Auth.js' adapters", login=True, settings={"search_path": "authjs"}),
     "monitor": RoleSpec("login of monitoring; reads statistics, no rows", login=True, member_of=("pg_monitor",)),
 }
 

@@ -17,6 +17,7 @@ SCHEMAS = {
     "auth": OWNER,
     "storage": "supabase_storage_admin",
     "next_auth": OWNER,
+    "authjs": OWNER,
     "analytics": OWNER,
     "audit": OWNER,
     "private": OWNER,

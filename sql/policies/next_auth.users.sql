@@ -20,3 +20,8 @@ create policy users_update_authjs on next_auth.users
 create policy users_delete_authjs on next_auth.users
     for delete to authjs
     using (true);
+
+-- The owner role reads the address of whoever asks, and of nobody else, to compare it with an invitation's.
+create policy users_select_invitee on next_auth.users
+    for select to app_owner
+    using (id = (select auth.uid()));

@@ -1,15 +1,24 @@
--- public.projects: owners do anything with theirs; everybody reads what is public and not put away.
--- Own and public are one policy: two permissive ones for the same role and command are both run for each row.
+-- public.projects: owners do anything with theirs; collaborators read; everybody reads what is public and in use.
+-- Own, public and shared are one policy: two permissive ones for one role and command are both run for each row.
 
 -- Anybody, signed in or not, reads public projects that are not archived.
 create policy projects_select_public on public.projects
     for select to anon
     using (visibility = 'public' and archived_at is null);
 
--- A person reads their own projects, archived ones too, and public ones that are not archived.
+-- A person reads their own projects and those they have accepted to work in, archived ones too, and public ones in use.
 create policy projects_select_own_or_public on public.projects
     for select to authenticated
-    using (owner_id = (select auth.uid()) or (visibility = 'public' and archived_at is null));
+    using (
+        owner_id = (select auth.uid())
+        or (visibility = 'public' and archived_at is null)
+        or id = any(array(select private.shared_project_ids()))
+    );
+
+-- The owner role reads all: search, summaries and the functions that policies ask run as it, and nobody logs in as it.
+create policy projects_select_definer on public.projects
+    for select to app_owner
+    using (true);
 
 -- A person makes projects in their own name only.
 create policy projects_insert_own on public.projects
@@ -21,6 +30,12 @@ create policy projects_update_own on public.projects
     for update to authenticated
     using (owner_id = (select auth.uid()))
     with check (owner_id = (select auth.uid()));
+
+-- The owner role shares a project when somebody is invited, and hands it over; its functions check who asks.
+create policy projects_update_definer on public.projects
+    for update to app_owner
+    using (true)
+    with check (true);
 
 -- A person deletes their own projects.
 create policy projects_delete_own on public.projects

@@ -5,6 +5,11 @@ create policy users_select_own on public.users
     for select to authenticated
     using (id = (select auth.uid()));
 
+-- The owner role reads names and pictures, to tell the members of a project who the others are.
+create policy users_select_definer on public.users
+    for select to app_owner
+    using (true);
+
 -- Row security binds the owner too: a new person's profile is made by a trigger that runs as the owner.
 create policy users_insert_sign_up on public.users
     for insert to app_owner

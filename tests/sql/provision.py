@@ -38,12 +38,13 @@ SCHEMAS = {
     "auth": "app_owner",
     "storage": "supabase_storage_admin",
     "next_auth": "app_owner",
+    "authjs": "app_owner",
     "analytics": "app_owner",
     "audit": "app_owner",
     "private": "app_owner",
     "ops": "app_owner",
 }
-OURS = ("public", "next_auth", "analytics", "audit", "private", "ops")
+OURS = ("public", "next_auth", "authjs", "analytics", "audit", "private", "ops")
 
 ADA = "00000000-0000-7000-8000-00000000000a"
 BOB = "00000000-0000-7000-8000-00000000000b"
@@ -66,6 +67,7 @@ def run_half(connection: Connection, text: str, owner: str | None = None) -> Non
         connection.execute("set local search_path = ''")
         if owner:
             connection.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
+        connection.execute("set local row_security = off")
         connection.execute(text.encode())
 
 

@@ -114,12 +114,15 @@ def test_other_logins_have_no_access_at_all(people, role):
 
 def test_the_owner_role_is_bound_by_row_security_too(people):
     with acting_as(people, "app_owner") as session:
-        assert session.execute("select count(*) from public.projects").fetchone() == (0,)
+        assert session.execute("select count(*) from public.projects").fetchone() == (6,), "search reads as it"
+        assert session.execute("delete from public.projects").rowcount == 0
+        insert = "insert into public.projects (owner_id, title) values (%s, 'forged')"
+        refused(session, psycopg.errors.InsufficientPrivilege, insert, ADA)
     assert exists(people, "title = 'public'")
 
 
 def test_a_step_that_moves_data_fails_loudly_unless_it_takes_force_off(people):
-    change = "update public.projects set description = 'moved'"
+    change = "delete from public.projects"
     with acting_as(people, "app_owner") as session:
         assert session.execute(change.encode()).rowcount == 0, "the silence that the setting below is there for"
         session.execute("set local row_security = off")

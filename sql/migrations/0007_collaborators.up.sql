@@ -1,0 +1,189 @@
+-- 0007 collaborators: who else may do what in a project, and the functions by which row policies ask for it.
+-- Lock: share row exclusive on public.projects and public.users for foreign keys and a trigger. Duration: instant.
+-- Down: loses every invitation and membership; projects stay with their owners.
+
+-- Steps run with row_security off, so that moving data fails loudly; the server tries the bodies of functions under
+-- that setting too. Nothing is moved here.
+set local row_security = on;
+
+-- The owner has no row here: projects.owner_id says it, and two places could contradict each other.
+create table public.collaborators (
+    id uuid not null default private.uuid_v7(),
+    project_id uuid not null,
+    user_id uuid,
+    email text,
+    role text not null default 'viewer',
+    invited_by uuid default auth.uid(),
+    invited_at timestamptz not null default now(),
+    accepted_at timestamptz,
+    updated_at timestamptz not null default now(),
+    constraint collaborators_pkey primary key (id),
+    constraint collaborators_project_id_user_id_key unique (project_id, user_id),
+    constraint collaborators_project_id_fkey foreign key (project_id) references public.projects (id) on delete cascade,
+    constraint collaborators_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade,
+    -- An invitation outlives whoever wrote it.
+    constraint collaborators_invited_by_fkey foreign key (invited_by) references public.users (id) on delete set null,
+    constraint collaborators_role_check check (role in ('viewer', 'editor', 'admin')),
+    -- Either somebody we know or an address; who accepts becomes known, and the address is forgotten.
+    constraint collaborators_invitee_check check ((user_id is null) <> (email is null)),
+    constraint collaborators_email_check check (email like '_%@_%' and char_length(email) <= 320),
+    constraint collaborators_accepted_at_check check (accepted_at is null or user_id is not null)
+);
+
+alter table public.collaborators enable row level security;
+alter table public.collaborators force row level security;
+
+-- Covers what the functions below read, once for each statement of a signed-in person, without going to the table.
+create index collaborators_user_id_idx on public.collaborators (user_id) include (project_id, role, accepted_at);
+create index collaborators_invited_by_idx on public.collaborators (invited_by);
+-- One open invitation for an address, in whatever spelling; the address first, since whoever it went to looks by it.
+create unique index collaborators_email_project_id_idx on public.collaborators (lower(email), project_id)
+where email is not null;
+
+comment on table public.collaborators is 'People who were invited to a project of somebody else, and those who came.';
+comment on column public.collaborators.id is 'Key; the link of an invitation carries it.';
+comment on column public.collaborators.project_id is 'The project.';
+comment on column public.collaborators.user_id is 'The person; null while only the address is known.';
+comment on column public.collaborators.email is 'Address that the invitation went to; null once the person is known.';
+comment on column public.collaborators.role is 'viewer reads, editor also writes content, admin also invites.';
+comment on column public.collaborators.invited_by is 'Who invited; null if that person is gone.';
+comment on column public.collaborators.invited_at is 'When the invitation was made.';
+comment on column public.collaborators.accepted_at is 'When it was accepted; null means that it gives no right yet.';
+comment on column public.collaborators.updated_at is 'When the row last changed, set by trigger.';
+
+create trigger _100_updated_at
+before update on public.collaborators
+for each row execute function private.tg__updated_at();
+
+-- Row policies ask "which projects" and not "this project?": the answer is made once for a statement and becomes an
+-- index condition, where a yes or no would be asked for every row of the table. Security definer, since a policy on
+-- collaborators that reads collaborators as the asker would ask itself. They tell nobody more than their own projects.
+create function private.shared_project_ids() returns setof uuid
+language sql stable parallel safe security definer
+set search_path = ''
+rows 20
+as $$
+    select project_id from public.collaborators
+    where user_id = (select auth.uid()) and accepted_at is not null
+$$;
+
+create function private.my_project_ids() returns setof uuid
+language sql stable parallel safe security definer
+set search_path = ''
+rows 40
+as $$
+    select id from public.projects where owner_id = (select auth.uid())
+    union all
+    select project_id from public.collaborators
+    where user_id = (select auth.uid()) and accepted_at is not null
+$$;
+
+create function private.editable_project_ids() returns setof uuid
+language sql stable parallel safe security definer
+set search_path = ''
+rows 30
+as $$
+    select id from public.projects where owner_id = (select auth.uid())
+    union all
+    select project_id from public.collaborators
+    where user_id = (select auth.uid()) and accepted_at is not null and role in ('editor', 'admin')
+$$;
+
+create function private.manageable_project_ids() returns setof uuid
+language sql stable parallel safe security definer
+set search_path = ''
+rows 30
+as $$
+    select id from public.projects where owner_id = (select auth.uid())
+    union all
+    select project_id from public.collaborators
+    where user_id = (select auth.uid()) and accepted_at is not null and role = 'admin'
+$$;
+
+-- The yes or no, for checks of new rows: those are few, and a list of all projects for one of them would be dear.
+create function private.may_edit(project uuid) returns boolean
+language sql stable parallel safe security definer
+set search_path = ''
+as $$
+    select exists (
+        select 1 from public.projects as p where p.id = project and p.owner_id = (select auth.uid())
+    ) or exists (
+        select 1 from public.collaborators as c
+        where c.project_id = project and c.user_id = (select auth.uid())
+            and c.accepted_at is not null and c.role in ('editor', 'admin')
+    )
+$$;
+
+-- Only the owner makes, changes and removes admins: an admin who could make others could not be got rid of.
+create function private.may_manage(project uuid, role text) returns boolean
+language sql stable parallel safe security definer
+set search_path = ''
+as $$
+    select exists (
+        select 1 from public.projects as p where p.id = project and p.owner_id = (select auth.uid())
+    ) or may_manage.role <> 'admin' and exists (
+        select 1 from public.collaborators as c
+        where c.project_id = project and c.user_id = (select auth.uid())
+            and c.accepted_at is not null and c.role = 'admin'
+    )
+$$;
+
+comment on function private.shared_project_ids() is 'Projects of others that the asker has accepted to work in.';
+comment on function private.my_project_ids() is 'Projects that the asker owns or has accepted to work in.';
+comment on function private.editable_project_ids() is 'Projects whose content the asker may change.';
+comment on function private.manageable_project_ids() is 'Projects in which the asker may invite.';
+comment on function private.may_edit(uuid) is 'Whether the asker may change the content of this project.';
+comment on function private.may_manage(uuid, text) is 'Whether the asker may give or take this role in this project.';
+
+-- What a check can't say, since it needs another table. Definer: an admin may not change the project, and who is
+-- invited must be compared with an owner whose row the inviting session may be unable to see.
+create function private.tg_collaborators__invite() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    -- A project with collaborators is not private. The update also makes a change to private at the same time wait.
+    update public.projects set visibility = 'shared' where id = NEW.project_id and visibility = 'private';
+    if exists (select 1 from public.projects where id = NEW.project_id and owner_id = NEW.user_id) then
+        raise exception 'the owner of a project cannot be its collaborator'
+            using errcode = 'check_violation', constraint = 'collaborators_not_the_owner';
+    end if;
+    return null;
+end
+$$;
+
+create function private.tg_projects__stay_shared() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    if exists (select 1 from public.collaborators where project_id = NEW.id) then
+        raise exception 'a project with collaborators cannot become private'
+            using errcode = 'check_violation', constraint = 'projects_private_alone',
+                hint = 'Remove its collaborators and open invitations first.';
+    end if;
+    return NEW;
+end
+$$;
+
+comment on function private.tg_collaborators__invite() is 'Trigger, after insert: the project is shared from now on.';
+comment on function private.tg_projects__stay_shared() is 'Trigger, before update: refuses private with collaborators.';
+
+-- After, not before: so the policy has refused by then whoever may not invite, and nothing is told by the error.
+create trigger _200_invite
+after insert or update of user_id on public.collaborators
+for each row execute function private.tg_collaborators__invite();
+
+create trigger _200_stay_shared
+before update of visibility on public.projects
+for each row when (new.visibility = 'private' and old.visibility <> 'private')
+execute function private.tg_projects__stay_shared();
+
+revoke execute on function private.shared_project_ids() from public;
+revoke execute on function private.my_project_ids() from public;
+revoke execute on function private.editable_project_ids() from public;
+revoke execute on function private.manageable_project_ids() from public;
+revoke execute on function private.may_edit(uuid) from public;
+revoke execute on function private.may_manage(uuid, text) from public;
+revoke execute on function private.tg_collaborators__invite() from public;
+revoke execute on function private.tg_projects__stay_shared() from public;

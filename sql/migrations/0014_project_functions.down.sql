@@ -1,0 +1,17 @@
+-- 0014 project_functions: takes the functions on projects away again.
+-- Lock: access exclusive on the functions. Duration: instant.
+-- Down: loses no data; nobody can accept an invitation or hand a project over any more.
+
+drop function public.transfer_project(uuid, uuid);
+drop function public.project_members(uuid);
+drop function public.my_invitations();
+drop function public.accept_invitation(uuid);
+drop function private.transfer_project(uuid, uuid);
+drop function private.project_members(uuid);
+drop function private.my_invitations();
+drop function private.accept_invitation(uuid);
+drop function public.reorder_components(uuid, uuid[]);
+drop function public.move_component(uuid, uuid);
+drop function public.duplicate_project(uuid, text);
+drop function public.copy_components(uuid, uuid);
+drop function public.create_project(text, text, text, jsonb, jsonb);

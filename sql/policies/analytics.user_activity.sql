@@ -1,0 +1,16 @@
+-- analytics.user_activity: written by the app's servers, which bypass; read by whoever it is about.
+
+-- A person reads what they did.
+create policy user_activity_select_own on analytics.user_activity
+    for select to authenticated
+    using (user_id = (select auth.uid()));
+
+-- The owner role finds what a person did, to delete it when they go.
+create policy user_activity_select_definer on analytics.user_activity
+    for select to app_owner
+    using (true);
+
+-- The owner role deletes what a person did when they go.
+create policy user_activity_delete_definer on analytics.user_activity
+    for delete to app_owner
+    using (true);

@@ -1,0 +1,17 @@
+-- next_auth.accounts: Auth.js' login alone, which carries no claims and needs all rows; service_role bypasses.
+-- No update: neither adapter ever changes an account.
+
+-- Auth.js finds the person behind an identity, and shows what is linked.
+create policy accounts_select_authjs on next_auth.accounts
+    for select to authjs
+    using (true);
+
+-- Auth.js links an identity to a person.
+create policy accounts_insert_authjs on next_auth.accounts
+    for insert to authjs
+    with check (true);
+
+-- Auth.js takes a link away.
+create policy accounts_delete_authjs on next_auth.accounts
+    for delete to authjs
+    using (true);

@@ -1,0 +1,32 @@
+-- next_auth.sessions: Auth.js' login alone, which carries no claims and needs all rows; service_role bypasses.
+
+-- Auth.js finds the session behind a cookie.
+create policy sessions_select_authjs on next_auth.sessions
+    for select to authjs
+    using (true);
+
+-- The owner role sees sessions that are over, to clear them away.
+create policy sessions_select_expired on next_auth.sessions
+    for select to app_owner
+    using (expires < now());
+
+-- Auth.js opens a session at sign-in.
+create policy sessions_insert_authjs on next_auth.sessions
+    for insert to authjs
+    with check (true);
+
+-- Auth.js moves the end of a session forward.
+create policy sessions_update_authjs on next_auth.sessions
+    for update to authjs
+    using (true)
+    with check (true);
+
+-- Auth.js ends a session at sign-out.
+create policy sessions_delete_authjs on next_auth.sessions
+    for delete to authjs
+    using (true);
+
+-- The owner role clears sessions that are over.
+create policy sessions_delete_expired on next_auth.sessions
+    for delete to app_owner
+    using (expires < now());

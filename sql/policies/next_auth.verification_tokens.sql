@@ -1,0 +1,26 @@
+-- next_auth.verification_tokens: Auth.js' login alone; service_role bypasses. A token is used up, never changed.
+
+-- Auth.js reads the token that it deletes.
+create policy verification_tokens_select_authjs on next_auth.verification_tokens
+    for select to authjs
+    using (true);
+
+-- The owner role sees tokens that are over, to clear them away.
+create policy verification_tokens_select_expired on next_auth.verification_tokens
+    for select to app_owner
+    using (expires < now());
+
+-- Auth.js notes a sign-in link that it sends.
+create policy verification_tokens_insert_authjs on next_auth.verification_tokens
+    for insert to authjs
+    with check (true);
+
+-- Auth.js uses a token up.
+create policy verification_tokens_delete_authjs on next_auth.verification_tokens
+    for delete to authjs
+    using (true);
+
+-- The owner role clears tokens that are over.
+create policy verification_tokens_delete_expired on next_auth.verification_tokens
+    for delete to app_owner
+    using (expires < now());

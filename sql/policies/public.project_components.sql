@@ -1,0 +1,33 @@
+-- public.project_components: seen by whoever sees the project, written by its owner, its admins and editors.
+-- They are what is public of a public project; recordings and generations are not.
+
+-- A visitor reads the components of public projects.
+create policy project_components_select_public on public.project_components
+    for select to anon
+    using (exists (select 1 from public.projects as p where p.id = project_components.project_id));
+
+-- A person reads the components of each project that they see: the project's own policy decides.
+create policy project_components_select_visible on public.project_components
+    for select to authenticated
+    using (exists (select 1 from public.projects as p where p.id = project_components.project_id));
+
+-- The owner role reads all, to count them for the summaries.
+create policy project_components_select_definer on public.project_components
+    for select to app_owner
+    using (true);
+
+-- Owner, admins and editors add components.
+create policy project_components_insert_editor on public.project_components
+    for insert to authenticated
+    with check (private.may_edit(project_id));
+
+-- Owner, admins and editors change components.
+create policy project_components_update_editor on public.project_components
+    for update to authenticated
+    using (project_id = any(array(select private.editable_project_ids())))
+    with check (private.may_edit(project_id));
+
+-- Owner, admins and editors delete components.
+create policy project_components_delete_editor on public.project_components
+    for delete to authenticated
+    using (project_id = any(array(select private.editable_project_ids())));

@@ -1,0 +1,158 @@
+"""The catalogue of query patterns, run under row security against generated data: which indexes, and no whole table.
+
+auto_explain shows the plan of every statement inside too: of functions, of triggers, of foreign keys. So a function
+whose plan has gone bad is found like a query. VPB_TEST_PROJECTS makes it more data than the usual 20,000 projects.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from bench.data import generate
+from tests.sql import provision
+from tests.sql.catalogue import FOLDER, QUERIES, Query, values
+from tests.sql.provision import Connection, acting_as, row
+
+PROJECTS = int(os.environ.get("VPB_TEST_PROJECTS", "20000"))
+LARGE = 1000
+# One worker for all of it: the data takes longer to make than all the queries to run.
+pytestmark = pytest.mark.xdist_group("queries")
+
+
+@pytest.fixture(scope="module")
+def filled(cluster: Any) -> Iterator[Connection]:
+    """The superuser, on the complete SQL with a product's worth of data."""
+    name = f"queries_{os.getpid()}"
+    database = cluster.create(name, "template0")
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        provision.prepare(connection)
+        provision.migrate_up(connection)
+        provision.apply_policies(connection)
+        provision.apply_grants(connection)
+        assert [*generate.generate(connection, PROJECTS)]
+        connection.execute("load 'auto_explain'")
+        for setting, value in (
+            ("log_min_duration", "0"),
+            ("log_nested_statements", "on"),
+            ("log_format", "json"),
+            ("log_level", "notice"),
+            ("log_verbose", "on"),
+        ):
+            connection.execute(f"set auto_explain.{setting} = {value}")
+        connection.execute("set plan_cache_mode = force_custom_plan")
+        yield connection
+    cluster.drop(name)
+
+
+def person(connection: Connection, number: int) -> str:
+    """Somebody of the generated people: 1 is heavy, all others are like each other."""
+    return str(row(connection, "select id from next_auth.users where name = %s", (f"Person {number}",))[0])
+
+
+def plans(connection: Connection, query: Query, number: int) -> tuple[list[dict[str, Any]], int]:
+    """The nodes of all plans that a pattern ran with, and how many rows it had."""
+    who = person(connection, number)
+    given = values(connection, who)
+    said: list[str] = []
+    with acting_as(connection, query.role, {"sub": who, "role": query.role}):
+        connection.add_notice_handler(handler := lambda notice: said.append(notice.message_primary or ""))
+        try:
+            count = query.run(connection, given)
+        finally:
+            connection.remove_notice_handler(handler)
+    found = [json.loads(text.split("plan:\n", 1)[1])["Plan"] for text in said if "plan:\n" in text]
+    assert found, "auto_explain said nothing"
+    return [node for plan in found for node in nodes(plan)], count
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's nodes, from the top."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def shown(found: list[dict[str, Any]]) -> str:
+    """Plans in short: node, table, index, condition, filter."""
+    keys = ("Node Type", "Relation Name", "Index Name", "Index Cond", "Filter", "Plan Rows")
+    return "\n" + "\n".join(" · ".join(str(node[key]) for key in keys if key in node) for node in found)
+
+
+def relations(connection: Connection) -> tuple[dict[str, str], set[str]]:
+    """Index to the index it is a partition of, or to itself; and the large tables, partitions among them."""
+    indexes = connection.execute(
+        "select c.relname, coalesce(p.relname, c.relname) from pg_class as c "
+        "left join pg_inherits as i on i.inhrelid = c.oid left join pg_class as p on p.oid = i.inhparent "
+        "where c.relkind in ('i', 'I') and c.relnamespace = any(%s::regnamespace[])",
+        ([*provision.OURS],),
+    ).fetchall()
+    large = connection.execute(
+        "select oid::regclass::text from pg_class where relkind in ('r', 'm') and reltuples > %s", (LARGE,)
+    ).fetchall()
+    return dict(indexes), {name for (name,) in large}
+
+
+def whole_tables(found: list[dict[str, Any]], large: set[str]) -> list[str]:
+    """The large tables that were read from end to end."""
+    read = [f"{node['Schema']}.{node['Relation Name']}" for node in found if node["Node Type"] == "Seq Scan"]
+    return [name for name in read if name in large]
+
+
+def used(found: list[dict[str, Any]], indexes: dict[str, str]) -> set[str]:
+    """The indexes that were used, a partition's under its parent's name."""
+    return {indexes[node["Index Name"]] for node in found if node.get("Index Name") in indexes}
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_each_pattern_uses_its_indexes_and_reads_no_large_table_from_end_to_end(filled, query):
+    indexes, large = relations(filled)
+    assert len(large) > 10, "there is hardly any data"
+    found, _ = plans(filled, query, number=7)
+    assert not whole_tables(found, large), shown(found)
+    assert query.indexes <= used(found, indexes), f"used: {used(found, indexes)} {shown(found)}"
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_no_pattern_reads_a_large_table_from_end_to_end_for_a_heavy_person_either(filled, query):
+    _, large = relations(filled)
+    found, _ = plans(filled, query, number=1)
+    assert not whole_tables(found, large), shown(found)
+
+
+def test_patterns_find_what_is_there(filled):
+    empty = {"list_my_invitations"}
+    for query in QUERIES:
+        _, count = plans(filled, query, number=7)
+        assert count > 0 or query.name in empty, f"{query.name} found nothing, so its plan says nothing"
+
+
+def test_every_index_serves_a_pattern_or_a_constraint(filled):
+    indexes, _ = relations(filled)
+    served = set[str]()
+    for query in QUERIES:
+        served |= used(plans(filled, query, number=7)[0], indexes)
+    unique = "select relname from pg_class where oid in (select indexrelid from pg_index where indisunique)"
+    constraints = {name for (name,) in filled.execute(unique)}
+    idle = {parent for parent in indexes.values()} - served - constraints
+    assert not idle, f"no query pattern uses {idle}"
+
+
+def test_lists_in_order_are_read_in_order(filled):
+    for query in QUERIES:
+        if "no sort" in (FOLDER / f"{query.name}.sql").read_text():
+            kinds = {node["Node Type"] for node in plans(filled, query, number=7)[0]}
+            assert not {"Sort", "Incremental Sort"} & kinds, f"{query.name} sorts before it takes a page"
+
+
+def test_the_data_are_the_same_for_the_same_seed_on_every_server(filled):
+    digest = """
+        select md5(string_agg(pg_temp.words(n, 'title', 3) || pg_temp.owner_number(n) % 50, ' ' order by n))
+        from generate_series(1, 1000) as n
+    """
+    # Who owns what depends on how many people there are, and so on the size.
+    if PROJECTS == 20_000:
+        assert row(filled, digest) == ("7006194fcce6013b5fe05472c196bff3",)
