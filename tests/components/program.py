@@ -126,7 +126,7 @@ def _machine(program: Program) -> Iterator[None]:
 
 
 def _end(loop: asyncio.AbstractEventLoop) -> None:
-    """End the run's threads. The SDK's mocks leave a loop open in each, and the warning would hit whoever comes next."""
+    """End the run's threads: the SDK's mocks leave a loop open in each, and the warning would hit a later test."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         loop.run_until_complete(loop.shutdown_default_executor())
