@@ -133,11 +133,18 @@ def _tell(error: str) -> None:
 
 
 def _child(command: Sequence[str], variables: Mapping[str, str]) -> int:
-    """Run in the foreground; Ctrl-C reaches the child by itself, and it decides when to end."""
+    """Run in the foreground; Ctrl-C is the engine's to deal with.
+
+    A run that asks nothing gets a process group of its own, and the engine alone is told of a Ctrl-C. In the terminal's
+    group the program and the plugins would be told too, and die with a stack trace while the engine still needs them.
+    """
+    asks = "--non-interactive" not in command
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process = subprocess.Popen(command, env=dict(variables), preexec_fn=_default_interrupt)
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        process = subprocess.Popen(
+            command, env=dict(variables), preexec_fn=_default_interrupt, process_group=None if asks else 0
+        )
+        for number in (signal.SIGTERM, signal.SIGHUP, *([] if asks else [signal.SIGINT])):
             signal.signal(number, lambda received, _: process.send_signal(received))
         return process.wait()
     finally:

@@ -4,6 +4,7 @@ What a single resource type does is in tests/provider, what survives a crash in 
 """
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -259,6 +260,17 @@ def test_a_bucket_size_with_a_unit_is_refused_with_its_number_of_bytes(dev):
         assert "buckets[0].fileSizeLimit is '50MB'; allowed is a whole number of bytes, here 50000000" in refused.output
     finally:
         stack_file.write_text(before)
+
+
+@pytest.mark.parametrize("seconds", [1.2, 1.6, 2.2])
+def test_ctrl_c_ends_a_run_without_a_stack_trace_and_the_next_goes_on(dev, seconds):
+    run = dev.start("up")
+    time.sleep(seconds)
+    run.interrupt()
+    ended = run.wait()
+    assert "Traceback" not in ended.output
+    assert "what is done stays done" in ended.last_line or ended.status == 0
+    succeeded(dev.up())
 
 
 def test_a_run_leaves_the_checkouts_files_as_they_were(dev):
