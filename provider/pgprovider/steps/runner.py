@@ -7,7 +7,7 @@ all of it going), many quick steps share one: `docs/decisions/0008-how-steps-run
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import psycopg
@@ -24,6 +24,7 @@ from pgprovider.steps.send import Piece, acting, send, settled
 Session = Callable[[], Awaitable[Connection]]
 TOGETHER = 100
 TOGETHER_SECONDS = 0.5
+MESSAGE = 20
 STATUS_SECONDS = 0.1
 # Up to so many steps each has its own status line.
 STATUS_STEPS = 20
@@ -121,43 +122,44 @@ class Runner:
                 await self._in_parts(first)
                 position += 1
 
-    async def _few(self, work: Sequence[Work]) -> int:
+    async def _few(self, work: Sequence[Work], one_message: bool = True) -> int:
         """Run steps in one transaction for a moment; how many are done and kept, the first one at least."""
         begun, done = time.monotonic(), 0
+        at_once = MESSAGE if one_message and len(work) > 1 else 1
         try:
             await self.connection.execute("begin")
-            for item in work:
-                await self._half(item)
-                done += 1
-                if time.monotonic() - begun > TOGETHER_SECONDS:
-                    break
+            while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
+                items = work[done : done + at_once]
+                await self._halves(items)
+                done += len(items)
             await self._note(work[:done])
             await self.connection.execute("commit")
             return done
         except (psycopg.Error, StatementFailed) as error:
             await self._undo()
+            if not self.connection.closed and at_once > 1:
+                return await self._few(work, one_message=False)
             if self.connection.closed or len(work) == 1 or done == 0:
-                item = work[min(done, len(work) - 1)]
-                raise _one_line(error, item) from None
+                raise _one_line(error, work[min(done, len(work) - 1)]) from None
         # Those before it are run again and kept; what failed is met alone, and tells why. All passed but the end: one.
-        return await self._few(work[: done if done < len(work) else 1])
+        return await self._few(work[: done if done < len(work) else 1], one_message=False)
 
-    async def _half(self, work: Work) -> None:
-        await self._status(work)
-        if not work.text:
+    async def _halves(self, work: Sequence[Work]) -> None:
+        """Send some halves in one message; if one fails, which one isn't known."""
+        await self._status(work[0])
+        pieces = [self._piece(item) for item in work if item.text]
+        if not pieces:
             return
-        piece = Piece(
-            work.step,
-            work.path,
-            work.text,
-            before=acting(self.connection, self.order.role, local=True),
-            after=settled(self.connection, locks.LIMITS.once),
-        )
-        await send(self.connection, piece, self.watch, work.doing)
+        piece = pieces[0] if len(pieces) == 1 else replace(pieces[0], text=";".join(each.message for each in pieces))
+        await send(self.connection, piece, self.watch, work[0].doing)
         if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.INTRANS:
             raise StatementFailed(
-                f"step {work.step}: {work.path} ended the transaction it runs in; leave out commit and rollback"
+                f"step {piece.step}: {piece.path} ended the transaction it runs in; leave out commit and rollback"
             )
+
+    def _piece(self, work: Work) -> Piece:
+        before = acting(self.connection, self.order.role, local=True)
+        return Piece(work.step, work.path, work.text, before=before, after=settled(self.connection, locks.LIMITS.once))
 
     async def _in_parts(self, work: Work) -> None:
         await self._status(work)
