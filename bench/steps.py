@@ -1,4 +1,4 @@
-"""Realistic migrations by the thousand, in rounds of five: table, columns and indexes, function, security, constraint."""
+"""Realistic migrations by the thousand, in fives: table, columns with indexes, trigger, row security, view."""
 
 from pathlib import Path
 
@@ -18,7 +18,8 @@ TABLE = """create table public.item_{n} (
 );
 comment on table public.item_{n} is 'Items of kind {n}.';
 """
-COLUMNS = """alter table public.item_{n} add column updated_at timestamptz not null default now(), add column notes text;
+COLUMNS = """alter table public.item_{n} add column updated_at timestamptz not null default now(),
+    add column notes text;
 create index item_{n}_parent_id_idx on public.item_{n} (parent_id);
 create index item_{n}_status_created_at_idx on public.item_{n} (status, created_at desc);
 create index item_{n}_active_idx on public.item_{n} (created_at desc) where status = 'active';

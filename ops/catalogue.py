@@ -44,7 +44,8 @@ select 'trigger ' || n.nspname || '.' || r.relname || '.' || c.tgname,
  where not c.tgisinternal and {ours}"""
 POLICIES = """
 select 'row policy ' || n.nspname || '.' || r.relname || '.' || c.polname,
-       concat_ws(' ', c.polcmd, c.polpermissive, (select array_agg(x::regrole::text order by 1) from unnest(c.polroles) x),
+       concat_ws(' ', c.polcmd, c.polpermissive,
+                 (select array_agg(x::regrole::text order by 1) from unnest(c.polroles) x),
                  pg_get_expr(c.polqual, c.polrelid), pg_get_expr(c.polwithcheck, c.polrelid),
                  obj_description(c.oid, 'pg_policy'))
   from pg_policy c join pg_class r on r.oid = c.polrelid join pg_namespace n on n.oid = r.relnamespace where {ours}"""
@@ -75,7 +76,8 @@ select 'grants on ' || n.nspname || '.' || c.relname, array(select unnest(c.rela
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where c.relacl is not null and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and {ours}
 union all
-select 'grants on function ' || n.nspname || '.' || c.proname || '(' || pg_get_function_identity_arguments(c.oid) || ')',
+select 'grants on function ' || n.nspname || '.' || c.proname || '('
+       || pg_get_function_identity_arguments(c.oid) || ')',
        array(select unnest(c.proacl)::text order by 1)::text
   from pg_proc c join pg_namespace n on n.oid = c.pronamespace where c.proacl is not null and {ours}
 union all

@@ -208,7 +208,8 @@ def _reason(step: sqlfiles.Step, name: str, found: str | None, wanted: str | Non
         return f"{name} isn't there, which the steps up to {step.name} make"
     if wanted is None:
         return f"{name} is there, which the steps up to {step.name} remove"
-    return f"{name} is {' '.join(found.split())!r}, by the steps up to {step.name} it would be {' '.join(wanted.split())!r}"
+    is_now, would_be = (" ".join(text.split()) for text in (found, wanted))
+    return f"{name} is {is_now!r}, by the steps up to {step.name} it would be {would_be!r}"
 
 
 async def _record(job: "Job", folder: sqlfiles.StepFolder, steps: Sequence[sqlfiles.Step]) -> None:

@@ -15,7 +15,7 @@ import psycopg
 import sqldirectives
 import sqlfiles
 from pgprovider.connection import Connection
-from pgprovider.errors import StatementFailed, one_line
+from pgprovider.errors import CUT_OFF, StatementFailed, one_line
 from pgprovider.steps import batches, locks, outside, plan
 from pgprovider.steps.history import History, Recorded
 from pgprovider.steps.locks import Tell, Watch
@@ -26,7 +26,7 @@ TOGETHER = 100
 TOGETHER_SECONDS = 0.5
 MESSAGE = 20
 STATUS_SECONDS = 0.1
-# Up to so many steps each has its own status line.
+# Up to so many steps each has its own status line and its own transaction.
 STATUS_STEPS = 20
 
 
@@ -111,6 +111,7 @@ class Runner:
 
     async def _all(self, work: Sequence[Work], together: bool) -> None:
         self._quiet = len(work) > STATUS_STEPS
+        together = together and self._quiet
         position = 0
         while position < len(work):
             first = work[position]
@@ -151,7 +152,12 @@ class Runner:
         if not pieces:
             return
         piece = pieces[0] if len(pieces) == 1 else replace(pieces[0], text=";".join(each.message for each in pieces))
-        await send(self.connection, piece, self.watch, work[0].doing)
+        try:
+            await send(self.connection, piece, self.watch, work[0].doing)
+        except StatementFailed:
+            if len(pieces) > 1 and self.connection.closed:
+                raise StatementFailed(f"steps {work[0].step} to {work[-1].step}: {CUT_OFF}") from None
+            raise
         if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.INTRANS:
             raise StatementFailed(
                 f"step {piece.step}: {piece.path} ended the transaction it runs in; leave out commit and rollback"
