@@ -21,10 +21,13 @@ select case c.relkind when 'v' then 'view ' when 'm' then 'materialized view ' w
  where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and {ours}"""
 COLUMNS = """
 select 'column ' || n.nspname || '.' || c.relname || '.' || a.attname,
-       concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
-                 pg_get_expr(d.adbin, d.adrelid), a.attstattarget::text, a.attstorage, a.attcollation::regcollation,
+       concat_ws(' ', format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
+                 nullif(a.attidentity::text, ''), nullif(a.attgenerated::text, ''), pg_get_expr(d.adbin, d.adrelid),
+                 nullif(a.attstattarget, -1), case when a.attstorage <> t.typstorage then a.attstorage end,
+                 case when a.attcollation <> t.typcollation then a.attcollation::regcollation end,
                  col_description(c.oid, a.attnum))
   from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+  join pg_type t on t.oid = a.atttypid
   left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
  where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'v', 'm', 'f') and {ours}"""
 CONSTRAINTS = """
@@ -84,7 +87,7 @@ union all
 select 'grants on schema ' || n.nspname, array(select unnest(n.nspacl)::text order by 1)::text
   from pg_namespace n where n.nspacl is not null and {schemas}
 union all
-select 'default privileges of ' || pg_get_userbyid(d.defaclrole) || ' ' || d.defaclobjtype || ' '
+select 'default privileges of ' || pg_get_userbyid(d.defaclrole) || ' ' || d.defaclobjtype::text || ' '
        || coalesce(n.nspname, ''), array(select unnest(d.defaclacl)::text order by 1)::text
   from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace"""
 KINDS = (RELATIONS, COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS, POLICIES, FUNCTIONS, TYPES)
@@ -99,6 +102,8 @@ async def read(connection: Connection, without: Iterable[str], grants: bool = Tr
     if grants:
         parts.append(GRANTS.replace("{ours}", ours).replace("{schemas}", schemas))
     query = " union all ".join(f"select * from ({part}) as part (object, definition)" for part in parts)
+    # Names are spelt with their schema by an empty path alone.
+    await connection.execute("set search_path = ''")
     cursor = await connection.execute(query.encode(), {"without": list(without)})
     return {name: definition or "" for name, definition in await cursor.fetchall()}
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,7 +134,8 @@ LEFT = {
     ),
     "a type": ("create type public.e as enum ('a');", "select 1;", "leaves type public.e"),
     "a trigger": (
-        "create trigger t before update on public.notes_too for each row execute function suppress_redundant_updates_trigger();",
+        "create trigger t before update on public.notes_too for each row "
+        "execute function suppress_redundant_updates_trigger();",
         "select 1;",
         "leaves trigger public.notes_too.t",
     ),
@@ -173,11 +173,11 @@ def test_a_step_that_cannot_run_again_is_named(command):
 
 
 @pytest.fixture
-def made_by_hand(command: Command) -> Iterator[Command]:
+def made_by_hand(command: Command) -> Command:
     """The objects of the first two steps, in the database and in no history."""
     command.folder.world.sql("create table public.first (id int primary key)")
     command.folder.world.sql("create table public.second (id int primary key)")
-    yield command
+    return command
 
 
 def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest_is_run(made_by_hand):
@@ -202,8 +202,10 @@ def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(mad
     made_by_hand.folder.world.sql("alter table public.second alter id type bigint")
     assert made_by_hand("adopt")["to adopt"] == {"sql/steps": ["0001_first"]}
     answer = made_by_hand("adopt", "--through", "2", "--write", status=1)
-    assert [line.partition(",")[0] for line in answer["differences"]] == ["column public.second.id is 'bigint t p'"]
-    assert "by the steps up to 0002_second it would be 'integer t p'" in answer["differences"][0]
+    assert [line.partition(",")[0] for line in answer["differences"]] == [
+        "column public.second.id is 'bigint not null'"
+    ]
+    assert "by the steps up to 0002_second it would be 'integer not null'" in answer["differences"][0]
     answer = made_by_hand("adopt", "--through", "3", "--write", status=1)
     assert "table public.third isn't there, which the steps up to 0003_third make" in answer["differences"]
     assert made_by_hand.folder.world.sql(f"select to_regclass('{DEFAULT}')") == [(None,)]

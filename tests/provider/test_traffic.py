@@ -1,4 +1,4 @@
-"""Steps in front of live traffic: a lock that isn't there is given way for, and no query waits longer than the limit."""
+"""Steps in front of live traffic: they give way, and no query waits longer than the limit."""
 
 import statistics
 import threading
