@@ -66,7 +66,8 @@ class Job:
 
     def order(self, folder: sqlfiles.StepFolder, steps: Mapping[str, str]) -> plan.Order:
         allow = frozenset(self.options.allow or ())
-        return plan.Order(folder.folder, folder.history, steps, folder.role, not self.options.lose, allow)
+        protect = not self.options.lose
+        return plan.Order(folder.folder, folder.history, steps, folder.role, protect, allow, leave="--allow {step}")
 
     def steps(self, folder: sqlfiles.StepFolder) -> list[sqlfiles.Step]:
         return sqlfiles.steps(Path(sqlfiles.CHECKOUT) / folder.folder)

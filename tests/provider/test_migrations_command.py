@@ -62,6 +62,7 @@ def test_down_loses_data_only_when_told_to(command):
     command("up")
     said = command("down", "--to", "2", status=1)
     assert said.startswith("step 0003_third: this environment protects its data and the way back doesn't: 'loses it.'")
+    assert said.endswith("or allow it once: --allow 0003_third")
     assert command("down", "--to", "2", "--allow", "0003_third")["rolled back"]["sql/steps"] == ["0003_third"]
 
 

@@ -21,6 +21,8 @@ class Order:
     role: str | None = None
     protect: bool = False
     allow: frozenset[str] = frozenset()
+    leave: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
+    """How a step is allowed to lose its data."""
 
     @property
     def label(self) -> str:
@@ -123,8 +125,7 @@ def refuse_losses(order: Order, downs: Mapping[str, str | None]) -> None:
         if lost and name not in order.allow:
             raise Refused(
                 f"step {name}: this environment protects its data and the way back doesn't: '{lost}'; put its files "
-                f"back, or allow it once: `pulumi config set --path 'database:allowLoss[{len(order.allow)}]' {name}`, "
-                "`up`, and take it out again"
+                f"back, or allow it once: {order.leave.format(number=len(order.allow), step=name)}"
             )
 
 
