@@ -67,6 +67,7 @@ def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
 def test_protection_and_its_exceptions_reach_the_settings():
     found = load(protectData="true", allowLoss=["0003_projects"])
     assert (found.protect_data, found.allow_loss) == (True, ("0003_projects",))
+    assert found.protection == {"protect": True, "allow": ("0003_projects",)}
 
 
 def test_the_defaults_are_valid():
