@@ -3,11 +3,12 @@ STACK ?= dev
 PYTHON ?= python3
 ROUNDS ?= 30
 SEED ?= 1
+STEPS ?= 1000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py settings.py sqlfiles.py bench components local ops pg plugin provider tests toolchain
+sources := __main__.py settings.py sqldirectives.py sqlfiles.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift down test check format golden faults
+.PHONY: help up preview drift down test check format golden faults bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -44,3 +45,6 @@ golden: ## write the generated files anew: pages, provider schema, resource tree
 
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
+
+bench: ## speed of the migration engine beside one psql session, as ratios: STEPS
+	@$(in_environment) -m bench.migrations --steps "$(STEPS)"

@@ -21,6 +21,8 @@ MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9.+_-]*)")
 # The top-level types of the IANA registry (RFC 6838, section 4.2); another one can't match any upload.
 MIME_FAMILIES = {"application", "audio", "font", "image", "message", "model", "multipart", "text", "video"}
 DURATION = re.compile(r"[1-9][0-9]{0,6}(ms|s|min)")
+STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
+STEPS = "a list of steps such as 0003_projects"
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 SIZE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[kMG]i?B)", re.IGNORECASE)
 UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -64,10 +66,17 @@ class Settings:
     target: str
     url: pulumi.Output[str] | None
     lock_timeout: str
+    protect_data: bool
+    allow_loss: tuple[str, ...]
     rotation: str
     region: str
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
+
+    @property
+    def protection(self) -> dict[str, Any]:
+        """What may be rolled back, as the component `Structure` takes it."""
+        return {"protect": self.protect_data, "allow": self.allow_loss}
 
     @classmethod
     def keys(cls) -> list[str]:
@@ -94,10 +103,12 @@ class Settings:
             target=target,
             url=_url(config),
             lock_timeout=_matching(config, "lockTimeout", DURATION, "a time such as 500ms, 5s or 1min"),
+            protect_data=_boolean(config, "protectData"),
+            allow_loss=_steps(_json(config, "allowLoss", STEPS)),
             rotation=config.get("rotation") or "1",
             region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
             accept_drift=config.get("acceptDrift") or None,
-            buckets=_buckets(_json(config, "buckets")),
+            buckets=_buckets(_json(config, "buckets", "a list of maps")),
         )
 
 
@@ -118,11 +129,24 @@ def _matching(config: pulumi.Config, key: str, pattern: re.Pattern[str], allowed
     return value
 
 
-def _json(config: pulumi.Config, key: str) -> Any:
+def _json(config: pulumi.Config, key: str, allowed: str) -> Any:
     try:
         return config.get_object(key)
     except pulumi.ConfigTypeError:
-        raise SettingError(key, config.get(key), "a list of maps") from None
+        raise SettingError(key, config.get(key), allowed) from None
+
+
+def _boolean(config: pulumi.Config, key: str) -> bool:
+    value = config.get(key) or "false"
+    if value not in ("true", "false"):
+        raise SettingError(key, value, "true or false")
+    return value == "true"
+
+
+def _steps(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) and STEP.fullmatch(name) for name in value):
+        raise SettingError("allowLoss", value, STEPS)
+    return tuple(value)
 
 
 def _url(config: pulumi.Config) -> pulumi.Output[str] | None:

@@ -3,11 +3,15 @@
 Nothing here talks to a server. The program declares what it finds here, the provider reads the same files to run them.
 """
 
-import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import sqldirectives
+from sqltext import Statement as Statement
+from sqltext import closing, digest
+from sqltext import statements as statements
 
 CHECKOUT = Path(__file__).resolve().parent
 STEP_NAME = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")
@@ -15,19 +19,7 @@ HEADER = (re.compile(r"-- (\d{4}) \S"), re.compile(r"-- Lock: \S.*Duration: \S")
 TRANSACTION_WORDS = re.compile(
     r"(begin|commit|rollback|(start|prepare)\s+transaction|end|abort|savepoint|release)\b", re.IGNORECASE
 )
-TOKEN = re.compile(
-    r"""--[^\n]*
-      | (?<![\w$])e'(?:[^'\\]|''|\\.)*'
-      | '(?:[^']|'')*'
-      | "(?:[^"]|"")*"
-      | (?<![\w$])(?P<tag>\$(?:[a-z_]\w*)?\$).*?(?P=tag)
-      | /\*
-      | \bbegin\s+atomic\b
-      | \b(?:case|end)\b
-      | [;()]
-    """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
-)
+MAYBE_TRANSACTION = re.compile(rf"(?:^|;|\*/)\s*{TRANSACTION_WORDS.pattern}", re.IGNORECASE | re.MULTILINE)
 
 
 class SqlFileError(Exception):
@@ -35,12 +27,19 @@ class SqlFileError(Exception):
 
 
 @dataclass(frozen=True)
-class Statement:
-    """One statement of a file, without its semicolon and the comments before it."""
+class StepFolder:
+    """A folder of steps, the table that records them, and the role that they run as."""
 
-    text: str
-    line: int
-    comment: str
+    folder: str
+    history: str
+    role: str | None = None
+
+
+# In the order in which they are applied. The program declares them, `python -m ops migrate` runs the same ones.
+STEP_FOLDERS = (
+    StepFolder("sql/platform", "supabase_migrations.platform_migrations"),
+    StepFolder("sql/migrations", "supabase_migrations.schema_migrations", "app_owner"),
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Step:
     def version(self) -> str:
         return self.name.split("_", 1)[0]
 
-    @property
+    @cached_property
     def checksum(self) -> str:
         """Of the up half and of the down half, 128 bits of SHA-256 each, with a dot between."""
         return f"{digest(self.up)}.{digest(self.down)}"
@@ -76,72 +75,17 @@ class RowPolicy:
     place: str
 
 
-def digest(text: str) -> str:
-    """What is kept of a text in the state and in the history."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
 def place(path: Path, line: int | None = None) -> str:
     """A file, and perhaps a line, as the user is told of it: relative to the checkout."""
     shown = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
     return f"{shown}:{line}" if line else str(shown)
 
 
-def statements(text: str) -> list[Statement]:
-    """The statements of an SQL text, split as psql splits them."""
-    found = []
-    start = 0
-    for end in [*_semicolons(text), len(text)]:
-        part = text[start:end]
-        body, comment, skipped = _without_leading_comments(part)
-        if body:
-            found.append(Statement(body, text.count("\n", 0, start + skipped) + 1, comment))
-        start = end + 1
-    return found
-
-
-def _semicolons(text: str) -> Iterator[int]:
-    # A body between `begin atomic` and its `end` has semicolons of its own; inside it, `case` has an `end` too.
-    depth = 0
-    for word, start in _tokens(text, 0):
-        if word.startswith("begin") and word.endswith("atomic"):
-            depth += 1
-        elif word in ("case", "end") and depth:
-            depth += 1 if word == "case" else -1
-        elif word == ";" and not depth:
-            yield start
-
-
-def _tokens(text: str, position: int) -> Iterator[tuple[str, int]]:
-    """What isn't plain text, in lower case and with its place; a comment is one token, whatever is in it."""
-    while match := TOKEN.search(text, position):
-        word = match.group().lower()
-        position = _comment_end(text, match.end()) if word == "/*" else match.end()
-        yield word, match.start()
-
-
-def _comment_end(text: str, position: int) -> int:
-    depth = 1
-    while depth and (mark := re.compile(r"/\*|\*/").search(text, position)):
-        depth += 1 if mark.group() == "/*" else -1
-        position = mark.end()
-    return len(text) if depth else position
-
-
-def _without_leading_comments(part: str) -> tuple[str, str, int]:
-    """The statement, the block of line comments right above it, and how many characters came before it."""
-    skipped = 0
-    while match := re.compile(r"\s+|--[^\n]*|/\*").match(part, skipped):
-        skipped = _comment_end(part, match.end()) if match.group() == "/*" else match.end()
-    above = re.search(r"(?:^--[^\n]*\n)*\Z", part[:skipped], re.MULTILINE)
-    lines = above.group().splitlines() if above else []
-    return part[skipped:].strip(), " ".join(line[2:].strip() for line in lines), skipped
-
-
 def steps(folder: Path) -> list[Step]:
     """The numbered steps of a folder, in order.
 
-    :raises SqlFileError: for a bad name, a gap, a duplicate, a missing half, a bad header, transaction control
+    :raises SqlFileError: for a bad name, a gap, a duplicate, a missing half, a bad header, transaction control,
+        a directive that can't be followed
     """
     halves: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.glob("*.sql")):
@@ -172,6 +116,11 @@ def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
     _refuse_bad_header(pair["up"], up)
     for half, text in (("up", up), ("down", down)):
         _refuse_transaction_control(pair[half], text)
+        try:
+            if sqldirectives.way(text).kind != "transaction":
+                sqldirectives.refuse_unfit(text, statements(text))
+        except sqldirectives.DirectiveError as error:
+            raise SqlFileError(f"{place(pair[half], error.line)}: {error}") from None
     return Step(name, up, down)
 
 
@@ -186,6 +135,9 @@ def _refuse_bad_header(path: Path, text: str) -> None:
 
 
 def _refuse_transaction_control(path: Path, text: str) -> None:
+    # Most files don't have such a word at any beginning, and needn't be taken apart.
+    if not MAYBE_TRANSACTION.search(text):
+        return
     for statement in statements(text):
         if TRANSACTION_WORDS.match(statement.text):
             raise SqlFileError(f"{place(path, statement.line)}: a step is one transaction already, leave this out")
@@ -244,7 +196,7 @@ def _clauses(text: str, where: str) -> dict[str, str]:
     found: dict[str, str] = {}
     while text:
         match = re.match(r"(using|with\s+check)\s*\(", text)
-        end = _closing(text, match.end()) if match else None
+        end = closing(text, match.end()) if match else None
         if not match or end is None:
             raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
         clause = "using" if match[1] == "using" else "check"
@@ -253,12 +205,3 @@ def _clauses(text: str, where: str) -> dict[str, str]:
         found[clause] = text[match.end() : end].strip()
         text = text[end + 1 :].strip()
     return found
-
-
-def _closing(text: str, position: int) -> int | None:
-    depth = 1
-    for word, start in _tokens(text, position):
-        depth += {"(": 1, ")": -1}.get(word, 0)
-        if not depth:
-            return start
-    return None

@@ -29,6 +29,9 @@ EXTENSIONS = ("pgcrypto", "pg_stat_statements", "pg_trgm")
 @dataclass(frozen=True, kw_only=True)
 class StructureArgs:
     database: pulumi.Input[str]
+    protect: bool = False
+    """Whether a step whose way back loses data stays, unless it is in `allow`."""
+    allow: tuple[str, ...] = ()
 
 
 class Structure(Component):
@@ -58,8 +61,8 @@ class Structure(Component):
             )
             for schema, grants in SCHEMA_GRANTS.items()
         ]
-        platform = self._steps(f"{name}-platform", "sql/platform", None, [*doors, *extensions, closed])
-        self._steps(f"{name}-migrations", "sql/migrations", OWNER, [platform])
+        platform = self._steps(f"{name}-platform", "sql/platform", None, args, [*doors, *extensions, closed])
+        self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
     def _schema(self, name: str, schema: str, owner: str, args: StructureArgs) -> postgresql.Schema:
@@ -88,6 +91,7 @@ class Structure(Component):
         name: str,
         folder: str,
         role: str | None,
+        args: StructureArgs,
         after: list[pulumi.Resource],
     ) -> pg.MigrationSet:
         history = "supabase_migrations.platform_migrations" if folder == "sql/platform" else None
@@ -97,5 +101,7 @@ class Structure(Component):
             role=role,
             history=history,
             steps={step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / folder)},
+            protect=args.protect,
+            allow=args.allow or None,
             opts=self.child(*after),
         )

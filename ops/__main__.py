@@ -102,6 +102,14 @@ def faults(
     raise typer.Exit(rounds_of_faults.run(rounds, seed, only, as_json))
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def migrate(words: Annotated[list[str] | None, typer.Argument(help="up, status, down, check or adopt")] = None) -> None:
+    """Migrate without Pulumi: up, status, down --to N, check, adopt; see `migrate --help`."""
+    from ops import migrate as without_engine
+
+    raise typer.Exit(without_engine.main(words or ["--help"]))
+
+
 def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:

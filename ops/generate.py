@@ -30,9 +30,14 @@ def settings_table() -> str:
     lines = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     for name, entry in keys.items():
         default = entry["default"]
-        shown = f"`{default}`" if isinstance(default, str) and default else "" if default == "" else "see `Pulumi.yaml`"
+        simple = isinstance(default, str | bool) or default == []
+        shown = "" if default == "" else "see `Pulumi.yaml`" if not simple else f"`{_spelled(default)}`"
         lines.append(f"| `database:{name}` | {entry['type']} | {shown} | {entry['description']} |")
     return "\n".join(lines) + "\n"
+
+
+def _spelled(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def resources() -> str:

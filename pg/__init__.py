@@ -103,6 +103,8 @@ class MigrationSet(_Resource):
         steps: Mapping[str, str],
         history: Input[str] | None = None,
         role: Input[str] | None = None,
+        protect: Input[bool] = False,
+        allow: Sequence[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

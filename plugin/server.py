@@ -18,6 +18,7 @@ import grpc
 import grpc.aio
 from google.protobuf import empty_pb2
 
+from plugin.errors import PluginError as PluginError
 from plugin.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from plugin.wire import Properties, decode, encode
 
@@ -25,10 +26,6 @@ PARENT_CHECK_SECONDS = 0.2
 MESSAGE_BYTES = 400 * 1024 * 1024
 
 Change = Literal["add", "delete", "update", "add-replace", "delete-replace", "update-replace"]
-
-
-class PluginError(Exception):
-    """Something the user can act on; its text is the one line that the user reads."""
 
 
 class Unfinished(PluginError):

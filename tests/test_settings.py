@@ -54,8 +54,25 @@ def test_the_keys_are_those_that_pulumi_yaml_declares_each_with_its_meaning():
         assert {"type", "default", "description"} <= entry.keys(), f"{name} says type, default and meaning"
 
 
+@pytest.mark.parametrize("value", ["yes", "True", "1"])
+def test_protection_is_true_or_false_and_nothing_that_looks_like_it(value):
+    assert refused(protectData=value).endswith("; allowed is true or false")
+
+
+@pytest.mark.parametrize("value", ["0003_projects", ["projects"], [3], {"0003_projects": True}])
+def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
+    assert "a list of steps such as 0003_projects" in refused(allowLoss=value)
+
+
+def test_protection_and_its_exceptions_reach_the_settings():
+    found = load(protectData="true", allowLoss=["0003_projects"])
+    assert (found.protect_data, found.allow_loss) == (True, ("0003_projects",))
+    assert found.protection == {"protect": True, "allow": ("0003_projects",)}
+
+
 def test_the_defaults_are_valid():
     found = load()
+    assert (found.protect_data, found.allow_loss) == (False, ())
     assert (found.target, found.url, found.lock_timeout, found.region) == ("local", None, "5s", "us-east-1")
     (audio,) = found.buckets
     assert audio.exported == {

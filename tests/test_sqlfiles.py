@@ -1,8 +1,13 @@
 """What lies in `sql/` is read as psql reads it, and refused with file and line where it breaks the rules."""
 
+import time
+
 import pytest
 
+import sqldirectives
 import sqlfiles
+from bench.steps import write_steps
+from sqldirectives import Way
 from sqlfiles import SqlFileError, Statement, row_policies, statements, steps
 
 HEADER = "-- {number} {words}: why.\n-- Lock: none. Duration: instant.\n-- Down: loses it.\n"
@@ -217,6 +222,106 @@ def test_transaction_control_is_refused_with_its_line(folder, half, statement):
 def test_a_word_that_only_looks_like_it_is_let_through(folder, statement):
     write(folder, "0001_one", up=statement + ";")
     assert len(steps(folder)) == 1
+
+
+# How a half runs.
+
+
+def directed(folder, line: str, text: str, half: str = "up") -> None:
+    write(folder, "0001_one", **{half: f"{line}\n\n{text}"})
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "way"),
+    [
+        ("", "select 1;", Way()),
+        ("-- A comment.", "select 1;", Way()),
+        ("-- Run: outside a transaction.", "vacuum a.b;", Way("outside")),
+        ("-- Run: in batches of 10, pause 50ms.", "delete from a where b limit 10;", Way("batches", 10, 50)),
+    ],
+)
+@pytest.mark.parametrize("half", ["up", "down"])
+def test_each_half_says_in_its_fourth_line_how_it_runs(folder, half, line, text, way):
+    directed(folder, line, text, half)
+    assert sqldirectives.way(getattr(steps(folder)[0], half)) == way
+
+
+WAYS = "the header's line 4 must be empty or read `-- Run: outside a transaction.` or"
+ONLY = "only this runs outside a transaction, the rest is a step of its own"
+UNFIT = {
+    "another word": ("-- Run: later.", "select 1;", 4, WAYS),
+    "no full stop": ("-- Run: outside a transaction", "select 1;", 4, WAYS),
+    "other letters": ("-- run: outside a transaction.", "select 1;", 4, WAYS),
+    "no pause": ("-- Run: in batches of 10.", "select 1;", 4, WAYS),
+    "another unit": ("-- Run: in batches of 10, pause 1s.", "select 1;", 4, WAYS),
+    "an empty batch": ("-- Run: in batches of 0, pause 1ms.", "select 1;", 4, "a batch has 1 to 100000 rows"),
+    "a long pause": ("-- Run: in batches of 9, pause 99999ms.", "select 1;", 4, "a pause at most 60000ms"),
+    "a statement that can't be repeated": (
+        "-- Run: outside a transaction.",
+        "vacuum;\ninsert into a values (1);",
+        7,
+        ONLY,
+    ),
+    "an index that isn't built concurrently": ("-- Run: outside a transaction.", "create index a on b.c (d);", 6, ONLY),
+    "an index without a name": (
+        "-- Run: outside a transaction.",
+        "create index concurrently on b.c (d);",
+        6,
+        "write it",
+    ),
+    "an index without a schema": (
+        "-- Run: outside a transaction.",
+        "create index concurrently a on b (d);",
+        6,
+        "write",
+    ),
+    "nothing outside": ("-- Run: outside a transaction.", "", 4, "nothing stands below"),
+    "two batches": ("-- Run: in batches of 5, pause 1ms.", "select 1;\nselect 2;", 7, "one statement"),
+    "batches that read": ("-- Run: in batches of 5, pause 1ms.", "select 1 limit 5;", 6, "one statement"),
+    "batches without a limit": ("-- Run: in batches of 5, pause 1ms.", "delete from a where b;", 6, "needs `limit 5`"),
+    "another limit": ("-- Run: in batches of 5, pause 1ms.", "delete from a where b limit 50;", 6, "needs `limit 5`"),
+    "batches without an end": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "update a set b = 1 limit 5;",
+        6,
+        "a `where` that",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(UNFIT))
+@pytest.mark.parametrize("half", ["up", "down"])
+def test_a_half_that_cannot_run_as_its_header_says_is_refused_with_its_line(folder, half, name):
+    line, text, number, reason = UNFIT[name]
+    directed(folder, line, text, half)
+    said = refused(folder)
+    assert said.startswith(f"sql/steps/0001_one.{half}.sql:{number}: ")
+    assert reason in said
+
+
+@pytest.mark.parametrize(
+    ("line", "lost"),
+    [
+        ("loses nothing.", None),
+        ("nothing.", None),
+        ("loses no data; fails while a policy uses it.", None),
+        ("loses every project.", "loses every project."),
+        ("drops the table, loses no data.", "drops the table, loses no data."),
+    ],
+)
+def test_the_third_line_of_a_way_back_says_what_it_loses(line, lost):
+    assert sqldirectives.loss(f"-- 0001 a: b.\n-- Lock: none. Duration: none.\n-- Down: {line}\n") == lost
+
+
+def test_a_way_back_without_its_third_line_counts_as_a_loss():
+    assert sqldirectives.loss("drop table a;") is not None
+
+
+def test_a_thousand_steps_are_read_in_a_second(tmp_path):
+    write_steps(tmp_path, 1000)
+    begun = time.process_time()
+    assert len(steps(tmp_path)) == 1000
+    assert time.process_time() - begun < 1
 
 
 # Row policies.

@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
-from psycopg_pool import AsyncConnectionPool
 
-from pgprovider.errors import Unreachable, one_line
-from plugin.server import PluginError
+from pgprovider.errors import Refused, Unreachable, one_line
+from plugin.errors import PluginError
+
+if TYPE_CHECKING:
+    from psycopg_pool import AsyncConnectionPool
 
 APPLICATION = "visual-prompt-builder/pg"
 CONNECTIONS = 4
@@ -65,10 +67,28 @@ class Connections:
             )
         )
 
-    async def _open(self) -> AsyncConnectionPool[Connection]:
+    async def session(self) -> Connection:
+        """A session of its own outside the pool, without a transaction; whoever asks for it closes it.
+
+        :raises Unreachable: where the server doesn't let us in
+        """
+        login = self.login
+        try:
+            return await psycopg.AsyncConnection.connect(**login.parameters, autocommit=True)
+        except psycopg.Error as error:
+            said = " ".join(str(error).split()).rsplit("failed: ", 1)[-1]
+            raise Unreachable(
+                f"database {login.database} on {login.host}:{login.port} as {login.user}: {said}; "
+                "check that the server runs and that the login is right"
+            ) from None
+
+    async def _open(self) -> "AsyncConnectionPool[Connection]":
         async with self._opening:
             if self._pool is None:
                 await self._probe()
+                # Only who needs a pool loads it.
+                from psycopg_pool import AsyncConnectionPool
+
                 pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
                     kwargs=self.login.parameters, configure=self._prepare, min_size=0, max_size=CONNECTIONS, open=False
                 )
@@ -78,15 +98,7 @@ class Connections:
 
     async def _probe(self) -> None:
         """One try outside the pool, which would go on trying with a wrong password and then tell of a timeout."""
-        login = self.login
-        try:
-            connection = await psycopg.AsyncConnection.connect(**login.parameters)
-        except psycopg.Error as error:
-            said = " ".join(str(error).split()).rsplit("failed: ", 1)[-1]
-            raise Unreachable(
-                f"database {login.database} on {login.host}:{login.port} as {login.user}: {said}; "
-                "check that the server runs and that the login is right"
-            ) from None
+        connection = await self.session()
         await connection.close()
 
     @asynccontextmanager
@@ -125,14 +137,25 @@ async def lock(connection: Connection, name: str) -> None:
     await connection.execute(sql.SQL(NOTE).format(lock_name, sql.Literal(name)))
 
 
-async def row(connection: Connection, query: str, parameters: list[Any]) -> dict[str, Any] | None:
+async def row(connection: Connection, query: str | sql.Composed, parameters: list[Any]) -> dict[str, Any] | None:
     """The first row of a query, by column name."""
     rows_found = await rows(connection, query, parameters)
     return rows_found[0] if rows_found else None
 
 
-async def rows(connection: Connection, query: str, parameters: list[Any]) -> list[dict[str, Any]]:
+async def rows(connection: Connection, query: str | sql.Composed, parameters: list[Any]) -> list[dict[str, Any]]:
     """The rows of a query, by column name."""
-    cursor = await connection.execute(query, parameters)
+    cursor = await connection.execute(query.encode() if isinstance(query, str) else query, parameters)
     names = [column.name for column in cursor.description or []]
     return [dict(zip(names, values, strict=True)) for values in await cursor.fetchall()]
+
+
+def qualified(name: str) -> tuple[str, str]:
+    """Schema and name of `schema.name`.
+
+    :raises Refused: where there is no dot
+    """
+    schema, dot, rest = name.partition(".")
+    if not dot or not schema or not rest:
+        raise Refused(f"'{name}' must be written with its schema, as in public.{name}")
+    return schema, rest

@@ -4,18 +4,20 @@ PluginError
 ├── NotConnected      the server isn't known yet
 ├── Unreachable       the server doesn't answer, or refuses the login
 ├── StatementFailed   PostgreSQL refused a statement
+│   └── LockRefused   … since another session held a lock; another try can help
 └── Refused           we refuse, before anything is touched
 """
 
 import psycopg
 
-from plugin.server import PluginError
+from plugin.errors import PluginError
 
 HINTS = {
     "42501": "the login lacks the right; run with the login that owns the object",
     "55P03": "another session held the lock too long; run again when it is done",
     "57014": "the statement took longer than its limit",
     "53100": "the server's disk is full; free some space and run again",
+    "25001": "give the step the header line `-- Run: outside a transaction.`",
     "2BP01": "something still depends on it; remove that first",
 }
 
@@ -33,6 +35,10 @@ class Unreachable(PluginError):
 
 class StatementFailed(PluginError):
     """PostgreSQL refused a statement"""
+
+
+class LockRefused(StatementFailed):
+    """another session held a lock too long"""
 
 
 class Refused(PluginError):

@@ -128,6 +128,19 @@ def test_steps_are_those_of_the_folders(program):
         assert found.inputs["steps"] == {step.name: step.checksum for step in steps}
 
 
+def test_the_command_without_the_engine_runs_what_the_program_declares(program):
+    usual = "supabase_migrations.schema_migrations"
+    declared = {
+        sqlfiles.StepFolder(found.inputs["folder"], found.inputs.get("history") or usual, found.inputs.get("role"))
+        for found in program.of_type("pg:index:MigrationSet")
+    }
+    assert declared == set(sqlfiles.STEP_FOLDERS)
+
+
+def test_steps_may_go_back_on_dev_whatever_they_lose(program):
+    assert [found.inputs["protect"] for found in program.of_type("pg:index:MigrationSet")] == [False, False]
+
+
 def test_the_object_bucket_is_private_encrypted_versioned_and_tls_only(program):
     block = program.resources["storage-objects-private"].inputs
     switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from tests.provider.engine import Engine, World, login_of
+from tests.provider.folders import Folder, make_folder
 from tests.sql import provision
 
 TABLES = """
@@ -107,6 +109,25 @@ def _world(template: Template, superuser: bool) -> Iterator[World]:
             connection.execute(f"drop owned by {names['reader']}, {names['writer']}".encode())
             if connection.execute(f"select 1 from pg_roles where rolname = '{names['made']}'".encode()).fetchall():
                 connection.execute(f"drop owned by {names['made']}; drop role {names['made']}".encode())
+
+
+@pytest.fixture
+def folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """An empty folder of steps; with both logins."""
+    return make_folder(world, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def plain_folder(plain_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """The same as superuser only, for what doesn't depend on rights."""
+    return make_folder(plain_world, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def second_session(provider_template: Template) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """The app, or somebody with psql: holds locks while steps run."""
+    with psycopg.connect(provider_template.database.url, autocommit=True, application_name="app") as connection:
+        yield connection
 
 
 @pytest.fixture

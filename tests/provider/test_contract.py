@@ -267,8 +267,9 @@ def test_every_compared_property_has_a_change_by_hand():
         for name, subject in SUBJECTS.items():
             if kind.token == f"pg:index:{name.split()[0]}":
                 covered |= set(subject.by_hand)
-        # These say where and as whom steps run; nothing on a server can change them.
-        assert changeable - covered <= ({"history", "role"} if kind.token == "pg:index:MigrationSet" else set())
+        # These say where, as whom and under which conditions steps run; nothing on a server can change them.
+        of_steps = {"history", "role", "protect", "allow"}
+        assert changeable - covered <= (of_steps if kind.token == "pg:index:MigrationSet" else set())
 
 
 @EVERY

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pgprovider.connection import Connection, Connections, lock
+from pgprovider.connection import qualified as qualified
 from pgprovider.errors import NotConnected, Refused
 from plugin.server import CheckFailure, Context, Diff, Kind, Resource
 from plugin.wire import UNKNOWN, has_unknown
@@ -247,14 +248,3 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(str(item) for item in value) + "]"
     return f"'{value}'" if isinstance(value, str) else str(value)
-
-
-def qualified(name: str) -> tuple[str, str]:
-    """Schema and name of `schema.name`.
-
-    :raises Refused: where there is no dot
-    """
-    schema, dot, rest = name.partition(".")
-    if not dot or not schema or not rest:
-        raise Refused(f"'{name}' must be written with its schema, as in public.{name}")
-    return schema, rest

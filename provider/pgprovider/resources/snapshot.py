@@ -13,8 +13,8 @@ from pgprovider.connection import Connection, lock
 from pgprovider.differences import Change
 from pgprovider.errors import Refused
 from pgprovider.resources.base import Field, ObjectKind
-from pgprovider.resources.migrations import DATABASE_IDENTITY
 from pgprovider.snapshots import Difference, Header
+from pgprovider.steps.history import IDENTITY
 from plugin.server import Context, Diff, Resource, Unfinished
 from plugin.wire import UNKNOWN
 
@@ -243,6 +243,6 @@ async def _honest(connection: Connection, name: str, header: Header, expected: s
 
 
 async def _identity(connection: Connection) -> str:
-    found = await sessions.row(connection, DATABASE_IDENTITY, [])
+    found = await sessions.row(connection, IDENTITY, [])
     assert found is not None
     return str(found["identity"])

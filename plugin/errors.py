@@ -1,0 +1,5 @@
+"""The one error of all plugins, in a module that loads nothing else."""
+
+
+class PluginError(Exception):
+    """Something the user can act on; its text is the one line that the user reads."""

@@ -1,0 +1,174 @@
+"""Statements that PostgreSQL doesn't run in a transaction: one by one, each noted, each fit to be met half done."""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+import sqldirectives
+import sqlfiles
+from pgprovider.connection import Connection, row, rows
+from pgprovider.errors import Refused
+from pgprovider.steps import locks
+from pgprovider.steps.history import History
+from pgprovider.steps.locks import Tell, Watch
+from pgprovider.steps.send import Failed, Piece, acting, reworded, send, settled
+from sqltext import Statement, digest
+
+if TYPE_CHECKING:
+    from pgprovider.steps.runner import Work
+
+INDEX = """select i.indisvalid and i.indisready as valid, i.indisunique as unique,
+                  pg_catalog.pg_get_indexdef(i.indexrelid) as definition,
+                  pg_catalog.format('%%I.%%I', n.nspname, t.relname) as table
+             from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+             join pg_catalog.pg_class t on t.oid = i.indrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where n.nspname = %s and c.relname = %s"""
+# What a killed `reindex concurrently` leaves beside an index; valid ones are what it replaced.
+REINDEXED = """select n.nspname as schema, c.relname as name
+                 from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+                 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'"""
+# By code, what a statement says that was done before and not noted.
+DONE_BEFORE = {"42704": r"drop\s+index", "42710": r"alter\s+type"}
+PROBED = """select pg_catalog.pg_get_indexdef(indexrelid) as definition
+              from pg_catalog.pg_index where indrelid = %s::pg_catalog.regclass"""
+PROBE = sql.Identifier("pg_temp", "visual_prompt_builder_probe")
+
+
+@dataclass(frozen=True)
+class Build:
+    """The parts of a `create index concurrently`."""
+
+    unique: bool
+    schema: str
+    table: str
+    name: str
+    rest: str
+
+
+async def run(
+    connection: Connection, history: History, work: "Work", role: str | None, watch: Watch, tell: Tell
+) -> None:
+    """Run the statements of a half that aren't noted as done."""
+    found = sqlfiles.statements(work.text)
+    noted = await history.under_way(connection, work.step, work.half)
+    for number, statement in enumerate(found, start=1):
+        key = digest(f"{[each.text for each in found[:number]].count(statement.text)} {statement.text}")
+        if noted.get(key):
+            continue
+        doing = f"{work.doing}: statement {number} of {len(found)}"
+        if len(found) > 1:
+            await tell.status(doing)
+        await history.note(connection, work.step, work.half, key, False)
+        one = _One(connection, work, statement, role, watch, tell, doing, begun=key in noted)
+        await locks.patiently(one.run, doing, watch, tell)
+        await history.note(connection, work.step, work.half, key, True)
+
+
+@dataclass(frozen=True)
+class _One:
+    """One statement, which may have been begun before."""
+
+    connection: Connection
+    work: "Work"
+    statement: Statement
+    role: str | None
+    watch: Watch
+    tell: Tell
+    doing: str
+    begun: bool
+
+    async def run(self) -> None:
+        # None of these statements stands in front of traffic while it waits, so it may wait long.
+        await self._settle(locks.LIMITS.step)
+        try:
+            build = _build(self.statement.text)
+            if build and await self._is_built(build):
+                return
+            if re.match(r"reindex\b", self.statement.text, re.IGNORECASE) and self.begun:
+                await self._drop_reindexed()
+            await self._send(self.statement.text)
+        finally:
+            if not self.connection.closed:
+                await self._settle(locks.LIMITS.once)
+
+    async def _settle(self, seconds: float) -> None:
+        await self.connection.execute(settled(self.connection, seconds).encode())
+
+    async def _send(self, text: str) -> None:
+        work = self.work
+        await self.connection.execute(acting(self.connection, self.role, local=False).encode())
+        try:
+            piece = Piece(work.step, work.path, text, self.statement.line)
+            await send(self.connection, piece, self.watch, self.doing)
+        except Failed as failure:
+            before = DONE_BEFORE.get(failure.code)
+            if self.begun and before and re.match(before, text, re.IGNORECASE):
+                return
+            raise reworded(failure, "the statements before it are kept, the next run goes on with it") from None
+
+    async def _is_built(self, build: Build) -> bool:
+        """Whether the index is there as it is to be; an invalid one is what a failed build has left, and is dropped."""
+        found = await row(self.connection, INDEX, [build.schema, build.name])
+        if found is None:
+            return False
+        name = f"{build.schema}.{build.name}"
+        where = f"step {self.work.step}: index {name} is there already"
+        wanted = await self._definition(build)
+        if (found["unique"], _essence(found["definition"])) != (build.unique, wanted) or found["table"] != (
+            await self._quoted(build)
+        ):
+            raise Refused(
+                f"{where} with another definition, {self.work.path}:{self.statement.line}; drop it or name this one "
+                "differently"
+            )
+        if found["valid"]:
+            return True
+        await self.tell.info(f"{where} and invalid, left by a build that failed; it is dropped and built again")
+        await self._drop(build.schema, build.name)
+        return False
+
+    async def _drop_reindexed(self) -> None:
+        for entry in await rows(self.connection, REINDEXED, []):
+            await self._drop(entry["schema"], entry["name"])
+
+    async def _drop(self, schema: str, name: str) -> None:
+        statement = sql.SQL("drop index concurrently if exists {}").format(sql.Identifier(schema, name))
+        await self._send(statement.as_string(self.connection))
+        await self._settle(locks.LIMITS.step)
+
+    async def _quoted(self, build: Build) -> str:
+        found = await row(self.connection, "select pg_catalog.format('%%I.%%I', %s::text, %s::text) as name",
+                          [build.schema, build.table])  # fmt: skip
+        assert found is not None
+        return str(found["name"])
+
+    async def _definition(self, build: Build) -> str:
+        """How PostgreSQL would spell the index: it is made on an empty copy of the table, and taken back."""
+        async with self.connection.transaction(force_rollback=True):
+            table = sql.Identifier(build.schema, build.table)
+            await self.connection.execute(sql.SQL("create temporary table {} (like {})").format(PROBE, table))
+            text = f"create {'unique ' if build.unique else ''}index visual_prompt_builder_probe_idx on "
+            await self.connection.execute((text + PROBE.as_string(self.connection) + " " + build.rest).encode())
+            found = await row(self.connection, PROBED, [PROBE.as_string(self.connection)])
+            assert found is not None
+            return _essence(found["definition"])
+
+
+def _essence(definition: str) -> str:
+    """What stays of an index's definition without its name and its table."""
+    return definition.partition(" USING ")[2]
+
+
+def _build(text: str) -> Build | None:
+    match = sqldirectives.BUILD.fullmatch(text)
+    if not match:
+        return None
+    schema, table, name = (_folded(match[part]) for part in ("schema", "table", "name"))
+    return Build(bool(match["unique"]), schema, table, name, match["rest"])
+
+
+def _folded(name: str) -> str:
+    return name[1:-1] if name.startswith('"') else name.lower()

@@ -1,0 +1,145 @@
+"""What is to run, in which order, and what is refused before anything runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqldirectives
+import sqlfiles
+from pgprovider.errors import Refused
+from pgprovider.steps.history import Recorded
+from sqltext import digest
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run is asked for: the steps of a folder, name to checksum, and under which conditions."""
+
+    folder: str
+    history: str
+    steps: Mapping[str, str]
+    role: str | None = None
+    protect: bool = False
+    allow: frozenset[str] = frozenset()
+    leave: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
+    """How a step is allowed to lose its data."""
+
+    @property
+    def label(self) -> str:
+        return f"migrations {self.folder}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps to roll back, newest first, and those to apply; `noted` ran before, and only their rows are missing."""
+
+    back: list[str] = field(default_factory=list)
+    forward: list[str] = field(default_factory=list)
+    noted: frozenset[str] = frozenset()
+
+
+def up_half(checksum: str) -> str:
+    """What a checksum says of the up half."""
+    return checksum.partition(".")[0]
+
+
+def edited(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """The applied steps whose up halves aren't what they were."""
+    return [
+        f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text back "
+        "and write the change as a new step"
+        for name, checksum in wanted.items()
+        if applied.get(name) and up_half(applied[name]) != up_half(checksum)
+    ]
+
+
+def refuse_misplaced(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """What may not happen to steps that are applied: edited up halves, and newcomers between them."""
+    newest = max((name for name in applied if name in wanted), default="")
+    refused = edited(folder, applied, wanted) + [
+        f"{folder}/{name}.up.sql:1: is new but comes before {newest}, which is applied; give it the next number"
+        for name in wanted
+        if name not in applied and name < newest
+    ]
+    if refused:
+        raise Refused("; ".join(refused))
+
+
+def refuse_strangers(order: Order, recorded: Mapping[str, str | None], known: Mapping[str, str]) -> None:
+    """Steps in the history that nobody here knows, or knows with another text."""
+    for name, checksum in recorded.items():
+        if name in known:
+            continue
+        if name not in order.steps:
+            raise Refused(
+                f"{order.label}: {order.history} has {name}, which is neither in this checkout nor applied by this "
+                "stack; check out the commit that has it"
+            )
+        if checksum and up_half(checksum) != up_half(order.steps[name]):
+            raise Refused(
+                f"{order.label}: {name}.up.sql:1 differs from what {order.history} says was applied; "
+                "put the old text back"
+            )
+
+
+def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
+    """What has to be done where `recorded` is what the database has and `known` what this stack has applied there.
+
+    :raises Refused: where something stands in the way
+    """
+    # Rolled back by a run that ended before the engine could note it.
+    known = {name: checksum for name, checksum in known.items() if name not in recorded.rolled_back}
+    refuse_strangers(order, recorded.steps, known)
+    refuse_misplaced(order.folder, {**known, **dict.fromkeys(recorded.steps, "")}, order.steps)
+    back = sorted((recorded.steps.keys() | known.keys()) - order.steps.keys(), reverse=True)
+    for name in back:
+        if name not in recorded.steps:
+            raise Refused(
+                f"step {name}: its history row is gone and with it the way back; put the step's files back, run "
+                "`pulumi up --refresh` to restore the row, then remove them again"
+            )
+    forward = [name for name in sorted(order.steps) if recorded.steps.get(name) != order.steps[name]]
+    noted = frozenset(name for name in forward if name in recorded.steps or name in known)
+    return Plan(back, forward, noted)
+
+
+def refuse_changed_downs(
+    order: Order, plan: Plan, downs: Mapping[str, str | None], known: Mapping[str, str]
+) -> dict[str, str]:
+    """The down halves to run: those that were recorded, if they are the ones that this stack applied."""
+    found: dict[str, str] = {}
+    for name in plan.back:
+        down, checksum = downs.get(name), known.get(name)
+        if down is None or (checksum and digest(down) != checksum.partition(".")[2]):
+            raise Refused(f"step {name}: the down half in {order.history} isn't the one this stack applied")
+        found[name] = down
+    return found
+
+
+def refuse_losses(order: Order, downs: Mapping[str, str | None]) -> None:
+    """Ways back that lose data, where the environment protects it."""
+    if not order.protect:
+        return
+    for name, down in downs.items():
+        lost = sqldirectives.loss(down or "")
+        if lost and name not in order.allow:
+            raise Refused(
+                f"step {name}: this environment protects its data and the way back doesn't: '{lost}'; put its files "
+                f"back, or allow it once: {order.leave.format(number=len(order.allow), step=name)}"
+            )
+
+
+def read_steps(order: Order) -> dict[str, sqlfiles.Step]:
+    """The steps of the checkout, read once for a whole run."""
+    return {step.name: step for step in sqlfiles.steps(Path(sqlfiles.CHECKOUT) / order.folder)}
+
+
+def refuse_changed_files(order: Order, plan: Plan, steps: Mapping[str, sqlfiles.Step]) -> list[sqlfiles.Step]:
+    """The steps to apply, each as the run was asked for."""
+    found = []
+    for name in plan.forward:
+        step = steps.get(name)
+        if step is None or step.checksum != order.steps[name]:
+            raise Refused(f"{order.folder}/{name}.up.sql changed while the update was running; run again")
+        found.append(step)
+    return found

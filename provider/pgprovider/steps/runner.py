@@ -1,0 +1,235 @@
+"""The steps of a folder, run on a session of their own: in transactions, outside of them, in batches.
+
+A step and its history row are one transaction. Where nothing of the set is in use yet or any more (an empty history, or
+all of it going), many quick steps share one: `docs/decisions/0008-how-steps-run.md`.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+import psycopg
+
+import sqldirectives
+import sqlfiles
+from pgprovider.connection import Connection, lock
+from pgprovider.errors import CUT_OFF, StatementFailed, one_line
+from pgprovider.steps import batches, locks, outside, plan
+from pgprovider.steps.history import History, Recorded
+from pgprovider.steps.locks import Tell, Watch
+from pgprovider.steps.send import Piece, acting, send, settled
+
+Session = Callable[[], Awaitable[Connection]]
+TOGETHER = 100
+TOGETHER_SECONDS = 0.5
+MESSAGE = 20
+STATUS_SECONDS = 0.1
+# Up to so many steps each has its own status line and its own transaction.
+STATUS_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Work:
+    """One half of one step that is to run; without text it is only noted."""
+
+    step: str
+    half: str
+    text: str
+    path: str
+    doing: str
+    files: sqlfiles.Step | None = None
+
+    @property
+    def way(self) -> sqldirectives.Way:
+        return sqldirectives.way(self.text)
+
+
+class Runner:
+    """One run: a session, its watch, the history."""
+
+    def __init__(self, connection: Connection, watch: Watch, tell: Tell, order: plan.Order) -> None:
+        self.connection, self.watch, self.tell, self.order = connection, watch, tell, order
+        self.history = History(order.history)
+        self._told = 0.0
+        self._quiet = False
+
+    async def run(self, known: Callable[[Recorded], Mapping[str, str]]) -> Recorded:
+        """Bring the database to the order; `known` says what this stack has applied in the database that was found."""
+        recorded = await self.history.read(self.connection)
+        mine = known(recorded)
+        todo = plan.make(self.order, recorded, mine)
+        downs: dict[str, str] = {}
+        if todo.back:
+            found = await self.history.downs(self.connection, todo.back)
+            downs = plan.refuse_changed_downs(self.order, todo, found, mine)
+            plan.refuse_losses(self.order, downs)
+        steps = plan.read_steps(self.order) if todo.forward else {}
+        forward = plan.refuse_changed_files(self.order, todo, steps)
+        await self.history.make(self.connection)
+        await self._tell_begun(todo)
+        await self._settle()
+        back = self._backward(todo, downs)
+        await self._all(back, together=len(todo.back) == len(recorded.steps))
+        await self._all(self._forward(todo, forward), together=not recorded.steps)
+        return recorded
+
+    async def _tell_begun(self, todo: plan.Plan) -> None:
+        numbers = {name.partition("_")[0] for name in todo.forward}
+        for version in sorted(await self.history.begun(self.connection) - numbers):
+            await self.tell.info(
+                f"{self.order.label}: step {version} was begun outside a transaction and then left the checkout; "
+                "what it made until then is still there"
+            )
+
+    def _backward(self, todo: plan.Plan, downs: Mapping[str, str]) -> list[Work]:
+        return [
+            Work(
+                name,
+                "down",
+                downs[name],
+                f"{self.order.folder}/{name}.down.sql",
+                f"rolling back {name} ({number} of {len(todo.back)})",
+            )
+            for number, name in enumerate(todo.back, start=1)
+        ]
+
+    def _forward(self, todo: plan.Plan, steps: Sequence[sqlfiles.Step]) -> list[Work]:
+        numbers = {name: number for number, name in enumerate(sorted(self.order.steps), start=1)}
+        return [
+            Work(
+                step.name,
+                "up",
+                "" if step.name in todo.noted else step.up,
+                f"{self.order.folder}/{step.name}.up.sql",
+                f"applying {step.name} ({numbers[step.name]} of {len(numbers)})",
+                step,
+            )
+            for step in steps
+        ]
+
+    async def _all(self, work: Sequence[Work], together: bool) -> None:
+        self._quiet = len(work) > STATUS_STEPS
+        together = together and self._quiet
+        position = 0
+        while position < len(work):
+            first = work[position]
+            most = _transactions(work[position:]) if together else 1
+            if first.way.kind == "transaction":
+                few = partial(self._few, work[position : position + most])
+                position += await locks.patiently(few, first.doing, self.watch, self.tell)
+            else:
+                await self._in_parts(first)
+                position += 1
+
+    async def _few(self, work: Sequence[Work], one_message: bool = True) -> int:
+        """Run steps in one transaction for a moment; how many are done and kept, the first one at least."""
+        begun, done = time.monotonic(), 0
+        at_once = MESSAGE if one_message and len(work) > 1 else 1
+        try:
+            await self.connection.execute("begin")
+            # The schema snapshot tells a run that was cut off from a change by hand by this note.
+            await lock(self.connection, f"steps {self.order.folder}")
+            while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
+                items = work[done : done + at_once]
+                await self._halves(items)
+                done += len(items)
+            await self._note(work[:done])
+            await self.connection.execute("commit")
+            return done
+        except (psycopg.Error, StatementFailed) as error:
+            await self._undo()
+            if not self.connection.closed and at_once > 1:
+                return await self._few(work, one_message=False)
+            if self.connection.closed or len(work) == 1 or done == 0:
+                raise _one_line(error, work[min(done, len(work) - 1)]) from None
+        # Those before it are run again and kept; what failed is met alone, and tells why. All passed but the end: one.
+        return await self._few(work[: done if done < len(work) else 1], one_message=False)
+
+    async def _halves(self, work: Sequence[Work]) -> None:
+        """Send some halves in one message; if one fails, which one isn't known."""
+        await self._status(work[0])
+        pieces = [self._piece(item) for item in work if item.text]
+        if not pieces:
+            return
+        piece = pieces[0] if len(pieces) == 1 else replace(pieces[0], text=";".join(each.message for each in pieces))
+        try:
+            await send(self.connection, piece, self.watch, work[0].doing)
+        except StatementFailed:
+            if len(pieces) > 1 and self.connection.closed:
+                raise StatementFailed(f"steps {work[0].step} to {work[-1].step}: {CUT_OFF}") from None
+            raise
+        if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.INTRANS:
+            raise StatementFailed(
+                f"step {piece.step}: {piece.path} ended the transaction it runs in; leave out commit and rollback"
+            )
+
+    def _piece(self, work: Work) -> Piece:
+        before = acting(self.connection, self.order.role, local=True)
+        return Piece(work.step, work.path, work.text, before=before, after=settled(self.connection, locks.LIMITS.once))
+
+    async def _in_parts(self, work: Work) -> None:
+        await self._status(work)
+        try:
+            how = batches.run if work.way.kind == "batches" else outside.run
+            await how(self.connection, self.history, work, self.order.role, self.watch, self.tell)
+            await self._settle()
+            async with self.connection.transaction():
+                await self._note([work])
+        except psycopg.Error as error:
+            raise _one_line(error, work) from None
+        finally:
+            if not self.connection.closed:
+                await self._undo()
+
+    async def _note(self, work: Sequence[Work]) -> None:
+        applied = [item.files for item in work if item.files]
+        gone = [item.step for item in work if not item.files]
+        if applied:
+            await self.history.record(self.connection, applied)
+        if gone:
+            await self.history.forget(self.connection, gone)
+
+    async def _undo(self) -> None:
+        with suppress(psycopg.Error):
+            if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                await self.connection.execute("rollback")
+            await self._settle()
+
+    async def _settle(self) -> None:
+        await self.connection.execute(settled(self.connection, locks.LIMITS.once).encode())
+
+    async def _status(self, work: Work) -> None:
+        if not self._quiet or time.monotonic() - self._told > STATUS_SECONDS:
+            self._told = time.monotonic()
+            await self.tell.status(work.doing)
+
+
+def _transactions(work: Sequence[Work]) -> int:
+    """How many steps from the first on run in a transaction, as far as one may hold."""
+    count = 0
+    for item in work[:TOGETHER]:
+        if item.way.kind != "transaction":
+            break
+        count += 1
+    return max(count, 1)
+
+
+def _one_line(error: Exception, work: Work) -> Exception:
+    return one_line(error, f"step {work.step}", work.path) if isinstance(error, psycopg.Error) else error
+
+
+@asynccontextmanager
+async def running(session: Session, tell: Tell, order: plan.Order) -> AsyncIterator[Runner]:
+    """A runner for one order, alone in its database as long as it lasts."""
+    connection = await session()
+    try:
+        await connection.execute("set search_path = ''; set client_min_messages = warning")
+        async with locks.alone(connection, order.label, tell):
+            async with Watch(session, connection.info.backend_pid, tell).watching() as watch:
+                yield Runner(connection, watch, tell, order)
+    except psycopg.Error as error:
+        raise one_line(error, order.label) from None
+    finally:
+        await connection.close()

@@ -1,0 +1,231 @@
+"""`python -m ops migrate`: the same core without the engine; rehearsals on a scratch database; adoption."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from pgprovider.steps.history import DEFAULT
+
+import sqlfiles
+from bench.steps import write_steps
+from ops import migrate
+from tests.provider.folders import HISTORY, Folder
+from tests.sql import provision
+
+
+@dataclass
+class Command:
+    """The command on the folder's database, in this process."""
+
+    folder: Folder
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str, status: int = 0, url: str | None = None) -> Any:
+        """Its answer, or the line that says what stands in its way."""
+        common = ["--url", url or self.folder.world.database.url, "--folder", "sql/steps", "--json", "--quiet"]
+        self.capture.readouterr()
+        found = migrate.main([*words, *common])
+        written = self.capture.readouterr()
+        assert found == status, written
+        if status == 1 and not written.out:
+            assert written.err.count("\n") == 1, "one line"
+            return json.loads(written.err)["error"]
+        return json.loads(written.out)
+
+
+@pytest.fixture
+def command(plain_folder: Folder, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Three steps, and the command."""
+    for name in ("0001_first", "0002_second", "0003_third"):
+        plain_folder.table(name)
+    return Command(plain_folder, capsys)
+
+
+def test_up_status_and_down_are_what_the_engine_would_do(command):
+    folder = command.folder
+    assert command("status", status=2)["sql/steps"]["pending"] == ["0001_first", "0002_second", "0003_third"]
+    assert command("up") == {"applied": {"sql/steps": ["0001_first", "0002_second", "0003_third"]}}
+    assert command("status")["sql/steps"]["pending"] == []
+    assert command("up") == {"applied": {"sql/steps": []}}
+    thing = folder.up()
+    assert folder.engine.diff(folder.refreshed(thing), folder.declared()) == [], "the engine adopts what it did"
+    assert command("down", "--to", "1", "--lose") == {"rolled back": {"sql/steps": ["0003_third", "0002_second"]}}
+    assert folder.tables() == ["first"]
+    assert folder.recorded() == ["0001"]
+
+
+def test_down_loses_data_only_when_told_to(command):
+    command("up")
+    said = command("down", "--to", "2", status=1)
+    assert said.startswith("step 0003_third: this environment protects its data and the way back doesn't: 'loses it.'")
+    assert said.endswith("or allow it once: --allow 0003_third")
+    assert command("down", "--to", "2", "--allow", "0003_third")["rolled back"]["sql/steps"] == ["0003_third"]
+
+
+def test_a_failure_is_one_line_and_status_one(command):
+    command.folder.write("0002_second", "select 1 / 0;")
+    assert "division by zero (22012), sql/steps/0002_second.up.sql:4" in command("up", status=1)
+    command.folder.remove("0001_first")
+    assert command("up", status=1) == "sql/steps: step 0001 is missing before 0002_second"
+    assert "check that the server runs" in command("status", status=1, url="postgresql://a:b@127.0.0.1:1/c")
+    assert "--url must be postgresql://" in command("status", status=1, url="mysql://a/b")
+
+
+def test_it_starts_without_pulumi_grpc_and_a_pool():
+    code = "import sys, ops.migrate; print(sorted({'pulumi', 'grpc', 'psycopg_pool', 'typer'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=provision.SQL.parent, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_many_steps_of_a_first_run_share_transactions_and_a_failure_still_names_its_step(command):
+    folder = command.folder
+    for path in folder.path.iterdir():
+        path.unlink()
+    write_steps(folder.path, 120)
+    path = folder.path / "0087_columns_17.up.sql"
+    good = path.read_text()
+    path.write_text(good.replace("(parent_id);", "(nowhere);"))
+    said = command("up", status=1)
+    assert said.startswith(
+        'step 0087_columns_17: column "nowhere" does not exist (42703), sql/steps/0087_columns_17.up'
+    )
+    assert folder.recorded() == [f"{number:04}" for number in range(1, 87)], "those before it are kept"
+    path.write_text(good)
+    command("up")
+    assert len(folder.recorded()) == 120
+    shared = folder.world.sql(f"select count(*), count(distinct applied_at) from {HISTORY} where version < '0080'")
+    assert shared[0][1] < shared[0][0] / 4, "many in one transaction"
+    alone = folder.world.sql(f"select count(*), count(distinct applied_at) from {HISTORY} where version > '0086'")
+    assert alone[0][0] == alone[0][1], "once something is there, each in its own"
+    command("down", "--to", "0", "--lose")
+    assert folder.tables() == []
+
+
+# Check.
+
+
+def test_steps_whose_ways_back_are_whole_pass_the_check_and_leave_nothing(command):
+    databases = "select count(*) from pg_database"
+    before = command.folder.world.sql(databases)
+    assert command("check") == {"checked": {"sql/steps": 3}}
+    assert command.folder.world.sql(databases) == before
+    assert command.folder.tables() == []
+
+
+LEFT = {
+    "an index": ("create index i on public.notes_too (id);", "select 1;", "leaves index public.i"),
+    "a function": (
+        "create function public.f() returns int language sql return 1;",
+        "select 1;",
+        "leaves function public.f()",
+    ),
+    "a default": (
+        "alter table public.notes_too alter id set default 1;",
+        "select 1;",
+        "leaves column public.notes_too.id changed",
+    ),
+    "row security": (
+        "alter table public.notes_too enable row level security;",
+        "select 1;",
+        "leaves table public.notes_too changed",
+    ),
+    "a type": ("create type public.e as enum ('a');", "select 1;", "leaves type public.e"),
+    "a trigger": (
+        "create trigger t before update on public.notes_too for each row "
+        "execute function suppress_redundant_updates_trigger();",
+        "select 1;",
+        "leaves trigger public.notes_too.t",
+    ),
+    "a policy": (
+        "create policy p on public.notes_too using (true);",
+        "select 1;",
+        "leaves row policy public.notes_too.p",
+    ),
+    "a grant": ("grant select on public.notes_too to public;", "select 1;", "leaves grants on public.notes_too"),
+    "a comment": ("comment on table public.notes_too is 'x';", "select 1;", "leaves table public.notes_too changed"),
+    "too little": ("select 1;", "drop table public.notes_too;", "takes away column public.notes_too.id, constraint"),
+}
+
+
+@pytest.mark.parametrize("what", list(LEFT))
+def test_what_a_way_back_leaves_is_named_with_its_step_and_file(command, what):
+    up, down, named = LEFT[what]
+    command.folder.table("0004_notes_too")
+    command.folder.write("0005_leaves", up, down)
+    said = command("check", status=1)
+    assert said.startswith(f"step 0005_leaves: its down half {named.partition(', ')[0]}")
+    assert said.endswith(", sql/steps/0005_leaves.down.sql:1")
+
+
+def test_a_step_that_cannot_run_again_is_named(command):
+    command.folder.write(
+        "0004_role", "create schema again;", "alter schema again rename to hidden; drop schema hidden;"
+    )
+    command("check")
+    command.folder.write("0005_once", "create table public.t (id serial);", "alter table public.t rename to u;")
+    assert "0005_once: its down half" in command("check", status=1)
+
+
+# Adoption.
+
+
+@pytest.fixture
+def made_by_hand(command: Command) -> Command:
+    """The objects of the first two steps, in the database and in no history."""
+    command.folder.world.sql("create table public.first (id int primary key)")
+    command.folder.world.sql("create table public.second (id int primary key)")
+    return command
+
+
+def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest_is_run(made_by_hand):
+    folder = made_by_hand.folder
+    folder.world.sql("insert into public.first values (7)")
+    assert made_by_hand("adopt") == {"to adopt": {"sql/steps": ["0001_first", "0002_second"]}, "differences": []}
+    assert made_by_hand("status", status=2)["sql/steps"]["applied"] == [], "a report alone"
+    made_by_hand("adopt", "--write")
+    thing = folder.up()
+    assert folder.tables() == ["first", "second", "third"]
+    assert folder.world.sql("select id from public.first") == [(7,)]
+    assert folder.engine.diff(folder.refreshed(thing), folder.declared()) == []
+    folder.engine.delete(thing)
+    assert folder.tables() == []
+
+
+def test_a_run_that_meets_objects_made_by_hand_says_what_to_do(made_by_hand):
+    assert made_by_hand("up", status=1).endswith("`python -m ops migrate adopt` records the step")
+
+
+def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(made_by_hand):
+    made_by_hand.folder.world.sql("alter table public.second alter id type bigint")
+    assert made_by_hand("adopt")["to adopt"] == {"sql/steps": ["0001_first"]}
+    answer = made_by_hand("adopt", "--through", "2", "--write", status=1)
+    assert [line.partition(",")[0] for line in answer["differences"]] == [
+        "column public.second.id is 'bigint not null'"
+    ]
+    assert "by the steps up to 0002_second it would be 'integer not null'" in answer["differences"][0]
+    answer = made_by_hand("adopt", "--through", "3", "--write", status=1)
+    assert "table public.third isn't there, which the steps up to 0003_third make" in answer["differences"]
+    assert made_by_hand.folder.world.sql(f"select to_regclass('{DEFAULT}')") == [(None,)]
+
+
+def test_a_database_without_history_of_the_real_steps_is_adopted_whole(database, capsys):
+    """All of `sql/`, put there by psql, without a row of history."""
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        provision.prepare(connection)
+        provision.migrate_up(connection)
+        provision.apply_policies(connection)
+    assert migrate.main(["adopt", "--write", "--json", "--url", database.url]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    every = {each.folder: [step.name for step in provision.steps(each.folder[4:])] for each in sqlfiles.STEP_FOLDERS}
+    assert answer == {"adopted": every, "differences": []}
+    assert migrate.main(["status", "--url", database.url]) == 0
+
+
+def test_the_real_steps_pass_the_check(database):
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        provision.prepare(connection)
+    assert migrate.main(["check", "--url", database.url, "--quiet"]) == 0

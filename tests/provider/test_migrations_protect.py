@@ -1,0 +1,55 @@
+"""A step whose way back loses data stays where data is protected, until it is allowed by name."""
+
+import pytest
+
+from tests.provider.engine import Refusal
+from tests.provider.folders import Folder, one_line
+
+
+@pytest.fixture
+def two(folder: Folder) -> Folder:
+    """A step that loses data on its way back, and one above it that doesn't."""
+    folder.write("0001_table", "create table public.first (id int);", "drop table public.first;", "loses every first.")
+    folder.write("0002_view", "create view public.v as select 1 as one;", "drop view public.v;", "loses nothing.")
+    return folder
+
+
+def test_a_lossy_way_back_is_refused_by_preview_and_update_with_the_way_to_allow_it(two):
+    thing = two.engine.create("pg:index:MigrationSet", two.declared(protect=True))
+    two.remove("0002_view")
+    two.remove("0001_table")
+    for attempt in (two.engine.diff, two.engine.update):
+        with pytest.raises(Refusal) as caught:
+            attempt(thing, two.declared(protect=True))
+        assert one_line(caught) == (
+            "step 0001_table: this environment protects its data and the way back doesn't: 'loses every first.'; "
+            "put its files back, or allow it once: "
+            "`pulumi config set --path 'database:allowLoss[0]' 0001_table`, `up`, and take it out again"
+        )
+    assert two.recorded() == ["0001", "0002"], "refused before the first step goes"
+    updated = two.engine.update(thing, two.declared(protect=True, allow=["0001_table"]))
+    assert two.recorded() == []
+    assert two.engine.diff(two.refreshed(updated), two.declared(protect=True, allow=["0001_table"])) == []
+
+
+def test_a_lossless_way_back_needs_nobody_s_leave(two):
+    thing = two.engine.create("pg:index:MigrationSet", two.declared(protect=True))
+    two.remove("0002_view")
+    assert two.engine.diff(thing, two.declared(protect=True)) == ['steps["0002_view"]']
+    two.engine.update(thing, two.declared(protect=True))
+    assert two.recorded() == ["0001"]
+
+
+def test_without_protection_anything_goes_back(two):
+    thing = two.engine.create("pg:index:MigrationSet", two.declared())
+    two.engine.delete(thing)
+    assert two.tables() == []
+
+
+def test_a_protected_set_cannot_be_destroyed(two):
+    thing = two.engine.create("pg:index:MigrationSet", two.declared(protect=True))
+    with pytest.raises(Refusal, match="step 0001_table: this environment protects its data"):
+        two.engine.delete(thing)
+    assert two.recorded() == ["0001", "0002"]
+    two.engine.delete(two.engine.update(thing, two.declared(protect=False)))
+    assert two.tables() == []
