@@ -30,6 +30,8 @@ def environment(command: str = "") -> dict[str, str]:
     """The environment of a Pulumi command, with our state and passphrase where the user has set none."""
     found = dict(os.environ)
     found.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+    paths = [str(CHECKOUT / "local" / "quiet"), found.get("PYTHONPATH", "")]
+    found["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     # Ports of local services can change; a run must go by the program's view of them, not by the last run's.
     # `refresh` alone can't: with the program, engine 3.259 fails once a resource that others depend on is gone.
     if command != "refresh":

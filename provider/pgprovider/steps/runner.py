@@ -130,7 +130,7 @@ class Runner:
         try:
             await self.connection.execute("begin")
             # The schema snapshot tells a run that was cut off from a change by hand by this note.
-            await lock(self.connection, f"steps {self.order.folder}")
+            await lock(self.connection, self.order.label)
             while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
                 items = work[done : done + at_once]
                 await self._halves(items)
