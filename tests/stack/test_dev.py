@@ -5,7 +5,6 @@ What a single resource type does is in tests/provider, what survives a crash in 
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -13,8 +12,8 @@ import psycopg
 import pytest
 from botocore.config import Config
 
-from local import postgres
-from ops.scratch import Finished, Scratch
+from ops.scratch import Scratch
+from tests.stack.conftest import succeeded
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 
@@ -113,18 +112,6 @@ def s3(scratch: Scratch):
 def outputs(scratch: Scratch) -> dict:
     answer = scratch.pulumi("stack", "output", "--json", "--show-secrets")
     return json.loads(answer.output)
-
-
-def succeeded(run: Finished) -> str:
-    assert run.status == 0, run.output[-3000:]
-    return run.output
-
-
-@pytest.fixture(scope="module")
-def dev() -> Iterator[Scratch]:
-    with Scratch() as scratch:
-        succeeded(scratch.up())
-        yield scratch
 
 
 def test_a_second_preview_is_empty(dev):
@@ -268,41 +255,11 @@ def test_ctrl_c_ends_a_run_with_a_clear_line_and_the_next_goes_on(dev, seconds):
     time.sleep(seconds)
     run.interrupt()
     ended = run.wait()
-    assert "what is done stays done" in ended.last_line or ended.status == 0
+    # Before the engine listens for it, the signal ends it as any other would.
+    clear = ("what is done stays done", "it goes on from where this run was")
+    assert ended.status == 0 or any(line in ended.last_line for line in clear)
     succeeded(dev.up())
 
 
 def test_a_run_leaves_the_checkouts_files_as_they_were(dev):
     assert (dev.folder / "Pulumi.dev.yaml").read_text() == Path("Pulumi.dev.yaml").read_text()
-
-
-def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(cluster, tmp_path):
-    """On a server of its own: `down` drops the roles, which other databases of a server would still need."""
-    server = postgres.ensure(tmp_path, cluster.programs)
-    with Scratch("own") as scratch:
-        succeeded(scratch.pulumi("stack", "init"))
-        succeeded(scratch.pulumi("config", "set", "--secret", "database:url", server.url()))
-        try:
-            run = scratch.up()
-            assert server.password not in run.output
-            succeeded(run)
-            succeeded(scratch.preview())
-            with psycopg.connect(server.url()) as connection:
-                assert connection.execute("select count(*) from public.projects").fetchone() == (0,)
-        finally:
-            succeeded(scratch.down())
-        with psycopg.connect(server.url()) as connection:
-            left = connection.execute("select nspname from pg_namespace where nspname in ('auth', 'private')")
-            assert left.fetchall() == []
-    postgres.remove(tmp_path, cluster.programs)
-
-
-def test_down_leaves_no_process_and_no_data():
-    with Scratch("gone") as scratch:
-        succeeded(scratch.up())
-        data = scratch.data
-        assert data.exists()
-        succeeded(scratch.down())
-        assert not data.exists()
-        assert not (scratch.folder / ".local").exists()
-        assert scratch.processes() == []
