@@ -46,5 +46,7 @@ golden: ## write the generated files anew: pages, provider schema, resource tree
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
 
-bench: ## speed of the migration engine beside one psql session, as ratios: STEPS
+bench: ## speed as ratios: steps beside psql, alone and through the engine; drift beside pg_dump: STEPS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
+	@$(in_environment) -m bench.engine --steps "$(STEPS)"
+	@$(in_environment) -m bench.drift

@@ -1,0 +1,142 @@
+"""Steps and drift check through the real engine: `python -m bench.engine [--steps 1000] [--rounds 3]`.
+
+The engine has a price of its own, so the figures are differences: an `up` of all steps from empty beside the same `up`
+with one step, in units of one psql session that runs the files in one transaction; a preview with nothing to do, all
+checksums and the whole drift check in it, beside the preview of an empty program.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bench.steps import write_steps
+from local import postgres
+from ops.scratch import Finished, Scratch
+
+APPLY_GOAL = 1.25
+PREVIEW_GOAL = 0.8
+EMPTY = "import pulumi\n"
+PROGRAM = """import pulumi
+
+import pg
+import sqlfiles
+from local import services
+
+server = services.load(pulumi.get_stack()).postgres
+login = dict(host=server.host, port=server.port, user=server.user, password=server.password)
+provider = pg.Provider("pg", **login, database="{database}", lock_timeout="5s")
+options = pulumi.ResourceOptions(provider=provider)
+found = {{step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / "sql" / "migrations")}}
+steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)
+options = pulumi.ResourceOptions(provider=provider, depends_on=[steps])
+pg.SchemaSnapshot("schema", name="schema", schemas=["public", "supabase_migrations"], of=str(found), opts=options)
+"""
+UP = ("up", "--yes", "--skip-preview", "--non-interactive")
+PREVIEW = ("preview", "--non-interactive")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A copy of the checkout whose program and steps are ours to choose."""
+
+    scratch: Scratch
+
+    @property
+    def migrations(self) -> Path:
+        return self.scratch.folder / "sql" / "migrations"
+
+    @property
+    def server(self) -> postgres.Server:
+        return postgres.Server(**self.scratch.services["postgres"])
+
+    def program(self, text: str, steps: int = 0) -> None:
+        """Make this the program, on so many steps."""
+        (self.scratch.folder / "__main__.py").write_text(text)
+        shutil.rmtree(self.migrations)
+        self.migrations.mkdir()
+        write_steps(self.migrations, steps)
+
+    def run(self, *arguments: str) -> float:
+        """A Pulumi command that has to work; its seconds."""
+        finished: Finished = self.scratch.pulumi(*arguments)
+        if finished.status:
+            raise SystemExit(f"{finished.output}\nerror: pulumi {arguments[0]} failed, see above")
+        return finished.seconds
+
+    def psql(self, database: str) -> float:
+        """One session over all files in one transaction; its seconds."""
+        files = [word for path in sorted(self.migrations.glob("*.up.sql")) for word in ("-f", str(path))]
+        server = self.server
+        login = ["-h", server.host, "-p", str(server.port), "-U", server.user, "-d", database]
+        command = [str(postgres.wheel_binaries() / "psql"), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", *login, *files]
+        begun = time.monotonic()
+        environment = {"PGPASSWORD": server.password, "PGOPTIONS": "-c client_min_messages=warning"}
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        return time.monotonic() - begun
+
+    def database(self, name: str) -> str:
+        """A new empty database of that name."""
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            connection.execute(f"create database {name} template template0".encode())
+        return name
+
+
+def _median(times: int, call: Callable[[], float]) -> float:
+    return statistics.median(call() for _ in range(times))
+
+
+def measure(bench: Bench, steps: int, number: int) -> dict[str, float]:
+    """One round; the stack is empty before and after it."""
+    bench.program(EMPTY)
+    found = {"empty preview": _median(3, lambda: bench.run(*PREVIEW))}
+    bench.program(PROGRAM.format(database=bench.database(f"one_{number}")), 1)
+    found["up, one step"] = bench.run(*UP)
+    bench.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+    bench.program(PROGRAM.format(database=bench.database(f"all_{number}")), steps)
+    found["psql, one transaction"] = bench.psql(bench.database(f"psql_{number}"))
+    found["up, all steps"] = bench.run(*UP)
+    found["preview, nothing to do"] = _median(3, lambda: bench.run(*PREVIEW))
+    bench.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+    more = found["up, all steps"] - found["up, one step"]
+    return found | {
+        "apply": more / found["psql, one transaction"],
+        "preview": found["preview, nothing to do"] - found["empty preview"],
+    }
+
+
+def main() -> None:
+    """Print medians and whether the goals are met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with Scratch("bench") as scratch:
+        bench = Bench(scratch)
+        bench.program(EMPTY)
+        bench.run("stack", "init")
+        bench.run(*PREVIEW)
+        rounds = [measure(bench, options.steps, number) for number in range(options.rounds)]
+    medians: dict[str, Any] = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    if options.json:
+        print(json.dumps({"steps": options.steps, "rounds": rounds, "medians": medians}))
+        return
+    apply, preview = medians.pop("apply"), medians.pop("preview")
+    print(f"{options.steps} steps, {options.steps // 5} tables, median of {options.rounds} rounds")
+    for name, value in medians.items():
+        print(f"  {name:32} {value:8.2f} s")
+    print(f"  {'apply over the one step, ratio':32} {apply:8.2f}   goal {APPLY_GOAL}")
+    print(f"  {'preview over the empty one':32} {preview:8.2f} s goal {PREVIEW_GOAL}")
+
+
+if __name__ == "__main__":
+    main()
