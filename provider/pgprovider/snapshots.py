@@ -80,6 +80,15 @@ class Header:
     open: list[str]
 
 
+@dataclass(frozen=True)
+class Own:
+    """Transactions of this provider, from one to another, and what they did."""
+
+    first: int
+    last: int
+    label: str
+
+
 @cache
 def _text(name: str) -> str:
     lines = (CATALOG / f"{name}.sql").read_text(encoding="utf-8").splitlines()
@@ -164,10 +173,10 @@ async def compare(
     return [Difference(**entry) for entry in await _rows(connection, query)]
 
 
-async def own(connection: Connection) -> dict[int, str]:
-    """The transactions of this provider since the snapshot: number to what it did."""
-    found = await rows(connection, f"select transaction, label from {OWN}", [])
-    return {entry["transaction"]: entry["label"] for entry in found}
+async def own(connection: Connection) -> list[Own]:
+    """The transactions of this provider since the snapshot."""
+    found = await rows(connection, f"select transaction, coalesce(until, transaction) as until, label from {OWN}", [])
+    return [Own(entry["transaction"], entry["until"], entry["label"]) for entry in found]
 
 
 async def opened(connection: Connection, name: str) -> list[Difference]:

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from pgprovider import snapshots
 from pgprovider.steps import locks
 
 from sqltext import digest, statements
@@ -155,6 +156,19 @@ def test_a_build_that_is_killed_in_the_middle_is_repeated_by_the_next_run(plain_
     assert valid(world, "notes_title_idx") == [(False,)]
     plain_folder.up()
     assert valid(world, "notes_title_idx") == [(True,)]
+
+
+def test_the_transactions_of_a_statement_are_noted_for_the_snapshot(plain_folder):
+    world = plain_folder.world
+    notes(world, 10)
+    world.sql((snapshots.CATALOG / "tables.sql").read_text())
+    plain_folder.write("0001_index", OUTSIDE + INDEX)
+    plain_folder.up()
+    written = "select xmin::text::bigint from pg_class where relname = 'notes_title_idx'"
+    own = "supabase_migrations.schema_snapshot_own"
+    assert world.sql(f"select label from {own} where ({written}) between transaction and until and until < 2 ^ 32") == [
+        ("migrations 0001_index",)
+    ]
 
 
 # In batches.

@@ -1,6 +1,10 @@
 """The snapshot: what was changed by hand is named with old and new definition, and never swallowed."""
 
+import asyncio
+
+import psycopg
 import pytest
+from pgprovider.connection import noted
 from pgprovider.errors import Refused
 
 from plugin.server import Unfinished
@@ -164,6 +168,37 @@ def test_what_a_run_of_ours_did_before_it_was_cut_off_is_not_taken_for_a_change_
         small.up()
     assert list(by_hand(small)) == ["table public.t2: policy t2_update_own"]
     assert small.state["pending"] == []
+
+
+def build_outside(stack, killed: bool) -> None:
+    """An index built as a step outside a transaction builds it; killed, nobody notes its end."""
+
+    async def build() -> None:
+        connection = await psycopg.AsyncConnection.connect(stack.url, autocommit=True)
+        async with noted(connection, "migrations 0001_index"):
+            await connection.execute("create index concurrently t1_kind_idx on public.t1 (kind)")
+            if killed:
+                await connection.close()
+        await connection.close()
+
+    asyncio.run(build())
+
+
+def test_what_a_step_outside_a_transaction_did_before_the_run_was_cut_off_is_ours(small):
+    small.up()
+    build_outside(small, killed=False)
+    small.run("create index t2_kind_idx on public.t2 (kind)")
+    assert list(by_hand(small)) == ["table public.t2: index t2_kind_idx"]
+    assert small.state["pending"] == ["table public.t1: index t1_kind_idx"]
+
+
+def test_what_a_step_outside_a_transaction_did_before_it_was_killed_is_ours(small):
+    small.up()
+    build_outside(small, killed=True)
+    assert list(by_hand(small)) == []
+    small.up()
+    small.run("create index t2_kind_idx on public.t2 (kind)")
+    assert list(by_hand(small)) == ["table public.t2: index t2_kind_idx"], "the note was closed by the next run"
 
 
 def test_with_the_state_lost_the_stored_snapshot_is_trusted_and_what_differs_is_refused(small):

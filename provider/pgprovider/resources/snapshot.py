@@ -4,7 +4,7 @@ The definitions lie in the database, in `supabase_migrations.schema_snapshot`; t
 (`docs/decisions/0007-schema-snapshot.md`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pgprovider import connection as sessions
@@ -162,7 +162,7 @@ class SchemaSnapshot(ObjectKind):
         schemas = state.get("schemas") or header.schemas
         touched = await snapshots.touched(connection, name, schemas)
         found = await snapshots.compare(connection, name, schemas, touched) if touched else []
-        own = await snapshots.own(connection) if found else {}
+        own = await snapshots.own(connection) if found else []
         known = state.get("drift") or {}
         ours: list[Difference] = []
         by_hand: list[Difference] = []
@@ -224,12 +224,14 @@ def _stays(change: Change, known: Mapping[str, Mapping[str, Any]]) -> bool:
     return noted or change.facet.startswith("partition ")
 
 
-def _is_own(difference: Difference, own: Mapping[int, str]) -> bool:
+def _is_own(difference: Difference, own: Sequence[snapshots.Own]) -> bool:
     """Whether the last to write this was a transaction of ours. What is gone has no writer: there the label decides."""
     if difference.now is not None:
-        return difference.written in own
+        written = difference.written
+        return written is not None and any(each.first <= written <= each.last for each in own)
     word = (difference.facet or difference.object).rpartition(" ")[2]
-    return any(label.startswith("migrations ") or difference.object in label or word in label for label in own.values())
+    labels = [each.label for each in own]
+    return any(label.startswith("migrations ") or difference.object in label or word in label for label in labels)
 
 
 async def _honest(connection: Connection, name: str, header: Header, expected: str | None) -> bool:

@@ -8,7 +8,7 @@ from psycopg import sql
 
 import sqldirectives
 import sqlfiles
-from pgprovider.connection import Connection, row, rows
+from pgprovider.connection import Connection, noted, row, rows
 from pgprovider.errors import Refused
 from pgprovider.steps import locks
 from pgprovider.steps.history import History
@@ -53,17 +53,18 @@ async def run(
 ) -> None:
     """Run the statements of a half that aren't noted as done."""
     found = sqlfiles.statements(work.text)
-    noted = await history.under_way(connection, work.step, work.half)
+    known = await history.under_way(connection, work.step, work.half)
     for number, statement in enumerate(found, start=1):
         key = digest(f"{[each.text for each in found[:number]].count(statement.text)} {statement.text}")
-        if noted.get(key):
+        if known.get(key):
             continue
         doing = f"{work.doing}: statement {number} of {len(found)}"
         if len(found) > 1:
             await tell.status(doing)
         await history.note(connection, work.step, work.half, key, False)
-        one = _One(connection, work, statement, role, watch, tell, doing, begun=key in noted)
-        await locks.patiently(one.run, doing, watch, tell)
+        one = _One(connection, work, statement, role, watch, tell, doing, begun=key in known)
+        async with noted(connection, f"migrations {work.step}"):
+            await locks.patiently(one.run, doing, watch, tell)
         await history.note(connection, work.step, work.half, key, True)
 
 
