@@ -5,7 +5,7 @@ ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py settings.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local ops pg plugin provider tests toolchain
+sources := __main__.py settings.py sqlaccess.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift down test check format docs golden faults bench
@@ -38,7 +38,7 @@ format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)
 	@$(in_environment) -m ruff check --fix $(sources)
 
-docs: ## write the generated pages anew: docs/schema with the entity diagram, resource types, settings
+docs: ## write the generated pages anew: docs/schema with entity diagram and access matrix, resource types, settings
 	@$(in_environment) -m ops docs
 
 golden: docs ## write all generated files anew: the pages, the resource tree, sql/schema.sql

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import psycopg
 
+import sqlaccess
 import sqlfiles
 import sqlqueries
 from local.paths import CHECKOUT
-from ops.pages import functions, overview, queries, read, tables
+from ops.pages import access, functions, overview, queries, read, tables
 
 FOLDER = CHECKOUT / "docs" / "schema"
 
@@ -18,10 +19,12 @@ def made(url: str) -> dict[Path, str]:
         found = read.catalogue(connection)
     policies = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
     patterns = sqlqueries.queries()
+    matrix = sqlaccess.matrix()
     pages = {
         "README": overview.made(found),
+        "access": access.made(matrix),
         "functions": functions.made(found),
         "queries": queries.made(patterns),
-        **{table.name: tables.made(found, table, policies, patterns) for table in found.tables},
+        **{table.name: tables.made(found, table, tables.Sources(policies, patterns, matrix)) for table in found.tables},
     }
     return {FOLDER / f"{name}.md": text for name, text in pages.items()}

@@ -16,7 +16,12 @@ def made(catalogue: Catalogue) -> str:
         section(schema, _functions([each for each in catalogue.functions if each["schema"] == schema]))
         for schema in SCHEMAS
     ]
-    return page("Functions", "[All tables](README.md) · [Query patterns](queries.md)", RIGHTS, *parts)
+    return page(
+        "Functions",
+        "[All tables](README.md) · [Query patterns](queries.md) · [Who may do what](access.md)",
+        RIGHTS,
+        *parts,
+    )
 
 
 def _functions(functions: list[Row]) -> str:

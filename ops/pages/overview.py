@@ -26,7 +26,7 @@ def made(catalogue: Catalogue) -> str:
     """The page, with a diagram of everything and one for each group."""
     return page(
         "The schema",
-        "[Functions](functions.md) · [Query patterns](queries.md)",
+        "[Functions](functions.md) · [Query patterns](queries.md) · [Who may do what](access.md)",
         LEGEND,
         diagram.whole(catalogue),
         section("Schemas", table(("schema", "holds"), [(f"`{name}`", PURPOSES[name]) for name in SCHEMAS])),

@@ -16,7 +16,7 @@ def made(queries: Sequence[Query]) -> str:
     rows = [(f"[{each.name}](#{anchor(each.name)})", _sentence(each.purpose), code(each.role)) for each in queries]
     return page(
         "Query patterns",
-        "[All tables](README.md) · [Functions](functions.md)",
+        "[All tables](README.md) · [Functions](functions.md) · [Who may do what](access.md)",
         ABOUT,
         table(("pattern", "purpose", "as"), rows),
         *map(_query, queries),

@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlfiles
+from ops.pages import access
 from ops.pages.read import Catalogue, Row, Table
 from ops.pages.text import anchor, code, codes, link, page, section, table
+from sqlaccess import Line
 from sqlqueries import Query
 
-WHERE = "[All tables](README.md) · [Functions](functions.md) · [Query patterns](queries.md)"
+WHERE = (
+    "[All tables](README.md) · [Functions](functions.md) · [Query patterns](queries.md) · [Who may do what](access.md)"
+)
 MONTHS = (
     "Partitioned by `{key}`, a partition a month and a spare one for what falls outside. `ops.make_partitions` makes "
     "months ahead, `ops.retire_partitions` drops old ones ([functions](functions.md#ops)). A partition is reached "
@@ -16,7 +21,16 @@ MONTHS = (
 )
 
 
-def made(catalogue: Catalogue, about: Table, policies: Sequence[sqlfiles.RowPolicy], queries: Sequence[Query]) -> str:
+@dataclass(frozen=True)
+class Sources:
+    """What isn't in the catalogue, or reads better in its file."""
+
+    policies: Sequence[sqlfiles.RowPolicy]
+    queries: Sequence[Query]
+    matrix: Sequence[Line]
+
+
+def made(catalogue: Catalogue, about: Table, sources: Sources) -> str:
     """Everything about a table, from what it is for to who may do what with it."""
     return page(
         about.name,
@@ -28,9 +42,10 @@ def made(catalogue: Catalogue, about: Table, policies: Sequence[sqlfiles.RowPoli
         section("Foreign keys", _references(about)),
         section("Referenced by", _referenced(catalogue, about)),
         section("Checks", _checks(about)),
-        section("Indexes", _indexes(about, queries)),
+        section("Indexes", _indexes(about, sources.queries)),
         section("Triggers", _triggers(about)),
-        section("Row policies", _policies(about, policies)),
+        section("Who may do what", access.of_table([line for line in sources.matrix if line.table == about.name])),
+        section("Row policies", _policies(about, sources.policies)),
         section("Grants", _grants(about)),
     )
 
