@@ -5,10 +5,10 @@ ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py settings.py sqldirectives.py sqlfiles.py sqltext.py bench components local ops pg plugin provider tests toolchain
+sources := __main__.py settings.py sqlaccess.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift down test check format golden faults bench
+.PHONY: help up preview drift down test check format docs golden faults bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -38,8 +38,10 @@ format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)
 	@$(in_environment) -m ruff check --fix $(sources)
 
-golden: ## write the generated files anew: pages, provider schema, resource tree, sql/schema.sql
-	@$(in_environment) -m ops generate
+docs: ## write the generated pages anew: docs/schema with entity diagram and access matrix, resource types, settings
+	@$(in_environment) -m ops docs
+
+golden: docs ## write all generated files anew: the pages, the resource tree, sql/schema.sql
 	@$(in_environment) -W ignore -m tests.components.program
 	@$(in_environment) -m tests.sql.golden
 

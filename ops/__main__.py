@@ -12,6 +12,8 @@ from local.paths import CHECKOUT
 from local.postgres import ServerError
 from ops import drift as drift_report
 from ops.scratch import ScratchError
+from plugin.errors import PluginError
+from sqlfiles import SqlFileError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True, highlight=False)
@@ -81,12 +83,13 @@ def _remove_if_last() -> None:
 
 
 @app.command()
-def generate() -> None:
-    """Write the generated files anew: the provider's schema, the README's table of settings."""
-    from ops import generate as generated
+def docs() -> None:
+    """Write the generated pages anew: schema, entity diagram, query patterns, resource types, settings."""
+    from ops import generate
 
-    for path in generated.write():
-        console.print(f"wrote {path.relative_to(CHECKOUT)}")
+    for path in generate.write():
+        done = "wrote" if path.exists() else "removed"
+        console.print(f"{done} {path.relative_to(CHECKOUT)}", soft_wrap=True)
 
 
 @app.command()
@@ -114,7 +117,7 @@ def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:
         app()
-    except (engine.EngineError, ServerError, ScratchError, drift_report.DriftError) as error:
+    except (engine.EngineError, ServerError, ScratchError, drift_report.DriftError, PluginError, SqlFileError) as error:
         console.print(f"error: {error}", soft_wrap=True, markup=False)
         sys.exit(1)
 

@@ -1,74 +1,25 @@
-"""The catalogue of query patterns in `sql/queries`, and what it takes to run one of them."""
+"""What it takes to run a query pattern of `sql/queries`: values for its parameters."""
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from psycopg import sql
 
-from tests.sql.provision import SQL, Connection
+import sqlqueries
+from sqlqueries import Query
+from tests.sql.provision import Connection
 
-FOLDER = SQL / "queries"
-HEADER = re.compile(
-    r"-- (?P<name>\w+): (?P<purpose>\S.*?\.)\n"
-    r"-- Role: (?P<role>\w+)\. Since: (?P<since>\d{4})\.\n"
-    r"-- Parameters: (?P<parameters>\S.*?)\.\n"
-    r"-- Index: (?P<indexes>\S.*?)\.\n"
-    r"-- Plan: (?P<plan>\S.*?\.)\n\n"
-    r"(?P<text>[^\n-].*;)\n",
-    re.DOTALL,
-)
-PARAMETER = re.compile(r"\$(?P<number>\d+) (?P<name>\w+) (?P<type>[a-z][a-z ]*(\[\])?)")
+QUERIES = sqlqueries.queries()
 
 
-@dataclass(frozen=True)
-class Query:
-    """One query pattern, in the parts of its header."""
-
-    name: str
-    role: str
-    since: str
-    parameters: dict[str, str]
-    indexes: frozenset[str]
-    text: str
-
-    def run(self, connection: Connection, values: dict[str, Any]) -> int:
-        """Prepare and run it as it stands, with values by parameter name; how many rows it read or wrote."""
-        types = f" ({', '.join(self.parameters.values())})" if self.parameters else ""
-        connection.execute(f"prepare pattern{types} as {self.text.rstrip(';')}".encode())
-        literals = sql.SQL(", ").join(sql.Literal(values[name]) for name in self.parameters)
-        given = sql.SQL("({})").format(literals) if self.parameters else sql.SQL("")
-        count = connection.execute(sql.SQL("execute pattern") + given).rowcount
-        connection.execute("deallocate pattern")
-        return count
-
-
-def query(path: Path) -> Query:
-    """One file of the catalogue, which has to have the whole header."""
-    match = HEADER.fullmatch(re.sub(r"\n--     ", " ", path.read_text()))
-    assert match, f"{path.name}: the header is not name, role, parameters, index and plan, then an empty line"
-    assert match["name"] == path.stem, f"{path.name} says that it is {match['name']}"
-    listed = [] if match["parameters"] == "none" else match["parameters"].split(", ")
-    parameters = {}
-    for number, entry in enumerate(listed, start=1):
-        parameter = PARAMETER.fullmatch(entry)
-        assert parameter, f"{path.name}: {entry} is not `$1 name type`"
-        assert int(parameter["number"]) == number, f"{path.name}: {entry} should be number {number}"
-        parameters[parameter["name"]] = parameter["type"]
-    used = {int(number) for number in re.findall(r"\$(\d+)", match["text"])}
-    assert used == set(range(1, len(parameters) + 1)), f"{path.name}: it uses ${used}, the header has {parameters}"
-    return Query(
-        name=match["name"],
-        role=match["role"],
-        since=match["since"],
-        parameters=parameters,
-        indexes=frozenset(re.split(r",\s+", match["indexes"])),
-        text=match["text"],
-    )
-
-
-QUERIES = [query(path) for path in sorted(FOLDER.glob("*.sql"))]
+def run(connection: Connection, query: Query, values: dict[str, Any]) -> int:
+    """Prepare and run it as it stands, with values by parameter name; how many rows it read or wrote."""
+    types = f" ({', '.join(query.parameters.values())})" if query.parameters else ""
+    connection.execute(f"prepare pattern{types} as {query.text.rstrip(';')}".encode())
+    literals = sql.SQL(", ").join(sql.Literal(values[name]) for name in query.parameters)
+    given = sql.SQL("({})").format(literals) if query.parameters else sql.SQL("")
+    count = connection.execute(sql.SQL("execute pattern") + given).rowcount
+    connection.execute("deallocate pattern")
+    return count
 
 
 def values(connection: Connection, person: str) -> dict[str, Any]:

@@ -24,11 +24,9 @@ def shared(cluster: Any) -> Iterator[Connection]:
     """The superuser, on the one database with the complete SQL; tests reach it through `provisioned`."""
     name = f"sql_{os.getpid()}"
     database = cluster.create(name, "template0")
+    provision.everything(database.url)
     with psycopg.connect(database.url, autocommit=True) as connection:
-        provision.prepare(connection)
-        provision.migrate_up(connection)
-        provision.apply_policies(connection)
-        provision.apply_grants(connection)
+        connection.execute("set search_path = ''")
         yield connection
     cluster.drop(name)
 

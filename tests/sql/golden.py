@@ -6,13 +6,10 @@
 import os
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
-import psycopg
-
 from local import postgres
-from tests.sql import provision
+from ops import provision
 
 PATH = provision.SQL / "schema.sql"
 VERSION = 17
@@ -21,6 +18,7 @@ FIRST = """\
 -- pg_dump of PostgreSQL 17 tells it. Grants, roles and the months of analytics are declared or made elsewhere.
 
 """
+LEFT_OUT = ("--no-privileges", "--exclude-table=analytics.*_20*", "--exclude-schema=supabase_migrations")
 # Settings of the session, remarks, and the random word that newer pg_dumps put in against smuggled psql commands.
 NOISE = re.compile(r"(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\(un)?restrict .*|)")
 
@@ -34,8 +32,8 @@ def dump(programs: Path, host: str, port: int, user: str, password: str, name: s
 
 
 def normalised(programs: Path, host: str, port: int, user: str, password: str, name: str) -> str:
-    """The dump as it is kept: without grants, which the program declares, and without months, which come and go."""
-    text = dump(programs, host, port, user, password, name, "--no-privileges", "--exclude-table=analytics.*_20*")
+    """The dump as it is kept: without what the program declares, what comes and goes, and the history."""
+    text = dump(programs, host, port, user, password, name, *LEFT_OUT)
     # What follows a semicolon at a line's end begins a statement, most of the time: an empty line tells them apart.
     return FIRST + re.sub(r";\n(?=[A-Z])", ";\n\n", text) + "\n"
 
@@ -43,16 +41,9 @@ def normalised(programs: Path, host: str, port: int, user: str, password: str, n
 def main() -> None:
     """Write the file."""
     programs = postgres.wheel_binaries()
-    with tempfile.TemporaryDirectory() as folder:
-        server = postgres.ensure(Path(folder), programs, {"fsync": "off"})
-        try:
-            with psycopg.connect(server.url(), autocommit=True) as connection:
-                provision.prepare(connection)
-                provision.migrate_up(connection)
-                provision.apply_policies(connection)
-            PATH.write_text(normalised(programs, server.host, server.port, server.user, server.password, "postgres"))
-        finally:
-            postgres.remove(Path(folder), programs)
+    with provision.scratch_server() as server:
+        provision.everything(server.url())
+        PATH.write_text(normalised(programs, server.host, server.port, server.user, server.password, "postgres"))
     print(f"wrote {PATH.name}")
 
 

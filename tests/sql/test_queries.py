@@ -13,8 +13,9 @@ import psycopg
 import pytest
 
 from bench.data import generate
+from sqlqueries import FOLDER, Query
 from tests.sql import provision
-from tests.sql.catalogue import FOLDER, QUERIES, Query, values
+from tests.sql.catalogue import QUERIES, run, values
 from tests.sql.provision import Connection, acting_as, row
 
 PROJECTS = int(os.environ.get("VPB_TEST_PROJECTS", "20000"))
@@ -28,11 +29,9 @@ def filled(cluster: Any) -> Iterator[Connection]:
     """The superuser, on the complete SQL with a product's worth of data."""
     name = f"queries_{os.getpid()}"
     database = cluster.create(name, "template0")
+    provision.everything(database.url)
     with psycopg.connect(database.url, autocommit=True) as connection:
-        provision.prepare(connection)
-        provision.migrate_up(connection)
-        provision.apply_policies(connection)
-        provision.apply_grants(connection)
+        connection.execute("set search_path = ''")
         assert [*generate.generate(connection, PROJECTS)]
         connection.execute("load 'auto_explain'")
         for setting, value in (
@@ -61,7 +60,7 @@ def plans(connection: Connection, query: Query, number: int) -> tuple[list[dict[
     with acting_as(connection, query.role, {"sub": who, "role": query.role}):
         connection.add_notice_handler(handler := lambda notice: said.append(notice.message_primary or ""))
         try:
-            count = query.run(connection, given)
+            count = run(connection, query, given)
         finally:
             connection.remove_notice_handler(handler)
     found = [json.loads(text.split("plan:\n", 1)[1])["Plan"] for text in said if "plan:\n" in text]

@@ -11,7 +11,7 @@ from psycopg import sql
 import sqlfiles
 from bench.data import generate
 from tests.sql import golden, provision
-from tests.sql.catalogue import QUERIES, values
+from tests.sql.catalogue import QUERIES, run, values
 from tests.sql.provision import ADA, acting_as
 
 HALVES = sorted(path for kind in ("platform", "migrations") for path in (provision.SQL / kind).glob("*"))
@@ -244,7 +244,7 @@ def test_the_queries_of_the_app_before_keep_working_after_each_step(connection):
                 # An answer without rows is an answer; any other error is the step's fault.
                 with contextlib.suppress(psycopg.errors.NoDataFound):
                     with acting_as(connection, "postgres", {"sub": ADA}):
-                        query.run(connection, given)
+                        run(connection, query, given)
                 connection.execute("deallocate all")
                 ran += 1
     assert ran > 200, "the catalogue says of hardly any query since when it is there"

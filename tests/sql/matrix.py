@@ -1,0 +1,277 @@
+"""What it takes to try the access matrix: those who ask, rows for them to reach, and a statement for each cell.
+
+A new table is a line in `sql/access.md` and an entry in `STATEMENTS`; a new role a column there and an entry in `WHO`.
+"""
+
+import json
+import re
+import uuid
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.sql.provision import Connection
+
+PEOPLE = ("stranger", "removed", "invitee", "viewer", "editor", "admin", "owner")
+# Who asks: the role, and whether a person does.
+WHO = {
+    "anon": ("anon", False),
+    **{person: ("authenticated", True) for person in PEOPLE},
+    "service_role": ("service_role", False),
+    "authjs": ("authjs", False),
+    "monitor": ("monitor", False),
+}
+# In the shared project: role, and whether they have accepted. `another` and `fellow` are there to be reached.
+MEMBERS = {
+    "viewer": ("viewer", True),
+    "editor": ("editor", True),
+    "admin": ("admin", True),
+    "invitee": ("editor", False),
+    "removed": ("editor", True),
+    "another": ("viewer", True),
+    "fellow": ("admin", True),
+}
+
+
+def key(name: str) -> str:
+    """The id of something in the world below."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+NAMES = ("shared", "public", "archived", "another", "fellow", "owner", "unborn")
+VALUES: dict[str, Any] = {name: key(name) for name in NAMES}
+
+PEOPLE_ROWS = """
+insert into next_auth.users (id, name, email) values (%(id)s, %(name)s, %(name)s || '@example.org');
+insert into public.projects (id, owner_id, title) values (%(own)s, %(id)s, 'own');
+insert into analytics.user_activity (user_id, action) values (%(id)s, 'project.create');
+insert into analytics.api_usage (user_id, provider, model) values (%(id)s, 'x', 'm');
+insert into next_auth.accounts ("userId", type, provider, "providerAccountId") values (%(id)s, 'oauth', 'x', %(name)s);
+insert into next_auth.sessions ("userId", expires, "sessionToken") values (%(id)s, now() + interval '1 day', %(name)s);
+insert into storage.objects (bucket_id, name) values
+    ('audio', %(id)s || '/a.ogg'), ('other', %(id)s || '/a.ogg')"""
+PROJECTS = """
+insert into public.projects (id, owner_id, title, visibility, archived_at) values
+    (%(shared)s, %(owner)s, 'shared', 'shared', null), (%(public)s, %(owner)s, 'public', 'public', null),
+    (%(archived)s, %(owner)s, 'archived', 'public', now());
+insert into public.project_components (project_id, kind, position)
+    values (%(shared)s, 'text', 1), (%(public)s, 'text', 1);
+insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) values
+    (%(shared)s, %(owner)s, 'x/shared.ogg', 'audio/ogg', 1), (%(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
+insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
+    values (%(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(owner)s, 'p', 'x', 'm')"""
+OTHERS = """
+delete from public.collaborators where user_id = %(removed)s;
+insert into next_auth.users (id) values (%(unborn)s);
+delete from public.users where id = %(unborn)s;
+insert into next_auth.verification_tokens (identifier, token, expires)
+    values ('a@example.org', 'token', now() + interval '1 day');
+insert into analytics.error_logs (level, source, message, fingerprint) values ('error', 'web', 'x', 'matrix');
+insert into analytics.performance_metrics (name, value) values ('matrix', 1);
+insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix')"""
+BUCKETS = "insert into storage.buckets (id, name) values ('audio', 'audio'), ('other', 'other'), ('spare', 'spare')"
+MEMBER = """
+insert into public.collaborators (id, project_id, user_id, role, accepted_at) values (%s, %s, %s, %s, %s)"""
+
+
+def populate(connection: Connection) -> None:
+    """A row for each line of the matrix, and for each person where it is one's own."""
+    run(connection, BUCKETS, {})
+    for name in (*PEOPLE, "another", "fellow"):
+        run(connection, PEOPLE_ROWS, {"id": key(name), "name": name, "own": key(f"{name}'s own")})
+    run(connection, PROJECTS, VALUES)
+    for name, (role, accepted) in MEMBERS.items():
+        member = (key(f"{name}'s membership"), VALUES["shared"], key(name), role, "now" if accepted else None)
+        connection.execute(MEMBER.encode(), member)
+    run(connection, OTHERS, {**VALUES, "removed": key("removed")})
+    # What the Storage API says before it deletes; without it a trigger would answer in row security's place.
+    connection.execute("set local storage.allow_delete_query = 'true'")
+
+
+def run(connection: Connection, statements: str, values: dict[str, Any]) -> None:
+    """Several statements with parameters, which the server would take one by one only."""
+    with psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(statements.encode(), values)
+
+
+def _project(table: str, project: str, insert: str, update: str) -> list[str]:
+    where = f"where project_id = %({project})s"
+    return [
+        f"select from public.{table} {where}",
+        f"insert into public.{table} {insert.replace('%(project)s', f'%({project})s')}",
+        f"update public.{table} set {update} {where}",
+        f"delete from public.{table} {where}",
+    ]
+
+
+def _rows(table: str, where: str, insert: str, update: str) -> list[str]:
+    return [
+        f"select from {table} where {where}",
+        f"insert into {table} {insert}",
+        f"update {table} set {update} where {where}",
+        f"delete from {table} where {where}",
+    ]
+
+
+COMPONENT = ("(project_id, kind, position) values (%(project)s, 'text', 2)", "title = 'x'")
+RECORDING = (
+    "(project_id, object_path, mime_type, bytes) values (%(project)s, %(folder)s || '/b.ogg', 'audio/ogg', 1)",
+    "title = 'x'",
+)
+GENERATION = (
+    "(project_id, prompt, provider, model) values (%(project)s, 'p', 'x', 'm')",
+    "status = 'cancelled', finished_at = now()",
+)
+INVITED = "(project_id, email, role, invited_by) values (%(shared)s, 'new@example.org', '{}', %(me)s)"
+ACTIVITY = "(user_id, action) values (%({})s, 'project.create')"
+USAGE = "(user_id, provider, model) values (%({})s, 'x', 'm')"
+OBJECT = "(bucket_id, name) values ('{}', %({})s || '/b.ogg')"
+
+# For each line of the matrix what is tried: select, insert, update and delete, each of exactly one row.
+STATEMENTS = {
+    ("public.users", "one's own profile"): _rows(
+        "public.users", "id = %(me)s", "(id) values (%(unborn)s)", "display_name = 'x'"
+    ),
+    ("public.users", "another person's"): _rows(
+        "public.users", "id = %(another)s", "(id) values (%(unborn)s)", "display_name = 'x'"
+    ),
+    ("next_auth.users", "any"): _rows(
+        "next_auth.users", "id = %(owner)s", "(name, email) values ('x', 'x@example.org')", "name = 'x'"
+    ),
+    ("next_auth.accounts", "any"): _rows(
+        "next_auth.accounts",
+        '"userId" = %(owner)s',
+        """("userId", type, provider, "providerAccountId") values (%(owner)s, 'oauth', 'y', 'x')""",
+        "scope = 'x'",
+    ),
+    ("next_auth.sessions", "any"): _rows(
+        "next_auth.sessions",
+        '"userId" = %(owner)s',
+        """("userId", expires, "sessionToken") values (%(owner)s, now(), 'x')""",
+        "expires = now()",
+    ),
+    ("next_auth.verification_tokens", "any"): _rows(
+        "next_auth.verification_tokens",
+        "token = 'token'",
+        "(identifier, expires, token) values ('x', now(), 'x')",
+        "expires = now()",
+    ),
+    ("public.projects", "one's own"): _rows(
+        "public.projects", "id = %(own)s", "(owner_id, title) values (%(me)s, 'x')", "title = 'x'"
+    ),
+    ("public.projects", "the shared one"): _rows(
+        "public.projects", "id = %(shared)s", "(owner_id, title) values (%(owner)s, 'x')", "title = 'x'"
+    ),
+    ("public.projects", "a public one of its owner"): _rows(
+        "public.projects",
+        "id = %(public)s",
+        "(owner_id, title, visibility) values (%(owner)s, 'x', 'public')",
+        "title = 'x'",
+    ),
+    ("public.projects", "a public one, put away"): _rows(
+        "public.projects",
+        "id = %(archived)s",
+        "(owner_id, title, visibility, archived_at) values (%(owner)s, 'x', 'public', now())",
+        "title = 'x'",
+    ),
+    ("public.collaborators", "one's own"): _rows(
+        "public.collaborators",
+        "project_id = %(shared)s and user_id = %(me)s",
+        "(project_id, user_id, invited_by) values (%(shared)s, %(me)s, %(me)s)",
+        "role = 'editor'",
+    ),
+    ("public.collaborators", "a viewer's"): _rows(
+        "public.collaborators", "user_id = %(another)s", INVITED.format("viewer"), "role = 'editor'"
+    ),
+    ("public.collaborators", "another admin's"): _rows(
+        "public.collaborators", "user_id = %(fellow)s", INVITED.format("admin"), "role = 'viewer'"
+    ),
+    ("public.project_components", "in the shared one"): _project("project_components", "shared", *COMPONENT),
+    ("public.project_components", "in the public one"): _project("project_components", "public", *COMPONENT),
+    ("public.audio_recordings", "in the shared one"): _project("audio_recordings", "shared", *RECORDING),
+    ("public.audio_recordings", "in the public one"): _project("audio_recordings", "public", *RECORDING),
+    ("public.prompt_generations", "in the shared one"): _project("prompt_generations", "shared", *GENERATION),
+    ("public.prompt_generations", "in the public one"): _project("prompt_generations", "public", *GENERATION),
+    ("analytics.user_activity", "one's own"): _rows(
+        "analytics.user_activity", "user_id = %(me)s", ACTIVITY.format("me"), "details = '{}'"
+    ),
+    ("analytics.user_activity", "another person's"): _rows(
+        "analytics.user_activity", "user_id = %(another)s", ACTIVITY.format("another"), "details = '{}'"
+    ),
+    ("analytics.api_usage", "one's own"): _rows(
+        "analytics.api_usage", "user_id = %(me)s", USAGE.format("me"), "cost = 0"
+    ),
+    ("analytics.api_usage", "another person's"): _rows(
+        "analytics.api_usage", "user_id = %(another)s", USAGE.format("another"), "cost = 0"
+    ),
+    ("analytics.error_logs", "any"): _rows(
+        "analytics.error_logs",
+        "fingerprint = 'matrix'",
+        "(level, source, message, fingerprint) values ('error', 'web', 'x', 'y')",
+        "message = 'x'",
+    ),
+    ("analytics.performance_metrics", "any"): _rows(
+        "analytics.performance_metrics", "name = 'matrix'", "(name, value) values ('x', 1)", "value = 2"
+    ),
+    ("storage.buckets", "any"): _rows(
+        "storage.buckets", "id = 'spare'", "(id, name) values ('x', 'x')", "file_size_limit = 1"
+    ),
+    ("storage.objects", "in one's own folder of audio"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(me)s || '/a.ogg'",
+        OBJECT.format("audio", "me"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "in another person's folder"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(another)s || '/a.ogg'",
+        OBJECT.format("audio", "another"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "in another bucket"): _rows(
+        "storage.objects",
+        "bucket_id = 'other' and name = %(folder)s || '/a.ogg'",
+        OBJECT.format("other", "folder"),
+        "metadata = '{}'",
+    ),
+    ("private.deletion_queue", "any"): _rows(
+        "private.deletion_queue",
+        "object_path = 'matrix'",
+        "(bucket_id, object_path) values ('audio', 'x')",
+        "attempts = 1",
+    ),
+}
+
+
+def values(who: str) -> dict[str, Any]:
+    """The parameters of a statement, for whoever asks; who is nobody has no id, and somebody's folder."""
+    person = WHO[who][1]
+    own = {"me": key(who) if person else None, "own": key(f"{who}'s own"), "folder": key(who if person else "another")}
+    return VALUES | own
+
+
+def tried(connection: Connection, who: str | None, statement: str, given: dict[str, Any], claims: str) -> str:
+    """What comes of a statement, as the role of `who` or as the superuser: allowed, no row, refused or no right."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
+            if who:
+                connection.execute(sql.SQL("set local role {}").format(sql.Identifier(WHO[who][0])))
+            count = connection.execute(statement.encode(), given).rowcount
+    except psycopg.errors.InsufficientPrivilege as error:
+        said = str(error)
+        if "row-level security policy" in said:
+            return "refused"
+        if re.match(r"permission denied for (schema|table|view|materialized view) ", said):
+            return "no right"
+        raise
+    return {0: "no row", 1: "allowed"}.get(count, f"{count} rows")
+
+
+def claims(who: str) -> str:
+    """The token of whoever asks; logins have none."""
+    role, person = WHO[who]
+    if role not in ("anon", "authenticated", "service_role"):
+        return ""
+    return json.dumps({"role": role} | ({"sub": key(who)} if person else {}))

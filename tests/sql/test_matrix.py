@@ -1,0 +1,115 @@
+"""The access matrix of `sql/access.md`, every cell tried on a real database; and every column that may be written.
+
+A denial counts only where the same statement, run by the superuser, reaches the one row that it is about.
+"""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+import sqlaccess
+from components.grants import TABLES
+from components.roles import ROLES
+from components.structure import SCHEMAS
+from ops.provision import ENTRY
+from sqlaccess import COMMANDS, Line
+from sqlfiles import SqlFileError
+from tests.sql import matrix
+from tests.sql.provision import Connection
+
+LINES = sqlaccess.matrix()
+SIGNS = {"no row": ".", "refused": ".", "no right": "-"}
+
+
+@pytest.fixture(scope="module")
+def world(shared: Connection) -> Iterator[Connection]:
+    """The superuser, with a row for each line of the matrix."""
+    with shared.transaction(force_rollback=True):
+        matrix.populate(shared)
+        yield shared
+
+
+@pytest.mark.parametrize("who", matrix.WHO)
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.table}, {line.rows}")
+def test_the_matrix_is_what_the_database_does(world: Connection, line: Line, who: str) -> None:
+    expected, found = line.cells[who], ""
+    given, claims = matrix.values(who), matrix.claims(who)
+    for command, sign, statement in zip(COMMANDS, expected, matrix.STATEMENTS[line.table, line.rows], strict=True):
+        if sign == "_":
+            found += sign
+            continue
+        assert matrix.tried(world, None, statement, given, claims) == "allowed", f"{command}: nothing is there to reach"
+        came = matrix.tried(world, who, statement, given, claims)
+        found += command[0] if came == "allowed" else SIGNS[came]
+    assert found == expected, f"{line.place}: {who} on {line.table}, {line.rows}"
+
+
+def test_the_matrix_has_every_table_everybody_and_a_statement_for_each_line() -> None:
+    assert {(line.table, line.rows) for line in LINES} == matrix.STATEMENTS.keys()
+    assert all(line.cells.keys() == matrix.WHO.keys() for line in LINES)
+    views = {table for table in TABLES if table.startswith("authjs.")} | {
+        "analytics.daily_usage",
+        "analytics.project_totals",
+    }
+    assert {line.table for line in LINES} == TABLES.keys() - views
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("| a.b | any | `siud` |\n", "3: 3 fields, where the table's head has 4"),
+        ("| a.b | any | `siud` | `sdui` |\n", "3: anon has `sdui`"),
+        ("| a.b | any | | |\n| a.b | any | | |\n", "4: a.b, any, is there already"),
+    ],
+)
+def test_a_matrix_that_cannot_be_read_is_refused_with_its_line(tmp_path, text, reason):
+    path = tmp_path / "access.md"
+    path.write_text(f"| table | rows | owner | anon |\n|---|---|---|---|\n{text}")
+    with pytest.raises(SqlFileError) as error:
+        sqlaccess.matrix(path)
+    assert reason in str(error.value)
+
+
+def declared(table: str, role: str, command: str, columns: list[str]) -> set[str]:
+    """The columns that `components/grants.py` gives a role for a command."""
+    for entry in TABLES[table].get(role, []):
+        match = ENTRY.fullmatch(entry)
+        assert match
+        if match["privilege"] == command:
+            return {column.strip() for column in (match["columns"] or ",".join(columns)).split(",")}
+    return set()
+
+
+def columns_of(connection: Connection, table: str) -> list[str]:
+    query = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
+    return [name for (name,) in connection.execute(query, (table,))]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_each_role_has_exactly_the_declared_columns(world, table):
+    columns = columns_of(world, table)
+    for role in ROLES.keys() - SCHEMAS.values():
+        for command in COMMANDS[:3]:
+            query = "select c from unnest(%s::text[]) as c where has_column_privilege(%s, %s, c, %s)"
+            found = {column for (column,) in world.execute(query, (columns, role, table, command))}
+            assert found == declared(table, role, command, columns), f"{role} may {command} on {table}"
+
+
+@pytest.mark.parametrize("who", ["owner", "authjs"])
+@pytest.mark.parametrize("table", TABLES)
+def test_no_column_can_be_written_but_the_declared_ones(world, table, who):
+    role = matrix.WHO[who][0]
+    columns = columns_of(world, table)
+    for command, statement in (
+        ("insert", 'insert into {table} ("{column}") values (default)'),
+        ("update", 'update {table} set "{column}" = default'),
+    ):
+        for column in columns:
+            text = statement.format(table=table, column=column)
+            try:
+                came = matrix.tried(world, who, text, {}, matrix.claims(who))
+            except psycopg.Error:
+                # Past the door: what the row lacks is another matter.
+                came = "allowed"
+            assert (came != "no right") == (column in declared(table, role, command, columns)), text
