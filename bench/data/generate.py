@@ -102,7 +102,8 @@ STATEMENTS: dict[str, str] = {
             (array['viewer', 'editor', 'admin'])[1 + floor(3 * pg_temp.pick(n * 3 + i, 'role'))::integer],
             pg_temp.person(pg_temp.owner_number(n)), pg_temp.project_date(n),
             case when pg_temp.pick(n * 3 + i, 'accepted') < 0.9 then pg_temp.project_date(n) end
-        from generate_series(1, {projects}) as n, generate_series(1, (array[0, 3, 3, 2])[1 + n % 4]) as i,
+        from generate_series(1, {projects}) as n,
+            generate_series(1, case when n % 200 = 0 then 2 else (array[0, 3, 3, 2])[1 + n % 4] end) as i,
             lateral (
                 select case when n % 100 = 1 and i = 1 then 1
                     else 2 + floor(({people} - 1) * pg_temp.pick(n * 3 + i, 'guest'))::bigint end as person

@@ -14,6 +14,8 @@ QUERIES = sqlqueries.queries()
 def run(connection: Connection, query: Query, values: dict[str, Any]) -> int:
     """Prepare and run it as it stands, with values by parameter name; how many rows it read or wrote."""
     types = f" ({', '.join(query.parameters.values())})" if query.parameters else ""
+    # One that failed has left its statement behind.
+    connection.execute("deallocate all")
     connection.execute(f"prepare pattern{types} as {query.text.rstrip(';')}".encode())
     literals = sql.SQL(", ").join(sql.Literal(values[name]) for name in query.parameters)
     given = sql.SQL("({})").format(literals) if query.parameters else sql.SQL("")
@@ -36,11 +38,27 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
         recorded = "select 1 from public.audio_recordings as r where r.project_id = p.id"
         project = project.replace("order by", f"order by not exists ({recorded}),")
     mine = one(project) or nobody
+    shared = one("select to_regclass('public.collaborators')")
+    team = (
+        "from public.collaborators as c join public.projects as p on p.id = c.project_id "
+        "where p.owner_id = %(person)s and c.accepted_at is not null order by c.id limit 1"
+    )
     component = f"select c.id from public.project_components as c where c.project_id = ({project}) limit 1"
     return {
         "person": person,
         "project": mine,
         "projects": [mine],
+        "components": one(
+            "select coalesce(array_agg(c.id order by c.id desc), '{}') from public.project_components as c "
+            f"where c.project_id = ({project})"
+        )
+        if one("select to_regclass('public.project_components')")
+        else [],
+        "invitation": one("select id from public.collaborators where user_id = %(person)s and accepted_at is null")
+        if shared
+        else nobody,
+        "team_project": one(f"select c.project_id {team}") if shared else nobody,
+        "member": one(f"select c.user_id {team}") if shared else nobody,
         "public_project": one("select id from public.projects where visibility = 'public' limit 1") or nobody,
         "component": (one("select to_regclass('public.project_components')") and one(component)) or nobody,
         "before_time": "2100-01-01 00:00:00+00",
