@@ -10,7 +10,7 @@ from ops.pages.text import code, codes, link, page, section, table
 from sqlaccess import COMMANDS, Line
 
 ABOUT = (
-    "From [sql/access.md](../../sql/access.md), where the signs are explained: `s`, `i`, `u`, `d` is allowed, `.` "
+    "From [sql/access.md](../../sql/access.md), where the signs are explained: `s`, `i`, `u`, `d` is allowed, `.` is "
     "kept by row security, `-` by a missing grant, and an empty cell has no such row. The relations from stranger to owner "
     "are those of a signed-in person to one shared project."
 )
