@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from local.paths import data_folder, reachable_by_others, read_private, server_account, write_private
 from local.ports import HOST, free_port, port_is_free
+from local.processes import is_zombie
 
 SUPERUSER = "postgres"
 START_SECONDS = 60
@@ -312,15 +313,7 @@ def _postmaster(data: Path) -> int | None:
         os.kill(pid, 0)
     except (OSError, ValueError, IndexError):
         return None
-    return None if _is_zombie(pid) else pid
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether it was killed and only not yet reaped, which in a container can take long."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return False
+    return None if is_zombie(pid) else pid
 
 
 def _answers(port: int, data: Path) -> bool:

@@ -26,6 +26,7 @@ from local.paths import CHECKOUT
 sys.path.append(str(CHECKOUT / "provider"))
 
 from pgprovider.connection import Connections
+from pgprovider.errors import one_line
 from pgprovider.steps import plan
 from pgprovider.steps.runner import running
 
@@ -88,29 +89,46 @@ async def _steps(url: str) -> None:
 
 
 def apply_policies(connection: Connection) -> None:
-    """Every row policy, with its sentence as its comment."""
-    for path in sorted((SQL / "policies").glob("*.sql")):
-        connection.execute(path.read_bytes())
+    """Every row policy, with its sentence as its comment.
+
+    :raises StatementFailed: with the policy, file and line
+    """
     for policy in sqlfiles.row_policies(SQL / "policies"):
-        connection.execute(
-            sql.SQL("comment on policy {} on {} is {}").format(
-                sql.Identifier(policy.name), sql.Identifier(*policy.table.split(".")), sql.Literal(policy.comment)
-            )
+        words = f"create policy {policy.name} on {policy.table} as {policy.kind} for {policy.command}"
+        clauses = {"using": policy.using, "with check": policy.check}
+        given = " ".join(f"{word} ({text})" for word, text in clauses.items() if text)
+        comment = sql.SQL("comment on policy {} on {} is {}").format(
+            sql.Identifier(policy.name), sql.Identifier(*policy.table.split(".")), sql.Literal(policy.comment)
         )
+        with _told(f"policy {policy.name} on {policy.table}", policy.place):
+            connection.execute(f"{words} to {', '.join(policy.roles)} {given}".encode())
+            connection.execute(comment)
 
 
 def grant(connection: Connection, declared: Mapping[str, Mapping[str, Mapping[str, list[str]]]]) -> None:
-    """Exactly the declared privileges on each object, as the closed lists mean it: all others are revoked first."""
+    """Exactly the declared privileges on each object, as the closed lists mean it: all others are revoked first.
+
+    :raises StatementFailed: with the object
+    """
     others = sql.SQL(", ").join([sql.SQL("public"), *map(sql.Identifier, ROLES.keys() - {*SCHEMAS.values()})])
     for kind, objects in declared.items():
         for target, grants in objects.items():
             thing = sql.SQL(f"{kind} {target}")
-            connection.execute(sql.SQL("revoke all on {} from {}").format(thing, others))
-            for role, entries in grants.items():
-                for entry in entries:
-                    connection.execute(
-                        sql.SQL("grant {} on {} to {}").format(privilege(entry), thing, sql.Identifier(role))
-                    )
+            with _told(f"grants on {kind} {target}", "components/grants.py"):
+                connection.execute(sql.SQL("revoke all on {} from {}").format(thing, others))
+                for role, entries in grants.items():
+                    for entry in entries:
+                        connection.execute(
+                            sql.SQL("grant {} on {} to {}").format(privilege(entry), thing, sql.Identifier(role))
+                        )
+
+
+@contextmanager
+def _told(label: str, where: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise one_line(error, label, where) from None
 
 
 def privilege(entry: str) -> sql.Composable:

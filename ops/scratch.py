@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from local import postgres
 from local.paths import CHECKOUT, data_folder
+from local.processes import state_and_parent
 
 MARK = "VPB_SCRATCH"
 RUN_SECONDS = 300
@@ -274,7 +275,7 @@ def _process(path: Path, wanted: bytes) -> Process | None:
     with suppress(OSError):
         if wanted not in (path / "environ").read_bytes().split(b"\0"):
             return None
-        state, parent = (path / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+        state, parent = state_and_parent(int(path.name))
         command = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        return None if state == "Z" else Process(int(path.name), int(parent), tuple(command[:-1]))
+        return None if state == "Z" else Process(int(path.name), parent, tuple(command[:-1]))
     return None

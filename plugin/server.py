@@ -347,11 +347,6 @@ async def _abort_unfinished(context: Any, error: Unfinished, inputs: Properties,
     raise AssertionError("abort ends the call")
 
 
-def require(inputs: dict[str, Any], *names: str) -> list[CheckFailure]:
-    """A failure for each of `names` that is missing or empty."""
-    return [CheckFailure(name, "is required") for name in names if inputs.get(name) in (None, "")]
-
-
 async def _end_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         await asyncio.sleep(PARENT_CHECK_SECONDS)

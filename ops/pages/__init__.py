@@ -22,7 +22,7 @@ def made(url: str) -> dict[Path, str]:
     matrix = sqlaccess.matrix()
     pages = {
         "README": overview.made(found),
-        "access": access.made(matrix),
+        "access": access.made(matrix, sqlaccess.guards()),
         "functions": functions.made(found),
         "queries": queries.made(patterns),
         **{table.name: tables.made(found, table, tables.Sources(policies, patterns, matrix)) for table in found.tables},

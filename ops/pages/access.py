@@ -7,12 +7,12 @@ from itertools import groupby
 from components.grants import TABLES
 from components.roles import ROLES
 from ops.pages.text import code, codes, link, page, section, table
-from sqlaccess import COMMANDS, Line
+from sqlaccess import COMMANDS, Guard, Line
 
 ABOUT = (
     "From [sql/access.md](../../sql/access.md), where the signs are explained: `s`, `i`, `u`, `d` is allowed, `.` is "
-    "kept by row security, `-` by a missing grant, and an empty cell has no such row. The relations from stranger to owner "
-    "are those of a signed-in person to one shared project."
+    "kept by row security, `-` by a missing grant, and an empty cell has no such row. The relations from stranger to "
+    "owner are those of a signed-in person to one shared project."
 )
 COLUMNS = (
     "A right to insert or update is one on columns, unless none is named: then it is on all. Generated columns can be "
@@ -20,8 +20,8 @@ COLUMNS = (
 )
 
 
-def made(lines: Sequence[Line]) -> str:
-    """The matrix group by group, who the others are, and the columns that each role may write."""
+def made(lines: Sequence[Line], guards: Sequence[Guard]) -> str:
+    """The matrix group by group, who the roles are, the columns that each may write, and those that no person may."""
     groups = [section(group, _matrix(list(members))) for group, members in groupby(lines, key=lambda line: line.group)]
     return page(
         "Who may do what",
@@ -30,6 +30,7 @@ def made(lines: Sequence[Line]) -> str:
         *groups,
         section("Roles", table(("role", "is"), [(code(name), spec.comment) for name, spec in ROLES.items()])),
         section("Columns that may be written", f"{COLUMNS}\n\n{_columns()}"),
+        section("Columns that no person writes", _guards(guards)),
     )
 
 
@@ -49,6 +50,11 @@ def _columns() -> str:
             if insert or update:
                 rows.append((link(name), code(role), insert, update))
     return table(("table", "role", "insert", "update"), rows)
+
+
+def _guards(guards: Sequence[Guard]) -> str:
+    rows = [(link(each.table), codes(each.columns), ", ".join(each.commands), each.because) for each in guards]
+    return table(("table", "columns", "by", "because"), rows)
 
 
 def _of(entries: Sequence[str], command: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlfiles
+from components.grants import SCHEMAS as SCHEMA_GRANTS
 from ops.pages import access
 from ops.pages.read import Catalogue, Row, Table
 from ops.pages.text import anchor, code, codes, link, page, section, table
@@ -42,7 +43,7 @@ def made(catalogue: Catalogue, about: Table, sources: Sources) -> str:
         section("Foreign keys", _references(about)),
         section("Referenced by", _referenced(catalogue, about)),
         section("Checks", _checks(about)),
-        section("Indexes", _indexes(about, sources.queries)),
+        section("Indexes", _indexes(catalogue, about, sources.queries)),
         section("Triggers", _triggers(about)),
         section("Who may do what", access.of_table([line for line in sources.matrix if line.table == about.name])),
         section("Row policies", _policies(about, sources.policies)),
@@ -101,15 +102,18 @@ def _checks(about: Table) -> str:
     return table(("constraint", "holds"), rows)
 
 
-def _indexes(about: Table, queries: Sequence[Query]) -> str:
+def _indexes(catalogue: Catalogue, about: Table, queries: Sequence[Query]) -> str:
     keys = {each["name"] for each in about.of_kind("p", "u")}
+    names = [each["name"] for other in catalogue.tables for each in other.indexes]
     rows = []
     for each in about.indexes:
-        users = [
-            f"[{query.name}](queries.md#{anchor(query.name)})" for query in queries if each["name"] in query.indexes
-        ]
-        users = ["its constraint"] * (each["name"] in keys) + users
-        rows.append((code(each["name"]), code(_on(each["definition"])), ", ".join(users)))
+        users = [query for query in queries if each["name"] in query.indexes]
+        if names.count(each["name"]) > 1:
+            # Patterns name indexes without their schema: it is the one that the role comes to.
+            users = [query for query in users if query.role in SCHEMA_GRANTS[about.about["schema"]]]
+        links = [f"[{query.name}](queries.md#{anchor(query.name)})" for query in users]
+        links = ["its constraint"] * (each["name"] in keys) + links
+        rows.append((code(each["name"]), code(_on(each["definition"])), ", ".join(links)))
     return table(("index", "on", "used by"), rows)
 
 

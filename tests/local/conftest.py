@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,17 +19,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
 ACCESS_KEY = "AKIALOCALTESTS000001"
 SECRET_KEY = "made-up-for-these-tests"
 ACCOUNT = "123456789012"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class MotoServer:

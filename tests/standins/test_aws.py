@@ -21,6 +21,7 @@ import grpc
 import pytest
 from google.protobuf import empty_pb2
 
+from local.ports import free_port
 from local.standins.aws.cloud import HONOURED
 from local.standins.aws.provider import AwsPlugin
 from local.standins.aws.resource import AwsKind
@@ -32,13 +33,6 @@ from plugin.wire import UNKNOWN, decode, encode
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
 Values = dict[str, Any]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

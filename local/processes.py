@@ -1,0 +1,21 @@
+"""What the system says of a process, where it has /proc."""
+
+from pathlib import Path
+
+
+def state_and_parent(pid: int) -> tuple[str, int]:
+    """Its state, one letter, and its parent's id.
+
+    :raises OSError: where it's gone, or there is no /proc
+    """
+    # The program's name comes before, in brackets, and may hold anything.
+    state, parent = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+    return state, int(parent)
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether it has ended and was not yet reaped, which in a container can take long."""
+    try:
+        return state_and_parent(pid)[0] == "Z"
+    except OSError:
+        return False
