@@ -120,7 +120,13 @@ def migrate_down(connection: Connection) -> None:
 
 
 def apply_policies(connection: Connection) -> None:
-    """Every row policy, with its sentence as its comment."""
+    """Every row policy, with its sentence as its comment; one that a step has brought along is taken over."""
+    for policy in sqlfiles.row_policies(SQL / "policies"):
+        connection.execute(
+            sql.SQL("drop policy if exists {} on {}").format(
+                sql.Identifier(policy.name), sql.Identifier(*policy.table.split("."))
+            )
+        )
     for path in sorted((SQL / "policies").glob("*.sql")):
         connection.execute(path.read_bytes())
     for policy in sqlfiles.row_policies(SQL / "policies"):
