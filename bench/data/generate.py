@@ -86,6 +86,18 @@ STATEMENTS: dict[str, str] = {
         select 'oauth', (array['github', 'google'])[1 + n % 2], n::text, pg_temp.person(n)
         from generate_series(1, {people}) as n
     """,
+    # So that some entries of the audit log are somebody's.
+    "changes": """
+        do $do$
+        begin
+            for n in 1 .. least({people}, 1000) loop
+                perform set_config('request.jwt.claim.sub', pg_temp.person(n)::text, true);
+                update public.users set time_zone = 'Europe/Berlin' where id = pg_temp.person(n);
+            end loop;
+            perform set_config('request.jwt.claim.sub', '', true);
+        end
+        $do$
+    """,
     "projects": """
         insert into public.projects
             (id, owner_id, title, description, visibility, archived_at, created_at, updated_at)
