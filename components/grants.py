@@ -19,7 +19,7 @@ SCHEMAS: Grants = {
     "next_auth": _usage("authjs", "service_role"),
     "authjs": _usage("authjs"),
     "analytics": _usage("authenticated", "service_role"),
-    "audit": {},
+    "audit": _usage("authenticated"),
     "private": {},
     "ops": _usage("monitor"),
 }
@@ -107,8 +107,8 @@ TABLES: Grants = {
     "private.deletion_queue": {},
     "analytics.daily_usage": {},
     "analytics.project_totals": {},
-    # Nobody either: entries are written by triggers, and verified by audit.verify.
-    "audit.log": {},
+    # Entries are written by triggers. The row policy shows them to super administrators alone.
+    "audit.log": {"authenticated": ["select"]},
     "audit.heads": {},
     "audit.retired": {},
     "storage.buckets": {"anon": ["select"], "authenticated": ["select"], "service_role": EVERYTHING},
@@ -133,6 +133,7 @@ VISITORS_FUNCTIONS = (
     "private.search_projects(text, integer, real, uuid)",
     # search_projects asks it as well, and answers a visitor with nothing.
     "private.shared_project_ids()",
+    "private.is_super_admin()",
 )
 PEOPLES_FUNCTIONS = (
     "public.create_project(text, text, text, jsonb, jsonb)",
@@ -155,6 +156,7 @@ PEOPLES_FUNCTIONS = (
     "private.transfer_project(uuid, uuid)",
     "private.usage_by_day(date, date)",
     "private.project_summaries(uuid[])",
+    "private.supervised_from()",
     "private.my_project_ids()",
     "private.editable_project_ids()",
     "private.manageable_project_ids()",
@@ -189,7 +191,8 @@ OWNERS_FUNCTIONS = (
     "private.audit_hash(bytea, audit.log)",
     "private.audit_lane()",
     "private.audit_write(text, text, text[], jsonb[], jsonb[], text[])",
-    "private.audit_table(regclass, text[], text[], text)",
+    "private.acts_as_super_admin()",
+    "private.audit_table(regclass, text[], text[], text, boolean)",
 )
 # Trigger functions run without anybody's right to execute them.
 TRIGGER_FUNCTIONS = (
@@ -206,7 +209,9 @@ TRIGGER_FUNCTIONS = (
     "private.tg_next_auth_users__audit()",
     "private.tg_public_audio_recordings__audit()",
     "private.tg_public_collaborators__audit()",
+    "private.tg_public_project_components__audit()",
     "private.tg_public_projects__audit()",
+    "private.tg_public_prompt_generations__audit()",
     "private.tg_public_users__audit()",
     "private.tg_storage_buckets__audit()",
     "storage.enforce_bucket_name_length()",

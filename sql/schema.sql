@@ -486,6 +486,22 @@ ALTER FUNCTION private.accept_invitation(invitation uuid) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.accept_invitation(invitation uuid) IS 'See public.accept_invitation.';
 
+CREATE FUNCTION private.acts_as_super_admin() RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+    if current_setting('role') <> 'authenticated' then
+        return false;
+    end if;
+    return private.is_super_admin();
+end
+$$;
+
+ALTER FUNCTION private.acts_as_super_admin() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.acts_as_super_admin() IS 'Whether the session acts as a super administrator.';
+
 CREATE TABLE audit.log (
     lane bigint NOT NULL,
     entry bigint NOT NULL,
@@ -494,6 +510,7 @@ CREATE TABLE audit.log (
     actor text,
     login text NOT NULL,
     role text NOT NULL,
+    super_admin boolean NOT NULL,
     application text,
     address inet,
     relation text NOT NULL,
@@ -526,6 +543,8 @@ COMMENT ON COLUMN audit.log.login IS 'The login of the session.';
 
 COMMENT ON COLUMN audit.log.role IS 'The role that the session had taken on; its login if none.';
 
+COMMENT ON COLUMN audit.log.super_admin IS 'Whether the person was a super administrator.';
+
 COMMENT ON COLUMN audit.log.application IS 'What the session calls itself.';
 
 COMMENT ON COLUMN audit.log.address IS 'Where the session comes from; with a pooler before the database, the pooler.';
@@ -551,8 +570,8 @@ CREATE FUNCTION private.audit_hash(previous bytea, entry audit.log) RETURNS byte
 begin
     return sha256(previous || convert_to(jsonb_build_array(
         entry.lane, entry.entry, extract(epoch from entry.created_at), entry.transaction, entry.actor, entry.login,
-        entry.role, entry.application, entry.address, entry.relation, entry.operation, entry.row_id, entry.old,
-        entry.new, entry.withheld
+        entry.role, entry.super_admin, entry.application, entry.address, entry.relation, entry.operation, entry.row_id,
+        entry.old, entry.new, entry.withheld
     )::text, 'UTF8'));
 end
 $$;
@@ -632,7 +651,7 @@ ALTER FUNCTION private.audit_retire(partition text, first_day timestamp with tim
 
 COMMENT ON FUNCTION private.audit_retire(partition text, first_day timestamp with time zone) IS 'Notes where the lanes begin when this month is gone.';
 
-CREATE FUNCTION private.audit_table(relation regclass, recorded text[], withheld text[] DEFAULT '{}'::text[], key text DEFAULT 'id'::text) RETURNS void
+CREATE FUNCTION private.audit_table(relation regclass, recorded text[], withheld text[] DEFAULT '{}'::text[], key text DEFAULT 'id'::text, super_admins_only boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $_$
@@ -657,10 +676,15 @@ declare
     news jsonb[];
     names text[];
 begin
-    if TG_OP = 'INSERT' then%s    elsif TG_OP = 'UPDATE' then%s    elsif TG_OP = 'DELETE' then%s    else%s    end if;
+%s    if TG_OP = 'INSERT' then%s    elsif TG_OP = 'UPDATE' then%s    elsif TG_OP = 'DELETE' then%s    else%s    end if;
     return null;
 end
 $body$;
+    shortcut constant text := $shortcut$
+    if TG_OP <> 'TRUNCATE' and not private.acts_as_super_admin() then
+        return null;
+    end if;
+$shortcut$;
     was text;
     is_now text;
     was_of_changed text;
@@ -703,6 +727,7 @@ begin
         task,
         format(
             body,
+            case when super_admins_only then shortcut end,
             format(
                 chunks,
                 format(
@@ -758,9 +783,9 @@ begin
 end
 $_$;
 
-ALTER FUNCTION private.audit_table(relation regclass, recorded text[], withheld text[], key text) OWNER TO app_owner;
+ALTER FUNCTION private.audit_table(relation regclass, recorded text[], withheld text[], key text, super_admins_only boolean) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.audit_table(relation regclass, recorded text[], withheld text[], key text) IS 'Records a table from now on: which columns with their values, and of which only that they changed.';
+COMMENT ON FUNCTION private.audit_table(relation regclass, recorded text[], withheld text[], key text, super_admins_only boolean) IS 'Records a table from now on: which columns with their values, and of which only that they changed.';
 
 CREATE FUNCTION private.audit_write(relation text, operation text, row_ids text[], olds jsonb[], news jsonb[], withhelds text[]) RETURNS void
     LANGUAGE plpgsql
@@ -784,6 +809,7 @@ begin
     );
     entry.login = session_user;
     entry.role = coalesce(nullif(current_setting('role'), 'none'), session_user);
+    entry.super_admin = private.acts_as_super_admin();
     entry.application = current_setting('application_name');
     entry.address = inet_client_addr();
     entry.relation = relation;
@@ -858,6 +884,31 @@ $$;
 ALTER FUNCTION private.finish_deletions(ids uuid[]) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.finish_deletions(ids uuid[]) IS 'Strikes deleted files off the queue; how many there were.';
+
+CREATE FUNCTION private.is_super_admin() RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO ''
+    AS $$
+declare
+    me constant uuid = auth.uid();
+    statement constant text = me || ' ' || statement_timestamp();
+begin
+    if not exists (select from public.users as u where u.id = me and u.is_super_admin) then
+        return false;
+    end if;
+    -- Each use is told, reads too, in the server's log: a reading transaction can write nowhere else. Once a statement,
+    -- although several tables may ask; to silence it by this setting one would have to know the moment beforehand.
+    if current_setting('app.super_administrator', true) is distinct from statement then
+        raise log 'super administrator % uses their right', me;
+        perform set_config('app.super_administrator', statement, true);
+    end if;
+    return true;
+end
+$$;
+
+ALTER FUNCTION private.is_super_admin() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.is_super_admin() IS 'Whether the asker is a super administrator; if so, the log tells.';
 
 CREATE FUNCTION private.make_partition(schema text, parent text, partition text, meaning text) RETURNS void
     LANGUAGE plpgsql
@@ -1032,6 +1083,19 @@ $$;
 ALTER FUNCTION private.shared_project_ids() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.shared_project_ids() IS 'Projects of others that the asker has accepted to work in.';
+
+CREATE FUNCTION private.supervised_from() RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO ''
+    AS $$
+begin
+    return case when private.is_super_admin() then '00000000-0000-0000-0000-000000000000'::uuid end;
+end
+$$;
+
+ALTER FUNCTION private.supervised_from() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.supervised_from() IS 'The first uuid there is for a super administrator, else null.';
 
 CREATE FUNCTION private.uuid_v7() RETURNS uuid
     LANGUAGE plpgsql PARALLEL SAFE
@@ -1453,6 +1517,54 @@ ALTER FUNCTION private.tg_public_collaborators__audit() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg_public_collaborators__audit() IS 'Trigger, after any write: records public.collaborators in the audit log.';
 
+CREATE FUNCTION private.tg_public_project_components__audit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    ids text[];
+    olds jsonb[];
+    news jsonb[];
+    names text[];
+begin
+    if TG_OP <> 'TRUNCATE' and not private.acts_as_super_admin() then
+        return null;
+    end if;
+    if TG_OP = 'INSERT' then
+        for ids, olds, news, names in
+            select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
+            from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('project_id', n.project_id, 'parent_id', n.parent_id, 'recording_id', n.recording_id, 'kind', n.kind, 'title', n.title, 'x', n.x, 'y', n.y, 'width', n.width, 'height', n.height, 'position', n."position") as new, null::text as withheld from new_rows as n) as c
+            group by c.chunk order by c.chunk
+        loop
+            perform private.audit_write('public.project_components', 'insert', ids, olds, news, names);
+        end loop;
+    elsif TG_OP = 'UPDATE' then
+        for ids, olds, news, names in
+            select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
+            from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.project_id is distinct from n.project_id then jsonb_build_object('project_id', o.project_id) else '{}' end || case when o.parent_id is distinct from n.parent_id then jsonb_build_object('parent_id', o.parent_id) else '{}' end || case when o.recording_id is distinct from n.recording_id then jsonb_build_object('recording_id', o.recording_id) else '{}' end || case when o.kind is distinct from n.kind then jsonb_build_object('kind', o.kind) else '{}' end || case when o.title is distinct from n.title then jsonb_build_object('title', o.title) else '{}' end || case when o.x is distinct from n.x then jsonb_build_object('x', o.x) else '{}' end || case when o.y is distinct from n.y then jsonb_build_object('y', o.y) else '{}' end || case when o.width is distinct from n.width then jsonb_build_object('width', o.width) else '{}' end || case when o.height is distinct from n.height then jsonb_build_object('height', o.height) else '{}' end || case when o."position" is distinct from n."position" then jsonb_build_object('position', o."position") else '{}' end as old, case when o.project_id is distinct from n.project_id then jsonb_build_object('project_id', n.project_id) else '{}' end || case when o.parent_id is distinct from n.parent_id then jsonb_build_object('parent_id', n.parent_id) else '{}' end || case when o.recording_id is distinct from n.recording_id then jsonb_build_object('recording_id', n.recording_id) else '{}' end || case when o.kind is distinct from n.kind then jsonb_build_object('kind', n.kind) else '{}' end || case when o.title is distinct from n.title then jsonb_build_object('title', n.title) else '{}' end || case when o.x is distinct from n.x then jsonb_build_object('x', n.x) else '{}' end || case when o.y is distinct from n.y then jsonb_build_object('y', n.y) else '{}' end || case when o.width is distinct from n.width then jsonb_build_object('width', n.width) else '{}' end || case when o.height is distinct from n.height then jsonb_build_object('height', n.height) else '{}' end || case when o."position" is distinct from n."position" then jsonb_build_object('position', n."position") else '{}' end as new, nullif(concat_ws(', ', case when o.properties is distinct from n.properties then 'properties' end), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.project_id is distinct from n.project_id or o.parent_id is distinct from n.parent_id or o.recording_id is distinct from n.recording_id or o.kind is distinct from n.kind or o.title is distinct from n.title or o.x is distinct from n.x or o.y is distinct from n.y or o.width is distinct from n.width or o.height is distinct from n.height or o."position" is distinct from n."position" or o.properties is distinct from n.properties) as c
+            group by c.chunk order by c.chunk
+        loop
+            perform private.audit_write('public.project_components', 'update', ids, olds, news, names);
+        end loop;
+    elsif TG_OP = 'DELETE' then
+        for ids, olds, news, names in
+            select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
+            from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('project_id', o.project_id, 'parent_id', o.parent_id, 'recording_id', o.recording_id, 'kind', o.kind, 'title', o.title, 'x', o.x, 'y', o.y, 'width', o.width, 'height', o.height, 'position', o."position") as old, null::jsonb as new, null::text as withheld from old_rows as o) as c
+            group by c.chunk order by c.chunk
+        loop
+            perform private.audit_write('public.project_components', 'delete', ids, olds, news, names);
+        end loop;
+    else
+        perform private.audit_write('public.project_components', 'truncate', array[null]::text[], '{}', '{}', '{}');
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION private.tg_public_project_components__audit() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_public_project_components__audit() IS 'Trigger, after any write: records public.project_components in the audit log.';
+
 CREATE FUNCTION private.tg_public_projects__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1498,6 +1610,54 @@ ALTER FUNCTION private.tg_public_projects__audit() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg_public_projects__audit() IS 'Trigger, after any write: records public.projects in the audit log.';
 
+CREATE FUNCTION private.tg_public_prompt_generations__audit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    ids text[];
+    olds jsonb[];
+    news jsonb[];
+    names text[];
+begin
+    if TG_OP <> 'TRUNCATE' and not private.acts_as_super_admin() then
+        return null;
+    end if;
+    if TG_OP = 'INSERT' then
+        for ids, olds, news, names in
+            select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
+            from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('project_id', n.project_id, 'created_by', n.created_by, 'provider', n.provider, 'model', n.model, 'status', n.status, 'cost', n.cost) as new, null::text as withheld from new_rows as n) as c
+            group by c.chunk order by c.chunk
+        loop
+            perform private.audit_write('public.prompt_generations', 'insert', ids, olds, news, names);
+        end loop;
+    elsif TG_OP = 'UPDATE' then
+        for ids, olds, news, names in
+            select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
+            from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.project_id is distinct from n.project_id then jsonb_build_object('project_id', o.project_id) else '{}' end || case when o.created_by is distinct from n.created_by then jsonb_build_object('created_by', o.created_by) else '{}' end || case when o.provider is distinct from n.provider then jsonb_build_object('provider', o.provider) else '{}' end || case when o.model is distinct from n.model then jsonb_build_object('model', o.model) else '{}' end || case when o.status is distinct from n.status then jsonb_build_object('status', o.status) else '{}' end || case when o.cost is distinct from n.cost then jsonb_build_object('cost', o.cost) else '{}' end as old, case when o.project_id is distinct from n.project_id then jsonb_build_object('project_id', n.project_id) else '{}' end || case when o.created_by is distinct from n.created_by then jsonb_build_object('created_by', n.created_by) else '{}' end || case when o.provider is distinct from n.provider then jsonb_build_object('provider', n.provider) else '{}' end || case when o.model is distinct from n.model then jsonb_build_object('model', n.model) else '{}' end || case when o.status is distinct from n.status then jsonb_build_object('status', n.status) else '{}' end || case when o.cost is distinct from n.cost then jsonb_build_object('cost', n.cost) else '{}' end as new, nullif(concat_ws(', ', case when o.prompt is distinct from n.prompt then 'prompt' end, case when o.parameters is distinct from n.parameters then 'parameters' end, case when o.response is distinct from n.response then 'response' end, case when o.error is distinct from n.error then 'error' end), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.project_id is distinct from n.project_id or o.created_by is distinct from n.created_by or o.provider is distinct from n.provider or o.model is distinct from n.model or o.status is distinct from n.status or o.cost is distinct from n.cost or o.prompt is distinct from n.prompt or o.parameters is distinct from n.parameters or o.response is distinct from n.response or o.error is distinct from n.error) as c
+            group by c.chunk order by c.chunk
+        loop
+            perform private.audit_write('public.prompt_generations', 'update', ids, olds, news, names);
+        end loop;
+    elsif TG_OP = 'DELETE' then
+        for ids, olds, news, names in
+            select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
+            from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('project_id', o.project_id, 'created_by', o.created_by, 'provider', o.provider, 'model', o.model, 'status', o.status, 'cost', o.cost) as old, null::jsonb as new, null::text as withheld from old_rows as o) as c
+            group by c.chunk order by c.chunk
+        loop
+            perform private.audit_write('public.prompt_generations', 'delete', ids, olds, news, names);
+        end loop;
+    else
+        perform private.audit_write('public.prompt_generations', 'truncate', array[null]::text[], '{}', '{}', '{}');
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION private.tg_public_prompt_generations__audit() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_public_prompt_generations__audit() IS 'Trigger, after any write: records public.prompt_generations in the audit log.';
+
 CREATE FUNCTION private.tg_public_users__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1511,7 +1671,7 @@ begin
     if TG_OP = 'INSERT' then
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
-            from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('display_name', n.display_name, 'avatar_url', n.avatar_url, 'locale', n.locale, 'time_zone', n.time_zone) as new, null::text as withheld from new_rows as n) as c
+            from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('display_name', n.display_name, 'avatar_url', n.avatar_url, 'locale', n.locale, 'time_zone', n.time_zone, 'is_super_admin', n.is_super_admin) as new, null::text as withheld from new_rows as n) as c
             group by c.chunk order by c.chunk
         loop
             perform private.audit_write('public.users', 'insert', ids, olds, news, names);
@@ -1519,7 +1679,7 @@ begin
     elsif TG_OP = 'UPDATE' then
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
-            from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.display_name is distinct from n.display_name then jsonb_build_object('display_name', o.display_name) else '{}' end || case when o.avatar_url is distinct from n.avatar_url then jsonb_build_object('avatar_url', o.avatar_url) else '{}' end || case when o.locale is distinct from n.locale then jsonb_build_object('locale', o.locale) else '{}' end || case when o.time_zone is distinct from n.time_zone then jsonb_build_object('time_zone', o.time_zone) else '{}' end as old, case when o.display_name is distinct from n.display_name then jsonb_build_object('display_name', n.display_name) else '{}' end || case when o.avatar_url is distinct from n.avatar_url then jsonb_build_object('avatar_url', n.avatar_url) else '{}' end || case when o.locale is distinct from n.locale then jsonb_build_object('locale', n.locale) else '{}' end || case when o.time_zone is distinct from n.time_zone then jsonb_build_object('time_zone', n.time_zone) else '{}' end as new, nullif(concat_ws(', ', case when o.settings is distinct from n.settings then 'settings' end), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.display_name is distinct from n.display_name or o.avatar_url is distinct from n.avatar_url or o.locale is distinct from n.locale or o.time_zone is distinct from n.time_zone or o.settings is distinct from n.settings) as c
+            from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.display_name is distinct from n.display_name then jsonb_build_object('display_name', o.display_name) else '{}' end || case when o.avatar_url is distinct from n.avatar_url then jsonb_build_object('avatar_url', o.avatar_url) else '{}' end || case when o.locale is distinct from n.locale then jsonb_build_object('locale', o.locale) else '{}' end || case when o.time_zone is distinct from n.time_zone then jsonb_build_object('time_zone', o.time_zone) else '{}' end || case when o.is_super_admin is distinct from n.is_super_admin then jsonb_build_object('is_super_admin', o.is_super_admin) else '{}' end as old, case when o.display_name is distinct from n.display_name then jsonb_build_object('display_name', n.display_name) else '{}' end || case when o.avatar_url is distinct from n.avatar_url then jsonb_build_object('avatar_url', n.avatar_url) else '{}' end || case when o.locale is distinct from n.locale then jsonb_build_object('locale', n.locale) else '{}' end || case when o.time_zone is distinct from n.time_zone then jsonb_build_object('time_zone', n.time_zone) else '{}' end || case when o.is_super_admin is distinct from n.is_super_admin then jsonb_build_object('is_super_admin', n.is_super_admin) else '{}' end as new, nullif(concat_ws(', ', case when o.settings is distinct from n.settings then 'settings' end), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.display_name is distinct from n.display_name or o.avatar_url is distinct from n.avatar_url or o.locale is distinct from n.locale or o.time_zone is distinct from n.time_zone or o.is_super_admin is distinct from n.is_super_admin or o.settings is distinct from n.settings) as c
             group by c.chunk order by c.chunk
         loop
             perform private.audit_write('public.users', 'update', ids, olds, news, names);
@@ -1527,7 +1687,7 @@ begin
     elsif TG_OP = 'DELETE' then
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
-            from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('display_name', o.display_name, 'avatar_url', o.avatar_url, 'locale', o.locale, 'time_zone', o.time_zone) as old, null::jsonb as new, null::text as withheld from old_rows as o) as c
+            from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('display_name', o.display_name, 'avatar_url', o.avatar_url, 'locale', o.locale, 'time_zone', o.time_zone, 'is_super_admin', o.is_super_admin) as old, null::jsonb as new, null::text as withheld from old_rows as o) as c
             group by c.chunk order by c.chunk
         loop
             perform private.audit_write('public.users', 'delete', ids, olds, news, names);
@@ -2819,6 +2979,7 @@ CREATE TABLE audit.log_default (
     actor text,
     login text NOT NULL,
     role text NOT NULL,
+    super_admin boolean NOT NULL,
     application text,
     address inet,
     relation text NOT NULL,
@@ -2849,6 +3010,8 @@ COMMENT ON COLUMN audit.log_default.actor IS 'The person, as the sub claim of th
 COMMENT ON COLUMN audit.log_default.login IS 'The login of the session.';
 
 COMMENT ON COLUMN audit.log_default.role IS 'The role that the session had taken on; its login if none.';
+
+COMMENT ON COLUMN audit.log_default.super_admin IS 'Whether the person was a super administrator.';
 
 COMMENT ON COLUMN audit.log_default.application IS 'What the session calls itself.';
 
@@ -3111,6 +3274,7 @@ CREATE TABLE public.users (
     settings jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    is_super_admin boolean DEFAULT false NOT NULL,
     CONSTRAINT users_avatar_url_check CHECK (((avatar_url ~~ 'https://%'::text) AND (char_length(avatar_url) <= 2048))),
     CONSTRAINT users_display_name_check CHECK ((((char_length(display_name) >= 1) AND (char_length(display_name) <= 100)) AND (btrim(display_name) <> ''::text))),
     CONSTRAINT users_locale_check CHECK (((locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'::text) AND (char_length(locale) <= 35))),
@@ -3139,6 +3303,8 @@ COMMENT ON COLUMN public.users.settings IS 'Choices of the interface, by name; a
 COMMENT ON COLUMN public.users.created_at IS 'When the profile was made.';
 
 COMMENT ON COLUMN public.users.updated_at IS 'When the profile last changed, set by trigger.';
+
+COMMENT ON COLUMN public.users.is_super_admin IS 'Whether all rows are theirs to read and write; set by servers only.';
 
 CREATE TABLE storage.buckets (
     id text NOT NULL,
@@ -3510,9 +3676,17 @@ CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.collaborators REFERENCIN
 
 ALTER TABLE public.collaborators ENABLE ALWAYS TRIGGER _900_audit_delete;
 
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.project_components REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_project_components__audit();
+
+ALTER TABLE public.project_components ENABLE ALWAYS TRIGGER _900_audit_delete;
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.projects REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_projects__audit();
 
 ALTER TABLE public.projects ENABLE ALWAYS TRIGGER _900_audit_delete;
+
+CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.prompt_generations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_prompt_generations__audit();
+
+ALTER TABLE public.prompt_generations ENABLE ALWAYS TRIGGER _900_audit_delete;
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_users__audit();
 
@@ -3526,9 +3700,17 @@ CREATE TRIGGER _900_audit_insert AFTER INSERT ON public.collaborators REFERENCIN
 
 ALTER TABLE public.collaborators ENABLE ALWAYS TRIGGER _900_audit_insert;
 
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_project_components__audit();
+
+ALTER TABLE public.project_components ENABLE ALWAYS TRIGGER _900_audit_insert;
+
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON public.projects REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_projects__audit();
 
 ALTER TABLE public.projects ENABLE ALWAYS TRIGGER _900_audit_insert;
+
+CREATE TRIGGER _900_audit_insert AFTER INSERT ON public.prompt_generations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_prompt_generations__audit();
+
+ALTER TABLE public.prompt_generations ENABLE ALWAYS TRIGGER _900_audit_insert;
 
 CREATE TRIGGER _900_audit_insert AFTER INSERT ON public.users REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_users__audit();
 
@@ -3542,9 +3724,17 @@ CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON public.collaborators FOR EA
 
 ALTER TABLE public.collaborators ENABLE ALWAYS TRIGGER _900_audit_truncate;
 
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON public.project_components FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_project_components__audit();
+
+ALTER TABLE public.project_components ENABLE ALWAYS TRIGGER _900_audit_truncate;
+
 CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON public.projects FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_projects__audit();
 
 ALTER TABLE public.projects ENABLE ALWAYS TRIGGER _900_audit_truncate;
+
+CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON public.prompt_generations FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_prompt_generations__audit();
+
+ALTER TABLE public.prompt_generations ENABLE ALWAYS TRIGGER _900_audit_truncate;
 
 CREATE TRIGGER _900_audit_truncate AFTER TRUNCATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_users__audit();
 
@@ -3558,9 +3748,17 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.collaborators REFERENCIN
 
 ALTER TABLE public.collaborators ENABLE ALWAYS TRIGGER _900_audit_update;
 
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.project_components REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_project_components__audit();
+
+ALTER TABLE public.project_components ENABLE ALWAYS TRIGGER _900_audit_update;
+
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.projects REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_projects__audit();
 
 ALTER TABLE public.projects ENABLE ALWAYS TRIGGER _900_audit_update;
+
+CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.prompt_generations REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_prompt_generations__audit();
+
+ALTER TABLE public.prompt_generations ENABLE ALWAYS TRIGGER _900_audit_update;
 
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_users__audit();
 
@@ -3700,6 +3898,10 @@ ALTER TABLE audit.log_default ENABLE ROW LEVEL SECURITY;
 CREATE POLICY log_insert_definer ON audit.log FOR INSERT TO app_owner WITH CHECK (true);
 
 COMMENT ON POLICY log_insert_definer ON audit.log IS 'The owner role adds entries, by trigger.';
+
+CREATE POLICY log_select_administrator ON audit.log FOR SELECT TO authenticated USING (( SELECT private.is_super_admin() AS is_super_admin));
+
+COMMENT ON POLICY log_select_administrator ON audit.log IS 'A super administrator reads all: asked once a statement, and for everybody else the log isn''t read at all.';
 
 CREATE POLICY log_select_definer ON audit.log FOR SELECT TO app_owner USING (true);
 

@@ -40,6 +40,31 @@ def test_retired_months_leave_a_chain_that_is_whole(people):
     assert findings(people) == []
 
 
+def test_a_clock_that_goes_backwards_makes_no_entry_older_than_the_one_before_it(people):
+    lane, _ = row(people, NEWEST)
+    with unguarded(people):
+        people.execute("update audit.heads set written_at = now() + interval '1 hour' where lane = %s", (lane,))
+    people.execute("update public.users set time_zone = 'Asia/Tokyo'")
+    assert row(people, "select max(created_at) > now() + interval '59 minutes' from audit.log") == (True,)
+    people.execute("update public.users set time_zone = 'UTC'")
+    times = "select created_at from audit.log where lane = %s order by entry"
+    found = people.execute(times, (lane,)).fetchall()
+    assert found == sorted(found)
+
+
+def test_a_checkpoint_that_was_edited_is_named(people):
+    made_old(people, 30, 4)
+    people.execute("select ops.retire_partitions('13 months')")
+    assert findings(people) == []
+    lane, _ = row(people, NEWEST)
+    with unguarded(people):
+        people.execute("alter table audit.retired disable trigger _900_audit_update")
+        # To cover up that the next entry is gone as well.
+        people.execute("delete from audit.log where lane = %s and entry = 5", (lane,))
+        people.execute("update audit.retired set heads = jsonb_set(heads, array[%s::text, '0'], '5')", (lane,))
+    assert ("checkpoint", None, None) in findings(people)
+
+
 def test_the_trail_is_kept_longer_than_the_analytics_and_never_less_than_a_year(people):
     month = made_old(people, 20, 4)
     assert month.removeprefix("audit.") not in row(people, "select ops.retire_partitions('1 month')")[0]

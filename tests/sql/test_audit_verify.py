@@ -24,6 +24,7 @@ EDITS = {
     "actor": "'somebody else'",
     "login": "'app'",
     "role": "'anon'",
+    "super_admin": "not super_admin",
     "application": "'psql'",
     "address": "'10.0.0.1'",
     "relation": "'public.users'",
@@ -70,7 +71,7 @@ def test_an_entry_that_was_put_in_is_named(people):
     lane, newest = row(people, NEWEST)
     copy = (
         "insert into audit.log select lane, %s, created_at + interval '1 us', transaction, actor, login, role, "
-        "application, address, relation, operation, row_id, old, new, withheld, hash from audit.log "
+        "super_admin, application, address, relation, operation, row_id, old, new, withheld, hash from audit.log "
         "where lane = %s and entry = 2"
     )
     with unguarded(people):

@@ -1,4 +1,4 @@
--- 0022 audited_buckets: records storage buckets no more.
+-- 0023 audited_buckets: records storage buckets no more.
 -- Lock: access exclusive on storage.buckets for its triggers. Duration: instant.
 -- Down: loses no data; what was recorded stays in the log, and nothing is added.
 

@@ -1,4 +1,4 @@
--- 0019 audit_writer: how an entry is chained to the one before it, and how a table is recorded.
+-- 0020 audit_writer: how an entry is chained to the one before it, and how a table is recorded.
 -- Lock: share row exclusive on audit.retired for its triggers, new functions otherwise. Duration: instant.
 -- Down: drops the functions; loses no data, and no table can be recorded.
 
@@ -15,8 +15,8 @@ as $$
 begin
     return sha256(previous || convert_to(jsonb_build_array(
         entry.lane, entry.entry, extract(epoch from entry.created_at), entry.transaction, entry.actor, entry.login,
-        entry.role, entry.application, entry.address, entry.relation, entry.operation, entry.row_id, entry.old,
-        entry.new, entry.withheld
+        entry.role, entry.super_admin, entry.application, entry.address, entry.relation, entry.operation, entry.row_id,
+        entry.old, entry.new, entry.withheld
     )::text, 'UTF8'));
 end
 $$;
@@ -45,6 +45,19 @@ begin
 end
 $$;
 
+-- Only as authenticated somebody uses that right; elsewhere the claims may be none, or name nobody that we know.
+create function private.acts_as_super_admin() returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+    if current_setting('role') <> 'authenticated' then
+        return false;
+    end if;
+    return private.is_super_admin();
+end
+$$;
+
 create function private.audit_write(
     relation text, operation text, row_ids text[], olds jsonb[], news jsonb[], withhelds text[]
 ) returns void
@@ -69,6 +82,7 @@ begin
     );
     entry.login = session_user;
     entry.role = coalesce(nullif(current_setting('role'), 'none'), session_user);
+    entry.super_admin = private.acts_as_super_admin();
     entry.application = current_setting('application_name');
     entry.address = inet_client_addr();
     entry.relation = relation;
@@ -91,9 +105,11 @@ $$;
 
 -- Makes the trigger function of a table, with its columns written out. So its plans are kept, which halves the cost of
 -- an entry, and a column that is in neither list isn't even looked at: one that is added later leaks nothing. The step
--- that adds one calls this again. Once for a statement and not for each row; by the thousand, to bound the memory.
+-- that adds one calls this again. Once for a statement and not for each row; by the thousand, to bound the memory. What
+-- people do all day can be recorded for super administrators only: for others it ends at the first line.
 create function private.audit_table(
-    relation regclass, recorded text[], withheld text[] default '{}', key text default 'id'
+    relation regclass, recorded text[], withheld text[] default '{}', key text default 'id',
+    super_admins_only boolean default false
 ) returns void
 language plpgsql volatile
 set search_path = ''
@@ -119,10 +135,15 @@ declare
     news jsonb[];
     names text[];
 begin
-    if TG_OP = 'INSERT' then%s    elsif TG_OP = 'UPDATE' then%s    elsif TG_OP = 'DELETE' then%s    else%s    end if;
+%s    if TG_OP = 'INSERT' then%s    elsif TG_OP = 'UPDATE' then%s    elsif TG_OP = 'DELETE' then%s    else%s    end if;
     return null;
 end
 $body$;
+    shortcut constant text := $shortcut$
+    if TG_OP <> 'TRUNCATE' and not private.acts_as_super_admin() then
+        return null;
+    end if;
+$shortcut$;
     was text;
     is_now text;
     was_of_changed text;
@@ -165,6 +186,7 @@ begin
         task,
         format(
             body,
+            case when super_admins_only then shortcut end,
             format(
                 chunks,
                 format(
@@ -222,15 +244,17 @@ $$;
 
 comment on function private.audit_hash(bytea, audit.log) is 'The hash of an entry that follows the one with that hash.';
 comment on function private.audit_lane() is 'A lane that nobody else writes in, held until the transaction ends.';
+comment on function private.acts_as_super_admin() is 'Whether the session acts as a super administrator.';
 comment on function private.audit_write(text, text, text[], jsonb[], jsonb[], text[]) is
 'Adds entries to the audit log: one for each row, each chained to the one before it.';
-comment on function private.audit_table(regclass, text[], text[], text) is
+comment on function private.audit_table(regclass, text[], text[], text, boolean) is
 'Records a table from now on: which columns with their values, and of which only that they changed.';
 
 revoke execute on function private.audit_hash(bytea, audit.log) from public;
 revoke execute on function private.audit_lane() from public;
 revoke execute on function private.audit_write(text, text, text[], jsonb[], jsonb[], text[]) from public;
-revoke execute on function private.audit_table(regclass, text[], text[], text) from public;
+revoke execute on function private.acts_as_super_admin() from public;
+revoke execute on function private.audit_table(regclass, text[], text[], text, boolean) from public;
 
 -- The log is its own witness: whoever drops a month and notes here that it was retired adds an entry that says so.
 select private.audit_table('audit.retired', '{heads}', key => 'partition');

@@ -1,4 +1,4 @@
--- 0017 partitions_of_audit: the functions that look after months look after schema audit as well.
+-- 0018 partitions_of_audit: the functions that look after months look after schema audit as well.
 -- Lock: access exclusive on the functions. Duration: instant.
 -- Down: the functions look after the analytics alone again; loses no data.
 

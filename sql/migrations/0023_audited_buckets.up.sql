@@ -1,4 +1,4 @@
--- 0022 audited_buckets: the audit log records who opens a storage bucket to the public, or changes its limits.
+-- 0023 audited_buckets: the audit log records who opens a storage bucket to the public, or changes its limits.
 -- Lock: share row exclusive on storage.buckets for its triggers. Duration: instant.
 -- Down: drops the triggers; what was recorded stays in the log.
 

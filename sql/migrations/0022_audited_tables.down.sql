@@ -1,7 +1,9 @@
--- 0021 audited_tables: records these tables no more.
+-- 0022 audited_tables: records these tables no more.
 -- Lock: access exclusive on each of the tables for its triggers. Duration: instant.
 -- Down: loses no data; what was recorded stays in the log, and nothing is added.
 
+drop function private.tg_public_prompt_generations__audit() cascade;
+drop function private.tg_public_project_components__audit() cascade;
 drop function private.tg_next_auth_accounts__audit() cascade;
 drop function private.tg_next_auth_users__audit() cascade;
 drop function private.tg_public_audio_recordings__audit() cascade;

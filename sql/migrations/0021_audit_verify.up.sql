@@ -1,4 +1,4 @@
--- 0020 audit_verify: walks along the lanes and tells what is wrong, and lets old months go without breaking a chain.
+-- 0021 audit_verify: walks along the lanes and tells what is wrong, and lets old months go without breaking a chain.
 -- Lock: new functions only, none. Duration: instant.
 -- Down: drops the functions; loses no data, and nobody can verify the log or retire its months.
 

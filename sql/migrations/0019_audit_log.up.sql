@@ -1,4 +1,4 @@
--- 0018 audit_log: who changed what and when, as chains that show an entry which was changed or taken away.
+-- 0019 audit_log: who changed what and when, as chains that show an entry which was changed or taken away.
 -- Lock: new tables only, none. Duration: instant.
 -- Down: loses the audit trail, every entry of it.
 
@@ -16,6 +16,7 @@ create table audit.log (
     actor text,
     login text not null,
     role text not null,
+    super_admin boolean not null,
     application text,
     address inet,
     relation text not null,
@@ -45,6 +46,7 @@ comment on column audit.log.transaction is 'Number of the transaction: what has 
 comment on column audit.log.actor is 'The person, as the sub claim of the request names them; null for none.';
 comment on column audit.log.login is 'The login of the session.';
 comment on column audit.log.role is 'The role that the session had taken on; its login if none.';
+comment on column audit.log.super_admin is 'Whether the person was a super administrator.';
 comment on column audit.log.application is 'What the session calls itself.';
 comment on column audit.log.address is 'Where the session comes from; with a pooler before the database, the pooler.';
 comment on column audit.log.relation is 'The table, with its schema.';

@@ -1,4 +1,4 @@
--- 0018 audit_log: takes the audit trail away.
+-- 0019 audit_log: takes the audit trail away.
 -- Lock: access exclusive on the tables of the trail. Duration: instant.
 -- Down: loses the audit trail, every entry of it.
 

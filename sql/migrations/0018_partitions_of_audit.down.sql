@@ -1,4 +1,4 @@
--- 0017 partitions_of_audit: the functions as they were, for the analytics alone.
+-- 0018 partitions_of_audit: the functions as they were, for the analytics alone.
 -- Lock: access exclusive on the functions. Duration: instant.
 -- Down: loses no data; no month of the audit trail is made or retired any more.
 
