@@ -19,7 +19,7 @@ SCHEMAS: Grants = {
     "next_auth": _usage("authjs", "service_role"),
     "authjs": _usage("authjs"),
     "analytics": _usage("authenticated", "service_role"),
-    "audit": {},
+    "audit": _usage("authenticated"),
     "private": {},
     "ops": _usage("monitor"),
 }
@@ -107,6 +107,10 @@ TABLES: Grants = {
     "private.deletion_queue": {},
     "analytics.daily_usage": {},
     "analytics.project_totals": {},
+    # Entries are written by triggers. The row policy shows them to super administrators alone.
+    "audit.log": {"authenticated": ["select"]},
+    "audit.heads": {},
+    "audit.retired": {},
     "storage.buckets": {"anon": ["select"], "authenticated": ["select"], "service_role": EVERYTHING},
     "storage.objects": {"anon": ["select"], "authenticated": EVERYTHING, "service_role": EVERYTHING},
 }
@@ -129,6 +133,7 @@ VISITORS_FUNCTIONS = (
     "private.search_projects(text, integer, real, uuid)",
     # search_projects asks it as well, and answers a visitor with nothing.
     "private.shared_project_ids()",
+    "private.is_super_admin()",
 )
 PEOPLES_FUNCTIONS = (
     "public.create_project(text, text, text, jsonb, jsonb)",
@@ -151,6 +156,7 @@ PEOPLES_FUNCTIONS = (
     "private.transfer_project(uuid, uuid)",
     "private.usage_by_day(date, date)",
     "private.project_summaries(uuid[])",
+    "private.supervised_from()",
     "private.my_project_ids()",
     "private.editable_project_ids()",
     "private.manageable_project_ids()",
@@ -168,13 +174,25 @@ SERVERS_FUNCTIONS = (
 OWNERS_FUNCTIONS = (
     "ops.make_partitions(integer, date)",
     "ops.retire_partitions(interval)",
+    "ops.retire_partitions(interval, interval)",
     "ops.forget_expired()",
     "ops.refresh_summaries()",
     "private.make_partitions(integer, date)",
-    "private.make_partition(text, text, text)",
-    "private.retire_partitions(interval)",
+    "private.make_partition(text, text, text, text)",
+    "private.close_partition(text, text, text)",
+    "private.retire_partitions(interval, interval)",
     "private.forget_expired()",
     "private.refresh_summaries()",
+    "audit.verify(jsonb)",
+    "audit.anchor()",
+    "private.audit_verify(jsonb)",
+    "private.audit_anchor()",
+    "private.audit_retire(text, timestamptz)",
+    "private.audit_hash(bytea, audit.log)",
+    "private.audit_lane()",
+    "private.audit_write(text, text, text[], jsonb[], jsonb[], text[])",
+    "private.acts_as_super_admin()",
+    "private.audit_table(regclass, text[], text[], text, boolean)",
 )
 # Trigger functions run without anybody's right to execute them.
 TRIGGER_FUNCTIONS = (
@@ -185,6 +203,17 @@ TRIGGER_FUNCTIONS = (
     "private.tg_projects__stay_shared()",
     "private.tg_audio_recordings__queue_deletion()",
     "private.tg_project_components__check_tree()",
+    "private.tg__append_only()",
+    "private.tg_audit_retired__audit()",
+    "private.tg_next_auth_accounts__audit()",
+    "private.tg_next_auth_users__audit()",
+    "private.tg_public_audio_recordings__audit()",
+    "private.tg_public_collaborators__audit()",
+    "private.tg_public_project_components__audit()",
+    "private.tg_public_projects__audit()",
+    "private.tg_public_prompt_generations__audit()",
+    "private.tg_public_users__audit()",
+    "private.tg_storage_buckets__audit()",
     "storage.enforce_bucket_name_length()",
     "storage.update_updated_at_column()",
     "storage.protect_delete()",

@@ -89,7 +89,7 @@ async def _steps(url: str) -> None:
 
 
 def apply_policies(connection: Connection) -> None:
-    """Every row policy, with its sentence as its comment.
+    """Every row policy, with its sentence as its comment; one that a step has brought along is taken over.
 
     :raises StatementFailed: with the policy, file and line
     """
@@ -97,10 +97,10 @@ def apply_policies(connection: Connection) -> None:
         words = f"create policy {policy.name} on {policy.table} as {policy.kind} for {policy.command}"
         clauses = {"using": policy.using, "with check": policy.check}
         given = " ".join(f"{word} ({text})" for word, text in clauses.items() if text)
-        comment = sql.SQL("comment on policy {} on {} is {}").format(
-            sql.Identifier(policy.name), sql.Identifier(*policy.table.split(".")), sql.Literal(policy.comment)
-        )
+        named = (sql.Identifier(policy.name), sql.Identifier(*policy.table.split(".")))
+        comment = sql.SQL("comment on policy {} on {} is {}").format(*named, sql.Literal(policy.comment))
         with _told(f"policy {policy.name} on {policy.table}", policy.place):
+            connection.execute(sql.SQL("drop policy if exists {} on {}").format(*named))
             connection.execute(f"{words} to {', '.join(policy.roles)} {given}".encode())
             connection.execute(comment)
 

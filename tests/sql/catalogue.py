@@ -5,7 +5,7 @@ from typing import Any
 from psycopg import sql
 
 import sqlqueries
-from sqlqueries import Query
+from sqlqueries import Query as Query
 from tests.sql.provision import Connection
 
 QUERIES = sqlqueries.queries()

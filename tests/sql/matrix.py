@@ -61,6 +61,7 @@ insert into public.audio_recordings (project_id, created_by, object_path, mime_t
     (%(shared)s, %(owner)s, 'x/shared.ogg', 'audio/ogg', 1), (%(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
     values (%(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(owner)s, 'p', 'x', 'm')"""
+# The audit trail refuses the superuser too, by trigger: it steps aside, so that a denial is one of rights.
 OTHERS = """
 delete from public.collaborators where user_id = %(removed)s;
 insert into next_auth.users (id) values (%(unborn)s);
@@ -69,7 +70,11 @@ insert into next_auth.verification_tokens (identifier, token, expires)
     values ('a@example.org', 'token', now() + interval '1 day');
 insert into analytics.error_logs (level, source, message, fingerprint) values ('error', 'web', 'x', 'matrix');
 insert into analytics.performance_metrics (name, value) values ('matrix', 1);
-insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix')"""
+insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
+insert into audit.retired (partition, heads) values ('matrix', '{}');
+alter table audit.log disable trigger _100_append_only;
+alter table audit.heads disable trigger _100_append_only;
+alter table audit.retired disable trigger _100_append_only"""
 BUCKETS = "insert into storage.buckets (id, name) values ('audio', 'audio'), ('other', 'other'), ('spare', 'spare')"
 MEMBER = """
 insert into public.collaborators (id, project_id, user_id, role, accepted_at) values (%s, %s, %s, %s, %s)"""
@@ -213,6 +218,17 @@ STATEMENTS = {
     ),
     ("analytics.performance_metrics", "any"): _rows(
         "analytics.performance_metrics", "name = 'matrix'", "(name, value) values ('x', 1)", "value = 2"
+    ),
+    ("audit.log", "any"): _rows(
+        "audit.log",
+        "relation = 'next_auth.users' and operation = 'insert' and row_id = %(owner)s",
+        "(lane, entry, created_at, transaction, login, role, relation, operation, hash) "
+        "values (0, 0, now(), 0, 'x', 'x', 'x', 'insert', '')",
+        "login = 'x'",
+    ),
+    ("audit.heads", "any"): _rows("audit.heads", "lane = 0", "(lane) values (-1)", "entries = 0"),
+    ("audit.retired", "any"): _rows(
+        "audit.retired", "partition = 'matrix'", "(partition, heads) values ('x', '{}')", "heads = '{}'"
     ),
     ("storage.buckets", "any"): _rows(
         "storage.buckets", "id = 'spare'", "(id, name) values ('x', 'x')", "file_size_limit = 1"

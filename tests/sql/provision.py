@@ -13,9 +13,10 @@ import sqldirectives
 import sqlfiles
 from components.grants import GRANTS
 from ops.provision import SQL as SQL
-from ops.provision import Connection, grant
+from ops.provision import Connection as Connection
 from ops.provision import apply_policies as apply_policies
 from ops.provision import everything as everything
+from ops.provision import grant
 from ops.provision import prepare as prepare
 
 OURS = ("public", "next_auth", "authjs", "analytics", "audit", "private", "ops")

@@ -206,15 +206,15 @@ def test_a_person_who_goes_takes_activity_and_files_along_and_leaves_the_costs(p
 PARTITIONS = """
     select c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relacl is null, pg_get_userbyid(c.relowner)
     from pg_inherits as i join pg_class as c on c.oid = i.inhrelid
-    where c.relnamespace = 'analytics'::regnamespace and c.relkind = 'r' order by 1
+    where c.relnamespace in ('analytics'::regnamespace, 'audit'::regnamespace) and c.relkind = 'r' order by 1
 """
 
 
 def test_months_are_made_ahead_closed_to_everybody(provisioned):
     found = provisioned.execute(PARTITIONS).fetchall()
-    assert len(found) == 4 * 5, "four tables, this month and three ahead, and the spare one"
+    assert len(found) == 5 * 5, "four tables and the audit log, this month and three ahead, and the spare one"
     made = row(provisioned, "select ops.make_partitions(5)")[0]
-    assert len(made) == 8
+    assert len(made) == 10
     for name, enabled, forced, plain, owner in provisioned.execute(PARTITIONS).fetchall():
         assert (enabled, forced, plain, owner) == (True, True, True, "app_owner"), name
     assert row(provisioned, "select ops.make_partitions(5)") == ([],)
