@@ -76,3 +76,4 @@ for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("mon
 pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
 pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)
+pulumi.export("retention_months", {"analytics": settings.retention_months, "audit": settings.audit_retention_months})

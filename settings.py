@@ -23,6 +23,7 @@ MIME_FAMILIES = {"application", "audio", "font", "image", "message", "model", "m
 DURATION = re.compile(r"[1-9][0-9]{0,6}(ms|s|min)")
 STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
 STEPS = "a list of steps such as 0003_projects"
+MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 SIZE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[kMG]i?B)", re.IGNORECASE)
 UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -70,6 +71,8 @@ class Settings:
     allow_loss: tuple[str, ...]
     rotation: str
     region: str
+    retention_months: int
+    audit_retention_months: int
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
 
@@ -107,6 +110,8 @@ class Settings:
             allow_loss=_steps(_json(config, "allowLoss", STEPS)),
             rotation=config.get("rotation") or "1",
             region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
+            retention_months=_months(config, "retentionMonths"),
+            audit_retention_months=_months(config, "auditRetentionMonths"),
             accept_drift=config.get("acceptDrift") or None,
             buckets=_buckets(_json(config, "buckets", "a list of maps")),
         )
@@ -141,6 +146,13 @@ def _boolean(config: pulumi.Config, key: str) -> bool:
     if value not in ("true", "false"):
         raise SettingError(key, value, "true or false")
     return value == "true"
+
+
+def _months(config: pulumi.Config, key: str) -> int:
+    value = config.get(key) or ""
+    if not MONTHS.fullmatch(value):
+        raise SettingError(key, value, "a whole number of months from 1 to 999")
+    return int(value)
 
 
 def _steps(value: Any) -> tuple[str, ...]:

@@ -83,6 +83,14 @@ def _remove_if_last() -> None:
 
 
 @app.command()
+def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Make months ahead, retire old ones, forget expired sign-ins, refresh summaries; run it each night."""
+    from ops import maintain as housekeeping
+
+    raise typer.Exit(housekeeping.run(stack, as_json))
+
+
+@app.command()
 def docs() -> None:
     """Write the generated pages anew: schema, entity diagram, query patterns, resource types, settings."""
     from ops import generate

@@ -54,6 +54,15 @@ def test_the_keys_are_those_that_pulumi_yaml_declares_each_with_its_meaning():
         assert {"type", "default", "description"} <= entry.keys(), f"{name} says type, default and meaning"
 
 
+@pytest.mark.parametrize("key", ["retentionMonths", "auditRetentionMonths"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "13 months", "1000"])
+def test_retention_is_a_whole_number_of_months(key, value):
+    assert refused(**{key: value}) == (
+        f"setting database:{key} is {value!r}; allowed is a whole number of months from 1 to 999"
+    )
+    assert load(**{key: 7}).retention_months == (7 if key == "retentionMonths" else 13)
+
+
 @pytest.mark.parametrize("value", ["yes", "True", "1"])
 def test_protection_is_true_or_false_and_nothing_that_looks_like_it(value):
     assert refused(protectData=value).endswith("; allowed is true or false")

@@ -1,0 +1,93 @@
+"""Housekeeping in the database: months made ahead and retired, expired sign-ins forgotten, summaries refreshed.
+
+The work is done by functions of schema `ops`; each is a transaction of its own and can be run again at any time.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from local import engine
+
+MONTHS_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Done:
+    """One piece of housekeeping: what it was, what it did or why it failed, and its seconds."""
+
+    task: str
+    result: str
+    failed: bool
+    seconds: float
+
+
+def tasks(retention: dict[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The statements in their order, by what they do; retention is in months."""
+    kept = (retention["analytics"], retention["audit"])
+    return {
+        "months made ahead": ("select ops.make_partitions(%s)", (MONTHS_AHEAD,)),
+        "months retired": (
+            "select ops.retire_partitions(make_interval(months => %s), make_interval(months => %s))",
+            kept,
+        ),
+        "expired sign-ins forgotten": ("select ops.forget_expired()", ()),
+        "summaries refreshed": ("select ops.refresh_summaries()", ()),
+    }
+
+
+def run(stack: str, as_json: bool) -> int:
+    """Do all of it, also after one has failed; 0 where none has.
+
+    :raises EngineError: where the stack can't be reached
+    """
+    outputs = _outputs(stack)
+    console = Console(stderr=True)
+    with console.status("housekeeping"):
+        results = list(_all(outputs["admin_url"], tasks(outputs["retention_months"])))
+    if as_json:
+        json.dump([asdict(done) for done in results], sys.stdout, indent=2)
+        print()
+    else:
+        table = Table("task", "result", "seconds")
+        for done in results:
+            table.add_row(done.task, ("failed: " if done.failed else "") + done.result, f"{done.seconds:.2f}")
+        Console().print(table)
+    return 1 if any(done.failed for done in results) else 0
+
+
+def _all(url: str, statements: dict[str, tuple[str, tuple[int, ...]]]) -> Iterator[Done]:
+    try:
+        connection = psycopg.connect(url, autocommit=True, application_name="maintain", connect_timeout=10)
+    except psycopg.OperationalError:
+        raise engine.EngineError("the database of output admin_url can't be reached; does it run? make up") from None
+    with connection:
+        for task, (statement, values) in statements.items():
+            begun = time.monotonic()
+            try:
+                row = connection.execute(statement.encode(), values).fetchone()
+                result, failed = _told(row[0] if row else None), False
+            except psycopg.Error as error:
+                result, failed = error.diag.message_primary or type(error).__name__, True
+            yield Done(task, result, failed, round(time.monotonic() - begun, 3))
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "done" if value in (None, "") else str(value)
+
+
+def _outputs(stack: str) -> dict[str, Any]:
+    answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack])
+    outputs: dict[str, Any] = json.loads(answer.stdout) if answer.returncode == 0 else {}
+    if not {"admin_url", "retention_months"} <= outputs.keys():
+        raise engine.EngineError(f"stack {stack} isn't provisioned; make up STACK={stack}")
+    return outputs
