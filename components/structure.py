@@ -8,9 +8,10 @@ import pulumi_postgresql as postgresql
 import pg
 import sqlfiles
 from components.base import Component
+from components.grants import DATABASE, HISTORY
 from components.grants import SCHEMAS as SCHEMA_GRANTS
+from components.rolespecs import MIGRATOR, OWNER
 
-OWNER = "app_owner"
 # Schema to owner. `public` is there from the start and stays its owner's.
 SCHEMAS = {
     "extensions": OWNER,
@@ -24,11 +25,16 @@ SCHEMAS = {
     "ops": OWNER,
 }
 EXTENSIONS = ("pgcrypto", "pg_stat_statements", "pg_trgm")
+HISTORY_SCHEMA = "supabase_migrations"
+# What PostgreSQL gives to everybody on each new object of a kind.
+GIVEN_TO_ALL = {"function": "EXECUTE", "type": "USAGE"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StructureArgs:
     database: pulumi.Input[str]
+    login: pulumi.Input[str]
+    """The login that provisions."""
     protect: bool = False
     """Whether a step whose way back loses data stays, unless it is in `allow`."""
     allow: tuple[str, ...] = ()
@@ -40,17 +46,19 @@ class Structure(Component):
     def __init__(self, name: str, args: StructureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
         schemas = {schema: self._schema(name, schema, owner, args) for schema, owner in SCHEMAS.items()}
+        closed = self._closed_by_default(name, args)
+        usable = self._usable_extensions(name, args, schemas["extensions"])
         extensions = [
             postgresql.Extension(
                 f"{name}-{extension}",
                 name=extension,
                 schema="extensions",
                 database=args.database,
-                opts=self.child(schemas["extensions"]),
+                opts=self.child(*closed, *usable),
             )
             for extension in EXTENSIONS
         ]
-        closed = self._closed_by_default(name, args)
+        pg.Grants(f"{name}-database", kind="database", name=args.database, grants=DATABASE, opts=self.child())
         doors = [
             pg.Grants(
                 f"{name}-schema-{schema}",
@@ -61,8 +69,9 @@ class Structure(Component):
             )
             for schema, grants in SCHEMA_GRANTS.items()
         ]
-        platform = self._steps(f"{name}-platform", "sql/platform", None, args, [*doors, *extensions, closed])
-        self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
+        platform = self._steps(f"{name}-platform", "sql/platform", None, args, [*doors, *extensions, *closed])
+        steps = self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
+        self._history(name, steps)
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
     def _schema(self, name: str, schema: str, owner: str, args: StructureArgs) -> postgresql.Schema:
@@ -74,17 +83,65 @@ class Structure(Component):
             opts=self.child(),
         )
 
-    def _closed_by_default(self, name: str, args: StructureArgs) -> postgresql.DefaultPrivileges:
-        """PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted."""
-        return postgresql.DefaultPrivileges(
-            f"{name}-functions-closed",
-            owner=OWNER,
-            role="public",
-            object_type="function",
-            privileges=[],
-            database=args.database,
-            opts=self.child(),
+    def _closed_by_default(self, name: str, args: StructureArgs) -> list[postgresql.DefaultPrivileges]:
+        """PostgreSQL lets everybody execute a new function and use a new type; here nobody may until it is granted."""
+        makers = ((f"{name}-{{}}s-closed", OWNER), (f"{name}-logins-{{}}s-closed", args.login))
+        return [
+            postgresql.DefaultPrivileges(
+                names.format(kind),
+                owner=maker,
+                role="public",
+                object_type=kind,
+                privileges=[],
+                database=args.database,
+                opts=self.child(),
+            )
+            for names, maker in makers
+            for kind in GIVEN_TO_ALL
+        ]
+
+    def _usable_extensions(
+        self, name: str, args: StructureArgs, schema: pulumi.Resource
+    ) -> list[postgresql.DefaultPrivileges]:
+        """An extension's functions and types stay everybody's: its operators need them, whoever writes the query."""
+        return [
+            postgresql.DefaultPrivileges(
+                f"{name}-extensions-{kind}s",
+                owner=args.login,
+                role="public",
+                schema="extensions",
+                object_type=kind,
+                privileges=[privilege],
+                database=args.database,
+                opts=self.child(schema),
+            )
+            for kind, privilege in GIVEN_TO_ALL.items()
+        ]
+
+    def _history(self, name: str, steps: pulumi.Resource) -> None:
+        """The migrator sees what was applied, and notes what it applies; `ops migrate` needs no more."""
+        pg.Grants(
+            f"{name}-schema-{HISTORY_SCHEMA}",
+            kind="schema",
+            name=HISTORY_SCHEMA,
+            grants={MIGRATOR: ["usage"]},
+            opts=self.child(steps),
         )
+        for table, grants in HISTORY.items():
+            target = f"{HISTORY_SCHEMA}.{table}"
+            writes = grants[MIGRATOR] != ["select"]
+            rule = pg.Policy(
+                f"{name}-{table}-{MIGRATOR}",
+                table=target,
+                name=f"{table}_{MIGRATOR}",
+                command="all" if writes else "select",
+                roles=[MIGRATOR],
+                using="true",
+                check="true" if writes else None,
+                comment="The migrator reads and notes which steps were applied.",
+                opts=self.child(steps),
+            )
+            pg.Grants(f"{name}-table-{target}", kind="table", name=target, grants=grants, opts=self.child(rule))
 
     def _steps(
         self,
