@@ -53,8 +53,7 @@ def after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
 
 
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
-where = StructureArgs(database=server.database, login=server.user, **settings.protection)
-structure = Structure("structure", where, after(roles))
+structure = Structure("structure", StructureArgs(database=server.database, **settings.protection), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
 object_bucket = f"visual-prompt-builder-{stack}-objects"
 storage = Storage(

@@ -26,15 +26,11 @@ SCHEMAS = {
 }
 EXTENSIONS = ("pgcrypto", "pg_stat_statements", "pg_trgm")
 HISTORY_SCHEMA = "supabase_migrations"
-# What PostgreSQL gives to everybody on each new object of a kind.
-GIVEN_TO_ALL = {"function": "EXECUTE", "type": "USAGE"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StructureArgs:
     database: pulumi.Input[str]
-    login: pulumi.Input[str]
-    """The login that provisions."""
     protect: bool = False
     """Whether a step whose way back loses data stays, unless it is in `allow`."""
     allow: tuple[str, ...] = ()
@@ -46,18 +42,17 @@ class Structure(Component):
     def __init__(self, name: str, args: StructureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
         schemas = {schema: self._schema(name, schema, owner, args) for schema, owner in SCHEMAS.items()}
-        closed = self._closed_by_default(name, args)
-        usable = self._usable_extensions(name, args, schemas["extensions"])
         extensions = [
             postgresql.Extension(
                 f"{name}-{extension}",
                 name=extension,
                 schema="extensions",
                 database=args.database,
-                opts=self.child(*closed, *usable),
+                opts=self.child(schemas["extensions"]),
             )
             for extension in EXTENSIONS
         ]
+        closed = self._closed_by_default(name, args)
         pg.Grants(f"{name}-database", kind="database", name=args.database, grants=DATABASE, opts=self.child())
         doors = [
             pg.Grants(
@@ -69,7 +64,7 @@ class Structure(Component):
             )
             for schema, grants in SCHEMA_GRANTS.items()
         ]
-        platform = self._steps(f"{name}-platform", "sql/platform", None, args, [*doors, *extensions, *closed])
+        platform = self._steps(f"{name}-platform", "sql/platform", None, args, [*doors, *extensions, closed])
         steps = self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
         self._history(name, steps)
         self.register_outputs({"schemas": sorted(SCHEMAS)})
@@ -83,40 +78,20 @@ class Structure(Component):
             opts=self.child(),
         )
 
-    def _closed_by_default(self, name: str, args: StructureArgs) -> list[postgresql.DefaultPrivileges]:
-        """PostgreSQL lets everybody execute a new function and use a new type; here nobody may until it is granted."""
-        makers = ((f"{name}-{{}}s-closed", OWNER), (f"{name}-logins-{{}}s-closed", args.login))
-        return [
-            postgresql.DefaultPrivileges(
-                names.format(kind),
-                owner=maker,
-                role="public",
-                object_type=kind,
-                privileges=[],
-                database=args.database,
-                opts=self.child(),
-            )
-            for names, maker in makers
-            for kind in GIVEN_TO_ALL
-        ]
+    def _closed_by_default(self, name: str, args: StructureArgs) -> postgresql.DefaultPrivileges:
+        """PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted.
 
-    def _usable_extensions(
-        self, name: str, args: StructureArgs, schema: pulumi.Resource
-    ) -> list[postgresql.DefaultPrivileges]:
-        """An extension's functions and types stay everybody's: its operators need them, whoever writes the query."""
-        return [
-            postgresql.DefaultPrivileges(
-                f"{name}-extensions-{kind}s",
-                owner=args.login,
-                role="public",
-                schema="extensions",
-                object_type=kind,
-                privileges=[privilege],
-                database=args.database,
-                opts=self.child(schema),
-            )
-            for kind, privilege in GIVEN_TO_ALL.items()
-        ]
+        The first platform step needs it already; the other defaults are closed by the last one.
+        """
+        return postgresql.DefaultPrivileges(
+            f"{name}-functions-closed",
+            owner=OWNER,
+            role="public",
+            object_type="function",
+            privileges=[],
+            database=args.database,
+            opts=self.child(),
+        )
 
     def _history(self, name: str, steps: pulumi.Resource) -> None:
         """The migrator sees what was applied, and notes what it applies; `ops migrate` needs no more."""

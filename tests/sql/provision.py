@@ -19,20 +19,9 @@ import sqlfiles
 
 SQL = Path(sqlfiles.CHECKOUT) / "sql"
 
-ROLES = {
-    "anon": "nologin",
-    "authenticated": "nologin",
-    "service_role": "nologin bypassrls",
-    "app_owner": "nologin",
-    "authenticator": "login noinherit",
-    "supabase_storage_admin": "login noinherit",
-    "authjs": "login",
-    "monitor": "login",
-}
-MEMBERS = {
-    "authenticator": ("anon", "authenticated", "service_role"),
-    "supabase_storage_admin": ("anon", "authenticated", "service_role"),
-}
+# What the program declares. Read as files: importing the package would bring Pulumi along.
+DECLARED = runpy.run_path(str(sqlfiles.CHECKOUT / "components" / "grants.py"))
+ROLES = runpy.run_path(str(sqlfiles.CHECKOUT / "components" / "rolespecs.py"))["ROLES"]
 SCHEMAS = {
     "extensions": "app_owner",
     "auth": "app_owner",
@@ -49,8 +38,6 @@ OURS = ("public", "next_auth", "authjs", "analytics", "audit", "private", "ops")
 ADA = "00000000-0000-7000-8000-00000000000a"
 BOB = "00000000-0000-7000-8000-00000000000b"
 
-# What the program declares. Read as a file: importing the package would bring Pulumi along.
-DECLARED = runpy.run_path(str(sqlfiles.CHECKOUT / "components" / "grants.py"))
 ENTRY = re.compile(r"(?P<privilege>\w+)(?:\((?P<columns>.+)\))?")
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -81,19 +68,21 @@ def row(connection: Connection, query: str, values: Sequence[Any] | dict[str, An
 def make_roles(connection: Connection) -> None:
     """The roles, which all databases of a server share."""
     there = {name for (name,) in connection.execute("select rolname from pg_roles")}
-    for role, attributes in ROLES.items():
+    for role, spec in ROLES.items():
+        words = ("login", spec.login), ("inherit", spec.inherit), ("bypassrls", spec.bypassrls)
         if role not in there:
-            connection.execute(f"create role {role} {attributes}")
-    for member, roles in MEMBERS.items():
-        for role in roles:
-            connection.execute(f"grant {role} to {member}")
+            connection.execute(f"create role {role} " + " ".join(word if on else f"no{word}" for word, on in words))
+    for role, spec in ROLES.items():
+        for group in spec.member_of:
+            connection.execute(f"grant {group} to {role}")
 
 
 def make_schemas(connection: Connection) -> None:
     """The schemas with their owners."""
     for schema, owner in SCHEMAS.items():
         connection.execute(f"create schema if not exists {schema} authorization {owner}")
-    grant(connection, {"schema": DECLARED["SCHEMAS"]})
+    grant(connection, {"schema": DECLARED["SCHEMAS"], "database": {connection.info.dbname: DECLARED["DATABASE"]}})
+    connection.execute("alter default privileges for role app_owner revoke execute on functions from public")
 
 
 def prepare(connection: Connection) -> None:
