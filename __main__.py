@@ -22,6 +22,7 @@ from components import (
     StructureArgs,
 )
 from components.realtime import PUBLISHED
+from components.rolespecs import URLS
 from local import objects
 from settings import Settings
 
@@ -70,13 +71,6 @@ realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(structure)
 everything = after(roles, structure, access, storage, realtime)
 Snapshot("snapshot", SnapshotArgs(published=PUBLISHED, accept=settings.accept_drift), everything)
 
-URLS = {
-    "api_url": "authenticator",
-    "auth_url": "authjs",
-    "monitor_url": "monitor",
-    "migrator_url": "migrator",
-    "backup_url": "backup",
-}
 pulumi.export("admin_url", server.connection(server.user, server.password))
 for output, role in URLS.items():
     pulumi.export(output, server.connection(role, roles.passwords[role]))

@@ -24,9 +24,14 @@ SCHEMAS: Grants = {
     "ops": _usage("monitor"),
 }
 
-# Who logs in connects, and nobody makes temporary tables: those come before every schema in which a name is looked up.
+# Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
+# owner, whose refresh of a summary needs one.
 DATABASE = {
-    role: ["connect"] for role in ("authenticator", "supabase_storage_admin", "authjs", "monitor", "migrator", "backup")
+    "app_owner": ["temporary"],
+    **{
+        role: ["connect"]
+        for role in ("authenticator", "supabase_storage_admin", "authjs", "monitor", "migrator", "backup")
+    },
 }
 
 # What `ops migrate` reads and writes as the migrator: the history of the app's steps; the platform's is `up`'s to write.

@@ -77,4 +77,11 @@ ROLES = {
         settings={"default_transaction_read_only": "on", "lock_timeout": "1min"},
     ),
 }
-LOGINS = tuple(role for role, spec in ROLES.items() if spec.login)
+# Stack output → the login that it is the connection URL of. The Storage API is told its own by whoever runs it.
+URLS = {
+    "api_url": "authenticator",
+    "auth_url": "authjs",
+    "monitor_url": "monitor",
+    "migrator_url": "migrator",
+    "backup_url": "backup",
+}

@@ -75,7 +75,8 @@ ENTRIES = """
             select from pg_init_privs as i cross join aclexplode(i.initprivs) as x
             where i.classoid = l.class and i.objoid = l.oid and i.objsubid = l.sub
                 and x.grantee = e.grantee and x.privilege_type = e.privilege_type and x.is_grantable = e.is_grantable))
-        and not (e.grantee = 0 and n.nspname = 'information_schema' and e.privilege_type in ('SELECT', 'USAGE'))
+        and not (e.grantee = 0 and e.privilege_type in ('SELECT', 'USAGE')
+            and (l.kind = 'language' or n.nspname is not distinct from 'information_schema'))
         and not (e.grantee = 0 and e.privilege_type in ('EXECUTE', 'USAGE') and exists (
             select from pg_depend as d where d.classid = l.class and d.objid = l.oid and d.deptype = 'e'))
     order by 1, 2, 4, 5, 6

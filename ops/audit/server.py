@@ -81,7 +81,7 @@ HBA = f"""
     select 'pg_hba line ' || line_number || ' (' || type || ' ' || array_to_string(database, ',') || ' '
         || array_to_string(user_name, ',') || coalesce(' ' || address, '') || ')' as object, auth_method as method,
         case when auth_method = 'trust' then 'anybody who reaches it is let in without a password'
-            when error is not null then 'the line can''t be read'
+            when error is not null then 'it doesn''t work: ' || error
             when auth_method in ('md5', 'password', 'ident') then 'the method ' || auth_method || ' can be overheard'
             else 'passwords and rows may cross the network in clear text' end as what,
         case when auth_method = 'trust' then 'critical' when auth_method = 'password' then 'high' else 'medium' end

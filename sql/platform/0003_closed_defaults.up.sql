@@ -2,8 +2,9 @@
 -- Lock: none. Duration: instant.
 -- Down: PostgreSQL's own defaults again; loses no data.
 
--- PostgreSQL lets everybody execute a new function and use a new type. The owner role's functions were closed before the
--- first step, by the program. The other two are for whoever runs this: what is made by hand is no more open than the rest.
+-- PostgreSQL lets everybody execute a new function and use a new type. The owner role's functions were closed before
+-- the first step, by the program. The other two are for whoever runs this: what is made by hand is no more open than
+-- the rest.
 alter default privileges for role app_owner revoke usage on types from public;
 alter default privileges revoke execute on functions from public;
 alter default privileges revoke usage on types from public;
