@@ -43,17 +43,23 @@ HBA = (
 
 
 @pytest.fixture(scope="session", params=list(world._programs()))
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
+def safe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.Cluster]:
     """Not the one of the other tests: their roles would be findings, and it is fast where it should be safe."""
     folder, programs = tmp_path_factory.mktemp("audited"), world._programs()[request.param]
-    yield postgres.ensure(folder, programs)
+    yield world.Cluster(postgres.ensure(folder, programs), programs, folder)
     postgres.remove(folder, programs)
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def server(safe: world.Cluster) -> postgres.Server:
+    return safe.server
+
+
 @pytest.fixture(scope="session")
-def url(server: postgres.Server) -> str:
+def url(safe: world.Cluster) -> str:
     """The complete database."""
+    server = safe.server
     with psycopg.connect(server.url(), autocommit=True) as connection:
         provision.prepare(connection)
         for extension in EXTENSIONS:

@@ -134,7 +134,7 @@ def test_a_second_preview_is_empty(dev):
 
 
 def test_the_audit_of_a_fresh_environment_is_clean(dev):
-    audit = dev.run("-m", "ops", "audit", "--json")
+    audit = dev.start("audit", "--json").wait()
     report = json.loads(audit.output[audit.output.index("{") :])
     assert (audit.status, report["clean"], report["skipped"]) == (0, True, [])
     assert [finding for finding in report["findings"] if finding["severity"] != "info"] == []
