@@ -24,6 +24,22 @@ SCHEMAS: Grants = {
     "ops": _usage("monitor"),
 }
 
+# Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
+# owner, whose refresh of a summary needs one.
+DATABASE = {
+    "app_owner": ["temporary"],
+    **{
+        role: ["connect"]
+        for role in ("authenticator", "supabase_storage_admin", "authjs", "monitor", "migrator", "backup")
+    },
+}
+
+# What `ops migrate` reads and writes as the migrator: the history of the app's steps; the platform's is `up`'s to write.
+HISTORY: Grants = {
+    **{f"schema_migrations{end}": {"migrator": EVERYTHING} for end in ("", "_rolled_back", "_progress")},
+    **{f"platform_migrations{end}": {"migrator": ["select"]} for end in ("", "_rolled_back", "_progress")},
+}
+
 ACCOUNT = (
     "userId, type, provider, providerAccountId, access_token, expires_at, refresh_token, id_token, scope, "
     "session_state, token_type"
