@@ -222,8 +222,8 @@ STATEMENTS = {
     ("audit.log", "any"): _rows(
         "audit.log",
         "relation = 'next_auth.users' and operation = 'insert' and row_id = %(owner)s",
-        "(lane, entry, created_at, transaction, login, role, relation, operation, hash) "
-        "values (0, 0, now(), 0, 'x', 'x', 'x', 'insert', '')",
+        "(lane, entry, created_at, transaction, login, role, super_admin, relation, operation, hash) "
+        "values (0, 0, now(), 0, 'x', 'x', false, 'x', 'insert', '')",
         "login = 'x'",
     ),
     ("audit.heads", "any"): _rows("audit.heads", "lane = 0", "(lane) values (-1)", "entries = 0"),
