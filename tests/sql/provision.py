@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+import sqldirectives
 import sqlfiles
 
 SQL = Path(sqlfiles.CHECKOUT) / "sql"
@@ -62,7 +63,17 @@ def steps(kind: str) -> list[sqlfiles.Step]:
 
 
 def run_half(connection: Connection, text: str, owner: str | None = None) -> None:
-    """One half of a step, as the provider runs it: a transaction, an empty search path, the owner's role."""
+    """One half of a step, as the provider runs it: a transaction, an empty search path, the owner's role.
+
+    Outside of a transaction where the header says so, one statement after the other.
+    """
+    if sqldirectives.way(text).kind == "outside":
+        if owner:
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(owner)))
+        for statement in sqlfiles.statements(text):
+            connection.execute(statement.text.encode())
+        connection.execute("reset role")
+        return
     with connection.transaction():
         connection.execute("set local search_path = ''")
         if owner:
