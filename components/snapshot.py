@@ -10,7 +10,6 @@ import pulumi
 import pg
 import sqlfiles
 from components import grants
-from components.access import NO_POLICIES
 from components.base import Component
 from components.rolespecs import MIGRATOR, ROLES
 from components.structure import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
@@ -54,5 +53,5 @@ def declared(published: tuple[str, ...]) -> str:
     }
     facts["policies"] = [asdict(policy) for policy in sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")]
     facts["grants"] = [grants.SCHEMAS, grants.DATABASE, grants.HISTORY, grants.GRANTS]
-    facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(NO_POLICIES), sorted(published), sorted(ROLES)]
+    facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(published), sorted(ROLES)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

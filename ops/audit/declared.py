@@ -8,7 +8,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 import sqlfiles
-from components import access, grants, realtime, rolespecs, snapshot, structure
+from components import grants, realtime, rolespecs, snapshot, structure
 from components.structure import HISTORY_SCHEMA
 
 Grant = tuple[str, str, str, str, str]
@@ -55,7 +55,6 @@ class Declared:
             "owners": Jsonb({**structure.SCHEMAS, "public": rolespecs.OWNER}),
             "owner": rolespecs.OWNER,
             "roles": Jsonb({name: _attributes(spec) for name, spec in rolespecs.ROLES.items()}),
-            "without_policy": sorted(access.NO_POLICIES),
             "policies": [*ours, *OWN_POLICIES, *(f"{policy.table}/{policy.name}" for policy in policies)],
             "extensions": list(structure.EXTENSIONS),
             "published": list(realtime.PUBLISHED),

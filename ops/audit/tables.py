@@ -38,7 +38,6 @@ NO_POLICY = f"""
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and c.relrowsecurity and not c.relispartition and {OURS}
         and not exists (select from pg_policy as p where p.polrelid = c.oid)
-        and c.oid::regclass::text <> all(%(without_policy)s)
         and not (n.nspname = any(%(platform)s) and c.oid::regclass::text <> all(%(tables)s))
 """
 POLICY = """
