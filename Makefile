@@ -8,7 +8,7 @@ in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
 sources := __main__.py settings.py sqlaccess.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift maintain down test check format docs golden faults bench
+.PHONY: help up preview drift maintain down test check format docs golden faults bench audit
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -24,6 +24,9 @@ drift: ## what was changed by hand, as Markdown; status 2 if something was
 
 maintain: ## partitions ahead and retired, expired sign-ins forgotten, summaries refreshed: each night
 	@$(in_environment) -m ops maintain --stack "$(STACK)"
+
+audit: ## what is open, weak or beyond the declaration; status 2 if something is: make audit AUDIT=--json
+	@$(in_environment) -m ops audit --stack "$(STACK)" $(AUDIT)
 
 down: ## destroy an environment; on local also stop its services and delete their data
 	@$(in_environment) -m ops down --stack "$(STACK)"

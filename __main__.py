@@ -21,6 +21,8 @@ from components import (
     Structure,
     StructureArgs,
 )
+from components.realtime import PUBLISHED
+from components.rolespecs import URLS
 from local import objects
 from settings import Settings
 
@@ -65,13 +67,12 @@ storage = Storage(
     ),
     after(structure),
 )
-published = ("public.project_components", "public.projects", "public.prompt_generations")
-realtime = Realtime("realtime", RealtimeArgs(tables=published), after(structure))
+realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(structure))
 everything = after(roles, structure, access, storage, realtime)
-Snapshot("snapshot", SnapshotArgs(published=published, accept=settings.accept_drift), everything)
+Snapshot("snapshot", SnapshotArgs(published=PUBLISHED, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
-for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("monitor_url", "monitor")):
+for output, role in URLS.items():
     pulumi.export(output, server.connection(role, roles.passwords[role]))
 pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
 pulumi.export("object_bucket", storage.object_bucket)

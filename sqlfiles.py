@@ -146,7 +146,7 @@ def _refuse_transaction_control(path: Path, text: str) -> None:
 POLICY = re.compile(
     r"create\s+policy\s+(?P<name>[a-z_][a-z0-9_]*)\s+on\s+(?P<table>[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)"
     r"(?:\s+as\s+(?P<kind>permissive|restrictive))?"
-    r"\s+for\s+(?P<command>select|insert|update|delete)"
+    r"\s+for\s+(?P<command>select|insert|update|delete|all)"
     r"\s+to\s+(?P<roles>[a-z_][a-z0-9_]*(?:\s*,\s*[a-z_][a-z0-9_]*)*)\s*(?P<rest>(?:using|with\s+check)\b.*)",
     re.DOTALL,
 )

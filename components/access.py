@@ -10,9 +10,6 @@ import sqlfiles
 from components.base import Component
 from components.grants import GRANTS
 
-# Row security without a policy: for service_role alone.
-NO_POLICIES = {"analytics.performance_metrics", "storage.buckets"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class AccessArgs:
@@ -25,7 +22,7 @@ class Access(Component):
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
         policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
-        tables = sorted({policy.table for policy in policies} | NO_POLICIES)
+        tables = sorted({policy.table for policy in policies})
         guards = {table: self._row_security(name, table, policies) for table in tables}
         rules = [self._row_policy(name, policy, guards[policy.table]) for policy in policies]
         for kind, objects in GRANTS.items():

@@ -24,6 +24,22 @@ SCHEMAS: Grants = {
     "ops": _usage("monitor"),
 }
 
+# Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
+# owner, whose refresh of a summary needs one.
+DATABASE = {
+    "app_owner": ["temporary"],
+    **{
+        role: ["connect"]
+        for role in ("authenticator", "supabase_storage_admin", "authjs", "monitor", "migrator", "backup")
+    },
+}
+
+# What `ops migrate` reads and writes as the migrator: the history of the app's steps; the platform's is `up`'s to write.
+HISTORY: Grants = {
+    **{f"schema_migrations{end}": {"migrator": EVERYTHING} for end in ("", "_rolled_back", "_progress")},
+    **{f"platform_migrations{end}": {"migrator": ["select"]} for end in ("", "_rolled_back", "_progress")},
+}
+
 ACCOUNT = (
     "userId, type, provider, providerAccountId, access_token, expires_at, refresh_token, id_token, scope, "
     "session_state, token_type"
@@ -101,12 +117,14 @@ TABLES: Grants = {
     },
     "analytics.user_activity": {"authenticated": ["select"], "service_role": EVERYTHING},
     "analytics.api_usage": {"authenticated": ["select"], "service_role": EVERYTHING},
-    "analytics.error_logs": {"service_role": EVERYTHING},
-    "analytics.performance_metrics": {"service_role": EVERYTHING},
+    # Their row policies show nothing to anybody but super administrators.
+    "analytics.error_logs": {"authenticated": ["select"], "service_role": EVERYTHING},
+    "analytics.performance_metrics": {"authenticated": ["select"], "service_role": EVERYTHING},
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
     "analytics.daily_usage": {},
     "analytics.project_totals": {},
+    "analytics.usage_overview": {},
     # Entries are written by triggers. The row policy shows them to super administrators alone.
     "audit.log": {"authenticated": ["select"]},
     "audit.heads": {},
@@ -131,8 +149,7 @@ API_FUNCTIONS = (
 VISITORS_FUNCTIONS = (
     "public.search_projects(text, integer, real, uuid)",
     "private.search_projects(text, integer, real, uuid)",
-    # search_projects asks it as well, and answers a visitor with nothing.
-    "private.shared_project_ids()",
+    # search_projects asks it as well, and answers a visitor with no.
     "private.is_super_admin()",
 )
 PEOPLES_FUNCTIONS = (
@@ -150,16 +167,20 @@ PEOPLES_FUNCTIONS = (
     "public.usage_summary(timestamptz)",
     "public.usage_by_day(date, date)",
     "public.project_summaries(uuid[])",
+    "public.usage_overview(date, date)",
     "private.accept_invitation(uuid)",
     "private.my_invitations()",
     "private.project_members(uuid)",
     "private.transfer_project(uuid, uuid)",
     "private.usage_by_day(date, date)",
     "private.project_summaries(uuid[])",
+    "private.usage_overview(date, date)",
     "private.supervised_from()",
-    "private.my_project_ids()",
-    "private.editable_project_ids()",
-    "private.manageable_project_ids()",
+    "private.my_projects(integer)",
+    "private.shared_projects(integer)",
+    "private.led_projects(integer)",
+    "private.may_read(uuid)",
+    "private.may_see(uuid)",
     "private.may_edit(uuid)",
     "private.may_manage(uuid, text)",
 )
@@ -194,6 +215,13 @@ OWNERS_FUNCTIONS = (
     "private.acts_as_super_admin()",
     "private.audit_table(regclass, text[], text[], text, boolean)",
 )
+# What row policies asked before step project_parts: a database in use keeps them until its policies are the new ones.
+FORMER_FUNCTIONS = (
+    "private.my_project_ids()",
+    "private.shared_project_ids()",
+    "private.editable_project_ids()",
+    "private.manageable_project_ids()",
+)
 # Trigger functions run without anybody's right to execute them.
 TRIGGER_FUNCTIONS = (
     "private.tg__updated_at()",
@@ -222,7 +250,7 @@ FUNCTIONS: Grants = {
     **{name: {role: ["execute"] for role in API} for name in (*API_FUNCTIONS, *VISITORS_FUNCTIONS)},
     **{name: {role: ["execute"] for role in ("authenticated", "service_role")} for name in PEOPLES_FUNCTIONS},
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
-    **{name: {} for name in (*OWNERS_FUNCTIONS, *TRIGGER_FUNCTIONS)},
+    **{name: {} for name in (*OWNERS_FUNCTIONS, *FORMER_FUNCTIONS, *TRIGGER_FUNCTIONS)},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
 }
 

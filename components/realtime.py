@@ -7,6 +7,8 @@ import pulumi
 import pg
 from components.base import Component
 
+PUBLISHED = ("public.project_components", "public.projects", "public.prompt_generations")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RealtimeArgs:

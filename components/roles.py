@@ -1,51 +1,12 @@
-"""The roles: Supabase's, in their documented attributes, and the project's own. No login has a right of its own."""
+"""The roles of `rolespecs.py`, their memberships and their passwords. No login has a right of its own."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 
 import pg
 from components.base import Component
-
-
-@dataclass(frozen=True)
-class RoleSpec:
-    """A role as it is declared; a login gets a generated password."""
-
-    comment: str
-    login: bool = False
-    inherit: bool = True
-    bypassrls: bool = False
-    member_of: tuple[str, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
-
-
-API = ("anon", "authenticated", "service_role")
-
-# Attributes and time limits of the first four: Supabase's roles as its PostgreSQL image makes them.
-ROLES = {
-    "anon": RoleSpec("whoever isn't signed in", settings={"statement_timeout": "3s"}),
-    "authenticated": RoleSpec("whoever is signed in", settings={"statement_timeout": "8s"}),
-    "service_role": RoleSpec("the app's own servers; row security doesn't bind it", bypassrls=True),
-    "authenticator": RoleSpec(
-        "login of the API, which becomes one of the three above for each request",
-        login=True,
-        inherit=False,
-        member_of=API,
-        settings={"statement_timeout": "8s", "lock_timeout": "8s"},
-    ),
-    "supabase_storage_admin": RoleSpec(
-        "login of the Storage API and owner of schema storage",
-        login=True,
-        inherit=False,
-        member_of=API,
-        settings={"search_path": "storage"},
-    ),
-    "app_owner": RoleSpec("owner of every object of the app; nobody logs in as it"),
-    "authjs": RoleSpec("login of Auth.js' adapters", login=True, settings={"search_path": "authjs"}),
-    "monitor": RoleSpec("login of monitoring; reads statistics, no rows", login=True, member_of=("pg_monitor",)),
-}
+from components.rolespecs import ROLES, RoleSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +46,7 @@ class Roles(Component):
             login=spec.login,
             inherit=spec.inherit,
             bypassrls=spec.bypassrls,
+            limit=spec.limit,
             settings=spec.settings or None,
             verifier=verifier,
             comment=spec.comment,

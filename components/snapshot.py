@@ -10,11 +10,10 @@ import pulumi
 import pg
 import sqlfiles
 from components import grants
-from components.access import NO_POLICIES
 from components.base import Component
-from components.structure import EXTENSIONS, SCHEMAS
+from components.rolespecs import MIGRATOR, ROLES
+from components.structure import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
 
-HISTORY_SCHEMA = "supabase_migrations"
 # The Storage API brings its own migrations; what they add is its own affair.
 PLATFORM = ("storage",)
 
@@ -38,6 +37,7 @@ class Snapshot(Component):
             name="schema",
             schemas=schemas,
             open=list(PLATFORM),
+            writers=[MIGRATOR],
             of=declared(args.published),
             accept=args.accept,
             opts=self.child(),
@@ -52,6 +52,6 @@ def declared(published: tuple[str, ...]) -> str:
         folder: {step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / folder)} for folder in folders
     }
     facts["policies"] = [asdict(policy) for policy in sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")]
-    facts["grants"] = [grants.SCHEMAS, grants.GRANTS]
-    facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(NO_POLICIES), sorted(published)]
+    facts["grants"] = [grants.SCHEMAS, grants.DATABASE, grants.HISTORY, grants.GRANTS]
+    facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(published), sorted(ROLES)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -8,9 +8,10 @@ import pulumi_postgresql as postgresql
 import pg
 import sqlfiles
 from components.base import Component
+from components.grants import DATABASE, HISTORY
 from components.grants import SCHEMAS as SCHEMA_GRANTS
+from components.rolespecs import MIGRATOR, OWNER
 
-OWNER = "app_owner"
 # Schema to owner. `public` is there from the start and stays its owner's.
 SCHEMAS = {
     "extensions": OWNER,
@@ -24,6 +25,7 @@ SCHEMAS = {
     "ops": OWNER,
 }
 EXTENSIONS = ("pgcrypto", "pg_stat_statements", "pg_trgm")
+HISTORY_SCHEMA = "supabase_migrations"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class Structure(Component):
             for extension in EXTENSIONS
         ]
         closed = self._closed_by_default(name, args)
+        pg.Grants(f"{name}-database", kind="database", name=args.database, grants=DATABASE, opts=self.child())
         doors = [
             pg.Grants(
                 f"{name}-schema-{schema}",
@@ -62,7 +65,8 @@ class Structure(Component):
             for schema, grants in SCHEMA_GRANTS.items()
         ]
         platform = self._steps(f"{name}-platform", "sql/platform", None, args, [*doors, *extensions, closed])
-        self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
+        steps = self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
+        self._history(name, steps)
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
     def _schema(self, name: str, schema: str, owner: str, args: StructureArgs) -> postgresql.Schema:
@@ -75,7 +79,10 @@ class Structure(Component):
         )
 
     def _closed_by_default(self, name: str, args: StructureArgs) -> postgresql.DefaultPrivileges:
-        """PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted."""
+        """PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted.
+
+        The first platform step needs it already; the other defaults are closed by the last one.
+        """
         return postgresql.DefaultPrivileges(
             f"{name}-functions-closed",
             owner=OWNER,
@@ -85,6 +92,31 @@ class Structure(Component):
             database=args.database,
             opts=self.child(),
         )
+
+    def _history(self, name: str, steps: pulumi.Resource) -> None:
+        """The migrator sees what was applied, and notes what it applies; `ops migrate` needs no more."""
+        pg.Grants(
+            f"{name}-schema-{HISTORY_SCHEMA}",
+            kind="schema",
+            name=HISTORY_SCHEMA,
+            grants={MIGRATOR: ["usage"]},
+            opts=self.child(steps),
+        )
+        for table, grants in HISTORY.items():
+            target = f"{HISTORY_SCHEMA}.{table}"
+            writes = grants[MIGRATOR] != ["select"]
+            rule = pg.Policy(
+                f"{name}-{table}-{MIGRATOR}",
+                table=target,
+                name=f"{table}_{MIGRATOR}",
+                command="all" if writes else "select",
+                roles=[MIGRATOR],
+                using="true",
+                check="true" if writes else None,
+                comment="The migrator reads and notes which steps were applied.",
+                opts=self.child(steps),
+            )
+            pg.Grants(f"{name}-table-{target}", kind="table", name=target, grants=grants, opts=self.child(rule))
 
     def _steps(
         self,

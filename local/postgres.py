@@ -41,6 +41,11 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d/%a ",
     "log_min_messages": "warning",
+    # Who came, who went, who changed the structure (CIS PostgreSQL 3.1.20, 3.1.21, 3.1.25, 7.2).
+    "log_connections": "on",
+    "log_disconnections": "on",
+    "log_statement": "ddl",
+    "log_replication_commands": "on",
 }
 
 

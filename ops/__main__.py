@@ -1,8 +1,8 @@
-"""The commands. Exit status 0 is done, 1 a failure told in one line; `drift` has 2 for a change by hand."""
+"""The commands. Exit status 0 is done, 1 a failure told in one line; `drift` and `audit` have 2 for a finding."""
 
 import shutil
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 console = Console(stderr=True, highlight=False)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
+Severities = Literal["critical", "high", "medium", "low", "info"]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 
 CONNECT = """
@@ -52,6 +53,29 @@ def drift(stack: Stack = "dev", as_json: Json = False) -> None:
     found = drift_report.find(stack)
     print(drift_report.as_json(stack, found) if as_json else drift_report.as_markdown(stack, found))
     raise typer.Exit(2 if found else 0)
+
+
+@app.command()
+def audit(
+    stack: Stack = "dev",
+    url: Annotated[str | None, typer.Option(envvar="AUDIT_URL", help="a server alone, in the place of a stack")] = None,
+    fail_on: Annotated[Severities, typer.Option(help="the least severity that makes the status 2")] = "low",
+    password_days: Annotated[int, typer.Option(min=1, help="how old a password may be")] = 90,
+    as_json: Json = False,
+) -> None:
+    """Look for what is open, weak or beyond the declaration; exit status 2 where there is something."""
+    from ops.audit import report
+    from ops.audit.model import Severity
+    from ops.audit.run import audit as made
+
+    with console.status("auditing", spinner="line") as status:
+        found = made(None if url else stack, url, password_days, status.update)
+    least = Severity[fail_on]
+    if as_json:
+        print(report.as_json(found, least))
+    else:
+        report.as_table(found, least, Console(highlight=False))
+    raise typer.Exit(2 if found.failing(least) else 0)
 
 
 @app.command()

@@ -16,6 +16,8 @@ sys.path.append(str(CHECKOUT / "provider"))
 
 from pgprovider.provider import package_schema
 
+from ops.audit import registry
+
 README = CHECKOUT / "README.md"
 MARKS = ("<!-- settings -->\n", "<!-- /settings -->")
 
@@ -75,6 +77,7 @@ def readme() -> str:
 GENERATED: dict[Path, Callable[[], str]] = {
     CHECKOUT / "provider" / "schema.json": provider_schema,
     CHECKOUT / "docs" / "resources.md": resources,
+    CHECKOUT / "docs" / "audit.md": registry.page,
     README: readme,
 }
 

@@ -16,9 +16,9 @@ import psycopg
 from psycopg import sql
 
 import sqlfiles
-from components.grants import GRANTS
+from components.grants import DATABASE, GRANTS
 from components.grants import SCHEMAS as SCHEMA_GRANTS
-from components.roles import ROLES, RoleSpec
+from components.rolespecs import OWNER, ROLES, RoleSpec
 from components.structure import SCHEMAS
 from local import postgres
 from local.paths import CHECKOUT
@@ -71,7 +71,8 @@ def prepare(connection: Connection) -> None:
             connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), sql.Identifier(role)))
     for schema, owner in SCHEMAS.items():
         connection.execute(f"create schema if not exists {schema} authorization {owner}")
-    grant(connection, {"schema": SCHEMA_GRANTS})
+    grant(connection, {"database": {connection.info.dbname: DATABASE}, "schema": SCHEMA_GRANTS})
+    connection.execute(f"alter default privileges for role {OWNER} revoke execute on functions from public")
 
 
 def _attributes(spec: RoleSpec) -> Any:

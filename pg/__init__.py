@@ -213,6 +213,7 @@ class SchemaSnapshot(_Resource):
         schemas: Sequence[str],
         of: str,
         open: Sequence[str] | None = None,
+        writers: Sequence[str] | None = None,
         accept: Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:

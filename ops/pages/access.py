@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from components.grants import TABLES
-from components.roles import ROLES
+from components.rolespecs import ROLES
 from ops.pages.text import code, codes, link, page, section, table
 from sqlaccess import COMMANDS, Guard, Line
 

@@ -22,6 +22,11 @@ TABLE = "supabase_migrations.schema_snapshot"
 OWN = "supabase_migrations.schema_snapshot_own"
 # The row that describes the snapshot itself has the empty name, which no object has.
 HEADER = ""
+WRITER = """
+grant usage on schema supabase_migrations to {role};
+grant insert on {own} to {role};
+drop policy if exists {name} on {own};
+create policy {name} on {own} for insert to {role} with check (true)"""
 FINGERPRINT = """
 select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
                       order by class, oid)) as fingerprint
@@ -128,9 +133,15 @@ async def there(connection: Connection) -> bool:
     return found is not None and found["oid"] is not None
 
 
-async def prepare(connection: Connection) -> None:
-    """Make the tables where they're missing."""
+async def prepare(connection: Connection, writers: Sequence[str]) -> None:
+    """Make the tables where they're missing, and let whoever else migrates note its transactions."""
     await connection.execute(_text("tables").encode())
+    for role in writers:
+        await connection.execute(
+            sql.SQL(WRITER).format(
+                role=sql.Identifier(role), name=sql.Identifier(f"schema_snapshot_own_insert_{role}"), own=sql.SQL(OWN)
+            )
+        )
 
 
 async def gate(connection: Connection, name: str) -> str:

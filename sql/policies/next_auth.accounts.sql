@@ -1,4 +1,4 @@
--- next_auth.accounts: Auth.js' login alone, which carries no claims and needs all rows; service_role bypasses.
+-- next_auth.accounts: Auth.js' login alone, which carries no claims and needs all rows; service_role too.
 -- No update: neither adapter ever changes an account.
 
 -- Auth.js finds the person behind an identity, and shows what is linked.
@@ -15,3 +15,9 @@ create policy accounts_insert_authjs on next_auth.accounts
 create policy accounts_delete_authjs on next_auth.accounts
     for delete to authjs
     using (true);
+
+-- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
+create policy accounts_all_service on next_auth.accounts
+    for all to service_role
+    using (true)
+    with check (true);

@@ -1,10 +1,21 @@
 -- public.prompt_generations: for members of the project only, also where it is public: they show what was paid.
--- Answers, tokens and cost are written by the app's servers, which bypass; no person can claim any.
+-- Answers, tokens and cost are written by the app's servers; no person can claim any.
+-- Eight parts, and not one list: step project_parts says why. The last condition is for super administrators.
 
 -- A person reads the generations of their own projects and of those they have accepted to work in.
 create policy prompt_generations_select_member on public.prompt_generations
     for select to authenticated
-    using (project_id = any(array(select private.my_project_ids())));
+    using (
+        (get_byte(uuid_send(project_id), 15) & 7 = 0 and project_id = any((select private.my_projects(0))::uuid[]))
+        or (get_byte(uuid_send(project_id), 15) & 7 = 1 and project_id = any((select private.my_projects(1))::uuid[]))
+        or (get_byte(uuid_send(project_id), 15) & 7 = 2 and project_id = any((select private.my_projects(2))::uuid[]))
+        or (get_byte(uuid_send(project_id), 15) & 7 = 3 and project_id = any((select private.my_projects(3))::uuid[]))
+        or (get_byte(uuid_send(project_id), 15) & 7 = 4 and project_id = any((select private.my_projects(4))::uuid[]))
+        or (get_byte(uuid_send(project_id), 15) & 7 = 5 and project_id = any((select private.my_projects(5))::uuid[]))
+        or (get_byte(uuid_send(project_id), 15) & 7 = 6 and project_id = any((select private.my_projects(6))::uuid[]))
+        or (get_byte(uuid_send(project_id), 15) & 7 = 7 and project_id = any((select private.my_projects(7))::uuid[]))
+        or project_id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+    );
 
 -- The owner role reads all, to sum them up for the summaries.
 create policy prompt_generations_select_definer on public.prompt_generations
@@ -25,11 +36,17 @@ create policy prompt_generations_update_editor on public.prompt_generations
     for update to authenticated
     using (
         status in ('pending', 'running')
-        and project_id = any(array(select private.editable_project_ids()))
+        and private.may_edit(project_id)
     )
     with check (status = 'cancelled' and private.may_edit(project_id));
 
 -- Owner, admins and editors delete generations.
 create policy prompt_generations_delete_editor on public.prompt_generations
     for delete to authenticated
-    using (project_id = any(array(select private.editable_project_ids())));
+    using (private.may_edit(project_id));
+
+-- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
+create policy prompt_generations_all_service on public.prompt_generations
+    for all to service_role
+    using (true)
+    with check (true);

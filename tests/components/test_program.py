@@ -11,8 +11,9 @@ from pgprovider.provider import package_schema
 import components
 import pg
 import sqlfiles
-from components.grants import GRANTS, SCHEMAS
-from components.roles import ROLES
+from components.grants import DATABASE, GRANTS, HISTORY, SCHEMAS
+from components.rolespecs import ROLES
+from components.structure import HISTORY_SCHEMA
 from settings import SettingError
 from tests.components.program import CHECKOUT, GOLDEN, Program, run
 
@@ -50,7 +51,7 @@ def test_main_is_a_table_of_contents():
 
 
 def test_the_switch_of_row_security_comes_before_the_policies(program):
-    policies = program.of_type("pg:index:Policy")
+    policies = [resource for resource in program.of_type("pg:index:Policy") if resource.parent == "access"]
     assert policies
     for policy in policies:
         assert f"access-{policy.inputs['table']}" in program.waits_for(policy.name)
@@ -88,7 +89,11 @@ def test_what_stands_on_tables_comes_after_the_migrations(program, type):
 
 def test_policies_are_the_files_statements_and_row_security_holds_their_closed_list(program):
     declared = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
-    policies = {policy.inputs["name"]: policy.inputs for policy in program.of_type("pg:index:Policy")}
+    policies = {
+        policy.inputs["name"]: policy.inputs
+        for policy in program.of_type("pg:index:Policy")
+        if policy.parent == "access"
+    }
     assert policies.keys() == {policy.name for policy in declared}
     for policy in declared:
         inputs = policies[policy.name]
@@ -109,7 +114,20 @@ def test_grants_are_the_lists_of_their_file(program):
     }
     wanted = {("schema", name): lists for name, lists in SCHEMAS.items()}
     wanted |= {(kind, name): lists for kind, objects in GRANTS.items() for name, lists in objects.items()}
+    wanted |= {("table", f"{HISTORY_SCHEMA}.{table}"): lists for table, lists in HISTORY.items()}
+    wanted |= {("schema", HISTORY_SCHEMA): {"migrator": ["usage"]}, ("database", "postgres"): DATABASE}
     assert found == wanted
+
+
+def test_every_login_may_connect_and_nobody_else():
+    logins = {role for role, spec in ROLES.items() if spec.login}
+    assert {role for role, entries in DATABASE.items() if "connect" in entries} == logins
+
+
+def test_the_migrator_becomes_the_owner_and_nothing_else():
+    assert ROLES["migrator"].member_of == ("app_owner",)
+    assert not ROLES["migrator"].inherit, "what it does as itself is its own right"
+    assert {role for role, spec in ROLES.items() if "app_owner" in spec.member_of} == {"migrator"}
 
 
 def test_no_role_is_a_superuser_and_every_login_has_a_verifier(program):
@@ -119,7 +137,7 @@ def test_no_role_is_a_superuser_and_every_login_has_a_verifier(program):
         assert inputs["superuser"] is False
         assert inputs["login"] is ROLES[name].login
         assert ("verifier" in inputs) is ROLES[name].login
-    assert [name for name, inputs in roles.items() if inputs["bypassrls"]] == ["service_role"]
+    assert [name for name, inputs in roles.items() if inputs["bypassrls"]] == ["service_role", "backup"]
 
 
 def test_steps_are_those_of_the_folders(program):
@@ -200,7 +218,7 @@ def test_the_providers_get_the_password_as_a_secret(program):
 
 def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
     urls = {name for name in program.outputs if name.endswith("_url")}
-    assert urls == {"admin_url", "api_url", "auth_url", "monitor_url"}
+    assert urls == {"admin_url", "api_url", "auth_url", "monitor_url", "migrator_url", "backup_url"}
     assert program.secret_outputs == urls
     assert program.outputs["admin_url"] == f"postgresql://postgres:{program.password}@127.0.0.1:1/postgres"
     assert program.outputs["api_url"].startswith("postgresql://authenticator:password-of-roles-authenticator-password@")

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from tests.sql.provision import Connection
 
-PEOPLE = ("stranger", "removed", "invitee", "viewer", "editor", "admin", "owner")
+PEOPLE = ("stranger", "removed", "invitee", "viewer", "editor", "admin", "owner", "super")
 # Who asks: the role, and whether a person does.
 WHO = {
     "anon": ("anon", False),
@@ -21,6 +21,8 @@ WHO = {
     "service_role": ("service_role", False),
     "authjs": ("authjs", False),
     "monitor": ("monitor", False),
+    "migrator": ("migrator", False),
+    "backup": ("backup", False),
 }
 # In the shared project: role, and whether they have accepted. `another` and `fellow` are there to be reached.
 MEMBERS = {
@@ -63,6 +65,7 @@ insert into public.prompt_generations (project_id, created_by, prompt, provider,
     values (%(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(owner)s, 'p', 'x', 'm')"""
 # The audit trail refuses the superuser too, by trigger: it steps aside, so that a denial is one of rights.
 OTHERS = """
+update public.users set is_super_admin = true where id = %(super)s;
 delete from public.collaborators where user_id = %(removed)s;
 insert into next_auth.users (id) values (%(unborn)s);
 delete from public.users where id = %(unborn)s;
@@ -89,7 +92,7 @@ def populate(connection: Connection) -> None:
     for name, (role, accepted) in MEMBERS.items():
         member = (key(f"{name}'s membership"), VALUES["shared"], key(name), role, "now" if accepted else None)
         connection.execute(MEMBER.encode(), member)
-    run(connection, OTHERS, {**VALUES, "removed": key("removed")})
+    run(connection, OTHERS, {**VALUES, "removed": key("removed"), "super": key("super")})
     # What the Storage API says before it deletes; without it a trigger would answer in row security's place.
     connection.execute("set local storage.allow_delete_query = 'true'")
 
@@ -222,8 +225,8 @@ STATEMENTS = {
     ("audit.log", "any"): _rows(
         "audit.log",
         "relation = 'next_auth.users' and operation = 'insert' and row_id = %(owner)s",
-        "(lane, entry, created_at, transaction, login, role, relation, operation, hash) "
-        "values (0, 0, now(), 0, 'x', 'x', 'x', 'insert', '')",
+        "(lane, entry, created_at, transaction, login, role, super_admin, relation, operation, hash) "
+        "values (0, 0, now(), 0, 'x', 'x', false, 'x', 'insert', '')",
         "login = 'x'",
     ),
     ("audit.heads", "any"): _rows("audit.heads", "lane = 0", "(lane) values (-1)", "entries = 0"),

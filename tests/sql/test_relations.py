@@ -165,8 +165,9 @@ def test_writing_follows_the_role(team, who, title):
         "insert into public.prompt_generations (project_id, prompt, provider, model, cost) select id, 'p', 'x', 'm', 1 "
         "from public.projects",
         "insert into analytics.api_usage (provider, model) values ('x', 'm')",
-        "select * from analytics.error_logs",
-        "select * from analytics.performance_metrics",
+        "insert into analytics.error_logs (source, message, fingerprint) values ('x', 'x', 'x')",
+        "delete from analytics.performance_metrics",
+        "select * from analytics.usage_overview",
         "select * from analytics.daily_usage",
         "select * from analytics.user_activity_default",
         "select * from private.deletion_queue",

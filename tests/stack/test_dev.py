@@ -22,6 +22,8 @@ OUTPUTS = {
     "api_url",
     "auth_url",
     "monitor_url",
+    "migrator_url",
+    "backup_url",
     "storage_buckets",
     "object_bucket",
     "s3_endpoint",
@@ -118,10 +120,18 @@ def test_a_second_preview_is_empty(dev):
     assert "unchanged" in succeeded(dev.preview())
 
 
+def test_the_audit_of_a_fresh_environment_is_clean(dev):
+    audit = dev.start("audit", "--json").wait()
+    report = json.loads(audit.output[audit.output.index("{") :])
+    assert (audit.status, report["clean"], report["skipped"]) == (0, True, [])
+    assert [finding for finding in report["findings"] if finding["severity"] != "info"] == []
+
+
 def test_each_url_logs_in_as_its_role_and_none_of_them_can_do_more(dev):
     urls = outputs(dev)
     assert set(urls) == OUTPUTS
-    logins = {"admin_url": "postgres", "api_url": "authenticator", "auth_url": "authjs", "monitor_url": "monitor"}
+    logins = {"admin_url": "postgres", "api_url": "authenticator", "auth_url": "authjs"}
+    logins |= {f"{role}_url": role for role in ("monitor", "migrator", "backup")}
     for output, role in logins.items():
         with psycopg.connect(urls[output]) as connection:
             assert connection.execute("select current_user").fetchone() == (role,)

@@ -20,6 +20,7 @@ from plugin.wire import UNKNOWN
 
 NAMED = 5
 SELF = f"table {snapshots.TABLE}: content"
+LISTS = ("open", "writers")
 AS_LEFT = "as the last `up` left it"
 
 
@@ -34,6 +35,7 @@ class SchemaSnapshot(ObjectKind):
         "name": Field(str, "the snapshot's name", required=True, identity=True),
         "schemas": Field(list, "the managed schemas", required=True),
         "open": Field(list, "those of them that a platform may add objects to"),
+        "writers": Field(list, "logins that migrate beside `up`, and note their transactions as it does"),
         "of": Field(str, "any text that changes when anything declared changes", required=True),
         "accept": Field(str, "the fingerprint of a drift that is taken as it is", compared=False),
     }
@@ -49,7 +51,7 @@ class SchemaSnapshot(ObjectKind):
         return f"snapshot {inputs['name']}"
 
     def same(self, name: str, one: Any, other: Any) -> bool:
-        return super().same(name, one or [], other or []) if name == "open" else super().same(name, one, other)
+        return super().same(name, one or [], other or []) if name in LISTS else super().same(name, one, other)
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         diff = await super().diff(context, id, state, new)
@@ -180,7 +182,7 @@ class SchemaSnapshot(ObjectKind):
         first: bool = False,
     ) -> dict[str, Any]:
         """Store what is there, but for what is kept as it was; the state that tells of it."""
-        await snapshots.prepare(connection)
+        await snapshots.prepare(connection, inputs.get("writers") or [])
         name = inputs["name"]
         header = Header("", previous, inputs["of"], list(inputs["schemas"]), list(inputs.get("open") or []))
         fingerprint = await snapshots.take(connection, name, header, [row for change in kept for row in change.rows])

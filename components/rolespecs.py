@@ -1,0 +1,87 @@
+"""Which roles there are: Supabase's, in their documented attributes, and the project's own. Facts only, no resource."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class RoleSpec:
+    """A role as it is declared; a login gets a generated password."""
+
+    comment: str
+    login: bool = False
+    inherit: bool = True
+    bypassrls: bool = False
+    limit: int = -1
+    """Connections at a time; -1 is no limit of its own, as Supabase has it."""
+    member_of: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+API = ("anon", "authenticated", "service_role")
+OWNER = "app_owner"
+MIGRATOR = "migrator"
+
+# Attributes and time limits of the first four: Supabase's roles as its PostgreSQL image makes them.
+ROLES = {
+    "anon": RoleSpec("whoever isn't signed in", settings={"statement_timeout": "3s"}),
+    "authenticated": RoleSpec("whoever is signed in", settings={"statement_timeout": "8s"}),
+    "service_role": RoleSpec("the app's own servers; row security doesn't bind it", bypassrls=True),
+    "authenticator": RoleSpec(
+        "login of the API, which becomes one of the three above for each request",
+        login=True,
+        inherit=False,
+        member_of=API,
+        settings={"statement_timeout": "8s", "lock_timeout": "8s"},
+    ),
+    "supabase_storage_admin": RoleSpec(
+        "login of the Storage API and owner of schema storage",
+        login=True,
+        inherit=False,
+        member_of=API,
+        settings={"search_path": "storage"},
+    ),
+    OWNER: RoleSpec("owner of every object of the app; nobody logs in as it"),
+    MIGRATOR: RoleSpec(
+        "login that migrates without being superuser: it may become the owner, and nothing else",
+        login=True,
+        inherit=False,
+        limit=5,
+        member_of=(OWNER,),
+        settings={"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10min"},
+    ),
+    "authjs": RoleSpec(
+        "login of Auth.js' adapters",
+        login=True,
+        limit=40,
+        settings={
+            "search_path": "authjs",
+            "statement_timeout": "8s",
+            "lock_timeout": "8s",
+            "idle_in_transaction_session_timeout": "1min",
+        },
+    ),
+    "monitor": RoleSpec(
+        "login of monitoring; reads statistics, no rows",
+        login=True,
+        limit=5,
+        member_of=("pg_monitor",),
+        settings={"statement_timeout": "15s", "default_transaction_read_only": "on"},
+    ),
+    "backup": RoleSpec(
+        "login of pg_dump; reads every row, behind row security too, and writes none",
+        login=True,
+        bypassrls=True,
+        limit=5,
+        member_of=("pg_read_all_data",),
+        settings={"default_transaction_read_only": "on", "lock_timeout": "1min"},
+    ),
+}
+# Stack output → the login that it is the connection URL of. The Storage API is told its own by whoever runs it.
+URLS = {
+    "api_url": "authenticator",
+    "auth_url": "authjs",
+    "monitor_url": "monitor",
+    "migrator_url": "migrator",
+    "backup_url": "backup",
+}

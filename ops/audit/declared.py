@@ -1,0 +1,90 @@
+"""What the program declares, as the rules compare it with what is there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+import sqlfiles
+from components import grants, realtime, rolespecs, snapshot, structure
+from components.structure import HISTORY_SCHEMA
+
+Grant = tuple[str, str, str, str, str]
+"""Kind, object, role, privilege, column; no column is the whole object, and the database has no name here."""
+GRANTABLE = " with grant option"
+# Tables whose rows nobody outside may ever stream, whatever a publication says.
+CREDENTIALS = ("next_auth", "private", "audit", "supabase_migrations")
+
+# What the snapshot's own table needs for the same, made by the provider with it.
+OWN = f"{HISTORY_SCHEMA}.schema_snapshot_own"
+OWN_POLICIES = (f"{OWN}/schema_snapshot_own_insert_{rolespecs.MIGRATOR}",)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The declaration of one stack; `buckets` is None where only a server is known."""
+
+    buckets: Mapping[str, Mapping[str, Any]] | None = None
+    privileges: Mapping[str, grants.Grants] = field(default_factory=lambda: _privileges())
+
+    @cached_property
+    def entries(self) -> set[Grant]:
+        """Every declared grant, privilege by privilege and column by column."""
+        return {
+            (kind, name, role, word, column)
+            for kind, objects in self.privileges.items()
+            for name, roles in objects.items()
+            for role, entries in roles.items()
+            for entry in entries
+            for word, column in _flat(entry)
+        }
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """The declaration as queries ask for it."""
+        policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
+        ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{rolespecs.MIGRATOR}" for table in grants.HISTORY]
+        return {
+            "schemas": sorted({*structure.SCHEMAS, "public"}),
+            "known_schemas": sorted({*structure.SCHEMAS, "public", HISTORY_SCHEMA}),
+            # Whoever else owns these adds to them: the Storage API brings its own tables.
+            "platform": list(snapshot.PLATFORM),
+            "named_by_platform": ["auth", "storage"],
+            "owners": Jsonb({**structure.SCHEMAS, "public": rolespecs.OWNER}),
+            "owner": rolespecs.OWNER,
+            "roles": Jsonb({name: _attributes(spec) for name, spec in rolespecs.ROLES.items()}),
+            "policies": [*ours, *OWN_POLICIES, *(f"{policy.table}/{policy.name}" for policy in policies)],
+            "extensions": list(structure.EXTENSIONS),
+            "published": list(realtime.PUBLISHED),
+            "credentials": list(CREDENTIALS),
+            "tables": list(self.privileges["table"]),
+            "functions": list(self.privileges["function"]),
+        }
+
+
+def _privileges() -> dict[str, grants.Grants]:
+    history: grants.Grants = {f"{HISTORY_SCHEMA}.{table}": roles for table, roles in grants.HISTORY.items()}
+    return {
+        "database": {"": grants.DATABASE},
+        "schema": {**grants.SCHEMAS, HISTORY_SCHEMA: {rolespecs.MIGRATOR: ["usage"]}},
+        "table": {**grants.TABLES, **history, OWN: {rolespecs.MIGRATOR: ["insert"]}},
+        "function": grants.FUNCTIONS,
+    }
+
+
+def _flat(entry: str) -> list[tuple[str, str]]:
+    word, _, columns = entry.partition("(")
+    return [(word, column.strip()) for column in columns.removesuffix(")").split(",")]
+
+
+def _attributes(spec: rolespecs.RoleSpec) -> dict[str, Any]:
+    return {
+        "login": spec.login,
+        "inherit": spec.inherit,
+        "bypassrls": spec.bypassrls,
+        "limit": spec.limit,
+        "member_of": list(spec.member_of),
+        "settings": dict(spec.settings),
+    }

@@ -1,0 +1,157 @@
+"""Making an audit: of a stack with all that belongs to it, or of a server alone."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import psycopg
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+from local import engine, services
+from ops.audit.declared import Declared
+from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, apply
+from ops.audit.registry import RULES
+from ops.audit.report import Report
+
+Progress = Callable[[str], None]
+BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
+
+
+def audit(
+    stack: str | None, url: str | None = None, password_days: int = 90, progress: Progress = lambda message: None
+) -> Report:
+    """Audit a stack; with `url`, that server in the place of its own; without a stack, the server alone.
+
+    :raises AuditError: where it can't be made
+    """
+    begun = time.monotonic()
+    state = outputs = None
+    buckets: tuple[Bucket, ...] = ()
+    if stack is not None:
+        progress("reading the state")
+        state = _state(stack)
+        outputs = _outputs(state)
+        url = url or _admin_url(stack)
+        buckets = _buckets(stack, state, outputs)
+    if url is None:
+        raise AuditError("neither a stack nor a server was named")
+    connection = connect(url)
+    with connection:
+        audited = Audited(
+            connection=connection,
+            declared=Declared(buckets=outputs and outputs.get("storage_buckets")),
+            stack=stack,
+            state=state,
+            buckets=buckets,
+            password_days=password_days,
+        )
+        findings, skipped = look(audited, RULES, progress)
+    return Report(
+        subject=f"stack {stack}" if stack else "server",
+        rules=len(RULES),
+        findings=findings,
+        skipped=skipped,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def look(
+    audited: Audited, rules: Sequence[Rule], progress: Progress = lambda message: None
+) -> tuple[tuple[Finding, ...], tuple[Skipped, ...]]:
+    """What the rules find, the worst first, and which of them couldn't look.
+
+    :raises AuditError: where a server goes away meanwhile
+    """
+    findings: list[Finding] = []
+    skipped: list[Skipped] = []
+    for number, rule in enumerate(rules, start=1):
+        progress(f"rule {number} of {len(rules)}: {rule.id}")
+        try:
+            findings += apply(rule, audited)
+        except NotSeen as reason:
+            skipped.append(Skipped(rule.id, str(reason)))
+        except psycopg.Error as error:
+            raise AuditError(
+                f"rule {rule.id}: {error.diag.message_primary or 'the server ended the connection'}"
+            ) from None
+        except BotoCoreError as error:
+            raise AuditError(f"rule {rule.id}: {type(error).__name__}: does the object store run?") from None
+    findings.sort(
+        key=lambda finding: (-finding.severity, [rule.id for rule in rules].index(finding.rule), finding.object)
+    )
+    return tuple(findings), tuple(skipped)
+
+
+def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A session that can only read, and in which no name means anything but what its schema says.
+
+    :raises AuditError: where the server doesn't let us in; never with the password
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 5432
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
+        raise AuditError("--url must be postgresql://user:password@host:port/database")
+    try:
+        connection = psycopg.connect(
+            url, connect_timeout=15, application_name="visual-prompt-builder/audit", autocommit=True
+        )
+    except psycopg.Error as error:
+        said = " ".join(str(error).split()).rsplit("failed: ", 1)[-1]
+        who = unquote(parts.username or "")
+        raise AuditError(
+            f"server {parts.hostname}:{port} as {who}: {said}; check that it runs and that the login is right"
+        ) from None
+    connection.execute("set search_path = ''; set default_transaction_read_only = on; set jit = off")
+    connection.execute("set statement_timeout = '60s'; set lock_timeout = '5s'")
+    return connection
+
+
+def _state(stack: str) -> dict[str, Any]:
+    answer = engine.capture(["stack", "export", "--stack", stack])
+    try:
+        state = json.loads(answer.stdout)
+    except ValueError:
+        state = None
+    if answer.returncode or not isinstance(state, dict):
+        said = " ".join(answer.stderr.split()) or "its state can't be read"
+        raise AuditError(f"stack {stack}: {said.removeprefix('error: ')}; make up STACK={stack} makes it")
+    return state
+
+
+def _outputs(state: Mapping[str, Any]) -> dict[str, Any]:
+    for resource in (state.get("deployment") or {}).get("resources") or []:
+        if resource["type"] == "pulumi:pulumi:Stack":
+            return dict(resource.get("outputs") or {})
+    return {}
+
+
+def _admin_url(stack: str) -> str:
+    answer = engine.capture(["stack", "output", "admin_url", "--show-secrets", "--stack", stack])
+    if answer.returncode or not answer.stdout.strip():
+        raise AuditError(f"stack {stack} has no output admin_url: was it provisioned? make up STACK={stack}")
+    return answer.stdout.strip()
+
+
+def _buckets(stack: str, state: Mapping[str, Any], outputs: Mapping[str, Any]) -> tuple[Bucket, ...]:
+    local = engine.target(stack) == "local"
+    options: dict[str, Any] = {}
+    if local:
+        aws = services.load(stack).aws
+        options = {
+            "endpoint_url": aws.endpoint,
+            "aws_access_key_id": aws.access_key,
+            "aws_secret_access_key": aws.secret_key,
+            "region_name": "us-east-1",
+        }
+    config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}, connect_timeout=5, read_timeout=15)
+    client = cast(Any, boto3.client("s3", config=config, **options))
+    resources = (state.get("deployment") or {}).get("resources") or []
+    names = [resource["id"] for resource in resources if resource["type"] in BUCKETS and not resource.get("delete")]
+    return tuple(Bucket(client, name, local) for name in names)
