@@ -34,7 +34,7 @@ DATABASE = {
     },
 }
 
-# What `ops migrate` reads and writes as the migrator: the history of the app's steps; the platform's is `up`'s to write.
+# What `ops migrate` reads and writes as the migrator: the app's history. The platform's is `up`'s to write.
 HISTORY: Grants = {
     **{f"schema_migrations{end}": {"migrator": EVERYTHING} for end in ("", "_rolled_back", "_progress")},
     **{f"platform_migrations{end}": {"migrator": ["select"]} for end in ("", "_rolled_back", "_progress")},

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 from ops.audit.model import Audited, Bucket, NotSeen, Row, Rule, Severity
 
 STORED = """
-    select id, public, file_size_limit, allowed_mime_types, quote_literal(id) as literal from storage.buckets order by id
+    select id, public, file_size_limit, allowed_mime_types, quote_literal(id) as literal
+    from storage.buckets order by id
 """
 FLAGS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 DANGEROUS = ("s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy", "s3:PutEncryptionConfiguration",

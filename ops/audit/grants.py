@@ -140,7 +140,7 @@ DEFAULTS_OPEN = """
         where rolname = %(owner)s or rolname = session_user
     )
 
-    select 'new ' || k.word || ' of ' || m.rolname as object, m.rolname as role, quote_ident(m.rolname) as maker, k.word,
+    select 'new ' || k.word || ' of ' || m.rolname as object, quote_ident(m.rolname) as maker, k.word,
         case k.code when 'f' then 'execute' else 'usage' end as privilege
     from makers as m cross join kinds as k
     where not exists (

@@ -43,7 +43,7 @@ MEMBERSHIPS = """
     from pg_auth_members as a
     join pg_roles as m on m.oid = a.member
     join pg_roles as g on g.oid = a.roleid
-    -- Who provisions holds each role that it makes, since PostgreSQL 16 by itself; a superuser is in all of them anyway.
+    -- Who provisions holds each role that it makes, since PostgreSQL 16 by itself; a superuser is in all of them.
     where m.oid >= 16384 and m.rolname <> session_user and not m.rolsuper
         and (%(roles)s::jsonb ? m.rolname or %(roles)s::jsonb ? g.rolname)
         and not coalesce(%(roles)s::jsonb -> m.rolname -> 'member_of' ? g.rolname, false)
@@ -73,7 +73,8 @@ SETTINGS = """
             else 'alter role ' || quote_ident(r.rolname) || case when s.setdatabase = 0 then ''
                 else ' in database ' || quote_ident(current_database()) end end
         || ' reset ' || split_part(entry, '=', 1) || ';' as reset,
-        case when split_part(entry, '=', 1) ~* '(secret|password|token|private|api_?key|jwt)' then 'high' end as severity,
+        case when split_part(entry, '=', 1) ~* '(secret|password|token|private|api_?key|jwt)' then 'high' end
+        as severity,
         case when split_part(entry, '=', 1) ~* '(secret|password|token|private|api_?key|jwt)'
             then 'every session can read it, and its name says that it is a secret'
             else 'the declaration has no such setting' end as what

@@ -35,7 +35,7 @@ WANTED = (
     ("data_checksums", "^on$", "low", "", "damage on the disk isn't noticed", "on"),
     ("log_connections", "^(?!off$|$)", "low", "3.1.20", "nobody sees who logged in", "on"),
     ("log_disconnections", "^on$", "low", "3.1.21", "nobody sees how long somebody was in", "on"),
-    ("log_error_verbosity", "^(default|verbose)$", "low", "3.1.22", "errors are logged without their details", "default"),
+    ("log_error_verbosity", "^(default|verbose)$", "low", "3.1.22", "errors are logged without details", "default"),
     ("log_line_prefix", "(?=.*%m)(?=.*%p)(?=.*%u)(?=.*%d)", "low", "3.1.24", "lines don't say when, who and where",
      "%m [%p] %q%u@%d/%a "),
     ("log_statement", "^(ddl|mod|all)$", "low", "3.1.25", "changes of the structure aren't logged", "ddl"),

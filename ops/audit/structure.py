@@ -19,8 +19,8 @@ CREATE = """
 SCHEMAS = """
     select 'schema ' || n.nspname as object, quote_ident(n.nspname) as name,
         case when n.nspname = any(%(exposed)s) then 'high' end as severity,
-        case when n.nspname = any(%(exposed)s) then 'visitors or people may use it' else 'nothing holds what is in it' end
-        as what
+        case when n.nspname = any(%(exposed)s) then 'visitors or people may use it'
+            else 'nothing holds what is in it' end as what
     from pg_namespace as n
     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all(%(known_schemas)s)
 """
@@ -121,8 +121,8 @@ NO_KEY = f"""
         and not exists (select from pg_constraint as k where k.conrelid = c.oid and k.contype = 'p')
 """
 NOT_VALID = f"""
-    select 'constraint ' || k.conname || ' on ' || k.conrelid::regclass as object, k.conrelid::regclass::text as "table",
-        quote_ident(k.conname) as name
+    select 'constraint ' || k.conname || ' on ' || k.conrelid::regclass as object,
+        k.conrelid::regclass::text as "table", quote_ident(k.conname) as name
     from pg_constraint as k join pg_namespace as n on n.oid = k.connamespace
     where not k.convalidated and k.conrelid <> 0 and {OURS}
 """
@@ -143,7 +143,8 @@ PLATFORM_KEYS = f"""
             where p.conrelid = f.confrelid and p.contype = 'p' and p.conkey <@ f.confkey and f.confkey <@ p.conkey)
 """
 BLOAT = f"""
-    select 'table ' || s.relid::regclass as object, s.n_dead_tup as dead, s.n_live_tup as live, s.relid::regclass::text as name
+    select 'table ' || s.relid::regclass as object, s.relid::regclass::text as name, s.n_dead_tup as dead,
+        s.n_live_tup as live
     from pg_stat_user_tables as s join pg_namespace as n on n.nspname = s.schemaname
     where {OURS} and s.n_dead_tup > 100000 and s.n_dead_tup > s.n_live_tup
 """

@@ -42,7 +42,8 @@ NO_POLICY = f"""
 """
 POLICY = """
     with policies as (
-        select p.polname as name, p.polrelid::regclass::text as "table", p.polcmd as command, p.polpermissive as permissive,
+        select p.polname as name, p.polrelid::regclass::text as "table", p.polcmd as command,
+            p.polpermissive as permissive,
             'policy ' || p.polname || ' on ' || p.polrelid::regclass as object,
             'drop policy ' || quote_ident(p.polname) || ' on ' || p.polrelid::regclass || ';' as gone,
             p.polroles as roles,
@@ -63,7 +64,8 @@ OPEN_WRITE = f"""{POLICY}
 """
 OPEN_READ = f"""{POLICY}
     select object, gone, array_to_string(names, ', ') as roles from policies
-    where permissive and command in ('r', '*') and names && array['public', 'anon', 'authenticated'] and visible = 'true'
+    where permissive and command in ('r', '*') and visible = 'true'
+        and names && array['public', 'anon', 'authenticated']
 """
 FOR_EVERYBODY = f"""{POLICY}
     select object, 'alter policy ' || quote_ident(name) || ' on ' || "table" || ' to authenticated;' as narrowed
@@ -74,14 +76,17 @@ BARE = f"""{POLICY}
     from policies
     -- A call without arguments, or of the session's settings, that no scalar sub-select stands before.
     cross join regexp_matches(
-        visible || ' ' || checked, '(?<!SELECT )(?<![[:alnum:]_.])((?:[a-z_]+\\.)?[a-z_]+\\(\\)|current_setting\\()', 'g'
+        visible || ' ' || checked,
+        '(?<!SELECT )(?<![[:alnum:]_.])((?:[a-z_]+\\.)?[a-z_]+\\(\\)|current_setting\\()', 'g'
     ) as found
     where found[1] !~ '^(now|statement_timestamp|transaction_timestamp)\\('
 """
 TWICE = f"""{POLICY}
     select 'table ' || "table" as object, role, string_agg(name, ' and ' order by name) as both
     from policies cross join unnest(names) as role
-    cross join lateral unnest(case command when '*' then array['r', 'a', 'w', 'd'] else array[command::text] end) as word
+    cross join lateral unnest(
+        case command when '*' then array['r', 'a', 'w', 'd'] else array[command::text] end
+    ) as word
     where permissive
     group by "table", role, word having count(*) > 1
 """
@@ -108,8 +113,8 @@ VIEWS = f"""
     select 'view ' || c.oid::regclass as object, c.oid::regclass::text as name
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
     where c.relkind = 'v' and {OURS} and not {OF_AN_EXTENSION}
-        and not coalesce(c.reloptions::text[] && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1'],
-            false)
+        and not coalesce(c.reloptions::text[]
+            && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1'], false)
 """
 BESIDE = """
     select case c.relkind when 'm' then 'materialized view ' else 'foreign table ' end || c.oid::regclass as object,

@@ -67,7 +67,7 @@ def test_the_database_part_takes_less_than_two_seconds(audited):
 
 def test_a_login_that_may_not_look_is_told_so_and_not_that_all_is_well(audited):
     audited.connection.execute("set local role monitor")
-    with pytest.raises(NotSeen, match="permission denied for .*pg_authid; audit as the login that provisions"):
+    with pytest.raises(NotSeen, match=r"permission denied for .*pg_authid; audit as the login that provisions"):
         apply(BY_ID["password-not-scram"], audited)
 
 

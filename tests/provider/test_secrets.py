@@ -199,3 +199,29 @@ def test_the_plugin_process_writes_no_secret_anywhere(plain_world, secret):
         out, error = process.communicate()
     assert secret not in out + error
     assert error == ""
+
+
+def test_a_rotation_keeps_open_sessions_and_takes_the_old_password_from_new_ones(plain_world):
+    """A pool goes on with what it has, and logs in with the new password when it next has to."""
+    world, engine = plain_world, plain_world.engine
+
+    def log_in(password: str) -> psycopg.Connection[Any]:
+        user = world.names["made"]
+        return psycopg.connect(world.database.url, user=user, password=password, autocommit=True)
+
+    password = engine.create("pg:index:Password", {})
+    thing = engine.create(ROLE, role(world, verifier=password.state["verifier"]))
+    world.sql(f"grant connect on database {world.database.name} to {{made}}")
+    first = password.state["password"]
+    with log_in(first) as session:
+        rotated = engine.update(password, {"rotation": "2"})
+        second = rotated.state["password"]
+        assert second != first
+        assert rotated.state["verifier"] != password.state["verifier"]
+        thing = engine.update(thing, role(world, verifier=rotated.state["verifier"]))
+        assert session.execute("select current_user").fetchone() == (world.names["made"],)
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            log_in(first)
+        with log_in(second) as fresh:
+            assert fresh.execute("select 1").fetchone() == (1,)
+    engine.delete(thing)
