@@ -723,7 +723,7 @@ begin
     task = 'tg_' || replace(target.name, '.', '_') || '__audit';
     execute format(
         'create or replace function private.%I() returns trigger language plpgsql volatile security definer '
-        || 'set search_path = '''' as %L',
+        || 'set search_path = '''' set row_security = on as %L',
         task,
         format(
             body,
@@ -1217,6 +1217,7 @@ COMMENT ON FUNCTION private.tg_audio_recordings__queue_deletion() IS 'Trigger, a
 CREATE FUNCTION private.tg_audit_retired__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1281,6 +1282,7 @@ COMMENT ON FUNCTION private.tg_collaborators__invite() IS 'Trigger, after insert
 CREATE FUNCTION private.tg_next_auth_accounts__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1326,6 +1328,7 @@ COMMENT ON FUNCTION private.tg_next_auth_accounts__audit() IS 'Trigger, after an
 CREATE FUNCTION private.tg_next_auth_users__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1430,6 +1433,7 @@ COMMENT ON FUNCTION private.tg_projects__stay_shared() IS 'Trigger, before updat
 CREATE FUNCTION private.tg_public_audio_recordings__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1475,6 +1479,7 @@ COMMENT ON FUNCTION private.tg_public_audio_recordings__audit() IS 'Trigger, aft
 CREATE FUNCTION private.tg_public_collaborators__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1520,6 +1525,7 @@ COMMENT ON FUNCTION private.tg_public_collaborators__audit() IS 'Trigger, after 
 CREATE FUNCTION private.tg_public_project_components__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1568,6 +1574,7 @@ COMMENT ON FUNCTION private.tg_public_project_components__audit() IS 'Trigger, a
 CREATE FUNCTION private.tg_public_projects__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1613,6 +1620,7 @@ COMMENT ON FUNCTION private.tg_public_projects__audit() IS 'Trigger, after any w
 CREATE FUNCTION private.tg_public_prompt_generations__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1661,6 +1669,7 @@ COMMENT ON FUNCTION private.tg_public_prompt_generations__audit() IS 'Trigger, a
 CREATE FUNCTION private.tg_public_users__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1706,6 +1715,7 @@ COMMENT ON FUNCTION private.tg_public_users__audit() IS 'Trigger, after any writ
 CREATE FUNCTION private.tg_storage_buckets__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
