@@ -723,7 +723,7 @@ begin
     task = 'tg_' || replace(target.name, '.', '_') || '__audit';
     execute format(
         'create or replace function private.%I() returns trigger language plpgsql volatile security definer '
-        || 'set search_path = '''' as %L',
+        || 'set search_path = '''' set row_security = on as %L',
         task,
         format(
             body,
@@ -1336,6 +1336,7 @@ COMMENT ON FUNCTION private.tg_audio_recordings__queue_deletion() IS 'Trigger, a
 CREATE FUNCTION private.tg_audit_retired__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1400,6 +1401,7 @@ COMMENT ON FUNCTION private.tg_collaborators__invite() IS 'Trigger, after insert
 CREATE FUNCTION private.tg_next_auth_accounts__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1445,6 +1447,7 @@ COMMENT ON FUNCTION private.tg_next_auth_accounts__audit() IS 'Trigger, after an
 CREATE FUNCTION private.tg_next_auth_users__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1549,6 +1552,7 @@ COMMENT ON FUNCTION private.tg_projects__stay_shared() IS 'Trigger, before updat
 CREATE FUNCTION private.tg_public_audio_recordings__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1594,6 +1598,7 @@ COMMENT ON FUNCTION private.tg_public_audio_recordings__audit() IS 'Trigger, aft
 CREATE FUNCTION private.tg_public_collaborators__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1639,6 +1644,7 @@ COMMENT ON FUNCTION private.tg_public_collaborators__audit() IS 'Trigger, after 
 CREATE FUNCTION private.tg_public_project_components__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1687,6 +1693,7 @@ COMMENT ON FUNCTION private.tg_public_project_components__audit() IS 'Trigger, a
 CREATE FUNCTION private.tg_public_projects__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1732,6 +1739,7 @@ COMMENT ON FUNCTION private.tg_public_projects__audit() IS 'Trigger, after any w
 CREATE FUNCTION private.tg_public_prompt_generations__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1780,6 +1788,7 @@ COMMENT ON FUNCTION private.tg_public_prompt_generations__audit() IS 'Trigger, a
 CREATE FUNCTION private.tg_public_users__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];
@@ -1825,6 +1834,7 @@ COMMENT ON FUNCTION private.tg_public_users__audit() IS 'Trigger, after any writ
 CREATE FUNCTION private.tg_storage_buckets__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ids text[];

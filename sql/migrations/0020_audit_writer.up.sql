@@ -106,7 +106,8 @@ $$;
 -- Makes the trigger function of a table, with its columns written out. So its plans are kept, which halves the cost of
 -- an entry, and a column that is in neither list isn't even looked at: one that is added later leaks nothing. The step
 -- that adds one calls this again. Once for a statement and not for each row; by the thousand, to bound the memory. What
--- people do all day can be recorded for super administrators only: for others it ends at the first line.
+-- people do all day can be recorded for super administrators only: for others it ends at the first line. Row security
+-- is on in it, since a step that moves data runs with it off, and is recorded like everybody.
 create function private.audit_table(
     relation regclass, recorded text[], withheld text[] default '{}', key text default 'id',
     super_admins_only boolean default false
@@ -182,7 +183,7 @@ begin
     task = 'tg_' || replace(target.name, '.', '_') || '__audit';
     execute format(
         'create or replace function private.%I() returns trigger language plpgsql volatile security definer '
-        || 'set search_path = '''' as %L',
+        || 'set search_path = '''' set row_security = on as %L',
         task,
         format(
             body,

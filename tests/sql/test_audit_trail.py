@@ -203,6 +203,16 @@ def test_a_session_that_calls_itself_a_replica_is_recorded_too(people):
     assert entries(people, "public.projects")[-1][3] == {"title": "in secret"}
 
 
+def test_a_step_that_moves_data_is_recorded_like_everybody(people):
+    with acting_as(people, "app_owner") as session:
+        session.execute("set local row_security = off")
+        session.execute("alter table public.projects no force row level security")
+        assert session.execute("update public.projects set title = 'moved'").rowcount == 6
+        session.execute("reset role")
+        session.execute("set local row_security = on")
+        assert entries(session, "public.projects", "role, new")[-6:] == [("app_owner", {"title": "moved"})] * 6
+
+
 def test_claims_that_cannot_be_read_stop_the_write(people):
     with acting_as(people, "service_role", "{no json") as session:
         refused(session, psycopg.errors.InvalidTextRepresentation, "update public.projects set title = 'x'")
