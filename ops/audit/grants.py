@@ -82,7 +82,12 @@ ENTRIES = """
     order by 1, 2, 4, 5, 6
 """
 NAMES = """
-    select 'function' as kind, f as name, to_regprocedure(f)::text as there from unnest(%(functions)s::text[]) as f
+    -- An argument's type in a schema that isn't there is an error and not a null.
+    select 'function' as kind, f as name,
+        case when not exists (
+            select from regexp_matches(f, '([a-z_]+)[.]', 'g') as s (part) where to_regnamespace(s.part[1]) is null
+        ) then to_regprocedure(f)::text end as there
+    from unnest(%(functions)s::text[]) as f
     union all
     select 'table', t, to_regclass(t)::text from unnest(%(tables)s::text[]) as t
     union all

@@ -22,7 +22,6 @@ DEFINERS = {
     "private.finish_deletions(uuid[])",
     "private.is_super_admin()",
     "private.forget_expired()",
-    "private.is_super_admin()",
     "private.led_projects(integer)",
     "private.make_partitions(integer,date)",
     "private.manageable_project_ids()",
