@@ -4,6 +4,7 @@ PYTHON ?= python3
 ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
+PROJECTS ?= 100000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
 sources := __main__.py settings.py sqldirectives.py sqlfiles.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
@@ -46,5 +47,6 @@ golden: ## write the generated files anew: pages, provider schema, resource tree
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
 
-bench: ## speed of the migration engine beside one psql session, as ratios: STEPS
+bench: ## speed of migrations beside psql, and of row policies beside filters by hand, as ratios: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
+	@$(in_environment) -m bench.policies --projects "$(PROJECTS)"

@@ -1,7 +1,8 @@
 """What row security costs: each read pattern under its row policies beside the same query with the filter by hand.
 
 `sql/queries/<name>.sql` runs as the person, `bench/by_hand/<name>.sql` as superuser; turn by turn in one session each,
-for typical people and for the heavy one, in their own projects and in others'. `docs/decisions/` tells what came of it.
+for typical people and for the heavy one, in their own projects and in others'. Person 1 is heavy: at a million projects
+5,000 are theirs and 10,000 shared with them. `docs/decisions/` tells what came of it.
 """
 
 import argparse
@@ -84,7 +85,7 @@ def filled(url: str | None, projects: int) -> Iterator[str]:
 
 
 def cases(connection: Connection, number: int) -> list[tuple[str, Case]]:
-    """Every pattern for a person; where it names a project, once for one of theirs and once for one shared with them."""
+    """Every pattern for a person; where it names a project, for one of theirs and for one shared with them."""
     who = str(row(connection, "select id from next_auth.users where name = %s", (f"Person {number}",))[0])
     own = catalogue.values(connection, who) | {"person": who}
     there = connection.execute(SHARED.encode(), (who,)).fetchone()
@@ -144,11 +145,15 @@ def ratios(url: str, numbers: list[int], rounds: int, prepared: bool) -> dict[st
 def main() -> None:
     """Print the ratios, and whether the goals are met."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--projects", type=int, default=100_000, help="as many are made; a million takes a quarter hour")
+    parser.add_argument(
+        "--projects", type=int, default=100_000, help="as many are made; a million takes a quarter hour"
+    )
     parser.add_argument("--url", help="a superuser's login to a database that bench.data.generate has filled")
     parser.add_argument("--rounds", type=int, default=15, help="turns for each pattern and person")
     parser.add_argument("--people", type=int, default=5, help="how many typical people")
-    parser.add_argument("--prepared", action="store_true", help="with prepared statements, as PostgREST's pool has them")
+    parser.add_argument(
+        "--prepared", action="store_true", help="with prepared statements, as PostgREST's pool has them"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with filled(options.url, options.projects) as url:

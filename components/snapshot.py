@@ -10,7 +10,6 @@ import pulumi
 import pg
 import sqlfiles
 from components import grants
-from components.access import NO_POLICIES
 from components.base import Component
 from components.structure import EXTENSIONS, SCHEMAS
 
@@ -53,5 +52,5 @@ def declared(published: tuple[str, ...]) -> str:
     }
     facts["policies"] = [asdict(policy) for policy in sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")]
     facts["grants"] = [grants.SCHEMAS, grants.GRANTS]
-    facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(NO_POLICIES), sorted(published)]
+    facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(published)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

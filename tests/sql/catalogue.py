@@ -63,7 +63,7 @@ def query(path: Path) -> Query:
         role=match["role"],
         since=match["since"],
         parameters=parameters,
-        indexes=frozenset(re.split(r",\s+", match["indexes"])),
+        indexes=frozenset(() if match["indexes"] == "none" else re.split(r",\s+", match["indexes"])),
         text=match["text"],
     )
 
