@@ -4,6 +4,7 @@ PYTHON ?= python3
 ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
+PROJECTS ?= 100000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
 sources := __main__.py settings.py sqlaccess.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
@@ -54,7 +55,8 @@ golden: docs ## write all generated files anew: the pages, the resource tree, sq
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
 
-bench: ## speed as ratios: steps beside psql, alone and through the engine; drift beside pg_dump: STEPS
+bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters by hand: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
 	@$(in_environment) -m bench.engine --steps "$(STEPS)"
 	@$(in_environment) -m bench.drift
+	@$(in_environment) -m bench.policies --projects "$(PROJECTS)"

@@ -150,6 +150,8 @@ POLICY = re.compile(
     r"\s+to\s+(?P<roles>[a-z_][a-z0-9_]*(?:\s*,\s*[a-z_][a-z0-9_]*)*)\s*(?P<rest>(?:using|with\s+check)\b.*)",
     re.DOTALL,
 )
+# Its servers may do the same to every row by every command; what anybody else may do differs from command to command.
+SERVERS_ROLE = "service_role"
 POLICY_FORM = "create policy name on schema.table [as kind] for command to roles [using (…)] [with check (…)];"
 
 
@@ -176,6 +178,10 @@ def _row_policy(path: Path, statement: Statement) -> RowPolicy:
         raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
     if match["table"] != path.stem:
         raise SqlFileError(f"{where}: {match['name']} is on {match['table']}, but this file is for {path.stem}")
+    if match["command"] == "all" and match["roles"] != SERVERS_ROLE:
+        raise SqlFileError(
+            f"{where}: {match['name']} is for all commands; for any role but {SERVERS_ROLE}, one for each"
+        )
     if not statement.comment:
         raise SqlFileError(f"{where}: {match['name']} needs a comment line right above it; it becomes its comment")
     clauses = _clauses(match["rest"], where)

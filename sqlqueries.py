@@ -55,7 +55,7 @@ def _query(path: Path) -> Query:
         role=match["role"],
         since=match["since"],
         parameters=_parameters(path, match["parameters"], match["text"]),
-        indexes=frozenset(re.split(r",\s+", match["indexes"])),
+        indexes=frozenset(() if match["indexes"] == "none" else re.split(r",\s+", match["indexes"])),
         plan=match["plan"],
         text=match["text"],
     )

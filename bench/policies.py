@@ -1,7 +1,8 @@
 """What row security costs: each read pattern under its row policies beside the same query with the filter by hand.
 
 `sql/queries/<name>.sql` runs as the person, `bench/by_hand/<name>.sql` as superuser; turn by turn in one session each,
-for typical people and for the heavy one, in their own projects and in others'. `docs/decisions/` tells what came of it.
+for typical people and for the heavy one, in their own projects and in others'. Person 1 is heavy: at a million projects
+5,000 are theirs and 10,000 shared with them. `docs/decisions/` tells what came of it.
 """
 
 import argparse
@@ -84,7 +85,7 @@ def filled(url: str | None, projects: int) -> Iterator[str]:
 
 
 def cases(connection: Connection, number: int) -> list[tuple[str, Case]]:
-    """Every pattern for a person; where it names a project, once for one of theirs and once for one shared with them."""
+    """Every pattern for a person; where it names a project, for one of theirs and for one shared with them."""
     who = str(row(connection, "select id from next_auth.users where name = %s", (f"Person {number}",))[0])
     own = catalogue.values(connection, who) | {"person": who}
     there = connection.execute(SHARED.encode(), (who,)).fetchone()

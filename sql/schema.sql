@@ -873,6 +873,27 @@ ALTER FUNCTION private.editable_project_ids() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.editable_project_ids() IS 'Projects whose content the asker may change.';
 
+CREATE FUNCTION private.few_projects() RETURNS uuid[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+    me constant uuid = auth.uid();
+    found constant uuid[] = array(
+        select p.id from public.projects as p where p.owner_id = me
+        union all
+        select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+        limit 201
+    );
+begin
+    return case when cardinality(found) <= 200 then found end;
+end
+$$;
+
+ALTER FUNCTION private.few_projects() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.few_projects() IS 'The asker''s projects, own and shared, unless they are more than 200.';
+
 CREATE FUNCTION private.finish_deletions(ids uuid[]) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -919,11 +940,11 @@ declare
 begin
     return array(
         select p.id from public.projects as p
-        where p.owner_id = me and (get_byte(uuid_send(p.id), 15) & 7) = part
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = part
         union all
         select c.project_id from public.collaborators as c
-        where c.user_id = me and (get_byte(uuid_send(c.project_id), 15) & 7) = part
-            and c.accepted_at is not null and c.role = 'admin'
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = part
+            and c.role = 'admin' and c.accepted_at is not null
     );
 end
 $$;
@@ -962,6 +983,22 @@ ALTER FUNCTION private.manageable_project_ids() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.manageable_project_ids() IS 'Projects in which the asker may invite.';
 
+CREATE FUNCTION private.many_from() RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO ''
+    AS $$
+begin
+    return case
+        when private.few_projects() is null or private.is_super_admin()
+            then '00000000-0000-0000-0000-000000000000'::uuid
+    end;
+end
+$$;
+
+ALTER FUNCTION private.many_from() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.many_from() IS 'The first uuid there is for who has more than few projects, else null.';
+
 CREATE FUNCTION private.may_edit(project uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO ''
@@ -970,11 +1007,12 @@ declare
     me constant uuid = auth.uid();
 begin
     return exists (
-        select from public.projects as p where p.id = project and p.owner_id = me
+        select from public.projects as p
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
     ) or exists (
         select from public.collaborators as c
-        where c.project_id = project and c.user_id = me
-            and c.accepted_at is not null and c.role in ('editor', 'admin')
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+            and c.project_id = project and c.accepted_at is not null and c.role in ('editor', 'admin')
     ) or private.is_super_admin();
 end
 $$;
@@ -991,10 +1029,12 @@ declare
     me constant uuid = auth.uid();
 begin
     return exists (
-        select from public.projects as p where p.id = project and p.owner_id = me
+        select from public.projects as p
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
     ) or may_manage.role <> 'admin' and exists (
         select from public.collaborators as c
-        where c.project_id = project and c.user_id = me and c.accepted_at is not null and c.role = 'admin'
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+            and c.project_id = project and c.accepted_at is not null and c.role = 'admin'
     ) or private.is_super_admin();
 end
 $$;
@@ -1010,11 +1050,14 @@ CREATE FUNCTION private.may_read(project uuid) RETURNS boolean
 declare
     me constant uuid = auth.uid();
 begin
+    -- Collaborators first: the policy on projects, which asks most, knows by then that the asker isn't the owner.
     return exists (
-        select from public.projects as p where p.id = project and p.owner_id = me
-    ) or exists (
         select from public.collaborators as c
-        where c.project_id = project and c.user_id = me and c.accepted_at is not null
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+            and c.project_id = project and c.accepted_at is not null
+    ) or exists (
+        select from public.projects as p
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
     ) or private.is_super_admin();
 end
 $$;
@@ -1035,7 +1078,8 @@ begin
         where p.id = project and (p.owner_id = me or p.visibility = 'public' and p.archived_at is null)
     ) or exists (
         select from public.collaborators as c
-        where c.project_id = project and c.user_id = me and c.accepted_at is not null
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+            and c.project_id = project and c.accepted_at is not null
     ) or private.is_super_admin();
 end
 $$;
@@ -1090,10 +1134,10 @@ declare
 begin
     return array(
         select p.id from public.projects as p
-        where p.owner_id = me and (get_byte(uuid_send(p.id), 15) & 7) = part
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = part
         union all
         select c.project_id from public.collaborators as c
-        where c.user_id = me and (get_byte(uuid_send(c.project_id), 15) & 7) = part and c.accepted_at is not null
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = part and c.accepted_at is not null
     );
 end
 $$;
@@ -1184,24 +1228,6 @@ $$;
 ALTER FUNCTION private.shared_project_ids() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.shared_project_ids() IS 'Projects of others that the asker has accepted to work in.';
-
-CREATE FUNCTION private.shared_projects(part integer) RETURNS uuid[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path TO ''
-    AS $$
-declare
-    me constant uuid = auth.uid();
-begin
-    return array(
-        select c.project_id from public.collaborators as c
-        where c.user_id = me and (get_byte(uuid_send(c.project_id), 15) & 7) = part and c.accepted_at is not null
-    );
-end
-$$;
-
-ALTER FUNCTION private.shared_projects(part integer) OWNER TO app_owner;
-
-COMMENT ON FUNCTION private.shared_projects(part integer) IS 'Of the projects that others share with the asker, a part.';
 
 CREATE FUNCTION private.supervised_from() RETURNS uuid
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -3703,7 +3729,9 @@ CREATE UNIQUE INDEX collaborators_email_project_id_idx ON public.collaborators U
 
 CREATE INDEX collaborators_invited_by_idx ON public.collaborators USING btree (invited_by);
 
-CREATE INDEX collaborators_user_id_part_idx ON public.collaborators USING btree (user_id, ((get_byte(uuid_send(project_id), 15) & 7))) INCLUDE (project_id, role, accepted_at);
+CREATE INDEX collaborators_user_id_part_admin_idx ON public.collaborators USING btree (user_id, ((uuid_hash(project_id) & 7))) INCLUDE (project_id) WHERE ((role = 'admin'::text) AND (accepted_at IS NOT NULL));
+
+CREATE INDEX collaborators_user_id_part_project_id_idx ON public.collaborators USING btree (user_id, ((uuid_hash(project_id) & 7)), project_id) INCLUDE (role, accepted_at);
 
 CREATE INDEX project_components_parent_id_idx ON public.project_components USING btree (parent_id);
 
@@ -3711,9 +3739,9 @@ CREATE INDEX project_components_project_id_position_id_idx ON public.project_com
 
 CREATE INDEX project_components_recording_id_idx ON public.project_components USING btree (recording_id);
 
-CREATE INDEX projects_owner_id_part_idx ON public.projects USING btree (owner_id, ((get_byte(uuid_send(id), 15) & 7))) INCLUDE (id);
-
 CREATE INDEX projects_owner_id_updated_at_id_idx ON public.projects USING btree (owner_id, updated_at DESC, id DESC);
+
+CREATE INDEX projects_part_owner_id_id_idx ON public.projects USING btree (((uuid_hash(id) & 7)), owner_id, id);
 
 CREATE INDEX projects_search_idx ON public.projects USING gin (search);
 
@@ -4262,7 +4290,7 @@ CREATE POLICY audio_recordings_select_definer ON public.audio_recordings FOR SEL
 
 COMMENT ON POLICY audio_recordings_select_definer ON public.audio_recordings IS 'The owner role reads all, to count them for the summaries.';
 
-CREATE POLICY audio_recordings_select_member ON public.audio_recordings FOR SELECT TO authenticated USING (((((get_byte(uuid_send(project_id), 15) & 7) = 0) AND (project_id = ANY (( SELECT private.my_projects(0) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 1) AND (project_id = ANY (( SELECT private.my_projects(1) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 2) AND (project_id = ANY (( SELECT private.my_projects(2) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 3) AND (project_id = ANY (( SELECT private.my_projects(3) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 4) AND (project_id = ANY (( SELECT private.my_projects(4) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 5) AND (project_id = ANY (( SELECT private.my_projects(5) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 6) AND (project_id = ANY (( SELECT private.my_projects(6) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 7) AND (project_id = ANY (( SELECT private.my_projects(7) AS my_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
+CREATE POLICY audio_recordings_select_member ON public.audio_recordings FOR SELECT TO authenticated USING (((((uuid_hash(project_id) & 7) = 0) AND (project_id = ANY (( SELECT private.my_projects(0) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 1) AND (project_id = ANY (( SELECT private.my_projects(1) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 2) AND (project_id = ANY (( SELECT private.my_projects(2) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 3) AND (project_id = ANY (( SELECT private.my_projects(3) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 4) AND (project_id = ANY (( SELECT private.my_projects(4) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 5) AND (project_id = ANY (( SELECT private.my_projects(5) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 6) AND (project_id = ANY (( SELECT private.my_projects(6) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 7) AND (project_id = ANY (( SELECT private.my_projects(7) AS my_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
 COMMENT ON POLICY audio_recordings_select_member ON public.audio_recordings IS 'A person reads the recordings of their own projects and of those they have accepted to work in.';
 
@@ -4296,7 +4324,7 @@ CREATE POLICY collaborators_select_definer ON public.collaborators FOR SELECT TO
 
 COMMENT ON POLICY collaborators_select_definer ON public.collaborators IS 'The owner role reads all: it answers what row policies ask, and nobody logs in as it.';
 
-CREATE POLICY collaborators_select_own_or_manager ON public.collaborators FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (((get_byte(uuid_send(project_id), 15) & 7) = 0) AND (project_id = ANY (( SELECT private.led_projects(0) AS led_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 1) AND (project_id = ANY (( SELECT private.led_projects(1) AS led_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 2) AND (project_id = ANY (( SELECT private.led_projects(2) AS led_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 3) AND (project_id = ANY (( SELECT private.led_projects(3) AS led_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 4) AND (project_id = ANY (( SELECT private.led_projects(4) AS led_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 5) AND (project_id = ANY (( SELECT private.led_projects(5) AS led_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 6) AND (project_id = ANY (( SELECT private.led_projects(6) AS led_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 7) AND (project_id = ANY (( SELECT private.led_projects(7) AS led_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
+CREATE POLICY collaborators_select_own_or_manager ON public.collaborators FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (((uuid_hash(project_id) & 7) = 0) AND (project_id = ANY (( SELECT private.led_projects(0) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 1) AND (project_id = ANY (( SELECT private.led_projects(1) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 2) AND (project_id = ANY (( SELECT private.led_projects(2) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 3) AND (project_id = ANY (( SELECT private.led_projects(3) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 4) AND (project_id = ANY (( SELECT private.led_projects(4) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 5) AND (project_id = ANY (( SELECT private.led_projects(5) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 6) AND (project_id = ANY (( SELECT private.led_projects(6) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 7) AND (project_id = ANY (( SELECT private.led_projects(7) AS led_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
 COMMENT ON POLICY collaborators_select_own_or_manager ON public.collaborators IS 'A person reads their own invitations and memberships, and all of the projects in which they may invite.';
 
@@ -4332,7 +4360,7 @@ CREATE POLICY project_components_select_public ON public.project_components FOR 
 
 COMMENT ON POLICY project_components_select_public ON public.project_components IS 'A visitor reads the components of public projects.';
 
-CREATE POLICY project_components_select_visible ON public.project_components FOR SELECT TO authenticated USING (private.may_see(project_id));
+CREATE POLICY project_components_select_visible ON public.project_components FOR SELECT TO authenticated USING (((project_id = ANY (( SELECT private.few_projects() AS few_projects)::uuid[])) OR private.may_see(project_id)));
 
 COMMENT ON POLICY project_components_select_visible ON public.project_components IS 'A person reads the components of each project that they see.';
 
@@ -4358,7 +4386,7 @@ CREATE POLICY projects_select_definer ON public.projects FOR SELECT TO app_owner
 
 COMMENT ON POLICY projects_select_definer ON public.projects IS 'The owner role reads all: search, summaries and the functions that policies ask run as it, and nobody logs in as it.';
 
-CREATE POLICY projects_select_own_or_public ON public.projects FOR SELECT TO authenticated USING (((owner_id = ( SELECT auth.uid() AS uid)) OR ((visibility = 'public'::text) AND (archived_at IS NULL)) OR (((get_byte(uuid_send(id), 15) & 7) = 0) AND (id = ANY (( SELECT private.shared_projects(0) AS shared_projects)::uuid[]))) OR (((get_byte(uuid_send(id), 15) & 7) = 1) AND (id = ANY (( SELECT private.shared_projects(1) AS shared_projects)::uuid[]))) OR (((get_byte(uuid_send(id), 15) & 7) = 2) AND (id = ANY (( SELECT private.shared_projects(2) AS shared_projects)::uuid[]))) OR (((get_byte(uuid_send(id), 15) & 7) = 3) AND (id = ANY (( SELECT private.shared_projects(3) AS shared_projects)::uuid[]))) OR (((get_byte(uuid_send(id), 15) & 7) = 4) AND (id = ANY (( SELECT private.shared_projects(4) AS shared_projects)::uuid[]))) OR (((get_byte(uuid_send(id), 15) & 7) = 5) AND (id = ANY (( SELECT private.shared_projects(5) AS shared_projects)::uuid[]))) OR (((get_byte(uuid_send(id), 15) & 7) = 6) AND (id = ANY (( SELECT private.shared_projects(6) AS shared_projects)::uuid[]))) OR (((get_byte(uuid_send(id), 15) & 7) = 7) AND (id = ANY (( SELECT private.shared_projects(7) AS shared_projects)::uuid[]))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
+CREATE POLICY projects_select_own_or_public ON public.projects FOR SELECT TO authenticated USING (((owner_id = ( SELECT auth.uid() AS uid)) OR ((visibility = 'public'::text) AND (archived_at IS NULL)) OR (id = ANY (( SELECT private.few_projects() AS few_projects)::uuid[])) OR (((id >= ( SELECT private.many_from() AS many_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) AND private.may_read(id))));
 
 COMMENT ON POLICY projects_select_own_or_public ON public.projects IS 'A person reads their own projects and those they have accepted to work in, archived ones too, and public ones in use.';
 
@@ -4392,7 +4420,7 @@ CREATE POLICY prompt_generations_select_definer ON public.prompt_generations FOR
 
 COMMENT ON POLICY prompt_generations_select_definer ON public.prompt_generations IS 'The owner role reads all, to sum them up for the summaries.';
 
-CREATE POLICY prompt_generations_select_member ON public.prompt_generations FOR SELECT TO authenticated USING (((((get_byte(uuid_send(project_id), 15) & 7) = 0) AND (project_id = ANY (( SELECT private.my_projects(0) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 1) AND (project_id = ANY (( SELECT private.my_projects(1) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 2) AND (project_id = ANY (( SELECT private.my_projects(2) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 3) AND (project_id = ANY (( SELECT private.my_projects(3) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 4) AND (project_id = ANY (( SELECT private.my_projects(4) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 5) AND (project_id = ANY (( SELECT private.my_projects(5) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 6) AND (project_id = ANY (( SELECT private.my_projects(6) AS my_projects)::uuid[]))) OR (((get_byte(uuid_send(project_id), 15) & 7) = 7) AND (project_id = ANY (( SELECT private.my_projects(7) AS my_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
+CREATE POLICY prompt_generations_select_member ON public.prompt_generations FOR SELECT TO authenticated USING (((((uuid_hash(project_id) & 7) = 0) AND (project_id = ANY (( SELECT private.my_projects(0) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 1) AND (project_id = ANY (( SELECT private.my_projects(1) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 2) AND (project_id = ANY (( SELECT private.my_projects(2) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 3) AND (project_id = ANY (( SELECT private.my_projects(3) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 4) AND (project_id = ANY (( SELECT private.my_projects(4) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 5) AND (project_id = ANY (( SELECT private.my_projects(5) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 6) AND (project_id = ANY (( SELECT private.my_projects(6) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 7) AND (project_id = ANY (( SELECT private.my_projects(7) AS my_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
 COMMENT ON POLICY prompt_generations_select_member ON public.prompt_generations IS 'A person reads the generations of their own projects and of those they have accepted to work in.';
 

@@ -378,7 +378,11 @@ def other(old: str, new: str) -> str:
 
 REFUSED = {
     "another statement": (GOOD + "\nselect 1;", 3, "only this form is read here: create policy name on schema.table"),
-    "all commands": (other("select to", "all to"), 2, "only this form is read here"),
+    "all commands": (
+        other("select to", "all to"),
+        2,
+        "is for all commands; for any role but service_role, one for each",
+    ),
     "no role": (other(" to authenticated", ""), 2, "only this form is read here"),
     "a quoted name": (other("notes_select_own", '"notes"'), 2, "only this form is read here"),
     "no schema": (other("public.notes", "notes"), 2, "only this form is read here"),

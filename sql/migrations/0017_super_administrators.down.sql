@@ -4,4 +4,5 @@
 
 drop function private.supervised_from();
 drop function private.is_super_admin();
+-- squawk-ignore ban-drop-column
 alter table public.users drop column is_super_admin;

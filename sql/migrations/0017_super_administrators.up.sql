@@ -6,7 +6,7 @@
 -- that setting too. Nothing is moved here.
 set local row_security = on;
 
--- Not a claim of the token: whoever signs tokens, or an app that copies a person's own metadata into them, would decide.
+-- Not a claim of the token: whoever signs tokens, or copies a person's own metadata into them, would decide.
 alter table public.users add column is_super_admin boolean not null default false;
 
 comment on column public.users.is_super_admin is 'Whether all rows are theirs to read and write; set by servers only.';
@@ -34,8 +34,8 @@ begin
 end
 $$;
 
--- "id between this and the last uuid there is" is a condition of an index, and no row at all for everybody else. A plain
--- "or is_super_admin()" is none: with it each person's list would read the whole table.
+-- "id between this and the last uuid there is" is a condition of an index, and no row at all for everybody else. A
+-- plain "or is_super_admin()" is none: with it each person's list would read the whole table.
 create function private.supervised_from() returns uuid
 language plpgsql stable parallel restricted security definer
 set search_path = ''

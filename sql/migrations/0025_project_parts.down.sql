@@ -115,6 +115,7 @@ $$;
 
 drop function private.may_see(uuid);
 drop function private.may_read(uuid);
+drop function private.many_from();
+drop function private.few_projects();
 drop function private.led_projects(integer);
-drop function private.shared_projects(integer);
 drop function private.my_projects(integer);

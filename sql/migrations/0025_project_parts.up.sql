@@ -6,10 +6,10 @@
 -- that setting too. Nothing is moved here.
 set local row_security = on;
 
--- A list of a person's projects is what lets an index answer "all recordings that I see"; for "the recordings of this
--- project" the list is a waste, of 3 ms for somebody with 15,000. So policies ask for it in eight parts, joined by "or":
+-- A list of a person's projects is what lets an index answer "all recordings that I see". For "the recordings of this
+-- project" the list is a waste, of 3 ms for somebody with 15,000. So policies ask for it in eight parts, with "or":
 -- each is a condition of an index, and where another condition has found the row, "or" stops at the part that it is in.
--- decision 9 (row policies at a million projects) has the figures of this form and of the others.
+-- docs/decisions has the figures of this form and of the others, in "row policies at a million projects".
 create function private.my_projects(part integer) returns uuid[]
 language plpgsql stable parallel safe security definer
 set search_path = ''
@@ -19,24 +19,10 @@ declare
 begin
     return array(
         select p.id from public.projects as p
-        where p.owner_id = me and (get_byte(uuid_send(p.id), 15) & 7) = part
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = part
         union all
         select c.project_id from public.collaborators as c
-        where c.user_id = me and (get_byte(uuid_send(c.project_id), 15) & 7) = part and c.accepted_at is not null
-    );
-end
-$$;
-
-create function private.shared_projects(part integer) returns uuid[]
-language plpgsql stable parallel safe security definer
-set search_path = ''
-as $$
-declare
-    me constant uuid = auth.uid();
-begin
-    return array(
-        select c.project_id from public.collaborators as c
-        where c.user_id = me and (get_byte(uuid_send(c.project_id), 15) & 7) = part and c.accepted_at is not null
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = part and c.accepted_at is not null
     );
 end
 $$;
@@ -50,17 +36,18 @@ declare
 begin
     return array(
         select p.id from public.projects as p
-        where p.owner_id = me and (get_byte(uuid_send(p.id), 15) & 7) = part
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = part
         union all
         select c.project_id from public.collaborators as c
-        where c.user_id = me and (get_byte(uuid_send(c.project_id), 15) & 7) = part
-            and c.accepted_at is not null and c.role = 'admin'
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = part
+            and c.role = 'admin' and c.accepted_at is not null
     );
 end
 $$;
 
 -- The yes or no, by two keys and some microseconds: for checks of new rows, for changes, and for components, which are
--- public where their project is and so are in no list of anybody's.
+-- public where their project is and so are in no list of anybody's. The part stands in the conditions for the planner,
+-- who would else read all that a person has from the index rather than one project from the table.
 create function private.may_read(project uuid) returns boolean
 language plpgsql stable parallel restricted security definer
 set search_path = ''
@@ -68,11 +55,14 @@ as $$
 declare
     me constant uuid = auth.uid();
 begin
+    -- Collaborators first: the policy on projects, which asks most, knows by then that the asker isn't the owner.
     return exists (
-        select from public.projects as p where p.id = project and p.owner_id = me
-    ) or exists (
         select from public.collaborators as c
-        where c.project_id = project and c.user_id = me and c.accepted_at is not null
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+            and c.project_id = project and c.accepted_at is not null
+    ) or exists (
+        select from public.projects as p
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
     ) or private.is_super_admin();
 end
 $$;
@@ -89,7 +79,8 @@ begin
         where p.id = project and (p.owner_id = me or p.visibility = 'public' and p.archived_at is null)
     ) or exists (
         select from public.collaborators as c
-        where c.project_id = project and c.user_id = me and c.accepted_at is not null
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+            and c.project_id = project and c.accepted_at is not null
     ) or private.is_super_admin();
 end
 $$;
@@ -102,11 +93,12 @@ declare
     me constant uuid = auth.uid();
 begin
     return exists (
-        select from public.projects as p where p.id = project and p.owner_id = me
+        select from public.projects as p
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
     ) or exists (
         select from public.collaborators as c
-        where c.project_id = project and c.user_id = me
-            and c.accepted_at is not null and c.role in ('editor', 'admin')
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+            and c.project_id = project and c.accepted_at is not null and c.role in ('editor', 'admin')
     ) or private.is_super_admin();
 end
 $$;
@@ -119,11 +111,46 @@ declare
     me constant uuid = auth.uid();
 begin
     return exists (
-        select from public.projects as p where p.id = project and p.owner_id = me
+        select from public.projects as p
+        where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
     ) or may_manage.role <> 'admin' and exists (
         select from public.collaborators as c
-        where c.project_id = project and c.user_id = me and c.accepted_at is not null and c.role = 'admin'
+        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+            and c.project_id = project and c.accepted_at is not null and c.role = 'admin'
     ) or private.is_super_admin();
+end
+$$;
+
+-- Most people have few projects: this list spares them the question per row. Who has more gets none, so that listing
+-- them never costs more than asking.
+create function private.few_projects() returns uuid[]
+language plpgsql stable parallel safe security definer
+set search_path = ''
+as $$
+declare
+    me constant uuid = auth.uid();
+    found constant uuid[] = array(
+        select p.id from public.projects as p where p.owner_id = me
+        union all
+        select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+        limit 201
+    );
+begin
+    return case when cardinality(found) <= 200 then found end;
+end
+$$;
+
+-- "id between this and the last uuid there is" is the whole index for those with many projects and for super
+-- administrators, who are then asked row by row, and no row for all others.
+create function private.many_from() returns uuid
+language plpgsql stable parallel restricted security definer
+set search_path = ''
+as $$
+begin
+    return case
+        when private.few_projects() is null or private.is_super_admin()
+            then '00000000-0000-0000-0000-000000000000'::uuid
+    end;
 end
 $$;
 
@@ -224,13 +251,15 @@ end
 $$;
 
 comment on function private.my_projects(integer) is 'Of the asker''s projects, own and shared, those of this part.';
-comment on function private.shared_projects(integer) is 'Of the projects that others share with the asker, a part.';
 comment on function private.led_projects(integer) is 'Of the projects in which the asker may invite, a part.';
+comment on function private.few_projects() is 'The asker''s projects, own and shared, unless they are more than 200.';
+comment on function private.many_from() is 'The first uuid there is for who has more than few projects, else null.';
 comment on function private.may_read(uuid) is 'Whether the asker is a member of this project.';
 comment on function private.may_see(uuid) is 'Whether the asker is a member of this project, or it is public.';
 
 revoke execute on function private.my_projects(integer) from public;
-revoke execute on function private.shared_projects(integer) from public;
 revoke execute on function private.led_projects(integer) from public;
+revoke execute on function private.few_projects() from public;
+revoke execute on function private.many_from() from public;
 revoke execute on function private.may_read(uuid) from public;
 revoke execute on function private.may_see(uuid) from public;

@@ -6,8 +6,8 @@
 -- that setting too. Nothing is moved here.
 set local row_security = on;
 
--- Days on which fewer than five people used a model are left out here, not by who reads: what isn't there can't be told.
--- Rounded, so that whoever was the sixth can't be had by comparing the sums of two refreshes.
+-- Days on which fewer than five people used a model are left out here, not by who reads: what isn't there can't be
+-- told. Rounded, so that whoever was the sixth can't be had by comparing the sums of two refreshes.
 create materialized view analytics.usage_overview as
 select
     u.day,

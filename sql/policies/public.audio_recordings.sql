@@ -5,14 +5,14 @@
 create policy audio_recordings_select_member on public.audio_recordings
     for select to authenticated
     using (
-        (get_byte(uuid_send(project_id), 15) & 7 = 0 and project_id = any((select private.my_projects(0))::uuid[]))
-        or (get_byte(uuid_send(project_id), 15) & 7 = 1 and project_id = any((select private.my_projects(1))::uuid[]))
-        or (get_byte(uuid_send(project_id), 15) & 7 = 2 and project_id = any((select private.my_projects(2))::uuid[]))
-        or (get_byte(uuid_send(project_id), 15) & 7 = 3 and project_id = any((select private.my_projects(3))::uuid[]))
-        or (get_byte(uuid_send(project_id), 15) & 7 = 4 and project_id = any((select private.my_projects(4))::uuid[]))
-        or (get_byte(uuid_send(project_id), 15) & 7 = 5 and project_id = any((select private.my_projects(5))::uuid[]))
-        or (get_byte(uuid_send(project_id), 15) & 7 = 6 and project_id = any((select private.my_projects(6))::uuid[]))
-        or (get_byte(uuid_send(project_id), 15) & 7 = 7 and project_id = any((select private.my_projects(7))::uuid[]))
+        (uuid_hash(project_id) & 7 = 0 and project_id = any((select private.my_projects(0))::uuid[]))
+        or (uuid_hash(project_id) & 7 = 1 and project_id = any((select private.my_projects(1))::uuid[]))
+        or (uuid_hash(project_id) & 7 = 2 and project_id = any((select private.my_projects(2))::uuid[]))
+        or (uuid_hash(project_id) & 7 = 3 and project_id = any((select private.my_projects(3))::uuid[]))
+        or (uuid_hash(project_id) & 7 = 4 and project_id = any((select private.my_projects(4))::uuid[]))
+        or (uuid_hash(project_id) & 7 = 5 and project_id = any((select private.my_projects(5))::uuid[]))
+        or (uuid_hash(project_id) & 7 = 6 and project_id = any((select private.my_projects(6))::uuid[]))
+        or (uuid_hash(project_id) & 7 = 7 and project_id = any((select private.my_projects(7))::uuid[]))
         or project_id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 

@@ -1,6 +1,6 @@
 -- public.projects: owners do anything with theirs; collaborators read; everybody reads what is public and in use.
 -- Own, public and shared are one policy: two permissive ones for one role and command are both run for each row.
--- Eight parts, and not one list: step project_parts says why. The last condition is for super administrators.
+-- Shared ones by a list of at most 200, else row by row: step project_parts says why. Each condition is an index's.
 
 -- Anybody, signed in or not, reads public projects that are not archived.
 create policy projects_select_public on public.projects
@@ -13,15 +13,11 @@ create policy projects_select_own_or_public on public.projects
     using (
         owner_id = (select auth.uid())
         or (visibility = 'public' and archived_at is null)
-        or (get_byte(uuid_send(id), 15) & 7 = 0 and id = any((select private.shared_projects(0))::uuid[]))
-        or (get_byte(uuid_send(id), 15) & 7 = 1 and id = any((select private.shared_projects(1))::uuid[]))
-        or (get_byte(uuid_send(id), 15) & 7 = 2 and id = any((select private.shared_projects(2))::uuid[]))
-        or (get_byte(uuid_send(id), 15) & 7 = 3 and id = any((select private.shared_projects(3))::uuid[]))
-        or (get_byte(uuid_send(id), 15) & 7 = 4 and id = any((select private.shared_projects(4))::uuid[]))
-        or (get_byte(uuid_send(id), 15) & 7 = 5 and id = any((select private.shared_projects(5))::uuid[]))
-        or (get_byte(uuid_send(id), 15) & 7 = 6 and id = any((select private.shared_projects(6))::uuid[]))
-        or (get_byte(uuid_send(id), 15) & 7 = 7 and id = any((select private.shared_projects(7))::uuid[]))
-        or id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+        or id = any((select private.few_projects())::uuid[])
+        or (
+            id between (select private.many_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+            and private.may_read(id)
+        )
     );
 
 -- The owner role reads all: search, summaries and the functions that policies ask run as it, and nobody logs in as it.

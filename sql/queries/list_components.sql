@@ -1,8 +1,8 @@
 -- list_components: a project's components in order.
 -- Role: authenticated. Since: 0010.
 -- Parameters: $1 project uuid.
--- Index: project_components_project_id_position_id_idx, projects_pkey.
--- Plan: index scan in order, no sort; the project's own policy for each row, by its key.
+-- Index: project_components_project_id_position_id_idx.
+-- Plan: index scan of the project; the policy's list of projects once, or its question for each row, by key.
 
 select id, parent_id, recording_id, kind, title, x, y, width, height, position, properties
 from public.project_components

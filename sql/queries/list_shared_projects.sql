@@ -1,7 +1,7 @@
 -- list_shared_projects: projects of others that the person works in, newest change first.
 -- Role: authenticated. Since: 0007.
 -- Parameters: none.
--- Index: collaborators_user_id_part_idx, projects_pkey.
+-- Index: collaborators_user_id_part_project_id_idx, projects_pkey.
 -- Plan: index-only scan of the memberships, then each project by its key; sorts what one person shares.
 
 select p.id, p.title, p.owner_id, c.role, p.updated_at

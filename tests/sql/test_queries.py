@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from bench import policies
 from bench.data import generate
 from sqlqueries import FOLDER, Query
 from tests.sql import provision
@@ -145,6 +146,74 @@ def test_lists_in_order_are_read_in_order(filled):
         if "no sort" in (FOLDER / f"{query.name}.sql").read_text():
             kinds = {node["Node Type"] for node in plans(filled, query, number=7)[0]}
             assert not {"Sort", "Incremental Sort"} & kinds, f"{query.name} sorts before it takes a page"
+
+
+# What a person may see, as it would be written without row security; %(me)s is whoever asks.
+MEMBER = (
+    "(exists (select from public.projects as o where o.id = {0} and o.owner_id = %(me)s) or exists (select from "
+    "public.collaborators as m where m.project_id = {0} and m.user_id = %(me)s and m.accepted_at is not null))"
+)
+LEADER = MEMBER.replace("m.accepted_at is not null", "m.accepted_at is not null and m.role = 'admin'")
+IN_USE = "visibility = 'public' and archived_at is null"
+VISIBLE = {
+    "public.projects": f"{MEMBER.format('x.id')} or {IN_USE}",
+    "public.project_components": (
+        f"{MEMBER.format('x.project_id')} or exists (select from public.projects as p where p.id = x.project_id "
+        f"and {IN_USE})"
+    ),
+    "public.audio_recordings": MEMBER.format("x.project_id"),
+    "public.prompt_generations": MEMBER.format("x.project_id"),
+    "public.collaborators": f"x.user_id = %(me)s or {LEADER.format('x.project_id')}",
+}
+
+
+@pytest.mark.parametrize("number", [1, 7])
+@pytest.mark.parametrize("table", VISIBLE)
+def test_people_with_many_and_with_few_projects_see_exactly_their_rows(filled, table, number):
+    me = person(filled, number)
+    expected = filled.execute(f"select x.id from {table} as x where {VISIBLE[table]}".encode(), {"me": me}).fetchall()
+    assert expected
+    with acting_as(filled, "authenticated", {"sub": me, "role": "authenticated"}) as session:
+        found = session.execute(f"select id from {table}".encode()).fetchall()
+    assert sorted(found) == sorted(expected)
+
+
+def test_the_heavy_person_has_more_projects_than_are_listed_and_the_other_one_has_not(filled):
+    for number, listed in ((1, False), (7, True)):
+        filled.execute(
+            "select set_config('request.jwt.claims', %s, false)", (json.dumps({"sub": person(filled, number)}),)
+        )
+        assert row(filled, "select private.few_projects() is not null") == (listed,)
+    filled.execute("reset request.jwt.claims")
+
+
+@pytest.mark.parametrize("who", [1, 7, None])
+def test_search_finds_exactly_what_the_row_policy_shows_of_generated_projects(filled, who):
+    role, claims = ("anon", {}) if who is None else ("authenticated", {"sub": person(filled, who)})
+    for words in ("word1100", "city dragon"):
+        with acting_as(filled, role, {"role": role, **claims}) as session:
+            policy = session.execute(
+                "select id from public.projects where search @@ websearch_to_tsquery('pg_catalog.simple', %s)", (words,)
+            ).fetchall()
+            function, last = [], (None, None)
+            while page := session.execute(
+                "select id, rank from public.search_projects(%s, 100, %s::real, %s)", (words, last[1], last[0])
+            ).fetchall():
+                function += [(id,) for id, _ in page]
+                last = page[-1]
+        assert policy, f"{words}: there is nothing to be found"
+        assert sorted(function) == sorted(policy), words
+
+
+def test_each_read_pattern_has_its_filter_by_hand_and_finds_the_same_rows(filled):
+    writes = {"move_component"}
+    reads = {
+        query.name for query in QUERIES if query.role in ("anon", "authenticated") and query.text.startswith("select")
+    }
+    assert reads - writes == policies.READS.keys(), "bench/by_hand has one file for each read pattern of people"
+    for number in (1, 7):
+        for _, case in policies.cases(filled, number):
+            policies.measure(filled, filled, case, rounds=1)
 
 
 def test_the_data_are_the_same_for_the_same_seed_on_every_server(filled):

@@ -1,0 +1,81 @@
+"""service_role on a server where no role can be made to bypass row security, as on RDS: its policies let it work."""
+
+import psycopg
+import pytest
+
+from tests.sql import provision
+from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, row
+
+TABLES = """
+    select c.oid::regclass::text from pg_class as c
+    where c.relnamespace = any(%s::regnamespace[]) and c.relkind in ('r', 'p') and not c.relispartition
+        and has_table_privilege('service_role', c.oid, 'select') order by 1
+"""
+
+
+@pytest.fixture
+def bound(people: Connection) -> Connection:
+    """People and things, and a service_role that row security binds; rolled back with the rest."""
+    people.execute("alter role service_role nobypassrls")
+    project = row(people, "select id from public.projects where owner_id = %s and title = 'private'", (ADA,))[0]
+    people.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
+    for statement in (
+        "insert into public.project_components (project_id, kind, position) values (%s, 'text', 1)",
+        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
+        "values (%s, 'a.ogg', 'audio/ogg', 1)",
+        "insert into public.collaborators (project_id, email) values (%s, 'x@example.org')",
+    ):
+        people.execute(statement.encode(), (project,))
+    people.execute("insert into storage.objects (bucket_id, name) values ('audio', 'a.ogg')")
+    people.execute(
+        'insert into next_auth.sessions (expires, "sessionToken", "userId") values (now(), \'s\', %s)', (ADA,)
+    )
+    people.execute("insert into next_auth.verification_tokens (identifier, token, expires) values ('x', 't', now())")
+    people.execute("insert into next_auth.accounts (type, provider, \"providerAccountId\") values ('oauth', 'x', '1')")
+    people.execute("insert into analytics.error_logs (source, message, fingerprint) values ('x', 'x', 'x')")
+    people.execute("insert into analytics.performance_metrics (name, value) values ('x', 1)")
+    with acting_as(people, "service_role") as session:
+        session.execute("select public.record_generation(%s, %s, 'p', 'x', 'm', response => 'r')", (project, ADA))
+    people.execute("select public.record_generation(%s, %s, 'p', 'x', 'm', response => 'r')", (project, ADA))
+    return people
+
+
+def test_it_reads_every_row_of_every_table_it_is_granted(bound):
+    tables = [name for (name,) in bound.execute(TABLES, ([*OURS, "storage"],))]
+    assert len(tables) >= 16
+    for table in tables:
+        (expected,) = row(bound, f"select count(*) from {table}")
+        assert expected, f"{table}: there is nothing to be seen"
+        with acting_as(bound, "service_role") as session:
+            assert row(session, f"select count(*) from {table}") == (expected,), table
+
+
+def test_it_writes_what_it_is_granted(bound):
+    with acting_as(bound, "service_role") as session:
+        session.execute("set local storage.allow_delete_query = 'true'")
+        assert session.execute("update public.projects set title = 'x'").rowcount == 6
+        assert session.execute("update public.users set is_super_admin = true where id = %s", (BOB,)).rowcount == 1
+        session.execute("insert into storage.objects (bucket_id, name) values ('audio', 'b.ogg')")
+        assert session.execute("delete from storage.objects").rowcount == 2
+        assert session.execute("delete from next_auth.users").rowcount == 2
+        assert row(session, "select count(*) from public.audio_recordings") == (0,)
+
+
+def test_the_policies_are_what_lets_it(bound):
+    bound.execute("drop policy projects_all_service on public.projects")
+    with acting_as(bound, "service_role") as session:
+        assert row(session, "select count(*) from public.projects") == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), session.transaction():
+            session.execute("insert into public.projects (owner_id, title) values (%s, 'x')", (ADA,))
+
+
+def test_each_table_that_it_may_reach_has_its_policy(provisioned):
+    covered = {
+        name
+        for (name,) in provisioned.execute(
+            "select polrelid::regclass::text from pg_policy "
+            "where polcmd = '*' and polroles = array['service_role'::regrole]::oid[]"
+        )
+    }
+    granted = {table for table, grants in provision.DECLARED["TABLES"].items() if "service_role" in grants}
+    assert covered == granted
