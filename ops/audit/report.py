@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ops.audit.model import Finding, Severity, Skipped
 
@@ -39,7 +40,7 @@ class Report:
 
 
 def as_json(report: Report, least: Severity) -> str:
-    """The report for scripts; its form is held by tests/audit/test_report.py."""
+    """The report for scripts; its form is held by tests/audit/test_audit_command.py."""
     return json.dumps(
         {
             "audited": report.subject,
@@ -78,15 +79,13 @@ def as_table(report: Report, least: Severity, console: Console) -> None:
 
 
 def _table(severity: Severity, found: list[Finding]) -> Table:
-    table = Table(title=severity.name, title_style=COLOURS[severity], title_justify="left", expand=True)
-    for name, ratio in (("object", 3), ("what is wrong", 4), ("repair", 4), ("rule", 3)):
-        table.add_column(name, ratio=ratio, overflow="fold")
+    table = Table(
+        title=severity.name, title_style=COLOURS[severity], title_justify="left", expand=True, show_lines=True
+    )
+    table.add_column("object", ratio=2, overflow="fold")
+    table.add_column("what is wrong · repair · rule", ratio=5, overflow="fold")
     for finding in found:
-        rule = "\n".join([finding.rule, *finding.standards])
         # Names come from the servers: markup in one of them is text.
-        table.add_row(*(_plain(text) for text in (finding.object, finding.reason, finding.repair, rule)))
+        rule = Text(" · ".join([finding.rule, *finding.standards]), style="dim")
+        table.add_row(Text(finding.object), Text("\n").join([Text(finding.reason), Text(finding.repair), rule]))
     return table
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")

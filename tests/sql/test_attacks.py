@@ -475,7 +475,7 @@ def attacker(shared: Connection) -> Iterator[Connection]:
         "alter role authenticated bypassrls",
         "truncate public.projects",
         "copy public.projects to program 'true'",
-        "copy (select 1) to '/tmp/x'",
+        "copy (select 1) to '/stolen'",
         "select pg_read_file('/etc/passwd')",
         "select lo_import('/etc/passwd')",
         "select * from pg_authid",
