@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -61,6 +62,7 @@ def audit(
     url: Annotated[str | None, typer.Option(envvar="AUDIT_URL", help="a server alone, in the place of a stack")] = None,
     fail_on: Annotated[Severities, typer.Option(help="the least severity that makes the status 2")] = "low",
     password_days: Annotated[int, typer.Option(min=1, help="how old a password may be")] = 90,
+    anchor: Annotated[Path | None, typer.Option(help="a file with where the audit trail ended last time")] = None,
     as_json: Json = False,
 ) -> None:
     """Look for what is open, weak or beyond the declaration; exit status 2 where there is something."""
@@ -69,7 +71,7 @@ def audit(
     from ops.audit.run import audit as made
 
     with console.status("auditing", spinner="line") as status:
-        found = made(None if url else stack, url, password_days, status.update)
+        found = made(None if url else stack, url, password_days, anchor, status.update)
     least = Severity[fail_on]
     if as_json:
         print(report.as_json(found, least))

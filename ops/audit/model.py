@@ -87,6 +87,8 @@ class Audited:
     state: Mapping[str, Any] | None = None
     buckets: tuple[Bucket, ...] = ()
     password_days: int = 90
+    anchor: Mapping[str, Any] | None = None
+    """Where the audit trail ended at an earlier audit."""
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """The rows of a query over the catalogue; `%(name)s` is one of `parameters`, `%%` a percent sign."""

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from local import engine, services
+from ops.audit import trail
 from ops.audit.declared import Declared
 from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, apply
 from ops.audit.registry import RULES
@@ -22,9 +24,16 @@ BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 
 
 def audit(
-    stack: str | None, url: str | None = None, password_days: int = 90, progress: Progress = lambda message: None
+    stack: str | None,
+    url: str | None = None,
+    password_days: int = 90,
+    anchor: Path | None = None,
+    progress: Progress = lambda message: None,
 ) -> Report:
     """Audit a stack; with `url`, that server in the place of its own; without a stack, the server alone.
+
+    The file `anchor` says where the audit trail ended at the last audit, and then where it ends now; where the trail
+    isn't whole it stays as it was.
 
     :raises AuditError: where it can't be made
     """
@@ -48,8 +57,12 @@ def audit(
             state=state,
             buckets=buckets,
             password_days=password_days,
+            anchor=trail.read_anchor(anchor) if anchor else None,
         )
         findings, skipped = look(audited, RULES, progress)
+        seen = {finding.rule for finding in findings} | {rule.rule for rule in skipped}
+        if anchor and not seen & {rule.id for rule in trail.RULES}:
+            trail.write_anchor(audited, anchor)
     return Report(
         subject=f"stack {stack}" if stack else "server",
         rules=len(RULES),

@@ -12,6 +12,7 @@ import pytest
 from local.paths import CHECKOUT
 from ops.audit.model import Severity
 from ops.audit.registry import RULES
+from tests.sql.trail import chain_anew, unguarded
 
 FINDING = {"rule": str, "severity": str, "object": str, "reason": str, "repair": str, "standards": list}
 
@@ -116,3 +117,29 @@ def test_no_secret_is_in_any_form_of_the_report(url, server):
         assert "app.jwt_secret" in run.stdout
         for secret in ("open-sesame", verifier, hashed, server.password, "SCRAM-SHA-256$"):
             assert secret not in run.stdout + run.stderr
+
+
+def test_an_anchor_is_written_and_tells_of_a_trail_that_was_chained_anew(url, tmp_path):
+    anchor = tmp_path / "anchor.json"
+    person = "insert into next_auth.users (email) values ('somebody@example.org') returning id"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(person)
+        assert audit(url, "--anchor", str(anchor)).returncode == 0
+        before = anchor.read_text()
+        with connection.transaction(), unguarded(connection):
+            connection.execute("update audit.log set login = 'x'")
+            chain_anew(connection)
+        assert audit(url).returncode == 0, "the chain alone is whole"
+        found = audit(url, "--anchor", str(anchor))
+        assert found.returncode == 2
+        assert "audit-trail-broken" in found.stdout
+        assert anchor.read_text() == before, "the proof isn't overwritten"
+
+
+def test_a_file_that_is_no_anchor_is_one_line(url, tmp_path):
+    path = tmp_path / "anchor.json"
+    path.write_text("[]")
+    refused = audit(url, "--anchor", str(path))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"error: {path}: no anchor of the audit trail")
+    assert refused.stderr.count("\n") == 1

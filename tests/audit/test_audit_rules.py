@@ -13,12 +13,13 @@ from ops.audit.run import look
 from tests.audit.cases import CASES, Case
 from tests.audit.test_audit_beside import BESIDE
 from tests.sql import provision
+from tests.sql.trail import NEWEST, unguarded
 
 BY_ID = {rule.id: rule for rule in RULES}
 # These look at what is beside the database: S3, the state, files.
 OF_THE_DATABASE = [rule for rule in RULES if rule.id not in BESIDE]
 # Rules whose breaking takes a server of its own, or statistics that a transaction doesn't write.
-ELSEWHERE = {"setting-weak", "login-method", "listens-everywhere", "index-unused", "table-bloat"}
+ELSEWHERE = {"audit-trail-broken", "setting-weak", "login-method", "listens-everywhere", "index-unused", "table-bloat"}
 
 
 def objects(audited: Audited, rule: str) -> dict[str, Severity]:
@@ -41,6 +42,14 @@ def test_nothing_is_said_above_info_on_what_up_makes(audited):
     assert [finding for finding in findings if finding.severity > Severity.info] == []
     assert skipped == ()
     assert findings, "what is for information is said, or nothing was looked at"
+
+
+def test_an_edited_entry_of_the_trail_is_named_by_its_place(audited):
+    audited.connection.execute("insert into next_auth.users (email) values ('edited@example.org')")
+    ((lane, entry),) = audited.connection.execute(NEWEST).fetchall()
+    with unguarded(audited.connection):
+        audited.connection.execute("update audit.log set login = 'x' where lane = %s and entry = %s", (lane, entry))
+    assert f"audit.log lane {lane}, entry {entry}" in objects(audited, "audit-trail-broken")
 
 
 def test_every_rule_has_a_case():

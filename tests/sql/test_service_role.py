@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.sql import provision
+from components import grants
 from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, row
 
 TABLES = """
@@ -77,5 +77,5 @@ def test_each_table_that_it_may_reach_has_its_policy(provisioned):
             "where polcmd = '*' and polroles = array['service_role'::regrole]::oid[]"
         )
     }
-    granted = {table for table, grants in provision.DECLARED["TABLES"].items() if "service_role" in grants}
+    granted = {table for table, roles in grants.TABLES.items() if "service_role" in roles}
     assert covered == granted
