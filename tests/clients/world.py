@@ -18,7 +18,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from local.paths import server_account
-from local.ports import HOST, free_port
+from local.ports import HOST, free_port, port_is_free
 from toolchain.node import Packages
 
 HERE = Path(__file__).resolve().parent
@@ -128,6 +128,37 @@ def postgrest(program: Path, url: str, secret: str) -> Iterator[str]:
     with foreign_program(program, text, {}) as process:
         _wait_for(f"http://{HOST}:{admin}/ready", process)
         yield f"http://{HOST}:{port}"
+
+
+@contextmanager
+def pgbouncer(program: Path, complete: Complete, size: int) -> Iterator[int]:
+    """PgBouncer in transaction mode before a database, with `size` connections; its port."""
+    port, database = free_port(), complete.database
+    with tempfile.NamedTemporaryFile("w", dir="/var/tmp", suffix=".users") as users:
+        users.writelines(f'"{login}" "{password}"\n' for login, password in complete.passwords.items())
+        users.flush()
+        if account := server_account():
+            os.chown(users.name, account.pw_uid, account.pw_gid)
+        lines = (
+            "[databases]",
+            f"{database.name} = host={database.host} port={database.port}",
+            "[pgbouncer]",
+            f"listen_addr = {HOST}",
+            f"listen_port = {port}",
+            "unix_socket_dir =",
+            "auth_type = scram-sha-256",
+            f"auth_file = {users.name}",
+            "pool_mode = transaction",
+            f"default_pool_size = {size}",
+            "",
+        )
+        with foreign_program(program, "\n".join(lines), {}) as process:
+            deadline = time.monotonic() + START_SECONDS
+            while port_is_free(port):
+                assert process.poll() is None, f"PgBouncer ended with status {process.returncode}"
+                assert time.monotonic() < deadline, "PgBouncer doesn't listen"
+                time.sleep(0.05)
+            yield port
 
 
 def _wait_for(address: str, process: subprocess.Popen[str]) -> None:
