@@ -8,6 +8,8 @@ import pg
 from components import (
     Access,
     AccessArgs,
+    Encryption,
+    EncryptionArgs,
     Realtime,
     RealtimeArgs,
     Roles,
@@ -54,6 +56,7 @@ def after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure("structure", StructureArgs(database=server.database, **settings.protection), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
+encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(access))
 object_bucket = f"visual-prompt-builder-{stack}-objects"
 storage = Storage(
     "storage",
@@ -67,12 +70,13 @@ storage = Storage(
 )
 published = ("public.project_components", "public.projects", "public.prompt_generations")
 realtime = Realtime("realtime", RealtimeArgs(tables=published), after(structure))
-everything = after(roles, structure, access, storage, realtime)
+everything = after(roles, structure, access, encryption, storage, realtime)
 Snapshot("snapshot", SnapshotArgs(published=published, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
-for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("monitor_url", "monitor")):
-    pulumi.export(output, server.connection(role, roles.passwords[role]))
+pulumi.export("api_url", server.connection("authenticator", roles.passwords["authenticator"]))
+pulumi.export("auth_url", server.connection("authjs", roles.passwords["authjs"], encryption.session))
+pulumi.export("monitor_url", server.connection("monitor", roles.passwords["monitor"]))
 pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
 pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)

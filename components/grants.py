@@ -13,7 +13,8 @@ def _usage(*roles: str) -> dict[str, list[str]]:
 # Schemas come first: migrations run as the owner, which needs them.
 SCHEMAS: Grants = {
     "public": {"app_owner": ["usage", "create"], **_usage(*API)},
-    "extensions": _usage(*API),
+    # Auth.js' login opens what pgcrypto sealed.
+    "extensions": _usage(*API, "authjs"),
     "auth": _usage(*API, "supabase_storage_admin"),
     "storage": _usage(*API),
     "next_auth": _usage("authjs", "service_role"),
@@ -105,6 +106,7 @@ TABLES: Grants = {
     "analytics.performance_metrics": {"service_role": EVERYTHING},
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
+    "private.sealing_keys": {},
     "analytics.daily_usage": {},
     "analytics.project_totals": {},
     "storage.buckets": {"anon": ["select"], "authenticated": ["select"], "service_role": EVERYTHING},
@@ -175,6 +177,11 @@ OWNERS_FUNCTIONS = (
     "private.retire_partitions(interval)",
     "private.forget_expired()",
     "private.refresh_summaries()",
+    "private.tokens_by_key()",
+    "private.reseal_accounts(uuid, integer)",
+    "private.resealed(uuid, text, text, text)",
+    "private.sealed(uuid, text, text)",
+    "private.forget_sealed(text)",
 )
 # Trigger functions run without anybody's right to execute them.
 TRIGGER_FUNCTIONS = (
@@ -183,6 +190,9 @@ TRIGGER_FUNCTIONS = (
     "private.tg_users__forget()",
     "private.tg_collaborators__invite()",
     "private.tg_projects__stay_shared()",
+    "private.tg_accounts__seal()",
+    "private.tg_accounts__insert()",
+    "private.tg_sealing_keys__keep_used()",
     "private.tg_audio_recordings__queue_deletion()",
     "private.tg_project_components__check_tree()",
     "storage.enforce_bucket_name_length()",
@@ -195,6 +205,8 @@ FUNCTIONS: Grants = {
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
     **{name: {} for name in (*OWNERS_FUNCTIONS, *TRIGGER_FUNCTIONS)},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
+    # The view authjs.accounts asks it; it opens nothing without the session's keys.
+    "private.unsealed(uuid, text, text)": {"authjs": ["execute"]},
 }
 
 GRANTS = {"table": TABLES, "function": FUNCTIONS}

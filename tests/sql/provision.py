@@ -101,6 +101,7 @@ def prepare(connection: Connection) -> None:
     connection.execute("set search_path = ''")
     make_roles(connection)
     make_schemas(connection)
+    connection.execute("create extension if not exists pgcrypto schema extensions")
 
 
 def migrate_up(connection: Connection) -> None:
