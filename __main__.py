@@ -74,9 +74,10 @@ everything = after(roles, structure, access, encryption, storage, realtime)
 Snapshot("snapshot", SnapshotArgs(published=published, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
-pulumi.export("api_url", server.connection("authenticator", roles.passwords["authenticator"]))
-pulumi.export("auth_url", server.connection("authjs", roles.passwords["authjs"], encryption.session))
-pulumi.export("monitor_url", server.connection("monitor", roles.passwords["monitor"]))
+# Auth.js' login alone opens what is sealed.
+sessions = {"authjs": encryption.session}
+for output, role in (("api_url", "authenticator"), ("auth_url", "authjs"), ("monitor_url", "monitor")):
+    pulumi.export(output, server.connection(role, roles.passwords[role], sessions.get(role, "")))
 pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
 pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)

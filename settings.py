@@ -73,8 +73,8 @@ class Settings:
     protect_data: bool
     allow_loss: tuple[str, ...]
     rotation: str
-    region: str
     encryption_keys: tuple[str, ...]
+    region: str
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
 

@@ -1,5 +1,6 @@
 """The commands. Exit status 0 is done, 1 a failure told in one line; `drift` has 2 for a change by hand."""
 
+import json
 import shutil
 import sys
 from typing import Annotated
@@ -11,6 +12,7 @@ from local import engine, services
 from local.paths import CHECKOUT
 from local.postgres import ServerError
 from ops import drift as drift_report
+from ops.rekey import RekeyError
 from ops.scratch import ScratchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -102,6 +104,25 @@ def faults(
     raise typer.Exit(rounds_of_faults.run(rounds, seed, only, as_json))
 
 
+@app.command()
+def rekey(
+    stack: Stack = "dev",
+    forget: Annotated[str | None, typer.Option(help="a key that is lost: empties the tokens that it sealed")] = None,
+    as_json: Json = False,
+) -> None:
+    """Seal every token with the first of database:encryptionKeys; killed, it goes on when run again."""
+    from ops import rekey as keys
+
+    with keys.session(stack) as connection:
+        if forget:
+            emptied = keys.forget(connection, forget)
+            console.print(f"stack {stack}: tokens that key {forget} had sealed are gone from {emptied} accounts")
+        else:
+            found = keys.rekey(connection, console.print)
+            listed = ", ".join(f"{key}: {tokens} tokens" for key, tokens in found.items()) or "no tokens"
+            print(json.dumps(found) if as_json else f"stack {stack}: sealed by key {listed}")
+
+
 @app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 def migrate(words: Annotated[list[str] | None, typer.Argument(help="up, status, down, check or adopt")] = None) -> None:
     """Migrate without Pulumi: up, status, down --to N, check, adopt; see `migrate --help`."""
@@ -114,7 +135,7 @@ def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:
         app()
-    except (engine.EngineError, ServerError, ScratchError, drift_report.DriftError) as error:
+    except (engine.EngineError, ServerError, ScratchError, RekeyError, drift_report.DriftError) as error:
         console.print(f"error: {error}", soft_wrap=True, markup=False)
         sys.exit(1)
 

@@ -202,8 +202,8 @@ return case
     else private.sealed(account, name, private.unsealed(account, name, value))
 end;
 
--- One batch of accounts in order of their ids, for a transaction each: whoever is killed in the middle begins again, and
--- passes quickly over what is done. Definer: row security binds the owner, and lets it do this.
+-- One batch of accounts in order of their ids, for a transaction each: whoever is killed in the middle begins again,
+-- and passes quickly over what is done. Definer: row security binds the owner, and lets it do this.
 create function private.reseal_accounts(after uuid, count integer)
 returns table (last uuid, resealed bigint)
 language plpgsql volatile security definer
