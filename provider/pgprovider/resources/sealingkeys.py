@@ -40,7 +40,8 @@ class SealingKeys(ObjectKind):
             return super().drift(name, state, value)
         changed = sorted(key for key in value.keys() | state[name].keys() if value.get(key) != state[name].get(key))
         return (
-            f"{self.label(state)}: by hand, {shown(changed)} was changed; what was sealed since may be open to others"
+            f"{self.label(state)}: publicKeys of {shown(changed)} was changed by hand; whoever did it may read what was "
+            "sealed since"
         )
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
