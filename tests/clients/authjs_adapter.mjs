@@ -79,7 +79,9 @@ test("an account is linked, stored as it was given, and leads to its person", as
   assert.deepEqual(await adapter.getUserByAccount(identity(given)), made)
   const { id, ...rest } = stored
   assert.match(id, /^[0-9a-f-]{36}$/)
+  const tokens = ["access_token", "refresh_token", "id_token"]
   if (client.readsTokens) assert.deepEqual(rest, given)
+  else for (const name of tokens) assert.match(rest[name], /^pgp:k1:/)
   assert.deepEqual(Object.keys(stored).sort(), client.accountColumns)
 })
 

@@ -3,12 +3,14 @@
 import os
 import platform
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from pgprovider import openpgp
 from psycopg import sql
 
 import toolchain
@@ -40,7 +42,7 @@ def complete(cluster: Any) -> Iterator[Complete]:
     """A database with the complete SQL, its rows committed, and logins that have passwords."""
     name = f"clients_{os.getpid()}"
     database = cluster.create(name, "template0")
-    passwords = world.new_passwords()
+    passwords, keys = world.new_passwords(), openpgp.generate()
     with psycopg.connect(database.url, autocommit=True) as connection:
         provision.prepare(connection)
         provision.migrate_up(connection)
@@ -51,7 +53,8 @@ def complete(cluster: Any) -> Iterator[Complete]:
                 sql.SQL("alter role {} password {}").format(sql.Identifier(login), sql.Literal(password))
             )
         connection.execute(f"alter role authjs in database {name} set search_path = authjs".encode())
-    yield Complete(database, passwords)
+        connection.execute("insert into private.sealing_keys values ('k1', 0, decode(%s, 'base64'))", (keys.public,))
+    yield Complete(database, passwords, keys.private)
     cluster.drop(name)
 
 
@@ -60,6 +63,15 @@ def admin(complete: Complete) -> Iterator[provision.Connection]:
     """The superuser on that database, each statement committed."""
     with psycopg.connect(complete.database.url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def pgbouncer() -> Path:
+    """The machine's PgBouncer; no registry that we use has one."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("no pgbouncer on PATH nor in /usr/sbin (Debian: apt install pgbouncer)")
+    return Path(program)
 
 
 @pytest.fixture(scope="session")

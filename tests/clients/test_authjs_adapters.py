@@ -2,6 +2,7 @@
 
 from tests.clients.tokens import signed
 from tests.clients.world import Complete, Programs
+from tests.sql.provision import Connection
 
 ACCOUNT = [
     *("access_token", "expires_at", "id", "id_token", "provider", "providerAccountId", "refresh_token", "scope"),
@@ -16,20 +17,28 @@ def failed(results: dict[str, str]) -> dict[str, str]:
     return {name: verdict for name, verdict in results.items() if verdict != "ok"}
 
 
-def test_the_postgres_adapter_finds_what_it_expects_through_auth_url(programs: Programs, complete: Complete) -> None:
+def everything_is_sealed(admin: Connection) -> bool:
+    """Whether there are tokens, and none of them lies open."""
+    return {key for (key,) in admin.execute("select key from private.tokens_by_key()")} == {"k1"}
+
+
+def test_the_postgres_adapter_finds_what_it_expects_through_auth_url(
+    programs: Programs, complete: Complete, admin: Connection
+) -> None:
     results = programs.run(
         "authjs_adapter.mjs",
         adapter="pg",
-        url=complete.url("authjs"),
+        url=complete.auth_url,
         accountColumns=ACCOUNT,
         returnsAccounts=True,
         readsTokens=True,
     )
     assert failed(results) == {}
+    assert everything_is_sealed(admin)
 
 
 def test_the_supabase_adapter_finds_what_it_expects_through_postgrest(
-    programs: Programs, api: str, jwt_secret: str
+    programs: Programs, api: str, jwt_secret: str, admin: Connection
 ) -> None:
     results = programs.run(
         "authjs_adapter.mjs",
@@ -39,3 +48,4 @@ def test_the_supabase_adapter_finds_what_it_expects_through_postgrest(
         accountColumns=sorted([*ACCOUNT, "oauth_token", "oauth_token_secret"]),
     )
     assert failed(results) == {}
+    assert everything_is_sealed(admin)

@@ -6,13 +6,11 @@ Through PgBouncer in transaction mode, and through a pool of psycopg's that lend
 import json
 import os
 import random
-import shutil
 import socket
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -38,10 +36,7 @@ def lend(request: pytest.FixtureRequest, complete: Complete) -> Iterator[Lend]:
         with ConnectionPool(complete.url("authenticator"), min_size=SIZE, max_size=SIZE, timeout=60) as pool:
             yield pool.connection
         return
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("no pgbouncer on PATH nor in /usr/sbin (Debian: apt install pgbouncer)")
-    with world.pgbouncer(Path(program), complete, SIZE) as port:
+    with world.pgbouncer(request.getfixturevalue("pgbouncer"), complete, SIZE) as port:
 
         @contextmanager
         def connect() -> Iterator[Connection]:

@@ -28,15 +28,21 @@ LOGINS = ("authenticator", "authjs")
 
 @dataclass(frozen=True)
 class Complete:
-    """A database with the complete SQL, and the passwords of its logins."""
+    """A database with the complete SQL, the passwords of its logins, and the key that opens tokens."""
 
     database: Any
     passwords: Mapping[str, str]
+    private_key: str
 
     def url(self, login: str, port: int | None = None) -> str:
-        """The connection URL of a login; another port is a pooler's."""
+        """The connection URL of a login without any key; another port is a pooler's."""
         password = quote(self.passwords[login])
         return f"postgresql://{login}:{password}@{self.database.host}:{port or self.database.port}/{self.database.name}"
+
+    @property
+    def auth_url(self) -> str:
+        """The login of Auth.js, as the stack's output has it."""
+        return f"{self.url('authjs')}?options={quote(f'-c vpb.keys=k1:{self.private_key}', safe='')}"
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,9 @@ def foreign_program(program: Path, configuration: str, variables: Mapping[str, s
             )
             try:
                 yield process
+            except AssertionError as error:
+                error.add_note((folder / "log").read_text()[-1000:])
+                raise
             finally:
                 process.kill()
                 process.wait()
@@ -150,6 +159,7 @@ def pgbouncer(program: Path, complete: Complete, size: int) -> Iterator[int]:
             f"auth_file = {users.name}",
             "pool_mode = transaction",
             f"default_pool_size = {size}",
+            "ignore_startup_parameters = options",
             "",
         )
         with foreign_program(program, "\n".join(lines), {}) as process:

@@ -183,7 +183,7 @@ SUBJECTS = {
             "publicKeys": "update public.sealing_keys set public_key = 'other' where id = 'k1'",
         },
         another={"order": ["k3", "k1"], "publicKeys": {"k1": "QUFB", "k3": "Q0ND"}},
-        # What sealed values are is the affair of the migration that makes them: here, a row of public.other is one of k1's.
+        # What sealed values are is the migration's affair: here, a row of public.other is one of k1's.
         before="set role app_owner; create table public.sealing_keys (id text primary key, position bigint, "
         "public_key bytea); create or replace function private.tokens_by_key() returns table (key text, tokens bigint) "
         "language sql as $$ select 'k1', count(*) from public.other $$; reset role",
