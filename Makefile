@@ -8,7 +8,7 @@ in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
 sources := __main__.py settings.py sqldirectives.py sqlfiles.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift down test check format golden faults bench
+.PHONY: help up preview drift down test check format golden rekey faults bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -43,8 +43,12 @@ golden: ## write the generated files anew: pages, provider schema, resource tree
 	@$(in_environment) -W ignore -m tests.components.program
 	@$(in_environment) -m tests.sql.golden
 
+rekey: ## seal every token with the first of database:encryptionKeys
+	@$(in_environment) -m ops rekey --stack "$(STACK)"
+
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
 
-bench: ## speed of the migration engine beside one psql session, as ratios: STEPS
+bench: ## speed of the migration engine beside one psql session, as ratios: STEPS; cost of sealing tokens
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
+	@$(in_environment) -m bench.sealing

@@ -40,6 +40,8 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d/%a ",
     "log_min_messages": "warning",
+    # Values that clients send may be tokens.
+    "log_parameter_max_length": "0",
 }
 
 

@@ -39,7 +39,7 @@ def names(manifests: Path) -> tuple[str, str]:
     """The cache's folders for Node and for the packages that `manifests` pins: others for other versions."""
     files = [manifests / name for name in MANIFEST]
     pins = [file.read_text(encoding="utf-8") for file in files if file.exists()]
-    return f"node-{versions.NODE_WHEEL}", f"packages-{key(*pins)}"
+    return f"node-{key(versions.NODE_WHEEL)}", f"packages-{key(*pins)}"
 
 
 def ensure(context: Context, manifests: Path) -> Packages:
@@ -98,11 +98,17 @@ def _install(context: Context, making: Making, node: Path, manifests: Path) -> N
     for name in MANIFEST:
         shutil.copy(manifests / name, making.folder)
     # What a package would run while it is installed isn't needed by any of these.
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", making.scratch]
+    command = [*_npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", making.scratch]
     environ = _with_first(context.environ, node.parent)
     with context.progress.step("packages of npm", f"as {manifests.name}/package-lock.json pins them") as step:
         _run(making, command, environ, "packages of npm", making.folder)
         step.note = size(folder_size(making.folder))
+
+
+def _npm(node: Path) -> list[object]:
+    """The npm that came with a Node; a wheel flattens the link to it, so it is named as a file where it can be."""
+    program = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [node, program] if program.exists() else ["npm"]
 
 
 def _run(

@@ -27,7 +27,7 @@ def packages() -> node.Packages:
         return node.ensure(toolchain.context_of(), world.HERE)
     except toolchain.ToolchainError as error:
         # A developer may be on a train; what decides about a change may not.
-        if os.environ.get("CI"):
+        if os.environ.get("VPB_CLIENTS") == "required":
             raise
         pytest.skip(f"no real clients here: {error}")
 

@@ -40,8 +40,8 @@ class SealingKeys(ObjectKind):
             return super().drift(name, state, value)
         changed = sorted(key for key in value.keys() | state[name].keys() if value.get(key) != state[name].get(key))
         return (
-            f"{self.label(state)}: publicKeys of {shown(changed)} was changed by hand; whoever did it may read what was "
-            "sealed since"
+            f"{self.label(state)}: publicKeys of {shown(changed)} was changed by hand; whoever did it may read what "
+            "was sealed since"
         )
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
