@@ -108,12 +108,15 @@ def faults(
 def rekey(
     stack: Stack = "dev",
     forget: Annotated[str | None, typer.Option(help="a key that is lost: empties the tokens that it sealed")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="DATABASE_URL", help="the login that provisions, on a server elsewhere")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Seal every token with the first of database:encryptionKeys; killed, it goes on when run again."""
     from ops import rekey as keys
 
-    with keys.session(stack) as connection:
+    with keys.session(stack, url, keyless=forget is not None) as connection:
         if forget:
             emptied = keys.forget(connection, forget)
             console.print(f"stack {stack}: tokens that key {forget} had sealed are gone from {emptied} accounts")

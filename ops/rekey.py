@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-from local import engine
+from local import engine, postgres
+from local.paths import stack_folder
 
 BATCH = 200
 FIRST = "00000000-0000-0000-0000-000000000000"
@@ -26,20 +27,31 @@ class RekeyError(Exception):
     """Tokens can't be sealed anew; the text is one line."""
 
 
-def session(stack: str) -> Connection:
+def session(stack: str, url: str | None = None, keyless: bool = False) -> Connection:
     """The login that provisions, with the stack's keys.
+
+    Args:
+        url: of that login; without it a local stack's own, or else the output `admin_url`.
+        keyless: without the keys, for a stack whose state is lost.
 
     :raises RekeyError: where there is no such stack, or its server doesn't answer
     """
+    running = postgres.running(stack_folder(stack))
+    url = url or (running.url() if running and engine.embedded(stack) else None)
+    outputs = {} if keyless and url else _outputs(stack)
+    options = "" if keyless else parse_qs(urlsplit(outputs["auth_url"]).query)["options"][0]
+    try:
+        return psycopg.connect(url or outputs["admin_url"], options=f"{options} -c lock_timeout=5s", autocommit=True)
+    except psycopg.Error:
+        raise RekeyError(f"stack {stack}: its server doesn't answer, or refuses the login that provisions") from None
+
+
+def _outputs(stack: str) -> dict[str, str]:
     answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack], stack)
     outputs = json.loads(answer.stdout) if answer.returncode == 0 else {}
     if not {"admin_url", "auth_url"} <= outputs.keys():
         raise RekeyError(f"stack {stack} has no outputs admin_url and auth_url yet: run `make up STACK={stack}` first")
-    options = parse_qs(urlsplit(outputs["auth_url"]).query)["options"][0]
-    try:
-        return psycopg.connect(outputs["admin_url"], options=f"{options} -c lock_timeout=5s", autocommit=True)
-    except psycopg.OperationalError:
-        raise RekeyError(f"stack {stack}: its server doesn't answer, or refuses the login of admin_url") from None
+    return dict(outputs)
 
 
 def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATCH) -> dict[str, int]:

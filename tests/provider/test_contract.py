@@ -670,3 +670,10 @@ def test_sealing_keys_are_each_in_order_and_at_least_one(unconnected):
             unconnected.check(
                 "pg:index:SealingKeys", {"table": "private.sealing_keys", "order": order, "publicKeys": keys}
             )
+
+
+def test_tokens_that_were_there_before_the_first_key_are_told_of(plain_world):
+    subject = SUBJECTS["SealingKeys"]
+    plain_world.sql(subject.before.replace("'k1', count(*)", "'', 3 + count(*)"))
+    plain_world.engine.create("pg:index:SealingKeys", subject.inputs)
+    assert plain_world.engine.told() == ["3 tokens lie here unsealed; `python -m ops rekey` seals them"]

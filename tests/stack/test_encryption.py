@@ -43,7 +43,7 @@ def link(url: str, number: str) -> None:
         connection.execute(LINK, (person[0], number, f"token-{number}"))
 
 
-def tokens(url: str) -> list[str]:
+def tokens(url: str) -> list[str | None]:
     with psycopg.connect(url) as connection:
         return [token for (token,) in connection.execute(READ)]
 
@@ -131,3 +131,8 @@ def test_keys_that_were_lost_with_the_state_are_not_replaced_in_silence(dev):
     assert refused.status == 1
     assert "[k2] seals 4 tokens here and isn't the declared key" in refused.output
     assert "python -m ops rekey --forget k2" in refused.output
+
+    assert "gone from 4 accounts" in succeeded(dev.start("rekey", "--forget", "k2").wait())
+    succeeded(dev.up())
+    link(auth_url(dev), "5")
+    assert tokens(auth_url(dev)) == [None] * 4 + ["token-5"]
