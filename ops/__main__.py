@@ -12,7 +12,6 @@ from local import engine, services
 from local.paths import CHECKOUT
 from local.postgres import ServerError
 from ops import drift as drift_report
-from ops.rekey import RekeyError
 from ops.scratch import ScratchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -138,7 +137,7 @@ def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:
         app()
-    except (engine.EngineError, ServerError, ScratchError, RekeyError, drift_report.DriftError) as error:
+    except (engine.EngineError, ServerError, ScratchError, drift_report.DriftError) as error:
         console.print(f"error: {error}", soft_wrap=True, markup=False)
         sys.exit(1)
 

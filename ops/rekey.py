@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 
 from local import engine, postgres
-from local.paths import stack_folder
+from local.paths import CHECKOUT
 
 BATCH = 200
 FIRST = "00000000-0000-0000-0000-000000000000"
@@ -23,8 +23,8 @@ FORGET = "select private.forget_sealed(%s)"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-class RekeyError(Exception):
-    """Tokens can't be sealed anew; the text is one line."""
+class RekeyError(engine.EngineError):
+    """Tokens can't be sealed anew; the text is one line, which `python -m ops` shows as it does the engine's."""
 
 
 def session(stack: str, url: str | None = None, keyless: bool = False) -> Connection:
@@ -36,14 +36,20 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
 
     :raises RekeyError: where there is no such stack, or its server doesn't answer
     """
-    running = postgres.running(stack_folder(stack))
-    url = url or (running.url() if running and engine.embedded(stack) else None)
+    url = url or _embedded(stack)
     outputs = {} if keyless and url else _outputs(stack)
     options = "" if keyless else parse_qs(urlsplit(outputs["auth_url"]).query)["options"][0]
     try:
         return psycopg.connect(url or outputs["admin_url"], options=f"{options} -c lock_timeout=5s", autocommit=True)
     except psycopg.Error:
         raise RekeyError(f"stack {stack}: its server doesn't answer, or refuses the login that provisions") from None
+
+
+def _embedded(stack: str) -> str | None:
+    """The superuser's URL on a local stack's own server; no folder is made for a stack that isn't there."""
+    folder = CHECKOUT / ".local" / stack
+    running = postgres.running(folder) if folder.exists() and engine.embedded(stack) else None
+    return running.url() if running else None
 
 
 def _outputs(stack: str) -> dict[str, str]:

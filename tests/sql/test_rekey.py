@@ -126,7 +126,7 @@ def outputs(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], None]:
         done = subprocess.CompletedProcess([], status, text, "error: no stack named 'nowhere' found")
         monkeypatch.setattr(rekey.engine, "capture", lambda *arguments: done)
 
-    monkeypatch.setattr(rekey.postgres, "running", lambda folder: None)
+    monkeypatch.setattr(rekey, "_embedded", lambda stack: None)
     return answer
 
 
