@@ -9,7 +9,7 @@ in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
 sources := __main__.py settings.py sqlaccess.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift maintain down test check format docs golden faults bench audit
+.PHONY: help up preview drift audit maintain rekey down test check format docs golden faults bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -52,6 +52,9 @@ golden: docs ## write all generated files anew: the pages, the resource tree, sq
 	@$(in_environment) -W ignore -m tests.components.program
 	@$(in_environment) -m tests.sql.golden
 
+rekey: ## seal every token with the first of database:encryptionKeys
+	@$(in_environment) -m ops rekey --stack "$(STACK)"
+
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
 
@@ -60,3 +63,4 @@ bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump
 	@$(in_environment) -m bench.engine --steps "$(STEPS)"
 	@$(in_environment) -m bench.drift
 	@$(in_environment) -m bench.policies --projects "$(PROJECTS)"
+	@$(in_environment) -m bench.sealing

@@ -8,6 +8,8 @@ import pg
 from components import (
     Access,
     AccessArgs,
+    Encryption,
+    EncryptionArgs,
     Realtime,
     RealtimeArgs,
     Roles,
@@ -56,6 +58,7 @@ def after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure("structure", StructureArgs(database=server.database, **settings.protection), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
+encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(access))
 object_bucket = f"visual-prompt-builder-{stack}-objects"
 storage = Storage(
     "storage",
@@ -68,12 +71,14 @@ storage = Storage(
     after(structure),
 )
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(structure))
-everything = after(roles, structure, access, storage, realtime)
+everything = after(roles, structure, access, encryption, storage, realtime)
 Snapshot("snapshot", SnapshotArgs(published=PUBLISHED, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
+# Auth.js' login alone opens what is sealed.
+sessions = {"authjs": encryption.session}
 for output, role in URLS.items():
-    pulumi.export(output, server.connection(role, roles.passwords[role]))
+    pulumi.export(output, server.connection(role, roles.passwords[role], sessions.get(role, "")))
 pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
 pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)

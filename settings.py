@@ -24,6 +24,10 @@ DURATION = re.compile(r"[1-9][0-9]{0,6}(ms|s|min)")
 STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
 STEPS = "a list of steps such as 0003_projects"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
+KEY = re.compile(r"[a-z0-9_]{1,32}")
+# Private keys of 1.6 kB travel in the first message of a connection, which PostgreSQL limits to 10 kB.
+MOST_KEYS = 4
+KEYS = f"a list of 1 to {MOST_KEYS} different names of a-z, 0-9 and _, such as [k2, k1]; the first one seals"
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 SIZE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[kMG]i?B)", re.IGNORECASE)
 UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -70,6 +74,7 @@ class Settings:
     protect_data: bool
     allow_loss: tuple[str, ...]
     rotation: str
+    encryption_keys: tuple[str, ...]
     region: str
     retention_months: int
     audit_retention_months: int
@@ -112,6 +117,7 @@ class Settings:
             region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
             retention_months=_months(config, "retentionMonths"),
             audit_retention_months=_months(config, "auditRetentionMonths"),
+            encryption_keys=_encryption_keys(_json(config, "encryptionKeys", KEYS)),
             accept_drift=config.get("acceptDrift") or None,
             buckets=_buckets(_json(config, "buckets", "a list of maps")),
         )
@@ -158,6 +164,13 @@ def _months(config: pulumi.Config, key: str) -> int:
 def _steps(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) and STEP.fullmatch(name) for name in value):
         raise SettingError("allowLoss", value, STEPS)
+    return tuple(value)
+
+
+def _encryption_keys(value: Any) -> tuple[str, ...]:
+    fits = isinstance(value, list) and all(isinstance(name, str) and KEY.fullmatch(name) for name in value)
+    if not fits or not 1 <= len(set(value)) == len(value) <= MOST_KEYS:
+        raise SettingError("encryptionKeys", value, KEYS)
     return tuple(value)
 
 

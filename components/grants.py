@@ -13,7 +13,8 @@ def _usage(*roles: str) -> dict[str, list[str]]:
 # Schemas come first: migrations run as the owner, which needs them.
 SCHEMAS: Grants = {
     "public": {"app_owner": ["usage", "create"], **_usage(*API)},
-    "extensions": _usage(*API),
+    # Auth.js' login opens what pgcrypto sealed.
+    "extensions": _usage(*API, "authjs"),
     "auth": _usage(*API, "supabase_storage_admin"),
     "storage": _usage(*API),
     "next_auth": _usage("authjs", "service_role"),
@@ -122,6 +123,7 @@ TABLES: Grants = {
     "analytics.performance_metrics": {"authenticated": ["select"], "service_role": EVERYTHING},
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
+    "private.sealing_keys": {},
     "analytics.daily_usage": {},
     "analytics.project_totals": {},
     "analytics.usage_overview": {},
@@ -215,6 +217,11 @@ OWNERS_FUNCTIONS = (
     "private.audit_write(text, text, text[], jsonb[], jsonb[], text[])",
     "private.acts_as_super_admin()",
     "private.audit_table(regclass, text[], text[], text, boolean)",
+    "private.tokens_by_key()",
+    "private.reseal_accounts(uuid, integer)",
+    "private.resealed(uuid, text, text, text)",
+    "private.sealed(uuid, text, text)",
+    "private.forget_sealed(text)",
 )
 # What row policies asked before step project_parts: a database in use keeps them until its policies are the new ones.
 FORMER_FUNCTIONS = (
@@ -230,6 +237,9 @@ TRIGGER_FUNCTIONS = (
     "private.tg_users__forget()",
     "private.tg_collaborators__invite()",
     "private.tg_projects__stay_shared()",
+    "private.tg_accounts__seal()",
+    "private.tg_accounts__insert()",
+    "private.tg_sealing_keys__keep_used()",
     "private.tg_audio_recordings__queue_deletion()",
     "private.tg_project_components__check_tree()",
     "private.tg__append_only()",
@@ -253,6 +263,8 @@ FUNCTIONS: Grants = {
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
     **{name: {} for name in (*OWNERS_FUNCTIONS, *FORMER_FUNCTIONS, *TRIGGER_FUNCTIONS)},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
+    # The view authjs.accounts asks it; it opens nothing without the session's keys.
+    "private.unsealed(uuid, text, text)": {"authjs": ["execute"]},
 }
 
 GRANTS = {"table": TABLES, "function": FUNCTIONS}

@@ -46,9 +46,15 @@ class Server(Component):
         """Where the server is, as both providers of its objects take it."""
         return {"host": self.host, "port": self.port, "password": self.password, "database": self.database}
 
-    def connection(self, user: pulumi.Input[str], password: pulumi.Input[str]) -> pulumi.Output[str]:
-        """The connection URL of a login, as a secret."""
-        parts = pulumi.Output.all(user, password, self.host, self.port, self.database)
+    def connection(
+        self, user: pulumi.Input[str], password: pulumi.Input[str], settings: pulumi.Input[str] = ""
+    ) -> pulumi.Output[str]:
+        """The connection URL of a login, as a secret.
+
+        Args:
+            settings: what its sessions start with, as the server's command line has it: `-c name=value`.
+        """
+        parts = pulumi.Output.all(user, password, self.host, self.port, self.database, settings)
         return pulumi.Output.secret(parts.apply(_joined))
 
 
@@ -64,7 +70,7 @@ def _embedded(running: services.Services) -> pulumi.Output[dict[str, Any]]:
 
 
 def _joined(parts: list[Any]) -> str:
-    user, password, host, port, database = parts
-    return (
-        f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{host}:{int(port)}/{quote(database, safe='')}"
-    )
+    user, password, host, port, database, settings = parts
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    options = f"?options={quote(settings, safe='')}" if settings else ""
+    return f"postgresql://{login}@{host}:{int(port)}/{quote(database, safe='')}{options}"

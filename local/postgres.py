@@ -46,6 +46,8 @@ SETTINGS = {
     "log_disconnections": "on",
     "log_statement": "ddl",
     "log_replication_commands": "on",
+    # Values that clients send may be tokens.
+    "log_parameter_max_length": "0",
 }
 
 

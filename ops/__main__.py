@@ -1,5 +1,6 @@
 """The commands. Exit status 0 is done, 1 a failure told in one line; `drift` and `audit` have 2 for a finding."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -137,6 +138,28 @@ def faults(
     from ops import faults as rounds_of_faults
 
     raise typer.Exit(rounds_of_faults.run(rounds, seed, only, as_json))
+
+
+@app.command()
+def rekey(
+    stack: Stack = "dev",
+    forget: Annotated[str | None, typer.Option(help="a key that is lost: empties the tokens that it sealed")] = None,
+    url: Annotated[
+        str | None, typer.Option(envvar="DATABASE_URL", help="the login that provisions, on a server elsewhere")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Seal every token with the first of database:encryptionKeys; killed, it goes on when run again."""
+    from ops import rekey as keys
+
+    with keys.session(stack, url, keyless=forget is not None) as connection:
+        if forget:
+            emptied = keys.forget(connection, forget)
+            console.print(f"stack {stack}: tokens that key {forget} had sealed are gone from {emptied} accounts")
+        else:
+            found = keys.rekey(connection, console.print)
+            listed = ", ".join(f"{key}: {tokens} tokens" for key, tokens in found.items()) or "no tokens"
+            print(json.dumps(found) if as_json else f"stack {stack}: sealed by key {listed}")
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

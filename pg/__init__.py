@@ -50,6 +50,16 @@ class Password(_Resource):
         super().__init__(name, {"rotation": rotation}, opts)
 
 
+class KeyPair(_Resource):
+    """A generated OpenPGP key pair, as pgcrypto reads it."""
+
+    publicKey: pulumi.Output[str]
+    privateKey: pulumi.Output[str]
+
+    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {}, opts)
+
+
 class Role(_Resource):
     """A role; attributes that aren't named are off, but for `inherit`."""
 
@@ -191,6 +201,21 @@ class Publication(_Resource):
         name: str,
         tables: Sequence[str],
         operations: Sequence[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class SealingKeys(_Resource):
+    """The public keys that a database seals values with; the first one of `order` seals."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        table: str,
+        order: Sequence[str],
+        publicKeys: Mapping[str, Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -37,6 +37,10 @@ CREATE SCHEMA storage;
 
 ALTER SCHEMA storage OWNER TO supabase_storage_admin;
 
+CREATE EXTENSION IF NOT EXISTS pgcrypto WITH SCHEMA extensions;
+
+COMMENT ON EXTENSION pgcrypto IS 'cryptographic functions';
+
 CREATE TYPE storage.buckettype AS ENUM (
     'STANDARD',
     'ANALYTICS',
@@ -906,6 +910,118 @@ ALTER FUNCTION private.finish_deletions(ids uuid[]) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.finish_deletions(ids uuid[]) IS 'Strikes deleted files off the queue; how many there were.';
 
+CREATE FUNCTION private.uuid_v7() RETURNS uuid
+    LANGUAGE plpgsql PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+    -- A double holds microseconds exactly until the year 2255, and is several times faster here than extract's numeric.
+    micros constant bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint;
+begin
+    -- 28672 is 0x7000, the version. The variant comes with the second half of the random uuid.
+    return encode(
+        int8send(((micros / 1000) << 16) | 28672 | ((micros % 1000) * 4096 / 1000))
+        || substr(uuid_send(gen_random_uuid()), 9),
+        'hex'
+    )::uuid;
+end
+$$;
+
+ALTER FUNCTION private.uuid_v7() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.uuid_v7() IS 'A new uuid of version 7: ordered by time to the microsecond, else random.';
+
+CREATE TABLE next_auth.accounts (
+    id uuid DEFAULT private.uuid_v7() NOT NULL,
+    type text NOT NULL,
+    provider text NOT NULL,
+    "providerAccountId" text NOT NULL,
+    refresh_token text,
+    access_token text,
+    expires_at bigint,
+    token_type text,
+    scope text,
+    id_token text,
+    session_state text,
+    oauth_token_secret text,
+    oauth_token text,
+    "userId" uuid
+);
+
+ALTER TABLE ONLY next_auth.accounts FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE next_auth.accounts OWNER TO app_owner;
+
+COMMENT ON TABLE next_auth.accounts IS 'What links a person to their identity at a sign-in provider.';
+
+COMMENT ON COLUMN next_auth.accounts.id IS 'Key.';
+
+COMMENT ON COLUMN next_auth.accounts.type IS 'Kind of provider: oauth, oidc, email, webauthn.';
+
+COMMENT ON COLUMN next_auth.accounts.provider IS 'The provider, as the app names it.';
+
+COMMENT ON COLUMN next_auth.accounts."providerAccountId" IS 'Who the person is there.';
+
+COMMENT ON COLUMN next_auth.accounts.refresh_token IS 'Secret: asks the provider for a new access token.';
+
+COMMENT ON COLUMN next_auth.accounts.access_token IS 'Secret: acts at the provider in the person''s name.';
+
+COMMENT ON COLUMN next_auth.accounts.expires_at IS 'End of the access token, in seconds since 1970.';
+
+COMMENT ON COLUMN next_auth.accounts.token_type IS 'Kind of access token, mostly bearer.';
+
+COMMENT ON COLUMN next_auth.accounts.scope IS 'What the access token allows.';
+
+COMMENT ON COLUMN next_auth.accounts.id_token IS 'Secret: the provider''s signed statement of who the person is.';
+
+COMMENT ON COLUMN next_auth.accounts.session_state IS 'The provider''s mark of its own session.';
+
+COMMENT ON COLUMN next_auth.accounts.oauth_token_secret IS 'Secret of OAuth 1 providers.';
+
+COMMENT ON COLUMN next_auth.accounts.oauth_token IS 'Secret: token of OAuth 1 providers.';
+
+COMMENT ON COLUMN next_auth.accounts."userId" IS 'The person.';
+
+CREATE FUNCTION private.forget_sealed(lost text) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    BEGIN ATOMIC
+ WITH gone AS (
+          UPDATE next_auth.accounts a SET refresh_token =
+                 CASE
+                     WHEN (NOT starts_with(a.refresh_token, (('pgp:'::text || forget_sealed.lost) || ':'::text))) THEN a.refresh_token
+                     ELSE NULL::text
+                 END, access_token =
+                 CASE
+                     WHEN (NOT starts_with(a.access_token, (('pgp:'::text || forget_sealed.lost) || ':'::text))) THEN a.access_token
+                     ELSE NULL::text
+                 END, id_token =
+                 CASE
+                     WHEN (NOT starts_with(a.id_token, (('pgp:'::text || forget_sealed.lost) || ':'::text))) THEN a.id_token
+                     ELSE NULL::text
+                 END, oauth_token =
+                 CASE
+                     WHEN (NOT starts_with(a.oauth_token, (('pgp:'::text || forget_sealed.lost) || ':'::text))) THEN a.oauth_token
+                     ELSE NULL::text
+                 END, oauth_token_secret =
+                 CASE
+                     WHEN (NOT starts_with(a.oauth_token_secret, (('pgp:'::text || forget_sealed.lost) || ':'::text))) THEN a.oauth_token_secret
+                     ELSE NULL::text
+                 END
+           WHERE (EXISTS ( SELECT
+                    FROM unnest(ARRAY[a.refresh_token, a.access_token, a.id_token, a.oauth_token, a.oauth_token_secret]) t(value)
+                   WHERE starts_with(t.value, (('pgp:'::text || forget_sealed.lost) || ':'::text))))
+           RETURNING 1 AS "?column?"
+         )
+  SELECT count(*) AS count
+    FROM gone;
+
+END;
+
+ALTER FUNCTION private.forget_sealed(lost text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.forget_sealed(lost text) IS 'Empties what is sealed with a lost key; how many accounts.';
+
 CREATE FUNCTION private.is_super_admin() RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO ''
@@ -1187,6 +1303,124 @@ ALTER FUNCTION private.project_summaries(projects uuid[]) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.project_summaries(projects uuid[]) IS 'See public.project_summaries.';
 
+CREATE FUNCTION private.reseal_accounts(after uuid, count integer) RETURNS TABLE(last uuid, resealed bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_column
+declare
+    current constant text = (select 'pgp:' || k.id || ':' from private.sealing_keys as k order by k.position limit 1);
+begin
+    if current is null then
+        raise exception 'there is no key to seal with' using errcode = 'object_not_in_prerequisite_state',
+            hint = 'The key comes with `make up`.';
+    end if;
+    return query
+    with batch as (
+        select a.id, exists (
+            select from unnest(
+                array[a.refresh_token, a.access_token, a.id_token, a.oauth_token, a.oauth_token_secret]
+            ) as t (value) where not starts_with(t.value, current)
+        ) as due
+        from next_auth.accounts as a where a.id > after order by a.id limit count
+    ), done as (
+        -- The values are read again under the row's lock: a token that changes meanwhile is not lost.
+        update next_auth.accounts as a set
+            refresh_token = private.resealed(a.id, 'refresh_token', a.refresh_token, current),
+            access_token = private.resealed(a.id, 'access_token', a.access_token, current),
+            id_token = private.resealed(a.id, 'id_token', a.id_token, current),
+            oauth_token = private.resealed(a.id, 'oauth_token', a.oauth_token, current),
+            oauth_token_secret = private.resealed(a.id, 'oauth_token_secret', a.oauth_token_secret, current)
+        where a.id = any (array(select b.id from batch as b where b.due))
+        returning 1
+    )
+    select (select b.id from batch as b order by b.id desc limit 1), (select pg_catalog.count(*) from done);
+end
+$$;
+
+ALTER FUNCTION private.reseal_accounts(after uuid, count integer) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.reseal_accounts(after uuid, count integer) IS 'Seals the next accounts anew; the last one, how many.';
+
+CREATE FUNCTION private.sealed(account uuid, name text, value text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+    key private.sealing_keys;
+begin
+    select k.* into key from private.sealing_keys as k order by k.position limit 1;
+    -- Between this step and the first key, which the same `up` brings, sign-ins must go on. It can't come again: a key
+    -- that has sealed anything can't be taken away.
+    if key.id is null or value is null then
+        return value;
+    end if;
+    return 'pgp:' || key.id || ':' || translate(
+        encode(
+            extensions.pgp_pub_encrypt(
+                account || ':' || name || ':' || value, key.public_key, 'cipher-algo=aes256, compress-algo=0'
+            ),
+            'base64'
+        ), e'\n', ''
+    );
+end
+$$;
+
+ALTER FUNCTION private.sealed(account uuid, name text, value text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.sealed(account uuid, name text, value text) IS 'A token as it is stored: sealed with the present key.';
+
+CREATE FUNCTION private.unsealed(account uuid, name text, value text) RETURNS text
+    LANGUAGE plpgsql STABLE COST 100000
+    SET search_path TO ''
+    AS $_$
+declare
+    parts constant text[] = regexp_match(value, '^pgp:([a-z0-9_]{1,32}):([A-Za-z0-9+/=]+)$');
+    place constant text = account || ':' || name || ':';
+    secret text;
+    opened text;
+begin
+    -- Not sealed yet: it was here before there was a key.
+    if parts is null then
+        return value;
+    end if;
+    secret = substring(current_setting('vpb.keys', true) from '(?:^|,)' || parts[1] || ':([A-Za-z0-9_-]+)');
+    if secret is null then
+        raise exception 'accounts.% is sealed with key %, which this session does not hold', name, parts[1]
+            using errcode = 'object_not_in_prerequisite_state',
+                hint = 'Connect with auth_url as it is: its options carry the keys, and some poolers drop them.';
+    end if;
+    begin
+        -- As in URLs, so that it needs no escapes there: two letters differ, and the padding is missing.
+        secret = translate(secret, '-_', '+/') || repeat('=', -length(secret) & 3);
+        opened = extensions.pgp_pub_decrypt(decode(parts[2], 'base64'), decode(secret, 'base64'));
+    exception
+        when external_routine_invocation_exception or invalid_parameter_value or character_not_in_repertoire then
+            raise exception 'accounts.% does not open with the key % of this session', name, parts[1]
+                using errcode = 'data_corrupted',
+                    hint = 'The key is another one of the same name, or what is stored was damaged.';
+    end;
+    if not starts_with(opened, place) then
+        raise exception 'accounts.% was sealed for another row or column', name
+            using errcode = 'data_corrupted', hint = 'Somebody has copied it here past the trigger.';
+    end if;
+    return substr(opened, length(place) + 1);
+end
+$_$;
+
+ALTER FUNCTION private.unsealed(account uuid, name text, value text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.unsealed(account uuid, name text, value text) IS 'A token as it was given; needs its key in vpb.keys.';
+
+CREATE FUNCTION private.resealed(account uuid, name text, value text, prefix text) RETURNS text
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN CASE WHEN ((value IS NULL) OR starts_with(value, prefix)) THEN value ELSE private.sealed(account, name, private.unsealed(account, name, value)) END;
+
+ALTER FUNCTION private.resealed(account uuid, name text, value text, prefix text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.resealed(account uuid, name text, value text, prefix text) IS 'A stored token, under the present key.';
+
 CREATE FUNCTION private.search_projects(query text, page_size integer, before_rank real, before_id uuid) RETURNS TABLE(id uuid, owner_id uuid, title text, description text, visibility text, updated_at timestamp with time zone, rank real)
     LANGUAGE sql STABLE SECURITY DEFINER ROWS 20
     SET search_path TO ''
@@ -1241,27 +1475,6 @@ $$;
 ALTER FUNCTION private.supervised_from() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.supervised_from() IS 'The first uuid there is for a super administrator, else null.';
-
-CREATE FUNCTION private.uuid_v7() RETURNS uuid
-    LANGUAGE plpgsql PARALLEL SAFE
-    SET search_path TO ''
-    AS $$
-declare
-    -- A double holds microseconds exactly until the year 2255, and is several times faster here than extract's numeric.
-    micros constant bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint;
-begin
-    -- 28672 is 0x7000, the version. The variant comes with the second half of the random uuid.
-    return encode(
-        int8send(((micros / 1000) << 16) | 28672 | ((micros % 1000) * 4096 / 1000))
-        || substr(uuid_send(gen_random_uuid()), 9),
-        'hex'
-    )::uuid;
-end
-$$;
-
-ALTER FUNCTION private.uuid_v7() OWNER TO app_owner;
-
-COMMENT ON FUNCTION private.uuid_v7() IS 'A new uuid of version 7: ordered by time to the microsecond, else random.';
 
 CREATE TABLE private.deletion_queue (
     id uuid DEFAULT private.uuid_v7() NOT NULL,
@@ -1344,6 +1557,68 @@ $$;
 ALTER FUNCTION private.tg__updated_at() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg__updated_at() IS 'Trigger, before update: dates the row''s last change.';
+
+CREATE FUNCTION private.tg_accounts__insert() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+    insert into next_auth.accounts (
+        "userId", type, provider, "providerAccountId", refresh_token, access_token, expires_at, id_token, scope,
+        session_state, token_type
+    )
+    values (
+        NEW."userId", NEW.type, NEW.provider, NEW."providerAccountId", NEW.refresh_token, NEW.access_token,
+        NEW.expires_at, NEW.id_token, NEW.scope, NEW.session_state, NEW.token_type
+    )
+    returning id into NEW.id;
+    return NEW;
+end
+$$;
+
+ALTER FUNCTION private.tg_accounts__insert() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_accounts__insert() IS 'Trigger, instead of insert on authjs.accounts: links an account.';
+
+CREATE FUNCTION private.tg_accounts__seal() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    if TG_OP = 'INSERT' then
+        NEW.refresh_token = private.sealed(NEW.id, 'refresh_token', NEW.refresh_token);
+        NEW.access_token = private.sealed(NEW.id, 'access_token', NEW.access_token);
+        NEW.id_token = private.sealed(NEW.id, 'id_token', NEW.id_token);
+        NEW.oauth_token = private.sealed(NEW.id, 'oauth_token', NEW.oauth_token);
+        NEW.oauth_token_secret = private.sealed(NEW.id, 'oauth_token_secret', NEW.oauth_token_secret);
+        return NEW;
+    end if;
+    if NEW.id <> OLD.id then
+        raise exception 'the id of an account cannot change: its tokens are sealed to it'
+            using errcode = 'restrict_violation';
+    end if;
+    if NEW.refresh_token is distinct from OLD.refresh_token then
+        NEW.refresh_token = private.sealed(NEW.id, 'refresh_token', NEW.refresh_token);
+    end if;
+    if NEW.access_token is distinct from OLD.access_token then
+        NEW.access_token = private.sealed(NEW.id, 'access_token', NEW.access_token);
+    end if;
+    if NEW.id_token is distinct from OLD.id_token then
+        NEW.id_token = private.sealed(NEW.id, 'id_token', NEW.id_token);
+    end if;
+    if NEW.oauth_token is distinct from OLD.oauth_token then
+        NEW.oauth_token = private.sealed(NEW.id, 'oauth_token', NEW.oauth_token);
+    end if;
+    if NEW.oauth_token_secret is distinct from OLD.oauth_token_secret then
+        NEW.oauth_token_secret = private.sealed(NEW.id, 'oauth_token_secret', NEW.oauth_token_secret);
+    end if;
+    return NEW;
+end
+$$;
+
+ALTER FUNCTION private.tg_accounts__seal() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_accounts__seal() IS 'Trigger, before insert or update: seals the tokens that are new.';
 
 CREATE FUNCTION private.tg_audio_recordings__queue_deletion() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1857,6 +2132,28 @@ ALTER FUNCTION private.tg_public_users__audit() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg_public_users__audit() IS 'Trigger, after any write: records public.users in the audit log.';
 
+CREATE FUNCTION private.tg_sealing_keys__keep_used() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    used bigint;
+begin
+    -- Waits for whoever is sealing with it right now; everybody after that takes the present key.
+    lock table next_auth.accounts in share mode;
+    select t.tokens into used from private.tokens_by_key() as t where t.key = OLD.id;
+    if used > 0 then
+        raise exception 'key % still seals % tokens; run `python -m ops rekey` first', OLD.id, used
+            using errcode = 'restrict_violation';
+    end if;
+    return OLD;
+end
+$$;
+
+ALTER FUNCTION private.tg_sealing_keys__keep_used() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_sealing_keys__keep_used() IS 'Trigger, before delete: keeps a key that seals something.';
+
 CREATE FUNCTION private.tg_storage_buckets__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -1939,6 +2236,31 @@ $$;
 ALTER FUNCTION private.tg_users__forget() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg_users__forget() IS 'Trigger, after delete: takes a person out of the analytics.';
+
+CREATE FUNCTION private.tokens_by_key() RETURNS TABLE(key text, tokens bigint)
+    LANGUAGE sql STABLE ROWS 3
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN starts_with(t.value, 'pgp:'::text) THEN split_part(t.value, ':'::text, 2)
+             ELSE ''::text
+         END AS "case",
+     count(*) AS count
+    FROM (next_auth.accounts a
+      CROSS JOIN LATERAL unnest(ARRAY[a.refresh_token, a.access_token, a.id_token, a.oauth_token, a.oauth_token_secret]) t(value))
+   WHERE (t.value IS NOT NULL)
+   GROUP BY
+         CASE
+             WHEN starts_with(t.value, 'pgp:'::text) THEN split_part(t.value, ':'::text, 2)
+             ELSE ''::text
+         END;
+
+END;
+
+ALTER FUNCTION private.tokens_by_key() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tokens_by_key() IS 'How many tokens each key seals; the empty name are unsealed ones.';
 
 CREATE FUNCTION private.transfer_project(project uuid, new_owner uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3256,67 +3578,16 @@ COMMENT ON COLUMN audit.retired.retired_at IS 'When.';
 
 COMMENT ON COLUMN audit.retired.heads IS 'Lane to number and hash of the last entry that has gone, in it or before it.';
 
-CREATE TABLE next_auth.accounts (
-    id uuid DEFAULT private.uuid_v7() NOT NULL,
-    type text NOT NULL,
-    provider text NOT NULL,
-    "providerAccountId" text NOT NULL,
-    refresh_token text,
-    access_token text,
-    expires_at bigint,
-    token_type text,
-    scope text,
-    id_token text,
-    session_state text,
-    oauth_token_secret text,
-    oauth_token text,
-    "userId" uuid
-);
-
-ALTER TABLE ONLY next_auth.accounts FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE next_auth.accounts OWNER TO app_owner;
-
-COMMENT ON TABLE next_auth.accounts IS 'What links a person to their identity at a sign-in provider.';
-
-COMMENT ON COLUMN next_auth.accounts.id IS 'Key.';
-
-COMMENT ON COLUMN next_auth.accounts.type IS 'Kind of provider: oauth, oidc, email, webauthn.';
-
-COMMENT ON COLUMN next_auth.accounts.provider IS 'The provider, as the app names it.';
-
-COMMENT ON COLUMN next_auth.accounts."providerAccountId" IS 'Who the person is there.';
-
-COMMENT ON COLUMN next_auth.accounts.refresh_token IS 'Secret: asks the provider for a new access token.';
-
-COMMENT ON COLUMN next_auth.accounts.access_token IS 'Secret: acts at the provider in the person''s name.';
-
-COMMENT ON COLUMN next_auth.accounts.expires_at IS 'End of the access token, in seconds since 1970.';
-
-COMMENT ON COLUMN next_auth.accounts.token_type IS 'Kind of access token, mostly bearer.';
-
-COMMENT ON COLUMN next_auth.accounts.scope IS 'What the access token allows.';
-
-COMMENT ON COLUMN next_auth.accounts.id_token IS 'Secret: the provider''s signed statement of who the person is.';
-
-COMMENT ON COLUMN next_auth.accounts.session_state IS 'The provider''s mark of its own session.';
-
-COMMENT ON COLUMN next_auth.accounts.oauth_token_secret IS 'Secret of OAuth 1 providers.';
-
-COMMENT ON COLUMN next_auth.accounts.oauth_token IS 'Secret: token of OAuth 1 providers.';
-
-COMMENT ON COLUMN next_auth.accounts."userId" IS 'The person.';
-
 CREATE VIEW authjs.accounts WITH (security_invoker='true') AS
  SELECT id,
     "userId",
     type,
     provider,
     "providerAccountId",
-    refresh_token,
-    access_token,
+    private.unsealed(id, 'refresh_token'::text, refresh_token) AS refresh_token,
+    private.unsealed(id, 'access_token'::text, access_token) AS access_token,
     expires_at,
-    id_token,
+    private.unsealed(id, 'id_token'::text, id_token) AS id_token,
     scope,
     session_state,
     token_type
@@ -3431,6 +3702,28 @@ CREATE VIEW authjs.verification_tokens WITH (security_invoker='true') AS
 ALTER VIEW authjs.verification_tokens OWNER TO app_owner;
 
 COMMENT ON VIEW authjs.verification_tokens IS 'next_auth.verification_tokens by its own name, on the same search path.';
+
+CREATE TABLE private.sealing_keys (
+    id text NOT NULL,
+    "position" bigint NOT NULL,
+    public_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sealing_keys_id_check CHECK ((id ~ '^[a-z0-9_]{1,32}$'::text))
+);
+
+ALTER TABLE ONLY private.sealing_keys FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE private.sealing_keys OWNER TO app_owner;
+
+COMMENT ON TABLE private.sealing_keys IS 'Public keys that tokens are sealed with: database:encryptionKeys.';
+
+COMMENT ON COLUMN private.sealing_keys.id IS 'Name of the key, as sealed values bear it.';
+
+COMMENT ON COLUMN private.sealing_keys."position" IS 'The lowest one seals; others stay for what they have sealed.';
+
+COMMENT ON COLUMN private.sealing_keys.public_key IS 'OpenPGP public key, RSA.';
+
+COMMENT ON COLUMN private.sealing_keys.created_at IS 'When it came here.';
 
 CREATE TABLE public.collaborators (
     id uuid DEFAULT private.uuid_v7() NOT NULL,
@@ -3639,6 +3932,12 @@ ALTER TABLE ONLY next_auth.verification_tokens
 ALTER TABLE ONLY private.deletion_queue
     ADD CONSTRAINT deletion_queue_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY private.sealing_keys
+    ADD CONSTRAINT sealing_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY private.sealing_keys
+    ADD CONSTRAINT sealing_keys_position_key UNIQUE ("position") DEFERRABLE INITIALLY DEFERRED;
+
 ALTER TABLE ONLY public.audio_recordings
     ADD CONSTRAINT audio_recordings_bucket_id_object_path_key UNIQUE (bucket_id, object_path);
 
@@ -3823,6 +4122,10 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON audit.retired REFERENCING OLD T
 
 ALTER TABLE audit.retired ENABLE ALWAYS TRIGGER _900_audit_update;
 
+CREATE TRIGGER _100_insert INSTEAD OF INSERT ON authjs.accounts FOR EACH ROW EXECUTE FUNCTION private.tg_accounts__insert();
+
+CREATE TRIGGER _100_seal BEFORE INSERT OR UPDATE ON next_auth.accounts FOR EACH ROW WHEN ((CURRENT_USER <> 'app_owner'::name)) EXECUTE FUNCTION private.tg_accounts__seal();
+
 CREATE TRIGGER _200_create_profile AFTER INSERT ON next_auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__create_profile();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON next_auth.accounts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_next_auth_accounts__audit();
@@ -3856,6 +4159,8 @@ ALTER TABLE next_auth.accounts ENABLE ALWAYS TRIGGER _900_audit_update;
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON next_auth.users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_next_auth_users__audit();
 
 ALTER TABLE next_auth.users ENABLE ALWAYS TRIGGER _900_audit_update;
+
+CREATE TRIGGER _100_keep_used BEFORE DELETE ON private.sealing_keys FOR EACH ROW EXECUTE FUNCTION private.tg_sealing_keys__keep_used();
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
 
@@ -4172,6 +4477,14 @@ CREATE POLICY accounts_select_authjs ON next_auth.accounts FOR SELECT TO authjs 
 
 COMMENT ON POLICY accounts_select_authjs ON next_auth.accounts IS 'Auth.js finds the person behind an identity, and shows what is linked.';
 
+CREATE POLICY accounts_select_definer ON next_auth.accounts FOR SELECT TO app_owner USING (true);
+
+COMMENT ON POLICY accounts_select_definer ON next_auth.accounts IS 'The owner role counts what each key seals, and seals it anew; without a key it opens nothing.';
+
+CREATE POLICY accounts_update_definer ON next_auth.accounts FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY accounts_update_definer ON next_auth.accounts IS 'The owner role seals tokens anew when keys change.';
+
 ALTER TABLE next_auth.sessions ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY sessions_all_service ON next_auth.sessions TO service_role USING (true) WITH CHECK (true);
@@ -4271,6 +4584,24 @@ COMMENT ON POLICY deletion_queue_select_definer ON private.deletion_queue IS 'Th
 CREATE POLICY deletion_queue_update_definer ON private.deletion_queue FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY deletion_queue_update_definer ON private.deletion_queue IS 'The owner role notes who took what.';
+
+ALTER TABLE private.sealing_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY sealing_keys_delete_definer ON private.sealing_keys FOR DELETE TO app_owner USING (true);
+
+COMMENT ON POLICY sealing_keys_delete_definer ON private.sealing_keys IS 'Keys that seal nothing any more go by `up`.';
+
+CREATE POLICY sealing_keys_insert_definer ON private.sealing_keys FOR INSERT TO app_owner WITH CHECK (true);
+
+COMMENT ON POLICY sealing_keys_insert_definer ON private.sealing_keys IS 'Keys come by `up`.';
+
+CREATE POLICY sealing_keys_select_definer ON private.sealing_keys FOR SELECT TO app_owner USING (true);
+
+COMMENT ON POLICY sealing_keys_select_definer ON private.sealing_keys IS 'The trigger on accounts takes the present key.';
+
+CREATE POLICY sealing_keys_update_definer ON private.sealing_keys FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY sealing_keys_update_definer ON private.sealing_keys IS 'Keys change their order by `up`.';
 
 ALTER TABLE public.audio_recordings ENABLE ROW LEVEL SECURITY;
 

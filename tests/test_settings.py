@@ -79,6 +79,19 @@ def test_protection_and_its_exceptions_reach_the_settings():
     assert found.protection == {"protect": True, "allow": ("0003_projects",)}
 
 
+@pytest.mark.parametrize(
+    "value", ["k1", [], ["k1", "k1"], ["K1"], ["k-1"], [""], [1], ["k" * 33], ["a", "b", "c", "d", "e"], {"k1": "x"}]
+)
+def test_the_keys_are_a_short_list_of_different_names(value):
+    said = refused(encryptionKeys=value)
+    assert said.startswith("setting database:encryptionKeys is ")
+    assert said.endswith("a-z, 0-9 and _, such as [k2, k1]; the first one seals")
+
+
+def test_the_keys_keep_their_order():
+    assert load(encryptionKeys=["k2", "k1"]).encryption_keys == ("k2", "k1")
+
+
 def test_the_defaults_are_valid():
     found = load()
     assert (found.protect_data, found.allow_loss) == (False, ())

@@ -6,9 +6,20 @@ create policy accounts_select_authjs on next_auth.accounts
     for select to authjs
     using (true);
 
+-- The owner role counts what each key seals, and seals it anew; without a key it opens nothing.
+create policy accounts_select_definer on next_auth.accounts
+    for select to app_owner
+    using (true);
+
 -- Auth.js links an identity to a person.
 create policy accounts_insert_authjs on next_auth.accounts
     for insert to authjs
+    with check (true);
+
+-- The owner role seals tokens anew when keys change.
+create policy accounts_update_definer on next_auth.accounts
+    for update to app_owner
+    using (true)
     with check (true);
 
 -- Auth.js takes a link away.

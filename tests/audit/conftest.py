@@ -63,7 +63,7 @@ def url(safe: world.Cluster) -> str:
     with psycopg.connect(server.url(), autocommit=True) as connection:
         provision.prepare(connection)
         for extension in EXTENSIONS:
-            connection.execute(f"create extension {extension} schema extensions")
+            connection.execute(f"create extension if not exists {extension} schema extensions")
         _finish_roles(connection)
         # The real command, for the history that it keeps.
         assert migrate.main(["up", "--url", server.url(), "--quiet"]) == 0

@@ -85,6 +85,8 @@ class Mocks(pulumi.runtime.Mocks):
         made = {"arn": f"arn:aws:s3:::{args.name}"} if args.typ.startswith("aws:s3") else {}
         if args.typ == "pg:index:Password":
             made = {"password": f"password-of-{args.name}", "verifier": f"SCRAM-SHA-256$of-{args.name}"}
+        if args.typ == "pg:index:KeyPair":
+            made = {"publicKey": f"public-{args.name}", "privateKey": f"private-{args.name}"}
         return f"{args.name}-id", {**args.inputs, **made}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

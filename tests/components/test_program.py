@@ -43,7 +43,7 @@ def test_a_child_is_named_after_its_component(program):
 
 def test_main_is_a_table_of_contents():
     lines = (CHECKOUT / "__main__.py").read_text().splitlines()
-    assert len(lines) <= 80
+    assert len(lines) <= 85
     assert not [line for line in lines if line.startswith(("class ", "if "))]
 
 
@@ -140,6 +140,15 @@ def test_no_role_is_a_superuser_and_every_login_has_a_verifier(program):
     assert [name for name, inputs in roles.items() if inputs["bypassrls"]] == ["service_role", "backup"]
 
 
+def test_the_first_key_seals_and_all_of_them_open():
+    program = run(encryptionKeys=["k2", "k1"])
+    (keys,) = program.of_type("pg:index:SealingKeys")
+    assert keys.inputs["order"] == ["k2", "k1"]
+    assert keys.inputs["publicKeys"] == {name: f"public-encryption-{name}" for name in ("k1", "k2")}
+    assert "structure-migrations" in program.waits_for("encryption-keys")
+    assert "k2%3Aprivate-encryption-k2%2Ck1%3Aprivate-encryption-k1" in program.outputs["auth_url"]
+
+
 def test_steps_are_those_of_the_folders(program):
     for found in program.of_type("pg:index:MigrationSet"):
         steps = sqlfiles.steps(CHECKOUT / found.inputs["folder"])
@@ -208,6 +217,7 @@ def test_nothing_secret_is_in_a_plain_input(program):
         text = str(in_the_open(resource.wire))
         assert program.password not in text, f"{resource.name} shows the server's password"
         assert "password-of-" not in text, f"{resource.name} shows a generated password"
+        assert "private-" not in text, f"{resource.name} shows a private key"
 
 
 def test_the_providers_get_the_password_as_a_secret(program):
@@ -222,6 +232,8 @@ def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
     assert program.secret_outputs == urls
     assert program.outputs["admin_url"] == f"postgresql://postgres:{program.password}@127.0.0.1:1/postgres"
     assert program.outputs["api_url"].startswith("postgresql://authenticator:password-of-roles-authenticator-password@")
+    assert program.outputs["auth_url"].endswith("/postgres?options=-c%20vpb.keys%3Dk1%3Aprivate-encryption-k1")
+    assert not [name for name in urls - {"auth_url"} if "private-" in program.outputs[name]], "Auth.js' login alone"
     assert program.outputs["object_bucket"] == "storage-objects-id"
     assert program.outputs["storage_buckets"]["audio"]["file_size_limit"] == 50_000_000
 

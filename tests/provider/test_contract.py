@@ -172,6 +172,26 @@ SUBJECTS = {
         differs="create publication changes for table public.other",
         blames="publication changes exists already with tables [public.other], declared is [public.notes]",
     ),
+    "SealingKeys": Subject(
+        inputs={
+            "table": "public.sealing_keys",
+            "order": ["k1", "k2"],
+            "publicKeys": {"k1": "QUFB", "k2": "QkJC" * 50},
+        },
+        by_hand={
+            "order": "update public.sealing_keys set position = 1 - position",
+            "publicKeys": "update public.sealing_keys set public_key = 'other' where id = 'k1'",
+        },
+        another={"order": ["k3", "k1"], "publicKeys": {"k1": "QUFB", "k3": "Q0ND"}},
+        # What sealed values are is the migration's affair: here, a row of public.other is one of k1's.
+        before="set role app_owner; create table public.sealing_keys (id text primary key, position bigint, "
+        "public_key bytea); create or replace function private.tokens_by_key() returns table (key text, tokens bigint) "
+        "language sql as $$ select 'k1', count(*) from public.other $$; reset role",
+        vanish="delete from public.sealing_keys",
+        stays=True,
+        differs="insert into public.sealing_keys values ('k1', 0, 'other'); insert into public.other values (1)",
+        blames="sealing keys in public.sealing_keys: [k1] seals 1 tokens here and isn't the declared key",
+    ),
     "Memberships": Subject(
         inputs={"role": "{made}", "groups": ["{reader}"]},
         by_hand={"groups": "set role {master}; grant {writer} to {made}; reset role"},
@@ -252,15 +272,19 @@ def subject_case(world: World, request: pytest.FixtureRequest, tmp_path: Any, mo
 EVERY = pytest.mark.parametrize("subject_case", list(SUBJECTS), indirect=True)
 
 
-def test_every_type_of_the_provider_but_the_password_has_its_subject_here():
+OWN_TESTS = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SchemaSnapshot"}
+
+
+def test_every_type_of_the_provider_but_what_is_in_no_catalogue_has_its_subject_here():
     tokens = {f"pg:index:{name.split()[0]}" for name in SUBJECTS}
-    own = {"pg:index:Password", "pg:index:SchemaSnapshot"}
-    assert {kind.token for kind in KINDS} - tokens == own, "these have their own tests, below and in test_snapshot.py"
+    assert {kind.token for kind in KINDS} - tokens == OWN_TESTS, (
+        "these have their own tests, below and in test_snapshot.py"
+    )
 
 
 def test_every_compared_property_has_a_change_by_hand():
     for kind in KINDS:
-        if kind.token in ("pg:index:Password", "pg:index:SchemaSnapshot"):
+        if kind.token in OWN_TESTS:
             continue
         changeable = {name for name, field in kind.fields.items() if field.compared and not field.identity}
         covered = set()
@@ -618,3 +642,38 @@ def test_a_wrong_input_is_refused_with_its_property(unconnected, name, inputs, r
 def test_an_id_of_another_form_is_refused_with_the_form(plain_world, id):
     with pytest.raises(Refusal, match=f"^'{id}' is no id of a pg:index:Policy: it has the form table/name$"):
         plain_world.engine.bring_in("pg:index:Policy", id)
+
+
+# Key pairs, which are in no catalogue either.
+
+
+def test_a_key_pair_stays_as_it_is_and_its_private_half_is_secret(unconnected):
+    thing = unconnected.create("pg:index:KeyPair", {})
+    assert thing.secrets == {"privateKey"}
+    assert unconnected.diff(thing) == []
+    assert unconnected.refresh(thing) == replace(thing, secrets=thing.secrets)
+    assert unconnected.create("pg:index:KeyPair", {}).state["privateKey"] != thing.state["privateKey"]
+    with pytest.raises(Refusal, match=r"^a key pair can't be imported; it exists in the state only$"):
+        unconnected.bring_in("pg:index:KeyPair", "0011")
+    unconnected.delete(thing)
+
+
+def test_a_key_pair_in_a_preview_is_unknown_and_secret(unconnected):
+    thing = unconnected.create("pg:index:KeyPair", {}, preview=True)
+    assert thing.secrets == {"privateKey"}
+    assert {repr(thing.state[name]) for name in ("publicKey", "privateKey")} == {"unknown"}
+
+
+def test_sealing_keys_are_each_in_order_and_at_least_one(unconnected):
+    for order, keys in (([], {}), (["k1"], {"k1": "QUFB", "k2": "QUFB"}), (["k1", "k1"], {"k1": "QUFB"})):
+        with pytest.raises(CheckRefusal, match="must name each key of publicKeys once, and at least one"):
+            unconnected.check(
+                "pg:index:SealingKeys", {"table": "private.sealing_keys", "order": order, "publicKeys": keys}
+            )
+
+
+def test_tokens_that_were_there_before_the_first_key_are_told_of(plain_world):
+    subject = SUBJECTS["SealingKeys"]
+    plain_world.sql(subject.before.replace("'k1', count(*)", "'', 3 + count(*)"))
+    plain_world.engine.create("pg:index:SealingKeys", subject.inputs)
+    assert plain_world.engine.told() == ["3 tokens lie here unsealed; `python -m ops rekey` seals them"]

@@ -74,6 +74,7 @@ insert into next_auth.verification_tokens (identifier, token, expires)
 insert into analytics.error_logs (level, source, message, fingerprint) values ('error', 'web', 'x', 'matrix');
 insert into analytics.performance_metrics (name, value) values ('matrix', 1);
 insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
+insert into private.sealing_keys (id, position, public_key) values ('matrix', 97, '');
 insert into audit.retired (partition, heads) values ('matrix', '{}');
 alter table audit.log disable trigger _100_append_only;
 alter table audit.heads disable trigger _100_append_only;
@@ -253,6 +254,9 @@ STATEMENTS = {
         "bucket_id = 'other' and name = %(folder)s || '/a.ogg'",
         OBJECT.format("other", "folder"),
         "metadata = '{}'",
+    ),
+    ("private.sealing_keys", "any"): _rows(
+        "private.sealing_keys", "id = 'matrix'", "(id, position, public_key) values ('x', 99, '')", "position = 98"
     ),
     ("private.deletion_queue", "any"): _rows(
         "private.deletion_queue",

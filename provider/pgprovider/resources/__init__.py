@@ -3,6 +3,7 @@
 from pgprovider.resources.base import ObjectKind
 from pgprovider.resources.bucket import Bucket
 from pgprovider.resources.grants import Grants
+from pgprovider.resources.keypair import KeyPair
 from pgprovider.resources.memberships import Memberships
 from pgprovider.resources.migrations import MigrationSet
 from pgprovider.resources.password import Password
@@ -10,10 +11,12 @@ from pgprovider.resources.policy import Policy
 from pgprovider.resources.publication import Publication
 from pgprovider.resources.role import Role
 from pgprovider.resources.rowsecurity import RowSecurity
+from pgprovider.resources.sealingkeys import SealingKeys
 from pgprovider.resources.snapshot import SchemaSnapshot
 
 KINDS: list[type[ObjectKind]] = [
     Password,
+    KeyPair,
     Role,
     Memberships,
     MigrationSet,
@@ -22,5 +25,6 @@ KINDS: list[type[ObjectKind]] = [
     Grants,
     Bucket,
     Publication,
+    SealingKeys,
     SchemaSnapshot,
 ]

@@ -1,0 +1,43 @@
+"""Encryption: the keys that tokens of sign-in providers are sealed with, and what opens them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+import pg
+from components.base import Component
+
+TABLE = "private.sealing_keys"
+SETTING = "vpb.keys"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncryptionArgs:
+    keys: tuple[str, ...]
+    """Names; the first one seals, all of them open."""
+
+
+class Encryption(Component):
+    """A key pair for each name. The database gets the public halves; the private ones stay in the state."""
+
+    session: pulumi.Output[str]
+    """What a session that opens tokens starts with; a secret."""
+
+    def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, vars(args), opts)
+        pairs = {key: pg.KeyPair(f"{name}-{key}", opts=self.child()) for key in args.keys}
+        pg.SealingKeys(
+            f"{name}-keys",
+            table=TABLE,
+            order=list(args.keys),
+            publicKeys={key: pair.publicKey for key, pair in pairs.items()},
+            opts=self.child(),
+        )
+        rings = pulumi.Output.all(**{key: pair.privateKey for key, pair in pairs.items()})
+        self.session = pulumi.Output.secret(rings.apply(_setting))
+        self.register_outputs({"keys": list(args.keys)})
+
+
+def _setting(ring: dict[str, Any]) -> str:
+    return f"-c {SETTING}=" + ",".join(f"{name}:{key}" for name, key in ring.items())

@@ -1,0 +1,101 @@
+"""Seals every token with the present key: those of older keys, and those that were here before there was one.
+
+Batches of a few accounts, a transaction each, beside running traffic. Killed, it begins again and passes over what is
+done. Afterwards the older keys can be taken out of `database:encryptionKeys`.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+
+from local import engine, postgres
+from local.paths import CHECKOUT
+
+BATCH = 200
+FIRST = "00000000-0000-0000-0000-000000000000"
+RESEAL = "select last, resealed from private.reseal_accounts(%s, %s)"
+COUNT = "select key, tokens from private.tokens_by_key() order by key"
+FORGET = "select private.forget_sealed(%s)"
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class RekeyError(engine.EngineError):
+    """Tokens can't be sealed anew; the text is one line, which `python -m ops` shows as it does the engine's."""
+
+
+def session(stack: str, url: str | None = None, keyless: bool = False) -> Connection:
+    """The login that provisions, with the stack's keys.
+
+    Args:
+        url: of that login; without it a local stack's own, or else the output `admin_url`.
+        keyless: without the keys, for a stack whose state is lost.
+
+    :raises RekeyError: where there is no such stack, or its server doesn't answer
+    """
+    url = url or _embedded(stack)
+    outputs = {} if keyless and url else _outputs(stack)
+    options = "" if keyless else parse_qs(urlsplit(outputs["auth_url"]).query)["options"][0]
+    try:
+        return psycopg.connect(url or outputs["admin_url"], options=f"{options} -c lock_timeout=5s", autocommit=True)
+    except psycopg.Error:
+        raise RekeyError(f"stack {stack}: its server doesn't answer, or refuses the login that provisions") from None
+
+
+def _embedded(stack: str) -> str | None:
+    """The superuser's URL on a local stack's own server; no folder is made for a stack that isn't there."""
+    folder = CHECKOUT / ".local" / stack
+    running = postgres.running(folder) if folder.exists() and engine.embedded(stack) else None
+    return running.url() if running else None
+
+
+def _outputs(stack: str) -> dict[str, str]:
+    answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack], stack)
+    outputs = json.loads(answer.stdout) if answer.returncode == 0 else {}
+    if not {"admin_url", "auth_url"} <= outputs.keys():
+        raise RekeyError(f"stack {stack} has no outputs admin_url and auth_url yet: run `make up STACK={stack}` first")
+    return dict(outputs)
+
+
+def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATCH) -> dict[str, int]:
+    """Seal everything with the present key; how many tokens each key seals then.
+
+    :raises RekeyError: where a key is missing or wrong, or the server gave up
+    """
+    done = 0
+    try:
+        last = FIRST
+        while last is not None:
+            last, resealed = _row(connection, RESEAL, [last, batch])
+            done += resealed
+            if resealed:
+                tell(f"{done} accounts sealed anew")
+        return {key or "none": tokens for key, tokens in connection.execute(COUNT)}
+    except psycopg.Error as error:
+        raise RekeyError(f"after {done} accounts: {_reason(error)}; run again, it goes on from there") from None
+
+
+def forget(connection: Connection, key: str) -> int:
+    """Empty what a lost key has sealed; in how many accounts.
+
+    :raises RekeyError: where the server gave up
+    """
+    try:
+        return int(_row(connection, FORGET, [key])[0])
+    except psycopg.Error as error:
+        raise RekeyError(_reason(error)) from None
+
+
+def _row(connection: Connection, query: str, values: list[Any]) -> tuple[Any, ...]:
+    found = connection.execute(query.encode(), values).fetchone()
+    if found is None:
+        raise RekeyError("the server gave no answer")
+    return found
+
+
+def _reason(error: psycopg.Error) -> str:
+    # Never `str(error)`: it may repeat what was sent.
+    return " ".join((error.diag.message_primary or "the server ended the connection").split())

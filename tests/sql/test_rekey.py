@@ -1,0 +1,154 @@
+"""`python -m ops rekey` beside running sign-ins: cut off and taken up again, without its keys, after a lost key."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import psycopg
+import pytest
+
+from ops import rekey
+from tests.sql import provision
+from tests.sql.provision import ADA, Connection
+from tests.sql.test_sealed_tokens import KEYS, put_keys, ring
+
+ACCOUNTS = 60
+LINK = (
+    'insert into authjs.accounts ("userId", provider, type, "providerAccountId", access_token, refresh_token) '
+    "values (%s, 'github', 'oidc', %s, 'access', 'refresh')"
+)
+Session = Callable[..., AbstractContextManager[Connection]]
+
+
+@pytest.fixture
+def world(connection: Connection, database: Any) -> Session:
+    """A database of its own with sixty accounts under k1, where k2 seals by now; gives sessions with keys."""
+    provision.migrate_up(connection)
+    provision.apply_policies(connection)
+    provision.apply_grants(connection)
+    provision.add_people(connection)
+    put_keys(connection, "k1")
+    for number in range(ACCOUNTS):
+        connection.execute(LINK.encode(), (ADA, str(number)))
+    put_keys(connection, "k2", "k1")
+    return lambda *names: psycopg.connect(database.url, options=f"-c vpb.keys={ring(*names)}", autocommit=True)
+
+
+def opened(session: Connection) -> set[tuple[str, str]]:
+    return set(session.execute("select access_token, refresh_token from authjs.accounts").fetchall())
+
+
+def test_all_tokens_are_under_the_present_key_afterwards_and_the_old_one_can_go(world, connection):
+    said: list[str] = []
+    with world("k2", "k1") as session:
+        assert rekey.rekey(session, said.append, batch=25) == {"k2": 2 * ACCOUNTS}
+    assert said == ["25 accounts sealed anew", "50 accounts sealed anew", "60 accounts sealed anew"]
+    connection.execute("delete from private.sealing_keys where id = 'k1'")
+    with world("k2") as session:
+        assert opened(session) == {("access", "refresh")}
+        assert rekey.rekey(session, said.append) == {"k2": 2 * ACCOUNTS}, "again, there is nothing to do"
+    assert len(said) == 3
+
+
+def test_cut_off_it_says_where_it_was_and_goes_on_from_there(world, connection):
+    with world("k2", "k1") as session:
+
+        def cut_off(message: str) -> None:
+            connection.execute("select pg_terminate_backend(%s)", (session.info.backend_pid,))
+
+        with pytest.raises(rekey.RekeyError) as caught:
+            rekey.rekey(session, cut_off, batch=20)
+    assert str(caught.value).startswith("after 20 accounts: ")
+    assert str(caught.value).endswith("; run again, it goes on from there")
+    assert dict(connection.execute("select * from private.tokens_by_key()").fetchall()) == {"k1": 80, "k2": 40}
+    said: list[str] = []
+    with world("k2", "k1") as session:
+        assert rekey.rekey(session, said.append) == {"k2": 2 * ACCOUNTS}
+        assert opened(session) == {("access", "refresh")}
+    assert said == ["40 accounts sealed anew"]
+
+
+def test_accounts_come_and_go_meanwhile_with_old_and_new_rings(world, connection):
+    stop = threading.Event()
+    problems: list[str] = []
+
+    def signs_in(*names: str) -> None:
+        try:
+            with world(*names) as session:
+                number = 0
+                while not stop.is_set():
+                    number += 1
+                    session.execute(LINK.encode(), (ADA, f"{names} {number}"))
+                    session.execute(
+                        'delete from authjs.accounts where "providerAccountId" = %s', (f"{names} {number - 2}",)
+                    )
+                    if "k2" in names:
+                        problems.extend(map(str, opened(session) - {("access", "refresh")}))
+        except psycopg.Error as error:
+            problems.append(str(error))
+
+    threads = [threading.Thread(target=signs_in, args=names) for names in (["k1"], ["k1", "k2"])]
+    for thread in threads:
+        thread.start()
+    with world("k2", "k1") as session:
+        found = rekey.rekey(session, lambda message: None, batch=5)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert found.keys() == {"k2"}
+
+
+def test_without_the_old_key_it_is_one_line_and_nothing_is_changed(world, connection):
+    with world("k2") as session, pytest.raises(rekey.RekeyError) as caught:
+        rekey.rekey(session, lambda message: None)
+    assert "is sealed with key k1, which this session does not hold" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert KEYS["k2"].private[-40:] not in str(caught.value)
+    assert connection.execute("select * from private.tokens_by_key()").fetchall() == [("k1", 2 * ACCOUNTS)]
+
+
+def test_what_a_lost_key_sealed_is_given_up_and_the_key_can_go(world, connection):
+    with world("k2") as session:
+        assert rekey.forget(session, "k1") == ACCOUNTS
+        assert opened(session) == {(None, None)}
+    connection.execute("delete from private.sealing_keys where id = 'k1'")
+
+
+@pytest.fixture
+def outputs(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], None]:
+    """What `pulumi stack output` answers, for a stack without a server of its own."""
+
+    def answer(status: int, text: str) -> None:
+        done = subprocess.CompletedProcess([], status, text, "error: no stack named 'nowhere' found")
+        monkeypatch.setattr(rekey.engine, "capture", lambda *arguments: done)
+
+    monkeypatch.setattr(rekey, "_embedded", lambda stack: None)
+    return answer
+
+
+def test_a_stack_that_is_not_there_or_not_up_is_one_line(outputs):
+    expected = "stack nowhere has no outputs admin_url and auth_url yet: run `make up STACK=nowhere` first"
+    for status, text in ((1, ""), (0, "{}")):
+        outputs(status, text)
+        with pytest.raises(rekey.RekeyError) as caught:
+            rekey.session("nowhere")
+        assert str(caught.value) == expected
+
+
+def test_a_server_that_is_not_there_is_one_line_without_the_key(outputs):
+    urls = {"admin_url": "postgresql://u:pass@127.0.0.1:1/d", "auth_url": "postgresql://h/d?options=-c%20vpb.keys%3Dk1"}
+    outputs(0, json.dumps(urls))
+    for url in (None, "postgresql://u:pass@127.0.0.1:1/other", "nonsense"):
+        with pytest.raises(rekey.RekeyError) as caught:
+            rekey.session("dev", url)
+        assert str(caught.value) == "stack dev: its server doesn't answer, or refuses the login that provisions"
+
+
+def test_a_lost_key_needs_no_outputs_where_the_login_is_given(outputs, world, database):
+    outputs(1, "")
+    with rekey.session("dev", database.url, keyless=True) as session:
+        assert rekey.forget(session, "k1") == ACCOUNTS
