@@ -1,0 +1,95 @@
+"""The object store with our extensions, the functions that sign, and their TypeScript twin, compiled."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import toolchain
+from objects.names import Bucket
+from objects.signing import Store
+from tests.local.conftest import ACCESS_KEY, REGION, SECRET_KEY, MotoServer
+from toolchain import node, versions
+
+HERE = Path(__file__).resolve().parent
+VECTORS: dict[str, Any] = json.loads((HERE / "vectors.json").read_text())
+ADA = "00000000-0000-7000-8000-00000000000a"
+BOB = "00000000-0000-7000-8000-00000000000b"
+VERSION = "11111111-1111-4111-8111-111111111111"
+AUDIO = Bucket("audio", 1000, ("audio/wav", "audio/webm"))
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The folder in which the compiled twin and the Node programs find the packages of npm."""
+
+    packages: node.Packages
+    folder: Path
+
+    def run(self, program: str, given: dict[str, Any]) -> Any:
+        """What a program of this folder answers to `given`."""
+        done = subprocess.run(
+            [self.packages.node, "--no-warnings", self.folder / program],
+            input=json.dumps(given),
+            env=self.packages.environment(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout)
+
+    def call(self, calls: Sequence[dict[str, Any]], private: dict[str, Any]) -> list[dict[str, Any]]:
+        """The answers of the twin's functions to the calls, at the vectors' time."""
+        answers: list[dict[str, Any]] = self.run("twin.mjs", {**VECTORS, **private, "calls": list(calls)})
+        return answers
+
+
+@pytest.fixture(scope="session")
+def packages() -> node.Packages:
+    """The packages that the twin pins, in the cache."""
+    try:
+        return node.ensure(toolchain.context_of(), versions.TWIN)
+    except toolchain.ToolchainError as error:
+        # A developer may be on a train; what decides about a change may not.
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no TypeScript here: {error}")
+
+
+@pytest.fixture(scope="session")
+def twin(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> Twin:
+    """The twin, compiled as strictly as its own settings say."""
+    folder = tmp_path_factory.mktemp("twin") / "typescript"
+    shutil.copytree(versions.TWIN, folder)
+    for program in HERE.glob("*.mjs"):
+        shutil.copy(program, folder)
+    (folder / "node_modules").symlink_to(packages.modules)
+    compiler = [packages.node, packages.modules / "typescript" / "bin" / "tsc"]
+    done = subprocess.run(compiler, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    return Twin(packages, folder)
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
+    server = MotoServer(tmp_path_factory.mktemp("moto") / "state")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def store(moto: MotoServer) -> Store:
+    """An object bucket as the app's servers know it."""
+    made = Store(bucket="objects", region=REGION, endpoint=moto.endpoint, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    made.s3.create_bucket(Bucket=made.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    made.s3.put_bucket_versioning(Bucket=made.bucket, VersioningConfiguration={"Status": "Enabled"})
+    return made
