@@ -21,7 +21,7 @@ SCHEMAS: Grants = {
     "analytics": _usage("authenticated", "service_role"),
     "audit": {},
     "private": {},
-    "ops": _usage("monitor"),
+    "ops": _usage("monitor", "scanner"),
 }
 
 ACCOUNT = (
@@ -105,6 +105,7 @@ TABLES: Grants = {
     "analytics.performance_metrics": {"service_role": EVERYTHING},
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
+    "private.object_scans": {},
     "analytics.daily_usage": {},
     "analytics.project_totals": {},
     "storage.buckets": {"anon": ["select"], "authenticated": ["select"], "service_role": EVERYTHING},
@@ -123,6 +124,8 @@ API_FUNCTIONS = (
     "storage.allow_only_operation(text)",
     "storage.allow_any_operation(text[])",
 )
+# What row policies on storage.objects ask.
+VERDICT_FUNCTIONS = ("private.is_clean(text, text, text)",)
 # What is public can be searched by visitors; the trailing private ones are what these and the row policies call.
 VISITORS_FUNCTIONS = (
     "public.search_projects(text, integer, real, uuid)",
@@ -164,6 +167,15 @@ SERVERS_FUNCTIONS = (
     "private.take_deletions(integer)",
     "private.finish_deletions(uuid[])",
 )
+# The scanner's login has nothing else.
+SCANNERS_FUNCTIONS = (
+    "ops.take_scans(integer)",
+    "ops.retry_scan(text, text, text, bigint, interval)",
+    "ops.settle_scan(text, text, text, bigint, text, text)",
+    "private.take_scans(integer)",
+    "private.retry_scan(text, text, text, bigint, interval)",
+    "private.settle_scan(text, text, text, bigint, text, text)",
+)
 # Housekeeping: whoever provisions runs it, or a scheduler that does so as the owner.
 OWNERS_FUNCTIONS = (
     "ops.make_partitions(integer, date)",
@@ -175,6 +187,7 @@ OWNERS_FUNCTIONS = (
     "private.retire_partitions(interval)",
     "private.forget_expired()",
     "private.refresh_summaries()",
+    "private.as_uuid(text)",
 )
 # Trigger functions run without anybody's right to execute them.
 TRIGGER_FUNCTIONS = (
@@ -184,15 +197,18 @@ TRIGGER_FUNCTIONS = (
     "private.tg_collaborators__invite()",
     "private.tg_projects__stay_shared()",
     "private.tg_audio_recordings__queue_deletion()",
+    "private.tg_audio_recordings__take_verdict()",
+    "private.tg_storage_objects__queue_scan()",
     "private.tg_project_components__check_tree()",
     "storage.enforce_bucket_name_length()",
     "storage.update_updated_at_column()",
     "storage.protect_delete()",
 )
 FUNCTIONS: Grants = {
-    **{name: {role: ["execute"] for role in API} for name in (*API_FUNCTIONS, *VISITORS_FUNCTIONS)},
+    **{name: {role: ["execute"] for role in API} for name in (*API_FUNCTIONS, *VISITORS_FUNCTIONS, *VERDICT_FUNCTIONS)},
     **{name: {role: ["execute"] for role in ("authenticated", "service_role")} for name in PEOPLES_FUNCTIONS},
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
+    **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},
     **{name: {} for name in (*OWNERS_FUNCTIONS, *TRIGGER_FUNCTIONS)},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
 }

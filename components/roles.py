@@ -44,6 +44,7 @@ ROLES = {
     ),
     "app_owner": RoleSpec("owner of every object of the app; nobody logs in as it"),
     "authjs": RoleSpec("login of Auth.js' adapters", login=True, settings={"search_path": "authjs"}),
+    "scanner": RoleSpec("login of the virus scanner; takes and settles scans, reads no table", login=True),
     "monitor": RoleSpec("login of monitoring; reads statistics, no rows", login=True, member_of=("pg_monitor",)),
 }
 

@@ -120,6 +120,14 @@ def sign(words: Annotated[list[str] | None, typer.Argument(help="upload, downloa
     signing.app(words or ["--help"], prog_name="python -m ops sign")
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def scan(words: Annotated[list[str] | None, typer.Argument(help="--once or --watch")] = None) -> None:
+    """Scan uploads for viruses and for false types; see `scan --help`."""
+    from ops import scan as scanning
+
+    raise typer.Exit(scanning.main(words or []))
+
+
 def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:

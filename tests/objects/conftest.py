@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import toolchain
 from objects.names import Bucket
 from objects.signing import Store
 from tests.local.conftest import ACCESS_KEY, REGION, SECRET_KEY, MotoServer
+from tests.sql import provision
 from toolchain import node, versions
 
 HERE = Path(__file__).resolve().parent
@@ -93,3 +95,43 @@ def store(moto: MotoServer) -> Store:
     made.s3.create_bucket(Bucket=made.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     made.s3.put_bucket_versioning(Bucket=made.bucket, VersioningConfiguration={"Status": "Enabled"})
     return made
+
+
+@dataclass(frozen=True)
+class World:
+    """A database with the complete SQL, rows committed, and the login of the scanner."""
+
+    url: str
+    scanner_url: str
+
+    def run(self, statement: str, *given: Any) -> list[tuple[Any, ...]]:
+        """As the superuser; the rows, if there are any."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            done = connection.execute(statement.encode(), given or None)
+            return done.fetchall() if done.description else []
+
+
+@pytest.fixture(scope="session")
+def complete(cluster: Any) -> Iterator[World]:
+    name, password = f"objects_{os.getpid()}", "made-up"
+    database = cluster.create(name, "template0")
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        provision.prepare(connection)
+        provision.migrate_up(connection)
+        provision.apply_policies(connection)
+        provision.apply_grants(connection)
+        connection.execute(f"alter role scanner password '{password}'".encode())
+        connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('avatars', 'avatars')")
+        provision.add_people(connection)
+    yield World(database.url, f"postgresql://scanner:{password}@{database.host}:{database.port}/{name}")
+    cluster.drop(name)
+
+
+@pytest.fixture
+def world(complete: World) -> Iterator[World]:
+    """The same, with no object and no recording from another test."""
+    yield complete
+    complete.run("delete from public.audio_recordings")
+    complete.run("begin; set local storage.allow_delete_query = 'true'; delete from storage.objects; commit")
+    complete.run("delete from private.object_scans")
+    complete.run("delete from analytics.user_activity")

@@ -27,6 +27,7 @@ ROLES = {
     "authenticator": "login noinherit",
     "supabase_storage_admin": "login noinherit",
     "authjs": "login",
+    "scanner": "login",
     "monitor": "login",
 }
 MEMBERS = {

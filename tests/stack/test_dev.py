@@ -22,6 +22,7 @@ OUTPUTS = {
     "api_url",
     "auth_url",
     "monitor_url",
+    "scanner_url",
     "storage_buckets",
     "object_bucket",
     "s3_endpoint",
