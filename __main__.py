@@ -71,12 +71,8 @@ everything = after(roles, structure, access, storage, realtime)
 Snapshot("snapshot", SnapshotArgs(published=published, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
-for output, role in (
-    ("api_url", "authenticator"),
-    ("auth_url", "authjs"),
-    ("monitor_url", "monitor"),
-    ("scanner_url", "scanner"),
-):
+logins = {"api_url": "authenticator", "auth_url": "authjs", "monitor_url": "monitor", "scanner_url": "scanner"}
+for output, role in logins.items():
     pulumi.export(output, server.connection(role, roles.passwords[role]))
 pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
 pulumi.export("object_bucket", storage.object_bucket)

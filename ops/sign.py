@@ -25,7 +25,9 @@ BucketId = Annotated[str, typer.Argument(metavar="BUCKET", help="a storage bucke
 Name = Annotated[str, typer.Argument(metavar="NAME", help="the object, <user id>/…")]
 
 LATEST = """
-select version from storage.objects where bucket_id = %s and name = %s
+select o.version, coalesce(s.status, 'pending')
+from storage.objects as o left join private.object_scans as s using (bucket_id, name, version)
+where o.bucket_id = %s and o.name = %s
 """
 
 
@@ -52,13 +54,14 @@ def download(
     version: Annotated[str | None, typer.Option(help="another version than the row of storage.objects has")] = None,
     seconds: Annotated[int, typer.Option(help="how long it is good for, up to an hour")] = DOWNLOAD_SECONDS,
     filename: Annotated[str | None, typer.Option(help="a browser saves it under this name")] = None,
+    unscanned: Annotated[bool, typer.Option("--unscanned", help="also what wasn't found clean")] = False,
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
     """An address that reads this object, whole or in ranges."""
     check_name(name)
     environment = Environment.of(stack)
-    found = version or _latest(environment.admin_url, bucket, name)
+    found = version or _latest(environment.admin_url, bucket, name, unscanned)
     url = sign_download(environment.store, bucket, name, found, seconds=seconds, filename=filename)
     _print(url, as_json, bucket=bucket, name=name, version=found)
 
@@ -79,7 +82,7 @@ def cdn(
     _print(sign_cdn(url, key_id, pem, datetime.now(UTC) + timedelta(seconds=seconds)), as_json)
 
 
-def _latest(url: str, bucket: str, name: str) -> str:
+def _latest(url: str, bucket: str, name: str, unscanned: bool) -> str:
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
             row = connection.execute(LATEST, (bucket, name)).fetchone()
@@ -87,6 +90,8 @@ def _latest(url: str, bucket: str, name: str) -> str:
         raise ObjectError(f"database: {' '.join(str(error).split())}") from None
     if row is None or row[0] is None:
         raise ObjectError(f"object {bucket}/{name}: has no row in storage.objects; name its --version")
+    if row[1] != "clean" and not unscanned:
+        raise ObjectError(f"object {bucket}/{name}: the virus scan says {row[1]}; --unscanned signs it all the same")
     return str(row[0])
 
 

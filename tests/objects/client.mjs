@@ -40,12 +40,23 @@ const short = await sign({ seconds: 1 })
 const sent = await send(upload)
 const head = await s3.send(new HeadObjectCommand({ Bucket: store.bucket, Key: upload.key }))
 
+const early = { ...upload }
+const done = await twin.finishUpload(store, "audio", upload.name, upload.version)
+upload.version = done.version
+const again = await send(early, Buffer.from("something else"))
+const nothing = await twin.finishUpload(store, "audio", upload.name, done.version.replace(/^.{8}/, "00000000")).catch(
+  (error) => error.message,
+)
+const kept = await s3.send(
+  new HeadObjectCommand({ Bucket: store.bucket, Key: early.key.replace(early.version, done.version) }),
+)
+
 const url = await twin.signDownload(store, "audio", upload.name, upload.version)
 const middle = Math.floor(sound.length / 2)
 const range = await fetch(url, { headers: { Range: `bytes=${middle}-${middle + 99}` } })
 const piece = Buffer.from(await range.arrayBuffer())
 const beyond = await fetch(url, { headers: { Range: `bytes=${sound.length}-` } })
-const streamed = await s3.send(new GetObjectCommand({ Bucket: store.bucket, Key: upload.key, Range: "bytes=-100" }))
+const streamed = await s3.send(new GetObjectCommand({ Bucket: store.bucket, Key: upload.key.replace(early.version, done.version), Range: "bytes=-100" }))
 const tail = Buffer.from(await streamed.Body.transformToByteArray())
 const altered = await fetch(url.replace("X-Amz-Expires=900", "X-Amz-Expires=901"))
 await new Promise((resolve) => setTimeout(resolve, 2100))
@@ -55,6 +66,8 @@ console.log(
   JSON.stringify({
     refused,
     sent,
+    finished: [done.metadata.size, done.metadata.mimetype, done.metadata.eTag === kept.ETag, again[0], kept.ContentLength],
+    nothing: nothing.replace(done.version.slice(8), ""),
     stored: [head.ContentType, head.ContentLength],
     range: [range.status, range.headers.get("content-range"), piece.equals(sound.subarray(middle, middle + 100))],
     beyond: beyond.status,

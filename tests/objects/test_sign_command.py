@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import requests
 
@@ -14,7 +13,8 @@ from objects.signing import Store
 from ops import __main__ as ops
 from ops.environment import Environment
 from tests.objects import sound
-from tests.objects.conftest import ADA, VERSION
+from tests.objects.conftest import ADA, VERSION, World
+from tests.objects.test_scan_queue import STORE
 
 BUCKETS = {"audio": {"public": False, "file_size_limit": 100_000, "allowed_mime_types": ["audio/wav"]}}
 
@@ -61,15 +61,18 @@ def test_as_json_it_is_what_the_function_answers(
     assert answer.status_code == 204
 
 
-def test_a_download_takes_the_version_of_the_row(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], database: Any
+def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], world: World
 ) -> None:
-    environment["admin_url"] = database.url
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        connection.execute("create schema storage")
-        connection.execute("create table storage.objects (bucket_id text, name text, version text)")
-        connection.execute("insert into storage.objects values ('audio', %s, %s)", (f"{ADA}/a.wav", VERSION))
-    status, said, _ = run(capsys, monkeypatch, "download", "audio", f"{ADA}/a.wav", "--json")
+    environment["admin_url"] = world.url
+    world.run(STORE, "audio", f"{ADA}/a.wav", ADA, VERSION, "{}")
+    words = ("download", "audio", f"{ADA}/a.wav", "--json")
+    status, said, error = run(capsys, monkeypatch, *words)
+    assert (status, said) == (1, "")
+    assert error == f"error: object audio/{ADA}/a.wav: the virus scan says pending; --unscanned signs it all the same\n"
+    assert run(capsys, monkeypatch, *words, "--unscanned")[0] == 0
+    world.run("update private.object_scans set status = 'clean', scanned_at = now()")
+    status, said, _ = run(capsys, monkeypatch, *words)
     assert (status, json.loads(said)["version"]) == (0, VERSION)
     assert f"/{VERSION}?" in json.loads(said)["url"]
     status, said, error = run(capsys, monkeypatch, "download", "audio", f"{ADA}/b.wav")

@@ -10,7 +10,9 @@ import pytest
 import requests
 from botocore.exceptions import ClientError
 
+from objects.names import ObjectError
 from objects.signing import Store, Upload, sign_upload
+from objects.uploads import finish_upload
 from tests.local.conftest import ACCESS_KEY
 from tests.objects.conftest import ADA, AUDIO, BOB
 
@@ -77,6 +79,25 @@ def test_what_the_form_does_not_allow_is_refused(store: Store, what: str) -> Non
     assert not code or answer[1] == code
     assert not is_there(store, upload.key), "nothing arrived"
     assert send(upload)[0] == 204, "the same form, unchanged, is good"
+
+
+def test_what_was_taken_over_the_form_cannot_replace(store: Store) -> None:
+    upload = form(store)
+    send(upload)
+    done = finish_upload(store, "audio", upload.name, upload.version)
+    final = upload.key.replace(upload.version, done.version)
+    assert (done.size, done.metadata["mimetype"], is_there(store, upload.key)) == (len(SOUND), "audio/wav", False)
+    assert send(upload, b"x")[0] == 204, "until it expires the form is good"
+    assert store.s3.get_object(Bucket=store.bucket, Key=final)["Body"].read() == SOUND
+    assert store.s3.head_object(Bucket=store.bucket, Key=final)["ETag"] == done.etag
+
+
+def test_what_was_not_uploaded_cannot_be_taken_over(store: Store) -> None:
+    upload = form(store)
+    with pytest.raises(ObjectError) as caught:
+        finish_upload(store, "audio", upload.name, upload.version)
+    wanted = f'object "audio/{ADA}/a.wav": nothing was uploaded as version {upload.version}'
+    assert str(caught.value) == wanted
 
 
 def test_an_expired_form_is_refused(store: Store) -> None:
