@@ -1,5 +1,5 @@
 -- 0017 object_scans: what the scanner found in each stored file, in every bucket; who isn't its owner waits for clean.
--- Lock: share row exclusive on storage.objects while its rows are read once. Duration: a second per 200,000 objects.
+-- Lock: share row exclusive on storage.objects while its rows are read once. Duration: a second per 100,000 objects.
 -- Down: loses every verdict, and what was found harmful; should it come back, every file is scanned again.
 
 -- Steps run with row_security off, so that moving data fails loudly; the server tries the bodies of functions under

@@ -10,8 +10,8 @@ from objects.content import START, kind, mismatch
 from tests.objects import sound
 
 
-def box(brand: bytes) -> bytes:
-    body = brand + bytes(4) + b"mp42isom"
+def box(brand: bytes, fits: bytes = b"mp42isom") -> bytes:
+    body = brand + bytes(4) + fits
     return struct.pack(">I4s", 8 + len(body), b"ftyp") + body + struct.pack(">I4s", 8, b"moov")
 
 
@@ -28,7 +28,7 @@ FILES = {
     "mp3 of mpeg 2": b"\xff\xf3\x44\xc4" + bytes(400),
     "m4a": box(b"M4A "),
     "mp4": box(b"isom"),
-    "mp4 fragment": box(b"iso5"),
+    "mp4 fragment": box(b"iso5", b"iso5dash"),
     "webm": ebml(b"webm"),
     "matroska": ebml(b"matroska"),
     "flac": b"fLaC\0\0\0\x22" + bytes(34),
