@@ -22,7 +22,7 @@ SCHEMAS: Grants = {
     "analytics": _usage("authenticated", "service_role"),
     "audit": _usage("authenticated"),
     "private": {},
-    "ops": _usage("monitor"),
+    "ops": _usage("monitor", "scanner"),
 }
 
 # Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
@@ -31,7 +31,7 @@ DATABASE = {
     "app_owner": ["temporary"],
     **{
         role: ["connect"]
-        for role in ("authenticator", "supabase_storage_admin", "authjs", "monitor", "migrator", "backup")
+        for role in ("authenticator", "supabase_storage_admin", "authjs", "monitor", "migrator", "backup", "scanner")
     },
 }
 
@@ -124,6 +124,7 @@ TABLES: Grants = {
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
     "private.sealing_keys": {},
+    "private.object_scans": {},
     "analytics.daily_usage": {},
     "analytics.project_totals": {},
     "analytics.usage_overview": {},
@@ -147,6 +148,8 @@ API_FUNCTIONS = (
     "storage.allow_only_operation(text)",
     "storage.allow_any_operation(text[])",
 )
+# What row policies on storage.objects ask.
+VERDICT_FUNCTIONS = ("private.is_clean(text, text, text)",)
 # What is public can be searched by visitors; the trailing private ones are what these and the row policies call.
 VISITORS_FUNCTIONS = (
     "public.search_projects(text, integer, real, uuid)",
@@ -194,6 +197,15 @@ SERVERS_FUNCTIONS = (
     "private.take_deletions(integer)",
     "private.finish_deletions(uuid[])",
 )
+# The scanner's login has nothing else.
+SCANNERS_FUNCTIONS = (
+    "ops.take_scans(integer)",
+    "ops.retry_scan(text, text, text, bigint, interval)",
+    "ops.settle_scan(text, text, text, bigint, text, text)",
+    "private.take_scans(integer)",
+    "private.retry_scan(text, text, text, bigint, interval)",
+    "private.settle_scan(text, text, text, bigint, text, text)",
+)
 # Housekeeping: whoever provisions runs it, or a scheduler that does so as the owner.
 OWNERS_FUNCTIONS = (
     "ops.make_partitions(integer, date)",
@@ -222,6 +234,7 @@ OWNERS_FUNCTIONS = (
     "private.resealed(uuid, text, text, text)",
     "private.sealed(uuid, text, text)",
     "private.forget_sealed(text)",
+    "private.as_uuid(text)",
 )
 # What row policies asked before step project_parts: a database in use keeps them until its policies are the new ones.
 FORMER_FUNCTIONS = (
@@ -241,6 +254,8 @@ TRIGGER_FUNCTIONS = (
     "private.tg_accounts__insert()",
     "private.tg_sealing_keys__keep_used()",
     "private.tg_audio_recordings__queue_deletion()",
+    "private.tg_audio_recordings__take_verdict()",
+    "private.tg_storage_objects__queue_scan()",
     "private.tg_project_components__check_tree()",
     "private.tg__append_only()",
     "private.tg_audit_retired__audit()",
@@ -258,10 +273,11 @@ TRIGGER_FUNCTIONS = (
     "storage.protect_delete()",
 )
 FUNCTIONS: Grants = {
-    **{name: {role: ["execute"] for role in API} for name in (*API_FUNCTIONS, *VISITORS_FUNCTIONS)},
+    **{name: {role: ["execute"] for role in API} for name in (*API_FUNCTIONS, *VISITORS_FUNCTIONS, *VERDICT_FUNCTIONS)},
     **{name: {role: ["execute"] for role in ("authenticated", "service_role")} for name in PEOPLES_FUNCTIONS},
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
     **{name: {} for name in (*OWNERS_FUNCTIONS, *FORMER_FUNCTIONS, *TRIGGER_FUNCTIONS)},
+    **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
     # The view authjs.accounts asks it; it opens nothing without the session's keys.
     "private.unsealed(uuid, text, text)": {"authjs": ["execute"]},

@@ -61,6 +61,12 @@ ROLES = {
             "idle_in_transaction_session_timeout": "1min",
         },
     ),
+    "scanner": RoleSpec(
+        "login of the virus scanner; takes and settles scans, reads no table",
+        login=True,
+        limit=10,
+        settings={"statement_timeout": "15s", "lock_timeout": "5s"},
+    ),
     "monitor": RoleSpec(
         "login of monitoring; reads statistics, no rows",
         login=True,
@@ -84,4 +90,5 @@ URLS = {
     "monitor_url": "monitor",
     "migrator_url": "migrator",
     "backup_url": "backup",
+    "scanner_url": "scanner",
 }

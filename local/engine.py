@@ -53,6 +53,11 @@ def target(stack: str) -> str:
     return str(_configuration(stack).get("database:target", "local"))
 
 
+def region(stack: str) -> str:
+    """The setting `database:region` of a stack, as its file says."""
+    return str(_configuration(stack).get("database:region", "us-east-1"))
+
+
 def embedded(stack: str) -> bool:
     """Whether the stack lives on the embedded PostgreSQL rather than on a server that it names."""
     return not _configuration(stack).get("database:url")

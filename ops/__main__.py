@@ -12,6 +12,7 @@ from rich.console import Console
 from local import engine, services
 from local.paths import CHECKOUT
 from local.postgres import ServerError
+from objects.names import ObjectError
 from ops import drift as drift_report
 from ops.scratch import ScratchError
 from plugin.errors import PluginError
@@ -170,11 +171,40 @@ def migrate(words: Annotated[list[str] | None, typer.Argument(help="up, status, 
     raise typer.Exit(without_engine.main(words or ["--help"]))
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def sign(words: Annotated[list[str] | None, typer.Argument(help="upload, download or cdn")] = None) -> None:
+    """Sign URLs of objects: upload, download, cdn; see `sign --help`."""
+    # AWS' library takes half a second to load; the other commands don't need it.
+    from ops import sign as signing
+
+    signing.app(words or ["--help"], prog_name="python -m ops sign")
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def scan(words: Annotated[list[str] | None, typer.Argument(help="--once or --watch")] = None) -> None:
+    """Scan uploads for viruses and for false types; see `scan --help`."""
+    from ops import scan as scanning
+
+    raise typer.Exit(scanning.main(words or []))
+
+
+# What a command says of itself in one line.
+KNOWN = (
+    engine.EngineError,
+    ServerError,
+    ScratchError,
+    drift_report.DriftError,
+    ObjectError,
+    PluginError,
+    SqlFileError,
+)
+
+
 def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:
         app()
-    except (engine.EngineError, ServerError, ScratchError, drift_report.DriftError, PluginError, SqlFileError) as error:
+    except KNOWN as error:
         console.print(f"error: {error}", soft_wrap=True, markup=False)
         sys.exit(1)
 

@@ -460,6 +460,114 @@ ALTER FUNCTION ops.retire_partitions(keep interval, keep_audit interval) OWNER T
 
 COMMENT ON FUNCTION ops.retire_partitions(keep interval, keep_audit interval) IS 'Drops months that ended longer ago than that, of the audit trail by the second; which ones.';
 
+CREATE FUNCTION private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with again as (
+        update private.object_scans as s set due_at = now() + wait
+        where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+            and s.attempts = attempt and s.status = 'pending'
+        returning 1
+    )
+    select exists (select 1 from again)
+$$;
+
+ALTER FUNCTION private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) IS 'A scan that failed is due again later.';
+
+CREATE FUNCTION ops.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.retry_scan(bucket, object, object_version, attempt, wait);
+
+ALTER FUNCTION ops.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) IS 'For the scanner: later, this failed.';
+
+CREATE FUNCTION private.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    uploader text;
+    project uuid;
+begin
+    update private.object_scans as s set status = verdict, found = reason, scanned_at = now()
+    where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+        and s.attempts = attempt and s.status = 'pending'
+    returning s.owner_id into uploader;
+    -- Settled by another scanner meanwhile, or overwritten.
+    if not found then
+        return false;
+    end if;
+    -- To whoever waits for the recording, a file that isn't what it says is one that can't be used.
+    update public.audio_recordings as r
+    set scan_status = replace(verdict, 'refused', 'failed'), scanned_at = now()
+    where r.bucket_id = bucket and r.object_path = object
+    returning r.project_id into project;
+    -- Compared as text: an uploader need not be a person of ours.
+    if verdict <> 'clean' then
+        insert into analytics.user_activity (user_id, project_id, action, details)
+        select u.id, project, 'storage.' || verdict,
+            jsonb_build_object('bucket', bucket, 'name', object, 'found', reason)
+        from public.users as u where u.id = private.as_uuid(uploader);
+    end if;
+    return true;
+end
+$$;
+
+ALTER FUNCTION private.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) IS 'Notes a verdict; tells the owner.';
+
+CREATE FUNCTION ops.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.settle_scan(bucket, object, object_version, attempt, verdict, reason);
+
+ALTER FUNCTION ops.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) IS 'For the scanner: the verdict on a file.';
+
+CREATE FUNCTION private.take_scans(count integer) RETURNS TABLE(bucket_id text, name text, version text, mime_type text, attempt bigint)
+    LANGUAGE sql SECURITY DEFINER ROWS 10
+    SET search_path TO ''
+    AS $$
+    update private.object_scans as s set due_at = now() + interval '10 minutes', attempts = s.attempts + 1
+    from (
+        select w.bucket_id, w.name, w.version from private.object_scans as w
+        where w.status = 'pending' and w.due_at <= now()
+        order by w.due_at
+        limit least(count, 100)
+        for update skip locked
+    ) as taken
+    where (s.bucket_id, s.name, s.version) = (taken.bucket_id, taken.name, taken.version)
+    returning s.bucket_id, s.name, s.version, s.mime_type, s.attempts
+$$;
+
+ALTER FUNCTION private.take_scans(count integer) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.take_scans(count integer) IS 'Takes the next files; others skip them for 10 minutes.';
+
+CREATE FUNCTION ops.take_scans(count integer) RETURNS TABLE(bucket_id text, name text, version text, mime_type text, attempt bigint)
+    LANGUAGE sql
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT t.bucket_id,
+     t.name,
+     t.version,
+     t.mime_type,
+     t.attempt
+    FROM private.take_scans(take_scans.count) t(bucket_id, name, version, mime_type, attempt);
+
+END;
+
+ALTER FUNCTION ops.take_scans(count integer) OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.take_scans(count integer) IS 'For the scanner: the next files, each with the number of the attempt.';
+
 CREATE FUNCTION private.accept_invitation(invitation uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -505,6 +613,15 @@ $$;
 ALTER FUNCTION private.acts_as_super_admin() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.acts_as_super_admin() IS 'Whether the session acts as a super administrator.';
+
+CREATE FUNCTION private.as_uuid(value text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN CASE WHEN (value ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'::text) THEN (value)::uuid ELSE NULL::uuid END;
+
+ALTER FUNCTION private.as_uuid(value text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.as_uuid(value text) IS 'The uuid that a text is, null if it is none.';
 
 CREATE TABLE audit.log (
     lane bigint NOT NULL,
@@ -1021,6 +1138,20 @@ END;
 ALTER FUNCTION private.forget_sealed(lost text) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.forget_sealed(lost text) IS 'Empties what is sealed with a lost key; how many accounts.';
+
+CREATE FUNCTION private.is_clean(bucket text, object text, object_version text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select exists (
+        select 1 from private.object_scans as s
+        where (s.bucket_id, s.name, s.version) = (bucket, object, object_version) and s.status = 'clean'
+    )
+$$;
+
+ALTER FUNCTION private.is_clean(bucket text, object text, object_version text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.is_clean(bucket text, object text, object_version text) IS 'Whether this version of an object was scanned clean.';
 
 CREATE FUNCTION private.is_super_admin() RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -1634,6 +1765,34 @@ ALTER FUNCTION private.tg_audio_recordings__queue_deletion() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg_audio_recordings__queue_deletion() IS 'Trigger, after delete: the file is to go too.';
 
+CREATE FUNCTION private.tg_audio_recordings__take_verdict() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    verdict record;
+begin
+    select s.status, s.scanned_at into verdict
+    from private.object_scans as s
+    where s.bucket_id = NEW.bucket_id and s.name = NEW.object_path
+    order by s.queued_at desc
+    limit 1
+    for share;
+    if found then
+        NEW.scan_status = replace(verdict.status, 'refused', 'failed');
+        NEW.scanned_at = verdict.scanned_at;
+    elsif TG_OP = 'UPDATE' then
+        NEW.scan_status = 'pending';
+        NEW.scanned_at = null;
+    end if;
+    return NEW;
+end
+$$;
+
+ALTER FUNCTION private.tg_audio_recordings__take_verdict() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_audio_recordings__take_verdict() IS 'Trigger: what is known of its file.';
+
 CREATE FUNCTION private.tg_audit_retired__audit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2199,6 +2358,35 @@ $$;
 ALTER FUNCTION private.tg_storage_buckets__audit() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg_storage_buckets__audit() IS 'Trigger, after any write: records storage.buckets in the audit log.';
+
+CREATE FUNCTION private.tg_storage_objects__queue_scan() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    -- What an overwrite, a move or a delete leaves behind; what was found harmful stays on record.
+    if TG_OP <> 'INSERT' then
+        delete from private.object_scans as s
+        where (s.bucket_id, s.name, s.version) = (OLD.bucket_id, OLD.name, OLD.version)
+            and s.status not in ('infected', 'refused');
+    end if;
+    if TG_OP <> 'DELETE' and (NEW.bucket_id, NEW.name, NEW.version) is not null then
+        insert into private.object_scans (bucket_id, name, version, owner_id, mime_type)
+        values (
+            NEW.bucket_id, NEW.name, NEW.version, coalesce(NEW.owner_id, NEW.owner::text), NEW.metadata ->> 'mimetype'
+        )
+        on conflict on constraint object_scans_pkey do nothing;
+        -- The recording is of another file now.
+        update public.audio_recordings as r set scan_status = 'pending', scanned_at = null
+        where (r.bucket_id, r.object_path) = (NEW.bucket_id, NEW.name) and r.scan_status <> 'pending';
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION private.tg_storage_objects__queue_scan() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_storage_objects__queue_scan() IS 'Trigger: a stored file is to be scanned.';
 
 CREATE FUNCTION private.tg_users__create_profile() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3703,6 +3891,51 @@ ALTER VIEW authjs.verification_tokens OWNER TO app_owner;
 
 COMMENT ON VIEW authjs.verification_tokens IS 'next_auth.verification_tokens by its own name, on the same search path.';
 
+CREATE TABLE private.object_scans (
+    bucket_id text NOT NULL,
+    name text NOT NULL,
+    version text NOT NULL,
+    owner_id text,
+    mime_type text,
+    status text DEFAULT 'pending'::text NOT NULL,
+    found text,
+    attempts bigint DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    queued_at timestamp with time zone DEFAULT now() NOT NULL,
+    scanned_at timestamp with time zone,
+    CONSTRAINT object_scans_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT object_scans_scanned_at_check CHECK (((status = 'pending'::text) = (scanned_at IS NULL))),
+    CONSTRAINT object_scans_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'clean'::text, 'infected'::text, 'refused'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY private.object_scans FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE private.object_scans OWNER TO app_owner;
+
+COMMENT ON TABLE private.object_scans IS 'What the scanner found in each version of each stored file.';
+
+COMMENT ON COLUMN private.object_scans.bucket_id IS 'The storage bucket.';
+
+COMMENT ON COLUMN private.object_scans.name IS 'The object in it.';
+
+COMMENT ON COLUMN private.object_scans.version IS 'Which file, as storage.objects has it.';
+
+COMMENT ON COLUMN private.object_scans.owner_id IS 'Who uploaded it, null if nobody says; is told of bad news.';
+
+COMMENT ON COLUMN private.object_scans.mime_type IS 'What it was declared to be, null if nothing was.';
+
+COMMENT ON COLUMN private.object_scans.status IS 'pending, clean, infected, refused (not what it says) or failed.';
+
+COMMENT ON COLUMN private.object_scans.found IS 'Why it isn''t clean: a signature, the real type, a reason.';
+
+COMMENT ON COLUMN private.object_scans.attempts IS 'How often a scanner took it; what it settles must name this.';
+
+COMMENT ON COLUMN private.object_scans.due_at IS 'When the next scanner may take it.';
+
+COMMENT ON COLUMN private.object_scans.queued_at IS 'When it was stored.';
+
+COMMENT ON COLUMN private.object_scans.scanned_at IS 'When the scanner was done, null while pending.';
+
 CREATE TABLE private.sealing_keys (
     id text NOT NULL,
     "position" bigint NOT NULL,
@@ -3932,6 +4165,9 @@ ALTER TABLE ONLY next_auth.verification_tokens
 ALTER TABLE ONLY private.deletion_queue
     ADD CONSTRAINT deletion_queue_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY private.object_scans
+    ADD CONSTRAINT object_scans_pkey PRIMARY KEY (bucket_id, name, version);
+
 ALTER TABLE ONLY private.sealing_keys
     ADD CONSTRAINT sealing_keys_pkey PRIMARY KEY (id);
 
@@ -4015,6 +4251,8 @@ CREATE INDEX sessions_user_id_idx ON next_auth.sessions USING btree ("userId");
 CREATE INDEX verification_tokens_expires_idx ON next_auth.verification_tokens USING btree (expires);
 
 CREATE INDEX deletion_queue_taken_at_id_idx ON private.deletion_queue USING btree (taken_at NULLS FIRST, id);
+
+CREATE INDEX object_scans_due_at_idx ON private.object_scans USING btree (due_at) WHERE (status = 'pending'::text);
 
 CREATE INDEX audio_recordings_created_at_id_idx ON public.audio_recordings USING btree (created_at, id) WHERE (scan_status = 'pending'::text);
 
@@ -4162,6 +4400,8 @@ ALTER TABLE next_auth.users ENABLE ALWAYS TRIGGER _900_audit_update;
 
 CREATE TRIGGER _100_keep_used BEFORE DELETE ON private.sealing_keys FOR EACH ROW EXECUTE FUNCTION private.tg_sealing_keys__keep_used();
 
+CREATE TRIGGER _050_take_verdict BEFORE INSERT OR UPDATE OF bucket_id, object_path ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg_audio_recordings__take_verdict();
+
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.collaborators FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
@@ -4281,6 +4521,10 @@ ALTER TABLE public.prompt_generations ENABLE ALWAYS TRIGGER _900_audit_update;
 CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.users REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_users__audit();
 
 ALTER TABLE public.users ENABLE ALWAYS TRIGGER _900_audit_update;
+
+CREATE TRIGGER _300_queue_scan AFTER INSERT OR DELETE ON storage.objects FOR EACH ROW EXECUTE FUNCTION private.tg_storage_objects__queue_scan();
+
+CREATE TRIGGER _310_queue_rescan AFTER UPDATE OF bucket_id, name, version, metadata ON storage.objects FOR EACH ROW WHEN (((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.version IS DISTINCT FROM new.version)) OR ((old.metadata ->> 'mimetype'::text) IS DISTINCT FROM (new.metadata ->> 'mimetype'::text)))) EXECUTE FUNCTION private.tg_storage_objects__queue_scan();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON storage.buckets REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_buckets__audit();
 
@@ -4414,6 +4658,10 @@ ALTER TABLE analytics.user_activity_default ENABLE ROW LEVEL SECURITY;
 CREATE POLICY user_activity_delete_definer ON analytics.user_activity FOR DELETE TO app_owner USING (true);
 
 COMMENT ON POLICY user_activity_delete_definer ON analytics.user_activity IS 'The owner role deletes what a person did when they go.';
+
+CREATE POLICY user_activity_insert_definer ON analytics.user_activity FOR INSERT TO app_owner WITH CHECK (true);
+
+COMMENT ON POLICY user_activity_insert_definer ON analytics.user_activity IS 'The owner role tells people what the scanner found in their files.';
 
 CREATE POLICY user_activity_select_definer ON analytics.user_activity FOR SELECT TO app_owner USING (true);
 
@@ -4585,6 +4833,24 @@ CREATE POLICY deletion_queue_update_definer ON private.deletion_queue FOR UPDATE
 
 COMMENT ON POLICY deletion_queue_update_definer ON private.deletion_queue IS 'The owner role notes who took what.';
 
+ALTER TABLE private.object_scans ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY object_scans_delete_definer ON private.object_scans FOR DELETE TO app_owner USING (true);
+
+COMMENT ON POLICY object_scans_delete_definer ON private.object_scans IS 'The owner role strikes off what is stored no more.';
+
+CREATE POLICY object_scans_insert_definer ON private.object_scans FOR INSERT TO app_owner WITH CHECK (true);
+
+COMMENT ON POLICY object_scans_insert_definer ON private.object_scans IS 'The owner role queues what was stored.';
+
+CREATE POLICY object_scans_select_definer ON private.object_scans FOR SELECT TO app_owner USING (true);
+
+COMMENT ON POLICY object_scans_select_definer ON private.object_scans IS 'The owner role reads what waits, and what was found.';
+
+CREATE POLICY object_scans_update_definer ON private.object_scans FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY object_scans_update_definer ON private.object_scans IS 'The owner role notes who took what, and what was found.';
+
 ALTER TABLE private.sealing_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY sealing_keys_delete_definer ON private.sealing_keys FOR DELETE TO app_owner USING (true);
@@ -4624,6 +4890,10 @@ COMMENT ON POLICY audio_recordings_select_definer ON public.audio_recordings IS 
 CREATE POLICY audio_recordings_select_member ON public.audio_recordings FOR SELECT TO authenticated USING (((((uuid_hash(project_id) & 7) = 0) AND (project_id = ANY (( SELECT private.my_projects(0) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 1) AND (project_id = ANY (( SELECT private.my_projects(1) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 2) AND (project_id = ANY (( SELECT private.my_projects(2) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 3) AND (project_id = ANY (( SELECT private.my_projects(3) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 4) AND (project_id = ANY (( SELECT private.my_projects(4) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 5) AND (project_id = ANY (( SELECT private.my_projects(5) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 6) AND (project_id = ANY (( SELECT private.my_projects(6) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 7) AND (project_id = ANY (( SELECT private.my_projects(7) AS my_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
 COMMENT ON POLICY audio_recordings_select_member ON public.audio_recordings IS 'A person reads the recordings of their own projects and of those they have accepted to work in.';
+
+CREATE POLICY audio_recordings_update_definer ON public.audio_recordings FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY audio_recordings_update_definer ON public.audio_recordings IS 'The owner role notes what the scanner found.';
 
 CREATE POLICY audio_recordings_update_editor ON public.audio_recordings FOR UPDATE TO authenticated USING (private.may_edit(project_id)) WITH CHECK (private.may_edit(project_id));
 

@@ -9,7 +9,12 @@ OWN = ("venv-*", "engine-*", "node-*", "packages-*", "tmp/*")
 
 def clean(context: Context) -> dict[str, int]:
     """The removed folders with their sizes; a folder that another process makes right now stays."""
-    keep = {environment.name(), *engine.current_names(context), *node.names(versions.CLIENTS)}
+    keep = {
+        environment.name(),
+        *engine.current_names(context),
+        *node.names(versions.CLIENTS),
+        *node.names(versions.TWIN),
+    }
     removed = {}
     for pattern in OWN:
         for folder in sorted(context.cache.root.glob(pattern)):

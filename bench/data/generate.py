@@ -191,6 +191,11 @@ STATEMENTS: dict[str, str] = {
         insert into private.deletion_queue (bucket_id, object_path, taken_at)
         select 'audio', 'gone/' || n, case when n % 3 > 0 then now() end from generate_series(1, {projects} / 5) as n
     """,
+    "object_scans": """
+        insert into private.object_scans (bucket_id, name, version, status, scanned_at, mime_type)
+        select bucket_id, object_path, md5(object_path), scan_status, scanned_at, mime_type
+        from public.audio_recordings
+    """,
 }
 # The triggers of the audit log fire in any case. They record the people, so that the log has rows too, but not these.
 UNRECORDED = ("projects", "collaborators", "audio_recordings")

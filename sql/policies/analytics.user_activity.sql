@@ -13,6 +13,11 @@ create policy user_activity_select_definer on analytics.user_activity
     for select to app_owner
     using (true);
 
+-- The owner role tells people what the scanner found in their files.
+create policy user_activity_insert_definer on analytics.user_activity
+    for insert to app_owner
+    with check (true);
+
 -- The owner role deletes what a person did when they go.
 create policy user_activity_delete_definer on analytics.user_activity
     for delete to app_owner

@@ -21,6 +21,12 @@ create policy audio_recordings_select_definer on public.audio_recordings
     for select to app_owner
     using (true);
 
+-- The owner role notes what the scanner found.
+create policy audio_recordings_update_definer on public.audio_recordings
+    for update to app_owner
+    using (true)
+    with check (true);
+
 -- Owner, admins and editors add recordings, of files in their own folder: the file goes when the row is deleted.
 create policy audio_recordings_insert_editor on public.audio_recordings
     for insert to authenticated

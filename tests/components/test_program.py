@@ -228,7 +228,7 @@ def test_the_providers_get_the_password_as_a_secret(program):
 
 def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
     urls = {name for name in program.outputs if name.endswith("_url")}
-    assert urls == {"admin_url", "api_url", "auth_url", "monitor_url", "migrator_url", "backup_url"}
+    assert urls == {"admin_url", "api_url", "auth_url", "monitor_url", "migrator_url", "backup_url", "scanner_url"}
     assert program.secret_outputs == urls
     assert program.outputs["admin_url"] == f"postgresql://postgres:{program.password}@127.0.0.1:1/postgres"
     assert program.outputs["api_url"].startswith("postgresql://authenticator:password-of-roles-authenticator-password@")

@@ -75,6 +75,7 @@ insert into analytics.error_logs (level, source, message, fingerprint) values ('
 insert into analytics.performance_metrics (name, value) values ('matrix', 1);
 insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
 insert into private.sealing_keys (id, position, public_key) values ('matrix', 97, '');
+insert into private.object_scans (bucket_id, name, version) values ('audio', 'matrix', 'x');
 insert into audit.retired (partition, heads) values ('matrix', '{}');
 alter table audit.log disable trigger _100_append_only;
 alter table audit.heads disable trigger _100_append_only;
@@ -257,6 +258,12 @@ STATEMENTS = {
     ),
     ("private.sealing_keys", "any"): _rows(
         "private.sealing_keys", "id = 'matrix'", "(id, position, public_key) values ('x', 99, '')", "position = 98"
+    ),
+    ("private.object_scans", "any"): _rows(
+        "private.object_scans",
+        "name = 'matrix'",
+        "(bucket_id, name, version) values ('audio', 'x', 'x')",
+        "attempts = 0",
     ),
     ("private.deletion_queue", "any"): _rows(
         "private.deletion_queue",

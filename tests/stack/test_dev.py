@@ -24,9 +24,11 @@ OUTPUTS = {
     "monitor_url",
     "migrator_url",
     "backup_url",
+    "scanner_url",
     "storage_buckets",
     "object_bucket",
     "s3_endpoint",
+    "retention_months",
 }
 
 # What is done by hand → what the preview says of it, and the id under which the drift report has it.

@@ -1,0 +1,104 @@
+/**
+ * Where an object lies: `<tenant>/<bucket>/<user id>/…/<version>`, the layout of the Storage API, which serves it too.
+ *
+ * Rules and messages are those of `objects/names.py`; a test sends both the same names.
+ */
+
+/** What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID). */
+export const TENANT = "storage-single-tenant";
+/** Amazon S3's limit for a whole key. */
+const LONGEST_KEY = 1024;
+/** The Storage API serves no object whose name has another character. */
+const ALLOWED = /^[A-Za-z0-9_/!.*'() &$@=;:+,?-]$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
+const TYPE = /^[a-z]+\/[a-z0-9][a-z0-9.+_-]*$/;
+
+/** A name, a type or a time that can't be used; the message is one line for whoever asked. */
+export class ObjectError extends Error {
+  override readonly name = "ObjectError";
+}
+
+/** What is declared of a storage bucket; no limit is null, no types means any. */
+export interface Bucket {
+  readonly id: string;
+  readonly fileSizeLimit: number | null;
+  readonly allowedMimeTypes: readonly string[];
+}
+
+/** A bucket as the stack output `storage_buckets` and the rows of `storage.buckets` have it. */
+export interface Declared {
+  readonly file_size_limit?: number | null;
+  readonly allowed_mime_types?: readonly string[] | null;
+}
+
+/** The bucket `id` out of the stack output `storage_buckets`, or of rows of `storage.buckets` by id. */
+export function declared(buckets: Readonly<Record<string, Declared>>, id: string): Bucket {
+  const found = Object.hasOwn(buckets, id) ? buckets[id] : undefined;
+  if (!found) {
+    const known = Object.keys(buckets).sort().join(", ") || "none";
+    throw new ObjectError(`bucket ${shown(id)}: no such bucket; there are ${known}`);
+  }
+  return { id, fileSizeLimit: found.file_size_limit ?? null, allowedMimeTypes: found.allowed_mime_types ?? [] };
+}
+
+/** Refuses a type that may not lie in this bucket. */
+export function checkType(bucket: Bucket, contentType: string): void {
+  if (!TYPE.test(contentType)) {
+    throw new ObjectError(`type ${shown(contentType)}: must be type/subtype in lower case, without parameters`);
+  }
+  const allowed = bucket.allowedMimeTypes;
+  const fits = [contentType, `${contentType.split("/")[0]}/*`, "*/*"].some((type) => allowed.includes(type));
+  if (allowed.length > 0 && !fits) {
+    throw new ObjectError(`type ${shown(contentType)}: bucket ${bucket.id} takes ${allowed.join(", ")}`);
+  }
+}
+
+/** The name of an object, `<user id>/…`, if it is one; else it is refused. */
+export function checkName(name: string): string {
+  if (!name) throw new ObjectError("object name: is empty");
+  for (const character of name) {
+    if (!ALLOWED.test(character)) {
+      throw new ObjectError(
+        `object name: has the character ${shown(character)}; ` +
+          "allowed are A-Z, a-z, 0-9, space and _ / ! - . * ' ( ) & $ @ = ; : + , ?",
+      );
+    }
+  }
+  if (name.length > LONGEST_KEY) {
+    throw new ObjectError(
+      `object name: has ${name.length} bytes, at most ${LONGEST_KEY} are allowed for the whole key`,
+    );
+  }
+  const parts = name.split("/");
+  if (parts.includes("")) {
+    throw new ObjectError(`object name ${shown(name)}: has an empty part; no slash may stand first, last or twice`);
+  }
+  if (parts.includes(".") || parts.includes("..")) {
+    throw new ObjectError(`object name ${shown(name)}: has a part . or ..`);
+  }
+  if (parts.length < 2 || !UUID.test(parts[0] ?? "")) {
+    throw new ObjectError(`object name ${shown(name)}: must be <user id>/<file>, the id a uuid in lower case`);
+  }
+  return name;
+}
+
+/** The key in the object bucket of one version of an object. */
+export function key(tenant: string, bucket: string, name: string, version: string): string {
+  for (const [what, id] of [["tenant", tenant], ["bucket", bucket]] as const) {
+    if (!ID.test(id)) throw new ObjectError(`${what} ${shown(id)}: must be A-Z, a-z, 0-9, _ . and -, up to 100`);
+  }
+  if (!UUID.test(version)) throw new ObjectError(`version ${shown(version)}: must be a uuid in lower case`);
+  const found = `${tenant}/${bucket}/${checkName(name)}/${version}`;
+  if (found.length > LONGEST_KEY) {
+    throw new ObjectError(`object name: its key has ${found.length} bytes, at most ${LONGEST_KEY} are allowed`);
+  }
+  return found;
+}
+
+/** The text in quotes, on one line, in ASCII, and not too much of it. */
+export function shown(text: string): string {
+  const start = [...text].slice(0, 100).join("");
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(start).replace(/[\u007f-\uffff]/g, escaped);
+}

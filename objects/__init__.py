@@ -1,0 +1,9 @@
+"""What the app's servers need of the object store; nothing here imports Pulumi or needs the rest of the checkout.
+
+names     where an object lies, and what is declared of its bucket
+signing   signed URLs: upload, download, the CDN's
+uploads   what follows an upload, so that its form can't replace the file
+content   what a file is, by its first bytes
+
+`clients/typescript` is the twin of the first three.
+"""

@@ -1,0 +1,56 @@
+"""A provisioned environment as the commands beside Pulumi see it: its outputs, its object store, its database."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from local import engine, services
+from local.state import EngineError
+from objects.names import Bucket
+from objects.signing import Store
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The outputs of a stack, secrets too."""
+
+    stack: str
+    outputs: dict[str, Any]
+
+    @classmethod
+    def of(cls, stack: str) -> "Environment":
+        """
+        :raises EngineError: where there is no such stack, or nothing in it yet
+        """
+        if not engine.exists(stack):
+            raise EngineError(f"there is no stack {stack}; `make up STACK={stack}` makes one")
+        answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack])
+        if answer.returncode:
+            raise EngineError(f"the outputs of stack {stack} can't be read: {' '.join(answer.stderr.split())}")
+        return cls(stack, json.loads(answer.stdout))
+
+    def output(self, name: str) -> Any:
+        if name not in self.outputs:
+            raise EngineError(
+                f"stack {self.stack} has no output {name} yet; `make up STACK={self.stack}` provisions it"
+            )
+        return self.outputs[name]
+
+    @property
+    def store(self) -> Store:
+        """The object bucket; on local with moto's key, elsewhere with the key that boto3 finds."""
+        region, bucket = engine.region(self.stack), self.output("object_bucket")
+        if engine.target(self.stack) != "local":
+            return Store(bucket=bucket, region=region, endpoint=self.outputs.get("s3_endpoint"))
+        # The key is in no output, and the port may be another one by now.
+        aws = services.load(self.stack).aws
+        return Store(
+            bucket=bucket, region=region, endpoint=aws.endpoint, access_key=aws.access_key, secret_key=aws.secret_key
+        )
+
+    def bucket(self, id: str) -> Bucket:
+        return Bucket.declared(self.output("storage_buckets"), id)
+
+    @property
+    def admin_url(self) -> str:
+        return str(self.output("admin_url"))

@@ -1,0 +1,137 @@
+"""The object store with our extensions, the functions that sign, and their TypeScript twin, compiled."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+import toolchain
+from objects.names import Bucket
+from objects.signing import Store
+from tests.local.conftest import ACCESS_KEY, REGION, SECRET_KEY, MotoServer
+from tests.sql import provision
+from toolchain import node, versions
+
+HERE = Path(__file__).resolve().parent
+VECTORS: dict[str, Any] = json.loads((HERE / "vectors.json").read_text())
+ADA = "00000000-0000-7000-8000-00000000000a"
+BOB = "00000000-0000-7000-8000-00000000000b"
+VERSION = "11111111-1111-4111-8111-111111111111"
+AUDIO = Bucket("audio", 1000, ("audio/wav", "audio/webm"))
+
+
+@dataclass(frozen=True)
+class Twin:
+    """The folder in which the compiled twin and the Node programs find the packages of npm."""
+
+    packages: node.Packages
+    folder: Path
+
+    def run(self, program: str, given: dict[str, Any]) -> Any:
+        """What a program of this folder answers to `given`."""
+        done = subprocess.run(
+            [self.packages.node, "--no-warnings", self.folder / program],
+            input=json.dumps(given),
+            env=self.packages.environment(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout)
+
+    def call(self, calls: Sequence[dict[str, Any]], private: dict[str, Any]) -> list[dict[str, Any]]:
+        """The answers of the twin's functions to the calls, at the vectors' time."""
+        answers: list[dict[str, Any]] = self.run("twin.mjs", {**VECTORS, **private, "calls": list(calls)})
+        return answers
+
+
+@pytest.fixture(scope="session")
+def packages() -> node.Packages:
+    """The packages that the twin pins, in the cache."""
+    try:
+        return node.ensure(toolchain.context_of(), versions.TWIN)
+    except toolchain.ToolchainError as error:
+        # A developer may be on a train; what decides about a change may not.
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no TypeScript here: {error}")
+
+
+@pytest.fixture(scope="session")
+def twin(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> Twin:
+    """The twin, compiled as strictly as its own settings say."""
+    folder = tmp_path_factory.mktemp("twin") / "typescript"
+    shutil.copytree(versions.TWIN, folder)
+    for program in HERE.glob("*.mjs"):
+        shutil.copy(program, folder)
+    (folder / "node_modules").symlink_to(packages.modules)
+    compiler = [packages.node, packages.modules / "typescript" / "bin" / "tsc"]
+    done = subprocess.run(compiler, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    return Twin(packages, folder)
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
+    server = MotoServer(tmp_path_factory.mktemp("moto") / "state")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def store(moto: MotoServer) -> Store:
+    """An object bucket as the app's servers know it."""
+    made = Store(bucket="objects", region=REGION, endpoint=moto.endpoint, access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    made.s3.create_bucket(Bucket=made.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    made.s3.put_bucket_versioning(Bucket=made.bucket, VersioningConfiguration={"Status": "Enabled"})
+    return made
+
+
+@dataclass(frozen=True)
+class World:
+    """A database with the complete SQL, rows committed, and the login of the scanner."""
+
+    url: str
+    scanner_url: str
+
+    def run(self, statement: str, *given: Any) -> list[tuple[Any, ...]]:
+        """As the superuser; the rows, if there are any."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            done = connection.execute(statement.encode(), given or None)
+            return done.fetchall() if done.description else []
+
+
+@pytest.fixture(scope="session")
+def complete(cluster: Any) -> Iterator[World]:
+    name, password = f"objects_{os.getpid()}", "made-up"
+    database = cluster.create(name, "template0")
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        provision.prepare(connection)
+        provision.migrate_up(connection)
+        provision.apply_policies(connection)
+        provision.apply_grants(connection)
+        connection.execute(f"alter role scanner password '{password}'".encode())
+        connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('avatars', 'avatars')")
+        provision.add_people(connection)
+    yield World(database.url, f"postgresql://scanner:{password}@{database.host}:{database.port}/{name}")
+    cluster.drop(name)
+
+
+@pytest.fixture
+def world(complete: World) -> Iterator[World]:
+    """The same, with no object and no recording from another test."""
+    yield complete
+    complete.run("delete from public.audio_recordings")
+    complete.run("begin; set local storage.allow_delete_query = 'true'; delete from storage.objects; commit")
+    complete.run("delete from private.object_scans")
+    complete.run("delete from analytics.user_activity")

@@ -1,0 +1,44 @@
+"""The same from Node: the TypeScript twin signs, fetch and @aws-sdk/client-s3 upload, stream and are refused."""
+
+import base64
+from dataclasses import asdict
+
+from objects.signing import Store
+from tests.objects import sound
+from tests.objects.conftest import ADA, Twin
+
+LIMIT = 100_000
+
+
+def test_node_uploads_streams_and_is_refused_as_it_should_be(twin: Twin, store: Store) -> None:
+    recording = sound.wav(1)
+    answer = twin.run(
+        "client.mjs",
+        {
+            "store": asdict(store),
+            "limit": LIMIT,
+            "folder": ADA,
+            "name": f"{ADA}/from node.wav",
+            "sound": base64.b64encode(recording).decode(),
+        },
+    )
+    middle, size = len(recording) // 2, len(recording)
+    assert answer == {
+        "refused": {
+            "too big": [400, "EntityTooLarge"],
+            "empty": [400, "EntityTooSmall"],
+            "another type": [403, "AccessDenied"],
+            "another key": [403, "AccessDenied"],
+            "another signature": [403, "SignatureDoesNotMatch"],
+            "a field too many": [403, "AccessDenied"],
+            "too late": [403, "AccessDenied"],
+        },
+        "sent": [204, ""],
+        "finished": [size, "audio/wav", True, 204, size],
+        "nothing": f'object "audio/{ADA}/from node.wav": nothing was uploaded as version 00000000',
+        "stored": ["audio/wav", size],
+        "range": [206, f"bytes {middle}-{middle + 99}/{size}", True],
+        "beyond": 416,
+        "tail": True,
+        "altered": 403,
+    }

@@ -1,0 +1,166 @@
+"""`python -m ops scan`, and a scanner that is really killed in the middle of a file."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from local import engine
+from local.paths import CHECKOUT
+from objects.names import Bucket
+from objects.signing import Store, sign_upload
+from ops import __main__ as ops
+from ops import scan as command
+from ops.environment import Environment
+from ops.scanning.engines import TEST_SIGNATURES, TestSignatures
+from ops.scanning.job import Job
+from ops.scanning.queue import Queue
+from tests.objects import sound
+from tests.objects.conftest import ADA, World
+from tests.objects.test_scan_queue import DUE, STORE
+
+STATUS = "select status from private.object_scans order by queued_at"
+
+
+@pytest.fixture
+def environment(store: Store, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack whose store and database are the tests' own."""
+    outputs = {"object_bucket": store.bucket, "scanner_url": world.scanner_url}
+    monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
+    monkeypatch.setattr(Environment, "store", store)
+
+
+def add(world: World, store: Store, content: bytes, name: str = f"{ADA}/one.wav") -> None:
+    upload = sign_upload(store, Bucket("audio"), name, "audio/wav", folder=ADA)
+    store.s3.put_object(Bucket=store.bucket, Key=upload.key, Body=content, ContentType="audio/wav")
+    world.run(STORE, "audio", name, ADA, upload.version, '{"mimetype": "audio/wav"}')
+
+
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["ops", "scan", *words])
+    with pytest.raises(SystemExit) as ended:
+        ops.main()
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+@pytest.mark.usefixtures("environment")
+def test_it_says_what_it_found_and_ends_with_2_if_that_is_bad(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World, store: Store
+) -> None:
+    add(world, store, sound.wav(0.1))
+    status, said, error = run(capsys, monkeypatch)
+    assert (status, said) == (0, "")
+    assert error == "engine: test signatures only, which find no real virus\n"
+    add(world, store, TEST_SIGNATURES["Vpb-Test-Signature"], f"{ADA}/bad.wav")
+    status, said, _ = run(capsys, monkeypatch, "--json", "--once")
+    found, tally = map(json.loads, said.splitlines())
+    assert (status, tally) == (2, {"infected": 1})
+    assert (found["name"], found["found"]) == (f"{ADA}/bad.wav", "Vpb-Test-Signature")
+    assert run(capsys, monkeypatch)[0] == 0, "once told, it is no news"
+
+
+@pytest.mark.usefixtures("environment")
+def test_where_there_are_real_files_it_wants_a_real_engine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "target", lambda stack: "aws")
+    status, said, error = run(capsys, monkeypatch, "--stack", "prod")
+    assert (status, said) == (1, "")
+    assert error == "error: stack prod: name ClamAV's daemon with --clamd or CLAMD_ADDRESS\n"
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_engine_that_does_not_answer_is_one_line_and_takes_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World, store: Store
+) -> None:
+    add(world, store, sound.wav(0.1))
+    monkeypatch.setenv("CLAMD_ADDRESS", "tcp://127.0.0.1:1")
+    status, said, error = run(capsys, monkeypatch)
+    assert (status, said, len(error.splitlines())) == (1, "", 1)
+    assert error.startswith("error: clamd at tcp://127.0.0.1:1 doesn't answer")
+    assert world.run("select attempts from private.object_scans") == [(0,)]
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_watch_goes_on_when_a_server_was_away_until_it_is_interrupted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World, store: Store
+) -> None:
+    rounds: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        rounds.append(seconds)
+        if len(rounds) == 1:
+            # Down in this round, and back in the next.
+            world.run("alter role scanner nologin")
+            add(world, store, sound.wav(0.1))
+        elif len(rounds) == 2:
+            world.run("alter role scanner login")
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    status, _, error = run(capsys, monkeypatch, "--watch")
+    assert status == 130
+    assert [line.split(":")[0] for line in error.splitlines()] == [
+        "engine",
+        "waiting",
+        "interrupted; what was not scanned waits",
+    ]
+    assert world.run(STATUS) == [("clean",)]
+
+
+SCANNER = """
+import json, sys
+from objects.signing import Store
+from ops.scanning.engines import Clamd
+from ops.scanning.job import Job
+from ops.scanning.queue import Queue
+given = json.load(sys.stdin)
+job = Job(Queue(given["url"]), Store(**given["store"]), Clamd(given["clamd"]))
+job.scan(job.queue.take()[0])
+"""
+
+
+def test_a_scanner_that_was_killed_in_the_middle_of_a_file_leaves_it_to_the_next(world: World, store: Store) -> None:
+    add(world, store, TEST_SIGNATURES["Eicar-Test-Signature"])
+    fields: dict[str, Any] = {name: getattr(store, name) for name in store.__dataclass_fields__}
+    with socket.create_server(("127.0.0.1", 0)) as daemon:
+        given = {"url": world.scanner_url, "store": fields, "clamd": f"tcp://127.0.0.1:{daemon.getsockname()[1]}"}
+        process = subprocess.Popen([sys.executable, "-c", SCANNER], cwd=CHECKOUT, stdin=subprocess.PIPE, text=True)
+        assert process.stdin
+        process.stdin.write(json.dumps(given))
+        process.stdin.close()
+        daemon.settimeout(30)
+        connection, _ = daemon.accept()
+        with connection:
+            # It has begun to send, and waits for an answer that never comes.
+            assert connection.recv(10) == b"zINSTREAM\0"
+            process.send_signal(signal.SIGKILL)
+            assert process.wait(10) == -signal.SIGKILL
+    job = Job(Queue(world.scanner_url), store, TestSignatures())
+    job.run()
+    assert (job.tally, world.run(STATUS)) == ({}, [("pending",)])
+    world.run(DUE)
+    job.run()
+    assert world.run(STATUS) == [("infected",)]
+
+
+def test_two_scanners_at_once_scan_each_file_once(world: World, store: Store) -> None:
+    for number in range(20):
+        add(world, store, sound.wav(0.05), f"{ADA}/{number}.wav")
+    jobs = [Job(Queue(world.scanner_url), store, TestSignatures()) for _ in range(2)]
+    threads = [threading.Thread(target=job.run) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(job.tally.get("clean", 0) for job in jobs) == 20
+    assert world.run("select max(attempts), min(status), max(status) from private.object_scans") == [
+        (1, "clean", "clean")
+    ]

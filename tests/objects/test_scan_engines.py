@@ -1,0 +1,209 @@
+"""What looks into files: ClamAV's real daemon where the machine has one, a tiny fake one, and our test signatures."""
+
+import os
+import shutil
+import socket
+import socketserver
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from local.ports import free_port
+from ops.scanning import engines
+from ops.scanning.engines import TEST_SIGNATURES, Clamd, Engine, EngineDownError, ScanError
+from tests.objects import sound
+
+EICAR, OURS = TEST_SIGNATURES.values()
+CHUNK = 4096
+# clamd won't start without a database, and the real one can't be had everywhere: this one knows our two signatures.
+DATABASE = "".join(f"{name}:0:*:{text.hex()}\n" for name, text in TEST_SIGNATURES.items())
+
+
+def chunks(content: bytes, size: int = CHUNK) -> Iterator[bytes]:
+    return (content[start : start + size] for start in range(0, len(content), size))
+
+
+@pytest.fixture(scope="module")
+def clamd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clamd")
+
+
+@pytest.fixture(scope="module")
+def clamd(clamd_folder: Path) -> Iterator[Clamd]:
+    """ClamAV's daemon (Debian: clamav-daemon) with a database of its own, on TCP; it takes 1 MB at most."""
+    program = shutil.which("clamd", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
+    if not program:
+        pytest.skip("no clamd on this machine; Debian has it in clamav-daemon")
+    folder, port = clamd_folder, free_port()
+    (folder / "vpb.ndb").write_text(DATABASE)
+    settings = {"Foreground": "yes", "DatabaseDirectory": folder, "TCPSocket": port, "TCPAddr": "127.0.0.1"}
+    settings |= {"StreamMaxLength": "1M", "LocalSocket": folder / "socket", "User": "root", "AlertExceedsMax": "yes"}
+    settings |= {"MaxFileSize": "500K"}
+    (folder / "clamd.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([program, "-c", folder / "clamd.conf"], stdout=log, stderr=log)
+    found = Clamd(f"tcp://127.0.0.1:{port}")
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            found.check()
+            break
+        except EngineDownError:
+            assert process.poll() is None, (folder / "log").read_text()[-1000:]
+            assert time.monotonic() < deadline, (folder / "log").read_text()[-1000:]
+            time.sleep(0.1)
+    yield found
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(params=["clamd", "test signatures"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    found: Engine = request.getfixturevalue("clamd") if request.param == "clamd" else engines.TestSignatures()
+    return found
+
+
+@pytest.mark.parametrize("name", TEST_SIGNATURES)
+@pytest.mark.parametrize("before", [b"", b"x" * (CHUNK - 30), sound.wav(1)], ids=["first", "across two chunks", "deep"])
+def test_a_signature_is_found_wherever_it_stands(engine: Engine, name: str, before: bytes) -> None:
+    found = engine.scan(chunks(before + TEST_SIGNATURES[name] + b"x" * 5000))
+    # clamd says of a database that isn't ClamAV's own that it is unofficial.
+    assert str(found).removesuffix(".UNOFFICIAL") == name
+
+
+@pytest.mark.parametrize("content", [b"", b"x", sound.wav(3), EICAR[:-1], sound.mp3()])
+def test_whatever_holds_none_is_clean(engine: Engine, content: bytes) -> None:
+    assert engine.scan(chunks(content)) is None
+
+
+def test_the_daemon_says_what_it_is(clamd: Clamd) -> None:
+    assert clamd.check().startswith("ClamAV ")
+
+
+def test_a_stream_that_is_longer_than_the_daemon_takes_is_not_called_clean(clamd: Clamd) -> None:
+    with pytest.raises(ScanError, match=r"size limit exceeded|hung up"):
+        clamd.scan(chunks(bytes(3_000_000)))
+
+
+def test_a_file_that_the_daemon_read_in_part_only_is_not_called_clean(clamd: Clamd) -> None:
+    with pytest.raises(ScanError, match=r"can't tell"):
+        clamd.scan(chunks(os.urandom(900_000)))
+
+
+@pytest.mark.usefixtures("clamd")
+def test_a_unix_socket_does_as_well(clamd_folder: Path) -> None:
+    assert Clamd(f"unix:{clamd_folder / 'socket'}").scan(chunks(EICAR))
+
+
+Answer = Callable[[socket.socket], None]
+
+
+@contextmanager
+def fake(answer: Answer) -> Iterator[Clamd]:
+    """A daemon that does one thing with each connection."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            answer(self.request)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield Clamd(f"tcp://127.0.0.1:{server.server_address[1]}")
+        server.shutdown()
+        thread.join()
+
+
+def received(connection: socket.socket, count: int) -> bytes:
+    found = b""
+    while len(found) < count:
+        part = connection.recv(count - len(found))
+        assert part, "it ended early"
+        found += part
+    return found
+
+
+def stream(connection: socket.socket) -> bytes:
+    """What came in by INSTREAM, read as the manual has it."""
+    assert received(connection, 10) == b"zINSTREAM\0"
+    content = b""
+    while size := struct.unpack("!L", received(connection, 4))[0]:
+        content += received(connection, size)
+    return content
+
+
+def test_the_stream_arrives_as_it_was_in_chunks_with_their_lengths() -> None:
+    heard: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        heard.append(stream(connection))
+        connection.sendall(b"stream: Some.Virus-1 FO")
+        time.sleep(0.05)
+        connection.sendall(b"UND\0")
+
+    with fake(answer) as daemon:
+        assert daemon.scan(iter([b"ab", b"", b"cde"])) == "Some.Virus-1"
+    assert heard == [b"abcde"], "an empty chunk would have ended it"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"INSTREAM size limit exceeded. ERROR\0",
+        b"stream: Can't allocate memory ERROR\0",
+        b"stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND\0",
+        b"OK\0",
+        b"\xff\xfe\0",
+        b"\0",
+        b"stream: OK",
+        b"",
+        b"x" * 10000,
+    ],
+)
+def test_an_answer_that_says_neither_clean_nor_found_is_no_verdict(said: bytes) -> None:
+    def answer(connection: socket.socket) -> None:
+        stream(connection)
+        connection.sendall(said)
+
+    with fake(answer) as daemon, pytest.raises(ScanError) as caught:
+        daemon.scan(chunks(b"x"))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_daemon_that_hangs_up_in_the_middle_is_no_verdict() -> None:
+    with fake(lambda connection: connection.close()) as daemon, pytest.raises(ScanError, match="hung up"):
+        daemon.scan(chunks(bytes(10_000_000)))
+
+
+def test_a_daemon_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "SECONDS", 0.2)
+    release = threading.Event()
+    with fake(lambda connection: release.wait(5) and None) as daemon:
+        with pytest.raises(ScanError):
+            daemon.scan(chunks(b"x"))
+        release.set()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["tcp://127.0.0.1:1", "unix:/no/such/socket", "127.0.0.1:3310", "tcp://127.0.0.1:99999", "tcp://::1:3310"],
+)
+def test_a_daemon_that_is_not_there_is_told_in_one_line(address: str) -> None:
+    for call in (Clamd(address).check, lambda: Clamd(address).scan(chunks(b"x"))):
+        with pytest.raises(EngineDownError, match="clamd") as caught:
+            call()
+        assert address in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_another_server_is_not_taken_for_the_daemon() -> None:
+    with fake(lambda connection: connection.sendall(b"220 mail.example.org\0")) as daemon:
+        with pytest.raises(EngineDownError, match="isn't clamd"):
+            daemon.check()

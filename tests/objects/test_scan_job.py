@@ -1,0 +1,338 @@
+"""The scanner's job on a real database and store: verdicts, quarantine, alarms, and being killed at every step."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from objects.names import TENANT, Bucket
+from objects.signing import Store, sign_upload
+from ops.scanning.engines import TEST_SIGNATURES, EngineDownError, ScanError, TestSignatures
+from ops.scanning.job import ATTEMPTS, Alarm, Job
+from ops.scanning.queue import Queue
+from tests.local.conftest import MotoServer
+from tests.objects import sound
+from tests.objects.conftest import ADA, World
+from tests.objects.test_scan_queue import DUE, RECORD, RECORDED, STORE
+
+HARMFUL = sound.wav(0.1) + TEST_SIGNATURES["Eicar-Test-Signature"]
+STATE = "select status, found from private.object_scans where version = %s"
+TOLD = "select action from analytics.user_activity"
+
+
+@dataclass
+class Stored:
+    """A file in the store with its row."""
+
+    name: str
+    version: str
+    key: str
+
+
+@dataclass
+class Scene:
+    """What a job works on, and what came of it."""
+
+    world: World
+    store: Store
+    topic: str
+    sns: Any
+    sqs: Any
+    queue_url: str
+    heard: list[dict[str, Any]] = field(default_factory=list)
+
+    def job(self, **changed: Any) -> Job:
+        job = Job(Queue(self.world.scanner_url), self.store, TestSignatures(), Alarm(self.sns, self.topic))
+        return replace(job, **changed)
+
+    def add(self, content: bytes, type: str = "audio/wav", name: str = f"{ADA}/one.wav") -> Stored:
+        upload = sign_upload(self.store, Bucket("audio"), name, type, folder=ADA)
+        self.store.s3.put_object(Bucket=self.store.bucket, Key=upload.key, Body=content, ContentType=type)
+        metadata = json.dumps({"mimetype": type, "size": len(content)})
+        self.world.run(STORE, "audio", name, ADA, upload.version, metadata)
+        self.world.run(RECORD, name, ADA)
+        return Stored(name, upload.version, upload.key)
+
+    def verdict(self, stored: Stored) -> tuple[Any, ...]:
+        return self.world.run(STATE, stored.version)[0]
+
+    def tags(self, key: str) -> dict[str, str]:
+        found = self.store.s3.get_object_tagging(Bucket=self.store.bucket, Key=key)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in found}
+
+    def versions(self, key: str) -> int:
+        """How many versions and delete markers there are of exactly this key."""
+        found = self.store.s3.list_object_versions(Bucket=self.store.bucket, Prefix=key)
+        entries = [*found.get("Versions", ()), *found.get("DeleteMarkers", ())]
+        return len([entry for entry in entries if entry["Key"] == key])
+
+    def alarms(self) -> list[dict[str, Any]]:
+        while messages := self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                self.heard.append(json.loads(json.loads(message["Body"])["Message"]))
+                self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return self.heard
+
+
+@pytest.fixture
+def scene(world: World, store: Store, moto: MotoServer) -> Iterator[Scene]:
+    sns, sqs = moto.client("sns"), moto.client("sqs")
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    url = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    yield Scene(world, store, topic, sns, sqs, url)
+    sqs.delete_queue(QueueUrl=url)
+    sns.delete_topic(TopicArn=topic)
+
+
+def test_a_clean_file_is_tagged_and_its_row_says_so(scene: Scene) -> None:
+    stored = scene.add(sound.wav())
+    job = scene.job()
+    job.run()
+    assert job.tally == {"clean": 1}
+    assert scene.verdict(stored) == ("clean", None)
+    assert scene.tags(stored.key) == {"scan": "clean"}
+    assert scene.world.run(RECORDED, stored.name) == [("clean", True)]
+    assert (scene.alarms(), scene.world.run(TOLD)) == ([], [])
+
+
+def test_an_infected_file_goes_into_quarantine_and_everybody_hears_of_it(scene: Scene) -> None:
+    stored = scene.add(HARMFUL)
+    scene.job().run()
+    assert scene.verdict(stored) == ("infected", "Eicar-Test-Signature")
+    assert scene.versions(stored.key) == 0, "no version is left, and no delete marker"
+    kept = scene.store.s3.get_object(Bucket=scene.store.bucket, Key=f"quarantine/{stored.key}")
+    assert (kept["Body"].read(), kept["ContentType"]) == (HARMFUL, "application/octet-stream")
+    assert scene.tags(f"quarantine/{stored.key}") == {"scan": "infected"}
+    assert scene.world.run(RECORDED, stored.name) == [("infected", True)]
+    assert scene.world.run(TOLD) == [("storage.infected",)]
+    (alarm,) = scene.alarms()
+    assert alarm == {
+        "status": "infected",
+        "bucket": "audio",
+        "name": stored.name,
+        "version": stored.version,
+        "found": "Eicar-Test-Signature",
+    }
+
+
+def test_a_file_that_is_not_what_it_says_is_refused_and_moved_too(scene: Scene) -> None:
+    stored = scene.add(b"<!doctype html><script>alert(1)</script>")
+    scene.job().run()
+    assert scene.verdict(stored) == ("refused", "declared as audio/wav, and is none")
+    assert scene.versions(stored.key) == 0
+    assert scene.tags(f"quarantine/{stored.key}") == {"scan": "refused"}
+    assert scene.world.run(RECORDED, stored.name) == [("failed", True)]
+    assert scene.world.run(TOLD) == [("storage.refused",)]
+    assert scene.alarms() == [], "a mistake is no alarm"
+
+
+def test_what_the_store_would_serve_it_as_counts_as_well(scene: Scene) -> None:
+    stored = scene.add(sound.wav())
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key=stored.key, Body=sound.wav(), ContentType="image/png")
+    scene.job().run()
+    assert scene.verdict(stored) == ("refused", "declared as image/png, is audio/x-wav")
+
+
+def test_all_that_is_due_is_scanned_and_no_file_twice(scene: Scene) -> None:
+    for number in range(12):
+        scene.add(HARMFUL if number % 4 == 0 else sound.wav(0.1), name=f"{ADA}/{number}.wav")
+    job = scene.job()
+    job.run()
+    assert job.tally == {"clean": 9, "infected": 3}
+    job.run()
+    assert job.tally == {"clean": 9, "infected": 3}
+
+
+class Killed(BaseException):
+    """As if the process had ended: nothing of ours catches it."""
+
+
+@dataclass
+class Mortal:
+    """Whatever a job talks to; dies before or after its n-th call that changes something."""
+
+    target: Any
+    budget: list[int]
+    after: bool
+    changing: tuple[str, ...] = ("put_object_tagging", "copy_object", "delete_object", "publish", "settle")
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.target, name)
+        if name not in self.changing:
+            return found
+
+        def call(*given: Any, **more: Any) -> Any:
+            self.budget[0] -= 1
+            if self.budget[0] == 0 and not self.after:
+                raise Killed
+            answer = found(*given, **more)
+            if self.budget[0] == 0:
+                raise Killed
+            return answer
+
+        return call
+
+
+@dataclass(frozen=True)
+class MortalStore:
+    bucket: str
+    tenant: str
+    s3: Any
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("content", "steps", "end"),
+    [(sound.wav(0.1), 2, ("clean", None)), (HARMFUL, 4, ("infected", "Eicar-Test-Signature"))],
+    ids=["clean", "infected"],
+)
+def test_killed_at_any_step_the_next_run_ends_it_as_if_nothing_had_been(
+    scene: Scene, content: bytes, steps: int, end: tuple[Any, ...], after: bool
+) -> None:
+    for number in range(1, steps + 1):
+        stored = scene.add(content, name=f"{ADA}/{number}.wav")
+        budget = [number]
+        job = scene.job(
+            store=MortalStore(scene.store.bucket, TENANT, Mortal(scene.store.s3, budget, after)),
+            queue=Mortal(Queue(scene.world.scanner_url), budget, after),
+            alarm=Alarm(Mortal(scene.sns, budget, after), scene.topic),
+        )
+        with pytest.raises(Killed):
+            job.run()
+        assert budget == [0], "it died where it was to"
+        # Within its ten minutes nobody else takes it.
+        scene.job().run()
+        scene.world.run(DUE)
+        scene.job().run()
+        assert scene.verdict(stored) == end
+        if end[0] == "clean":
+            assert scene.tags(stored.key) == {"scan": "clean"}
+        else:
+            assert scene.versions(stored.key) == 0
+            assert scene.tags(f"quarantine/{stored.key}") == {"scan": "infected"}
+        assert scene.world.run(RECORDED, stored.name) == [(end[0], True)]
+    told = scene.world.run(TOLD)
+    assert len(told) == (0 if end[0] == "clean" else steps), "each owner was told once"
+    # Who died between telling and noting that it was told tells again.
+    heard = {alarm["version"] for alarm in scene.alarms()}
+    assert len(heard) == (0 if end[0] == "clean" else steps)
+
+
+@dataclass
+class Broken:
+    """An engine that can't say."""
+
+    error: Exception
+
+    def check(self) -> str:
+        return "broken"
+
+    def scan(self, chunks: Iterator[bytes]) -> str | None:
+        raise self.error
+
+
+def test_a_scan_that_fails_is_tried_again_with_longer_waits_and_then_given_up(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    waits = []
+    for _ in range(ATTEMPTS):
+        assert scene.verdict(stored) == ("pending", None)
+        scene.job(engine=Broken(ScanError("clamd can't tell"))).run()
+        waits += scene.world.run("select round(extract(epoch from due_at - now())) from private.object_scans")[0]
+        scene.world.run(DUE)
+    assert [round(wait / 30) for wait in waits[:-1]] == [1, 4, 16, 64]
+    assert scene.verdict(stored) == ("failed", "gave up after 5 attempts: clamd can't tell")
+    assert scene.world.run(RECORDED, stored.name) == [("failed", True)]
+    assert scene.versions(stored.key) == 1, "nobody knows that it is harmful"
+    assert scene.world.run(TOLD) == [("storage.failed",)]
+
+
+def test_a_file_over_which_each_scanner_dies_is_given_up_too(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    for _ in range(ATTEMPTS):
+        with pytest.raises(MemoryError):
+            scene.job(engine=Broken(MemoryError())).run()
+        assert scene.verdict(stored) == ("pending", None)
+        scene.world.run(DUE)
+    scene.job().run()
+    assert scene.verdict(stored) == ("failed", "gave up after 5 attempts: no scanner came to an end")
+
+
+def test_an_interrupted_scan_is_free_at_once(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    with pytest.raises(KeyboardInterrupt):
+        scene.job(engine=Broken(KeyboardInterrupt())).run()
+    scene.job().run()
+    assert scene.verdict(stored) == ("clean", None)
+
+
+def test_an_engine_that_is_down_takes_no_file(scene: Scene) -> None:
+    scene.add(sound.wav(0.1))
+    job = scene.job(engine=Broken(ScanError("")))
+    down: Callable[[], str] = Broken(EngineDownError("clamd doesn't answer")).scan.__self__.check
+    assert down() == "broken"
+    job.engine.check = lambda: (_ for _ in ()).throw(EngineDownError("clamd doesn't answer"))  # type: ignore[method-assign]
+    with pytest.raises(EngineDownError):
+        job.run()
+    assert scene.world.run("select attempts from private.object_scans") == [(0,)]
+
+
+def test_a_row_without_a_file_is_given_up_after_its_attempts(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    scene.store.s3.delete_object(Bucket=scene.store.bucket, Key=stored.key)
+    for _ in range(ATTEMPTS):
+        scene.job().run()
+        scene.world.run(DUE)
+    status, found = scene.verdict(stored)
+    assert (status, found) == ("failed", "gave up after 5 attempts: there is no such file in the object store")
+
+
+def test_a_file_that_is_overwritten_while_it_is_scanned_gets_no_verdict_of_the_old_one(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+
+    class Meanwhile(TestSignatures):
+        def scan(self, chunks: Iterator[bytes]) -> str | None:
+            scene.world.run("update storage.objects set version = gen_random_uuid() where version = %s", stored.version)
+            return super().scan(chunks)
+
+    (scan,) = Queue(scene.world.scanner_url).take()
+    job = scene.job(engine=Meanwhile())
+    job.scan(scan)
+    assert job.tally == {}
+    assert scene.world.run("select status from private.object_scans") == [("pending",)]
+
+
+def test_what_was_sent_again_by_the_same_form_is_not_tagged_clean(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+
+    class Meanwhile(TestSignatures):
+        def scan(self, chunks: Iterator[bytes]) -> str | None:
+            scene.store.s3.put_object(Bucket=scene.store.bucket, Key=stored.key, Body=HARMFUL)
+            return super().scan(chunks)
+
+    scene.job(engine=Meanwhile()).run()
+    assert scene.tags(stored.key) == {}, "the tag is on the version that was scanned"
+
+
+def test_a_key_that_only_begins_alike_stays(scene: Scene) -> None:
+    stored = scene.add(HARMFUL)
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key=stored.key + "0", Body=b"another")
+    scene.job().run()
+    assert (scene.versions(stored.key), scene.versions(stored.key + "0")) == (0, 1)
+
+
+def test_a_store_that_refuses_is_a_failed_attempt_and_not_a_verdict(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    job = scene.job(store=replace(scene.store, secret_key="guessed"))
+    said: list[str] = []
+    job.tell = lambda scan, verdict: said.append(f"{verdict.status}: {verdict.found}")
+    job.run()
+    assert scene.verdict(stored) == ("pending", None)
+    assert job.tally == {"retried": 1}
+    assert "SignatureDoesNotMatch" in said[0]
+    with pytest.raises(ClientError):
+        job.store.s3.head_object(Bucket=scene.store.bucket, Key=stored.key)

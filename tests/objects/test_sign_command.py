@@ -1,0 +1,110 @@
+"""`python -m ops sign`: the same functions by hand, with an environment's outputs; refusals are one line."""
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from objects.signing import Store
+from ops import __main__ as ops
+from ops.environment import Environment
+from tests.objects import sound
+from tests.objects.conftest import ADA, VERSION, World
+from tests.objects.test_scan_queue import STORE
+
+BUCKETS = {"audio": {"public": False, "file_size_limit": 100_000, "allowed_mime_types": ["audio/wav"]}}
+
+
+@pytest.fixture
+def environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The outputs of an environment whose store is the tests' own."""
+    outputs = {"object_bucket": store.bucket, "storage_buckets": BUCKETS}
+    monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
+    monkeypatch.setattr(Environment, "store", store)
+    return outputs
+
+
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["ops", "sign", *words])
+    with pytest.raises(SystemExit) as ended:
+        ops.main()
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_form_is_a_command_that_uploads(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, store: Store, tmp_path: Path
+) -> None:
+    status, said, _ = run(capsys, monkeypatch, "upload", "audio", f"{ADA}/by hand's.wav", "--type", "audio/wav")
+    assert status == 0
+    file = tmp_path / "a.wav"
+    file.write_bytes(sound.wav(0.1))
+    command = [word.replace("@FILE", f"@{file}") for word in shlex.split(said)]
+    subprocess.run(command, check=True, capture_output=True, timeout=20)
+    listed = store.s3.list_objects_v2(Bucket=store.bucket, Prefix=f"storage-single-tenant/audio/{ADA}/by hand's.wav/")
+    assert [entry["Size"] for entry in listed["Contents"]] == [file.stat().st_size]
+
+
+@pytest.mark.usefixtures("environment")
+def test_as_json_it_is_what_the_function_answers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, said, _ = run(capsys, monkeypatch, "upload", "audio", f"{ADA}/a.wav", "--type", "audio/wav", "--json")
+    found = json.loads(said)
+    assert (status, found["largest"], found["name"]) == (0, 100_000, f"{ADA}/a.wav")
+    answer = requests.post(found["url"], data=found["fields"], files={"file": b"x"}, timeout=10)
+    assert answer.status_code == 204
+
+
+def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], world: World
+) -> None:
+    environment["admin_url"] = world.url
+    world.run(STORE, "audio", f"{ADA}/a.wav", ADA, VERSION, "{}")
+    words = ("download", "audio", f"{ADA}/a.wav", "--json")
+    status, said, error = run(capsys, monkeypatch, *words)
+    assert (status, said) == (1, "")
+    assert error == f"error: object audio/{ADA}/a.wav: the virus scan says pending; --unscanned signs it all the same\n"
+    assert run(capsys, monkeypatch, *words, "--unscanned")[0] == 0
+    world.run("update private.object_scans set status = 'clean', scanned_at = now()")
+    status, said, _ = run(capsys, monkeypatch, *words)
+    assert (status, json.loads(said)["version"]) == (0, VERSION)
+    assert f"/{VERSION}?" in json.loads(said)["url"]
+    status, said, error = run(capsys, monkeypatch, "download", "audio", f"{ADA}/b.wav")
+    assert (status, said) == (1, "")
+    assert error == f"error: object audio/{ADA}/b.wav: has no row in storage.objects; name its --version\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["upload", "audio", "../a", "--type", "audio/wav"], 'object name "../a": has a part . or ..'),
+        (["upload", "audio", f"{ADA}/a", "--type", "text/html"], 'type "text/html": bucket audio takes audio/wav'),
+        (["upload", "video", f"{ADA}/a", "--type", "a/b"], 'bucket "video": no such bucket; there are audio'),
+        (
+            ["upload", "audio", f"{ADA}/a", "--type", "audio/wav", "--seconds", "9999"],
+            "time 9999 s: must be 1 to 3600 s",
+        ),
+        (["download", "audio", f"{ADA}/a", "--version", "1"], 'version "1": must be a uuid in lower case'),
+        (["cdn", "https://a.b/c", "--key-id", "K", "--private-key", "/no/such"], "CDN key /no/such: No such file"),
+    ],
+)
+@pytest.mark.usefixtures("environment")
+def test_a_refusal_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: list[str], wanted: str
+) -> None:
+    status, said, error = run(capsys, monkeypatch, *words)
+    assert (status, said) == (1, "")
+    assert error.startswith(f"error: {wanted}")
+    assert len(error.splitlines()) == 1
+
+
+def test_help_names_the_three(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    status, said, _ = run(capsys, monkeypatch, "--help")
+    assert status == 0
+    assert [name for name in ("upload", "download", "cdn") if name not in said] == []

@@ -1,0 +1,173 @@
+"""Python and TypeScript sign the same for the same inputs at the same time, and refuse the same in the same words."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import botocore.auth
+import botocore.signers
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from objects import signing
+from objects.names import Bucket, ObjectError, check_name
+from objects.signing import Store, sign_cdn, sign_download, sign_upload
+from tests.objects.conftest import ADA, VECTORS, VERSION, Twin
+
+NOW = datetime.fromisoformat(VECTORS["now"])
+STORE = Store(**VECTORS["store"])
+LONG = [f"{ADA}/{'a' * length}" for length in (900, 937, 938, 987, 988)]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vectors' time."""
+
+    class Fixed(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return NOW.astimezone(tz)
+
+    monkeypatch.setattr(signing, "datetime", Fixed)
+    for module in (botocore.auth, botocore.signers):
+        monkeypatch.setattr(module, "get_current_datetime", lambda: NOW.replace(tzinfo=None))
+
+
+@pytest.fixture(scope="module")
+def private_key() -> str:
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def answer(call: Any, *given: Any, **more: Any) -> dict[str, Any]:
+    try:
+        return {"answer": call(*given, **more)}
+    except ObjectError as error:
+        return {"refused": str(error)}
+
+
+def upload(given: dict[str, Any]) -> dict[str, Any]:
+    bucket, name, type = given.pop("bucket"), given.pop("name"), given.pop("type")
+    return asdict(sign_upload(STORE, Bucket.declared(VECTORS["buckets"], bucket), name, type, **given))
+
+
+def vectors(kind: str, **more: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
+    for vector in VECTORS[kind]:
+        yield {**more, **{key: value for key, value in vector.items() if key != "refused"}}, vector.get("refused")
+
+
+def unsigned(url: str) -> set[str]:
+    """What an address says, but for its signature."""
+    return {part for part in re.split("[?&]", url) if not re.match("(X-Amz-)?Signature=", part)}
+
+
+def policy(form: dict[str, str]) -> tuple[str, list[str]]:
+    """A form's policy: when it expires, and what it demands, in one order."""
+    text = next(value for name, value in form.items() if name.lower() == "policy")
+    found = json.loads(base64.b64decode(text))
+    # Names of fields count in any case; each library has its own.
+    lowered = [
+        {name.lower(): value for name, value in condition.items()} if isinstance(condition, dict) else condition
+        for condition in found["conditions"]
+    ]
+    return found["expiration"], sorted({json.dumps(condition) for condition in lowered})
+
+
+@pytest.mark.usefixtures("clock")
+def test_uploads_get_the_same_policy_document_or_the_same_refusal(twin: Twin) -> None:
+    given = list(vectors("uploads", folder=ADA, version=VERSION))
+    theirs = twin.call([{"call": "signUpload", **values} for values, _ in given], {})
+    for (values, refused), other in zip(given, theirs, strict=True):
+        ours = answer(upload, dict(values))
+        assert ours.get("refused") == other.get("refused") == refused
+        if refused is None:
+            assert policy(ours["answer"]["fields"]) == policy(other["answer"]["fields"])
+            same = {"url", "bucket", "name", "version", "key", "largest"}
+            assert {key: ours["answer"][key] for key in same} == {
+                key: other["answer"][key].rstrip("/") if key == "url" else other["answer"][key] for key in same
+            }
+            assert ours["answer"]["expires_at"] == other["answer"]["expiresAt"] == policy(ours["answer"]["fields"])[0]
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_policy_pins_bucket_key_type_and_size_and_nothing_is_left_open() -> None:
+    values, _ = next(vectors("uploads", folder=ADA, version=VERSION))
+    form = upload(dict(values))["fields"]
+    expires, conditions = policy(form)
+    assert expires == "2026-05-17T09:35:00Z"
+    pinned = [json.loads(condition) for condition in conditions]
+    assert ["content-length-range", 1, 50_000_000] in pinned
+    assert {"key": f"storage-single-tenant/audio/{ADA}/a.webm/{VERSION}"} in pinned
+    assert {"content-type": "audio/webm"} in pinned
+    assert {"bucket": STORE.bucket} in pinned
+    assert not [condition for condition in pinned if isinstance(condition, list) and condition[0] == "starts-with"]
+    assert STORE.secret_key not in json.dumps(form)
+    assert str(STORE.secret_key) not in repr(STORE)
+
+
+@pytest.mark.usefixtures("clock")
+def test_downloads_are_signed_alike(twin: Twin) -> None:
+    given = list(vectors("downloads", version=VERSION))
+    theirs = twin.call([{"call": "signDownload", **values} for values, _ in given], {})
+    for (values, refused), other in zip(given, theirs, strict=True):
+        ours = answer(sign_download, STORE, **values)
+        assert ours.get("refused") == other.get("refused") == refused
+        if refused is None:
+            # The JavaScript library names the call and says that the body isn't signed; so its signature differs too.
+            more = {"x-id=GetObject", "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD"}
+            assert unsigned(ours["answer"]) | more == unsigned(other["answer"])
+
+
+def test_names_are_refused_alike(twin: Twin) -> None:
+    names = [*(name for name, _ in VECTORS["names"]), *LONG, f"{ADA}/a b/(c)!.webm"]
+    theirs = twin.call([{"call": "checkName", "name": name} for name in names], {})
+    ours = [answer(check_name, name) for name in names]
+    assert ours == theirs
+    assert [found.get("refused") for found in ours[: len(VECTORS["names"])]] == [text for _, text in VECTORS["names"]]
+    assert [len(text.splitlines()) for _, text in VECTORS["names"]] == [1] * len(VECTORS["names"])
+    assert ours[-1] == {"answer": f"{ADA}/a b/(c)!.webm"}
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_key_may_have_1024_bytes_and_no_more(twin: Twin) -> None:
+    given = [{"bucket": "exports", "name": name, "type": "a/b", "folder": ADA, "version": VERSION} for name in LONG]
+    theirs = twin.call([{"call": "signUpload", **values} for values in given], {})
+    ours = [answer(upload, dict(values)) for values in given]
+    assert [found.get("refused") for found in ours] == [found.get("refused") for found in theirs]
+    assert [len(found["answer"]["key"]) if "answer" in found else None for found in ours] == [
+        1004,
+        None,
+        None,
+        None,
+        None,
+    ]
+    fitting = f"{ADA}/{'a' * 920}"
+    assert len(upload({**given[0], "name": fitting})["key"]) == 1024
+    assert answer(upload, {**given[0], "name": fitting + "a"}) == {
+        "refused": "object name: its key has 1025 bytes, at most 1024 are allowed"
+    }
+
+
+def test_the_cdns_addresses_and_signatures_are_the_same(twin: Twin, private_key: str) -> None:
+    given = list(vectors("cdn", keyId="K1"))
+    calls = [{"call": "signCdn", **values, "privateKey": private_key} for values, _ in given]
+    theirs = twin.call(calls, {})
+    for (values, refused), other in zip(given, theirs, strict=True):
+        expires = datetime.fromisoformat(values["expires"])
+        ours = answer(sign_cdn, values["url"], "K1", private_key, expires)
+        assert ours.get("refused") == other.get("refused") == refused
+        if refused is None:
+            assert sorted(re.split("[?&]", ours["answer"])) == sorted(re.split("[?&]", other["answer"]))
+
+
+@pytest.mark.parametrize("pem", ["", "no key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"])
+def test_a_key_that_is_none_is_refused_without_being_told(twin: Twin, pem: str) -> None:
+    values, _ = next(vectors("cdn"))
+    (other,) = twin.call([{"call": "signCdn", "url": values["url"], "keyId": "K1", "privateKey": pem, **values}], {})
+    ours = answer(sign_cdn, values["url"], "K1", pem, NOW)
+    assert ours == other == {"refused": "CDN key: must be an RSA private key as PEM, not encrypted"}
