@@ -5,7 +5,7 @@ ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py settings.py sqldirectives.py sqlfiles.py sqltext.py bench components local ops pg plugin provider tests toolchain
+sources := __main__.py bucketsettings.py objectlayout.py settings.py sqldirectives.py sqlfiles.py sqltext.py bench components local ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift down test check format golden faults bench

@@ -50,6 +50,16 @@ class Password(_Resource):
         super().__init__(name, {"rotation": rotation}, opts)
 
 
+class KeyPair(_Resource):
+    """A generated RSA key pair in PEM; another name makes another pair."""
+
+    privateKey: pulumi.Output[str]
+    publicKey: pulumi.Output[str]
+
+    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {}, opts)
+
+
 class Role(_Resource):
     """A role; attributes that aren't named are off, but for `inherit`."""
 

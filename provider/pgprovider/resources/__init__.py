@@ -3,6 +3,7 @@
 from pgprovider.resources.base import ObjectKind
 from pgprovider.resources.bucket import Bucket
 from pgprovider.resources.grants import Grants
+from pgprovider.resources.keypair import KeyPair
 from pgprovider.resources.memberships import Memberships
 from pgprovider.resources.migrations import MigrationSet
 from pgprovider.resources.password import Password
@@ -14,6 +15,7 @@ from pgprovider.resources.snapshot import SchemaSnapshot
 
 KINDS: list[type[ObjectKind]] = [
     Password,
+    KeyPair,
     Role,
     Memberships,
     MigrationSet,

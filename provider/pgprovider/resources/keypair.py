@@ -1,0 +1,53 @@
+"""A generated RSA key pair: what signs the CDN's URLs, and what the CDN checks them with."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from pgprovider.errors import Refused
+from pgprovider.resources.base import Field, ObjectKind
+from plugin.server import Context, Resource
+from plugin.wire import UNKNOWN
+
+# CloudFront takes RSA keys of this length, and no other.
+BITS = 2048
+
+
+def generated() -> dict[str, str]:
+    """Both halves in PEM: the private one as PKCS 8, the public one as SubjectPublicKeyInfo."""
+    # Loaded here, since most runs make no key.
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return {"privateKey": private.decode(), "publicKey": public.decode()}
+
+
+class KeyPair(ObjectKind):
+    """2048 bits of RSA, in PEM. It touches no server; another resource makes another pair."""
+
+    token = "pg:index:KeyPair"
+    fields = {}
+    outputs = {
+        "privateKey": Field(str, "the half that signs", secret=True),
+        "publicKey": Field(str, "the half that checks"),
+    }
+
+    def label(self, inputs: Mapping[str, Any]) -> str:
+        return "key pair"
+
+    async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
+        if preview:
+            return "", inputs | dict.fromkeys(self.outputs, UNKNOWN)
+        return secrets.token_hex(8), inputs | generated()
+
+    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
+        if not state:
+            raise Refused("a key pair can't be imported; it exists in the state only")
+        return Resource(id, state, inputs)
+
+    async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
+        pass
