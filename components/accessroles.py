@@ -22,7 +22,7 @@ class AccessRolesArgs:
 
 
 class AccessRoles(Component):
-    """Three roles. A principal of the account takes one with a right to `sts:AssumeRole` for it, which nobody has yet."""
+    """Three roles. Whoever in the account has a right to `sts:AssumeRole` for one may take it; nobody has it yet."""
 
     arns: Mapping[str, pulumi.Output[str]]
 

@@ -3,8 +3,8 @@
 As in the Amazon CloudFront API reference: an origin keeps its OriginAccessControlId ("Origin"); key groups and public
 keys can be updated and deleted, their comments are kept, a public key in a key group can't be deleted
 ("UpdateKeyGroup", "DeleteKeyGroup", "DeletePublicKey"); there are cache policies and response headers policies, whose
-names are unique ("CreateCachePolicy", "CreateResponseHeadersPolicy") and which can't be deleted while a distribution has
-them ("DeleteCachePolicy"); an enabled distribution can't be deleted ("DeleteDistribution").
+names are unique ("CreateCachePolicy", "CreateResponseHeadersPolicy") and which can't be deleted while in use
+("DeleteCachePolicy"); an enabled distribution can't be deleted ("DeleteDistribution").
 """
 
 from collections.abc import Callable, Iterator
