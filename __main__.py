@@ -56,6 +56,7 @@ storage = Storage(
         buckets=settings.buckets,
         cors_origins=settings.cors_origins,
         cdn_keys=settings.cdn_keys,
+        scanning=settings.scanning,
         disposable=settings.target == "local",
         adopt=objects.existing(server.aws.endpoint, names.values()),
     ),

@@ -9,6 +9,8 @@ import pg
 from components.accessroles import AccessRoles, AccessRolesArgs
 from components.base import Component
 from components.cdn import Cdn, CdnArgs
+from components.documents import Statement
+from components.malware import Malware, MalwareArgs
 from components.objects import Objects, ObjectsArgs
 from settings import BucketSettings
 
@@ -23,6 +25,8 @@ class StorageArgs:
     buckets: tuple[BucketSettings, ...]
     cors_origins: tuple[str, ...] = ()
     cdn_keys: tuple[str, ...]
+    scanning: str = "clamav"
+    """What scans uploads; the bucket itself has to know of guardduty only."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""
     adopt: frozenset[str] = field(default_factory=frozenset)
@@ -90,6 +94,15 @@ class Storage(Component):
             ),
             options,
         )
-        objects.bucket.policy(*objects.own_key_only(), *self.cdn.statements())
+        gate: list[Statement] = []
+        if args.scanning == "guardduty":
+            malware = Malware(
+                f"{name}-malware",
+                MalwareArgs(objects=objects.bucket, key_arn=objects.key.arn, account=account, region=args.region),
+                options,
+            )
+            # The API serves an upload to its owner at once: who that is, the row policies say.
+            gate = malware.unread_until_clean(self.roles.arns["api"])
+        objects.bucket.policy(*objects.own_key_only(), *gate, *self.cdn.statements())
         self.object_bucket = objects.bucket.bucket.id
         self.register_outputs({"objectBucket": self.object_bucket, "cdnDomain": self.cdn.domain})

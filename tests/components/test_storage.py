@@ -2,7 +2,10 @@
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pulumi
 import pytest
@@ -11,6 +14,7 @@ from pulumi_aws import s3
 import objectlayout
 from components import privatebucket
 from components.awsprovider import SERVICES
+from settings import Settings
 from tests.components.program import CHECKOUT, Program, run
 
 ACCOUNT = "123456789012"
@@ -202,6 +206,45 @@ def test_the_cdn_delivers_its_logs_from_the_region_that_it_is_at_home_in(program
     assert inputs(program, "storage-cdn-log-source")["resourceArn"] == DISTRIBUTION
     target = inputs(program, "storage-cdn-log-target")["deliveryDestinationConfiguration"]
     assert target == {"destinationResourceArn": f"{OBJECTS}-logs"}
+
+
+# GuardDuty, which is for a target that isn't built yet.
+
+
+def guarded_settings(load: Callable[[], Settings]) -> Callable[[], Settings]:
+    """The stack's settings, but for what scans."""
+    return lambda: replace(load(), scanning="guardduty")
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Program:
+    with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
+        return run()
+
+
+def test_guardduty_scans_the_tenant_and_tags_what_it_finds(guarded):
+    plan = inputs(guarded, "storage-malware-plan")
+    bucket = {"bucketName": "storage-objects-id", "objectPrefixes": [f"{objectlayout.TENANT}/"]}
+    assert plan["protectedResource"] == {"s3Bucket": bucket}
+    assert plan["actions"] == [{"taggings": [{"status": "ENABLED"}]}]
+    (trust,) = document(inputs(guarded, "storage-malware-role")["assumeRolePolicy"]).values()
+    assert trust["Principal"] == {"Service": "malware-protection-plan.guardduty.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    statements = document(inputs(guarded, "storage-malware-rights")["policy"]).values()
+    assert "*" not in [statement["Resource"] for statement in statements]
+
+
+def test_nothing_is_read_before_it_is_tagged_clean_but_by_the_scanner_and_the_api(guarded, program):
+    found = document(inputs(guarded, "storage-objects-tls")["policy"])
+    roles = [f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-{role}" for role in ("malware-role", "access-api")]
+    assert found["UnreadUntilClean"]["Condition"] == {
+        "StringNotEquals": {
+            "s3:ExistingObjectTag/GuardDutyMalwareScanStatus": "NO_THREATS_FOUND",
+            "aws:PrincipalArn": roles,
+        }
+    }
+    assert found["TaggedByTheScanner"]["Condition"] == {"StringNotEquals": {"aws:PrincipalArn": roles[0]}}
+    assert "UnreadUntilClean" not in document(inputs(program, "storage-objects-tls")["policy"])
 
 
 # Roles.

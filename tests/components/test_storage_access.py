@@ -6,15 +6,18 @@ The documents are taken from the program as it is run under mocks, word for word
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import boto3
 import pytest
 from botocore.config import Config
 
 import objectlayout
+from components import malware
+from settings import Settings
 from tests.components.program import Program, run
-from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS
-from tests.local.conftest import ACCESS_KEY, REGION, SECRET_KEY, MotoServer, code, fetch
+from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, guarded_settings
+from tests.local.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, MotoServer, code, fetch
 
 BUCKET = OBJECTS.rsplit(":", 1)[1]
 AUDIO = f"{objectlayout.prefix('audio')}u1/voice.webm/v1"
@@ -143,6 +146,31 @@ def test_another_distribution_or_service_reads_nothing(server: MotoServer) -> No
     assert reading(through_cdn(server, f"{DISTRIBUTION}2"), AUDIO) == "AccessDenied"
     assert reading(through_cdn(server, ""), AUDIO) == "AccessDenied"
     assert reading(through_cdn(server, DISTRIBUTION, "logging.s3.amazonaws.com"), AUDIO) == "AccessDenied"
+
+
+def test_under_guardduty_the_cdn_reads_an_object_once_it_is_tagged_clean(server: MotoServer, s3: Any) -> None:
+    with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
+        guarded = run().resources["storage-objects-tls"].inputs["policy"]
+    before = s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
+    tag = {"Key": malware.TAG, "Value": malware.CLEAN}
+    cdn, scanner = through_cdn(server, DISTRIBUTION), session(server, "storage-malware-role")
+    # The name of the role that mocks give it isn't an ARN that could be assumed.
+    text = json.dumps(guarded).replace(
+        f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-malware-role", f"arn:aws:iam::{ACCOUNT}:role/storage-malware-role"
+    )
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=text)
+    try:
+        assert reading(cdn, AUDIO) == reading(s3, AUDIO) == "AccessDenied"
+        assert reading(scanner, AUDIO) == "ok"
+        tags = {"Bucket": BUCKET, "Key": AUDIO, "Tagging": {"TagSet": [tag]}}
+        assert code(s3.put_object_tagging, **tags) == "AccessDenied", "nobody declares an object clean but the scanner"
+        assert code(scanner.put_object_tagging, **tags) == "ok"
+        assert reading(cdn, AUDIO) == reading(s3, AUDIO) == "ok"
+        threat = {**tags, "Tagging": {"TagSet": [{**tag, "Value": "THREATS_FOUND"}]}}
+        scanner.put_object_tagging(**threat)
+        assert reading(cdn, AUDIO) == "AccessDenied"
+    finally:
+        s3.put_bucket_policy(Bucket=BUCKET, Policy=before)
 
 
 def session(server: MotoServer, role: str, rights: str | None = None) -> Any:
