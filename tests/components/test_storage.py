@@ -2,8 +2,11 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -12,7 +15,8 @@ import pytest
 from pulumi_aws import s3
 
 import objectlayout
-from components import privatebucket
+import tests.components.program
+from components import guardrail, privatebucket
 from components.awsprovider import SERVICES
 from settings import Settings
 from tests.components.program import CHECKOUT, Program, run
@@ -306,49 +310,64 @@ def test_the_provider_knows_where_every_service_is(program):
 
 # The guardrail.
 
-
-def changed(program_text: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs the program as somebody has changed it."""
-    file = tmp_path / "__main__.py"
-    file.write_text(program_text)
-    monkeypatch.setattr("tests.components.program.MAIN", file)
-    run()
-
-
-MAIN = (CHECKOUT / "__main__.py").read_text()
 LAST = "guardrail.check()\n"
-STRAY = "import pulumi_aws\n\nstray = pulumi_aws.s3.Bucket('stray', opts=pulumi.ResourceOptions(provider=aws))\n"
-PROTECTED = """
-import components.privatebucket as made
-args = made.PrivateBucketArgs(bucket='stray', rules=[])
-bucket = made.PrivateBucket('stray', args, storage)
+STRAY = """
+import pulumi_aws
+pulumi_aws.s3.Bucket("stray", opts=pulumi.ResourceOptions(provider=aws))
+"""
+HALF = """
+from components.privatebucket import PrivateBucket, PrivateBucketArgs
+PrivateBucket("half", PrivateBucketArgs(bucket="half", rules=[]), storage)
+"""
+CHILD = """
+import sys, warnings
+from pathlib import Path
+import pulumi
+from tests.components import program
+program.MAIN = Path(sys.argv[1])
+program.Program.register = lambda self, resource: print(resource.name)
+pulumi.log.error = lambda message: print(message, file=sys.stderr)
+program.run()
 """
 
 
-def refusal(added: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> str:
-    assert MAIN.endswith(LAST)
-    registered: list[str] = []
-    original = Program.register
-    monkeypatch.setattr(Program, "register", lambda self, found: (registered.append(found.name), original(self, found)))
-    with pytest.raises(pulumi.RunError) as caught:
-        changed(MAIN.removesuffix(LAST) + added + LAST, tmp_path, monkeypatch)
-    assert registered == [], "nothing has reached the engine"
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+def main_with(added: str, folder: Path) -> Path:
+    """The program as somebody has changed it."""
+    text = (CHECKOUT / "__main__.py").read_text()
+    assert text.endswith(LAST)
+    file = folder / "__main__.py"
+    file.write_text(text.removesuffix(LAST) + added + LAST)
+    return file
 
 
-def test_a_bucket_that_somebody_adds_bare_is_refused_before_anything_is_registered(tmp_path, monkeypatch):
-    assert refusal(STRAY, tmp_path, monkeypatch) == (
+def test_a_bucket_that_somebody_adds_bare_ends_the_program_before_anything_is_registered(tmp_path):
+    command = [sys.executable, "-W", "ignore", "-c", CHILD, main_with(STRAY, tmp_path)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (guardrail.MESSAGE_SHOWN, ""), "nothing has reached the engine"
+    assert done.stderr == (
         "bucket stray: lacks a public access block with all four switches on; "
-        "`components/privatebucket.py` makes buckets that have it"
+        "`components/privatebucket.py` makes buckets that have it\n"
     )
 
 
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the process as an exception."""
+
+    def end(message: str) -> None:
+        raise pulumi.RunError(message)
+
+    monkeypatch.setattr(guardrail, "end", end)
+
+
+@pytest.mark.usefixtures("ended")
 def test_a_bucket_without_a_policy_is_refused(tmp_path, monkeypatch):
-    said = refusal(PROTECTED, tmp_path, monkeypatch)
-    assert said.startswith("bucket stray: lacks a policy that denies requests without TLS; ")
+    monkeypatch.setattr(tests.components.program, "MAIN", main_with(HALF, tmp_path))
+    with pytest.raises(pulumi.RunError, match=r"^bucket half: lacks a policy that denies requests without TLS; "):
+        run()
 
 
+@pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize(
     ("type", "arguments", "lack"),
     [
@@ -362,10 +381,6 @@ def test_a_bucket_without_a_policy_is_refused(tmp_path, monkeypatch):
 )
 def test_a_protection_that_is_weakened_counts_as_none(type, arguments, lack, monkeypatch):
     original = getattr(s3, type)
-
-    def weaker(name: str, **given: Any) -> Any:
-        return original(name, **{**given, **arguments})
-
-    monkeypatch.setattr(privatebucket.s3, type, weaker)
+    monkeypatch.setattr(privatebucket.s3, type, lambda name, **given: original(name, **{**given, **arguments}))
     with pytest.raises(pulumi.RunError, match=f"^bucket storage-objects: lacks {re.escape(lack)}; "):
         run()
