@@ -25,6 +25,9 @@ OUTPUTS = {
     "storage_buckets",
     "object_bucket",
     "s3_endpoint",
+    "cdn_domain",
+    "cdn_signing_key",
+    "object_roles",
 }
 
 # What is done by hand → what the preview says of it, and the id under which the drift report has it.
