@@ -6,7 +6,7 @@ SEED ?= 1
 STEPS ?= 1000
 PROJECTS ?= 100000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py settings.py sqlaccess.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local objects ops pg plugin provider tests toolchain
+sources := __main__.py bucketsettings.py objectlayout.py settings.py sqlaccess.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local objects ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift audit maintain rekey down test check format docs golden faults bench

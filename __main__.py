@@ -1,7 +1,6 @@
 """The database of Visual Prompt Builder: what an environment is made of, and what it gives to others."""
 
 import pulumi
-import pulumi_aws
 import pulumi_postgresql
 
 import pg
@@ -23,12 +22,15 @@ from components import (
     Structure,
     StructureArgs,
 )
+from components.awsprovider import aws_provider
+from components.guardrail import Guardrail
 from components.realtime import PUBLISHED
 from components.rolespecs import URLS
 from local import objects
 from settings import Settings
 
 settings = Settings.load()
+guardrail = Guardrail()
 stack = pulumi.get_stack()
 
 server = Server("server", ServerArgs(stack=stack, url=settings.url))
@@ -36,17 +38,7 @@ database = pg.Provider("pg", **server.login, user=server.user, lock_timeout=sett
 postgresql = pulumi_postgresql.Provider(
     "postgresql", **server.login, username=server.user, sslmode="disable", superuser=True
 )
-aws = pulumi_aws.Provider(
-    "aws",
-    region=settings.region,
-    access_key=server.aws.access_key,
-    secret_key=server.aws.secret_key,
-    endpoints=[{"s3": server.aws.endpoint, "sts": server.aws.endpoint}],
-    s3_use_path_style=True,
-    skip_credentials_validation=True,
-    skip_metadata_api_check=True,
-    skip_requesting_account_id=True,
-)
+aws = aws_provider("aws", settings.region, server.aws)
 providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": postgresql, "aws": aws})
 
 
@@ -59,14 +51,19 @@ roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure("structure", StructureArgs(database=server.database, **settings.protection), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
 encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(access))
-object_bucket = f"visual-prompt-builder-{stack}-objects"
+names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
 storage = Storage(
     "storage",
     StorageArgs(
-        object_bucket=object_bucket,
+        object_bucket=names["objects"],
+        log_bucket=names["logs"],
+        region=settings.region,
         buckets=settings.buckets,
+        cors_origins=settings.cors_origins,
+        cdn_keys=settings.cdn_keys,
+        scanning=settings.scanning,
         disposable=settings.target == "local",
-        adopt=objects.bucket_exists(server.aws.endpoint, object_bucket),
+        adopt=objects.existing(server.aws.endpoint, names.values()),
     ),
     after(structure),
 )
@@ -83,3 +80,8 @@ pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in setti
 pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)
 pulumi.export("retention_months", {"analytics": settings.retention_months, "audit": settings.audit_retention_months})
+pulumi.export("cdn_domain", storage.cdn.domain)
+pulumi.export("cdn_signing_key", storage.cdn.signing_key)
+pulumi.export("object_roles", storage.roles.arns)
+
+guardrail.check()

@@ -26,7 +26,7 @@ class Encryption(Component):
 
     def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
-        pairs = {key: pg.KeyPair(f"{name}-{key}", opts=self.child()) for key in args.keys}
+        pairs = {key: pg.SealingKeyPair(f"{name}-{key}", opts=self.child()) for key in args.keys}
         pg.SealingKeys(
             f"{name}-keys",
             table=TABLE,

@@ -1,35 +1,44 @@
-"""Storage: the buckets that users see, and the one private S3 bucket in which their objects lie."""
+"""Storage: the buckets that users see, and what stands under them at AWS: objects, CDN and who may touch them."""
 
-import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_aws import s3
+import pulumi_aws
 
 import pg
+from components.accessroles import AccessRoles, AccessRolesArgs
 from components.base import Component
+from components.cdn import Cdn, CdnArgs
+from components.documents import Statement
+from components.malware import Malware, MalwareArgs
+from components.objects import Objects, ObjectsArgs
 from settings import BucketSettings
-
-DAYS_OF_UNFINISHED_UPLOADS = 7
-DAYS_OF_OLD_VERSIONS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
     object_bucket: str
     """The S3 bucket's name; the Storage API is told it."""
+    log_bucket: str
+    """The name of the S3 bucket for the logs of the object bucket and of the CDN."""
+    region: str
     buckets: tuple[BucketSettings, ...]
+    cors_origins: tuple[str, ...] = ()
+    cdn_keys: tuple[str, ...]
+    scanning: str = "clamav"
+    """What scans uploads; the bucket itself has to know of guardduty only."""
     disposable: bool = False
-    """Whether the S3 bucket may go with objects in it."""
-    adopt: bool = False
-    """Whether the S3 bucket exists already and is to be taken over."""
+    """Whether the S3 buckets may go with objects in them."""
+    adopt: frozenset[str] = field(default_factory=frozenset)
+    """The S3 buckets that exist already and are to be taken over."""
 
 
 class Storage(Component):
-    """Rows of `storage.buckets`, and the object bucket: private, TLS only, encrypted, versioned, owner enforced."""
+    """Rows of `storage.buckets`; under them the object bucket, the CDN in front of it, and the roles."""
 
     object_bucket: pulumi.Output[str]
+    cdn: Cdn
+    roles: AccessRoles
 
     def __init__(
         self,
@@ -47,81 +56,53 @@ class Storage(Component):
                 allowedMimeTypes=list(bucket.allowed_mime_types) or None,
                 opts=self.child(),
             )
-        self.object_bucket = self._objects(f"{name}-objects", args)
-        self.register_outputs({"objectBucket": self.object_bucket})
-
-    def _objects(self, name: str, args: StorageArgs) -> pulumi.Output[str]:
+        # None of what follows waits for the database.
         options = pulumi.ResourceOptions(parent=self)
-        bucket = s3.Bucket(
-            name,
-            bucket=args.object_bucket,
-            force_destroy=args.disposable,
-            opts=pulumi.ResourceOptions.merge(
-                options, pulumi.ResourceOptions(import_=args.object_bucket if args.adopt else None)
+        account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+        objects = Objects(
+            f"{name}-objects",
+            ObjectsArgs(
+                bucket=args.object_bucket,
+                log_bucket=args.log_bucket,
+                account=account,
+                buckets=args.buckets,
+                cors_origins=args.cors_origins,
+                disposable=args.disposable,
+                adopt=args.adopt,
             ),
+            self,
         )
-        id: pulumi.Output[str] = bucket.id
-        block = s3.BucketPublicAccessBlock(
-            f"{name}-private",
-            bucket=id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=options,
+        self.cdn = Cdn(
+            f"{name}-cdn",
+            CdnArgs(
+                origin=objects.bucket,
+                logs=objects.logs,
+                buckets=args.buckets,
+                keys=args.cdn_keys,
+                cors_origins=args.cors_origins,
+            ),
+            options,
         )
-        s3.BucketOwnershipControls(
-            f"{name}-owner", bucket=id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=options
+        self.roles = AccessRoles(
+            f"{name}-access",
+            AccessRolesArgs(
+                objects=objects.bucket,
+                key_arn=objects.key.arn,
+                cdn_arn=self.cdn.arn,
+                account=account,
+                region=args.region,
+            ),
+            options,
         )
-        versioning = s3.BucketVersioning(
-            f"{name}-versions", bucket=id, versioning_configuration={"status": "Enabled"}, opts=options
-        )
-        s3.BucketServerSideEncryptionConfiguration(
-            f"{name}-encrypted",
-            bucket=id,
-            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
-            opts=options,
-        )
-        s3.BucketLifecycleConfiguration(
-            f"{name}-lifecycle",
-            bucket=id,
-            rules=_lifecycle(),
-            opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[versioning])),
-        )
-        s3.BucketPolicy(
-            f"{name}-tls",
-            bucket=id,
-            policy=bucket.arn.apply(tls_only),
-            opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[block])),
-        )
-        return id
-
-
-def _lifecycle() -> list[dict[str, Any]]:
-    return [
-        {
-            "id": "unfinished-uploads",
-            "status": "Enabled",
-            "filter": {"prefix": ""},
-            "abort_incomplete_multipart_upload": {"days_after_initiation": DAYS_OF_UNFINISHED_UPLOADS},
-        },
-        {
-            "id": "old-versions",
-            "status": "Enabled",
-            "filter": {"prefix": ""},
-            "noncurrent_version_expiration": {"noncurrent_days": DAYS_OF_OLD_VERSIONS},
-        },
-    ]
-
-
-def tls_only(arn: str) -> str:
-    """The bucket policy that denies every request without TLS (AWS Foundational Security Best Practices, S3.5)."""
-    statement = {
-        "Sid": "TlsOnly",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [arn, f"{arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        gate: list[Statement] = []
+        if args.scanning == "guardduty":
+            malware = Malware(
+                f"{name}-malware",
+                MalwareArgs(objects=objects.bucket, key_arn=objects.key.arn, account=account, region=args.region),
+                options,
+            )
+            # The API serves an upload to its owner at once: who that is, the row policies say.
+            gate = malware.unread_until_clean(self.roles.arns["api"])
+        objects.bucket.policy(*objects.own_key_only(), *gate, *self.cdn.statements())
+        self.object_bucket = objects.bucket.bucket.id
+        self.register_outputs({"objectBucket": self.object_bucket, "cdnDomain": self.cdn.domain})

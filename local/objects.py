@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 
 
 def bucket_exists(endpoint: str, bucket: str) -> bool:
@@ -14,3 +15,8 @@ def bucket_exists(endpoint: str, bucket: str) -> bool:
         return error.code != 404
     except OSError:
         return False
+
+
+def existing(endpoint: str, buckets: Iterable[str]) -> frozenset[str]:
+    """Those of the buckets that there are."""
+    return frozenset(bucket for bucket in buckets if bucket_exists(endpoint, bucket))

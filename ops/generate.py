@@ -33,7 +33,7 @@ def settings_table() -> str:
     lines = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     for name, entry in keys.items():
         default = entry["default"]
-        simple = isinstance(default, str | bool) or default == []
+        simple = not (isinstance(default, list) and any(isinstance(entry, dict) for entry in default))
         shown = "" if default == "" else "see `Pulumi.yaml`" if not simple else f"`{_spelled(default)}`"
         lines.append(f"| `database:{name}` | {entry['type']} | {shown} | {entry['description']} |")
     return "\n".join(lines) + "\n"

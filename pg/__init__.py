@@ -51,10 +51,20 @@ class Password(_Resource):
 
 
 class KeyPair(_Resource):
-    """A generated OpenPGP key pair, as pgcrypto reads it."""
+    """A generated RSA key pair in PEM; another name makes another pair."""
 
-    publicKey: pulumi.Output[str]
     privateKey: pulumi.Output[str]
+    publicKey: pulumi.Output[str]
+
+    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {}, opts)
+
+
+class SealingKeyPair(_Resource):
+    """A generated OpenPGP key pair, as pgcrypto reads it; another name makes another pair."""
+
+    privateKey: pulumi.Output[str]
+    publicKey: pulumi.Output[str]
 
     def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {}, opts)

@@ -96,7 +96,14 @@ def test_the_defaults_are_valid():
     found = load()
     assert (found.protect_data, found.allow_loss) == (False, ())
     assert (found.target, found.url, found.lock_timeout, found.region) == ("local", None, "5s", "us-east-1")
-    (audio,) = found.buckets
+    audio, exports, avatars = found.buckets
+    assert [bucket.id for bucket in found.buckets] == ["audio", "exports", "avatars"]
+    assert [bucket.public for bucket in found.buckets] == [False, False, True]
+    assert [bucket.cdn for bucket in found.buckets] == [True, False, True]
+    assert (exports.retention_days, audio.retention_days) == (7, None)
+    assert avatars.file_size_limit == 2_000_000
+    assert (found.max_object_size, found.cors_origins, found.cdn_keys) == (50_000_000, (), ("1",))
+    assert found.scanning == "clamav"
     assert audio.exported == {
         "public": False,
         "file_size_limit": 50_000_000,
@@ -154,6 +161,33 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "every MIME type": ({"buckets": bucket(allowedMimeTypes=["*/*"])}, "allowedMimeTypes is '*/*'; allowed is"),
     "a parameter": ({"buckets": bucket(allowedMimeTypes=["audio/ogg;codecs=opus"])}, "is 'audio/ogg;codecs=opus'; all"),
     "a number": ({"buckets": bucket(allowedMimeTypes=[1])}, "buckets[0].allowedMimeTypes is 1; allowed is"),
+    "no days": ({"buckets": bucket(retentionDays=0)}, "buckets[0].retentionDays is 0; allowed is 1 to 3650 days"),
+    "days as text": ({"buckets": bucket(retentionDays="7")}, "buckets[0].retentionDays is '7'; allowed is 1 to 3650"),
+    "true as days": ({"buckets": bucket(retentionDays=True)}, "buckets[0].retentionDays is True; allowed is 1 to"),
+    "a CDN as text": ({"buckets": bucket(cdn="yes")}, "buckets[0].cdn is 'yes'; allowed is true or false"),
+    "a limit above the largest": (
+        {"buckets": bucket(fileSizeLimit=60_000_000)},
+        "buckets[0].fileSizeLimit is 60000000; allowed is at most database:maxObjectSize, 50000000; lower this one or",
+    ),
+    "megabytes as the largest": ({"maxObjectSize": "50MB"}, "maxObjectSize is '50MB'; allowed is a whole number of"),
+    "nothing as the largest": ({"maxObjectSize": 0}, "maxObjectSize is 0; allowed is a whole number of bytes from 1"),
+    "no largest at all": ({"maxObjectSize": ""}, "maxObjectSize is ''; allowed is a whole number of bytes from 1"),
+    "every origin": ({"corsOrigins": ["*"]}, "corsOrigins is ['*']; allowed is a list of origins such as https://"),
+    "an origin with a path": (
+        {"corsOrigins": ["https://a.example/x"]},
+        "is ['https://a.example/x']; allowed is a list",
+    ),
+    "an origin without TLS": ({"corsOrigins": ["http://a.example"]}, "http for localhost only"),
+    "an origin as text": (
+        {"corsOrigins": "https://a.example"},
+        "corsOrigins is 'https://a.example'; allowed is a list",
+    ),
+    "no CDN key": ({"cdnKeys": []}, "cdnKeys is []; allowed is a list of 1 to 5 different names of a-z, 0-9 and -"),
+    "six CDN keys": ({"cdnKeys": list("123456")}, "allowed is a list of 1 to 5 different names"),
+    "one CDN key twice": ({"cdnKeys": ["a", "a"]}, "cdnKeys is ['a', 'a']; allowed is a list of 1 to 5 different"),
+    "a CDN key in capitals": ({"cdnKeys": ["A"]}, "cdnKeys is ['A']; allowed is a list of 1 to 5 different names"),
+    "an unknown scanner": ({"scanning": "eyes"}, "scanning is 'eyes'; allowed is one of clamav, guardduty"),
+    "GuardDuty at home": ({"scanning": "guardduty"}, "allowed is clamav where database:target is local: GuardDuty"),
 }
 
 
@@ -168,6 +202,12 @@ def test_a_value_that_cannot_be_used_is_refused_with_key_value_and_what_is_allow
 def test_a_size_with_a_unit_is_refused_with_the_numbers_of_bytes_it_can_mean():
     said = refused(buckets=bucket(fileSizeLimit="50MB"))
     assert "50000000" in said
+
+
+def test_origins_with_ports_and_several_keys_are_allowed():
+    found = load(corsOrigins=["https://app.example.org:8443", "http://localhost:3000"], cdnKeys=["2026-12", "1"])
+    assert found.cors_origins == ("https://app.example.org:8443", "http://localhost:3000")
+    assert found.cdn_keys == ("2026-12", "1")
 
 
 def test_families_of_mime_types_and_no_limit_are_allowed():

@@ -23,6 +23,7 @@ from pulumi.runtime import rpc
 from local import objects, postgres, services
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+MAIN = CHECKOUT / "__main__.py"
 GOLDEN = CHECKOUT / "tests" / "golden" / "tree.txt"
 ENDPOINT = "http://127.0.0.1:1"
 
@@ -55,6 +56,9 @@ class Program:
     outputs: dict[str, Any] = field(default_factory=dict)
     secret_outputs: set[str] = field(default_factory=set)
 
+    def register(self, resource: Registered) -> None:
+        self.resources[resource.name] = resource
+
     def of_type(self, type: str) -> list[Registered]:
         return [resource for resource in self.resources.values() if resource.type == type]
 
@@ -78,19 +82,41 @@ def _is_stack(urn: str) -> bool:
     return not urn or urn.split("::")[2].endswith("pulumi:pulumi:Stack")
 
 
+ACCOUNT = "123456789012"
+
+
+def _made(type: str, name: str) -> dict[str, str]:
+    """What the provider adds to a resource."""
+    service = type.split("/")[0]
+    if service == "aws:s3":
+        return {"arn": f"arn:aws:s3:::{name}", "bucketRegionalDomainName": f"{name}.s3.us-east-1.amazonaws.com"}
+    if service.startswith("aws:"):
+        arn = f"arn:{service}:us-east-1:{ACCOUNT}:{name}"
+        return {"arn": arn, "keyId": f"{name}-id", "name": name, "domainName": f"{name}.cloudfront.net"}
+    if type == "pg:index:Password":
+        return {"password": f"password-of-{name}", "verifier": f"SCRAM-SHA-256$of-{name}"}
+    if type == "pg:index:KeyPair":
+        return {"privateKey": f"password-of-{name}", "publicKey": f"public-{name}"}
+    if type == "pg:index:SealingKeyPair":
+        return {"privateKey": f"private-{name}", "publicKey": f"public-{name}"}
+    return {}
+
+
 class Mocks(pulumi.runtime.Mocks):
     """Outputs that the program needs in order to go on."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        made = {"arn": f"arn:aws:s3:::{args.name}"} if args.typ.startswith("aws:s3") else {}
-        if args.typ == "pg:index:Password":
-            made = {"password": f"password-of-{args.name}", "verifier": f"SCRAM-SHA-256$of-{args.name}"}
-        if args.typ == "pg:index:KeyPair":
-            made = {"publicKey": f"public-{args.name}", "privateKey": f"private-{args.name}"}
-        return f"{args.name}-id", {**args.inputs, **made}
+        # The aws plugin gives a document back as text.
+        texts = {
+            name: json.dumps(value)
+            for name, value in args.inputs.items()
+            if isinstance(value, dict) and name == "policy"
+        }
+        return f"{args.name}-id", {**args.inputs, **texts, **_made(args.typ, args.name)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
-        return {}, None
+        answers = {"aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT}}
+        return dict(answers[args.token]), []
 
 
 class Monitor(pulumi.runtime.mocks.MockMonitor):
@@ -107,9 +133,7 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
             parent = "" if _is_stack(request.parent) else request.parent.split("::", 3)[3]
             inputs = rpc.deserialize_properties(request.object)
             assert request.name not in self.program.resources, "names are unique in the whole program"
-            self.program.resources[request.name] = Registered(
-                request.type, request.name, parent, names, inputs, request.object
-            )
+            self.program.register(Registered(request.type, request.name, parent, names, inputs, request.object))
         return answer
 
 
@@ -161,7 +185,7 @@ def run(stack: str = "dev", **changes: Any) -> Program:
     def main() -> pulumi.Output[None]:
         # Without an engine there is no stack that exports would be registered with.
         with mock.patch.object(pulumi, "export", exporting):
-            runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
+            runpy.run_path(str(MAIN), run_name="__main__")
         return pulumi.Output.from_input(resolve())
 
     def exporting(name: str, value: Any) -> None:

@@ -168,27 +168,6 @@ def test_steps_may_go_back_on_dev_whatever_they_lose(program):
     assert [found.inputs["protect"] for found in program.of_type("pg:index:MigrationSet")] == [False, False]
 
 
-def test_the_object_bucket_is_private_encrypted_versioned_and_tls_only(program):
-    block = program.resources["storage-objects-private"].inputs
-    switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-    assert [block[name] for name in switches] == [True] * 4
-    assert program.resources["storage-objects"].inputs["bucket"] == "visual-prompt-builder-dev-objects"
-    statement = json.loads(program.resources["storage-objects-tls"].inputs["policy"])["Statement"][0]
-    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert statement["Resource"] == ["arn:aws:s3:::storage-objects", "arn:aws:s3:::storage-objects/*"]
-
-
-def test_buckets_are_those_of_the_settings():
-    buckets = [{"id": "songs", "fileSizeLimit": 5, "allowedMimeTypes": ["audio/*"]}, {"id": "open", "public": True}]
-    program = run(buckets=buckets)
-    found = {each.inputs["bucket"]: each.inputs for each in program.of_type("pg:index:Bucket")}
-    assert found == {
-        "songs": {"bucket": "songs", "public": False, "fileSizeLimit": 5, "allowedMimeTypes": ["audio/*"]},
-        "open": {"bucket": "open", "public": True},
-    }
-
-
 def test_a_refused_setting_leaves_nothing_registered():
     with pytest.raises(SettingError, match="target is 'azure'"):
         run(target="azure")
@@ -229,12 +208,13 @@ def test_the_providers_get_the_password_as_a_secret(program):
 def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
     urls = {name for name in program.outputs if name.endswith("_url")}
     assert urls == {"admin_url", "api_url", "auth_url", "monitor_url", "migrator_url", "backup_url", "scanner_url"}
-    assert program.secret_outputs == urls
+    assert program.secret_outputs == urls | {"cdn_signing_key"}
     assert program.outputs["admin_url"] == f"postgresql://postgres:{program.password}@127.0.0.1:1/postgres"
     assert program.outputs["api_url"].startswith("postgresql://authenticator:password-of-roles-authenticator-password@")
     assert program.outputs["auth_url"].endswith("/postgres?options=-c%20vpb.keys%3Dk1%3Aprivate-encryption-k1")
     assert not [name for name in urls - {"auth_url"} if "private-" in program.outputs[name]], "Auth.js' login alone"
     assert program.outputs["object_bucket"] == "storage-objects-id"
+    assert program.outputs["cdn_domain"] == "storage-cdn-distribution.cloudfront.net"
     assert program.outputs["storage_buckets"]["audio"]["file_size_limit"] == 50_000_000
 
 

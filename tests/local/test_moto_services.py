@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.local.conftest import REGION, MotoServer
+from tests.local.test_moto_cloudfront import cache_policy, distribution, group, key
 
 TRUST = json.dumps(
     {
@@ -62,6 +63,7 @@ def _populate(server: MotoServer) -> None:
             "OriginAccessControlOriginType": "s3",
         }
     )
+    _populate_cdn(call("cloudfront"), call("logs"))
     call("ec2").create_vpc(CidrBlock="10.9.0.0/16")
     call("rds").create_db_instance(
         DBInstanceIdentifier="db",
@@ -72,6 +74,32 @@ def _populate(server: MotoServer) -> None:
         MasterUserPassword="made-up-1",
         AllocatedStorage=20,
     )
+
+
+def _populate_cdn(cdn: Any, logs: Any) -> None:
+    """A distribution with all that hangs on it, and the delivery of its logs."""
+    cache = cache_policy(cdn)
+    headers = {"Name": "safe", "SecurityHeadersConfig": {"ContentTypeOptions": {"Override": True}}}
+    cdn.create_response_headers_policy(ResponseHeadersPolicyConfig=headers)
+    arn = distribution(cdn, policy=cache, groups=(group(cdn, key(cdn)),), enabled=True)["Distribution"]["ARN"]
+    cdn.tag_resource(Resource=arn, Tags={"Items": [{"Key": "a", "Value": "b"}]})
+    logs.put_delivery_source(name="cdn", resourceArn=arn, logType="ACCESS_LOGS")
+    target = {"destinationResourceArn": "arn:aws:s3:::kept-bucket"}
+    made = logs.put_delivery_destination(name="bucket", deliveryDestinationConfiguration=target)
+    logs.create_delivery(deliverySourceName="cdn", deliveryDestinationArn=made["deliveryDestination"]["arn"])
+
+
+def _view_cdn(cdn: Any) -> list[Any]:
+    found = cdn.list_distributions()["DistributionList"]["Items"][0]
+    behavior = found["DefaultCacheBehavior"]
+    group_id = behavior["TrustedKeyGroups"]["Items"][0]
+    keys = cdn.get_key_group(Id=group_id)["KeyGroup"]["KeyGroupConfig"]["Items"]
+    return [
+        cdn.get_distribution_config(Id=found["Id"])["DistributionConfig"],
+        cdn.list_tags_for_resource(Resource=found["ARN"])["Tags"],
+        cdn.get_cache_policy(Id=behavior["CachePolicyId"])["CachePolicy"],
+        [cdn.get_public_key(Id=id)["PublicKey"] for id in keys],
+    ]
 
 
 def _view(server: MotoServer) -> dict[str, Any]:
@@ -96,6 +124,11 @@ def _view(server: MotoServer) -> dict[str, Any]:
         "guardduty": lambda: call("guardduty").list_detectors()["DetectorIds"],
         "backup": lambda: call("backup").list_backup_vaults()["BackupVaultList"],
         "cloudfront": lambda: call("cloudfront").list_origin_access_controls()["OriginAccessControlList"]["Items"],
+        "cdn": lambda: _view_cdn(call("cloudfront")),
+        "deliveries": lambda: call("logs").describe_deliveries()["deliveries"],
+        "key": lambda: call("kms").get_key_policy(
+            KeyId=call("kms").list_aliases()["Aliases"][0]["TargetKeyId"], PolicyName="default"
+        )["Policy"],
         "ec2": lambda: call("ec2").describe_vpcs()["Vpcs"],
         "rds": lambda: call("rds").describe_db_instances()["DBInstances"],
     }

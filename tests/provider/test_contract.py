@@ -272,19 +272,18 @@ def subject_case(world: World, request: pytest.FixtureRequest, tmp_path: Any, mo
 EVERY = pytest.mark.parametrize("subject_case", list(SUBJECTS), indirect=True)
 
 
-OWN_TESTS = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SchemaSnapshot"}
+# What is generated is in no catalogue; the snapshot is in test_snapshot.py.
+OWN = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair", "pg:index:SchemaSnapshot"}
 
 
-def test_every_type_of_the_provider_but_what_is_in_no_catalogue_has_its_subject_here():
+def test_every_type_of_the_provider_but_the_generated_ones_has_its_subject_here():
     tokens = {f"pg:index:{name.split()[0]}" for name in SUBJECTS}
-    assert {kind.token for kind in KINDS} - tokens == OWN_TESTS, (
-        "these have their own tests, below and in test_snapshot.py"
-    )
+    assert {kind.token for kind in KINDS} - tokens == OWN, "these have their own tests"
 
 
 def test_every_compared_property_has_a_change_by_hand():
     for kind in KINDS:
-        if kind.token in OWN_TESTS:
+        if kind.token in OWN:
             continue
         changeable = {name for name, field in kind.fields.items() if field.compared and not field.identity}
         covered = set()
@@ -596,8 +595,72 @@ def test_a_published_column_list_or_row_filter_set_by_hand_is_seen_and_repaired(
 def test_a_bucket_with_objects_is_kept_and_says_how_many(world):
     thing = world.engine.create("pg:index:Bucket", {"bucket": "songs"})
     world.sql("insert into storage.objects (bucket_id, name) values ('songs', 'a.mp3'), ('songs', 'b.mp3')")
-    with pytest.raises(Refusal, match="bucket songs holds 2 objects; remove them first"):
+    world.sql("""update storage.objects set metadata = '{"size": 700}' where bucket_id = 'songs'""")
+    with pytest.raises(Refusal) as caught:
         world.engine.delete(thing)
+    assert str(caught.value) == (
+        "bucket songs holds 2 objects, 1400 bytes; declare it again, or empty it through the Storage API "
+        "(emptyBucket('songs')), which deletes the files too, and run again"
+    )
+
+
+def test_a_limit_below_objects_that_are_there_is_refused_with_the_figures(world):
+    thing = world.engine.create("pg:index:Bucket", {"bucket": "songs", "fileSizeLimit": 5000})
+    sizes = {"small.mp3": "100", "large.mp3": "4000", "larger.mp3": "4500", "unfinished.mp3": "null", "odd": '"x"'}
+    for name, size in sizes.items():
+        world.sql(
+            "insert into storage.objects (bucket_id, name, metadata) "
+            f"""values ('songs', '{name}', '{{"size": {size}}}')"""
+        )
+    with pytest.raises(Refusal) as caught:
+        world.engine.update(thing, {"bucket": "songs", "fileSizeLimit": 3000})
+    assert str(caught.value) == (
+        "bucket songs: fileSizeLimit 3000 is below 2 of its 5 objects, the largest 4500 bytes (larger.mp3); "
+        "set it to 4500 or more, or delete these through the Storage API first"
+    )
+    assert world.engine.refresh(thing).state["fileSizeLimit"] == 5000, "nothing was changed"
+    lower = world.engine.update(thing, {"bucket": "songs", "fileSizeLimit": 4500})
+    assert world.engine.update(lower, {"bucket": "songs"}).state.get("fileSizeLimit") is None
+
+
+# The key pair, which is in no catalogue either.
+
+
+def test_a_key_pair_stays_as_it_is_and_its_halves_belong_together(unconnected):
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    thing = unconnected.create("pg:index:KeyPair", {})
+    assert unconnected.diff(thing) == []
+    assert unconnected.refresh(thing) == replace(thing, secrets=thing.secrets)
+    private = serialization.load_pem_private_key(thing.state["privateKey"].encode(), None)
+    public = serialization.load_pem_public_key(thing.state["publicKey"].encode())
+    assert private.key_size == 2048, "CloudFront takes no other"
+    public.verify(private.sign(b"url", padding.PKCS1v15(), hashes.SHA1()), b"url", padding.PKCS1v15(), hashes.SHA1())
+    assert unconnected.create("pg:index:KeyPair", {}).state["publicKey"] != thing.state["publicKey"]
+    unconnected.delete(thing)
+
+
+@pytest.mark.parametrize("token", ["pg:index:KeyPair", "pg:index:SealingKeyPair"])
+def test_the_private_half_is_secret_and_both_are_unknown_in_a_preview(unconnected, token):
+    thing = unconnected.create(token, {}, preview=True)
+    assert (thing.id, thing.secrets) == ("", {"privateKey"})
+    assert {repr(thing.state[name]) for name in ("privateKey", "publicKey")} == {"unknown"}
+
+
+def test_a_sealing_key_pair_stays_as_it_is(unconnected):
+    thing = unconnected.create("pg:index:SealingKeyPair", {})
+    assert thing.secrets == {"privateKey"}
+    assert unconnected.diff(thing) == []
+    assert unconnected.refresh(thing) == replace(thing, secrets=thing.secrets)
+    assert unconnected.create("pg:index:SealingKeyPair", {}).state["privateKey"] != thing.state["privateKey"]
+    unconnected.delete(thing)
+
+
+@pytest.mark.parametrize("token", ["pg:index:KeyPair", "pg:index:SealingKeyPair"])
+def test_a_key_pair_cannot_be_imported(unconnected, token):
+    with pytest.raises(Refusal, match=r"^a key pair can't be imported; it exists in the state only$"):
+        unconnected.bring_in(token, "0011")
 
 
 WRONG = [
@@ -642,26 +705,6 @@ def test_a_wrong_input_is_refused_with_its_property(unconnected, name, inputs, r
 def test_an_id_of_another_form_is_refused_with_the_form(plain_world, id):
     with pytest.raises(Refusal, match=f"^'{id}' is no id of a pg:index:Policy: it has the form table/name$"):
         plain_world.engine.bring_in("pg:index:Policy", id)
-
-
-# Key pairs, which are in no catalogue either.
-
-
-def test_a_key_pair_stays_as_it_is_and_its_private_half_is_secret(unconnected):
-    thing = unconnected.create("pg:index:KeyPair", {})
-    assert thing.secrets == {"privateKey"}
-    assert unconnected.diff(thing) == []
-    assert unconnected.refresh(thing) == replace(thing, secrets=thing.secrets)
-    assert unconnected.create("pg:index:KeyPair", {}).state["privateKey"] != thing.state["privateKey"]
-    with pytest.raises(Refusal, match=r"^a key pair can't be imported; it exists in the state only$"):
-        unconnected.bring_in("pg:index:KeyPair", "0011")
-    unconnected.delete(thing)
-
-
-def test_a_key_pair_in_a_preview_is_unknown_and_secret(unconnected):
-    thing = unconnected.create("pg:index:KeyPair", {}, preview=True)
-    assert thing.secrets == {"privateKey"}
-    assert {repr(thing.state[name]) for name in ("publicKey", "privateKey")} == {"unknown"}
 
 
 def test_sealing_keys_are_each_in_order_and_at_least_one(unconnected):

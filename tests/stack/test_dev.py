@@ -29,6 +29,9 @@ OUTPUTS = {
     "object_bucket",
     "s3_endpoint",
     "retention_months",
+    "cdn_domain",
+    "cdn_signing_key",
+    "object_roles",
 }
 
 # What is done by hand → what the preview says of it, and the id under which the drift report has it.

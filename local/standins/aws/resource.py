@@ -7,8 +7,10 @@ They run in a thread, and may let a `ClientError` pass: it becomes one line that
 import asyncio
 import re
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, ClassVar, TypeVar
 
 from local.standins.aws.cloud import Cloud
@@ -32,10 +34,17 @@ class AutoName:
     prefix_property: str | None = None
     limit: int = 63
     lower: bool = False
+    before: str = ""
+    """What every name of the type begins with."""
 
     def stem(self, urn: str) -> str:
-        name = resource_name(urn)
+        name = self.before + resource_name(urn)
         return (name.lower() if self.lower else name)[: self.limit - _RANDOM_DIGITS - 1]
+
+    def given(self, inputs: "Values") -> str:
+        """The name that the program gave or that was chosen for it; from a prefix, a new one."""
+        name = inputs.get(self.property)
+        return str(name or unique(inputs[self.prefix_property or ""]))
 
     def choose(self, urn: str) -> str:
         return f"{self.stem(urn)}-{secrets.token_hex(_RANDOM_DIGITS)[:_RANDOM_DIGITS]}"
@@ -44,6 +53,22 @@ class AutoName:
         """Whether `name` was chosen here, and not by the program."""
         pattern = rf"{re.escape(self.stem(urn))}-[0-9a-f]{{{_RANDOM_DIGITS}}}"
         return isinstance(name, str) and re.fullmatch(pattern, name) is not None
+
+
+_counter = count()
+
+
+def unique(prefix: str) -> str:
+    """A name from a prefix, in the official plugin's form: digits of the time, then a counter, 26 characters in all."""
+    return f"{prefix}{time.strftime('%Y%m%d%H%M%S', time.gmtime())}{time.time_ns() // 100_000 % 10_000:04d}" + (
+        f"{next(_counter):08x}"
+    )
+
+
+def tag_changes(found: Values, wanted: Values) -> tuple[Values, list[str]]:
+    """The tags to set and the names of those to take away."""
+    changed = {name: text for name, text in wanted.items() if found.get(name) != text}
+    return changed, sorted(found.keys() - wanted.keys())
 
 
 @dataclass(frozen=True)
@@ -181,9 +206,14 @@ class AwsKind(Kind):
         found = await self._find(site, id)
         if found is None:
             return None
-        outputs = self._outputs(site, found, {**inputs, **state})
+        # What only the plugin knows is, after an import, what it is by default.
+        defaults = {name: item.default for name, item in self.inputs.fields.items() if item.local and item.default}
+        outputs = self._outputs(site, found, {**({} if inputs else defaults), **inputs, **state})
         recorded = {name: value for name, value in inputs.items() if name in self.inputs.fields}
         wanted = self.inputs.settle(recorded, outputs, trim=True)
+        if self.auto_name and not inputs:
+            # Or an import would be renamed by the next `up`.
+            wanted[self.auto_name.property] = outputs[self.auto_name.property]
         if "region" not in inputs and site.region == self.cloud.region:
             wanted.pop("region", None)
         return Resource(id, outputs, wanted)

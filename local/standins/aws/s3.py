@@ -1,9 +1,7 @@
 """Buckets and the parts of their configuration."""
 
 import re
-import time
 from collections.abc import Iterator
-from itertools import count
 from typing import Any, ClassVar
 
 from local.standins.aws.cloud import dns_suffix, partition
@@ -26,7 +24,6 @@ BUCKET = Field(shape=TEXT, required=True, immutable=True)
 OWNER = {"expectedBucketOwner": "it is deprecated, leave it out"}
 _GONE = frozenset({"404", "NoSuchBucket"})
 _DELETE_AT_ONCE = 1000
-_counter = count()
 
 # https://docs.aws.amazon.com/general/latest/gr/s3.html#s3_website_region_endpoints
 HOSTED_ZONES = {
@@ -51,13 +48,6 @@ HOSTED_ZONES = {
 
 def _use(name: str) -> str:
     return f"use aws.s3.{name} instead"
-
-
-def _unique(prefix: str) -> str:
-    # The official plugin's form: digits of the time, then a counter, 26 characters in all.
-    return f"{prefix}{time.strftime('%Y%m%d%H%M%S', time.gmtime())}{time.time_ns() // 100_000 % 10_000:04d}" + (
-        f"{next(_counter):08x}"
-    )
 
 
 class Bucket(AwsKind):
@@ -110,7 +100,7 @@ class Bucket(AwsKind):
         return []
 
     def make(self, site: Site, inputs: Values) -> str:
-        name: str = inputs.get("bucket") or _unique(inputs["bucketPrefix"])
+        name = AutoName("bucket", "bucketPrefix").given(inputs)
         if self._exists(site, name):
             # In us-east-1 AWS answers a second create by the owner with success: two stacks would share the bucket.
             advice = "choose another name, or take it in with `pulumi import`"

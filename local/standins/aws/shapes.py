@@ -269,6 +269,16 @@ class SetOf(ListOf):
         return self.item.same(old, new)
 
 
+class Counted(SetOf):
+    """A set that the CDN's API wants counted."""
+
+    def to_aws(self, value: Any) -> Any:
+        return {"Quantity": len(value), "Items": super().to_aws(value)}
+
+    def from_aws(self, value: Any) -> Any:
+        return super().from_aws(value.get("Items") or [])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One property of a resource or of a block inside it.

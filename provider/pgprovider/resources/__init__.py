@@ -3,7 +3,7 @@
 from pgprovider.resources.base import ObjectKind
 from pgprovider.resources.bucket import Bucket
 from pgprovider.resources.grants import Grants
-from pgprovider.resources.keypair import KeyPair
+from pgprovider.resources.keypair import KeyPair, SealingKeyPair
 from pgprovider.resources.memberships import Memberships
 from pgprovider.resources.migrations import MigrationSet
 from pgprovider.resources.password import Password
@@ -17,6 +17,7 @@ from pgprovider.resources.snapshot import SchemaSnapshot
 KINDS: list[type[ObjectKind]] = [
     Password,
     KeyPair,
+    SealingKeyPair,
     Role,
     Memberships,
     MigrationSet,

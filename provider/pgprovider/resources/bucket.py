@@ -13,6 +13,19 @@ from plugin.server import CheckFailure
 NAME = re.compile(r"[\w!\-.*'() &$@=;:+,?]{1,100}", re.ASCII)
 MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9!#$&^_.+\-]*)")
 
+# How many objects there are and how large; an upload that isn't finished has no size yet.
+HELD = r"""
+    with sized as (
+        select name,
+               case when metadata ->> 'size' ~ '^[0-9]{1,18}$' then (metadata ->> 'size')::bigint else 0 end as size
+          from storage.objects where bucket_id = %s
+    )
+    select pg_catalog.count(*) as objects, coalesce(pg_catalog.sum(size), 0) as bytes,
+           pg_catalog.count(*) filter (where size > %s) as larger,
+           pg_catalog.max(size) as largest,
+           (pg_catalog.array_agg(name order by size desc, name))[1] as name
+      from sized"""
+
 
 class Bucket(ObjectKind):
     """`insert into storage.buckets …`; a bucket that still holds objects isn't deleted."""
@@ -70,21 +83,35 @@ class Bucket(ObjectKind):
         )
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        await self._refuse_to_shrink(connection, new)
         await connection.execute(
             "update storage.buckets set public = %s, file_size_limit = %s, allowed_mime_types = %s where id = %s",
             self._values(new),
         )
 
+    async def _refuse_to_shrink(self, connection: Connection, new: Mapping[str, Any]) -> None:
+        """The Storage API would go on serving what is larger, and refuse to take it again after a move or a restore."""
+        limit = new.get("fileSizeLimit")
+        if limit is None:
+            return
+        held = await row(connection, HELD, [new["bucket"], limit])
+        if held and held["larger"]:
+            raise Refused(
+                f"{self.label(new)}: fileSizeLimit {limit} is below {held['larger']} of its {held['objects']} objects, "
+                f"the largest {held['largest']} bytes ({held['name']}); set it to {held['largest']} or more, "
+                "or delete these through the Storage API first"
+            )
+
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         if await self.find(connection, state) is None:
             return
-        held = await row(
-            connection,
-            "select pg_catalog.count(*) as objects from storage.objects where bucket_id = %s",
-            [state["bucket"]],
-        )
+        held = await row(connection, HELD, [state["bucket"], 0])
         if held and held["objects"]:
-            raise Refused(f"{self.label(state)} holds {held['objects']} objects; remove them first, then run again")
+            raise Refused(
+                f"{self.label(state)} holds {held['objects']} objects, {held['bytes']} bytes; declare it again, or "
+                f"empty it through the Storage API (emptyBucket('{state['bucket']}')), which deletes the files too, "
+                "and run again"
+            )
         # Storage's own guard against deletes that leave files behind; the count above has just shown there are none.
         await connection.execute("set local storage.allow_delete_query = 'true'")
         await connection.execute("delete from storage.buckets where id = %s", [state["bucket"]])

@@ -1,0 +1,104 @@
+"""Who may touch objects at S3: one role each for the Storage API, the scanner and the cleaner, and what each may do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import iam
+
+import objectlayout
+from components.base import Component
+from components.documents import Statement, allow, text
+from components.privatebucket import PrivateBucket
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRolesArgs:
+    objects: PrivateBucket
+    key_arn: pulumi.Input[str]
+    cdn_arn: pulumi.Input[str]
+    account: pulumi.Input[str]
+    region: str
+
+
+class AccessRoles(Component):
+    """Three roles. Whoever in the account has a right to `sts:AssumeRole` for one may take it; nobody has it yet."""
+
+    arns: Mapping[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: AccessRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {}, opts)
+        self._args = args
+        rights = {"api": self._api(), "scanner": self._scanner(), "cleaner": self._cleaner()}
+        self.arns = {role: self._role(f"{name}-{role}", statements) for role, statements in rights.items()}
+        self.register_outputs({"arns": dict(self.arns)})
+
+    def _role(self, name: str, statements: Sequence[Statement]) -> pulumi.Output[str]:
+        trust = text(
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", self._args.account, ":root")},
+                "Action": "sts:AssumeRole",
+            }
+        )
+        role = iam.Role(name, assume_role_policy=trust, opts=self.child())
+        iam.RolePolicy(f"{name}-rights", role=role.name, policy=text(*statements), opts=self.child())
+        arn: pulumi.Output[str] = role.arn
+        return arn
+
+    def _api(self) -> list[Statement]:
+        """Everything with objects of its tenant, nothing with their old versions and the bucket's settings."""
+        return [
+            self._on_objects(
+                objectlayout.TENANT + "/",
+                "AbortMultipartUpload",
+                "DeleteObject",
+                "GetObject",
+                "ListMultipartUploadParts",
+                "PutObject",
+            ),
+            self._on_bucket("ListBucket", "ListBucketMultipartUploads"),
+            self._with_key("Decrypt", "GenerateDataKey"),
+        ]
+
+    def _scanner(self) -> list[Statement]:
+        """Reads every upload, marks it, and moves it out of reach."""
+        return [
+            self._on_objects(
+                objectlayout.TENANT + "/",
+                "DeleteObject",
+                "DeleteObjectVersion",
+                "GetObject",
+                "GetObjectTagging",
+                "GetObjectVersion",
+                "GetObjectVersionTagging",
+                "PutObjectTagging",
+                "PutObjectVersionTagging",
+            ),
+            self._on_objects(objectlayout.QUARANTINE + "/", "PutObject", "PutObjectTagging"),
+            self._on_bucket("ListBucket", "ListBucketVersions"),
+            self._with_key("Decrypt", "GenerateDataKey"),
+        ]
+
+    def _cleaner(self) -> list[Statement]:
+        """Lists and deletes, reads nothing: it has no right to the key."""
+        return [
+            self._on_objects("", "AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion"),
+            self._on_bucket("ListBucket", "ListBucketMultipartUploads", "ListBucketVersions"),
+            {
+                "Effect": "Allow",
+                "Action": ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation"],
+                "Resource": self._args.cdn_arn,
+            },
+        ]
+
+    def _on_objects(self, path: str, *actions: str) -> Statement:
+        return allow("s3", actions, self._args.objects.below(path))
+
+    def _on_bucket(self, *actions: str) -> Statement:
+        return allow("s3", actions, self._args.objects.arn)
+
+    def _with_key(self, *actions: str) -> Statement:
+        # Through S3 only: nobody decrypts what they got elsewhere.
+        through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{self._args.region}.amazonaws.com"}}
+        return {**allow("kms", actions, self._args.key_arn), "Condition": through_s3}

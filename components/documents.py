@@ -1,0 +1,24 @@
+"""Policy documents of AWS, as the program writes them: values that aren't known yet stay outputs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+Statement = Mapping[str, Any]
+
+
+def allow(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> Statement:
+    """Lets whoever holds the document do these actions of a service."""
+    return {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": resource}
+
+
+def document(*statements: Statement) -> Any:
+    """A document of these statements; the guardrail can read it before anything is made."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def text(*statements: Statement) -> pulumi.Output[str]:
+    """The same, for resources that take it as text only."""
+    return pulumi.Output.from_input(document(*statements)).apply(json.dumps)

@@ -1,0 +1,188 @@
+"""The objects' place in S3: one private bucket for all storage buckets, its key, and the bucket for its logs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_aws import kms, s3
+
+import objectlayout
+from components.documents import Statement, text
+from components.privatebucket import PrivateBucket, PrivateBucketArgs
+from settings import BucketSettings
+
+DAYS_OF_OLD_VERSIONS = 30
+DAYS_OF_LOGS = 90
+ACCESS_LOGS = "s3/"
+SSE = "s3:x-amz-server-side-encryption"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectsArgs:
+    bucket: str
+    """The S3 bucket's name; the Storage API is told it."""
+    log_bucket: str
+    account: pulumi.Input[str]
+    """Whose buckets they are."""
+    buckets: tuple[BucketSettings, ...]
+    cors_origins: tuple[str, ...] = ()
+    disposable: bool = False
+    """Whether both S3 buckets may go with what is in them, and the key at once."""
+    adopt: frozenset[str] = frozenset()
+    """Which of the two exist already and are to be taken over."""
+
+
+class Objects:
+    """The object bucket: private, TLS only, encrypted with a key of its own, versioned, logged.
+
+    Like its buckets it is no component of its own: its resources keep their names in live stacks.
+    """
+
+    def __init__(self, name: str, args: ObjectsArgs, parent: pulumi.Resource) -> None:
+        options = pulumi.ResourceOptions(parent=parent)
+        self._account = args.account
+        self.key = kms.Key(
+            f"{name}-key",
+            description=f"Objects in {args.bucket}",
+            policy=text(*_key_rights(args.account)),
+            enable_key_rotation=True,
+            deletion_window_in_days=7 if args.disposable else 30,
+            opts=options,
+        )
+        kms.Alias(f"{name}-alias", target_key_id=self.key.key_id, opts=options)
+        self.bucket = PrivateBucket(
+            name,
+            PrivateBucketArgs(
+                bucket=args.bucket,
+                rules=_lifecycle(args.buckets),
+                key_arn=self.key.arn,
+                versioned=True,
+                disposable=args.disposable,
+                adopt=args.bucket in args.adopt,
+            ),
+            parent,
+        )
+        # S3 can't deliver its access logs to a bucket that encrypts with KMS.
+        self.logs = PrivateBucket(
+            f"{name}-logs",
+            PrivateBucketArgs(
+                bucket=args.log_bucket,
+                rules=[
+                    {"id": "old", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": DAYS_OF_LOGS}}
+                ],
+                disposable=args.disposable,
+                adopt=args.log_bucket in args.adopt,
+            ),
+            parent,
+        )
+        written = self.logs.policy(self._s3_writes_logs(), self._cdn_writes_logs())
+        s3.BucketLogging(
+            f"{name}-logged",
+            bucket=self.bucket.bucket.id,
+            target_bucket=self.logs.bucket.id,
+            target_prefix=ACCESS_LOGS,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[written]),
+        )
+        if args.cors_origins:
+            s3.BucketCorsConfiguration(
+                f"{name}-cors", bucket=self.bucket.bucket.id, cors_rules=[_cors(args.cors_origins)], opts=options
+            )
+
+    def _s3_writes_logs(self) -> Statement:
+        return {
+            "Sid": "S3WritesItsLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": self.logs.below(ACCESS_LOGS),
+            "Condition": {
+                "ArnEquals": {"aws:SourceArn": self.bucket.arn},
+                "StringEquals": {"aws:SourceAccount": self._account},
+            },
+        }
+
+    def _cdn_writes_logs(self) -> Statement:
+        sources = pulumi.Output.concat("arn:aws:logs:us-east-1:", self._account, ":delivery-source:*")
+        return {
+            "Sid": "CloudFrontWritesItsLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "delivery.logs.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": self.logs.below("AWSLogs/"),
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": sources},
+                "StringEquals": {
+                    "aws:SourceAccount": self._account,
+                    "s3:x-amz-acl": "bucket-owner-full-control",
+                },
+            },
+        }
+
+    def own_key_only(self) -> list[Statement]:
+        """Denies uploads that ask for another encryption than the bucket's; those that ask for none get it."""
+        upload = {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": self.bucket.below(""),
+        }
+        # Without a key's id `aws:kms` means AWS' key and not the bucket's, and so isn't equal either.
+        other = {"Null": {SSE: "false"}, "StringNotEquals": {f"{SSE}-aws-kms-key-id": self.key.arn}}
+        sent_along = {"Null": {f"{SSE}-customer-algorithm": "false"}}
+        return [
+            {"Sid": "OwnKeyOnly", **upload, "Condition": other},
+            {"Sid": "NoKeyOfTheSender", **upload, "Condition": sent_along},
+        ]
+
+
+def _key_rights(account: pulumi.Input[str]) -> list[Statement]:
+    """Who may use the key: whom the account's own policies let, and the account's CDN to read."""
+    # Without the first statement nobody could change the key's policy again.
+    owner = pulumi.Output.concat("arn:aws:iam::", account, ":root")
+    # Which distribution it is, the bucket's policy says: naming it here too would need the key to be made after it.
+    distributions = pulumi.Output.concat("arn:aws:cloudfront::", account, ":distribution/*")
+    return [
+        {"Effect": "Allow", "Principal": {"AWS": owner}, "Action": "kms:*", "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudfront.amazonaws.com"},
+            "Action": "kms:Decrypt",
+            "Resource": "*",
+            "Condition": {"ArnLike": {"aws:SourceArn": distributions}},
+        },
+    ]
+
+
+def _lifecycle(buckets: tuple[BucketSettings, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": "old-versions",
+            "status": "Enabled",
+            "filter": {"prefix": ""},
+            "expiration": {"expired_object_delete_marker": True},
+            "noncurrent_version_expiration": {"noncurrent_days": DAYS_OF_OLD_VERSIONS},
+        },
+        *(
+            {
+                "id": f"retention-{bucket.id}",
+                "status": "Enabled",
+                "filter": {"prefix": objectlayout.prefix(bucket.id)},
+                "expiration": {"days": bucket.retention_days},
+                # What has expired isn't kept as an old version for another month.
+                "noncurrent_version_expiration": {"noncurrent_days": 1},
+            }
+            for bucket in buckets
+            if bucket.retention_days is not None
+        ),
+    ]
+
+
+def _cors(origins: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "allowed_origins": list(origins),
+        "allowed_methods": ["GET", "HEAD", "POST", "PUT"],
+        "allowed_headers": ["*"],
+        # What a player needs to seek, and an uploader to compare.
+        "expose_headers": ["Accept-Ranges", "Content-Length", "Content-Range", "ETag"],
+        "max_age_seconds": 3600,
+    }

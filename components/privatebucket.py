@@ -1,0 +1,124 @@
+"""An S3 bucket with everything that keeps it closed; every bucket of the program is made here (see `guardrail.py`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_aws import s3
+
+from components.documents import Statement, document
+
+DAYS_OF_UNFINISHED_UPLOADS = 7
+UNFINISHED_UPLOADS = {
+    "id": "unfinished-uploads",
+    "status": "Enabled",
+    "filter": {"prefix": ""},
+    "abort_incomplete_multipart_upload": {"days_after_initiation": DAYS_OF_UNFINISHED_UPLOADS},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivateBucketArgs:
+    bucket: str
+    """Its name at S3."""
+    rules: Sequence[Mapping[str, Any]]
+    """When objects go, beside unfinished uploads."""
+    key_arn: pulumi.Input[str] | None = None
+    """The KMS key that objects are encrypted with; S3's own where there is none."""
+    versioned: bool = False
+    disposable: bool = False
+    """Whether it may go with objects in it."""
+    adopt: bool = False
+    """Whether it exists already and is to be taken over."""
+
+
+class PrivateBucket:
+    """A bucket that nobody reaches without TLS, a signature and a right, encrypted, with an end for what lies in it.
+
+    No component of its own, so that the object bucket keeps its name in live stacks.
+    """
+
+    def __init__(self, name: str, args: PrivateBucketArgs, parent: pulumi.Resource) -> None:
+        self._options = pulumi.ResourceOptions(parent=parent)
+        self.bucket = s3.Bucket(
+            name,
+            bucket=args.bucket,
+            force_destroy=args.disposable,
+            opts=self._after(import_=args.bucket if args.adopt else None),
+        )
+        id = self.bucket.id
+        self._closed = s3.BucketPublicAccessBlock(
+            f"{name}-private",
+            bucket=id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=self._options,
+        )
+        s3.BucketOwnershipControls(
+            f"{name}-owner", bucket=id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=self._options
+        )
+        s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encrypted", bucket=id, rules=[_encryption(args.key_arn)], opts=self._options
+        )
+        s3.BucketLifecycleConfiguration(
+            f"{name}-lifecycle",
+            bucket=id,
+            rules=[UNFINISHED_UPLOADS, *args.rules],
+            opts=self._after(depends_on=self._versions(name) if args.versioned else []),
+        )
+        self._name = name
+
+    def _versions(self, name: str) -> list[pulumi.Resource]:
+        versioning = s3.BucketVersioning(
+            f"{name}-versions",
+            bucket=self.bucket.id,
+            versioning_configuration={"status": "Enabled"},
+            opts=self._options,
+        )
+        return [versioning]
+
+    def _after(self, **more: Any) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(**more))
+
+    @property
+    def arn(self) -> pulumi.Output[str]:
+        arn: pulumi.Output[str] = self.bucket.arn
+        return arn
+
+    def below(self, path: str) -> pulumi.Output[str]:
+        """The ARN of the objects whose keys begin with `path`."""
+        return pulumi.Output.concat(self.bucket.arn, "/", path, "*")
+
+    def policy(self, *statements: Statement) -> s3.BucketPolicy:
+        """Its policy: TLS only, and what is given. Called once."""
+        return s3.BucketPolicy(
+            f"{self._name}-tls",
+            bucket=self.bucket.id,
+            policy=document(tls_only(self), *statements),
+            opts=self._after(depends_on=[self._closed]),
+        )
+
+
+def _encryption(key_arn: pulumi.Input[str] | None) -> dict[str, Any]:
+    if key_arn is None:
+        return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+    return {
+        "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn},
+        # One data key for many objects: without it each read is a call to KMS, which costs time and money.
+        "bucket_key_enabled": True,
+    }
+
+
+def tls_only(bucket: PrivateBucket) -> Statement:
+    """Denies every request without TLS (AWS Foundational Security Best Practices, S3.5)."""
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket.arn, bucket.below("")],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }

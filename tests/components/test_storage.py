@@ -1,0 +1,386 @@
+"""What the program declares at AWS: the object bucket, the CDN, the roles; and the guardrail for all buckets."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pulumi
+import pytest
+from pulumi_aws import s3
+
+import objectlayout
+import tests.components.program
+from components import guardrail, privatebucket
+from components.awsprovider import SERVICES
+from settings import Settings
+from tests.components.program import CHECKOUT, Program, run
+
+ACCOUNT = "123456789012"
+DISTRIBUTION = f"arn:aws:cloudfront:us-east-1:{ACCOUNT}:storage-cdn-distribution"
+OBJECTS = "arn:aws:s3:::storage-objects"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:storage-objects-key"
+SSE = "s3:x-amz-server-side-encryption"
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return run()
+
+
+@pytest.fixture(scope="module")
+def other() -> Program:
+    """The program with other settings: sites that are let in, a second key, and buckets without a CDN."""
+    buckets = [{"id": "songs", "fileSizeLimit": 5, "allowedMimeTypes": ["audio/*"]}, {"id": "open", "public": True}]
+    return run(buckets=buckets, corsOrigins=["https://app.example.org"], cdnKeys=["new", "old"])
+
+
+def inputs(program: Program, name: str) -> dict[str, Any]:
+    return program.resources[name].inputs
+
+
+def document(value: Any) -> dict[str, dict[str, Any]]:
+    """A policy's statements by their Sid, or by their number where they have none."""
+    parsed = json.loads(value) if isinstance(value, str) else value
+    return {statement.get("Sid", str(number)): statement for number, statement in enumerate(parsed["Statement"])}
+
+
+# Buckets.
+
+
+def test_buckets_are_those_of_the_settings(other):
+    found = {each.inputs["bucket"]: each.inputs for each in other.of_type("pg:index:Bucket")}
+    assert found == {
+        "songs": {"bucket": "songs", "public": False, "fileSizeLimit": 5, "allowedMimeTypes": ["audio/*"]},
+        "open": {"bucket": "open", "public": True},
+    }
+
+
+@pytest.mark.parametrize("name", ["storage-objects", "storage-objects-logs"])
+def test_an_s3_bucket_is_private_owned_encrypted_and_tls_only(program, name):
+    block = inputs(program, f"{name}-private")
+    switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    assert [block[switch] for switch in switches] == [True] * 4
+    assert inputs(program, f"{name}-owner")["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+    statement = document(inputs(program, f"{name}-tls")["policy"])["TlsOnly"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+    rules = inputs(program, f"{name}-lifecycle")["rules"]
+    assert {"daysAfterInitiation": 7} in [rule.get("abortIncompleteMultipartUpload") for rule in rules]
+
+
+def test_the_names_at_s3_have_the_stack_in_them(program):
+    assert inputs(program, "storage-objects")["bucket"] == "visual-prompt-builder-dev-objects"
+    assert inputs(program, "storage-objects-logs")["bucket"] == "visual-prompt-builder-dev-logs"
+
+
+def test_objects_are_encrypted_with_a_key_of_their_own_that_rotates(program):
+    (rule,) = inputs(program, "storage-objects-encrypted")["rules"]
+    assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}
+    assert rule["bucketKeyEnabled"] is True
+    assert inputs(program, "storage-objects-key")["enableKeyRotation"] is True
+    assert inputs(program, "storage-objects-alias")["targetKeyId"] == "storage-objects-key-id"
+
+
+def test_logs_are_encrypted_in_the_one_way_that_s3_delivers_logs_to(program):
+    (rule,) = inputs(program, "storage-objects-logs-encrypted")["rules"]
+    assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}
+
+
+def test_the_key_is_the_accounts_and_the_cdn_reads_with_it(program):
+    owner, cdn = document(inputs(program, "storage-objects-key")["policy"]).values()
+    assert owner["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert (cdn["Principal"], cdn["Action"]) == ({"Service": "cloudfront.amazonaws.com"}, "kms:Decrypt")
+    assert cdn["Condition"] == {"ArnLike": {"aws:SourceArn": f"arn:aws:cloudfront::{ACCOUNT}:distribution/*"}}
+
+
+def test_objects_go_when_their_bucket_says_so(program):
+    rules = {rule["id"]: rule for rule in inputs(program, "storage-objects-lifecycle")["rules"]}
+    assert rules.keys() == {"unfinished-uploads", "old-versions", "retention-exports"}
+    exports = rules["retention-exports"]
+    assert exports["filter"] == {"prefix": f"{objectlayout.TENANT}/exports/"}
+    assert (exports["expiration"], exports["noncurrentVersionExpiration"]) == ({"days": 7}, {"noncurrentDays": 1})
+    assert rules["old-versions"]["noncurrentVersionExpiration"] == {"noncurrentDays": 30}
+    assert inputs(program, "storage-objects-versions")["versioningConfiguration"] == {"status": "Enabled"}
+
+
+def test_both_services_may_write_logs_and_for_this_account_only(program):
+    found = document(inputs(program, "storage-objects-logs-tls")["policy"])
+    s3_logs, cdn_logs = found["S3WritesItsLogs"], found["CloudFrontWritesItsLogs"]
+    assert s3_logs["Resource"] == f"{OBJECTS}-logs/s3/*"
+    assert s3_logs["Condition"]["ArnEquals"] == {"aws:SourceArn": OBJECTS}
+    assert cdn_logs["Resource"] == f"{OBJECTS}-logs/AWSLogs/*"
+    for statement in (s3_logs, cdn_logs):
+        assert statement["Action"] == "s3:PutObject"
+        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == ACCOUNT
+    logged = inputs(program, "storage-objects-logged")
+    assert (logged["targetBucket"], logged["targetPrefix"]) == ("storage-objects-logs-id", "s3/")
+    assert "storage-objects-logs-tls" in program.waits_for("storage-objects-logged")
+
+
+def test_sites_are_let_in_where_the_settings_name_them(program, other):
+    cors = "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration"
+    assert program.of_type(cors) == []
+    assert "corsConfig" not in inputs(program, "storage-cdn-headers")
+    origins = ["https://app.example.org"]
+    (rule,) = other.of_type(cors)[0].inputs["corsRules"]
+    assert (rule["allowedOrigins"], rule["allowedMethods"]) == (origins, ["GET", "HEAD", "POST", "PUT"])
+    headers = inputs(other, "storage-cdn-headers")["corsConfig"]
+    assert headers["accessControlAllowOrigins"] == {"items": origins}
+
+
+# The CDN.
+
+
+def distribution(program: Program) -> dict[str, Any]:
+    return inputs(program, "storage-cdn-distribution")
+
+
+def test_the_cdn_signs_its_requests_to_the_bucket_and_hides_the_tenant(program):
+    (origin,) = distribution(program)["origins"]
+    assert origin["domainName"] == "storage-objects.s3.us-east-1.amazonaws.com"
+    assert origin["originPath"] == f"/{objectlayout.TENANT}"
+    assert origin["originAccessControlId"] == "storage-cdn-access-id"
+    access = inputs(program, "storage-cdn-access")
+    assert (access["signingBehavior"], access["signingProtocol"]) == ("always", "sigv4")
+
+
+def test_private_buckets_need_a_signed_url_and_public_ones_dont(program):
+    behaviors = {each["pathPattern"]: each for each in distribution(program)["orderedCacheBehaviors"]}
+    assert behaviors.keys() == {"/audio/*", "/avatars/*"}
+    assert behaviors["/audio/*"]["trustedKeyGroups"] == ["storage-cdn-keys-id"]
+    assert "trustedKeyGroups" not in behaviors["/avatars/*"]
+    assert distribution(program)["defaultCacheBehavior"]["trustedKeyGroups"] == ["storage-cdn-keys-id"]
+
+
+def test_the_cdn_reads_the_buckets_that_it_serves_and_no_other(program):
+    statement = document(inputs(program, "storage-objects-tls")["policy"])["CdnReads"]
+    assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert statement["Action"] == "s3:GetObject"
+    assert statement["Resource"] == [f"{OBJECTS}/{objectlayout.TENANT}/{id}/*" for id in ("audio", "avatars")]
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceArn": DISTRIBUTION}}
+
+
+def test_a_cdn_without_buckets_may_read_nothing(other):
+    assert "CdnReads" not in document(inputs(other, "storage-objects-tls")["policy"])
+    assert other.outputs["cdn_domain"]
+
+
+def test_what_is_under_a_version_is_kept_for_a_year_and_by_its_path_alone(program):
+    policy = inputs(program, "storage-cdn-cache")
+    assert {policy[name] for name in ("minTtl", "defaultTtl", "maxTtl")} == {365 * 24 * 3600}
+    key = policy["parametersInCacheKeyAndForwardedToOrigin"]
+    assert key["queryStringsConfig"] == {"queryStringBehavior": "none"}
+    headers = inputs(program, "storage-cdn-headers")["customHeadersConfig"]["items"]
+    assert {"header": "Cache-Control", "value": "private, max-age=31536000, immutable", "override": True} in headers
+
+
+def test_answers_carry_the_security_headers(program):
+    found = inputs(program, "storage-cdn-headers")["securityHeadersConfig"]
+    assert found["contentSecurityPolicy"]["contentSecurityPolicy"] == "default-src 'none'; sandbox"
+    assert found["contentTypeOptions"] == {"override": True}
+    assert found["strictTransportSecurity"]["accessControlMaxAgeSec"] >= 31536000
+    behaviors = [distribution(program)["defaultCacheBehavior"], *distribution(program)["orderedCacheBehaviors"]]
+    for behavior in behaviors:
+        assert behavior["viewerProtocolPolicy"] == "redirect-to-https"
+        assert behavior["allowedMethods"] == ["GET", "HEAD"]
+        assert behavior["compress"] is False, "a compressed answer has no byte ranges"
+        assert behavior["responseHeadersPolicyId"] == "storage-cdn-headers-id"
+        assert behavior["cachePolicyId"] == "storage-cdn-cache-id"
+
+
+def test_the_first_key_signs_and_all_are_accepted(other):
+    assert inputs(other, "storage-cdn-keys")["items"] == ["storage-cdn-key-new-id", "storage-cdn-key-old-id"]
+    assert other.outputs["cdn_signing_key"] == {
+        "id": "storage-cdn-key-new-id",
+        "private_key": "password-of-storage-cdn-pair-new",
+    }
+    assert inputs(other, "storage-cdn-key-old")["encodedKey"] == "public-storage-cdn-pair-old"
+
+
+def test_the_cdn_delivers_its_logs_from_the_region_that_it_is_at_home_in(program):
+    for part in ("source", "target"):
+        assert inputs(program, f"storage-cdn-log-{part}")["region"] == "us-east-1"
+    assert inputs(program, "storage-cdn-log-source")["resourceArn"] == DISTRIBUTION
+    target = inputs(program, "storage-cdn-log-target")["deliveryDestinationConfiguration"]
+    assert target == {"destinationResourceArn": f"{OBJECTS}-logs"}
+
+
+# GuardDuty, which is for a target that isn't built yet.
+
+
+def guarded_settings(load: Callable[[], Settings]) -> Callable[[], Settings]:
+    """The stack's settings, but for what scans."""
+    return lambda: replace(load(), scanning="guardduty")
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Program:
+    with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
+        return run()
+
+
+def test_guardduty_scans_the_tenant_and_tags_what_it_finds(guarded):
+    plan = inputs(guarded, "storage-malware-plan")
+    bucket = {"bucketName": "storage-objects-id", "objectPrefixes": [f"{objectlayout.TENANT}/"]}
+    assert plan["protectedResource"] == {"s3Bucket": bucket}
+    assert plan["actions"] == [{"taggings": [{"status": "ENABLED"}]}]
+    (trust,) = document(inputs(guarded, "storage-malware-role")["assumeRolePolicy"]).values()
+    assert trust["Principal"] == {"Service": "malware-protection-plan.guardduty.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    statements = document(inputs(guarded, "storage-malware-rights")["policy"]).values()
+    assert "*" not in [statement["Resource"] for statement in statements]
+
+
+def test_nothing_is_read_before_it_is_tagged_clean_but_by_the_scanner_and_the_api(guarded, program):
+    found = document(inputs(guarded, "storage-objects-tls")["policy"])
+    roles = [f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-{role}" for role in ("malware-role", "access-api")]
+    assert found["UnreadUntilClean"]["Condition"] == {
+        "StringNotEquals": {
+            "s3:ExistingObjectTag/GuardDutyMalwareScanStatus": "NO_THREATS_FOUND",
+            "aws:PrincipalArn": roles,
+        }
+    }
+    assert found["TaggedByTheScanner"]["Condition"] == {"StringNotEquals": {"aws:PrincipalArn": roles[0]}}
+    assert "UnreadUntilClean" not in document(inputs(program, "storage-objects-tls")["policy"])
+
+
+# Roles.
+
+
+def rights(program: Program, role: str) -> dict[str, set[str]]:
+    """What a role may do, resource to actions."""
+    statements = document(inputs(program, f"storage-access-{role}-rights")["policy"]).values()
+    assert all(statement["Effect"] == "Allow" for statement in statements)
+    return {statement["Resource"]: set(statement["Action"]) for statement in statements}
+
+
+TENANT = f"{OBJECTS}/{objectlayout.TENANT}/*"
+
+
+def test_the_api_writes_and_reads_its_tenant_and_no_settings(program):
+    found = rights(program, "api")
+    assert found.keys() == {TENANT, OBJECTS, KEY}
+    assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"} <= found[TENANT]
+    assert found[OBJECTS] == {"s3:ListBucket", "s3:ListBucketMultipartUploads"}
+    assert found[KEY] == {"kms:Decrypt", "kms:GenerateDataKey"}
+
+
+def test_the_scanner_marks_objects_and_moves_them_to_quarantine(program):
+    found = rights(program, "scanner")
+    assert {"s3:GetObject", "s3:PutObjectTagging"} <= found[TENANT]
+    assert "s3:PutObject" not in found[TENANT]
+    assert "s3:PutObject" in found[f"{OBJECTS}/{objectlayout.QUARANTINE}/*"]
+
+
+def test_the_cleaner_deletes_and_reads_nothing(program):
+    found = rights(program, "cleaner")
+    assert found[f"{OBJECTS}/*"] == {"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"}
+    assert found[DISTRIBUTION] == {"cloudfront:CreateInvalidation", "cloudfront:GetInvalidation"}
+    assert KEY not in found
+
+
+@pytest.mark.parametrize("role", ["api", "scanner", "cleaner"])
+def test_no_role_may_do_everything_with_anything(program, role):
+    for resource, actions in rights(program, role).items():
+        assert resource != "*"
+        assert not [action for action in actions if "*" in action]
+    (trust,) = document(inputs(program, f"storage-access-{role}")["assumeRolePolicy"]).values()
+    assert trust["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+
+
+def test_the_key_is_used_through_s3_only(program):
+    for role in ("api", "scanner"):
+        statements = document(inputs(program, f"storage-access-{role}-rights")["policy"]).values()
+        (with_key,) = [statement for statement in statements if statement["Resource"] == KEY]
+        assert with_key["Condition"] == {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+
+
+def test_the_provider_knows_where_every_service_is(program):
+    names = {"cloudwatch": "logs"}
+    used = {each.type.split(":")[1].split("/")[0] for each in program.resources.values() if each.type[:4] == "aws:"}
+    assert {names.get(service, service) for service in used} | {"sts"} == set(SERVICES)
+
+
+# The guardrail.
+
+LAST = "guardrail.check()\n"
+STRAY = """
+import pulumi_aws
+pulumi_aws.s3.Bucket("stray", opts=pulumi.ResourceOptions(provider=aws))
+"""
+HALF = """
+from components.privatebucket import PrivateBucket, PrivateBucketArgs
+PrivateBucket("half", PrivateBucketArgs(bucket="half", rules=[]), storage)
+"""
+CHILD = """
+import sys, warnings
+from pathlib import Path
+import pulumi
+from tests.components import program
+program.MAIN = Path(sys.argv[1])
+program.Program.register = lambda self, resource: print(resource.name)
+pulumi.log.error = lambda message: print(message, file=sys.stderr)
+program.run()
+"""
+
+
+def main_with(added: str, folder: Path) -> Path:
+    """The program as somebody has changed it."""
+    text = (CHECKOUT / "__main__.py").read_text()
+    assert text.endswith(LAST)
+    file = folder / "__main__.py"
+    file.write_text(text.removesuffix(LAST) + added + LAST)
+    return file
+
+
+def test_a_bucket_that_somebody_adds_bare_ends_the_program_before_anything_is_registered(tmp_path):
+    command = [sys.executable, "-W", "ignore", "-c", CHILD, main_with(STRAY, tmp_path)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (guardrail.MESSAGE_SHOWN, ""), "nothing has reached the engine"
+    assert done.stderr == (
+        "bucket stray: lacks a public access block with all four switches on; "
+        "`components/privatebucket.py` makes buckets that have it\n"
+    )
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the process as an exception."""
+
+    def end(message: str) -> None:
+        raise pulumi.RunError(message)
+
+    monkeypatch.setattr(guardrail, "end", end)
+
+
+@pytest.mark.usefixtures("ended")
+def test_a_bucket_without_a_policy_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tests.components.program, "MAIN", main_with(HALF, tmp_path))
+    with pytest.raises(pulumi.RunError, match=r"^bucket half: lacks a policy that denies requests without TLS; "):
+        run()
+
+
+@pytest.mark.usefixtures("ended")
+@pytest.mark.parametrize(
+    ("type", "arguments", "lack"),
+    [
+        ("BucketPublicAccessBlock", {"ignore_public_acls": False}, "a public access block with all four switches on"),
+        ("BucketPublicAccessBlock", {"block_public_policy": None}, "a public access block with all four switches on"),
+        ("BucketServerSideEncryptionConfiguration", {"rules": []}, "encryption of all objects"),
+        ("BucketLifecycleConfiguration", {"rules": [{"id": "a", "status": "Disabled"}]}, "an enabled lifecycle rule"),
+        ("BucketPolicy", {"policy": "{}"}, "a policy that denies requests without TLS"),
+        ("BucketPolicy", {"policy": {"Statement": []}}, "a policy that denies requests without TLS"),
+    ],
+)
+def test_a_protection_that_is_weakened_counts_as_none(type, arguments, lack, monkeypatch):
+    original = getattr(s3, type)
+    monkeypatch.setattr(privatebucket.s3, type, lambda name, **given: original(name, **{**given, **arguments}))
+    with pytest.raises(pulumi.RunError, match=f"^bucket storage-objects: lacks {re.escape(lack)}; "):
+        run()

@@ -1,0 +1,230 @@
+"""The policies that the program declares, put to a real moto: who is let in, who isn't.
+
+The documents are taken from the program as it is run under mocks, word for word; the bucket is called as they say.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+from botocore.config import Config
+
+import objectlayout
+from components import malware
+from settings import Settings
+from tests.components.program import Program, run
+from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, guarded_settings
+from tests.local.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, MotoServer, code, fetch
+
+BUCKET = OBJECTS.rsplit(":", 1)[1]
+AUDIO = f"{objectlayout.prefix('audio')}u1/voice.webm/v1"
+EXPORT = f"{objectlayout.prefix('exports')}u1/all.zip/v1"
+ANYBODY = json.dumps(
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}
+)
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return run()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Iterator[MotoServer]:
+    """A server with the object bucket as the program makes it, and an object in two of its storage buckets."""
+    made = MotoServer(tmp_path_factory.mktemp("moto") / "state")
+    made.start()
+    s3 = made.client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    block = program.resources["storage-objects-private"].inputs
+    flags = {name[0].upper() + name[1:]: value for name, value in block.items() if name != "bucket"}
+    s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=flags)
+    s3.put_bucket_ownership_controls(
+        Bucket=BUCKET, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    )
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}
+    s3.put_bucket_encryption(
+        Bucket=BUCKET,
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]
+        },
+    )
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(program.resources["storage-objects-tls"].inputs["policy"]))
+    for key in (AUDIO, EXPORT):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"sound")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def s3(server: MotoServer) -> Any:
+    return server.client("s3")
+
+
+def client(server: MotoServer, headers: dict[str, str]) -> Any:
+    """The owner's client, with headers that only the owner may send."""
+    made = boto3.client(
+        "s3",
+        region_name=REGION,
+        endpoint_url=server.endpoint,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+
+    def add(request: Any, **_: Any) -> None:
+        for name, value in headers.items():
+            request.headers[name] = value
+
+    made.meta.events.register("before-sign.s3", add)
+    return made
+
+
+def reading(client: Any, key: str) -> str:
+    return code(client.get_object, Bucket=BUCKET, Key=key)
+
+
+def test_nobody_in_particular_reads_writes_or_lists(server: MotoServer) -> None:
+    url = f"{server.endpoint}/{BUCKET}"
+    assert fetch(f"{url}/{AUDIO}")[0] == 403
+    assert fetch(f"{url}/{AUDIO}", "PUT", b"x")[0] == 403
+    assert fetch(f"{url}/{AUDIO}", "DELETE")[0] == 403
+    assert fetch(url)[0] == 403
+
+
+def test_a_policy_or_an_acl_that_opens_the_bucket_is_refused(s3: Any) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"{OBJECTS}/*"}
+    opening = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    assert code(s3.put_bucket_policy, Bucket=BUCKET, Policy=opening) == "AccessDenied"
+    acl = {"Bucket": BUCKET, "Key": AUDIO, "ACL": "public-read"}
+    assert code(s3.put_object_acl, **acl) == "AccessControlListNotSupported"
+
+
+def test_plain_http_is_denied_to_everybody(server: MotoServer) -> None:
+    assert reading(client(server, {"X-Forwarded-Proto": "http"}), AUDIO) == "AccessDenied"
+    assert reading(client(server, {"X-Forwarded-Proto": "https"}), AUDIO) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("wish", "answer"),
+    [
+        ({}, "ok"),
+        ({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KEY}, "ok"),
+        ({"ServerSideEncryption": "AES256"}, "AccessDenied"),
+        ({"ServerSideEncryption": "aws:kms"}, "AccessDenied"),
+        ({"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": f"{KEY}-of-another"}, "AccessDenied"),
+        ({"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32}, "AccessDenied"),
+    ],
+    ids=["none", "own key", "S3's key", "AWS' key", "another key", "a key sent along"],
+)
+def test_objects_are_encrypted_with_the_own_key_or_not_taken(
+    server: MotoServer, s3: Any, wish: dict[str, str], answer: str
+) -> None:
+    # boto3 sends a customer's key over TLS only, and sees none here.
+    s3.meta.events.unregister("before-parameter-build.s3.PutObject")
+    assert code(s3.put_object, Bucket=BUCKET, Key="sent", Body=b"x", **wish) == answer
+    if answer == "ok":
+        assert s3.head_object(Bucket=BUCKET, Key="sent")["SSEKMSKeyId"] == KEY
+
+
+def through_cdn(server: MotoServer, distribution: str, service: str = "cloudfront.amazonaws.com") -> Any:
+    return client(server, {"X-Local-Service": service, "X-Local-Source-Arn": distribution})
+
+
+def test_the_cdn_reads_what_it_serves_and_nothing_else(server: MotoServer) -> None:
+    cdn = through_cdn(server, DISTRIBUTION)
+    assert reading(cdn, AUDIO) == "ok"
+    assert reading(cdn, EXPORT) == "AccessDenied"
+    assert code(cdn.put_object, Bucket=BUCKET, Key=AUDIO, Body=b"x") == "AccessDenied"
+    assert code(cdn.list_objects_v2, Bucket=BUCKET) == "AccessDenied"
+
+
+def test_another_distribution_or_service_reads_nothing(server: MotoServer) -> None:
+    assert reading(through_cdn(server, f"{DISTRIBUTION}2"), AUDIO) == "AccessDenied"
+    assert reading(through_cdn(server, ""), AUDIO) == "AccessDenied"
+    assert reading(through_cdn(server, DISTRIBUTION, "logging.s3.amazonaws.com"), AUDIO) == "AccessDenied"
+
+
+def test_under_guardduty_the_cdn_reads_an_object_once_it_is_tagged_clean(server: MotoServer, s3: Any) -> None:
+    with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
+        guarded = run().resources["storage-objects-tls"].inputs["policy"]
+    before = s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
+    tag = {"Key": malware.TAG, "Value": malware.CLEAN}
+    cdn, scanner = through_cdn(server, DISTRIBUTION), session(server, "storage-malware-role")
+    # The name of the role that mocks give it isn't an ARN that could be assumed.
+    text = json.dumps(guarded).replace(
+        f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-malware-role", f"arn:aws:iam::{ACCOUNT}:role/storage-malware-role"
+    )
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=text)
+    try:
+        assert reading(cdn, AUDIO) == reading(s3, AUDIO) == "AccessDenied"
+        assert reading(scanner, AUDIO) == "ok"
+        tags = {"Bucket": BUCKET, "Key": AUDIO, "Tagging": {"TagSet": [tag]}}
+        assert code(s3.put_object_tagging, **tags) == "AccessDenied", "nobody declares an object clean but the scanner"
+        assert code(scanner.put_object_tagging, **tags) == "ok"
+        assert reading(cdn, AUDIO) == reading(s3, AUDIO) == "ok"
+        threat = {**tags, "Tagging": {"TagSet": [{**tag, "Value": "THREATS_FOUND"}]}}
+        scanner.put_object_tagging(**threat)
+        assert reading(cdn, AUDIO) == "AccessDenied"
+    finally:
+        s3.put_bucket_policy(Bucket=BUCKET, Policy=before)
+
+
+def session(server: MotoServer, role: str, rights: str | None = None) -> Any:
+    iam, sts = server.client("iam"), server.client("sts")
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=ANYBODY)["Role"]["Arn"]
+    if rights is not None:
+        iam.put_role_policy(RoleName=role, PolicyName="rights", PolicyDocument=rights)
+    keys = sts.assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+    return server.client("s3", keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+
+
+def checking(server: MotoServer, from_call: bytes) -> None:
+    """From which call on moto looks at what identities may do."""
+    text = {"Content-Type": "text/plain"}
+    assert fetch(f"{server.endpoint}/moto-api/reset-auth", "POST", from_call, text)[0] == 200
+
+
+@pytest.fixture(scope="module")
+def roles(server: MotoServer, program: Program) -> Iterator[dict[str, Any]]:
+    """A client of each role, with moto's own check of what identities may do switched on."""
+    made = {
+        role: session(server, role, program.resources[f"storage-access-{role}-rights"].inputs["policy"])
+        for role in ("api", "scanner", "cleaner")
+    }
+    made["nobody"] = session(server, "nobody")
+    checking(server, b"0")
+    yield made
+    checking(server, b"inf")
+
+
+CLEAN = {"TagSet": [{"Key": "scan", "Value": "clean"}]}
+OTHER_TENANT = "somebody-else/audio/voice.webm/v1"
+QUARANTINED = f"{objectlayout.QUARANTINE}/voice.webm"
+CALLS: dict[str, Callable[[Any], str]] = {
+    "read": lambda client: reading(client, AUDIO),
+    "write": lambda client: code(client.put_object, Bucket=BUCKET, Key=AUDIO, Body=b"x"),
+    "write elsewhere": lambda client: code(client.put_object, Bucket=BUCKET, Key=OTHER_TENANT, Body=b"x"),
+    "quarantine": lambda client: code(client.put_object, Bucket=BUCKET, Key=QUARANTINED, Body=b"x"),
+    "tag": lambda client: code(client.put_object_tagging, Bucket=BUCKET, Key=AUDIO, Tagging=CLEAN),
+    "list": lambda client: code(client.list_objects_v2, Bucket=BUCKET),
+    "open": lambda client: code(client.delete_bucket_policy, Bucket=BUCKET),
+    # S3 answers in the same way where there is nothing to delete.
+    "delete": lambda client: code(client.delete_object, Bucket=BUCKET, Key=f"{AUDIO}-gone"),
+}
+MAY = {
+    "api": {"read", "write", "list", "delete"},
+    "scanner": {"read", "quarantine", "tag", "list", "delete"},
+    "cleaner": {"list", "delete"},
+    "nobody": set[str](),
+}
+
+
+@pytest.mark.parametrize("role", sorted(MAY))
+def test_a_role_may_do_what_it_is_for_and_no_more(server: MotoServer, roles: dict[str, Any], role: str) -> None:
+    found = {call: ask(roles[role]) for call, ask in CALLS.items()}
+    assert {call for call, answer in found.items() if answer == "ok"} == MAY[role], found
+    assert set(found.values()) <= {"ok", "AccessDenied"}

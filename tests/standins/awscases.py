@@ -1,0 +1,349 @@
+"""One case for every type of the aws stand-in that isn't a bucket's: arguments, a change by hand, where it shows."""
+
+import itertools
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+Values = dict[str, Any]
+ACCOUNT = "123456789012"
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Case:
+    """`inputs` may be made from what there is; `by_hand` gets the client of `service`, the id and the state."""
+
+    inputs: Any
+    by_hand: Callable[..., Any]
+    shows: str
+    after_delete: Callable[[Values], bool] | None = None
+    service: str = "s3"
+    replaces: str = "bucket"
+    """A property that makes another resource of it."""
+    known_by: str | None = "bucket"
+    """The property that is the id."""
+    forgotten: frozenset[str] = frozenset()
+    """What no answer holds, so that an import can't know it."""
+
+
+@dataclass
+class World:
+    """What somebody has made in the cloud before, with boto3."""
+
+    endpoint: str
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        if service not in self.clients:
+            self.clients[service] = boto3.client(
+                service,
+                endpoint_url=self.endpoint,
+                region_name="us-east-1",
+                aws_access_key_id="other",
+                aws_secret_access_key="other",
+            )
+        return self.clients[service]
+
+    @staticmethod
+    def name(beginning: str) -> str:
+        return f"{beginning}-{os.getpid()}-{next(_numbers)}"
+
+    def key(self) -> str:
+        return str(self.client("kms").create_key(KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"])
+
+    def role(self) -> str:
+        name = self.name("role")
+        self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust("ec2.amazonaws.com"))
+        return name
+
+    def public_key(self) -> str:
+        config = {"CallerReference": self.name("key"), "Name": self.name("key"), "EncodedKey": pem()}
+        made = self.client("cloudfront").create_public_key(PublicKeyConfig=config)
+        return str(made["PublicKey"]["Id"])
+
+    def key_group(self) -> str:
+        config = {"Name": self.name("group"), "Items": [self.public_key()]}
+        made = self.client("cloudfront").create_key_group(KeyGroupConfig=config)
+        return str(made["KeyGroup"]["Id"])
+
+    def distribution(self) -> str:
+        behavior = {"TargetOriginId": "o", "ViewerProtocolPolicy": "https-only", "CachePolicyId": "x"}
+        origin = {
+            "Id": "o",
+            "DomainName": "b.s3.us-east-1.amazonaws.com",
+            "S3OriginConfig": {"OriginAccessIdentity": ""},
+        }
+        made = self.client("cloudfront").create_distribution(
+            DistributionConfig={
+                "CallerReference": self.name("distribution"),
+                "Comment": "",
+                "Enabled": False,
+                "Origins": {"Quantity": 1, "Items": [origin]},
+                "DefaultCacheBehavior": behavior,
+            }
+        )
+        return str(made["Distribution"]["ARN"])
+
+    def log_source(self) -> str:
+        name = self.name("source")
+        self.client("logs").put_delivery_source(name=name, resourceArn=self.distribution(), logType="ACCESS_LOGS")
+        return name
+
+    def log_destination(self) -> str:
+        made = self.client("logs").put_delivery_destination(
+            name=self.name("destination"),
+            deliveryDestinationConfiguration={"destinationResourceArn": "arn:aws:s3:::logs"},
+        )
+        return str(made["deliveryDestination"]["arn"])
+
+
+def pem() -> str:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(serialization.Encoding.PEM, form).decode()
+
+
+def trust(service: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def rights(*actions: str) -> str:
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": ["arn:aws:s3:::b/*"]}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def key_policy(*actions: str) -> str:
+    principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": list(actions), "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _again(client: Any, call: str, thing: str, id: str, **changed: Any) -> None:
+    """Changes a document of the CDN as its API wants it: read, with its version, and sent back whole."""
+    answer = getattr(client, f"get_{call}")(Id=id)
+    config = {**answer[thing][f"{thing}Config"], **changed}
+    getattr(client, f"update_{call}")(Id=id, IfMatch=answer["ETag"], **{f"{thing}Config": config})
+
+
+def _switch_off(client: Any, id: str) -> None:
+    answer = client.get_distribution_config(Id=id)
+    config = {**answer["DistributionConfig"], "PriceClass": "PriceClass_All"}
+    config["CacheBehaviors"]["Items"][0]["TrustedKeyGroups"] = {"Enabled": False, "Quantity": 0}
+    client.update_distribution(Id=id, IfMatch=answer["ETag"], DistributionConfig=config)
+
+
+def _behavior(**more: Any) -> Values:
+    return {
+        "targetOriginId": "objects",
+        "viewerProtocolPolicy": "redirect-to-https",
+        "allowedMethods": ["HEAD", "GET"],
+        "cachedMethods": ["GET", "HEAD"],
+        "cachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+        **more,
+    }
+
+
+def _distribution(world: World) -> Values:
+    group = world.key_group()
+    return {
+        "comment": "objects",
+        "enabled": True,
+        "isIpv6Enabled": True,
+        "httpVersion": "http2and3",
+        "priceClass": "PriceClass_100",
+        "origins": [
+            {
+                "originId": "objects",
+                "domainName": "b.s3.us-east-1.amazonaws.com",
+                "originPath": "/tenant",
+                "originAccessControlId": "E1234567890ABC",
+            }
+        ],
+        "defaultCacheBehavior": _behavior(trustedKeyGroups=[group], responseHeadersPolicyId="p"),
+        "orderedCacheBehaviors": [
+            _behavior(pathPattern="/audio/*", trustedKeyGroups=[group], compress=True),
+            _behavior(pathPattern="/avatars/*"),
+        ],
+        "restrictions": {"geoRestriction": {"restrictionType": "whitelist", "locations": ["DE", "AT"]}},
+        "viewerCertificate": {"cloudfrontDefaultCertificate": True},
+        "tags": {"a": "1"},
+    }
+
+
+CASES: dict[str, Case] = {
+    "Key": Case(
+        {
+            "description": "objects",
+            "enableKeyRotation": True,
+            "deletionWindowInDays": 7,
+            "policy": key_policy("kms:Decrypt", "kms:*"),
+            "tags": {"a": "1"},
+        },
+        lambda kms, id, state: kms.put_key_policy(KeyId=id, PolicyName="default", Policy=key_policy("kms:Decrypt")),
+        "policy",
+        service="kms",
+        replaces="customerMasterKeySpec",
+        known_by="keyId",
+        forgotten=frozenset({"deletionWindowInDays"}),
+    ),
+    "Alias": Case(
+        lambda world: {"name": world.name("alias/objects"), "targetKeyId": world.key()},
+        lambda kms, id, state: kms.update_alias(
+            AliasName=id, TargetKeyId=kms.create_key(KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]
+        ),
+        "targetKeyId",
+        service="kms",
+        replaces="name",
+        known_by="name",
+    ),
+    "Role": Case(
+        {
+            "assumeRolePolicy": trust("ec2.amazonaws.com"),
+            "description": "what the API is",
+            "maxSessionDuration": 7200,
+            "forceDetachPolicies": True,
+            "tags": {"a": "1"},
+        },
+        lambda iam, id, state: iam.update_assume_role_policy(RoleName=id, PolicyDocument=trust("lambda.amazonaws.com")),
+        "assumeRolePolicy",
+        service="iam",
+        replaces="path",
+        known_by="name",
+        forgotten=frozenset({"forceDetachPolicies"}),
+    ),
+    "RolePolicy": Case(
+        lambda world: {"role": world.role(), "policy": rights("s3:PutObject", "s3:GetObject")},
+        lambda iam, id, state: iam.put_role_policy(
+            RoleName=id.split(":")[0], PolicyName=id.split(":")[1], PolicyDocument=rights("s3:*")
+        ),
+        "policy",
+        service="iam",
+        replaces="role",
+        known_by=None,
+    ),
+    "OriginAccessControl": Case(
+        {"originAccessControlOriginType": "s3", "signingBehavior": "always", "signingProtocol": "sigv4"},
+        lambda cloudfront, id, state: _again(
+            cloudfront, "origin_access_control", "OriginAccessControl", id, SigningBehavior="never"
+        ),
+        "signingBehavior",
+        service="cloudfront",
+        replaces="",
+        known_by=None,
+    ),
+    "PublicKey": Case(
+        lambda world: {"encodedKey": pem(), "comment": "signs"},
+        lambda cloudfront, id, state: _again(cloudfront, "public_key", "PublicKey", id, Comment="by hand"),
+        "comment",
+        service="cloudfront",
+        replaces="name",
+        known_by=None,
+    ),
+    "KeyGroup": Case(
+        lambda world: {"items": [world.public_key(), world.public_key()], "comment": "ours"},
+        lambda cloudfront, id, state: _again(cloudfront, "key_group", "KeyGroup", id, Items=state["items"][:1]),
+        "items",
+        service="cloudfront",
+        replaces="",
+        known_by=None,
+    ),
+    "CachePolicy": Case(
+        {
+            "comment": "for ever",
+            "defaultTtl": 60,
+            "minTtl": 30,
+            "parametersInCacheKeyAndForwardedToOrigin": {
+                "cookiesConfig": {"cookieBehavior": "none"},
+                "headersConfig": {"headerBehavior": "whitelist", "headers": {"items": ["Origin", "Accept"]}},
+                "queryStringsConfig": {"queryStringBehavior": "none"},
+                "enableAcceptEncodingBrotli": True,
+            },
+        },
+        lambda cloudfront, id, state: _again(cloudfront, "cache_policy", "CachePolicy", id, MinTTL=0),
+        "minTtl",
+        service="cloudfront",
+        replaces="",
+        known_by=None,
+    ),
+    "ResponseHeadersPolicy": Case(
+        {
+            "comment": "safe",
+            "corsConfig": {
+                "accessControlAllowCredentials": False,
+                "accessControlAllowHeaders": {"items": ["Range"]},
+                "accessControlAllowMethods": {"items": ["HEAD", "GET"]},
+                "accessControlAllowOrigins": {"items": ["https://b.example", "https://a.example"]},
+                "accessControlMaxAgeSec": 60,
+                "originOverride": True,
+            },
+            "customHeadersConfig": {"items": [{"header": "X-One", "value": "1", "override": True}]},
+            "removeHeadersConfig": {"items": [{"header": "Server"}]},
+            "securityHeadersConfig": {
+                "contentSecurityPolicy": {"contentSecurityPolicy": "sandbox", "override": True},
+                "contentTypeOptions": {"override": True},
+                "frameOptions": {"frameOption": "DENY", "override": True},
+                "referrerPolicy": {"referrerPolicy": "no-referrer", "override": False},
+                "strictTransportSecurity": {"accessControlMaxAgeSec": 60, "override": True, "preload": True},
+                "xssProtection": {"protection": True, "modeBlock": True, "override": True},
+            },
+        },
+        lambda cloudfront, id, state: _again(
+            cloudfront, "response_headers_policy", "ResponseHeadersPolicy", id, SecurityHeadersConfig={}
+        ),
+        "securityHeadersConfig",
+        service="cloudfront",
+        replaces="",
+        known_by=None,
+    ),
+    "Distribution": Case(
+        _distribution,
+        lambda cloudfront, id, state: _switch_off(cloudfront, id),
+        "orderedCacheBehaviors",
+        service="cloudfront",
+        replaces="",
+        known_by=None,
+    ),
+    "LogDeliverySource": Case(
+        lambda world: {"logType": "ACCESS_LOGS", "resourceArn": world.distribution(), "tags": {"a": "1"}},
+        lambda logs, id, state: logs.untag_resource(resourceArn=state["arn"], tagKeys=["a"]),
+        "tags",
+        service="logs",
+        replaces="resourceArn",
+        known_by="name",
+    ),
+    "LogDeliveryDestination": Case(
+        {
+            "deliveryDestinationConfiguration": {"destinationResourceArn": "arn:aws:s3:::logs"},
+            "outputFormat": "json",
+        },
+        lambda logs, id, state: logs.put_delivery_destination(
+            name=id,
+            outputFormat="json",
+            deliveryDestinationConfiguration={"destinationResourceArn": "arn:aws:s3:::elsewhere"},
+        ),
+        "deliveryDestinationConfiguration",
+        service="logs",
+        replaces="outputFormat",
+        known_by="name",
+    ),
+    "LogDelivery": Case(
+        lambda world: {
+            "deliverySourceName": world.log_source(),
+            "deliveryDestinationArn": world.log_destination(),
+            "tags": {"a": "1"},
+        },
+        lambda logs, id, state: logs.tag_resource(resourceArn=state["arn"], tags={"a": "2"}),
+        "tags",
+        service="logs",
+        replaces="deliverySourceName",
+        known_by=None,
+    ),
+}
