@@ -1336,9 +1336,12 @@ ALTER FUNCTION private.may_see(project uuid) OWNER TO app_owner;
 COMMENT ON FUNCTION private.may_see(project uuid) IS 'Whether the asker is a member of this project, or it is public.';
 
 CREATE FUNCTION private.my_invitations() RETURNS TABLE(id uuid, project_id uuid, title text, role text, invited_by text, invited_at timestamp with time zone)
-    LANGUAGE sql STABLE SECURITY DEFINER ROWS 5
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
     SET search_path TO ''
     AS $$
+#variable_conflict use_column
+begin
+    return query
     select c.id, c.project_id, p.title, c.role, u.display_name, c.invited_at
     from public.collaborators as c
     join public.projects as p on p.id = c.project_id
@@ -1351,7 +1354,8 @@ CREATE FUNCTION private.my_invitations() RETURNS TABLE(id uuid, project_id uuid,
                 where n.id = (select auth.uid()) and n."emailVerified" is not null
             )
         )
-    order by c.invited_at desc
+    order by c.invited_at desc;
+end
 $$;
 
 ALTER FUNCTION private.my_invitations() OWNER TO app_owner;
@@ -2481,13 +2485,17 @@ ALTER FUNCTION private.transfer_project(project uuid, new_owner uuid) OWNER TO a
 COMMENT ON FUNCTION private.transfer_project(project uuid, new_owner uuid) IS 'See public.transfer_project.';
 
 CREATE FUNCTION private.usage_by_day(since date, until date) RETURNS TABLE(day date, provider text, model text, requests bigint, tokens_in bigint, tokens_out bigint, cost numeric)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
+#variable_conflict use_column
+begin
+    return query
     select d.day, d.provider, d.model, d.requests, d.tokens_in, d.tokens_out, d.cost
     from analytics.daily_usage as d
     where d.user_id = (select auth.uid()) and d.day between since and until
-    order by d.day, d.provider, d.model
+    order by d.day, d.provider, d.model;
+end
 $$;
 
 ALTER FUNCTION private.usage_by_day(since date, until date) OWNER TO app_owner;
@@ -2859,106 +2867,21 @@ ALTER FUNCTION public.reorder_components(project uuid, components uuid[]) OWNER 
 
 COMMENT ON FUNCTION public.reorder_components(project uuid, components uuid[]) IS 'Puts all components of a project in this order.';
 
-CREATE TABLE public.prompt_generations (
-    id uuid DEFAULT private.uuid_v7() NOT NULL,
-    project_id uuid NOT NULL,
-    created_by uuid DEFAULT auth.uid(),
-    prompt text NOT NULL,
-    provider text NOT NULL,
-    model text NOT NULL,
-    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
-    status text DEFAULT 'pending'::text NOT NULL,
-    response text,
-    error text,
-    tokens_in bigint DEFAULT 0 NOT NULL,
-    tokens_out bigint DEFAULT 0 NOT NULL,
-    tokens_total bigint GENERATED ALWAYS AS ((tokens_in + tokens_out)) STORED NOT NULL,
-    cost numeric(12,6) DEFAULT 0 NOT NULL,
-    latency_ms bigint,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    finished_at timestamp with time zone,
-    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('simple'::regconfig, "left"(prompt, 50000)), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, "left"(COALESCE(response, ''::text), 50000)), 'B'::"char"))) STORED NOT NULL,
-    CONSTRAINT prompt_generations_cost_check CHECK ((cost >= (0)::numeric)),
-    CONSTRAINT prompt_generations_error_check CHECK ((char_length(error) <= 10000)),
-    CONSTRAINT prompt_generations_finished_at_check CHECK (((finished_at IS NULL) = (status = ANY (ARRAY['pending'::text, 'running'::text])))),
-    CONSTRAINT prompt_generations_latency_ms_check CHECK ((latency_ms >= 0)),
-    CONSTRAINT prompt_generations_model_check CHECK (((char_length(model) >= 1) AND (char_length(model) <= 200))),
-    CONSTRAINT prompt_generations_outcome_check CHECK (
-CASE status
-    WHEN 'succeeded'::text THEN (response IS NOT NULL)
-    WHEN 'failed'::text THEN (error IS NOT NULL)
-    ELSE true
-END),
-    CONSTRAINT prompt_generations_parameters_check CHECK (((jsonb_typeof(parameters) = 'object'::text) AND (octet_length((parameters)::text) <= 65536))),
-    CONSTRAINT prompt_generations_prompt_check CHECK (((char_length(prompt) >= 1) AND (char_length(prompt) <= 200000))),
-    CONSTRAINT prompt_generations_provider_check CHECK ((provider ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
-    CONSTRAINT prompt_generations_response_check CHECK ((char_length(response) <= 2000000)),
-    CONSTRAINT prompt_generations_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
-    CONSTRAINT prompt_generations_tokens_check CHECK ((((tokens_in >= 0) AND (tokens_in <= 100000000)) AND ((tokens_out >= 0) AND (tokens_out <= 100000000))))
-);
-
-ALTER TABLE ONLY public.prompt_generations FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.prompt_generations OWNER TO app_owner;
-
-COMMENT ON TABLE public.prompt_generations IS 'Prompts sent to models: answer, tokens, cost, time and what went wrong.';
-
-COMMENT ON COLUMN public.prompt_generations.id IS 'Key, ordered by time of making.';
-
-COMMENT ON COLUMN public.prompt_generations.project_id IS 'The project it belongs to.';
-
-COMMENT ON COLUMN public.prompt_generations.created_by IS 'Who asked for it; null if that person is gone.';
-
-COMMENT ON COLUMN public.prompt_generations.prompt IS 'The text that was sent.';
-
-COMMENT ON COLUMN public.prompt_generations.provider IS 'Whose model it is.';
-
-COMMENT ON COLUMN public.prompt_generations.model IS 'The model, as its provider names it.';
-
-COMMENT ON COLUMN public.prompt_generations.parameters IS 'Temperature and the like, by name; at most 64 KiB.';
-
-COMMENT ON COLUMN public.prompt_generations.status IS 'pending, running, succeeded, failed or cancelled.';
-
-COMMENT ON COLUMN public.prompt_generations.response IS 'What came back.';
-
-COMMENT ON COLUMN public.prompt_generations.error IS 'Why it failed.';
-
-COMMENT ON COLUMN public.prompt_generations.tokens_in IS 'Tokens sent, as billed.';
-
-COMMENT ON COLUMN public.prompt_generations.tokens_out IS 'Tokens received, as billed.';
-
-COMMENT ON COLUMN public.prompt_generations.tokens_total IS 'Both together; made by the database.';
-
-COMMENT ON COLUMN public.prompt_generations.cost IS 'What it cost, in US dollars.';
-
-COMMENT ON COLUMN public.prompt_generations.latency_ms IS 'From request to last byte, in milliseconds.';
-
-COMMENT ON COLUMN public.prompt_generations.created_at IS 'When it was asked for.';
-
-COMMENT ON COLUMN public.prompt_generations.updated_at IS 'When the row last changed, set by trigger.';
-
-COMMENT ON COLUMN public.prompt_generations.finished_at IS 'When it was over, whatever the outcome.';
-
-COMMENT ON COLUMN public.prompt_generations.search IS 'Words of prompt (A) and response (B), for search.';
-
 CREATE FUNCTION public.search_generations(query text, page_size integer DEFAULT 20) RETURNS TABLE(id uuid, project_id uuid, prompt text, response text, created_at timestamp with time zone, rank real)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    BEGIN ATOMIC
- SELECT g.id,
-     g.project_id,
-     g.prompt,
-     g.response,
-     g.created_at,
-     ts_rank(g.search, q.words) AS rank
-    FROM public.prompt_generations g,
-     websearch_to_tsquery('simple'::regconfig, search_generations.query) q(words)
-   WHERE (g.search @@ q.words)
-   ORDER BY (ts_rank(g.search, q.words)) DESC, g.id DESC
-  LIMIT LEAST(search_generations.page_size, 100);
-
-END;
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select g.id, g.project_id, g.prompt, g.response, g.created_at, ts_rank(g.search, q.words) as rank
+    from public.prompt_generations as g,
+        websearch_to_tsquery('pg_catalog.simple'::regconfig, query) as q (words)
+    where g.search @@ q.words
+    order by ts_rank(g.search, q.words) desc, g.id desc
+    limit least(page_size, 100);
+end
+$$;
 
 ALTER FUNCTION public.search_generations(query text, page_size integer) OWNER TO app_owner;
 
@@ -2983,89 +2906,21 @@ ALTER FUNCTION public.search_projects(query text, page_size integer, before_rank
 
 COMMENT ON FUNCTION public.search_projects(query text, page_size integer, before_rank real, before_id uuid) IS 'Projects that the asker sees, by words.';
 
-CREATE TABLE public.audio_recordings (
-    id uuid DEFAULT private.uuid_v7() NOT NULL,
-    project_id uuid NOT NULL,
-    created_by uuid DEFAULT auth.uid(),
-    title text DEFAULT ''::text NOT NULL,
-    bucket_id text DEFAULT 'audio'::text NOT NULL,
-    object_path text NOT NULL,
-    mime_type text NOT NULL,
-    bytes bigint NOT NULL,
-    duration_ms bigint,
-    sample_rate bigint,
-    transcript text DEFAULT ''::text NOT NULL,
-    scan_status text DEFAULT 'pending'::text NOT NULL,
-    scanned_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('simple'::regconfig, title), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, "left"(transcript, 100000)), 'B'::"char"))) STORED NOT NULL,
-    CONSTRAINT audio_recordings_bytes_check CHECK ((bytes > 0)),
-    CONSTRAINT audio_recordings_duration_ms_check CHECK (((duration_ms >= 0) AND (duration_ms <= 86400000))),
-    CONSTRAINT audio_recordings_mime_type_check CHECK (((mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$'::text) AND (char_length(mime_type) <= 100))),
-    CONSTRAINT audio_recordings_object_path_check CHECK (((char_length(object_path) >= 1) AND (char_length(object_path) <= 1024))),
-    CONSTRAINT audio_recordings_sample_rate_check CHECK (((sample_rate >= 4000) AND (sample_rate <= 768000))),
-    CONSTRAINT audio_recordings_scan_status_check CHECK ((scan_status = ANY (ARRAY['pending'::text, 'clean'::text, 'infected'::text, 'failed'::text]))),
-    CONSTRAINT audio_recordings_scanned_at_check CHECK (((scan_status = 'pending'::text) OR (scanned_at IS NOT NULL))),
-    CONSTRAINT audio_recordings_title_check CHECK ((char_length(title) <= 200)),
-    CONSTRAINT audio_recordings_transcript_check CHECK ((char_length(transcript) <= 1000000))
-);
-
-ALTER TABLE ONLY public.audio_recordings FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE public.audio_recordings OWNER TO app_owner;
-
-COMMENT ON TABLE public.audio_recordings IS 'Recordings in a project: where the file lies, what it is, what was said.';
-
-COMMENT ON COLUMN public.audio_recordings.id IS 'Key, ordered by time of making.';
-
-COMMENT ON COLUMN public.audio_recordings.project_id IS 'The project it belongs to.';
-
-COMMENT ON COLUMN public.audio_recordings.created_by IS 'Who recorded it; null if that person is gone.';
-
-COMMENT ON COLUMN public.audio_recordings.title IS 'Name, may be empty.';
-
-COMMENT ON COLUMN public.audio_recordings.bucket_id IS 'The storage bucket of the file.';
-
-COMMENT ON COLUMN public.audio_recordings.object_path IS 'The file, in the folder of who recorded it.';
-
-COMMENT ON COLUMN public.audio_recordings.mime_type IS 'Type of the file, as audio/….';
-
-COMMENT ON COLUMN public.audio_recordings.bytes IS 'Size of the file.';
-
-COMMENT ON COLUMN public.audio_recordings.duration_ms IS 'Length in milliseconds, null while unknown.';
-
-COMMENT ON COLUMN public.audio_recordings.sample_rate IS 'Samples a second, null while unknown.';
-
-COMMENT ON COLUMN public.audio_recordings.transcript IS 'What was said, may be empty.';
-
-COMMENT ON COLUMN public.audio_recordings.scan_status IS 'What the virus scanner found; nothing plays until clean.';
-
-COMMENT ON COLUMN public.audio_recordings.scanned_at IS 'When the scanner was done.';
-
-COMMENT ON COLUMN public.audio_recordings.created_at IS 'When it was recorded.';
-
-COMMENT ON COLUMN public.audio_recordings.updated_at IS 'When it last changed, set by trigger.';
-
-COMMENT ON COLUMN public.audio_recordings.search IS 'Words of title (A) and transcript (B), for search.';
-
 CREATE FUNCTION public.search_recordings(query text, page_size integer DEFAULT 20) RETURNS TABLE(id uuid, project_id uuid, title text, transcript text, created_at timestamp with time zone, rank real)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    BEGIN ATOMIC
- SELECT r.id,
-     r.project_id,
-     r.title,
-     r.transcript,
-     r.created_at,
-     ts_rank(r.search, q.words) AS rank
-    FROM public.audio_recordings r,
-     websearch_to_tsquery('simple'::regconfig, search_recordings.query) q(words)
-   WHERE (r.search @@ q.words)
-   ORDER BY (ts_rank(r.search, q.words)) DESC, r.id DESC
-  LIMIT LEAST(search_recordings.page_size, 100);
-
-END;
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select r.id, r.project_id, r.title, r.transcript, r.created_at, ts_rank(r.search, q.words) as rank
+    from public.audio_recordings as r,
+        websearch_to_tsquery('pg_catalog.simple'::regconfig, query) as q (words)
+    where r.search @@ q.words
+    order by ts_rank(r.search, q.words) desc, r.id desc
+    limit least(page_size, 100);
+end
+$$;
 
 ALTER FUNCTION public.search_recordings(query text, page_size integer) OWNER TO app_owner;
 
@@ -3135,75 +2990,20 @@ ALTER FUNCTION public.usage_overview(since date, until date) OWNER TO app_owner;
 
 COMMENT ON FUNCTION public.usage_overview(since date, until date) IS 'What everybody''s usage comes to, rounded; nobody in it.';
 
-CREATE TABLE analytics.api_usage (
-    id uuid DEFAULT private.uuid_v7() NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    user_id uuid,
-    project_id uuid,
-    generation_id uuid,
-    provider text NOT NULL,
-    model text NOT NULL,
-    operation text DEFAULT 'generate'::text NOT NULL,
-    tokens_in bigint DEFAULT 0 NOT NULL,
-    tokens_out bigint DEFAULT 0 NOT NULL,
-    cost numeric(12,6) DEFAULT 0 NOT NULL,
-    latency_ms bigint,
-    succeeded boolean DEFAULT true NOT NULL,
-    CONSTRAINT api_usage_cost_check CHECK ((cost >= (0)::numeric)),
-    CONSTRAINT api_usage_latency_ms_check CHECK ((latency_ms >= 0)),
-    CONSTRAINT api_usage_operation_check CHECK ((operation = ANY (ARRAY['generate'::text, 'transcribe'::text, 'embed'::text, 'moderate'::text]))),
-    CONSTRAINT api_usage_tokens_check CHECK (((tokens_in >= 0) AND (tokens_out >= 0)))
-)
-PARTITION BY RANGE (created_at);
-
-ALTER TABLE ONLY analytics.api_usage FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE analytics.api_usage OWNER TO app_owner;
-
-COMMENT ON TABLE analytics.api_usage IS 'Calls of models, by month, with their cost; written by the servers.';
-
-COMMENT ON COLUMN analytics.api_usage.id IS 'Key, together with created_at.';
-
-COMMENT ON COLUMN analytics.api_usage.created_at IS 'When; decides the partition.';
-
-COMMENT ON COLUMN analytics.api_usage.user_id IS 'For whom; null once that person is gone, the cost stays.';
-
-COMMENT ON COLUMN analytics.api_usage.project_id IS 'For which project; it may be gone.';
-
-COMMENT ON COLUMN analytics.api_usage.generation_id IS 'For which generation; it may be gone.';
-
-COMMENT ON COLUMN analytics.api_usage.provider IS 'Whose model it is.';
-
-COMMENT ON COLUMN analytics.api_usage.model IS 'The model, as its provider names it.';
-
-COMMENT ON COLUMN analytics.api_usage.operation IS 'generate, transcribe, embed or moderate.';
-
-COMMENT ON COLUMN analytics.api_usage.tokens_in IS 'Tokens sent, as billed.';
-
-COMMENT ON COLUMN analytics.api_usage.tokens_out IS 'Tokens received, as billed.';
-
-COMMENT ON COLUMN analytics.api_usage.cost IS 'What it cost, in US dollars.';
-
-COMMENT ON COLUMN analytics.api_usage.latency_ms IS 'From request to last byte, in milliseconds.';
-
-COMMENT ON COLUMN analytics.api_usage.succeeded IS 'Whether an answer came back.';
-
 CREATE FUNCTION public.usage_summary(since timestamp with time zone DEFAULT (now() - '30 days'::interval)) RETURNS TABLE(provider text, model text, requests bigint, tokens_in bigint, tokens_out bigint, cost numeric)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    BEGIN ATOMIC
- SELECT u.provider,
-     u.model,
-     count(*) AS count,
-     (sum(u.tokens_in))::bigint AS sum,
-     (sum(u.tokens_out))::bigint AS sum,
-     sum(u.cost) AS sum
-    FROM analytics.api_usage u
-   WHERE ((u.user_id = ( SELECT auth.uid() AS uid)) AND (u.created_at >= usage_summary.since))
-   GROUP BY u.provider, u.model
-   ORDER BY (sum(u.cost)) DESC;
-
-END;
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    select u.provider, u.model, count(*), sum(u.tokens_in)::bigint, sum(u.tokens_out)::bigint, sum(u.cost)
+    from analytics.api_usage as u
+    where u.user_id = (select auth.uid()) and u.created_at >= since
+    group by u.provider, u.model
+    order by sum(u.cost) desc;
+end
+$$;
 
 ALTER FUNCTION public.usage_summary(since timestamp with time zone) OWNER TO app_owner;
 
@@ -3319,6 +3119,59 @@ $$;
 ALTER FUNCTION storage.update_updated_at_column() OWNER TO supabase_storage_admin;
 
 COMMENT ON FUNCTION storage.update_updated_at_column() IS 'Dates the row''s last change.';
+
+CREATE TABLE analytics.api_usage (
+    id uuid DEFAULT private.uuid_v7() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    user_id uuid,
+    project_id uuid,
+    generation_id uuid,
+    provider text NOT NULL,
+    model text NOT NULL,
+    operation text DEFAULT 'generate'::text NOT NULL,
+    tokens_in bigint DEFAULT 0 NOT NULL,
+    tokens_out bigint DEFAULT 0 NOT NULL,
+    cost numeric(12,6) DEFAULT 0 NOT NULL,
+    latency_ms bigint,
+    succeeded boolean DEFAULT true NOT NULL,
+    CONSTRAINT api_usage_cost_check CHECK ((cost >= (0)::numeric)),
+    CONSTRAINT api_usage_latency_ms_check CHECK ((latency_ms >= 0)),
+    CONSTRAINT api_usage_operation_check CHECK ((operation = ANY (ARRAY['generate'::text, 'transcribe'::text, 'embed'::text, 'moderate'::text]))),
+    CONSTRAINT api_usage_tokens_check CHECK (((tokens_in >= 0) AND (tokens_out >= 0)))
+)
+PARTITION BY RANGE (created_at);
+
+ALTER TABLE ONLY analytics.api_usage FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE analytics.api_usage OWNER TO app_owner;
+
+COMMENT ON TABLE analytics.api_usage IS 'Calls of models, by month, with their cost; written by the servers.';
+
+COMMENT ON COLUMN analytics.api_usage.id IS 'Key, together with created_at.';
+
+COMMENT ON COLUMN analytics.api_usage.created_at IS 'When; decides the partition.';
+
+COMMENT ON COLUMN analytics.api_usage.user_id IS 'For whom; null once that person is gone, the cost stays.';
+
+COMMENT ON COLUMN analytics.api_usage.project_id IS 'For which project; it may be gone.';
+
+COMMENT ON COLUMN analytics.api_usage.generation_id IS 'For which generation; it may be gone.';
+
+COMMENT ON COLUMN analytics.api_usage.provider IS 'Whose model it is.';
+
+COMMENT ON COLUMN analytics.api_usage.model IS 'The model, as its provider names it.';
+
+COMMENT ON COLUMN analytics.api_usage.operation IS 'generate, transcribe, embed or moderate.';
+
+COMMENT ON COLUMN analytics.api_usage.tokens_in IS 'Tokens sent, as billed.';
+
+COMMENT ON COLUMN analytics.api_usage.tokens_out IS 'Tokens received, as billed.';
+
+COMMENT ON COLUMN analytics.api_usage.cost IS 'What it cost, in US dollars.';
+
+COMMENT ON COLUMN analytics.api_usage.latency_ms IS 'From request to last byte, in milliseconds.';
+
+COMMENT ON COLUMN analytics.api_usage.succeeded IS 'Whether an answer came back.';
 
 CREATE TABLE analytics.api_usage_default (
     id uuid DEFAULT private.uuid_v7() NOT NULL,
@@ -3538,6 +3391,72 @@ COMMENT ON COLUMN analytics.performance_metrics_default.route IS 'On which route
 
 COMMENT ON COLUMN analytics.performance_metrics_default.labels IS 'What else tells measurements apart, by name.';
 
+CREATE TABLE public.audio_recordings (
+    id uuid DEFAULT private.uuid_v7() NOT NULL,
+    project_id uuid NOT NULL,
+    created_by uuid DEFAULT auth.uid(),
+    title text DEFAULT ''::text NOT NULL,
+    bucket_id text DEFAULT 'audio'::text NOT NULL,
+    object_path text NOT NULL,
+    mime_type text NOT NULL,
+    bytes bigint NOT NULL,
+    duration_ms bigint,
+    sample_rate bigint,
+    transcript text DEFAULT ''::text NOT NULL,
+    scan_status text DEFAULT 'pending'::text NOT NULL,
+    scanned_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('simple'::regconfig, title), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, "left"(transcript, 100000)), 'B'::"char"))) STORED NOT NULL,
+    CONSTRAINT audio_recordings_bytes_check CHECK ((bytes > 0)),
+    CONSTRAINT audio_recordings_duration_ms_check CHECK (((duration_ms >= 0) AND (duration_ms <= 86400000))),
+    CONSTRAINT audio_recordings_mime_type_check CHECK (((mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$'::text) AND (char_length(mime_type) <= 100))),
+    CONSTRAINT audio_recordings_object_path_check CHECK (((char_length(object_path) >= 1) AND (char_length(object_path) <= 1024))),
+    CONSTRAINT audio_recordings_sample_rate_check CHECK (((sample_rate >= 4000) AND (sample_rate <= 768000))),
+    CONSTRAINT audio_recordings_scan_status_check CHECK ((scan_status = ANY (ARRAY['pending'::text, 'clean'::text, 'infected'::text, 'failed'::text]))),
+    CONSTRAINT audio_recordings_scanned_at_check CHECK (((scan_status = 'pending'::text) OR (scanned_at IS NOT NULL))),
+    CONSTRAINT audio_recordings_title_check CHECK ((char_length(title) <= 200)),
+    CONSTRAINT audio_recordings_transcript_check CHECK ((char_length(transcript) <= 1000000))
+);
+
+ALTER TABLE ONLY public.audio_recordings FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audio_recordings OWNER TO app_owner;
+
+COMMENT ON TABLE public.audio_recordings IS 'Recordings in a project: where the file lies, what it is, what was said.';
+
+COMMENT ON COLUMN public.audio_recordings.id IS 'Key, ordered by time of making.';
+
+COMMENT ON COLUMN public.audio_recordings.project_id IS 'The project it belongs to.';
+
+COMMENT ON COLUMN public.audio_recordings.created_by IS 'Who recorded it; null if that person is gone.';
+
+COMMENT ON COLUMN public.audio_recordings.title IS 'Name, may be empty.';
+
+COMMENT ON COLUMN public.audio_recordings.bucket_id IS 'The storage bucket of the file.';
+
+COMMENT ON COLUMN public.audio_recordings.object_path IS 'The file, in the folder of who recorded it.';
+
+COMMENT ON COLUMN public.audio_recordings.mime_type IS 'Type of the file, as audio/….';
+
+COMMENT ON COLUMN public.audio_recordings.bytes IS 'Size of the file.';
+
+COMMENT ON COLUMN public.audio_recordings.duration_ms IS 'Length in milliseconds, null while unknown.';
+
+COMMENT ON COLUMN public.audio_recordings.sample_rate IS 'Samples a second, null while unknown.';
+
+COMMENT ON COLUMN public.audio_recordings.transcript IS 'What was said, may be empty.';
+
+COMMENT ON COLUMN public.audio_recordings.scan_status IS 'What the virus scanner found; nothing plays until clean.';
+
+COMMENT ON COLUMN public.audio_recordings.scanned_at IS 'When the scanner was done.';
+
+COMMENT ON COLUMN public.audio_recordings.created_at IS 'When it was recorded.';
+
+COMMENT ON COLUMN public.audio_recordings.updated_at IS 'When it last changed, set by trigger.';
+
+COMMENT ON COLUMN public.audio_recordings.search IS 'Words of title (A) and transcript (B), for search.';
+
 CREATE TABLE public.projects (
     id uuid DEFAULT private.uuid_v7() NOT NULL,
     owner_id uuid NOT NULL,
@@ -3580,6 +3499,89 @@ COMMENT ON COLUMN public.projects.created_at IS 'When it was made.';
 COMMENT ON COLUMN public.projects.updated_at IS 'When it last changed, set by trigger.';
 
 COMMENT ON COLUMN public.projects.search IS 'Words of title (A) and description (B), for search; made by the database.';
+
+CREATE TABLE public.prompt_generations (
+    id uuid DEFAULT private.uuid_v7() NOT NULL,
+    project_id uuid NOT NULL,
+    created_by uuid DEFAULT auth.uid(),
+    prompt text NOT NULL,
+    provider text NOT NULL,
+    model text NOT NULL,
+    parameters jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    response text,
+    error text,
+    tokens_in bigint DEFAULT 0 NOT NULL,
+    tokens_out bigint DEFAULT 0 NOT NULL,
+    tokens_total bigint GENERATED ALWAYS AS ((tokens_in + tokens_out)) STORED NOT NULL,
+    cost numeric(12,6) DEFAULT 0 NOT NULL,
+    latency_ms bigint,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('simple'::regconfig, "left"(prompt, 50000)), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, "left"(COALESCE(response, ''::text), 50000)), 'B'::"char"))) STORED NOT NULL,
+    CONSTRAINT prompt_generations_cost_check CHECK ((cost >= (0)::numeric)),
+    CONSTRAINT prompt_generations_error_check CHECK ((char_length(error) <= 10000)),
+    CONSTRAINT prompt_generations_finished_at_check CHECK (((finished_at IS NULL) = (status = ANY (ARRAY['pending'::text, 'running'::text])))),
+    CONSTRAINT prompt_generations_latency_ms_check CHECK ((latency_ms >= 0)),
+    CONSTRAINT prompt_generations_model_check CHECK (((char_length(model) >= 1) AND (char_length(model) <= 200))),
+    CONSTRAINT prompt_generations_outcome_check CHECK (
+CASE status
+    WHEN 'succeeded'::text THEN (response IS NOT NULL)
+    WHEN 'failed'::text THEN (error IS NOT NULL)
+    ELSE true
+END),
+    CONSTRAINT prompt_generations_parameters_check CHECK (((jsonb_typeof(parameters) = 'object'::text) AND (octet_length((parameters)::text) <= 65536))),
+    CONSTRAINT prompt_generations_prompt_check CHECK (((char_length(prompt) >= 1) AND (char_length(prompt) <= 200000))),
+    CONSTRAINT prompt_generations_provider_check CHECK ((provider ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
+    CONSTRAINT prompt_generations_response_check CHECK ((char_length(response) <= 2000000)),
+    CONSTRAINT prompt_generations_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT prompt_generations_tokens_check CHECK ((((tokens_in >= 0) AND (tokens_in <= 100000000)) AND ((tokens_out >= 0) AND (tokens_out <= 100000000))))
+);
+
+ALTER TABLE ONLY public.prompt_generations FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.prompt_generations OWNER TO app_owner;
+
+COMMENT ON TABLE public.prompt_generations IS 'Prompts sent to models: answer, tokens, cost, time and what went wrong.';
+
+COMMENT ON COLUMN public.prompt_generations.id IS 'Key, ordered by time of making.';
+
+COMMENT ON COLUMN public.prompt_generations.project_id IS 'The project it belongs to.';
+
+COMMENT ON COLUMN public.prompt_generations.created_by IS 'Who asked for it; null if that person is gone.';
+
+COMMENT ON COLUMN public.prompt_generations.prompt IS 'The text that was sent.';
+
+COMMENT ON COLUMN public.prompt_generations.provider IS 'Whose model it is.';
+
+COMMENT ON COLUMN public.prompt_generations.model IS 'The model, as its provider names it.';
+
+COMMENT ON COLUMN public.prompt_generations.parameters IS 'Temperature and the like, by name; at most 64 KiB.';
+
+COMMENT ON COLUMN public.prompt_generations.status IS 'pending, running, succeeded, failed or cancelled.';
+
+COMMENT ON COLUMN public.prompt_generations.response IS 'What came back.';
+
+COMMENT ON COLUMN public.prompt_generations.error IS 'Why it failed.';
+
+COMMENT ON COLUMN public.prompt_generations.tokens_in IS 'Tokens sent, as billed.';
+
+COMMENT ON COLUMN public.prompt_generations.tokens_out IS 'Tokens received, as billed.';
+
+COMMENT ON COLUMN public.prompt_generations.tokens_total IS 'Both together; made by the database.';
+
+COMMENT ON COLUMN public.prompt_generations.cost IS 'What it cost, in US dollars.';
+
+COMMENT ON COLUMN public.prompt_generations.latency_ms IS 'From request to last byte, in milliseconds.';
+
+COMMENT ON COLUMN public.prompt_generations.created_at IS 'When it was asked for.';
+
+COMMENT ON COLUMN public.prompt_generations.updated_at IS 'When the row last changed, set by trigger.';
+
+COMMENT ON COLUMN public.prompt_generations.finished_at IS 'When it was over, whatever the outcome.';
+
+COMMENT ON COLUMN public.prompt_generations.search IS 'Words of prompt (A) and response (B), for search.';
 
 CREATE MATERIALIZED VIEW analytics.project_totals AS
  SELECT p.id AS project_id,
