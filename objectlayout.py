@@ -1,10 +1,11 @@
 """Where an object lies in the one S3 bucket: as Supabase's Storage API writes and reads it.
 
 A key is `<tenant>/<bucket>/<name>/<version>`, the version a new uuid for each upload. So what lies under a key never
-changes, and the CDN may keep it for ever. The Storage API is told the tenant by its `TENANT_ID`.
+changes, and the CDN may keep it for ever. `objects/names.py` makes the keys.
 """
 
-TENANT = "visual-prompt-builder"
+from objects.names import TENANT as TENANT
+
 # Where the scanner puts what it found infected: outside the tenant, so that neither the API nor the CDN reaches it.
 QUARANTINE = "quarantine"
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+import objectlayout
 from objects import content
 from objects.names import ObjectError, key
 from objects.signing import Store
@@ -22,7 +23,7 @@ from ops.scanning.queue import Queue, Scan
 ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 30
 CHUNK = 65536
-QUARANTINE = "quarantine/"
+QUARANTINE = objectlayout.QUARANTINE + "/"
 GONE = {"NoSuchKey", "NoSuchVersion", "404"}
 
 
