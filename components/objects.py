@@ -11,7 +11,6 @@ from components.documents import Statement, text
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
 from settings import BucketSettings
 
-DAYS_OF_OLD_VERSIONS = 30
 DAYS_OF_LOGS = 90
 ACCESS_LOGS = "s3/"
 SSE = "s3:x-amz-server-side-encryption"
@@ -56,7 +55,6 @@ class Objects:
                 bucket=args.bucket,
                 rules=_lifecycle(args.buckets),
                 key_arn=self.key.arn,
-                versioned=True,
                 disposable=args.disposable,
                 adopt=args.bucket in args.adopt,
             ),
@@ -156,24 +154,15 @@ def _key_rights(account: pulumi.Input[str]) -> list[Statement]:
 def _lifecycle(buckets: tuple[BucketSettings, ...]) -> list[dict[str, Any]]:
     return [
         {
-            "id": "old-versions",
+            "id": f"retention-{bucket.id}",
             "status": "Enabled",
-            "filter": {"prefix": ""},
-            "expiration": {"expired_object_delete_marker": True},
-            "noncurrent_version_expiration": {"noncurrent_days": DAYS_OF_OLD_VERSIONS},
-        },
-        *(
-            {
-                "id": f"retention-{bucket.id}",
-                "status": "Enabled",
-                "filter": {"prefix": objectlayout.prefix(bucket.id)},
-                "expiration": {"days": bucket.retention_days},
-                # What has expired isn't kept as an old version for another month.
-                "noncurrent_version_expiration": {"noncurrent_days": 1},
-            }
-            for bucket in buckets
-            if bucket.retention_days is not None
-        ),
+            "filter": {"prefix": objectlayout.prefix(bucket.id)},
+            "expiration": {"days": bucket.retention_days},
+            # What has expired isn't kept as an old version for another month.
+            "noncurrent_version_expiration": {"noncurrent_days": 1},
+        }
+        for bucket in buckets
+        if bucket.retention_days is not None
     ]
 
 

@@ -10,12 +10,23 @@ from pulumi_aws import s3
 from components.documents import Statement, document
 
 DAYS_OF_UNFINISHED_UPLOADS = 7
-UNFINISHED_UPLOADS = {
-    "id": "unfinished-uploads",
-    "status": "Enabled",
-    "filter": {"prefix": ""},
-    "abort_incomplete_multipart_upload": {"days_after_initiation": DAYS_OF_UNFINISHED_UPLOADS},
-}
+DAYS_OF_OLD_VERSIONS = 30
+# What every bucket forgets in time.
+RULES = (
+    {
+        "id": "unfinished-uploads",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "abort_incomplete_multipart_upload": {"days_after_initiation": DAYS_OF_UNFINISHED_UPLOADS},
+    },
+    {
+        "id": "old-versions",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "expiration": {"expired_object_delete_marker": True},
+        "noncurrent_version_expiration": {"noncurrent_days": DAYS_OF_OLD_VERSIONS},
+    },
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +34,9 @@ class PrivateBucketArgs:
     bucket: str
     """Its name at S3."""
     rules: Sequence[Mapping[str, Any]]
-    """When objects go, beside unfinished uploads."""
+    """When objects go, beside unfinished uploads and old versions."""
     key_arn: pulumi.Input[str] | None = None
     """The KMS key that objects are encrypted with; S3's own where there is none."""
-    versioned: bool = False
     disposable: bool = False
     """Whether it may go with objects in it."""
     adopt: bool = False
@@ -34,7 +44,7 @@ class PrivateBucketArgs:
 
 
 class PrivateBucket:
-    """A bucket that nobody reaches without TLS, a signature and a right, encrypted, with an end for what lies in it.
+    """A bucket that nobody reaches without TLS, a signature and a right, encrypted, versioned, with an end for what lies in it.
 
     No component of its own, so that the object bucket keeps its name in live stacks.
     """
@@ -63,22 +73,16 @@ class PrivateBucket:
         s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encrypted", bucket=id, rules=[_encryption(args.key_arn)], opts=self._options
         )
+        versioning = s3.BucketVersioning(
+            f"{name}-versions", bucket=id, versioning_configuration={"status": "Enabled"}, opts=self._options
+        )
         s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=id,
-            rules=[UNFINISHED_UPLOADS, *args.rules],
-            opts=self._after(depends_on=self._versions(name) if args.versioned else []),
+            rules=[*RULES, *args.rules],
+            opts=self._after(depends_on=[versioning]),
         )
         self._name = name
-
-    def _versions(self, name: str) -> list[pulumi.Resource]:
-        versioning = s3.BucketVersioning(
-            f"{name}-versions",
-            bucket=self.bucket.id,
-            versioning_configuration={"status": "Enabled"},
-            opts=self._options,
-        )
-        return [versioning]
 
     def _after(self, **more: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(**more))
