@@ -44,7 +44,7 @@ class PrivateBucketArgs:
 
 
 class PrivateBucket:
-    """A bucket that nobody reaches without TLS, a signature and a right, encrypted, versioned, with an end for what lies in it.
+    """A bucket that nobody reaches without TLS, a signature and a right, encrypted, versioned, and with an end.
 
     No component of its own, so that the object bucket keeps its name in live stacks.
     """

@@ -240,6 +240,43 @@ def test_removed_steps_are_rolled_back_newest_first_by_their_recorded_down_halve
     assert three.engine.diff(three.refreshed(updated), three.declared()) == []
 
 
+def test_a_step_is_taken_back_with_the_row_policies_that_ask_its_functions(three):
+    thing = three.up()
+    three.write(
+        "0004_ask",
+        "create function public.ask(a int) returns boolean language sql as 'select true';\n"
+        "create function public.tell() returns boolean language sql as 'select true';",
+        "drop function public.tell();\ndrop function public.ask(int);",
+    )
+    thing = three.engine.update(thing, three.declared())
+    three.world.sql(
+        'create policy "By, hand" on public.third using (public.ask(1));'
+        "create policy by_tell on public.second using (public.tell()); create policy other on public.third using (true)"
+    )
+    three.remove("0004_ask")
+    three.engine.update(thing, three.declared())
+    assert three.world.sql("select polname from pg_policy") == [("other",)]
+    assert three.recorded() == ["0001", "0002", "0003"]
+
+
+def test_what_else_needs_an_object_of_a_step_keeps_it_from_being_taken_back(three):
+    thing = three.up()
+    three.write(
+        "0004_ask",
+        "create function public.ask() returns boolean language sql as 'select true';",
+        "drop function public.ask();",
+    )
+    thing = three.engine.update(thing, three.declared())
+    three.world.sql(
+        "create policy by_ask on public.third using (public.ask());"
+        "create view public.asked with (security_invoker = true) as select public.ask()"
+    )
+    three.remove("0004_ask")
+    with pytest.raises(Refusal, match=r"0004_ask: cannot drop function public\.ask\(\).*2BP01"):
+        three.engine.update(thing, three.declared())
+    assert three.world.sql("select polname from pg_policy") == [("by_ask",)]
+
+
 def test_a_failing_down_half_leaves_its_step_and_names_its_line(three):
     three.write("0003_third", "create table public.third (id int);", "drop table public.third;\nselect 1 / 0;")
     thing = three.up()

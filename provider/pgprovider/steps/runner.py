@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import psycopg
+from psycopg import sql
 
 import sqldirectives
 import sqlfiles
@@ -19,7 +20,7 @@ from pgprovider.errors import CUT_OFF, StatementFailed, one_line
 from pgprovider.steps import batches, locks, outside, plan
 from pgprovider.steps.history import History, Recorded
 from pgprovider.steps.locks import Tell, Watch
-from pgprovider.steps.send import Piece, acting, send, settled
+from pgprovider.steps.send import Failed, Piece, Policy, acting, send, settled
 
 Session = Callable[[], Awaitable[Connection]]
 TOGETHER = 100
@@ -123,14 +124,15 @@ class Runner:
                 await self._in_parts(first)
                 position += 1
 
-    async def _few(self, work: Sequence[Work], one_message: bool = True) -> int:
-        """Run steps in one transaction for a moment; how many are done and kept, the first one at least."""
+    async def _few(self, work: Sequence[Work], one_message: bool = True, without: tuple[Policy, ...] = ()) -> int:
+        """Run steps in one transaction for a moment, `without` some row policies; how many are done, one at least."""
         begun, done = time.monotonic(), 0
         at_once = MESSAGE if one_message and len(work) > 1 else 1
         try:
             await self.connection.execute("begin")
             # The schema snapshot tells a run that was cut off from a change by hand by this note.
             await lock(self.connection, self.order.label)
+            await self._drop_policies(without)
             while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
                 items = work[done : done + at_once]
                 await self._halves(items)
@@ -143,9 +145,18 @@ class Runner:
             if not self.connection.closed and at_once > 1:
                 return await self._few(work, one_message=False)
             if self.connection.closed or len(work) == 1 or done == 0:
+                more = _in_the_way(error, work[0], without)
+                if more:
+                    await self.tell.info(_dropped(work[0], more))
+                    return await self._few(work[:1], one_message=False, without=without + more)
                 raise _one_line(error, work[min(done, len(work) - 1)]) from None
         # Those before it are run again and kept; what failed is met alone, and tells why. All passed but the end: one.
         return await self._few(work[: done if done < len(work) else 1], one_message=False)
+
+    async def _drop_policies(self, policies: Sequence[Policy]) -> None:
+        for table, name in policies:
+            statement = sql.SQL("drop policy if exists {} on ").format(sql.Identifier(name)) + sql.SQL(table)
+            await self.connection.execute(statement)
 
     async def _halves(self, work: Sequence[Work]) -> None:
         """Send some halves in one message; if one fails, which one isn't known."""
@@ -214,6 +225,22 @@ def _transactions(work: Sequence[Work]) -> int:
             break
         count += 1
     return max(count, 1)
+
+
+def _in_the_way(error: Exception, work: Work, without: Sequence[Policy]) -> tuple[Policy, ...]:
+    """The row policies that keep a step from being taken back.
+
+    A policy that asks a function of the step belongs to the same state of the checkout and goes with it. It is a
+    resource of its own, whose turn comes after the steps; until then its table is more closed, not less.
+    """
+    if work.half != "down" or not isinstance(error, Failed):
+        return ()
+    return tuple(policy for policy in error.policies if policy not in without)
+
+
+def _dropped(work: Work, policies: Sequence[Policy]) -> str:
+    names = ", ".join(f"{name} on {table}" for table, name in policies)
+    return f"step {work.step}: row policies that need what it takes back go first, `up` makes what is declared: {names}"
 
 
 def _one_line(error: Exception, work: Work) -> Exception:

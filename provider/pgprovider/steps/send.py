@@ -1,5 +1,6 @@
 """SQL to the server as it stands in a file, and what the server says against it, with file and line."""
 
+import re
 from dataclasses import dataclass
 
 import psycopg
@@ -10,6 +11,10 @@ from pgprovider.errors import CUT_OFF, HINTS, LockRefused, StatementFailed
 from pgprovider.steps import locks
 from sqltext import statements
 
+Policy = tuple[str, str]
+"""Table, as PostgreSQL spells it, and name."""
+DEPENDED_ON = "2BP01"
+POLICY = re.compile(r"policy (?P<name>.+) on table (?P<table>\S+) depends on ")
 LOCK_CODES = {"55P03", "40P01"}
 # What a step meets where its objects were made by hand.
 THERE_ALREADY = "it is there already: where an earlier hand made it, `python -m ops migrate adopt` records the step"
@@ -40,6 +45,8 @@ class Failed(StatementFailed):
     """A statement that failed, with its code; `FailedLock` where another try can help."""
 
     code = ""
+    policies: tuple[Policy, ...] = ()
+    """The row policies that need what it takes away, where nothing else does."""
 
 
 class FailedLock(Failed, LockRefused):
@@ -119,7 +126,14 @@ def _failure(result: pq.abc.PGresult, piece: Piece, done: int) -> Failed:
     kind = FailedLock if code in LOCK_CODES else Failed
     failure = kind(f"step {piece.step}: {primary} ({code}), {where}; {hint}")
     failure.code = code
+    if code == DEPENDED_ON:
+        failure.policies = _policies(said(pq.DiagnosticField.MESSAGE_DETAIL))
     return failure
+
+
+def _policies(detail: str) -> tuple[Policy, ...]:
+    found = [POLICY.match(line) for line in detail.splitlines()]
+    return tuple(dict.fromkeys((match["table"], match["name"]) for match in found if match)) if all(found) else ()
 
 
 def reworded(failure: Failed, hint: str) -> Failed:
