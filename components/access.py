@@ -1,6 +1,5 @@
 """Access: row security, row policies and grants, each as a closed list."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -8,7 +7,7 @@ import pulumi
 import pg
 import sqlfiles
 from components.base import Component
-from components.grants import GRANTS
+from components.grants import FUNCTIONS, TABLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +24,13 @@ class Access(Component):
         tables = sorted({policy.table for policy in policies})
         guards = {table: self._row_security(name, table, policies) for table in tables}
         rules = [self._row_policy(name, policy, guards[policy.table]) for policy in policies]
-        for kind, objects in GRANTS.items():
-            for target, grants in objects.items():
-                self._grants(name, kind, target, grants, [*guards.values(), *rules])
+        # Policies before grants: no table is reachable before its rules stand.
+        after = self.child(*guards.values(), *rules)
+        for table, grants in TABLES.items():
+            pg.Grants(f"{name}-table-{table}", kind="table", name=table, grants=grants, opts=after)
+        for schema in sorted({_schema(function) for function in FUNCTIONS}):
+            functions = {function: grants for function, grants in FUNCTIONS.items() if _schema(function) == schema}
+            pg.FunctionGrants(f"{name}-functions-{schema}", schema=schema, functions=functions, opts=after)
         self.register_outputs({"tables": tables})
 
     def _row_security(self, name: str, table: str, policies: list[sqlfiles.RowPolicy]) -> pg.RowSecurity:
@@ -55,19 +58,6 @@ class Access(Component):
             opts=self.child(guard),
         )
 
-    def _grants(
-        self,
-        name: str,
-        kind: str,
-        target: str,
-        grants: Mapping[str, list[str]],
-        policies: list[pulumi.Resource],
-    ) -> None:
-        # Policies before grants: no table is reachable before its rules stand.
-        pg.Grants(
-            f"{name}-{kind}-{target}",
-            kind=kind,
-            name=target,
-            grants=grants,
-            opts=self.child(*policies),
-        )
+
+def _schema(function: str) -> str:
+    return function.partition(".")[0]

@@ -185,6 +185,20 @@ class Grants(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class FunctionGrants(_Resource):
+    """Who may execute the functions of a schema, each a closed list."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        schema: str,
+        functions: Mapping[str, Mapping[str, Sequence[str]]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 class Bucket(_Resource):
     """A row of `storage.buckets`; the limit is in bytes."""
 

@@ -60,7 +60,8 @@ def test_the_switch_of_row_security_comes_before_the_policies(program):
 def test_grants_come_after_every_policy(program):
     rules = {resource.name for resource in program.of_type("pg:index:Policy")}
     rules |= {resource.name for resource in program.of_type("pg:index:RowSecurity")}
-    doors = [resource for resource in program.of_type("pg:index:Grants") if resource.parent == "access"]
+    grants = [*program.of_type("pg:index:Grants"), *program.of_type("pg:index:FunctionGrants")]
+    doors = [resource for resource in grants if resource.parent == "access"]
     assert doors
     for door in doors:
         assert rules <= program.waits_for(door.name), f"{door.name} would open a table before its rules stand"
@@ -113,10 +114,12 @@ def test_grants_are_the_lists_of_their_file(program):
         (each.inputs["kind"], each.inputs["name"]): each.inputs["grants"] for each in program.of_type("pg:index:Grants")
     }
     wanted = {("schema", name): lists for name, lists in SCHEMAS.items()}
-    wanted |= {(kind, name): lists for kind, objects in GRANTS.items() for name, lists in objects.items()}
+    wanted |= {("table", name): lists for name, lists in GRANTS["table"].items()}
     wanted |= {("table", f"{HISTORY_SCHEMA}.{table}"): lists for table, lists in HISTORY.items()}
     wanted |= {("schema", HISTORY_SCHEMA): {"migrator": ["usage"]}, ("database", "postgres"): DATABASE}
     assert found == wanted
+    functions = [each.inputs["functions"] for each in program.of_type("pg:index:FunctionGrants")]
+    assert {name: lists for each in functions for name, lists in each.items()} == GRANTS["function"]
 
 
 def test_every_login_may_connect_and_nobody_else():

@@ -144,6 +144,19 @@ SUBJECTS = {
         vanish="drop table public.notes",
         stays=True,
     ),
+    "FunctionGrants": Subject(
+        inputs={
+            "schema": "extra",
+            "functions": {"extra.hail(text)": {"{reader}": ["execute"]}, "extra.clear()": {}},
+        },
+        before="create function extra.hail(a text) returns text language sql as 'select a';"
+        "create procedure extra.clear() language sql as '';"
+        "alter function extra.hail(text) owner to app_owner; alter procedure extra.clear() owner to app_owner",
+        by_hand={"functions": "grant execute on procedure extra.clear() to {writer}"},
+        another={"functions": {"extra.hail(text)": {"public": ["execute"]}}},
+        vanish="drop schema extra cascade",
+        stays=True,
+    ),
     "Bucket": Subject(
         inputs={
             "bucket": "songs",
@@ -685,6 +698,12 @@ WRONG = [
     ("Grants", {"kind": "view", "name": "public.v", "grants": {}}, "kind: must be one of table, sequence"),
     ("Grants", {"kind": "table", "name": "public.t", "grants": {"anon": "select"}}, "grants: .*must be a list"),
     ("Grants", {"kind": "table", "name": "public.t", "grants": {"anon": ["delete(a)"]}}, r"'delete\(a\)' is no priv"),
+    (
+        "FunctionGrants",
+        {"schema": "a", "functions": {"b.f()": {}}},
+        r"functions: 'b.f\(\)' must be written as in a\.name",
+    ),
+    ("FunctionGrants", {"schema": "a", "functions": {"a.f()": {"x": ["select"]}}}, r"a\.f\(\): x: 'select' is no priv"),
     ("Bucket", {"bucket": "a/b"}, "bucket: 'a/b' is no bucket name"),
     ("Bucket", {"bucket": "a", "fileSizeLimit": 0}, "fileSizeLimit: must be at least one byte"),
     ("Bucket", {"bucket": "a", "fileSizeLimit": "50MB"}, "fileSizeLimit: must be an? integer, not '50MB'"),

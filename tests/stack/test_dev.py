@@ -79,8 +79,8 @@ BY_HAND = {
         "table/public.projects",
     ),
     "grant execute on function private.tg__updated_at() to public": (
-        "grants on function private.tg__updated_at(): by hand, [execute to public] was granted",
-        "function/private.tg__updated_at()",
+        "grants on functions of schema private: by hand, on private.tg__updated_at() [execute to public] was granted",
+        "`private` (FunctionGrants",
     ),
     "grant create on schema private to monitor": (
         "grants on schema private: by hand, [create to monitor] was granted",

@@ -2,6 +2,7 @@
 
 from pgprovider.resources.base import ObjectKind
 from pgprovider.resources.bucket import Bucket
+from pgprovider.resources.functiongrants import FunctionGrants
 from pgprovider.resources.grants import Grants
 from pgprovider.resources.keypair import KeyPair, SealingKeyPair
 from pgprovider.resources.memberships import Memberships
@@ -24,6 +25,7 @@ KINDS: list[type[ObjectKind]] = [
     RowSecurity,
     Policy,
     Grants,
+    FunctionGrants,
     Bucket,
     Publication,
     SealingKeys,

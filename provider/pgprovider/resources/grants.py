@@ -84,13 +84,13 @@ class Grants(ObjectKind):
             CheckFailure("grants", f"{role}: '{entry}' is no privilege on a {inputs['kind']}")
             for role, entries in inputs["grants"].items()
             for entry in entries
-            if not _valid(inputs["kind"], entry)
+            if not valid(inputs["kind"], entry)
         ]
 
     def same(self, name: str, one: Any, other: Any) -> bool:
         if name != "grants":
             return super().same(name, one, other)
-        return _flat(one or {}) == _flat(other or {})
+        return flat(one or {}) == flat(other or {})
 
     def observed(self, name: str, state: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
         """A role's list stays as it was written where it means the same."""
@@ -109,10 +109,7 @@ class Grants(ObjectKind):
         return [f'{name}["{role}"]' for role in roles]
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
-        was, now = _flat(state.get(name) or {}), _flat(value or {})
-        changes = [f"{shown(_pretty(now - was))} was granted"] if now - was else []
-        changes += [f"{shown(_pretty(was - now))} was revoked"] if was - now else []
-        return f"{self.label(state)}: by hand, {' and '.join(changes)}"
+        return f"{self.label(state)}: by hand, {told(state.get(name) or {}, value or {})}"
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         found = await row(connection, LOOKUP[inputs["kind"]], _lookup(inputs))
@@ -121,7 +118,7 @@ class Grants(ObjectKind):
         entries = await rows(connection, ENTRIES, [found["acl"], found["owner"]])
         if inputs["kind"] == "table":
             entries += await rows(connection, COLUMN_ENTRIES, [found["oid"], found["owner"]])
-        return {"kind": inputs["kind"], "name": inputs["name"], "grants": _grouped(entries)}
+        return {"kind": inputs["kind"], "name": inputs["name"], "grants": grouped(entries)}
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         raise Refused(f"{self.label(inputs)}: there is no such {inputs['kind']}")
@@ -130,12 +127,12 @@ class Grants(ObjectKind):
         await self.alter(connection, found, inputs)
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        wanted = _flat(new["grants"])
-        for role, word, column in sorted(_flat(found["grants"]) - wanted):
-            await connection.execute(_statement("revoke", new, role, word, column))
+        wanted = flat(new["grants"])
+        for role, word, column in sorted(flat(found["grants"]) - wanted):
+            await connection.execute(statement("revoke", new, role, word, column))
         # Revoking takes more than was named: a table's privilege the columns', a grant option what was granted by it.
         for role, word, column in sorted(wanted - await self._now(connection, new)):
-            await connection.execute(_statement("grant", new, role, word, column))
+            await connection.execute(statement("grant", new, role, word, column))
         left = await self._now(connection, new) - wanted
         if left:
             raise Refused(
@@ -145,7 +142,7 @@ class Grants(ObjectKind):
 
     async def _now(self, connection: Connection, inputs: Mapping[str, Any]) -> set[Entry]:
         found = await self.find(connection, inputs)
-        return _flat(found["grants"]) if found else set()
+        return flat(found["grants"]) if found else set()
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         found = await self.find(connection, state)
@@ -153,33 +150,44 @@ class Grants(ObjectKind):
             await self.alter(connection, found, {**state, "grants": {}})
 
 
-def _valid(kind: str, entry: Any) -> bool:
+def told(was: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> str:
+    """What was granted and what was revoked."""
+    before, after = flat(was), flat(now)
+    changes = [f"{shown(_pretty(after - before))} was granted"] if after - before else []
+    changes += [f"{shown(_pretty(before - after))} was revoked"] if before - after else []
+    return " and ".join(changes)
+
+
+def valid(kind: str, entry: Any) -> bool:
+    """Whether there is such a privilege on this kind of object."""
     match = ENTRY.fullmatch(entry) if isinstance(entry, str) else None
     if not match or match["word"] not in PRIVILEGES[kind]:
         return False
     return match["columns"] is None or (kind == "table" and match["word"] in COLUMN_PRIVILEGES)
 
 
-def _flat(grants: Mapping[str, list[str]]) -> set[Entry]:
-    flat = set()
+def flat(grants: Mapping[str, list[str]]) -> set[Entry]:
+    """Each privilege by itself."""
+    found = set()
     for role, entries in grants.items():
         for entry in entries:
             word, _, columns = entry.partition("(")
             suffix = GRANTABLE if columns.endswith(GRANTABLE) else ""
             names = columns.removesuffix(GRANTABLE).removesuffix(")").split(",")
-            flat |= {(role, word + suffix, name.strip()) for name in names}
-    return flat
+            found |= {(role, word + suffix, name.strip()) for name in names}
+    return found
 
 
 def _of(grants: Mapping[str, list[str]], role: str) -> set[Entry]:
-    return _flat({role: grants.get(role, [])})
+    return flat({role: grants.get(role, [])})
 
 
 def _pretty(entries: set[Entry]) -> list[str]:
     return [f"{word}{f'({column})' if column else ''} to {role}" for role, word, column in sorted(entries)]
 
 
-def _grouped(entries: list[dict[str, Any]]) -> dict[str, list[str]]:
+def grouped(entries: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Rows of an access list, as a declaration would have them."""
     columns: dict[tuple[str, str], list[str]] = defaultdict(list)
     for entry in entries:
         word = entry["word"] + (GRANTABLE if entry["grantable"] else "")
@@ -201,7 +209,8 @@ def _lookup(inputs: Mapping[str, Any]) -> list[str]:
     return list(qualified(inputs["name"]))
 
 
-def _statement(verb: str, target: Mapping[str, Any], role: str, word: str, column: str) -> sql.Composed:
+def statement(verb: str, target: Mapping[str, Any], role: str, word: str, column: str) -> sql.Composed:
+    """The statement that grants or revokes one privilege."""
     privilege: sql.Composable = sql.SQL(word.removesuffix(GRANTABLE))
     if column:
         privilege = sql.SQL("{} ({})").format(privilege, sql.Identifier(column))
