@@ -65,7 +65,7 @@ storage = Storage(
         disposable=settings.target == "local",
         adopt=objects.existing(server.aws.endpoint, names.values()),
     ),
-    after(structure),
+    after(access),
 )
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(structure))
 everything = after(roles, structure, access, encryption, storage, realtime)

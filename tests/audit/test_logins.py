@@ -24,6 +24,7 @@ BECOMES = {
     "authjs": set(),
     "monitor": set(),
     "backup": set(),
+    "scanner": set(),
 }
 
 

@@ -67,6 +67,12 @@ def test_grants_come_after_every_policy(program):
         assert rules <= program.waits_for(door.name), f"{door.name} would open a table before its rules stand"
 
 
+def test_buckets_come_after_the_policies_by_which_their_changes_are_recorded(program):
+    rules = {resource.name for resource in program.of_type("pg:index:Policy")}
+    for bucket in program.of_type("pg:index:Bucket"):
+        assert rules <= program.waits_for(bucket.name), "and go before them"
+
+
 def test_migrations_come_after_the_platform_which_comes_after_schemas_roles_and_extensions(program):
     before = program.waits_for("structure-migrations")
     assert "structure-platform" in before

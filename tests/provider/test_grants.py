@@ -64,6 +64,7 @@ def test_a_list_on_every_kind_of_object_is_made_seen_drifting_and_repaired(world
 
 def test_a_function_that_was_never_granted_is_open_to_everybody_and_that_is_a_difference(world):
     """An empty access list means PostgreSQL's defaults: execute to public."""
+    world.sql("update pg_proc set proacl = null where oid = 'public.greet(text)'::regprocedure")
     found = world.engine.bring_in(TOKEN, "function/public.greet(text)")
     assert found is not None
     assert found.inputs["grants"] == {"public": ["execute"]}
