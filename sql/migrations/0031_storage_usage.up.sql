@@ -23,7 +23,7 @@ create table private.storage_quotas (
     constraint storage_quotas_bytes_check check (bytes >= 0)
 );
 
-comment on table private.storage_usage is 'What is stored now, by person and bucket; no reference, folders outlive people.';
+comment on table private.storage_usage is 'What is stored, by person and bucket; folders may outlive people.';
 comment on column private.storage_usage.user_id is 'Whose folder, all zeros for what lies in nobody''s.';
 comment on column private.storage_usage.bucket_id is 'The storage bucket, empty for all of a person''s together.';
 comment on column private.storage_usage.objects is 'How many objects.';
@@ -181,7 +181,7 @@ end;
 
 comment on function private.default_quota() is 'How many bytes a person may store over all buckets: 5 GiB.';
 comment on function private.folder_owner(text) is 'Whose folder an object lies in, all zeros for nobody''s.';
-comment on function private.add_usage(uuid, text, bigint, bigint) is 'Notes a change; refuses what the quota doesn''t hold.';
+comment on function private.add_usage(uuid, text, bigint, bigint) is 'Notes a change, within the quota.';
 comment on function private.tg_storage_objects__count() is 'Trigger, after a statement: what is stored changed.';
 comment on function private.my_storage() is 'What the asker has stored, by bucket, with the quota over all.';
 comment on function private.storage_report() is 'What everybody has stored, the most first.';

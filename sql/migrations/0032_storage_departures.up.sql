@@ -13,6 +13,10 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 begin
+    -- Grants follow the steps by seconds, in which people may go.
+    if not has_table_privilege('storage.buckets', 'select') or not has_table_privilege('storage.objects', 'select') then
+        return null;
+    end if;
     insert into private.deletion_queue (bucket_id, object_path)
     select o.bucket_id, o.name
     from storage.buckets as b

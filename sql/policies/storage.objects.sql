@@ -3,8 +3,9 @@
 -- The range of names says the same as the folder ('0' is the character after '/'), so that an index can answer.
 -- The last condition of each is for super administrators.
 
--- A person lists and reads what is in their own folders, scanned or not. What was found harmful nobody reads; the
--- Storage API asks for a row before it deletes it, so that whoever uploaded it can take it away.
+-- A person lists and reads what is in their own folders, scanned or not, and hears the clean recordings of their
+-- projects: few by their names, many one by one. What was found harmful nobody reads; the Storage API asks for a row
+-- before it deletes it, so that whoever uploaded it can take it away.
 create policy objects_select_own on storage.objects
     for select to authenticated
     using (
@@ -20,19 +21,6 @@ create policy objects_select_own on storage.objects
             )
         )
         or (
-            id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-            and (
-                private.is_clean(bucket_id, name, version)
-                or (select storage.allow_any_operation(array['object.delete', 'object.delete_many']))
-            )
-        )
-    );
-
--- Members hear the clean recordings of their projects: few by their names, many one by one.
-create policy objects_select_recording on storage.objects
-    for select to authenticated
-    using (
-        (
             bucket_id = 'audio'
             and name collate "C" = any((select private.few_recordings())::text[])
             and private.may_hear(bucket_id, name, version)
@@ -40,6 +28,13 @@ create policy objects_select_recording on storage.objects
         or (
             id between (select private.many_recordings_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
             and private.may_hear(bucket_id, name, version)
+        )
+        or (
+            id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+            and (
+                private.is_clean(bucket_id, name, version)
+                or (select storage.allow_any_operation(array['object.delete', 'object.delete_many']))
+            )
         )
     );
 
