@@ -121,7 +121,8 @@ def test_a_row_of_what_lies_in_quarantine_is_no_orphan_and_goes_with_the_person(
 
 
 def test_exports_go_when_they_are_old_and_other_files_do_not(scene: Scene) -> None:
-    fresh, kept = scene.add(f"{ADA}/new.csv", "exports"), scene.add(f"{ADA}/one.wav")
+    scene.add(f"{ADA}/new.csv", "exports")
+    kept = scene.add(f"{ADA}/one.wav")
     scene.add(f"{ADA}/old.csv", "exports")
     scene.world.run(
         "update storage.objects set created_at = now() - interval '8 days' where name not like '%%/new.csv'"
@@ -131,7 +132,6 @@ def test_exports_go_when_they_are_old_and_other_files_do_not(scene: Scene) -> No
     assert len(scene.keys()) == 3
     scene.job(ages=Ages(exports=timedelta(seconds=-5))).run()
     assert scene.keys() == [kept]
-    assert fresh not in scene.keys()
     assert scene.world.run(ROWS) == [("audio", f"{ADA}/one.wav")]
 
 
@@ -139,7 +139,9 @@ def test_replaced_versions_and_unfinished_uploads_go(scene: Scene) -> None:
     key = scene.add(f"{ADA}/one.wav")
     scene.store.s3.put_object(Bucket=scene.store.bucket, Key=key, Body=b"again")
     scene.store.s3.create_multipart_upload(Bucket=scene.store.bucket, Key=key + "0")
-    assert {kind: found.objects for kind, found in scene.job().run().items() if found.objects} == {}
+    # moto says of each upload that it was begun in 2010.
+    young = scene.job(ages=Ages(uploads=timedelta(days=36500))).run()
+    assert {kind: found.objects for kind, found in young.items() if found.objects} == {}
     tally = scene.job(ages=NOW).run()
     assert (tally["old versions"].objects, tally["old versions"].bytes) == (1, 3)
     assert tally["unfinished uploads"].objects == 1
@@ -247,7 +249,8 @@ def test_thousands_of_files_of_a_person_go_for_good(scene: Scene) -> None:
         list(pool.map(put, range(count)))
     scene.world.run(
         "insert into storage.objects (bucket_id, name, version, metadata) "
-        "select 'audio', %s || '/' || (n - 1) || '.wav', v, '{\"size\": 3}' from unnest(%s) with ordinality as t (v, n)",
+        "select 'audio', %s || '/' || (n - 1) || '.wav', v, '{\"size\": 3}' "
+        "from unnest(%s::text[]) with ordinality as t (v, n)",
         EVE,
         versions,
     )
