@@ -16,7 +16,8 @@ SCHEMAS: Grants = {
     # Auth.js' login opens what pgcrypto sealed.
     "extensions": _usage(*API, "authjs"),
     "auth": _usage(*API, "supabase_storage_admin"),
-    "storage": _usage(*API),
+    # The owner's triggers on storage.objects read the buckets' limits.
+    "storage": _usage(*API, "app_owner"),
     "next_auth": _usage("authjs", "service_role"),
     "authjs": _usage("authjs"),
     "analytics": _usage("authenticated", "service_role"),
@@ -125,6 +126,8 @@ TABLES: Grants = {
     "private.deletion_queue": {},
     "private.sealing_keys": {},
     "private.object_scans": {},
+    "private.storage_usage": {},
+    "private.storage_quotas": {},
     "analytics.daily_usage": {},
     "analytics.project_totals": {},
     "analytics.usage_overview": {},
@@ -132,8 +135,18 @@ TABLES: Grants = {
     "audit.log": {"authenticated": ["select"]},
     "audit.heads": {},
     "audit.retired": {},
-    "storage.buckets": {"anon": ["select"], "authenticated": ["select"], "service_role": EVERYTHING},
-    "storage.objects": {"anon": ["select"], "authenticated": EVERYTHING, "service_role": EVERYTHING},
+    "storage.buckets": {
+        "anon": ["select"],
+        "authenticated": ["select"],
+        "service_role": EVERYTHING,
+        "app_owner": ["select"],
+    },
+    "storage.objects": {
+        "anon": ["select"],
+        "authenticated": EVERYTHING,
+        "service_role": EVERYTHING,
+        "app_owner": ["select"],
+    },
 }
 
 API_FUNCTIONS = (
@@ -166,6 +179,7 @@ PEOPLES_FUNCTIONS = (
     "public.accept_invitation(uuid)",
     "public.my_invitations()",
     "public.project_members(uuid)",
+    "public.storage_usage()",
     "public.transfer_project(uuid, uuid)",
     "public.search_recordings(text, integer)",
     "public.search_generations(text, integer)",
@@ -173,6 +187,12 @@ PEOPLES_FUNCTIONS = (
     "public.usage_by_day(date, date)",
     "public.project_summaries(uuid[])",
     "public.usage_overview(date, date)",
+    "private.my_storage()",
+    "private.my_harmful()",
+    "private.few_recordings()",
+    "private.many_recordings_from()",
+    "private.may_hear(text, text, text)",
+    "private.takes(text, text, text)",
     "private.accept_invitation(uuid)",
     "private.my_invitations()",
     "private.project_members(uuid)",
@@ -206,6 +226,13 @@ SCANNERS_FUNCTIONS = (
     "private.retry_scan(text, text, text, bigint, interval)",
     "private.settle_scan(text, text, text, bigint, text, text)",
 )
+# The monitor's other figures are in views of the server's own.
+MONITORS_FUNCTIONS = (
+    "ops.storage_report()",
+    "ops.storage_growth(date)",
+    "private.storage_report()",
+    "private.storage_growth(date)",
+)
 # Housekeeping: whoever provisions runs it, or a scheduler that does so as the owner.
 OWNERS_FUNCTIONS = (
     "ops.make_partitions(integer, date)",
@@ -235,6 +262,12 @@ OWNERS_FUNCTIONS = (
     "private.sealed(uuid, text, text)",
     "private.forget_sealed(text)",
     "private.as_uuid(text)",
+    "private.file_types(text)",
+    "private.type_fits(text, text[])",
+    "private.object_bytes(jsonb)",
+    "private.default_quota()",
+    "private.folder_owner(text)",
+    "private.add_usage(uuid, text, bigint, bigint)",
 )
 # What row policies asked before step project_parts: a database in use keeps them until its policies are the new ones.
 FORMER_FUNCTIONS = (
@@ -256,6 +289,9 @@ TRIGGER_FUNCTIONS = (
     "private.tg_audio_recordings__queue_deletion()",
     "private.tg_audio_recordings__take_verdict()",
     "private.tg_storage_objects__queue_scan()",
+    "private.tg_storage_objects__check_limits()",
+    "private.tg_storage_objects__count()",
+    "private.tg_users__queue_files()",
     "private.tg_project_components__check_tree()",
     "private.tg__append_only()",
     "private.tg_audit_retired__audit()",
@@ -278,6 +314,7 @@ FUNCTIONS: Grants = {
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
     **{name: {} for name in (*OWNERS_FUNCTIONS, *FORMER_FUNCTIONS, *TRIGGER_FUNCTIONS)},
     **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},
+    **{name: {"monitor": ["execute"]} for name in MONITORS_FUNCTIONS},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
     # The view authjs.accounts asks it; it opens nothing without the session's keys.
     "private.unsealed(uuid, text, text)": {"authjs": ["execute"]},

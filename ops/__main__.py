@@ -188,6 +188,14 @@ def scan(words: Annotated[list[str] | None, typer.Argument(help="--once or --wat
     raise typer.Exit(scanning.main(words or []))
 
 
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def storage(words: Annotated[list[str] | None, typer.Argument(help="usage or clean")] = None) -> None:
+    """Stored files: usage, and cleaning up after the deleted and the lost; see `storage --help`."""
+    from ops import storage as stored
+
+    stored.app(words or ["--help"], prog_name="python -m ops storage")
+
+
 # What a command says of itself in one line.
 KNOWN = (
     engine.EngineError,

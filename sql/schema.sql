@@ -531,6 +531,68 @@ ALTER FUNCTION ops.settle_scan(bucket text, object text, object_version text, at
 
 COMMENT ON FUNCTION ops.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) IS 'For the scanner: the verdict on a file.';
 
+CREATE FUNCTION private.storage_growth(since date) RETURNS TABLE(month date, bucket_id text, objects bigint, bytes bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    return query
+    select date_trunc('month', o.created_at at time zone 'UTC')::date, o.bucket_id, count(*),
+        coalesce(sum(private.object_bytes(o.metadata)), 0)::bigint
+    from storage.objects as o
+    where o.created_at >= since and o.bucket_id is not null
+    group by 1, 2 order by 1, 2;
+end
+$$;
+
+ALTER FUNCTION private.storage_growth(since date) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.storage_growth(since date) IS 'What is stored still, by month of upload and bucket.';
+
+CREATE FUNCTION ops.storage_growth(since date) RETURNS TABLE(month date, bucket_id text, objects bigint, bytes bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT g.month,
+     g.bucket_id,
+     g.objects,
+     g.bytes
+    FROM private.storage_growth(storage_growth.since) g(month, bucket_id, objects, bytes);
+
+END;
+
+ALTER FUNCTION ops.storage_growth(since date) OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.storage_growth(since date) IS 'For the monitor: what is stored still, by month and bucket.';
+
+CREATE FUNCTION private.storage_report() RETURNS TABLE(user_id uuid, bucket_id text, objects bigint, bytes bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select u.user_id, u.bucket_id, u.objects, u.bytes from private.storage_usage as u
+    where u.bucket_id <> '' and u.objects > 0 order by u.bytes desc, u.user_id, u.bucket_id
+$$;
+
+ALTER FUNCTION private.storage_report() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.storage_report() IS 'What everybody has stored, the most first.';
+
+CREATE FUNCTION ops.storage_report() RETURNS TABLE(user_id uuid, bucket_id text, objects bigint, bytes bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT r.user_id,
+     r.bucket_id,
+     r.objects,
+     r.bytes
+    FROM private.storage_report() r(user_id, bucket_id, objects, bytes);
+
+END;
+
+ALTER FUNCTION ops.storage_report() OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.storage_report() IS 'For the monitor: what everybody has stored, the most first.';
+
 CREATE FUNCTION private.take_scans(count integer) RETURNS TABLE(bucket_id text, name text, version text, mime_type text, attempt bigint)
     LANGUAGE sql SECURITY DEFINER ROWS 10
     SET search_path TO ''
@@ -613,6 +675,46 @@ $$;
 ALTER FUNCTION private.acts_as_super_admin() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.acts_as_super_admin() IS 'Whether the session acts as a super administrator.';
+
+CREATE FUNCTION private.add_usage(person uuid, bucket text, more_objects bigint, more_bytes bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    used bigint;
+    quota bigint;
+begin
+    if person <> '00000000-0000-0000-0000-000000000000' then
+        insert into private.storage_usage as u (user_id, bucket_id, objects, bytes)
+        values (person, '', more_objects, more_bytes)
+        on conflict on constraint storage_usage_pkey do update
+        set objects = u.objects + excluded.objects, bytes = u.bytes + excluded.bytes
+        returning u.bytes into used;
+    end if;
+    insert into private.storage_usage as u (user_id, bucket_id, objects, bytes)
+    values (person, bucket, more_objects, more_bytes)
+    on conflict on constraint storage_usage_pkey do update
+    set objects = u.objects + excluded.objects, bytes = u.bytes + excluded.bytes;
+    if used is null or more_bytes <= 0 then
+        return;
+    end if;
+    quota = coalesce(
+        (select q.bytes from private.storage_quotas as q where q.user_id = person), private.default_quota()
+    );
+    -- As a lack of rights, which the Storage API and PostgREST tell as 403 and not as a fault of theirs.
+    if used > quota then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format('storage of %s is full: %s bytes more make %s', person, more_bytes, used),
+            detail = format('The quota is %s bytes over all buckets.', quota),
+            hint = 'Delete files, or raise the quota in private.storage_quotas.';
+    end if;
+end
+$$;
+
+ALTER FUNCTION private.add_usage(person uuid, bucket text, more_objects bigint, more_bytes bigint) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.add_usage(person uuid, bucket text, more_objects bigint, more_bytes bigint) IS 'Notes a change, within the quota.';
 
 CREATE FUNCTION private.as_uuid(value text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
@@ -980,6 +1082,15 @@ ALTER FUNCTION private.close_partition(schema text, parent text, partition text)
 
 COMMENT ON FUNCTION private.close_partition(schema text, parent text, partition text) IS 'Binds a partition as its parent is bound.';
 
+CREATE FUNCTION private.default_quota() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN ((5)::double precision * (((1024)::bigint)::double precision ^ (3)::double precision));
+
+ALTER FUNCTION private.default_quota() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.default_quota() IS 'How many bytes a person may store over all buckets: 5 GiB.';
+
 CREATE FUNCTION private.editable_project_ids() RETURNS SETOF uuid
     LANGUAGE sql STABLE SECURITY DEFINER ROWS 30 PARALLEL SAFE
     SET search_path TO ''
@@ -1015,6 +1126,38 @@ ALTER FUNCTION private.few_projects() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.few_projects() IS 'The asker''s projects, own and shared, unless they are more than 200.';
 
+CREATE FUNCTION private.few_recordings() RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO ''
+    AS $$
+declare
+    projects constant uuid[] = private.few_projects();
+    found text[];
+begin
+    if projects is not null then
+        found = array(
+            select r.object_path from public.audio_recordings as r
+            where r.project_id = any (projects) and r.bucket_id = 'audio' and r.created_by is distinct from auth.uid()
+            limit 1001
+        );
+    end if;
+    return case when cardinality(found) <= 1000 then found end;
+end
+$$;
+
+ALTER FUNCTION private.few_recordings() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.few_recordings() IS 'Names of others'' recordings in my projects; null if over 1000.';
+
+CREATE FUNCTION private.file_types(extension text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN CASE lower(extension) WHEN 'mp3'::text THEN ARRAY['audio/mpeg'::text, 'audio/mp3'::text] WHEN 'm4a'::text THEN ARRAY['audio/mp4'::text, 'audio/x-m4a'::text, 'audio/m4a'::text] WHEN 'mp4'::text THEN ARRAY['audio/mp4'::text, 'video/mp4'::text] WHEN 'aac'::text THEN ARRAY['audio/aac'::text, 'audio/x-aac'::text] WHEN 'ogg'::text THEN ARRAY['audio/ogg'::text, 'application/ogg'::text] WHEN 'oga'::text THEN ARRAY['audio/ogg'::text] WHEN 'opus'::text THEN ARRAY['audio/ogg'::text, 'audio/opus'::text] WHEN 'wav'::text THEN ARRAY['audio/wav'::text, 'audio/x-wav'::text, 'audio/wave'::text, 'audio/vnd.wave'::text] WHEN 'webm'::text THEN ARRAY['audio/webm'::text, 'video/webm'::text] WHEN 'weba'::text THEN ARRAY['audio/webm'::text] WHEN 'mka'::text THEN ARRAY['audio/x-matroska'::text, 'audio/matroska'::text] WHEN 'flac'::text THEN ARRAY['audio/flac'::text, 'audio/x-flac'::text] WHEN 'png'::text THEN ARRAY['image/png'::text] WHEN 'jpg'::text THEN ARRAY['image/jpeg'::text] WHEN 'jpeg'::text THEN ARRAY['image/jpeg'::text] WHEN 'webp'::text THEN ARRAY['image/webp'::text] WHEN 'gif'::text THEN ARRAY['image/gif'::text] WHEN 'avif'::text THEN ARRAY['image/avif'::text] WHEN 'csv'::text THEN ARRAY['text/csv'::text] WHEN 'txt'::text THEN ARRAY['text/plain'::text] WHEN 'md'::text THEN ARRAY['text/markdown'::text] WHEN 'json'::text THEN ARRAY['application/json'::text] WHEN 'pdf'::text THEN ARRAY['application/pdf'::text] WHEN 'zip'::text THEN ARRAY['application/zip'::text] ELSE '{}'::text[] END;
+
+ALTER FUNCTION private.file_types(extension text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.file_types(extension text) IS 'The types that a file with this ending may be declared as.';
+
 CREATE FUNCTION private.finish_deletions(ids uuid[]) RETURNS integer
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -1026,6 +1169,15 @@ $$;
 ALTER FUNCTION private.finish_deletions(ids uuid[]) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.finish_deletions(ids uuid[]) IS 'Strikes deleted files off the queue; how many there were.';
+
+CREATE FUNCTION private.folder_owner(object text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN COALESCE(private.as_uuid(split_part(object, '/'::text, 1)), '00000000-0000-0000-0000-000000000000'::uuid);
+
+ALTER FUNCTION private.folder_owner(object text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.folder_owner(object text) IS 'Whose folder an object lies in, all zeros for nobody''s.';
 
 CREATE FUNCTION private.uuid_v7() RETURNS uuid
     LANGUAGE plpgsql PARALLEL SAFE
@@ -1246,6 +1398,19 @@ ALTER FUNCTION private.many_from() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.many_from() IS 'The first uuid there is for who has more than few projects, else null.';
 
+CREATE FUNCTION private.many_recordings_from() RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO ''
+    AS $$
+begin
+    return case when private.few_recordings() is null then '00000000-0000-0000-0000-000000000000'::uuid end;
+end
+$$;
+
+ALTER FUNCTION private.many_recordings_from() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.many_recordings_from() IS 'The first uuid there is for those with many, else null.';
+
 CREATE FUNCTION private.may_edit(project uuid) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO ''
@@ -1267,6 +1432,23 @@ $$;
 ALTER FUNCTION private.may_edit(project uuid) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.may_edit(project uuid) IS 'Whether the asker may change the content of this project.';
+
+CREATE FUNCTION private.may_hear(bucket text, object text, object_version text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO ''
+    AS $$
+declare
+    project uuid;
+begin
+    select r.project_id into project from public.audio_recordings as r
+    where r.bucket_id = bucket and r.object_path = object;
+    return project is not null and private.may_read(project) and private.is_clean(bucket, object, object_version);
+end
+$$;
+
+ALTER FUNCTION private.may_hear(bucket text, object text, object_version text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.may_hear(bucket text, object text, object_version text) IS 'Whether it is a clean recording in a project of mine.';
 
 CREATE FUNCTION private.may_manage(project uuid, role text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
@@ -1335,6 +1517,25 @@ ALTER FUNCTION private.may_see(project uuid) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.may_see(project uuid) IS 'Whether the asker is a member of this project, or it is public.';
 
+CREATE FUNCTION private.my_harmful() RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+    SET search_path TO ''
+    AS $$
+declare
+    me constant text = auth.uid()::text;
+begin
+    return array(
+        select s.bucket_id || '/' || s.name || '/' || s.version from private.object_scans as s
+        where s.status in ('infected', 'refused')
+            and s.name collate "C" >= me || '/' and s.name collate "C" < me || '0'
+    );
+end
+$$;
+
+ALTER FUNCTION private.my_harmful() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.my_harmful() IS 'What isn''t to be read in the asker''s folders, as bucket/name/version.';
+
 CREATE FUNCTION private.my_invitations() RETURNS TABLE(id uuid, project_id uuid, title text, role text, invited_by text, invited_at timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
     SET search_path TO ''
@@ -1396,6 +1597,34 @@ $$;
 ALTER FUNCTION private.my_projects(part integer) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.my_projects(part integer) IS 'Of the asker''s projects, own and shared, those of this part.';
+
+CREATE FUNCTION private.my_storage() RETURNS TABLE(bucket_id text, objects bigint, bytes bigint, quota bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
+    SET search_path TO ''
+    AS $$
+declare
+    quota constant bigint = coalesce(
+        (select q.bytes from private.storage_quotas as q where q.user_id = auth.uid()), private.default_quota()
+    );
+begin
+    return query
+    select u.bucket_id, u.objects, u.bytes, quota from private.storage_usage as u
+    where u.user_id = auth.uid() and u.bucket_id <> '' and u.objects > 0 order by u.bucket_id;
+end
+$$;
+
+ALTER FUNCTION private.my_storage() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.my_storage() IS 'What the asker has stored, by bucket, with the quota over all.';
+
+CREATE FUNCTION private.object_bytes(metadata jsonb) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN COALESCE(CASE WHEN ((metadata ->> 'size'::text) ~ '^[0-9]{1,15}$'::text) THEN ((metadata ->> 'size'::text))::bigint ELSE NULL::bigint END, CASE WHEN ((metadata ->> 'contentLength'::text) ~ '^[0-9]{1,15}$'::text) THEN ((metadata ->> 'contentLength'::text))::bigint ELSE NULL::bigint END);
+
+ALTER FUNCTION private.object_bytes(metadata jsonb) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.object_bytes(metadata jsonb) IS 'How large a file is said to be, null if nothing is said.';
 
 CREATE FUNCTION private.project_members(project uuid) RETURNS TABLE(user_id uuid, display_name text, avatar_url text, role text, since timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
@@ -1659,6 +1888,28 @@ $$;
 ALTER FUNCTION private.take_deletions(count integer) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.take_deletions(count integer) IS 'Takes the next files; others skip them for 10 minutes.';
+
+CREATE FUNCTION private.takes(bucket text, object text, type text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+    allowed text[];
+begin
+    select b.allowed_mime_types into allowed from storage.buckets as b where b.id = bucket;
+    return coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
+        (type is null or private.type_fits(type, allowed))
+        and exists (
+            select 1 from unnest(private.file_types(substring(object from '\.([^./]+)$'))) as named (type)
+            where private.type_fits(named.type, allowed)
+        )
+    );
+end
+$_$;
+
+ALTER FUNCTION private.takes(bucket text, object text, type text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.takes(bucket text, object text, type text) IS 'Whether a bucket takes a name''s ending and a declared type.';
 
 CREATE FUNCTION private.tg__append_only() RETURNS trigger
     LANGUAGE plpgsql
@@ -2363,6 +2614,85 @@ ALTER FUNCTION private.tg_storage_buckets__audit() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg_storage_buckets__audit() IS 'Trigger, after any write: records storage.buckets in the audit log.';
 
+CREATE FUNCTION private.tg_storage_objects__check_limits() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+    largest bigint;
+    types text[];
+    bytes constant bigint = private.object_bytes(NEW.metadata);
+    type constant text = NEW.metadata ->> 'mimetype';
+begin
+    -- Grants follow the steps by seconds, in which uploads go on.
+    if has_table_privilege('storage.buckets', 'select') then
+        select b.file_size_limit, b.allowed_mime_types into largest, types
+        from storage.buckets as b where b.id = NEW.bucket_id;
+    end if;
+    if bytes > largest then
+        raise exception using
+            errcode = 'check_violation',
+            message = format('object %s/%s has %s bytes', NEW.bucket_id, NEW.name, bytes),
+            detail = format('Bucket %s takes at most %s bytes.', NEW.bucket_id, largest),
+            hint = 'Upload a smaller file, or raise the limit in the setting buckets.';
+    end if;
+    -- The Storage API's mark of an empty folder is of no type.
+    if type is not null and not private.type_fits(type, types)
+        and not (NEW.name like '%/.emptyFolderPlaceholder' and coalesce(bytes, 0) = 0)
+    then
+        raise exception using
+            errcode = 'check_violation',
+            message = format('object %s/%s is declared as %s', NEW.bucket_id, NEW.name, left(type, 100)),
+            detail = format('Bucket %s takes %s.', NEW.bucket_id, array_to_string(types, ', ')),
+            hint = 'Upload a file of one of these types, or add the type in the setting buckets.';
+    end if;
+    return NEW;
+end
+$$;
+
+ALTER FUNCTION private.tg_storage_objects__check_limits() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_storage_objects__check_limits() IS 'Trigger: what its bucket''s limits refuse.';
+
+CREATE FUNCTION private.tg_storage_objects__count() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    if TG_OP = 'INSERT' then
+        perform private.add_usage(c.person, c.bucket_id, c.objects, c.bytes) from (
+            select private.folder_owner(a.name) as person, a.bucket_id, count(*) as objects,
+                coalesce(sum(private.object_bytes(a.metadata)), 0)::bigint as bytes
+            from added as a where (a.bucket_id, a.name) is not null
+            group by 1, 2 order by 1, 2
+        ) as c;
+    elsif TG_OP = 'DELETE' then
+        perform private.add_usage(c.person, c.bucket_id, -c.objects, -c.bytes) from (
+            select private.folder_owner(r.name) as person, r.bucket_id, count(*) as objects,
+                coalesce(sum(private.object_bytes(r.metadata)), 0)::bigint as bytes
+            from removed as r where (r.bucket_id, r.name) is not null
+            group by 1, 2 order by 1, 2
+        ) as c;
+    else
+        perform private.add_usage(c.person, c.bucket_id, c.objects, c.bytes) from (
+            select private.folder_owner(b.name) as person, b.bucket_id, sum(b.sign)::bigint as objects,
+                sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))::bigint as bytes
+            from (
+                select a.bucket_id, a.name, a.metadata, 1 as sign from added as a
+                union all
+                select r.bucket_id, r.name, r.metadata, -1 from removed as r
+            ) as b where (b.bucket_id, b.name) is not null
+            group by 1, 2 order by 1, 2
+        ) as c where (c.objects, c.bytes) <> (0, 0);
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION private.tg_storage_objects__count() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_storage_objects__count() IS 'Trigger, after a statement: what is stored changed.';
+
 CREATE FUNCTION private.tg_storage_objects__queue_scan() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -2429,6 +2759,33 @@ ALTER FUNCTION private.tg_users__forget() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.tg_users__forget() IS 'Trigger, after delete: takes a person out of the analytics.';
 
+CREATE FUNCTION private.tg_users__queue_files() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+    -- Grants follow the steps by seconds, in which people may go.
+    if not has_table_privilege('storage.buckets', 'select') or not has_table_privilege('storage.objects', 'select') then
+        return null;
+    end if;
+    insert into private.deletion_queue (bucket_id, object_path)
+    select o.bucket_id, o.name
+    from storage.buckets as b
+    join storage.objects as o
+        on o.bucket_id = b.id
+        and o.name collate "C" >= OLD.id::text || '/'
+        and o.name collate "C" < OLD.id::text || '0'
+    where not exists (
+        select 1 from public.audio_recordings as r where (r.bucket_id, r.object_path) = (o.bucket_id, o.name)
+    );
+    return null;
+end
+$$;
+
+ALTER FUNCTION private.tg_users__queue_files() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.tg_users__queue_files() IS 'Trigger, after delete: what the person stored is to go.';
+
 CREATE FUNCTION private.tokens_by_key() RETURNS TABLE(key text, tokens bigint)
     LANGUAGE sql STABLE ROWS 3
     SET search_path TO ''
@@ -2483,6 +2840,15 @@ $$;
 ALTER FUNCTION private.transfer_project(project uuid, new_owner uuid) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.transfer_project(project uuid, new_owner uuid) IS 'See public.transfer_project.';
+
+CREATE FUNCTION private.type_fits(type text, allowed text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN ((COALESCE(cardinality(allowed), 0) = 0) OR (ARRAY[lower(TRIM(BOTH FROM split_part(type, ';'::text, 1))), (split_part(lower(TRIM(BOTH FROM type)), '/'::text, 1) || '/*'::text), '*/*'::text] && allowed));
+
+ALTER FUNCTION private.type_fits(type text, allowed text[]) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.type_fits(type text, allowed text[]) IS 'Whether a type is among those allowed; none listed is any.';
 
 CREATE FUNCTION private.usage_by_day(since date, until date) RETURNS TABLE(day date, provider text, model text, requests bigint, tokens_in bigint, tokens_out bigint, cost numeric)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2925,6 +3291,22 @@ $$;
 ALTER FUNCTION public.search_recordings(query text, page_size integer) OWNER TO app_owner;
 
 COMMENT ON FUNCTION public.search_recordings(query text, page_size integer) IS 'Recordings that the asker sees, by words.';
+
+CREATE FUNCTION public.storage_usage() RETURNS TABLE(bucket_id text, objects bigint, bytes bigint, quota bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT u.bucket_id,
+     u.objects,
+     u.bytes,
+     u.quota
+    FROM private.my_storage() u(bucket_id, objects, bytes, quota);
+
+END;
+
+ALTER FUNCTION public.storage_usage() OWNER TO app_owner;
+
+COMMENT ON FUNCTION public.storage_usage() IS 'What I have stored, by bucket, with my quota over all of them.';
 
 CREATE FUNCTION public.take_deletions(count integer) RETURNS TABLE(id uuid, bucket_id text, object_path text, attempts bigint)
     LANGUAGE sql
@@ -3960,6 +4342,43 @@ COMMENT ON COLUMN private.sealing_keys.public_key IS 'OpenPGP public key, RSA.';
 
 COMMENT ON COLUMN private.sealing_keys.created_at IS 'When it came here.';
 
+CREATE TABLE private.storage_quotas (
+    user_id uuid NOT NULL,
+    bytes bigint NOT NULL,
+    CONSTRAINT storage_quotas_bytes_check CHECK ((bytes >= 0))
+);
+
+ALTER TABLE ONLY private.storage_quotas FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE private.storage_quotas OWNER TO app_owner;
+
+COMMENT ON TABLE private.storage_quotas IS 'How much a person may store, where it isn''t private.default_quota().';
+
+COMMENT ON COLUMN private.storage_quotas.user_id IS 'The person.';
+
+COMMENT ON COLUMN private.storage_quotas.bytes IS 'How much, over all buckets.';
+
+CREATE TABLE private.storage_usage (
+    user_id uuid NOT NULL,
+    bucket_id text NOT NULL,
+    objects bigint NOT NULL,
+    bytes bigint NOT NULL
+);
+
+ALTER TABLE ONLY private.storage_usage FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE private.storage_usage OWNER TO app_owner;
+
+COMMENT ON TABLE private.storage_usage IS 'What is stored, by person and bucket; folders may outlive people.';
+
+COMMENT ON COLUMN private.storage_usage.user_id IS 'Whose folder, all zeros for what lies in nobody''s.';
+
+COMMENT ON COLUMN private.storage_usage.bucket_id IS 'The storage bucket, empty for all of a person''s together.';
+
+COMMENT ON COLUMN private.storage_usage.objects IS 'How many objects.';
+
+COMMENT ON COLUMN private.storage_usage.bytes IS 'How large they are together.';
+
 CREATE TABLE public.collaborators (
     id uuid DEFAULT private.uuid_v7() NOT NULL,
     project_id uuid NOT NULL,
@@ -4176,6 +4595,12 @@ ALTER TABLE ONLY private.sealing_keys
 ALTER TABLE ONLY private.sealing_keys
     ADD CONSTRAINT sealing_keys_position_key UNIQUE ("position") DEFERRABLE INITIALLY DEFERRED;
 
+ALTER TABLE ONLY private.storage_quotas
+    ADD CONSTRAINT storage_quotas_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY private.storage_usage
+    ADD CONSTRAINT storage_usage_pkey PRIMARY KEY (user_id, bucket_id);
+
 ALTER TABLE ONLY public.audio_recordings
     ADD CONSTRAINT audio_recordings_bucket_id_object_path_key UNIQUE (bucket_id, object_path);
 
@@ -4255,6 +4680,8 @@ CREATE INDEX verification_tokens_expires_idx ON next_auth.verification_tokens US
 CREATE INDEX deletion_queue_taken_at_id_idx ON private.deletion_queue USING btree (taken_at NULLS FIRST, id);
 
 CREATE INDEX object_scans_due_at_idx ON private.object_scans USING btree (due_at) WHERE (status = 'pending'::text);
+
+CREATE INDEX object_scans_name_idx ON private.object_scans USING btree (name COLLATE "C") WHERE (status = ANY (ARRAY['infected'::text, 'refused'::text]));
 
 CREATE INDEX audio_recordings_created_at_id_idx ON public.audio_recordings USING btree (created_at, id) WHERE (scan_status = 'pending'::text);
 
@@ -4422,6 +4849,8 @@ CREATE TRIGGER _200_invite AFTER INSERT OR UPDATE OF user_id ON public.collabora
 
 CREATE TRIGGER _200_queue_deletion AFTER DELETE ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg_audio_recordings__queue_deletion();
 
+CREATE TRIGGER _200_queue_files AFTER DELETE ON public.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__queue_files();
+
 CREATE TRIGGER _200_stay_shared BEFORE UPDATE OF visibility ON public.projects FOR EACH ROW WHEN (((new.visibility = 'private'::text) AND (old.visibility <> 'private'::text))) EXECUTE FUNCTION private.tg_projects__stay_shared();
 
 CREATE TRIGGER _210_queue_replaced AFTER UPDATE OF bucket_id, object_path ON public.audio_recordings FOR EACH ROW WHEN (((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.object_path IS DISTINCT FROM new.object_path))) EXECUTE FUNCTION private.tg_audio_recordings__queue_deletion();
@@ -4524,9 +4953,19 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.users REFERENCING OLD TA
 
 ALTER TABLE public.users ENABLE ALWAYS TRIGGER _900_audit_update;
 
+CREATE TRIGGER _100_check_limits BEFORE INSERT ON storage.objects FOR EACH ROW EXECUTE FUNCTION private.tg_storage_objects__check_limits();
+
+CREATE TRIGGER _110_check_new_limits BEFORE UPDATE OF bucket_id, metadata ON storage.objects FOR EACH ROW WHEN (((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR ((old.metadata ->> 'mimetype'::text) IS DISTINCT FROM (new.metadata ->> 'mimetype'::text))) OR ((old.metadata ->> 'size'::text) IS DISTINCT FROM (new.metadata ->> 'size'::text))) OR ((old.metadata ->> 'contentLength'::text) IS DISTINCT FROM (new.metadata ->> 'contentLength'::text)))) EXECUTE FUNCTION private.tg_storage_objects__check_limits();
+
 CREATE TRIGGER _300_queue_scan AFTER INSERT OR DELETE ON storage.objects FOR EACH ROW EXECUTE FUNCTION private.tg_storage_objects__queue_scan();
 
 CREATE TRIGGER _310_queue_rescan AFTER UPDATE OF bucket_id, name, version, metadata ON storage.objects FOR EACH ROW WHEN (((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.version IS DISTINCT FROM new.version)) OR ((old.metadata ->> 'mimetype'::text) IS DISTINCT FROM (new.metadata ->> 'mimetype'::text)))) EXECUTE FUNCTION private.tg_storage_objects__queue_scan();
+
+CREATE TRIGGER _400_count_insert AFTER INSERT ON storage.objects REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__count();
+
+CREATE TRIGGER _410_count_update AFTER UPDATE ON storage.objects REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__count();
+
+CREATE TRIGGER _420_count_delete AFTER DELETE ON storage.objects REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__count();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON storage.buckets REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_buckets__audit();
 
@@ -4557,6 +4996,9 @@ ALTER TABLE ONLY next_auth.accounts
 
 ALTER TABLE ONLY next_auth.sessions
     ADD CONSTRAINT sessions_user_id_fkey FOREIGN KEY ("userId") REFERENCES next_auth.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY private.storage_quotas
+    ADD CONSTRAINT storage_quotas_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.audio_recordings
     ADD CONSTRAINT audio_recordings_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE SET NULL;
@@ -4871,6 +5313,42 @@ CREATE POLICY sealing_keys_update_definer ON private.sealing_keys FOR UPDATE TO 
 
 COMMENT ON POLICY sealing_keys_update_definer ON private.sealing_keys IS 'Keys change their order by `up`.';
 
+ALTER TABLE private.storage_quotas ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY storage_quotas_delete_definer ON private.storage_quotas FOR DELETE TO app_owner USING (true);
+
+COMMENT ON POLICY storage_quotas_delete_definer ON private.storage_quotas IS 'The owner role takes a quota back.';
+
+CREATE POLICY storage_quotas_insert_definer ON private.storage_quotas FOR INSERT TO app_owner WITH CHECK (true);
+
+COMMENT ON POLICY storage_quotas_insert_definer ON private.storage_quotas IS 'The owner role sets a quota.';
+
+CREATE POLICY storage_quotas_select_definer ON private.storage_quotas FOR SELECT TO app_owner USING (true);
+
+COMMENT ON POLICY storage_quotas_select_definer ON private.storage_quotas IS 'The owner role reads quotas.';
+
+CREATE POLICY storage_quotas_update_definer ON private.storage_quotas FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY storage_quotas_update_definer ON private.storage_quotas IS 'The owner role changes a quota.';
+
+ALTER TABLE private.storage_usage ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY storage_usage_delete_definer ON private.storage_usage FOR DELETE TO app_owner USING (true);
+
+COMMENT ON POLICY storage_usage_delete_definer ON private.storage_usage IS 'The owner role strikes off who stores nothing any more.';
+
+CREATE POLICY storage_usage_insert_definer ON private.storage_usage FOR INSERT TO app_owner WITH CHECK (true);
+
+COMMENT ON POLICY storage_usage_insert_definer ON private.storage_usage IS 'The owner role counts what somebody stores first.';
+
+CREATE POLICY storage_usage_select_definer ON private.storage_usage FOR SELECT TO app_owner USING (true);
+
+COMMENT ON POLICY storage_usage_select_definer ON private.storage_usage IS 'The owner role reads what is stored.';
+
+CREATE POLICY storage_usage_update_definer ON private.storage_usage FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY storage_usage_update_definer ON private.storage_usage IS 'The owner role counts what changes.';
+
 ALTER TABLE public.audio_recordings ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY audio_recordings_all_service ON public.audio_recordings TO service_role USING (true) WITH CHECK (true);
@@ -5059,24 +5537,32 @@ CREATE POLICY buckets_all_service ON storage.buckets TO service_role USING (true
 
 COMMENT ON POLICY buckets_all_service ON storage.buckets IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
 
+CREATE POLICY buckets_select_definer ON storage.buckets FOR SELECT TO app_owner USING (true);
+
+COMMENT ON POLICY buckets_select_definer ON storage.buckets IS 'The owner role reads the limits, for the trigger and the row policies of storage.objects.';
+
 ALTER TABLE storage.objects ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY objects_all_service ON storage.objects TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY objects_all_service ON storage.objects IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
 
-CREATE POLICY objects_delete_own_audio ON storage.objects FOR DELETE TO authenticated USING ((((bucket_id = 'audio'::text) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
+CREATE POLICY objects_delete_own ON storage.objects FOR DELETE TO authenticated USING ((((bucket_id = ANY ('{audio,avatars,exports}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
-COMMENT ON POLICY objects_delete_own_audio ON storage.objects IS 'A person deletes recordings in their own folder.';
+COMMENT ON POLICY objects_delete_own ON storage.objects IS 'A person deletes files in their own folders, exports too.';
 
-CREATE POLICY objects_insert_own_audio ON storage.objects FOR INSERT TO authenticated WITH CHECK ((((bucket_id = 'audio'::text) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text)) OR ( SELECT private.is_super_admin() AS is_super_admin)));
+CREATE POLICY objects_insert_own ON storage.objects FOR INSERT TO authenticated WITH CHECK ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ( SELECT private.is_super_admin() AS is_super_admin)));
 
-COMMENT ON POLICY objects_insert_own_audio ON storage.objects IS 'A person uploads into their own folder only.';
+COMMENT ON POLICY objects_insert_own ON storage.objects IS 'A person uploads into their own folders only, files that the bucket takes by ending and declared type. Exports are made by the servers.';
 
-CREATE POLICY objects_select_own_audio ON storage.objects FOR SELECT TO authenticated USING ((((bucket_id = 'audio'::text) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
+CREATE POLICY objects_select_definer ON storage.objects FOR SELECT TO app_owner USING (true);
 
-COMMENT ON POLICY objects_select_own_audio ON storage.objects IS 'A person lists and hears recordings in their own folder.';
+COMMENT ON POLICY objects_select_definer ON storage.objects IS 'The owner role reads all, to find what a deleted person leaves and to report growth.';
 
-CREATE POLICY objects_update_own_audio ON storage.objects FOR UPDATE TO authenticated USING ((((bucket_id = 'audio'::text) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)))) WITH CHECK ((((bucket_id = 'audio'::text) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text)) OR ( SELECT private.is_super_admin() AS is_super_admin)));
+CREATE POLICY objects_select_own ON storage.objects FOR SELECT TO authenticated USING ((((bucket_id = ANY ('{audio,avatars,exports}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text)) AND ((((((bucket_id || '/'::text) || name) || '/'::text) || COALESCE(version, ''::text)) <> ALL (( SELECT private.my_harmful() AS my_harmful)::text[])) OR ( SELECT storage.allow_any_operation(ARRAY['object.delete'::text, 'object.delete_many'::text]) AS allow_any_operation))) OR ((bucket_id = 'audio'::text) AND ((name COLLATE "C") = ANY (( SELECT private.few_recordings() AS few_recordings)::text[])) AND private.may_hear(bucket_id, name, version)) OR (((id >= ( SELECT private.many_recordings_from() AS many_recordings_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) AND private.may_hear(bucket_id, name, version)) OR (((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) AND (private.is_clean(bucket_id, name, version) OR ( SELECT storage.allow_any_operation(ARRAY['object.delete'::text, 'object.delete_many'::text]) AS allow_any_operation)))));
 
-COMMENT ON POLICY objects_update_own_audio ON storage.objects IS 'A person overwrites and moves recordings within their own folder.';
+COMMENT ON POLICY objects_select_own ON storage.objects IS 'A person lists and reads what is in their own folders, scanned or not, and hears the clean recordings of their projects: few by their names, many one by one. What was found harmful nobody reads; the Storage API asks for a row before it deletes it, so that whoever uploaded it can take it away.';
+
+CREATE POLICY objects_update_own ON storage.objects FOR UPDATE TO authenticated USING ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)))) WITH CHECK ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ( SELECT private.is_super_admin() AS is_super_admin)));
+
+COMMENT ON POLICY objects_update_own ON storage.objects IS 'A person overwrites and moves files within their own folders.';

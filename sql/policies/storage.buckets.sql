@@ -5,3 +5,8 @@ create policy buckets_all_service on storage.buckets
     for all to service_role
     using (true)
     with check (true);
+
+-- The owner role reads the limits, for the trigger and the row policies of storage.objects.
+create policy buckets_select_definer on storage.buckets
+    for select to app_owner
+    using (true);

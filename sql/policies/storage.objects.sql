@@ -1,37 +1,67 @@
--- storage.objects: in bucket audio each person has a folder named by their id; all else is for service_role.
+-- storage.objects: each person has a folder named by their id in audio, avatars and exports; all else is for
+-- service_role. Members of a project hear its recordings, wherever they lie, once they were scanned clean.
 -- The range of names says the same as the folder ('0' is the character after '/'), so that an index can answer.
 -- The last condition of each is for super administrators.
 
--- A person lists and hears recordings in their own folder.
-create policy objects_select_own_audio on storage.objects
+-- A person lists and reads what is in their own folders, scanned or not, and hears the clean recordings of their
+-- projects: few by their names, many one by one. What was found harmful nobody reads; the Storage API asks for a row
+-- before it deletes it, so that whoever uploaded it can take it away.
+create policy objects_select_own on storage.objects
     for select to authenticated
     using (
         (
-            bucket_id = 'audio'
+            bucket_id = any('{audio,avatars,exports}')
             and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
+            and (
+                bucket_id || '/' || name || '/' || coalesce(version, '')
+                != all((select private.my_harmful())::text[])
+                or (select storage.allow_any_operation(array['object.delete', 'object.delete_many']))
+            )
         )
-        or id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+        or (
+            bucket_id = 'audio'
+            and name collate "C" = any((select private.few_recordings())::text[])
+            and private.may_hear(bucket_id, name, version)
+        )
+        or (
+            id between (select private.many_recordings_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+            and private.may_hear(bucket_id, name, version)
+        )
+        or (
+            id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+            and (
+                private.is_clean(bucket_id, name, version)
+                or (select storage.allow_any_operation(array['object.delete', 'object.delete_many']))
+            )
+        )
     );
 
--- A person uploads into their own folder only.
-create policy objects_insert_own_audio on storage.objects
+-- The owner role reads all, to find what a deleted person leaves and to report growth.
+create policy objects_select_definer on storage.objects
+    for select to app_owner
+    using (true);
+
+-- A person uploads into their own folders only, files that the bucket takes by ending and declared type. Exports are
+-- made by the servers.
+create policy objects_insert_own on storage.objects
     for insert to authenticated
     with check (
         (
-            bucket_id = 'audio'
+            bucket_id = any('{audio,avatars}')
             and (storage.foldername(name))[1] = (select auth.uid())::text
+            and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (select private.is_super_admin())
     );
 
--- A person overwrites and moves recordings within their own folder.
-create policy objects_update_own_audio on storage.objects
+-- A person overwrites and moves files within their own folders.
+create policy objects_update_own on storage.objects
     for update to authenticated
     using (
         (
-            bucket_id = 'audio'
+            bucket_id = any('{audio,avatars}')
             and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
@@ -40,18 +70,19 @@ create policy objects_update_own_audio on storage.objects
     )
     with check (
         (
-            bucket_id = 'audio'
+            bucket_id = any('{audio,avatars}')
             and (storage.foldername(name))[1] = (select auth.uid())::text
+            and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (select private.is_super_admin())
     );
 
--- A person deletes recordings in their own folder.
-create policy objects_delete_own_audio on storage.objects
+-- A person deletes files in their own folders, exports too.
+create policy objects_delete_own on storage.objects
     for delete to authenticated
     using (
         (
-            bucket_id = 'audio'
+            bucket_id = any('{audio,avatars,exports}')
             and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'

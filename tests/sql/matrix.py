@@ -51,8 +51,12 @@ insert into analytics.user_activity (user_id, action) values (%(id)s, 'project.c
 insert into analytics.api_usage (user_id, provider, model) values (%(id)s, 'x', 'm');
 insert into next_auth.accounts ("userId", type, provider, "providerAccountId") values (%(id)s, 'oauth', 'x', %(name)s);
 insert into next_auth.sessions ("userId", expires, "sessionToken") values (%(id)s, now() + interval '1 day', %(name)s);
-insert into storage.objects (bucket_id, name) values
-    ('audio', %(id)s || '/a.ogg'), ('other', %(id)s || '/a.ogg')"""
+insert into storage.objects (bucket_id, name, version) values
+    ('audio', %(id)s || '/a.ogg', 'v'), ('avatars', %(id)s || '/a.png', 'v'), ('exports', %(id)s || '/a.csv', 'v'),
+    ('other', %(id)s || '/a.ogg', 'v'), ('audio', %(id)s || '/new.ogg', 'v'), ('audio', %(id)s || '/bad.ogg', 'v');
+update private.object_scans set status = 'infected', found = 'x', scanned_at = now() where name like '%%/bad.ogg';
+update private.object_scans set status = 'clean', scanned_at = now()
+    where status = 'pending' and name not like '%%/new.ogg'"""
 PROJECTS = """
 insert into public.projects (id, owner_id, title, visibility, archived_at) values
     (%(shared)s, %(owner)s, 'shared', 'shared', null), (%(public)s, %(owner)s, 'public', 'public', null),
@@ -76,11 +80,24 @@ insert into analytics.performance_metrics (name, value) values ('matrix', 1);
 insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
 insert into private.sealing_keys (id, position, public_key) values ('matrix', 97, '');
 insert into private.object_scans (bucket_id, name, version) values ('audio', 'matrix', 'x');
+insert into private.storage_usage (user_id, bucket_id, objects, bytes) values (%(unborn)s, 'matrix', 1, 1);
+insert into private.storage_quotas (user_id, bytes) values (%(owner)s, 1000);
 insert into audit.retired (partition, heads) values ('matrix', '{}');
 alter table audit.log disable trigger _100_append_only;
 alter table audit.heads disable trigger _100_append_only;
 alter table audit.retired disable trigger _100_append_only"""
-BUCKETS = "insert into storage.buckets (id, name) values ('audio', 'audio'), ('other', 'other'), ('spare', 'spare')"
+BUCKETS = """
+insert into storage.buckets (id, name) values
+    ('audio', 'audio'), ('avatars', 'avatars'), ('exports', 'exports'), ('other', 'other'), ('spare', 'spare')"""
+# Another member's recording in the shared project: scanned, not yet scanned, and found harmful.
+HEARD = """
+insert into storage.objects (bucket_id, name, version)
+    select 'audio', %(another)s || '/' || name || '.ogg', 'v' from unnest('{heard,unheard,unsound}'::text[]) as name;
+insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes)
+    select %(shared)s, %(another)s, %(another)s || '/' || name || '.ogg', 'audio/ogg', 1
+    from unnest('{heard,unheard,unsound}'::text[]) as name;
+update private.object_scans set status = 'clean', scanned_at = now() where name like '%%/heard.ogg';
+update private.object_scans set status = 'infected', scanned_at = now() where name like '%%/unsound.ogg'"""
 MEMBER = """
 insert into public.collaborators (id, project_id, user_id, role, accepted_at) values (%s, %s, %s, %s, %s)"""
 
@@ -94,6 +111,7 @@ def populate(connection: Connection) -> None:
     for name, (role, accepted) in MEMBERS.items():
         member = (key(f"{name}'s membership"), VALUES["shared"], key(name), role, "now" if accepted else None)
         connection.execute(MEMBER.encode(), member)
+    run(connection, HEARD, VALUES)
     run(connection, OTHERS, {**VALUES, "removed": key("removed"), "super": key("super")})
     # What the Storage API says before it deletes; without it a trigger would answer in row security's place.
     connection.execute("set local storage.allow_delete_query = 'true'")
@@ -105,8 +123,8 @@ def run(connection: Connection, statements: str, values: dict[str, Any]) -> None
         cursor.execute(statements.encode(), values)
 
 
-def _project(table: str, project: str, insert: str, update: str) -> list[str]:
-    where = f"where project_id = %({project})s"
+def _project(table: str, project: str, insert: str, update: str, only: str = "") -> list[str]:
+    where = f"where project_id = %({project})s{only}"
     return [
         f"select from public.{table} {where}",
         f"insert into public.{table} {insert.replace('%(project)s', f'%({project})s')}",
@@ -199,7 +217,9 @@ STATEMENTS = {
     ),
     ("public.project_components", "in the shared one"): _project("project_components", "shared", *COMPONENT),
     ("public.project_components", "in the public one"): _project("project_components", "public", *COMPONENT),
-    ("public.audio_recordings", "in the shared one"): _project("audio_recordings", "shared", *RECORDING),
+    ("public.audio_recordings", "in the shared one"): _project(
+        "audio_recordings", "shared", *RECORDING, only=" and object_path = 'x/shared.ogg'"
+    ),
     ("public.audio_recordings", "in the public one"): _project("audio_recordings", "public", *RECORDING),
     ("public.prompt_generations", "in the shared one"): _project("prompt_generations", "shared", *GENERATION),
     ("public.prompt_generations", "in the public one"): _project("prompt_generations", "public", *GENERATION),
@@ -244,9 +264,51 @@ STATEMENTS = {
         OBJECT.format("audio", "me"),
         "metadata = '{}'",
     ),
+    ("storage.objects", "in one's own folder of avatars"): _rows(
+        "storage.objects",
+        "bucket_id = 'avatars' and name = %(me)s || '/a.png'",
+        OBJECT.format("avatars", "me"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "in one's own folder of exports"): _rows(
+        "storage.objects",
+        "bucket_id = 'exports' and name = %(me)s || '/a.csv'",
+        OBJECT.format("exports", "me"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "one's own, not yet scanned"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(me)s || '/new.ogg'",
+        OBJECT.format("audio", "me"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "one's own, found harmful"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(me)s || '/bad.ogg'",
+        OBJECT.format("audio", "me"),
+        "metadata = '{}'",
+    ),
     ("storage.objects", "in another person's folder"): _rows(
         "storage.objects",
         "bucket_id = 'audio' and name = %(another)s || '/a.ogg'",
+        OBJECT.format("audio", "another"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "a recording of the shared project, clean"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(another)s || '/heard.ogg'",
+        OBJECT.format("audio", "another"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "a recording of the shared project, not yet scanned"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(another)s || '/unheard.ogg'",
+        OBJECT.format("audio", "another"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "a recording of the shared project, found harmful"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(another)s || '/unsound.ogg'",
         OBJECT.format("audio", "another"),
         "metadata = '{}'",
     ),
@@ -264,6 +326,15 @@ STATEMENTS = {
         "name = 'matrix'",
         "(bucket_id, name, version) values ('audio', 'x', 'x')",
         "attempts = 0",
+    ),
+    ("private.storage_usage", "any"): _rows(
+        "private.storage_usage",
+        "bucket_id = 'matrix'",
+        "(user_id, bucket_id, objects, bytes) values (%(unborn)s, 'x', 1, 1)",
+        "objects = 2",
+    ),
+    ("private.storage_quotas", "any"): _rows(
+        "private.storage_quotas", "user_id = %(owner)s", "(user_id, bytes) values (%(fellow)s, 1)", "bytes = 2"
     ),
     ("private.deletion_queue", "any"): _rows(
         "private.deletion_queue",

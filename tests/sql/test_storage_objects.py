@@ -199,3 +199,69 @@ def test_listing_ones_own_folder_reads_no_other_folders(audio):
     assert "Seq Scan" not in text, text
     assert plan.get("Rows Removed by Filter", 0) == 0, text
     assert plan["Actual Rows"] == 1, text
+
+
+@pytest.mark.parametrize("projects", [1, 300], ids=["few projects", "many projects"])
+def test_a_member_hears_the_clean_recordings_of_their_projects_and_no_others(audio, projects):
+    audio.execute(
+        "insert into public.projects (owner_id, title) select %s, 'more' from generate_series(1, %s)", (ADA, projects)
+    )
+    audio.execute(
+        "insert into storage.objects (bucket_id, name, version) "
+        "select 'audio', %s || '/' || n || '.ogg', n::text from unnest('{heard,unheard,harmful,alone}'::text[]) as n",
+        (BOB,),
+    )
+    audio.execute(
+        "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) "
+        "select (select min(id::text)::uuid from public.projects where title = 'more'), %s, "
+        "%s || '/' || n || '.ogg', 'audio/ogg', 1 from unnest('{heard,unheard,harmful}'::text[]) as n",
+        (BOB, BOB),
+    )
+    verdict = "update private.object_scans set status = %s, scanned_at = now() where version = any (%s)"
+    audio.execute(verdict.encode(), ("clean", ["heard", "alone"]))
+    audio.execute(verdict.encode(), ("infected", ["harmful"]))
+    with acting_as(audio, "app_owner", SIGNED_IN) as session:
+        assert row(session, "select private.few_recordings() is null") == (projects > 200,)
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        heard = [("audio", f"{ADA}/one.ogg"), ("audio", f"{BOB}/heard.ogg")]
+        assert session.execute(NAMES.encode()).fetchall() == heard
+        session.execute("set local storage.allow_delete_query = 'true'")
+        assert session.execute("delete from storage.objects where name like %s", (f"{BOB}/%",)).rowcount == 0
+    audio.execute("update storage.objects set version = 'another' where version = 'heard'")
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        assert session.execute(NAMES.encode()).fetchall() == heard[:1], "overwritten, so to be scanned anew"
+
+
+def test_what_was_found_harmful_is_read_by_nobody_and_deleted_by_who_uploaded_it(audio):
+    audio.execute("update storage.objects set version = 'v' where name = %s", (f"{ADA}/one.ogg",))
+    audio.execute("update private.object_scans set status = 'infected', scanned_at = now()")
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        assert session.execute(NAMES.encode()).fetchall() == []
+        session.execute("set local storage.allow_delete_query = 'true'")
+        assert session.execute("delete from storage.objects returning name").fetchall() == []
+        # As the Storage API says what it is about to do.
+        session.execute("set local storage.operation = 'storage.object.delete'")
+        gone = session.execute("delete from storage.objects returning bucket_id, name").fetchall()
+        assert gone == [("audio", f"{ADA}/one.ogg")]
+
+
+def test_a_members_listing_reads_no_other_folders(audio):
+    audio.execute(
+        "insert into storage.objects (bucket_id, name, version) "
+        "select 'audio', gen_random_uuid() || '/' || n || '.ogg', n::text from generate_series(1, 20000) as n"
+    )
+    audio.execute(
+        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
+        "select (select id from public.projects where owner_id = %s and title = 'private'), name, 'audio/ogg', 1 "
+        "from storage.objects where version::integer <= 50",
+        (ADA,),
+    )
+    audio.execute("update private.object_scans set status = 'clean', scanned_at = now()")
+    audio.execute("analyze storage.objects")
+    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+        explain = "explain (analyze, format json) select name from storage.objects where bucket_id = 'audio'"
+        plan = row(session, explain)[0][0]["Plan"]
+    text = json.dumps(plan)
+    assert "Seq Scan" not in text, text
+    assert plan["Actual Rows"] == 51, text
+    assert plan.get("Rows Removed by Filter", 0) == 0, text

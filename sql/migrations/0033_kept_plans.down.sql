@@ -1,4 +1,4 @@
--- 0029 kept_plans: back to functions in SQL, planned anew by each query that calls them.
+-- 0033 kept_plans: back to functions in SQL, planned anew by each query that calls them.
 -- Lock: new bodies of functions only, none. Duration: instant.
 -- Down: loses no data.
 

@@ -1,4 +1,4 @@
--- 0029 kept_plans: functions that people ask at every visit, in PL/pgSQL, which keeps their plans for the session.
+-- 0033 kept_plans: functions that people ask at every visit, in PL/pgSQL, which keeps their plans for the session.
 -- Lock: new bodies of functions only, none. Duration: instant.
 -- Down: loses no data.
 

@@ -1,0 +1,154 @@
+"""What the database knows of the files, as the login that provisions.
+
+It owns these tables by its memberships: a login of the cleaner's own would need to delete from storage.objects, which
+the scanner's three functions don't come near.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+# The Storage API says so before it deletes; without it a trigger refuses, lest a file be orphaned.
+ALLOW = "set storage.allow_delete_query = 'true'"
+KNOWN = """
+select distinct o.version from storage.objects as o where o.version is not null and (o.bucket_id, o.name, o.version) in
+    (select * from unnest(%s::text[], %s::text[], %s::text[]))"""
+# What was found harmful lies in quarantine: its row has no file, and is its owner's to delete.
+STALE = """
+select o.id, o.bucket_id, o.name, o.version, coalesce(private.object_bytes(o.metadata), 0) as bytes
+from storage.objects as o
+where o.version is not null and greatest(o.created_at, o.updated_at) < now() - %s and not exists (
+    select 1 from private.object_scans as s
+    where (s.bucket_id, s.name, s.version) = (o.bucket_id, o.name, o.version) and s.status in ('infected', 'refused')
+)"""
+EXPIRED = """
+select o.id, o.bucket_id, o.name, now() - %s as before from storage.objects as o
+where o.bucket_id = %s and o.created_at < now() - %s"""
+# Folders are named by people; what is in no uuid's folder is nobody's to leave.
+LEFT = """
+select s.bucket_id, s.name, s.version from private.object_scans as s
+where s.status in ('infected', 'refused') and private.as_uuid(split_part(s.name, '/', 1)) is not null
+    and not exists (select 1 from public.users as u where u.id = private.as_uuid(split_part(s.name, '/', 1)))"""
+DELETE_ROWS = """
+delete from storage.objects as o using unnest(%s::uuid[], %s::text[]) as gone (id, version)
+where o.id = gone.id and o.version is not distinct from gone.version"""
+AT = """
+select o.id, o.bucket_id, o.name, o.version, coalesce(private.object_bytes(o.metadata), 0) as bytes
+from storage.objects as o
+join unnest(%s::text[], %s::text[]) as asked (bucket_id, name) using (bucket_id, name)"""
+RECORDED = """
+select r.bucket_id, r.object_path from public.audio_recordings as r
+join unnest(%s::text[], %s::text[]) as asked (bucket_id, name)
+    on (r.bucket_id, r.object_path) = (asked.bucket_id, asked.name)"""
+WAITING = "select id, bucket_id, object_path as name, queued_at as before from private.deletion_queue"
+TAKE = "select id, bucket_id, object_path as name, queued_at as before from private.take_deletions(%s)"
+
+
+class RowsError(Exception):
+    """The database can't be asked; the text is one line, without its password."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of storage.objects."""
+
+    id: UUID
+    bucket_id: str
+    name: str
+    version: str | None
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """An object that is to go, with all that was stored of it before a moment: what came later is another's."""
+
+    id: UUID
+    bucket_id: str
+    name: str
+    before: datetime
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Each call is a transaction of its own, so that a cleaner that is killed has done what it has done."""
+
+    connection: psycopg.Connection[tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, url: str) -> "Rows":
+        try:
+            connection = psycopg.connect(
+                url, autocommit=True, connect_timeout=10, application_name="vpb clean", prepare_threshold=None
+            )
+        except psycopg.OperationalError as error:
+            raise RowsError(f"database: {' '.join(str(error).split())}") from None
+        connection.execute(ALLOW)
+        return cls(connection)
+
+    def known(self, places: Iterable[tuple[str, str, str]]) -> set[str]:
+        """Which of these objects, by bucket, name and version, have a row; their versions."""
+        columns = [list(column) for column in zip(*places, strict=True)] or [[], [], []]
+        return {str(row[0]) for row in self.connection.execute(KNOWN, columns)}
+
+    def count(self) -> int:
+        row = self.connection.execute("select count(*) from storage.objects").fetchone()
+        return int(row[0]) if row else 0
+
+    def stale(self, grace: timedelta) -> Iterator[Row]:
+        """Rows that have had time enough to get a file; in pages, since there may be millions."""
+        with self.connection.transaction(), self.connection.cursor("stale", row_factory=class_row(Row)) as cursor:
+            yield from cursor.execute(STALE, (grace,))
+
+    def expired(self, bucket: str, age: timedelta) -> list[Doomed]:
+        return self._all(Doomed, EXPIRED, age, bucket, age)
+
+    def delete(self, rows: Iterable[Row]) -> int:
+        """Delete the rows, but for those that are of another version by now."""
+        given = list(rows)
+        columns = ([row.id for row in given], [row.version for row in given])
+        return self.connection.execute(DELETE_ROWS, columns).rowcount
+
+    def at(self, objects: Iterable[Doomed]) -> list[Row]:
+        """The rows of these objects, where there are any."""
+        return self._all(Row, AT, *_places(objects))
+
+    def recorded(self, objects: Iterable[Doomed]) -> set[tuple[str, str]]:
+        """Which of these objects a recording is of, again."""
+        return {(str(row[0]), str(row[1])) for row in self.connection.execute(RECORDED, _places(objects))}
+
+    def waiting(self) -> list[Doomed]:
+        return self._all(Doomed, WAITING)
+
+    def take(self, count: int) -> list[Doomed]:
+        return self._all(Doomed, TAKE, count)
+
+    def finish(self, done: Iterable[Doomed]) -> None:
+        self.connection.execute("select private.finish_deletions(%s)", ([entry.id for entry in done],))
+
+    def left(self) -> list[tuple[str, str, str]]:
+        """What lies in quarantine of people who are gone: bucket, name, version."""
+        return [(str(a), str(b), str(c)) for a, b, c in self.connection.execute(LEFT)]
+
+    def forget(self, bucket: str, name: str, version: str) -> None:
+        self.connection.execute(
+            "delete from private.object_scans where (bucket_id, name, version) = (%s, %s, %s)", (bucket, name, version)
+        )
+
+    def forget_nobody(self) -> None:
+        """People who store nothing any more are counted no longer."""
+        self.connection.execute("delete from private.storage_usage where objects = 0")
+
+    def _all(self, kind: type[Any], statement: str, *given: Any) -> list[Any]:
+        with self.connection.cursor(row_factory=class_row(kind)) as cursor:
+            return cursor.execute(statement.encode(), given or None).fetchall()
+
+
+def _places(objects: Iterable[Doomed]) -> tuple[list[str], list[str]]:
+    given = list(objects)
+    return [each.bucket_id for each in given], [each.name for each in given]

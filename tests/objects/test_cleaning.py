@@ -1,0 +1,300 @@
+"""The cleaner on a real database and store: each kind of leftover, killed at every step, several at once, thousands."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from objects.names import TENANT
+from objects.signing import Store
+from ops import __main__ as ops
+from ops.cleaning import job as cleaning
+from ops.cleaning.files import Files
+from ops.cleaning.job import Ages, CleanError, Job
+from ops.cleaning.rows import Rows
+from ops.environment import Environment
+from tests.objects.conftest import ADA, World
+from tests.objects.test_scan_job import Killed, Mortal
+from tests.objects.test_scan_queue import RECORD, STORE
+
+EVE = "00000000-0000-7000-8000-00000000000e"
+ROWS = "select bucket_id, name from storage.objects order by 1, 2"
+QUEUE = "select object_path from private.deletion_queue order by 1"
+AGAIN = "update private.deletion_queue set taken_at = null"
+NOW = Ages(timedelta(), timedelta(), timedelta(), timedelta())
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A store that is empty but for what a test puts there, and its rows."""
+
+    world: World
+    store: Store
+    opened: list[Rows] = field(default_factory=list)
+
+    def rows(self) -> Rows:
+        """A connection of one cleaner's own, closed with the scene."""
+        self.opened.append(Rows.of(self.world.url))
+        return self.opened[-1]
+
+    def job(self, **changed: Any) -> Job:
+        rows = changed.pop("rows", None) or self.rows()
+        return Job(**{"rows": rows, "files": Files(self.store), "force": True} | changed)
+
+    def add(self, name: str, bucket: str = "audio", row: bool = True, file: bool = True) -> str:
+        """A file with its row, or one of the two; its key."""
+        version = str(uuid4())
+        key = f"{TENANT}/{bucket}/{name}/{version}"
+        if file:
+            self.store.s3.put_object(Bucket=self.store.bucket, Key=key, Body=b"abc")
+        if row:
+            self.world.run(STORE, bucket, name, None, version, json.dumps({"size": 3}))
+        return key
+
+    def keys(self) -> list[str]:
+        """Every key of which there is a version or a delete marker."""
+        return [versions[0].key for versions in Files(self.store).keys("")]
+
+
+@pytest.fixture
+def scene(world: World, store: Store) -> Iterator[Scene]:
+    def empty() -> None:
+        for versions in list(Files(store).keys("")):
+            Files(store).delete(versions)
+        for key, upload, _ in list(Files(store).unfinished("")):
+            Files(store).abort(key, upload)
+        world.run("delete from private.deletion_queue")
+
+    empty()
+    world.run("insert into storage.buckets (id, name) values ('exports', 'exports') on conflict do nothing")
+    world.run("insert into next_auth.users (id, name, email) values (%s, 'Eve', 'eve@example.org')", EVE)
+    world.run("insert into public.projects (owner_id, title) values (%s, 'private')", EVE)
+    made = Scene(world, store)
+    yield made
+    for rows in made.opened:
+        rows.connection.close()
+    world.run("delete from next_auth.users where id = %s", EVE)
+    empty()
+
+
+def test_what_has_a_row_and_a_file_stays(scene: Scene) -> None:
+    keys = [scene.add(f"{ADA}/one.wav"), scene.add(f"{ADA}/me.png", "avatars"), scene.add("loose.txt")]
+    scene.world.run(RECORD, f"{ADA}/one.wav", ADA)
+    tally = scene.job(ages=Ages(timedelta(), uploads=timedelta(), versions=timedelta())).run()
+    assert scene.keys() == sorted(keys)
+    assert {kind: found.objects for kind, found in tally.items() if found.objects} == {}
+
+
+def test_orphans_of_both_kinds_go_once_they_are_old_enough(scene: Scene) -> None:
+    kept = scene.add(f"{ADA}/kept.wav")
+    scene.add(f"{ADA}/file.wav", row=False)
+    scene.add(f"{ADA}/row.wav", file=False)
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key="elsewhere/audio/x/y", Body=b"another's")
+    assert {kind: found.objects for kind, found in scene.job().run().items() if found.objects} == {}
+    dry = scene.job(ages=NOW, dry=True).run()
+    assert (dry["orphaned files"].objects, dry["orphaned files"].bytes) == (1, 3)
+    assert (dry["orphaned rows"].objects, dry["orphaned rows"].bytes) == (1, 3)
+    assert len(scene.keys()) == 3, "counted, and nothing removed"
+    scene.job(ages=NOW).run()
+    assert scene.keys() == ["elsewhere/audio/x/y", kept]
+    assert scene.world.run(ROWS) == [("audio", f"{ADA}/kept.wav")]
+
+
+def test_a_row_of_what_lies_in_quarantine_is_no_orphan_and_goes_with_the_person(scene: Scene) -> None:
+    key = scene.add(f"{EVE}/bad.wav", file=False)
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key=f"quarantine/{key}", Body=b"bad")
+    scene.world.run("update private.object_scans set status = 'infected', scanned_at = now()")
+    scene.job(ages=NOW).run()
+    assert scene.keys() == [f"quarantine/{key}"]
+    assert scene.world.run(ROWS) == [("audio", f"{EVE}/bad.wav")]
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    assert scene.job(ages=NOW).run()["quarantine"].objects == 1
+    assert (scene.keys(), scene.world.run(ROWS)) == ([], [])
+    assert scene.world.run("select 1 from private.object_scans") == []
+
+
+def test_exports_go_when_they_are_old_and_other_files_do_not(scene: Scene) -> None:
+    scene.add(f"{ADA}/new.csv", "exports")
+    kept = scene.add(f"{ADA}/one.wav")
+    scene.add(f"{ADA}/old.csv", "exports")
+    scene.world.run(
+        "update storage.objects set created_at = now() - interval '8 days' where name not like '%%/new.csv'"
+    )
+    # Overwritten today: the row is old, what it says isn't. Here the file is of today, so it stays.
+    scene.job().run()
+    assert len(scene.keys()) == 3
+    scene.job(ages=Ages(exports=timedelta(seconds=-5))).run()
+    assert scene.keys() == [kept]
+    assert scene.world.run(ROWS) == [("audio", f"{ADA}/one.wav")]
+
+
+def test_replaced_versions_and_unfinished_uploads_go(scene: Scene) -> None:
+    key = scene.add(f"{ADA}/one.wav")
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key=key, Body=b"again")
+    scene.store.s3.create_multipart_upload(Bucket=scene.store.bucket, Key=key + "0")
+    # moto says of each upload that it was begun in 2010.
+    young = scene.job(ages=Ages(uploads=timedelta(days=36500))).run()
+    assert {kind: found.objects for kind, found in young.items() if found.objects} == {}
+    tally = scene.job(ages=NOW).run()
+    assert (tally["old versions"].objects, tally["old versions"].bytes) == (1, 3)
+    assert tally["unfinished uploads"].objects == 1
+    assert scene.store.s3.get_object(Bucket=scene.store.bucket, Key=key)["Body"].read() == b"again"
+    again = scene.job(ages=NOW).run()
+    assert {kind: found.objects for kind, found in again.items() if found.objects} == {}
+
+
+def test_a_deleted_recording_takes_its_file_along_and_what_was_stored_since_stays(scene: Scene) -> None:
+    name = f"{EVE}/one.wav"
+    for path in (name, f"{EVE}/two.wav", f"{EVE}/three.wav"):
+        scene.add(path)
+        scene.world.run(RECORD, path, EVE)
+    scene.world.run("delete from public.projects where owner_id = %s", EVE)
+    assert len(scene.world.run(QUEUE)) == 3
+    # Recorded anew under the same name; stored anew under another.
+    scene.world.run("insert into public.projects (owner_id, title) values (%s, 'private')", EVE)
+    scene.world.run(RECORD, f"{EVE}/two.wav", EVE)
+    scene.world.run(
+        "update private.deletion_queue set queued_at = now() - interval '1 hour' where object_path like '%%three%%'"
+    )
+    scene.job().run()
+    assert [row[1] for row in scene.world.run(ROWS)] == [f"{EVE}/three.wav", f"{EVE}/two.wav"]
+    assert len(scene.keys()) == 2
+    assert scene.world.run(QUEUE) == []
+
+
+def test_a_person_who_goes_leaves_nothing_but_what_was_spoken_into_others_projects(scene: Scene) -> None:
+    for bucket, file in (("audio", "own.wav"), ("audio", "loose.wav"), ("avatars", "me.png"), ("exports", "a.csv")):
+        scene.add(f"{EVE}/{file}", bucket)
+    scene.world.run(RECORD, f"{EVE}/own.wav", EVE)
+    shared = scene.add(f"{EVE}/shared.wav")
+    scene.world.run(RECORD, f"{EVE}/shared.wav", ADA)
+    others = scene.add(f"{ADA}/one.wav")
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    scene.job().run()
+    assert scene.keys() == sorted([shared, others])
+    assert [row[1] for row in scene.world.run(ROWS)] == [f"{ADA}/one.wav", f"{EVE}/shared.wav"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_any_step_the_next_run_ends_it(scene: Scene, after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaning, "PAGE", 2)
+    step = died = 0
+    while True:
+        step += 1
+        for number in range(3):
+            scene.add(f"{EVE}/{number}.wav")
+            scene.world.run(RECORD, f"{EVE}/{number}.wav", EVE)
+        scene.world.run("delete from public.audio_recordings")
+        scene.add(f"{ADA}/file.wav", row=False)
+        budget = [step]
+        rows = Mortal(scene.rows(), budget, after, ("take", "delete", "finish"))
+        files = Mortal(Files(scene.store), budget, after, ("delete",))
+        try:
+            scene.job(rows=rows, files=files, ages=NOW).run()
+        except Killed:
+            died += 1
+        scene.world.run(AGAIN)
+        scene.job(ages=NOW).run()
+        assert (scene.keys(), scene.world.run(ROWS), scene.world.run(QUEUE)) == ([], [], [])
+        if budget[0] > 0:
+            break
+    assert died >= 8
+
+
+def test_several_at_once_do_not_collide(scene: Scene) -> None:
+    for number in range(60):
+        scene.add(f"{EVE}/{number}.wav")
+        scene.add(f"{ADA}/{number}.wav", row=False)
+    kept = scene.add(f"{ADA}/kept.wav")
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    start = threading.Barrier(3)
+
+    def run(_: int) -> None:
+        start.wait()
+        scene.job(ages=NOW).run()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(run, range(3)))
+    scene.world.run(AGAIN)
+    scene.job(ages=NOW).run()
+    assert scene.keys() == [kept]
+
+
+def test_a_bucket_or_database_that_cannot_be_the_right_one_loses_nothing(scene: Scene) -> None:
+    insert = """
+        insert into storage.objects (bucket_id, name, version)
+        select 'audio', 'x/' || n, gen_random_uuid() from generate_series(1, 101) as n"""
+    scene.world.run(insert)
+    with pytest.raises(CleanError, match="101 of 101 are rows without a file"):
+        scene.job(ages=NOW, force=False).run()
+    assert len(scene.world.run(ROWS)) == 101
+
+
+def test_thousands_of_files_of_a_person_go_for_good(scene: Scene) -> None:
+    count = 3000
+    versions = [str(uuid4()) for _ in range(count)]
+
+    def put(number: int) -> None:
+        key = f"{TENANT}/audio/{EVE}/{number}.wav/{versions[number]}"
+        scene.store.s3.put_object(Bucket=scene.store.bucket, Key=key, Body=b"abc")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, range(count)))
+    scene.world.run(
+        "insert into storage.objects (bucket_id, name, version, metadata) "
+        "select 'audio', %s || '/' || (n - 1) || '.wav', v, '{\"size\": 3}' "
+        "from unnest(%s::text[]) with ordinality as t (v, n)",
+        EVE,
+        versions,
+    )
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    begun = time.monotonic()
+    tally = scene.job().run()
+    print(f"{count} files in {time.monotonic() - begun:.1f} s")
+    assert (tally["deleted"].objects, tally["deleted"].bytes) == (count, 3 * count)
+    assert (scene.keys(), scene.world.run(ROWS), scene.world.run(QUEUE)) == ([], [], [])
+    assert scene.world.run("select 1 from private.storage_usage where user_id = %s", EVE) == []
+
+
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["ops", "storage", *words])
+    status = 0
+    try:
+        ops.main()
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_the_commands_tell_what_there_is_and_what_went(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scene: Scene
+) -> None:
+    outputs = {"object_bucket": scene.store.bucket, "admin_url": scene.world.url}
+    monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
+    monkeypatch.setattr(Environment, "store", scene.store)
+    scene.add(f"{ADA}/one.wav")
+    scene.add(f"{EVE}/gone.wav")
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    status, said, _ = run(capsys, monkeypatch, "clean", "--dry-run", "--json")
+    assert (status, json.loads(said)["deleted"]) == (0, {"objects": 1, "bytes": 3})
+    assert len(scene.keys()) == 2
+    status, said, _ = run(capsys, monkeypatch, "clean")
+    assert (status, "removed" in said) == (0, True)
+    status, said, _ = run(capsys, monkeypatch, "usage", "--json", "--price", "1000000000")
+    found = json.loads(said)
+    assert found["buckets"] == [{"bucket_id": "audio", "objects": 1, "bytes": 3, "month_cost": 3.0}]
+    assert [row["user_id"] for row in found["people"]] == [ADA]
+    assert [(row["objects"], row["bytes"]) for row in found["months"]] == [(1, 3)]
+    monkeypatch.setitem(outputs, "admin_url", "postgresql://nobody:secret@127.0.0.1:1/x")
+    status, said, error = run(capsys, monkeypatch, "clean")
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert error.startswith("error: database: ")
+    assert "secret" not in error

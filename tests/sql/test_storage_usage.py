@@ -1,0 +1,156 @@
+"""Limits and quotas on storage.objects, by trigger, and what each person has stored."""
+
+import psycopg
+import pytest
+
+from tests.sql.provision import ADA, BOB, acting_as, refused, row
+
+SIGNED_IN = {"sub": ADA, "role": "authenticated"}
+UPLOAD = "insert into storage.objects (bucket_id, name, metadata, version) values (%s, %s, %s, gen_random_uuid())"
+USAGE = "select bucket_id, objects, bytes from private.storage_usage where user_id = %s order by 1"
+ONE = f"{ADA}/one.ogg"
+
+
+@pytest.fixture
+def buckets(people):
+    """Bucket audio takes 1000 bytes of two types, avatars any image, other everything."""
+    people.execute("""
+        insert into storage.buckets (id, name, file_size_limit, allowed_mime_types) values
+            ('audio', 'audio', 1000, '{audio/ogg,audio/webm}'), ('avatars', 'avatars', 1000, '{image/*}'),
+            ('other', 'other', null, null)
+    """)
+    return people
+
+
+@pytest.mark.parametrize(
+    ("metadata", "why"),
+    [
+        ('{"size": 1001, "mimetype": "audio/ogg"}', "one.ogg has 1001 bytes"),
+        ('{"contentLength": 1001, "mimetype": "audio/ogg"}', "one.ogg has 1001 bytes"),
+        ('{"contentLength": 1, "size": 1001}', "one.ogg has 1001 bytes"),
+        ('{"size": 3, "mimetype": "text/html"}', "one.ogg is declared as text/html"),
+        ('{"size": 3, "mimetype": "audio/*"}', "is declared as audio/*"),
+    ],
+)
+def test_a_row_beyond_its_buckets_limits_is_refused_also_to_the_servers(buckets, metadata, why):
+    with acting_as(buckets, "service_role") as session:
+        message = refused(session, psycopg.errors.CheckViolation, UPLOAD, "audio", ONE, metadata)
+    assert why in message
+    assert "Bucket audio takes" in message
+
+
+@pytest.mark.parametrize(
+    ("bucket", "name", "metadata"),
+    [
+        ("audio", ONE, '{"size": 1000, "mimetype": "audio/ogg"}'),
+        ("audio", ONE, '{"contentLength": 1000, "mimetype": "Audio/WebM;codecs=opus"}'),
+        ("audio", ONE, '{"mimetype": "audio/ogg"}'),
+        ("audio", ONE, "{}"),
+        ("audio", ONE, None),
+        ("avatars", f"{ADA}/me.png", '{"size": 1, "mimetype": "image/png"}'),
+    ],
+)
+def test_what_the_storage_api_writes_first_and_last_passes_as_the_person(buckets, bucket, name, metadata):
+    with acting_as(buckets, "authenticated", SIGNED_IN) as session:
+        assert session.execute(UPLOAD.encode(), (bucket, name, metadata)).rowcount == 1
+
+
+def test_an_empty_folder_is_of_no_type(buckets):
+    name = f"{ADA}/folder/.emptyFolderPlaceholder"
+    buckets.execute(UPLOAD.encode(), ("audio", name, '{"size": 0, "mimetype": "application/octet-stream"}'))
+
+
+def test_a_file_that_was_within_the_old_limit_can_still_be_moved_but_not_grow(buckets):
+    buckets.execute(UPLOAD.encode(), ("audio", ONE, '{"size": 900}'))
+    buckets.execute("update storage.buckets set file_size_limit = 10 where id = 'audio'")
+    move = """update storage.objects set name = %s, metadata = metadata || '{"eTag": "x"}'"""
+    assert buckets.execute(move.encode(), (f"{ADA}/two.ogg",)).rowcount == 1
+    refused(buckets, psycopg.errors.CheckViolation, """update storage.objects set metadata = '{"size": 901}'""")
+
+
+@pytest.mark.parametrize("name", ["one.exe", "one", "ogg", "one.ogg.html", "one.png", ".ogg/one"])
+def test_a_person_uploads_only_what_the_bucket_takes_by_its_ending(buckets, name):
+    metadata = '{"size": 3, "mimetype": "audio/ogg"}'
+    with acting_as(buckets, "authenticated", SIGNED_IN) as session:
+        refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, "audio", f"{ADA}/{name}", metadata)
+        session.execute(UPLOAD.encode(), ("audio", ONE.upper().replace(ADA.upper(), ADA), metadata))
+        rename = "update storage.objects set name = %s"
+        refused(session, psycopg.errors.InsufficientPrivilege, rename, f"{ADA}/{name}")
+
+
+def test_usage_follows_every_change(buckets):
+    def usage(person=ADA):
+        return buckets.execute(USAGE.encode(), (person,)).fetchall()
+
+    for bucket, size in (("audio", 100), ("other", 5000)):
+        buckets.execute(UPLOAD.encode(), (bucket, ONE, f'{{"size": {size}}}'))
+    assert usage() == [("", 2, 5100), ("audio", 1, 100), ("other", 1, 5000)]
+    upsert = UPLOAD + " on conflict (bucket_id, name) do update set metadata = excluded.metadata"
+    buckets.execute(upsert.encode(), ("audio", ONE, '{"size": 300}'))
+    assert usage() == [("", 2, 5300), ("audio", 1, 300), ("other", 1, 5000)]
+    buckets.execute("update storage.objects set name = %s where bucket_id = 'other'", (f"{BOB}/x",))
+    assert usage() == [("", 1, 300), ("audio", 1, 300), ("other", 0, 0)]
+    assert usage(BOB) == [("", 1, 5000), ("other", 1, 5000)]
+    buckets.execute("set local storage.allow_delete_query = 'true'")
+    buckets.execute("delete from storage.objects")
+    assert usage() == [("", 0, 0), ("audio", 0, 0), ("other", 0, 0)]
+
+
+def test_a_full_quota_refuses_what_is_more_in_any_bucket_and_nothing_else(buckets):
+    buckets.execute("insert into private.storage_quotas values (%s, 1000)", (ADA,))
+    with acting_as(buckets, "authenticated", SIGNED_IN) as session:
+        session.execute(UPLOAD.encode(), ("audio", ONE, '{"size": 900}'))
+        png = ("avatars", f"{ADA}/me.png")
+        message = refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, *png, '{"size": 101}')
+        assert f"storage of {ADA} is full: 101 bytes more make 1001" in message
+        grow = """update storage.objects set metadata = '{"size": 1000}'"""
+        assert session.execute(grow.encode()).rowcount == 1
+        refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, *png, '{"contentLength": 1}')
+        shrink = """update storage.objects set metadata = '{"size": 10}'"""
+        assert session.execute(shrink.encode()).rowcount == 1
+        mine = session.execute("select * from public.storage_usage()").fetchall()
+        assert mine == [("audio", 1, 10, 1000)]
+    with acting_as(buckets, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
+        session.execute(UPLOAD.encode(), ("audio", f"{BOB}/one.ogg", '{"size": 1000}'))
+        assert session.execute("select objects, quota from public.storage_usage()").fetchall() == [(1, 5 * 2**30)]
+
+
+def test_a_person_counts_in_the_folder_and_not_as_who_they_say_they_are(buckets):
+    upload = (
+        "insert into storage.objects (bucket_id, name, owner_id, metadata) values ('audio', %s, %s, '{\"size\": 7}')"
+    )
+    with acting_as(buckets, "authenticated", SIGNED_IN) as session:
+        session.execute(upload.encode(), (ONE, BOB))
+        session.execute("reset role")
+        assert row(session, USAGE, (ADA,)) == ("", 1, 7)
+        assert session.execute(USAGE.encode(), (BOB,)).fetchall() == []
+
+
+def test_two_uploads_at_once_do_not_both_find_the_last_room(cluster, database):
+    from tests.sql import provision
+
+    provision.everything(database.url)
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        provision.add_people(connection)
+        connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('avatars', 'avatars')")
+        connection.execute("insert into private.storage_quotas values (%s, 1000)", (ADA,))
+    with psycopg.connect(database.url) as first, psycopg.connect(database.url) as second:
+        first.execute(UPLOAD.encode(), ("audio", ONE, '{"size": 600}'))
+        second.execute("set lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            second.execute(UPLOAD.encode(), ("avatars", f"{ADA}/me.png", '{"size": 600}'))
+        second.rollback()
+        first.commit()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            second.execute(UPLOAD.encode(), ("avatars", f"{ADA}/me.png", '{"size": 600}'))
+
+
+def test_the_monitor_reads_the_report_and_people_do_not(buckets):
+    buckets.execute(UPLOAD.encode(), ("audio", ONE, '{"size": 10}'))
+    with acting_as(buckets, "monitor") as session:
+        found = session.execute("select user_id::text, bucket_id, objects, bytes from ops.storage_report()").fetchall()
+        assert found == [(ADA, "audio", 1, 10)]
+        growth = session.execute("select bucket_id, objects, bytes from ops.storage_growth('2001-01-01')").fetchall()
+        assert growth == [("audio", 1, 10)]
+    with acting_as(buckets, "authenticated", SIGNED_IN) as session:
+        refused(session, psycopg.errors.InsufficientPrivilege, "select * from ops.storage_report()")
