@@ -81,6 +81,7 @@ pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)
 pulumi.export("retention_months", {"analytics": settings.retention_months, "audit": settings.audit_retention_months})
 pulumi.export("cdn_domain", storage.cdn.domain)
+pulumi.export("cdn_distribution", storage.cdn.distribution)
 pulumi.export("cdn_signing_key", storage.cdn.signing_key)
 pulumi.export("object_roles", storage.roles.arns)
 

@@ -36,6 +36,8 @@ class Cdn(Component):
     """One distribution: public buckets for everybody, private ones by signed URL, all others not at all."""
 
     domain: pulumi.Output[str]
+    distribution: pulumi.Output[str]
+    """Its id, by which what it remembers is invalidated."""
     arn: pulumi.Output[str]
     signing_key: pulumi.Output[dict[str, str]]
     """Id and private key (PEM) of the key that signs; secret."""
@@ -88,6 +90,7 @@ class Cdn(Component):
             opts=self.child(),
         )
         self.domain = distribution.domain_name
+        self.distribution = distribution.id
         self.arn = distribution.arn
         self._origin = args.origin
         self._logged(name, args.logs)

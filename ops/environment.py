@@ -4,10 +4,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+
 from local import engine, services
 from local.state import EngineError
 from objects.names import Bucket
 from objects.signing import Store
+from ops.cleaning.edge import Edge
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,20 @@ class Environment:
         return Store(
             bucket=bucket, region=region, endpoint=aws.endpoint, access_key=aws.access_key, secret_key=aws.secret_key
         )
+
+    @property
+    def edge(self) -> Edge:
+        """The CDN, with the same key as the object bucket."""
+        store = self.store
+        client = boto3.client(
+            "cloudfront",
+            # CloudFront has one address for all regions.
+            region_name="us-east-1",
+            endpoint_url=store.endpoint,
+            aws_access_key_id=store.access_key,
+            aws_secret_access_key=store.secret_key,
+        )
+        return Edge(client, str(self.output("cdn_distribution")))
 
     def bucket(self, id: str) -> Bucket:
         return Bucket.declared(self.output("storage_buckets"), id)

@@ -55,7 +55,7 @@ def clean(
     with _one_line():
         rows = Rows.of(environment.admin_url)
         with rows.connection:
-            found = Job(rows, Files(environment.store), ages, dry_run, force).run()
+            found = Job(rows, Files(environment.store), ages, dry_run, force, edge=environment.edge).run()
     if as_json:
         print(json.dumps({kind: asdict(count) for kind, count in found.items()}, indent=2))
         return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 
+from ops.cleaning.edge import Edge
 from ops.cleaning.files import PAGE, Files, Version, batched
 from ops.cleaning.rows import Doomed, Row, Rows
 from ops.scanning.job import QUARANTINE
@@ -52,6 +53,8 @@ class Job:
     dry: bool = False
     force: bool = False
     exports: str = "exports"
+    edge: Edge | None = None
+    """The CDN that may remember what is deleted."""
     tally: dict[str, Found] = field(default_factory=dict)
 
     @property
@@ -107,6 +110,9 @@ class Job:
         self._note(kind, len(doomed), sum(version.bytes for version in gone))
         if not self.dry:
             self.files.delete(gone)
+            # By name and not by what was found: a cleaner that was killed in between leaves nothing to find.
+            if self.edge:
+                self.edge.forget(doomed)
             self.rows.delete(row for row in self.rows.at(doomed.values()) if row.version not in kept)
 
     def _stored(self, doomed: Iterable[Doomed]) -> Iterator[Version]:

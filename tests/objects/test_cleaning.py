@@ -16,10 +16,12 @@ from objects.names import TENANT
 from objects.signing import Store
 from ops import __main__ as ops
 from ops.cleaning import job as cleaning
+from ops.cleaning.edge import Edge
 from ops.cleaning.files import Files
 from ops.cleaning.job import Ages, CleanError, Job
 from ops.cleaning.rows import Rows
 from ops.environment import Environment
+from tests.local.conftest import MotoServer
 from tests.objects.conftest import ADA, World
 from tests.objects.test_scan_job import Killed, Mortal
 from tests.objects.test_scan_queue import RECORD, STORE
@@ -298,3 +300,47 @@ def test_the_commands_tell_what_there_is_and_what_went(
     assert (status, said, error.count("\n")) == (1, "", 1)
     assert error.startswith("error: database: ")
     assert "secret" not in error
+
+
+def test_the_cdn_is_told_to_forget_what_is_deleted_and_nothing_else(scene: Scene, cdn: Edge) -> None:
+    scene.add(f"{ADA}/kept.wav")
+    scene.add(f"{ADA}/a song.wav")
+    for number in range(20):
+        scene.add(f"{EVE}/{number}.csv", "exports")
+    doomed = "insert into private.deletion_queue (bucket_id, object_path) select bucket_id, name from storage.objects"
+    scene.world.run(f"{doomed} where name not like '%%/kept.wav'")
+    scene.job(edge=cdn).run()
+    assert invalidated(cdn) == [f"/audio/{ADA}/a%20song.wav/*", f"/exports/{EVE}/*"]
+
+
+def test_a_dry_run_leaves_the_cdn_alone(scene: Scene, cdn: Edge) -> None:
+    scene.add(f"{ADA}/one.wav")
+    scene.world.run(
+        "insert into private.deletion_queue (bucket_id, object_path) select bucket_id, name from storage.objects"
+    )
+    scene.job(edge=cdn, dry=True).run()
+    assert invalidated(cdn) == []
+
+
+@pytest.fixture
+def cdn(moto: MotoServer) -> Edge:
+    """A distribution that remembers nothing yet."""
+    client = moto.client("cloudfront")
+    origin = {"Id": "objects", "DomainName": "objects.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    made = client.create_distribution(
+        DistributionConfig={
+            "CallerReference": str(uuid4()),
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": {"TargetOriginId": "objects", "ViewerProtocolPolicy": "https-only"},
+            "Comment": "",
+            "Enabled": True,
+        }
+    )
+    return Edge(client, made["Distribution"]["Id"])
+
+
+def invalidated(cdn: Edge) -> list[str]:
+    """The paths that it was told to forget."""
+    listed = cdn.client.list_invalidations(DistributionId=cdn.distribution)["InvalidationList"].get("Items", [])
+    found = (cdn.client.get_invalidation(DistributionId=cdn.distribution, Id=each["Id"]) for each in listed)
+    return sorted(path for each in found for path in each["Invalidation"]["InvalidationBatch"]["Paths"]["Items"])

@@ -30,6 +30,7 @@ OUTPUTS = {
     "s3_endpoint",
     "retention_months",
     "cdn_domain",
+    "cdn_distribution",
     "cdn_signing_key",
     "object_roles",
 }
