@@ -179,6 +179,9 @@ def test_a_person_who_goes_leaves_nothing_but_what_was_spoken_into_others_projec
     scene.world.run(RECORD, f"{EVE}/shared.wav", ADA)
     others = scene.add(f"{ADA}/one.wav")
     scene.world.run("delete from next_auth.users where id = %s", EVE)
+    assert {row[0] for row in scene.world.run(QUEUE)} == {
+        f"{EVE}/{n}" for n in ("own.wav", "loose.wav", "me.png", "a.csv")
+    }
     scene.job().run()
     assert scene.keys() == sorted([shared, others])
     assert [row[1] for row in scene.world.run(ROWS)] == [f"{ADA}/one.wav", f"{EVE}/shared.wav"]

@@ -132,7 +132,8 @@ def test_patterns_find_what_is_there(filled):
 
 def test_every_index_serves_a_pattern_or_a_constraint(filled):
     indexes, _ = relations(filled)
-    served = set[str]()
+    # What row policies on storage.objects look up: there are no objects here. test_storage_objects.py sees it used.
+    served = {"object_scans_name_idx"}
     for query in QUERIES:
         served |= used(plans(filled, query, number=7)[0], indexes)
     unique = "select relname from pg_class where oid in (select indexrelid from pg_index where indisunique)"

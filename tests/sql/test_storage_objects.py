@@ -217,6 +217,13 @@ def test_a_member_hears_the_clean_recordings_of_their_projects_and_no_others(aud
         "%s || '/' || n || '.ogg', 'audio/ogg', 1 from unnest('{heard,unheard,harmful}'::text[]) as n",
         (BOB, BOB),
     )
+    # In a project of somebody else's.
+    audio.execute(
+        "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) "
+        "select id, owner_id, owner_id || '/alone.ogg', 'audio/ogg', 1 from public.projects "
+        "where owner_id = %s and title = 'private'",
+        (BOB,),
+    )
     verdict = "update private.object_scans set status = %s, scanned_at = now() where version = any (%s)"
     audio.execute(verdict.encode(), ("clean", ["heard", "alone"]))
     audio.execute(verdict.encode(), ("infected", ["harmful"]))
@@ -265,3 +272,18 @@ def test_a_members_listing_reads_no_other_folders(audio):
     assert "Seq Scan" not in text, text
     assert plan["Actual Rows"] == 51, text
     assert plan.get("Rows Removed by Filter", 0) == 0, text
+
+
+def test_what_is_harmful_in_ones_folder_is_found_by_its_index(audio):
+    audio.execute(
+        "insert into private.object_scans (bucket_id, name, version, status, scanned_at) "
+        "select 'audio', gen_random_uuid() || '/' || n, 'v', "
+        "case when n % 9 = 0 then 'infected' else 'clean' end, now() "
+        "from generate_series(1, 20000) as n"
+    )
+    audio.execute("analyze private.object_scans")
+    # The very statement of the function, with its own variable.
+    body = row(audio, "select prosrc from pg_proc where oid = 'private.my_harmful()'::regprocedure")[0]
+    statement = body.split("array(")[1].split(");")[0].replace(" me ||", f" '{ADA}' ||")
+    with acting_as(audio, "app_owner") as session:
+        assert "object_scans_name_idx" in json.dumps(row(session, f"explain (format json) {statement}")[0])
