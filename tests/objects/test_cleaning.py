@@ -280,9 +280,13 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *wo
 
 
 def test_the_commands_tell_what_there_is_and_what_went(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scene: Scene
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scene: Scene, cdn: Edge
 ) -> None:
-    outputs = {"object_bucket": scene.store.bucket, "admin_url": scene.world.url}
+    outputs = {
+        "object_bucket": scene.store.bucket,
+        "admin_url": scene.world.url,
+        "cdn_distribution": cdn.distribution,
+    }
     monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
     monkeypatch.setattr(Environment, "store", scene.store)
     scene.add(f"{ADA}/one.wav")
@@ -293,6 +297,7 @@ def test_the_commands_tell_what_there_is_and_what_went(
     assert len(scene.keys()) == 2
     status, said, _ = run(capsys, monkeypatch, "clean")
     assert (status, "removed" in said) == (0, True)
+    assert invalidated(cdn) == [f"/audio/{EVE}/gone.wav/*"]
     status, said, _ = run(capsys, monkeypatch, "usage", "--json", "--price", "1000000000")
     found = json.loads(said)
     assert found["buckets"] == [{"bucket_id": "audio", "objects": 1, "bytes": 3, "month_cost": 3.0}]
