@@ -75,7 +75,10 @@ def world(people):
         (project,),
     )
     people.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
-    people.execute("insert into storage.objects (bucket_id, name) values ('audio', %s)", (f"{ADA}/a.ogg",))
+    people.execute(
+        "insert into storage.objects (bucket_id, name, version) values ('audio', %s, '1')", (f"{ADA}/a.ogg",)
+    )
+    people.execute("update private.object_scans set status = 'clean', scanned_at = now()")
     people.execute("insert into analytics.user_activity (user_id, action) values (%s, 'x')", (ADA,))
     people.execute("insert into analytics.api_usage (user_id, provider, model) values (%s, 'x', 'm')", (ADA,))
     people.execute("insert into analytics.api_usage (user_id, provider, model) values (null, 'x', 'gone')")
