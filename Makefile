@@ -33,7 +33,7 @@ down: ## destroy an environment; on local also stop its services and delete thei
 	@$(in_environment) -m ops down --stack "$(STACK)"
 
 test: ## all tests
-	@$(in_environment) -m pytest -n 3 --dist loadgroup $(TESTS)
+	@$(in_environment) -m pytest -n 2 --dist loadgroup $(TESTS)
 
 check: ## format, lint, types, SQL lint, generated files in date; offline
 	@$(in_environment) -m ruff format --check $(sources)
