@@ -14,7 +14,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from local import engine
+from local.state import EngineError
+from ops.environment import Environment
 
 MONTHS_AHEAD = 3
 
@@ -48,10 +49,11 @@ def run(stack: str, as_json: bool) -> int:
 
     :raises EngineError: where the stack can't be reached
     """
-    outputs = _outputs(stack)
+    environment = Environment.of(stack)
+    statements = tasks(environment.output("retention_months"))
     console = Console(stderr=True)
     with console.status("housekeeping"):
-        results = list(_all(outputs["admin_url"], tasks(outputs["retention_months"])))
+        results = list(_all(environment.admin_url, statements))
     if as_json:
         json.dump([asdict(done) for done in results], sys.stdout, indent=2)
         print()
@@ -67,7 +69,7 @@ def _all(url: str, statements: dict[str, tuple[str, tuple[int, ...]]]) -> Iterat
     try:
         connection = psycopg.connect(url, autocommit=True, application_name="maintain", connect_timeout=10)
     except psycopg.OperationalError:
-        raise engine.EngineError("the database of output admin_url can't be reached; does it run? make up") from None
+        raise EngineError("the database of output admin_url can't be reached; does it run? make up") from None
     with connection:
         for task, (statement, values) in statements.items():
             begun = time.monotonic()
@@ -83,11 +85,3 @@ def _told(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return "done" if value in (None, "") else str(value)
-
-
-def _outputs(stack: str) -> dict[str, Any]:
-    answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack])
-    outputs: dict[str, Any] = json.loads(answer.stdout) if answer.returncode == 0 else {}
-    if not {"admin_url", "retention_months"} <= outputs.keys():
-        raise engine.EngineError(f"stack {stack} isn't provisioned; make up STACK={stack}")
-    return outputs

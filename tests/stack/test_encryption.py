@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from ops.scratch import Finished, Scratch
+from tests.stack.conftest import succeeded
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("encryption")]
 
@@ -17,11 +18,6 @@ LINK = (
     "values (%s, 'github', 'oidc', %s, %s)"
 )
 READ = 'select access_token from accounts order by "providerAccountId"'
-
-
-def succeeded(run: Finished) -> str:
-    assert run.status == 0, run.output[-3000:]
-    return run.output
 
 
 def auth_url(scratch: Scratch) -> str:
