@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 
-from ops.cleaning.edge import Edge
+from ops.cleaning.edge import MANY, Edge
 from ops.cleaning.files import PAGE, Files, Version, batched
 from ops.cleaning.rows import Doomed, Row, Rows
 from ops.scanning.job import QUARANTINE
 
-# So many objects of one folder, and the folder is listed once in place of each of them.
-MANY = 10
 # More than half of everything, and more than this, is rather the wrong bucket or the wrong database.
 UNSUSPICIOUS = 100
 
@@ -120,6 +118,7 @@ class Job:
         for folder, group in groupby(folders, key=_folder):
             members = list(group)
             names = [f"{each.bucket_id}/{each.name}/" for each in members]
+            # Listed once in place of each of them.
             for prefix in [folder] if len(members) > MANY else names:
                 for versions in self.files.keys(self.tenant + prefix):
                     yield from versions
