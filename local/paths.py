@@ -35,7 +35,7 @@ def data_folder(folder: Path) -> Path:
     if server_account() is None:
         return folder
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    return Path("/var/tmp") / f"visual-prompt-builder-{digest}"
+    return Path(os.environ.get("VPB_DATA", "/var/tmp")) / f"visual-prompt-builder-{digest}"
 
 
 def reachable_by_others(path: Path) -> bool:

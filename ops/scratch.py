@@ -143,6 +143,9 @@ class Scratch:
                 if str(self.folder) in path.read_text():
                     path.unlink()
         shutil.rmtree(self._parent, ignore_errors=True)
+        if sys.pycache_prefix:
+            # Python keeps what it compiles of the copy there, under the copy's whole path.
+            shutil.rmtree(Path(sys.pycache_prefix) / self._parent.relative_to("/"), ignore_errors=True)
 
     def clear(self) -> None:
         """Kill everything that runs for the copy and delete what it kept; its files stay."""

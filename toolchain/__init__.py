@@ -21,6 +21,10 @@ from toolchain.progress import Progress
 
 __all__ = ["Toolchain", "ToolchainError", "ensure"]
 
+# Where Python would look for its library, and not in the venv's; what would have every process of a run compile all
+# modules anew, for which most of a second goes. What is compiled lies in the cache, and none of it in the checkout.
+UNFIT = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+
 
 @dataclass(frozen=True)
 class Toolchain:
@@ -47,12 +51,12 @@ class Toolchain:
             first.append(versions.CHECKOUT / "local" / "standins" / "bin")
         folders = [str(folder) for folder in first]
         rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in folders]
-        # Python would look there for its library, and not in the venv's.
-        environ = {name: value for name, value in base.items() if name != "PYTHONHOME"}
+        environ = {name: value for name, value in base.items() if name not in UNFIT}
         environ |= {
             "PATH": os.pathsep.join([*folders, *rest]),
             "PULUMI_HOME": base.get("PULUMI_HOME") or str(Cache(self.cache).home),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PYTHONPYCACHEPREFIX": base.get("PYTHONPYCACHEPREFIX") or str(Cache(self.cache).bytecode),
             "VIRTUAL_ENV": str(self.venv),
         }
         if self.standins:

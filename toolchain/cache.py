@@ -53,6 +53,11 @@ class Cache:
         """Pulumi's own folder, where the user names none."""
         return self.root / "home"
 
+    @property
+    def bytecode(self) -> Path:
+        """What Python has compiled, each file under the whole path of its source."""
+        return self.root / "bytecode"
+
     def complete(self, name: str) -> bool:
         """Whether the folder `name` is there and whole."""
         return (self.root / name / MARKER).exists()

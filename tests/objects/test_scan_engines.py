@@ -17,6 +17,7 @@ import pytest
 from local.ports import free_port
 from ops.scanning import engines
 from ops.scanning.engines import TEST_SIGNATURES, Clamd, Engine, EngineDownError, ScanError
+from tests.conftest import absent
 from tests.objects import sound
 
 EICAR, OURS = TEST_SIGNATURES.values()
@@ -39,7 +40,7 @@ def clamd(clamd_folder: Path) -> Iterator[Clamd]:
     """ClamAV's daemon (Debian: clamav-daemon) with a database of its own, on TCP; it takes 1 MB at most."""
     program = shutil.which("clamd", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
     if not program:
-        pytest.skip("no clamd on this machine; Debian has it in clamav-daemon")
+        absent("no clamd on this machine (Debian: apt install clamav-daemon)")
     folder, port = clamd_folder, free_port()
     (folder / "vpb.ndb").write_text(DATABASE)
     settings = {"Foreground": "yes", "DatabaseDirectory": folder, "TCPSocket": port, "TCPAddr": "127.0.0.1"}

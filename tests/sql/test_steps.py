@@ -70,17 +70,18 @@ def test_up_again_after_all_down_gives_the_same_catalogue(connection, dump):
 
 
 def test_each_step_removes_on_its_way_down_exactly_what_it_brought(connection, dump):
+    before = dump()
     for step, owner in [(step, None) for step in provision.steps("platform")] + [
         (step, "app_owner") for step in provision.steps("migrations")
     ]:
-        before = dump()
         provision.run_half(connection, step.up, owner)
         after = dump()
         assert after != before, f"{step.name} does nothing"
         provision.run_half(connection, step.down, owner)
         assert dump() == before, f"{step.name} leaves something behind"
         provision.run_half(connection, step.up, owner)
-        assert dump() == after
+        before = dump()
+        assert before == after
 
 
 def test_everything_goes_down_with_data_in_the_tables(connection, dump):

@@ -94,6 +94,7 @@ def test_the_environment_has_the_venv_first_then_the_engine() -> None:
         "LANG": "C",
         "PULUMI_HOME": "/c/home",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PYTHONPYCACHEPREFIX": "/c/bytecode",
         "VIRTUAL_ENV": "/c/v",
     }
 
@@ -109,6 +110,13 @@ def test_the_environment_of_the_environment_is_the_same() -> None:
     once = made(standins=True).environment({"PATH": "/bin", "PULUMI_HOME": "/own"})
     assert once["PULUMI_HOME"] == "/own"
     assert made(standins=True).environment(once) == once
+
+
+def test_python_compiles_a_module_once_whatever_the_user_has_set_and_not_into_the_checkout() -> None:
+    environ = made(standins=False).environment({"PYTHONDONTWRITEBYTECODE": "1"})
+    assert "PYTHONDONTWRITEBYTECODE" not in environ
+    assert environ["PYTHONPYCACHEPREFIX"] == "/c/bytecode"
+    assert made(standins=False).environment({"PYTHONPYCACHEPREFIX": "/own"})["PYTHONPYCACHEPREFIX"] == "/own"
 
 
 def test_an_environment_without_path_gets_the_systems() -> None:
