@@ -5745,7 +5745,7 @@ CREATE POLICY objects_select_own ON storage.objects FOR SELECT TO authenticated 
 
 COMMENT ON POLICY objects_select_own ON storage.objects IS 'A person lists and reads what is in their own folders, scanned or not, and hears the clean recordings of their projects: few by their names, many one by one. What was found harmful nobody reads; the Storage API asks for a row before it deletes it, so that whoever uploaded it can take it away.';
 
-CREATE POLICY objects_select_storage_service ON storage.objects FOR SELECT TO storage_service USING ((( SELECT storage.allow_any_operation(ARRAY['object.upload'::text, 'object.upload_update'::text, 'object.upload_signed'::text, 'tus.upload.create'::text, 'tus.upload.part'::text, 'object.copy'::text, 'object.move'::text, 'object.delete'::text, 'object.delete_many'::text, 'bucket.empty'::text, 'bucket.delete'::text]) AS allow_any_operation) OR private.is_clean(bucket_id, name, version)));
+CREATE POLICY objects_select_storage_service ON storage.objects FOR SELECT TO storage_service USING ((private.is_clean(bucket_id, name, version) OR ( SELECT storage.allow_any_operation(ARRAY['object.upload'::text, 'object.upload_update'::text, 'object.upload_signed'::text, 'tus.upload.create'::text, 'tus.upload.part'::text, 'object.copy'::text, 'object.move'::text, 'object.delete'::text, 'object.delete_many'::text, 'bucket.empty'::text, 'bucket.delete'::text]) AS allow_any_operation)));
 
 COMMENT ON POLICY objects_select_storage_service ON storage.objects IS 'The Storage API finds what was scanned clean in just this version, for whomever; the rest only while it does one of these, none of which gives anybody the bytes. An operation that isn''t named serves, whatever it is.';
 

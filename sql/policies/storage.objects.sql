@@ -102,11 +102,11 @@ create policy objects_all_service on storage.objects
 create policy objects_select_storage_service on storage.objects
     for select to storage_service
     using (
-        (select storage.allow_any_operation(array[
+        private.is_clean(bucket_id, name, version)
+        or (select storage.allow_any_operation(array[
             'object.upload', 'object.upload_update', 'object.upload_signed', 'tus.upload.create', 'tus.upload.part',
             'object.copy', 'object.move', 'object.delete', 'object.delete_many', 'bucket.empty', 'bucket.delete'
         ]))
-        or private.is_clean(bucket_id, name, version)
     );
 
 -- The Storage API writes down what was uploaded, when it has asked as the person and has stored the bytes.

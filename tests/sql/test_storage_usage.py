@@ -80,6 +80,9 @@ def test_where_the_limits_cannot_be_read_nothing_is_stored_and_nobody_deleted(bu
 def test_a_bucket_that_is_not_there_is_told_as_one_that_is_not_there(buckets):
     message = refused(buckets, psycopg.errors.ForeignKeyViolation, UPLOAD, "nowhere", ONE, None)
     assert f"object nowhere/{ONE}: the limits of its bucket can't be read" in message
+    # What row policies ask, which come after the trigger.
+    takes = "select private.takes('audio', 'one.ogg', 'audio/ogg'), private.takes('nowhere', 'one.ogg', 'audio/ogg')"
+    assert row(buckets, takes) == (True, False)
 
 
 def test_the_limits_hold_from_the_steps_on_before_any_grant_of_the_program(connection):
