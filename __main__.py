@@ -76,10 +76,10 @@ pulumi.export("admin_url", server.connection(server.user, server.password))
 sessions = {"authjs": encryption.session}
 for output, role in URLS.items():
     pulumi.export(output, server.connection(role, roles.passwords[role], sessions.get(role, "")))
-pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
+for output, value in settings.exported.items():
+    pulumi.export(output, value)
 pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)
-pulumi.export("retention_months", {"analytics": settings.retention_months, "audit": settings.audit_retention_months})
 pulumi.export("cdn_domain", storage.cdn.domain)
 pulumi.export("cdn_distribution", storage.cdn.distribution)
 pulumi.export("cdn_signing_key", storage.cdn.signing_key)

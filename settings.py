@@ -59,6 +59,16 @@ class Settings:
         """What may be rolled back, as the component `Structure` takes it."""
         return {"protect": self.protect_data, "allow": self.allow_loss}
 
+    @property
+    def exported(self) -> dict[str, Any]:
+        """The settings that the commands and the app go by, as stack outputs."""
+        return {
+            "storage_buckets": {bucket.id: bucket.exported for bucket in self.buckets},
+            "storage_retention_days": {each.id: each.retention_days for each in self.buckets if each.retention_days},
+            "max_object_size": self.max_object_size,
+            "retention_months": {"analytics": self.retention_months, "audit": self.audit_retention_months},
+        }
+
     @classmethod
     def keys(cls) -> list[str]:
         """The configuration keys, as a stack file spells them."""

@@ -17,13 +17,13 @@ SCHEMAS: Grants = {
     "extensions": _usage(*API, "authjs"),
     "auth": _usage(*API, "supabase_storage_admin"),
     # The owner's triggers on storage.objects read the buckets' limits.
-    "storage": _usage(*API, "app_owner"),
+    "storage": _usage(*API, "app_owner", "storage_service", "cleaner"),
     "next_auth": _usage("authjs", "service_role"),
     "authjs": _usage("authjs"),
     "analytics": _usage("authenticated", "service_role"),
     "audit": _usage("authenticated"),
     "private": {},
-    "ops": _usage("monitor", "scanner"),
+    "ops": _usage("monitor", "scanner", "cleaner"),
 }
 
 # Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
@@ -32,7 +32,16 @@ DATABASE = {
     "app_owner": ["temporary"],
     **{
         role: ["connect"]
-        for role in ("authenticator", "supabase_storage_admin", "authjs", "monitor", "migrator", "backup", "scanner")
+        for role in (
+            "authenticator",
+            "supabase_storage_admin",
+            "authjs",
+            "monitor",
+            "migrator",
+            "backup",
+            "scanner",
+            "cleaner",
+        )
     },
 }
 
@@ -55,6 +64,8 @@ AUTHJS_USERS = [
 AUTHJS_ACCOUNTS = ["select", f"insert({ACCOUNT})", "delete"]
 AUTHJS_SESSIONS = ["select", "insert(userId, expires, sessionToken)", "update(expires, userId)", "delete"]
 AUTHJS_TOKENS = ["select", "insert(identifier, expires, token)", "delete"]
+# The columns that the Storage API names in what it writes.
+UPLOADED = "bucket_id, name, owner, owner_id, version, metadata, user_metadata"
 
 # Inserts and updates name their columns, so that a review sees what can be written.
 TABLES: Grants = {
@@ -140,12 +151,16 @@ TABLES: Grants = {
         "authenticated": ["select"],
         "service_role": EVERYTHING,
         "app_owner": ["select"],
+        "storage_service": ["select"],
     },
     "storage.objects": {
         "anon": ["select"],
         "authenticated": EVERYTHING,
         "service_role": EVERYTHING,
         "app_owner": ["select"],
+        "storage_service": ["select", f"insert({UPLOADED})", f"update({UPLOADED}, last_accessed_at)", "delete"],
+        # Not whose it is, nor what the uploader wrote about it.
+        "cleaner": ["select(id, bucket_id, name, version, metadata, created_at, updated_at)", "delete"],
     },
 }
 
@@ -157,12 +172,14 @@ API_FUNCTIONS = (
     "storage.foldername(text)",
     "storage.filename(text)",
     "storage.extension(text)",
-    "storage.operation()",
     "storage.allow_only_operation(text)",
-    "storage.allow_any_operation(text[])",
 )
-# What row policies on storage.objects ask.
-VERDICT_FUNCTIONS = ("private.is_clean(text, text, text)",)
+# What row policies on storage.objects ask of everybody, the Storage API too; the first is asked by the second.
+VERDICT_FUNCTIONS = (
+    "storage.operation()",
+    "storage.allow_any_operation(text[])",
+    "private.is_clean(text, text, text)",
+)
 # What is public can be searched by visitors; the trailing private ones are what these and the row policies call.
 VISITORS_FUNCTIONS = (
     "public.search_projects(text, integer, real, uuid)",
@@ -214,8 +231,26 @@ SERVERS_FUNCTIONS = (
     "public.take_deletions(integer)",
     "public.finish_deletions(uuid[])",
     "public.record_generation(uuid, uuid, text, text, text, jsonb, text, text, bigint, bigint, numeric, bigint, uuid)",
+)
+# The app's servers reach the queue by schema public, the cleaner by schema ops.
+QUEUE_FUNCTIONS = (
     "private.take_deletions(integer)",
     "private.finish_deletions(uuid[])",
+)
+# Beside these the cleaner's login has rows of storage.objects.
+CLEANERS_FUNCTIONS = (
+    "ops.recorded_objects(text[], text[])",
+    "ops.quarantine()",
+    "ops.forget_quarantined(text, text, text)",
+    "ops.waiting_deletions()",
+    "ops.take_deletions(integer)",
+    "ops.finish_deletions(uuid[])",
+    "ops.forget_empty_usage()",
+    "private.recorded_objects(text[], text[])",
+    "private.quarantine()",
+    "private.forget_quarantined(text, text, text)",
+    "private.waiting_deletions()",
+    "private.forget_empty_usage()",
 )
 # The scanner's login has nothing else.
 SCANNERS_FUNCTIONS = (
@@ -309,10 +344,13 @@ TRIGGER_FUNCTIONS = (
     "storage.protect_delete()",
 )
 FUNCTIONS: Grants = {
-    **{name: {role: ["execute"] for role in API} for name in (*API_FUNCTIONS, *VISITORS_FUNCTIONS, *VERDICT_FUNCTIONS)},
+    **{name: {role: ["execute"] for role in API} for name in (*API_FUNCTIONS, *VISITORS_FUNCTIONS)},
+    **{name: {role: ["execute"] for role in (*API, "storage_service")} for name in VERDICT_FUNCTIONS},
     **{name: {role: ["execute"] for role in ("authenticated", "service_role")} for name in PEOPLES_FUNCTIONS},
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
     **{name: {} for name in (*OWNERS_FUNCTIONS, *FORMER_FUNCTIONS, *TRIGGER_FUNCTIONS)},
+    **{name: {role: ["execute"] for role in ("service_role", "cleaner")} for name in QUEUE_FUNCTIONS},
+    **{name: {"cleaner": ["execute"]} for name in CLEANERS_FUNCTIONS},
     **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},
     **{name: {"monitor": ["execute"]} for name in MONITORS_FUNCTIONS},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},

@@ -20,6 +20,7 @@ class RoleSpec:
 
 API = ("anon", "authenticated", "service_role")
 OWNER = "app_owner"
+STORAGE_SERVICE = "storage_service"
 MIGRATOR = "migrator"
 
 # Attributes and time limits of the first four: Supabase's roles as its PostgreSQL image makes them.
@@ -34,11 +35,12 @@ ROLES = {
         member_of=API,
         settings={"statement_timeout": "8s", "lock_timeout": "8s"},
     ),
+    STORAGE_SERVICE: RoleSpec("what the Storage API becomes where it asks for nobody; finds what is scanned clean"),
     "supabase_storage_admin": RoleSpec(
         "login of the Storage API and owner of schema storage",
         login=True,
         inherit=False,
-        member_of=API,
+        member_of=(*API, STORAGE_SERVICE),
         settings={"search_path": "storage"},
     ),
     OWNER: RoleSpec("owner of every object of the app; nobody logs in as it"),
@@ -67,6 +69,16 @@ ROLES = {
         limit=10,
         settings={"statement_timeout": "15s", "lock_timeout": "5s"},
     ),
+    "cleaner": RoleSpec(
+        "login of the cleaner of stored files; deletes rows of storage.objects and writes none",
+        login=True,
+        limit=5,
+        settings={
+            "statement_timeout": "5min",
+            "lock_timeout": "5s",
+            "idle_in_transaction_session_timeout": "5min",
+        },
+    ),
     "monitor": RoleSpec(
         "login of monitoring; reads statistics, no rows",
         login=True,
@@ -83,7 +95,7 @@ ROLES = {
         settings={"default_transaction_read_only": "on", "lock_timeout": "1min"},
     ),
 }
-# Stack output → the login that it is the connection URL of. The Storage API is told its own by whoever runs it.
+# Stack output → the login that it is the connection URL of.
 URLS = {
     "api_url": "authenticator",
     "auth_url": "authjs",
@@ -91,4 +103,6 @@ URLS = {
     "migrator_url": "migrator",
     "backup_url": "backup",
     "scanner_url": "scanner",
+    "cleaner_url": "cleaner",
+    "storage_url": "supabase_storage_admin",
 }

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -69,5 +70,19 @@ class Environment:
         return Bucket.declared(self.output("storage_buckets"), id)
 
     @property
+    def retention(self) -> dict[str, timedelta]:
+        """How long each bucket keeps an object, where it doesn't keep it until it is deleted."""
+        days: dict[str, int] = self.output("storage_retention_days")
+        return {bucket: timedelta(days=number) for bucket, number in days.items()}
+
+    @property
     def admin_url(self) -> str:
         return str(self.output("admin_url"))
+
+    @property
+    def cleaner_url(self) -> str:
+        return str(self.output("cleaner_url"))
+
+    @property
+    def monitor_url(self) -> str:
+        return str(self.output("monitor_url"))

@@ -1,6 +1,7 @@
 """Stored files: what they come to, and what nobody needs any more; see docs/storage-cleanup.md."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
+from components.rolespecs import STORAGE_SERVICE, URLS
 from local.state import EngineError
 from ops.cleaning.files import Files, FilesError
 from ops.cleaning.job import Ages, CleanError, Job
@@ -39,7 +41,6 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="count, and remove nothing")] = False,
     force: Annotated[bool, typer.Option("--force", help="also where it is more than half of everything")] = False,
     grace_hours: Annotated[int, _days("how old a file without a row, or a row without a file, must be")] = 24,
-    export_days: Annotated[int, _days("how long an export is kept")] = 7,
     version_days: Annotated[int, _days("how long a replaced or deleted version is kept")] = 30,
     upload_days: Annotated[int, _days("how long an upload in parts may take")] = 7,
     as_json: Json = False,
@@ -48,14 +49,13 @@ def clean(
     environment = Environment.of(stack)
     ages = Ages(
         timedelta(hours=grace_hours),
-        timedelta(days=export_days),
         timedelta(days=version_days),
         timedelta(days=upload_days),
     )
     with _one_line():
-        rows = Rows.of(environment.admin_url)
+        rows, files = Rows.of(environment.cleaner_url), Files(environment.store)
         with rows.connection:
-            found = Job(rows, Files(environment.store), ages, dry_run, force, edge=environment.edge).run()
+            found = Job(rows, files, ages, dry_run, force, environment.retention, environment.edge).run()
     if as_json:
         print(json.dumps({kind: asdict(count) for kind, count in found.items()}, indent=2))
         return
@@ -66,6 +66,39 @@ def clean(
 
 
 @app.command()
+def api_env(stack: Stack = "dev", as_json: Json = False) -> None:
+    """The variables to start Supabase's Storage API with, its password among them: for `docker run --env-file`."""
+    found = storage_api(Environment.of(stack))
+    print(json.dumps(found, indent=2) if as_json else "\n".join(f"{name}={value}" for name, value in found.items()))
+    print("AUTH_JWT_SECRET is yours to add: what the app's tokens are signed with", file=sys.stderr)
+
+
+def storage_api(environment: Environment) -> dict[str, str]:
+    """What the Storage API has to be told; a key for S3 on local only, elsewhere it has the role `api`."""
+    store = environment.store
+    given = {
+        "DATABASE_URL": environment.output("storage_url"),
+        "DB_INSTALL_ROLES": "false",
+        "DB_SUPER_USER": URLS["storage_url"],
+        "DB_SERVICE_ROLE": STORAGE_SERVICE,
+        "TENANT_ID": store.tenant,
+        "STORAGE_BACKEND": "s3",
+        "STORAGE_S3_BUCKET": store.bucket,
+        "STORAGE_S3_REGION": store.region,
+        "STORAGE_S3_ENDPOINT": store.endpoint,
+        "STORAGE_S3_FORCE_PATH_STYLE": "true" if store.endpoint else None,
+        "AWS_ACCESS_KEY_ID": store.access_key,
+        "AWS_SECRET_ACCESS_KEY": store.secret_key,
+        "UPLOAD_FILE_SIZE_LIMIT": environment.output("max_object_size"),
+        # Neither works as DB_SERVICE_ROLE: the one has tables of its own there, the other jobs that name no operation.
+        "S3_PROTOCOL_ENABLED": "false",
+        "PG_QUEUE_ENABLE": "false",
+        "IMAGE_TRANSFORMATION_ENABLED": "false",
+    }
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
+@app.command()
 def usage(
     stack: Stack = "dev",
     price: Annotated[float, typer.Option(min=0, help="of a gigabyte a month, in your currency")] = 0.0245,
@@ -73,7 +106,7 @@ def usage(
     as_json: Json = False,
 ) -> None:
     """What is stored: by bucket, by person, by month of upload, and what it costs."""
-    with _one_line(), psycopg.connect(Environment.of(stack).admin_url, connect_timeout=10) as connection:
+    with _one_line(), psycopg.connect(Environment.of(stack).monitor_url, connect_timeout=10) as connection:
         found = report(connection, price, datetime.now(UTC))
     if as_json:
         print(json.dumps(found, indent=2, default=str))

@@ -255,6 +255,48 @@ ALTER FUNCTION auth.uid() OWNER TO app_owner;
 
 COMMENT ON FUNCTION auth.uid() IS 'Id of the person who asks (claim sub), null for nobody; an error if it is no uuid.';
 
+CREATE FUNCTION private.finish_deletions(ids uuid[]) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with gone as (delete from private.deletion_queue where id = any (ids) returning 1)
+    select count(*)::integer from gone
+$$;
+
+ALTER FUNCTION private.finish_deletions(ids uuid[]) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.finish_deletions(ids uuid[]) IS 'Strikes deleted files off the queue; how many there were.';
+
+CREATE FUNCTION ops.finish_deletions(ids uuid[]) RETURNS integer
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.finish_deletions(ids);
+
+ALTER FUNCTION ops.finish_deletions(ids uuid[]) OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.finish_deletions(ids uuid[]) IS 'For the cleaner: these files are deleted.';
+
+CREATE FUNCTION private.forget_empty_usage() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with gone as (delete from private.storage_usage where objects = 0 returning 1)
+    select count(*) from gone
+$$;
+
+ALTER FUNCTION private.forget_empty_usage() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.forget_empty_usage() IS 'Counts who stores nothing no longer; how many there were.';
+
+CREATE FUNCTION ops.forget_empty_usage() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.forget_empty_usage();
+
+ALTER FUNCTION ops.forget_empty_usage() OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.forget_empty_usage() IS 'For the cleaner: counts who stores nothing no longer.';
+
 CREATE FUNCTION private.forget_expired() RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
@@ -276,6 +318,32 @@ CREATE FUNCTION ops.forget_expired() RETURNS bigint
 ALTER FUNCTION ops.forget_expired() OWNER TO app_owner;
 
 COMMENT ON FUNCTION ops.forget_expired() IS 'Deletes expired sessions and sign-in links; how many there were.';
+
+CREATE FUNCTION private.forget_quarantined(bucket text, object text, object_version text) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    with gone as (
+        delete from private.object_scans as s using private.quarantine() as q
+        where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+            and (q.bucket_id, q.name, q.version) = (s.bucket_id, s.name, s.version) and q.abandoned
+        returning 1
+    )
+    select exists (select 1 from gone)
+$$;
+
+ALTER FUNCTION private.forget_quarantined(bucket text, object text, object_version text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.forget_quarantined(bucket text, object text, object_version text) IS 'Strikes the verdict off, if its person is gone.';
+
+CREATE FUNCTION ops.forget_quarantined(bucket text, object text, object_version text) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.forget_quarantined(bucket, object, object_version);
+
+ALTER FUNCTION ops.forget_quarantined(bucket text, object text, object_version text) OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.forget_quarantined(bucket text, object text, object_version text) IS 'For the cleaner: this lies in quarantine no more.';
 
 CREATE FUNCTION private.make_partitions(months_ahead integer, first_month date) RETURNS text[]
     LANGUAGE plpgsql SECURITY DEFINER
@@ -359,6 +427,65 @@ CREATE FUNCTION ops.make_partitions(months_ahead integer DEFAULT 3, first_month 
 ALTER FUNCTION ops.make_partitions(months_ahead integer, first_month date) OWNER TO app_owner;
 
 COMMENT ON FUNCTION ops.make_partitions(months_ahead integer, first_month date) IS 'Makes the missing months of each table; which ones it made.';
+
+CREATE FUNCTION private.quarantine() RETURNS TABLE(bucket_id text, name text, version text, abandoned boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select s.bucket_id, s.name, s.version, f.person is not null and not exists (
+        select 1 from public.users as u where u.id = f.person
+    )
+    from private.object_scans as s
+    cross join lateral (select private.as_uuid(split_part(s.name, '/', 1)) as person) as f
+    where s.status in ('infected', 'refused')
+$$;
+
+ALTER FUNCTION private.quarantine() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.quarantine() IS 'What was found harmful, and whether its person is gone.';
+
+CREATE FUNCTION ops.quarantine() RETURNS TABLE(bucket_id text, name text, version text, abandoned boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT q.bucket_id,
+     q.name,
+     q.version,
+     q.abandoned
+    FROM private.quarantine() q(bucket_id, name, version, abandoned);
+
+END;
+
+ALTER FUNCTION ops.quarantine() OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.quarantine() IS 'For the cleaner: what was found harmful, and whether its person is gone.';
+
+CREATE FUNCTION private.recorded_objects(buckets text[], names text[]) RETURNS TABLE(bucket_id text, name text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select r.bucket_id, r.object_path from public.audio_recordings as r
+    join unnest(buckets, names) as asked (bucket_id, name)
+        on (r.bucket_id, r.object_path) = (asked.bucket_id, asked.name)
+$$;
+
+ALTER FUNCTION private.recorded_objects(buckets text[], names text[]) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.recorded_objects(buckets text[], names text[]) IS 'Which of these objects a recording is of.';
+
+CREATE FUNCTION ops.recorded_objects(buckets text[], names text[]) RETURNS TABLE(bucket_id text, name text)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT r.bucket_id,
+     r.name
+    FROM private.recorded_objects(recorded_objects.buckets, recorded_objects.names) r(bucket_id, name);
+
+END;
+
+ALTER FUNCTION ops.recorded_objects(buckets text[], names text[]) OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.recorded_objects(buckets text[], names text[]) IS 'For the cleaner: which of these a recording is of.';
 
 CREATE FUNCTION private.refresh_summaries() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -593,6 +720,92 @@ ALTER FUNCTION ops.storage_report() OWNER TO app_owner;
 
 COMMENT ON FUNCTION ops.storage_report() IS 'For the monitor: what everybody has stored, the most first.';
 
+CREATE FUNCTION private.uuid_v7() RETURNS uuid
+    LANGUAGE plpgsql PARALLEL SAFE
+    SET search_path TO ''
+    AS $$
+declare
+    -- A double holds microseconds exactly until the year 2255, and is several times faster here than extract's numeric.
+    micros constant bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint;
+begin
+    -- 28672 is 0x7000, the version. The variant comes with the second half of the random uuid.
+    return encode(
+        int8send(((micros / 1000) << 16) | 28672 | ((micros % 1000) * 4096 / 1000))
+        || substr(uuid_send(gen_random_uuid()), 9),
+        'hex'
+    )::uuid;
+end
+$$;
+
+ALTER FUNCTION private.uuid_v7() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.uuid_v7() IS 'A new uuid of version 7: ordered by time to the microsecond, else random.';
+
+CREATE TABLE private.deletion_queue (
+    id uuid DEFAULT private.uuid_v7() NOT NULL,
+    bucket_id text NOT NULL,
+    object_path text NOT NULL,
+    queued_at timestamp with time zone DEFAULT now() NOT NULL,
+    taken_at timestamp with time zone,
+    attempts bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT deletion_queue_attempts_check CHECK ((attempts >= 0))
+);
+
+ALTER TABLE ONLY private.deletion_queue FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE private.deletion_queue OWNER TO app_owner;
+
+COMMENT ON TABLE private.deletion_queue IS 'Files to delete from the object store; a row goes when its file is gone.';
+
+COMMENT ON COLUMN private.deletion_queue.id IS 'Key, in order of queueing.';
+
+COMMENT ON COLUMN private.deletion_queue.bucket_id IS 'The storage bucket.';
+
+COMMENT ON COLUMN private.deletion_queue.object_path IS 'The file in it.';
+
+COMMENT ON COLUMN private.deletion_queue.queued_at IS 'When its row was deleted.';
+
+COMMENT ON COLUMN private.deletion_queue.taken_at IS 'When a worker last took it; null if none did.';
+
+COMMENT ON COLUMN private.deletion_queue.attempts IS 'How often it was taken.';
+
+CREATE FUNCTION private.take_deletions(count integer) RETURNS SETOF private.deletion_queue
+    LANGUAGE sql SECURITY DEFINER ROWS 100
+    SET search_path TO ''
+    AS $$
+    -- "skip locked" lets several workers share the queue; ten minutes without an end, and another one may try. As an
+    -- array the keys are looked up one by one; "in" would be planned as a join with the whole queue.
+    update private.deletion_queue as q set taken_at = now(), attempts = q.attempts + 1
+    where q.id = any (array(
+        select w.id from private.deletion_queue as w
+        where w.taken_at is null or w.taken_at < now() - interval '10 minutes'
+        order by w.taken_at nulls first, w.id
+        limit least(count, 1000)
+        for update skip locked
+    ))
+    returning q.*
+$$;
+
+ALTER FUNCTION private.take_deletions(count integer) OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.take_deletions(count integer) IS 'Takes the next files; others skip them for 10 minutes.';
+
+CREATE FUNCTION ops.take_deletions(count integer) RETURNS TABLE(id uuid, bucket_id text, object_path text, queued_at timestamp with time zone)
+    LANGUAGE sql
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT t.id,
+     t.bucket_id,
+     t.object_path,
+     t.queued_at
+    FROM private.take_deletions(take_deletions.count) t(id, bucket_id, object_path, queued_at, taken_at, attempts);
+
+END;
+
+ALTER FUNCTION ops.take_deletions(count integer) OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.take_deletions(count integer) IS 'For the cleaner: the next files to delete.';
+
 CREATE FUNCTION private.take_scans(count integer) RETURNS TABLE(bucket_id text, name text, version text, mime_type text, attempt bigint)
     LANGUAGE sql SECURITY DEFINER ROWS 10
     SET search_path TO ''
@@ -629,6 +842,33 @@ END;
 ALTER FUNCTION ops.take_scans(count integer) OWNER TO app_owner;
 
 COMMENT ON FUNCTION ops.take_scans(count integer) IS 'For the scanner: the next files, each with the number of the attempt.';
+
+CREATE FUNCTION private.waiting_deletions() RETURNS SETOF private.deletion_queue
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    select * from private.deletion_queue
+$$;
+
+ALTER FUNCTION private.waiting_deletions() OWNER TO app_owner;
+
+COMMENT ON FUNCTION private.waiting_deletions() IS 'What is still to be deleted; takes nothing.';
+
+CREATE FUNCTION ops.waiting_deletions() RETURNS TABLE(id uuid, bucket_id text, object_path text, queued_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT w.id,
+     w.bucket_id,
+     w.object_path,
+     w.queued_at
+    FROM private.waiting_deletions() w(id, bucket_id, object_path, queued_at, taken_at, attempts);
+
+END;
+
+ALTER FUNCTION ops.waiting_deletions() OWNER TO app_owner;
+
+COMMENT ON FUNCTION ops.waiting_deletions() IS 'For the cleaner: what is still to be deleted; takes nothing.';
 
 CREATE FUNCTION private.accept_invitation(invitation uuid) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1158,18 +1398,6 @@ ALTER FUNCTION private.file_types(extension text) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.file_types(extension text) IS 'The types that a file with this ending may be declared as.';
 
-CREATE FUNCTION private.finish_deletions(ids uuid[]) RETURNS integer
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-    with gone as (delete from private.deletion_queue where id = any (ids) returning 1)
-    select count(*)::integer from gone
-$$;
-
-ALTER FUNCTION private.finish_deletions(ids uuid[]) OWNER TO app_owner;
-
-COMMENT ON FUNCTION private.finish_deletions(ids uuid[]) IS 'Strikes deleted files off the queue; how many there were.';
-
 CREATE FUNCTION private.folder_owner(object text) RETURNS uuid
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
@@ -1178,27 +1406,6 @@ CREATE FUNCTION private.folder_owner(object text) RETURNS uuid
 ALTER FUNCTION private.folder_owner(object text) OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.folder_owner(object text) IS 'Whose folder an object lies in, all zeros for nobody''s.';
-
-CREATE FUNCTION private.uuid_v7() RETURNS uuid
-    LANGUAGE plpgsql PARALLEL SAFE
-    SET search_path TO ''
-    AS $$
-declare
-    -- A double holds microseconds exactly until the year 2255, and is several times faster here than extract's numeric.
-    micros constant bigint := (date_part('epoch', clock_timestamp()) * 1000000)::bigint;
-begin
-    -- 28672 is 0x7000, the version. The variant comes with the second half of the random uuid.
-    return encode(
-        int8send(((micros / 1000) << 16) | 28672 | ((micros % 1000) * 4096 / 1000))
-        || substr(uuid_send(gen_random_uuid()), 9),
-        'hex'
-    )::uuid;
-end
-$$;
-
-ALTER FUNCTION private.uuid_v7() OWNER TO app_owner;
-
-COMMENT ON FUNCTION private.uuid_v7() IS 'A new uuid of version 7: ordered by time to the microsecond, else random.';
 
 CREATE TABLE next_auth.accounts (
     id uuid DEFAULT private.uuid_v7() NOT NULL,
@@ -1840,55 +2047,6 @@ ALTER FUNCTION private.supervised_from() OWNER TO app_owner;
 
 COMMENT ON FUNCTION private.supervised_from() IS 'The first uuid there is for a super administrator, else null.';
 
-CREATE TABLE private.deletion_queue (
-    id uuid DEFAULT private.uuid_v7() NOT NULL,
-    bucket_id text NOT NULL,
-    object_path text NOT NULL,
-    queued_at timestamp with time zone DEFAULT now() NOT NULL,
-    taken_at timestamp with time zone,
-    attempts bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT deletion_queue_attempts_check CHECK ((attempts >= 0))
-);
-
-ALTER TABLE ONLY private.deletion_queue FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE private.deletion_queue OWNER TO app_owner;
-
-COMMENT ON TABLE private.deletion_queue IS 'Files to delete from the object store; a row goes when its file is gone.';
-
-COMMENT ON COLUMN private.deletion_queue.id IS 'Key, in order of queueing.';
-
-COMMENT ON COLUMN private.deletion_queue.bucket_id IS 'The storage bucket.';
-
-COMMENT ON COLUMN private.deletion_queue.object_path IS 'The file in it.';
-
-COMMENT ON COLUMN private.deletion_queue.queued_at IS 'When its row was deleted.';
-
-COMMENT ON COLUMN private.deletion_queue.taken_at IS 'When a worker last took it; null if none did.';
-
-COMMENT ON COLUMN private.deletion_queue.attempts IS 'How often it was taken.';
-
-CREATE FUNCTION private.take_deletions(count integer) RETURNS SETOF private.deletion_queue
-    LANGUAGE sql SECURITY DEFINER ROWS 100
-    SET search_path TO ''
-    AS $$
-    -- "skip locked" lets several workers share the queue; ten minutes without an end, and another one may try. As an
-    -- array the keys are looked up one by one; "in" would be planned as a join with the whole queue.
-    update private.deletion_queue as q set taken_at = now(), attempts = q.attempts + 1
-    where q.id = any (array(
-        select w.id from private.deletion_queue as w
-        where w.taken_at is null or w.taken_at < now() - interval '10 minutes'
-        order by w.taken_at nulls first, w.id
-        limit least(count, 1000)
-        for update skip locked
-    ))
-    returning q.*
-$$;
-
-ALTER FUNCTION private.take_deletions(count integer) OWNER TO app_owner;
-
-COMMENT ON FUNCTION private.take_deletions(count integer) IS 'Takes the next files; others skip them for 10 minutes.';
-
 CREATE FUNCTION private.takes(bucket text, object text, type text) RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1897,11 +2055,14 @@ declare
     allowed text[];
 begin
     select b.allowed_mime_types into allowed from storage.buckets as b where b.id = bucket;
-    return coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
-        (type is null or private.type_fits(type, allowed))
-        and exists (
-            select 1 from unnest(private.file_types(substring(object from '\.([^./]+)$'))) as named (type)
-            where private.type_fits(named.type, allowed)
+    -- A bucket that isn't there, or that row security hides, takes nothing.
+    return found and (
+        coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
+            (type is null or private.type_fits(type, allowed))
+            and exists (
+                select 1 from unnest(private.file_types(substring(object from '\.([^./]+)$'))) as named (type)
+                where private.type_fits(named.type, allowed)
+            )
         )
     );
 end
@@ -2624,10 +2785,15 @@ declare
     bytes constant bigint = private.object_bytes(NEW.metadata);
     type constant text = NEW.metadata ->> 'mimetype';
 begin
-    -- Grants follow the steps by seconds, in which uploads go on.
-    if has_table_privilege('storage.buckets', 'select') then
-        select b.file_size_limit, b.allowed_mime_types into largest, types
-        from storage.buckets as b where b.id = NEW.bucket_id;
+    select b.file_size_limit, b.allowed_mime_types into largest, types
+    from storage.buckets as b where b.id = NEW.bucket_id;
+    -- In the foreign key's code, which the Storage API tells as 404. A row without a bucket is in none with limits.
+    if not found and NEW.bucket_id is not null then
+        raise exception using
+            errcode = 'foreign_key_violation',
+            message = format('object %s/%s: the limits of its bucket can''t be read', NEW.bucket_id, NEW.name),
+            hint = 'Declare the bucket in the setting buckets; if it is there, make up puts back what lets app_owner '
+                'read it.';
     end if;
     if bytes > largest then
         raise exception using
@@ -2764,10 +2930,6 @@ CREATE FUNCTION private.tg_users__queue_files() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-    -- Grants follow the steps by seconds, in which people may go.
-    if not has_table_privilege('storage.buckets', 'select') or not has_table_privilege('storage.objects', 'select') then
-        return null;
-    end if;
     insert into private.deletion_queue (bucket_id, object_path)
     select o.bucket_id, o.name
     from storage.buckets as b
@@ -5541,19 +5703,39 @@ CREATE POLICY buckets_select_definer ON storage.buckets FOR SELECT TO app_owner 
 
 COMMENT ON POLICY buckets_select_definer ON storage.buckets IS 'The owner role reads the limits, for the trigger and the row policies of storage.objects.';
 
+CREATE POLICY buckets_select_storage_service ON storage.buckets FOR SELECT TO storage_service USING (true);
+
+COMMENT ON POLICY buckets_select_storage_service ON storage.buckets IS 'The Storage API looks a bucket up before it asks who may read its files.';
+
 ALTER TABLE storage.objects ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY objects_all_service ON storage.objects TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY objects_all_service ON storage.objects IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
 
+CREATE POLICY objects_delete_cleaner ON storage.objects FOR DELETE TO cleaner USING (true);
+
+COMMENT ON POLICY objects_delete_cleaner ON storage.objects IS 'The cleaner deletes the rows of files that it has deleted, or that are gone.';
+
 CREATE POLICY objects_delete_own ON storage.objects FOR DELETE TO authenticated USING ((((bucket_id = ANY ('{audio,avatars,exports}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
 COMMENT ON POLICY objects_delete_own ON storage.objects IS 'A person deletes files in their own folders, exports too.';
 
+CREATE POLICY objects_delete_storage_service ON storage.objects FOR DELETE TO storage_service USING (true);
+
+COMMENT ON POLICY objects_delete_storage_service ON storage.objects IS 'The Storage API deletes, likewise, what it finds.';
+
 CREATE POLICY objects_insert_own ON storage.objects FOR INSERT TO authenticated WITH CHECK ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ( SELECT private.is_super_admin() AS is_super_admin)));
 
 COMMENT ON POLICY objects_insert_own ON storage.objects IS 'A person uploads into their own folders only, files that the bucket takes by ending and declared type. Exports are made by the servers.';
+
+CREATE POLICY objects_insert_storage_service ON storage.objects FOR INSERT TO storage_service WITH CHECK (true);
+
+COMMENT ON POLICY objects_insert_storage_service ON storage.objects IS 'The Storage API writes down what was uploaded, when it has asked as the person and has stored the bytes.';
+
+CREATE POLICY objects_select_cleaner ON storage.objects FOR SELECT TO cleaner USING (true);
+
+COMMENT ON POLICY objects_select_cleaner ON storage.objects IS 'The cleaner compares all rows with the files that are there.';
 
 CREATE POLICY objects_select_definer ON storage.objects FOR SELECT TO app_owner USING (true);
 
@@ -5563,6 +5745,14 @@ CREATE POLICY objects_select_own ON storage.objects FOR SELECT TO authenticated 
 
 COMMENT ON POLICY objects_select_own ON storage.objects IS 'A person lists and reads what is in their own folders, scanned or not, and hears the clean recordings of their projects: few by their names, many one by one. What was found harmful nobody reads; the Storage API asks for a row before it deletes it, so that whoever uploaded it can take it away.';
 
+CREATE POLICY objects_select_storage_service ON storage.objects FOR SELECT TO storage_service USING ((private.is_clean(bucket_id, name, version) OR ( SELECT storage.allow_any_operation(ARRAY['object.upload'::text, 'object.upload_update'::text, 'object.upload_signed'::text, 'tus.upload.create'::text, 'tus.upload.part'::text, 'object.copy'::text, 'object.move'::text, 'object.delete'::text, 'object.delete_many'::text, 'bucket.empty'::text, 'bucket.delete'::text]) AS allow_any_operation)));
+
+COMMENT ON POLICY objects_select_storage_service ON storage.objects IS 'The Storage API finds what was scanned clean in just this version, for whomever; the rest only while it does one of these, none of which gives anybody the bytes. An operation that isn''t named serves, whatever it is.';
+
 CREATE POLICY objects_update_own ON storage.objects FOR UPDATE TO authenticated USING ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)))) WITH CHECK ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ( SELECT private.is_super_admin() AS is_super_admin)));
 
 COMMENT ON POLICY objects_update_own ON storage.objects IS 'A person overwrites and moves files within their own folders.';
+
+CREATE POLICY objects_update_storage_service ON storage.objects FOR UPDATE TO storage_service USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY objects_update_storage_service ON storage.objects IS 'The Storage API overwrites and moves, likewise, what it finds.';

@@ -4,7 +4,7 @@ It can be killed anywhere and run beside itself: files are deleted by version, r
 already is nothing to either.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
@@ -28,7 +28,6 @@ class Ages:
 
     grace: timedelta = timedelta(hours=24)
     """Of a file without row, or a row without file: it may only just be on its way."""
-    exports: timedelta = timedelta(days=7)
     versions: timedelta = timedelta(days=30)
     uploads: timedelta = timedelta(days=7)
 
@@ -50,7 +49,8 @@ class Job:
     ages: Ages = Ages()
     dry: bool = False
     force: bool = False
-    exports: str = "exports"
+    retention: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long a bucket keeps what was last written; one that isn't here keeps it until it is deleted."""
     edge: Edge | None = None
     """The CDN that may remember what is deleted."""
     tally: dict[str, Found] = field(default_factory=dict)
@@ -78,24 +78,26 @@ class Job:
         self._note("deleted")
         if self.dry:
             for batch in batched(self.rows.waiting()):
-                self._remove("deleted", batch)
+                self._remove("deleted", self._unrecorded(batch))
             return
         while batch := self.rows.take(PAGE):
-            self._remove("deleted", batch)
+            self._remove("deleted", self._unrecorded(batch))
             self.rows.finish(batch)
 
+    def _unrecorded(self, batch: Iterable[Doomed]) -> Iterator[Doomed]:
+        """Without what was queued with a recording and is another one's by now."""
+        recorded = self.rows.recorded(batch)
+        return (each for each in batch if (each.bucket_id, each.name) not in recorded)
+
     def _expired(self) -> None:
-        self._note("expired exports")
-        for batch in batched(self.rows.expired(self.exports, self.ages.exports)):
-            self._remove("expired exports", batch)
+        self._note("expired")
+        for bucket, age in self.retention.items():
+            for batch in batched(self.rows.expired(bucket, age)):
+                self._remove("expired", batch)
 
     def _remove(self, kind: str, batch: Iterable[Doomed]) -> None:
         """Objects with all their versions, then their rows; what was stored anew since they were doomed stays."""
-        recorded = self.rows.recorded(batch)
-        doomed: dict[tuple[str, str], Doomed] = {}
-        for each in sorted(batch, key=lambda each: each.before):
-            if (each.bucket_id, each.name) not in recorded:
-                doomed[each.bucket_id, each.name] = each
+        doomed = {(each.bucket_id, each.name): each for each in sorted(batch, key=lambda each: each.before)}
         gone, kept = list[Version](), set[str]()
         for version in self._stored(doomed.values()):
             bucket, name, stored = self._place(version.key) or ("", "", "")
@@ -126,7 +128,7 @@ class Job:
     def _quarantine(self) -> None:
         """What was found harmful is kept while its uploader is there to ask."""
         self._note("quarantine")
-        for place in self.rows.left():
+        for place in (place for place, abandoned in self.rows.quarantine().items() if abandoned):
             key = QUARANTINE + self.tenant + "/".join(place)
             versions = [each for found in self.files.keys(key) for each in found if each.key == key]
             self._note("quarantine", 1, sum(version.bytes for version in versions))
@@ -159,7 +161,7 @@ class Job:
                     seen |= set() if versions[0].marker else {place[2]}
                 elif versions[0].changed < self._cutoff(versions[0]):
                     orphans += versions
-        lost = [row for row in self.rows.stale(self.ages.grace) if row.version not in seen]
+        lost = self._lost(seen)
         self._suspect("files without a row", len({version.key for version in orphans}), keys)
         self._suspect("rows without a file", len(lost), self.rows.count())
         self._note("orphaned files", len({version.key for version in orphans}), _bytes(orphans))
@@ -169,6 +171,12 @@ class Job:
             self._delete_orphans(orphans)
             self.files.delete(old)
             self._delete_lost(lost)
+
+    def _lost(self, seen: set[str]) -> list[Row]:
+        """Rows of no version that was seen. What is in quarantine has none, and is its owner's to delete."""
+        rows = [row for row in self.rows.stale(self.ages.grace) if row.version not in seen]
+        quarantined = self.rows.quarantine()
+        return [row for row in rows if (row.bucket_id, row.name, row.version) not in quarantined]
 
     def _cutoff(self, newest: Version) -> datetime:
         # Deleted in the store alone, which somebody may want to undo.

@@ -1,7 +1,6 @@
-"""What the database knows of the files, as the login that provisions.
+"""What the database knows of the files, as the login `cleaner`.
 
-It owns these tables by its memberships: a login of the cleaner's own would need to delete from storage.objects, which
-the scanner's three functions don't come near.
+It reads some columns of storage.objects and deletes rows there; all else it reaches by functions of schema ops.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,35 +17,23 @@ ALLOW = "set storage.allow_delete_query = 'true'"
 KNOWN = """
 select distinct o.version from storage.objects as o where o.version is not null and (o.bucket_id, o.name, o.version) in
     (select * from unnest(%s::text[], %s::text[], %s::text[]))"""
-# What was found harmful lies in quarantine: its row has no file, and is its owner's to delete.
-STALE = """
-select o.id, o.bucket_id, o.name, o.version, coalesce(private.object_bytes(o.metadata), 0) as bytes
-from storage.objects as o
-where o.version is not null and greatest(o.created_at, o.updated_at) < now() - %s and not exists (
-    select 1 from private.object_scans as s
-    where (s.bucket_id, s.name, s.version) = (o.bucket_id, o.name, o.version) and s.status in ('infected', 'refused')
-)"""
+# A row says its size itself: what isn't a number is none.
+ROW = """
+select o.id, o.bucket_id, o.name, o.version,
+    case when o.metadata ->> 'size' ~ '^[0-9]{1,15}$' then (o.metadata ->> 'size')::bigint else 0 end as bytes
+from storage.objects as o"""
+STALE = f"{ROW} where o.version is not null and greatest(o.created_at, o.updated_at) < now() - %s"
 EXPIRED = """
 select o.id, o.bucket_id, o.name, now() - %s as before from storage.objects as o
 where o.bucket_id = %s and o.created_at < now() - %s"""
-# Folders are named by people; what is in no uuid's folder is nobody's to leave.
-LEFT = """
-select s.bucket_id, s.name, s.version from private.object_scans as s
-where s.status in ('infected', 'refused') and private.as_uuid(split_part(s.name, '/', 1)) is not null
-    and not exists (select 1 from public.users as u where u.id = private.as_uuid(split_part(s.name, '/', 1)))"""
 DELETE_ROWS = """
 delete from storage.objects as o using unnest(%s::uuid[], %s::text[]) as gone (id, version)
 where o.id = gone.id and o.version is not distinct from gone.version"""
-AT = """
-select o.id, o.bucket_id, o.name, o.version, coalesce(private.object_bytes(o.metadata), 0) as bytes
-from storage.objects as o
-join unnest(%s::text[], %s::text[]) as asked (bucket_id, name) using (bucket_id, name)"""
-RECORDED = """
-select r.bucket_id, r.object_path from public.audio_recordings as r
-join unnest(%s::text[], %s::text[]) as asked (bucket_id, name)
-    on (r.bucket_id, r.object_path) = (asked.bucket_id, asked.name)"""
-WAITING = "select id, bucket_id, object_path as name, queued_at as before from private.deletion_queue"
-TAKE = "select id, bucket_id, object_path as name, queued_at as before from private.take_deletions(%s)"
+AT = f"{ROW} join unnest(%s::text[], %s::text[]) as asked (bucket_id, name) using (bucket_id, name)"
+RECORDED = "select bucket_id, name from ops.recorded_objects(%s, %s)"
+WAITING = "select id, bucket_id, object_path as name, queued_at as before from ops.waiting_deletions()"
+TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.take_deletions(%s)"
+QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
 
 
 class RowsError(Exception):
@@ -103,7 +90,7 @@ class Rows:
     def stale(self, grace: timedelta) -> Iterator[Row]:
         """Rows that have had time enough to get a file; in pages, since there may be millions."""
         with self.connection.transaction(), self.connection.cursor("stale", row_factory=class_row(Row)) as cursor:
-            yield from cursor.execute(STALE, (grace,))
+            yield from cursor.execute(STALE.encode(), (grace,))
 
     def expired(self, bucket: str, age: timedelta) -> list[Doomed]:
         return self._all(Doomed, EXPIRED, age, bucket, age)
@@ -129,20 +116,19 @@ class Rows:
         return self._all(Doomed, TAKE, count)
 
     def finish(self, done: Iterable[Doomed]) -> None:
-        self.connection.execute("select private.finish_deletions(%s)", ([entry.id for entry in done],))
+        self.connection.execute("select ops.finish_deletions(%s)", ([entry.id for entry in done],))
 
-    def left(self) -> list[tuple[str, str, str]]:
-        """What lies in quarantine of people who are gone: bucket, name, version."""
-        return [(str(a), str(b), str(c)) for a, b, c in self.connection.execute(LEFT)]
+    def quarantine(self) -> dict[tuple[str, str, str], bool]:
+        """What lies in quarantine, by bucket, name and version; and whether its person is gone."""
+        found = self.connection.execute(QUARANTINE)
+        return {(str(bucket), str(name), str(version)): bool(gone) for bucket, name, version, gone in found}
 
     def forget(self, bucket: str, name: str, version: str) -> None:
-        self.connection.execute(
-            "delete from private.object_scans where (bucket_id, name, version) = (%s, %s, %s)", (bucket, name, version)
-        )
+        self.connection.execute("select ops.forget_quarantined(%s, %s, %s)", (bucket, name, version))
 
     def forget_nobody(self) -> None:
         """People who store nothing any more are counted no longer."""
-        self.connection.execute("delete from private.storage_usage where objects = 0")
+        self.connection.execute("select ops.forget_empty_usage()")
 
     def _all(self, kind: type[Any], statement: str, *given: Any) -> list[Any]:
         with self.connection.cursor(row_factory=class_row(kind)) as cursor:

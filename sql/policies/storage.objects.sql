@@ -1,5 +1,6 @@
 -- storage.objects: each person has a folder named by their id in audio, avatars and exports; all else is for
 -- service_role. Members of a project hear its recordings, wherever they lie, once they were scanned clean.
+-- The Storage API looks rows up as storage_service where it serves everybody (decision 18).
 -- The range of names says the same as the folder ('0' is the character after '/'), so that an index can answer.
 -- The last condition of each is for super administrators.
 
@@ -95,3 +96,41 @@ create policy objects_all_service on storage.objects
     for all to service_role
     using (true)
     with check (true);
+
+-- The Storage API finds what was scanned clean in just this version, for whomever; the rest only while it does one of
+-- these, none of which gives anybody the bytes. An operation that isn't named serves, whatever it is.
+create policy objects_select_storage_service on storage.objects
+    for select to storage_service
+    using (
+        private.is_clean(bucket_id, name, version)
+        or (select storage.allow_any_operation(array[
+            'object.upload', 'object.upload_update', 'object.upload_signed', 'tus.upload.create', 'tus.upload.part',
+            'object.copy', 'object.move', 'object.delete', 'object.delete_many', 'bucket.empty', 'bucket.delete'
+        ]))
+    );
+
+-- The Storage API writes down what was uploaded, when it has asked as the person and has stored the bytes.
+create policy objects_insert_storage_service on storage.objects
+    for insert to storage_service
+    with check (true);
+
+-- The Storage API overwrites and moves, likewise, what it finds.
+create policy objects_update_storage_service on storage.objects
+    for update to storage_service
+    using (true)
+    with check (true);
+
+-- The Storage API deletes, likewise, what it finds.
+create policy objects_delete_storage_service on storage.objects
+    for delete to storage_service
+    using (true);
+
+-- The cleaner compares all rows with the files that are there.
+create policy objects_select_cleaner on storage.objects
+    for select to cleaner
+    using (true);
+
+-- The cleaner deletes the rows of files that it has deleted, or that are gone.
+create policy objects_delete_cleaner on storage.objects
+    for delete to cleaner
+    using (true);

@@ -19,12 +19,13 @@ LOGINS = [role for role, spec in ROLES.items() if spec.login]
 # What a login may become beside itself; PostgreSQL's own roles that these contain are let out.
 BECOMES = {
     "authenticator": set(API),
-    "supabase_storage_admin": set(API),
+    "supabase_storage_admin": {*API, "storage_service"},
     "migrator": {"app_owner"},
     "authjs": set(),
     "monitor": set(),
     "backup": set(),
     "scanner": set(),
+    "cleaner": set(),
 }
 
 

@@ -216,7 +216,8 @@ def test_the_providers_get_the_password_as_a_secret(program):
 
 def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
     urls = {name for name in program.outputs if name.endswith("_url")}
-    assert urls == {"admin_url", "api_url", "auth_url", "monitor_url", "migrator_url", "backup_url", "scanner_url"}
+    logins = {"admin_url", "api_url", "auth_url", "monitor_url", "migrator_url", "backup_url", "scanner_url"}
+    assert urls == logins | {"cleaner_url", "storage_url"}
     assert program.secret_outputs == urls | {"cdn_signing_key"}
     assert program.outputs["admin_url"] == f"postgresql://postgres:{program.password}@127.0.0.1:1/postgres"
     assert program.outputs["api_url"].startswith("postgresql://authenticator:password-of-roles-authenticator-password@")
@@ -225,6 +226,8 @@ def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
     assert program.outputs["object_bucket"] == "storage-objects-id"
     assert program.outputs["cdn_domain"] == "storage-cdn-distribution.cloudfront.net"
     assert program.outputs["storage_buckets"]["audio"]["file_size_limit"] == 50_000_000
+    assert program.outputs["storage_retention_days"] == {"exports": 7}
+    assert program.outputs["max_object_size"] == 50_000_000
 
 
 # The program's classes of the provider.

@@ -25,6 +25,7 @@ VECTORS: dict[str, Any] = json.loads((HERE / "vectors.json").read_text())
 ADA = "00000000-0000-7000-8000-00000000000a"
 BOB = "00000000-0000-7000-8000-00000000000b"
 VERSION = "11111111-1111-4111-8111-111111111111"
+LOGINS = ("scanner", "cleaner", "monitor")
 AUDIO = Bucket("audio", 1000, ("audio/wav", "audio/webm"))
 
 
@@ -97,10 +98,12 @@ def store(moto: MotoServer) -> Store:
 
 @dataclass(frozen=True)
 class World:
-    """A database with the complete SQL, rows committed, and the login of the scanner."""
+    """A database with the complete SQL, rows committed, and the logins that work on stored files."""
 
     url: str
     scanner_url: str
+    cleaner_url: str
+    monitor_url: str
 
     def run(self, statement: str, *given: Any) -> list[tuple[Any, ...]]:
         """As the superuser; the rows, if there are any."""
@@ -118,10 +121,13 @@ def complete(cluster: Any) -> Iterator[World]:
         provision.migrate_up(connection)
         provision.apply_policies(connection)
         provision.apply_grants(connection)
-        connection.execute(f"alter role scanner password '{password}'".encode())
+        for role in LOGINS:
+            connection.execute(f"alter role {role} password '{password}'".encode())
         connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('avatars', 'avatars')")
         provision.add_people(connection)
-    yield World(database.url, f"postgresql://scanner:{password}@{database.host}:{database.port}/{name}")
+    yield World(
+        database.url, *(f"postgresql://{role}:{password}@{database.host}:{database.port}/{name}" for role in LOGINS)
+    )
     cluster.drop(name)
 
 

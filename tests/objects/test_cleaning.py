@@ -30,7 +30,8 @@ EVE = "00000000-0000-7000-8000-00000000000e"
 ROWS = "select bucket_id, name from storage.objects order by 1, 2"
 QUEUE = "select object_path from private.deletion_queue order by 1"
 AGAIN = "update private.deletion_queue set taken_at = null"
-NOW = Ages(timedelta(), timedelta(), timedelta(), timedelta())
+NOW = Ages(timedelta(), timedelta(), timedelta())
+WEEK = {"exports": timedelta(days=7)}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Scene:
 
     def rows(self) -> Rows:
         """A connection of one cleaner's own, closed with the scene."""
-        self.opened.append(Rows.of(self.world.url))
+        self.opened.append(Rows.of(self.world.cleaner_url))
         return self.opened[-1]
 
     def job(self, **changed: Any) -> Job:
@@ -122,19 +123,38 @@ def test_a_row_of_what_lies_in_quarantine_is_no_orphan_and_goes_with_the_person(
     assert scene.world.run("select 1 from private.object_scans") == []
 
 
-def test_exports_go_when_they_are_old_and_other_files_do_not(scene: Scene) -> None:
+def test_a_bucket_keeps_what_is_in_it_as_long_as_it_is_declared_to(scene: Scene) -> None:
     scene.add(f"{ADA}/new.csv", "exports")
-    kept = scene.add(f"{ADA}/one.wav")
+    kept = scene.add(f"{ADA}/me.png", "avatars")
     scene.add(f"{ADA}/old.csv", "exports")
+    recorded = scene.add(f"{ADA}/one.wav")
+    scene.world.run(RECORD, f"{ADA}/one.wav", ADA)
     scene.world.run(
         "update storage.objects set created_at = now() - interval '8 days' where name not like '%%/new.csv'"
     )
     # Overwritten today: the row is old, what it says isn't. Here the file is of today, so it stays.
-    scene.job().run()
-    assert len(scene.keys()) == 3
-    scene.job(ages=Ages(exports=timedelta(seconds=-5))).run()
+    assert scene.job(retention=WEEK).run()["expired"].bytes == 0
+    assert len(scene.keys()) == 4
+    # Every bucket with an age, and no other; of a recording too, whose file the store lets go as well.
+    at_once = timedelta(seconds=-5)
+    assert scene.job(retention={"exports": at_once}).run()["expired"].objects == 2
+    assert scene.keys() == sorted([kept, recorded])
+    scene.job(retention={"audio": at_once, "nowhere": at_once}).run()
     assert scene.keys() == [kept]
-    assert scene.world.run(ROWS) == [("audio", f"{ADA}/one.wav")]
+    assert scene.world.run(ROWS) == [("avatars", f"{ADA}/me.png")]
+    assert scene.world.run("select object_path from public.audio_recordings") == [(f"{ADA}/one.wav",)]
+
+
+def test_a_file_that_is_too_old_goes_with_its_row_and_one_that_was_overwritten_since_stays(scene: Scene) -> None:
+    scene.add(f"{ADA}/old.csv", "exports", file=False)
+    key = scene.add(f"{ADA}/again.csv", "exports", file=False)
+    scene.world.run("update storage.objects set created_at = now() - interval '8 days'")
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key=key, Body=b"abc")
+    dry = scene.job(retention=WEEK, dry=True).run()
+    assert (dry["expired"].objects, len(scene.world.run(ROWS))) == (2, 2)
+    scene.job(retention=WEEK).run()
+    assert scene.world.run(ROWS) == [("exports", f"{ADA}/again.csv")]
+    assert scene.keys() == [key]
 
 
 def test_replaced_versions_and_unfinished_uploads_go(scene: Scene) -> None:
@@ -284,7 +304,9 @@ def test_the_commands_tell_what_there_is_and_what_went(
 ) -> None:
     outputs = {
         "object_bucket": scene.store.bucket,
-        "admin_url": scene.world.url,
+        "cleaner_url": scene.world.cleaner_url,
+        "monitor_url": scene.world.monitor_url,
+        "storage_retention_days": {"exports": 7},
         "cdn_distribution": cdn.distribution,
     }
     monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
@@ -303,11 +325,61 @@ def test_the_commands_tell_what_there_is_and_what_went(
     assert found["buckets"] == [{"bucket_id": "audio", "objects": 1, "bytes": 3, "month_cost": 3.0}]
     assert [row["user_id"] for row in found["people"]] == [ADA]
     assert [(row["objects"], row["bytes"]) for row in found["months"]] == [(1, 3)]
-    monkeypatch.setitem(outputs, "admin_url", "postgresql://nobody:secret@127.0.0.1:1/x")
+    monkeypatch.setitem(outputs, "cleaner_url", "postgresql://nobody:secret@127.0.0.1:1/x")
     status, said, error = run(capsys, monkeypatch, "clean")
     assert (status, said, error.count("\n")) == (1, "", 1)
     assert error.startswith("error: database: ")
     assert "secret" not in error
+
+
+def test_an_environment_without_the_login_is_told_to_be_provisioned(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, {"admin_url": "postgresql://x"}))
+    for word, output in (("clean", "cleaner_url"), ("usage", "monitor_url"), ("api-env", "storage_url")):
+        monkeypatch.setattr(Environment, "store", Store(bucket="b", region="r"))
+        status, said, error = run(capsys, monkeypatch, word)
+        assert (status, said) == (1, "")
+        assert error == f"error: stack dev has no output {output} yet; `make up STACK=dev` provisions it\n"
+
+
+API = {
+    "DATABASE_URL": "postgresql://supabase_storage_admin:secret@h:5432/postgres",
+    "DB_INSTALL_ROLES": "false",
+    "DB_SUPER_USER": "supabase_storage_admin",
+    "DB_SERVICE_ROLE": "storage_service",
+    "TENANT_ID": TENANT,
+    "STORAGE_BACKEND": "s3",
+    "STORAGE_S3_BUCKET": "objects",
+    "STORAGE_S3_REGION": "eu-central-1",
+    "UPLOAD_FILE_SIZE_LIMIT": "50000000",
+    "S3_PROTOCOL_ENABLED": "false",
+    "PG_QUEUE_ENABLE": "false",
+    "IMAGE_TRANSFORMATION_ENABLED": "false",
+}
+LOCAL = {
+    "STORAGE_S3_ENDPOINT": "http://127.0.0.1:5000",
+    "STORAGE_S3_FORCE_PATH_STYLE": "true",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "key",
+}
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["at AWS", "local"])
+def test_the_storage_api_is_told_all_it_needs_but_the_apps_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, local: bool
+) -> None:
+    outputs = {"storage_url": API["DATABASE_URL"], "max_object_size": 50_000_000}
+    monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
+    key = {"endpoint": LOCAL["STORAGE_S3_ENDPOINT"], "access_key": "id", "secret_key": "key"} if local else {}
+    monkeypatch.setattr(Environment, "store", Store(bucket="objects", region="eu-central-1", **key))
+    wanted = API | (LOCAL if local else {})
+    status, said, error = run(capsys, monkeypatch, "api-env")
+    assert (status, dict(line.split("=", 1) for line in said.splitlines())) == (0, wanted)
+    assert "AUTH_JWT_SECRET" in error
+    assert "secret@" not in error
+    status, said, _ = run(capsys, monkeypatch, "api-env", "--json")
+    assert (status, json.loads(said)) == (0, wanted)
 
 
 def test_the_cdn_is_told_to_forget_what_is_deleted_and_nothing_else(scene: Scene, cdn: Edge) -> None:

@@ -23,6 +23,8 @@ WHO = {
     "monitor": ("monitor", False),
     "migrator": ("migrator", False),
     "backup": ("backup", False),
+    "storage_service": ("storage_service", False),
+    "cleaner": ("cleaner", False),
 }
 # In the shared project: role, and whether they have accepted. `another` and `fellow` are there to be reached.
 MEMBERS = {

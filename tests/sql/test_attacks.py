@@ -136,7 +136,7 @@ def test_no_table_recurses_and_each_refuses_or_answers(people):
     ]
     assert len(tables) > 15
     answered = 0
-    for role in (*API, "authjs", "app_owner"):
+    for role in (*API, "authjs", "app_owner", "cleaner", "storage_service"):
         for table in tables:
             for statement in ("select count(*) from {}", "delete from {} where false"):
                 with acting_as(people, role, AS_BOB) as session:
@@ -252,7 +252,7 @@ def test_an_error_in_a_where_clause_tells_nothing_of_a_hidden_row(secret, condit
 
 def test_nobody_with_an_api_role_makes_temporary_objects_or_objects_in_any_schema(people):
     schemas = [name for (name,) in people.execute("select nspname from pg_namespace where nspname !~ '^pg_'")]
-    for role in (*API, "authjs", "monitor"):
+    for role in (*API, "authjs", "monitor", "scanner", "cleaner", "storage_service"):
         with acting_as(people, role, AS_BOB) as session:
             refused(session, psycopg.errors.InsufficientPrivilege, "create temporary table projects (id uuid)")
             for schema in schemas:
@@ -415,7 +415,9 @@ def test_no_sequence_counts_what_others_make(provisioned):
     """Keys are uuids: a sequence would tell how many rows others made meanwhile."""
     found = provisioned.execute("""
         select c.oid::regclass::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-        cross join unnest(array['anon', 'authenticated', 'service_role', 'authjs', 'monitor']) as r
+        cross join unnest(
+            array['anon', 'authenticated', 'service_role', 'authjs', 'monitor', 'cleaner', 'storage_service']
+        ) as r
         where c.relkind = 'S' and n.nspname !~ '^pg_' and has_sequence_privilege(r, c.oid, 'usage, select, update')
     """)
     assert found.fetchall() == []

@@ -3,12 +3,18 @@
 import psycopg
 import pytest
 
+from tests.sql import provision
 from tests.sql.provision import ADA, BOB, acting_as, refused, row
 
 SIGNED_IN = {"sub": ADA, "role": "authenticated"}
 UPLOAD = "insert into storage.objects (bucket_id, name, metadata, version) values (%s, %s, %s, gen_random_uuid())"
 USAGE = "select bucket_id, objects, bytes from private.storage_usage where user_id = %s order by 1"
 ONE = f"{ADA}/one.ogg"
+POLICIES = """
+    select p.polname, p.polrelid::regclass::text, p.polcmd, p.polroles::regrole[]::text,
+        pg_get_expr(p.polqual, p.polrelid), obj_description(p.oid, 'pg_policy')
+    from pg_policy as p where p.polrelid::regclass::text like 'storage.%' order by 1
+"""
 
 
 @pytest.fixture
@@ -53,6 +59,42 @@ def test_a_row_beyond_its_buckets_limits_is_refused_also_to_the_servers(buckets,
 def test_what_the_storage_api_writes_first_and_last_passes_as_the_person(buckets, bucket, name, metadata):
     with acting_as(buckets, "authenticated", SIGNED_IN) as session:
         assert session.execute(UPLOAD.encode(), (bucket, name, metadata)).rowcount == 1
+
+
+def test_where_the_limits_cannot_be_read_nothing_is_stored_and_nobody_deleted(buckets):
+    buckets.execute(UPLOAD.encode(), ("audio", ONE, '{"size": 3}'))
+    for closed in (
+        "revoke select on storage.buckets from app_owner",
+        "drop policy buckets_select_definer on storage.buckets",
+    ):
+        with buckets.transaction(force_rollback=True):
+            buckets.execute(closed.encode())
+            errors = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ForeignKeyViolation)
+            refused(buckets, errors, UPLOAD, "audio", f"{ADA}/two.ogg", '{"size": 1001}')
+            with acting_as(buckets, "authenticated", SIGNED_IN) as session:
+                refused(session, errors, UPLOAD, "audio", f"{ADA}/two.ogg", '{"size": 3}')
+    buckets.execute("revoke select on storage.buckets from app_owner")
+    refused(buckets, psycopg.errors.InsufficientPrivilege, "delete from next_auth.users where id = %s", ADA)
+
+
+def test_a_bucket_that_is_not_there_is_told_as_one_that_is_not_there(buckets):
+    message = refused(buckets, psycopg.errors.ForeignKeyViolation, UPLOAD, "nowhere", ONE, None)
+    assert f"object nowhere/{ONE}: the limits of its bucket can't be read" in message
+    # What row policies ask, which come after the trigger.
+    takes = "select private.takes('audio', 'one.ogg', 'audio/ogg'), private.takes('nowhere', 'one.ogg', 'audio/ogg')"
+    assert row(buckets, takes) == (True, False)
+
+
+def test_the_limits_hold_from_the_steps_on_before_any_grant_of_the_program(connection):
+    provision.migrate_up(connection)
+    brought = connection.execute(POLICIES.encode()).fetchall()
+    assert len(brought) == 2
+    connection.execute("insert into storage.buckets (id, name, file_size_limit) values ('audio', 'audio', 1000)")
+    with acting_as(connection, "service_role") as session:
+        refused(session, psycopg.errors.CheckViolation, UPLOAD, "audio", ONE, '{"size": 1001}')
+    provision.apply_policies(connection)
+    found = [policy for policy in connection.execute(POLICIES.encode()).fetchall() if policy[3] == "{app_owner}"]
+    assert found == brought, "in the words of the files"
 
 
 def test_an_empty_folder_is_of_no_type(buckets):
@@ -127,8 +169,6 @@ def test_a_person_counts_in_the_folder_and_not_as_who_they_say_they_are(buckets)
 
 
 def test_two_uploads_at_once_do_not_both_find_the_last_room(cluster, database):
-    from tests.sql import provision
-
     provision.everything(database.url)
     with psycopg.connect(database.url, autocommit=True) as connection:
         provision.add_people(connection)

@@ -1,0 +1,304 @@
+"""What Supabase's Storage API sends, replayed: its settings and its statements, as the role that it takes for each.
+
+It asks as the person where a person decides, and "as super user" where it serves everybody or writes down what it has
+done. That one is `storage_service` where it was started with DB_SERVICE_ROLE, else `service_role`. Read in its source:
+src/internal/database/postgres/scope.ts, src/storage/database/pg.ts, uploader.ts, object.ts, src/http/routes/object.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
+
+SUPER = "storage_service"
+# What it says that it is doing where it hands out bytes, or what it knows of them, to whoever asks.
+SERVING = (
+    "storage.object.get_public",
+    "storage.object.info_public",
+    "storage.render.image_public",
+    "storage.object.get_signed",
+    "storage.render.image_sign",
+    # The authenticated routes ask as the person, but for public buckets.
+    "storage.object.get_authenticated",
+    "storage.object.info_authenticated",
+    "object.get_authenticated_info",
+    "object.head_authenticated_info",
+    "storage.s3.object.get",
+    # Jobs say nothing, and a later version may say what this one doesn't.
+    "",
+    "storage.object.get_by_a_new_way",
+)
+ME, VOICE = ("avatars", f"{ADA}/me.png"), ("audio", f"{ADA}/voice.ogg")
+TYPES = {ME: "image/png", VOICE: "audio/ogg"}
+
+FIND_BUCKET = "select id, public from storage.buckets where id = %s limit 1"
+FIND = "select id, version from storage.objects where name = %s and bucket_id = %s limit 1"
+INSERT = (
+    "insert into storage.objects (name, owner, owner_id, bucket_id, metadata, version) values (%s, %s, %s, %s, %s, %s)"
+)
+UPSERT = (
+    f"{INSERT} on conflict (name, bucket_id) do update set metadata = excluded.metadata, version = excluded.version, "
+    "owner = excluded.owner, owner_id = excluded.owner_id returning *"
+)
+MOVE = (
+    "update storage.objects set name = %s, bucket_id = %s, owner = %s, owner_id = %s, metadata = %s, version = %s "
+    "where bucket_id = %s and name = %s returning *"
+)
+DELETE = "delete from storage.objects where name = %s and bucket_id = %s returning *"
+LIST = 'select name from storage.objects where bucket_id = %s order by name collate "C" limit 100'
+
+
+def scope(session: Connection, role: str, operation: str, subject: str = "") -> None:
+    """What it sets before each statement; as super user it is nobody."""
+    claims = {"role": role} | ({"sub": subject} if subject else {})
+    settings = {
+        "role": role,
+        "request.jwt.claim.role": role,
+        "request.jwt": "",
+        "request.jwt.claim.sub": subject,
+        "request.jwt.claims": json.dumps(claims),
+        "request.headers": "{}",
+        "request.method": "GET",
+        "request.path": "/object",
+        "storage.operation": operation,
+        "storage.allow_delete_query": "true",
+    }
+    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
+    session.execute(f"select {calls}".encode(), [part for pair in settings.items() for part in pair])
+
+
+@contextmanager
+def asking(connection: Connection, operation: str, role: str = SUPER, subject: str = "") -> Iterator[Connection]:
+    """A transaction of its own, kept."""
+    with connection.transaction():
+        scope(connection, role, operation, subject)
+        yield connection
+        connection.execute("reset role")
+
+
+def served(connection: Connection, place: tuple[str, str], operation: str, role: str = SUPER) -> str | None:
+    """The version that it would send, None for 404."""
+    bucket, name = place
+    with asking(connection, operation, role) as session:
+        assert session.execute(FIND_BUCKET, (bucket,)).fetchone()
+        found = session.execute(FIND, (name, bucket)).fetchone()
+    return found and found[1]
+
+
+def upload(connection: Connection, place: tuple[str, str], person: str = ADA, operation: str = "upload") -> str:
+    """First as the person, taken back; then, when the bytes are there, as super user. The version."""
+    (bucket, name), operation = place, f"storage.object.{operation}"
+    metadata, version = json.dumps({"mimetype": TYPES.get(place, "audio/ogg"), "size": 3}), str(uuid.uuid4())
+    with acting_as(connection, "supabase_storage_admin") as session:
+        scope(session, "authenticated", operation, person)
+        probe = UPSERT if operation.endswith("update") else INSERT
+        session.execute(probe.encode(), (name, person, person, bucket, None, "1"))
+    with asking(connection, operation) as session:
+        session.execute(f"{FIND} for update".encode(), (name, bucket))
+        assert session.execute(UPSERT.encode(), (name, person, person, bucket, metadata, version)).fetchone()
+    return version
+
+
+def settle(connection: Connection, verdict: str) -> None:
+    connection.execute("update private.object_scans set status = %s, scanned_at = now()", (verdict,))
+
+
+@pytest.fixture
+def api(people: Connection) -> Connection:
+    """A public and a private bucket, with nothing in them."""
+    people.execute("""
+        insert into storage.buckets (id, name, public, allowed_mime_types) values
+            ('avatars', 'avatars', true, '{image/*}'), ('audio', 'audio', false, '{audio/ogg}')
+    """)
+    return people
+
+
+@pytest.mark.parametrize("operation", SERVING)
+def test_a_version_is_served_once_it_is_scanned_clean_and_no_sooner(api, operation):
+    for place in (ME, VOICE):
+        first = upload(api, place)
+        assert served(api, place, operation) is None, "not scanned"
+        settle(api, "infected")
+        assert served(api, place, operation) is None, "harmful"
+        settle(api, "clean")
+        assert served(api, place, operation) == first
+        second = upload(api, place, operation="upload_update")
+        assert served(api, place, operation) is None, "overwritten, so to be scanned anew"
+        settle(api, "clean")
+        assert served(api, place, operation) == second != first
+
+
+def test_without_the_role_it_serves_what_was_not_scanned(api):
+    """Started without DB_SERVICE_ROLE, and on hosted Supabase: docs/storage-cleanup.md says so."""
+    version = upload(api, ME)
+    assert served(api, ME, "storage.object.get_public", "service_role") == version
+
+
+@pytest.mark.parametrize("verdict", ["pending", "clean", "infected"])
+def test_the_person_reads_what_is_theirs_in_a_private_bucket_also_before_the_scan(api, verdict):
+    version = upload(api, VOICE)
+    if verdict != "pending":
+        settle(api, verdict)
+    for operation in ("storage.object.get_authenticated", "storage.object.sign"):
+        with asking(api, operation, "authenticated", ADA) as session:
+            found = session.execute(FIND, (VOICE[1], VOICE[0])).fetchone()
+        assert (found and found[1]) == (None if verdict == "infected" else version), operation
+        with asking(api, operation, "authenticated", BOB) as session:
+            assert session.execute(FIND, (VOICE[1], VOICE[0])).fetchone() is None
+
+
+def test_an_upload_into_anothers_folder_ends_before_the_bytes_move(api):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        upload(api, VOICE, BOB)
+    assert row(api, "select count(*) from storage.objects") == (0,)
+
+
+@pytest.mark.parametrize("operation", ["upload", "upload_update", "upload_signed"])
+@pytest.mark.parametrize("verdict", ["pending", "clean", "infected"])
+def test_what_is_there_is_overwritten_whatever_the_scan_said(api, operation, verdict):
+    upload(api, VOICE)
+    if verdict != "pending":
+        settle(api, verdict)
+    bucket, name = VOICE
+    with asking(api, f"storage.object.{operation}") as session:
+        assert session.execute(f"{FIND} for update".encode(), (name, bucket)).fetchone()
+        values = (name, ADA, ADA, bucket, '{"size": 3}', "another")
+        assert session.execute(UPSERT.encode(), values).fetchone()
+    assert row(api, "select version from storage.objects") == ("another",)
+    assert row(api, "select status from private.object_scans where version = 'another'") == ("pending",)
+
+
+@pytest.mark.parametrize("verdict", ["pending", "clean"])
+def test_a_move_is_asked_as_the_person_done_as_super_user_and_scanned_anew(api, verdict):
+    upload(api, VOICE)
+    settle(api, "clean")
+    if verdict == "pending":
+        api.execute("update private.object_scans set status = 'pending', scanned_at = null")
+    bucket, name = VOICE
+    moved = (bucket, f"{ADA}/moved.ogg")
+    values = (moved[1], bucket, ADA, ADA, '{"mimetype": "audio/ogg", "size": 3}', "another", bucket, name)
+    with acting_as(api, "supabase_storage_admin") as session:
+        scope(session, "authenticated", "storage.object.move", ADA)
+        assert session.execute(FIND, (name, bucket)).fetchone()
+        assert session.execute(MOVE.encode(), values).fetchone()
+        # And as somebody else, who finds nothing to move.
+        scope(session, "authenticated", "storage.object.move", BOB)
+        assert session.execute(MOVE.encode(), values).fetchone() is None
+    with asking(api, "storage.object.move") as session:
+        assert session.execute(f"{FIND} for update".encode(), (name, bucket)).fetchone()
+        assert session.execute(MOVE.encode(), values).fetchone()
+    assert served(api, moved, "storage.object.get_signed") is None
+    settle(api, "clean")
+    assert served(api, moved, "storage.object.get_signed") == "another"
+
+
+def test_a_copy_is_read_as_the_person_and_scanned_by_itself(api):
+    upload(api, VOICE)
+    settle(api, "clean")
+    copy = ("audio", f"{ADA}/copy.ogg")
+    with asking(api, "storage.object.copy", "authenticated", ADA) as session:
+        assert session.execute(FIND, (VOICE[1], VOICE[0])).fetchone()
+    upload(api, copy, operation="copy")
+    assert served(api, copy, "storage.object.get_signed") is None
+    assert served(api, VOICE, "storage.object.get_signed")
+
+
+@pytest.mark.parametrize("verdict", ["pending", "clean", "infected"])
+@pytest.mark.parametrize("operation", ["storage.object.delete", "storage.object.delete_many"])
+def test_a_delete_finds_the_row_whatever_the_scan_said_and_is_the_persons(api, verdict, operation):
+    version = upload(api, VOICE)
+    if verdict != "pending":
+        settle(api, verdict)
+    bucket, name = VOICE
+    with asking(api, operation) as session:
+        assert row(session, f"{FIND} for update", (name, bucket))[1] == version
+        scope(session, "authenticated", operation, BOB)
+        assert session.execute(DELETE, (name, bucket)).fetchone() is None
+        scope(session, "authenticated", operation, ADA)
+        assert session.execute(DELETE, (name, bucket)).fetchone()
+
+
+def test_a_list_is_the_persons_scanned_or_not(api):
+    upload(api, VOICE)
+    for person, expected in ((ADA, [(VOICE[1],)]), (BOB, [])):
+        with asking(api, "storage.object.list", "authenticated", person) as session:
+            assert session.execute(LIST, (VOICE[0],)).fetchall() == expected
+
+
+def test_a_bucket_with_unscanned_files_counts_as_full(api):
+    upload(api, VOICE)
+    for operation in ("storage.bucket.delete", "storage.bucket.empty"):
+        with asking(api, operation) as session:
+            assert row(session, "select count(*) from storage.objects where bucket_id = 'audio'") == (1,)
+
+
+def test_while_it_serves_it_changes_nothing_that_it_does_not_find(api):
+    upload(api, ME)
+    bucket, name = ME
+    with asking(api, "storage.object.get_public") as session:
+        values = ("x", bucket, ADA, ADA, "{}", "another", bucket, name)
+        assert session.execute(MOVE.encode(), values).fetchone() is None
+        assert session.execute(DELETE, (name, bucket)).fetchone() is None
+        refused(session, psycopg.errors.InsufficientPrivilege, UPSERT, name, ADA, ADA, bucket, "{}", "another")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update storage.objects set created_at = now()",
+        "update storage.objects set is_versioned = true",
+        "insert into storage.objects (id, bucket_id, name) values (gen_random_uuid(), 'audio', 'x')",
+        "truncate storage.objects",
+        "insert into storage.buckets (id, name) values ('mine', 'mine')",
+        "update storage.buckets set public = true",
+        "delete from storage.buckets",
+        "select * from public.users",
+        "select * from next_auth.sessions",
+        "select * from private.object_scans",
+        "select private.settle_scan('audio', 'x', 'y', 1, 'clean', null)",
+        "select * from ops.take_scans(1)",
+        "select * from public.take_deletions(1)",
+        "select auth.uid()",
+        "create table storage.mine (id int)",
+        "alter table storage.objects disable row level security",
+    ],
+)
+def test_it_may_nothing_else(api, statement):
+    upload(api, VOICE)
+    with asking(api, "storage.object.upload") as session:
+        refused(session, psycopg.errors.InsufficientPrivilege, statement)
+
+
+def test_nobody_but_the_storage_apis_login_becomes_it(api):
+    memberships = """
+        select m.rolname from pg_auth_members as a join pg_roles as m on m.oid = a.member
+        where a.roleid = 'storage_service'::regrole
+    """
+    assert api.execute(memberships).fetchall() == [("supabase_storage_admin",)]
+    assert row(api, "select rolcanlogin, rolbypassrls, rolsuper from pg_roles where rolname = 'storage_service'") == (
+        False,
+        False,
+        False,
+    )
+
+
+def test_a_file_is_looked_up_by_its_index_among_many(api):
+    api.execute(
+        "insert into storage.objects (bucket_id, name, version) "
+        "select 'avatars', gen_random_uuid() || '/' || n || '.png', n::text from generate_series(1, 20000) as n"
+    )
+    upload(api, ME)
+    settle(api, "clean")
+    api.execute("analyze storage.objects, private.object_scans")
+    with asking(api, "storage.object.get_public") as session:
+        plan: dict[str, Any] = row(session, f"explain (analyze, format json) {FIND}", (ME[1], ME[0]))[0][0]["Plan"]
+    text = json.dumps(plan)
+    assert plan["Actual Rows"] == 1, text
+    assert "Seq Scan" not in text, text
+    assert plan["Plans"][-1]["Rows Removed by Filter"] == 0, text
