@@ -7,6 +7,8 @@ import pg
 from components import (
     Access,
     AccessArgs,
+    Alarms,
+    AlarmsArgs,
     Encryption,
     EncryptionArgs,
     Realtime,
@@ -51,6 +53,7 @@ roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure("structure", StructureArgs(database=server.database, **settings.protection), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
 encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(access))
+alarms = Alarms("alarms", AlarmsArgs(stack=stack, **settings.alarms), providers)
 names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
 storage = Storage(
     "storage",
@@ -62,7 +65,8 @@ storage = Storage(
         cors_origins=settings.cors_origins,
         cdn_keys=settings.cdn_keys,
         scanning=settings.scanning,
-        disposable=settings.target == "local",
+        alarms=alarms,
+        disposable=settings.disposable,
         adopt=objects.existing(server.aws.endpoint, names.values()),
     ),
     after(access),
@@ -77,12 +81,10 @@ sessions = {"authjs": encryption.session}
 for output, role in URLS.items():
     pulumi.export(output, server.connection(role, roles.passwords[role], sessions.get(role, "")))
 pulumi.export("storage_buckets", {bucket.id: bucket.exported for bucket in settings.buckets})
-pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)
 pulumi.export("retention_months", {"analytics": settings.retention_months, "audit": settings.audit_retention_months})
-pulumi.export("cdn_domain", storage.cdn.domain)
-pulumi.export("cdn_distribution", storage.cdn.distribution)
-pulumi.export("cdn_signing_key", storage.cdn.signing_key)
-pulumi.export("object_roles", storage.roles.arns)
+pulumi.export("alarm_topic_arn", alarms.topic)
+for output, value in storage.exports.items():
+    pulumi.export(output, value)
 
 guardrail.check()

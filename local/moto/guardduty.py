@@ -24,7 +24,7 @@ Plan = dict[str, Any]
 Operation = Callable[[GuardDutyResponse], ActionResult]
 
 
-class NotFound(ServiceException):
+class NotFound(ServiceException):  # type: ignore[misc]
     code = "ResourceNotFoundException"
     message = "The request failed because the resource was not found."
 
