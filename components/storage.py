@@ -52,15 +52,7 @@ class Storage(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"objectBucket": args.object_bucket}, opts)
-        for bucket in args.buckets:
-            pg.Bucket(
-                f"{name}-{bucket.id}",
-                bucket=bucket.id,
-                public=bucket.public,
-                fileSizeLimit=bucket.file_size_limit,
-                allowedMimeTypes=list(bucket.allowed_mime_types) or None,
-                opts=self.child(),
-            )
+        self._rows(name, args.buckets)
         # None of what follows waits for the database.
         options = pulumi.ResourceOptions(parent=self)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
@@ -121,3 +113,14 @@ class Storage(Component):
             "scanning": args.scanning,
         }
         self.register_outputs({"objectBucket": objects.bucket.bucket.id, "cdnDomain": cdn.domain})
+
+    def _rows(self, name: str, buckets: tuple[BucketSettings, ...]) -> None:
+        for bucket in buckets:
+            pg.Bucket(
+                f"{name}-{bucket.id}",
+                bucket=bucket.id,
+                public=bucket.public,
+                fileSizeLimit=bucket.file_size_limit,
+                allowedMimeTypes=list(bucket.allowed_mime_types) or None,
+                opts=self.child(),
+            )

@@ -165,11 +165,17 @@ def test_the_cdn_reads_nothing_that_isn_t_scanned_clean(server: MotoServer, s3: 
     assert reading(cdn, AUDIO) == "ok"
 
 
-@pytest.fixture
-def guarded(server: MotoServer, s3: Any) -> Iterator[dict[str, Any]]:
-    """Clients of the roles, under the bucket's policy where GuardDuty scans; an object that is not tagged."""
+@pytest.fixture(scope="module")
+def guarded_policy() -> str:
+    """The bucket's policy where GuardDuty scans."""
     with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
-        text = json.dumps(run().resources["storage-objects-tls"].inputs["policy"])
+        return json.dumps(run().resources["storage-objects-tls"].inputs["policy"])
+
+
+@pytest.fixture
+def guarded(server: MotoServer, s3: Any, guarded_policy: str) -> Iterator[dict[str, Any]]:
+    """Clients of the roles under that policy; an object that is not tagged."""
+    text = guarded_policy
     before = s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
     names = {"guardduty": "storage-malware-role", "api": "storage-access-api", "scanner": "storage-access-scanner"}
     clients = {who: session(server, name) for who, name in names.items()}
