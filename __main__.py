@@ -7,6 +7,8 @@ import pg
 from components import (
     Access,
     AccessArgs,
+    Alarms,
+    AlarmsArgs,
     Encryption,
     EncryptionArgs,
     Realtime,
@@ -51,6 +53,7 @@ roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure("structure", StructureArgs(database=server.database, **settings.protection), after(roles))
 access = Access("access", AccessArgs(database=server.database), after(structure))
 encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(access))
+alarms = Alarms("alarms", AlarmsArgs(stack=stack, **settings.alarms), providers)
 names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
 storage = Storage(
     "storage",
@@ -62,7 +65,8 @@ storage = Storage(
         cors_origins=settings.cors_origins,
         cdn_keys=settings.cdn_keys,
         scanning=settings.scanning,
-        disposable=settings.target == "local",
+        alarms=alarms,
+        disposable=settings.disposable,
         adopt=objects.existing(server.aws.endpoint, names.values()),
     ),
     after(access),
@@ -76,13 +80,9 @@ pulumi.export("admin_url", server.connection(server.user, server.password))
 sessions = {"authjs": encryption.session}
 for output, role in URLS.items():
     pulumi.export(output, server.connection(role, roles.passwords[role], sessions.get(role, "")))
-for output, value in settings.exported.items():
-    pulumi.export(output, value)
-pulumi.export("object_bucket", storage.object_bucket)
 pulumi.export("s3_endpoint", server.aws.endpoint)
-pulumi.export("cdn_domain", storage.cdn.domain)
-pulumi.export("cdn_distribution", storage.cdn.distribution)
-pulumi.export("cdn_signing_key", storage.cdn.signing_key)
-pulumi.export("object_roles", storage.roles.arns)
+pulumi.export("alarm_topic_arn", alarms.topic)
+for output, value in {**settings.exported, **storage.exports}.items():
+    pulumi.export(output, value)
 
 guardrail.check()

@@ -1,4 +1,4 @@
-"""Where an object lies in the one S3 bucket: as Supabase's Storage API writes and reads it.
+"""Where an object lies in the one S3 bucket: as Supabase's Storage API writes and reads it; and the tags of a scan.
 
 A key is `<tenant>/<bucket>/<name>/<version>`, the version a new uuid for each upload. So what lies under a key never
 changes, and the CDN may keep it for ever. `objects/names.py` makes the keys.
@@ -8,6 +8,11 @@ from objects.names import TENANT as TENANT
 
 # Where the scanner puts what it found infected: outside the tenant, so that neither the API nor the CDN reaches it.
 QUARANTINE = "quarantine"
+
+# What a file that was scanned clean is tagged with, by our own scanner and by GuardDuty.
+CLEAN_TAGS = {"clamav": ("scan", "clean"), "guardduty": ("GuardDutyMalwareScanStatus", "NO_THREATS_FOUND")}
+GUARDDUTY_TAG, GUARDDUTY_CLEAN = CLEAN_TAGS["guardduty"]
+GUARDDUTY_THREAT = "THREATS_FOUND"
 
 
 def prefix(bucket: str) -> str:

@@ -32,6 +32,10 @@ CDN_KEYS = "a list of 1 to 5 different names of a-z, 0-9 and -, the one that sig
 ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://localhost(:[0-9]{1,5})?")
 ORIGINS = "a list of origins such as https://app.example.org, without a path; http for localhost only"
 
+# What a mail server takes, but for quoted names and addresses in brackets.
+EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+EMAILS = "a list of different e-mail addresses such as ops@example.org"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -53,6 +57,17 @@ class Settings:
     cors_origins: tuple[str, ...]
     cdn_keys: tuple[str, ...]
     scanning: str
+    alarm_emails: tuple[str, ...]
+
+    @property
+    def disposable(self) -> bool:
+        """Whether what holds data may go with it, and keys at once."""
+        return self.target == "local"
+
+    @property
+    def alarms(self) -> dict[str, Any]:
+        """Where alarms go, as the component `Alarms` takes it."""
+        return {"region": self.region, "emails": self.alarm_emails, "disposable": self.disposable}
 
     @property
     def protection(self) -> dict[str, Any]:
@@ -108,6 +123,7 @@ class Settings:
             cors_origins=_texts("corsOrigins", _json(config, "corsOrigins", ORIGINS), ORIGIN, ORIGINS),
             cdn_keys=_cdn_keys(_json(config, "cdnKeys", CDN_KEYS)),
             scanning=_scanning(config.get("scanning") or "clamav", target),
+            alarm_emails=_emails(_json(config, "alarmEmails", EMAILS)),
         )
 
 
@@ -174,6 +190,13 @@ def _cdn_keys(value: Any) -> tuple[str, ...]:
     if not 1 <= len(names) <= 5 or len(set(names)) < len(names):
         raise SettingError("cdnKeys", value, CDN_KEYS)
     return names
+
+
+def _emails(value: Any) -> tuple[str, ...]:
+    addresses = _texts("alarmEmails", value, EMAIL, EMAILS)
+    if len({address.lower() for address in addresses}) < len(addresses):
+        raise SettingError("alarmEmails", value, EMAILS)
+    return addresses
 
 
 def _scanning(value: str, target: str) -> str:

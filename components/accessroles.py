@@ -7,6 +7,7 @@ import pulumi
 from pulumi_aws import iam
 
 import objectlayout
+from components.alarms import Alarms
 from components.base import Component
 from components.documents import Statement, allow, text
 from components.privatebucket import PrivateBucket
@@ -19,6 +20,9 @@ class AccessRolesArgs:
     cdn_arn: pulumi.Input[str]
     account: pulumi.Input[str]
     region: str
+    alarms: Alarms
+    scanner_tags: bool = True
+    """Whether the scanner tags what it has found clean; where GuardDuty scans, only GuardDuty does."""
 
 
 class AccessRoles(Component):
@@ -62,7 +66,8 @@ class AccessRoles(Component):
         ]
 
     def _scanner(self) -> list[Statement]:
-        """Reads every upload, marks it, and moves it out of reach."""
+        """Reads every upload, marks it, moves it out of reach, and tells the alarm topic."""
+        args = self._args
         return [
             self._on_objects(
                 objectlayout.TENANT + "/",
@@ -72,12 +77,14 @@ class AccessRoles(Component):
                 "GetObjectTagging",
                 "GetObjectVersion",
                 "GetObjectVersionTagging",
-                "PutObjectTagging",
-                "PutObjectVersionTagging",
+                *(("PutObjectTagging", "PutObjectVersionTagging") if args.scanner_tags else ()),
             ),
-            self._on_objects(objectlayout.QUARANTINE + "/", "PutObject", "PutObjectTagging"),
+            # It reads there what a scanner noted that died before it could settle.
+            self._on_objects(objectlayout.QUARANTINE + "/", "GetObject", "PutObject", "PutObjectTagging"),
             self._on_bucket("ListBucket", "ListBucketVersions"),
             self._with_key("Decrypt", "GenerateDataKey"),
+            allow("sns", ("Publish",), args.alarms.topic),
+            self._through("sns", args.alarms.key, "Decrypt", "GenerateDataKey"),
         ]
 
     def _cleaner(self) -> list[Statement]:
@@ -99,6 +106,9 @@ class AccessRoles(Component):
         return allow("s3", actions, self._args.objects.arn)
 
     def _with_key(self, *actions: str) -> Statement:
-        # Through S3 only: nobody decrypts what they got elsewhere.
-        through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{self._args.region}.amazonaws.com"}}
-        return {**allow("kms", actions, self._args.key_arn), "Condition": through_s3}
+        return self._through("s3", self._args.key_arn, *actions)
+
+    def _through(self, service: str, key_arn: pulumi.Input[str], *actions: str) -> Statement:
+        # Through this service only: nobody decrypts what they got elsewhere.
+        through = {"StringEquals": {"kms:ViaService": f"{service}.{self._args.region}.amazonaws.com"}}
+        return {**allow("kms", actions, key_arn), "Condition": through}

@@ -5,7 +5,7 @@ import pulumi_aws
 from local import services
 
 # Those that the program has resources of.
-SERVICES = ("cloudfront", "iam", "kms", "logs", "s3", "sts")
+SERVICES = ("cloudfront", "guardduty", "iam", "kms", "logs", "s3", "sns", "sts")
 
 
 def aws_provider(name: str, region: str, aws: services.Aws) -> pulumi_aws.Provider:

@@ -27,6 +27,8 @@ class CdnArgs:
     origin: PrivateBucket
     logs: PrivateBucket
     buckets: tuple[BucketSettings, ...]
+    clean_tag: tuple[str, str]
+    """What an object is tagged with once it was scanned clean."""
     keys: Sequence[str]
     """Names of the keys that signed URLs are accepted from; the first is the one to sign with."""
     cors_origins: tuple[str, ...] = ()
@@ -92,7 +94,7 @@ class Cdn(Component):
         self.domain = distribution.domain_name
         self.distribution = distribution.id
         self.arn = distribution.arn
-        self._origin = args.origin
+        self._origin, self._clean_tag = args.origin, args.clean_tag
         self._logged(name, args.logs)
         self.register_outputs({"domain": self.domain})
 
@@ -177,14 +179,15 @@ class Cdn(Component):
         )
 
     def may_read(self) -> Statement:
-        """Lets this distribution, and no other of anybody's, read the buckets that it serves."""
+        """Lets this distribution, and no other of anybody's, read what is scanned clean in its buckets."""
+        name, value = self._clean_tag
         return {
             "Sid": "CdnReads",
             "Effect": "Allow",
             "Principal": {"Service": "cloudfront.amazonaws.com"},
             "Action": "s3:GetObject",
             "Resource": [self._origin.below(objectlayout.prefix(bucket.id)) for bucket in self._buckets],
-            "Condition": {"StringEquals": {"aws:SourceArn": self.arn}},
+            "Condition": {"StringEquals": {"aws:SourceArn": self.arn, f"s3:ExistingObjectTag/{name}": value}},
         }
 
     def statements(self) -> list[Statement]:

@@ -1,4 +1,4 @@
-"""The guardrail: no S3 bucket that is public, unencrypted, without lifecycle or open to plain http.
+"""The guardrail: no S3 bucket that is public, unencrypted, without lifecycle or open to plain http; no plain topic.
 
 It sees every resource of the program as it is declared. The SDK queues them while the program's body runs and sends
 them when it has ended: a refusal in the body's last line ends the process, and nothing is touched, with or without a
@@ -17,6 +17,7 @@ import pulumi.runtime
 # With this status Pulumi adds no line of its own.
 MESSAGE_SHOWN = 32
 BUCKET = "aws:s3/bucket:Bucket"
+TOPIC = "aws:sns/topic:Topic"
 WITHOUT = "`components/privatebucket.py` makes buckets that have it"
 SWITCHES = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
 
@@ -39,14 +40,17 @@ class Guardrail:
         pulumi.runtime.register_stack_transformation(self._see)
 
     def _see(self, seen: pulumi.ResourceTransformationArgs) -> None:
-        if seen.type_.startswith("aws:s3/"):
+        if seen.type_.startswith(("aws:s3/", TOPIC)):
             self.declared.setdefault(seen.type_, []).append(Declared(seen.resource, dict(seen.props)))
 
     def check(self) -> None:
-        """Ends the program for the first bucket that lacks something, with one line that names both."""
+        """Ends the program for the first bucket or topic that lacks something, with one line that names both."""
         for bucket in self.declared.get(BUCKET, []):
             for lack in self._lacks(bucket.resource):
                 end(f"bucket {bucket.resource._name}: {lack}; {WITHOUT}")
+        for topic in self.declared.get(TOPIC, []):
+            if not _keyed(topic.arguments):
+                end(f"topic {topic.resource._name}: lacks encryption; give it a key as `components/alarms.py` does")
 
     def _lacks(self, bucket: Any) -> list[str]:
         checks = {
@@ -81,6 +85,12 @@ def end(message: str) -> NoReturn:
 def _is_of(value: Any, bucket: Any) -> bool:
     # Outputs have no value yet, but the one that was passed on is the same object.
     return value is bucket.id or value is bucket.bucket
+
+
+def _keyed(arguments: Mapping[str, Any]) -> bool:
+    key = arguments.get("kms_master_key_id")
+    # An output has no value yet; whether it is true can't be asked.
+    return key is not None and key != ""
 
 
 def _closed(arguments: Mapping[str, Any], bucket: Any) -> bool:

@@ -1,12 +1,16 @@
 """Storage: the buckets that users see, and what stands under them at AWS: objects, CDN and who may touch them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_aws
 
+import objectlayout
 import pg
 from components.accessroles import AccessRoles, AccessRolesArgs
+from components.alarms import Alarms
 from components.base import Component
 from components.cdn import Cdn, CdnArgs
 from components.documents import Statement
@@ -26,7 +30,9 @@ class StorageArgs:
     cors_origins: tuple[str, ...] = ()
     cdn_keys: tuple[str, ...]
     scanning: str = "clamav"
-    """What scans uploads; the bucket itself has to know of guardduty only."""
+    """What scans uploads, and so by which tag the CDN knows what is clean."""
+    alarms: Alarms
+    """Whose topic the scanner tells."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""
     adopt: frozenset[str] = field(default_factory=frozenset)
@@ -36,9 +42,8 @@ class StorageArgs:
 class Storage(Component):
     """Rows of `storage.buckets`; under them the object bucket, the CDN in front of it, and the roles."""
 
-    object_bucket: pulumi.Output[str]
-    cdn: Cdn
-    roles: AccessRoles
+    exports: Mapping[str, pulumi.Input[Any]]
+    """What others are told of it, by the names of the stack's outputs."""
 
     def __init__(
         self,
@@ -47,15 +52,7 @@ class Storage(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"objectBucket": args.object_bucket}, opts)
-        for bucket in args.buckets:
-            pg.Bucket(
-                f"{name}-{bucket.id}",
-                bucket=bucket.id,
-                public=bucket.public,
-                fileSizeLimit=bucket.file_size_limit,
-                allowedMimeTypes=list(bucket.allowed_mime_types) or None,
-                opts=self.child(),
-            )
+        self._rows(name, args.buckets)
         # None of what follows waits for the database.
         options = pulumi.ResourceOptions(parent=self)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
@@ -72,25 +69,28 @@ class Storage(Component):
             ),
             self,
         )
-        self.cdn = Cdn(
+        cdn = Cdn(
             f"{name}-cdn",
             CdnArgs(
                 origin=objects.bucket,
                 logs=objects.logs,
                 buckets=args.buckets,
+                clean_tag=objectlayout.CLEAN_TAGS[args.scanning],
                 keys=args.cdn_keys,
                 cors_origins=args.cors_origins,
             ),
             options,
         )
-        self.roles = AccessRoles(
+        roles = AccessRoles(
             f"{name}-access",
             AccessRolesArgs(
                 objects=objects.bucket,
                 key_arn=objects.key.arn,
-                cdn_arn=self.cdn.arn,
+                cdn_arn=cdn.arn,
                 account=account,
                 region=args.region,
+                alarms=args.alarms,
+                scanner_tags=args.scanning != "guardduty",
             ),
             options,
         )
@@ -102,7 +102,25 @@ class Storage(Component):
                 options,
             )
             # The API serves an upload to its owner at once: who that is, the row policies say.
-            gate = malware.unread_until_clean(self.roles.arns["api"])
-        objects.bucket.policy(*objects.own_key_only(), *gate, *self.cdn.statements())
-        self.object_bucket = objects.bucket.bucket.id
-        self.register_outputs({"objectBucket": self.object_bucket, "cdnDomain": self.cdn.domain})
+            gate = malware.unread_until_clean(roles.arns["scanner"], roles.arns["api"])
+        objects.bucket.policy(*objects.own_key_only(), *gate, *cdn.statements())
+        self.exports = {
+            "object_bucket": objects.bucket.bucket.id,
+            "cdn_domain": cdn.domain,
+            "cdn_distribution": cdn.distribution,
+            "cdn_signing_key": cdn.signing_key,
+            "object_roles": roles.arns,
+            "scanning": args.scanning,
+        }
+        self.register_outputs({"objectBucket": objects.bucket.bucket.id, "cdnDomain": cdn.domain})
+
+    def _rows(self, name: str, buckets: tuple[BucketSettings, ...]) -> None:
+        for bucket in buckets:
+            pg.Bucket(
+                f"{name}-{bucket.id}",
+                bucket=bucket.id,
+                public=bucket.public,
+                fileSizeLimit=bucket.file_size_limit,
+                allowedMimeTypes=list(bucket.allowed_mime_types) or None,
+                opts=self.child(),
+            )

@@ -50,6 +50,8 @@ def finish_upload(store: Store, bucket: str, name: str, version: str) -> Stored:
         Bucket=store.bucket,
         Key=key(store.tenant, bucket, name, final),
         CopySource={"Bucket": store.bucket, "Key": uploaded, **exactly},
+        # GuardDuty may have tagged the original by now, and tags are copied by those only who may set them.
+        TaggingDirective="REPLACE",
     )
     store.s3.delete_object(Bucket=store.bucket, Key=uploaded, **exactly)
     return Stored(

@@ -54,17 +54,21 @@ class Environment:
 
     @property
     def edge(self) -> Edge:
-        """The CDN, with the same key as the object bucket."""
+        """The CDN."""
+        # CloudFront has one address for all regions.
+        return Edge(self.client("cloudfront", "us-east-1"), str(self.output("cdn_distribution")))
+
+    def client(self, service: str, region: str = "") -> Any:
+        """A client of another service at AWS, with the object bucket's key, and in its region unless one is named."""
         store = self.store
-        client = boto3.client(
-            "cloudfront",
-            # CloudFront has one address for all regions.
-            region_name="us-east-1",
+        return boto3.client(
+            service,
+            region_name=region or store.region,
             endpoint_url=store.endpoint,
             aws_access_key_id=store.access_key,
             aws_secret_access_key=store.secret_key,
+            aws_session_token=store.session_token,
         )
-        return Edge(client, str(self.output("cdn_distribution")))
 
     def bucket(self, id: str) -> Bucket:
         return Bucket.declared(self.output("storage_buckets"), id)

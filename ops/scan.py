@@ -11,19 +11,19 @@ import sys
 import time
 from collections.abc import Sequence
 
-import boto3
-
 from local import engine
 from local.state import EngineError
-from objects.signing import Store
 from ops.environment import Environment
-from ops.scanning.engines import Clamd, Engine, EngineDownError, TestSignatures
+from ops.scanning.engines import Clamd, Engine, EngineDownError, GuardDuty, TestSignatures
 from ops.scanning.job import Alarm, Job, Verdict
 from ops.scanning.queue import Queue, QueueError, Scan
 
 FOUND = 2
 PAUSE_SECONDS = 5.0
 BAD = {"infected", "refused", "failed"}
+# What there is nothing to do about.
+QUIET = {"clean", "waiting"}
+ENGINES = ("clamav", "guardduty")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,37 +56,32 @@ def _again(job: Job) -> None:
 
 
 def _job(options: argparse.Namespace) -> Job:
+    environment = Environment.of(options.stack)
+    scanner = _engine(options, environment)
+    topic = None if options.no_topic else options.topic or environment.output("alarm_topic_arn")
+    alarm = Alarm(environment.client("sns"), topic) if topic else None
+    queue = Queue(str(environment.output("scanner_url")))
+    return Job(queue, environment.store, scanner, alarm, _line if not options.json else _json_line)
+
+
+def _engine(options: argparse.Namespace, environment: Environment) -> Engine:
+    if not options.clamd and (options.engine or environment.output("scanning")) == "guardduty":
+        return GuardDuty()
     address = options.clamd or os.environ.get("CLAMD_ADDRESS")
     if not address and engine.target(options.stack) != "local":
         raise EngineError(f"stack {options.stack}: name ClamAV's daemon with --clamd or CLAMD_ADDRESS")
-    environment = Environment.of(options.stack)
-    scanner: Engine = Clamd(address) if address else TestSignatures()
-    store = environment.store
-    alarm = Alarm(_sns(store), options.topic) if options.topic else None
-    queue = Queue(str(environment.output("scanner_url")))
-    return Job(queue, store, scanner, alarm, _line if not options.json else _json_line)
+    return Clamd(address) if address else TestSignatures()
 
 
 def _line(scan: Scan, verdict: Verdict) -> None:
-    if verdict.status != "clean":
+    if verdict.status not in QUIET:
         print(f"{scan.place}: {verdict.status}: {verdict.found}", flush=True)
 
 
 def _json_line(scan: Scan, verdict: Verdict) -> None:
-    if verdict.status != "clean":
+    if verdict.status not in QUIET:
         said = {"bucket": scan.bucket_id, "name": scan.name, "version": scan.version}
         print(json.dumps(said | {"status": verdict.status, "found": verdict.found}), flush=True)
-
-
-def _sns(store: Store) -> object:
-    return boto3.client(
-        "sns",
-        region_name=store.region,
-        endpoint_url=store.endpoint,
-        aws_access_key_id=store.access_key,
-        aws_secret_access_key=store.secret_key,
-        aws_session_token=store.session_token,
-    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,8 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--once", action="store_true", help="until nothing is due; the default")
     way.add_argument("--watch", action="store_true", help="go on until interrupted")
-    parser.add_argument("--clamd", help="tcp://host:port or unix:/path; also from CLAMD_ADDRESS; local can do without")
-    parser.add_argument("--topic", help="ARN of the SNS topic that hears of infected files")
+    scanner = parser.add_mutually_exclusive_group()
+    scanner.add_argument(
+        "--engine", choices=ENGINES, help="who scans; without it, as the stack says (database:scanning)"
+    )
+    scanner.add_argument("--clamd", help="tcp://host:port or unix:/path; also from CLAMD_ADDRESS; local can do without")
+    alarm = parser.add_mutually_exclusive_group()
+    alarm.add_argument("--topic", help="ARN of the SNS topic that hears of infected files; else the stack's own")
+    alarm.add_argument("--no-topic", action="store_true", help="tell no topic")
     parser.add_argument(
         "--json", action="store_true", help="for a script: a line for each file that isn't clean, a tally"
     )

@@ -103,7 +103,7 @@ def test_the_defaults_are_valid():
     assert (exports.retention_days, audio.retention_days) == (7, None)
     assert avatars.file_size_limit == 2_000_000
     assert (found.max_object_size, found.cors_origins, found.cdn_keys) == (50_000_000, (), ("1",))
-    assert found.scanning == "clamav"
+    assert (found.scanning, found.alarm_emails) == ("clamav", ())
     assert audio.exported == {
         "public": False,
         "file_size_limit": 50_000_000,
@@ -187,6 +187,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "one CDN key twice": ({"cdnKeys": ["a", "a"]}, "cdnKeys is ['a', 'a']; allowed is a list of 1 to 5 different"),
     "a CDN key in capitals": ({"cdnKeys": ["A"]}, "cdnKeys is ['A']; allowed is a list of 1 to 5 different names"),
     "an unknown scanner": ({"scanning": "eyes"}, "scanning is 'eyes'; allowed is one of clamav, guardduty"),
+    "an address as text": (
+        {"alarmEmails": "a@example.org"},
+        "alarmEmails is 'a@example.org'; allowed is a list of diffe",
+    ),
+    "no address": ({"alarmEmails": ["ops"]}, "alarmEmails is ['ops']; allowed is a list of different e-mail addresses"),
+    "an address with a name": (
+        {"alarmEmails": ["Ops <ops@example.org>"]},
+        "allowed is a list of different e-mail addresses",
+    ),
+    "an address without a domain": ({"alarmEmails": ["ops@localhost"]}, "addresses such as ops@example.org"),
+    "an address with a line break": ({"alarmEmails": ["ops@example.org\n"]}, "addresses such as ops@example.org"),
+    "an address twice": ({"alarmEmails": ["a@b.example", "A@b.example"]}, "is ['a@b.example', 'A@b.example']; allowed"),
+    "a number as address": ({"alarmEmails": [1]}, "alarmEmails is [1]; allowed is a list of different e-mail"),
     "GuardDuty at home": ({"scanning": "guardduty"}, "allowed is clamav where database:target is local: GuardDuty"),
 }
 
@@ -208,6 +221,11 @@ def test_origins_with_ports_and_several_keys_are_allowed():
     found = load(corsOrigins=["https://app.example.org:8443", "http://localhost:3000"], cdnKeys=["2026-12", "1"])
     assert found.cors_origins == ("https://app.example.org:8443", "http://localhost:3000")
     assert found.cdn_keys == ("2026-12", "1")
+
+
+def test_addresses_are_kept_as_they_are_written():
+    addresses = ["ops+alarms@mail.example.org", "O_n-call.2@b.example"]
+    assert load(alarmEmails=addresses).alarm_emails == tuple(addresses)
 
 
 def test_families_of_mime_types_and_no_limit_are_allowed():

@@ -79,18 +79,24 @@ def not_blocked(audited: Audited) -> Iterator[Row]:
 
 
 def _statements(bucket: Bucket) -> list[dict[str, Any]]:
-    text = _asked(bucket, "get_bucket_policy").get("Policy")
-    found = json.loads(text)["Statement"] if text else []
+    return statements(_asked(bucket, "get_bucket_policy").get("Policy"))
+
+
+def statements(policy: str | None) -> list[dict[str, Any]]:
+    """What a policy consists of; one statement may stand without a list around it."""
+    found = json.loads(policy)["Statement"] if policy else []
     return found if isinstance(found, list) else [found]
 
 
-def _principals(statement: dict[str, Any]) -> list[str]:
+def principals(statement: dict[str, Any]) -> list[str]:
+    """The accounts and roles that a statement of a policy is about; `*` is anybody."""
     principal = statement.get("Principal", {})
     found = principal if isinstance(principal, str) else principal.get("AWS", [])
     return [found] if isinstance(found, str) else list(found)
 
 
-def _actions(statement: dict[str, Any]) -> list[str]:
+def actions(statement: dict[str, Any]) -> list[str]:
+    """What a statement of a policy is about."""
     found = statement.get("Action", [])
     return [found] if isinstance(found, str) else list(found)
 
@@ -100,16 +106,16 @@ def open_policy(audited: Audited) -> Iterator[Row]:
     for bucket in _buckets(audited):
         for statement in _statements(bucket):
             # A condition narrows it to an account, a distribution or a network.
-            if statement["Effect"] == "Allow" and "*" in _principals(statement) and not statement.get("Condition"):
-                yield _row(bucket, what=", ".join(_actions(statement)))
+            if statement["Effect"] == "Allow" and "*" in principals(statement) and not statement.get("Condition"):
+                yield _row(bucket, what=", ".join(actions(statement)))
 
 
 def foreign_policy(audited: Audited) -> Iterator[Row]:
     """Bucket policies that let another account change who gets in."""
     for bucket in _buckets(audited):
         for statement in _statements(bucket):
-            dangerous = [action for action in _actions(statement) if action in (*DANGEROUS, "s3:*", "*")]
-            others = [name for name in _principals(statement) if name != "*"]
+            dangerous = [action for action in actions(statement) if action in (*DANGEROUS, "s3:*", "*")]
+            others = [name for name in principals(statement) if name != "*"]
             if statement["Effect"] == "Allow" and dangerous and others:
                 yield _row(bucket, who=", ".join(others), what=", ".join(dangerous))
 
@@ -123,8 +129,8 @@ def without_tls(audited: Audited) -> Iterator[Row]:
 
 def _denies_clear_text(statement: dict[str, Any]) -> bool:
     secure = statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")
-    all_of_it = "s3:*" in _actions(statement) or "*" in _actions(statement)
-    return statement["Effect"] == "Deny" and "*" in _principals(statement) and all_of_it and str(secure) == "false"
+    all_of_it = "s3:*" in actions(statement) or "*" in actions(statement)
+    return statement["Effect"] == "Deny" and "*" in principals(statement) and all_of_it and str(secure) == "false"
 
 
 def not_encrypted(audited: Audited) -> Iterator[Row]:

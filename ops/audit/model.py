@@ -78,14 +78,27 @@ class Bucket:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """An SNS topic of the stack."""
+
+    client: Any
+    arn: str
+
+    @property
+    def name(self) -> str:
+        return self.arn.rsplit(":", 1)[1]
+
+
+@dataclass(frozen=True)
 class Audited:
-    """What the rules look at. Without a stack there is no state, and so neither ages nor S3 buckets."""
+    """What the rules look at. Without a stack there is no state, and so neither ages nor buckets and topics at AWS."""
 
     connection: psycopg.Connection[tuple[Any, ...]]
     declared: Declared
     stack: str | None = None
     state: Mapping[str, Any] | None = None
     buckets: tuple[Bucket, ...] = ()
+    topics: tuple[Topic, ...] = ()
     password_days: int = 90
     anchor: Mapping[str, Any] | None = None
     """Where the audit trail ended at an earlier audit."""

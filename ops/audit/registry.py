@@ -1,6 +1,6 @@
 """All rules, in the order in which the report and docs/audit.md have them. A new subject is one line here."""
 
-from ops.audit import buckets, functions, grants, roles, server, state, structure, tables, trail
+from ops.audit import buckets, functions, grants, roles, server, state, structure, tables, topics, trail
 from ops.audit.model import Rule
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
@@ -12,6 +12,7 @@ SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "Audit trail": trail.RULES,
     "The server": server.RULES,
     "Storage": buckets.RULES,
+    "Alarms": topics.RULES,
     "State and files": state.RULES,
 }
 RULES = tuple(rule for rules in SUBJECTS.values() for rule in rules)

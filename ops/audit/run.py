@@ -15,12 +15,13 @@ from botocore.exceptions import BotoCoreError
 from local import engine, services
 from ops.audit import trail
 from ops.audit.declared import Declared
-from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, apply
+from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.report import Report
 
 Progress = Callable[[str], None]
 BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
+TOPICS = ("aws:sns/topic:Topic",)
 
 
 def audit(
@@ -40,12 +41,13 @@ def audit(
     begun = time.monotonic()
     state = outputs = None
     buckets: tuple[Bucket, ...] = ()
+    topics: tuple[Topic, ...] = ()
     if stack is not None:
         progress("reading the state")
         state = _state(stack)
         outputs = _outputs(state)
         url = url or _admin_url(stack)
-        buckets = _buckets(stack, state, outputs)
+        buckets, topics = _buckets(stack, state), _topics(stack, state)
     if url is None:
         raise AuditError("neither a stack nor a server was named")
     connection = connect(url)
@@ -56,6 +58,7 @@ def audit(
             stack=stack,
             state=state,
             buckets=buckets,
+            topics=topics,
             password_days=password_days,
             anchor=trail.read_anchor(anchor) if anchor else None,
         )
@@ -152,19 +155,29 @@ def _admin_url(stack: str) -> str:
     return answer.stdout.strip()
 
 
-def _buckets(stack: str, state: Mapping[str, Any], outputs: Mapping[str, Any]) -> tuple[Bucket, ...]:
-    local = engine.target(stack) == "local"
-    options: dict[str, Any] = {}
-    if local:
+def _buckets(stack: str, state: Mapping[str, Any]) -> tuple[Bucket, ...]:
+    client = _client(stack, "s3", s3={"addressing_style": "path"})
+    return tuple(Bucket(client, id, engine.target(stack) == "local") for id in _ids(state, BUCKETS))
+
+
+def _topics(stack: str, state: Mapping[str, Any]) -> tuple[Topic, ...]:
+    client = _client(stack, "sns")
+    return tuple(Topic(client, id) for id in _ids(state, TOPICS))
+
+
+def _ids(state: Mapping[str, Any], types: Sequence[str]) -> list[str]:
+    resources = (state.get("deployment") or {}).get("resources") or []
+    return [resource["id"] for resource in resources if resource["type"] in types and not resource.get("delete")]
+
+
+def _client(stack: str, service: str, **more: Any) -> Any:
+    options: dict[str, Any] = {"region_name": engine.region(stack)}
+    if engine.target(stack) == "local":
         aws = services.load(stack).aws
-        options = {
+        options |= {
             "endpoint_url": aws.endpoint,
             "aws_access_key_id": aws.access_key,
             "aws_secret_access_key": aws.secret_key,
-            "region_name": "us-east-1",
         }
-    config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 2}, connect_timeout=5, read_timeout=15)
-    client = cast(Any, boto3.client("s3", config=config, **options))
-    resources = (state.get("deployment") or {}).get("resources") or []
-    names = [resource["id"] for resource in resources if resource["type"] in BUCKETS and not resource.get("delete")]
-    return tuple(Bucket(client, name, local) for name in names)
+    config = Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=15, **more)
+    return cast(Any, boto3.client(service, config=config, **options))

@@ -5,31 +5,26 @@ step leaves what is done already as it is. Nobody but the owner is served the fi
 """
 
 import contextlib
-import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-import objectlayout
+from objectlayout import CLEAN_TAGS
 from objects import content
 from objects.names import ObjectError, key
 from objects.signing import Store
-from ops.scanning.engines import Engine, EngineDownError, ScanError
+from ops.scanning.engines import Engine, EngineDownError, NotYetError, ScanError, UnscannableError
+from ops.scanning.file import QUARANTINE as QUARANTINE
+from ops.scanning.file import File, GoneError
 from ops.scanning.queue import Queue, Scan
-
-ATTEMPTS = 5
-FIRST_WAIT_SECONDS = 30
-CHUNK = 65536
-QUARANTINE = objectlayout.QUARANTINE + "/"
-GONE = {"NoSuchKey", "NoSuchVersion", "404"}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a file turned out to be: clean, infected, refused or failed, and why."""
+    """What a file turned out to be: clean, infected, refused or failed; or that it is due again: retried, waiting."""
 
     status: str
     found: str | None = None
@@ -81,104 +76,65 @@ class Job:
             self.queue.retry(scan, 0)
             raise
         except (ScanError, ObjectError, BotoCoreError, ClientError) as error:
-            reason = " ".join(str(error).split())
-            settled, verdict = self._later(scan, reason)
+            settled, verdict = self._later(scan, error)
             if isinstance(error, EngineDownError):
                 raise
         if settled:
             self.tally[verdict.status] = self.tally.get(verdict.status, 0) + 1
             self.tell(scan, verdict)
 
-    def _later(self, scan: Scan, reason: str) -> tuple[bool, Verdict]:
-        if scan.attempt >= ATTEMPTS:
-            verdict = Verdict("failed", f"gave up after {ATTEMPTS} attempts: {reason}"[:500])
+    @property
+    def _attempts(self) -> int:
+        return len(self.engine.waits) + 1
+
+    def _later(self, scan: Scan, error: Exception) -> tuple[bool, Verdict]:
+        reason = " ".join(str(error).split())
+        if isinstance(error, UnscannableError) or scan.attempt >= self._attempts:
+            gave_up = "" if isinstance(error, UnscannableError) else f"gave up after {self._attempts} attempts: "
+            verdict = Verdict("failed", f"{gave_up}{reason}"[:500])
             return self.queue.settle(scan, verdict.status, verdict.found), verdict
-        return self.queue.retry(scan, FIRST_WAIT_SECONDS * 4 ** (scan.attempt - 1)), Verdict("retried", reason)
+        status = "waiting" if isinstance(error, NotYetError) else "retried"
+        return self.queue.retry(scan, self.engine.waits[scan.attempt - 1]), Verdict(status, reason)
 
     def _verdict(self, scan: Scan) -> Verdict:
-        if scan.attempt > ATTEMPTS:
+        if scan.attempt > self._attempts:
             # Whoever took it died over it each time, and was never there to say so.
-            return Verdict("failed", f"gave up after {ATTEMPTS} attempts: no scanner came to an end")
-        place = key(self.store.tenant, scan.bucket_id, scan.name, scan.version)
-        stored = self._open(place)
-        verdict = self._look(scan, stored) if stored else self._in_quarantine(place)
-        if verdict.status == "clean":
-            self._tag(place, stored)
+            return Verdict("failed", f"gave up after {self._attempts} attempts: no scanner came to an end")
+        file = File(self.store, key(self.store.tenant, scan.bucket_id, scan.name, scan.version))
+        try:
+            verdict = self._look(scan, file)
+        except GoneError:
+            verdict = _moved(file)
         else:
-            if stored:
-                self._copy(place, stored, verdict)
-            self._delete(place)
-            if self.alarm and verdict.status == "infected":
-                self.alarm.tell(scan, verdict)
+            self._mark(file, verdict)
+        if verdict.status != "clean":
+            file.delete()
+        if self.alarm and verdict.status == "infected":
+            self.alarm.tell(scan, verdict)
         return verdict
 
-    def _open(self, place: str) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = self.store.s3.get_object(Bucket=self.store.bucket, Key=place)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in GONE:
-                return {}
-            raise
-        return found
-
-    def _look(self, scan: Scan, stored: dict[str, Any]) -> Verdict:
-        with contextlib.closing(stored["Body"]) as body:
-            chunks = body.iter_chunks(CHUNK)
-            first = next(chunks, b"")
-            found = self.engine.scan(itertools.chain([first], chunks))
-        if found:
-            return Verdict("infected", found)
-        # Both count: the Storage API serves what the row says, the CDN what the store says.
-        for declared in (scan.mime_type, stored.get("ContentType")):
-            reason = content.mismatch(declared, first[: content.START])
-            if reason:
-                return Verdict("refused", reason)
+    def _look(self, scan: Scan, file: File) -> Verdict:
+        with contextlib.closing(file):
+            found = self.engine.scan(file)
+            if found:
+                return Verdict("infected", found)
+            # Both count: the Storage API serves what the row says, the CDN what the store says.
+            for declared in (scan.mime_type, file.content_type):
+                reason = content.mismatch(declared, file.start[: content.START])
+                if reason:
+                    return Verdict("refused", reason)
         return Verdict("clean")
 
-    def _in_quarantine(self, place: str) -> Verdict:
-        """The verdict of a scanner that died after it had moved the file."""
-        try:
-            head = self.store.s3.head_object(Bucket=self.store.bucket, Key=QUARANTINE + place)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in GONE:
-                raise ScanError("there is no such file in the object store") from None
-            raise
-        return Verdict(head["Metadata"]["status"], head["Metadata"]["found"])
-
-    def _tag(self, place: str, stored: dict[str, Any]) -> None:
-        # Of the very bytes that were scanned: a form may have been sent again meanwhile.
-        self.store.s3.put_object_tagging(
-            Bucket=self.store.bucket,
-            Key=place,
-            Tagging={"TagSet": [{"Key": "scan", "Value": "clean"}]},
-            **_version(stored),
-        )
-
-    def _copy(self, place: str, stored: dict[str, Any], verdict: Verdict) -> None:
-        # What a browser would run, it now saves.
-        self.store.s3.copy_object(
-            Bucket=self.store.bucket,
-            Key=QUARANTINE + place,
-            CopySource={"Bucket": self.store.bucket, "Key": place, **_version(stored)},
-            MetadataDirective="REPLACE",
-            ContentType="application/octet-stream",
-            Metadata={"status": verdict.status, "found": str(verdict.found).encode("ascii", "replace").decode()},
-            TaggingDirective="REPLACE",
-            Tagging=f"scan={verdict.status}",
-        )
-
-    def _delete(self, place: str) -> None:
-        """All versions of the key: a delete marker alone would leave the file within reach."""
-        for version in self._versions(place):
-            self.store.s3.delete_object(Bucket=self.store.bucket, Key=place, VersionId=version)
-
-    def _versions(self, place: str) -> Iterator[str]:
-        pages = self.store.s3.get_paginator("list_object_versions").paginate(Bucket=self.store.bucket, Prefix=place)
-        for page in pages:
-            for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                if entry["Key"] == place:
-                    yield entry["VersionId"]
+    def _mark(self, file: File, verdict: Verdict) -> None:
+        if verdict.status != "clean":
+            file.quarantine(verdict.status, str(verdict.found))
+        elif not self.engine.tags_files:
+            file.tag(*CLEAN_TAGS["clamav"])
 
 
-def _version(stored: dict[str, Any]) -> dict[str, str]:
-    return {"VersionId": stored["VersionId"]} if stored.get("VersionId") else {}
+def _moved(file: File) -> Verdict:
+    """The verdict of a scanner that died after it had moved the file."""
+    try:
+        return Verdict(*file.in_quarantine())
+    except GoneError:
+        raise ScanError("there is no such file in the object store") from None

@@ -9,7 +9,7 @@ import pytest
 
 from ops.audit import state as state_rules
 from ops.audit.declared import Declared
-from ops.audit.model import Audited, Bucket, NotSeen, Severity, apply
+from ops.audit.model import Audited, Bucket, NotSeen, Severity, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.run import look
 from tests.local.conftest import MotoServer
@@ -17,7 +17,8 @@ from tests.local.conftest import MotoServer
 BY_ID = {rule.id: rule for rule in RULES}
 S3 = {rule for rule in BY_ID if rule.startswith("s3-")}
 STATE = {"state-secret", "settings-secret", "files-readable", "password-old"}
-BESIDE = S3 | STATE
+SNS = {rule for rule in BY_ID if rule.startswith("sns-")}
+BESIDE = S3 | STATE | SNS
 NAME = "audited-objects"
 TLS_ONLY = {
     "Effect": "Deny",
@@ -136,6 +137,62 @@ def test_a_bucket_that_cannot_be_asked_is_not_called_clean(client):
 
 def test_every_rule_on_s3_is_broken_once():
     assert set(BREAKS) | {"s3-access-log"} == S3
+
+
+def _allowing(**statement: Any) -> str:
+    return json.dumps({"Statement": [{"Effect": "Allow", "Action": "sns:Publish", "Resource": "*", **statement}]})
+
+
+TOPICS = {
+    "sns-encryption": ("KmsMasterKeyId", "", "its messages aren't encrypted with a key of its own"),
+    "sns-open": ("Policy", _allowing(Principal="*"), "its policy allows anybody sns:Publish"),
+}
+
+
+@pytest.fixture
+def topic(moto) -> Iterator[Topic]:
+    """A topic with a key, and the policy of a new one."""
+    client = moto.client("sns")
+    arn = client.create_topic(Name="audited", Attributes={"KmsMasterKeyId": "alias/aws/sns"})["TopicArn"]
+    yield Topic(client, arn)
+    client.delete_topic(TopicArn=arn)
+
+
+def told(rule: str, topic: Topic) -> list[tuple[str, str]]:
+    audited = Audited(_NoDatabase(), Declared(), state={}, topics=(topic,))  # type: ignore[arg-type]
+    return [(finding.object, finding.reason) for finding in apply(BY_ID[rule], audited)]
+
+
+@pytest.mark.parametrize("rule", sorted(TOPICS))
+def test_what_is_wrong_with_a_topic_is_told(topic, rule):
+    assert set(TOPICS) == SNS
+    name, value, reason = TOPICS[rule]
+    assert told(rule, topic) == []
+    topic.client.set_topic_attributes(TopicArn=topic.arn, AttributeName=name, AttributeValue=value)
+    assert told(rule, topic) == [("SNS topic audited", reason)]
+
+
+@pytest.mark.parametrize(
+    ("principal", "others"),
+    [
+        ({"AWS": "arn:aws:iam::123456789012:root"}, None),
+        ({"AWS": "123456789012"}, None),
+        ({"AWS": ["arn:aws:iam::123456789012:role/a", "999999999999"]}, "999999999999"),
+        ({"AWS": "arn:aws:iam::999999999999:root"}, "arn:aws:iam::999999999999:root"),
+        ({"AWS": "*"}, "anybody"),
+    ],
+)
+def test_a_topic_is_its_account_s_own(topic, principal, others):
+    policy = _allowing(Principal=principal)
+    topic.client.set_topic_attributes(TopicArn=topic.arn, AttributeName="Policy", AttributeValue=policy)
+    reasons = [reason for _, reason in told("sns-open", topic)]
+    assert reasons == ([f"its policy allows {others} sns:Publish"] if others else [])
+
+
+def test_a_topic_that_cannot_be_asked_is_not_called_clean(topic):
+    gone = Topic(topic.client, f"{topic.arn}-gone")
+    with pytest.raises(NotSeen, match="SNS topic audited-gone: NotFound"):
+        told("sns-encryption", gone)
 
 
 def _state(**properties: Any) -> dict[str, Any]:

@@ -224,6 +224,8 @@ def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
     assert program.outputs["auth_url"].endswith("/postgres?options=-c%20vpb.keys%3Dk1%3Aprivate-encryption-k1")
     assert not [name for name in urls - {"auth_url"} if "private-" in program.outputs[name]], "Auth.js' login alone"
     assert program.outputs["object_bucket"] == "storage-objects-id"
+    assert program.outputs["alarm_topic_arn"] == "arn:aws:sns:us-east-1:123456789012:alarms-topic"
+    assert program.outputs["scanning"] == "clamav"
     assert program.outputs["cdn_domain"] == "storage-cdn-distribution.cloudfront.net"
     assert program.outputs["storage_buckets"]["audio"]["file_size_limit"] == 50_000_000
     assert program.outputs["storage_retention_days"] == {"exports": 7}

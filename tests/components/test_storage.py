@@ -164,7 +164,8 @@ def test_the_cdn_reads_the_buckets_that_it_serves_and_no_other(program):
     assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     assert statement["Action"] == "s3:GetObject"
     assert statement["Resource"] == [f"{OBJECTS}/{objectlayout.TENANT}/{id}/*" for id in ("audio", "avatars")]
-    assert statement["Condition"] == {"StringEquals": {"aws:SourceArn": DISTRIBUTION}}
+    scanned = {"s3:ExistingObjectTag/scan": "clean"}
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceArn": DISTRIBUTION, **scanned}}
 
 
 def test_a_cdn_without_buckets_may_read_nothing(other):
@@ -238,17 +239,23 @@ def test_guardduty_scans_the_tenant_and_tags_what_it_finds(guarded):
     assert "*" not in [statement["Resource"] for statement in statements]
 
 
-def test_nothing_is_read_before_it_is_tagged_clean_but_by_the_scanner_and_the_api(guarded, program):
+def test_nothing_is_read_before_it_is_tagged_clean_but_by_guardduty_and_the_api(guarded, program):
     found = document(inputs(guarded, "storage-objects-tls")["policy"])
-    roles = [f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-{role}" for role in ("malware-role", "access-api")]
+    guardduty, api, scanner = (
+        f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-{role}" for role in ("malware-role", "access-api", "access-scanner")
+    )
+    tag, clean = "s3:ExistingObjectTag/GuardDutyMalwareScanStatus", "NO_THREATS_FOUND"
     assert found["UnreadUntilClean"]["Condition"] == {
-        "StringNotEquals": {
-            "s3:ExistingObjectTag/GuardDutyMalwareScanStatus": "NO_THREATS_FOUND",
-            "aws:PrincipalArn": roles,
-        }
+        "StringNotEquals": {tag: clean, "aws:PrincipalArn": [guardduty, scanner, api]}
     }
-    assert found["TaggedByTheScanner"]["Condition"] == {"StringNotEquals": {"aws:PrincipalArn": roles[0]}}
-    assert "UnreadUntilClean" not in document(inputs(program, "storage-objects-tls")["policy"])
+    assert found["UnreadUntilScanned"]["Condition"] == {
+        "StringEquals": {"aws:PrincipalArn": scanner},
+        "StringNotEquals": {tag: [clean, "THREATS_FOUND"]},
+    }
+    assert found["TaggedByGuardDuty"]["Condition"] == {"StringNotEquals": {"aws:PrincipalArn": guardduty}}
+    assert found["CdnReads"]["Condition"]["StringEquals"][tag] == clean
+    own = document(inputs(program, "storage-objects-tls")["policy"])
+    assert not {"UnreadUntilClean", "UnreadUntilScanned", "TaggedByGuardDuty"} & own.keys()
 
 
 # Roles.
@@ -272,11 +279,25 @@ def test_the_api_writes_and_reads_its_tenant_and_no_settings(program):
     assert found[KEY] == {"kms:Decrypt", "kms:GenerateDataKey"}
 
 
-def test_the_scanner_marks_objects_and_moves_them_to_quarantine(program):
+def test_the_scanner_marks_objects_and_moves_them_to_quarantine(program, guarded):
     found = rights(program, "scanner")
     assert {"s3:GetObject", "s3:PutObjectTagging"} <= found[TENANT]
     assert "s3:PutObject" not in found[TENANT]
-    assert "s3:PutObject" in found[f"{OBJECTS}/{objectlayout.QUARANTINE}/*"]
+    quarantine = {"s3:GetObject", "s3:PutObject", "s3:PutObjectTagging"}
+    assert found[f"{OBJECTS}/{objectlayout.QUARANTINE}/*"] == quarantine
+    under_guardduty = rights(guarded, "scanner")
+    assert found[TENANT] - under_guardduty[TENANT] == {"s3:PutObjectTagging", "s3:PutObjectVersionTagging"}
+    assert "s3:GetObjectTagging" in under_guardduty[TENANT]
+
+
+def test_the_scanner_alone_tells_the_alarm_topic(program):
+    topic, key = (
+        f"arn:aws:{service}:us-east-1:{ACCOUNT}:alarms-{what}" for service, what in (("sns", "topic"), ("kms", "key"))
+    )
+    found = rights(program, "scanner")
+    assert (found[topic], found[key]) == ({"sns:Publish"}, {"kms:Decrypt", "kms:GenerateDataKey"})
+    for role in ("api", "cleaner"):
+        assert not {topic, key} & rights(program, role).keys()
 
 
 def test_the_cleaner_deletes_and_reads_nothing(program):
@@ -295,22 +316,29 @@ def test_no_role_may_do_everything_with_anything(program, role):
     assert trust["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
 
 
-def test_the_key_is_used_through_s3_only(program):
-    for role in ("api", "scanner"):
-        statements = document(inputs(program, f"storage-access-{role}-rights")["policy"]).values()
-        (with_key,) = [statement for statement in statements if statement["Resource"] == KEY]
-        assert with_key["Condition"] == {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+@pytest.mark.parametrize(
+    ("role", "key", "service"),
+    [("api", KEY, "s3"), ("scanner", KEY, "s3"), ("scanner", KEY.replace("storage-objects", "alarms"), "sns")],
+)
+def test_a_key_is_used_through_its_service_only(program, role, key, service):
+    statements = document(inputs(program, f"storage-access-{role}-rights")["policy"]).values()
+    (with_key,) = [statement for statement in statements if statement["Resource"] == key]
+    assert with_key["Condition"] == {"StringEquals": {"kms:ViaService": f"{service}.us-east-1.amazonaws.com"}}
 
 
-def test_the_provider_knows_where_every_service_is(program):
+def test_the_provider_knows_where_every_service_is(guarded):
     names = {"cloudwatch": "logs"}
-    used = {each.type.split(":")[1].split("/")[0] for each in program.resources.values() if each.type[:4] == "aws:"}
+    used = {each.type.split(":")[1].split("/")[0] for each in guarded.resources.values() if each.type[:4] == "aws:"}
     assert {names.get(service, service) for service in used} | {"sts"} == set(SERVICES)
 
 
 # The guardrail.
 
 LAST = "guardrail.check()\n"
+PLAIN_TOPIC = """
+import pulumi_aws
+pulumi_aws.sns.Topic("plain", {key}opts=pulumi.ResourceOptions(provider=aws))
+"""
 STRAY = """
 import pulumi_aws
 pulumi_aws.s3.Bucket("stray", opts=pulumi.ResourceOptions(provider=aws))
@@ -383,4 +411,14 @@ def test_a_protection_that_is_weakened_counts_as_none(type, arguments, lack, mon
     original = getattr(s3, type)
     monkeypatch.setattr(privatebucket.s3, type, lambda name, **given: original(name, **{**given, **arguments}))
     with pytest.raises(pulumi.RunError, match=f"^bucket storage-objects: lacks {re.escape(lack)}; "):
+        run()
+
+
+@pytest.mark.usefixtures("ended")
+@pytest.mark.parametrize("key", ["", "kms_master_key_id='', "])
+def test_a_topic_without_a_key_is_refused(key, tmp_path, monkeypatch):
+    monkeypatch.setattr(tests.components.program, "MAIN", main_with(PLAIN_TOPIC.format(key=key), tmp_path))
+    with pytest.raises(
+        pulumi.RunError, match=r"^topic plain: lacks encryption; give it a key as `components/alarms.py`"
+    ):
         run()

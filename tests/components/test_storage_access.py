@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 
 import objectlayout
-from components import malware
+from objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
 from settings import Settings
 from tests.components.program import Program, run
 from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, guarded_settings
@@ -54,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Iterat
     )
     s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(program.resources["storage-objects-tls"].inputs["policy"]))
     for key in (AUDIO, EXPORT):
-        s3.put_object(Bucket=BUCKET, Key=key, Body=b"sound")
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"sound", Tagging="scan=clean")
     yield made
     made.stop()
 
@@ -148,29 +148,87 @@ def test_another_distribution_or_service_reads_nothing(server: MotoServer) -> No
     assert reading(through_cdn(server, DISTRIBUTION, "logging.s3.amazonaws.com"), AUDIO) == "AccessDenied"
 
 
-def test_under_guardduty_the_cdn_reads_an_object_once_it_is_tagged_clean(server: MotoServer, s3: Any) -> None:
-    with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
-        guarded = run().resources["storage-objects-tls"].inputs["policy"]
-    before = s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
-    tag = {"Key": malware.TAG, "Value": malware.CLEAN}
-    cdn, scanner = through_cdn(server, DISTRIBUTION), session(server, "storage-malware-role")
-    # The name of the role that mocks give it isn't an ARN that could be assumed.
-    text = json.dumps(guarded).replace(
-        f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-malware-role", f"arn:aws:iam::{ACCOUNT}:role/storage-malware-role"
-    )
-    s3.put_bucket_policy(Bucket=BUCKET, Policy=text)
+def tagged(key: str, name: str, value: str) -> dict[str, Any]:
+    return {"Bucket": BUCKET, "Key": key, "Tagging": {"TagSet": [{"Key": name, "Value": value}]}}
+
+
+def test_the_cdn_reads_nothing_that_isn_t_scanned_clean(server: MotoServer, s3: Any) -> None:
+    cdn = through_cdn(server, DISTRIBUTION)
     try:
-        assert reading(cdn, AUDIO) == reading(s3, AUDIO) == "AccessDenied"
-        assert reading(scanner, AUDIO) == "ok"
-        tags = {"Bucket": BUCKET, "Key": AUDIO, "Tagging": {"TagSet": [tag]}}
-        assert code(s3.put_object_tagging, **tags) == "AccessDenied", "nobody declares an object clean but the scanner"
-        assert code(scanner.put_object_tagging, **tags) == "ok"
-        assert reading(cdn, AUDIO) == reading(s3, AUDIO) == "ok"
-        threat = {**tags, "Tagging": {"TagSet": [{**tag, "Value": "THREATS_FOUND"}]}}
-        scanner.put_object_tagging(**threat)
+        s3.delete_object_tagging(Bucket=BUCKET, Key=AUDIO)
+        assert reading(cdn, AUDIO) == "AccessDenied", "an upload that waits for the scanner, or that it gave up"
+        s3.put_object_tagging(**tagged(AUDIO, "scan", "infected"))
         assert reading(cdn, AUDIO) == "AccessDenied"
+        assert reading(s3, AUDIO) == "ok", "the API may: who the owner is, the row policies say"
     finally:
-        s3.put_bucket_policy(Bucket=BUCKET, Policy=before)
+        s3.put_object_tagging(**tagged(AUDIO, "scan", "clean"))
+    assert reading(cdn, AUDIO) == "ok"
+
+
+@pytest.fixture(scope="module")
+def guarded_policy() -> str:
+    """The bucket's policy where GuardDuty scans."""
+    with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
+        return json.dumps(run().resources["storage-objects-tls"].inputs["policy"])
+
+
+@pytest.fixture
+def guarded(server: MotoServer, s3: Any, guarded_policy: str) -> Iterator[dict[str, Any]]:
+    """Clients of the roles under that policy; an object that is not tagged."""
+    text = guarded_policy
+    before = s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
+    names = {"guardduty": "storage-malware-role", "api": "storage-access-api", "scanner": "storage-access-scanner"}
+    clients = {who: session(server, name) for who, name in names.items()}
+    for name in names.values():
+        # The name of the role that mocks give it isn't an ARN that could be assumed.
+        text = text.replace(f"arn:aws:iam:us-east-1:{ACCOUNT}:{name}", f"arn:aws:iam::{ACCOUNT}:role/{name}")
+    s3.delete_object_tagging(Bucket=BUCKET, Key=AUDIO)
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=text)
+    yield {**clients, "cdn": through_cdn(server, DISTRIBUTION), "owner": s3}
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=before)
+    s3.put_object_tagging(**tagged(AUDIO, "scan", "clean"))
+    for name in names.values():
+        server.client("iam").delete_role(RoleName=name)
+
+
+# What GuardDuty has tagged an object with → who reads it.
+READERS = {
+    None: {"guardduty", "api"},
+    "UNSUPPORTED": {"guardduty", "api"},
+    "FAILED": {"guardduty", "api"},
+    "THREATS_FOUND": {"guardduty", "api", "scanner"},
+    "NO_THREATS_FOUND": {"guardduty", "api", "scanner", "cdn", "owner"},
+}
+
+
+def test_under_guardduty_each_reads_what_its_tag_lets_them(guarded: dict[str, Any]) -> None:
+    for status, readers in READERS.items():
+        if status:
+            assert code(guarded["guardduty"].put_object_tagging, **tagged(AUDIO, GUARDDUTY_TAG, status)) == "ok"
+        found = {who: reading(client, AUDIO) for who, client in guarded.items()}
+        assert {who for who, answer in found.items() if answer == "ok"} == readers, (status, found)
+        assert set(found.values()) <= {"ok", "AccessDenied"}
+
+
+def test_under_guardduty_nobody_else_says_what_is_clean(guarded: dict[str, Any]) -> None:
+    clean, version = tagged(AUDIO, GUARDDUTY_TAG, GUARDDUTY_CLEAN), {"VersionId": "null"}
+    for who in ("api", "scanner", "owner"):
+        client = guarded[who]
+        assert code(client.put_object_tagging, **clean) == "AccessDenied"
+        assert code(client.put_object_tagging, **clean, **version) == "AccessDenied"
+        assert code(client.delete_object_tagging, Bucket=BUCKET, Key=AUDIO) == "AccessDenied"
+        assert code(client.delete_object_tagging, Bucket=BUCKET, Key=AUDIO, **version) == "AccessDenied"
+    assert code(guarded["cdn"].put_object_tagging, **clean) == "AccessDenied"
+
+
+def test_under_guardduty_the_scanner_moves_a_threat_and_reads_what_it_noted(guarded: dict[str, Any]) -> None:
+    guarded["guardduty"].put_object_tagging(**tagged(AUDIO, GUARDDUTY_TAG, GUARDDUTY_THREAT))
+    scanner, moved = guarded["scanner"], f"{objectlayout.QUARANTINE}/{AUDIO}"
+    copy = {"Bucket": BUCKET, "Key": moved, "CopySource": {"Bucket": BUCKET, "Key": AUDIO}}
+    assert code(scanner.copy_object, **copy, TaggingDirective="REPLACE", Tagging="scan=infected") == "ok"
+    assert code(scanner.put_object_tagging, **tagged(moved, "scan", "infected")) == "ok"
+    assert code(scanner.head_object, Bucket=BUCKET, Key=moved) == "ok"
+    assert {who for who, client in guarded.items() if reading(client, moved) == "ok"} == {"guardduty", "api", "scanner"}
 
 
 def session(server: MotoServer, role: str, rights: str | None = None) -> Any:

@@ -2,7 +2,12 @@
 // FormData and nothing else; and @aws-sdk/client-s3 with a key of its own. Prints what the store answered.
 import { readFileSync } from "node:fs"
 
-import { GetObjectCommand, HeadObjectCommand } from "@aws-sdk/client-s3"
+import {
+  GetObjectCommand,
+  GetObjectTaggingCommand,
+  HeadObjectCommand,
+  PutObjectTaggingCommand,
+} from "@aws-sdk/client-s3"
 
 import * as twin from "./dist/index.js"
 
@@ -40,6 +45,8 @@ const short = await sign({ seconds: 1 })
 const sent = await send(upload)
 const head = await s3.send(new HeadObjectCommand({ Bucket: store.bucket, Key: upload.key }))
 
+const scanned = { TagSet: [{ Key: "GuardDutyMalwareScanStatus", Value: "NO_THREATS_FOUND" }] }
+await s3.send(new PutObjectTaggingCommand({ Bucket: store.bucket, Key: upload.key, Tagging: scanned }))
 const early = { ...upload }
 const done = await twin.finishUpload(store, "audio", upload.name, upload.version)
 upload.version = done.version
@@ -47,16 +54,16 @@ const again = await send(early, Buffer.from("something else"))
 const nothing = await twin.finishUpload(store, "audio", upload.name, done.version.replace(/^.{8}/, "00000000")).catch(
   (error) => error.message,
 )
-const kept = await s3.send(
-  new HeadObjectCommand({ Bucket: store.bucket, Key: early.key.replace(early.version, done.version) }),
-)
+const final = { Bucket: store.bucket, Key: early.key.replace(early.version, done.version) }
+const kept = await s3.send(new HeadObjectCommand(final))
+const { TagSet: tags } = await s3.send(new GetObjectTaggingCommand(final))
 
 const url = await twin.signDownload(store, "audio", upload.name, upload.version)
 const middle = Math.floor(sound.length / 2)
 const range = await fetch(url, { headers: { Range: `bytes=${middle}-${middle + 99}` } })
 const piece = Buffer.from(await range.arrayBuffer())
 const beyond = await fetch(url, { headers: { Range: `bytes=${sound.length}-` } })
-const streamed = await s3.send(new GetObjectCommand({ Bucket: store.bucket, Key: upload.key.replace(early.version, done.version), Range: "bytes=-100" }))
+const streamed = await s3.send(new GetObjectCommand({ ...final, Range: "bytes=-100" }))
 const tail = Buffer.from(await streamed.Body.transformToByteArray())
 const altered = await fetch(url.replace("X-Amz-Expires=900", "X-Amz-Expires=901"))
 await new Promise((resolve) => setTimeout(resolve, 2100))
@@ -66,7 +73,7 @@ console.log(
   JSON.stringify({
     refused,
     sent,
-    finished: [done.metadata.size, done.metadata.mimetype, done.metadata.eTag === kept.ETag, again[0], kept.ContentLength],
+    finished: [done.metadata.size, done.metadata.mimetype, done.metadata.eTag === kept.ETag, again[0], kept.ContentLength, tags],
     nothing: nothing.replace(done.version.slice(8), ""),
     stored: [head.ContentType, head.ContentLength],
     range: [range.status, range.headers.get("content-range"), piece.equals(sound.subarray(middle, middle + 100))],

@@ -34,7 +34,7 @@ def test_node_uploads_streams_and_is_refused_as_it_should_be(twin: Twin, store: 
             "too late": [403, "AccessDenied"],
         },
         "sent": [204, ""],
-        "finished": [size, "audio/wav", True, 204, size],
+        "finished": [size, "audio/wav", True, 204, size, []],
         "nothing": f'object "audio/{ADA}/from node.wav": nothing was uploaded as version 00000000',
         "stored": ["audio/wav", size],
         "range": [206, f"bytes {middle}-{middle + 99}/{size}", True],

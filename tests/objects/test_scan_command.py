@@ -20,6 +20,7 @@ from ops.environment import Environment
 from ops.scanning.engines import TEST_SIGNATURES, TestSignatures
 from ops.scanning.job import Job
 from ops.scanning.queue import Queue
+from tests.local.conftest import MotoServer
 from tests.objects import sound
 from tests.objects.conftest import ADA, World
 from tests.objects.test_scan_queue import DUE, STORE
@@ -27,18 +28,51 @@ from tests.objects.test_scan_queue import DUE, STORE
 STATUS = "select status from private.object_scans order by queued_at"
 
 
+class Topic:
+    """A topic and who listens to it."""
+
+    def __init__(self, moto: MotoServer, name: str) -> None:
+        sns, self._sqs = moto.client("sns"), moto.client("sqs")
+        self.arn = sns.create_topic(Name=name)["TopicArn"]
+        self._queue = self._sqs.create_queue(QueueName=name)["QueueUrl"]
+        sns.subscribe(TopicArn=self.arn, Protocol="sqs", Endpoint=self.arn.replace(":sns:", ":sqs:"))
+
+    def heard(self) -> list[str]:
+        """The subjects of the messages since the last time."""
+        messages = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"])["Subject"] for message in messages]
+
+
+@pytest.fixture(scope="module")
+def topic(moto: MotoServer) -> Topic:
+    return Topic(moto, "of-the-stack")
+
+
 @pytest.fixture
-def environment(store: Store, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def outputs(store: Store, world: World, topic: Topic) -> dict[str, Any]:
+    return {
+        "object_bucket": store.bucket,
+        "scanner_url": world.scanner_url,
+        "scanning": "clamav",
+        "alarm_topic_arn": topic.arn,
+    }
+
+
+@pytest.fixture
+def environment(store: Store, outputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack whose store and database are the tests' own."""
-    outputs = {"object_bucket": store.bucket, "scanner_url": world.scanner_url}
     monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
     monkeypatch.setattr(Environment, "store", store)
 
 
-def add(world: World, store: Store, content: bytes, name: str = f"{ADA}/one.wav") -> None:
+def add(world: World, store: Store, content: bytes, name: str = f"{ADA}/one.wav") -> str:
+    """Store a file with its row; its key."""
     upload = sign_upload(store, Bucket("audio"), name, "audio/wav", folder=ADA)
     store.s3.put_object(Bucket=store.bucket, Key=upload.key, Body=content, ContentType="audio/wav")
     world.run(STORE, "audio", name, ADA, upload.version, '{"mimetype": "audio/wav"}')
+    return upload.key
 
 
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
@@ -73,6 +107,83 @@ def test_where_there_are_real_files_it_wants_a_real_engine(
     status, said, error = run(capsys, monkeypatch, "--stack", "prod")
     assert (status, said) == (1, "")
     assert error == "error: stack prod: name ClamAV's daemon with --clamd or CLAMD_ADDRESS\n"
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_stack_s_topic_hears_of_it_unless_another_one_or_none_is_named(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    world: World,
+    store: Store,
+    topic: Topic,
+    moto: MotoServer,
+) -> None:
+    other = Topic(moto, "another")
+    topic.heard()
+    told = "Storage: infected upload in audio"
+    for number, (words, heard) in enumerate(
+        [([], ([told], [])), (["--topic", other.arn], ([], [told])), (["--no-topic"], ([], []))]
+    ):
+        add(world, store, TEST_SIGNATURES["Vpb-Test-Signature"], f"{ADA}/{number}.wav")
+        assert run(capsys, monkeypatch, *words)[0] == 2
+        assert (topic.heard(), other.heard()) == heard, words
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_stack_that_has_no_topic_yet_is_told_to_get_one_before_anything_is_taken(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    world: World,
+    store: Store,
+    outputs: dict[str, Any],
+) -> None:
+    add(world, store, sound.wav(0.1))
+    del outputs["alarm_topic_arn"]
+    status, _, error = run(capsys, monkeypatch)
+    said = "error: stack dev has no output alarm_topic_arn yet; `make up STACK=dev` provisions it\n"
+    assert (status, error) == (1, said)
+    assert world.run("select attempts from private.object_scans") == [(0,)]
+
+
+@pytest.mark.usefixtures("environment")
+def test_where_guardduty_scans_its_tags_are_read_and_no_daemon_is_wanted(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    world: World,
+    store: Store,
+    outputs: dict[str, Any],
+) -> None:
+    outputs["scanning"] = "guardduty"
+    monkeypatch.setattr(engine, "target", lambda stack: "aws")
+    monkeypatch.setenv("CLAMD_ADDRESS", "tcp://127.0.0.1:1")
+    key = add(world, store, sound.wav(0.1))
+    status, said, error = run(capsys, monkeypatch, "--json")
+    assert (status, said, error) == (0, '{"waiting": 1}\n', "engine: GuardDuty, by the tags that it sets\n")
+    tags = {"TagSet": [{"Key": "GuardDutyMalwareScanStatus", "Value": "NO_THREATS_FOUND"}]}
+    store.s3.put_object_tagging(Bucket=store.bucket, Key=key, Tagging=tags)
+    world.run(DUE)
+    assert run(capsys, monkeypatch, "--json")[:2] == (0, '{"clean": 1}\n')
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("scanning", "words", "engine"),
+    [
+        ("guardduty", ["--engine", "clamav"], "test signatures only"),
+        ("guardduty", ["--clamd", "tcp://127.0.0.1:1"], "clamd at tcp://127.0.0.1:1"),
+        ("clamav", ["--engine", "guardduty"], "GuardDuty, by the tags"),
+    ],
+)
+def test_an_option_says_more_than_the_stack(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    outputs: dict[str, Any],
+    scanning: str,
+    words: list[str],
+    engine: str,
+) -> None:
+    outputs["scanning"] = scanning
+    assert engine in run(capsys, monkeypatch, *words)[2]
 
 
 @pytest.mark.usefixtures("environment")

@@ -1,7 +1,7 @@
 """The scanner's job on a real database and store: verdicts, quarantine, alarms, and being killed at every step."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,14 +10,15 @@ from botocore.exceptions import ClientError
 
 from objects.names import TENANT, Bucket
 from objects.signing import Store, sign_upload
-from ops.scanning.engines import TEST_SIGNATURES, EngineDownError, ScanError, TestSignatures
-from ops.scanning.job import ATTEMPTS, Alarm, Job
+from ops.scanning.engines import TEST_SIGNATURES, WAITS, EngineDownError, GuardDuty, ScanError, TestSignatures
+from ops.scanning.job import Alarm, Job
 from ops.scanning.queue import Queue
 from tests.local.conftest import MotoServer
 from tests.objects import sound
 from tests.objects.conftest import ADA, World
 from tests.objects.test_scan_queue import DUE, RECORD, RECORDED, STORE
 
+ATTEMPTS = len(WAITS) + 1
 HARMFUL = sound.wav(0.1) + TEST_SIGNATURES["Eicar-Test-Signature"]
 STATE = "select status, found from private.object_scans where version = %s"
 TOLD = "select action from analytics.user_activity"
@@ -224,15 +225,12 @@ def test_killed_at_any_step_the_next_run_ends_it_as_if_nothing_had_been(
 
 
 @dataclass
-class Broken:
+class Broken(TestSignatures):
     """An engine that can't say."""
 
-    error: Exception
+    error: BaseException
 
-    def check(self) -> str:
-        return "broken"
-
-    def scan(self, chunks: Iterator[bytes]) -> str | None:
+    def scan(self, chunks: Iterable[bytes]) -> str | None:
         raise self.error
 
 
@@ -273,8 +271,6 @@ def test_an_interrupted_scan_is_free_at_once(scene: Scene) -> None:
 def test_an_engine_that_is_down_takes_no_file(scene: Scene) -> None:
     scene.add(sound.wav(0.1))
     job = scene.job(engine=Broken(ScanError("")))
-    down: Callable[[], str] = Broken(EngineDownError("clamd doesn't answer")).scan.__self__.check
-    assert down() == "broken"
     job.engine.check = lambda: (_ for _ in ()).throw(EngineDownError("clamd doesn't answer"))  # type: ignore[method-assign]
     with pytest.raises(EngineDownError):
         job.run()
@@ -295,7 +291,7 @@ def test_a_file_that_is_overwritten_while_it_is_scanned_gets_no_verdict_of_the_o
     stored = scene.add(sound.wav(0.1))
 
     class Meanwhile(TestSignatures):
-        def scan(self, chunks: Iterator[bytes]) -> str | None:
+        def scan(self, chunks: Iterable[bytes]) -> str | None:
             scene.world.run("update storage.objects set version = gen_random_uuid() where version = %s", stored.version)
             return super().scan(chunks)
 
@@ -310,9 +306,10 @@ def test_what_was_sent_again_by_the_same_form_is_not_tagged_clean(scene: Scene) 
     stored = scene.add(sound.wav(0.1))
 
     class Meanwhile(TestSignatures):
-        def scan(self, chunks: Iterator[bytes]) -> str | None:
+        def scan(self, chunks: Iterable[bytes]) -> str | None:
+            found = super().scan(chunks)
             scene.store.s3.put_object(Bucket=scene.store.bucket, Key=stored.key, Body=HARMFUL)
-            return super().scan(chunks)
+            return found
 
     scene.job(engine=Meanwhile()).run()
     assert scene.tags(stored.key) == {}, "the tag is on the version that was scanned"
@@ -336,3 +333,138 @@ def test_a_store_that_refuses_is_a_failed_attempt_and_not_a_verdict(scene: Scene
     assert "SignatureDoesNotMatch" in said[0]
     with pytest.raises(ClientError):
         job.store.s3.head_object(Bucket=scene.store.bucket, Key=stored.key)
+
+
+# GuardDuty, whose part the test plays: it puts the tags.
+
+
+def tag(scene: Scene, stored: Stored, status: str, **more: str) -> None:
+    tags = {"TagSet": [{"Key": "GuardDutyMalwareScanStatus", "Value": status}]}
+    scene.store.s3.put_object_tagging(Bucket=scene.store.bucket, Key=stored.key, Tagging=tags, **more)
+
+
+def test_what_guardduty_calls_clean_is_clean_and_keeps_guardduty_s_tag_alone(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    tag(scene, stored, "NO_THREATS_FOUND")
+    job = scene.job(engine=GuardDuty())
+    job.run()
+    assert job.tally == {"clean": 1}
+    assert scene.verdict(stored) == ("clean", None)
+    assert scene.tags(stored.key) == {"GuardDutyMalwareScanStatus": "NO_THREATS_FOUND"}
+    assert scene.world.run(RECORDED, stored.name) == [("clean", True)]
+
+
+def test_what_guardduty_calls_a_threat_goes_into_quarantine_and_everybody_hears_of_it(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    tag(scene, stored, "THREATS_FOUND")
+    scene.job(engine=GuardDuty()).run()
+    assert scene.verdict(stored) == ("infected", "GuardDuty: THREATS_FOUND")
+    assert scene.versions(stored.key) == 0
+    assert scene.tags(f"quarantine/{stored.key}") == {"scan": "infected"}
+    assert scene.world.run(TOLD) == [("storage.infected",)]
+    assert [alarm["found"] for alarm in scene.alarms()] == ["GuardDuty: THREATS_FOUND"]
+
+
+def test_guardduty_does_not_look_at_the_type_so_we_do(scene: Scene) -> None:
+    stored = scene.add(b"<!doctype html><script>alert(1)</script>")
+    tag(scene, stored, "NO_THREATS_FOUND")
+    scene.job(engine=GuardDuty()).run()
+    assert scene.verdict(stored) == ("refused", "declared as audio/wav, and is none")
+    assert scene.versions(stored.key) == 0
+    assert scene.tags(f"quarantine/{stored.key}") == {"scan": "refused"}
+
+
+def test_what_guardduty_has_not_tagged_is_not_read_and_due_again_more_and_more_seldom_for_a_day(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    engine, waits = GuardDuty(), []
+    reads: list[str] = []
+    scene.store.s3.meta.events.register("before-call.s3.GetObject", lambda **_: reads.append("read"), "noted")
+    for _ in engine.waits:
+        job = scene.job(engine=engine)
+        job.run()
+        assert (job.tally, scene.verdict(stored)) == ({"waiting": 1}, ("pending", None))
+        ((wait,),) = scene.world.run("select extract(epoch from due_at - now()) from private.object_scans")
+        waits.append(round(wait))
+        scene.world.run(DUE)
+    scene.store.s3.meta.events.unregister("before-call.s3.GetObject", unique_id="noted")
+    assert reads == [], "the bucket's policy forbids it"
+    assert (waits[0] <= 10, 20 * 3600 < sum(waits) <= 24 * 3600) == (True, True)
+    tag(scene, stored, "NO_THREATS_FOUND")
+    scene.job(engine=engine).run()
+    assert scene.verdict(stored) == ("clean", None), "the last attempt is as good as the first"
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        (None, "gave up after 14 attempts: GuardDuty has not tagged it yet"),
+        ("ACCESS_DENIED", "gave up after 14 attempts: GuardDuty may not read it: its role lacks a right"),
+        ("FAILED", "gave up after 14 attempts: GuardDuty can't tell: FAILED"),
+        ("NO_THREATS_FOUND_YET", "gave up after 14 attempts: GuardDuty can't tell: NO_THREATS_FOUND_YET"),
+    ],
+)
+def test_what_guardduty_never_comes_to_a_verdict_on_is_given_up_and_not_clean(
+    scene: Scene, status: str | None, found: str
+) -> None:
+    stored = scene.add(sound.wav(0.1))
+    if status:
+        tag(scene, stored, status)
+    scene.world.run("update private.object_scans set attempts = %s", len(GuardDuty.waits) - 1)
+    scene.job(engine=GuardDuty()).run()
+    assert scene.verdict(stored) == ("pending", None)
+    scene.world.run(DUE)
+    scene.job(engine=GuardDuty()).run()
+    assert scene.verdict(stored) == ("failed", found)
+    assert scene.versions(stored.key) == 1, "nobody knows that it is harmful"
+    assert scene.world.run(TOLD) == [("storage.failed",)]
+
+
+def test_what_guardduty_does_not_scan_is_told_at_once(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    tag(scene, stored, "UNSUPPORTED")
+    scene.job(engine=GuardDuty()).run()
+    assert scene.verdict(stored) == (
+        "failed",
+        "GuardDuty does not scan it: locked with a password, too large or packed too deep",
+    )
+    assert scene.world.run(TOLD) == [("storage.failed",)]
+
+
+def test_a_tag_speaks_for_the_version_that_it_is_on(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    tag(scene, stored, "NO_THREATS_FOUND")
+    (scan,) = Queue(scene.world.scanner_url).take()
+
+    class Meanwhile(GuardDuty):
+        def scan(self, file: Any) -> str | None:
+            found = super().scan(file)
+            scene.store.s3.put_object(
+                Bucket=scene.store.bucket, Key=stored.key, Body=b"<html>", ContentType="text/html"
+            )
+            return found
+
+    scene.job(engine=Meanwhile()).scan(scan)
+    assert scene.verdict(stored) == ("clean", None), "what was read is what was tagged"
+    assert scene.tags(stored.key) == {}, "and what came after has no tag, so nobody reads it"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_after_guardduty_s_verdict_the_next_run_ends_it(scene: Scene, after: bool) -> None:
+    # Copied, deleted, told, settled.
+    for number in range(1, 5):
+        stored = scene.add(HARMFUL, name=f"{ADA}/{number}.wav")
+        tag(scene, stored, "THREATS_FOUND")
+        budget = [number]
+        job = scene.job(
+            engine=GuardDuty(),
+            store=MortalStore(scene.store.bucket, TENANT, Mortal(scene.store.s3, budget, after)),
+            queue=Mortal(Queue(scene.world.scanner_url), budget, after),
+            alarm=Alarm(Mortal(scene.sns, budget, after), scene.topic),
+        )
+        with pytest.raises(Killed):
+            job.run()
+        scene.world.run(DUE)
+        scene.job(engine=GuardDuty()).run()
+        assert scene.verdict(stored) == ("infected", "GuardDuty: THREATS_FOUND")
+        assert scene.versions(stored.key) == 0
+        assert scene.tags(f"quarantine/{stored.key}") == {"scan": "infected"}

@@ -92,6 +92,16 @@ def test_what_was_taken_over_the_form_cannot_replace(store: Store) -> None:
     assert store.s3.head_object(Bucket=store.bucket, Key=final)["ETag"] == done.etag
 
 
+def test_what_was_taken_over_has_no_tags_of_the_original(store: Store) -> None:
+    upload = form(store)
+    send(upload)
+    tags = {"TagSet": [{"Key": "GuardDutyMalwareScanStatus", "Value": "NO_THREATS_FOUND"}]}
+    store.s3.put_object_tagging(Bucket=store.bucket, Key=upload.key, Tagging=tags)
+    done = finish_upload(store, "audio", upload.name, upload.version)
+    final = upload.key.replace(upload.version, done.version)
+    assert store.s3.get_object_tagging(Bucket=store.bucket, Key=final)["TagSet"] == []
+
+
 def test_what_was_not_uploaded_cannot_be_taken_over(store: Store) -> None:
     upload = form(store)
     with pytest.raises(ObjectError) as caught:

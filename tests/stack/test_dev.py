@@ -6,6 +6,7 @@ What a single resource type does is in tests/provider, what survives a crash in 
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg
@@ -37,6 +38,8 @@ OUTPUTS = {
     "cdn_distribution",
     "cdn_signing_key",
     "object_roles",
+    "alarm_topic_arn",
+    "scanning",
 }
 
 # What is done by hand → what the preview says of it, and the id under which the drift report has it.
@@ -106,19 +109,27 @@ BY_HAND = {
         "`sql/migrations` (MigrationSet",
     ),
 }
-OBJECT_BUCKET = ("storage-objects-private", "storage-objects-versions", "storage-objects-tls")
+AT_AWS = ("storage-objects-private", "storage-objects-versions", "storage-objects-tls", "alarms-policy")
 
 
-def s3(scratch: Scratch):
+def client_of(scratch: Scratch, service: str, **more: Any) -> Any:
     aws = scratch.services["aws"]
     return boto3.client(
-        "s3",
+        service,
         endpoint_url=aws["endpoint"],
         aws_access_key_id=aws["access_key"],
         aws_secret_access_key=aws["secret_key"],
         region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
+        **more,
     )
+
+
+def s3(scratch: Scratch):
+    return client_of(scratch, "s3", config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"))
+
+
+def sns(scratch: Scratch):
+    return client_of(scratch, "sns")
 
 
 def outputs(scratch: Scratch) -> dict:
@@ -181,14 +192,19 @@ def test_every_change_by_hand_is_named_and_repaired(dev):
     client.delete_public_access_block(Bucket=bucket)
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
     client.delete_bucket_policy(Bucket=bucket)
+    topic = outputs(dev)["alarm_topic_arn"]
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": topic}
+    sns(dev).set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps({"Statement": [everybody]})
+    )
 
     preview = dev.preview()
     assert preview.status != 0, "a preview that expects no changes must fail on drift"
-    unsaid = [said for said in (*(said for said, _ in BY_HAND.values()), *OBJECT_BUCKET) if said not in preview.output]
+    unsaid = [said for said in (*(said for said, _ in BY_HAND.values()), *AT_AWS) if said not in preview.output]
     assert not unsaid, "the preview names each of them"
     report = dev.drift()
     assert report.status == 2
-    unlisted = [id for id in (*(id for _, id in BY_HAND.values()), *OBJECT_BUCKET) if id not in report.output]
+    unlisted = [id for id in (*(id for _, id in BY_HAND.values()), *AT_AWS) if id not in report.output]
     assert not unlisted, "the drift report lists each of them"
 
     succeeded(dev.up())

@@ -103,6 +103,9 @@ class World:
         )
         return str(made["deliveryDestination"]["arn"])
 
+    def topic(self) -> str:
+        return str(self.client("sns").create_topic(Name=self.name("topic"))["TopicArn"])
+
 
 def pem() -> str:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -121,6 +124,12 @@ def rights(*actions: str) -> str:
 
 
 def key_policy(*actions: str) -> str:
+    principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    statement = {"Effect": "Allow", "Principal": principal, "Action": list(actions), "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def topic_policy(*actions: str) -> str:
     principal = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     statement = {"Effect": "Allow", "Principal": principal, "Action": list(actions), "Resource": "*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -344,6 +353,64 @@ CASES: dict[str, Case] = {
         "tags",
         service="logs",
         replaces="deliverySourceName",
+        known_by=None,
+    ),
+    "Topic": Case(
+        {
+            "displayName": "Alarms",
+            "kmsMasterKeyId": "alias/aws/sns",
+            "deliveryPolicy": json.dumps({"http": {"disableSubscriptionOverrides": True}}),
+            "tags": {"a": "1"},
+        },
+        lambda sns, id, state: sns.set_topic_attributes(TopicArn=id, AttributeName="KmsMasterKeyId", AttributeValue=""),
+        "kmsMasterKeyId",
+        service="sns",
+        replaces="name",
+        known_by="arn",
+    ),
+    "TopicPolicy": Case(
+        lambda world: {"arn": world.topic(), "policy": topic_policy("SNS:Publish", "SNS:Subscribe")},
+        lambda sns, id, state: sns.set_topic_attributes(
+            TopicArn=id, AttributeName="Policy", AttributeValue=topic_policy("SNS:Publish")
+        ),
+        "policy",
+        # That of a new topic.
+        after_delete=lambda state: "AWS:SourceOwner" in state["policy"] and state["owner"] in state["policy"],
+        service="sns",
+        replaces="arn",
+        known_by="arn",
+    ),
+    "TopicSubscription": Case(
+        lambda world: {
+            "topic": world.topic(),
+            "protocol": "sqs",
+            "endpoint": f"arn:aws:sqs:us-east-1:{ACCOUNT}:heard",
+            "rawMessageDelivery": True,
+            "filterPolicy": json.dumps({"kind": ["infected", "refused"]}),
+            "confirmationTimeoutInMinutes": 5,
+        },
+        lambda sns, id, state: sns.set_subscription_attributes(
+            SubscriptionArn=id, AttributeName="FilterPolicy", AttributeValue=json.dumps({"kind": ["none"]})
+        ),
+        "filterPolicy",
+        service="sns",
+        replaces="endpoint",
+        known_by="arn",
+        forgotten=frozenset({"confirmationTimeoutInMinutes"}),
+    ),
+    "MalwareProtectionPlan": Case(
+        lambda world: {
+            "role": f"arn:aws:iam::{ACCOUNT}:role/{world.role()}",
+            "protectedResource": {"s3Bucket": {"bucketName": "objects", "objectPrefixes": ["a/", "b/"]}},
+            "actions": [{"taggings": [{"status": "ENABLED"}]}],
+            "tags": {"a": "1"},
+        },
+        lambda guardduty, id, state: guardduty.update_malware_protection_plan(
+            MalwareProtectionPlanId=id, ProtectedResource={"S3Bucket": {"ObjectPrefixes": ["a/"]}}
+        ),
+        "protectedResource",
+        service="guardduty",
+        replaces="",
         known_by=None,
     ),
 }

@@ -863,6 +863,54 @@ def test_versioning_can_be_declared_off_but_not_taken_back(plugin: AwsPlugin, s3
         engine.update()
 
 
+# Topics and plans.
+
+
+def test_a_topic_that_is_there_is_taken_over_by_its_name_and_set_as_declared(plugin: AwsPlugin, world: World) -> None:
+    arn = world.topic()
+    engine = Engine(kind(plugin, "Topic")).create({"name": arn.rsplit(":", 1)[1], "kmsMasterKeyId": "alias/aws/sns"})
+    assert engine.id == arn
+    found = world.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
+    assert found["KmsMasterKeyId"] == "alias/aws/sns"
+
+
+@pytest.mark.parametrize(
+    ("case", "fewer", "attribute", "left"),
+    [
+        ("Topic", "displayName", "DisplayName", ""),
+        ("TopicSubscription", "rawMessageDelivery", "RawMessageDelivery", "false"),
+    ],
+)
+def test_what_is_declared_no_more_is_taken_away_and_nothing_else(
+    plugin: AwsPlugin, world: World, bucket: str, case: str, fewer: str, attribute: str, left: str
+) -> None:
+    inputs = arguments(case, bucket, world)
+    engine = Engine(kind(plugin, case)).create(inputs)
+    before = engine.state
+    engine.update({name: value for name, value in inputs.items() if name != fewer})
+    sns = world.client("sns")
+    found = (
+        sns.get_topic_attributes(TopicArn=engine.id)
+        if case == "Topic"
+        else sns.get_subscription_attributes(SubscriptionArn=engine.id)
+    )["Attributes"]
+    assert found[attribute] == left
+    assert {name for name in before if engine.state.get(name) != before[name]} == {fewer}
+
+
+def test_a_plan_for_another_bucket_is_another_plan(plugin: AwsPlugin, world: World) -> None:
+    inputs = arguments("MalwareProtectionPlan", "", world)
+    engine = Engine(kind(plugin, "MalwareProtectionPlan")).create(inputs)
+    turned = json.loads(json.dumps(inputs))
+    turned["protectedResource"]["s3Bucket"]["objectPrefixes"].reverse()
+    assert engine.diff(turned).changes == {}
+    turned["protectedResource"]["s3Bucket"]["bucketName"] = "another"
+    assert engine.diff(turned).changes == {"protectedResource.s3Bucket.bucketName": "update-replace"}
+    untagged = {name: value for name, value in inputs.items() if name != "actions"}
+    other = Engine(kind(plugin, "MalwareProtectionPlan")).create(untagged)
+    assert other.state["actions"] == [{"taggings": [{"status": "DISABLED"}]}], "as AWS has it, unless told"
+
+
 # Errors.
 
 

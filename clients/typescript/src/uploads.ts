@@ -36,7 +36,9 @@ export async function finishUpload(store: Store, bucket: string, name: string, v
   const VersionId = head.VersionId;
   const source = [store.bucket, ...uploaded.split("/")].map(encodeURIComponent).join("/");
   const CopySource = VersionId ? `${source}?versionId=${encodeURIComponent(VersionId)}` : source;
-  await store.s3.send(new CopyObjectCommand({ Bucket: store.bucket, Key: key(tenant, bucket, name, final), CopySource }));
+  const copy = { Bucket: store.bucket, Key: key(tenant, bucket, name, final), CopySource };
+  // GuardDuty may have tagged the original by now, and tags are copied by those only who may set them.
+  await store.s3.send(new CopyObjectCommand({ ...copy, TaggingDirective: "REPLACE" }));
   const exactly = VersionId ? { VersionId } : {};
   await store.s3.send(new DeleteObjectCommand({ Bucket: store.bucket, Key: uploaded, ...exactly }));
   const size = head.ContentLength ?? 0;

@@ -1,0 +1,103 @@
+"""The alarm topic: what people must hear of, encrypted, and published by nobody but this account and its alarms."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws
+from pulumi_aws import kms, sns
+
+from components.base import Component
+from components.documents import Statement, document, text
+
+ALARMS, RULES = "cloudwatch.amazonaws.com", "events.amazonaws.com"
+# What can be done with a topic by its policy; SNS refuses `sns:*` there.
+ACTIONS = ("AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Publish",
+           "RemovePermission", "SetTopicAttributes", "Subscribe")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmsArgs:
+    stack: str
+    region: str
+    emails: tuple[str, ...] = ()
+    """Who gets each alarm by e-mail, once they have confirmed it."""
+    disposable: bool = False
+    """Whether the key may go at once."""
+
+
+class Alarms(Component):
+    """A topic with a name that the stack alone decides, a key of its own, and a subscription for each address."""
+
+    topic: pulumi.Output[str]
+    """Its ARN."""
+    key: pulumi.Output[str]
+    """The ARN of the key that its messages are encrypted with; whoever publishes needs it too."""
+
+    def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {"emails": list(args.emails)}, opts)
+        topic = f"visual-prompt-builder-{args.stack}-alarms"
+        account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+        key = kms.Key(
+            f"{name}-key",
+            description=f"Messages of {topic}",
+            # The key is there before the topic, so the topic's ARN is written down here.
+            policy=text(
+                *_key_rights(account, pulumi.Output.concat("arn:aws:sns:", args.region, ":", account, ":", topic))
+            ),
+            enable_key_rotation=True,
+            deletion_window_in_days=7 if args.disposable else 30,
+            opts=self.child(),
+        )
+        kms.Alias(f"{name}-alias", target_key_id=key.key_id, opts=self.child())
+        made = sns.Topic(f"{name}-topic", name=topic, kms_master_key_id=key.arn, opts=self.child())
+        sns.TopicPolicy(f"{name}-policy", arn=made.arn, policy=document(*_rights(account, made.arn)), opts=self.child())
+        for address in args.emails:
+            sns.TopicSubscription(
+                f"{name}-{address}", topic=made.arn, protocol="email", endpoint=address, opts=self.child()
+            )
+        self.topic, self.key = made.arn, key.arn
+        self.register_outputs({"topic": self.topic})
+
+
+def _owner(account: pulumi.Input[str]) -> dict[str, Any]:
+    return {"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")}
+
+
+def _key_rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[Statement]:
+    """Who may use the key: whom the account's own policies let, and both services for this topic's messages."""
+    use: dict[str, Any] = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
+    this_topic = {"kms:EncryptionContext:aws:sns:topicArn": topic}
+    return [
+        # Or nobody could change the key's policy again.
+        {"Effect": "Allow", "Principal": _owner(account), "Action": "kms:*", "Resource": "*"},
+        {
+            **use,
+            "Principal": {"Service": ALARMS},
+            "Condition": {"StringEquals": {**this_topic, "aws:SourceAccount": account}},
+        },
+        # EventBridge doesn't say for whom it asks for a topic's key; whose rules publish, the topic's policy says.
+        {**use, "Principal": {"Service": RULES}, "Condition": {"StringEquals": this_topic}},
+    ]
+
+
+def _rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[Statement]:
+    """Who may publish: whom the account's own policies let, and both services for this account; all with TLS."""
+    publish: dict[str, Any] = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
+    return [
+        {
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": [f"sns:{action}" for action in ACTIONS],
+            "Resource": topic,
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        },
+        {"Sid": "OwnAccount", **publish, "Principal": _owner(account)},
+        {
+            "Sid": "OwnAlarms",
+            **publish,
+            "Principal": {"Service": [ALARMS, RULES]},
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+        },
+    ]
