@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 from ops.cleaning.edge import MANY, Edge
 from ops.cleaning.files import PAGE, Files, Version, batched
 from ops.cleaning.rows import Doomed, Row, Rows
-from ops.scanning.job import QUARANTINE
+from ops.scanning.file import QUARANTINE
 
 # More than half of everything, and more than this, is rather the wrong bucket or the wrong database.
 UNSUSPICIOUS = 100

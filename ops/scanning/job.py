@@ -17,7 +17,6 @@ from objects import content
 from objects.names import ObjectError, key
 from objects.signing import Store
 from ops.scanning.engines import Engine, EngineDownError, NotYetError, ScanError, UnscannableError
-from ops.scanning.file import QUARANTINE as QUARANTINE
 from ops.scanning.file import File, GoneError
 from ops.scanning.queue import Queue, Scan
 
