@@ -287,7 +287,10 @@ def test_a_bucket_size_with_a_unit_is_refused_with_its_number_of_bytes(dev):
 
 def test_ctrl_c_ends_a_run_with_a_clear_line_and_the_next_goes_on(dev):
     run = dev.start("up")
-    time.sleep(2)
+    deadline = time.monotonic() + 60
+    while not any("pulumi" in process.command for process in dev.processes()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
     run.interrupt()
     ended = run.wait()
     # Before the engine listens for it, the signal ends it as any other would.

@@ -49,14 +49,14 @@ def running(world: World) -> dict[str, int]:
 
 def end(process: subprocess.Popen[str], number: signal.Signals) -> str:
     process.send_signal(number)
-    return process.communicate(timeout=10)[1]
+    return process.communicate(timeout=60)[1]
 
 
 def test_of_two_at_once_one_builds_and_the_other_waits_and_says_so_once(building: World) -> None:
     first = building.start("ensure", GO_SECONDS="1")
     until(lambda: started(building))
     second = building.run("ensure", "--json")
-    assert first.wait(10) == 0
+    assert first.wait(60) == 0
     assert second.returncode == 0
     lines = second.stderr.splitlines()
     assert len(lines) == 1
