@@ -14,9 +14,10 @@ import pulumi.runtime.config
 from bucketsettings import NAMESPACE, SettingError, file_size
 from bucketsettings import BucketSettings as BucketSettings
 from bucketsettings import buckets as bucket_settings
+from objectlayout import CLEAN_TAGS
 
 TARGETS = ("local", "supabase", "aws")
-SCANNERS = ("clamav", "guardduty")
+SCANNERS = tuple(CLEAN_TAGS)
 DURATION = re.compile(r"[1-9][0-9]{0,6}(ms|s|min)")
 STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
 STEPS = "a list of steps such as 0003_projects"

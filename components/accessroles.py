@@ -9,7 +9,7 @@ from pulumi_aws import iam
 import objectlayout
 from components.alarms import Alarms
 from components.base import Component
-from components.documents import Statement, allow, text
+from components.documents import Statement, allow, text, through
 from components.privatebucket import PrivateBucket
 
 
@@ -84,7 +84,7 @@ class AccessRoles(Component):
             self._on_bucket("ListBucket", "ListBucketVersions"),
             self._with_key("Decrypt", "GenerateDataKey"),
             allow("sns", ("Publish",), args.alarms.topic),
-            self._through("sns", args.alarms.key, "Decrypt", "GenerateDataKey"),
+            through("sns", args.region, args.alarms.key, "Decrypt", "GenerateDataKey"),
         ]
 
     def _cleaner(self) -> list[Statement]:
@@ -106,9 +106,4 @@ class AccessRoles(Component):
         return allow("s3", actions, self._args.objects.arn)
 
     def _with_key(self, *actions: str) -> Statement:
-        return self._through("s3", self._args.key_arn, *actions)
-
-    def _through(self, service: str, key_arn: pulumi.Input[str], *actions: str) -> Statement:
-        # Through this service only: nobody decrypts what they got elsewhere.
-        through = {"StringEquals": {"kms:ViaService": f"{service}.{self._args.region}.amazonaws.com"}}
-        return {**allow("kms", actions, key_arn), "Condition": through}
+        return through("s3", self._args.region, self._args.key_arn, *actions)

@@ -14,6 +14,12 @@ def allow(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> 
     return {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": resource}
 
 
+def through(service: str, region: str, key_arn: pulumi.Input[str], *actions: str) -> Statement:
+    """Lets whoever holds the document use a key through this service only: nobody decrypts what they got elsewhere."""
+    condition = {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
+    return {**allow("kms", actions, key_arn), "Condition": condition}
+
+
 def document(*statements: Statement) -> Any:
     """A document of these statements; the guardrail can read it before anything is made."""
     return {"Version": "2012-10-17", "Statement": list(statements)}

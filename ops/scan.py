@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from local import engine
 from local.state import EngineError
+from objectlayout import CLEAN_TAGS
 from ops.environment import Environment
 from ops.scanning.engines import Clamd, Engine, EngineDownError, GuardDuty, TestSignatures
 from ops.scanning.job import Alarm, Job, Verdict
@@ -23,7 +24,6 @@ PAUSE_SECONDS = 5.0
 BAD = {"infected", "refused", "failed"}
 # What there is nothing to do about.
 QUIET = {"clean", "waiting"}
-ENGINES = ("clamav", "guardduty")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     way.add_argument("--watch", action="store_true", help="go on until interrupted")
     scanner = parser.add_mutually_exclusive_group()
     scanner.add_argument(
-        "--engine", choices=ENGINES, help="who scans; without it, as the stack says (database:scanning)"
+        "--engine", choices=tuple(CLEAN_TAGS), help="who scans; without it, as the stack says (database:scanning)"
     )
     scanner.add_argument("--clamd", help="tcp://host:port or unix:/path; also from CLAMD_ADDRESS; local can do without")
     alarm = parser.add_mutually_exclusive_group()

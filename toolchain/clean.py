@@ -1,4 +1,4 @@
-"""Removes from the cache what the present version of the project doesn't use."""
+"""Removes from the cache what the present version of the project doesn't use, and what Python can compile again."""
 
 from toolchain import engine, environment, node, versions
 from toolchain.cache import folder_size
