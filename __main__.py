@@ -25,6 +25,7 @@ from components import (
     StructureArgs,
 )
 from components.awsprovider import aws_provider
+from components.base import Component
 from components.guardrail import Guardrail
 from components.realtime import PUBLISHED
 from components.rolespecs import URLS
@@ -44,9 +45,10 @@ aws = aws_provider("aws", settings.region, server.aws)
 providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": postgresql, "aws": aws})
 
 
-def after(*components: pulumi.Resource) -> pulumi.ResourceOptions:
+def after(*components: Component) -> pulumi.ResourceOptions:
     """The options of a component that stands on others."""
-    return pulumi.ResourceOptions.merge(providers, pulumi.ResourceOptions(depends_on=list(components)))
+    stands_on = [resource for component in components for resource in component.last]
+    return pulumi.ResourceOptions.merge(providers, pulumi.ResourceOptions(depends_on=stands_on))
 
 
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
@@ -72,7 +74,7 @@ storage = Storage(
     after(access),
 )
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(structure))
-everything = after(roles, structure, access, encryption, storage, realtime)
+everything = after(access, encryption, storage, realtime)
 Snapshot("snapshot", SnapshotArgs(published=PUBLISHED, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))

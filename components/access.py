@@ -23,15 +23,31 @@ class Access(Component):
         policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
         tables = sorted({policy.table for policy in policies})
         guards = {table: self._row_security(name, table, policies) for table in tables}
-        rules = [self._row_policy(name, policy, guards[policy.table]) for policy in policies]
+        rules: dict[str, list[pg.Policy]] = {table: [] for table in tables}
+        for policy in policies:
+            rules[policy.table].append(self._row_policy(name, policy, guards[policy.table]))
         # Policies before grants: no table is reachable before its rules stand.
-        after = self.child(*guards.values(), *rules)
-        for table, grants in TABLES.items():
-            pg.Grants(f"{name}-table-{table}", kind="table", name=table, grants=grants, opts=after)
-        for schema in sorted({_schema(function) for function in FUNCTIONS}):
-            functions = {function: grants for function, grants in FUNCTIONS.items() if _schema(function) == schema}
-            pg.FunctionGrants(f"{name}-functions-{schema}", schema=schema, functions=functions, opts=after)
+        doors = {
+            table: self._table(name, table, self.child(guard, *rules[table]))
+            for table, guard in guards.items()
+            if table in TABLES
+        }
+        shut = [rule for table in guards.keys() - doors.keys() for rule in (guards[table], *rules[table])]
+        # What leads to more than one table, a view or a function, opens when each of them has its rules.
+        behind = self.child(*doors.values(), *shut)
+        views = [self._table(name, table, behind) for table in TABLES if table not in doors]
+        functions = [
+            self._functions(name, schema, behind) for schema in sorted({_schema(known) for known in FUNCTIONS})
+        ]
+        self.last = [*views, *functions]
         self.register_outputs({"tables": tables})
+
+    def _table(self, name: str, table: str, options: pulumi.ResourceOptions) -> pg.Grants:
+        return pg.Grants(f"{name}-table-{table}", kind="table", name=table, grants=TABLES[table], opts=options)
+
+    def _functions(self, name: str, schema: str, options: pulumi.ResourceOptions) -> pg.FunctionGrants:
+        functions = {function: grants for function, grants in FUNCTIONS.items() if _schema(function) == schema}
+        return pg.FunctionGrants(f"{name}-functions-{schema}", schema=schema, functions=functions, opts=options)
 
     def _row_security(self, name: str, table: str, policies: list[sqlfiles.RowPolicy]) -> pg.RowSecurity:
         return pg.RowSecurity(

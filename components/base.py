@@ -1,6 +1,6 @@
 """What all components share: options that the engine doesn't hand down to a component's children."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -9,11 +9,18 @@ import pulumi
 class Component(pulumi.ComponentResource):
     """A component whose children wait for whatever the component itself waits for."""
 
+    last: Sequence[pulumi.Resource] = ()
+    """What is in the database when all of it is. Whoever comes after the component waits for these alone.
+
+    Waiting for the component would name every child in every resource that comes after it: a hundred times a hundred
+    names, which cost the program and the engine more than all else that they do.
+    """
+
     def __init__(self, name: str, properties: Mapping[str, Any], options: pulumi.ResourceOptions | None) -> None:
         super().__init__(f"vpb:index:{type(self).__name__}", name, dict(properties), options)
         waits_for = options.depends_on if options is not None else None
         self._waits_for: list[Any] = list(waits_for) if isinstance(waits_for, list) else []
 
-    def child(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        """The options of a child that also waits for `depends_on`."""
-        return pulumi.ResourceOptions(parent=self, depends_on=[*self._waits_for, *depends_on])
+    def child(self, *siblings: pulumi.Resource) -> pulumi.ResourceOptions:
+        """The options of a child that comes after `siblings`; without any, after what the component waits for."""
+        return pulumi.ResourceOptions(parent=self, depends_on=list(siblings) or self._waits_for)

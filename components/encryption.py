@@ -27,13 +27,14 @@ class Encryption(Component):
     def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
         pairs = {key: pg.SealingKeyPair(f"{name}-{key}", opts=self.child()) for key in args.keys}
-        pg.SealingKeys(
+        keys = pg.SealingKeys(
             f"{name}-keys",
             table=TABLE,
             order=list(args.keys),
             publicKeys={key: pair.publicKey for key, pair in pairs.items()},
             opts=self.child(),
         )
+        self.last = [keys]
         rings = pulumi.Output.all(**{key: pair.privateKey for key, pair in pairs.items()})
         self.session = pulumi.Output.secret(rings.apply(_setting))
         self.register_outputs({"keys": list(args.keys)})

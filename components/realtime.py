@@ -21,10 +21,11 @@ class Realtime(Component):
 
     def __init__(self, name: str, args: RealtimeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
-        pg.Publication(
+        publication = pg.Publication(
             f"{name}-publication",
             name="supabase_realtime",
             tables=sorted(args.tables),
             opts=self.child(),
         )
+        self.last = [publication]
         self.register_outputs({"tables": sorted(args.tables)})

@@ -24,13 +24,15 @@ class Roles(Component):
         super().__init__(name, vars(args), opts)
         self.passwords = {}
         roles = {role: self._role(name, role, spec, args) for role, spec in ROLES.items()}
-        for role, spec in ROLES.items():
+        self.last = [
             pg.Memberships(
                 f"{name}-{role}-groups",
                 role=role,
                 groups=sorted(spec.member_of),
                 opts=self.child(*[roles[known] for known in (role, *spec.member_of) if known in roles]),
             )
+            for role, spec in ROLES.items()
+        ]
         self.register_outputs({"names": sorted(roles)})
 
     def _role(self, name: str, role: str, spec: RoleSpec, args: RolesArgs) -> pg.Role:

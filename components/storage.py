@@ -52,7 +52,7 @@ class Storage(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"objectBucket": args.object_bucket}, opts)
-        self._rows(name, args.buckets)
+        self.last = self._rows(name, args.buckets)
         # None of what follows waits for the database.
         options = pulumi.ResourceOptions(parent=self)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
@@ -114,8 +114,8 @@ class Storage(Component):
         }
         self.register_outputs({"objectBucket": objects.bucket.bucket.id, "cdnDomain": cdn.domain})
 
-    def _rows(self, name: str, buckets: tuple[BucketSettings, ...]) -> None:
-        for bucket in buckets:
+    def _rows(self, name: str, buckets: tuple[BucketSettings, ...]) -> list[pg.Bucket]:
+        return [
             pg.Bucket(
                 f"{name}-{bucket.id}",
                 bucket=bucket.id,
@@ -124,3 +124,5 @@ class Storage(Component):
                 allowedMimeTypes=list(bucket.allowed_mime_types) or None,
                 opts=self.child(),
             )
+            for bucket in buckets
+        ]

@@ -53,7 +53,9 @@ class Structure(Component):
             for extension in EXTENSIONS
         ]
         closed = self._closed_by_default(name, args)
-        pg.Grants(f"{name}-database", kind="database", name=args.database, grants=DATABASE, opts=self.child())
+        database = pg.Grants(
+            f"{name}-database", kind="database", name=args.database, grants=DATABASE, opts=self.child()
+        )
         doors = [
             pg.Grants(
                 f"{name}-schema-{schema}",
@@ -66,7 +68,7 @@ class Structure(Component):
         ]
         platform = self._steps(f"{name}-platform", "sql/platform", None, args, [*doors, *extensions, closed])
         steps = self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
-        self._history(name, steps)
+        self.last = [database, *self._history(name, steps)]
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
     def _schema(self, name: str, schema: str, owner: str, args: StructureArgs) -> postgresql.Schema:
@@ -93,15 +95,17 @@ class Structure(Component):
             opts=self.child(),
         )
 
-    def _history(self, name: str, steps: pulumi.Resource) -> None:
+    def _history(self, name: str, steps: pulumi.Resource) -> list[pg.Grants]:
         """The migrator sees what was applied, and notes what it applies; `ops migrate` needs no more."""
-        pg.Grants(
-            f"{name}-schema-{HISTORY_SCHEMA}",
-            kind="schema",
-            name=HISTORY_SCHEMA,
-            grants={MIGRATOR: ["usage"]},
-            opts=self.child(steps),
-        )
+        doors = [
+            pg.Grants(
+                f"{name}-schema-{HISTORY_SCHEMA}",
+                kind="schema",
+                name=HISTORY_SCHEMA,
+                grants={MIGRATOR: ["usage"]},
+                opts=self.child(steps),
+            )
+        ]
         for table, grants in HISTORY.items():
             target = f"{HISTORY_SCHEMA}.{table}"
             writes = grants[MIGRATOR] != ["select"]
@@ -116,7 +120,9 @@ class Structure(Component):
                 comment="The migrator reads and notes which steps were applied.",
                 opts=self.child(steps),
             )
-            pg.Grants(f"{name}-table-{target}", kind="table", name=target, grants=grants, opts=self.child(rule))
+            options = self.child(rule)
+            doors.append(pg.Grants(f"{name}-table-{target}", kind="table", name=target, grants=grants, opts=options))
+        return doors
 
     def _steps(
         self,

@@ -57,14 +57,39 @@ def test_the_switch_of_row_security_comes_before_the_policies(program):
         assert f"access-{policy.inputs['table']}" in program.waits_for(policy.name)
 
 
-def test_grants_come_after_every_policy(program):
-    rules = {resource.name for resource in program.of_type("pg:index:Policy")}
-    rules |= {resource.name for resource in program.of_type("pg:index:RowSecurity")}
-    grants = [*program.of_type("pg:index:Grants"), *program.of_type("pg:index:FunctionGrants")]
-    doors = [resource for resource in grants if resource.parent == "access"]
+def _rules(program, table=None):
+    found = [*program.of_type("pg:index:Policy"), *program.of_type("pg:index:RowSecurity")]
+    return {rule.name for rule in found if rule.parent == "access" and table in (None, rule.inputs["table"])}
+
+
+def test_a_table_opens_when_its_rules_stand(program):
+    doors = [door for door in program.of_type("pg:index:Grants") if door.parent == "access"]
     assert doors
     for door in doors:
-        assert rules <= program.waits_for(door.name), f"{door.name} would open a table before its rules stand"
+        assert _rules(program, door.inputs["name"]) <= program.waits_for(door.name)
+
+
+def test_what_leads_to_more_than_one_table_opens_when_all_rules_stand(program):
+    grants = [door for door in program.of_type("pg:index:Grants") if door.parent == "access"]
+    views = [door for door in grants if not _rules(program, door.inputs["name"])]
+    functions = [door for door in program.of_type("pg:index:FunctionGrants") if door.parent == "access"]
+    assert views
+    assert functions
+    for door in (*views, *functions):
+        assert _rules(program) <= program.waits_for(door.name), f"{door.name} would open a table before its rules stand"
+
+
+def test_what_comes_after_a_component_comes_after_all_of_it_that_is_in_the_database(program):
+    before = program.waits_for("snapshot-schema")
+    components = {"roles", "structure", "access", "encryption", "realtime"}
+    wanted = {resource.name for resource in program.resources.values() if resource.parent in components}
+    wanted |= {bucket.name for bucket in program.of_type("pg:index:Bucket")}
+    assert wanted <= before
+
+
+def test_the_order_is_told_in_few_words(program):
+    # Each names what it waits for; when each named all children of a component, a plan took twice as long.
+    assert sum(len(resource.waits_for) for resource in program.resources.values()) < 5 * len(program.resources)
 
 
 def test_buckets_come_after_the_policies_by_which_their_changes_are_recorded(program):
