@@ -7,6 +7,7 @@ the first line of standard output tells the engine the port; and a plugin whose 
 
 import asyncio
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -185,6 +186,7 @@ def _whence(error: Exception) -> str:
 
 def _guarded(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def call(self: "Servicer", request: Any, context: grpc.aio.ServicerContext) -> Any:
+        self.calls += 1
         try:
             return await method(self, request, context)
         except PluginError as error:
@@ -192,6 +194,8 @@ def _guarded(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
         except Exception as error:  # a mistake of ours
             # Standard error is shown to the user too, and the error's own text may hold a secret.
             message = f"internal error of the {self.plugin.name} plugin ({_whence(error)}), please report it"
+        finally:
+            self.calls -= 1
         await context.abort(grpc.StatusCode.UNKNOWN, message)
 
     return call
@@ -202,6 +206,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
 
     def __init__(self, plugin: Plugin, engine: engine_pb2_grpc.EngineStub | None) -> None:
         self.plugin = plugin
+        self.calls = 0
+        """How many calls are under way."""
         self._engine = engine
 
     def _kind(self, urn: str) -> Kind:
@@ -359,15 +365,29 @@ def serve(plugin: Plugin) -> None:
     asyncio.run(_serve(plugin, port_line))
 
 
+async def _end(server: grpc.aio.Server, servicer: Servicer) -> None:
+    """At once where nothing is under way: letting go of everything in order takes as long as a small plan."""
+    if servicer.calls:
+        await server.stop(None)
+        while servicer.calls:
+            await asyncio.sleep(0.01)
+        await servicer.plugin.close()
+    os._exit(0)
+
+
 async def _serve(plugin: Plugin, port_line: Any) -> None:
     options = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
     address = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     engine = engine_pb2_grpc.EngineStub(grpc.aio.insecure_channel(address, options=options)) if address else None
     parent = os.getppid()
     server = grpc.aio.server(options=options)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(plugin, engine), server)
+    servicer = Servicer(plugin, engine)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
+    # The engine says so when it is done, the terminal at Ctrl-C.
+    loop, ending = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+    loop.add_signal_handler(signal.SIGINT, lambda: ending.append(loop.create_task(_end(server, servicer))))
     port_line.write(f"{port}\n")
     port_line.flush()
     await _end_with_parent(parent)

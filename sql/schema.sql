@@ -810,14 +810,15 @@ CREATE FUNCTION private.take_scans(count integer) RETURNS TABLE(bucket_id text, 
     LANGUAGE sql SECURITY DEFINER ROWS 10
     SET search_path TO ''
     AS $$
-    update private.object_scans as s set due_at = now() + interval '10 minutes', attempts = s.attempts + 1
-    from (
+    with taken as materialized (
         select w.bucket_id, w.name, w.version from private.object_scans as w
         where w.status = 'pending' and w.due_at <= now()
         order by w.due_at
         limit least(count, 100)
         for update skip locked
-    ) as taken
+    )
+    update private.object_scans as s set due_at = now() + interval '10 minutes', attempts = s.attempts + 1
+    from taken
     where (s.bucket_id, s.name, s.version) = (taken.bucket_id, taken.name, taken.version)
     returning s.bucket_id, s.name, s.version, s.mime_type, s.attempts
 $$;

@@ -4,6 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from ops.scanning.queue import Queue, QueueError, Scan
 from tests.objects.conftest import ADA, World
@@ -58,6 +59,20 @@ def test_two_scanners_never_take_the_same_file(world: World, queue: Queue) -> No
     assert [len(part) for part in taken] == [4, 2]
     assert not taken[0] & taken[1]
     assert queue.take(10) == [], "all of them are somebody's for ten minutes"
+
+
+@pytest.mark.parametrize("known", range(3))
+def test_no_plan_takes_more_than_was_asked_for(world: World, known: int) -> None:
+    """What the planner knows of the queue decides whether it looks for the files to take once or for each row."""
+    for number in range(6):
+        if number == known:
+            with psycopg.connect(world.url, autocommit=True) as connection:
+                connection.execute("vacuum analyze private.object_scans")
+        add(world, f"{ADA}/{number}.wav", f"v{number}")
+    with psycopg.connect(world.scanner_url) as connection:
+        for join in ("hashjoin", "mergejoin", "material"):
+            connection.execute(sql.SQL("set {} = off").format(sql.Identifier(f"enable_{join}")))
+        assert len(connection.execute("select * from ops.take_scans(4)").fetchall()) == 4
 
 
 def test_a_file_whose_scanner_died_is_taken_again_and_the_dead_one_settles_nothing(world: World, queue: Queue) -> None:

@@ -56,7 +56,14 @@ class Toy(Plugin):
     name = "toy"
     version = "1.0.0"
     async def configure(self, inputs):
-        print("printed in configure")
+        print("printed in configure", flush=True)
+        if inputs.get("wait"):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                print("the call was ended", file=sys.stderr, flush=True)
+    async def close(self):
+        print("closed", file=sys.stderr, flush=True)
 
 serve(Toy([Thing()]))
 """
@@ -330,6 +337,36 @@ def test_a_print_does_not_take_the_line_of_the_port(toy):
         out, error = process.communicate()
     assert out == ""
     assert "printed in check" in error
+
+
+@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_the_signal_of_an_engine_that_is_done_ends_the_plugin_without_a_word(toy, busy, ignored):
+    """Even where a shell started the engine in the background, with the signal ignored: it would wait for 5 s."""
+    begun = signal.signal(signal.SIGINT, signal.SIG_IGN) if ignored else None
+    process = subprocess.Popen(
+        [sys.executable, str(toy)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    if begun:
+        signal.signal(signal.SIGINT, begun)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    first = process.stdout.readline()
+    port = int(first if first.strip().isdigit() else process.stdout.readline())
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        if busy:
+            stub = provider_pb2_grpc.ResourceProviderStub(channel)
+            # Kept, or it would be cancelled.
+            call = stub.Configure.future(provider_pb2.ConfigureRequest(args=encode({"wait": True})))
+            assert process.stderr.readline() == "printed in configure\n"
+        process.send_signal(signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=4)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert not busy or call.done()
+    assert said == ("the call was ended\nclosed\n" if busy else "")
 
 
 def test_the_plugin_ends_soon_after_the_engine_was_killed(toy, tmp_path):

@@ -15,7 +15,7 @@ def succeeded(run: Finished) -> str:
 
 @pytest.fixture(scope="session")
 def dev() -> Iterator[Scratch]:
-    """Provisioned from nothing; each test leaves it as declared."""
+    """Provisioned from nothing; each test leaves it as its settings declare."""
     with Scratch() as scratch:
         succeeded(scratch.up())
         yield scratch

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -11,7 +10,7 @@ import pytest
 from ops.scratch import Finished, Scratch
 from tests.stack.conftest import succeeded
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("encryption")]
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 
 LINK = (
     'insert into accounts ("userId", provider, type, "providerAccountId", access_token) '
@@ -52,15 +51,8 @@ def use_keys(scratch: Scratch, *names: str) -> Finished:
     return scratch.up()
 
 
-@pytest.fixture(scope="module")
-def dev() -> Iterator[Scratch]:
-    with Scratch() as scratch:
-        succeeded(scratch.up())
-        scratch.sql("insert into next_auth.users (name) values ('Ada')")
-        yield scratch
-
-
 def test_keys_change_while_apps_go_on_with_the_url_they_have(dev):
+    dev.sql("insert into next_auth.users (name) values ('Ada')")
     first = auth_url(dev)
     link(first, "1")
     assert dev.sql("select access_token like 'pgp:k1:%' from next_auth.accounts") == [(True,)]
@@ -119,7 +111,6 @@ def test_a_key_that_is_exchanged_by_hand_is_named_and_put_back(dev):
 
 
 def test_keys_that_were_lost_with_the_state_are_not_replaced_in_silence(dev):
-    """The last one here: it loses the state."""
     dev.checkpoint.unlink()
     for path in dev.checkpoint.parent.glob(f"{dev.checkpoint.stem}*"):
         path.unlink()
