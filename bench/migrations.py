@@ -128,27 +128,23 @@ def main() -> None:
         rounds = [measure(bench, number) for number in range(options.rounds)]
     seconds = {name: statistics.median(each[name].seconds for each in rounds) for name in rounds[0]}
     ratios = {
-        name: statistics.median(each[ours].alone / each[psql].seconds for each in rounds)
-        for name, ours, psql in (
-            ("apply", "apply", "psql, a transaction each"),
-            ("apply to one transaction", "apply", "psql, one transaction"),
-            ("roll back", "roll back", "psql down, a transaction each"),
+        name: statistics.median(getattr(each[ours], which) / each[psql].seconds for each in rounds)
+        for name, ours, psql, which in (
+            ("apply", "apply", "psql, a transaction each", "alone"),
+            ("apply to one transaction", "apply", "psql, one transaction", "alone"),
+            ("roll back", "roll back", "psql down, a transaction each", "alone"),
+            ("apply, with Python's start", "apply", "psql, a transaction each", "seconds"),
+            ("roll back, with Python's start", "roll back", "psql down, a transaction each", "seconds"),
         )
-    }
-    commands = {
-        f"{name}, with Python's start": statistics.median(each[name].seconds / each[psql].seconds for each in rounds)
-        for name, psql in (("apply", "psql, a transaction each"), ("roll back", "psql down, a transaction each"))
     }
     memory = max(each["apply"].mebibytes for each in rounds)
     if options.json:
-        print(
-            json.dumps({"steps": options.steps, "seconds": seconds, "ratios": ratios | commands, "mebibytes": memory})
-        )
+        print(json.dumps({"steps": options.steps, "seconds": seconds, "ratios": ratios, "mebibytes": memory}))
         return
     print(f"{options.steps} steps, median of {options.rounds} rounds")
     for name, value in seconds.items():
         print(f"  {name:32} {value:8.2f} s")
-    for name, value in (ratios | commands).items():
+    for name, value in ratios.items():
         goal = f"   goal {GOALS[name]}" if name in GOALS else ""
         print(f"  {name + ', ratio':32} {value:8.2f}{goal}")
     print(f"  {'memory':32} {memory:8.0f} MiB goal {MEMORY_MIB}")

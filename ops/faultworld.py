@@ -128,14 +128,11 @@ class World:
         preview = self.scratch.preview()
         if preview.status:
             found.append(f"preview is not empty: {textwrap.shorten(preview.output, 300)}")
-        return found + self.losses() + self._strays()
-
-    def losses(self) -> list[str]:
-        """What is lost, or was done twice."""
         try:
-            return [*self._histories(), *self._effects(), *self._rows(), *self._stored()]
+            found += [*self._histories(), *self._effects(), *self._rows(), *self._stored()]
         except psycopg.Error as error:
-            return [f"the database can't be asked: {error.diag.message_primary or type(error).__name__}"]
+            found.append(f"the database can't be asked: {error.diag.message_primary or type(error).__name__}")
+        return found + self._strays()
 
     def _histories(self) -> list[str]:
         found = []

@@ -317,16 +317,20 @@ def toy(tmp_path):
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
 
+def _port(process: "subprocess.Popen[str]") -> int:
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    # What is printed before `serve` is beyond its reach; that is why plugins import nothing that prints.
+    return int(first if first.strip().isdigit() else process.stdout.readline())
+
+
 def test_a_print_does_not_take_the_line_of_the_port(toy):
     """Trap 9: the first line of standard output is the port."""
     process = subprocess.Popen(
         [sys.executable, str(toy)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     )
-    assert process.stdout is not None
     try:
-        first = process.stdout.readline()
-        # What is printed before `serve` is beyond its reach; that is why plugins import nothing that prints.
-        port = int(first if first.strip().isdigit() else process.stdout.readline())
+        port = _port(process)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub = provider_pb2_grpc.ResourceProviderStub(channel)
             stub.Configure(provider_pb2.ConfigureRequest())
@@ -349,10 +353,8 @@ def test_the_signal_of_an_engine_that_is_done_ends_the_plugin_without_a_word(toy
     )
     if begun:
         signal.signal(signal.SIGINT, begun)
-    assert process.stdout is not None
     assert process.stderr is not None
-    first = process.stdout.readline()
-    port = int(first if first.strip().isdigit() else process.stdout.readline())
+    port = _port(process)
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         if busy:
             stub = provider_pb2_grpc.ResourceProviderStub(channel)

@@ -209,6 +209,7 @@ def test_every_change_by_hand_is_named_and_repaired(dev):
 
     succeeded(dev.up())
     succeeded(dev.preview())
+    assert dev.drift().status == 0
     assert dev.sql("select count(*) from next_auth.users where email = 'kept@example.org'") == [(1,)]
     switches = "select relrowsecurity, relforcerowsecurity from pg_class where oid in (%s)"
     tables = "'public.users'::regclass, 'public.projects'::regclass, 'next_auth.users'::regclass"
@@ -232,6 +233,7 @@ def test_a_new_step_is_announced_applied_and_taken_back_when_its_files_go(dev):
     assert f"roll back {number}_notes" in dev.preview().output
     succeeded(dev.up())
     assert dev.sql("select to_regclass('private.notes')") == [(None,)]
+    succeeded(dev.preview())
 
 
 def test_an_applied_step_that_was_edited_is_refused_by_name(dev):

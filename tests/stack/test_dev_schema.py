@@ -26,4 +26,5 @@ def test_a_change_that_nothing_declares_is_refused_until_it_is_accepted(dev):
     assert match
     succeeded(dev.pulumi("config", "set", "database:acceptDrift", match[1]))
     succeeded(dev.up())
+    succeeded(dev.preview())
     assert dev.drift().status == 0
