@@ -25,7 +25,7 @@ from components import (
     StructureArgs,
 )
 from components.awsprovider import aws_provider
-from components.base import Component
+from components.base import after, settled
 from components.guardrail import Guardrail
 from components.realtime import PUBLISHED
 from components.rolespecs import URLS
@@ -44,17 +44,12 @@ postgresql = pulumi_postgresql.Provider(
 aws = aws_provider("aws", settings.region, server.aws)
 providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": postgresql, "aws": aws})
 
-
-def after(*components: Component) -> pulumi.ResourceOptions:
-    """The options of a component that stands on others."""
-    stands_on = [resource for component in components for resource in component.last]
-    return pulumi.ResourceOptions.merge(providers, pulumi.ResourceOptions(depends_on=stands_on))
-
-
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
-structure = Structure("structure", StructureArgs(database=server.database, **settings.protection), after(roles))
-access = Access("access", AccessArgs(database=server.database), after(structure))
-encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(access))
+structure = Structure(
+    "structure", StructureArgs(database=server.database, **settings.protection), after(providers, roles)
+)
+access = Access("access", AccessArgs(database=server.database), after(providers, structure))
+encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
 alarms = Alarms("alarms", AlarmsArgs(stack=stack, **settings.alarms), providers)
 names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
 storage = Storage(
@@ -70,12 +65,13 @@ storage = Storage(
         alarms=alarms,
         disposable=settings.disposable,
         adopt=objects.existing(server.aws.endpoint, names.values()),
+        rows_after=access.last,
     ),
-    after(access),
+    providers,
 )
-realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(structure))
-everything = after(access, encryption, storage, realtime)
-Snapshot("snapshot", SnapshotArgs(published=PUBLISHED, accept=settings.accept_drift), everything)
+realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
+everything = after(providers, access, encryption, storage, realtime)
+snapshot = Snapshot("snapshot", SnapshotArgs(published=PUBLISHED, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
 # Auth.js' login alone opens what is sealed.
@@ -87,4 +83,5 @@ pulumi.export("alarm_topic_arn", alarms.topic)
 for output, value in {**settings.exported, **storage.exports}.items():
     pulumi.export(output, value)
 
+pulumi.run(lambda: settled(snapshot))
 guardrail.check()

@@ -1,5 +1,6 @@
 """What all components share: options that the engine doesn't hand down to a component's children."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,3 +25,20 @@ class Component(pulumi.ComponentResource):
     def child(self, *siblings: pulumi.Resource) -> pulumi.ResourceOptions:
         """The options of a child that comes after `siblings`; without any, after what the component waits for."""
         return pulumi.ResourceOptions(parent=self, depends_on=list(siblings) or self._waits_for)
+
+
+def after(options: pulumi.ResourceOptions, *components: Component) -> pulumi.ResourceOptions:
+    """`options` of a component that stands on others."""
+    stands_on = [resource for component in components for resource in component.last]
+    return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=stands_on))
+
+
+async def settled(*components: Component) -> None:
+    """Wait for what `components` end with.
+
+    After the program's last line the SDK looks through all pending outputs at each answer of the engine, hundreds at
+    hundreds; when this has waited, few are left. An error is for the SDK to tell, which waits for the same resources.
+    """
+    await asyncio.gather(
+        *(resource.urn.future() for component in components for resource in component.last), return_exceptions=True
+    )

@@ -32,7 +32,7 @@ class Snapshot(Component):
     def __init__(self, name: str, args: SnapshotArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"published": list(args.published)}, opts)
         schemas = sorted({*SCHEMAS, "public", HISTORY_SCHEMA})
-        pg.SchemaSnapshot(
+        schema = pg.SchemaSnapshot(
             f"{name}-schema",
             name="schema",
             schemas=schemas,
@@ -42,6 +42,7 @@ class Snapshot(Component):
             accept=args.accept,
             opts=self.child(),
         )
+        self.last = [schema]
         self.register_outputs({"schemas": schemas})
 
 

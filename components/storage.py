@@ -1,6 +1,6 @@
 """Storage: the buckets that users see, and what stands under them at AWS: objects, CDN and who may touch them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class StorageArgs:
     """What scans uploads, and so by which tag the CDN knows what is clean."""
     alarms: Alarms
     """Whose topic the scanner tells."""
+    rows_after: Sequence[pulumi.Resource] = ()
+    """What has to be in the database before the rows of `storage.buckets`; nothing at AWS waits for it."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""
     adopt: frozenset[str] = field(default_factory=frozenset)
@@ -52,8 +54,7 @@ class Storage(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"objectBucket": args.object_bucket}, opts)
-        self.last = self._rows(name, args.buckets)
-        # None of what follows waits for the database.
+        self.last = self._rows(name, args)
         options = pulumi.ResourceOptions(parent=self)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
         objects = Objects(
@@ -114,7 +115,7 @@ class Storage(Component):
         }
         self.register_outputs({"objectBucket": objects.bucket.bucket.id, "cdnDomain": cdn.domain})
 
-    def _rows(self, name: str, buckets: tuple[BucketSettings, ...]) -> list[pg.Bucket]:
+    def _rows(self, name: str, args: StorageArgs) -> list[pg.Bucket]:
         return [
             pg.Bucket(
                 f"{name}-{bucket.id}",
@@ -122,7 +123,7 @@ class Storage(Component):
                 public=bucket.public,
                 fileSizeLimit=bucket.file_size_limit,
                 allowedMimeTypes=list(bucket.allowed_mime_types) or None,
-                opts=self.child(),
+                opts=self.child(*args.rows_after),
             )
-            for bucket in buckets
+            for bucket in args.buckets
         ]

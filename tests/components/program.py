@@ -183,10 +183,10 @@ def run(stack: str = "dev", **changes: Any) -> Program:
 
     @pulumi.runtime.test
     def main() -> pulumi.Output[None]:
-        # Without an engine there is no stack that exports would be registered with.
-        with mock.patch.object(pulumi, "export", exporting):
+        # Without an engine there is no stack that exports would be registered with, or that would wait for the program.
+        with mock.patch.object(pulumi, "export", exporting), mock.patch.object(pulumi, "run") as waiting:
             runpy.run_path(str(MAIN), run_name="__main__")
-        return pulumi.Output.from_input(resolve())
+        return pulumi.Output.all(waiting.call_args.args[0](), resolve()).apply(lambda _: None)
 
     def exporting(name: str, value: Any) -> None:
         exported[name] = pulumi.Output.from_input(value)

@@ -92,6 +92,15 @@ def test_the_order_is_told_in_few_words(program):
     assert sum(len(resource.waits_for) for resource in program.resources.values()) < 5 * len(program.resources)
 
 
+def test_nothing_at_aws_waits_for_the_database(program):
+    # A distribution takes minutes: it begins with the run, and not when the last grant is there.
+    found = [resource for resource in program.resources.values() if resource.type.startswith("aws:")]
+    assert found
+    for resource in found:
+        before = {program.resources[name].type for name in program.waits_for(resource.name)}
+        assert not {type for type in before if type.startswith(("pg:", "postgresql:"))} - {"pg:index:KeyPair"}
+
+
 def test_buckets_come_after_the_policies_by_which_their_changes_are_recorded(program):
     rules = {resource.name for resource in program.of_type("pg:index:Policy")}
     for bucket in program.of_type("pg:index:Bucket"):

@@ -263,7 +263,7 @@ def test_a_bucket_or_database_that_cannot_be_the_right_one_loses_nothing(scene: 
 
 
 def test_thousands_of_files_of_a_person_go_for_good(scene: Scene) -> None:
-    count = 3000
+    count = 2100
     versions = [str(uuid4()) for _ in range(count)]
 
     def put(number: int) -> None:
