@@ -24,6 +24,8 @@ __all__ = ["Toolchain", "ToolchainError", "ensure"]
 # Where Python would look for its library, and not in the venv's; what would have every process of a run compile all
 # modules anew, for which most of a second goes. What is compiled lies in the cache, and none of it in the checkout.
 UNFIT = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+# The engine keeps a log of each command, sealed with the stack's passphrase, and half a gigabyte of them if left alone.
+LOG_MEGABYTES = "50"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Toolchain:
         environ |= {
             "PATH": os.pathsep.join([*folders, *rest]),
             "PULUMI_HOME": base.get("PULUMI_HOME") or str(Cache(self.cache).home),
+            "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": base.get("PULUMI_LOG_ROTATION_MAX_TOTAL_MB") or LOG_MEGABYTES,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PYTHONPYCACHEPREFIX": base.get("PYTHONPYCACHEPREFIX") or str(Cache(self.cache).bytecode),
             "VIRTUAL_ENV": str(self.venv),

@@ -93,6 +93,7 @@ def test_the_environment_has_the_venv_first_then_the_engine() -> None:
         "PATH": "/c/v/bin:/c/e/bin:/usr/bin:/bin",
         "LANG": "C",
         "PULUMI_HOME": "/c/home",
+        "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "50",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PYTHONPYCACHEPREFIX": "/c/bytecode",
         "VIRTUAL_ENV": "/c/v",

@@ -89,6 +89,7 @@ class Cloud:
 
     config: dict[str, Any] = field(default_factory=dict)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _session: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def configure(self, inputs: dict[str, Any]) -> None:
@@ -130,13 +131,10 @@ class Cloud:
         raise PluginError(f"aws provider: no endpoint for {service}; add it to endpoints in the provider's arguments")
 
     def _make(self, service: str, region: str) -> Any:
-        import boto3
-        import botocore.session
         from botocore.config import Config
 
-        # The machine's own profiles must not decide anything here, so none of its files and variables are read.
-        files = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
-        session = botocore.session.Session(session_vars={"profile": (None, None, None, None), **files})
+        # All clients share one session: each session would read all descriptions of AWS anew.
+        self._session = self._session or _session()
         style = "path" if self.config.get("s3UsePathStyle") else "auto"
         options = Config(
             s3={"addressing_style": style},
@@ -146,7 +144,7 @@ class Cloud:
             retries={"mode": "standard", "max_attempts": 3},
         )
         key, secret = self._credentials()
-        return boto3.Session(botocore_session=session).client(
+        return self._session.client(
             service,
             region_name=region,
             endpoint_url=self.endpoint(service),
@@ -175,6 +173,16 @@ class Cloud:
         line = f"{subject}: {' '.join(said.split())}"
         secret = self.config.get("secretKey")
         return PluginError(line.replace(secret, "[secret]") if isinstance(secret, str) and secret else line)
+
+
+def _session() -> Any:
+    import boto3
+    import botocore.session
+
+    # The machine's own profiles must not decide anything here, so none of its files and variables are read.
+    files = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+    variables = {"profile": (None, None, None, None), **files}
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
 
 def partition(region: str) -> str:
