@@ -21,12 +21,13 @@ from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 from moto.s3.models import s3_backends
 from moto.s3.utils import _VersionedKeyStore
-from moto.ssm.models import ParameterDict
 from moto.utilities.utils import PARTITION_NAMES
 
 PRIVATE_KEYS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
 # moto looks up every access key in every partition, which fills IAM with 4 MB of managed policies for each.
 OTHER_PARTITIONS = set(PARTITION_NAMES) - {"aws"}
+# By name: its module brings all of EC2 with it, which is more than half of a server's start.
+PARAMETERS = ("moto.ssm.models", "ParameterDict")
 
 Tree = dict[str, dict[str, dict[str, Any]]]
 
@@ -36,6 +37,8 @@ def _private_key(pem: bytes) -> Any:
 
 
 def _parameters(account: str, region: str, loaded: dict[str, Any], items: list[tuple[str, Any]]) -> Any:
+    from moto.ssm.models import ParameterDict
+
     parameters = ParameterDict(account, region)
     parameters.__dict__.update(loaded)
     # Past its own setters and getters, which load AWS' public parameters.
@@ -87,7 +90,6 @@ REDUCERS: dict[type, Callable[[Any], Any]] = {
     type(threading.Lock()): lambda lock: (threading.Lock, ()),
     threading.Condition: lambda condition: (threading.Condition, ()),
     weakref.WeakValueDictionary: lambda values: (_weak_values, (list(values.items()),)),
-    ParameterDict: _reduce_parameters,
     _VersionedKeyStore: _reduce_versions,
 }
 
@@ -101,6 +103,8 @@ class _Pickler(pickle.Pickler):
             return _reduce_key(item)
         if isinstance(item, types.FunctionType) and "<" in item.__qualname__:
             return _reduce_function(item)
+        if (type(item).__module__, type(item).__qualname__) == PARAMETERS:
+            return _reduce_parameters(item)
         return NotImplemented
 
     def persistent_id(self, item: Any) -> str | None:
