@@ -1,8 +1,10 @@
 """Steps and drift check through the real engine: `python -m bench.engine [--steps 1000] [--rounds 3]`.
 
 The engine has a price of its own, so the figures are differences: an `up` of all steps from empty beside the same `up`
-with one step, in units of one psql session that runs the files in one transaction; a preview with nothing to do, all
-checksums and the whole drift check in it, beside the preview of an empty program.
+with one step, in units of one psql session that runs the files in one transaction; an `up` that takes all steps back
+beside one that finds them all and has nothing to do, in units of one psql session that runs the down files with a
+transaction each; a preview with nothing to do, all checksums and the whole drift check in it, beside the preview of an
+empty program.
 """
 
 import argparse
@@ -23,9 +25,12 @@ from local import postgres
 from ops.scratch import Finished, Scratch
 
 APPLY_GOAL = 1.25
+BACK_GOAL = 0.5
 PREVIEW_GOAL = 0.8
 EMPTY = "import pulumi\n"
-PROGRAM = """import pulumi
+PROGRAM = """import hashlib
+
+import pulumi
 
 import pg
 import sqlfiles
@@ -38,7 +43,8 @@ options = pulumi.ResourceOptions(provider=provider)
 found = {{step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / "sql" / "migrations")}}
 steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)
 options = pulumi.ResourceOptions(provider=provider, depends_on=[steps])
-pg.SchemaSnapshot("schema", name="schema", schemas=["public", "supabase_migrations"], of=str(found), opts=options)
+declared = hashlib.sha256(str(found).encode()).hexdigest()[:32]
+pg.SchemaSnapshot("schema", name="schema", schemas=["public", "supabase_migrations"], of=declared, opts=options)
 """
 UP = ("up", "--yes", "--skip-preview", "--non-interactive")
 PREVIEW = ("preview", "--non-interactive")
@@ -72,12 +78,23 @@ class Bench:
             raise SystemExit(f"{finished.output}\nerror: pulumi {arguments[0]} failed, see above")
         return finished.seconds
 
-    def psql(self, database: str) -> float:
-        """One session over all files in one transaction; its seconds."""
-        files = [word for path in sorted(self.migrations.glob("*.up.sql")) for word in ("-f", str(path))]
+    def up(self, database: str, steps: int) -> float:
+        """`up` of the program with so many steps; its seconds."""
+        self.program(PROGRAM.format(database=database), steps)
+        return self.run(*UP)
+
+    def destroy(self) -> None:
+        self.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+
+    def psql(self, database: str, half: str) -> float:
+        """One session over all files, up in one transaction, down in one each; its seconds."""
+        names = sorted(self.migrations.glob(f"*.{half}.sql"), reverse=half == "down")
+        files = ["-1"] if half == "up" else []
+        for name in names:
+            files += ["-f", str(name)] if half == "up" else ["-c", "begin", "-f", str(name), "-c", "commit"]
         server = self.server
         login = ["-h", server.host, "-p", str(server.port), "-U", server.user, "-d", database]
-        command = [str(postgres.wheel_binaries() / "psql"), "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", *login, *files]
+        command = [str(postgres.wheel_binaries() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *login, *files]
         begun = time.monotonic()
         environment = {"PGPASSWORD": server.password, "PGOPTIONS": "-c client_min_messages=warning"}
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
@@ -98,17 +115,22 @@ def measure(bench: Bench, steps: int, number: int) -> dict[str, float]:
     """One round; the stack is empty before and after it."""
     bench.program(EMPTY)
     found = {"empty preview": _median(3, lambda: bench.run(*PREVIEW))}
-    bench.program(PROGRAM.format(database=bench.database(f"one_{number}")), 1)
-    found["up, one step"] = bench.run(*UP)
-    bench.run("destroy", "--yes", "--skip-preview", "--non-interactive")
-    bench.program(PROGRAM.format(database=bench.database(f"all_{number}")), steps)
-    found["psql, one transaction"] = bench.psql(bench.database(f"psql_{number}"))
+    found["up, one step"] = bench.up(bench.database(f"one_{number}"), 1)
+    bench.destroy()
+    database, beside = (bench.database(f"{name}_{number}") for name in ("all", "psql"))
+    bench.program(PROGRAM.format(database=database), steps)
+    found["psql, one transaction"] = bench.psql(beside, "up")
+    found["psql down, a transaction each"] = bench.psql(beside, "down")
     found["up, all steps"] = bench.run(*UP)
     found["preview, nothing to do"] = _median(3, lambda: bench.run(*PREVIEW))
-    bench.run("destroy", "--yes", "--skip-preview", "--non-interactive")
+    found["up, nothing to do"] = _median(3, lambda: bench.run(*UP))
+    found["up, all steps back"] = bench.up(database, 0)
+    bench.destroy()
     more = found["up, all steps"] - found["up, one step"]
+    back = found["up, all steps back"] - found["up, nothing to do"]
     return found | {
         "apply": more / found["psql, one transaction"],
+        "back": back / found["psql down, a transaction each"],
         "preview": found["preview, nothing to do"] - found["empty preview"],
     }
 
@@ -130,11 +152,12 @@ def main() -> None:
     if options.json:
         print(json.dumps({"steps": options.steps, "rounds": rounds, "medians": medians}))
         return
-    apply, preview = medians.pop("apply"), medians.pop("preview")
+    apply, back, preview = (medians.pop(name) for name in ("apply", "back", "preview"))
     print(f"{options.steps} steps, {options.steps // 5} tables, median of {options.rounds} rounds")
     for name, value in medians.items():
         print(f"  {name:32} {value:8.2f} s")
     print(f"  {'apply over the one step, ratio':32} {apply:8.2f}   goal {APPLY_GOAL}")
+    print(f"  {'back over nothing to do, ratio':32} {back:8.2f}   goal {BACK_GOAL}")
     print(f"  {'preview over the empty one':32} {preview:8.2f} s goal {PREVIEW_GOAL}")
 
 

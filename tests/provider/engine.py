@@ -72,8 +72,8 @@ class Engine:
         self._runner.close()
 
     def told(self) -> list[str]:
-        """The messages since the last time."""
-        found, self.messages[:] = list(self.messages), []
+        """The lines of the messages since the last time."""
+        found, self.messages[:] = [line for message in self.messages for line in message.splitlines()], []
         return found
 
     async def call(self, name: str, request: Any) -> Any:

@@ -73,10 +73,11 @@ class MigrationSet(ObjectKind):
                 plan.refuse_losses(order, await history.downs(connection, gone))
 
     async def _announce(self, context: Context, was: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-        for name in sorted(was.keys() - wanted.keys(), reverse=True):
-            await context.info(f"roll back {name}")
-        for name in sorted(wanted.keys() - was.keys()):
-            await context.info(f"apply {name}")
+        # One message of many lines: with a thousand steps, a message each takes as long as the steps themselves.
+        lines = [f"roll back {name}" for name in sorted(was.keys() - wanted.keys(), reverse=True)]
+        lines += [f"apply {name}" for name in sorted(wanted.keys() - was.keys())]
+        if lines:
+            await context.info("\n".join(lines))
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
         if preview:
