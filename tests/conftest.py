@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +34,13 @@ def _roomy(folder: Path) -> bool:
 
 
 def pytest_configure() -> None:
-    """Keep what is written in memory, where there is enough of it: a database is cloned in a third of the time."""
+    """Let what the tests start hear Ctrl-C, and keep what is written in memory, where there is enough of it.
+
+    A shell has a command in its background ignore that signal, and so whatever the command starts. In memory a database
+    is cloned in a third of the time.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TMPDIR" in os.environ or not _roomy(MEMORY):
         return
     folder = MEMORY / f"visual-prompt-builder-{os.getuid()}"
