@@ -4,31 +4,19 @@ import pulumi
 import pulumi_postgresql
 
 import pg
-from components import (
-    Access,
-    AccessArgs,
-    Alarms,
-    AlarmsArgs,
-    Encryption,
-    EncryptionArgs,
-    Realtime,
-    RealtimeArgs,
-    Roles,
-    RolesArgs,
-    Server,
-    ServerArgs,
-    Snapshot,
-    SnapshotArgs,
-    Storage,
-    StorageArgs,
-    Structure,
-    StructureArgs,
-)
+from components.access import Access, AccessArgs
+from components.alarms import Alarms, AlarmsArgs
 from components.awsprovider import aws_provider
 from components.base import after, settled
+from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
-from components.realtime import PUBLISHED
+from components.realtime import PUBLISHED, Realtime, RealtimeArgs
+from components.roles import Roles, RolesArgs
 from components.rolespecs import URLS
+from components.server import Server, ServerArgs
+from components.snapshot import Snapshot, SnapshotArgs
+from components.storage import Storage, StorageArgs
+from components.structure import Structure, StructureArgs
 from local import objects
 from settings import Settings
 
