@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 
+from bench import psql
 from bench.steps import write_steps
 from local import postgres
 from ops.scratch import Finished, Scratch
@@ -28,9 +29,7 @@ APPLY_GOAL = 1.25
 BACK_GOAL = 0.5
 PREVIEW_GOAL = 0.8
 EMPTY = "import pulumi\n"
-PROGRAM = """import hashlib
-
-import pulumi
+PROGRAM = """import pulumi
 
 import pg
 import sqlfiles
@@ -43,7 +42,9 @@ options = pulumi.ResourceOptions(provider=provider)
 found = {{step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / "sql" / "migrations")}}
 steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)
 """
-SNAPSHOT = """options = pulumi.ResourceOptions(provider=provider, depends_on=[steps])
+SNAPSHOT = """import hashlib
+
+options = pulumi.ResourceOptions(provider=provider, depends_on=[steps])
 declared = hashlib.sha256(str(found).encode()).hexdigest()[:32]
 pg.SchemaSnapshot("schema", name="schema", schemas=["public", "supabase_migrations"], of=declared, opts=options)
 """
@@ -89,16 +90,9 @@ class Bench:
 
     def psql(self, database: str, half: str) -> float:
         """One session over all files, up in one transaction, down in one each; its seconds."""
-        names = sorted(self.migrations.glob(f"*.{half}.sql"), reverse=half == "down")
-        files = ["-1"] if half == "up" else []
-        for name in names:
-            files += ["-f", str(name)] if half == "up" else ["-c", "begin", "-f", str(name), "-c", "commit"]
-        server = self.server
-        login = ["-h", server.host, "-p", str(server.port), "-U", server.user, "-d", database]
-        command = [str(postgres.wheel_binaries() / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *login, *files]
+        command = psql.session(self.server, database, self.migrations, half, one=half == "up")
         begun = time.monotonic()
-        environment = {"PGPASSWORD": server.password, "PGOPTIONS": "-c client_min_messages=warning"}
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, env=psql.environment(self.server), check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - begun
 
     def database(self, name: str) -> str:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import psql
 from bench.steps import write_steps
 from local import postgres
 
@@ -49,7 +50,7 @@ class Bench:
     folder: Path
 
     def run(self, command: Sequence[str | Path]) -> Measured:
-        environment = {**os.environ, "PGPASSWORD": self.server.password, "PGOPTIONS": "-c client_min_messages=warning"}
+        environment = os.environ | psql.environment(self.server)
         begun = time.monotonic()
         with tempfile.TemporaryFile("w+") as answer:
             process = subprocess.Popen([str(word) for word in command], env=environment, stdout=answer)
@@ -63,14 +64,8 @@ class Bench:
         return Measured(seconds, float(lines[-1]) if lines else seconds, usage.ru_maxrss / 1024)
 
     def psql(self, database: str, half: str, one: bool = False) -> Measured:
-        """One session over all files, with a transaction for each file or one for all."""
-        names = sorted(self.folder.glob(f"*.{half}.sql"), reverse=half == "down")
-        script = self.folder.parent / f"{half}-{'one' if one else 'each'}.psql"
-        lines = [f"\\i {name}" if one else f"begin;\n\\i {name}\ncommit;" for name in names]
-        script.write_text("\n".join(["begin;", *lines, "commit;"] if one else lines))
-        server = self.server
-        login = ["-h", server.host, "-p", str(server.port), "-U", server.user, "-d", database]
-        return self.run([postgres.wheel_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *login, "-f", script])
+        """One session over all files; see `bench.psql`."""
+        return self.run(psql.session(self.server, database, self.folder, half, one))
 
     def engine(self, database: str, *words: str) -> Measured:
         """Our own command in a process of its own."""

@@ -1,4 +1,4 @@
-"""What all components share: options that the engine doesn't hand down to a component's children."""
+"""What all components share: options that the engine doesn't hand down to children, and who waits for whom."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -33,12 +33,10 @@ def after(options: pulumi.ResourceOptions, *components: Component) -> pulumi.Res
     return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=stands_on))
 
 
-async def settled(*components: Component) -> None:
-    """Wait for what `components` end with.
+async def settled(component: Component) -> None:
+    """Wait for what `component` ends with.
 
     After the program's last line the SDK looks through all pending outputs at each answer of the engine, hundreds at
     hundreds; when this has waited, few are left. An error is for the SDK to tell, which waits for the same resources.
     """
-    await asyncio.gather(
-        *(resource.urn.future() for component in components for resource in component.last), return_exceptions=True
-    )
+    await asyncio.gather(*(resource.urn.future() for resource in component.last), return_exceptions=True)

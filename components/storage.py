@@ -33,7 +33,7 @@ class StorageArgs:
     """What scans uploads, and so by which tag the CDN knows what is clean."""
     alarms: Alarms
     """Whose topic the scanner tells."""
-    rows_after: Sequence[pulumi.Resource] = ()
+    rows_after: Sequence[pulumi.Resource]
     """What has to be in the database before the rows of `storage.buckets`; nothing at AWS waits for it."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""

@@ -56,12 +56,15 @@ class Toolchain:
         environ = {name: value for name, value in base.items() if name not in UNFIT}
         environ |= {
             "PATH": os.pathsep.join([*folders, *rest]),
-            "PULUMI_HOME": base.get("PULUMI_HOME") or str(Cache(self.cache).home),
-            "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": base.get("PULUMI_LOG_ROTATION_MAX_TOTAL_MB") or LOG_MEGABYTES,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PYTHONPYCACHEPREFIX": base.get("PYTHONPYCACHEPREFIX") or str(Cache(self.cache).bytecode),
             "VIRTUAL_ENV": str(self.venv),
         }
+        defaults = {
+            "PULUMI_HOME": str(Cache(self.cache).home),
+            "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": LOG_MEGABYTES,
+            "PYTHONPYCACHEPREFIX": str(Cache(self.cache).bytecode),
+        }
+        environ |= {name: base.get(name) or value for name, value in defaults.items()}
         if self.standins:
             environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         return environ

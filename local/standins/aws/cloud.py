@@ -1,5 +1,6 @@
 """The provider's configuration, and the boto3 clients made from it: one per service and region."""
 
+import functools
 import json
 import os
 import threading
@@ -89,7 +90,6 @@ class Cloud:
 
     config: dict[str, Any] = field(default_factory=dict)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _session: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def configure(self, inputs: dict[str, Any]) -> None:
@@ -133,8 +133,6 @@ class Cloud:
     def _make(self, service: str, region: str) -> Any:
         from botocore.config import Config
 
-        # All clients share one session: each session would read all descriptions of AWS anew.
-        self._session = self._session or _session()
         style = "path" if self.config.get("s3UsePathStyle") else "auto"
         options = Config(
             s3={"addressing_style": style},
@@ -152,6 +150,17 @@ class Cloud:
             aws_secret_access_key=secret,
             config=options,
         )
+
+    @functools.cached_property
+    def _session(self) -> Any:
+        """What all clients share: each session of its own would read all descriptions of AWS anew."""
+        import boto3
+        import botocore.session
+
+        # The machine's own profiles must not decide anything here, so none of its files and variables are read.
+        files = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
+        variables = {"profile": (None, None, None, None), **files}
+        return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
     def _credentials(self) -> tuple[str, str]:
         key = self.config.get("accessKey") or os.environ.get("AWS_ACCESS_KEY_ID")
@@ -173,16 +182,6 @@ class Cloud:
         line = f"{subject}: {' '.join(said.split())}"
         secret = self.config.get("secretKey")
         return PluginError(line.replace(secret, "[secret]") if isinstance(secret, str) and secret else line)
-
-
-def _session() -> Any:
-    import boto3
-    import botocore.session
-
-    # The machine's own profiles must not decide anything here, so none of its files and variables are read.
-    files = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
-    variables = {"profile": (None, None, None, None), **files}
-    return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
 
 def partition(region: str) -> str:
