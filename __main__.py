@@ -10,11 +10,11 @@ from components.awsprovider import aws_provider
 from components.base import after, settled
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
-from components.realtime import PUBLISHED, Realtime, RealtimeArgs
+from components.realtime import PUBLICATION, PUBLISHED, Realtime, RealtimeArgs
 from components.roles import Roles, RolesArgs
 from components.rolespecs import URLS
 from components.server import Server, ServerArgs
-from components.snapshot import Snapshot, SnapshotArgs
+from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotArgs
 from components.storage import Storage, StorageArgs
 from components.structure import Structure, StructureArgs
 from local import objects
@@ -32,7 +32,8 @@ postgresql = pulumi_postgresql.Provider(
 aws = aws_provider("aws", settings.region, server.aws)
 providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": postgresql, "aws": aws})
 
-roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
+snapshot = Snapshot("snapshot", SnapshotArgs(publication=PUBLICATION, accept=settings.accept_drift), providers)
+roles = Roles("roles", RolesArgs(rotation=settings.rotation), after(providers, snapshot))
 structure = Structure(
     "structure", StructureArgs(database=server.database, **settings.protection), after(providers, roles)
 )
@@ -59,7 +60,7 @@ storage = Storage(
 )
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
 everything = after(providers, access, encryption, storage, realtime)
-snapshot = Snapshot("snapshot", SnapshotArgs(published=PUBLISHED, accept=settings.accept_drift), everything)
+checkpoint = Checkpoint("checkpoint", CheckpointArgs(published=PUBLISHED), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
 # Auth.js' login alone opens what is sealed.
@@ -71,5 +72,5 @@ pulumi.export("alarm_topic_arn", alarms.topic)
 for output, value in {**settings.exported, **storage.exports}.items():
     pulumi.export(output, value)
 
-pulumi.run(lambda: settled(snapshot))
+pulumi.run(lambda: settled(checkpoint))
 guardrail.check()

@@ -42,11 +42,15 @@ options = pulumi.ResourceOptions(provider=provider)
 found = {{step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / "sql" / "migrations")}}
 steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)
 """
-SNAPSHOT = """import hashlib
+SNAPSHOT = """schema = pg.SchemaSnapshot(
+    "schema", name="schema", schemas=["public", "supabase_migrations"], opts=pulumi.ResourceOptions(provider=provider)
+)
+"""
+CHECKPOINT = """import hashlib
 
-options = pulumi.ResourceOptions(provider=provider, depends_on=[steps])
 declared = hashlib.sha256(str(found).encode()).hexdigest()[:32]
-pg.SchemaSnapshot("schema", name="schema", schemas=["public", "supabase_migrations"], of=declared, opts=options)
+options = pulumi.ResourceOptions(provider=provider, depends_on=[steps])
+pg.SchemaCheckpoint("schema", snapshot="schema", of=declared, opts=options)
 """
 UP = ("up", "--yes", "--skip-preview", "--non-interactive")
 PREVIEW = ("preview", "--non-interactive")

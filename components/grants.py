@@ -45,11 +45,13 @@ DATABASE = {
     },
 }
 
-# What `ops migrate` reads and writes as the migrator: the app's history. The platform's is `up`'s to write.
+# What `ops migrate` reads and writes as the migrator: the app's history, and the snapshot, into which it takes what a
+# migration changes. The platform's history is `up`'s to write.
 HISTORY_TABLES = ("", "_rolled_back", "_progress", "_incarnation")
 HISTORY: Grants = {
     **{f"schema_migrations{end}": {"migrator": EVERYTHING} for end in HISTORY_TABLES},
     **{f"platform_migrations{end}": {"migrator": ["select"]} for end in HISTORY_TABLES},
+    **{f"schema_snapshot{end}": {"migrator": EVERYTHING} for end in ("", "_pending")},
 }
 
 ACCOUNT = (

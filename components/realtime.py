@@ -7,6 +7,7 @@ import pulumi
 import pg
 from components.base import Component
 
+PUBLICATION = "supabase_realtime"
 PUBLISHED = ("public.project_components", "public.projects", "public.prompt_generations")
 
 
@@ -23,7 +24,7 @@ class Realtime(Component):
         super().__init__(name, vars(args), opts)
         publication = pg.Publication(
             f"{name}-publication",
-            name="supabase_realtime",
+            name=PUBLICATION,
             tables=sorted(args.tables),
             opts=self.child(),
         )

@@ -1,8 +1,10 @@
-"""The snapshot: what every object in the managed schemas is, taken when everything else is done."""
+"""The snapshot of what every object in the managed schemas is: compared before a run writes anything, and after it."""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from glob import escape
 from typing import Any
 
 import pulumi
@@ -16,34 +18,78 @@ from components.structure import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
 
 # The Storage API brings its own migrations; what they add is its own affair.
 PLATFORM = ("storage",)
+NAME = "schema"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotArgs:
-    published: tuple[str, ...]
-    """The tables of the publication."""
+    publication: str
     accept: str | None = None
     """The fingerprint of a drift that is taken as it is."""
 
 
 class Snapshot(Component):
-    """Names whatever was changed by hand and is no resource of its own: columns, indexes, functions, views."""
+    """Names what was changed manually and is no resource of its own: columns, indexes, functions, views.
+
+    Everything that writes to the database comes after it, so that a run doesn't begin on top of such a change.
+    """
 
     def __init__(self, name: str, args: SnapshotArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, {"published": list(args.published)}, opts)
+        super().__init__(name, {"publication": args.publication}, opts)
         schemas = sorted({*SCHEMAS, "public", HISTORY_SCHEMA})
         schema = pg.SchemaSnapshot(
             f"{name}-schema",
-            name="schema",
+            name=NAME,
             schemas=schemas,
             open=list(PLATFORM),
-            writers=[MIGRATOR],
-            of=declared(args.published),
+            held=sorted(set(held(args.publication))),
             accept=args.accept,
             opts=self.child(),
         )
         self.last = [schema]
         self.register_outputs({"schemas": schemas})
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointArgs:
+    published: tuple[str, ...]
+    """The tables of the publication."""
+
+
+class Checkpoint(Component):
+    """Takes what the run has made into the snapshot; comes after everything that writes to the database."""
+
+    def __init__(self, name: str, args: CheckpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {"published": list(args.published)}, opts)
+        schema = pg.SchemaCheckpoint(f"{name}-schema", snapshot=NAME, of=declared(args.published), opts=self.child())
+        self.last = [schema]
+        self.register_outputs({"snapshot": NAME})
+
+
+def held(publication: str) -> Iterator[str]:
+    """What resources of their own compare and repair, as patterns of the snapshot's objects and facets."""
+    policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
+    for table in {policy.table for policy in policies}:
+        yield from (f"table {escape(table)}: {facet}" for facet in ("row security", "policy *", "comment on policy *"))
+    for table in grants.TABLES:
+        yield f"* {escape(table)}: grants*"
+    for table in grants.HISTORY:
+        yield f"table {HISTORY_SCHEMA}.{table}: grants*"
+        yield f"table {HISTORY_SCHEMA}.{table}: policy {table}_{MIGRATOR}"
+        yield f"table {HISTORY_SCHEMA}.{table}: comment on policy {table}_{MIGRATOR}"
+    for schema in {function.partition(".")[0] for function in grants.FUNCTIONS}:
+        yield from (f"{kind} {escape(schema)}.*: grants" for kind in ("function", "procedure", "aggregate"))
+    for schema in SCHEMAS:
+        yield f"schema {schema}"
+        yield f"schema {schema}: owner"
+    for schema in (*grants.SCHEMAS, HISTORY_SCHEMA):
+        yield f"schema {schema}: grants"
+    for extension in EXTENSIONS:
+        yield f"extension {extension}"
+    yield "database: grants"
+    yield "default privileges of * on functions"
+    yield f"publication {escape(publication)}"
+    yield f"publication {escape(publication)}: *"
 
 
 def declared(published: tuple[str, ...]) -> str:

@@ -69,7 +69,7 @@ def _drift(step: dict[str, Any]) -> Drift:
     if state["type"] == SNAPSHOT:
         changes = _by_object(after)
     else:
-        changes = tuple(Change(name, before.get(name), after.get(name)) for name in names)
+        changes = tuple(change for name in names for change in _differing(name, before.get(name), after.get(name)))
     return Drift(
         type=state["type"],
         name=step["urn"].rsplit("::", 1)[1],
@@ -77,6 +77,14 @@ def _drift(step: dict[str, Any]) -> Drift:
         gone=step["op"] == GONE,
         changes=() if step["op"] == GONE else changes,
     )
+
+
+def _differing(name: str, before: Any, after: Any) -> tuple[Change, ...]:
+    """A property that changed; of a map the entries that did, since most of it is as it was."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return (Change(name, before, after),)
+    keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    return tuple(Change(f"{name} {key}", before.get(key), after.get(key)) for key in keys)
 
 
 def _by_object(after: dict[str, Any]) -> tuple[Change, ...]:

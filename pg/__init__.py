@@ -247,13 +247,10 @@ class SealingKeys(_Resource):
 
 
 class SchemaSnapshot(_Resource):
-    """The definition of every object in the managed schemas, and what was changed by hand since."""
+    """The definition of every object in the managed schemas, and what was changed manually since."""
 
     database: pulumi.Output[str]
-    fingerprint: pulumi.Output[str]
-    gate: pulumi.Output[str]
     drift: pulumi.Output[Mapping[str, Mapping[str, str]]]
-    pending: pulumi.Output[Sequence[str]]
 
     def __init__(
         self,
@@ -261,10 +258,23 @@ class SchemaSnapshot(_Resource):
         *,
         name: str,
         schemas: Sequence[str],
-        of: str,
         open: Sequence[str] | None = None,
-        writers: Sequence[str] | None = None,
+        held: Sequence[str] | None = None,
         accept: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class SchemaCheckpoint(_Resource):
+    """The end of a run: what it has made is in the snapshot."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        snapshot: str,
+        of: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -17,10 +17,6 @@ GRANTABLE = " with grant option"
 # Tables whose rows nobody outside may ever stream, whatever a publication says.
 CREDENTIALS = ("next_auth", "private", "audit", "supabase_migrations")
 
-# What the snapshot's own table needs for the same, made by the provider with it.
-OWN = f"{HISTORY_SCHEMA}.schema_snapshot_own"
-OWN_POLICIES = (f"{OWN}/schema_snapshot_own_insert_{rolespecs.MIGRATOR}",)
-
 
 @dataclass(frozen=True)
 class Declared:
@@ -55,7 +51,7 @@ class Declared:
             "owners": Jsonb({**structure.SCHEMAS, "public": rolespecs.OWNER}),
             "owner": rolespecs.OWNER,
             "roles": Jsonb({name: _attributes(spec) for name, spec in rolespecs.ROLES.items()}),
-            "policies": [*ours, *OWN_POLICIES, *(f"{policy.table}/{policy.name}" for policy in policies)],
+            "policies": [*ours, *(f"{policy.table}/{policy.name}" for policy in policies)],
             "extensions": list(structure.EXTENSIONS),
             "published": list(realtime.PUBLISHED),
             "credentials": list(CREDENTIALS),
@@ -69,7 +65,7 @@ def _privileges() -> dict[str, grants.Grants]:
     return {
         "database": {"": grants.DATABASE},
         "schema": {**grants.SCHEMAS, HISTORY_SCHEMA: {rolespecs.MIGRATOR: ["usage"]}},
-        "table": {**grants.TABLES, **history, OWN: {rolespecs.MIGRATOR: ["insert"]}},
+        "table": {**grants.TABLES, **history},
         "function": grants.FUNCTIONS,
     }
 

@@ -120,52 +120,10 @@ class Connections:
             self._pool = None
 
 
-# A change that a cut-off `up` made is told from one made by hand by its transaction (see snapshots.py).
-NOTE = """do $$ begin
-    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0));
-    if pg_catalog.to_regclass('supabase_migrations.schema_snapshot_own') is not null
-       and pg_catalog.has_table_privilege('supabase_migrations.schema_snapshot_own', 'insert') then
-        insert into supabase_migrations.schema_snapshot_own (transaction, label)
-        values (pg_catalog.pg_current_xact_id()::pg_catalog.xid::text::bigint, {}) on conflict do nothing;
-    end if;
-end $$"""
-
-
 async def lock(connection: Connection, name: str) -> None:
-    """Hold the project's advisory lock on `name` until the transaction ends, and note whose transaction this is."""
-    lock_name = sql.Literal(f"visual-prompt-builder {name}")
-    await connection.execute(sql.SQL(NOTE).format(lock_name, sql.Literal(name)))
-
-
-# A statement that PostgreSQL runs in transactions of its own (an index build has three) has unforeseen numbers.
-NOTE_FROM = """do $$ begin
-    if pg_catalog.to_regclass('supabase_migrations.schema_snapshot_own') is not null
-       and pg_catalog.has_table_privilege('supabase_migrations.schema_snapshot_own', 'insert, update') then
-        insert into supabase_migrations.schema_snapshot_own (transaction, label, until)
-        values (pg_catalog.pg_current_xact_id()::pg_catalog.xid::text::bigint, {label}, {never});
-    end if;
-end $$"""
-NOTE_UNTIL = """do $$ begin
-    if pg_catalog.to_regclass('supabase_migrations.schema_snapshot_own') is not null
-       and pg_catalog.has_table_privilege('supabase_migrations.schema_snapshot_own', 'insert, update') then
-        update supabase_migrations.schema_snapshot_own
-           set until = pg_catalog.pg_current_xact_id()::pg_catalog.xid::text::bigint
-         where label = {label} and until = {never};
-    end if;
-end $$"""
-NEVER = 2**32
-
-
-@asynccontextmanager
-async def noted(connection: Connection, label: str) -> AsyncIterator[None]:
-    """Note the transactions of a block as ours, without being in one; after a crash, those until it is run again."""
-    values = {"label": sql.Literal(label), "never": sql.Literal(NEVER)}
-    await connection.execute(sql.SQL(NOTE_FROM).format(**values))
-    try:
-        yield
-    finally:
-        if not connection.closed:
-            await connection.execute(sql.SQL(NOTE_UNTIL).format(**values))
+    """Hold the project's advisory lock on `name` until the transaction ends."""
+    query = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0))"
+    await connection.execute(sql.SQL(query).format(sql.Literal(f"visual-prompt-builder {name}")))
 
 
 async def row(connection: Connection, query: str | sql.Composed, parameters: list[Any]) -> dict[str, Any] | None:

@@ -39,13 +39,13 @@ class Change:
         for prefix, usual in USUAL.items():
             if self.facet.startswith(prefix):
                 was, now = self.was or usual, self.now or usual
-                return f"{self.key} was changed by hand from {was} to {now}"
+                return f"{self.key} was changed manually from {was} to {now}"
         if self.was is None:
-            return f"{self.key} was added by hand: {_short(self.now or '', '')[0]}"
+            return f"{self.key} was added manually: {_short(self.now or '', '')[0]}"
         if self.now is None:
-            return f"{self.key} was removed by hand, it was: {_short(self.was, '')[0]}"
+            return f"{self.key} was removed manually, it was: {_short(self.was, '')[0]}"
         was, now = _short(self.was, self.now)
-        return f"{self.key} was changed by hand from {was} to {now}"
+        return f"{self.key} was changed manually from {was} to {now}"
 
 
 def changes(found: Iterable[Difference], open: Iterable[str] = ()) -> list[Change]:

@@ -6,8 +6,10 @@ never leave the server but for what differs.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,13 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pgprovider.connection import Connection, row, rows
+from pgprovider.connection import Connection, lock, row, rows
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
 TABLE = "supabase_migrations.schema_snapshot"
-OWN = "supabase_migrations.schema_snapshot_own"
-# The row that describes the snapshot itself has the empty name, which no object has.
-HEADER = ""
-WRITER = """
-grant usage on schema supabase_migrations to {role};
-grant insert on {own} to {role};
-drop policy if exists {name} on {own};
-create policy {name} on {own} for insert to {role} with check (true)"""
+PENDING = "supabase_migrations.schema_snapshot_pending"
+# Rows of no object, which have the empty name: what a snapshot says of itself, and the gate when it was last compared.
+HEADER, GATE = 0, 1
 FINGERPRINT = """
 select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
                       order by class, oid)) as fingerprint
@@ -76,22 +73,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Header:
-    """What a snapshot says of itself; `previous` is the fingerprint of the one that it took the place of."""
+    """What a snapshot says of itself."""
 
     fingerprint: str
-    previous: str | None
-    of: str
     schemas: list[str]
     open: list[str]
+    """The schemas that a platform may add objects to."""
+    held: list[str]
+    """Patterns of the facets that resources of their own hold: these repair them, here they are no drift."""
 
 
-@dataclass(frozen=True)
-class Own:
-    """Transactions of this provider, from one to another, and what they did."""
-
-    first: int
-    last: int
-    label: str
+Found = Mapping[str, Mapping[tuple[str, str], Difference]]
+"""By snapshot, what differs from it, by object and facet."""
 
 
 @cache
@@ -133,15 +126,9 @@ async def there(connection: Connection) -> bool:
     return found is not None and found["oid"] is not None
 
 
-async def prepare(connection: Connection, writers: Sequence[str]) -> None:
-    """Make the tables where they're missing, and let whoever else migrates note its transactions."""
+async def prepare(connection: Connection) -> None:
+    """Make the tables where they're missing."""
     await connection.execute(_text("tables").encode())
-    for role in writers:
-        await connection.execute(
-            sql.SQL(WRITER).format(
-                role=sql.Identifier(role), name=sql.Identifier(f"schema_snapshot_own_insert_{role}"), own=sql.SQL(OWN)
-            )
-        )
 
 
 async def gate(connection: Connection, name: str) -> str:
@@ -150,11 +137,49 @@ async def gate(connection: Connection, name: str) -> str:
     return str((await _rows(connection, query))[0]["gate"])
 
 
+async def is_current(connection: Connection, name: str) -> bool:
+    """Whether nothing was written since the snapshot was last compared and found equal."""
+    query = f"select definition ->> 'gate' as gate from {TABLE} where snapshot = %s and class = 0 and oid = {GATE}"
+    found = await row(connection, query, [name])
+    return found is not None and found["gate"] == await gate(connection, name)
+
+
+async def note_gate(connection: Connection, name: str) -> None:
+    """Note that everything is as the snapshot has it, as of this transaction."""
+    definition = Jsonb({"gate": await gate(connection, name)})
+    await _put_row(connection, name, GATE, definition)
+
+
+async def _put_row(connection: Connection, name: str, row: int, definition: Jsonb) -> None:
+    await connection.execute(
+        f"""insert into {TABLE} (snapshot, object, class, oid, mark, definition) values (%s, '', 0, %s, 0, %s)
+            on conflict (snapshot, class, oid) do update set definition = excluded.definition""",
+        [name, row, definition],
+    )
+
+
+async def names(connection: Connection) -> list[str]:
+    """The stored snapshots."""
+    query = f"select snapshot from {TABLE} where class = 0 and oid = {HEADER} order by snapshot"
+    return [entry["snapshot"] for entry in await rows(connection, query, [])]
+
+
 async def header(connection: Connection, name: str) -> Header | None:
     """What the stored snapshot says of itself, or None."""
-    query = f"select definition from {TABLE} where snapshot = %s and object = ''"
+    query = f"select definition from {TABLE} where snapshot = %s and class = 0 and oid = {HEADER}"
     found = await row(connection, query, [name])
     return Header(**found["definition"]) if found else None
+
+
+async def put_header(connection: Connection, name: str, header: Header) -> None:
+    """Describe the stored snapshot, with the fingerprint of what lies there."""
+    described = replace(header, fingerprint=await fingerprint(connection, name))
+    await _put_row(connection, name, HEADER, Jsonb(vars(described)))
+
+
+async def pending(connection: Connection) -> list[str]:
+    """Patterns of what a statement outside a transaction may have changed, whose run ended before it could say so."""
+    return [entry["object"] for entry in await rows(connection, f"select object from {PENDING}", [])]
 
 
 async def fingerprint(connection: Connection, name: str) -> str:
@@ -173,21 +198,21 @@ async def compare(
     connection: Connection, name: str, schemas: Sequence[str], touched: Touched | None
 ) -> list[Difference]:
     """What differs between the snapshot and now, among the touched objects or among all."""
-    stored: sql.Composable = sql.SQL("true")
-    if touched is not None:
-        pairs = [
-            sql.SQL("(s.class = {}::regclass and s.oid = any ({}::oid[]))").format(sql.Literal(catalogue), list(oids))
-            for catalogue, oids in touched.items()
-        ]
-        stored = sql.SQL("({})").format(sql.SQL(" or ").join(pairs)) if pairs else sql.SQL("false")
-    query = sql.SQL(COMPARE).format(definitions=_definitions(touched, schemas), name=sql.Literal(name), stored=stored)
+    query = sql.SQL(COMPARE).format(
+        definitions=_definitions(touched, schemas), name=sql.Literal(name), stored=_stored(touched)
+    )
     return [Difference(**entry) for entry in await _rows(connection, query)]
 
 
-async def own(connection: Connection) -> list[Own]:
-    """The transactions of this provider since the snapshot."""
-    found = await rows(connection, f"select transaction, coalesce(until, transaction) as until, label from {OWN}", [])
-    return [Own(entry["transaction"], entry["until"], entry["label"]) for entry in found]
+def _stored(touched: Touched | None) -> sql.Composable:
+    """Which rows of the stored snapshot, `s`, are those of the touched objects."""
+    if touched is None:
+        return sql.SQL("true")
+    pairs = [
+        sql.SQL("(s.class = {}::regclass and s.oid = any ({}::oid[]))").format(sql.Literal(catalogue), list(oids))
+        for catalogue, oids in touched.items()
+    ]
+    return sql.SQL("({})").format(sql.SQL(" or ").join(pairs)) if pairs else sql.SQL("false")
 
 
 async def opened(connection: Connection, name: str) -> list[Difference]:
@@ -198,27 +223,100 @@ async def opened(connection: Connection, name: str) -> list[Difference]:
     return [Difference(**entry) for entry in await rows(connection, query, [name])]
 
 
-async def take(connection: Connection, name: str, header: Header, kept: Sequence[Difference]) -> str:
-    """Store what is there now, but for `kept`, which stay as they were; the new fingerprint."""
+async def take(
+    connection: Connection, name: str, header: Header, touched: Touched | None, kept: Sequence[Difference]
+) -> None:
+    """Store what is there now, of the touched objects or of all, but for `kept`, which stay as they were."""
     objects = sorted({difference.object for difference in kept})
     columns = "object, class, oid, parent, space, definition"
     query = f"select {columns} from {TABLE} where snapshot = %s and object = any (%s)"
     before = {entry["object"]: entry for entry in await rows(connection, query, [name, objects])}
-    await connection.execute(f"delete from {TABLE} where snapshot = %s", [name])
+    await connection.execute(
+        sql.SQL("delete from {} s where s.snapshot = {} and s.object <> '' and {}").format(
+            sql.Identifier(*TABLE.split(".")), sql.Literal(name), _stored(touched)
+        )
+    )
     await connection.execute(
         sql.SQL(TAKE).format(
-            marks=_marks(header.schemas), definitions=_definitions(None, header.schemas), name=sql.Literal(name)
+            marks=_marks(header.schemas), definitions=_definitions(touched, header.schemas), name=sql.Literal(name)
         )
     )
     for difference in kept:
         await _put_back(connection, name, difference, before.get(difference.object))
-    # Not truncated, which would be a change of the catalogue.
-    await connection.execute(f"delete from {OWN}")
-    found = await fingerprint(connection, name)
-    description = vars(header) | {"fingerprint": found}
-    insert = f"insert into {TABLE} (snapshot, object, class, oid, mark, definition) values (%s, '', 0, 0, 0, %s)"
-    await connection.execute(insert, [name, Jsonb(description)])
+    await put_header(connection, name, header)
+
+
+async def differing(connection: Connection, but_for: Sequence[str] = ()) -> Found:
+    """What differs now from each stored snapshot.
+
+    Args:
+        but_for: patterns of what isn't counted.
+    """
+    found: dict[str, dict[tuple[str, str], Difference]] = {}
+    if not await there(connection):
+        return found
+    for name in await names(connection):
+        described = await header(connection, name)
+        assert described is not None
+        since = await touched(connection, name, described.schemas)
+        rows = await compare(connection, name, described.schemas, since) if since else []
+        found[name] = {(row.object, row.facet): row for row in rows if not any(fits(row, each) for each in but_for)}
+    await connection.execute("reset jit")
     return found
+
+
+def fits(difference: Difference, pattern: str) -> bool:
+    """Whether a pattern means this facet of this object, or all of the object."""
+    key = f"{difference.object}: {difference.facet}" if difference.facet else difference.object
+    return fnmatchcase(key, pattern) or fnmatchcase(difference.object, pattern)
+
+
+async def absorb(connection: Connection, before: Found) -> None:
+    """Take into the stored snapshots what this transaction has changed since `before`, and nothing else.
+
+    What differed before and still does stays a difference, also where this transaction changed it once more: then it is
+    neither what was stored nor what was declared. An object that is gone takes its differences with it.
+    """
+    if not before or not await there(connection):
+        return
+    await lock(connection, "snapshots")
+    for name, known in before.items():
+        described = await header(connection, name)
+        since = await touched(connection, name, described.schemas) if described else {}
+        if described and since:
+            found = await compare(connection, name, described.schemas, since)
+            gone = {row.object for row in found if not row.facet and row.now is None}
+            kept = [row for row in found if _stays(row, known, gone)]
+            await take(connection, name, described, since, kept)
+
+
+def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: set[str]) -> bool:
+    # A partition that is open where its table is closed is drift whoever opened it.
+    if row.facet.startswith("partition "):
+        return True
+    before = known.get((row.object, row.facet))
+    return before is not None and (row.object not in gone or before.now == row.now)
+
+
+async def announce(connection: Connection, label: str, patterns: Sequence[str]) -> None:
+    """Note what a statement outside a transaction is about to change, in case it is killed before its end."""
+    if patterns and await there(connection):
+        query = f"insert into {PENDING} select *, %s from unnest(%s::text[]) on conflict do nothing"
+        await connection.execute(query, [label, list(patterns)])
+
+
+async def settle(connection: Connection, label: str) -> None:
+    """Note that what was announced is done, and in the snapshot."""
+    if await there(connection):
+        await connection.execute(f"delete from {PENDING} where label = %s", [label])
+
+
+@asynccontextmanager
+async def tracked(connection: Connection) -> AsyncIterator[None]:
+    """A block of a transaction whose changes are declared: they go into the stored snapshots with it."""
+    before = await differing(connection)
+    yield
+    await absorb(connection, before)
 
 
 async def _put_back(
@@ -250,7 +348,7 @@ async def drop(connection: Connection, name: str) -> None:
     await connection.execute(f"delete from {TABLE} where snapshot = %s", [name])
     if await rows(connection, f"select 1 from {TABLE} limit 1", []):
         return
-    await connection.execute(f"drop table {TABLE}; drop table if exists {OWN}")
+    await connection.execute(f"drop table {TABLE}; drop table if exists {PENDING}")
     left = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                where n.nspname = 'supabase_migrations'"""
     if not await rows(connection, left, []):

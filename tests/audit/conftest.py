@@ -94,6 +94,7 @@ def _finish_roles(connection: Connection) -> None:
 
 
 def _let_the_migrator(connection: Connection) -> None:
+    connection.execute(snapshots._text("tables").encode())
     provision.grant(
         connection,
         {
@@ -105,9 +106,6 @@ def _let_the_migrator(connection: Connection) -> None:
         connection.execute(
             f"create policy {table}_migrator on {HISTORY_SCHEMA}.{table} to migrator using (true) with check (true)"
         )
-    connection.execute(snapshots._text("tables").encode())
-    names = {"role": "migrator", "name": "schema_snapshot_own_insert_migrator", "own": snapshots.OWN}
-    connection.execute(snapshots.WRITER.format(**names).encode())
 
 
 @pytest.fixture

@@ -31,7 +31,18 @@ def test_the_tree_is_the_golden_one(program):
 
 def test_every_resource_but_components_and_providers_has_a_component_above_it(program):
     tops = {resource.type for resource in program.resources.values() if not resource.parent}
-    parts = ("Server", "Roles", "Structure", "Access", "Encryption", "Alarms", "Storage", "Realtime", "Snapshot")
+    parts = (
+        "Server",
+        "Roles",
+        "Structure",
+        "Access",
+        "Encryption",
+        "Alarms",
+        "Storage",
+        "Realtime",
+        "Snapshot",
+        "Checkpoint",
+    )
     providers = {f"pulumi:providers:{name}" for name in ("pg", "aws", "postgresql")}
     assert tops == {f"vpb:index:{name}" for name in parts} | providers
 
@@ -80,11 +91,19 @@ def test_what_leads_to_more_than_one_table_opens_when_all_rules_stand(program):
 
 
 def test_what_comes_after_a_component_comes_after_all_of_it_that_is_in_the_database(program):
-    before = program.waits_for("snapshot-schema")
+    before = program.waits_for("checkpoint-schema")
     components = {"roles", "structure", "access", "encryption", "realtime"}
     wanted = {resource.name for resource in program.resources.values() if resource.parent in components}
     wanted |= {bucket.name for bucket in program.of_type("pg:index:Bucket")}
     assert wanted <= before
+
+
+def test_nothing_writes_to_the_database_before_manual_changes_were_looked_for(program):
+    writing = [each for each in program.resources.values() if each.type.startswith(("pg:", "postgresql:"))]
+    stateless = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair"}
+    for resource in writing:
+        if resource.name != "snapshot-schema" and resource.type not in stateless:
+            assert "snapshot-schema" in program.waits_for(resource.name), resource.name
 
 
 def test_the_order_is_told_in_few_words(program):

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from pgprovider import snapshots
 from pgprovider.connection import Connections, Login
-from pgprovider.resources.snapshot import SchemaSnapshot
+from pgprovider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
 from psycopg import sql
 
 from bench import world
-from plugin.server import Context, Unfinished
+from plugin.server import Context
 from plugin.wire import decode, encode
 
 URN = "urn:pulumi:dev::database::vpb:index:Snapshot$pg:index:SchemaSnapshot::snapshot"
@@ -44,7 +45,9 @@ class Stack:
         return asyncio.run(self._call(method, arguments))
 
     async def _call(self, method: str, arguments: tuple[Any, ...]) -> Any:
-        kind = SchemaSnapshot()
+        return await self._on(SchemaSnapshot(), method, arguments)
+
+    async def _on(self, kind: SchemaSnapshot | SchemaCheckpoint, method: str, arguments: tuple[Any, ...]) -> Any:
         kind.connections = Connections(self.login)
 
         async def log(urn: str, message: str, ephemeral: bool) -> None:
@@ -55,6 +58,16 @@ class Stack:
             return await call
         finally:
             await kind.connections.close()
+
+    async def _declare(self, statements: tuple[str, ...]) -> None:
+        connections = Connections(self.login)
+        try:
+            async with connections.transaction("step") as connection:
+                async with snapshots.tracked(connection):
+                    for statement in statements:
+                        await connection.execute(statement.encode())
+        finally:
+            await connections.close()
 
     @property
     def id(self) -> str:
@@ -76,28 +89,39 @@ class Stack:
         self.refresh()
         return sorted(self.call("diff", self.id, self.state, self.inputs).changes)
 
-    def finish(self) -> None:
-        """The part of an `up` after the refresh: create or update, where the diff says so. A failure is raised."""
-        try:
-            if not self.state:
-                _, state = self.call("create", self.inputs, False)
-            elif self.call("diff", self.id, self.state, self.inputs).changes:
-                state = self.call("update", self.id, self.state, self.inputs, False)
-            else:
-                return
-            self.state = _through_the_wire(state)
-        except Unfinished as error:
-            self.state = _through_the_wire(error.state)
-            raise
+    def begin(self) -> None:
+        """The part of an `up` before anything is written: create or update, where the diff says so."""
+        if not self.state:
+            _, state = self.call("create", self.inputs, False)
+        elif self.call("diff", self.id, self.state, self.inputs).changes:
+            state = self.call("update", self.id, self.state, self.inputs, False)
+        else:
+            return
+        self.state = _through_the_wire(state)
 
-    def up(self, *declared: str, of: str | None = None) -> None:
-        """Refresh, what other resources do, then our turn."""
+    def declare(self, *statements: str) -> None:
+        """What a migration does, in one transaction."""
+        asyncio.run(self._declare(statements))
+
+    def end(self) -> None:
+        """The part of an `up` after everything is written."""
+        asyncio.run(self._on(SchemaCheckpoint(), "create", ({"snapshot": self.id, "of": ""}, False)))
+
+    def up(self, *declared: str, repair: str = "") -> None:
+        """A whole run.
+
+        Args:
+            declared: what its migrations do.
+            repair: what resources of their own do, without taking it into the snapshot.
+        """
         if self.state:
             self.refresh()
-        if of:
-            self.inputs["of"] = of
-        self.run(*declared)
-        self.finish()
+        self.begin()
+        if declared:
+            self.declare(*declared)
+        if repair:
+            self.run(repair)
+        self.end()
 
 
 class Server:
@@ -141,7 +165,7 @@ class Server:
             )
         login = Login(database.host, database.port, user, password, name)
         schemas = sorted([*world.SCHEMAS, "supabase_migrations"])
-        yield Stack(database.url, login, {"name": "schema", "schemas": schemas, "of": "1"})
+        yield Stack(database.url, login, {"name": "schema", "schemas": schemas})
         self.cluster.drop(name)
 
 

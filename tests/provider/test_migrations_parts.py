@@ -2,9 +2,9 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
-from pgprovider import snapshots
 from pgprovider.steps import locks
 
 from sqltext import digest, statements
@@ -158,17 +158,54 @@ def test_a_build_that_is_killed_in_the_middle_is_repeated_by_the_next_run(plain_
     assert valid(world, "notes_title_idx") == [(True,)]
 
 
-def test_the_transactions_of_a_statement_are_noted_for_the_snapshot(plain_folder):
-    world = plain_folder.world
-    notes(world, 10)
-    world.sql((snapshots.CATALOG / "tables.sql").read_text())
-    plain_folder.write("0001_index", OUTSIDE + INDEX)
+@pytest.fixture
+def snapshot(plain_world: World) -> Callable[[], list[str]]:
+    """A snapshot of schema public, and what differs from it."""
+    inputs = {"name": "schema", "schemas": ["public"]}
+    thing = plain_world.engine.create("pg:index:SchemaSnapshot", inputs)
+
+    def differs() -> list[str]:
+        found = plain_world.engine.refresh(thing)
+        assert found is not None
+        return sorted(found.state["drift"])
+
+    return differs
+
+
+@pytest.mark.parametrize(
+    ("up", "down"),
+    [
+        (INDEX, "drop index concurrently public.notes_title_idx;"),
+        ("alter type public.mood add value 'bad';", None),
+        ("comment on column public.notes.title is 'Of the note.';", None),
+    ],
+)
+def test_what_runs_outside_a_transaction_is_declared_and_a_manual_change_beside_it_is_not(
+    plain_folder, snapshot, up, down
+):
+    plain_folder.world.sql("create index stray on public.notes (writer)")
+    stray = ["table public.notes: index stray"]
+    assert snapshot() == stray
+    plain_folder.write("0001_outside", OUTSIDE + up, OUTSIDE + down if down else "select 1;")
+    thing = plain_folder.up()
+    assert snapshot() == stray
+    if down:
+        plain_folder.remove("0001_outside")
+        plain_folder.engine.update(thing, plain_folder.declared())
+        assert snapshot() == stray
+
+
+def test_a_build_that_failed_leaves_no_manual_change(plain_folder, snapshot):
+    plain_folder.world.sql("insert into public.notes (title) values ('twice'), ('twice')")
+    plain_folder.write("0001_index", OUTSIDE + INDEX.replace("index concurrently", "unique index concurrently"))
+    with pytest.raises(Refusal, match="could not create unique index"):
+        plain_folder.up()
+    assert snapshot() == [], "the invalid index is the migration's"
+    plain_folder.world.sql("delete from public.notes")
     plain_folder.up()
-    written = "select xmin::text::bigint from pg_class where relname = 'notes_title_idx'"
-    own = "supabase_migrations.schema_snapshot_own"
-    assert world.sql(f"select label from {own} where ({written}) between transaction and until and until < 2 ^ 32") == [
-        ("migrations 0001_index",)
-    ]
+    assert snapshot() == []
+    plain_folder.world.sql("drop index public.notes_title_idx")
+    assert snapshot() == ["table public.notes: index notes_title_idx"]
 
 
 # In batches.

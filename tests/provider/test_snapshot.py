@@ -1,13 +1,12 @@
-"""The snapshot: what was changed by hand is named with old and new definition, and never swallowed."""
+"""The snapshot: what was changed manually is named with old and new definition, and never swallowed."""
 
 import asyncio
 
 import psycopg
 import pytest
-from pgprovider.connection import noted
+from pgprovider import snapshots
 from pgprovider.errors import Refused
 
-from plugin.server import Unfinished
 from tests.provider.snapshots import by_hand
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
@@ -28,23 +27,28 @@ def test_what_is_equal_is_known_by_the_gate_alone(small, monkeypatch):
         small.preview()
 
 
-def test_drift_is_refused_with_its_names_and_survives_a_new_step(small):
+def test_drift_is_refused_with_its_names_before_anything_is_written(small):
     small.up()
     small.run("alter table public.t1 alter column title drop not null")
+    assert small.preview() == ['drift["table public.t1: column title"]']
     with pytest.raises(
-        Unfinished, match=r"changed by hand and declared nowhere: table public\.t1: column title; undo it"
+        Refused, match=r"changed manually and declared nowhere: table public\.t1: column title; this run has changed"
     ):
-        small.up("create table public.declared (id int)", of="2")
-    assert list(by_hand(small)) == ["table public.t1: column title"], (
-        "the step's table is in the snapshot, the drift isn't"
-    )
-    with pytest.raises(Unfinished, match="column title"):
-        small.up()
+        small.up("create table public.declared (id int)")
+    assert small.ask("select to_regclass('public.declared')") == [(None,)]
+    assert list(by_hand(small)) == ["table public.t1: column title"]
     small.run("alter table public.t1 alter column title set not null")
-    small.up()
+    small.up("create table public.declared (id int)")
     assert small.preview() == []
     small.run("drop table public.declared")
     assert list(by_hand(small)) == ["table public.declared"], "it had been taken into the snapshot"
+
+
+def test_a_run_without_a_refresh_refuses_it_too(small):
+    small.up()
+    small.run("alter table public.t1 alter column title drop not null")
+    with pytest.raises(Refused, match="column title"):
+        small.begin()
 
 
 @pytest.mark.parametrize(
@@ -59,21 +63,64 @@ def test_a_whole_object_that_went_or_came_stays_drift_until_it_is_accepted(small
     small.up()
     small.run(*statements)
     before = by_hand(small)
-    with pytest.raises(Unfinished):
+    with pytest.raises(Refused) as refused:
         small.up()
     assert by_hand(small) == before
-    with pytest.raises(Unfinished) as refused:
-        small.up(of="2")
-    assert by_hand(small) == before
     small.inputs["accept"] = "0123456789ab"
-    with pytest.raises(Unfinished):
+    with pytest.raises(Refused):
         small.up()
     small.inputs["accept"] = fingerprint_in(refused)
     small.up()
     assert small.preview() == []
     small.run("comment on table public.t2 is 'More.'")
-    with pytest.raises(Unfinished, match=r"table public\.t2: comment"):
+    with pytest.raises(Refused, match=r"table public\.t2: comment"):
         small.up()
+
+
+@pytest.mark.parametrize(
+    ("manual", "step", "key"),
+    [
+        # The same object, another facet.
+        (
+            "alter table public.t1 alter column title set default 'x'",
+            "comment on table public.t1 is 'Declared.'",
+            "table public.t1: column title",
+        ),
+        # The same facet: what is there then is neither what was stored nor what was declared.
+        (
+            "alter table public.t1 alter column title set default 'x'",
+            "alter table public.t1 alter column title set statistics 7",
+            "table public.t1: column title",
+        ),
+        (
+            "alter function vault.touch2() cost 4242",
+            "alter function vault.touch2() volatile; grant execute on function vault.touch2() to drift_reader",
+            "function vault.touch2()",
+        ),
+        # Another object.
+        ("drop index public.t1_parent_id_idx", "create table public.declared (id int)", "index t1_parent_id_idx"),
+        ("drop trigger _100_updated_at on public.t1", "alter table public.t1 add note text", "trigger _100_updated_at"),
+    ],
+)
+def test_a_migration_that_runs_beside_a_manual_change_does_not_take_it_along(small, manual, step, key):
+    """As `ops migrate` does, which asks nobody first; and a change in the middle of an `up`."""
+    small.up()
+    small.run(manual)
+    before = by_hand(small)
+    assert [name for name in before if key in name]
+    small.declare(*step.split("; "))
+    found = by_hand(small)
+    assert before.keys() == found.keys(), "nothing of the step's, everything of the other's"
+    with pytest.raises(Refused, match="changed while this run was under way"):
+        small.end()
+    assert by_hand(small).keys() == before.keys()
+
+
+def test_what_a_migration_drops_takes_its_manual_changes_with_it(small):
+    small.up()
+    small.run("alter table public.t3 add column stray text", "comment on table public.t3 is 'Stray.'")
+    small.declare("drop table public.t3 cascade")
+    assert [key for key in by_hand(small) if "public.t3" in key] == []
 
 
 def test_a_table_that_went_is_one_change_with_everything_that_was_part_of_it(small):
@@ -94,12 +141,19 @@ def test_an_extension_speaks_for_its_members(small):
     assert list(by_hand(small)) == ["extension pg_trgm"]
 
 
-def test_what_other_resources_repair_is_no_drift_any_more(small):
+def test_what_other_resources_hold_is_theirs_to_name_and_to_repair(small):
+    small.inputs["held"] = ["* public.t1: grants*"]
     small.up()
+    small.run("grant delete on public.t1 to drift_reader", "grant delete on public.t2 to drift_reader")
+    assert small.preview() == ['drift["table public.t2: grants"]']
+    small.run("revoke delete on public.t2 from drift_reader")
+    small.up(repair="revoke all on public.t1 from drift_reader; grant select on public.t1 to drift_reader")
+    assert small.preview() == []
+    small.inputs["held"] = []
+    small.up()
+    assert small.preview() == [], "what left the list is as it was when it was held"
     small.run("grant delete on public.t1 to drift_reader")
     assert small.preview() == ['drift["table public.t1: grants"]']
-    small.up("revoke delete on public.t1 from drift_reader")
-    assert small.preview() == []
 
 
 def test_a_platform_may_add_to_its_own_schema_but_open_nothing(small):
@@ -107,7 +161,7 @@ def test_a_platform_may_add_to_its_own_schema_but_open_nothing(small):
     small.up()
     small.run("create table vault.theirs (id int)", "create table vault.more (id int)")
     assert small.preview() == []
-    small.up(of="2")
+    small.up()
     small.run("alter table vault.theirs add column name text", "grant select on vault.theirs to drift_reader")
     assert list(by_hand(small)) == ["table vault.theirs: grants"]
 
@@ -130,82 +184,73 @@ def test_a_stored_snapshot_that_was_changed_by_hand_is_noticed_and_not_trusted(s
     key = "table supabase_migrations.schema_snapshot: content"
     assert key in by_hand(small)
     with pytest.raises(Refused, match=key) as refused:
-        small.up(of="2")
+        small.up()
     small.inputs["accept"] = fingerprint_in(refused)
     small.up()
     assert small.preview() == []
 
 
-def test_a_run_that_ended_before_the_engine_could_note_the_snapshot_is_gone_on_with(small):
+def test_an_older_state_is_mended_as_a_lost_one_is(small):
     small.up()
-    noted = small.state
-    small.up("create table public.declared (id int)", of="2")
-    small.state = noted
+    older = small.state
+    small.up("create table public.declared (id int)")
+    small.state = older
     small.up()
     assert small.preview() == []
 
 
 def test_a_first_run_that_ended_before_the_engine_could_note_it_is_gone_on_with(small):
-    small.up()
+    small.begin()
+    small.declare("create table public.declared (id int)")
     small.state = {}
+    small.run("alter table public.t2 alter column title drop not null")
+    with pytest.raises(Refused, match=r"declared nowhere: table public\.t2: column title;"):
+        small.up()
+    small.run("alter table public.t2 alter column title set not null")
     small.up()
     assert small.preview() == []
 
 
-def test_what_a_run_of_ours_did_before_it_was_cut_off_is_not_taken_for_a_change_by_hand(small):
-    small.up()
-    small.run(
-        # As `lock` notes it in the transaction of each resource.
-        """begin; insert into supabase_migrations.schema_snapshot_own
-             values (pg_current_xact_id()::xid::text::bigint, 'policy t1_update_own on public.t1');
-           alter policy t1_update_own on public.t1 using (kind = 'b');
-           commit""",
-        "alter policy t2_update_own on public.t2 using (kind = 'b')",
-    )
-    assert list(by_hand(small)) == ["table public.t2: policy t2_update_own"]
-    assert small.state["pending"] == ["table public.t1: policy t1_update_own"]
-    with pytest.raises(Unfinished, match="t2_update_own"):
-        small.up()
-    assert list(by_hand(small)) == ["table public.t2: policy t2_update_own"]
-    assert small.state["pending"] == []
-
-
 def build_outside(stack, killed: bool) -> None:
-    """An index built as a step outside a transaction builds it; killed, nobody notes its end."""
+    """An index built as a migration outside a transaction builds it; killed, nobody takes it into the snapshot."""
 
     async def build() -> None:
+        pattern = ["* public.t1: index t1_kind_idx"]
         connection = await psycopg.AsyncConnection.connect(stack.url, autocommit=True)
-        async with noted(connection, "migrations 0001_index"):
-            await connection.execute("create index concurrently t1_kind_idx on public.t1 (kind)")
-            if killed:
-                await connection.close()
+        await connection.execute("set search_path = ''")
+        async with connection.transaction():
+            await snapshots.announce(connection, "0001_index", pattern)
+            before = await snapshots.differing(connection, but_for=pattern)
+        await connection.execute("create index concurrently if not exists t1_kind_idx on public.t1 (kind)")
+        if not killed:
+            async with connection.transaction():
+                await snapshots.absorb(connection, before)
+                await snapshots.settle(connection, "0001_index")
         await connection.close()
 
     asyncio.run(build())
 
 
-def test_what_a_step_outside_a_transaction_did_before_the_run_was_cut_off_is_ours(small):
-    small.up()
-    build_outside(small, killed=False)
-    small.run("create index t2_kind_idx on public.t2 (kind)")
-    assert list(by_hand(small)) == ["table public.t2: index t2_kind_idx"]
-    assert small.state["pending"] == ["table public.t1: index t1_kind_idx"]
-
-
-def test_what_a_step_outside_a_transaction_did_before_it_was_killed_is_ours(small):
+def test_what_a_statement_outside_a_transaction_did_is_declared_whether_it_was_killed_or_not(small):
     small.up()
     build_outside(small, killed=True)
-    assert list(by_hand(small)) == []
+    small.run("create index t2_kind_idx on public.t2 (kind)", "create index t1_stray_idx on public.t1 (kind)")
+    manual = ["table public.t1: index t1_stray_idx", "table public.t2: index t2_kind_idx"]
+    assert list(by_hand(small)) == manual
+    build_outside(small, killed=False)
+    assert list(by_hand(small)) == manual
+    assert small.ask("select * from supabase_migrations.schema_snapshot_pending") == []
+    small.run("drop index public.t1_stray_idx, public.t2_kind_idx")
     small.up()
-    small.run("create index t2_kind_idx on public.t2 (kind)")
-    assert list(by_hand(small)) == ["table public.t2: index t2_kind_idx"], "the note was closed by the next run"
+    small.run("drop index public.t1_kind_idx")
+    assert list(by_hand(small)) == ["table public.t1: index t1_kind_idx"], "it had been taken into the snapshot"
 
 
 def test_with_the_state_lost_the_stored_snapshot_is_trusted_and_what_differs_is_refused(small):
     small.up()
     small.state = {}
     small.run("alter table public.t1 alter column title drop not null")
-    with pytest.raises(Unfinished, match=r"table public\.t1: column title"):
+    with pytest.raises(Refused, match=r"table public\.t1: column title"):
         small.up()
     assert list(by_hand(small)) == ["table public.t1: column title"]
     small.run("alter table public.t1 alter column title set not null")
@@ -217,20 +262,20 @@ def test_it_is_imported_by_its_id_alone(small):
     small.up()
     small.run("comment on table public.t2 is 'More.'")
     found = small.call("read", "schema", {}, {})
-    assert found.inputs == small.inputs | {"open": []}
+    assert found.inputs == small.inputs | {"open": [], "held": []}
     assert list(found.state["drift"]) == ["table public.t2: comment"]
     assert small.call("read", "another", {}, {}) is None
 
 
-def test_a_partition_that_stands_open_from_the_start_is_told_at_once_and_by_rule(small):
+def test_a_partition_that_stands_open_from_the_start_is_named_at_once_and_by_rule(small):
     small.run("alter table public.events_2026_01 disable row level security")
-    with pytest.raises(Unfinished, match=r"partition public\.events_2026_01"):
+    with pytest.raises(Refused, match=r"partition public\.events_2026_01"):
         small.up()
-    assert list(by_hand(small)) == ["table public.events: partition public.events_2026_01"]
     small.run("alter table public.events_2026_01 enable row level security")
     small.up()
-    with pytest.raises(Unfinished, match=r"partition public\.events_2026_01"):
-        small.up("alter table public.events_2026_01 disable row level security", of="2")
+    with pytest.raises(Refused, match=r"partition public\.events_2026_01"):
+        small.up("alter table public.events_2026_01 disable row level security")
+    assert list(by_hand(small)) == ["table public.events: partition public.events_2026_01"]
 
 
 def test_another_database_under_the_same_name_has_no_snapshot(small):
@@ -260,7 +305,7 @@ def test_nobody_is_granted_anything_on_its_tables(small):
     small.up()
     query = """select relname, relrowsecurity, relacl::text from pg_class
                 where relnamespace = 'supabase_migrations'::regnamespace and relkind = 'r' order by 1"""
-    assert small.ask(query) == [("schema_snapshot", True, None), ("schema_snapshot_own", True, None)]
+    assert small.ask(query) == [("schema_snapshot", True, None), ("schema_snapshot_pending", True, None)]
 
 
 def test_a_login_that_is_no_superuser_finds_the_same(plain):
@@ -268,5 +313,5 @@ def test_a_login_that_is_no_superuser_finds_the_same(plain):
     assert plain.preview() == []
     plain.run("alter table public.t1 alter column title drop not null", "create index stray on public.t2 (title)")
     assert list(by_hand(plain)) == ["table public.t1: column title", "table public.t2: index stray"]
-    with pytest.raises(Unfinished):
+    with pytest.raises(Refused):
         plain.up()

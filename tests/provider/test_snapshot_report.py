@@ -5,7 +5,6 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from pgprovider.connection import Connections, lock
 from pgprovider.differences import Change, changes, fingerprint
 from pgprovider.snapshots import Difference
 
@@ -13,7 +12,7 @@ from ops import drift
 from plugin.proto import provider_pb2, status_pb2
 from plugin.server import Kind, Plugin, Servicer, Unfinished
 from plugin.wire import decode, encode
-from tests.provider.snapshots import URN, by_hand
+from tests.provider.snapshots import URN
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
@@ -70,23 +69,6 @@ def test_an_unfinished_update_hands_its_state_to_the_engine_with_the_error():
     assert said["message"] == "so far and no further"
     assert list(detail.reasons) == ["so far and no further"]
     assert decode(detail.properties).values["drift"] == FOUND
-
-
-def test_every_writing_transaction_of_the_provider_is_noted_and_told_from_one_by_hand(small):
-    small.up()
-
-    async def ours():
-        connections = Connections(small.login)
-        async with connections.transaction("test") as connection:
-            await lock(connection, "policy t1_delete_own on public.t1")
-            await connection.execute("alter policy t1_update_own on public.t1 using (kind = 'b')")
-            await connection.execute("drop policy t1_delete_own on public.t1")
-        await connections.close()
-
-    asyncio.run(ours())
-    small.run("drop policy t1_insert_own on public.t1")
-    assert list(by_hand(small)) == ["table public.t1: policy t1_insert_own"]
-    assert small.state["pending"] == ["table public.t1: policy t1_delete_own", "table public.t1: policy t1_update_own"]
 
 
 def test_a_line_shows_of_two_long_definitions_the_place_where_they_differ():

@@ -1,11 +1,10 @@
--- Where the snapshot lies, and the transactions of this provider since, one by one or all from one `until` another. Nobody is granted anything on them.
+-- Where the snapshot lies, and what a statement outside a transaction is about to change. Nobody has a privilege on them
+-- but those that migrate beside `up`.
 create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_snapshot (
     snapshot text, object text not null, class oid, oid oid, mark bigint not null, parent text, space text,
     definition jsonb not null, primary key (snapshot, class, oid)
 );
-create table if not exists supabase_migrations.schema_snapshot_own (
-    transaction bigint primary key, label text not null, until bigint
-);
+create table if not exists supabase_migrations.schema_snapshot_pending (object text primary key, label text not null);
 alter table supabase_migrations.schema_snapshot enable row level security;
-alter table supabase_migrations.schema_snapshot_own enable row level security;
+alter table supabase_migrations.schema_snapshot_pending enable row level security;

@@ -13,7 +13,7 @@ from pgprovider.resources.publication import Publication
 from pgprovider.resources.role import Role
 from pgprovider.resources.rowsecurity import RowSecurity
 from pgprovider.resources.sealingkeys import SealingKeys
-from pgprovider.resources.snapshot import SchemaSnapshot
+from pgprovider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
 
 KINDS: list[type[ObjectKind]] = [
     Password,
@@ -30,4 +30,5 @@ KINDS: list[type[ObjectKind]] = [
     Publication,
     SealingKeys,
     SchemaSnapshot,
+    SchemaCheckpoint,
 ]

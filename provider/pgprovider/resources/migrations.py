@@ -92,7 +92,7 @@ class MigrationSet(ObjectKind):
             moved = await find_renames(connection, history, order, recorded, files)
             downs = await history.downs(connection, gone - moved.keys())
             plan.refuse_losses(order, downs)
-            return Foreseen(moved, {name: await losses.of(connection, down or "") for name, down in downs.items()})
+            return Foreseen(moved, await losses.in_words(connection, downs))
 
     async def _announce(
         self, context: Context, was: Mapping[str, str], wanted: Mapping[str, str], foreseen: "Foreseen"
@@ -144,8 +144,8 @@ class MigrationSet(ObjectKind):
             recorded = await history.read(connection)
             ours = list(takewhile(lambda name: recorded.owners[name] == {context.urn}, reversed(list(recorded.steps))))
             if ours and not destroying(context.urn):
-                lost = await losses.of_all(connection, await history.downs(connection, ours))
-                if lost.rows:
+                lost = await losses.of(connection, (await history.downs(connection, ours)).values())
+                if lost.rows or lost.code:
                     raise Refused(
                         f"{label}: deleting it rolls back {len(ours)} migrations: {lost}; only a destroy of the stack "
                         "does that. Put the resource back, or, if you mean it, run `./pulumiw destroy`"

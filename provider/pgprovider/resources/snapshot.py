@@ -1,33 +1,89 @@
-"""The definition of every object in the managed schemas, as the program made it: whatever differs was done by hand.
+"""The definition of every object in the managed schemas, as the program made it: what differs was changed manually.
 
-The definitions lie in the database, in `supabase_migrations.schema_snapshot`; the state keeps their fingerprint
+Two resources stand around a run. `SchemaSnapshot` comes before everything that writes: it names what differs, and an
+`up` doesn't begin before that was undone, written down or accepted. Each migration takes what it changes into the
+snapshot within its own transaction. `SchemaCheckpoint` comes last, takes in what other resources hold, and names
+whatever still differs. The definitions lie in the database, in `supabase_migrations.schema_snapshot`
 (`docs/decisions/0007-schema-snapshot.md`).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
-from pgprovider import connection as sessions
 from pgprovider import differences, snapshots
 from pgprovider.connection import Connection, lock
 from pgprovider.differences import Change
 from pgprovider.errors import Refused
 from pgprovider.resources.base import Field, ObjectKind
 from pgprovider.snapshots import Difference, Header
-from pgprovider.steps.history import IDENTITY
-from plugin.server import Context, Diff, Resource, Unfinished
-from plugin.wire import UNKNOWN
+from pgprovider.steps.history import identity
+from plugin.server import Context, Diff, Resource
+from plugin.wire import UNKNOWN, has_unknown
 
 NAMED = 5
 SELF = f"table {snapshots.TABLE}: content"
-LISTS = ("open", "writers")
+LISTS = ("open", "held")
 AS_LEFT = "as the last `up` left it"
+Drift = dict[str, dict[str, str | None]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at the database has found."""
+
+    header: Header | None
+    """None where no snapshot is stored."""
+    manual: list[Change]
+    """What nobody declared and no other resource repairs."""
+    held: list[Change]
+    """What other resources hold."""
+    broken: str = ""
+    """What is wrong with the stored definitions themselves."""
+
+    @property
+    def drift(self) -> Drift:
+        found = differences.drift(self.manual)
+        return found | {SELF: {"was": AS_LEFT, "now": self.broken}} if self.broken else found
+
+    @property
+    def lines(self) -> list[str]:
+        """Each difference in one line."""
+        uncertain = f"{SELF}: {self.broken}; what is said to have been is not certain"
+        return [change.line for change in self.manual] + ([uncertain] if self.broken else [])
+
+
+async def look(
+    connection: Connection, name: str, held: Sequence[str] | None = None, state: Mapping[str, Any] | None = None
+) -> Seen:
+    """Compare the database with a stored snapshot.
+
+    Args:
+        held: patterns of what other resources hold; those that the snapshot was stored with by default.
+        state: what the engine knows, which says whether a snapshot that isn't there was there before.
+    """
+    header = await snapshots.header(connection, name) if await snapshots.there(connection) else None
+    if header is None:
+        was_here = bool(state) and state.get("database") == await identity(connection)  # type: ignore[union-attr]
+        return Seen(None, [], [], "gone" if was_here else "")
+    if await snapshots.is_current(connection, name):
+        return Seen(header, [], [])
+    since = await snapshots.touched(connection, name, header.schemas)
+    found = await snapshots.compare(connection, name, header.schemas, since) if since else []
+    honest = await snapshots.fingerprint(connection, name) == header.fingerprint
+    patterns = [*(header.held if held is None else held), *await snapshots.pending(connection)]
+    manual: list[Change] = []
+    others: list[Change] = []
+    for change in differences.changes(found, header.open):
+        (others if any(fnmatchcase(change.key, pattern) for pattern in patterns) else manual).append(change)
+    return Seen(header, manual, others, "" if honest else "changed manually")
 
 
 class SchemaSnapshot(ObjectKind):
-    """Every object in the managed schemas, object by object; `drift` names what was changed by hand since.
+    """Every object in the managed schemas, object by object; `drift` names what was changed manually since.
 
-    It changes nothing but its own two tables. It has to depend on everything that makes objects.
+    Everything that writes to the database has to depend on it.
     """
 
     token = "pg:index:SchemaSnapshot"
@@ -35,16 +91,14 @@ class SchemaSnapshot(ObjectKind):
         "name": Field(str, "the snapshot's name", required=True, identity=True),
         "schemas": Field(list, "the managed schemas", required=True),
         "open": Field(list, "those of them that a platform may add objects to"),
-        "writers": Field(list, "logins that migrate beside `up`, and note their transactions as it does"),
-        "of": Field(str, "any text that changes when anything declared changes", required=True),
+        "held": Field(
+            list, "patterns of the objects and facets that other resources hold, such as `schema ops: grants`"
+        ),
         "accept": Field(str, "the fingerprint of a drift that is taken as it is", compared=False),
     }
     outputs = {
-        "database": Field(str, "which database it was taken from"),
-        "fingerprint": Field(str, "of the stored definitions"),
-        "gate": Field(str, "of the transactions that wrote the catalogues; equal means that nothing changed"),
-        "drift": Field(dict, "what was changed by hand, object to definitions `was` and `now`", items=dict),
-        "pending": Field(list, "what an `up` that was cut off changed, to be taken into the snapshot"),
+        "database": Field(str, "which database it was taken in"),
+        "drift": Field(dict, "what was changed manually, object to definitions `was` and `now`", items=dict),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
@@ -55,198 +109,162 @@ class SchemaSnapshot(ObjectKind):
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         diff = await super().diff(context, id, state, new)
-        for key in state.get("drift") or {}:
+        for key in await self._drift_now(state, new):
             quoted = key.replace("\\", "\\\\").replace('"', '\\"')
             diff.changes[f'drift["{quoted}"]'] = "update"
-        if state.get("pending"):
-            diff.changes["pending"] = "update"
         return diff
 
-    # What the engine asks for.
+    async def _drift_now(self, state: Mapping[str, Any], new: Mapping[str, Any]) -> Drift:
+        """What differs at this moment, also in a run without a refresh; what the state says where nobody can look."""
+        if self.connections is None or has_unknown(new):
+            return dict(state.get("drift") or {})
+        async with self.database.transaction(self.label(new)) as connection:
+            return (await look(connection, new["name"], new.get("held") or [], state)).drift
 
     async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
-        name = id
-        async with self.database.transaction(self.label({"name": name})) as connection:
-            header = await snapshots.header(connection, name) if await snapshots.there(connection) else None
-            identity = await _identity(connection)
-            moved = bool(state) and state["database"] != identity
-            if header is None and (moved or not state):
-                return None
-            if header is None:
-                found = {SELF: {"was": AS_LEFT, "now": "gone"}}
-                await context.info(f"{SELF}: it is gone")
-                return Resource(id, state | {"drift": found}, inputs)
-            if state and not moved and state["gate"] == await snapshots.gate(connection, name):
-                return Resource(id, state | {"drift": {}, "pending": []}, inputs)
-            honest = await _honest(connection, name, header, None if moved else state.get("fingerprint"))
-            by_hand, ours = await self._changes(connection, name, header, state)
-        if not state and not honest:
-            raise Refused(f"{self.label({'name': name})}: {snapshots.TABLE} was changed by hand; it can't be imported")
-        drift = differences.drift(by_hand)
-        if not honest:
-            drift[SELF] = {"was": AS_LEFT, "now": "changed by hand"}
-            await context.info(f"{SELF} was changed by hand; what is said to have been is not certain")
-        for change in by_hand:
-            await context.info(change.line)
+        async with self.database.transaction(self.label({"name": id})) as connection:
+            seen = await look(connection, id, inputs.get("held") if inputs else None, state)
+            database = await identity(connection)
+        if seen.header is None and not seen.broken:
+            if state:
+                await context.info(f"{self.label({'name': id})} is gone from the server")
+            return None
+        for line in seen.lines:
+            await context.info(line)
         if not state:
-            inputs = {"name": name, "schemas": header.schemas, "open": header.open, "of": header.of}
-            state = inputs | {"database": identity, "fingerprint": header.fingerprint, "gate": ""}
-        return Resource(id, state | {"drift": drift, "pending": [change.key for change in ours]}, inputs)
+            inputs = {"name": id, **{name: getattr(seen.header, name) for name in ("schemas", "open", "held")}}
+        return Resource(id, (state or inputs) | {"database": database, "drift": seen.drift}, inputs)
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
-        if preview:
-            return inputs["name"], inputs | dict.fromkeys(self.outputs, UNKNOWN) | {"drift": {}, "pending": []}
         name = inputs["name"]
+        if preview:
+            if self.connections is not None and not has_unknown(inputs):
+                async with self.database.transaction(self.label(inputs)) as connection:
+                    for line in (await look(connection, name, inputs.get("held") or [])).lines:
+                        await context.info(line)
+            return name, inputs | {"database": UNKNOWN, "drift": {}}
         async with self.database.transaction(self.label(inputs)) as connection:
             await lock(connection, self.label(inputs))
-            header = await snapshots.header(connection, name) if await snapshots.there(connection) else None
-            found: dict[str, Any] = {}
-            kept: list[Change] = []
-            if header is not None:  # the state was lost, or the run that took it ended before the engine could note it
-                kept, _ = await self._changes(connection, name, header, {})
-                found = differences.drift(kept)
-                if not await _honest(connection, name, header, None):
-                    found[SELF] = {"was": AS_LEFT, "now": "changed by hand"}
-            if found and inputs.get("accept") != differences.fingerprint(found):
-                assert header is not None
-                state = inputs | {
-                    "database": await _identity(connection),
-                    "fingerprint": header.fingerprint,
-                    "gate": "",
-                }
-                unfinished = state | {"drift": found, "pending": []}
-                for change in kept:
-                    await context.info(change.line)
-                raise Unfinished(self._refusal(inputs, found), name, unfinished)
-            state = await self._take(connection, inputs, None, [], first=header is None)
-        return name, self._finished(inputs, name, state)
+            seen = await look(connection, name, inputs.get("held") or [])
+            if seen.header is None:
+                await self._begin(connection, inputs)
+            else:  # the state was lost, or the run that made it ended before the engine could note it
+                await self._go_on(connection, seen, inputs)
+            return name, inputs | {"database": await identity(connection), "drift": {}}
 
     async def update(
         self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
     ) -> dict[str, Any]:
         if preview:
-            return new | {
-                "database": state["database"],
-                "fingerprint": UNKNOWN,
-                "gate": UNKNOWN,
-                "drift": {},
-                "pending": [],
-            }
-        name = new["name"]
+            return new | {"database": state["database"], "drift": {}}
         async with self.database.transaction(self.label(new)) as connection:
             await lock(connection, self.label(new))
-            known = state.get("drift") or {}
-            header = await snapshots.header(connection, name) if await snapshots.there(connection) else None
-            if header is None or not await _honest(connection, name, header, state["fingerprint"]):
-                # There is nothing to compare with that could be trusted.
-                broken = known if SELF in known else known | {SELF: {"was": AS_LEFT, "now": "changed by hand"}}
-                if new.get("accept") != differences.fingerprint(broken):
-                    raise Refused(self._refusal(new, broken))
-                return await self._take(connection, new, state["fingerprint"], [])
-            found = await snapshots.compare(connection, name, new["schemas"], None)
-            still = [change for change in differences.changes(found, new.get("open") or []) if _stays(change, known)]
-            if still and new.get("accept") == differences.fingerprint(differences.drift(still)):
-                still = []
-            taken = await self._take(connection, new, state["fingerprint"], still)
-        return self._finished(new, id, taken)
+            # What leaves the list was held until now.
+            held = [*(state.get("held") or []), *(new.get("held") or [])]
+            await self._go_on(connection, await look(connection, new["name"], held, state), new)
+            return new | {"database": await identity(connection), "drift": {}}
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         async with self.database.transaction(self.label(state)) as connection:
             await lock(connection, self.label(state))
             await snapshots.drop(connection, state["name"])
 
-    # What they have in common.
-
-    async def _changes(
-        self, connection: Connection, name: str, header: Header, state: Mapping[str, Any]
-    ) -> tuple[list[Change], list[Change]]:
-        """What differs from the snapshot: made by hand, and made by a run of ours that didn't come to its end."""
-        schemas = state.get("schemas") or header.schemas
-        touched = await snapshots.touched(connection, name, schemas)
-        found = await snapshots.compare(connection, name, schemas, touched) if touched else []
-        own = await snapshots.own(connection) if found else []
-        known = state.get("drift") or {}
-        ours: list[Difference] = []
-        by_hand: list[Difference] = []
-        for row in found:
-            noted = row.object in known or f"{row.object}: {row.facet}" in known
-            (ours if not noted and _is_own(row, own) else by_hand).append(row)
-        return differences.changes(by_hand, header.open), differences.changes(ours, header.open)
-
-    async def _take(
-        self,
-        connection: Connection,
-        inputs: Mapping[str, Any],
-        previous: str | None,
-        kept: list[Change],
-        first: bool = False,
-    ) -> dict[str, Any]:
-        """Store what is there, but for what is kept as it was; the state that tells of it."""
-        await snapshots.prepare(connection, inputs.get("writers") or [])
+    async def _begin(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
+        """Store what is there before this project has made anything; a partition that stands open isn't taken."""
         name = inputs["name"]
-        header = Header("", previous, inputs["of"], list(inputs["schemas"]), list(inputs.get("open") or []))
-        fingerprint = await snapshots.take(connection, name, header, [row for change in kept for row in change.rows])
-        if first:
-            # A door that stood open from the start is no less open.
-            rows = await snapshots.opened(connection, name)
-            kept = differences.changes(rows)
-            if inputs.get("accept") == differences.fingerprint(differences.drift(kept)):
-                kept = []
-            if kept:
-                fingerprint = await snapshots.take(connection, name, header, rows)
-        return {
-            **inputs,
-            "database": await _identity(connection),
-            "fingerprint": fingerprint,
-            "gate": "" if kept else await snapshots.gate(connection, name),
-            "drift": differences.drift(kept),
-            "pending": [],
-        }
+        await snapshots.prepare(connection)
+        await snapshots.take(connection, name, _header(inputs), None, [])
+        opened = differences.changes(await snapshots.opened(connection, name))
+        self._refuse(inputs, differences.drift(opened))
+        await snapshots.note_gate(connection, name)
 
-    def _finished(self, inputs: Mapping[str, Any], id: str, state: dict[str, Any]) -> dict[str, Any]:
-        """The state, where nothing is left that only a person can decide."""
-        if state["drift"]:
-            raise Unfinished(self._refusal(inputs, state["drift"]), id, state)
-        return state
+    async def _go_on(self, connection: Connection, seen: Seen, inputs: Mapping[str, Any]) -> None:
+        """Take in what is accepted and what other resources hold.
 
-    def _refusal(self, inputs: Mapping[str, Any], drift: Mapping[str, Any]) -> str:
-        names = sorted(drift)
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        return (
-            f"{self.label(inputs)}: changed by hand and declared nowhere: {', '.join(names[:NAMED])}{more}; undo it, "
-            "or write it as a migration and undo it, or take exactly this as it is: "
+        :raises Refused: for a drift that isn't accepted
+        """
+        self._refuse(inputs, seen.drift)
+        await snapshots.prepare(connection)
+        await snapshots.take(connection, inputs["name"], _header(inputs), None, [])
+        await snapshots.note_gate(connection, inputs["name"])
+
+    def _refuse(self, inputs: Mapping[str, Any], drift: Drift) -> None:
+        """:raises Refused: for a drift that isn't accepted"""
+        if not drift or inputs.get("accept") == differences.fingerprint(drift):
+            return
+        raise Refused(
+            f"{self.label(inputs)}: changed manually and declared nowhere: {_named(drift)}; this run has changed "
+            "nothing. Undo it, or write it as a migration and undo it, or take exactly this as it is: "
             f"`pulumi config set database:acceptDrift {differences.fingerprint(drift)}`"
         )
 
 
-def _stays(change: Change, known: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a change was drift at the last read already; a partition that is open is drift whoever opened it."""
-    entry = known.get(change.key)
-    noted = entry is not None and (entry.get("was"), entry.get("now")) == (change.was, change.now)
-    return noted or change.facet.startswith("partition ")
+class SchemaCheckpoint(ObjectKind):
+    """The end of a run: what other resources have made is in the snapshot, and nothing else differs.
 
-
-def _is_own(difference: Difference, own: Sequence[snapshots.Own]) -> bool:
-    """Whether the last to write this was a transaction of ours. What is gone has no writer: there the label decides."""
-    if difference.now is not None:
-        written = difference.written
-        return written is not None and any(each.first <= written <= each.last for each in own)
-    word = (difference.facet or difference.object).rpartition(" ")[2]
-    labels = [each.label for each in own]
-    return any(label.startswith("migrations ") or difference.object in label or word in label for label in labels)
-
-
-async def _honest(connection: Connection, name: str, header: Header, expected: str | None) -> bool:
-    """Whether the stored definitions are the ones that we stored.
-
-    A run that was cut off after it stored them has left the engine with the fingerprint of those before.
+    It has to depend on everything that writes to the database.
     """
-    if await snapshots.fingerprint(connection, name) != header.fingerprint:
-        return False
-    return expected is None or expected in (header.fingerprint, header.previous)
+
+    token = "pg:index:SchemaCheckpoint"
+    fields = {
+        "snapshot": Field(str, "the name of the snapshot", required=True, identity=True),
+        "of": Field(str, "any text that changes when anything declared changes", required=True),
+    }
+
+    def label(self, inputs: Mapping[str, Any]) -> str:
+        return f"checkpoint of snapshot {inputs['snapshot']}"
+
+    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
+        async with self.database.transaction(self.label({"snapshot": id})) as connection:
+            there = await snapshots.there(connection) and await snapshots.header(connection, id) is not None
+        return (
+            Resource(id, state or {"snapshot": id, "of": ""}, inputs or {"snapshot": id, "of": ""}) if there else None
+        )
+
+    async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
+        if not preview:
+            await self._take(context, inputs)
+        return inputs["snapshot"], dict(inputs)
+
+    async def update(
+        self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
+    ) -> dict[str, Any]:
+        if not preview:
+            await self._take(context, new)
+        return dict(new)
+
+    async def _take(self, context: Context, inputs: Mapping[str, Any]) -> None:
+        name = inputs["snapshot"]
+        async with self.database.transaction(self.label(inputs)) as connection:
+            await lock(connection, self.label(inputs))
+            seen = await look(connection, name)
+            if seen.header is None:
+                raise Refused(f"{self.label(inputs)}: there is no such snapshot; something removed it during this run")
+            if not seen.broken:
+                await connection.execute(f"delete from {snapshots.PENDING}")
+                await snapshots.take(connection, name, seen.header, None, _rows(seen.manual))
+            if not seen.drift:
+                await snapshots.note_gate(connection, name)
+        if seen.drift:
+            for line in seen.lines:
+                await context.info(line)
+            raise Refused(
+                f"{self.label(inputs)}: changed while this run was under way, and declared nowhere: "
+                f"{_named(seen.drift)}; run again, it says how to go on"
+            )
+
+    async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
+        """Nothing: the snapshot itself goes with its own resource."""
 
 
-async def _identity(connection: Connection) -> str:
-    found = await sessions.row(connection, IDENTITY, [])
-    assert found is not None
-    return str(found["identity"])
+def _header(inputs: Mapping[str, Any]) -> Header:
+    return Header("", *(list(inputs.get(name) or []) for name in ("schemas", "open", "held")))
+
+
+def _rows(changes: Sequence[Change]) -> list[Difference]:
+    return [row for change in changes for row in change.rows]
+
+
+def _named(drift: Drift) -> str:
+    names = sorted(drift)
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 import sqlfiles
+from pgprovider import snapshots
 from pgprovider.connection import Connection, lock, qualified, row, rows
 
 DEFAULT = "supabase_migrations.schema_migrations"
@@ -98,6 +99,13 @@ def _columns(steps: Sequence[sqlfiles.Step]) -> list[list[str]]:
     ]
 
 
+async def identity(connection: Connection) -> str:
+    """Which database this is, on which server."""
+    found = await row(connection, IDENTITY, [])
+    assert found is not None
+    return str(found["identity"])
+
+
 class History:
     """The history in one table."""
 
@@ -126,15 +134,16 @@ class History:
             try:
                 async with connection.transaction():
                     await lock(connection, f"history {self.schema}")
-                    await connection.execute(
-                        sql.SQL(TABLES).format(
-                            schema=sql.Identifier(self.schema),
-                            table=self.table,
-                            rolled_back=self.rolled_back,
-                            progress=self.progress,
-                            incarnation=self.incarnation,
+                    async with snapshots.tracked(connection):
+                        await connection.execute(
+                            sql.SQL(TABLES).format(
+                                schema=sql.Identifier(self.schema),
+                                table=self.table,
+                                rolled_back=self.rolled_back,
+                                progress=self.progress,
+                                incarnation=self.incarnation,
+                            )
                         )
-                    )
             except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateSchema, psycopg.errors.DuplicateTable,
                     psycopg.errors.DuplicateColumn, psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected,
                     psycopg.errors.InternalError_):  # fmt: skip
@@ -145,8 +154,6 @@ class History:
 
     async def read(self, connection: Connection) -> Recorded:
         """What the database says; nothing of it needs to be there."""
-        identity = await row(connection, IDENTITY, [])
-        assert identity is not None
         there = await self._there(connection)
         steps: dict[str, str | None] = {}
         owners: dict[str, frozenset[str]] = {}
@@ -166,7 +173,7 @@ class History:
         if self._names[3] in there:
             incarnation = await row(connection, sql.SQL("select id from {}").format(self.incarnation), [])
         return Recorded(
-            str(identity["identity"]),
+            await identity(connection),
             steps,
             frozenset(entry["step"] for entry in gone),
             owners,
@@ -256,10 +263,11 @@ class History:
     async def drop(self, connection: Connection) -> None:
         """Remove the tables, and the schema if nothing else is in it."""
         async with connection.transaction():
-            await connection.execute(
-                sql.SQL("drop table if exists {}, {}, {}, {}").format(
-                    self.table, self.rolled_back, self.progress, self.incarnation
+            async with snapshots.tracked(connection):
+                await connection.execute(
+                    sql.SQL("drop table if exists {}, {}, {}, {}").format(
+                        self.table, self.rolled_back, self.progress, self.incarnation
+                    )
                 )
-            )
             if not await rows(connection, TABLES_LEFT, [self.schema]):
                 await connection.execute(sql.SQL("drop schema if exists {}").format(sql.Identifier(self.schema)))

@@ -1,6 +1,5 @@
 """What rolling a migration back destroys, counted in the database and put into words."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -8,20 +7,22 @@ import psycopg
 from psycopg import sql
 
 from pgprovider.connection import Connection, row, rows
+from sqldrops import Drop, drops
 
-DROPPED = re.compile(r"\bdrop\s+table\s+(?:if\s+exists\s+)?([\w.\"]+)", re.IGNORECASE)
 # A table that takes longer to count is counted by the planner's estimate.
 COUNT_MILLISECONDS = 2000
 NAMED = 5
-RELATION = """select c.oid::pg_catalog.regclass::text as name, n.nspname as schema, c.relname as relation,
-                     greatest(c.reltuples, 0)::bigint as estimate
+RELATION = """select n.nspname as schema, c.relname as relation, greatest(c.reltuples, 0)::bigint as estimate
                 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                where c.oid = pg_catalog.to_regclass(%s)"""
+TABLES = """select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as name
+              from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+             where n.nspname = %s and c.relkind in ('r', 'p') and not c.relispartition"""
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table that goes, with its rows; `exact` is false where they were only estimated."""
+class Part:
+    """A table or a column that goes, with how many rows it has; `exact` is false where they were only estimated."""
 
     name: str
     rows: int
@@ -30,50 +31,74 @@ class Table:
 
 @dataclass(frozen=True)
 class Loss:
-    """The tables that go; of none there is nothing to say."""
+    """Everything with rows that goes, by what happens to it, such as `drops 1 table`."""
 
-    tables: tuple[Table, ...] = ()
+    dropped: tuple[Part, ...] = ()
+    emptied: tuple[Part, ...] = ()
+    columns: tuple[Part, ...] = ()
+    code: bool = False
+    """Whether code that can't be read here drops or deletes."""
 
     @property
     def rows(self) -> int:
-        return sum(table.rows for table in self.tables)
+        """How many rows go, or lose a column."""
+        return sum(part.rows for part in (*self.dropped, *self.emptied, *self.columns))
+
+    def __bool__(self) -> bool:
+        return bool(self.dropped or self.emptied or self.columns or self.code)
 
     def __str__(self) -> str:
-        tables = f"{len(self.tables)} table" + ("s" if len(self.tables) > 1 else "")
-        named = sorted(self.tables, key=lambda table: (-table.rows, table.name))[:NAMED]
-        more = f" and {len(self.tables) - NAMED} more" if len(self.tables) > NAMED else ""
-        if not self.rows:
-            return f"this drops {tables} without rows ({', '.join(table.name for table in named)}{more})"
-        about = "" if all(table.exact for table in self.tables) else "about "
-        rows = f"{self.rows:,} row" + ("s" if self.rows > 1 else "")
-        names = ", ".join(f"{table.name}: {table.rows:,}" for table in named)
-        return f"this drops {tables} with {about}{rows} ({names}{more})"
+        words = [
+            f"{verb} {_counted(parts, noun)}"
+            for verb, noun, parts in (
+                ("drops", "table", self.dropped),
+                ("deletes from", "table", self.emptied),
+                ("drops", "column", self.columns),
+            )
+            if parts
+        ]
+        words += ["runs code that drops or deletes"] if self.code else []
+        return "this " + " and ".join(words)
 
 
-async def of(connection: Connection, down: str) -> str:
-    """What a down script destroys, in words that follow the migration's name; empty where no table goes."""
-    loss = await _counted(connection, _dropped([down]))
-    return f": {loss}" if loss.tables else ""
-
-
-async def of_all(connection: Connection, downs: Mapping[str, str | None]) -> Loss:
-    """What all these down scripts destroy together."""
-    return await _counted(connection, _dropped(down or "" for down in downs.values()))
-
-
-def _dropped(downs: Iterable[str]) -> list[str]:
-    return sorted({name for down in downs for name in DROPPED.findall(down)})
-
-
-async def _counted(connection: Connection, names: Iterable[str]) -> Loss:
-    found = [await row(connection, RELATION, [name]) for name in names]
-    tables = []
-    for entry in found:
-        if entry is None:
+async def of(connection: Connection, downs: Iterable[str | None]) -> Loss:
+    """What some down scripts destroy together."""
+    found: dict[str, dict[str, Part]] = {"dropped": {}, "emptied": {}, "columns": {}}
+    code = False
+    for drop in (drop for down in downs for drop in drops(down or "")):
+        kind = {"table": "dropped" if drop.how == "drops" else "emptied", "column": "columns", "schema": "dropped"}
+        if drop.kind not in kind:
+            code = True
             continue
-        exact = await _count(connection, entry["schema"], entry["relation"])
-        tables.append(Table(entry["name"], entry["estimate"] if exact is None else exact, exact is not None))
-    return Loss(tuple(tables))
+        for name, table in await _tables(connection, drop):
+            part = await _part(connection, name, table)
+            if part:
+                found[kind[drop.kind]].setdefault(name, part)
+    gone = found["dropped"]
+    emptied = [part for name, part in found["emptied"].items() if name not in gone]
+    columns = [part for name, part in found["columns"].items() if name.rpartition(".")[0] not in gone]
+    return Loss(tuple(gone.values()), tuple(emptied), tuple(columns), code)
+
+
+async def in_words(connection: Connection, downs: Mapping[str, str | None]) -> dict[str, str]:
+    """For each down script what it destroys, in words that follow the migration's name."""
+    found = {name: await of(connection, [down]) for name, down in downs.items()}
+    return {name: f": {loss}" if loss else "" for name, loss in found.items()}
+
+
+async def _tables(connection: Connection, drop: Drop) -> list[tuple[str, str]]:
+    """What is lost, and the table whose rows it has."""
+    if drop.kind == "schema":
+        return [(entry["name"], entry["name"]) for entry in await rows(connection, TABLES, [drop.parts[-1]])]
+    return [(drop.name, Drop("table", drop.table, "drops", drop.line).name)]
+
+
+async def _part(connection: Connection, name: str, table: str) -> Part | None:
+    entry = await row(connection, RELATION, [table])
+    if entry is None:
+        return None
+    exact = await _count(connection, entry["schema"], entry["relation"])
+    return Part(name, entry["estimate"] if exact is None else exact, exact is not None)
 
 
 async def _count(connection: Connection, schema: str, relation: str) -> int | None:
@@ -87,3 +112,15 @@ async def _count(connection: Connection, schema: str, relation: str) -> int | No
             return int((await rows(connection, query, []))[0]["rows"])
     except psycopg.Error:
         return None
+
+
+def _counted(parts: tuple[Part, ...], noun: str) -> str:
+    total = sum(part.rows for part in parts)
+    named = sorted(parts, key=lambda part: (-part.rows, part.name))[:NAMED]
+    more = f" and {len(parts) - NAMED} more" if len(parts) > NAMED else ""
+    things = f"{len(parts)} {noun}" + ("s" if len(parts) > 1 else "")
+    if not total:
+        return f"{things} without rows ({', '.join(part.name for part in named)}{more})"
+    about = "" if all(part.exact for part in parts) else "about "
+    names = ", ".join(f"{part.name}: {part.rows:,}" for part in named)
+    return f"{things} with {about}{total:,} row" + ("s" if total > 1 else "") + f" ({names}{more})"

@@ -8,9 +8,10 @@ from psycopg import sql
 
 import sqldirectives
 import sqlfiles
-from pgprovider.connection import Connection, noted, row, rows
+from pgprovider import snapshots
+from pgprovider.connection import Connection, row, rows
 from pgprovider.errors import Refused
-from pgprovider.steps import locks
+from pgprovider.steps import locks, touches
 from pgprovider.steps.history import History
 from pgprovider.steps.locks import Tell, Watch
 from pgprovider.steps.send import Failed, Piece, acting, reworded, send, settled
@@ -63,9 +64,15 @@ async def run(
             await tell.status(doing)
         await history.note(connection, work.step, work.half, key, False)
         one = _One(connection, work, statement, role, watch, tell, doing, begun=key in known)
-        async with noted(connection, f"migrations {work.step}"):
-            await locks.patiently(one.run, doing, watch, tell)
-        await history.note(connection, work.step, work.half, key, True)
+        targets = await touches.of(connection, statement.text)
+        async with connection.transaction():
+            await snapshots.announce(connection, work.step, targets)
+            before = await snapshots.differing(connection, but_for=targets)
+        await locks.patiently(one.run, doing, watch, tell)
+        async with connection.transaction():
+            await snapshots.absorb(connection, before)
+            await snapshots.settle(connection, work.step)
+            await history.note(connection, work.step, work.half, key, True)
 
 
 @dataclass(frozen=True)

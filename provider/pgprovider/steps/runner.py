@@ -15,6 +15,7 @@ from psycopg import sql
 
 import sqldirectives
 import sqlfiles
+from pgprovider import snapshots
 from pgprovider.connection import Connection, lock
 from pgprovider.errors import CUT_OFF, StatementFailed, one_line
 from pgprovider.steps import batches, locks, outside, plan
@@ -157,14 +158,15 @@ class Runner:
         at_once = MESSAGE if one_message and len(work) > 1 else 1
         try:
             await self.connection.execute("begin")
-            # The schema snapshot tells a run that was cut off from a change by hand by this note.
             await lock(self.connection, self.order.label)
+            before = await snapshots.differing(self.connection)
             await self._drop_policies(without)
             while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
                 items = work[done : done + at_once]
                 await self._halves(items)
                 done += len(items)
             await self._note(work[:done])
+            await snapshots.absorb(self.connection, before)
             await self.connection.execute("commit")
             return done
         except (psycopg.Error, StatementFailed) as error:
