@@ -15,12 +15,14 @@ from components.roles import Roles, RolesArgs
 from components.rolespecs import URLS
 from components.server import Server, ServerArgs
 from components.snapshot import Snapshot, SnapshotArgs
+from components.sqlsource import read
 from components.storage import Storage, StorageArgs
 from components.structure import Structure, StructureArgs
 from local import objects
 from settings import Settings
 
 settings = Settings.load()
+sql = read()
 guardrail = Guardrail()
 stack = pulumi.get_stack()
 
@@ -34,9 +36,9 @@ providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": post
 
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure(
-    "structure", StructureArgs(database=server.database, **settings.protection), after(providers, roles)
+    "structure", StructureArgs(database=server.database, sql=sql, **settings.protection), after(providers, roles)
 )
-access = Access("access", AccessArgs(database=server.database), after(providers, structure))
+access = Access("access", AccessArgs(database=server.database, policies=sql.policies), after(providers, structure))
 encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
 alarms = Alarms("alarms", AlarmsArgs(stack=stack, **settings.alarms), providers)
 names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
@@ -59,7 +61,7 @@ storage = Storage(
 )
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
 everything = after(providers, access, encryption, storage, realtime)
-snapshot = Snapshot("snapshot", SnapshotArgs(published=PUBLISHED, accept=settings.accept_drift), everything)
+snapshot = Snapshot("snapshot", SnapshotArgs(sql=sql, published=PUBLISHED, accept=settings.accept_drift), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
 # Auth.js' login alone opens what is sealed.

@@ -8,11 +8,11 @@ from typing import Any
 import pulumi
 
 import pg
-import sqlfiles
 from components import grants
 from components.base import Component
 from components.rolespecs import MIGRATOR, ROLES
 from components.structure import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
+from sqlfiles import SqlFiles
 
 # The Storage API brings its own migrations; what they add is its own affair.
 PLATFORM = ("storage",)
@@ -20,6 +20,7 @@ PLATFORM = ("storage",)
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotArgs:
+    sql: SqlFiles
     published: tuple[str, ...]
     """The tables of the publication."""
     accept: str | None = None
@@ -38,7 +39,7 @@ class Snapshot(Component):
             schemas=schemas,
             open=list(PLATFORM),
             writers=[MIGRATOR],
-            of=declared(args.published),
+            of=declared(args.sql, args.published),
             accept=args.accept,
             opts=self.child(),
         )
@@ -46,13 +47,10 @@ class Snapshot(Component):
         self.register_outputs({"schemas": schemas})
 
 
-def declared(published: tuple[str, ...]) -> str:
+def declared(sql: SqlFiles, published: tuple[str, ...]) -> str:
     """A checksum over everything that makes or changes an object of the database."""
-    folders = ("sql/platform", "sql/migrations")
-    facts: dict[str, Any] = {
-        folder: {step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / folder)} for folder in folders
-    }
-    facts["policies"] = [asdict(policy) for policy in sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")]
+    facts: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
+    facts["policies"] = [asdict(policy) for policy in sql.policies]
     facts["grants"] = [grants.SCHEMAS, grants.DATABASE, grants.HISTORY, grants.GRANTS]
     facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(published), sorted(ROLES)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
