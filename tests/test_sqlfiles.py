@@ -1,12 +1,13 @@
 """What lies in `sql/` is read as psql reads it, and refused with file and line where it breaks the rules."""
 
+import re
 import subprocess
 import sys
 import time
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pglast import parser
 
@@ -479,8 +480,11 @@ PIECES = ["'", '"', "$$", "$a$", "$A$", "$1", "$", "--", "\n", "/*", "*/", ";", 
 @settings(max_examples=1500, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 @example("select 1$a$")
+@example("$$$$a$$;")
 @example("E'a'\n'b\\' /*")
 def test_the_quick_lexer_and_postgresql_s_scanner_find_the_same(text):
+    # PostgreSQL refuses a name right behind a number, and with it all that is sent with it.
+    assume(not re.search(r"\d[^\W\d]", text))
     found, opened, tokens = sqltext.fault(text), scanned_open(text), []
     if opened is not None:
         # A command of psql is met first, wherever it stands before the open one.
@@ -490,7 +494,8 @@ def test_the_quick_lexer_and_postgresql_s_scanner_find_the_same(text):
     with suppress(parser.ParseError):
         tokens = parser.scan(text)
     if any(token.name == "ASCII_92" for token in tokens):
-        assert "psql's commands" in str(found)
+        assert found is not None
+        assert found.what.startswith("psql's commands")
         return
     if tokens:
         assert found is None
