@@ -75,7 +75,7 @@ def test_a_step_that_changes_the_session_leaves_nothing_behind_in_it(plain_folde
     assert thing.state["usingStored"] == "public.helps(writer)"
 
 
-@pytest.mark.parametrize("count", [2, 25], ids=["one by one", "in one message"])
+@pytest.mark.parametrize("count", [12, 25], ids=["one by one", "in one message"])
 @pytest.mark.parametrize(
     "statement",
     [
