@@ -15,12 +15,14 @@ from components.roles import Roles, RolesArgs
 from components.rolespecs import URLS
 from components.server import Server, ServerArgs
 from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotArgs
+from components.sqlsource import read
 from components.storage import Storage, StorageArgs
 from components.structure import Structure, StructureArgs
 from local import objects
 from settings import Settings
 
 settings = Settings.load()
+sql = read()
 guardrail = Guardrail()
 stack = pulumi.get_stack()
 
@@ -32,12 +34,12 @@ postgresql = pulumi_postgresql.Provider(
 aws = aws_provider("aws", settings.region, server.aws)
 providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": postgresql, "aws": aws})
 
-snapshot = Snapshot("snapshot", SnapshotArgs(publication=PUBLICATION, accept=settings.accept_drift), providers)
+snapshot = Snapshot("snapshot", SnapshotArgs(sql=sql, publication=PUBLICATION, accept=settings.accept_drift), providers)
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), after(providers, snapshot))
 structure = Structure(
-    "structure", StructureArgs(database=server.database, **settings.protection), after(providers, roles)
+    "structure", StructureArgs(database=server.database, sql=sql, **settings.protection), after(providers, roles)
 )
-access = Access("access", AccessArgs(database=server.database), after(providers, structure))
+access = Access("access", AccessArgs(database=server.database, policies=sql.policies), after(providers, structure))
 encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
 alarms = Alarms("alarms", AlarmsArgs(stack=stack, **settings.alarms), providers)
 names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
@@ -60,7 +62,7 @@ storage = Storage(
 )
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
 everything = after(providers, access, encryption, storage, realtime)
-checkpoint = Checkpoint("checkpoint", CheckpointArgs(published=PUBLISHED), everything)
+checkpoint = Checkpoint("checkpoint", CheckpointArgs(sql=sql, published=PUBLISHED), everything)
 
 pulumi.export("admin_url", server.connection(server.user, server.password))
 # Auth.js' login alone opens what is sealed.

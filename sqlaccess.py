@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlfiles import CHECKOUT, SqlFileError, place
+from sqlfiles import CHECKOUT, SqlFileError, place, read_text
 
 PATH = CHECKOUT / "sql" / "access.md"
 COMMANDS = ("select", "insert", "update", "delete")
@@ -75,7 +75,7 @@ def _words(text: str) -> tuple[str, ...]:
 def _lines(path: Path, kind: str) -> Iterator[tuple[str, list[str], list[str], str]]:
     """Group, head, fields and place of each line of the tables of a kind."""
     group, head = "", list[str]()
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, text in enumerate(read_text(path).splitlines(), start=1):
         where = place(path, number)
         if text.startswith("## "):
             group, head = text[3:], []

@@ -6,34 +6,40 @@ The fourth line of the header, if there is one, is `-- Run: outside a transactio
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from itertools import takewhile
+from typing import Any, Literal
 
+import sqlgrammar
 from sqldrops import drops as drops
-from sqltext import Statement
+from sqltext import Fault, Statement, quick_statements, statements
 
 WAYS = "`-- Run: outside a transaction.` or `-- Run: in batches of N, pause Nms.`"
 FORM = re.compile(
     r"-- Run: (?:(?P<outside>outside a transaction)|in batches of (?P<size>\d+), pause (?P<pause>\d+)ms)\."
 )
+ELSEWHERE = re.compile(r"^[ \t]*--[ \t]*run[ \t]*:?[ \t]*(?:outside|in batch)", re.IGNORECASE | re.MULTILINE)
+LINE = 4
 LARGEST_BATCH = 100_000
 LONGEST_PAUSE = 60_000
 # What PostgreSQL doesn't run in a transaction, and what may stand beside it since it can be repeated as it is.
-OUTSIDE = re.compile(
-    r"(create\s+(unique\s+)?index\s+concurrently|drop\s+index\s+concurrently|reindex\s+(\([^)]*\)\s*)?\w+\s+concurrently"
-    r"|alter\s+type\s+\S+\s+add\s+value|vacuum|analyze|comment\s+on|alter\s+table\s+\S+\s+validate\s+constraint)\b",
-    re.IGNORECASE,
-)
 OUTSIDE_FORMS = (
-    "create, drop and reindex … concurrently, alter type … add value, vacuum, analyze, validate constraint, comment on"
+    "create, drop and reindex … concurrently, alter type … add value, detach partition … concurrently or finalize, "
+    "vacuum, analyze, validate constraint, comment on"
 )
-NAME = r'(?:[a-z_][a-z0-9_$]*|"[^"]+")'
-BUILD = re.compile(
-    rf"create\s+(?P<unique>unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?(?P<name>{NAME})\s+"
-    rf"on\s+(?:only\s+)?(?P<schema>{NAME})\.(?P<table>{NAME})\s*(?P<rest>(?:using\b|\().*)",
-    re.IGNORECASE | re.DOTALL,
+# The same by their first words, where the parser is older than the server.
+OUTSIDE = re.compile(r"(?:drop\s+index|reindex|vacuum|analyze|comment\s+on|alter\s+(?:type|table))\b", re.IGNORECASE)
+# The usual ones, which needn't be parsed.
+USUAL = re.compile(
+    r"create\s+(?:unique\s+)?index\s+concurrently\s+[a-z_]\w*\s+on\s+[a-z_]\w*\.[a-z_]\w*\s*(?:\(|using\b)"
+    r"|drop\s+index\s+concurrently\s+[a-z_]"
 )
-CHANGES_ROWS = re.compile(r"(update|delete|insert|with)\b", re.IGNORECASE)
-LOSSLESS = re.compile(r"-- Down: (loses )?(nothing|no data)\b")
+BUILDS = re.compile(r"create\s+(?:unique\s+)?index\s+concurrently\b", re.IGNORECASE)
+BUILD_FORM = "write it as create [unique] index concurrently name on schema.table …"
+DETACH_FORM = "write it as alter table schema.table detach partition schema.partition concurrently, or finalize"
+ROWS_CHANGED = {"UpdateStmt", "DeleteStmt", "InsertStmt"}
+COPY = re.compile(r"copy\b", re.IGNORECASE)
+MAYBE_COPY = re.compile(r"\bcopy\b.*\bstd(?:in|out)\b", re.IGNORECASE | re.DOTALL)
+LOSSLESS = ("-- Down: loses nothing.", "-- Down: loses no data.")
 
 
 class DirectiveError(Exception):
@@ -58,8 +64,7 @@ def way(text: str) -> Way:
 
     :raises DirectiveError: for a fourth line that begins as a directive and isn't one
     """
-    lines = text.split("\n", 4)
-    line = lines[3] if len(lines) > 3 else ""
+    line = _line(text, LINE)
     if not re.match(r"--\s*run\b", line, re.IGNORECASE):
         return Way()
     match = FORM.fullmatch(line.rstrip())
@@ -73,43 +78,126 @@ def way(text: str) -> Way:
     return Way("batches", size, pause)
 
 
-def refuse_unfit(text: str, found: list[Statement]) -> None:
-    """Refuse what can't run as the header says.
+def refuse_unfit(text: str) -> None:
+    """Refuse what can't run as the header says, and a header line of this kind that stands elsewhere.
 
     :raises DirectiveError: with the line of the statement
     """
     how = way(text)
+    for match in ELSEWHERE.finditer(text):
+        number = text.count("\n", 0, match.start()) + 1
+        if number != LINE or how.kind == "transaction":
+            raise DirectiveError(number, f"how a half runs stands in the header's line {LINE}, as {WAYS}")
     if how.kind == "outside":
-        _refuse_unfit_outside(found)
+        _refuse_unfit_outside(statements(text))
     if how.kind == "batches":
-        _refuse_unfit_batches(found, how.size)
+        _refuse_unfit_batches(statements(text), how.size)
 
 
 def _refuse_unfit_outside(found: list[Statement]) -> None:
     if not found:
-        raise DirectiveError(4, "nothing stands below that would run outside a transaction")
+        raise DirectiveError(LINE, "nothing stands below that would run outside a transaction")
     for statement in found:
-        if not OUTSIDE.match(statement.text):
-            raise DirectiveError(
-                statement.line, f"only this runs outside a transaction, the rest is a step of its own: {OUTSIDE_FORMS}"
-            )
-        concurrent = re.match(r"create\s+(unique\s+)?index\b", statement.text, re.IGNORECASE)
-        if concurrent and not BUILD.fullmatch(statement.text):
-            raise DirectiveError(
-                statement.line,
-                "write it as create [unique] index concurrently name on schema.table …, without comments",
-            )
+        if reason := _unfit_outside(statement.text):
+            raise DirectiveError(statement.line, reason)
+
+
+def _unfit_outside(text: str) -> str | None:
+    if USUAL.match(text):
+        return None
+    node: Any = sqlgrammar.parsed(text)
+    if (type(node).__name__ == "IndexStmt" and node.concurrent) if node else BUILDS.match(text):
+        return None if build(text) else BUILD_FORM
+    if not (_runs_outside(node) if node else OUTSIDE.match(text)):
+        return f"only this runs outside a transaction, the rest is a step of its own: {OUTSIDE_FORMS}"
+    detached = detach_of(node)
+    return DETACH_FORM if detached and not (detached.table[0] and detached.partition[0]) else None
+
+
+def _runs_outside(node: Any) -> bool:
+    """Whether it belongs to `OUTSIDE_FORMS`."""
+    match type(node).__name__:
+        case "DropStmt":
+            return bool(node.concurrent)
+        case "ReindexStmt":
+            return any(option.defname == "concurrently" for option in node.params or ())
+        case "AlterEnumStmt":
+            return node.newVal is not None and node.oldVal is None
+        case "AlterTableStmt":
+            names = {command.subtype.name for command in node.cmds}
+            return names == {"AT_ValidateConstraint"} or detach_of(node) is not None
+        case name:
+            return name in ("VacuumStmt", "CommentStmt")
+
+
+@dataclass(frozen=True)
+class Build:
+    """The parts of a `create index concurrently`, with the names as the catalogue has them."""
+
+    unique: bool
+    schema: str
+    table: str
+    name: str
+    rest: str
+    """What follows the table's name."""
+
+
+def build(statement: str) -> Build | None:
+    """The index that a statement builds; None for another statement, without a name or without the table's schema."""
+    node: Any = sqlgrammar.parsed(statement)
+    if type(node).__name__ != "IndexStmt" or not (node.concurrent and node.idxname and node.relation.schemaname):
+        return None
+    relation = node.relation
+    rest = statement[sqlgrammar.end_of_name(statement, relation.location) :]
+    return Build(bool(node.unique), relation.schemaname, relation.relname, node.idxname, rest)
+
+
+@dataclass(frozen=True)
+class Detach:
+    """A `detach partition … concurrently` or `… finalize`: schema and name of the table and of its partition."""
+
+    table: tuple[str, str]
+    partition: tuple[str, str]
+    finalize: bool
+
+
+def detach(statement: str) -> Detach | None:
+    """The partition that a statement detaches in this way."""
+    return detach_of(sqlgrammar.parsed(statement))
+
+
+def detach_of(node: Any) -> Detach | None:
+    """The same of a syntax tree."""
+    if type(node).__name__ != "AlterTableStmt" or len(node.cmds) != 1:
+        return None
+    (command,) = node.cmds
+    finalize = command.subtype.name == "AT_DetachPartitionFinalize"
+    if not finalize and not (command.subtype.name == "AT_DetachPartition" and command.def_.concurrent):
+        return None
+    table, partition = (
+        (relation.schemaname or "", relation.relname) for relation in (node.relation, command.def_.name)
+    )
+    return Detach(table, partition, finalize)
 
 
 def _refuse_unfit_batches(found: list[Statement], size: int) -> None:
-    if len(found) != 1 or not CHANGES_ROWS.match(found[0].text):
-        line = found[1].line if len(found) > 1 else found[0].line if found else 4
+    node: Any = sqlgrammar.parsed(found[0].text) if len(found) == 1 else None
+    # One that the parser doesn't know may be right for a newer server, which judges it.
+    one = type(node).__name__ in ROWS_CHANGED if node else len(found) == 1 and re.match(r"\w", found[0].text)
+    if not one:
+        line = found[1].line if len(found) > 1 else found[0].line if found else LINE
         raise DirectiveError(line, "a half in batches is one statement: update, delete or insert, perhaps after with")
     (statement,) = found
-    # The file stays what psql can run; the header only repeats what the statement says.
-    if not re.search(rf"\blimit\s+{size}\b", statement.text, re.IGNORECASE):
+    if any(type(part.ctequery).__name__ != "SelectStmt" for part in _parts_of_with(node)):
         raise DirectiveError(
-            statement.line, f"the header says batches of {size}, so the statement needs `limit {size}`"
+            statement.line,
+            "in batches only the statement itself may change rows, not its with: PostgreSQL doesn't count those rows",
+        )
+    # The file stays what psql can run; the header only repeats what the statement says.
+    limited = rest(statement.text, size) if node else re.search(rf"\blimit\s+{size}\b", statement.text, re.IGNORECASE)
+    if not limited:
+        raise DirectiveError(
+            statement.line, f"the header says batches of {size}, so the statement needs `limit {size}`, once"
         )
     if not re.search(r"\bwhere\b", statement.text, re.IGNORECASE):
         raise DirectiveError(
@@ -117,10 +205,69 @@ def _refuse_unfit_batches(found: list[Statement], size: int) -> None:
         )
 
 
-def loss(text: str) -> str | None:
-    """What a half loses, as the third line of its header says; None for nothing."""
-    lines = text.split("\n", 3)
-    line = lines[2] if len(lines) > 2 else ""
-    if LOSSLESS.match(line):
+def _parts_of_with(node: Any) -> tuple[Any, ...]:
+    return getattr(getattr(node, "withClause", None), "ctes", None) or ()
+
+
+def rest(statement: str, size: int) -> str | None:
+    """A query with a row as long as a statement in batches finds some: its part with the `limit`, without row locks.
+
+    The number of rows that the statement changed doesn't say so: a trigger may keep a row as it is, another session may
+    hold it, and `on conflict` may leave it out.
+    """
+    node: Any = sqlgrammar.parsed(statement)
+    found = [each for each in sqlgrammar.walk(node) if _has_limit(each, size)]
+    if len(found) != 1:
         return None
+    (query,) = found
+    before = list(takewhile(lambda part: part.ctequery is not query, _parts_of_with(node)))
+    query.lockingClause = None
+    if before:
+        node.withClause.ctes = tuple(before)
+        query.withClause = node.withClause
+    return f"select 1 from ({sqlgrammar.deparsed(query)}) as rest limit 1"
+
+
+def _has_limit(node: Any, size: int) -> bool:
+    limit = getattr(node, "limitCount", None)
+    return getattr(getattr(limit, "val", None), "ival", None) == size
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.split("\n", number)
+    return lines[number - 1] if len(lines) >= number else ""
+
+
+def loss(text: str) -> str | None:
+    """What a half loses, as the third line of its header says, or else as its text does; None for nothing."""
+    line = _line(text, 3)
+    if line in LOSSLESS:
+        return "; ".join(str(drop) for drop in drops(text)) or None
     return line.removeprefix("-- Down: ").strip() or "what it loses isn't written in its header"
+
+
+def refuse_untold_loss(text: str) -> None:
+    """Refuse a half whose header says that nothing is lost, while it drops or deletes.
+
+    :raises DirectiveError: with the line of the statement
+    """
+    if _line(text, 3) in LOSSLESS and (found := drops(text)):
+        raise DirectiveError(
+            found[0].line, f"the header says that nothing is lost, but this {found[0]}; say in line 3 what is lost"
+        )
+
+
+def copy_of_psql(text: str) -> Fault | None:
+    """The first `copy` that takes its rows from psql or gives them to it."""
+    for statement in quick_statements(text) if MAYBE_COPY.search(text) else ():
+        if not COPY.match(statement.text):
+            continue
+        node: Any = sqlgrammar.parsed(statement.text)
+        if type(node).__name__ == "CopyStmt" and (node.filename or node.is_program):
+            continue
+        if node.is_from if node else re.search(r"\bstdin\b", statement.text, re.IGNORECASE):
+            return Fault(
+                statement.line, "copy … from stdin takes its rows from psql, which doesn't run here; write insert"
+            )
+        return Fault(statement.line, "copy … to stdout gives its rows to psql, which doesn't run here; leave it out")
+    return None

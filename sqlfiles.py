@@ -4,11 +4,13 @@ Nothing here talks to a server. The program declares what it finds here, the pro
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import sqldirectives
+import sqltext
 from sqltext import Statement as Statement
 from sqltext import closing, digest
 from sqltext import statements as statements
@@ -20,6 +22,7 @@ TRANSACTION_WORDS = re.compile(
     r"(begin|commit|rollback|(start|prepare)\s+transaction|end|abort|savepoint|release)\b", re.IGNORECASE
 )
 MAYBE_TRANSACTION = re.compile(rf"(?:^|;|\*/)\s*{TRANSACTION_WORDS.pattern}", re.IGNORECASE | re.MULTILINE)
+UTF8_MARK, UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 
 class SqlFileError(Exception):
@@ -81,6 +84,52 @@ def place(path: Path, line: int | None = None) -> str:
     return f"{shown}:{line}" if line else str(shown)
 
 
+def read_text(path: Path) -> str:
+    """The text of a file, whatever its line ends are.
+
+    :raises SqlFileError: for anything but UTF-8 without a byte order mark and without a NUL byte
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SqlFileError(f"{place(path)}: can't be read: {error.strerror}") from None
+    if content.startswith(UTF8_MARK):
+        raise SqlFileError(f"{place(path, 1)}: begins with a byte order mark; save it as UTF-8 without one")
+    if content.startswith(UTF16_MARKS):
+        raise SqlFileError(f"{place(path, 1)}: is in UTF-16; save it as UTF-8")
+    if b"\0" in content:
+        raise SqlFileError(
+            f"{_place_of(path, content, content.index(0))}: has a NUL byte; save it as UTF-8, without one"
+        )
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        where = _place_of(path, content, error.start)
+        raise SqlFileError(f"{where}: byte 0x{content[error.start]:02x} isn't UTF-8; save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _place_of(path: Path, content: bytes, position: int) -> str:
+    return place(path, content.count(b"\n", 0, position) + 1)
+
+
+def read_statements(path: Path) -> str:
+    """The text of a file that is closed on its own, so that it can be sent together with others.
+
+    :raises SqlFileError: for what `read_text` refuses, for an open quote or comment, for what only psql can run
+    """
+    text = read_text(path)
+    # `copy` first, since the rows below it are no SQL.
+    if found := sqldirectives.copy_of_psql(text) or sqltext.fault(text):
+        raise SqlFileError(f"{place(path, found.line)}: {found.what}")
+    return text
+
+
+def sql_files(folder: Path) -> list[Path]:
+    """The SQL files of a folder, without those that an editor or an operating system hides there."""
+    return sorted(path for path in folder.glob("*.sql") if not path.name.startswith("."))
+
+
 def steps(folder: Path) -> list[Step]:
     """The numbered steps of a folder, in order.
 
@@ -88,7 +137,7 @@ def steps(folder: Path) -> list[Step]:
         a directive that can't be followed
     """
     halves: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.glob("*.sql")):
+    for path in sql_files(folder):
         match = STEP_NAME.fullmatch(path.name)
         if not match:
             raise SqlFileError(f"{place(path)}: the name must be NNNN_words.up.sql or NNNN_words.down.sql")
@@ -112,20 +161,21 @@ def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
     for half in ("up", "down"):
         if half not in pair:
             raise SqlFileError(f"{place(folder / f'{name}.{half}.sql')} is missing; each step needs both halves")
-    up, down = (pair[half].read_text(encoding="utf-8") for half in ("up", "down"))
+    up, down = (read_statements(pair[half]) for half in ("up", "down"))
     _refuse_bad_header(pair["up"], up)
     for half, text in (("up", up), ("down", down)):
         _refuse_transaction_control(pair[half], text)
         try:
-            if sqldirectives.way(text).kind != "transaction":
-                sqldirectives.refuse_unfit(text, statements(text))
+            sqldirectives.refuse_unfit(text)
+            if half == "down":
+                sqldirectives.refuse_untold_loss(text)
         except sqldirectives.DirectiveError as error:
             raise SqlFileError(f"{place(pair[half], error.line)}: {error}") from None
     return Step(name, up, down)
 
 
 def _refuse_bad_header(path: Path, text: str) -> None:
-    lines = text.splitlines()
+    lines = text.split("\n")
     wanted = ("-- NNNN subject: why.", "-- Lock: … Duration: ….", "-- Down: what it loses.")
     for number, (pattern, form) in enumerate(zip(HEADER, wanted, strict=True), start=1):
         if len(lines) < number or not pattern.match(lines[number - 1]):
@@ -135,12 +185,15 @@ def _refuse_bad_header(path: Path, text: str) -> None:
 
 
 def _refuse_transaction_control(path: Path, text: str) -> None:
-    # Most files don't have such a word at any beginning, and needn't be taken apart.
-    if not MAYBE_TRANSACTION.search(text):
+    # Most files don't have such a word at any beginning, and needn't be taken apart; fewer still need the parser.
+    if not MAYBE_TRANSACTION.search(text) or not _controls(sqltext.quick_statements(text)):
         return
-    for statement in statements(text):
-        if TRANSACTION_WORDS.match(statement.text):
-            raise SqlFileError(f"{place(path, statement.line)}: a step is one transaction already, leave this out")
+    if found := _controls(statements(text)):
+        raise SqlFileError(f"{place(path, found.line)}: a step is one transaction already, leave this out")
+
+
+def _controls(found: Iterable[Statement]) -> Statement | None:
+    return next((each for each in found if TRANSACTION_WORDS.match(each.text)), None)
 
 
 POLICY = re.compile(
@@ -161,8 +214,8 @@ def row_policies(folder: Path) -> list[RowPolicy]:
     :raises SqlFileError: for anything but `create policy` in the form of `POLICY_FORM`, or for another table
     """
     found = []
-    for path in sorted(folder.glob("*.sql")):
-        for statement in statements(path.read_text(encoding="utf-8")):
+    for path in sql_files(folder):
+        for statement in statements(read_statements(path)):
             found.append(_row_policy(path, statement))
     names = [policy.name for policy in found]
     for policy in found:
@@ -211,3 +264,25 @@ def _clauses(text: str, where: str) -> dict[str, str]:
         found[clause] = text[match.end() : end].strip()
         text = text[end + 1 :].strip()
     return found
+
+
+@dataclass(frozen=True)
+class SqlFiles:
+    """All that the program declares of `sql/`, read once, before anything is registered."""
+
+    steps: Mapping[str, tuple[Step, ...]]
+    """By folder."""
+    policies: tuple[RowPolicy, ...]
+
+    def checksums(self, folder: str) -> dict[str, str]:
+        """The steps of a folder, name to checksum."""
+        return {step.name: step.checksum for step in self.steps[folder]}
+
+
+def read() -> SqlFiles:
+    """What lies in the checkout's `sql/`.
+
+    :raises SqlFileError: for the first rule that is broken
+    """
+    found = {folder.folder: tuple(steps(CHECKOUT / folder.folder)) for folder in STEP_FOLDERS}
+    return SqlFiles(found, tuple(row_policies(CHECKOUT / "sql" / "policies")))

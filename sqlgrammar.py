@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 # Which token PostgreSQL's scanner found no end of.
+DOT, COMMENTS = "ASCII_46", ("C_COMMENT", "SQL_COMMENT")
 UNCLOSED = re.compile(r"unterminated (?P<what>.*?) at or near")
 
 
@@ -46,3 +47,33 @@ def unclosed(text: str) -> tuple[int, str] | None:
         if match := UNCLOSED.search(message):
             return place, match["what"]
     return None
+
+
+def end_of_name(statement: str, start: int) -> int:
+    """Behind the qualified name that begins at `start`."""
+    from pglast import parser
+
+    tokens = [token for token in parser.scan(statement) if token.start >= start and token.name not in COMMENTS]
+    while tokens[1].name == DOT:
+        tokens = tokens[2:]
+    return int(tokens[0].end) + 1
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """A syntax tree's nodes, from the top."""
+    from pglast import ast
+
+    if isinstance(node, ast.Node):
+        yield node
+        for name in node:
+            yield from walk(getattr(node, name))
+    elif isinstance(node, tuple):
+        for each in node:
+            yield from walk(each)
+
+
+def deparsed(node: Any) -> str:
+    """The SQL of a syntax tree."""
+    from pglast.stream import RawStream
+
+    return str(RawStream()(node))

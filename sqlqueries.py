@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlfiles import CHECKOUT, SqlFileError, place
+from sqlfiles import CHECKOUT, SqlFileError, place, read_statements, sql_files
 
 FOLDER = CHECKOUT / "sql" / "queries"
 HEADER = re.compile(
@@ -38,11 +38,11 @@ def queries(folder: Path = FOLDER) -> list[Query]:
 
     :raises SqlFileError: for a file without the whole header
     """
-    return [_query(path) for path in sorted(folder.glob("*.sql"))]
+    return [_query(path) for path in sql_files(folder)]
 
 
 def _query(path: Path) -> Query:
-    match = HEADER.fullmatch(re.sub(r"\n--     ", " ", path.read_text()))
+    match = HEADER.fullmatch(re.sub(r"\n--     ", " ", read_statements(path)))
     if not match:
         raise SqlFileError(
             f"{place(path)}: the header must be name, role, parameters, index and plan, a line each, then an empty one"

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlgrammar
 
@@ -18,13 +19,17 @@ ESCAPED = r"'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'(?!')"
 CONTINUED = rf"(?:(?:[ \t\f\v]|--[^\n]*)*\n(?:\s|--[^\n]*\n)*{ESCAPED})*"
 TOKEN = re.compile(
     rf"""--[^\n]*
-      | (?<![{PART}$])[{LETTER}][{PART}]*\$[{PART}$]*
-      | (?<![{PART}$])[eE]{ESCAPED}{CONTINUED}
+      | (?P<mark>[;()\\]|/\*)
       | '[^']*(?:''[^']*)*'(?!')
       | "[^"]*(?:""[^"]*)*"(?!")
       | (?P<tag>\$(?:[{LETTER}][0-9{LETTER}]*)?\$)
-      | (?P<open>(?:(?<![{PART}$])[eE])?'|")
-      | (?P<mark>/\*|\\|[;()]|(?i:\bbegin\s+atomic\b|\b(?:case|end)\b))
+      | (?<![{PART}])(?:
+            [eE]{ESCAPED}{CONTINUED}
+          | (?P<escaped>[eE]')
+          | (?P<word>(?i:begin\s+atomic|case|end)(?![{PART}$]))
+          | [{LETTER}][{PART}]*\$[{PART}$]*
+        )
+      | (?P<open>['"])
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -82,7 +87,7 @@ def _semicolons(text: str) -> Iterator[int]:
     """Where the statements end; the last one ends with the text."""
     # A body between `begin atomic` and its `end` has semicolons of its own; inside it, `case` has an `end` too.
     depth = parentheses = 0
-    for word, start in _tokens(text, 0):
+    for word, start in _all_tokens(text):
         if word.startswith("begin"):
             depth += 1
         elif word in ("case", "end") and depth:
@@ -94,18 +99,30 @@ def _semicolons(text: str) -> Iterator[int]:
     yield len(text)
 
 
+@lru_cache(maxsize=2)
+def _all_tokens(text: str) -> tuple[tuple[str, int], ...]:
+    """Of a whole text; the two halves of a step are each asked more than once."""
+    return tuple(_tokens(text, 0))
+
+
 def _tokens(text: str, position: int) -> Iterator[tuple[str, int]]:
     """What a statement's end depends on, in lower case and with its place; `open` for what isn't closed, the last."""
     while match := TOKEN.search(text, position):
-        position = match.end()
-        if tag := match["tag"]:
-            position = text.find(tag, position) + len(tag)
-        elif (word := match["mark"]) == "/*":
-            position = _comment_end(text, position)
-        elif word:
-            yield word.lower(), match.start()
-        if match["open"] or position < match.end():
-            yield OPEN, match.start()
+        kind, start, position = match.lastgroup, match.start(), match.end()
+        if kind is None:
+            continue
+        word = match.group()
+        closed = kind not in ("open", "escaped")
+        if kind == "tag":
+            end = text.find(word, position)
+            closed, position = end >= 0, end + len(word)
+        elif word == "/*":
+            end = _comment_end(text, position)
+            closed, position = end > 0, end
+        elif closed:
+            yield word.lower(), start
+        if not closed:
+            yield OPEN, start
             return
 
 
@@ -136,7 +153,7 @@ def fault(text: str) -> Fault | None:
 
     A comment, a string, a quoted name or a dollar quote that isn't closed would go on in the file that is sent next.
     """
-    for word, start in _tokens(text, 0):
+    for word, start in _all_tokens(text):
         if word == META:
             command = text[start:].split(None, 1)[0]
             return Fault(text.count("\n", 0, start) + 1, f"psql's commands don't run here, leave out {command}")

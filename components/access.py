@@ -5,22 +5,23 @@ from dataclasses import dataclass
 import pulumi
 
 import pg
-import sqlfiles
 from components.base import Component
 from components.grants import FUNCTIONS, TABLES
+from sqlfiles import RowPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessArgs:
     database: pulumi.Input[str]
+    policies: tuple[RowPolicy, ...]
 
 
 class Access(Component):
     """Who may do what: grants open a door, row policies say to which rows."""
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, vars(args), opts)
-        policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
+        super().__init__(name, {"database": args.database}, opts)
+        policies = args.policies
         tables = sorted({policy.table for policy in policies})
         guards = {table: self._row_security(name, table, policies) for table in tables}
         rules: dict[str, list[pg.Policy]] = {table: [] for table in tables}
@@ -49,7 +50,7 @@ class Access(Component):
         functions = {function: grants for function, grants in FUNCTIONS.items() if _schema(function) == schema}
         return pg.FunctionGrants(f"{name}-functions-{schema}", schema=schema, functions=functions, opts=options)
 
-    def _row_security(self, name: str, table: str, policies: list[sqlfiles.RowPolicy]) -> pg.RowSecurity:
+    def _row_security(self, name: str, table: str, policies: tuple[RowPolicy, ...]) -> pg.RowSecurity:
         return pg.RowSecurity(
             f"{name}-{table}",
             table=table,
@@ -59,7 +60,7 @@ class Access(Component):
             opts=self.child(),
         )
 
-    def _row_policy(self, name: str, policy: sqlfiles.RowPolicy, guard: pg.RowSecurity) -> pg.Policy:
+    def _row_policy(self, name: str, policy: RowPolicy, guard: pg.RowSecurity) -> pg.Policy:
         return pg.Policy(
             f"{name}-{policy.name}",
             table=policy.table,

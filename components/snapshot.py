@@ -10,11 +10,11 @@ from typing import Any
 import pulumi
 
 import pg
-import sqlfiles
 from components import grants
 from components.base import Component
 from components.rolespecs import MIGRATOR, ROLES
 from components.structure import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
+from sqlfiles import SqlFiles
 
 # The Storage API brings its own migrations; what they add is its own affair.
 PLATFORM = ("storage",)
@@ -23,6 +23,7 @@ NAME = "schema"
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotArgs:
+    sql: SqlFiles
     publication: str
     accept: str | None = None
     """The fingerprint of a drift that is taken as it is."""
@@ -42,7 +43,7 @@ class Snapshot(Component):
             name=NAME,
             schemas=schemas,
             open=list(PLATFORM),
-            held=sorted(set(held(args.publication))),
+            held=sorted(set(held(args.sql, args.publication))),
             accept=args.accept,
             opts=self.child(),
         )
@@ -52,6 +53,7 @@ class Snapshot(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointArgs:
+    sql: SqlFiles
     published: tuple[str, ...]
     """The tables of the publication."""
 
@@ -61,15 +63,15 @@ class Checkpoint(Component):
 
     def __init__(self, name: str, args: CheckpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"published": list(args.published)}, opts)
-        schema = pg.SchemaCheckpoint(f"{name}-schema", snapshot=NAME, of=declared(args.published), opts=self.child())
+        of = declared(args.sql, args.published)
+        schema = pg.SchemaCheckpoint(f"{name}-schema", snapshot=NAME, of=of, opts=self.child())
         self.last = [schema]
         self.register_outputs({"snapshot": NAME})
 
 
-def held(publication: str) -> Iterator[str]:
+def held(sql: SqlFiles, publication: str) -> Iterator[str]:
     """What resources of their own compare and repair, as patterns of the snapshot's objects and facets."""
-    policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
-    for table in {policy.table for policy in policies}:
+    for table in {policy.table for policy in sql.policies}:
         yield from (f"table {escape(table)}: {facet}" for facet in ("row security", "policy *", "comment on policy *"))
     for table in grants.TABLES:
         yield f"* {escape(table)}: grants*"
@@ -92,13 +94,10 @@ def held(publication: str) -> Iterator[str]:
     yield f"publication {escape(publication)}: *"
 
 
-def declared(published: tuple[str, ...]) -> str:
+def declared(sql: SqlFiles, published: tuple[str, ...]) -> str:
     """A checksum over everything that makes or changes an object of the database."""
-    folders = ("sql/platform", "sql/migrations")
-    facts: dict[str, Any] = {
-        folder: {step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / folder)} for folder in folders
-    }
-    facts["policies"] = [asdict(policy) for policy in sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")]
+    facts: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
+    facts["policies"] = [asdict(policy) for policy in sql.policies]
     facts["grants"] = [grants.SCHEMAS, grants.DATABASE, grants.HISTORY, grants.GRANTS]
     facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(published), sorted(ROLES)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -6,11 +6,11 @@ import pulumi
 import pulumi_postgresql as postgresql
 
 import pg
-import sqlfiles
 from components.base import Component
 from components.grants import DATABASE, HISTORY
 from components.grants import SCHEMAS as SCHEMA_GRANTS
 from components.rolespecs import MIGRATOR, OWNER
+from sqlfiles import SqlFiles
 
 # Schema to owner. `public` is there from the start and stays its owner's.
 SCHEMAS = {
@@ -31,6 +31,7 @@ HISTORY_SCHEMA = "supabase_migrations"
 @dataclass(frozen=True, kw_only=True)
 class StructureArgs:
     database: pulumi.Input[str]
+    sql: SqlFiles
     protect: bool = False
     """Whether a step whose way back loses data stays, unless it is in `allow`."""
     allow: tuple[str, ...] = ()
@@ -40,7 +41,9 @@ class Structure(Component):
     """Everything that tables, policies and buckets stand on, and the tables."""
 
     def __init__(self, name: str, args: StructureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, vars(args), opts)
+        # The files aren't inputs: what is declared of them is.
+        inputs = {key: value for key, value in vars(args).items() if key != "sql"}
+        super().__init__(name, inputs, opts)
         schemas = {schema: self._schema(name, schema, owner, args) for schema, owner in SCHEMAS.items()}
         extensions = [
             postgresql.Extension(
@@ -138,7 +141,7 @@ class Structure(Component):
             folder=folder,
             role=role,
             history=history,
-            steps={step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / folder)},
+            steps=args.sql.checksums(folder),
             protect=args.protect,
             allow=args.allow or None,
             opts=self.child(*after),

@@ -1,11 +1,21 @@
 """What lies in `sql/` is read as psql reads it, and refused with file and line where it breaks the rules."""
 
+import re
+import subprocess
+import sys
 import time
+from contextlib import suppress
 
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from pglast import parser
 
+import sqlaccess
 import sqldirectives
 import sqlfiles
+import sqlqueries
+import sqltext
 from bench.steps import write_steps
 from sqldirectives import Way
 from sqlfiles import SqlFileError, Statement, row_policies, statements, steps
@@ -36,6 +46,12 @@ WHOLE = {
     "a dollar within an identifier": "select a$b$c from d$b$e",
     "a body of statements": "create function f() returns int begin atomic select 1; select 2; end",
     "a body with a case": "create procedure f() begin atomic select case when true then 1 end; select 2; end",
+    "an end that is a name, in a body": "create function f() begin atomic select a as end, b as case; select 2; end",
+    "an escape string that goes on in the next line": "select E'a' -- b\n  '\\';c'",
+    "a dollar quote that holds the same tag in other letters": "do $A$ begin /* $a$ ; */ perform 1; end $A$",
+    "a dollar quote right after a number": "select 1$$;$$",
+    "a tag beyond ASCII": "select $größe$;$größe$",
+    "a rule of more than one statement": "create rule r as on insert to t do also (select 1; select 2)",
     "a body in other letters": "CREATE PROCEDURE f() BEGIN\n  ATOMIC SELECT 'end;'; /* end; */ END",
 }
 
@@ -246,6 +262,52 @@ def test_each_half_says_in_its_fourth_line_how_it_runs(folder, half, line, text,
     assert sqldirectives.way(getattr(steps(folder)[0], half)) == way
 
 
+OUTSIDE = [
+    'create index concurrently "Idx ""q""" on a.b (c);',
+    "create unique index concurrently if not exists größe_idx on a.b (c);",
+    'create /* why */ index concurrently -- so\n x on only a /* of */ . "B c" using btree (d) where e -- f\n;',
+    'drop index concurrently if exists "A b"."C d";',
+    "reindex (concurrently, verbose) table a.b;",
+    "reindex table concurrently a.b;",
+    """alter type public."My Mood" add value if not exists 'so so' before 'bad';""",
+    'alter table a."B c" detach partition a."größe" concurrently;',
+    "alter table a.b detach partition a.c finalize;",
+    "alter table only a.b validate constraint c, validate constraint d;",
+    "vacuum (analyze, verbose) a.b;",
+    "comment on column a.b.c is 'd';",
+    "vacuum (some, option, of, a, later, server) a.b;",
+]
+
+
+@pytest.mark.parametrize("statement", OUTSIDE)
+def test_what_runs_outside_a_transaction_is_as_wide_as_postgresql(folder, statement):
+    directed(folder, "-- Run: outside a transaction.", statement)
+    assert len(steps(folder)) == 1
+
+
+def test_an_index_is_taken_apart_with_its_names_as_the_catalogue_has_them():
+    found = sqldirectives.build('create unique index concurrently "I ""x" on only a /* . */ . "B c" (d) where e')
+    assert found == sqldirectives.Build(True, "a", "B c", 'I "x', " (d) where e")
+
+
+BATCHES = {
+    "update a.b set c = 1 where d in (select d from a.b where c is null order by d limit 5 for update skip locked)": (
+        "SELECT d FROM a.b WHERE c IS NULL ORDER BY d LIMIT 5"
+    ),
+    "with z as (select 1 as o), todo as (select d from a.b, z where c limit 5 for update), more as (select 2)\n"
+    "delete from a.b using todo where b.d = todo.d": ("WITH z AS (SELECT 1 AS o) SELECT d FROM a.b, z WHERE c LIMIT 5"),
+    "insert into a.b select d from a.c where not exists (select from a.b where b.d = c.d) limit 5\n"
+    "on conflict do nothing": "SELECT d FROM a.c WHERE NOT EXISTS (SELECT FROM a.b WHERE b.d = c.d) LIMIT 5",
+}
+
+
+@pytest.mark.parametrize("statement", list(BATCHES))
+def test_a_statement_in_batches_is_asked_whether_it_still_finds_a_row(folder, statement):
+    directed(folder, "-- Run: in batches of 5, pause 1ms.", f"{statement};")
+    assert len(steps(folder)) == 1
+    assert sqldirectives.rest(statement, 5) == f"select 1 from ({BATCHES[statement]}) as rest limit 1"
+
+
 WAYS = "the header's line 4 must be empty or read `-- Run: outside a transaction.` or"
 ONLY = "only this runs outside a transaction, the rest is a step of its own"
 UNFIT = {
@@ -263,6 +325,55 @@ UNFIT = {
         ONLY,
     ),
     "an index that isn't built concurrently": ("-- Run: outside a transaction.", "create index a on b.c (d);", 6, ONLY),
+    "a directive on the fifth line": (
+        "",
+        "-- Run: outside a transaction.\nvacuum a.b;",
+        6,
+        "how a half runs stands in",
+    ),
+    "a directive that is indented": (
+        " -- Run: outside a transaction.",
+        "vacuum a.b;",
+        4,
+        "stands in the header's line 4",
+    ),
+    "a value of a type that is renamed": (
+        "-- Run: outside a transaction.",
+        "alter type a.b rename value 'c' to 'd';",
+        6,
+        ONLY,
+    ),
+    "a partition that is detached in front of traffic": (
+        "-- Run: outside a transaction.",
+        "alter table a.b detach partition a.c;",
+        6,
+        ONLY,
+    ),
+    "a partition without its schema": (
+        "-- Run: outside a transaction.",
+        "alter table a.b detach partition c concurrently;",
+        6,
+        "write it as alter table schema.table detach partition schema.partition concurrently",
+    ),
+    "a deletion beside the statement": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "with gone as (delete from a where b in (select b from a where c limit 5) returning d)\n"
+        "insert into e select d from gone;",
+        6,
+        "only the statement itself may change rows",
+    ),
+    "a limit that stands twice": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "update a set b = (select c from d limit 5) where e in (select e from a where b is null limit 5);",
+        6,
+        "needs `limit 5`, once",
+    ),
+    "a merge in batches": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "merge into a using (select 1 from b where c limit 5) d on true when matched then delete;",
+        6,
+        "one statement",
+    ),
     "an index without a name": (
         "-- Run: outside a transaction.",
         "create index concurrently on b.c (d);",
@@ -303,8 +414,11 @@ def test_a_half_that_cannot_run_as_its_header_says_is_refused_with_its_line(fold
     ("line", "lost"),
     [
         ("loses nothing.", None),
-        ("nothing.", None),
-        ("loses no data; fails while a policy uses it.", None),
+        ("loses no data.", None),
+        ("nothing.", "nothing."),
+        ("loses nothing", "loses nothing"),
+        ("loses no data; fails while a policy uses it.", "loses no data; fails while a policy uses it."),
+        ("no data survives: the table is dropped.", "no data survives: the table is dropped."),
         ("loses every project.", "loses every project."),
         ("drops the table, loses no data.", "drops the table, loses no data."),
     ],
@@ -313,8 +427,222 @@ def test_the_third_line_of_a_way_back_says_what_it_loses(line, lost):
     assert sqldirectives.loss(f"-- 0001 a: b.\n-- Lock: none. Duration: none.\n-- Down: {line}\n") == lost
 
 
+def test_a_way_back_that_drops_loses_something_whatever_its_header_says():
+    text = "-- 0001 a: b.\n-- Lock: none. Duration: none.\n-- Down: loses nothing.\n\ndrop table a.b; truncate c;"
+    assert sqldirectives.loss(text) == "drops table a.b; empties table c"
+
+
+def test_a_header_that_says_nothing_is_lost_where_something_is_dropped_is_refused_with_the_line(folder):
+    write(folder, "0001_one", down="drop view a.v;\ndrop table\n    a.b;")
+    assert len(steps(folder)) == 1
+    path = folder / "0001_one.down.sql"
+    path.write_text(path.read_text().replace("loses it.", "loses no data."))
+    assert refused(folder) == (
+        "sql/steps/0001_one.down.sql:5: the header says that nothing is lost, but this drops table a.b; "
+        "say in line 3 what is lost"
+    )
+
+
 def test_a_way_back_without_its_third_line_counts_as_a_loss():
     assert sqldirectives.loss("drop table a;") is not None
+
+
+@pytest.mark.parametrize("half", ["up", "down"])
+def test_what_only_a_newer_server_knows_is_left_to_it(folder, half):
+    write(folder, "0001_one", **{half: "create flux capacitor a.b with (power = 1.21);\nselect 1;"})
+    assert len(steps(folder)) == 1
+
+
+# Each file on its own.
+
+OPEN = {
+    "a comment": ("select 1;\n/* todo /* later */\nselect 2;", 2, "/* comment"),
+    "a string": ("select 1;\nselect 'it''s;\n", 2, "quoted string"),
+    "an escape string": ("select 1;\n\nselect E'it\\';\n", 3, "quoted string"),
+    "a quoted name": ('select 1 as "a""b;\n', 1, "quoted identifier"),
+    "a dollar quote": ("do $$ begin end $$;\ndo $A$ begin\nend $a$;", 2, "dollar-quoted string"),
+    "a dollar quote after a number": ("select 1$a$;", 1, "dollar-quoted string"),
+}
+
+
+@pytest.mark.parametrize("name", list(OPEN))
+@pytest.mark.parametrize("half", ["up", "down"])
+def test_what_is_open_at_the_end_of_a_file_is_refused_where_it_begins(folder, half, name):
+    text, line, what = OPEN[name]
+    write(folder, "0001_one", **{half: text})
+    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:{line + 3}: {what} is not closed in this file"
+
+
+PIECES = ["'", '"', "$$", "$a$", "$A$", "$1", "$", "--", "\n", "/*", "*/", ";", "(", ")", "e'", "E'", "u&'", "\\",
+          "a", "é", "1", " ", "select", "x'", ".", "-", "/", "*"]  # fmt: skip
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@example("select 1$a$")
+@example("$$$$a$$;")
+@example("E'a'\n'b\\' /*")
+def test_the_quick_lexer_and_postgresql_s_scanner_find_the_same(text):
+    # PostgreSQL refuses a name right behind a number, and with it all that is sent with it.
+    assume(not re.search(r"\d[^\W\d]", text))
+    found, opened, tokens = sqltext.fault(text), scanned_open(text), []
+    if opened is not None:
+        # A command of psql is met first, wherever it stands before the open one.
+        assert found is not None
+        assert "\\" in text or found.line == text.count("\n", 0, opened) + 1
+        return
+    with suppress(parser.ParseError):
+        tokens = parser.scan(text)
+    if any(token.name == "ASCII_92" for token in tokens):
+        assert found is not None
+        assert found.what.startswith("psql's commands")
+        return
+    if tokens:
+        assert found is None
+        assert list(sqltext._semicolons(text)) == [*ends(tokens), len(text)]
+
+
+def scanned_open(text: str) -> int | None:
+    """Where a token begins that PostgreSQL's scanner finds no end of."""
+    try:
+        parser.scan(text)
+    except parser.ParseError as error:
+        message, position = error.args
+        return position if message.startswith("unterminated") else None
+    return None
+
+
+def ends(tokens) -> list[int]:
+    depth, found = 0, []
+    for token in tokens:
+        depth = max(0, depth + {"ASCII_40": 1, "ASCII_41": -1}.get(token.name, 0))
+        if token.name == "ASCII_59" and not depth:
+            found.append(token.start)
+    return found
+
+
+ENCODINGS = {
+    "a byte order mark": (b"\xef\xbb\xbf%s", 1, "begins with a byte order mark; save it as UTF-8 without one"),
+    "UTF-16": (lambda text: text.decode().encode("utf-16"), 1, "is in UTF-16; save it as UTF-8"),
+    "UTF-16 without a mark": (lambda text: text.decode().encode("utf-16-le"), 1, "has a NUL byte"),
+    "Latin-1": (b"%s\n-- caf\xe9", 9, "byte 0xe9 isn't UTF-8; save it as UTF-8"),
+    "a NUL byte": (b"%s\n--\0", 9, "has a NUL byte; save it as UTF-8, without one"),
+}
+GOOD_POLICY = "-- Notes.\n\n\n\n\n-- One's own.\ncreate policy notes_a on public.notes for select to b using (true);\n"
+GOOD_QUERY = "-- a: b.\n-- Role: c. Since: 0001.\n-- Parameters: none.\n-- Index: none.\n-- Plan: d.\n\nselect 1;\n"
+# Of each kind of file one good text of seven lines, with its name and its reader.
+KINDS = {
+    "a step": ("0001_one.up.sql", HEADER.format(number="0001", words="one") + "\n\n\nselect 1;\n", steps),
+    "a row policy": ("public.notes.sql", GOOD_POLICY, row_policies),
+    "a query": ("a.sql", GOOD_QUERY, sqlqueries.queries),
+    "the matrix": (
+        "access.md",
+        "## a\n\n| b | rows |\n|---|---|\n\n\n\n",
+        lambda at: sqlaccess.matrix(at / "access.md"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("name", list(ENCODINGS))
+def test_a_file_in_another_encoding_is_refused_with_file_and_line(folder, name, kind):
+    change, line, reason = ENCODINGS[name]
+    file, text, read = KINDS[kind]
+    (folder / "0001_one.down.sql").write_text("select 1;")
+    if read is not steps:
+        (folder / "0001_one.down.sql").unlink()
+    (folder / file).write_text(text)
+    read(folder)
+    (folder / file).write_bytes(change % text.encode() if isinstance(change, bytes) else change(text.encode()))
+    with pytest.raises(SqlFileError) as caught:
+        read(folder)
+    assert str(caught.value).startswith(f"sql/steps/{file}:{line}: {reason}")
+    assert "\n" not in str(caught.value)
+
+
+PSQL = {
+    "\\restrict aBc\nselect 1;": (4, "psql's commands don't run here, leave out \\restrict"),
+    "select 1;\n\\i more.sql\n": (5, "psql's commands don't run here, leave out \\i"),
+    "select 1 \\gset\n": (4, "psql's commands don't run here, leave out \\gset"),
+    "copy a.b (c) from stdin;\n1\tit's /* \\N\n\\.\n": (4, "copy … from stdin takes its rows from psql"),
+    "select 1;\ncopy a.b from stdin with (format csv);\n": (5, "copy … from stdin takes its rows from psql"),
+    "COPY a.b TO STDOUT;": (4, "copy … to stdout gives its rows to psql"),
+    "copy (select 1) to stdout;": (4, "copy … to stdout gives its rows to psql"),
+}
+
+
+@pytest.mark.parametrize("text", list(PSQL))
+def test_what_only_psql_can_run_is_refused_with_its_line(folder, text):
+    line, reason = PSQL[text]
+    write(folder, "0001_one", up=text)
+    assert refused(folder).startswith(f"sql/steps/0001_one.up.sql:{line}: {reason}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["copy a.b from '/tmp/stdin';", "select '\\i' as copy, $$copy a from stdin;$$;", "-- \\i copy a from stdin;"],
+)
+def test_what_only_looks_like_psql_s_is_let_through(folder, text):
+    write(folder, "0001_one", up=text)
+    assert len(steps(folder)) == 1
+
+
+def test_files_that_systems_and_editors_leave_are_ignored(folder):
+    write(folder, "0001_one")
+    for name in ("._0001_one.up.sql", "0001_one.up.sql~", "#0001_one.up.sql#", ".0001_one.up.sql.swp"):
+        (folder / name).write_bytes(b"\0\xff")
+    (folder / ".#0001_one.up.sql").symlink_to("somebody@host.1234")
+    assert [step.name for step in steps(folder)] == ["0001_one"]
+    assert row_policies(folder.parent) == []
+
+
+def test_a_file_that_cannot_be_read_is_named(folder):
+    write(folder, "0001_one")
+    (folder / "0001_one.up.sql").unlink()
+    (folder / "0001_one.up.sql").symlink_to("nowhere")
+    assert refused(folder) == "sql/steps/0001_one.up.sql: can't be read: No such file or directory"
+
+
+# How long it takes.
+
+
+def seconds(work) -> float:
+    best = []
+    for _ in range(3):
+        begun = time.process_time()
+        work()
+        best.append(time.process_time() - begun)
+    return min(best)
+
+
+GROWING = {
+    "statements": lambda count: "".join(f"insert into a.b values ({n}, 'it''s');\n" for n in range(count)),
+    "words that may control a transaction": lambda count: "select 1;\n" * count + "do $$\nbegin\nend;\n$$;",
+    "tags": lambda count: "".join(f"select $b{n}$;$b{n}$;\n" for n in range(count)),
+    "comments": lambda count: "-- why\n" * count + "\nselect 1;",
+    "a block of comments": lambda count: "/* " * count + "*/ " * count + ";",
+    "a string": lambda count: "select '" + "it''s " * count + "';",
+}
+
+
+@pytest.mark.parametrize("name", list(GROWING))
+def test_four_times_the_text_takes_four_times_as_long(folder, name):
+    def read(count: int):
+        write(folder, "0001_one", up=GROWING[name](count))
+        return lambda: steps(folder)
+
+    small = seconds(read(4000))
+    # Quadratic would be sixteen times.
+    assert seconds(read(16000)) < 9 * small + 0.02
+
+
+def test_nothing_is_parsed_where_nothing_is_to_be_found():
+    """Loading the parser takes as long as reading all of `sql/`; each preview reads it."""
+    code = "import sys, sqlfiles; assert len(sqlfiles.read().policies) > 9; print('pglast' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=sqlfiles.CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "False\n"
 
 
 def test_a_thousand_steps_are_read_in_a_second(tmp_path):

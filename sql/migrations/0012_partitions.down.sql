@@ -1,6 +1,8 @@
 -- 0012 partitions: takes the housekeeping functions away again.
 -- Lock: access exclusive on the functions. Duration: instant.
--- Down: loses no data; no partition is made or retired any more.
+-- Down: loses no data.
+
+-- No partition is made or retired any more.
 
 drop function ops.forget_expired();
 drop function ops.retire_partitions(interval);

@@ -1,6 +1,8 @@
 -- 0014 project_functions: takes the functions on projects away again.
 -- Lock: access exclusive on the functions. Duration: instant.
--- Down: loses no data; nobody can accept an invitation or hand a project over any more.
+-- Down: loses no data.
+
+-- Nobody can accept an invitation or hand a project over any more.
 
 drop function public.transfer_project(uuid, uuid);
 drop function public.project_members(uuid);

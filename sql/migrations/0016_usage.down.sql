@@ -1,6 +1,8 @@
 -- 0016 usage: takes the summaries and the functions on usage away again.
 -- Lock: access exclusive on functions and summaries. Duration: instant.
--- Down: loses no data; the summaries are made from what stays.
+-- Down: loses no data.
+
+-- The summaries are made from what stays.
 
 drop function public.project_summaries(uuid[]);
 drop function public.usage_by_day(date, date);

@@ -1,6 +1,8 @@
 -- 0018 partitions_of_audit: the functions as they were, for the analytics alone.
 -- Lock: access exclusive on the functions. Duration: instant.
--- Down: loses no data; no month of the audit trail is made or retired any more.
+-- Down: loses no data.
+
+-- No month of the audit trail is made or retired any more.
 
 -- As on the way up: the server tries the bodies of functions under the setting of steps.
 set local row_security = on;

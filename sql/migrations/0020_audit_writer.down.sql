@@ -1,6 +1,8 @@
 -- 0020 audit_writer: takes the functions away that write entries.
 -- Lock: share row exclusive on audit.retired for its triggers, access exclusive on the functions. Duration: instant.
--- Down: loses no data; no table can be recorded any more.
+-- Down: loses no data.
+
+-- No table can be recorded any more.
 
 drop function private.tg_audit_retired__audit() cascade;
 drop function private.audit_table(regclass, text[], text[], text, boolean);

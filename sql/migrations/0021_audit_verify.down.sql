@@ -1,6 +1,8 @@
 -- 0021 audit_verify: takes the functions away that verify the log and let its months go.
 -- Lock: access exclusive on the functions. Duration: instant.
--- Down: loses no data; nobody can verify the log, and its months can't be retired.
+-- Down: loses no data.
+
+-- Nobody can verify the log, and its months can't be retired.
 
 drop function audit.anchor();
 drop function audit.verify(jsonb);

@@ -1,6 +1,8 @@
 -- 0022 audited_tables: records these tables no more.
 -- Lock: access exclusive on each of the tables for its triggers. Duration: instant.
--- Down: loses no data; what was recorded stays in the log, and nothing is added.
+-- Down: loses no data.
+
+-- What was recorded stays in the log, and nothing is added.
 
 drop function private.tg_public_prompt_generations__audit() cascade;
 drop function private.tg_public_project_components__audit() cascade;

@@ -1,6 +1,8 @@
 -- 0023 audited_buckets: records storage buckets no more.
 -- Lock: access exclusive on storage.buckets for its triggers. Duration: instant.
--- Down: loses no data; what was recorded stays in the log, and nothing is added.
+-- Down: loses no data.
+
+-- What was recorded stays in the log, and nothing is added.
 
 reset role;
 drop function private.tg_storage_buckets__audit() cascade;

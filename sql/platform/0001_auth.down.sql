@@ -1,6 +1,8 @@
 -- 0001 auth: takes the claim functions away again.
 -- Lock: access exclusive on the functions. Duration: instant.
--- Down: loses no data; fails while a row policy still uses one of them, so policies go first.
+-- Down: loses no data.
+
+-- Fails while a row policy still uses one of them, so policies go first.
 
 set local role app_owner;
 

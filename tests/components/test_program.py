@@ -14,7 +14,7 @@ from components.grants import DATABASE, GRANTS, HISTORY, SCHEMAS
 from components.rolespecs import ROLES
 from components.structure import HISTORY_SCHEMA
 from settings import SettingError
-from tests.components.program import CHECKOUT, GOLDEN, Program, run
+from tests.components.program import CHECKOUT, GOLDEN, Program, Registered, run
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +233,38 @@ def test_steps_may_go_back_on_dev_whatever_they_lose(program):
 def test_a_refused_setting_leaves_nothing_registered():
     with pytest.raises(SettingError, match="target is 'azure'"):
         run(target="azure")
+
+
+BROKEN = {
+    "sql/migrations/0001_x.up.sql": "sql/migrations/0001_x.up.sql:1: the header's line 1 must read `-- NNNN",
+    "sql/policies/public.x.sql": "sql/policies/public.x.sql:1: only this form is read here",
+}
+
+
+@pytest.mark.parametrize("file", list(BROKEN))
+def test_a_broken_rule_in_sql_is_one_line_and_leaves_nothing_registered(tmp_path, monkeypatch, file):
+    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text("select 1;\n")
+    if "migrations" in file:
+        path.with_name("0001_x.down.sql").write_text("select 1;\n")
+    registered: list[Registered] = []
+    monkeypatch.setattr(Program, "register", lambda self, resource: registered.append(resource))
+    with pytest.raises(pulumi.RunError) as caught:
+        run()
+    assert str(caught.value).startswith(BROKEN[file])
+    assert "\n" not in str(caught.value)
+    assert registered == []
+
+
+def test_the_files_are_read_once(monkeypatch):
+    read: list[str] = []
+    text_of = sqlfiles.read_text
+    monkeypatch.setattr(sqlfiles, "read_text", lambda path: read.append(str(path)) or text_of(path))
+    run()
+    assert len(read) > 90
+    assert len(read) == len(set(read))
 
 
 # Secrets.

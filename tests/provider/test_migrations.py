@@ -75,6 +75,33 @@ def test_a_step_that_changes_the_session_leaves_nothing_behind_in_it(plain_folde
     assert thing.state["usingStored"] == "public.helps(writer)"
 
 
+@pytest.mark.parametrize("count", [12, 25], ids=["one by one", "in one message"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create temporary table work as select 1 as one",
+        "prepare work as select 1",
+        "declare work cursor with hold for select 1",
+    ],
+)
+def test_a_step_may_leave_in_its_session_what_the_next_one_makes_again(folder, statement, count):
+    for number in range(1, count + 1):
+        folder.write(f"{number:04}_work", f"{statement}; create table public.made_{number} ();")
+    folder.engine.create(TOKEN, folder.declared(role="app_owner"))
+    assert len(folder.tables()) == count
+    assert len(folder.recorded()) == count
+
+
+def test_no_file_swallows_the_one_that_is_sent_after_it(folder):
+    for number in range(1, 26):
+        folder.table(f"{number:04}_t{number}")
+    folder.write("0003_t3", "create table public.t3 (id int); /* todo", "drop table public.t3;")
+    folder.write("0004_t4", "create table public.t4 (id int); -- */", "drop table public.t4;")
+    with pytest.raises(sqlfiles.SqlFileError) as caught:
+        folder.up()
+    assert str(caught.value) == "sql/steps/0003_t3.up.sql:4: /* comment is not closed in this file"
+
+
 def test_two_sets_with_histories_of_their_own_stand_beside_each_other(folder):
     folder.table("0001_first")
     folder.up()

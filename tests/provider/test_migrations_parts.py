@@ -208,6 +208,102 @@ def test_a_build_that_failed_leaves_no_manual_change(plain_folder, snapshot):
     assert snapshot() == ["table public.notes: index notes_title_idx"]
 
 
+QUOTED = '"Idx ""q"""'
+
+
+def test_names_are_taken_as_postgresql_takes_them(plain_folder):
+    world = plain_folder.world
+    world.sql("""create type public."My ""Mood" as enum ('good')""")
+    plain_folder.write(
+        "0001_names",
+        OUTSIDE
+        + f"create index concurrently {QUOTED} on public . notes (lower(title));\n"
+        + "create /* why */ index concurrently größe_idx on public.notes -- so\n (title);\n"
+        + """alter type public."My ""Mood" add value 'bad';""",
+    )
+    plain_folder.up()
+    assert valid(world, QUOTED) == [(True,)]
+    assert valid(world, "größe_idx") == [(True,)]
+    assert world.sql("""select enum_range(null::public."My ""Mood")::text""") == [("{good,bad}",)]
+
+
+def test_an_invalid_index_with_a_quoted_name_is_built_again(plain_folder):
+    world = plain_folder.world
+    world.sql(f"create index {QUOTED} on public.notes (lower(title))")
+    world.sql("update pg_index set indisvalid = false " + f"where indexrelid = 'public.{QUOTED}'::regclass")
+    plain_folder.write("0001_i", OUTSIDE + f"create index concurrently {QUOTED} on public.notes (lower(title));")
+    plain_folder.up()
+    assert valid(world, QUOTED) == [(True,)]
+
+
+DETACH = 'alter table public.months detach partition public."2026 May" concurrently;'
+
+
+def months(world: World) -> None:
+    world.sql(
+        "create table public.months (day date) partition by range (day);"
+        """create table public."2026 May" partition of public.months for values from ('2026-05-01') to ('2026-06-01')"""
+    )
+
+
+def partitions(world: World) -> list[tuple[str, bool]]:
+    return world.sql(
+        "select inhrelid::regclass::text, inhdetachpending from pg_inherits where inhparent = 'public.months'::regclass"
+    )
+
+
+def test_a_partition_is_detached_outside_a_transaction(plain_folder):
+    world = plain_folder.world
+    months(world)
+    plain_folder.write("0001_detach", OUTSIDE + DETACH)
+    plain_folder.up()
+    assert partitions(world) == []
+    assert plain_folder.recorded() == ["0001"]
+
+
+def test_a_detachment_that_is_killed_in_the_middle_is_finished_by_the_next_run(plain_folder, second_session):
+    world = plain_folder.world
+    months(world)
+    plain_folder.write("0001_detach", OUTSIDE + DETACH)
+    second_session.execute("begin; select * from public.months")
+    killer = threading.Thread(
+        target=terminate, args=(world, "alter table public.months%", "select 1 from pg_inherits where inhdetachpending")
+    )
+    killer.start()
+    with pytest.raises(Refusal, match=r"57P01.*0001_detach\.up\.sql:6"):
+        plain_folder.up()
+    killer.join()
+    second_session.execute("rollback")
+    assert [pending for _, pending in partitions(world)] == [True]
+    assert plain_folder.recorded() == []
+    plain_folder.up()
+    assert partitions(world) == []
+    assert plain_folder.recorded() == ["0001"]
+    assert any("2026 May was left half detached" in line for line in plain_folder.engine.told())
+
+
+def test_a_detachment_that_was_done_and_not_noted_is_met_again_without_harm(plain_folder):
+    world = plain_folder.world
+    months(world)
+    plain_folder.write("0001_detach", OUTSIDE + DETACH)
+    plain_folder.up()
+    world.sql(f"delete from {HISTORY}")
+    world.sql(f"insert into {HISTORY}_progress values ('0001', 'up', '{digest('1 ' + DETACH[:-1])}', false)")
+    plain_folder.up()
+    assert plain_folder.recorded() == ["0001"]
+
+
+@pytest.mark.parametrize("statement", [DETACH, "drop index concurrently public.misspelt;"])
+def test_what_the_server_refused_is_not_taken_for_done_by_the_next_run(plain_folder, statement):
+    plain_folder.world.sql("create table public.months (day date) partition by range (day)")
+    plain_folder.world.sql('create table public."2026 May" (day date)')
+    plain_folder.write("0001_part", OUTSIDE + statement)
+    for _ in range(2):
+        with pytest.raises(Refusal, match=r"0001_part\.up\.sql:6"):
+            plain_folder.up()
+    assert plain_folder.recorded() == []
+
+
 # In batches.
 
 
@@ -265,6 +361,71 @@ def test_a_batch_that_meets_a_locked_row_gives_way_and_comes_back(plain_folder, 
     assert any(
         "100 rows: waiting for the end of the transaction of pid" in told for told in plain_folder.engine.progress
     )
+
+
+def test_rows_that_a_trigger_keeps_as_they_are_end_in_an_error_and_not_in_a_recorded_step(plain_folder):
+    world = plain_folder.world
+    notes(world, 500)
+    world.sql(
+        "create function public.keep() returns trigger language plpgsql as "
+        "'begin return case when OLD.id % 10 = 0 then null else NEW end; end';"
+        "create trigger keep before update on public.notes for each row execute function public.keep()"
+    )
+    plain_folder.write("0001_fill", BATCHES + BACKFILL)
+    with pytest.raises(Refusal) as caught:
+        plain_folder.up()
+    assert one_line(caught) == (
+        "step 0001_fill: the statement still finds rows and changes none of them, sql/steps/0001_fill.up.sql:6; "
+        "a trigger, a rule or a conflict keeps them as they are, or another session holds them; 450 rows are done "
+        "and kept, the step isn't recorded, the next run goes on with it"
+    )
+    assert plain_folder.recorded() == []
+    world.sql("drop trigger keep on public.notes")
+    plain_folder.up()
+    assert world.sql("select count(*) from public.notes where body is null") == [(0,)]
+    assert plain_folder.recorded() == ["0001"]
+
+
+def test_rows_that_a_conflict_leaves_out_end_in_an_error_and_not_in_a_recorded_step(plain_folder):
+    world = plain_folder.world
+    notes(world, 300)
+    world.sql("create table public.copies (id int unique, title text unique)")
+    world.sql("insert into public.copies select -id, title from public.notes where id <= 150")
+    plain_folder.write(
+        "0001_copy",
+        BATCHES + "insert into public.copies select id, title from public.notes as n\n"
+        "where not exists (select from public.copies as c where c.id = n.id) order by id limit 100\n"
+        "on conflict do nothing;",
+    )
+    with pytest.raises(Refusal, match="still finds rows and changes none of them"):
+        plain_folder.up()
+    assert plain_folder.recorded() == []
+
+
+def test_a_row_that_stays_locked_is_waited_for_where_the_statement_skips_it(plain_folder, second_session, monkeypatch):
+    monkeypatch.setattr(locks, "LIMITS", locks.Limits(pause=0.05))
+    world = plain_folder.world
+    notes(world, 300)
+    plain_folder.write("0001_fill", BATCHES + BACKFILL.replace("limit 100", "limit 100 for update skip locked"))
+    second_session.execute("begin; select 1 from public.notes where title = 'note 150' for update")
+    holder = threading.Timer(1, second_session.execute, args=("rollback",))
+    holder.start()
+    plain_folder.up()
+    holder.join()
+    assert world.sql("select count(*) from public.notes where body is null") == [(0,)]
+
+
+def test_a_question_that_cannot_be_asked_shows_before_the_first_batch(plain_folder):
+    world = plain_folder.world
+    notes(world, 10)
+    plain_folder.write(
+        "0001_fill",
+        BATCHES + "update public.notes as n set body = 'x'\n"
+        "where exists (select 1 from public.notes as o where o.id = n.id and o.body is null limit 100);",
+    )
+    with pytest.raises(Refusal, match=r"0001_fill\.up\.sql:6"):
+        plain_folder.up()
+    assert world.sql("select count(*) from public.notes where body is null") == [(10,)]
 
 
 def test_a_failing_batch_names_its_line(plain_folder):

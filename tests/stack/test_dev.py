@@ -273,6 +273,19 @@ def test_a_setting_that_cannot_be_used_is_refused_in_one_line(dev, key, value, s
         stack_file.write_text(before)
 
 
+def test_a_broken_rule_in_sql_is_refused_in_one_line_before_anything_is_registered(dev):
+    path = dev.folder / "sql" / "policies" / "public.stray.sql"
+    path.write_text("select 1; /* todo")
+    try:
+        refused = dev.pulumi("preview", "--non-interactive")
+        assert refused.status != 0
+        assert "sql/policies/public.stray.sql:1: /* comment is not closed in this file" in refused.output
+        assert "Traceback" not in refused.output
+        assert "pg:index:Role" not in refused.output
+    finally:
+        path.unlink()
+
+
 def test_a_bucket_size_with_a_unit_is_refused_with_its_number_of_bytes(dev):
     stack_file = dev.folder / "Pulumi.dev.yaml"
     before = stack_file.read_text()

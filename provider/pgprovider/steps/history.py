@@ -255,6 +255,11 @@ class History:
             [split(step)[0], half, statement, done],
         )
 
+    async def unnote(self, connection: Connection, step: str, half: str, statement: str) -> None:
+        """Note that a statement wasn't begun after all."""
+        query = sql.SQL("delete from {} where version = %s and half = %s and statement = %s").format(self.progress)
+        await connection.execute(query, [split(step)[0], half, statement])
+
     async def begun(self, connection: Connection) -> set[str]:
         """The numbers of the steps that have statements noted, so that they were begun and not ended."""
         query = sql.SQL("select distinct version from {} where half = 'up'").format(self.progress)

@@ -15,6 +15,7 @@ from pgprovider.steps import locks, touches
 from pgprovider.steps.history import History
 from pgprovider.steps.locks import Tell, Watch
 from pgprovider.steps.send import Failed, Piece, acting, reworded, send, settled
+from sqldirectives import Build, Detach
 from sqltext import Statement, digest
 
 if TYPE_CHECKING:
@@ -31,22 +32,16 @@ REINDEXED = """select n.nspname as schema, c.relname as name
                  from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
                  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                 where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'"""
+PARTITION = """select inhdetachpending as pending from pg_catalog.pg_inherits
+                where inhrelid = pg_catalog.to_regclass(%s) and inhparent = pg_catalog.to_regclass(%s)"""
+REINDEX = re.compile(r"reindex\b", re.IGNORECASE)
+# Every code but those of a session or server that was ended.
+REFUSED = re.compile(r"(?!57|08|58|XX)\w{5}")
 # By code, what a statement says that was done before and not noted.
 DONE_BEFORE = {"42704": r"drop\s+index", "42710": r"alter\s+type"}
 PROBED = """select pg_catalog.pg_get_indexdef(indexrelid) as definition
               from pg_catalog.pg_index where indrelid = %s::pg_catalog.regclass"""
 PROBE = sql.Identifier("pg_temp", "visual_prompt_builder_probe")
-
-
-@dataclass(frozen=True)
-class Build:
-    """The parts of a `create index concurrently`."""
-
-    unique: bool
-    schema: str
-    table: str
-    name: str
-    rest: str
 
 
 async def run(
@@ -68,7 +63,13 @@ async def run(
         async with connection.transaction():
             await snapshots.announce(connection, work.step, targets)
             before = await snapshots.differing(connection, but_for=targets)
-        await locks.patiently(one.run, doing, watch, tell)
+        try:
+            await locks.patiently(one.run, doing, watch, tell)
+        except Failed as failure:
+            # What the server refused wasn't done: the next run must not take it for that.
+            if REFUSED.match(failure.code) and not REINDEX.match(statement.text):
+                await history.unnote(connection, work.step, work.half, key)
+            raise
         async with connection.transaction():
             await snapshots.absorb(connection, before)
             await snapshots.settle(connection, work.step)
@@ -92,10 +93,12 @@ class _One:
         # None of these statements stands in front of traffic while it waits, so it may wait long.
         await self._settle(locks.LIMITS.step)
         try:
-            build = _build(self.statement.text)
+            build, detach = sqldirectives.build(self.statement.text), sqldirectives.detach(self.statement.text)
             if build and await self._is_built(build):
                 return
-            if re.match(r"reindex\b", self.statement.text, re.IGNORECASE) and self.begun:
+            if detach and await self._is_detached(detach):
+                return
+            if REINDEX.match(self.statement.text) and self.begun:
                 await self._drop_reindexed()
             await self._send(self.statement.text)
         finally:
@@ -138,6 +141,20 @@ class _One:
         await self._drop(build.schema, build.name)
         return False
 
+    async def _is_detached(self, detach: Detach) -> bool:
+        """Whether the partition is detached; one that a killed run has left in between is detached to the end."""
+        table, partition = sql.Identifier(*detach.table), sql.Identifier(*detach.partition)
+        found = await row(self.connection, PARTITION, [each.as_string(self.connection) for each in (partition, table)])
+        if found is None:
+            return self.begun
+        if detach.finalize or not found["pending"]:
+            return False
+        where = f"step {self.work.step}: partition {'.'.join(detach.partition)}"
+        await self.tell.info(f"{where} was left half detached by a run that was killed; it is detached to the end")
+        statement = sql.SQL("alter table {} detach partition {} finalize").format(table, partition)
+        await self._send(statement.as_string(self.connection))
+        return True
+
     async def _drop_reindexed(self) -> None:
         for entry in await rows(self.connection, REINDEXED, []):
             await self._drop(entry["schema"], entry["name"])
@@ -168,15 +185,3 @@ class _One:
 def _essence(definition: str) -> str:
     """What stays of an index's definition without its name and its table."""
     return definition.partition(" USING ")[2]
-
-
-def _build(text: str) -> Build | None:
-    match = sqldirectives.BUILD.fullmatch(text)
-    if not match:
-        return None
-    schema, table, name = (_folded(match[part]) for part in ("schema", "table", "name"))
-    return Build(bool(match["unique"]), schema, table, name, match["rest"])
-
-
-def _folded(name: str) -> str:
-    return name[1:-1] if name.startswith('"') else name.lower()

@@ -188,7 +188,10 @@ def refuse_losses(order: Order, downs: Mapping[str, str | None]) -> None:
 
 def read_steps(order: Order) -> dict[str, sqlfiles.Step]:
     """The steps of the checkout, read once for a whole run."""
-    return {step.name: step for step in sqlfiles.steps(Path(sqlfiles.CHECKOUT) / order.folder)}
+    try:
+        return {step.name: step for step in sqlfiles.steps(Path(sqlfiles.CHECKOUT) / order.folder)}
+    except sqlfiles.SqlFileError as error:
+        raise Refused(str(error)) from None
 
 
 def refuse_changed_files(order: Order, plan: Plan, steps: Mapping[str, sqlfiles.Step]) -> list[sqlfiles.Step]:

@@ -296,6 +296,8 @@ def _one_line(error: Exception, work: Work) -> Exception:
 async def running(session: Session, tell: Tell, order: plan.Order) -> AsyncIterator[Runner]:
     """A runner for one order, alone in its database as long as it lasts."""
     connection = await session()
+    # Each step begins without prepared statements; psycopg must not count on its own.
+    connection.prepare_threshold = None
     try:
         await connection.execute("set search_path = ''; set client_min_messages = warning")
         async with locks.alone(connection, order.label, tell):

@@ -19,8 +19,13 @@ LOCK_CODES = {"55P03", "40P01"}
 # What a step meets where its objects were made by hand.
 THERE_ALREADY = "it is there already: where an earlier hand made it, `python -m ops migrate adopt` records the step"
 STEP_HINTS = HINTS | dict.fromkeys(("42P06", "42P07", "42701", "42710", "42723"), THERE_ALREADY)
-COPY = {pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH}
+COPY: dict[int, str] = {
+    pq.ExecStatus.COPY_IN: "takes rows from its input; write insert instead",
+    pq.ExecStatus.COPY_OUT: "gives rows to its output, which nobody reads; leave it out",
+}
 SETTINGS = "reset all; set search_path = ''; set client_min_messages = warning; set lock_timeout = {}"
+# What else of a step would stay in the session, and be in the way of the next one.
+LEFT_OVER = "close all; deallocate all; discard temp; "
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,9 @@ class FailedLock(Failed, LockRefused):
 
 
 def settled(connection: Connection, seconds: float) -> str:
-    """The session's settings as they are at its start, whatever a file has set meanwhile."""
+    """The session as it is at its start, whatever a file has set or left in it meanwhile."""
     timeout = sql.Literal(f"{round(seconds * 1000)}ms").as_string(connection)
-    return "reset role; " + SETTINGS.format(timeout)
+    return "reset role; " + LEFT_OVER + SETTINGS.format(timeout)
 
 
 def acting(connection: Connection, role: str | None, local: bool) -> str:
@@ -84,7 +89,7 @@ async def send(connection: Connection, piece: Piece, watch: locks.Watch, doing: 
                 failed = result
             elif result.status in COPY:
                 await connection.close()
-                raise StatementFailed(f"step {piece.step}: {piece.path} copies from its input; write insert instead")
+                raise StatementFailed(f"step {piece.step}: a copy in {piece.path} {COPY[result.status]}")
             else:
                 done, changed = done + 1, result.command_tuples or changed
                 watch.statement = done - piece.before.count(";") + 1
