@@ -133,7 +133,10 @@ class MigrationSet(ObjectKind):
             return dict(state.get("applied") or {}) if state.get("database") == recorded.identity else {}
 
         async with running(self.database.session, context, _order(new)) as runner:
-            recorded = await runner.run(known)
+            try:
+                recorded = await runner.run(known)
+            finally:
+                self.database.changes.update(runner.changes)
         return dict(new) | {"database": recorded.identity, "applied": dict(new["steps"])}
 
 
