@@ -34,10 +34,10 @@ class Changes:
         for (object, facet), change in other._found.items():
             self.add(object, facet, change)
 
-    def author(self, object: str, facet: str, was: Any) -> str:
-        """Who changed what was `was`: a migration of this run, or somebody beside it."""
+    def author(self, object: str, facet: str, was: Any, now: Any) -> str:
+        """Who made `now` of what was `was`: a migration of this run, or somebody beside it."""
         change = self._found.get((object, facet))
-        return f"by migration {change.step}" if change and change.was == was else MANUALLY
+        return f"by migration {change.step}" if change and (change.was, change.now) == (was, now) else MANUALLY
 
     def respelled(self, object: str, facet: str, was: Any, now: Any) -> bool:
         """Whether it is as it was before this run, and a migration had it made again."""

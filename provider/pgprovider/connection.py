@@ -45,6 +45,8 @@ class Login:
             "sslmode": self.sslmode,
             "connect_timeout": 15,
             "application_name": APPLICATION,
+            # Whatever the server's own is; one without an encoding would answer in bytes.
+            "client_encoding": "utf8",
         }
 
 

@@ -185,7 +185,7 @@ class ObjectKind(Kind):
             found = await self.find(connection, {**inputs, **identity})
         if found is None:
             if state:
-                by = self.database.changes.author(self.label(identity), "", True)
+                by = self.database.changes.author(self.label(identity), "", True, False)
                 how = "is gone from the server" if by == MANUALLY else f"was dropped {by}"
                 await context.info(f"{self.label(identity)} {how}")
             return None
@@ -201,14 +201,14 @@ class ObjectKind(Kind):
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         """One line that tells of a change by hand, or by a step of this run."""
-        by = self.author(name, state)
+        by = self.author(name, state, value)
         if self.fields[name].secret:
             return f"{self.label(state)}: {name} was changed {by}"
         return f"{self.label(state)}: {name} was changed {by} from {shown(state.get(name))} to {shown(value)}"
 
-    def author(self, name: str, state: Mapping[str, Any]) -> str:
+    def author(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         """Who changed a field that was as the state has it."""
-        return self.database.changes.author(self.label(state), name, state.get(name))
+        return self.database.changes.author(self.label(state), name, state.get(name), value)
 
     async def update(
         self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool

@@ -157,7 +157,7 @@ def told(changes: Changes, object: str, was: Mapping[str, list[str]], now: Mappi
     before, after = flat(was), flat(now)
     authors: dict[str, tuple[set[Entry], set[Entry]]] = {}
     for entry in sorted(before ^ after):
-        by = changes.author(object, privilege(*entry), entry in before)
+        by = changes.author(object, privilege(*entry), entry in before, entry in after)
         authors.setdefault(by, (set(), set()))[entry in before].add(entry)
     words = ("granted", "revoked")
     return {

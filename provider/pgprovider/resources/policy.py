@@ -95,9 +95,11 @@ class Policy(ObjectKind):
                 return state.get(name)
         return super().observed(name, state, found)
 
-    def author(self, name: str, state: Mapping[str, Any]) -> str:
+    def author(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         was = state.get(EXPRESSIONS.get(name, name))
-        return self.database.changes.author(self.label(state), name, sorted(was or []) if name == "roles" else was)
+        if name == "roles":
+            was, value = sorted(was or []), sorted(value or [])
+        return self.database.changes.author(self.label(state), name, was, value)
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         schema, table = qualified(inputs["table"])

@@ -47,7 +47,7 @@ class RowSecurity(ObjectKind):
             return super().drift(name, state, value)
         authors: dict[str, list[str]] = {}
         for stray in sorted({*value} - {*state["policies"]}):
-            by = self.database.changes.author(f"policy {stray} on {state['table']}", "", False)
+            by = self.database.changes.author(f"policy {stray} on {state['table']}", "", False, True)
             authors.setdefault(by, []).append(stray)
         return f"{self.label(state)}: " + "; ".join(f"{by}, {shown(names)} was added" for by, names in authors.items())
 

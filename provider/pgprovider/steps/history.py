@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 from psycopg import sql
 
 import sqlfiles
 from pgprovider.connection import Connection, lock, qualified, row, rows
+from pgprovider.errors import one_line
+from pgprovider.steps import oddities
 
 DEFAULT = "supabase_migrations.schema_migrations"
 # The first three columns are the Supabase CLI's, so that `supabase migration list` shows our steps.
@@ -30,10 +31,10 @@ alter table {progress} enable row level security;
 # statements of a step that runs outside a transaction.
 ROLLED_BACK, PROGRESS = "_rolled_back", "_progress"
 COLUMNS = {"version", "statements", "name", "checksum", "down", "applied_at"}
-THERE = """select c.relname as table, pg_catalog.array_agg(a.attname::text) as columns
+THERE = """select c.relname as table, c.relkind::text as kind, pg_catalog.array_agg(a.attname::text) as columns
              from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
              join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-            where n.nspname = %s and c.relname = any(%s) group by c.relname"""
+            where n.nspname = %s and c.relname = any(%s) group by c.relname, c.relkind"""
 TABLES_LEFT = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                   where n.nspname = %s"""
 # Tells a database from one that was made anew under the same name.
@@ -73,6 +74,8 @@ class History:
 
     async def _there(self, connection: Connection) -> dict[str, set[str]]:
         found = await rows(connection, THERE, [self.schema, list(self._names)])
+        for entry in found:
+            oddities.refuse_other_kind(f"{self.schema}.{entry['table']}", entry["kind"])
         return {entry["table"]: set(entry["columns"]) for entry in found}
 
     async def is_there(self, connection: Connection) -> bool:
@@ -105,22 +108,36 @@ class History:
                 await asyncio.sleep(0.1 * attempt)
 
     async def read(self, connection: Connection) -> Recorded:
-        """What the database says; nothing of it needs to be there."""
+        """What the database says; nothing of it needs to be there.
+
+        :raises Refused: where the rows don't say which steps were applied
+        """
+        try:
+            return await self._read(connection)
+        except (UnicodeDecodeError, psycopg.errors.CharacterNotInRepertoire):
+            raise oddities.not_utf8(self.name) from None
+        except psycopg.Error as error:
+            raise one_line(error, f"history {self.name}", closed=connection.closed) from None
+
+    async def _read(self, connection: Connection) -> Recorded:
         identity = await row(connection, IDENTITY, [])
         assert identity is not None
         there = await self._there(connection)
         steps: dict[str, str | None] = {}
-        gone: list[dict[str, Any]] = []
+        gone: Iterable[str] = ()
         columns = there.get(self._names[0], set())
         if columns >= {"version", "name"}:
             checksum = "checksum" if "checksum" in columns else "null as checksum"
             query = sql.SQL(f"select version, name, {checksum} from {{}} order by version").format(self.table)
-            for entry in await rows(connection, query, []):
-                steps[f"{entry['version']}_{entry['name']}"] = entry["checksum"]
+            found = oddities.steps(self.name, await rows(connection, query, []))
+            steps = {step: entry["checksum"] for step, entry in found.items()}
+        elif self._names[0] in there:
+            query = sql.SQL("select from {} limit 1").format(self.table)
+            oddities.refuse_missing_columns(self.name, columns, bool(await rows(connection, query, [])))
         if self._names[1] in there:
-            query = sql.SQL("select version || '_' || name as step from {}").format(self.rolled_back)
-            gone = await rows(connection, query, [])
-        return Recorded(str(identity["identity"]), steps, frozenset(entry["step"] for entry in gone))
+            query = sql.SQL("select version, name from {}").format(self.rolled_back)
+            gone = oddities.steps(f"{self.schema}.{self._names[1]}", await rows(connection, query, []))
+        return Recorded(str(identity["identity"]), steps, frozenset(gone))
 
     async def downs(self, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
         """The recorded down halves of some steps."""

@@ -28,12 +28,12 @@ class Notices:
         self._lines: list[str] = []
 
     @contextmanager
-    def heard(self, connection: Connection, step: Callable[[], str]) -> Iterator[None]:
-        """Listen as long as something of a step is with the server; `step` says of which one right now."""
+    def heard(self, connection: Connection, step: Callable[[Diagnostic], str]) -> Iterator[None]:
+        """Listen as long as something of a step is with the server; `step` says of which one."""
 
         def hear(diag: Diagnostic) -> None:
             if diag.severity_nonlocalized == "WARNING" or diag.sqlstate == TRUNCATED:
-                self._note(step(), flat(diag.message_primary or ""))
+                self._note(step(diag), flat(diag.message_primary or ""))
 
         connection.add_notice_handler(hear)
         try:

@@ -11,6 +11,7 @@ from pgprovider.connection import Connection
 from pgprovider.errors import CUT_OFF, HINTS, LOCK_CODES, LockRefused, StatementFailed, in_its_own_words, report
 from pgprovider.steps import locks
 from pgprovider.steps.carried import Policy
+from pgprovider.steps.notices import TRUNCATED
 from sqltext import statements
 
 # 0A000 is what `alter column type` says of the first policy that it meets.
@@ -50,8 +51,11 @@ class Piece:
         # The file may end in a comment, or without a semicolon.
         return self.before + self.text + (f"\n;{self.after}" if self.after else "")
 
-    def step_of(self, statement: int) -> str:
-        """The step that a statement of the text belongs to."""
+    def step_of(self, statement: int, notice: Diagnostic) -> str:
+        """The step that a notice is about, heard while the server is at a statement of the text."""
+        if notice.sqlstate == TRUNCATED:  # all of a message is read before its first statement runs
+            name = (notice.message_primary or "").partition('"')[2].partition('"')[0]
+            return next((piece.step for piece in self.joined if name.lower() in piece.text.lower()), self.step)
         last = 0
         for piece in self.joined:
             last += piece.before.count(";") + len(statements(piece.text)) + piece.after.count(";") + 1
@@ -99,7 +103,7 @@ async def send(connection: Connection, piece: Piece, watch: locks.Watch, doing: 
 
     :raises Failed: with the line of the statement that PostgreSQL refused
     """
-    with watch.notices.heard(connection, lambda: piece.step_of(watch.statement)):
+    with watch.notices.heard(connection, lambda notice: piece.step_of(watch.statement, notice)):
         try:
             return await _send(connection, piece, watch, doing)
         finally:
