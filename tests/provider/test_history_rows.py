@@ -103,8 +103,8 @@ def test_a_database_in_another_encoding_is_migrated_and_its_odd_bytes_are_one_li
         connection.execute(
             f"create database {name} template template0 encoding '{encoding}' lc_collate 'C' lc_ctype 'C'".encode()
         )
+    engine = three.world.second_engine(database=name)
     try:
-        engine = three.world.second_engine(database=name)
         thing = engine.create(TOKEN, three.declared())
         assert sorted(thing.state["applied"]) == ["0001_first", "0002_second", "0003_third", "0004_word"]
         url = three.world.database.url.replace(three.world.database.name, name)
@@ -116,6 +116,6 @@ def test_a_database_in_another_encoding_is_migrated_and_its_odd_bytes_are_one_li
             with pytest.raises(Refusal) as caught:
                 engine.refresh(thing)
             assert one_line(caught) == f"{HISTORY} has a row that isn't UTF-8; correct or delete it"
-        engine.close()
     finally:
+        engine.close()
         cluster.drop(name)
