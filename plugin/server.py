@@ -24,6 +24,7 @@ from plugin.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, 
 from plugin.wire import Properties, decode, encode
 
 PARENT_CHECK_SECONDS = 0.2
+LONGEST_SHOWN = 80
 MESSAGE_BYTES = 400 * 1024 * 1024
 
 Change = Literal["add", "delete", "update", "add-replace", "delete-replace", "update-replace"]
@@ -334,8 +335,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
 def _check_response(inputs: Properties, failures: list[CheckFailure]) -> Any:
     return provider_pb2.CheckResponse(
         inputs=encode(inputs.values, inputs.secrets),
-        failures=[provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in failures],
+        failures=[_check_failure(item, inputs) for item in failures],
     )
+
+
+def _check_failure(failure: CheckFailure, inputs: Properties) -> Any:
+    """The engine prints the value of the property before the reason, however long it is; none without a property."""
+    value = inputs.values.get(failure.property)
+    if failure.property in inputs.secrets or isinstance(value, Mapping | list) or len(str(value)) > LONGEST_SHOWN:
+        return provider_pb2.CheckFailure(reason=f"{failure.property}: {failure.reason}")
+    return provider_pb2.CheckFailure(property=failure.property, reason=failure.reason)
 
 
 async def _abort_unfinished(context: Any, error: Unfinished, inputs: Properties, kind: Kind) -> NoReturn:

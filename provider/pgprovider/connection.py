@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from pgprovider.changes import Changes
 from pgprovider.errors import Refused, Unreachable, one_line
 from plugin.errors import PluginError
 
@@ -44,6 +45,8 @@ class Login:
             "sslmode": self.sslmode,
             "connect_timeout": 15,
             "application_name": APPLICATION,
+            # Whatever the server's own is; one without an encoding would answer in bytes.
+            "client_encoding": "utf8",
         }
 
 
@@ -52,6 +55,8 @@ class Connections:
 
     def __init__(self, login: Login) -> None:
         self.login = login
+        self.changes = Changes()
+        """What the steps of this run have changed of other resources."""
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
 
@@ -97,21 +102,27 @@ class Connections:
             return self._pool
 
     async def _probe(self) -> None:
-        """One try outside the pool, which would go on trying with a wrong password and then tell of a timeout."""
+        """One try outside the pool, which would try a wrong password or setting again and then tell of a timeout."""
         connection = await self.session()
-        await connection.close()
+        try:
+            await self.settle(connection)
+        except psycopg.Error as error:
+            raise one_line(error, "provider pg") from None
+        finally:
+            await connection.close()
 
     @asynccontextmanager
     async def transaction(self, label: str, place: str | None = None) -> AsyncIterator[Connection]:
         """One transaction; what PostgreSQL refuses in it is told as `label`'s failure."""
         pool = await self._open()
+        connection: Connection | None = None
         try:
             async with pool.connection() as connection:
                 yield connection
         except PluginError:
             raise
         except psycopg.Error as error:
-            raise one_line(error, label, place) from None
+            raise one_line(error, label, place, closed=connection is not None and connection.closed) from None
 
     async def close(self) -> None:
         """End all sessions; open transactions are rolled back."""

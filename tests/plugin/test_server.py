@@ -88,6 +88,7 @@ class Thing(Kind):
         self.calls: list[str] = []
         self.seen: list[Any] = []
         self.raises: Exception | None = None
+        self.failures: list[CheckFailure] = []
 
     def note(self, name: str, *seen: Any) -> None:
         self.calls.append(name)
@@ -97,7 +98,7 @@ class Thing(Kind):
 
     async def check(self, context, old, new):
         self.note("check", old, new)
-        return new, [] if "name" in new else [CheckFailure("name", "is required")]
+        return new, self.failures if "name" in new else [CheckFailure("name", "is required")]
 
     async def diff(self, context, id, state, new):
         self.note("diff", state, new)
@@ -218,6 +219,14 @@ def test_an_error_of_ours_is_one_line_without_frames_and_without_its_text(server
 def test_check_failures_name_their_property(server):
     answer = server.call("Check", requests(PLAIN, {"other": 1})["Check"])
     assert [(item.property, item.reason) for item in answer.failures] == [("name", "is required")]
+
+
+@pytest.mark.parametrize("value", [{"0001": "hash"}, ["select"], "x" * 81, SECRET])
+def test_a_check_failure_leaves_the_property_out_where_the_engine_would_print_a_long_value_or_a_secret(server, value):
+    inputs = encode({"name": "a", "other": "b" if value is SECRET else value}, {"other"} if value is SECRET else ())
+    server.plugin.thing.failures = [CheckFailure("other", "is wrong"), CheckFailure("name", "is short")]
+    answer = server.call("Check", provider_pb2.CheckRequest(urn=PLAIN, news=inputs))
+    assert [(item.property, item.reason) for item in answer.failures] == [("", "other: is wrong"), ("name", "is short")]
 
 
 def test_an_ignored_property_is_no_change(server):

@@ -95,7 +95,9 @@ class Engine:
         request = provider_pb2.CheckRequest(urn=self.urn(token), olds=encode(old or {}), news=encode(inputs))
         answer = self.run(self.call("Check", request))
         if answer.failures:
-            raise CheckRefusal("; ".join(f"{item.property}: {item.reason}" for item in answer.failures))
+            # Without a property the engine shows the reason alone.
+            shown = [f"{item.property}: {item.reason}" if item.property else item.reason for item in answer.failures]
+            raise CheckRefusal("; ".join(shown))
         return answer.inputs
 
     def create(self, token: str, inputs: Mapping[str, Any], preview: bool = False) -> Thing:

@@ -574,7 +574,7 @@ def test_a_policy_s_error_names_object_code_file_and_line(world):
         world.engine.create("pg:index:Policy", inputs)
     assert str(caught.value) == (
         'policy notes_select_own on public.notes: column "nobody" does not exist (42703), '
-        "sql/policies/public.notes.sql:4"
+        'sql/policies/public.notes.sql:4; Perhaps you meant to reference the column "notes.body"'
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pgprovider.changes import MANUALLY
 from pgprovider.connection import Connection, Connections, lock
 from pgprovider.connection import qualified as qualified
 from pgprovider.errors import NotConnected, Refused
@@ -184,7 +185,9 @@ class ObjectKind(Kind):
             found = await self.find(connection, {**inputs, **identity})
         if found is None:
             if state:
-                await context.info(f"{self.label(identity)} is gone from the server")
+                by = self.database.changes.author(self.label(identity), "", True, False)
+                how = "is gone from the server" if by == MANUALLY else f"was dropped {by}"
+                await context.info(f"{self.label(identity)} {how}")
             return None
         if not state:
             inputs = {name: found[name] for name in self.fields if found.get(name) is not None}
@@ -197,10 +200,15 @@ class ObjectKind(Kind):
         return Resource(id, state | outputs | seen, inputs | seen)
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
-        """One line that tells of a change by hand."""
+        """One line that tells of a change by hand, or by a step of this run."""
+        by = self.author(name, state, value)
         if self.fields[name].secret:
-            return f"{self.label(state)}: {name} was changed by hand"
-        return f"{self.label(state)}: {name} was changed by hand from {shown(state.get(name))} to {shown(value)}"
+            return f"{self.label(state)}: {name} was changed {by}"
+        return f"{self.label(state)}: {name} was changed {by} from {shown(state.get(name))} to {shown(value)}"
+
+    def author(self, name: str, state: Mapping[str, Any], value: Any) -> str:
+        """Who changed a field that was as the state has it."""
+        return self.database.changes.author(self.label(state), name, state.get(name), value)
 
     async def update(
         self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool

@@ -6,6 +6,7 @@ Each is a closed list, as in `grants.py`; what is done by hand to one is told un
 from collections.abc import Mapping
 from typing import Any
 
+from pgprovider.changes import MANUALLY
 from pgprovider.connection import Connection, row, rows
 from pgprovider.errors import Refused
 from pgprovider.resources import grants
@@ -86,13 +87,15 @@ class FunctionGrants(ObjectKind):
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         was: Lists = state.get(name) or {}
-        changes = [
-            f"on {function} {grants.told(was.get(function, {}), value[function])}"
-            if function in value
-            else f"{function} is gone from the server"
-            for function in _changed(was, value)
-        ]
-        return f"{self.label(state)}: by hand, {'; '.join(changes)}"
+        authors: dict[str, list[str]] = {}
+        for function in _changed(was, value):
+            if function not in value:
+                authors.setdefault(MANUALLY, []).append(f"{function} is gone from the server")
+                continue
+            told = grants.told(self.database.changes, f"function {function}", was.get(function, {}), value[function])
+            for by, what in told.items():
+                authors.setdefault(by, []).append(f"on {function} {what}")
+        return f"{self.label(state)}: " + "; ".join(f"{by}, {'; '.join(lines)}" for by, lines in authors.items())
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         if await row(connection, THERE, [inputs["schema"]]) is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
+from pgprovider.changes import Changes, privilege
 from pgprovider.connection import Connection, row, rows
 from pgprovider.errors import Refused
 from pgprovider.resources.base import Field, ObjectKind, qualified, shown
@@ -109,7 +110,8 @@ class Grants(ObjectKind):
         return [f'{name}["{role}"]' for role in roles]
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
-        return f"{self.label(state)}: by hand, {told(state.get(name) or {}, value or {})}"
+        changed = told(self.database.changes, f"{state['kind']} {state['name']}", state.get(name) or {}, value or {})
+        return f"{self.label(state)}: " + "; ".join(f"{by}, {what}" for by, what in changed.items())
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         found = await row(connection, LOOKUP[inputs["kind"]], _lookup(inputs))
@@ -150,12 +152,18 @@ class Grants(ObjectKind):
             await self.alter(connection, found, {**state, "grants": {}})
 
 
-def told(was: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> str:
-    """What was granted and what was revoked."""
+def told(changes: Changes, object: str, was: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> dict[str, str]:
+    """What was granted and what was revoked, by who did it."""
     before, after = flat(was), flat(now)
-    changes = [f"{shown(_pretty(after - before))} was granted"] if after - before else []
-    changes += [f"{shown(_pretty(before - after))} was revoked"] if before - after else []
-    return " and ".join(changes)
+    authors: dict[str, tuple[set[Entry], set[Entry]]] = {}
+    for entry in sorted(before ^ after):
+        by = changes.author(object, privilege(*entry), entry in before, entry in after)
+        authors.setdefault(by, (set(), set()))[entry in before].add(entry)
+    words = ("granted", "revoked")
+    return {
+        by: " and ".join(f"{shown(_pretty(each))} was {word}" for each, word in zip(sets, words, strict=True) if each)
+        for by, sets in authors.items()
+    }
 
 
 def valid(kind: str, entry: Any) -> bool:

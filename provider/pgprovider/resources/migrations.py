@@ -204,7 +204,10 @@ class MigrationSet(ObjectKind):
 
     async def _run(self, context: Context, state: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         async with running(self.database.session, context, _order(new, context.urn)) as runner:
-            recorded = await runner.run(lambda found: _applied(state, found))
+            try:
+                recorded = await runner.run(lambda found: _applied(state, found))
+            finally:
+                self.database.changes.update(runner.changes)
         return dict(new) | {
             "database": recorded.identity,
             "applied": dict(new["steps"]),

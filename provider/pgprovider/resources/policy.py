@@ -89,9 +89,17 @@ class Policy(ObjectKind):
     def observed(self, name: str, state: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
         """An expression is as recorded while the stored text is the one that was read back after writing it."""
         stored = EXPRESSIONS.get(name)
-        if stored is not None and state.get(stored) == found.get(stored):
-            return state.get(name)
+        if stored is not None:
+            was, now = state.get(stored), found.get(stored)
+            if was == now or self.database.changes.respelled(self.label(state), name, was, now):
+                return state.get(name)
         return super().observed(name, state, found)
+
+    def author(self, name: str, state: Mapping[str, Any], value: Any) -> str:
+        was = state.get(EXPRESSIONS.get(name, name))
+        if name == "roles":
+            was, value = sorted(was or []), sorted(value or [])
+        return self.database.changes.author(self.label(state), name, was, value)
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         schema, table = qualified(inputs["table"])

@@ -45,8 +45,11 @@ class RowSecurity(ObjectKind):
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         if name != "policies":
             return super().drift(name, state, value)
-        strays = sorted({*value} - {*state["policies"]})
-        return f"{self.label(state)}: by hand, {shown(strays)} was added"
+        authors: dict[str, list[str]] = {}
+        for stray in sorted({*value} - {*state["policies"]}):
+            by = self.database.changes.author(f"policy {stray} on {state['table']}", "", False, True)
+            authors.setdefault(by, []).append(stray)
+        return f"{self.label(state)}: " + "; ".join(f"{by}, {shown(names)} was added" for by, names in authors.items())
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         """A declared policy that is missing is its own resource's drift, so it is not missing here."""

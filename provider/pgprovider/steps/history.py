@@ -12,6 +12,8 @@ from psycopg import sql
 import sqlfiles
 from pgprovider import snapshots
 from pgprovider.connection import Connection, lock, qualified, row, rows
+from pgprovider.errors import one_line
+from pgprovider.steps import oddities
 
 DEFAULT = "supabase_migrations.schema_migrations"
 # The first three columns are the Supabase CLI's, so that `supabase migration list` shows our steps.
@@ -37,10 +39,10 @@ alter table {incarnation} enable row level security;
 # database that was restored to an earlier instant.
 ROLLED_BACK, PROGRESS, INCARNATION = "_rolled_back", "_progress", "_incarnation"
 COLUMNS = {"version", "statements", "name", "checksum", "down", "applied_at", "owners"}
-THERE = """select c.relname as table, pg_catalog.array_agg(a.attname::text) as columns
+THERE = """select c.relname as table, c.relkind::text as kind, pg_catalog.array_agg(a.attname::text) as columns
              from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
              join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-            where n.nspname = %s and c.relname = any(%s) group by c.relname"""
+            where n.nspname = %s and c.relname = any(%s) group by c.relname, c.relkind"""
 TABLES_LEFT = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                   where n.nspname = %s"""
 # Tells a database from one that was made anew under the same name.
@@ -119,6 +121,8 @@ class History:
 
     async def _there(self, connection: Connection) -> dict[str, set[str]]:
         found = await rows(connection, THERE, [self.schema, list(self._names)])
+        for entry in found:
+            oddities.refuse_other_kind(f"{self.schema}.{entry['table']}", entry["kind"])
         return {entry["table"]: set(entry["columns"]) for entry in found}
 
     async def is_there(self, connection: Connection) -> bool:
@@ -153,30 +157,43 @@ class History:
                 await asyncio.sleep(0.1 * attempt)
 
     async def read(self, connection: Connection) -> Recorded:
-        """What the database says; nothing of it needs to be there."""
+        """What the database says; nothing of it needs to be there.
+
+        :raises Refused: where the rows don't say which steps were applied
+        """
+        try:
+            return await self._read(connection)
+        except (UnicodeDecodeError, psycopg.errors.CharacterNotInRepertoire):
+            raise oddities.not_utf8(self.name) from None
+        except psycopg.Error as error:
+            raise one_line(error, f"history {self.name}", closed=connection.closed) from None
+
+    async def _read(self, connection: Connection) -> Recorded:
         there = await self._there(connection)
-        steps: dict[str, str | None] = {}
-        owners: dict[str, frozenset[str]] = {}
-        gone: list[dict[str, Any]] = []
+        found: Mapping[str, Mapping[str, Any]] = {}
+        gone: Iterable[str] = ()
+        incarnation: Mapping[str, Any] | None = None
         columns = there.get(self._names[0], set())
         if columns >= {"version", "name"}:
             more = ", ".join(name if name in columns else f"null as {name}" for name in ("checksum", "owners"))
             query = sql.SQL(f"select version, name, {more} from {{}} order by version").format(self.table)
-            for entry in await rows(connection, query, []):
-                steps[f"{entry['version']}_{entry['name']}"] = entry["checksum"]
-                found = [ADOPTED] if entry["owners"] is None else entry["owners"]
-                owners[f"{entry['version']}_{entry['name']}"] = frozenset(found)
+            found = oddities.steps(self.name, await rows(connection, query, []))
+        elif self._names[0] in there:
+            query = sql.SQL("select from {} limit 1").format(self.table)
+            oddities.refuse_missing_columns(self.name, columns, bool(await rows(connection, query, [])))
         if self._names[1] in there:
-            query = sql.SQL("select version || '_' || name as step from {}").format(self.rolled_back)
-            gone = await rows(connection, query, [])
-        incarnation: dict[str, Any] | None = None
+            query = sql.SQL("select version, name from {}").format(self.rolled_back)
+            gone = oddities.steps(f"{self.schema}.{self._names[1]}", await rows(connection, query, []))
         if self._names[3] in there:
             incarnation = await row(connection, sql.SQL("select id from {}").format(self.incarnation), [])
         return Recorded(
             await identity(connection),
-            steps,
-            frozenset(entry["step"] for entry in gone),
-            owners,
+            {step: entry["checksum"] for step, entry in found.items()},
+            frozenset(gone),
+            {
+                step: frozenset([ADOPTED] if entry["owners"] is None else entry["owners"])
+                for step, entry in found.items()
+            },
             str(incarnation["id"]) if incarnation else "",
         )
 

@@ -12,6 +12,7 @@ import psycopg
 
 from pgprovider.connection import Connection, row, rows
 from pgprovider.errors import LockRefused, Refused
+from pgprovider.steps.notices import Notices
 
 Result = TypeVar("Result")
 
@@ -65,8 +66,9 @@ class Tell(Protocol):
 class Watch:
     """A second session that looks, while the first one's statement takes long, whom it waits for."""
 
-    def __init__(self, session: Callable[[], Awaitable[Connection]], pid: int, tell: Tell) -> None:
+    def __init__(self, session: Callable[[], Awaitable[Connection]], pid: int, tell: Tell, notices: Notices) -> None:
         self._session, self._pid, self._tell = session, pid, tell
+        self.notices = notices
         self._end = asyncio.Event()
         self._since: float | None = None
         self.doing = ""

@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import psycopg
-from psycopg import sql
 
 import sqldirectives
 import sqlfiles
 from pgprovider import snapshots
+from pgprovider.changes import Changes
 from pgprovider.connection import Connection, lock
 from pgprovider.errors import CUT_OFF, StatementFailed, one_line
 from pgprovider.steps import batches, locks, outside, plan
+from pgprovider.steps.carried import Carried, Policy
 from pgprovider.steps.history import History, Recorded
 from pgprovider.steps.locks import Tell, Watch
-from pgprovider.steps.send import Failed, Piece, Policy, acting, send, settled
+from pgprovider.steps.notices import Notices
+from pgprovider.steps.send import Failed, Piece, acting, begun, send, settled
 
 Session = Callable[[], Awaitable[Connection]]
 TOGETHER = 100
@@ -55,6 +57,7 @@ class Runner:
         self.connection, self.watch, self.tell, self.order = connection, watch, tell, order
         self.history = History(order.history)
         self.incarnation = ""
+        self.changes = Changes()
         self._told = 0.0
         self._quiet = False
 
@@ -160,32 +163,38 @@ class Runner:
             await self.connection.execute("begin")
             await lock(self.connection, self.order.label)
             before = await snapshots.differing(self.connection)
-            await self._drop_policies(without)
+            carried = self._carried(work)
+            await carried.begin(without)
             while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
                 items = work[done : done + at_once]
                 await self._halves(items)
                 done += len(items)
+            await carried.end()
             await self._note(work[:done])
             await snapshots.absorb(self.connection, before)
             await self.connection.execute("commit")
+            await self._tell_carried(carried)
             return done
         except (psycopg.Error, StatementFailed) as error:
             await self._undo()
             if not self.connection.closed and at_once > 1:
                 return await self._few(work, one_message=False)
             if self.connection.closed or len(work) == 1 or done == 0:
-                more = _in_the_way(error, work[0], without)
+                more = _in_the_way(error, without)
                 if more:
-                    await self.tell.info(_dropped(work[0], more))
                     return await self._few(work[:1], one_message=False, without=without + more)
-                raise _one_line(error, work[min(done, len(work) - 1)]) from None
+                raise self._one_line(error, work[min(done, len(work) - 1)]) from None
         # Those before it are run again and kept; what failed is met alone, and tells why. All passed but the end: one.
         return await self._few(work[: done if done < len(work) else 1], one_message=False)
 
-    async def _drop_policies(self, policies: Sequence[Policy]) -> None:
-        for table, name in policies:
-            statement = sql.SQL("drop policy if exists {} on ").format(sql.Identifier(name)) + sql.SQL(table)
-            await self.connection.execute(statement)
+    def _carried(self, work: Sequence[Work]) -> Carried:
+        steps = work[0].step if len(work) == 1 else f"{work[0].step} to {work[-1].step}"
+        return Carried(self.connection, steps, work[0].path, "\n;\n".join(item.text for item in work))
+
+    async def _tell_carried(self, carried: Carried) -> None:
+        self.changes.update(carried.changes)
+        for line in carried.lines:
+            await self.tell.info(line)
 
     async def _halves(self, work: Sequence[Work]) -> None:
         """Send some halves in one message; if one fails, which one isn't known."""
@@ -193,7 +202,9 @@ class Runner:
         pieces = [self._piece(item) for item in work if item.text]
         if not pieces:
             return
-        piece = pieces[0] if len(pieces) == 1 else replace(pieces[0], text=";".join(each.message for each in pieces))
+        piece = pieces[0]
+        if len(pieces) > 1:
+            piece = replace(piece, text=";".join(each.message for each in pieces), joined=tuple(pieces))
         try:
             await send(self.connection, piece, self.watch, work[0].doing)
         except StatementFailed:
@@ -218,7 +229,7 @@ class Runner:
             async with self.connection.transaction():
                 await self._note([work])
         except psycopg.Error as error:
-            raise _one_line(error, work) from None
+            raise self._one_line(error, work) from None
         finally:
             if not self.connection.closed:
                 await self._undo()
@@ -237,6 +248,11 @@ class Runner:
             if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 await self.connection.execute("rollback")
             await self._settle()
+
+    def _one_line(self, error: Exception, work: Work) -> Exception:
+        if isinstance(error, psycopg.Error):
+            return one_line(error, f"step {work.step}", work.path, closed=self.connection.closed)
+        return error
 
     async def _settle(self) -> None:
         await self.connection.execute(settled(self.connection, locks.LIMITS.once).encode())
@@ -272,24 +288,9 @@ def _transactions(work: Sequence[Work]) -> int:
     return max(count, 1)
 
 
-def _in_the_way(error: Exception, work: Work, without: Sequence[Policy]) -> tuple[Policy, ...]:
-    """The row policies that keep a step from being taken back.
-
-    A policy that asks a function of the step belongs to the same state of the checkout and goes with it. It is a
-    resource of its own, whose turn comes after the steps; until then its table is more closed, not less.
-    """
-    if work.half != "down" or not isinstance(error, Failed):
-        return ()
-    return tuple(policy for policy in error.policies if policy not in without)
-
-
-def _dropped(work: Work, policies: Sequence[Policy]) -> str:
-    names = ", ".join(f"{name} on {table}" for table, name in policies)
-    return f"step {work.step}: row policies that need what it takes back go first, `up` makes what is declared: {names}"
-
-
-def _one_line(error: Exception, work: Work) -> Exception:
-    return one_line(error, f"step {work.step}", work.path) if isinstance(error, psycopg.Error) else error
+def _in_the_way(error: Exception, without: Sequence[Policy]) -> tuple[Policy, ...]:
+    """The row policies that keep a step from what it does, if nothing else does; `alter … type` names one of them."""
+    return tuple(policy for policy in error.policies if policy not in without) if isinstance(error, Failed) else ()
 
 
 @asynccontextmanager
@@ -299,11 +300,12 @@ async def running(session: Session, tell: Tell, order: plan.Order) -> AsyncItera
     # Each step begins without prepared statements; psycopg must not count on its own.
     connection.prepare_threshold = None
     try:
-        await connection.execute("set search_path = ''; set client_min_messages = warning")
+        await connection.execute(begun(connection).encode())
+        notices = Notices(order.label, tell)
         async with locks.alone(connection, order.label, tell):
-            async with Watch(session, connection.info.backend_pid, tell).watching() as watch:
+            async with Watch(session, connection.info.backend_pid, tell, notices).watching() as watch:
                 yield Runner(connection, watch, tell, order)
     except psycopg.Error as error:
-        raise one_line(error, order.label) from None
+        raise one_line(error, order.label, closed=connection.closed) from None
     finally:
         await connection.close()

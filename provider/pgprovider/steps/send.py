@@ -5,27 +5,36 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import generators, pq, sql
+from psycopg.errors import Diagnostic
 
 from pgprovider.connection import Connection
-from pgprovider.errors import CUT_OFF, HINTS, LockRefused, StatementFailed
+from pgprovider.errors import CUT_OFF, HINTS, LOCK_CODES, LockRefused, StatementFailed, in_its_own_words, report
 from pgprovider.steps import locks
+from pgprovider.steps.carried import Policy
+from pgprovider.steps.notices import TRUNCATED
 from sqltext import statements
 
-Policy = tuple[str, str]
-"""Table, as PostgreSQL spells it, and name."""
-DEPENDED_ON = "2BP01"
-POLICY = re.compile(r"policy (?P<name>.+) on table (?P<table>\S+) depends on ")
-LOCK_CODES = {"55P03", "40P01"}
+# 0A000 is what `alter column type` says of the first policy that it meets.
+DEPENDED_ON = {"2BP01", "0A000"}
+POLICY = re.compile(r"policy (?P<name>.+) on table (?P<table>.+) depends on ")
 # What a step meets where its objects were made by hand.
 THERE_ALREADY = "it is there already: where an earlier hand made it, `python -m ops migrate adopt` records the step"
-STEP_HINTS = HINTS | dict.fromkeys(("42P06", "42P07", "42701", "42710", "42723"), THERE_ALREADY)
+IN_THE_WAY = (
+    "drop what depends on it in this step, before the statement, and create it again after it; "
+    "a function whose arguments and result stay can be replaced as it is: `create or replace function`"
+)
+STEP_HINTS = HINTS | {"2BP01": IN_THE_WAY} | dict.fromkeys(("42P06", "42P07", "42701", "42710", "42723"), THERE_ALREADY)
+KEPT = "nothing of this step was kept"
 COPY: dict[int, str] = {
     pq.ExecStatus.COPY_IN: "takes rows from its input; write insert instead",
     pq.ExecStatus.COPY_OUT: "gives rows to its output, which nobody reads; leave it out",
 }
-SETTINGS = "reset all; set search_path = ''; set client_min_messages = warning; set lock_timeout = {}"
+SETTINGS = "set search_path = ''; set client_min_messages = notice; "
+# A login can have limits of its own, made for the app. A step sets the ones that it wants.
+LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
+TRANSACTION_LIMIT, SINCE = "transaction_timeout", 170000
 # What else of a step would stay in the session, and be in the way of the next one.
-LEFT_OVER = "close all; deallocate all; discard temp; "
+LEFT_OVER = "close all; deallocate all; discard temp"
 
 
 @dataclass(frozen=True)
@@ -39,17 +48,33 @@ class Piece:
     before: str = ""
     """One line of statements, each with its semicolon."""
     after: str = ""
+    joined: tuple["Piece", ...] = ()
+    """The pieces that the text is made of, where it is more than one."""
 
     @property
     def message(self) -> str:
         # The file may end in a comment, or without a semicolon.
         return self.before + self.text + (f"\n;{self.after}" if self.after else "")
 
+    def step_of(self, statement: int, notice: Diagnostic) -> str:
+        """The step that a notice is about, heard while the server is at a statement of the text."""
+        if notice.sqlstate == TRUNCATED:  # all of a message is read before its first statement runs
+            name = (notice.message_primary or "").partition('"')[2].partition('"')[0]
+            return next((piece.step for piece in self.joined if name.lower() in piece.text.lower()), self.step)
+        last = 0
+        for piece in self.joined:
+            last += piece.before.count(";") + len(statements(piece.text)) + piece.after.count(";") + 1
+            if statement <= last:
+                return piece.step
+        return self.step
+
 
 class Failed(StatementFailed):
     """A statement that failed, with its code; `FailedLock` where another try can help."""
 
     code = ""
+    what = ""
+    """The message without the word on what is kept and what to do."""
     policies: tuple[Policy, ...] = ()
     """The row policies that need what it takes away, where nothing else does."""
 
@@ -61,7 +86,13 @@ class FailedLock(Failed, LockRefused):
 def settled(connection: Connection, seconds: float) -> str:
     """The session as it is at its start, whatever a file has set or left in it meanwhile."""
     timeout = sql.Literal(f"{round(seconds * 1000)}ms").as_string(connection)
-    return "reset role; " + LEFT_OVER + SETTINGS.format(timeout)
+    return f"reset role; {LEFT_OVER}; reset all; {begun(connection)}; set lock_timeout = {timeout}"
+
+
+def begun(connection: Connection) -> str:
+    """The settings of a session that runs steps, but for how long it waits for a lock."""
+    names = [*LIMITS, *([TRANSACTION_LIMIT] if connection.info.server_version >= SINCE else [])]
+    return SETTINGS + "; ".join(f"set {name} = 0" for name in names)
 
 
 def acting(connection: Connection, role: str | None, local: bool) -> str:
@@ -77,6 +108,14 @@ async def send(connection: Connection, piece: Piece, watch: locks.Watch, doing: 
 
     :raises Failed: with the line of the statement that PostgreSQL refused
     """
+    with watch.notices.heard(connection, lambda notice: piece.step_of(watch.statement, notice)):
+        try:
+            return await _send(connection, piece, watch, doing)
+        finally:
+            await watch.notices.tell()
+
+
+async def _send(connection: Connection, piece: Piece, watch: locks.Watch, doing: str) -> int:
     pgconn = connection.pgconn
     watch.begin(doing)
     try:
@@ -96,7 +135,7 @@ async def send(connection: Connection, piece: Piece, watch: locks.Watch, doing: 
     finally:
         watch.end()
     if failed is not None:
-        raise _failure(failed, piece, done)
+        raise _failure(connection, failed, piece, done)
     return changed
 
 
@@ -110,11 +149,8 @@ async def _next(connection: Connection, failed: pq.abc.PGresult | None) -> pq.ab
         return None
 
 
-def _failure(result: pq.abc.PGresult, piece: Piece, done: int) -> Failed:
-    def said(field: pq.DiagnosticField) -> str:
-        return (result.error_field(field) or b"").decode(errors="replace")
-
-    position = said(pq.DiagnosticField.STATEMENT_POSITION)
+def _failure(connection: Connection, result: pq.abc.PGresult, piece: Piece, done: int) -> Failed:
+    position = (result.error_field(pq.DiagnosticField.STATEMENT_POSITION) or b"").decode()
     parts = statements(piece.text)
     number = done - piece.before.count(";")
     line = piece.line
@@ -122,17 +158,31 @@ def _failure(result: pq.abc.PGresult, piece: Piece, done: int) -> Failed:
         line += piece.text.count("\n", 0, int(position) - len(piece.before) - 1)
     elif 0 <= number < len(parts):
         line += parts[number].line - 1
-    code = said(pq.DiagnosticField.SQLSTATE)
     where = f"{piece.path}:{line}"
-    if not code:
-        return Failed(f"step {piece.step}: {CUT_OFF}, {where}")
-    primary = " ".join(said(pq.DiagnosticField.MESSAGE_PRIMARY).split())
-    hint = STEP_HINTS.get(code, "nothing of this step was kept")
-    kind = FailedLock if code in LOCK_CODES else Failed
-    failure = kind(f"step {piece.step}: {primary} ({code}), {where}; {hint}")
-    failure.code = code
-    if code == DEPENDED_ON:
-        failure.policies = _policies(said(pq.DiagnosticField.MESSAGE_DETAIL))
+    diag = Diagnostic(result, "utf-8")
+    if not diag.sqlstate:
+        gone = connection.closed
+        return _failed(Failed, f"step {piece.step}: {CUT_OFF if gone else in_its_own_words(_text(result))}, {where}")
+    depended = " depends on " in (diag.message_detail or "")
+    found = report(diag, STEP_HINTS | ({"0A000": IN_THE_WAY} if depended else {}))
+    failure = _failed(
+        FailedLock if found.code in LOCK_CODES else Failed,
+        f"step {piece.step}: {found.said}, {where}",
+        "; ".join(found.more) or KEPT,
+    )
+    failure.code = found.code
+    if found.code in DEPENDED_ON:
+        failure.policies = _policies(diag.message_detail or "")
+    return failure
+
+
+def _text(result: pq.abc.PGresult) -> str:
+    return result.error_message.decode(errors="replace")
+
+
+def _failed(kind: type[Failed], what: str, hint: str = "") -> Failed:
+    failure = kind(f"{what}; {hint}" if hint else what)
+    failure.what = what
     return failure
 
 
@@ -143,7 +193,6 @@ def _policies(detail: str) -> tuple[Policy, ...]:
 
 def reworded(failure: Failed, hint: str) -> Failed:
     """The same failure with another word on what to do."""
-    text = str(failure).rpartition("; ")[0]
-    new = type(failure)(f"{text}; {hint}")
+    new = _failed(type(failure), failure.what, hint)
     new.code = failure.code
     return new
