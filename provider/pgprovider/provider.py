@@ -4,28 +4,26 @@ import json
 import re
 from typing import Any
 
+import connectionurl
 from pgprovider.connection import Connections, Login
 from pgprovider.resources import KINDS
 from pgprovider.resources.base import Field, ObjectKind
+from plugin.errors import PluginError
 from plugin.server import CheckFailure, Plugin
 from plugin.wire import has_unknown
 
 VERSION = "0.1.0"
 
 CONFIGURATION = {
-    "host": Field(str, "the server's host", required=True),
-    "port": Field(int, "the server's port", default=5432),
-    "user": Field(str, "the login that provisions", required=True),
-    "password": Field(str, "its password", required=True, secret=True),
-    "database": Field(str, "the database", default="postgres"),
-    "sslmode": Field(str, "libpq's sslmode", default="prefer"),
+    "url": Field(
+        str,
+        "where the server is and who provisions there: a connection URL, or libpq's keyword/value form",
+        required=True,
+        secret=True,
+    ),
     "lockTimeout": Field(str, "how long a statement waits for a lock", default="5s"),
 }
-# What is wrong with these is otherwise noticed where a session begins, or not before the pool has tried for long.
-FORMS = {
-    "port": (re.compile(r"[1-9][0-9]{0,4}"), "port number"),
-    "lockTimeout": (re.compile(r"[0-9]+ ?(us|ms|s|min|h)?"), "time such as 500ms or 5s"),
-}
+LOCK_TIMEOUT = re.compile(r"[0-9]+ ?(us|ms|s|min|h)?")
 
 
 class PgPlugin(Plugin):
@@ -49,27 +47,24 @@ class PgPlugin(Plugin):
             for name, field in CONFIGURATION.items()
             if field.required and inputs.get(name) in (None, "")
         ]
-        failures += [
-            CheckFailure(name, f"'{inputs[name]}' is no {form}")
-            for name, (pattern, form) in FORMS.items()
-            if name in inputs and not has_unknown(inputs[name]) and not pattern.fullmatch(str(inputs[name]))
-        ]
+        # What is wrong with these is otherwise noticed where a session begins.
+        timeout = inputs.get("lockTimeout", "0")
+        if not has_unknown(timeout) and not LOCK_TIMEOUT.fullmatch(str(timeout)):
+            failures.append(CheckFailure("lockTimeout", f"'{timeout}' is no time such as 500ms or 5s"))
+        if inputs.get("url") and not has_unknown(inputs["url"]):
+            try:
+                connectionurl.parse(inputs["url"])
+            except connectionurl.UrlError as error:
+                failures.append(CheckFailure("url", f"must be {error}"))
         return failures
 
     async def configure(self, inputs: dict[str, Any]) -> None:
         if has_unknown(inputs):
             return
-        values = {name: inputs.get(name, field.default) for name, field in CONFIGURATION.items()}
-        login = Login(
-            host=values["host"],
-            # The engine hands provider arguments on as text.
-            port=int(values["port"]),
-            user=values["user"],
-            password=values["password"],
-            database=values["database"],
-            sslmode=values["sslmode"],
-            lock_timeout=values["lockTimeout"],
-        )
+        try:
+            login = Login.of(inputs["url"], inputs.get("lockTimeout") or "5s")
+        except connectionurl.UrlError as error:
+            raise PluginError(f"the provider's url must be {error}") from None
         self._connections = Connections(login)
         for kind in self.kinds.values():
             assert isinstance(kind, ObjectKind)
