@@ -95,7 +95,7 @@ def test_a_stack_that_was_never_made_is_one_line():
         check=False,
     )
     assert run.returncode == 1
-    assert run.stderr.startswith("error: stack nowhere: ")
+    assert run.stderr.startswith("error: there is no stack nowhere; there are: ")
     assert len(run.stderr.strip().splitlines()) == 1
 
 

@@ -33,7 +33,7 @@ from tests.clients.world import foreign_program
 from tests.conftest import FAST, absent
 from tests.provider.engine import Engine, Refusal
 
-QUERY = "select current_database(), current_user, coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)"
+QUERY = "select current_database(), current_user, (select ssl from pg_stat_ssl where pid = pg_backend_pid())"
 
 
 def openssl(*arguments: str | Path) -> None:
@@ -42,7 +42,7 @@ def openssl(*arguments: str | Path) -> None:
 
 @dataclass(frozen=True)
 class Secure:
-    """A server that takes TLS only, on loopback of both kinds and on a socket, and the authority that it is known by."""
+    """A server that takes TLS only, but for its socket, and the authority that vouches for it."""
 
     server: postgres.Server
     authority: Path
@@ -152,14 +152,13 @@ def test_a_session_begins_as_the_url_says(secure):
     async def shown() -> Any:
         connections = Connections(Login.of(secure.url(options="-c app.name=kept", application_name="of the URL")))
         async with connections.transaction("asking") as connection:
-            found = await connection.execute(
-                "select current_setting('app.name'), current_setting('application_name'), current_setting('search_path')"
-            )
-            answer = await found.fetchone()
+            names = "app.name", "application_name", "search_path"
+            found = await connection.execute("select array(select current_setting(n) from unnest(%s) n)", [[*names]])
+            (answer,) = await found.fetchone() or ()
         await connections.close()
         return answer
 
-    assert asyncio.run(shown()) == ("kept", "of the URL", '""')
+    assert asyncio.run(shown()) == ["kept", "of the URL", '""']
 
 
 def test_a_role_with_odd_letters_and_a_password_of_all_of_them_logs_in(cluster, database):
