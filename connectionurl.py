@@ -16,6 +16,8 @@ REFUSED = {
     "replication": "asks for a replication session, in which no SQL runs",
 }
 
+FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslkeylogfile", "passfile")
+
 Parameters = Mapping[str, str]
 """A connection in libpq's keywords, with `host`, `port`, `user` and `dbname` at least."""
 
@@ -59,6 +61,18 @@ def parse(text: str) -> Parameters:
     if len(ports) not in (1, len(hosts)):
         raise UrlError(f"it has {len(hosts)} hosts and {len(ports)} ports")
     return {**found, "port": ",".join(ports * len(hosts) if len(ports) == 1 else ports)}
+
+
+def from_anywhere(parameters: Parameters) -> Parameters:
+    """The same connection, where it leads to the same files from any folder.
+
+    :raises UrlError: with the parameter that doesn't
+    """
+    for name in FILES:
+        path = parameters.get(name, "/")
+        if not os.path.isabs(path) and (name, path) != ("sslrootcert", "system"):
+            raise UrlError(f"the path of {name} must be absolute, since the URL is used from several folders")
+    return parameters
 
 
 def compose(parameters: Parameters) -> str:

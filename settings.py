@@ -236,7 +236,7 @@ def _url(config: pulumi.Config) -> pulumi.Output[str] | None:
     if not value:
         return None
     try:
-        connectionurl.parse(value)
+        connectionurl.from_anywhere(connectionurl.parse(value))
     except connectionurl.UrlError as error:
         raise SettingError("url", value, str(error)) from None
     if not pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:url"):

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from connectionurl import FORM, UrlError, compose, failure, given, parse, place, with_options
+from connectionurl import FORM, UrlError, compose, failure, from_anywhere, given, parse, place, with_options
 
 NASTY = ["plain", "p@:/%#? é[]&=+\"'x\\", "a,b", "%41", "ü ñ 名"]
 HOSTS = ["db.example.org", "::1", "fe80::1%eth0", "/var/run/post gres", "@abstract", "a,::1,/tmp", "10.0.0.1"]
@@ -106,6 +106,15 @@ def test_what_cannot_be_used_is_one_line_that_says_why_and_never_shows_what_was_
     assert "\n" not in said
     assert word not in said
     assert caught.value.__cause__ is None
+
+
+def test_a_file_is_named_from_anywhere_or_the_url_is_refused():
+    for path in ("/etc/ca.pem", "system"):
+        found = parse(f"postgresql://u@h/d?sslrootcert={path}")
+        assert from_anywhere(found) == found
+    for name in ("sslrootcert", "sslcert", "sslkey", "passfile"):
+        with pytest.raises(UrlError, match=f"the path of {name} must be absolute"):
+            from_anywhere(parse(f"postgresql://u@h/d?{name}=system.pem"))
 
 
 def test_settings_of_a_session_are_added_to_those_that_are_there():

@@ -270,6 +270,7 @@ def test_a_url_that_is_no_secret_is_refused_and_not_shown(password):
         "@host/app?sslmod=require",
         "@host",
         "/x@host/app",
+        "@host/app?sslrootcert=ca.pem",
     ],
 )
 def test_a_url_of_another_form_is_refused_and_not_shown(password, rest):

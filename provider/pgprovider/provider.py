@@ -23,7 +23,10 @@ CONFIGURATION = {
     ),
     "lockTimeout": Field(str, "how long a statement waits for a lock", default="5s"),
 }
-LOCK_TIMEOUT = re.compile(r"[0-9]+ ?(us|ms|s|min|h)?")
+LOCK_TIMEOUT = re.compile(r"(?P<number>[0-9]+) ?(?P<unit>us|ms|s|min|h)?")
+MILLISECONDS = {"us": 0.001, None: 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
+# PostgreSQL counts in 32 bits.
+LONGEST_LOCK_TIMEOUT = 2**31 - 1
 
 
 class PgPlugin(Plugin):
@@ -49,8 +52,10 @@ class PgPlugin(Plugin):
         ]
         # What is wrong with these is otherwise noticed where a session begins.
         timeout = inputs.get("lockTimeout", "0")
-        if not has_unknown(timeout) and not LOCK_TIMEOUT.fullmatch(str(timeout)):
-            failures.append(CheckFailure("lockTimeout", f"'{timeout}' is no time such as 500ms or 5s"))
+        if not has_unknown(timeout) and not _is_lock_timeout(str(timeout)):
+            failures.append(
+                CheckFailure("lockTimeout", f"'{timeout}' is no time such as 500ms or 5s, at most 35791min")
+            )
         if inputs.get("url") and not has_unknown(inputs["url"]):
             try:
                 connectionurl.parse(inputs["url"])
@@ -61,6 +66,8 @@ class PgPlugin(Plugin):
     async def configure(self, inputs: dict[str, Any]) -> None:
         if has_unknown(inputs):
             return
+        if not inputs.get("url"):
+            raise PluginError("the provider pg has no url: the state is of an older version, `up` brings it up to date")
         try:
             login = Login.of(inputs["url"], inputs.get("lockTimeout") or "5s")
         except connectionurl.UrlError as error:
@@ -76,6 +83,11 @@ class PgPlugin(Plugin):
 
     def schema(self) -> str:
         return json.dumps(package_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _is_lock_timeout(text: str) -> bool:
+    match = LOCK_TIMEOUT.fullmatch(text)
+    return match is not None and int(match["number"]) * MILLISECONDS[match["unit"]] <= LONGEST_LOCK_TIMEOUT
 
 
 def package_schema() -> dict[str, Any]:

@@ -153,7 +153,9 @@ def test_a_session_begins_as_the_url_says(secure):
         connections = Connections(Login.of(secure.url(options="-c app.name=kept", application_name="of the URL")))
         async with connections.transaction("asking") as connection:
             names = "app.name", "application_name", "search_path"
-            found = await connection.execute("select array(select current_setting(n) from unnest(%s) n)", [[*names]])
+            found = await connection.execute(
+                "select array(select current_setting(n) from unnest(%s::text[]) n)", [[*names]]
+            )
             (answer,) = await found.fetchone() or ()
         await connections.close()
         return answer
@@ -203,9 +205,15 @@ def test_the_provider_takes_one_secret_url_and_says_what_is_wrong_with_another()
             with pytest.raises(Refusal, match="the provider's url must be") as caught:
                 engine.configure({"url": url})
             assert word not in str(caught.value)
+        with pytest.raises(Refusal, match="the state is of an older version, `up` brings it up to date"):
+            engine.configure({"host": "h", "user": "u", "password": word})
         (failure,) = engine.run(engine.plugin.check_config({"url": "postgresql://u@h/d", "host": "h"}))
         assert failure.property == "host"
         assert engine.run(engine.plugin.check_config({"url": "postgresql://u@h/d"})) == []
+        times = {"5": True, "5s": True, "35791min": True, "596h": True, "35792min": False, "597h": False, "5x": False}
+        for time, good in times.items():
+            failures = engine.run(engine.plugin.check_config({"url": "postgresql://u@h/d", "lockTimeout": time}))
+            assert [failure.property for failure in failures] == ([] if good else ["lockTimeout"]), time
     finally:
         engine.close()
 

@@ -1,4 +1,4 @@
-"""A server that was there before, by setting: provisioned beside nothing of ours, tidied up by `down` when confirmed."""
+"""A server that was there before, by setting: provisioned beside nothing of ours, tidied up by `down` if told."""
 
 import json
 import os
