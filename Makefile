@@ -1,12 +1,13 @@
 # Every target runs in the project's own environment, which the first one makes (see toolchain/).
 STACK ?= dev
+CONFIRM =
 PYTHON ?= python3
 ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
 PROJECTS ?= 100000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py bucketsettings.py objectlayout.py settings.py sqlaccess.py sqldirectives.py sqldrops.py sqlfiles.py sqlgrammar.py sqlqueries.py sqltext.py bench components local objects ops pg plugin provider tests toolchain
+sources := __main__.py bucketsettings.py connectionurl.py naming.py objectlayout.py settings.py sqlaccess.py sqldirectives.py sqldrops.py sqlfiles.py sqlgrammar.py sqlqueries.py sqltext.py bench components local objects ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift audit maintain rekey down test check format docs golden faults bench
@@ -29,8 +30,8 @@ maintain: ## partitions ahead and retired, expired sign-ins forgotten, summaries
 audit: ## what is open, weak or beyond the declaration; status 2 if something is: make audit AUDIT=--json
 	@$(in_environment) -m ops audit --stack "$(STACK)" $(AUDIT)
 
-down: ## destroy an environment; on local also stop its services and delete their data
-	@$(in_environment) -m ops down --stack "$(STACK)"
+down: ## destroy an environment; on local also stop its services and delete their data: make down STACK=dev CONFIRM=dev
+	@$(in_environment) -m ops down --stack "$(STACK)" --confirm "$(CONFIRM)"
 
 test: ## all tests
 	@$(in_environment) -m pytest -n 2 --dist loadgroup $(TESTS)

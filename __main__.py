@@ -19,15 +19,15 @@ from components.sqlsource import read
 from components.storage import Storage, StorageArgs
 from components.structure import Structure, StructureArgs
 from local import objects
-from settings import Settings
+from settings import Settings, stack_name
 
+stack = stack_name()
 settings = Settings.load()
 sql = read()
 guardrail = Guardrail()
-stack = pulumi.get_stack()
 
 server = Server("server", ServerArgs(stack=stack, url=settings.url))
-database = pg.Provider("pg", **server.login, user=server.user, lock_timeout=settings.lock_timeout)
+database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
 postgresql = pulumi_postgresql.Provider(
     "postgresql", **server.login, username=server.user, sslmode="disable", superuser=True
 )

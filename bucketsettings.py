@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 import pulumi.runtime.config
 
+from naming import BUCKET_ID
+
 NAMESPACE = "database"
 BUCKET_KEYS = {"id", "public", "fileSizeLimit", "allowedMimeTypes", "retentionDays", "cdn"}
-# Supabase Storage allows more; these are safe in a URL, a shell and a bucket policy as well.
-BUCKET_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9.+_-]*)")
 # The top-level types of the IANA registry (RFC 6838, section 4.2); another one can't match any upload.
 MIME_FAMILIES = {"application", "audio", "font", "image", "message", "model", "multipart", "text", "video"}

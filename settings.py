@@ -6,20 +6,24 @@ This is the only reader of the stack's configuration. `Pulumi.yaml` declares eac
 import re
 from dataclasses import dataclass, fields
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import pulumi
 import pulumi.runtime.config
 
+import connectionurl
+import naming
 from bucketsettings import NAMESPACE, SettingError, file_size
 from bucketsettings import BucketSettings as BucketSettings
 from bucketsettings import buckets as bucket_settings
+from naming import STEP
 from objectlayout import CLEAN_TAGS
 
 TARGETS = ("local", "supabase", "aws")
 SCANNERS = tuple(CLEAN_TAGS)
-DURATION = re.compile(r"[1-9][0-9]{0,6}(ms|s|min)")
-STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
+DURATION = re.compile(r"([1-9][0-9]{0,9})(ms|s|min)")
+# PostgreSQL counts in milliseconds, in 32 bits.
+LONGEST_DURATION = 2**31 - 1
+MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
 STEPS = "a list of steps such as 0003_projects"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 KEY = re.compile(r"[a-z0-9_]{1,32}")
@@ -36,6 +40,17 @@ ORIGINS = "a list of origins such as https://app.example.org, without a path; ht
 # What a mail server takes, but for quoted names and addresses in brackets.
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
 EMAILS = "a list of different e-mail addresses such as ops@example.org"
+
+
+def stack_name() -> str:
+    """The stack that is being run.
+
+    :raises pulumi.RunError: where its name can't become a part of other names
+    """
+    try:
+        return naming.stack(pulumi.get_stack())
+    except naming.NameRefused as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -110,7 +125,7 @@ class Settings:
         return cls(
             target=target,
             url=_url(config),
-            lock_timeout=_matching(config, "lockTimeout", DURATION, "a time such as 500ms, 5s or 1min"),
+            lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),
             allow_loss=_texts("allowLoss", _json(config, "allowLoss", STEPS), STEP, STEPS),
             rotation=config.get("rotation") or "1",
@@ -142,6 +157,14 @@ def _matching(config: pulumi.Config, key: str, pattern: re.Pattern[str], allowed
     value: str = config.get(key) or ""
     if not pattern.fullmatch(value):
         raise SettingError(key, value, allowed)
+    return value
+
+
+def _duration(config: pulumi.Config, key: str) -> str:
+    value: str = config.get(key) or ""
+    match = DURATION.fullmatch(value)
+    if not match or int(match[1]) * MILLISECONDS[match[2]] > LONGEST_DURATION:
+        raise SettingError(key, value, "a time such as 500ms, 5s or 1min, at most 35791min")
     return value
 
 
@@ -212,30 +235,10 @@ def _url(config: pulumi.Config) -> pulumi.Output[str] | None:
     value = config.get("url")
     if not value:
         return None
-    if not _is_url(value):
-        raise SettingError("url", value, "postgresql://user:password@host:port/database, and nothing after it")
+    try:
+        connectionurl.from_anywhere(connectionurl.parse(value))
+    except connectionurl.UrlError as error:
+        raise SettingError("url", value, str(error)) from None
     if not pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:url"):
         raise SettingError("url", value, "a secret only: `pulumi config set --secret database:url …`")
     return config.require_secret("url")
-
-
-def _is_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        port = parts.port or 5432
-    except ValueError:
-        return False
-    known = parts.scheme in ("postgresql", "postgres") and not parts.query and not parts.fragment and port > 0
-    return known and all((parts.hostname, parts.username, parts.password)) and "/" not in parts.path.strip("/")
-
-
-def split_url(url: str) -> dict[str, Any]:
-    """Host, port, user, password and database of a connection URL."""
-    parts = urlsplit(url)
-    return {
-        "host": parts.hostname,
-        "port": parts.port or 5432,
-        "user": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-        "database": unquote(parts.path.strip("/")) or "postgres",
-    }

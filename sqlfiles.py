@@ -11,12 +11,12 @@ from pathlib import Path
 
 import sqldirectives
 import sqltext
+from naming import STEP_FILE
 from sqltext import Statement as Statement
 from sqltext import closing, digest
 from sqltext import statements as statements
 
 CHECKOUT = Path(__file__).resolve().parent
-STEP_NAME = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")
 HEADER = (re.compile(r"-- (\d{4}) \S"), re.compile(r"-- Lock: \S.*Duration: \S"), re.compile(r"-- Down: \S"))
 TRANSACTION_WORDS = re.compile(
     r"(begin|commit|rollback|(start|prepare)\s+transaction|end|abort|savepoint|release)\b", re.IGNORECASE
@@ -138,7 +138,7 @@ def steps(folder: Path) -> list[Step]:
     """
     halves: dict[str, dict[str, Path]] = {}
     for path in sql_files(folder):
-        match = STEP_NAME.fullmatch(path.name)
+        match = STEP_FILE.fullmatch(path.name)
         if not match:
             raise SqlFileError(f"{place(path)}: the name must be NNNN_words.up.sql or NNNN_words.down.sql")
         halves.setdefault(f"{match['number']}_{match['words']}", {})[match["half"]] = path

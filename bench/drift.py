@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from bench import world
+from connectionurl import compose
 from local import postgres
 from local.paths import CHECKOUT
 
@@ -61,7 +62,7 @@ async def _call(login: Login, method: str, arguments: list[Any]) -> Any:
 def child() -> None:
     """One call, told on standard input, in this process; the connection is part of its time."""
     order = json.load(sys.stdin)
-    login = Login(**order["login"])
+    login = Login.of(order["login"])
     started = time.perf_counter()
     result = asyncio.run(_call(login, order["method"], order["arguments"]))
     seconds = time.perf_counter() - started
@@ -71,7 +72,7 @@ def child() -> None:
 
 
 def _in_child(login: Login, method: str, *arguments: Any) -> Answer:
-    order = {"login": asdict(login), "method": method, "arguments": arguments}
+    order = {"login": login.url, "method": method, "arguments": arguments}
     command = [sys.executable, "-m", "bench.drift", "child"]
     run = subprocess.run(command, input=json.dumps(order), capture_output=True, text=True, check=True, cwd=CHECKOUT)
     return Answer(**json.loads(run.stdout))
@@ -82,15 +83,14 @@ def _best(call: Callable[[], Answer]) -> Answer:
 
 
 def _dump(login: Login, programs: Path) -> Answer:
-    command = [str(programs / "pg_dump"), "--schema-only", "-h", login.host, "-p", str(login.port), "-U", login.user]
+    command = [str(programs / "pg_dump"), "--schema-only", "-d", compose({**login.given, "password": ""})]
     started = time.perf_counter()
-    environment = {"PGPASSWORD": login.password}
-    subprocess.run([*command, login.database], env=environment, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, env={"PGPASSWORD": login.given["password"]}, stdout=subprocess.DEVNULL, check=True)
     return Answer(time.perf_counter() - started, 0, None)
 
 
 def _build(login: Login, tables: int) -> None:
-    with psycopg.connect(**login.parameters, autocommit=True) as connection:
+    with psycopg.connect(login.url, autocommit=True) as connection:
         connection.execute((world.roles() + ";" + world.COMMON).encode())
         for first in range(1, tables + 1, BATCH):
             connection.execute(world.tables(first, min(tables, first + BATCH - 1)).encode())
@@ -99,14 +99,14 @@ def _build(login: Login, tables: int) -> None:
 
 def measure(server: postgres.Server, programs: Path, tables: int) -> list[str]:
     """One size, as rows of the table that is printed."""
-    login = Login(server.host, server.port, server.user, server.password, f"drift_{tables}")
+    login = Login(server.parameters(f"drift_{tables}"))
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(login.database)))
     _build(login, tables)
     taken = _in_child(login, "create", INPUTS, False)
     state = taken.result
     unchanged = _best(lambda: _in_child(login, "read", "schema", state, INPUTS))
-    with psycopg.connect(**login.parameters, autocommit=True) as connection:
+    with psycopg.connect(login.url, autocommit=True) as connection:
         connection.execute("create table public.came (id int); drop table public.came")
         alarmed = _best(lambda: _in_child(login, "read", "schema", state, INPUTS))
         for change in world.CHANGES:

@@ -36,8 +36,7 @@ import sqlfiles
 from local import services
 
 server = services.load(pulumi.get_stack()).postgres
-login = dict(host=server.host, port=server.port, user=server.user, password=server.password)
-provider = pg.Provider("pg", **login, database="{database}", lock_timeout="5s")
+provider = pg.Provider("pg", url=server.url("{database}"), lock_timeout="5s")
 options = pulumi.ResourceOptions(provider=provider)
 found = {{step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / "sql" / "migrations")}}
 steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)

@@ -1,14 +1,13 @@
 """The server: where it is and who provisions on it. On `local` it runs already, started beside us."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import pulumi
 
+import connectionurl
 from components.base import Component
 from local import services
-from settings import split_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +20,10 @@ class ServerArgs:
 class Server(Component):
     """What the other components need of a server, whatever it is."""
 
+    url: pulumi.Output[str]
+    """The login that provisions, as the provider `pg` takes it; a secret."""
     host: pulumi.Output[str]
-    port: pulumi.Output[int]
+    port: pulumi.Output[str]
     user: pulumi.Output[str]
     password: pulumi.Output[str]
     database: pulumi.Output[str]
@@ -33,44 +34,46 @@ class Server(Component):
         super().__init__(name, {"stack": args.stack, "url": args.url}, opts)
         running = services.load(args.stack)
         self.aws = running.aws
-        login = _given(args.url) if args.url is not None else _embedded(running)
-        self.host = login.apply(lambda found: found["host"])
-        self.port = login.apply(lambda found: found["port"])
-        self.user = login.apply(lambda found: found["user"])
-        self.password = pulumi.Output.secret(login.apply(lambda found: found["password"]))
-        self.database = login.apply(lambda found: found["database"])
+        self._parameters = _given(args.url) if args.url is not None else _embedded(running)
+        self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
+        self.password = self._parameters.apply(lambda found: found.get("password", ""))
+        # The embedded server has no TLS, and is to be reached whatever PGSSLMODE says.
+        provisioning = {} if args.url is not None else {"sslmode": "disable"}
+        self.url = self._parameters.apply(lambda found: connectionurl.compose({**found, **provisioning}))
         self.register_outputs({"host": self.host, "port": self.port, "database": self.database})
+
+    def _shown(self, parameter: str) -> pulumi.Output[str]:
+        # The parts of a secret are secret; these aren't, and are wanted in messages.
+        return pulumi.Output.unsecret(self._parameters.apply(lambda found: found[parameter]))
 
     @property
     def login(self) -> dict[str, Any]:
-        """Where the server is, as both providers of its objects take it."""
-        return {"host": self.host, "port": self.port, "password": self.password, "database": self.database}
+        """Where the server is, as the provider `postgresql` takes it."""
+        return {"host": self.host, "port": self.port.apply(int), "password": self.password, "database": self.database}
 
     def connection(
         self, user: pulumi.Input[str], password: pulumi.Input[str], settings: pulumi.Input[str] = ""
     ) -> pulumi.Output[str]:
-        """The connection URL of a login, as a secret.
+        """The connection URL of a login, as a secret, with everything else as in the URL of the one that provisions.
 
         Args:
             settings: what its sessions start with, as the server's command line has it: `-c name=value`.
         """
-        parts = pulumi.Output.all(user, password, self.host, self.port, self.database, settings)
-        return pulumi.Output.secret(parts.apply(_joined))
+        return pulumi.Output.all(self._parameters, user, password, settings).apply(_joined)
 
 
-def _given(url: pulumi.Output[str]) -> pulumi.Output[dict[str, Any]]:
-    # The parts of a secret are secret; host and port alone aren't, and are wanted in messages.
-    return pulumi.Output.unsecret(url.apply(split_url))
+def _given(url: pulumi.Output[str]) -> pulumi.Output[connectionurl.Parameters]:
+    return pulumi.Output.secret(url.apply(connectionurl.parse))
 
 
-def _embedded(running: services.Services) -> pulumi.Output[dict[str, Any]]:
+def _embedded(running: services.Services) -> pulumi.Output[connectionurl.Parameters]:
     if running.postgres is None:
         raise pulumi.RunError("the embedded PostgreSQL isn't running; run ./pulumiw in place of pulumi")
-    return pulumi.Output.from_input(asdict(running.postgres) | {"database": "postgres"})
+    return pulumi.Output.secret(running.postgres.parameters())
 
 
 def _joined(parts: list[Any]) -> str:
-    user, password, host, port, database, settings = parts
-    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
-    options = f"?options={quote(settings, safe='')}" if settings else ""
-    return f"postgresql://{login}@{host}:{int(port)}/{quote(database, safe='')}{options}"
+    parameters, user, password, settings = parts
+    return connectionurl.compose(
+        connectionurl.with_options({**parameters, "user": user, "password": password}, settings)
+    )

@@ -4,13 +4,14 @@ import sys
 
 from local.engine import EngineError, run
 from local.postgres import ServerError
+from naming import NameRefused
 
 
 def main() -> int:
     """Run Pulumi; what stands in its way is one line."""
     try:
         return run(sys.argv[1:])
-    except (EngineError, ServerError) as error:
+    except (EngineError, NameRefused, ServerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -4,6 +4,7 @@ A user's own backend (`PULUMI_BACKEND_URL`) and passphrase are left alone. Witho
 in `.local/state`, encrypted with a passphrase that never leaves this checkout.
 """
 
+import json
 import os
 import re
 import secrets
@@ -12,18 +13,23 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-import yaml
-
-from local import services, state
-from local.paths import CHECKOUT
+import naming
+from local import services, stackfile, state
+from local.paths import CHECKOUT, make_private
 from local.state import EngineError as EngineError
 
 # The commands that talk to the resources of a stack, and so need its servers.
 NEED_SERVICES = {"up", "update", "preview", "pre", "refresh", "destroy", "down", "dn", "import", "watch"}
 # Of these, the ones that change something; two of them at once would be in each other's way.
 CHANGE = NEED_SERVICES - {"preview", "pre"}
-SALT = re.compile(r"^encryptionsalt: .*\n", re.MULTILINE)
+DESTROY = {"destroy", "down", "dn"}
+# Tells the provider that what holds data may go, and whose.
+DESTROY_MARK = "VPB_DESTROY"
+# Words after these are no command; Pulumi takes the flags before the command too.
+WITH_VALUE = {"-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"}
+SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
 
 
 def environment(command: str = "") -> dict[str, str]:
@@ -38,8 +44,7 @@ def environment(command: str = "") -> dict[str, str]:
         found.setdefault("PULUMI_RUN_PROGRAM", "true")
     if "PULUMI_BACKEND_URL" not in found:
         folder = CHECKOUT / ".local" / "state"
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.parent.chmod(0o700)
+        make_private(folder)
         found["PULUMI_BACKEND_URL"] = f"file://{folder}"
         if not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & found.keys():
             found["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(state.passphrase())
@@ -63,15 +68,17 @@ def embedded(stack: str) -> bool:
     return not _configuration(stack).get("database:url")
 
 
+def declared(stack: str) -> bool:
+    """Whether the checkout has a file with settings of the stack."""
+    return _file(stack).exists()
+
+
+def _file(stack: str) -> Path:
+    return CHECKOUT / f"Pulumi.{naming.stack(stack)}.yaml"
+
+
 def _configuration(stack: str) -> Mapping[str, object]:
-    path = CHECKOUT / f"Pulumi.{stack}.yaml"
-    if not path.exists():
-        return {}
-    content = yaml.safe_load(path.read_text()) or {}
-    found = content.get("config") or {}
-    if not isinstance(found, Mapping):
-        raise EngineError(f"{path.name}: config must be a map of settings")
-    return found
+    return stackfile.settings(_file(stack))
 
 
 def run(arguments: Sequence[str], stack: str | None = None) -> int:
@@ -100,11 +107,19 @@ def capture(arguments: Sequence[str], stack: str | None = None) -> subprocess.Co
 @contextmanager
 def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str, str]]:
     command = _command(arguments)
+    named = _named(arguments) if stack is None else stack
+    _refuse_bad_names(_words(arguments), named)
+    if named is not None and command in NEED_SERVICES:
+        require(named)
     variables = environment(command) | {state.RUN_MARK: secrets.token_hex(8)}
     ours = "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER" in variables
+    variables.pop(DESTROY_MARK, None)
     with ExitStack() as held:
         if command in NEED_SERVICES:
-            stack = stack or _named(arguments) or _selected(variables)
+            selected = named or _selected(variables)
+            stack = _own_name(selected) if selected else None
+            if stack and command in DESTROY:
+                variables[DESTROY_MARK] = stack
             if stack and target(stack) == "local":
                 # The state is written once, at the end, and not twice for each resource: half the time of an `up`. What
                 # a killed run has made is adopted by the next one, see docs/decisions/0006-state-of-local-stacks.md.
@@ -120,8 +135,29 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
         yield variables
 
 
+def _words(arguments: Sequence[str]) -> list[str]:
+    """What is neither a flag nor the value of one."""
+    pairs = zip(["", *arguments], arguments, strict=False)
+    return [word for before, word in pairs if not word.startswith("-") and before not in WITH_VALUE]
+
+
 def _command(arguments: Sequence[str]) -> str:
-    return next((word for word in arguments if not word.startswith("-")), "")
+    return next(iter(_words(arguments)), "")
+
+
+def _refuse_bad_names(words: Sequence[str], stack: str | None) -> None:
+    """Refuse names that no stack can have here; removing one that has such a name is the way out."""
+    new = words[2:] if words[:2] in (["stack", "init"], ["stack", "rename"]) else ()
+    for name in (*new, *([] if stack is None or words[:2] == ["stack", "rm"] else [stack])):
+        _own_name(name)
+
+
+def _own_name(name: str) -> str:
+    """`dev` of `organization/project/dev`, as a backend of the user's own may call it.
+
+    :raises NameRefused: where that is no name of a stack
+    """
+    return naming.stack(name.rpartition("/")[2])
 
 
 def make_stack(stack: str) -> None:
@@ -129,6 +165,7 @@ def make_stack(stack: str) -> None:
 
     :raises EngineError: with what Pulumi said
     """
+    naming.stack(stack)
     environment("stack")
     state.restore(stack)
     if not exists(stack):
@@ -166,12 +203,17 @@ def _default_interrupt() -> None:
 
 
 def _named(arguments: Sequence[str]) -> str | None:
-    for position, word in enumerate(arguments):
-        if word in ("-s", "--stack") and position + 1 < len(arguments):
-            return arguments[position + 1]
+    for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--":
+            break
+        if word in ("-s", "--stack"):
+            return after
         if word.startswith("--stack="):
             return word.partition("=")[2]
-    return os.environ.get("PULUMI_STACK")
+        if word.startswith("-s"):
+            return word[2:].removeprefix("=")
+    # Pulumi takes an empty one for none.
+    return os.environ.get("PULUMI_STACK") or None
 
 
 def _selected(variables: Mapping[str, str]) -> str | None:
@@ -184,18 +226,37 @@ def _selected(variables: Mapping[str, str]) -> str | None:
 def _drop_salts() -> None:
     """Take the salt of our own passphrase out of the stack files again, unless a secret there depends on it."""
     for path in CHECKOUT.glob("Pulumi.*.yaml"):
-        text = path.read_text()
-        if SALT.search(text) and "secure:" not in text:
-            path.write_text(SALT.sub("", text))
+        content = path.read_bytes()
+        if SALT.search(content) and b"secure:" not in content:
+            path.write_bytes(SALT.sub(b"", content))
+
+
+def require(stack: str) -> None:
+    """Refuse a stack that was never made, before anything is started for it.
+
+    :raises EngineError: with the stacks that there are
+    """
+    if not exists(stack):
+        there = ", ".join(stacks()) or "none"
+        raise EngineError(f"there is no stack {stack}; there are: {there}; `make up STACK={stack}` makes one")
+
+
+def stacks() -> list[str]:
+    """The stacks that were ever made."""
+    if "PULUMI_BACKEND_URL" not in os.environ:
+        return sorted(path.stem for path in state.checkpoints().glob("*.json"))
+    listed = capture(["stack", "ls", "--json"])
+    return [entry["name"] for entry in json.loads(listed.stdout)] if listed.returncode == 0 else []
 
 
 def exists(stack: str) -> bool:
-    """Whether the stack was ever made; for a backend of the user's own, Pulumi is asked."""
+    """Whether the stack was ever made; for a backend of the user's own, Pulumi is asked.
+
+    :raises EngineError: where that backend doesn't answer
+    """
     if "PULUMI_BACKEND_URL" not in os.environ:
-        return state.checkpoint(stack).exists()
-    return capture(["stack", "--stack", stack]).returncode == 0
-
-
-def any_stack() -> bool:
-    """Whether our own state holds any stack."""
-    return any(state.checkpoints().glob("*.json"))
+        return state.checkpoint(_own_name(stack)).exists()
+    answer = capture(["stack", "--stack", stack])
+    if answer.returncode and "no stack named" not in answer.stderr:
+        raise EngineError(f"stack {stack} can't be looked for: {' '.join(answer.stderr.split())}")
+    return answer.returncode == 0

@@ -7,15 +7,29 @@ import pwd
 from pathlib import Path
 from typing import Any
 
+import naming
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def stack_folder(stack: str, checkout: Path = CHECKOUT) -> Path:
-    """The folder of one stack: endpoints, passwords, logs, moto's memory. Only its owner may look inside."""
-    folder = checkout / ".local" / stack
+    """The folder of one stack: endpoints, passwords, logs, moto's memory. Nothing is made by asking for it.
+
+    :raises NameRefused: where the stack's name would lead elsewhere
+    """
+    return checkout / ".local" / naming.stack(stack)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder in `.local` that only its owner may look into."""
     folder.mkdir(parents=True, exist_ok=True)
-    (checkout / ".local").chmod(0o700)
-    return folder
+    for each in (folder.parent, folder):
+        each.chmod(0o700)
+
+
+def is_own(folder: Path, checkout: Path = CHECKOUT) -> bool:
+    """Whether a folder lies directly in `.local`, and is what it seems: what is removed has to."""
+    return not folder.is_symlink() and folder.resolve().parent == (checkout / ".local").resolve()
 
 
 def server_account() -> pwd.struct_passwd | None:

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+import connectionurl
 from local.paths import data_folder, reachable_by_others, read_private, server_account, write_private
 from local.ports import HOST, free_port, port_is_free
 from local.processes import is_zombie
@@ -65,9 +65,14 @@ class Server:
     password: str
     version: int
 
+    def parameters(self, database: str = "postgres") -> connectionurl.Parameters:
+        """The connection to a database of this server, in libpq's keywords."""
+        login = {"user": self.user, "password": self.password, "dbname": database}
+        return {"host": self.host, "port": str(self.port), **login}
+
     def url(self, database: str = "postgres") -> str:
         """The connection URL of a database of this server."""
-        return f"postgresql://{quote(self.user)}:{quote(self.password)}@{self.host}:{self.port}/{quote(database)}"
+        return connectionurl.compose(self.parameters(database))
 
 
 def wheel_binaries() -> Path:

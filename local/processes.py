@@ -1,5 +1,6 @@
 """What the system says of a process, where it has /proc."""
 
+import subprocess
 from pathlib import Path
 
 
@@ -19,3 +20,11 @@ def is_zombie(pid: int) -> bool:
         return state_and_parent(pid)[0] == "Z"
     except OSError:
         return False
+
+
+def process_ids() -> list[int]:
+    """Every process of the machine, as far as it is shown to us."""
+    if Path("/proc/self").exists():
+        return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    listed = subprocess.run(["ps", "-axo", "pid="], capture_output=True, text=True, check=False).stdout
+    return [int(pid) for pid in listed.split()]

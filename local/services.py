@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from local import postgres
-from local.paths import CHECKOUT, read_private, stack_folder, write_private
+from local.paths import CHECKOUT, data_folder, is_own, make_private, read_private, stack_folder, write_private
 from local.ports import HOST, free_port, port_is_free
 from local.postgres import ServerError
+from local.processes import process_ids
 
 MOTO_START_SECONDS = 30
+# By one of these, a folder in `.local` is a stack's.
+RECORDS = ("services.json", "services.lock", "server.json", "moto.json", "run.lock")
 Progress = Callable[[str], None]
 
 
@@ -52,6 +55,7 @@ def ensure(stack: str, embedded: bool = True, progress: Progress = lambda messag
     :raises ServerError: with one line that says what to do
     """
     folder = stack_folder(stack)
+    make_private(folder)
     with (folder / "services.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         server = postgres.ensure(folder, progress=progress) if embedded else None
@@ -81,9 +85,22 @@ def stop(stack: str) -> None:
     postgres.stop(folder)
 
 
-def remove(stack: str) -> None:
-    """Stop the services of `stack` and delete everything they kept."""
+def known(stack: str) -> bool:
+    """Whether services of `stack` were ever started here, whatever became of its state."""
     folder = stack_folder(stack)
+    return any((folder / name).exists() for name in RECORDS) or (data_folder(folder) / "postgres").exists()
+
+
+def remove(stack: str) -> None:
+    """Stop the services of `stack` and delete everything they kept.
+
+    :raises ServerError: where its folder is a link, or not where it has to be
+    """
+    folder = stack_folder(stack)
+    if not is_own(folder):
+        raise ServerError(f"{folder} isn't a folder of its own in .local: nothing was removed; look where it leads")
+    # It may have been deleted under services that run.
+    make_private(folder)
     _stop_moto(folder)
     postgres.remove(folder)
     shutil.rmtree(folder)
@@ -161,8 +178,7 @@ def _health(port: int) -> dict[str, Any]:
 
 
 def _stop_moto(folder: Path) -> None:
-    pid = _moto_pid(folder)
-    if pid is not None:
+    for pid in _moto_pids(folder):
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 10
         while _is_moto(pid, folder) and time.monotonic() < deadline:
@@ -172,15 +188,18 @@ def _stop_moto(folder: Path) -> None:
     (folder / "moto.pid").unlink(missing_ok=True)
 
 
-def _moto_pid(folder: Path) -> int | None:
-    """By its note, else by its own answer: we may have been killed before the note was written."""
+def _moto_pids(folder: Path) -> list[int]:
+    """By its note, else by its own answer, since we may have been killed before the note was written; else by its
+    command, since the folder with both may have been deleted under it."""
     with suppress(OSError, ValueError):
         pid = int((folder / "moto.pid").read_text())
         if _is_moto(pid, folder):
-            return pid
+            return [pid]
     record = read_private(folder / "moto.json", "port")
     health = _health(record["port"]) if record else {}
-    return int(health["pid"]) if _is_ours(health, folder) else None
+    if _is_ours(health, folder):
+        return [int(health["pid"])]
+    return [pid for pid in process_ids() if _is_moto(pid, folder)]
 
 
 def _is_moto(pid: int, folder: Path) -> bool:

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from local.paths import CHECKOUT, stack_folder
+import naming
+from local.paths import CHECKOUT, make_private, stack_folder
 
 # Carried by every process of one run, so that those of a killed one are told from anybody else's.
 RUN_MARK = "VPB_RUN"
@@ -45,7 +46,7 @@ def _give_up_unreadable() -> None:
     """Without the passphrase no state can be read: it is set aside, and `up` adopts what is on the servers."""
     for path in checkpoints().glob("*.json"):
         settings = CHECKOUT / f"Pulumi.{path.stem}.yaml"
-        if settings.exists() and "secure:" in settings.read_text():
+        if settings.exists() and b"secure:" in settings.read_bytes():
             raise EngineError(
                 f".local/passphrase is gone, and {settings.name} has secrets encrypted with it: put the file back, "
                 "or take the secrets and `encryptionsalt` out and set them again"
@@ -65,7 +66,9 @@ def alone(stack: str, mark: str, changes: bool) -> Iterator[None]:
 
     :raises EngineError: while another run is under way
     """
-    with (stack_folder(stack) / "run.lock").open("a+") as handle:
+    folder = stack_folder(stack)
+    make_private(folder)
+    with (folder / "run.lock").open("a+") as handle:
         handle.seek(0)
         last = handle.read()
         try:
@@ -114,8 +117,11 @@ def checkpoints() -> Path:
 
 
 def checkpoint(stack: str) -> Path:
-    """The state of one stack."""
-    return checkpoints() / f"{stack}.json"
+    """The state of one stack.
+
+    :raises NameRefused: where the stack's name would lead elsewhere
+    """
+    return checkpoints() / f"{naming.stack(stack)}.json"
 
 
 def restore(stack: str) -> None:

@@ -3,16 +3,20 @@
 import json
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
+import connectionurl
+import naming
 from local import engine, services
-from local.paths import CHECKOUT
+from local.paths import CHECKOUT, is_own
 from local.postgres import ServerError
 from objects.names import ObjectError
+from ops import confirmation
 from ops import drift as drift_report
 from ops.scratch import ScratchError
 from plugin.errors import PluginError
@@ -46,6 +50,9 @@ def up(stack: Stack = "dev") -> None:
 @app.command()
 def preview(stack: Stack = "dev") -> None:
     """Show what `up` would do, and what was changed by hand."""
+    # A stack that has a file of settings may not have been made yet.
+    if not engine.declared(stack):
+        engine.require(stack)
     engine.make_stack(stack)
     raise typer.Exit(_pulumi("preview", "--diff", stack=stack) and 1)
 
@@ -72,6 +79,7 @@ def audit(
     from ops.audit.model import Severity
     from ops.audit.run import audit as made
 
+    url = connectionurl.given(url, "AUDIT_URL")
     with console.status("auditing", spinner="line") as status:
         found = made(None if url else stack, url, password_days, anchor, status.update)
     least = Severity[fail_on]
@@ -83,12 +91,20 @@ def audit(
 
 
 @app.command()
-def down(stack: Stack = "dev") -> None:
+def down(
+    stack: Stack = "dev",
+    confirm: Annotated[str, typer.Option(help="the stack's name, where its data isn't disposable")] = "",
+) -> None:
     """Destroy a stack's resources; on local also stop its services and delete their data."""
+    there = engine.exists(stack)
+    if not there and not services.known(stack):
+        engine.require(stack)
     local = engine.target(stack) == "local"
-    if engine.exists(stack):
-        # The embedded server and moto go with everything in them; a server of one's own is tidied up.
-        gone_with_its_server = local and engine.embedded(stack)
+    # The embedded server and moto go with everything in them; a server of one's own is tidied up.
+    gone_with_its_server = local and engine.embedded(stack)
+    if there:
+        if confirm or not gone_with_its_server:
+            confirmation.ask(stack, confirm)
         status = 0 if gone_with_its_server else _pulumi("destroy", "--yes", "--skip-preview", stack=stack)
         status = status or _pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack=stack)
         if status:
@@ -104,10 +120,16 @@ def _pulumi(*arguments: str, stack: str) -> int:
 
 
 def _remove_if_last() -> None:
+    """After the last stack, the state that has nothing in it any more; never what isn't ours."""
     folder = CHECKOUT / ".local"
-    stacks = [path for path in folder.iterdir() if path.is_dir() and path.name != "state"]
-    if not stacks and not engine.any_stack():
-        shutil.rmtree(folder)
+    others = [path for path in folder.iterdir() if path.name not in naming.RESERVED]
+    if others or engine.stacks():
+        return
+    if is_own(folder / "state"):
+        shutil.rmtree(folder / "state", ignore_errors=True)
+    (folder / "passphrase").unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @app.command()
@@ -153,6 +175,9 @@ def rekey(
     """Seal every token with the first of database:encryptionKeys; killed, it goes on when run again."""
     from ops import rekey as keys
 
+    url = connectionurl.given(url, "DATABASE_URL")
+    if url is None or not forget:
+        engine.require(stack)
     with keys.session(stack, url, keyless=forget is not None) as connection:
         if forget:
             emptied = keys.forget(connection, forget)
@@ -203,6 +228,8 @@ KNOWN = (
     ScratchError,
     drift_report.DriftError,
     ObjectError,
+    connectionurl.UrlError,
+    naming.NameRefused,
     PluginError,
     SqlFileError,
 )

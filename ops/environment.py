@@ -26,8 +26,7 @@ class Environment:
         """
         :raises EngineError: where there is no such stack, or nothing in it yet
         """
-        if not engine.exists(stack):
-            raise EngineError(f"there is no stack {stack}; `make up STACK={stack}` makes one")
+        engine.require(stack)
         answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack])
         if answer.returncode:
             raise EngineError(f"the outputs of stack {stack} can't be read: {' '.join(answer.stderr.split())}")

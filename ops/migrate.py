@@ -7,28 +7,39 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
+import connectionurl
+import naming
 import sqlfiles
 from local.paths import CHECKOUT
+from local.state import EngineError
 
 sys.path.append(str(CHECKOUT / "provider"))
 
-from pgprovider.connection import Connections, Login
+from pgprovider.connection import Connection, Connections, Login, qualified, row, rows
 from pgprovider.errors import Refused
 from pgprovider.steps import plan
 from pgprovider.steps.history import History, Recorded
 from pgprovider.steps.runner import running
+from psycopg import sql
 
 from plugin.errors import PluginError
 
 PENDING = 2
+SHAPE = """select c.relkind::text as kind,
+                  array(select a.attname::text from pg_catalog.pg_attribute a
+                         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
+             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+            where n.nspname = %s and c.relname = %s"""
+
+
+# What the command says of itself in one line.
+KNOWN = (PluginError, sqlfiles.SqlFileError, connectionurl.UrlError, naming.NameRefused, EngineError)
 
 
 class Terminal:
@@ -88,6 +99,7 @@ async def up(job: Job) -> dict[str, Any]:
     for folder in job.folders:
         order = job.order(folder, {step.name: step.checksum for step in job.steps(folder)})
         async with running(job.database.session, job.tell, order) as runner:
+            await _refuse_odd(runner.connection, folder.history)
             recorded = await runner.run(_nothing_known)
         done[folder.folder] = sorted(order.steps.keys() - recorded.steps.keys())
     return {"applied": done}
@@ -99,6 +111,7 @@ async def status(job: Job) -> dict[str, Any]:
     connection = await job.database.session()
     try:
         for folder in job.folders:
+            await _refuse_odd(connection, folder.history)
             recorded = await History(folder.history).read(connection)
             wanted = {step.name: step.checksum for step in job.steps(folder)}
             plan.make(job.order(folder, wanted | _strange(recorded, wanted)), recorded, {})
@@ -116,10 +129,36 @@ def _strange(recorded: Recorded, wanted: Mapping[str, str]) -> dict[str, str]:
     return {name: checksum or "" for name, checksum in recorded.steps.items() if name not in wanted}
 
 
+async def _refuse_odd(connection: Connection, history: str, rows_too: bool = False) -> None:
+    """Refuse a history that was changed manually so that nothing can be said by it.
+
+    :raises Refused: with what is odd
+    """
+    found = await row(connection, SHAPE, list(qualified(history)))
+    if found is None:
+        return
+    if found["kind"] not in ("r", "p"):
+        raise Refused(
+            f"{history} is no table, and so no history of steps; put the table back, or name another --history"
+        )
+    if missing := sorted({"version", "name"} - set(found["columns"])):
+        raise Refused(f"{history} has no column {missing[0]}, and so doesn't say which steps there are; put it back")
+    if not rows_too:
+        return
+    table = sql.Identifier(*qualified(history))
+    for entry in await rows(connection, sql.SQL("select version::text, name::text from {}").format(table), []):
+        if not naming.STEP.fullmatch(f"{entry['version']}_{entry['name'] or ''}"):
+            raise Refused(
+                f"{history} has a row with version {entry['version']!r} and name {entry['name']!r}, which is no step "
+                "NNNN_words: put it right or delete it, nothing was rolled back"
+            )
+
+
 async def down(job: Job) -> dict[str, Any]:
     """Roll back the steps after `--to`, of the last folder alone or of the one that was named."""
     folder = job.folders[-1]
     async with running(job.database.session, job.tell, job.order(folder, {})) as runner:
+        await _refuse_odd(runner.connection, folder.history, rows_too=True)
         recorded = await runner.history.read(runner.connection)
         kept = {name: checksum or "" for name, checksum in recorded.steps.items() if int(name[:4]) <= job.options.to}
         runner.order = job.order(folder, kept)
@@ -149,33 +188,27 @@ def login(url: str) -> Login:
 
     :raises Refused: where it isn't one
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
-        raise Refused("--url must be postgresql://user:password@host:port/database")
-    return Login(
-        host=parts.hostname,
-        port=parts.port or 5432,
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        database=unquote(parts.path.strip("/")) or "postgres",
-        sslmode=parse_qs(parts.query).get("sslmode", ["prefer"])[0],
-    )
+    try:
+        return Login.of(url)
+    except connectionurl.UrlError as error:
+        raise Refused(f"--url must be {error}") from None
 
 
 def _url(options: argparse.Namespace) -> str:
-    given = options.url or os.environ.get("DATABASE_URL")
-    if given:
-        return str(given)
-    from local import postgres
+    if url := connectionurl.given(options.url, "DATABASE_URL"):
+        return url
+    from local import engine, postgres
     from local.paths import stack_folder
 
+    engine.require(options.stack)
     server = postgres.running(stack_folder(options.stack))
     if server is None:
         raise Refused(
             f"stack {options.stack} has no server of its own that runs here; give its address: "
             f'--url "$(./pulumiw stack output admin_url --show-secrets --stack {options.stack})"'
         )
-    return server.url()
+    # It has no TLS, and is to be reached whatever PGSSLMODE says.
+    return connectionurl.compose({**server.parameters(), "sslmode": "disable"})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -204,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("down needs --to N")
     try:
         answer = asyncio.run(_run(options))
-    except (PluginError, sqlfiles.SqlFileError) as error:
+    except KNOWN as error:
         print(json.dumps({"error": str(error)}) if options.json else f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -59,7 +59,7 @@ async def scratch(database: Connections, without: Sequence[str]) -> AsyncIterato
     try:
         await real.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
         try:
-            copy = Connections(replace(database.login, database=name))
+            copy = Connections(database.login.on(name))
             inside = await copy.session()
             try:
                 await _frame(real, inside, without)

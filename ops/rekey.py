@@ -7,12 +7,12 @@ done. Afterwards the older keys can be taken out of `database:encryptionKeys`.
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
+import connectionurl
 from local import engine, postgres
-from local.paths import CHECKOUT
+from local.paths import stack_folder
 
 BATCH = 200
 FIRST = "00000000-0000-0000-0000-000000000000"
@@ -38,17 +38,21 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
     """
     url = url or _embedded(stack)
     outputs = {} if keyless and url else _outputs(stack)
-    options = "" if keyless else parse_qs(urlsplit(outputs["auth_url"]).query)["options"][0]
+    keys = "" if keyless else connectionurl.parse(outputs["auth_url"])["options"]
     try:
-        return psycopg.connect(url or outputs["admin_url"], options=f"{options} -c lock_timeout=5s", autocommit=True)
+        login = connectionurl.parse(url or outputs["admin_url"])
+    except connectionurl.UrlError as error:
+        raise RekeyError(f"--url must be {error}") from None
+    login = connectionurl.with_options(connectionurl.with_options(login, keys), "-c lock_timeout=5s")
+    try:
+        return psycopg.connect(connectionurl.compose(login), autocommit=True)
     except psycopg.Error:
         raise RekeyError(f"stack {stack}: its server doesn't answer, or refuses the login that provisions") from None
 
 
 def _embedded(stack: str) -> str | None:
-    """The superuser's URL on a local stack's own server; no folder is made for a stack that isn't there."""
-    folder = CHECKOUT / ".local" / stack
-    running = postgres.running(folder) if folder.exists() and engine.embedded(stack) else None
+    """The superuser's URL on a local stack's own server."""
+    running = postgres.running(stack_folder(stack)) if engine.embedded(stack) else None
     return running.url() if running else None
 
 

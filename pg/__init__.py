@@ -12,24 +12,19 @@ from pulumi import Input
 
 
 class Provider(pulumi.ProviderResource):
-    """Where the server is and who we are there; `lockTimeout` in PostgreSQL's notation."""
+    """Where the server is and who we are there, as a connection URL; `lockTimeout` in PostgreSQL's notation."""
 
     def __init__(
         self,
         name: str,
         *,
-        host: Input[str],
-        port: Input[int],
-        user: Input[str],
-        password: Input[str],
-        database: Input[str],
+        url: Input[str],
         lock_timeout: Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        arguments = {"host": host, "user": user, "password": password, "database": database}
-        # The engine takes a provider's arguments as text.
-        number = pulumi.Output.from_input(port).apply(lambda value: str(int(value)))
-        super().__init__("pg", name, {**arguments, "port": number, "lockTimeout": lock_timeout}, opts)
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["url"])
+        arguments = {"url": pulumi.Output.secret(url), "lockTimeout": lock_timeout}
+        super().__init__("pg", name, arguments, pulumi.ResourceOptions.merge(secret, opts))
 
 
 class _Resource(pulumi.CustomResource):

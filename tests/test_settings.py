@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from local.paths import CHECKOUT
-from settings import SettingError, Settings, split_url
+from settings import SettingError, Settings, stack_name
 
 DECLARED = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
 
@@ -130,6 +130,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "target aws": ({"target": "aws"}, "target is 'aws'; allowed is only local so far"),
     "a time without a unit": ({"lockTimeout": "5"}, "lockTimeout is '5'; allowed is a time such as 500ms, 5s or 1min"),
     "no time at all": ({"lockTimeout": ""}, "lockTimeout is ''; allowed is a time"),
+    "a time longer than PostgreSQL's": (
+        {"lockTimeout": "9999999min"},
+        "allowed is a time such as 500ms, 5s or 1min, at",
+    ),
+    "one minute longer": ({"lockTimeout": "35792min"}, "lockTimeout is '35792min'; allowed is a time"),
     "SQL in a time": ({"lockTimeout": "5s'; drop"}, 'lockTimeout is "5s\'; drop"; allowed is a time'),
     "a bad region": ({"region": "Frankfurt"}, "region is 'Frankfurt'; allowed is an AWS region such as us-east-1"),
     "buckets that are text": ({"buckets": "audio"}, "buckets is 'audio'; allowed is a list of maps"),
@@ -262,9 +267,10 @@ def test_a_url_that_is_no_secret_is_refused_and_not_shown(password):
         "@[::1/app",
         "",
         "@/app",
-        "@host/app?sslmode=require",
-        "@host/a/b",
-        "@host/app#x",
+        "@host/app?sslmod=require",
+        "@host",
+        "/x@host/app",
+        "@host/app?sslrootcert=ca.pem",
     ],
 )
 def test_a_url_of_another_form_is_refused_and_not_shown(password, rest):
@@ -273,6 +279,36 @@ def test_a_url_of_another_form_is_refused_and_not_shown(password, rest):
         "setting database:url is '[secret]'; allowed is postgresql://user:password@host:port/database"
     )
     assert password not in said
+
+
+def taken(given: str) -> tuple[str | None, bool]:
+    """The URL of the settings, and whether it is a secret there."""
+
+    async def load_it() -> tuple[str | None, bool]:
+        found = load(secret=("url",), url=given).url
+        assert found is not None
+        assert given not in repr(found)
+        return await found.future(), await found.is_secret()
+
+    return asyncio.run(load_it())
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "@[::1]:5433/app",
+        "@%2Fvar%2Frun:5433/app",
+        "@/app?host=/var/run",
+        "@host/app?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "@a:1,b:2/app?target_session_attrs=read-write",
+    ],
+)
+def test_a_url_of_any_form_that_libpq_knows_is_taken(password, rest):
+    assert taken(url(password, rest)) == (url(password, rest), True)
+
+
+def test_what_to_percent_encode_in_a_password_is_said(password):
+    assert "write / as %2F" in refused(secret=("url",), url=url(f"{password}/x"))
 
 
 @pytest.mark.parametrize("scheme", ["mysql://", "http://", ""])
@@ -287,21 +323,22 @@ def test_a_url_under_a_misspelled_key_is_not_shown(password):
 
 
 def test_a_secret_url_is_taken_and_stays_secret(password):
-    async def taken() -> tuple[str | None, bool]:
-        found = load(secret=("url",), url=url(password)).url
-        assert found is not None
-        assert password not in repr(found)
-        return await found.future(), await found.is_secret()
-
-    assert asyncio.run(taken()) == (url(password), True)
+    assert taken(url(password)) == (url(password), True)
 
 
-def test_a_url_is_taken_apart_and_its_percent_signs_decoded(password):
-    assert split_url(url(f"{password}%40%2F")) == {
-        "host": "db.example.org",
-        "port": 5433,
-        "user": "admin",
-        "password": f"{password}@/",
-        "database": "app",
-    }
-    assert split_url("postgresql://a:b@h") | {"port": 5432, "database": "postgres"} == split_url("postgresql://a:b@h")
+def test_the_longest_time_of_postgresql_is_taken():
+    assert load(lockTimeout="35791min").lock_timeout == "35791min"
+
+
+@pytest.mark.parametrize("name", ["Feature_X", "a" * 31, "state", "-x", "1st", "x-"])
+def test_a_stack_whose_name_can_become_no_folder_and_no_bucket_is_refused(name, monkeypatch):
+    monkeypatch.setattr(pulumi, "get_stack", lambda: name)
+    with pytest.raises(pulumi.RunError) as caught:
+        stack_name()
+    assert str(caught.value).startswith(f"stack {name!r}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_name_of_the_stack_is_taken_as_it_is(monkeypatch):
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "pr-12")
+    assert stack_name() == "pr-12"

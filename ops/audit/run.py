@@ -1,25 +1,33 @@
 """Making an audit: of a stack with all that belongs to it, or of a server alone."""
 
+import asyncio
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
 
 import boto3
 import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+import connectionurl
 from local import engine, services
+from local.paths import CHECKOUT
 from ops.audit import trail
 from ops.audit.declared import Declared
 from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.report import Report
 
+sys.path.append(str(CHECKOUT / "provider"))
+
+from pgprovider.pooler import refuse_lent
+
 Progress = Callable[[str], None]
+APPLICATION = "visual-prompt-builder/audit"
 BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 TOPICS = ("aws:sns/topic:Topic",)
 
@@ -43,6 +51,7 @@ def audit(
     buckets: tuple[Bucket, ...] = ()
     topics: tuple[Topic, ...] = ()
     if stack is not None:
+        engine.require(stack)
         progress("reading the state")
         state = _state(stack)
         outputs = _outputs(state)
@@ -108,21 +117,18 @@ def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
     :raises AuditError: where the server doesn't let us in; never with the password
     """
     try:
-        parts = urlsplit(url)
-        port = parts.port or 5432
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
-        raise AuditError("--url must be postgresql://user:password@host:port/database")
+        parameters = connectionurl.parse(url)
+    except connectionurl.UrlError as error:
+        raise AuditError(f"--url must be {error}") from None
+    url = connectionurl.compose({"connect_timeout": "15", "application_name": APPLICATION, **parameters})
     try:
-        connection = psycopg.connect(
-            url, connect_timeout=15, application_name="visual-prompt-builder/audit", autocommit=True
-        )
+        # What is set below must not stay in a session that a pooler lends to others.
+        asyncio.run(refuse_lent(url))
+        connection = psycopg.connect(url, autocommit=True)
     except psycopg.Error as error:
-        said = " ".join(str(error).split()).rsplit("failed: ", 1)[-1]
-        who = unquote(parts.username or "")
         raise AuditError(
-            f"server {parts.hostname}:{port} as {who}: {said}; check that it runs and that the login is right"
+            f"{connectionurl.place(parameters)}: {connectionurl.failure(error)}; "
+            "check that it runs and that the login is right"
         ) from None
     connection.execute("set search_path = ''; set default_transaction_read_only = on; set jit = off")
     connection.execute("set statement_timeout = '60s'; set lock_timeout = '5s'")

@@ -36,7 +36,7 @@ def in_settings(audited: Audited) -> Iterator[Row]:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
 
 
 def _kinds(text: str) -> list[str]:

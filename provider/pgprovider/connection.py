@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
+import connectionurl
 from pgprovider.changes import Changes
 from pgprovider.errors import Refused, Unreachable, one_line
+from pgprovider.pooler import refuse_lent
 from plugin.errors import PluginError
 
 if TYPE_CHECKING:
@@ -24,30 +26,36 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Login:
-    """Where the server is, who we are there, and how long we wait for a lock (PostgreSQL's notation)."""
+    """Where the server is and who we are there, in libpq's keywords, and how long we wait for a lock."""
 
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-    sslmode: str = "prefer"
+    given: connectionurl.Parameters = field(repr=False)
     lock_timeout: str = "5s"
 
+    @classmethod
+    def of(cls, url: str, lock_timeout: str = "5s") -> "Login":
+        """
+        :raises connectionurl.UrlError: where it isn't one
+        """
+        return cls(connectionurl.parse(url), lock_timeout)
+
     @property
-    def parameters(self) -> dict[str, Any]:
-        return {
-            "host": self.host,
-            "port": self.port,
-            "user": self.user,
-            "password": self.password,
-            "dbname": self.database,
-            "sslmode": self.sslmode,
-            "connect_timeout": 15,
-            "application_name": APPLICATION,
-            # Whatever the server's own is; one without an encoding would answer in bytes.
-            "client_encoding": "utf8",
-        }
+    def user(self) -> str:
+        return self.given["user"]
+
+    @property
+    def database(self) -> str:
+        return self.given["dbname"]
+
+    def on(self, database: str) -> "Login":
+        """The same login on another database of the server."""
+        return replace(self, given={**self.given, "dbname": database})
+
+    @property
+    def url(self) -> str:
+        """What libpq is given; ours give way to what the URL says."""
+        # Whatever the server's own encoding is; one without an encoding would answer in bytes.
+        ours = {"connect_timeout": "15", "application_name": APPLICATION, "client_encoding": "utf8"}
+        return connectionurl.compose({**ours, **self.given})
 
 
 class Connections:
@@ -59,6 +67,7 @@ class Connections:
         """What the steps of this run have changed of other resources."""
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
+        self._direct = False
 
     async def _prepare(self, connection: Connection) -> None:
         await self.settle(connection)
@@ -76,14 +85,16 @@ class Connections:
         """A session of its own outside the pool, without a transaction; whoever asks for it closes it.
 
         :raises Unreachable: where the server doesn't let us in
+        :raises Refused: where a pooler would lend what we set to others
         """
-        login = self.login
         try:
-            return await psycopg.AsyncConnection.connect(**login.parameters, autocommit=True)
+            if not self._direct:
+                await refuse_lent(self.login.url)
+                self._direct = True
+            return await psycopg.AsyncConnection.connect(self.login.url, autocommit=True)
         except psycopg.Error as error:
-            said = " ".join(str(error).split()).rsplit("failed: ", 1)[-1]
             raise Unreachable(
-                f"database {login.database} on {login.host}:{login.port} as {login.user}: {said}; "
+                f"{connectionurl.place(self.login.given)}: {connectionurl.failure(error)}; "
                 "check that the server runs and that the login is right"
             ) from None
 
@@ -95,7 +106,7 @@ class Connections:
                 from psycopg_pool import AsyncConnectionPool
 
                 pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-                    kwargs=self.login.parameters, configure=self._prepare, min_size=0, max_size=CONNECTIONS, open=False
+                    self.login.url, configure=self._prepare, min_size=0, max_size=CONNECTIONS, open=False
                 )
                 await pool.open()
                 self._pool = pool

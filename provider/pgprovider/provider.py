@@ -4,28 +4,29 @@ import json
 import re
 from typing import Any
 
+import connectionurl
 from pgprovider.connection import Connections, Login
 from pgprovider.resources import KINDS
 from pgprovider.resources.base import Field, ObjectKind
+from plugin.errors import PluginError
 from plugin.server import CheckFailure, Plugin
 from plugin.wire import has_unknown
 
 VERSION = "0.1.0"
 
 CONFIGURATION = {
-    "host": Field(str, "the server's host", required=True),
-    "port": Field(int, "the server's port", default=5432),
-    "user": Field(str, "the login that provisions", required=True),
-    "password": Field(str, "its password", required=True, secret=True),
-    "database": Field(str, "the database", default="postgres"),
-    "sslmode": Field(str, "libpq's sslmode", default="prefer"),
+    "url": Field(
+        str,
+        "where the server is and who provisions there: a connection URL, or libpq's keyword/value form",
+        required=True,
+        secret=True,
+    ),
     "lockTimeout": Field(str, "how long a statement waits for a lock", default="5s"),
 }
-# What is wrong with these is otherwise noticed where a session begins, or not before the pool has tried for long.
-FORMS = {
-    "port": (re.compile(r"[1-9][0-9]{0,4}"), "port number"),
-    "lockTimeout": (re.compile(r"[0-9]+ ?(us|ms|s|min|h)?"), "time such as 500ms or 5s"),
-}
+LOCK_TIMEOUT = re.compile(r"(?P<number>[0-9]+) ?(?P<unit>us|ms|s|min|h)?")
+MILLISECONDS = {"us": 0.001, None: 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
+# PostgreSQL counts in 32 bits.
+LONGEST_LOCK_TIMEOUT = 2**31 - 1
 
 
 class PgPlugin(Plugin):
@@ -49,27 +50,28 @@ class PgPlugin(Plugin):
             for name, field in CONFIGURATION.items()
             if field.required and inputs.get(name) in (None, "")
         ]
-        failures += [
-            CheckFailure(name, f"'{inputs[name]}' is no {form}")
-            for name, (pattern, form) in FORMS.items()
-            if name in inputs and not has_unknown(inputs[name]) and not pattern.fullmatch(str(inputs[name]))
-        ]
+        # What is wrong with these is otherwise noticed where a session begins.
+        timeout = inputs.get("lockTimeout", "0")
+        if not has_unknown(timeout) and not _is_lock_timeout(str(timeout)):
+            failures.append(
+                CheckFailure("lockTimeout", f"'{timeout}' is no time such as 500ms or 5s, at most 35791min")
+            )
+        if inputs.get("url") and not has_unknown(inputs["url"]):
+            try:
+                connectionurl.parse(inputs["url"])
+            except connectionurl.UrlError as error:
+                failures.append(CheckFailure("url", f"must be {error}"))
         return failures
 
     async def configure(self, inputs: dict[str, Any]) -> None:
         if has_unknown(inputs):
             return
-        values = {name: inputs.get(name, field.default) for name, field in CONFIGURATION.items()}
-        login = Login(
-            host=values["host"],
-            # The engine hands provider arguments on as text.
-            port=int(values["port"]),
-            user=values["user"],
-            password=values["password"],
-            database=values["database"],
-            sslmode=values["sslmode"],
-            lock_timeout=values["lockTimeout"],
-        )
+        if not inputs.get("url"):
+            raise PluginError("the provider pg has no url: the state is of an older version, `up` brings it up to date")
+        try:
+            login = Login.of(inputs["url"], inputs.get("lockTimeout") or "5s")
+        except connectionurl.UrlError as error:
+            raise PluginError(f"the provider's url must be {error}") from None
         self._connections = Connections(login)
         for kind in self.kinds.values():
             assert isinstance(kind, ObjectKind)
@@ -81,6 +83,11 @@ class PgPlugin(Plugin):
 
     def schema(self) -> str:
         return json.dumps(package_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _is_lock_timeout(text: str) -> bool:
+    match = LOCK_TIMEOUT.fullmatch(text)
+    return match is not None and int(match["number"]) * MILLISECONDS[match["unit"]] <= LONGEST_LOCK_TIMEOUT
 
 
 def package_schema() -> dict[str, Any]:

@@ -95,8 +95,25 @@ def test_a_stack_that_was_never_made_is_one_line():
         check=False,
     )
     assert run.returncode == 1
-    assert run.stderr.startswith("error: stack nowhere: ")
+    assert run.stderr.startswith("error: there is no stack nowhere; there are: ")
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["audit", "rekey"])
+def test_an_empty_address_is_refused_and_no_stack_is_taken_in_its_place(command):
+    variable = {"audit": "AUDIT_URL", "rekey": "DATABASE_URL"}[command]
+    for words, value, said in ((["--url", ""], "x", "--url is empty"), ([], "", f"{variable} is empty")):
+        run = subprocess.run(
+            [sys.executable, "-m", "ops", command, *words],
+            cwd=CHECKOUT,
+            env={**os.environ, variable: value, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (run.returncode, run.stdout) == (1, "")
+        assert said in run.stderr
+        assert run.stderr.count("\n") == 1
 
 
 def test_no_secret_is_in_any_form_of_the_report(url, server):

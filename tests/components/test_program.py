@@ -294,9 +294,9 @@ def test_nothing_secret_is_in_a_plain_input(program):
 
 
 def test_the_providers_get_the_password_as_a_secret(program):
-    for name in ("pg", "postgresql"):
+    for name, secret in (("pg", "url"), ("postgresql", "password")):
         assert program.password in str(program.resources[name].wire)
-        assert in_the_open(program.resources[name].wire)["password"] == "hidden"
+        assert in_the_open(program.resources[name].wire)[secret] == "hidden"
 
 
 def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from pgprovider.provider import PgPlugin
 
+from local import postgres
 from plugin.proto import provider_pb2
 from plugin.server import Plugin, Servicer
 from plugin.wire import SECRET, SIGNATURE, decode, encode
@@ -203,10 +204,5 @@ class World:
 
 def login_of(database: Any, user: str | None = None, password: str | None = None) -> dict[str, Any]:
     """The provider's arguments for a login of a database."""
-    return {
-        "host": database.host,
-        "port": str(database.port),
-        "user": user or database.user,
-        "password": password or database.password,
-        "database": database.name,
-    }
+    parts = (database.host, database.port, user or database.user, password or database.password)
+    return {"url": postgres.Server(*parts, database.server_version).url(database.name)}

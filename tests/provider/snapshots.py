@@ -16,6 +16,7 @@ from psycopg import sql
 from bench import world
 from plugin.server import Context
 from plugin.wire import decode, encode
+from tests.provider.engine import login_of
 
 URN = "urn:pulumi:dev::database::vpb:index:Snapshot$pg:index:SchemaSnapshot::snapshot"
 
@@ -163,7 +164,7 @@ class Server:
             self.cluster.execute(
                 sql.SQL("alter database {} owner to {}").format(sql.Identifier(name), sql.Identifier(user))
             )
-        login = Login(database.host, database.port, user, password, name)
+        login = Login.of(login_of(database, user, password)["url"])
         schemas = sorted([*world.SCHEMAS, "supabase_migrations"])
         yield Stack(database.url, login, {"name": "schema", "schemas": schemas})
         self.cluster.drop(name)

@@ -14,6 +14,7 @@ import pytest
 from pgprovider.errors import one_line
 from pgprovider.resources.password import scram_verifier
 
+import connectionurl
 from plugin.proto import provider_pb2
 from plugin.wire import decode
 from tests.provider.engine import CheckRefusal, Engine, Refusal, World, marked_secret
@@ -132,10 +133,10 @@ def test_a_parameter_in_a_utility_statement_is_refused_by_the_server(plain_world
         connection.execute("alter role current_user password %s", [secret])
 
 
-@pytest.mark.parametrize("wrong", ["password", "user", "database"])
+@pytest.mark.parametrize("wrong", ["password", "user", "dbname"])
 def test_a_refused_login_is_one_line_without_the_password(plain_world, secret, capfd, wrong):
-    login = {**plain_world.login, wrong: secret}
-    engine = Engine().configure(login)
+    login = {**connectionurl.parse(plain_world.login["url"]), wrong: secret}
+    engine = Engine().configure({"url": connectionurl.compose(login)})
     with pytest.raises(Refusal) as caught:
         engine.bring_in(ROLE, "anybody")
     engine.close()
@@ -147,7 +148,7 @@ def test_a_refused_login_is_one_line_without_the_password(plain_world, secret, c
 
 
 def test_a_server_that_is_not_there_is_one_line(secret):
-    engine = Engine().configure({"host": "127.0.0.1", "port": "1", "user": "u", "password": secret})
+    engine = Engine().configure({"url": f"postgresql://u:{secret}@127.0.0.1:1/postgres"})
     with pytest.raises(Refusal) as caught:
         engine.bring_in(ROLE, "anybody")
     engine.close()
@@ -176,6 +177,7 @@ def test_the_plugin_process_writes_no_secret_anywhere(plain_world, secret):
     from plugin.proto import provider_pb2_grpc
     from plugin.wire import encode
 
+    login = {**connectionurl.parse(plain_world.login["url"]), "password": secret}
     process = subprocess.Popen(
         [sys.executable, str(CHECKOUT / "provider")],
         stdout=subprocess.PIPE,
@@ -188,7 +190,7 @@ def test_the_plugin_process_writes_no_secret_anywhere(plain_world, secret):
         port = int(process.stdout.readline())
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub = provider_pb2_grpc.ResourceProviderStub(channel)
-            stub.Configure(provider_pb2.ConfigureRequest(args=encode({**plain_world.login, "password": secret})))
+            stub.Configure(provider_pb2.ConfigureRequest(args=encode({"url": connectionurl.compose(login)})))
             request = provider_pb2.ReadRequest(urn=plain_world.engine.urn(ROLE), id="anybody")
             with pytest.raises(grpc.RpcError) as caught:
                 stub.Read(request)

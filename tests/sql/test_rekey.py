@@ -140,12 +140,28 @@ def test_a_stack_that_is_not_there_or_not_up_is_one_line(outputs):
 
 
 def test_a_server_that_is_not_there_is_one_line_without_the_key(outputs):
-    urls = {"admin_url": "postgresql://u:pass@127.0.0.1:1/d", "auth_url": "postgresql://h/d?options=-c%20vpb.keys%3Dk1"}
-    outputs(0, json.dumps(urls))
-    for url in (None, "postgresql://u:pass@127.0.0.1:1/other", "nonsense"):
+    admin = "postgresql://u:pass@127.0.0.1:1/d"
+    outputs(0, json.dumps({"admin_url": admin, "auth_url": f"{admin}?options=-c%20vpb.keys%3Dk1"}))
+    for url in (None, "postgresql://u:pass@127.0.0.1:1/other", "postgresql://u:pass@[::1]:1/other"):
         with pytest.raises(rekey.RekeyError) as caught:
             rekey.session("dev", url)
         assert str(caught.value) == "stack dev: its server doesn't answer, or refuses the login that provisions"
+
+
+def test_a_url_that_is_none_is_one_line_without_it(outputs):
+    outputs(1, "")
+    with pytest.raises(rekey.RekeyError) as caught:
+        rekey.session("dev", "geheim", keyless=True)
+    assert str(caught.value).startswith("--url must be postgresql://user:password@host:port/database: ")
+    assert "geheim" not in str(caught.value)
+
+
+def test_what_a_url_says_of_its_session_is_kept_beside_the_keys(outputs, world, database):
+    outputs(0, json.dumps({"admin_url": database.url, "auth_url": f"{database.url}?options=-c%20vpb.keys%3Dk1"}))
+    with rekey.session("dev", f"{database.url}?options=-c%20app.of_url%3Dkept") as session:
+        names = ("app.of_url", "vpb.keys", "lock_timeout")
+        shown = [session.execute("select current_setting(%s)", (name,)).fetchone() for name in names]
+    assert shown == [("kept",), ("k1",), ("5s",)]
 
 
 def test_a_lost_key_needs_no_outputs_where_the_login_is_given(outputs, world, database):

@@ -1,0 +1,162 @@
+"""Connection URLs: taken apart by libpq itself, and put together so that psql, psycopg and Node's parsers read them.
+
+libpq's keyword/value form (`host=… dbname=…`) is taken too. What can't be carried on is refused by its name.
+"""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import quote
+
+FORM = "postgresql://user:password@host:port/database"
+ENCODED = "/@:#?[]% "
+# Where the rest is taken from a file that others don't have; and a session that runs no SQL.
+REFUSED = {
+    "service": "takes its values from a file of this machine; write them into the URL",
+    "servicefile": "takes its values from a file of this machine; write them into the URL",
+    "replication": "asks for a replication session, in which no SQL runs",
+}
+
+FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslkeylogfile", "passfile")
+
+Parameters = Mapping[str, str]
+"""A connection in libpq's keywords, with `host`, `port`, `user` and `dbname` at least."""
+
+
+class UrlError(ValueError):
+    """Not a usable connection URL; the text is one line that begins with the form, and never shows what was given."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{FORM}: {reason}")
+
+
+def parse(text: str) -> Parameters:
+    """A connection URL, or libpq's keyword/value form, in libpq's keywords.
+
+    :raises UrlError: where libpq can't read it, or it doesn't say which host, which login, which database
+    """
+    import psycopg
+    from psycopg import conninfo
+
+    try:
+        found = {name: str(value) for name, value in conninfo.conninfo_to_dict(text).items()}
+    except psycopg.Error as error:
+        raise UrlError(_unread(text, str(error))) from None
+    for name, reason in REFUSED.items():
+        if name in found:
+            raise UrlError(f"the parameter {name} {reason}")
+    # Without a name, libpq takes the address for one; elsewhere than in libpq an address alone is unknown.
+    found.setdefault("host", found.get("hostaddr", ""))
+    if found["host"] == found.get("hostaddr"):
+        del found["hostaddr"]
+    hosts = found["host"].split(",")
+    found["port"] = ",".join(port or "5432" for port in found.get("port", "").split(","))
+    for missing, what in (("host", "no host"), ("user", "no login"), ("dbname", "no database")):
+        if not found.get(missing):
+            raise UrlError(f"it names {what}{_hint(text)}")
+    if not all(hosts) or any(_strange(host) for host in hosts):
+        raise UrlError(f"a host is empty or has a character that no host has{_hint(text, always=True)}")
+    ports = found["port"].split(",")
+    if not all(port.isascii() and port.isdigit() and 0 < int(port) < 65536 for port in ports):
+        raise UrlError(f"the port is no number from 1 to 65535{_hint(text, always=True)}")
+    if len(ports) not in (1, len(hosts)):
+        raise UrlError(f"it has {len(hosts)} hosts and {len(ports)} ports")
+    return {**found, "port": ",".join(ports * len(hosts) if len(ports) == 1 else ports)}
+
+
+def from_anywhere(parameters: Parameters) -> Parameters:
+    """The same connection, where it leads to the same files from any folder.
+
+    :raises UrlError: with the parameter that doesn't
+    """
+    for name in FILES:
+        path = parameters.get(name, "/")
+        if not os.path.isabs(path) and (name, path) != ("sslrootcert", "system"):
+            raise UrlError(f"the path of {name} must be absolute, since the URL is used from several folders")
+    return parameters
+
+
+def compose(parameters: Parameters) -> str:
+    """The URL of a connection.
+
+    A socket's folder stands where a host would, percent-encoded, since not all parsers know `?host=`.
+    """
+    rest = dict(parameters)
+    login = _quoted(rest.pop("user"))
+    if password := rest.pop("password", ""):
+        login += f":{_quoted(password)}"
+    hosts = zip(rest.pop("host").split(","), rest.pop("port").split(","), strict=True)
+    places = ",".join(f"{_host(host)}:{port}" for host, port in hosts)
+    path = _quoted(rest.pop("dbname"))
+    query = "&".join(f"{name}={_quoted(value)}" for name, value in rest.items() if value)
+    return f"postgresql://{login}@{places}/{path}{'?' if query else ''}{query}"
+
+
+def with_options(parameters: Parameters, more: str) -> Parameters:
+    """The same connection whose session begins with `more` settings, as `-c name=value`, after those that it has."""
+    return {**parameters, "options": f"{parameters.get('options', '')} {more}".strip()} if more else parameters
+
+
+def place(parameters: Parameters) -> str:
+    """Database, hosts and login of a connection, for messages."""
+    hosts = zip(parameters["host"].split(","), parameters["port"].split(","), strict=True)
+    places = ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in hosts)
+    text = f"database {parameters['dbname']} on {places} as {parameters['user']}"
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def failure(error: Exception) -> str:
+    """What a failed attempt to connect said, in one line; with several hosts, of each."""
+    said = " ".join(str(error).split())
+    _, several, attempts = said.partition("All failures were: ")
+    return attempts if several else said.rsplit("failed: ", 1)[-1]
+
+
+def given(option: str | None, variable: str) -> str | None:
+    """The URL that a command was given by `--url`, or else by an environment variable.
+
+    :raises UrlError: where the one that counts is empty, as with an unset variable of a shell
+    """
+    for name, value in (("--url", option), (variable, os.environ.get(variable))):
+        if value is not None:
+            if not value.strip():
+                raise UrlError(f"{name} is empty; leave it out, or give a connection URL")
+            return value
+    return None
+
+
+def _unread(text: str, said: str) -> str:
+    """Why libpq refuses it. Its own words repeat what was given, so that only a parameter's name is taken of them."""
+    if not text.startswith(("postgresql://", "postgres://")) and "=" not in text:
+        return "it is no connection URL"
+    if not (hint := _hint(text)) and said.startswith(("invalid URI query parameter", "invalid connection option")):
+        return f"libpq has no parameter {' '.join(said.split()).rsplit(' ', 1)[-1]}"
+    if said.startswith("invalid percent-encoded token"):
+        return f"a % is followed by no two hexadecimal digits{_hint(text, always=True)}"
+    if "IPv6" in said or "unexpected character" in said:
+        return f"an IPv6 address stands in brackets, as in [::1]:5432{_hint(text, always=True)}"
+    return f"libpq can't read it{hint or _hint(text, always=True)}"
+
+
+def _hint(text: str, always: bool = False) -> str:
+    """What has to be percent-encoded, where that may be what is wrong: a `/` ends the part with user and password."""
+    rest = text.partition("://")[2]
+    authority, _, after = rest.partition("/")
+    if not always and ("@" in authority or "@" not in after):
+        return ""
+    codes = ", ".join(
+        f"{'a space' if character == ' ' else character} as {_quoted(character)}" for character in ENCODED
+    )
+    return f"; in user and password, write {codes}"
+
+
+def _strange(host: str) -> bool:
+    # A socket's folder may have any name; `@` begins that of an abstract one.
+    return not host.startswith(("/", "@")) and any(character in host for character in "@/#?[] \t\n")
+
+
+def _host(host: str) -> str:
+    return f"[{quote(host, safe=':')}]" if ":" in host and not host.startswith(("/", "@")) else _quoted(host)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")

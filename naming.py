@@ -1,0 +1,34 @@
+"""The rules for names that come from outside, before one becomes a path, an identifier or a part of a bucket's name.
+
+A name that breaks its rule is refused in one line, before anything starts or is written.
+"""
+
+import re
+
+LONGEST_STACK = 30
+# A folder's name and a part of S3 bucket names (visual-prompt-builder-<stack>-objects, of 63 characters at most).
+STACK = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_STACK - 2}}}[a-z0-9])?")
+STACK_RULE = f"a-z, 0-9 and -, a letter first, no - at the end, at most {LONGEST_STACK} characters"
+# What `.local` holds beside a folder for each stack.
+RESERVED = frozenset({"state", "passphrase"})
+# A storage bucket's id. Supabase Storage allows more; these are safe in a URL, a shell and a bucket policy as well.
+BUCKET_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+# A step's two files, and the step itself.
+STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
+STEP_FILE = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")
+
+
+class NameRefused(ValueError):
+    """A name that can't be used; the text is one line."""
+
+
+def stack(name: str) -> str:
+    """The name of a stack, if it is one.
+
+    :raises NameRefused: with the rule
+    """
+    if not STACK.fullmatch(name):
+        raise NameRefused(f"stack {name!r}: a stack's name has {STACK_RULE}, such as dev or pr-12")
+    if name in RESERVED:
+        raise NameRefused(f"stack {name!r}: this name is taken in .local; choose another one")
+    return name
