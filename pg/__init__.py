@@ -96,7 +96,7 @@ class Role(_Resource):
 
 
 class Memberships(_Resource):
-    """All roles that a role is a member of."""
+    """All roles that a role is a member of, and all that are members of it."""
 
     def __init__(
         self,
@@ -104,6 +104,7 @@ class Memberships(_Resource):
         *,
         role: str,
         groups: Sequence[str],
+        members: Sequence[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

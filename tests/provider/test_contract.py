@@ -207,11 +207,15 @@ SUBJECTS = {
     ),
     "Memberships": Subject(
         inputs={"role": "{made}", "groups": ["{reader}"]},
-        by_hand={"groups": "set role {master}; grant {writer} to {made}; reset role"},
+        by_hand={
+            "groups": "set role {master}; grant {writer} to {made}; reset role",
+            "members": "grant {made} to {writer}",
+        },
         another={"groups": ["{writer}"]},
         before="create role {made}",
         vanish="drop role {made}",
         stays=True,
+        only_superuser={"members": "only a superuser takes away what a superuser gave, from PostgreSQL 16 on"},
     ),
     "MigrationSet": Subject(
         inputs={"folder": "{steps}", "steps": {}},
@@ -328,7 +332,7 @@ def test_a_property_changed_by_hand_is_seen_told_by_name_and_repaired(subject_ca
     label = subject_case.world.named(engine.plugin.kinds[thing.token].label(thing.inputs))
     assert len(told) == 1
     assert label in told[0], "the object is named"
-    if property not in ("grants", "groups", "policies", "steps"):
+    if property not in ("grants", "groups", "members", "policies", "steps"):
         assert property in told[0], "the property is named"
     paths = engine.diff(found, subject_case.inputs)
     assert {path.split("[")[0] for path in paths} == {property}
