@@ -195,6 +195,7 @@ class FunctionGrants(_Resource):
         *,
         schema: str,
         functions: Mapping[str, Mapping[str, Sequence[str]]],
+        open: Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)
@@ -211,13 +212,14 @@ class Bucket(_Resource):
         public: Input[bool] = False,
         fileSizeLimit: Input[int] | None = None,
         allowedMimeTypes: Input[Sequence[str]] | None = None,
+        columns: Input[Mapping[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)
 
 
 class Publication(_Resource):
-    """A publication and its tables."""
+    """A publication: all that it publishes, and nothing else."""
 
     def __init__(
         self,
@@ -226,6 +228,8 @@ class Publication(_Resource):
         name: str,
         tables: Sequence[str],
         operations: Sequence[str] | None = None,
+        schemas: Sequence[str] | None = None,
+        root: Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -1,10 +1,11 @@
 """The only place that connects: one pool, empty search path, timeouts, an application name."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import sql
@@ -107,7 +108,8 @@ class Connections:
         pool = await self._open()
         try:
             async with pool.connection() as connection:
-                yield connection
+                with _listening(connection):
+                    yield connection
         except PluginError:
             raise
         except psycopg.Error as error:
@@ -118,6 +120,28 @@ class Connections:
         if self._pool is not None:
             await self._pool.close(timeout=1)
             self._pool = None
+
+
+_heard: WeakKeyDictionary[Connection, list[str]] = WeakKeyDictionary()
+
+
+def warnings(connection: Connection) -> list[str]:
+    """What the server has warned of in this transaction, each in one line."""
+    return _heard.get(connection, [])
+
+
+@contextmanager
+def _listening(connection: Connection) -> Iterator[None]:
+    heard = _heard[connection] = []
+
+    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        heard.append(" ".join((diagnostic.message_primary or "").split()))
+
+    connection.add_notice_handler(hear)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(hear)
 
 
 # A change that a cut-off `up` made is told from one made by hand by its transaction (see snapshots.py).

@@ -168,6 +168,7 @@ SUBJECTS = {
             "public": "update storage.buckets set public = true",
             "fileSizeLimit": "update storage.buckets set file_size_limit = 9000000000",
             "allowedMimeTypes": "update storage.buckets set allowed_mime_types = null",
+            "columns": "update storage.buckets set name = 'other', owner_id = 'somebody', avif_autodetection = true",
         },
         another={"public": True, "fileSizeLimit": 7000, "allowedMimeTypes": ["audio/ogg"]},
         vanish="begin; set local storage.allow_delete_query = 'true'; delete from storage.buckets; commit",
@@ -179,8 +180,10 @@ SUBJECTS = {
         by_hand={
             "tables": "alter publication changes add table public.other",
             "operations": "alter publication changes set (publish = 'insert, truncate')",
+            "schemas": "alter publication changes add tables in schema extra",
+            "root": "alter publication changes set (publish_via_partition_root = true)",
         },
-        another={"tables": ["public.other"], "operations": ["insert"]},
+        another={"tables": ["public.other"], "operations": ["insert"], "root": True},
         vanish="drop publication changes",
         differs="create publication changes for table public.other",
         blames="publication changes exists already with tables [public.other], declared is [public.notes]",
@@ -609,6 +612,119 @@ def test_a_published_column_list_or_row_filter_set_by_hand_is_seen_and_repaired(
         assert world.engine.diff(world.engine.refresh(thing), inputs) == []
 
 
+def test_a_publication_of_every_table_is_seen_and_replaced_by_the_declared_one(world):
+    inputs = {"name": "changes", "tables": ["public.notes"]}
+    thing = world.engine.create("pg:index:Publication", inputs)
+    world.sql("drop publication changes; create publication changes for all tables")
+    found = world.engine.refresh(thing)
+    assert world.engine.diff(found, inputs) == ["tables"]
+    assert world.engine.told() == ["publication changes: tables was changed by hand from [public.notes] to [*]"]
+    if not world.superuser:
+        return  # It is the superuser's now, and only its owner drops it.
+    world.engine.update(found, inputs)
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+
+
+def test_every_table_is_published_where_it_is_declared(plain_world):
+    thing = plain_world.engine.create("pg:index:Publication", {"name": "changes", "tables": ["*"], "root": True})
+    assert plain_world.engine.diff(plain_world.engine.refresh(thing)) == []
+    assert plain_world.sql("select puballtables, pubviaroot from pg_publication") == [(True, True)]
+    plain_world.engine.update(thing, {"name": "changes", "tables": ["public.other"], "schemas": ["extra"]})
+    assert plain_world.sql("select puballtables, pubviaroot from pg_publication") == [(False, False)]
+
+
+def test_every_kind_of_expiry_is_seen_and_another_spelling_of_one_is_no_difference(world):
+    name = world.names["made"]
+    thing = world.engine.create("pg:index:Role", {"name": name})
+    for until in ("-infinity", "2030-01-02 03:04:05.5+00"):
+        world.sql(f"alter role {{made}} valid until '{until}'")
+        found = world.engine.refresh(thing)
+        assert found is not None
+        assert world.engine.diff(found, {"name": name}) == ["expires"]
+        world.engine.update(found, {"name": name})
+        assert world.sql("select rolvaliduntil::text from pg_roles where rolname = '{made}'") == [("infinity",)]
+    for text in ("2030-01-02", "2030-01-02T00:00:00Z", "2030-01-02T01:00:00.000+01:00"):
+        thing = world.engine.update(thing, {"name": name, "expires": text})
+        found = world.engine.refresh(thing)
+        assert found is not None
+        assert world.engine.diff(found, {"name": name, "expires": text}) == []
+        assert found.inputs["expires"] == text
+
+
+def test_a_function_that_nobody_declared_is_seen_and_closed(world):
+    world.sql("create function extra.kept() returns int language sql as 'select 1'")
+    world.sql("alter function extra.kept() owner to app_owner; revoke execute on function extra.kept() from public")
+    inputs = {"schema": "extra", "functions": {"extra.kept()": {}}}
+    thing = world.engine.create("pg:index:FunctionGrants", inputs)
+    world.sql("create function extra.stray(a timestamptz) returns int language sql as 'select 1'")
+    world.sql("alter function extra.stray(timestamptz) owner to app_owner")
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == [], "nobody may execute it"
+    world.sql("grant execute on function extra.stray(timestamptz) to public")
+    found = world.engine.refresh(thing)
+    assert world.engine.told() == [
+        "grants on functions of schema extra: by hand, on extra.stray(timestamp with time zone) "
+        "[execute to public] was granted"
+    ]
+    assert world.engine.diff(found, inputs) == ['functions["extra.stray(timestamp with time zone)"]']
+    world.engine.update(found, inputs)
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+    assert world.sql("select has_function_privilege('{reader}', 'extra.stray(timestamptz)', 'execute')") == [(False,)]
+
+
+def test_functions_of_a_platform_are_let_be_where_the_schema_is_open_to_it(world):
+    world.sql("create function extra.stray() returns int language sql as 'select 1'")
+    world.sql("grant execute on function extra.stray() to public")
+    thing = world.engine.create("pg:index:FunctionGrants", {"schema": "extra", "functions": {}, "open": True})
+    assert world.engine.diff(world.engine.refresh(thing)) == []
+    assert world.engine.told() == []
+    assert world.sql("select has_function_privilege('{reader}', 'extra.stray()', 'execute')") == [(True,)]
+
+
+# What was written is read back.
+
+
+def test_a_grant_that_postgresql_only_warns_of_is_no_success(world):
+    """The login has no grant option: the statement does nothing, and says so in a warning alone."""
+    if world.superuser:
+        pytest.skip("a superuser grants everything")
+    world.sql("create table extra.foreign_table (id int); grant select on extra.foreign_table to {master}")
+    inputs = world.named({"kind": "table", "name": "extra.foreign_table", "grants": {"{reader}": ["select"]}})
+    inputs["grants"][world.names["master"]] = ["select"]
+    with pytest.raises(Refusal) as caught:
+        world.engine.create("pg:index:Grants", inputs)
+    assert str(caught.value) == world.named(
+        "grants on table extra.foreign_table: grants was written and isn't so: wanted {{reader}: [select]}, found "
+        'nothing; the server warned: no privileges were granted for "foreign_table"'
+    )
+
+
+def test_a_row_that_a_trigger_changes_back_is_told_with_what_was_wanted_and_found(world):
+    world.sql(
+        "create or replace function public.keeps() returns trigger language plpgsql as "
+        "'begin new.public := false; raise warning ''buckets stay private''; return new; end'; "
+        "create trigger keeps before update on storage.buckets for each row execute function public.keeps()"
+    )
+    try:
+        with pytest.raises(Refusal) as caught:
+            world.engine.create("pg:index:Bucket", {"bucket": "songs", "public": True})
+    finally:
+        world.sql("drop trigger keeps on storage.buckets")
+    assert str(caught.value) == (
+        "bucket songs: public was written and isn't so: wanted True, found False; the server warned: "
+        "buckets stay private"
+    )
+    assert world.engine.bring_in("pg:index:Bucket", "songs") is None, "nothing of it was kept"
+
+
+def test_a_bucket_s_other_columns_can_be_declared(world):
+    inputs = {"bucket": "songs", "columns": {"owner_id": "somebody", "avif_autodetection": "true"}}
+    thing = world.engine.create("pg:index:Bucket", inputs)
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+    assert world.sql("select name, owner_id, avif_autodetection from storage.buckets") == [("songs", "somebody", True)]
+    updated = world.engine.update(thing, {"bucket": "songs"})
+    assert world.engine.diff(world.engine.refresh(updated), {"bucket": "songs"}) == []
+
+
 def test_a_bucket_with_objects_is_kept_and_says_how_many(world):
     thing = world.engine.create("pg:index:Bucket", {"bucket": "songs"})
     world.sql("insert into storage.objects (bucket_id, name) values ('songs', 'a.mp3'), ('songs', 'b.mp3')")
@@ -714,6 +830,10 @@ WRONG = [
     ("Bucket", {"bucket": "a", "allowedMimeTypes": ["mp3"]}, "allowedMimeTypes: 'mp3' is no MIME type"),
     ("Publication", {"name": "p", "tables": ["notes"]}, "tables: 'notes' must be written with its schema"),
     ("Publication", {"name": "p", "tables": [], "operations": ["merge"]}, "operations: 'merge' is none of insert"),
+    ("Publication", {"name": "p", "tables": ["*"], "schemas": ["s"]}, "schemas: must be empty where every table"),
+    ("Publication", {"name": "p", "tables": ["a.b (c)"]}, "tables: .* must be the table's name alone"),
+    ("Bucket", {"bucket": "a", "columns": {"id": "b"}}, "columns: 'id' is no column that can be declared here"),
+    ("Role", {"name": "x", "expires": "soon"}, "expires: 'soon' is no time in ISO 8601"),
     ("MigrationSet", {"folder": "sql/x", "steps": {"0001_a": 5}}, "steps: .*must be a string, not 5"),
 ]
 
