@@ -1,7 +1,6 @@
 """The database of Visual Prompt Builder: what an environment is made of, and what it gives to others."""
 
 import pulumi
-import pulumi_postgresql
 
 import pg
 from components.access import Access, AccessArgs
@@ -26,11 +25,8 @@ stack = pulumi.get_stack()
 
 server = Server("server", ServerArgs(stack=stack, url=settings.url))
 database = pg.Provider("pg", **server.login, user=server.user, lock_timeout=settings.lock_timeout)
-postgresql = pulumi_postgresql.Provider(
-    "postgresql", **server.login, username=server.user, sslmode="disable", superuser=True
-)
 aws = aws_provider("aws", settings.region, server.aws)
-providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": postgresql, "aws": aws})
+providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
 
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), providers)
 structure = Structure(

@@ -43,7 +43,7 @@ class Server(Component):
 
     @property
     def login(self) -> dict[str, Any]:
-        """Where the server is, as both providers of its objects take it."""
+        """Where the server is, as the provider of its objects takes it."""
         return {"host": self.host, "port": self.port, "password": self.password, "database": self.database}
 
     def connection(

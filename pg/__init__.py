@@ -110,6 +110,48 @@ class Memberships(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class Schema(_Resource):
+    """A schema and its owner; it isn't dropped while it holds anything."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        owner: str,
+        comment: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class Extension(_Resource):
+    """An extension in its schema."""
+
+    version: pulumi.Output[str]
+
+    def __init__(
+        self, resource_name: str, *, name: str, schema: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class DefaultPrivileges(_Resource):
+    """What others may do with objects that a role will make, role to privileges: the whole list."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        role: str,
+        objects: str,
+        grants: Mapping[str, Sequence[str]],
+        schema: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 class MigrationSet(_Resource):
     """The numbered steps of a folder, step to checksum."""
 

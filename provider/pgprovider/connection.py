@@ -198,7 +198,9 @@ async def row(connection: Connection, query: str | sql.Composed, parameters: lis
     return rows_found[0] if rows_found else None
 
 
-async def rows(connection: Connection, query: str | sql.Composed, parameters: list[Any]) -> list[dict[str, Any]]:
+async def rows(
+    connection: Connection, query: str | sql.Composed, parameters: list[Any] | dict[str, Any]
+) -> list[dict[str, Any]]:
     """The rows of a query, by column name."""
     cursor = await connection.execute(query.encode() if isinstance(query, str) else query, parameters)
     names = [column.name for column in cursor.description or []]

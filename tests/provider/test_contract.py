@@ -220,6 +220,43 @@ SUBJECTS = {
         stays=True,
         only_superuser={"members": "only a superuser takes away what a superuser gave, from PostgreSQL 16 on"},
     ),
+    "Schema": Subject(
+        inputs={"name": "made_here", "owner": "app_owner", "comment": "made for a test"},
+        by_hand={
+            "owner": "alter schema made_here owner to {master}",
+            "comment": "comment on schema made_here is 'changed'",
+        },
+        another={"owner": "{master}", "comment": "another"},
+        vanish="drop schema made_here",
+        differs="create schema made_here authorization {master}",
+        blames="schema made_here exists already with owner '{master}', declared is 'app_owner'",
+    ),
+    "Extension": Subject(
+        inputs={"name": "citext", "schema": "extra"},
+        by_hand={"schema": "alter extension citext set schema public"},
+        another={"schema": "public"},
+        vanish="drop extension citext",
+        differs="create extension citext schema public",
+        blames="extension citext exists already with schema 'public', declared is 'extra'",
+        only_superuser={"schema": "only its owner moves an extension's objects"},
+    ),
+    "DefaultPrivileges": Subject(
+        inputs={"role": "app_owner", "objects": "tables", "schema": "extra", "grants": {"{reader}": ["select"]}},
+        by_hand={
+            "grants": "alter default privileges for role app_owner in schema extra grant all on tables to {writer}"
+        },
+        another={"grants": {"{writer}": ["select with grant option", "insert"], "public": ["references"]}},
+        vanish="drop schema extra cascade",
+        stays=True,
+    ),
+    "DefaultPrivileges (everywhere)": Subject(
+        inputs={"role": "{made}", "objects": "functions", "grants": {"{reader}": ["execute"]}},
+        by_hand={"grants": "alter default privileges for role {made} grant execute on functions to public"},
+        another={"grants": {}},
+        before="create role {made}; grant {made} to {master}",
+        vanish="drop owned by {made}; drop role {made}",
+        stays=True,
+    ),
     "MigrationSet": Subject(
         inputs={"folder": "{steps}", "steps": {}},
         by_hand={"steps": "delete from supabase_migrations.schema_migrations where version = '0001'"},
@@ -252,10 +289,14 @@ class Case:
         assert found is not None, "the object is there and isn't found"
         return found
 
-    def change_by_hand(self, property: str) -> None:
+    def may(self, property: str) -> None:
+        """Skip what this login can't do."""
         reason = self.subject.only_superuser.get(property)
         if reason and not self.world.superuser:
             pytest.skip(reason)
+
+    def change_by_hand(self, property: str) -> None:
+        self.may(property)
         self.world.sql(self.subject.by_hand[property])
 
 
@@ -405,6 +446,8 @@ def test_an_object_that_went_by_hand_is_made_again(subject_case):
 
 @EVERY
 def test_an_update_brings_every_property_to_the_new_declaration(subject_case):
+    for property in subject_case.subject.another:
+        subject_case.may(property)
     thing = subject_case.create()
     declared = {**subject_case.inputs, **subject_case.world.named(subject_case.subject.another)}
     paths = subject_case.engine.diff(thing, declared)
@@ -680,6 +723,60 @@ def test_functions_of_a_platform_are_let_be_where_the_schema_is_open_to_it(world
     assert world.sql("select has_function_privilege('{reader}', 'extra.stray()', 'execute')") == [(True,)]
 
 
+def test_a_schema_with_anything_in_it_is_kept_and_what_is_in_it_is_named(world):
+    thing = world.engine.create("pg:index:Schema", {"name": "made_here", "owner": "app_owner"})
+    world.sql("create table made_here.kept (id int)")
+    with pytest.raises(Refusal) as caught:
+        world.engine.delete(thing)
+    assert world.sql("select to_regclass('made_here.kept') is not null") == [(True,)]
+    assert "schema made_here: cannot drop schema made_here because other objects depend on it" in str(caught.value)
+    assert "table made_here.kept depends on schema made_here" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_extension_that_something_depends_on_is_kept(plain_world):
+    thing = plain_world.engine.create("pg:index:Extension", {"name": "citext", "schema": "extra"})
+    assert thing.state["version"]
+    plain_world.sql("create table public.kept (word extra.citext)")
+    with pytest.raises(Refusal, match=r"column word of table public\.kept depends on type extra\.citext"):
+        plain_world.engine.delete(thing)
+
+
+def test_an_extension_does_not_bring_others_along(plain_world):
+    with pytest.raises(Refusal, match=r'^extension earthdistance: required extension "cube" is not installed'):
+        plain_world.engine.create("pg:index:Extension", {"name": "earthdistance", "schema": "extra"})
+
+
+def test_nobody_gets_a_function_by_default_once_the_list_is_empty(world):
+    """Without an entry PostgreSQL lets everybody execute; and deleting the resource doesn't open it again."""
+    world.sql("create role {made}; grant {made} to {master}; grant create, usage on schema extra to {made}")
+    closed = world.named({"role": "{made}", "objects": "functions", "grants": {}})
+    thing = world.engine.create("pg:index:DefaultPrivileges", closed)
+    world.engine.delete(thing)
+    world.sql("set role {made}; create function extra.f() returns int language sql as 'select 1'; reset role")
+    assert world.sql("select has_function_privilege('{reader}', 'extra.f()', 'execute')") == [(False,)]
+    world.sql("drop function extra.f()")
+
+
+def test_default_privileges_for_somebody_else_are_seen_by_name(world):
+    inputs = {"role": "app_owner", "objects": "sequences", "schema": "extra", "grants": {}}
+    thing = world.engine.create("pg:index:DefaultPrivileges", inputs)
+    world.sql("alter default privileges for role app_owner in schema extra grant usage on sequences to {writer}")
+    found = world.engine.refresh(thing)
+    assert world.engine.told() == [
+        world.named(
+            "default privileges of app_owner on sequences in schema extra: by hand, [usage to {writer}] was granted"
+        )
+    ]
+    assert world.engine.diff(found, inputs) == [world.named('grants["{writer}"]')]
+
+
+@pytest.mark.parametrize("id", ["app_owner", "app_owner/views", "/tables", "app_owner/tables/"])
+def test_an_id_of_default_privileges_has_two_parts_or_three(plain_world, id):
+    with pytest.raises(Refusal, match=r"it has the form role/objects or role/objects/schema$"):
+        plain_world.engine.bring_in("pg:index:DefaultPrivileges", id)
+
+
 # What was written is read back.
 
 
@@ -834,6 +931,15 @@ WRONG = [
     ("Publication", {"name": "p", "tables": ["a.b (c)"]}, "tables: .* must be the table's name alone"),
     ("Bucket", {"bucket": "a", "columns": {"id": "b"}}, "columns: 'id' is no column that can be declared here"),
     ("Role", {"name": "x", "expires": "soon"}, "expires: 'soon' is no time in ISO 8601"),
+    ("Schema", {"name": "pg_mine", "owner": "x"}, "name: 'pg_mine' is PostgreSQL's own"),
+    ("Schema", {"name": "mine"}, "owner: is required"),
+    ("DefaultPrivileges", {"role": "x", "objects": "views", "grants": {}}, "objects: must be one of tables, sequences"),
+    (
+        "DefaultPrivileges",
+        {"role": "x", "objects": "tables", "grants": {"y": ["insert(a)"]}},
+        r"grants: y: 'insert\(a\)' is no privilege on tables",
+    ),
+    ("DefaultPrivileges", {"role": "x", "objects": "schemas", "schema": "a", "grants": {}}, "schema: must be left out"),
     ("MigrationSet", {"folder": "sql/x", "steps": {"0001_a": 5}}, "steps: .*must be a string, not 5"),
 ]
 

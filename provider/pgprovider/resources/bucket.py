@@ -91,8 +91,8 @@ class Bucket(ObjectKind):
             return None
         found = await row(
             connection,
-            """select id as bucket, public, file_size_limit as "fileSizeLimit", allowed_mime_types as "allowedMimeTypes",
-                      pg_catalog.to_jsonb(b) as stored
+            """select id as bucket, public, file_size_limit as "fileSizeLimit",
+                      allowed_mime_types as "allowedMimeTypes", pg_catalog.to_jsonb(b) as stored
                  from storage.buckets b where id = %s""",
             [inputs["bucket"]],
         )

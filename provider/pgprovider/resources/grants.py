@@ -1,6 +1,6 @@
-"""Who may do what with one object: the whole list, so that a grant made by hand is a difference.
+"""Who may do what with one object: the whole list, so that a manual grant is a difference.
 
-Why not `pulumi-postgresql`'s Grant: `docs/decisions/0003-grants-are-closed-lists.md`.
+Why not one resource for each grant: `docs/decisions/0003-grants-are-closed-lists.md`.
 """
 
 import re

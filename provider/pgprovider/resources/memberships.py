@@ -85,8 +85,8 @@ class Memberships(ObjectKind):
         "role": Field(str, "the role that is the member", required=True, identity=True),
         "groups": Field(
             list,
-            "the roles that it is a member of, sorted: `anon`, `anon with admin option, inherit true, set false`; where "
-            "it isn't said, it inherits as the role does, may `set role`, and may not pass it on",
+            "the roles that it is a member of, sorted: `anon`, `anon with admin option, inherit true, set false`; "
+            "without options it inherits as the role does, may `set role`, and may not pass it on",
             required=True,
         ),
         "members": Field(list, "the roles that may be members of it, sorted; their own resources grant it", default=[]),

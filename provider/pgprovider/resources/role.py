@@ -1,7 +1,4 @@
-"""A role: its attributes, its password's verifier, its settings.
-
-`pulumi-postgresql`'s Role can't adopt a role that exists and knows only four settings; this one does both.
-"""
+"""A role: its attributes, its password's verifier, its settings."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
