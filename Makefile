@@ -6,7 +6,7 @@ SEED ?= 1
 STEPS ?= 1000
 PROJECTS ?= 100000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py bucketsettings.py objectlayout.py settings.py sqlaccess.py sqldirectives.py sqlfiles.py sqlqueries.py sqltext.py bench components local objects ops pg plugin provider tests toolchain
+sources := __main__.py bucketsettings.py objectlayout.py settings.py sqlaccess.py sqldirectives.py sqldrops.py sqlfiles.py sqlgrammar.py sqlqueries.py sqltext.py bench components local objects ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift audit maintain rekey down test check format docs golden faults bench
@@ -39,7 +39,7 @@ check: ## format, lint, types, SQL lint, generated files in date; offline
 	@$(in_environment) -m ruff format --check $(sources)
 	@$(in_environment) -m ruff check $(sources)
 	@$(in_environment) -m mypy
-	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/test_settings.py tests/test_sqlfiles.py tests/test_sqlqueries.py
+	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/test_settings.py tests/test_sqldrops.py tests/test_sqlfiles.py tests/test_sqlqueries.py
 
 format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)

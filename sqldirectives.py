@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from sqldrops import drops as drops
 from sqltext import Statement
 
 WAYS = "`-- Run: outside a transaction.` or `-- Run: in batches of N, pause Nms.`"

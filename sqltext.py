@@ -1,27 +1,37 @@
-"""SQL text taken apart as psql does it: statements, with their line and the comment above them."""
+"""SQL text taken apart as PostgreSQL's scanner does it: statements, with their line and the comment above them.
+
+This reads what lies in `sql/` at every preview, so it is quick and knows only what a statement's end depends on. Where
+it finds something wrong, or the grammar has to be known, `sqlgrammar` decides: PostgreSQL's own scanner and parser.
+"""
 
 import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import sqlgrammar
+
+# What a name is made of: PostgreSQL takes every character beyond ASCII for a letter.
+LETTER, PART = r"A-Za-z_\x80-\U0010ffff", r"\w\x80-\U0010ffff"
+# Of two strings with a line's end between, the second goes on as the first began.
+ESCAPED = r"'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'(?!')"
+CONTINUED = rf"(?:(?:[ \t\f\v]|--[^\n]*)*\n(?:\s|--[^\n]*\n)*{ESCAPED})*"
 TOKEN = re.compile(
-    r"""--[^\n]*
-      | (?<![\w$])e'(?:[^'\\]|''|\\.)*'
-      | '(?:[^']|'')*'
-      | "(?:[^"]|"")*"
-      | (?<![\w$])(?P<tag>\$(?:[a-z_]\w*)?\$).*?(?P=tag)
-      | /\*
-      | \bbegin\s+atomic\b
-      | \b(?:case|end)\b
-      | [;()]
+    rf"""--[^\n]*
+      | (?<![{PART}$])[{LETTER}][{PART}]*\$[{PART}$]*
+      | (?<![{PART}$])[eE]{ESCAPED}{CONTINUED}
+      | '[^']*(?:''[^']*)*'(?!')
+      | "[^"]*(?:""[^"]*)*"(?!")
+      | (?P<tag>\$(?:[{LETTER}][0-9{LETTER}]*)?\$)
+      | (?P<open>(?:(?<![{PART}$])[eE])?'|")
+      | (?P<mark>/\*|\\|[;()]|(?i:\bbegin\s+atomic\b|\b(?:case|end)\b))
     """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    re.VERBOSE | re.DOTALL,
 )
-
-
 COMMENT_MARK = re.compile(r"/\*|\*/")
-BLANK = re.compile(r"\s+|--[^\n]*|/\*")
+BLANK = re.compile(r"[\s;]+|--[^\n]*|/\*")
+ATOMIC = re.compile(r"\batomic\b", re.IGNORECASE)
+OPEN, META = "open", "\\"
 
 
 @dataclass(frozen=True)
@@ -33,60 +43,107 @@ class Statement:
     comment: str
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What keeps a file from being a text of statements on its own, and the line on which it begins."""
+
+    line: int
+    what: str
+
+
 def digest(text: str) -> str:
     """What is kept of a text in the state and in the history."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def statements(text: str) -> list[Statement]:
-    """The statements of an SQL text, split as psql splits them."""
-    found = []
-    start = 0
-    for end in [*_semicolons(text), len(text)]:
-        part = text[start:end]
-        body, comment, skipped = _without_leading_comments(part)
+    """The statements of an SQL text, split as PostgreSQL splits them."""
+    # Within `begin atomic`, a name can be `end` as well: the parser knows.
+    ends = sqlgrammar.ends(text) if ATOMIC.search(text) else None
+    return list(_cut(text, _semicolons(text) if ends is None else ends))
+
+
+def quick_statements(text: str) -> Iterator[Statement]:
+    """The same, but for a body between `begin atomic` and `end`, which may be cut within."""
+    return _cut(text, _semicolons(text))
+
+
+def _cut(text: str, ends: Iterator[int]) -> Iterator[Statement]:
+    start, line = 0, 1
+    for end in ends:
+        body, comment, skipped = _without_leading_comments(text[start:end])
         if body:
-            found.append(Statement(body, text.count("\n", 0, start + skipped) + 1, comment))
+            yield Statement(body, line + text.count("\n", start, start + skipped), comment)
+        line += text.count("\n", start, end + 1)
         start = end + 1
-    return found
 
 
 def _semicolons(text: str) -> Iterator[int]:
+    """Where the statements end; the last one ends with the text."""
     # A body between `begin atomic` and its `end` has semicolons of its own; inside it, `case` has an `end` too.
-    depth = 0
+    depth = parentheses = 0
     for word, start in _tokens(text, 0):
-        if word.startswith("begin") and word.endswith("atomic"):
+        if word.startswith("begin"):
             depth += 1
         elif word in ("case", "end") and depth:
             depth += 1 if word == "case" else -1
-        elif word == ";" and not depth:
+        elif word in ("(", ")"):
+            parentheses = max(0, parentheses + (1 if word == "(" else -1))
+        elif word == ";" and not depth and not parentheses:
             yield start
+    yield len(text)
 
 
 def _tokens(text: str, position: int) -> Iterator[tuple[str, int]]:
-    """What isn't plain text, in lower case and with its place; a comment is one token, whatever is in it."""
+    """What a statement's end depends on, in lower case and with its place; `open` for what isn't closed, the last."""
     while match := TOKEN.search(text, position):
-        word = match.group().lower()
-        position = _comment_end(text, match.end()) if word == "/*" else match.end()
-        yield word, match.start()
+        position = match.end()
+        if tag := match["tag"]:
+            position = text.find(tag, position) + len(tag)
+        elif (word := match["mark"]) == "/*":
+            position = _comment_end(text, position)
+        elif word:
+            yield word.lower(), match.start()
+        if match["open"] or position < match.end():
+            yield OPEN, match.start()
+            return
 
 
 def _comment_end(text: str, position: int) -> int:
+    """Behind the end of a comment; 0 if it has none."""
     depth = 1
     while depth and (mark := COMMENT_MARK.search(text, position)):
         depth += 1 if mark.group() == "/*" else -1
         position = mark.end()
-    return len(text) if depth else position
+    return 0 if depth else position
 
 
 def _without_leading_comments(part: str) -> tuple[str, str, int]:
     """The statement, the block of line comments right above it, and how many characters came before it."""
     skipped = 0
     while match := BLANK.match(part, skipped):
-        skipped = _comment_end(part, match.end()) if match.group() == "/*" else match.end()
-    above = re.search(r"(?:^--[^\n]*\n)*\Z", part[:skipped], re.MULTILINE)
-    lines = above.group().splitlines() if above else []
-    return part[skipped:].strip(), " ".join(line[2:].strip() for line in lines), skipped
+        skipped = (_comment_end(part, match.end()) or len(part)) if match.group() == "/*" else match.end()
+    above: list[str] = []
+    for line in reversed(part[:skipped].split("\n")[:-1]):
+        if not line.startswith("--"):
+            break
+        above.insert(0, line[2:].strip())
+    return part[skipped:].strip(), " ".join(above), skipped
+
+
+def fault(text: str) -> Fault | None:
+    """Why a text can't be sent together with others, or at all.
+
+    A comment, a string, a quoted name or a dollar quote that isn't closed would go on in the file that is sent next.
+    """
+    for word, start in _tokens(text, 0):
+        if word == META:
+            command = text[start:].split(None, 1)[0]
+            return Fault(text.count("\n", 0, start) + 1, f"psql's commands don't run here, leave out {command}")
+        if word == OPEN:
+            unclosed = sqlgrammar.unclosed(text)
+            return unclosed and Fault(text.count("\n", 0, unclosed[0]) + 1, f"{unclosed[1]} is not closed in this file")
+    return None
 
 
 def closing(text: str, position: int) -> int | None:

@@ -46,9 +46,10 @@ DATABASE = {
 }
 
 # What `ops migrate` reads and writes as the migrator: the app's history. The platform's is `up`'s to write.
+HISTORY_TABLES = ("", "_rolled_back", "_progress", "_incarnation")
 HISTORY: Grants = {
-    **{f"schema_migrations{end}": {"migrator": EVERYTHING} for end in ("", "_rolled_back", "_progress")},
-    **{f"platform_migrations{end}": {"migrator": ["select"]} for end in ("", "_rolled_back", "_progress")},
+    **{f"schema_migrations{end}": {"migrator": EVERYTHING} for end in HISTORY_TABLES},
+    **{f"platform_migrations{end}": {"migrator": ["select"]} for end in HISTORY_TABLES},
 }
 
 ACCOUNT = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pgprovider.connection import Connection, Connections, rows
 from pgprovider.errors import Refused
 from pgprovider.steps import plan
-from pgprovider.steps.history import History, Recorded
+from pgprovider.steps.history import ADOPTED, History, Recorded
 from pgprovider.steps.runner import Runner, running
 from psycopg import sql
 
@@ -216,4 +216,5 @@ async def _record(job: "Job", folder: sqlfiles.StepFolder, steps: Sequence[sqlfi
     async with running(job.database.session, job.tell, job.order(folder, {})) as runner:
         await runner.history.make(runner.connection)
         async with runner.connection.transaction():
-            await runner.history.record(runner.connection, steps)
+            await runner.history.record(runner.connection, steps, ADOPTED)
+            await runner.history.renew(runner.connection)

@@ -157,6 +157,7 @@ class MigrationSet(_Resource):
 
     database: pulumi.Output[str]
     applied: pulumi.Output[Mapping[str, str]]
+    incarnation: pulumi.Output[str]
 
     def __init__(
         self,

@@ -47,6 +47,8 @@ class Engine:
     messages: list[str] = field(default_factory=list)
     """What was left in the diagnostics of the run."""
     progress: list[str] = field(default_factory=list)
+    name: str = "thing"
+    """The name of the resource in the program; another one is another resource."""
 
     def __post_init__(self) -> None:
         self._runner = asyncio.Runner()
@@ -80,7 +82,7 @@ class Engine:
         return await getattr(self._servicer, name)(request, _Call())
 
     def urn(self, token: str) -> str:
-        return f"urn:pulumi:dev::vpb::{PARENT}{token}::thing"
+        return f"urn:pulumi:dev::vpb::{PARENT}{token}::{self.name}"
 
     def configure(self, inputs: Mapping[str, Any]) -> "Engine":
         self.run(self.call("Configure", provider_pb2.ConfigureRequest(args=encode(inputs))))

@@ -236,7 +236,10 @@ def test_removed_steps_are_rolled_back_newest_first_by_their_recorded_down_halve
     three.remove("0002_second")
     three.remove("0003_third")
     assert three.engine.diff(thing, three.declared()) == ['steps["0002_second"]', 'steps["0003_third"]']
-    assert three.engine.told() == ["roll back 0003_third", "roll back 0002_second"]
+    assert three.engine.told() == [
+        "roll back 0003_third: this drops 1 table without rows (public.third)",
+        "roll back 0002_second: this drops 1 table without rows (public.second)",
+    ]
     updated = three.engine.update(thing, three.declared())
     assert three.world.sql("select step from public.trace order by at") == [("third",), ("second",)]
     assert three.recorded() == ["0001"]
@@ -371,10 +374,18 @@ def test_a_deleted_history_row_is_told_by_name_and_put_back_without_running_the_
 
 def test_a_dropped_history_table_is_put_back_without_running_a_step(three):
     thing = three.up()
-    three.world.sql("drop schema supabase_migrations cascade")
+    three.world.sql(f"drop table {HISTORY}")
     repaired = three.engine.update(three.refreshed(thing), three.declared())
     assert three.recorded() == ["0001", "0002", "0003"]
     assert three.engine.diff(three.refreshed(repaired), three.declared()) == []
+
+
+def test_a_history_that_is_gone_with_its_schema_is_asked_for(three):
+    thing = three.up()
+    three.world.sql("insert into public.first values (1); drop schema supabase_migrations cascade")
+    with pytest.raises(Refusal, match=r'0001_first: relation "first" already exists .* adopt` records the step'):
+        three.engine.update(three.refreshed(thing), three.declared())
+    assert three.world.sql("select id from public.first") == [(1,)]
 
 
 def test_a_changed_checksum_is_told_by_name(three):
@@ -427,6 +438,7 @@ def test_with_the_state_lost_a_step_that_differs_from_the_recorded_one_is_refuse
 
 def test_a_step_that_somebody_else_applied_is_refused_by_name(three):
     three.up()
+    three.world.sql(f"update {HISTORY} set owners = '{{urn:another}}' where version = '0003'")
     three.remove("0003_third")
     with pytest.raises(Refusal) as caught:
         three.up()
@@ -461,7 +473,7 @@ def test_rows_of_the_supabase_cli_are_adopted_without_running_their_steps(three)
     assert three.tables() == ["first", "second", "third"]
     assert three.engine.diff(three.refreshed(thing), three.declared()) == []
     three.engine.delete(thing)
-    assert three.tables() == []
+    assert three.tables() == ["first"], "what another tool applied isn't this stack's to roll back"
 
 
 # Two at once, and connections that end.

@@ -181,7 +181,7 @@ def made_by_hand(command: Command) -> Command:
     return command
 
 
-def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest_is_run(made_by_hand):
+def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest_is_run(made_by_hand, monkeypatch):
     folder = made_by_hand.folder
     folder.world.sql("insert into public.first values (7)")
     assert made_by_hand("adopt") == {"to adopt": {"sql/steps": ["0001_first", "0002_second"]}, "differences": []}
@@ -191,8 +191,9 @@ def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest
     assert folder.tables() == ["first", "second", "third"]
     assert folder.world.sql("select id from public.first") == [(7,)]
     assert folder.engine.diff(folder.refreshed(thing), folder.declared()) == []
+    monkeypatch.setenv("VPB_DESTROY", "dev")
     folder.engine.delete(thing)
-    assert folder.tables() == []
+    assert folder.tables() == ["first", "second"], "they were there before"
 
 
 def test_a_run_that_meets_objects_made_by_hand_says_what_to_do(made_by_hand):

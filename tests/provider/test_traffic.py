@@ -222,4 +222,4 @@ def test_first_runs_of_many_sets_at_once_make_one_history_schema(plain_folder):
         engine.close()
     assert failures == []
     tables = plain_folder.world.sql("select count(*) from pg_tables where schemaname = 'history'")
-    assert tables == [(3 * len(engines),)]
+    assert tables == [(4 * len(engines),)]

@@ -1,8 +1,9 @@
-"""Which steps a database has: the Supabase CLI's table with three columns more, and two small tables beside it."""
+"""Which migrations a database has: the Supabase CLI's table with four columns more, three small tables beside it."""
 
 import asyncio
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -18,18 +19,23 @@ create schema if not exists {schema};
 create table if not exists {table} (version text primary key, statements text[], name text);
 alter table {table} add column if not exists statements text[], add column if not exists name text,
     add column if not exists checksum text, add column if not exists down text,
-    add column if not exists applied_at timestamptz default pg_catalog.now();
+    add column if not exists applied_at timestamptz default pg_catalog.now(),
+    add column if not exists owners text[];
 alter table {table} enable row level security;
 create table if not exists {rolled_back} (version text primary key, name text, at timestamptz default pg_catalog.now());
 alter table {rolled_back} enable row level security;
 create table if not exists {progress} (version text, half text, statement text, done boolean not null,
     at timestamptz default pg_catalog.now(), primary key (version, half, statement));
 alter table {progress} enable row level security;
+create table if not exists {incarnation} (id text not null);
+alter table {incarnation} enable row level security;
 """
-# Beside the history: what was rolled back, since a row that is gone can also have been deleted by hand; and the
-# statements of a step that runs outside a transaction.
-ROLLED_BACK, PROGRESS = "_rolled_back", "_progress"
-COLUMNS = {"version", "statements", "name", "checksum", "down", "applied_at"}
+# Beside the history: what was rolled back, since a row that is gone can also have been deleted manually; the statements
+# of a migration that runs outside a transaction; and the incarnation, a random id that each transaction renews which
+# writes to the history. A state that knows another id knows another course of events: an older state file, or a
+# database that was restored to an earlier instant.
+ROLLED_BACK, PROGRESS, INCARNATION = "_rolled_back", "_progress", "_incarnation"
+COLUMNS = {"version", "statements", "name", "checksum", "down", "applied_at", "owners"}
 THERE = """select c.relname as table, pg_catalog.array_agg(a.attname::text) as columns
              from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
              join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -39,21 +45,40 @@ TABLES_LEFT = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespac
 # Tells a database from one that was made anew under the same name.
 IDENTITY = """select (select system_identifier from pg_catalog.pg_control_system()) || '/' || d.oid as identity
                 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()"""
-RECORD = """insert into {} (version, name, statements, checksum, down)
-            select version, name, array[up], checksum, down
+RECORD = """insert into {} (version, name, statements, checksum, down, owners)
+            select version, name, array[up], checksum, down, %s::text[]
               from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
                 as step (version, name, up, checksum, down)
             on conflict (version) do update set checksum = excluded.checksum, down = excluded.down"""
+RENAME = """update {} h set version = n.version, name = n.name, statements = array[n.up], checksum = n.checksum,
+                          down = n.down
+              from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+                as n (was, version, name, up, checksum, down) where h.version = n.was"""
+CLAIM = """update {} set owners = coalesce(owners, array[%s::text]) || %s::text
+            where version = any(%s) and not coalesce(owners, '{{}}') @> array[%s::text]"""
+# The owner of what was in the database before this project: nobody's to roll back.
+ADOPTED = "adopted"
+RELEASE = "update {} set owners = array_remove(owners, %s::text) where owners @> array[%s::text]"
+RENEW = """with renewed as (update {table} set id = {id} returning 1)
+           insert into {table} (id) select {id} where not exists (select from renewed)"""
 TRIES = 8
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a database says of itself: which one it is, its steps with their checksums, those that were rolled back."""
+    """What a database says of itself: which one it is, its migrations with their checksums, those rolled back."""
 
     identity: str
     steps: Mapping[str, str | None]
     rolled_back: frozenset[str]
+    owners: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Migration to the resources (URNs) that have applied or adopted it."""
+    incarnation: str = ""
+    """Another one after each transaction that wrote to the history; empty where none did."""
+
+    def held(self, owner: str | None) -> set[str]:
+        """The migrations that `owner` has applied or adopted."""
+        return {name for name, owners in self.owners.items() if owner in owners}
 
 
 def split(step: str) -> tuple[str, str]:
@@ -62,14 +87,27 @@ def split(step: str) -> tuple[str, str]:
     return version, words
 
 
+def _columns(steps: Sequence[sqlfiles.Step]) -> list[list[str]]:
+    """Number, words, up script, checksum and down script of migrations, a list each."""
+    return [
+        [step.version for step in steps],
+        [split(step.name)[1] for step in steps],
+        [step.up for step in steps],
+        [step.checksum for step in steps],
+        [step.down for step in steps],
+    ]
+
+
 class History:
     """The history in one table."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.schema, table = qualified(name)
-        self._names = (table, table + ROLLED_BACK, table + PROGRESS)
-        self.table, self.rolled_back, self.progress = (sql.Identifier(self.schema, each) for each in self._names)
+        self._names = (table, table + ROLLED_BACK, table + PROGRESS, table + INCARNATION)
+        self.table, self.rolled_back, self.progress, self.incarnation = (
+            sql.Identifier(self.schema, each) for each in self._names
+        )
 
     async def _there(self, connection: Connection) -> dict[str, set[str]]:
         found = await rows(connection, THERE, [self.schema, list(self._names)])
@@ -94,6 +132,7 @@ class History:
                             table=self.table,
                             rolled_back=self.rolled_back,
                             progress=self.progress,
+                            incarnation=self.incarnation,
                         )
                     )
             except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateSchema, psycopg.errors.DuplicateTable,
@@ -110,17 +149,29 @@ class History:
         assert identity is not None
         there = await self._there(connection)
         steps: dict[str, str | None] = {}
+        owners: dict[str, frozenset[str]] = {}
         gone: list[dict[str, Any]] = []
         columns = there.get(self._names[0], set())
         if columns >= {"version", "name"}:
-            checksum = "checksum" if "checksum" in columns else "null as checksum"
-            query = sql.SQL(f"select version, name, {checksum} from {{}} order by version").format(self.table)
+            more = ", ".join(name if name in columns else f"null as {name}" for name in ("checksum", "owners"))
+            query = sql.SQL(f"select version, name, {more} from {{}} order by version").format(self.table)
             for entry in await rows(connection, query, []):
                 steps[f"{entry['version']}_{entry['name']}"] = entry["checksum"]
+                found = [ADOPTED] if entry["owners"] is None else entry["owners"]
+                owners[f"{entry['version']}_{entry['name']}"] = frozenset(found)
         if self._names[1] in there:
             query = sql.SQL("select version || '_' || name as step from {}").format(self.rolled_back)
             gone = await rows(connection, query, [])
-        return Recorded(str(identity["identity"]), steps, frozenset(entry["step"] for entry in gone))
+        incarnation: dict[str, Any] | None = None
+        if self._names[3] in there:
+            incarnation = await row(connection, sql.SQL("select id from {}").format(self.incarnation), [])
+        return Recorded(
+            str(identity["identity"]),
+            steps,
+            frozenset(entry["step"] for entry in gone),
+            owners,
+            str(incarnation["id"]) if incarnation else "",
+        )
 
     async def downs(self, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
         """The recorded down halves of some steps."""
@@ -132,20 +183,41 @@ class History:
         )
         return {entry["step"]: entry["down"] for entry in await rows(connection, query, [versions])}
 
-    async def record(self, connection: Connection, steps: Sequence[sqlfiles.Step]) -> None:
-        """Note steps as applied."""
+    async def ups(self, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
+        """The recorded up scripts of some migrations."""
+        versions = [split(name)[0] for name in names]
+        query = sql.SQL("select version || '_' || name as step, statements[1] as up from {} where version = any(%s)")
+        found = await rows(connection, query.format(self.table), [versions])
+        return {entry["step"]: entry["up"] for entry in found}
+
+    async def record(self, connection: Connection, steps: Sequence[sqlfiles.Step], owner: str | None) -> None:
+        """Note migrations as applied: by the resource `owner`, by no resource (None), or found there (`ADOPTED`)."""
         versions = [step.version for step in steps]
-        columns = (
-            versions,
-            [split(step.name)[1] for step in steps],
-            [step.up for step in steps],
-            [step.checksum for step in steps],
-            [step.down for step in steps],
-        )
         async with connection.pipeline():
-            await connection.execute(sql.SQL(RECORD).format(self.table), columns)
+            await connection.execute(sql.SQL(RECORD).format(self.table), [[owner] if owner else [], *_columns(steps)])
             for table in (self.rolled_back, self.progress):
                 await connection.execute(sql.SQL("delete from {} where version = any(%s)").format(table), [versions])
+
+    async def rename(self, connection: Connection, renamed: Mapping[str, sqlfiles.Step]) -> None:
+        """Give recorded migrations their new names: old name to the files as they are now."""
+        was = [split(name)[0] for name in renamed]
+        await connection.execute(sql.SQL(RENAME).format(self.table), [was, *_columns(list(renamed.values()))])
+
+    async def claim(self, connection: Connection, names: Iterable[str], owner: str) -> None:
+        """Note that `owner` holds recorded migrations, beside those that hold them already."""
+        versions = [split(name)[0] for name in names]
+        await connection.execute(sql.SQL(CLAIM).format(self.table), [ADOPTED, owner, versions, owner])
+
+    async def release(self, connection: Connection, owner: str) -> None:
+        """Note that `owner` holds none any more."""
+        await connection.execute(sql.SQL(RELEASE).format(self.table), [owner, owner])
+
+    async def renew(self, connection: Connection) -> str:
+        """Begin another incarnation, in the transaction that writes to the history; its id."""
+        id = secrets.token_hex(8)
+        query = sql.SQL(RENEW).format(table=self.incarnation, id=sql.Literal(id))
+        await connection.execute(query)
+        return id
 
     async def forget(self, connection: Connection, names: Sequence[str]) -> None:
         """Note steps as rolled back."""
@@ -185,7 +257,9 @@ class History:
         """Remove the tables, and the schema if nothing else is in it."""
         async with connection.transaction():
             await connection.execute(
-                sql.SQL("drop table if exists {}, {}, {}").format(self.table, self.rolled_back, self.progress)
+                sql.SQL("drop table if exists {}, {}, {}, {}").format(
+                    self.table, self.rolled_back, self.progress, self.incarnation
+                )
             )
             if not await rows(connection, TABLES_LEFT, [self.schema]):
                 await connection.execute(sql.SQL("drop schema if exists {}").format(sql.Identifier(self.schema)))

@@ -1,14 +1,17 @@
 """What is to run, in which order, and what is refused before anything runs."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import sqldirectives
 import sqlfiles
 from pgprovider.errors import Refused
-from pgprovider.steps.history import Recorded
+from pgprovider.steps.history import ADOPTED, Recorded
 from sqltext import digest
+
+NUMBER = re.compile(r"\A-- \d{4} ")
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Order:
     allow: frozenset[str] = frozenset()
     leave: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
     """How a step is allowed to lose its data."""
+    owner: str | None = None
+    """The resource (its URN) that the run is for; without one, what is recorded is nobody's."""
 
     @property
     def label(self) -> str:
@@ -31,7 +36,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps to roll back, newest first, and those to apply; `noted` ran before, and only their rows are missing."""
+    """The steps to roll back, newest first, and those to apply; of those `noted`, which ran before, the row alone."""
 
     back: list[str] = field(default_factory=list)
     forward: list[str] = field(default_factory=list)
@@ -65,21 +70,68 @@ def refuse_misplaced(folder: str, applied: Mapping[str, str], wanted: Mapping[st
         raise Refused("; ".join(refused))
 
 
-def refuse_strangers(order: Order, recorded: Mapping[str, str | None], known: Mapping[str, str]) -> None:
-    """Steps in the history that nobody here knows, or knows with another text."""
-    for name, checksum in recorded.items():
+def refuse_strangers(order: Order, recorded: Recorded, known: Mapping[str, str]) -> None:
+    """Refuse what the history has and this run neither declares nor may roll back, or declares with another text."""
+    for name, checksum in recorded.steps.items():
         if name in known:
             continue
-        if name not in order.steps:
+        if name in order.steps:
+            if checksum and up_half(checksum) != up_half(order.steps[name]):
+                raise Refused(
+                    f"{order.label}: {name}.up.sql:1 differs from what {order.history} says was applied; "
+                    "put the old text back"
+                )
+        elif order.owner not in recorded.owners.get(name, frozenset()):
             raise Refused(
                 f"{order.label}: {order.history} has {name}, which is neither in this checkout nor applied by this "
                 "stack; check out the commit that has it"
             )
-        if checksum and up_half(checksum) != up_half(order.steps[name]):
+
+
+def refuse_shared(order: Order, recorded: Recorded, back: list[str]) -> None:
+    """Refuse to roll back what another resource or stack holds as well."""
+    for name in back:
+        others = sorted(recorded.owners.get(name, frozenset()) - {order.owner}) if order.owner else []
+        if ADOPTED in others:
             raise Refused(
-                f"{order.label}: {name}.up.sql:1 differs from what {order.history} says was applied; "
-                "put the old text back"
+                f"step {name}: it was there before this stack adopted it and isn't this stack's to roll back; put its "
+                "files back, and write what is to go as a new migration"
             )
+        if others:
+            raise Refused(
+                f"step {name}: {others[0]} holds it too and would lose what it made; put its files back, or take "
+                f"that name out of the column owners of {order.history} if nothing uses it any more"
+            )
+
+
+def renames(
+    order: Order, ups: Mapping[str, str | None], steps: Mapping[str, sqlfiles.Step]
+) -> dict[str, sqlfiles.Step]:
+    """Which recorded migrations were only renamed: old name to the files with the same text.
+
+    Args:
+        ups: the recorded up scripts of the migrations that have left the folder.
+        steps: the files of those that the history doesn't have.
+    """
+    by_text = {_unnumbered(up): name for name, up in ups.items() if up}
+    found = {by_text[text]: step for step in steps.values() if (text := _unnumbered(step.up)) in by_text}
+    return {name: found[name] for name in sorted(found)}
+
+
+def _unnumbered(up: str) -> str:
+    """An up script without the number in its first line, which changes with the file's name."""
+    return NUMBER.sub("-- ", up)
+
+
+def renamed(recorded: Recorded, names: Mapping[str, sqlfiles.Step]) -> Recorded:
+    """What the history will say once the renamed migrations have their new names."""
+
+    def new(name: str) -> str:
+        return names[name].name if name in names else name
+
+    steps = {new(name): names[name].checksum if name in names else each for name, each in recorded.steps.items()}
+    owners = {new(name): each for name, each in recorded.owners.items()}
+    return replace(recorded, steps=dict(sorted(steps.items())), owners=owners)
 
 
 def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
@@ -89,16 +141,17 @@ def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
     """
     # Rolled back by a run that ended before the engine could note it.
     known = {name: checksum for name, checksum in known.items() if name not in recorded.rolled_back}
-    refuse_strangers(order, recorded.steps, known)
+    refuse_strangers(order, recorded, known)
     refuse_misplaced(order.folder, {**known, **dict.fromkeys(recorded.steps, "")}, order.steps)
     back = sorted((recorded.steps.keys() | known.keys()) - order.steps.keys(), reverse=True)
+    refuse_shared(order, recorded, back)
     for name in back:
         if name not in recorded.steps:
             raise Refused(
                 f"step {name}: its history row is gone and with it the way back; put the step's files back, run "
                 "`pulumi up --refresh` to restore the row, then remove them again"
             )
-    forward = [name for name in sorted(order.steps) if recorded.steps.get(name) != order.steps[name]]
+    forward = [name for name in sorted(order.steps) if (recorded.steps.get(name) or "") != order.steps[name]]
     noted = frozenset(name for name in forward if name in recorded.steps or name in known)
     return Plan(back, forward, noted)
 
@@ -106,7 +159,11 @@ def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
 def refuse_changed_downs(
     order: Order, plan: Plan, downs: Mapping[str, str | None], known: Mapping[str, str]
 ) -> dict[str, str]:
-    """The down halves to run: those that were recorded, if they are the ones that this stack applied."""
+    """The down halves to run: those that were recorded, if they are the ones that were applied.
+
+    Args:
+        known: the checksums that this stack knows of, which outrank the recorded ones.
+    """
     found: dict[str, str] = {}
     for name in plan.back:
         down, checksum = downs.get(name), known.get(name)

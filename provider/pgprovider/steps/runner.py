@@ -53,28 +53,55 @@ class Runner:
     def __init__(self, connection: Connection, watch: Watch, tell: Tell, order: plan.Order) -> None:
         self.connection, self.watch, self.tell, self.order = connection, watch, tell, order
         self.history = History(order.history)
+        self.incarnation = ""
         self._told = 0.0
         self._quiet = False
 
     async def run(self, known: Callable[[Recorded], Mapping[str, str]]) -> Recorded:
-        """Bring the database to the order; `known` says what this stack has applied in the database that was found."""
+        """Bring the database to the order; what it said of itself before, with the incarnation that it has now.
+
+        Args:
+            known: says what this stack has applied in the database that was found.
+        """
         recorded = await self.history.read(self.connection)
         mine = known(recorded)
+        files = plan.read_steps(self.order) if self.order.steps.keys() - recorded.steps.keys() else {}
+        moved = await find_renames(self.connection, self.history, self.order, recorded, files)
+        recorded = plan.renamed(recorded, moved)
+        mine = {name: each for name, each in mine.items() if name not in moved}
         todo = plan.make(self.order, recorded, mine)
         downs: dict[str, str] = {}
         if todo.back:
             found = await self.history.downs(self.connection, todo.back)
             downs = plan.refuse_changed_downs(self.order, todo, found, mine)
             plan.refuse_losses(self.order, downs)
-        steps = plan.read_steps(self.order) if todo.forward else {}
-        forward = plan.refuse_changed_files(self.order, todo, steps)
+        files = files or (plan.read_steps(self.order) if todo.forward else {})
+        forward = plan.refuse_changed_files(self.order, todo, files)
         await self.history.make(self.connection)
         await self._tell_begun(todo)
         await self._settle()
+        self.incarnation = recorded.incarnation
+        if moved:
+            await self._rename(moved)
         back = self._backward(todo, downs)
         await self._all(back, together=len(todo.back) == len(recorded.steps))
         await self._all(self._forward(todo, forward), together=not recorded.steps)
-        return recorded
+        await self._claim(recorded)
+        return replace(recorded, incarnation=self.incarnation)
+
+    async def _rename(self, moved: Mapping[str, sqlfiles.Step]) -> None:
+        async with self.connection.transaction():
+            await self.history.rename(self.connection, moved)
+            self.incarnation = await self.history.renew(self.connection)
+
+    async def _claim(self, recorded: Recorded) -> None:
+        """Hold what is recorded and declared; it was applied by another resource or without one."""
+        owner = self.order.owner
+        if owner is None:
+            return
+        there = recorded.steps.keys() & self.order.steps.keys()
+        if there - recorded.held(owner):
+            await self.history.claim(self.connection, there, owner)
 
     async def _tell_begun(self, todo: plan.Plan) -> None:
         numbers = {name.partition("_")[0] for name in todo.forward}
@@ -198,9 +225,10 @@ class Runner:
         applied = [item.files for item in work if item.files]
         gone = [item.step for item in work if not item.files]
         if applied:
-            await self.history.record(self.connection, applied)
+            await self.history.record(self.connection, applied, self.order.owner)
         if gone:
             await self.history.forget(self.connection, gone)
+        self.incarnation = await self.history.renew(self.connection)
 
     async def _undo(self) -> None:
         with suppress(psycopg.Error):
@@ -215,6 +243,21 @@ class Runner:
         if not self._quiet or time.monotonic() - self._told > STATUS_SECONDS:
             self._told = time.monotonic()
             await self.tell.status(work.doing)
+
+
+async def find_renames(
+    connection: Connection,
+    history: History,
+    order: plan.Order,
+    recorded: Recorded,
+    files: Mapping[str, sqlfiles.Step],
+) -> dict[str, sqlfiles.Step]:
+    """The migrations whose files have another name and the same text, by their recorded names."""
+    left = recorded.steps.keys() - order.steps.keys()
+    new = {name: step for name, step in files.items() if name in order.steps and name not in recorded.steps}
+    if not left or not new:
+        return {}
+    return plan.renames(order, await history.ups(connection, left), new)
 
 
 def _transactions(work: Sequence[Work]) -> int:

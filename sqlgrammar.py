@@ -1,0 +1,48 @@
+"""PostgreSQL's own scanner and parser (pglast, libpg_query), asked where the grammar has to be known.
+
+Its grammar is that of PostgreSQL 18. What it can't parse may still be right for a newer server: every function here
+says None then, and the caller goes on without it, so that the server says what is wrong. Loading it takes as long as
+reading all of `sql/`, so it is loaded when it is asked.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+# Which token PostgreSQL's scanner found no end of.
+UNCLOSED = re.compile(r"unterminated (?P<what>.*?) at or near")
+
+
+def ends(text: str) -> Iterator[int] | None:
+    """Where the statements of a text end."""
+    from pglast import parser
+
+    try:
+        found = [part.stop for part in parser.split(text, with_parser=True, only_slices=True)]
+    except parser.ParseError:
+        return None
+    return iter([*found, len(text)])
+
+
+def parsed(statement: str) -> Any:
+    """The syntax tree of one statement."""
+    from pglast import parser
+
+    try:
+        found = parser.parse_sql(statement)
+    except parser.ParseError:
+        return None
+    return found[0].stmt if len(found) == 1 else None
+
+
+def unclosed(text: str) -> tuple[int, str] | None:
+    """Where a comment, string, quoted name or dollar quote begins that has no end, and what it is."""
+    from pglast import parser
+
+    try:
+        parser.scan(text)
+    except parser.ParseError as error:
+        message, place = error.args
+        if match := UNCLOSED.search(message):
+            return place, match["what"]
+    return None
