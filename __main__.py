@@ -1,7 +1,6 @@
 """The database of Visual Prompt Builder: what an environment is made of, and what it gives to others."""
 
 import pulumi
-import pulumi_postgresql
 
 import pg
 from components.access import Access, AccessArgs
@@ -28,11 +27,8 @@ guardrail = Guardrail()
 
 server = Server("server", ServerArgs(stack=stack, url=settings.url))
 database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
-postgresql = pulumi_postgresql.Provider(
-    "postgresql", **server.login, username=server.user, sslmode="disable", superuser=True
-)
 aws = aws_provider("aws", settings.region, server.aws)
-providers = pulumi.ResourceOptions(providers={"pg": database, "postgresql": postgresql, "aws": aws})
+providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
 
 snapshot = Snapshot("snapshot", SnapshotArgs(sql=sql, publication=PUBLICATION, accept=settings.accept_drift), providers)
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), after(providers, snapshot))

@@ -7,6 +7,7 @@ import pulumi
 import pg
 from components.base import Component
 from components.grants import FUNCTIONS, TABLES
+from components.snapshot import PLATFORM
 from sqlfiles import RowPolicy
 
 
@@ -48,7 +49,13 @@ class Access(Component):
 
     def _functions(self, name: str, schema: str, options: pulumi.ResourceOptions) -> pg.FunctionGrants:
         functions = {function: grants for function, grants in FUNCTIONS.items() if _schema(function) == schema}
-        return pg.FunctionGrants(f"{name}-functions-{schema}", schema=schema, functions=functions, opts=options)
+        return pg.FunctionGrants(
+            f"{name}-functions-{schema}",
+            schema=schema,
+            functions=functions,
+            open=schema in PLATFORM,
+            opts=options,
+        )
 
     def _row_security(self, name: str, table: str, policies: tuple[RowPolicy, ...]) -> pg.RowSecurity:
         return pg.RowSecurity(

@@ -29,6 +29,7 @@ class Roles(Component):
                 f"{name}-{role}-groups",
                 role=role,
                 groups=sorted(spec.member_of),
+                members=sorted(other for other, its in ROLES.items() if role in its.member_of),
                 opts=self.child(*[roles[known] for known in (role, *spec.member_of) if known in roles]),
             )
             for role, spec in ROLES.items()

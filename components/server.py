@@ -46,11 +46,6 @@ class Server(Component):
         # The parts of a secret are secret; these aren't, and are wanted in messages.
         return pulumi.Output.unsecret(self._parameters.apply(lambda found: found[parameter]))
 
-    @property
-    def login(self) -> dict[str, Any]:
-        """Where the server is, as the provider `postgresql` takes it."""
-        return {"host": self.host, "port": self.port.apply(int), "password": self.password, "database": self.database}
-
     def connection(
         self, user: pulumi.Input[str], password: pulumi.Input[str], settings: pulumi.Input[str] = ""
     ) -> pulumi.Output[str]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_postgresql as postgresql
 
 import pg
 from components.base import Component
@@ -44,18 +43,21 @@ class Structure(Component):
         # The files aren't inputs: what is declared of them is.
         inputs = {key: value for key, value in vars(args).items() if key != "sql"}
         super().__init__(name, inputs, opts)
-        schemas = {schema: self._schema(name, schema, owner, args) for schema, owner in SCHEMAS.items()}
+        schemas = {
+            schema: pg.Schema(f"{name}-{schema}", name=schema, owner=owner, opts=self.child())
+            for schema, owner in SCHEMAS.items()
+        }
         extensions = [
-            postgresql.Extension(
-                f"{name}-{extension}",
-                name=extension,
-                schema="extensions",
-                database=args.database,
-                opts=self.child(schemas["extensions"]),
+            pg.Extension(
+                f"{name}-{extension}", name=extension, schema="extensions", opts=self.child(schemas["extensions"])
             )
             for extension in EXTENSIONS
         ]
-        closed = self._closed_by_default(name, args)
+        # PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted. The
+        # first platform step needs it already; the other defaults are closed by the last one.
+        closed = pg.DefaultPrivileges(
+            f"{name}-functions-closed", role=OWNER, objects="functions", grants={}, opts=self.child()
+        )
         database = pg.Grants(
             f"{name}-database", kind="database", name=args.database, grants=DATABASE, opts=self.child()
         )
@@ -73,30 +75,6 @@ class Structure(Component):
         steps = self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
         self.last = [database, *self._history(name, steps)]
         self.register_outputs({"schemas": sorted(SCHEMAS)})
-
-    def _schema(self, name: str, schema: str, owner: str, args: StructureArgs) -> postgresql.Schema:
-        return postgresql.Schema(
-            f"{name}-{schema}",
-            name=schema,
-            owner=owner,
-            database=args.database,
-            opts=self.child(),
-        )
-
-    def _closed_by_default(self, name: str, args: StructureArgs) -> postgresql.DefaultPrivileges:
-        """PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted.
-
-        The first platform step needs it already; the other defaults are closed by the last one.
-        """
-        return postgresql.DefaultPrivileges(
-            f"{name}-functions-closed",
-            owner=OWNER,
-            role="public",
-            object_type="function",
-            privileges=[],
-            database=args.database,
-            opts=self.child(),
-        )
 
     def _history(self, name: str, steps: pulumi.Resource) -> list[pg.Grants]:
         """The migrator sees what was applied, and notes what it applies; `ops migrate` needs no more."""

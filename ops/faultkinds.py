@@ -69,7 +69,7 @@ def provider(process: Process) -> bool:
 
 def standin(process: Process) -> bool:
     # Where the official plugins could be had, they take the stand-ins' place.
-    names = ("pulumi-resource-aws", "pulumi-resource-postgresql")
+    names = ("pulumi-resource-aws",)
     return any(part.startswith("local.standins.") for part in process.command) or _named(process, *names)
 
 

@@ -91,7 +91,7 @@ class Role(_Resource):
 
 
 class Memberships(_Resource):
-    """All roles that a role is a member of."""
+    """All roles that a role is a member of, and all that are members of it."""
 
     def __init__(
         self,
@@ -99,6 +99,49 @@ class Memberships(_Resource):
         *,
         role: str,
         groups: Sequence[str],
+        members: Sequence[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class Schema(_Resource):
+    """A schema and its owner; it isn't dropped while it holds anything."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        owner: str,
+        comment: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class Extension(_Resource):
+    """An extension in its schema."""
+
+    version: pulumi.Output[str]
+
+    def __init__(
+        self, resource_name: str, *, name: str, schema: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
+class DefaultPrivileges(_Resource):
+    """What others may do with objects that a role will make, role to privileges: the whole list."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        role: str,
+        objects: str,
+        grants: Mapping[str, Sequence[str]],
+        schema: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)
@@ -190,6 +233,7 @@ class FunctionGrants(_Resource):
         *,
         schema: str,
         functions: Mapping[str, Mapping[str, Sequence[str]]],
+        open: Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)
@@ -206,13 +250,14 @@ class Bucket(_Resource):
         public: Input[bool] = False,
         fileSizeLimit: Input[int] | None = None,
         allowedMimeTypes: Input[Sequence[str]] | None = None,
+        columns: Input[Mapping[str, str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)
 
 
 class Publication(_Resource):
-    """A publication and its tables."""
+    """A publication: all that it publishes, and nothing else."""
 
     def __init__(
         self,
@@ -221,6 +266,8 @@ class Publication(_Resource):
         name: str,
         tables: Sequence[str],
         operations: Sequence[str] | None = None,
+        schemas: Sequence[str] | None = None,
+        root: Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

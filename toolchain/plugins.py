@@ -1,4 +1,4 @@
-"""The official `aws` and `postgresql` plugins where they can be had, the stand-ins of `local/standins` where not."""
+"""The official plugin `aws` where it can be had, the stand-in of `local/standins` where not."""
 
 import time
 from pathlib import Path

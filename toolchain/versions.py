@@ -31,7 +31,7 @@ def oldest_go() -> str:
 
 def plugin_versions() -> dict[str, str]:
     """The official plugins' versions: those of their Python packages."""
-    names = ("aws", "postgresql")
+    names = ("aws",)
     return {name: _first(rf"^pulumi-{name}==(\S+)$", REQUIREMENTS[0]) for name in names}
 
 

@@ -48,6 +48,23 @@ MEMBERSHIPS = """
         and (%(roles)s::jsonb ? m.rolname or %(roles)s::jsonb ? g.rolname)
         and not coalesce(%(roles)s::jsonb -> m.rolname -> 'member_of' ? g.rolname, false)
 """
+# Columns by name: before PostgreSQL 16 a membership had the option admin alone.
+OPTIONS = """
+    select distinct 'role ' || m.rolname as object, g.rolname as "group", o.word, quote_ident(m.rolname) as member,
+        quote_ident(g.rolname) as "from"
+    from pg_auth_members as a
+    join pg_roles as m on m.oid = a.member
+    join pg_roles as g on g.oid = a.roleid
+    cross join lateral (values
+        ('may pass it on', a.admin_option),
+        ('has its rights without becoming it', (to_jsonb(a) ->> 'inherit_option')::boolean
+            and not (%(roles)s::jsonb -> m.rolname ->> 'inherit')::boolean),
+        ('has none of its rights before it becomes it', not (to_jsonb(a) ->> 'inherit_option')::boolean
+            and (%(roles)s::jsonb -> m.rolname ->> 'inherit')::boolean),
+        ('can''t become it', not (to_jsonb(a) ->> 'set_option')::boolean)
+    ) as o (word, wrong)
+    where o.wrong and coalesce(%(roles)s::jsonb -> m.rolname -> 'member_of' ? g.rolname, false)
+"""
 PASSWORDS = """
     select 'role ' || rolname as object, quote_ident(rolname) as role,
         case when rolpassword is null then 'it has no password, so that it logs in where none is asked for, or nowhere'
@@ -143,6 +160,15 @@ RULES = (
         "it is a member of {group}",
         "revoke {from} from {member};",
         MEMBERSHIPS,
+        ("CIS PostgreSQL 4.3",),
+    ),
+    Rule(
+        "membership-option",
+        Severity.high,
+        "a declared membership with options that the declaration doesn't have",
+        "it is a member of {group} and {word}",
+        "revoke {from} from {member}; grant {from} to {member};",
+        OPTIONS,
         ("CIS PostgreSQL 4.3",),
     ),
     Rule(

@@ -1,10 +1,11 @@
 """The only place that connects: one pool, empty search path, timeouts, an application name."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import sql
@@ -129,7 +130,8 @@ class Connections:
         connection: Connection | None = None
         try:
             async with pool.connection() as connection:
-                yield connection
+                with _listening(connection):
+                    yield connection
         except PluginError:
             raise
         except psycopg.Error as error:
@@ -140,6 +142,28 @@ class Connections:
         if self._pool is not None:
             await self._pool.close(timeout=1)
             self._pool = None
+
+
+_heard: WeakKeyDictionary[Connection, list[str]] = WeakKeyDictionary()
+
+
+def warnings(connection: Connection) -> list[str]:
+    """What the server has warned of in this transaction, each in one line."""
+    return _heard.get(connection, [])
+
+
+@contextmanager
+def _listening(connection: Connection) -> Iterator[None]:
+    heard = _heard[connection] = []
+
+    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        heard.append(" ".join((diagnostic.message_primary or "").split()))
+
+    connection.add_notice_handler(hear)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(hear)
 
 
 async def lock(connection: Connection, name: str) -> None:
@@ -154,7 +178,9 @@ async def row(connection: Connection, query: str | sql.Composed, parameters: lis
     return rows_found[0] if rows_found else None
 
 
-async def rows(connection: Connection, query: str | sql.Composed, parameters: list[Any]) -> list[dict[str, Any]]:
+async def rows(
+    connection: Connection, query: str | sql.Composed, parameters: list[Any] | dict[str, Any]
+) -> list[dict[str, Any]]:
     """The rows of a query, by column name."""
     cursor = await connection.execute(query.encode() if isinstance(query, str) else query, parameters)
     names = [column.name for column in cursor.description or []]

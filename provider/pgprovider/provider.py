@@ -95,7 +95,7 @@ def package_schema() -> dict[str, Any]:
     return {
         "name": "pg",
         "version": VERSION,
-        "description": "Row security, grants, migrations, roles and storage buckets of a PostgreSQL",
+        "description": "Roles, schemas, extensions, migrations, row policies, grants and buckets of a PostgreSQL",
         "config": {"variables": _properties(CONFIGURATION)},
         "provider": {
             "inputProperties": _properties(CONFIGURATION),

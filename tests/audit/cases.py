@@ -76,6 +76,7 @@ CASES = (
     Case("role-undeclared", "create role stray bypassrls", "role stray"),
     Case("membership-undeclared", "grant app_owner to authenticated", "role authenticated"),
     Case("membership-undeclared", "grant pg_read_all_data to monitor", "role monitor"),
+    Case("membership-option", "grant anon to authenticator with admin option", "role authenticator"),
     Case("password-not-scram", "set local password_encryption = 'md5'; alter role authjs password 'guessed'",
          "role authjs"),
     Case("password-not-scram", "alter role monitor password null", "role monitor", "low"),

@@ -51,6 +51,29 @@ def test_an_edited_entry_of_the_trail_is_named_by_its_place(audited):
     assert f"audit.log lane {lane}, entry {entry}" in objects(audited, "audit-trail-broken")
 
 
+@pytest.mark.parametrize(
+    ("statement", "object", "said"),
+    [
+        ("grant service_role to authenticator with inherit true", "role authenticator",
+         "it is a member of service_role and has its rights without becoming it"),
+        ("grant anon to authenticator with set false", "role authenticator",
+         "it is a member of anon and can't become it"),
+        ("grant pg_monitor to monitor with inherit false", "role monitor",
+         "it is a member of pg_monitor and has none of its rights before it becomes it"),
+    ],
+)  # fmt: skip
+def test_an_option_of_a_declared_membership_is_told_and_the_repair_puts_it_back(audited, statement, object, said):
+    if audited.connection.info.server_version < 160000:
+        pytest.skip("a membership has no such option before PostgreSQL 16")
+    rule = BY_ID["membership-option"]
+    assert apply(rule, audited) == []
+    audited.connection.execute(statement.encode())
+    (finding,) = apply(rule, audited)
+    assert (finding.object, finding.reason) == (object, said)
+    audited.connection.execute(finding.repair.encode())
+    assert apply(rule, audited) == []
+
+
 def test_every_rule_has_a_case():
     covered = {case.rule for case in CASES} | ELSEWHERE | BESIDE
     assert covered == set(BY_ID)

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pgprovider.connection import Login
 from psycopg import sql
 
 from components.rolespecs import API, ROLES
@@ -133,7 +134,7 @@ def test_the_migrator_rolls_back_and_applies_the_apps_steps_and_notes_it(url, lo
     assert migrate.main(["status", "--url", here, "--quiet"]) == 0
     with psycopg.connect(url, autocommit=True) as admin:
         schemas = ["private", "public", "supabase_migrations"]
-        snapshot = Stack(url, migrate.login(url), {"name": "schema", "schemas": schemas})
+        snapshot = Stack(url, Login.of(url), {"name": "schema", "schemas": schemas})
         snapshot.begin()
         try:
             assert migrate.main(["down", "--to", str(last - 1), "--lose", "--url", here, "--quiet"]) == 0

@@ -43,7 +43,7 @@ def test_every_resource_but_components_and_providers_has_a_component_above_it(pr
         "Snapshot",
         "Checkpoint",
     )
-    providers = {f"pulumi:providers:{name}" for name in ("pg", "aws", "postgresql")}
+    providers = {f"pulumi:providers:{name}" for name in ("pg", "aws")}
     assert tops == {f"vpb:index:{name}" for name in parts} | providers
 
 
@@ -117,7 +117,7 @@ def test_nothing_at_aws_waits_for_the_database(program):
     assert found
     for resource in found:
         before = {program.resources[name].type for name in program.waits_for(resource.name)}
-        assert not {type for type in before if type.startswith(("pg:", "postgresql:"))} - {"pg:index:KeyPair"}
+        assert not {type for type in before if type.startswith("pg:")} - {"pg:index:KeyPair"}
 
 
 def test_buckets_come_after_the_policies_by_which_their_changes_are_recorded(program):
@@ -129,8 +129,8 @@ def test_buckets_come_after_the_policies_by_which_their_changes_are_recorded(pro
 def test_migrations_come_after_the_platform_which_comes_after_schemas_roles_and_extensions(program):
     before = program.waits_for("structure-migrations")
     assert "structure-platform" in before
-    wanted = {resource.name for resource in program.of_type("postgresql:index/schema:Schema")}
-    wanted |= {resource.name for resource in program.of_type("postgresql:index/extension:Extension")}
+    wanted = {resource.name for resource in program.of_type("pg:index:Schema")}
+    wanted |= {resource.name for resource in program.of_type("pg:index:Extension")}
     wanted |= {resource.name for resource in program.of_type("pg:index:Role")}
     assert wanted
     assert wanted <= before
@@ -293,10 +293,9 @@ def test_nothing_secret_is_in_a_plain_input(program):
         assert "private-" not in text, f"{resource.name} shows a private key"
 
 
-def test_the_providers_get_the_password_as_a_secret(program):
-    for name, secret in (("pg", "url"), ("postgresql", "password")):
-        assert program.password in str(program.resources[name].wire)
-        assert in_the_open(program.resources[name].wire)[secret] == "hidden"
+def test_the_provider_gets_the_password_as_a_secret(program):
+    assert program.password in str(program.resources["pg"].wire)
+    assert in_the_open(program.resources["pg"].wire)["url"] == "hidden"
 
 
 def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):

@@ -38,7 +38,9 @@ do $$ declare name text; begin
 end $$;
 drop schema if exists supabase_migrations cascade;
 drop schema if exists history cascade;
+drop extension if exists citext, earthdistance, cube cascade;
 drop schema if exists extra cascade;
+drop schema if exists made_here cascade;
 drop schema public cascade;
 create schema public;
 grant usage, create on schema public to app_owner;

@@ -168,6 +168,7 @@ SUBJECTS = {
             "public": "update storage.buckets set public = true",
             "fileSizeLimit": "update storage.buckets set file_size_limit = 9000000000",
             "allowedMimeTypes": "update storage.buckets set allowed_mime_types = null",
+            "columns": "update storage.buckets set name = 'other', owner_id = 'somebody', avif_autodetection = true",
         },
         another={"public": True, "fileSizeLimit": 7000, "allowedMimeTypes": ["audio/ogg"]},
         vanish="begin; set local storage.allow_delete_query = 'true'; delete from storage.buckets; commit",
@@ -179,8 +180,10 @@ SUBJECTS = {
         by_hand={
             "tables": "alter publication changes add table public.other",
             "operations": "alter publication changes set (publish = 'insert, truncate')",
+            "schemas": "alter publication changes add tables in schema extra",
+            "root": "alter publication changes set (publish_via_partition_root = true)",
         },
-        another={"tables": ["public.other"], "operations": ["insert"]},
+        another={"tables": ["public.other"], "operations": ["insert"], "root": True},
         vanish="drop publication changes",
         differs="create publication changes for table public.other",
         blames="publication changes exists already with tables [public.other], declared is [public.notes]",
@@ -207,10 +210,51 @@ SUBJECTS = {
     ),
     "Memberships": Subject(
         inputs={"role": "{made}", "groups": ["{reader}"]},
-        by_hand={"groups": "set role {master}; grant {writer} to {made}; reset role"},
+        by_hand={
+            "groups": "set role {master}; grant {writer} to {made}; reset role",
+            "members": "grant {made} to {writer}",
+        },
         another={"groups": ["{writer}"]},
         before="create role {made}",
         vanish="drop role {made}",
+        stays=True,
+        only_superuser={"members": "only a superuser takes away what a superuser gave, from PostgreSQL 16 on"},
+    ),
+    "Schema": Subject(
+        inputs={"name": "made_here", "owner": "app_owner", "comment": "made for a test"},
+        by_hand={
+            "owner": "alter schema made_here owner to {master}",
+            "comment": "comment on schema made_here is 'changed'",
+        },
+        another={"owner": "{master}", "comment": "another"},
+        vanish="drop schema made_here",
+        differs="create schema made_here authorization {master}",
+        blames="schema made_here exists already with owner '{master}', declared is 'app_owner'",
+    ),
+    "Extension": Subject(
+        inputs={"name": "citext", "schema": "extra"},
+        by_hand={"schema": "alter extension citext set schema public"},
+        another={"schema": "public"},
+        vanish="drop extension citext",
+        differs="create extension citext schema public",
+        blames="extension citext exists already with schema 'public', declared is 'extra'",
+        only_superuser={"schema": "only its owner moves an extension's objects"},
+    ),
+    "DefaultPrivileges": Subject(
+        inputs={"role": "app_owner", "objects": "tables", "schema": "extra", "grants": {"{reader}": ["select"]}},
+        by_hand={
+            "grants": "alter default privileges for role app_owner in schema extra grant all on tables to {writer}"
+        },
+        another={"grants": {"{writer}": ["select with grant option", "insert"], "public": ["references"]}},
+        vanish="drop schema extra cascade",
+        stays=True,
+    ),
+    "DefaultPrivileges (everywhere)": Subject(
+        inputs={"role": "{made}", "objects": "functions", "grants": {"{reader}": ["execute"]}},
+        by_hand={"grants": "alter default privileges for role {made} grant execute on functions to public"},
+        another={"grants": {}},
+        before="create role {made}; grant {made} to {master}",
+        vanish="drop owned by {made}; drop role {made}",
         stays=True,
     ),
     "MigrationSet": Subject(
@@ -245,10 +289,14 @@ class Case:
         assert found is not None, "the object is there and isn't found"
         return found
 
-    def change_by_hand(self, property: str) -> None:
+    def may(self, property: str) -> None:
+        """Skip what this login can't do."""
         reason = self.subject.only_superuser.get(property)
         if reason and not self.world.superuser:
             pytest.skip(reason)
+
+    def change_by_hand(self, property: str) -> None:
+        self.may(property)
         self.world.sql(self.subject.by_hand[property])
 
 
@@ -328,7 +376,7 @@ def test_a_property_changed_by_hand_is_seen_told_by_name_and_repaired(subject_ca
     label = subject_case.world.named(engine.plugin.kinds[thing.token].label(thing.inputs))
     assert len(told) == 1
     assert label in told[0], "the object is named"
-    if property not in ("grants", "groups", "policies", "steps"):
+    if property not in ("grants", "groups", "members", "policies", "steps"):
         assert property in told[0], "the property is named"
     paths = engine.diff(found, subject_case.inputs)
     assert {path.split("[")[0] for path in paths} == {property}
@@ -398,6 +446,8 @@ def test_an_object_that_went_by_hand_is_made_again(subject_case):
 
 @EVERY
 def test_an_update_brings_every_property_to_the_new_declaration(subject_case):
+    for property in subject_case.subject.another:
+        subject_case.may(property)
     thing = subject_case.create()
     declared = {**subject_case.inputs, **subject_case.world.named(subject_case.subject.another)}
     paths = subject_case.engine.diff(thing, declared)
@@ -605,6 +655,173 @@ def test_a_published_column_list_or_row_filter_set_by_hand_is_seen_and_repaired(
         assert world.engine.diff(world.engine.refresh(thing), inputs) == []
 
 
+def test_a_publication_of_every_table_is_seen_and_replaced_by_the_declared_one(world):
+    inputs = {"name": "changes", "tables": ["public.notes"]}
+    thing = world.engine.create("pg:index:Publication", inputs)
+    world.sql("drop publication changes; create publication changes for all tables")
+    found = world.engine.refresh(thing)
+    assert world.engine.diff(found, inputs) == ["tables"]
+    assert world.engine.told() == ["publication changes: tables was changed by hand from [public.notes] to [*]"]
+    if not world.superuser:
+        return  # It is the superuser's now, and only its owner drops it.
+    world.engine.update(found, inputs)
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+
+
+def test_every_table_is_published_where_it_is_declared(plain_world):
+    thing = plain_world.engine.create("pg:index:Publication", {"name": "changes", "tables": ["*"], "root": True})
+    assert plain_world.engine.diff(plain_world.engine.refresh(thing)) == []
+    assert plain_world.sql("select puballtables, pubviaroot from pg_publication") == [(True, True)]
+    plain_world.engine.update(thing, {"name": "changes", "tables": ["public.other"], "schemas": ["extra"]})
+    assert plain_world.sql("select puballtables, pubviaroot from pg_publication") == [(False, False)]
+
+
+def test_every_kind_of_expiry_is_seen_and_another_spelling_of_one_is_no_difference(world):
+    name = world.names["made"]
+    thing = world.engine.create("pg:index:Role", {"name": name})
+    for until in ("-infinity", "2030-01-02 03:04:05.5+00"):
+        world.sql(f"alter role {{made}} valid until '{until}'")
+        found = world.engine.refresh(thing)
+        assert found is not None
+        assert world.engine.diff(found, {"name": name}) == ["expires"]
+        world.engine.update(found, {"name": name})
+        assert world.sql("select rolvaliduntil::text from pg_roles where rolname = '{made}'") == [("infinity",)]
+    for text in ("2030-01-02", "2030-01-02T00:00:00Z", "2030-01-02T01:00:00.000+01:00"):
+        thing = world.engine.update(thing, {"name": name, "expires": text})
+        found = world.engine.refresh(thing)
+        assert found is not None
+        assert world.engine.diff(found, {"name": name, "expires": text}) == []
+        assert found.inputs["expires"] == text
+
+
+def test_a_function_that_nobody_declared_is_seen_and_closed(world):
+    world.sql("create function extra.kept() returns int language sql as 'select 1'")
+    world.sql("alter function extra.kept() owner to app_owner; revoke execute on function extra.kept() from public")
+    inputs = {"schema": "extra", "functions": {"extra.kept()": {}}}
+    thing = world.engine.create("pg:index:FunctionGrants", inputs)
+    world.sql("create function extra.stray(a timestamptz) returns int language sql as 'select 1'")
+    world.sql("alter function extra.stray(timestamptz) owner to app_owner")
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == [], "nobody may execute it"
+    world.sql("grant execute on function extra.stray(timestamptz) to public")
+    found = world.engine.refresh(thing)
+    assert world.engine.told() == [
+        "grants on functions of schema extra: by hand, on extra.stray(timestamp with time zone) "
+        "[execute to public] was granted"
+    ]
+    assert world.engine.diff(found, inputs) == ['functions["extra.stray(timestamp with time zone)"]']
+    world.engine.update(found, inputs)
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+    assert world.sql("select has_function_privilege('{reader}', 'extra.stray(timestamptz)', 'execute')") == [(False,)]
+
+
+def test_functions_of_a_platform_are_let_be_where_the_schema_is_open_to_it(world):
+    world.sql("create function extra.stray() returns int language sql as 'select 1'")
+    world.sql("grant execute on function extra.stray() to public")
+    thing = world.engine.create("pg:index:FunctionGrants", {"schema": "extra", "functions": {}, "open": True})
+    assert world.engine.diff(world.engine.refresh(thing)) == []
+    assert world.engine.told() == []
+    assert world.sql("select has_function_privilege('{reader}', 'extra.stray()', 'execute')") == [(True,)]
+
+
+def test_a_schema_with_anything_in_it_is_kept_and_what_is_in_it_is_named(world):
+    thing = world.engine.create("pg:index:Schema", {"name": "made_here", "owner": "app_owner"})
+    world.sql("create table made_here.kept (id int)")
+    with pytest.raises(Refusal) as caught:
+        world.engine.delete(thing)
+    assert world.sql("select to_regclass('made_here.kept') is not null") == [(True,)]
+    assert "schema made_here: cannot drop schema made_here because other objects depend on it" in str(caught.value)
+    assert "table made_here.kept depends on schema made_here" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_extension_that_something_depends_on_is_kept(plain_world):
+    thing = plain_world.engine.create("pg:index:Extension", {"name": "citext", "schema": "extra"})
+    assert thing.state["version"]
+    plain_world.sql("create table public.kept (word extra.citext)")
+    with pytest.raises(Refusal, match=r"column word of table public\.kept depends on type extra\.citext"):
+        plain_world.engine.delete(thing)
+
+
+def test_an_extension_does_not_bring_others_along(plain_world):
+    with pytest.raises(Refusal, match=r'^extension earthdistance: required extension "cube" is not installed'):
+        plain_world.engine.create("pg:index:Extension", {"name": "earthdistance", "schema": "extra"})
+
+
+def test_nobody_gets_a_function_by_default_once_the_list_is_empty(world):
+    """Without an entry PostgreSQL lets everybody execute; and deleting the resource doesn't open it again."""
+    world.sql("create role {made}; grant {made} to {master}; grant create, usage on schema extra to {made}")
+    closed = world.named({"role": "{made}", "objects": "functions", "grants": {}})
+    thing = world.engine.create("pg:index:DefaultPrivileges", closed)
+    world.engine.delete(thing)
+    world.sql("set role {made}; create function extra.f() returns int language sql as 'select 1'; reset role")
+    assert world.sql("select has_function_privilege('{reader}', 'extra.f()', 'execute')") == [(False,)]
+    world.sql("drop function extra.f()")
+
+
+def test_default_privileges_for_somebody_else_are_seen_by_name(world):
+    inputs = {"role": "app_owner", "objects": "sequences", "schema": "extra", "grants": {}}
+    thing = world.engine.create("pg:index:DefaultPrivileges", inputs)
+    world.sql("alter default privileges for role app_owner in schema extra grant usage on sequences to {writer}")
+    found = world.engine.refresh(thing)
+    assert world.engine.told() == [
+        world.named(
+            "default privileges of app_owner on sequences in schema extra: by hand, [usage to {writer}] was granted"
+        )
+    ]
+    assert world.engine.diff(found, inputs) == [world.named('grants["{writer}"]')]
+
+
+@pytest.mark.parametrize("id", ["app_owner", "app_owner/views", "/tables", "app_owner/tables/"])
+def test_an_id_of_default_privileges_has_two_parts_or_three(plain_world, id):
+    with pytest.raises(Refusal, match=r"it has the form role/objects or role/objects/schema$"):
+        plain_world.engine.bring_in("pg:index:DefaultPrivileges", id)
+
+
+# What was written is read back.
+
+
+def test_a_grant_that_postgresql_only_warns_of_is_no_success(world):
+    """The login has no grant option: the statement does nothing, and says so in a warning alone."""
+    if world.superuser:
+        pytest.skip("a superuser grants everything")
+    world.sql("create table extra.foreign_table (id int); grant select on extra.foreign_table to {master}")
+    inputs = world.named({"kind": "table", "name": "extra.foreign_table", "grants": {"{reader}": ["select"]}})
+    inputs["grants"][world.names["master"]] = ["select"]
+    with pytest.raises(Refusal) as caught:
+        world.engine.create("pg:index:Grants", inputs)
+    assert str(caught.value) == world.named(
+        "grants on table extra.foreign_table: grants was written and isn't so: wanted {{reader}: [select]}, found "
+        'nothing; the server warned: no privileges were granted for "foreign_table"'
+    )
+
+
+def test_a_row_that_a_trigger_changes_back_is_told_with_what_was_wanted_and_found(world):
+    world.sql(
+        "create or replace function public.keeps() returns trigger language plpgsql as "
+        "'begin new.public := false; raise warning ''buckets stay private''; return new; end'; "
+        "create trigger keeps before update on storage.buckets for each row execute function public.keeps()"
+    )
+    try:
+        with pytest.raises(Refusal) as caught:
+            world.engine.create("pg:index:Bucket", {"bucket": "songs", "public": True})
+    finally:
+        world.sql("drop trigger keeps on storage.buckets")
+    assert str(caught.value) == (
+        "bucket songs: public was written and isn't so: wanted True, found False; the server warned: "
+        "buckets stay private"
+    )
+    assert world.engine.bring_in("pg:index:Bucket", "songs") is None, "nothing of it was kept"
+
+
+def test_a_bucket_s_other_columns_can_be_declared(world):
+    inputs = {"bucket": "songs", "columns": {"owner_id": "somebody", "avif_autodetection": "true"}}
+    thing = world.engine.create("pg:index:Bucket", inputs)
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+    assert world.sql("select name, owner_id, avif_autodetection from storage.buckets") == [("songs", "somebody", True)]
+    updated = world.engine.update(thing, {"bucket": "songs"})
+    assert world.engine.diff(world.engine.refresh(updated), {"bucket": "songs"}) == []
+
+
 def test_a_bucket_with_objects_is_kept_and_says_how_many(world):
     thing = world.engine.create("pg:index:Bucket", {"bucket": "songs"})
     world.sql("insert into storage.objects (bucket_id, name) values ('songs', 'a.mp3'), ('songs', 'b.mp3')")
@@ -710,6 +927,19 @@ WRONG = [
     ("Bucket", {"bucket": "a", "allowedMimeTypes": ["mp3"]}, "allowedMimeTypes: 'mp3' is no MIME type"),
     ("Publication", {"name": "p", "tables": ["notes"]}, "tables: 'notes' must be written with its schema"),
     ("Publication", {"name": "p", "tables": [], "operations": ["merge"]}, "operations: 'merge' is none of insert"),
+    ("Publication", {"name": "p", "tables": ["*"], "schemas": ["s"]}, "schemas: must be empty where every table"),
+    ("Publication", {"name": "p", "tables": ["a.b (c)"]}, "tables: .* must be the table's name alone"),
+    ("Bucket", {"bucket": "a", "columns": {"id": "b"}}, "columns: 'id' is no column that can be declared here"),
+    ("Role", {"name": "x", "expires": "soon"}, "expires: 'soon' is no time in ISO 8601"),
+    ("Schema", {"name": "pg_mine", "owner": "x"}, "name: 'pg_mine' is PostgreSQL's own"),
+    ("Schema", {"name": "mine"}, "owner: is required"),
+    ("DefaultPrivileges", {"role": "x", "objects": "views", "grants": {}}, "objects: must be one of tables, sequences"),
+    (
+        "DefaultPrivileges",
+        {"role": "x", "objects": "tables", "grants": {"y": ["insert(a)"]}},
+        r"grants: y: 'insert\(a\)' is no privilege on tables",
+    ),
+    ("DefaultPrivileges", {"role": "x", "objects": "schemas", "schema": "a", "grants": {}}, "schema: must be left out"),
     ("MigrationSet", {"folder": "sql/x", "steps": {"0001_a": 5}}, "steps: .*must be a string, not 5"),
 ]
 

@@ -153,9 +153,39 @@ def test_a_grant_of_somebody_who_keeps_the_option_is_told_and_not_passed_over(wo
     with pytest.raises(Refusal) as caught:
         world.engine.update(found, thing.inputs)
     assert str(caught.value) == (
-        f"grants on table public.notes: [select to {world.names['writer']}] stays, granted by somebody who isn't the "
-        "owner; revoke it as that role"
+        world.named(
+            "grants on table public.notes: [select to {writer} granted by {reader}] stays; revoke it as that role"
+        )
     )
+
+
+def test_a_grant_is_told_apart_by_who_gave_it(world):
+    """The same privilege by another role outlives the owner's revoke."""
+    lists = {"{reader}": ["select with grant option"], "{writer}": ["select", "update(title)"]}
+    thing = declared(world, lists)
+    world.sql("grant usage on schema public to {reader}; set role {reader}")
+    world.sql("grant select on public.notes to {writer}; reset role")
+    found = refreshed(world, thing)
+    assert world.engine.told() == [
+        world.named("grants on table public.notes: by hand, [select to {writer} granted by {reader}] was granted")
+    ]
+    assert world.engine.diff(found, thing.inputs) == [world.named('grants["{writer}"]')]
+    without = grants(world, "table", "public.notes", writer=["select", "update(title)"])
+    world.engine.update(found, without)
+    assert world.engine.diff(refreshed(world, found), without) == []
+    assert allowed(world, world.names["writer"], "select"), "the owner's grant stays"
+
+
+def test_maintain_is_a_privilege_from_postgresql_17_on(world):
+    if world.database.server_version < 17:
+        pytest.skip("there is no such privilege before PostgreSQL 17")
+    thing = declared(world, {"{reader}": ["maintain"]})
+    assert world.engine.diff(refreshed(world, thing)) == []
+    world.sql("grant maintain on public.notes to {writer}")
+    refreshed(world, thing)
+    assert world.engine.told() == [
+        world.named("grants on table public.notes: by hand, [maintain to {writer}] was granted")
+    ]
 
 
 def test_the_owner_s_own_rights_are_left_out(world):

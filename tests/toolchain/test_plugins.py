@@ -40,25 +40,24 @@ def test_official_plugins_are_installed_once(ready: World) -> None:
     assert ready.ensure(PLUGINS_SERVED="1")["standins"] is False
     assert sorted(path.name for path in (ready.cache / "home" / "plugins").iterdir()) == [
         "resource-aws-v7.51.1",
-        "resource-postgresql-v3.18.2",
     ]
     assert ready.ensure()["standins"] is False
     assert ready.run("ensure").stderr == ""
-    assert ready.calls("plugins") == ["aws", "postgresql"]
+    assert ready.calls("plugins") == ["aws"]
 
 
 def test_official_plugins_that_were_removed_are_fetched_again(ready: World) -> None:
     ready.ensure(PLUGINS_SERVED="1")
     (ready.cache / "home" / "plugins" / "resource-aws-v7.51.1").rmdir()
     assert ready.ensure(PLUGINS_SERVED="1")["standins"] is False
-    assert len(ready.calls("plugins")) == 4
+    assert len(ready.calls("plugins")) == 2
 
 
 def test_a_plugin_that_was_cut_off_does_not_count(ready: World) -> None:
     ready.ensure(PLUGINS_SERVED="1")
     (ready.cache / "home" / "plugins" / "resource-aws-v7.51.1.partial").touch()
     ready.ensure(PLUGINS_SERVED="1")
-    assert len(ready.calls("plugins")) == 4
+    assert len(ready.calls("plugins")) == 2
 
 
 def test_the_users_own_pulumi_folder_is_the_one_that_counts(ready: World) -> None:

@@ -1,8 +1,9 @@
 -- An access list in one line, who: what. The owner is named only where a right of its own was taken from it.
 (select string_agg(concat(e.grantee, ': ', e.words), '; ' order by e.grantee) from (
     select case x.grantee when 0 then 'public' else pg_get_userbyid(x.grantee)::text end as grantee,
-           string_agg(lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end, ', '
-                      order by x.privilege_type) as words
+           string_agg(concat(lower(x.privilege_type), case when x.is_grantable then ' with grant option' end,
+                             case when x.grantor <> {owner} then ' granted by ' || pg_get_userbyid(x.grantor) end), ', '
+                      order by x.privilege_type, x.grantor) as words
       from aclexplode({acl}) x where x.grantee <> {owner} group by 1
     union all
     select pg_get_userbyid({owner}) || ' (owner) without',

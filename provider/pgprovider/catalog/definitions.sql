@@ -33,7 +33,7 @@ part as materialized (
 ),
 col as materialized (
     select r.oid as relid, r.relkind, r.relowner, a.attnum, a.attacl, a.attname, quote_ident(a.attname) as name, a.attgenerated,
-           a.attidentity, a.attnotnull, a.attstattarget, a.attoptions, a.attcompression, a.attstorage, t.typstorage,
+           a.attidentity, a.attnotnull, a.attstattarget, a.attoptions, a.attcompression, a.attstorage, a.attfdwoptions, t.typstorage,
            greatest(a.xmin::text::int8, d.xmin::text::int8) as written, pg_get_expr(d.adbin, d.adrelid) as expression,
            format_type(a.atttypid, a.atttypmod) as type,
            case when a.attcollation <> t.typcollation then ' collate ' || a.attcollation::regcollation::text end as collation
@@ -45,11 +45,138 @@ col as materialized (
 typ as materialized (
     select t.*, t.xmin::text::int8 as written, s.nspname, s.space || '.' || quote_ident(t.typname) as name
       from pg_type t join spaces s on s.oid = t.typnamespace
-     where t.typtype in ('d', 'e', 'r') and @only(pg_type, t.oid)
+     where (t.typtype in ('d', 'e', 'r') or t.typtype = 'b' and not exists (select from pg_type e where e.typarray = t.oid))
+       and @only(pg_type, t.oid)
 ),
 fun as materialized (
     select p.*, p.xmin::text::int8 as written, s.nspname, p.oid::regprocedure::text as name
       from pg_proc p join spaces s on s.oid = p.pronamespace where @only(pg_proc, p.oid)
+),
+extra (class, oid, object, definition, owner, grants, written, nspname) as materialized (
+    select 'pg_cast'::regclass::oid, c.oid, format('cast (%s as %s)', format_type(c.castsource, null), format_type(c.casttarget, null)),
+           concat(case c.castmethod when 'f' then 'with function ' || c.castfunc::regprocedure when 'i' then 'with inout'
+                      else 'without function' end,
+                  case c.castcontext when 'a' then ' as assignment' when 'i' then ' as implicit' end),
+           null::oid, null::text, c.xmin::text::int8, null::name
+      from pg_cast c where c.oid >= 16384 and @only(pg_cast, c.oid)
+    union all
+    select 'pg_operator'::regclass, o.oid, 'operator ' || o.oid::regoperator,
+           concat('function ', o.oprcode, ' returns ', format_type(o.oprresult, null),
+                  ' commutator ' || nullif(o.oprcom, 0)::regoperator, ' negator ' || nullif(o.oprnegate, 0)::regoperator,
+                  ' restrict ' || nullif(o.oprrest::oid, 0)::regproc, ' join ' || nullif(o.oprjoin::oid, 0)::regproc,
+                  case when o.oprcanhash then ' hashes' end, case when o.oprcanmerge then ' merges' end),
+           o.oprowner, null, o.xmin::text::int8, s.nspname
+      from pg_operator o join spaces s on s.oid = o.oprnamespace where @only(pg_operator, o.oid)
+    union all
+    select 'pg_opclass'::regclass, o.oid, format('operator class %s.%I using %s', s.space, o.opcname, a.amname),
+           concat(case when o.opcdefault then 'default ' end, 'for type ', format_type(o.opcintype, null), ' family ',
+                  f.opfnamespace::regnamespace, '.', quote_ident(f.opfname),
+                  ' storage ' || format_type(nullif(o.opckeytype, 0), null)),
+           o.opcowner, null, o.xmin::text::int8, s.nspname
+      from pg_opclass o join spaces s on s.oid = o.opcnamespace join pg_am a on a.oid = o.opcmethod
+      join pg_opfamily f on f.oid = o.opcfamily where @only(pg_opclass, o.oid)
+    union all
+    select 'pg_opfamily'::regclass, o.oid, format('operator family %s.%I using %s', s.space, o.opfname, a.amname),
+           concat('operators ', p.words, '; functions ', q.words), o.opfowner, null,
+           greatest(o.xmin::text::int8, p.written, q.written), s.nspname
+      from pg_opfamily o join spaces s on s.oid = o.opfnamespace join pg_am a on a.oid = o.opfmethod
+     cross join lateral (
+         select string_agg(concat(m.amopstrategy, ' ', m.amopopr::regoperator, case when m.amoppurpose = 'o' then ' for order by '
+                                  || (select t.opfname from pg_opfamily t where t.oid = m.amopsortfamily) end), ', '
+                           order by m.amopstrategy, m.amoplefttype, m.amoprighttype) as words, max(m.xmin::text::int8) as written
+           from pg_amop m where m.amopfamily = o.oid) p
+     cross join lateral (
+         select string_agg(concat(m.amprocnum, ' (', format_type(m.amproclefttype, null), ', ',
+                                  format_type(m.amprocrighttype, null), ') ', m.amproc::regprocedure), ', '
+                           order by m.amprocnum, m.amproclefttype, m.amprocrighttype) as words, max(m.xmin::text::int8) as written
+           from pg_amproc m where m.amprocfamily = o.oid) q
+     where @only(pg_opfamily, o.oid)
+    union all
+    -- By name: each version of PostgreSQL has other columns here.
+    select 'pg_collation'::regclass, c.oid, 'collation ' || s.space || '.' || quote_ident(c.collname),
+           (select string_agg(substr(e.key, 5) || ' ' || e.value, ', ' order by e.key)
+              from jsonb_each_text(to_jsonb(c)) e
+             where e.key not in ('oid', 'collname', 'collnamespace', 'collowner', 'collversion') and e.value is not null),
+           c.collowner, null, c.xmin::text::int8, s.nspname
+      from pg_collation c join spaces s on s.oid = c.collnamespace where @only(pg_collation, c.oid)
+    union all
+    select 'pg_conversion'::regclass, c.oid, 'conversion ' || s.space || '.' || quote_ident(c.conname),
+           concat(case when c.condefault then 'default ' end, 'for ', pg_encoding_to_char(c.conforencoding), ' to ',
+                  pg_encoding_to_char(c.contoencoding), ' from ', c.conproc),
+           c.conowner, null, c.xmin::text::int8, s.nspname
+      from pg_conversion c join spaces s on s.oid = c.connamespace where @only(pg_conversion, c.oid)
+    union all
+    select 'pg_ts_config'::regclass, c.oid, 'text search configuration ' || s.space || '.' || quote_ident(c.cfgname),
+           concat('parser ', p.prsnamespace::regnamespace, '.', p.prsname, m.words), c.cfgowner, null,
+           greatest(c.xmin::text::int8, m.written), s.nspname
+      from pg_ts_config c join spaces s on s.oid = c.cfgnamespace join pg_ts_parser p on p.oid = c.cfgparser
+     cross join lateral (
+         select string_agg(concat(', ', (select t.alias from ts_token_type(c.cfgparser) t where t.tokid = w.maptokentype), ' ',
+                                  w.mapdict::regdictionary), '' order by w.maptokentype, w.mapseqno) as words,
+                max(w.xmin::text::int8) as written
+           from pg_ts_config_map w where w.mapcfg = c.oid) m
+     where @only(pg_ts_config, c.oid)
+    union all
+    select 'pg_ts_dict'::regclass, d.oid, 'text search dictionary ' || s.space || '.' || quote_ident(d.dictname),
+           concat('template ', t.tmplnamespace::regnamespace, '.', t.tmplname, ' (' || d.dictinitoption || ')'), d.dictowner, null,
+           d.xmin::text::int8, s.nspname
+      from pg_ts_dict d join spaces s on s.oid = d.dictnamespace join pg_ts_template t on t.oid = d.dicttemplate
+     where @only(pg_ts_dict, d.oid)
+    union all
+    select 'pg_ts_parser'::regclass, p.oid, 'text search parser ' || s.space || '.' || quote_ident(p.prsname),
+           concat_ws(', ', 'start ' || p.prsstart, 'token ' || p.prstoken, 'end ' || p.prsend, 'headline ' || p.prsheadline,
+                     'types ' || p.prslextype),
+           null, null, p.xmin::text::int8, s.nspname
+      from pg_ts_parser p join spaces s on s.oid = p.prsnamespace where @only(pg_ts_parser, p.oid)
+    union all
+    select 'pg_ts_template'::regclass, t.oid, 'text search template ' || s.space || '.' || quote_ident(t.tmplname),
+           concat('init ', t.tmplinit, ', lexize ', t.tmpllexize), null, null, t.xmin::text::int8, s.nspname
+      from pg_ts_template t join spaces s on s.oid = t.tmplnamespace where @only(pg_ts_template, t.oid)
+    union all
+    -- The server's own are here once somebody has changed what they may be used for.
+    select 'pg_language'::regclass, l.oid, 'language ' || quote_ident(l.lanname),
+           concat(case when l.lanpltrusted then 'trusted ' end, 'handler ', nullif(l.lanplcallfoid, 0)::regprocedure,
+                  ' inline ' || nullif(l.laninline, 0)::regprocedure, ' validator ' || nullif(l.lanvalidator, 0)::regprocedure),
+           l.lanowner, case when l.lanacl is not null then @acl(l.lanacl, 'l', l.lanowner) end, l.xmin::text::int8, null
+      from pg_language l where (l.oid >= 16384 or l.lanacl is not null) and @only(pg_language, l.oid)
+    union all
+    select 'pg_am'::regclass, a.oid, 'access method ' || quote_ident(a.amname),
+           concat(case a.amtype when 't' then 'table' else 'index' end, ' handler ', a.amhandler), null, null, a.xmin::text::int8, null
+      from pg_am a where a.oid >= 16384 and @only(pg_am, a.oid)
+    union all
+    -- Options can hold secrets: each is told by its name and by what its text hashes to.
+    select 'pg_foreign_data_wrapper'::regclass, w.oid, 'foreign data wrapper ' || quote_ident(w.fdwname),
+           concat('handler ', nullif(w.fdwhandler, 0)::regprocedure, ' validator ' || nullif(w.fdwvalidator, 0)::regprocedure,
+                  ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(w.fdwoptions) o) || ')'),
+           w.fdwowner, case when w.fdwacl is not null then @acl(w.fdwacl, 'F', w.fdwowner) end, w.xmin::text::int8, null
+      from pg_foreign_data_wrapper w where @only(pg_foreign_data_wrapper, w.oid)
+    union all
+    select 'pg_foreign_server'::regclass, v.oid, 'foreign server ' || quote_ident(v.srvname),
+           concat('wrapper ', w.fdwname, ' type ' || v.srvtype, ' version ' || v.srvversion, ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(v.srvoptions) o) || ')'),
+           v.srvowner, case when v.srvacl is not null then @acl(v.srvacl, 'S', v.srvowner) end, v.xmin::text::int8, null
+      from pg_foreign_server v join pg_foreign_data_wrapper w on w.oid = v.srvfdw where @only(pg_foreign_server, v.oid)
+    union all
+    select 'pg_user_mapping'::regclass, u.umid, format('user mapping of %s on foreign server %I', coalesce(u.usename, 'public'), u.srvname),
+           'user mapping', null, null, null, null
+      from pg_user_mappings u where @only(pg_user_mapping, u.umid)
+    union all
+    select 'pg_largeobject'::regclass, l.oid, 'large object ' || l.oid, 'large object', l.lomowner,
+           case when l.lomacl is not null then @acl(l.lomacl, 'L', l.lomowner) end, l.xmin::text::int8, null
+      from pg_largeobject_metadata l where @only(pg_largeobject, l.oid)
+    union all
+    select 'pg_parameter_acl'::regclass, p.oid, 'parameter ' || p.parname, 'parameter', null,
+           @acl(p.paracl, 'p', 10), p.xmin::text::int8, null
+      from pg_parameter_acl p where @only(pg_parameter_acl, p.oid)
+    union all
+    -- Not its connection, which holds a password and which only a superuser reads; so there is no xmin either.
+    select 'pg_subscription'::regclass, b.oid, 'subscription ' || quote_ident(b.subname),
+           concat(case when b.subenabled then 'enabled' else 'disabled' end, ' to ',
+                  (select string_agg(quote_ident(p), ', ' order by p) from unnest(b.subpublications) p), ' slot ' || b.subslotname,
+                  ' commit ' || b.subsynccommit, case when b.subbinary then ' binary' end,
+                  case when b.subdisableonerr then ' until an error' end),
+           b.subowner, null, null, null
+      from pg_subscription b join pg_database d on d.oid = b.subdbid and d.datname = current_database()
+     where @only(pg_subscription, b.oid)
 ),
 facets (class, oid, facet, definition, written, object, parent, space) as (
     -- Relations.
@@ -58,8 +185,8 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                when 'v' then btrim(pg_get_viewdef(r.oid), E' \n;')
                when 'm' then btrim(pg_get_viewdef(r.oid), E' \n;')
                when 'S' then (
-                   select format('as %s start %s increment %s minvalue %s maxvalue %s cache %s%s%s',
-                                 format_type(q.seqtypid, null), q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
+                   select format('%sas %s start %s increment %s minvalue %s maxvalue %s cache %s%s%s',
+                                 case when r.relpersistence = 'u' then 'unlogged ' end, format_type(q.seqtypid, null), q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
                                  case when q.seqcycle then ' cycle' end, ' owned by ' || o.place)
                      from pg_sequence q where q.seqrelid = r.oid
                )
@@ -72,7 +199,9 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                         when 'f' then 'foreign table' else 'table' end,
                    (select 'inherits (' || string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno) || ')'
                       from pg_inherits i where i.inhrelid = r.oid),
-                   case when r.reloftype <> 0 then 'of ' || format_type(r.reloftype, null) end)
+                   case when r.reloftype <> 0 then 'of ' || format_type(r.reloftype, null) end,
+                   (select concat('server ', quote_ident(v.srvname), ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(ft.ftoptions) o) || ')')
+                      from pg_foreign_table ft join pg_foreign_server v on v.oid = ft.ftserver where ft.ftrelid = r.oid))
            end,
            greatest(r.written, (select q.xmin::text::int8 from pg_sequence q where q.seqrelid = r.oid),
                     (select max(w.xmin::text::int8) from pg_rewrite w where w.ev_class = r.oid and w.rulename = '_RETURN')),
@@ -93,6 +222,7 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                   (select 'using index ' || x.indexrelid::regclass::text from pg_index x
                     where x.indrelid = r.oid and x.indisreplident) end end),
           ('options', (select string_agg(o, ', ' order by o) from unnest(r.reloptions) o)),
+          ('toast options', (select string_agg(o, ', ' order by o) from pg_class t, unnest(t.reloptions) o where t.oid = r.reltoastrelid)),
           ('access method', (select a.amname::text from pg_am a where a.oid = r.relam and a.amname <> 'heap')),
           ('tablespace', (select t.spcname::text from pg_tablespace t where t.oid = r.reltablespace)),
           ('grants', case when r.relacl is not null and r.relkind <> 'c' then
@@ -112,7 +242,8 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                           else 'extended' end end,
                   case c.attcompression when 'p' then ' compression pglz' when 'l' then ' compression lz4' end,
                   case when c.attstattarget >= 0 then ' statistics ' || c.attstattarget end,
-                  (select ' options (' || string_agg(o, ', ' order by o) || ')' from unnest(c.attoptions) o)),
+                  (select ' options (' || string_agg(o, ', ' order by o) || ')' from unnest(c.attoptions) o),
+                  ' of the server (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(c.attfdwoptions) o) || ')'),
            c.written, null, null, null
       from col c where c.relkind in ('r', 'p', 'f') or c.expression is not null and c.relkind = 'v'
     union all
@@ -211,6 +342,17 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
            case when p.prokind <> 'a' then btrim(pg_get_functiondef(p.oid), E' \n') else
                (select format('aggregate (sfunc %s, stype %s%s%s)', a.aggtransfn, format_type(a.aggtranstype, null),
                               ', finalfunc ' || nullif(a.aggfinalfn::oid, 0)::regprocedure::text, ', initcond ' || a.agginitval)
+                       || concat(case a.aggkind when 'o' then ' ordered set' when 'h' then ' hypothetical' end,
+                              ' of ' || nullif(a.aggnumdirectargs, 0), ' combinefunc ' || nullif(a.aggcombinefn::oid, 0)::regproc,
+                              ' serialfunc ' || nullif(a.aggserialfn::oid, 0)::regproc,
+                              ' deserialfunc ' || nullif(a.aggdeserialfn::oid, 0)::regproc,
+                              ' msfunc ' || nullif(a.aggmtransfn::oid, 0)::regproc, ' minvfunc ' || nullif(a.aggminvtransfn::oid, 0)::regproc,
+                              ' mfinalfunc ' || nullif(a.aggmfinalfn::oid, 0)::regproc, ' mstype ' || format_type(nullif(a.aggmtranstype, 0), null),
+                              ' minitcond ' || a.aggminitval, ' sspace ' || nullif(a.aggtransspace, 0), ' msspace ' || nullif(a.aggmtransspace, 0),
+                              ' sortop ' || nullif(a.aggsortop, 0)::regoperator, case when a.aggfinalextra then ' finalfunc_extra' end,
+                              case when a.aggmfinalextra then ' mfinalfunc_extra' end,
+                              ' finalfunc_modify ' || nullif(a.aggfinalmodify::text, 'r'), ' mfinalfunc_modify ' || nullif(a.aggmfinalmodify::text, 'r'),
+                              ' parallel ' || nullif(p.proparallel::text, 'u'))
                   from pg_aggregate a where a.aggfnoid = p.oid) end,
            p.written, case p.prokind when 'p' then 'procedure ' when 'a' then 'aggregate ' else 'function ' end || p.name,
            coalesce(m.parent, 'schema ' || p.nspname), p.nspname
@@ -228,9 +370,26 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
            case t.typtype
                when 'e' then (select 'enum (' || string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder) || ')'
                                 from pg_enum e where e.enumtypid = t.oid)
-               when 'd' then concat('domain ', format_type(t.typbasetype, t.typtypmod), ' default ' || t.typdefault,
-                                    case when t.typnotnull then ' not null' end)
-               else (select 'range of ' || format_type(g.rngsubtype, null) from pg_range g where g.rngtypid = t.oid)
+               when 'd' then concat('domain ', format_type(t.typbasetype, t.typtypmod),
+                                    (select ' collate ' || t.typcollation::regcollation from pg_type b
+                                      where b.oid = t.typbasetype and t.typcollation <> b.typcollation),
+                                    ' default ' || t.typdefault, case when t.typnotnull then ' not null' end)
+               when 'b' then concat('base type (input ', t.typinput, ', output ', t.typoutput,
+                                    ', receive ' || nullif(t.typreceive::oid, 0)::regproc, ', send ' || nullif(t.typsend::oid, 0)::regproc,
+                                    ', typmod_in ' || nullif(t.typmodin::oid, 0)::regproc, ', typmod_out ' || nullif(t.typmodout::oid, 0)::regproc,
+                                    ', analyze ' || nullif(t.typanalyze::oid, 0)::regproc,
+                                    ', subscript ' || nullif(t.typsubscript::oid, 0)::regproc, ', length ', t.typlen,
+                                    case when t.typbyval then ', by value' end, ', alignment ', t.typalign, ', storage ', t.typstorage,
+                                    ', category ', t.typcategory, case when t.typispreferred then ', preferred' end,
+                                    ', default ' || t.typdefault, ', element ' || format_type(nullif(t.typelem, 0), null),
+                                    ', delimiter ' || nullif(t.typdelim::text, ','), ', collation ' || nullif(t.typcollation, 0)::regcollation, ')')
+               else (select concat('range of ', format_type(g.rngsubtype, null),
+                                   (select ' by ' || o.opcname from pg_opclass o where o.oid = g.rngsubopc and not o.opcdefault),
+                                   (select ' collate ' || g.rngcollation::regcollation from pg_type b
+                                     where b.oid = g.rngsubtype and g.rngcollation <> b.typcollation),
+                                   ' canonical ' || nullif(g.rngcanonical::oid, 0)::regproc,
+                                   ' subtype_diff ' || nullif(g.rngsubdiff::oid, 0)::regproc, ' multirange ', g.rngmultitypid::regtype)
+                       from pg_range g where g.rngtypid = t.oid)
            end,
            greatest(t.written, (select max(e.xmin::text::int8) from pg_enum e where e.enumtypid = t.oid)),
            'type ' || t.name, coalesce(m.parent, 'schema ' || t.nspname), t.nspname
@@ -249,18 +408,19 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
     union all
     -- What stands beside schemas and above them.
     select 'pg_namespace'::regclass, n.oid, f.facet, f.definition, n.xmin::text::int8, f.object, null, n.nspname
-      from pg_namespace n join spaces s on s.oid = n.oid cross join lateral (values
+      from pg_namespace n cross join lateral (values
           ('', 'schema', 'schema ' || n.nspname),
           ('owner', pg_get_userbyid(n.nspowner)::text, null),
           ('grants', case when n.nspacl is not null then @acl(n.nspacl, 'n', n.nspowner) end, null),
           ('comment', obj_description(n.oid, 'pg_namespace'), null)
       ) f (facet, definition, object)
-     where @only(pg_namespace, n.oid)
+     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and @only(pg_namespace, n.oid)
     union all
     select 'pg_default_acl'::regclass, a.oid, '',
            coalesce((select string_agg(concat(e.grantee, ': ', e.words), '; ' order by e.grantee) from (
                select case x.grantee when 0 then 'public' else pg_get_userbyid(x.grantee)::text end as grantee,
-                      string_agg(lower(x.privilege_type), ', ' order by x.privilege_type) as words
+                      string_agg(lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end, ', '
+                                 order by x.privilege_type) as words
                  from aclexplode(a.defaclacl) x group by 1) e), 'none'),
            a.xmin::text::int8,
            concat('default privileges of ', pg_get_userbyid(a.defaclrole), ' on ',
@@ -280,7 +440,8 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
           ('', concat('on ', t.evtevent, ' when tag in (' || array_to_string(t.evttags, ', ') || ')',
                       ' execute ', t.evtfoid::regprocedure, case t.evtenabled when 'D' then ' (disabled)' when 'O' then ''
                           else ' (enabled: ' || t.evtenabled::text || ')' end), 'event trigger ' || t.evtname),
-          ('owner', pg_get_userbyid(t.evtowner)::text, null)
+          ('owner', pg_get_userbyid(t.evtowner)::text, null),
+          ('comment', obj_description(t.oid, 'pg_event_trigger'), null)
       ) f (facet, definition, object)
      where @only(pg_event_trigger, t.oid)
     union all
@@ -288,9 +449,11 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
       from pg_publication p cross join lateral (values
           ('', concat(concat_ws(', ', case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
                                 case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end),
-                      case when p.puballtables then ' of all tables' end, case when p.pubviaroot then ' via the root' end),
+                      case when p.puballtables then ' of all tables' end, case when p.pubviaroot then ' via the root' end,
+                      ' with generated columns ' || nullif(to_jsonb(p) ->> 'pubgencols', 'n')),
               'publication ' || p.pubname),
-          ('owner', pg_get_userbyid(p.pubowner)::text, null)
+          ('owner', pg_get_userbyid(p.pubowner)::text, null),
+          ('comment', obj_description(p.oid, 'pg_publication'), null)
       ) f (facet, definition, object)
      where @only(pg_publication, p.oid)
     union all
@@ -305,17 +468,48 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
            null, null, null
       from pg_publication_namespace m where @only(pg_publication, m.pnpubid)
     union all
-    select 'pg_statistic_ext'::regclass, x.oid, '', pg_get_statisticsobjdef(x.oid), x.xmin::text::int8,
-           'statistics ' || s.space || '.' || quote_ident(x.stxname), 'schema ' || s.nspname, s.nspname
-      from pg_statistic_ext x join spaces s on s.oid = x.stxnamespace where @only(pg_statistic_ext, x.oid)
+    select 'pg_statistic_ext'::regclass, x.oid, f.facet, f.definition, x.xmin::text::int8, f.object,
+           'schema ' || s.nspname, s.nspname
+      from pg_statistic_ext x join spaces s on s.oid = x.stxnamespace cross join lateral (values
+          ('', pg_get_statisticsobjdef(x.oid) || case when x.stxstattarget >= 0 then ' statistics ' || x.stxstattarget else '' end,
+              'statistics ' || s.space || '.' || quote_ident(x.stxname)),
+          ('owner', pg_get_userbyid(x.stxowner)::text, null),
+          ('comment', obj_description(x.oid, 'pg_statistic_ext'), null)
+      ) f (facet, definition, object)
+     where @only(pg_statistic_ext, x.oid)
     union all
     select 'pg_database'::regclass, d.oid, f.facet, f.definition, d.xmin::text::int8, f.object, null, null
       from pg_database d cross join lateral (values
-          ('', 'database', 'database'),
+          ('', concat('database', case when not d.datallowconn then ' without connections' end,
+                      case when d.datistemplate then ' to be cloned by everybody' end,
+                      case when d.datconnlimit <> -1 then ' of ' || d.datconnlimit || ' connections' end), 'database'),
           ('owner', pg_get_userbyid(d.datdba)::text, null),
+          ('tablespace', (select t.spcname::text from pg_tablespace t where t.oid = d.dattablespace and t.oid <> 1663), null),
+          ('comment', shobj_description(d.oid, 'pg_database'), null),
           ('grants', case when d.datacl is null then 'public: connect, temporary' else @acl(d.datacl, 'd', d.datdba) end, null)
       ) f (facet, definition, object)
      where d.datname = current_database() and @only(pg_database, d.oid)
+    union all
+    -- A setting with a dot is the app's own and can be a secret.
+    select 'pg_database'::regclass, d.oid,
+           concat('setting ', split_part(e, '=', 1), ' of role ' || pg_get_userbyid(nullif(g.setrole, 0)),
+                  case when g.setdatabase = 0 then ' of all roles everywhere' end),
+           case when split_part(e, '=', 1) ~ '[.]' then 'a value, ' || left(encode(sha256(convert_to(e, 'UTF8')), 'hex'), 12)
+               else substr(e, strpos(e, '=') + 1) end,
+           g.xmin::text::int8, null, null, null
+      from pg_database d join pg_db_role_setting g on g.setdatabase = d.oid or g.setdatabase = 0 and g.setrole = 0
+     cross join unnest(g.setconfig) e
+     where d.datname = current_database() and @only(pg_database, d.oid)
+    union all
+    select x.class, x.oid, f.facet, f.definition, x.written, f.object, f.parent, x.nspname
+      from extra x left join member m on m.classid = x.class and m.objid = x.oid
+     cross join lateral (values
+         ('', x.definition, x.object, coalesce(m.parent, 'schema ' || x.nspname)),
+         ('owner', pg_get_userbyid(x.owner)::text, null, null),
+         ('grants', x.grants, null, null),
+         ('comment', (select d.description from pg_description d where d.objoid = x.oid and d.classoid = x.class and d.objsubid = 0),
+             null, null)
+     ) f (facet, definition, object, parent)
 ),
 objects as materialized (
     select class, oid, max(object) as object, max(parent) as parent, max(space) as space,

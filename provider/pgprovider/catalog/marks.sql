@@ -9,6 +9,58 @@ relation as materialized (
       from pg_class c
      where c.relnamespace in (select oid from managed) and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f', 'c')
 ),
+-- What the definitions have as `extra`, from the same rows.
+others (class, oid, hash) as materialized (
+    select 'pg_operator'::regclass::oid, x.oid, hashtextextended('34 ' || x.xmin::text, x.oid::int8)
+      from pg_operator x where x.oprnamespace in (select oid from managed)
+    union all
+    select 'pg_opclass'::regclass::oid, x.oid, hashtextextended('35 ' || x.xmin::text, x.oid::int8)
+      from pg_opclass x where x.opcnamespace in (select oid from managed)
+    union all
+    select 'pg_opfamily'::regclass::oid, x.oid, hashtextextended('36 ' || x.xmin::text, x.oid::int8)
+      from pg_opfamily x where x.opfnamespace in (select oid from managed)
+    union all
+    select 'pg_collation'::regclass::oid, x.oid, hashtextextended('37 ' || x.xmin::text, x.oid::int8)
+      from pg_collation x where x.collnamespace in (select oid from managed)
+    union all
+    select 'pg_conversion'::regclass::oid, x.oid, hashtextextended('38 ' || x.xmin::text, x.oid::int8)
+      from pg_conversion x where x.connamespace in (select oid from managed)
+    union all
+    select 'pg_ts_config'::regclass::oid, x.oid, hashtextextended('39 ' || x.xmin::text, x.oid::int8)
+      from pg_ts_config x where x.cfgnamespace in (select oid from managed)
+    union all
+    select 'pg_ts_dict'::regclass::oid, x.oid, hashtextextended('40 ' || x.xmin::text, x.oid::int8)
+      from pg_ts_dict x where x.dictnamespace in (select oid from managed)
+    union all
+    select 'pg_ts_parser'::regclass::oid, x.oid, hashtextextended('41 ' || x.xmin::text, x.oid::int8)
+      from pg_ts_parser x where x.prsnamespace in (select oid from managed)
+    union all
+    select 'pg_ts_template'::regclass::oid, x.oid, hashtextextended('42 ' || x.xmin::text, x.oid::int8)
+      from pg_ts_template x where x.tmplnamespace in (select oid from managed)
+    union all
+    select 'pg_cast'::regclass, x.oid, hashtextextended('43 ' || x.xmin::text, x.oid::int8) from pg_cast x where x.oid >= 16384
+    union all
+    select 'pg_language'::regclass, x.oid, hashtextextended('44 ' || x.xmin::text, x.oid::int8) from pg_language x where x.oid >= 16384 or x.lanacl is not null
+    union all
+    select 'pg_am'::regclass, x.oid, hashtextextended('45 ' || x.xmin::text, x.oid::int8) from pg_am x where x.oid >= 16384
+    union all
+    select 'pg_foreign_data_wrapper'::regclass, x.oid, hashtextextended('46 ' || x.xmin::text, x.oid::int8) from pg_foreign_data_wrapper x
+    union all
+    select 'pg_foreign_server'::regclass, x.oid, hashtextextended('47 ' || x.xmin::text, x.oid::int8) from pg_foreign_server x
+    union all
+    select 'pg_parameter_acl'::regclass, x.oid, hashtextextended('48 ' || x.xmin::text, x.oid::int8) from pg_parameter_acl x
+    union all
+    select 'pg_largeobject'::regclass, x.oid, hashtextextended('49 ' || x.xmin::text, x.oid::int8) from pg_largeobject_metadata x
+    union all
+    -- Neither tells everybody its xmin.
+    select 'pg_user_mapping'::regclass, x.umid, hashtextextended(concat_ws(' ', '50', x.srvname, x.usename), x.umid::int8)
+      from pg_user_mappings x
+    union all
+    select 'pg_subscription'::regclass, x.oid,
+           hashtextextended(concat_ws(' ', '51', x.subname, x.subowner, x.subenabled, x.subpublications, x.subslotname,
+                                      x.subsynccommit, x.subbinary, x.subdisableonerr), x.oid::int8)
+      from pg_subscription x join pg_database d on d.oid = x.subdbid and d.datname = current_database()
+),
 written (class, oid, hash) as (
     select 'pg_class'::regclass::oid, root, hashtextextended('1 ' || xid, oid::int8) from relation
     union all
@@ -46,7 +98,8 @@ written (class, oid, hash) as (
       from pg_aggregate a join pg_proc p on p.oid = a.aggfnoid where p.pronamespace in (select oid from managed)
     union all
     select 'pg_type'::regclass, t.oid, hashtextextended('13 ' || t.xmin::text, t.oid::int8)
-      from pg_type t where t.typnamespace in (select oid from managed) and t.typtype in ('d', 'e', 'r')
+      from pg_type t where t.typnamespace in (select oid from managed)
+       and (t.typtype in ('d', 'e', 'r') or t.typtype = 'b' and not exists (select from pg_type e where e.typarray = t.oid))
     union all
     select 'pg_type'::regclass, t.oid, hashtextextended('14 ' || e.xmin::text, e.oid::int8)
       from pg_enum e join pg_type t on t.oid = e.enumtypid where t.typnamespace in (select oid from managed)
@@ -58,7 +111,7 @@ written (class, oid, hash) as (
       from pg_constraint k join pg_type t on t.oid = k.contypid where t.typnamespace in (select oid from managed)
     union all
     select 'pg_namespace'::regclass, n.oid, hashtextextended('17 ' || n.xmin::text, n.oid::int8)
-      from pg_namespace n where n.oid in (select oid from managed)
+      from pg_namespace n where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     union all
     select 'pg_default_acl'::regclass, a.oid, hashtextextended('18 ' || a.xmin::text, a.oid::int8)
       from pg_default_acl a where a.defaclnamespace = 0 or a.defaclnamespace in (select oid from managed)
@@ -107,9 +160,42 @@ written (class, oid, hash) as (
            case t.typtype when 'c' then t.typrelid else d.objoid end, hashtextextended('32 ' || d.xmin::text, 2)
       from pg_description d join pg_type t on t.oid = d.objoid
      where d.classoid = 'pg_type'::regclass and t.typnamespace in (select oid from managed)
-       and t.typtype in ('d', 'e', 'r', 'c')
+       and (t.typtype in ('d', 'e', 'r', 'c') or t.typtype = 'b' and not exists (select from pg_type e where e.typarray = t.oid))
     union all
     select d.classoid, d.objoid, hashtextextended('33 ' || d.xmin::text, 2)
-      from pg_description d where d.classoid = 'pg_namespace'::regclass and d.objoid in (select oid from managed)
+      from pg_description d join pg_namespace n on n.oid = d.objoid
+     where d.classoid = 'pg_namespace'::regclass and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    union all
+    select class, oid, hash from others
+    union all
+    select x.class, x.oid, hashtextextended('52 ' || d.xmin::text, 2)
+      from others x join pg_description d on d.objoid = x.oid and d.classoid = x.class
+    union all
+    select 'pg_opfamily'::regclass, f.oid, hashtextextended('53 ' || m.xmin::text, m.oid::int8)
+      from pg_amop m join pg_opfamily f on f.oid = m.amopfamily where f.opfnamespace in (select oid from managed)
+    union all
+    select 'pg_opfamily'::regclass, f.oid, hashtextextended('54 ' || m.xmin::text, m.oid::int8)
+      from pg_amproc m join pg_opfamily f on f.oid = m.amprocfamily where f.opfnamespace in (select oid from managed)
+    union all
+    select 'pg_ts_config'::regclass, c.oid, hashtextextended('55 ' || m.xmin::text, m.maptokentype::int8 * 65536 + m.mapseqno)
+      from pg_ts_config_map m join pg_ts_config c on c.oid = m.mapcfg where c.cfgnamespace in (select oid from managed)
+    union all
+    select 'pg_class'::regclass, f.ftrelid, hashtextextended('56 ' || f.xmin::text, f.ftrelid::int8)
+      from pg_foreign_table f join relation r on r.oid = f.ftrelid where not r.child
+    union all
+    select 'pg_database'::regclass, d.oid, hashtextextended('57 ' || g.xmin::text, g.setrole::int8 * 2 + (g.setdatabase = 0)::int)
+      from pg_database d join pg_db_role_setting g on g.setdatabase = d.oid or g.setdatabase = 0 and g.setrole = 0
+     where d.datname = current_database()
+    union all
+    select 'pg_database'::regclass, d.oid, hashtextextended('58 ' || c.xmin::text, 2)
+      from pg_database d join pg_shdescription c on c.objoid = d.oid and c.classoid = 'pg_database'::regclass
+     where d.datname = current_database()
+    union all
+    select d.classoid, d.objoid, hashtextextended('59 ' || d.xmin::text, 2)
+      from pg_description d where d.classoid in ('pg_event_trigger'::regclass, 'pg_publication'::regclass)
+    union all
+    select d.classoid, d.objoid, hashtextextended('60 ' || d.xmin::text, 2)
+      from pg_description d join pg_statistic_ext s on s.oid = d.objoid
+     where d.classoid = 'pg_statistic_ext'::regclass and s.stxnamespace in (select oid from managed)
 ),
 marks as (select class, oid, bit_xor(hash) as mark from written group by class, oid)

@@ -2,6 +2,8 @@
 
 from pgprovider.resources.base import ObjectKind
 from pgprovider.resources.bucket import Bucket
+from pgprovider.resources.defaultprivileges import DefaultPrivileges
+from pgprovider.resources.extension import Extension
 from pgprovider.resources.functiongrants import FunctionGrants
 from pgprovider.resources.grants import Grants
 from pgprovider.resources.keypair import KeyPair, SealingKeyPair
@@ -12,6 +14,7 @@ from pgprovider.resources.policy import Policy
 from pgprovider.resources.publication import Publication
 from pgprovider.resources.role import Role
 from pgprovider.resources.rowsecurity import RowSecurity
+from pgprovider.resources.schema import Schema
 from pgprovider.resources.sealingkeys import SealingKeys
 from pgprovider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
 
@@ -21,6 +24,9 @@ KINDS: list[type[ObjectKind]] = [
     SealingKeyPair,
     Role,
     Memberships,
+    Schema,
+    Extension,
+    DefaultPrivileges,
     MigrationSet,
     RowSecurity,
     Policy,

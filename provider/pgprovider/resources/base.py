@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pgprovider.changes import MANUALLY
-from pgprovider.connection import Connection, Connections, lock
+from pgprovider.connection import Connection, Connections, lock, warnings
 from pgprovider.connection import qualified as qualified
 from pgprovider.errors import NotConnected, Refused
 from plugin.server import CheckFailure, Context, Diff, Kind, Resource
@@ -83,6 +83,10 @@ class ObjectKind(Kind):
         """The field's value after a read: as recorded where the catalogue still agrees, else the catalogue's."""
         recorded = state.get(name)
         return recorded if self.same(name, recorded, found.get(name)) else found.get(name)
+
+    def written(self, name: str, wanted: Any, found: Any) -> bool:
+        """Whether what was read back is what was written, where PostgreSQL keeps a value as it is."""
+        return self.same(name, found, wanted)
 
     async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         """Take over an object that was there before: as declared it is ours, otherwise it is refused."""
@@ -177,7 +181,21 @@ class ObjectKind(Kind):
         found = await self.find(connection, inputs)
         if found is None:
             raise Refused(f"{self.label(inputs)} was made and then not found; another session removed it")
+        self._read_back(inputs, found, warnings(connection))
         return dict(inputs) | {name: found.get(name) for name in self.outputs}
+
+    def _read_back(self, inputs: Mapping[str, Any], found: Mapping[str, Any], warned: list[str]) -> None:
+        """A statement that PostgreSQL only warns of has done nothing, and is no success.
+
+        :raises Refused: where the catalogue hasn't what was written
+        """
+        for name, field in self.compared.items():
+            wanted, there = inputs.get(name), found.get(name)
+            if self.written(name, wanted, there):
+                continue
+            values = "" if field.secret else ": wanted {}, found {}".format(*map(shown, _unlike(wanted, there)))
+            said = f"; the server warned: {'; '.join(dict.fromkeys(warned))}" if warned else ""
+            raise Refused(f"{self.label(inputs)}: {name} was written and isn't so{values}{said}")
 
     async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
         identity = self.parse_id(id)
@@ -249,10 +267,22 @@ def _reason(field: Field, value: Any) -> str | None:
     return None
 
 
+def _unlike(one: Any, other: Any) -> tuple[Any, Any]:
+    """Two values for a message: of maps what isn't in both alike."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return one, other
+    return (
+        {key: value for key, value in one.items() if other.get(key) != value},
+        {key: value for key, value in other.items() if one.get(key) != value},
+    )
+
+
 def shown(value: Any) -> str:
     """A value in a message."""
-    if value is None:
+    if value is None or value == {}:
         return "nothing"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {shown(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(str(item) for item in value) + "]"
     return f"'{value}'" if isinstance(value, str) else str(value)

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pgprovider.connection import Connection, row
+from psycopg import sql
+
+from pgprovider.connection import Connection, row, rows
 from pgprovider.errors import Refused
 from pgprovider.resources.base import Field, ObjectKind
 from plugin.server import CheckFailure
@@ -12,6 +14,18 @@ from plugin.server import CheckFailure
 # Supabase Storage's own rule for a bucket's name, and its trigger's limit of 100 characters.
 NAME = re.compile(r"[\w!\-.*'() &$@=;:+,?]{1,100}", re.ASCII)
 MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9!#$&^_.+\-]*)")
+
+# The other columns of a bucket's row, with what the Storage API writes where nobody asks for anything else.
+COLUMNS = {
+    "owner": None,
+    "owner_id": None,
+    "avif_autodetection": "false",
+    "type": "STANDARD",
+    "versioning_status": "DISABLED",
+}
+# A table of an older Storage API hasn't all of them.
+THERE = """select attname::text as name from pg_catalog.pg_attribute
+            where attrelid = 'storage.buckets'::pg_catalog.regclass and attname = any (%s) and not attisdropped"""
 
 # How many objects there are and how large; an upload that isn't finished has no size yet.
 HELD = r"""
@@ -36,6 +50,11 @@ class Bucket(ObjectKind):
         "public": Field(bool, "whether anybody may read its objects", default=False),
         "fileSizeLimit": Field(int, "the largest object, in bytes"),
         "allowedMimeTypes": Field(list, "what an object may be: `audio/mpeg`, `audio/*`"),
+        "columns": Field(
+            dict,
+            "columns of its row that aren't to be as the Storage API leaves them, to their text: name, "
+            + ", ".join(COLUMNS),
+        ),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
@@ -49,6 +68,11 @@ class Bucket(ObjectKind):
                     "bucket", f"'{inputs['bucket']}' is no bucket name: 1 to 100 of A-Z a-z 0-9 _!-.*'() &$@=;:+,?"
                 )
             )
+        failures += [
+            CheckFailure("columns", f"'{column}' is no column that can be declared here: name, {', '.join(COLUMNS)}")
+            for column in inputs.get("columns") or {}
+            if column != "name" and column not in COLUMNS
+        ]
         if inputs.get("fileSizeLimit", 1) < 1:
             failures.append(CheckFailure("fileSizeLimit", "must be at least one byte"))
         for entry in inputs.get("allowedMimeTypes") or []:
@@ -59,34 +83,51 @@ class Bucket(ObjectKind):
     def same(self, name: str, one: Any, other: Any) -> bool:
         if name == "allowedMimeTypes":
             return sorted(one or []) == sorted(other or [])
-        return super().same(name, one, other)
+        return (one or {}) == (other or {}) if name == "columns" else super().same(name, one, other)
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         there = await row(connection, "select pg_catalog.to_regclass('storage.buckets') as oid", [])
         if there is None or there["oid"] is None:
             return None
-        return await row(
+        found = await row(
             connection,
-            """select id as bucket, public, file_size_limit as "fileSizeLimit", allowed_mime_types as "allowedMimeTypes"
-                 from storage.buckets where id = %s""",
+            """select id as bucket, public, file_size_limit as "fileSizeLimit",
+                      allowed_mime_types as "allowedMimeTypes", pg_catalog.to_jsonb(b) as stored
+                 from storage.buckets b where id = %s""",
             [inputs["bucket"]],
         )
-
-    def _values(self, inputs: Mapping[str, Any]) -> list[Any]:
-        return [inputs["public"], inputs.get("fileSizeLimit"), inputs.get("allowedMimeTypes"), inputs["bucket"]]
+        if found is None:
+            return None
+        stored = {name: None if value is None else _text(value) for name, value in found.pop("stored").items()}
+        usual = {"name": found["bucket"]} | COLUMNS
+        columns = {name: stored[name] for name in usual if name in stored and stored[name] != usual[name]}
+        return found | {"columns": columns or None}
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         await connection.execute(
-            """insert into storage.buckets (public, file_size_limit, allowed_mime_types, id, name)
-               values (%s, %s, %s, %s, %s)""",
-            [*self._values(inputs), inputs["bucket"]],
+            "insert into storage.buckets (id, name) values (%s, %s)", [inputs["bucket"], inputs["bucket"]]
         )
+        await self._put(connection, inputs)
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         await self._refuse_to_shrink(connection, new)
+        await self._put(connection, new)
+
+    async def _put(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
+        values = {
+            "public": inputs["public"],
+            "file_size_limit": inputs.get("fileSizeLimit"),
+            "allowed_mime_types": inputs.get("allowedMimeTypes"),
+        }
+        there = {entry["name"] for entry in await rows(connection, THERE, [["name", *COLUMNS]])}
+        wanted = {"name": inputs["bucket"]} | COLUMNS | (inputs.get("columns") or {})
+        values |= {name: value for name, value in wanted.items() if name in there}
+        # A text literal takes the type of its column.
+        pairs = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in values.items()]
         await connection.execute(
-            "update storage.buckets set public = %s, file_size_limit = %s, allowed_mime_types = %s where id = %s",
-            self._values(new),
+            sql.SQL("update storage.buckets set {} where id = {}").format(
+                sql.SQL(", ").join(pairs), sql.Literal(inputs["bucket"])
+            )
         )
 
     async def _refuse_to_shrink(self, connection: Connection, new: Mapping[str, Any]) -> None:
@@ -115,3 +156,8 @@ class Bucket(ObjectKind):
         # Storage's own guard against deletes that leave files behind; the count above has just shown there are none.
         await connection.execute("set local storage.allow_delete_query = 'true'")
         await connection.execute("delete from storage.buckets where id = %s", [state["bucket"]])
+
+
+def _text(value: Any) -> str:
+    """A value of JSON as PostgreSQL would write it in a text."""
+    return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)

@@ -14,14 +14,18 @@ from pgprovider.resources.base import Field, ObjectKind, shown
 from plugin.server import CheckFailure
 
 THERE = "select oid from pg_catalog.pg_namespace where nspname = %s"
-# Those that belong to an extension are the extension's affair.
-ALL = """select p.oid::pg_catalog.regprocedure::text as name
+# All but those that are named. Those that belong to an extension are the extension's affair.
+OTHERS = """select p.oid::pg_catalog.regprocedure::text as name
            from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-          where n.nspname = %s and not exists (
+          where n.nspname = %s and p.oid not in (
+              select f.oid from pg_catalog.unnest(%s::text[]) as given (name)
+               cross join lateral (select pg_catalog.to_regprocedure(given.name)::oid as oid) f where f.oid is not null)
+            and not exists (
               select from pg_catalog.pg_depend d
                where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e')"""
 ENTRIES = """select f.name, case when e.grantee = 0 then 'public' else r.rolname::text end as role,
-                    pg_catalog.lower(e.privilege_type) as word, e.is_grantable as grantable, null::text as column
+                    pg_catalog.lower(e.privilege_type) as word, e.is_grantable as grantable, null::text as column,
+                    case when e.grantor <> p.proowner then pg_catalog.pg_get_userbyid(e.grantor)::text end as grantor
                from pg_catalog.unnest(%s::text[]) as f (name)
                join pg_catalog.pg_proc p on p.oid = pg_catalog.to_regprocedure(f.name)::oid
                left join lateral pg_catalog.aclexplode(
@@ -33,7 +37,10 @@ Lists = Mapping[str, Mapping[str, list[str]]]
 
 
 class FunctionGrants(ObjectKind):
-    """`grant execute on function …` for the functions of a schema that are named, `revoke …` for all else on them."""
+    """`grant execute on function …` for the functions of a schema that are named, `revoke …` for all else on all.
+
+    A function that isn't named is one that nobody may execute.
+    """
 
     token = "pg:index:FunctionGrants"
     fields = {
@@ -44,6 +51,12 @@ class FunctionGrants(ObjectKind):
             "`public` is everybody",
             required=True,
             items=dict,
+        ),
+        "open": Field(
+            bool,
+            "whether a platform grants functions of its own there, which are let be",
+            default=False,
+            compared=False,
         ),
     }
 
@@ -100,16 +113,18 @@ class FunctionGrants(ObjectKind):
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         if await row(connection, THERE, [inputs["schema"]]) is None:
             return None
-        names = list(inputs.get("functions") or ())
-        if not names:
-            names = [entry["name"] for entry in await rows(connection, ALL, [inputs["schema"]])]
+        named = list(inputs.get("functions") or ())
+        others: list[str] = []
+        if not inputs.get("open"):
+            others = [entry["name"] for entry in await rows(connection, OTHERS, [inputs["schema"], named])]
         found: dict[str, list[dict[str, Any]]] = {}
-        for entry in await rows(connection, ENTRIES, [names]):
+        for entry in await rows(connection, ENTRIES, [named + others]):
             found.setdefault(entry["name"], [])
             if entry["role"] is not None:
                 found[entry["name"]].append(entry)
-        lists = {function: grants.grouped(entries) for function, entries in sorted(found.items())}
-        return {"schema": inputs["schema"], "functions": lists}
+        # One that isn't named and that nobody may execute is as declared; an import has all of them.
+        kept = found.keys() if "functions" not in inputs else {name for name in found if found[name] or name in named}
+        return {"schema": inputs["schema"], "functions": {name: grants.grouped(found[name]) for name in sorted(kept)}}
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         raise Refused(f"{self.label(inputs)}: there is no such schema")
@@ -121,11 +136,13 @@ class FunctionGrants(ObjectKind):
         missing = sorted(new["functions"].keys() - found["functions"].keys())
         if missing:
             raise Refused(f"{self.label(new)}: there is no {', '.join(missing)}")
-        for function, lists in new["functions"].items():
+        for function in sorted(new["functions"].keys() | found["functions"].keys()):
+            lists = new["functions"].get(function, {})
             target = {"kind": "function", "name": function}
             wanted, there = grants.flat(lists), grants.flat(found["functions"][function])
             for entry in sorted(there - wanted):
-                await connection.execute(grants.statement("revoke", target, *entry))
+                if grants.GRANTED_BY not in entry[1]:
+                    await connection.execute(grants.statement("revoke", target, *entry))
             # Taking a grant option away takes what was granted by it.
             if there != wanted:
                 for entry in sorted(wanted):
@@ -134,16 +151,15 @@ class FunctionGrants(ObjectKind):
         left = _changed(new["functions"], (after or found)["functions"])
         if left:
             raise Refused(
-                f"{self.label(new)}: on {shown(left)} something stays, granted by somebody who isn't the owner; "
-                "revoke it as that role"
+                f"{self.label(new)}: on {shown(left)} something stays that the owner didn't grant, or that the "
+                "login may not revoke; revoke it as the role that granted it"
             )
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         found = await self.find(connection, state)
         if found is not None:
-            await self.alter(
-                connection, found, {**state, "functions": {function: {} for function in found["functions"]}}
-            )
+            there: Lists = {function: {} for function in state["functions"] if function in found["functions"]}
+            await self.alter(connection, found, {**state, "functions": there})
 
 
 def _flat(lists: Lists | None) -> dict[str, set[grants.Entry]]:

@@ -1,6 +1,6 @@
-"""Who may do what with one object: the whole list, so that a grant made by hand is a difference.
+"""Who may do what with one object: the whole list, so that a manual grant is a difference.
 
-Why not `pulumi-postgresql`'s Grant: `docs/decisions/0003-grants-are-closed-lists.md`.
+Why not one resource for each grant: `docs/decisions/0003-grants-are-closed-lists.md`.
 """
 
 import re
@@ -26,10 +26,15 @@ PRIVILEGES = {
 }
 COLUMN_PRIVILEGES = {"select", "insert", "update", "references"}
 ENTRY = re.compile(r"(?P<word>[a-z]+)(?:\((?P<columns>[A-Za-z_][\w, ]*)\))?(?: with grant option)?")
+# The same as it is found: any name of a column, and who granted it.
+FOUND = re.compile(
+    r"(?P<word>[a-z ]+?)(?:\((?P<columns>.*)\))?(?P<rest>(?: with grant option)?(?: granted by .+)?)", re.S
+)
 GRANTABLE = " with grant option"
+GRANTED_BY = " granted by "
 
 Entry = tuple[str, str, str]
-"""Role, privilege, column; the column is empty for the whole object."""
+"""Role, privilege, column; the column is empty for the whole object. What others than the owner granted says so."""
 
 # Object, owner and access list of each kind; an absent list means PostgreSQL's defaults for that kind.
 RELATION = """select c.oid, c.relowner as owner, coalesce(c.relacl, pg_catalog.acldefault({code}, c.relowner)) as acl
@@ -49,12 +54,14 @@ LOOKUP = {
                 where n.nspname = %s and t.typname = %s""",
 }
 ENTRIES = """select coalesce(r.rolname::text, 'public') as role, pg_catalog.lower(e.privilege_type) as word,
-                    e.is_grantable as grantable, null::text as column
+                    e.is_grantable as grantable, null::text as column,
+                    case when e.grantor <> %s then pg_catalog.pg_get_userbyid(e.grantor)::text end as grantor
                from pg_catalog.aclexplode(%s::pg_catalog.aclitem[]) e
                left join pg_catalog.pg_roles r on r.oid = e.grantee
               where e.grantee <> %s"""
 COLUMN_ENTRIES = """select coalesce(r.rolname::text, 'public') as role, pg_catalog.lower(e.privilege_type) as word,
-                           e.is_grantable as grantable, a.attname::text as column
+                           e.is_grantable as grantable, a.attname::text as column,
+                           case when e.grantor <> %s then pg_catalog.pg_get_userbyid(e.grantor)::text end as grantor
                       from pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) e
                       left join pg_catalog.pg_roles r on r.oid = e.grantee
                      where a.attrelid = %s and a.attnum > 0 and not a.attisdropped and e.grantee <> %s"""
@@ -117,9 +124,10 @@ class Grants(ObjectKind):
         found = await row(connection, LOOKUP[inputs["kind"]], _lookup(inputs))
         if found is None:
             return None
-        entries = await rows(connection, ENTRIES, [found["acl"], found["owner"]])
+        owner = found["owner"]
+        entries = await rows(connection, ENTRIES, [owner, found["acl"], owner])
         if inputs["kind"] == "table":
-            entries += await rows(connection, COLUMN_ENTRIES, [found["oid"], found["owner"]])
+            entries += await rows(connection, COLUMN_ENTRIES, [owner, found["oid"], owner])
         return {"kind": inputs["kind"], "name": inputs["name"], "grants": grouped(entries)}
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
@@ -131,16 +139,17 @@ class Grants(ObjectKind):
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         wanted = flat(new["grants"])
         for role, word, column in sorted(flat(found["grants"]) - wanted):
-            await connection.execute(statement("revoke", new, role, word, column))
+            # What somebody granted on goes with the grant option, or stays: only that role can take it back.
+            if GRANTED_BY not in word:
+                await connection.execute(statement("revoke", new, role, word, column))
         # Revoking takes more than was named: a table's privilege the columns', a grant option what was granted by it.
         for role, word, column in sorted(wanted - await self._now(connection, new)):
             await connection.execute(statement("grant", new, role, word, column))
         left = await self._now(connection, new) - wanted
         if left:
-            raise Refused(
-                f"{self.label(new)}: {shown(_pretty(left))} stays, granted by somebody who isn't the owner; "
-                "revoke it as that role"
-            )
+            given_on = any(GRANTED_BY in word for _, word, _ in left)
+            who = "revoke it as that role" if given_on else "run as the owner"
+            raise Refused(f"{self.label(new)}: {shown(_pretty(left))} stays; {who}")
 
     async def _now(self, connection: Connection, inputs: Mapping[str, Any]) -> set[Entry]:
         found = await self.find(connection, inputs)
@@ -179,10 +188,10 @@ def flat(grants: Mapping[str, list[str]]) -> set[Entry]:
     found = set()
     for role, entries in grants.items():
         for entry in entries:
-            word, _, columns = entry.partition("(")
-            suffix = GRANTABLE if columns.endswith(GRANTABLE) else ""
-            names = columns.removesuffix(GRANTABLE).removesuffix(")").split(",")
-            found |= {(role, word + suffix, name.strip()) for name in names}
+            match = FOUND.fullmatch(entry)
+            assert match, f"no privilege: {entry}"
+            names = (match["columns"] or "").split(",")
+            found |= {(role, match["word"] + match["rest"], name.strip()) for name in names}
     return found
 
 
@@ -191,23 +200,26 @@ def _of(grants: Mapping[str, list[str]], role: str) -> set[Entry]:
 
 
 def _pretty(entries: set[Entry]) -> list[str]:
-    return [f"{word}{f'({column})' if column else ''} to {role}" for role, word, column in sorted(entries)]
+    found = []
+    for role, word, column in sorted(entries):
+        plain, by, grantor = word.partition(GRANTED_BY)
+        found.append(f"{plain}{f'({column})' if column else ''} to {role}{by}{grantor}")
+    return found
 
 
 def grouped(entries: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Rows of an access list, as a declaration would have them."""
-    columns: dict[tuple[str, str], list[str]] = defaultdict(list)
+    columns: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for entry in entries:
-        word = entry["word"] + (GRANTABLE if entry["grantable"] else "")
-        columns[entry["role"], word].append(entry["column"] or "")
+        rest = (GRANTABLE if entry["grantable"] else "") + (GRANTED_BY + entry["grantor"] if entry["grantor"] else "")
+        columns[entry["role"], entry["word"], rest].append(entry["column"] or "")
     grants: dict[str, list[str]] = defaultdict(list)
-    for (role, word), names in sorted(columns.items()):
-        plain, suffix = word.removesuffix(GRANTABLE), GRANTABLE if word.endswith(GRANTABLE) else ""
+    for (role, word, rest), names in sorted(columns.items()):
         if "" in names:
-            grants[role].append(word)
+            grants[role].append(word + rest)
         listed = ", ".join(sorted(name for name in names if name))
         if listed:
-            grants[role].append(f"{plain}({listed}){suffix}")
+            grants[role].append(f"{word}({listed}){rest}")
     return dict(grants)
 
 

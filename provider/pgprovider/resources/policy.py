@@ -101,6 +101,10 @@ class Policy(ObjectKind):
             was, value = sorted(was or []), sorted(value or [])
         return self.database.changes.author(self.label(state), name, was, value)
 
+    def written(self, name: str, wanted: Any, found: Any) -> bool:
+        """An expression is there or it isn't: PostgreSQL spells it its own way."""
+        return (found is None) == (not wanted) if name in EXPRESSIONS else super().written(name, wanted, found)
+
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         schema, table = qualified(inputs["table"])
         parts = [

@@ -1,9 +1,7 @@
-"""A role: its attributes, its password's verifier, its settings.
-
-`pulumi-postgresql`'s Role can't adopt a role that exists and knows only four settings; this one does both.
-"""
+"""A role: its attributes, its password's verifier, its settings."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import sql
@@ -57,6 +55,8 @@ class Role(ObjectKind):
             failures.append(CheckFailure("superuser", "must be false: no role of an app needs it"))
         if not inputs.get("verifier", "SCRAM-SHA-256$").startswith("SCRAM-SHA-256$"):
             failures.append(CheckFailure("verifier", "must be a SCRAM-SHA-256 verifier; a password is never sent"))
+        if isinstance(_instant(inputs.get("expires")), str):
+            failures.append(CheckFailure("expires", f"'{inputs['expires']}' is no time in ISO 8601"))
         return failures
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -68,14 +68,16 @@ class Role(ObjectKind):
                                join pg_catalog.pg_db_role_setting s on s.setdatabase = d.oid
                               cross join pg_catalog.unnest(s.setconfig) entry
                               where s.setrole = r.oid and d.datname = pg_catalog.current_database()) as here,
-                       case when rolvaliduntil <> 'infinity' then pg_catalog.to_char(
-                           rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') end as expires,
+                       case rolvaliduntil when 'infinity' then null when '-infinity' then '-infinity' else
+                           pg_catalog.to_char(rolvaliduntil at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                       end as expires,
                        pg_catalog.shobj_description(r.oid, 'pg_authid') as comment
                   from pg_catalog.pg_roles r where rolname = %s""",
             [inputs["name"]],
         )
         if found is None:
             return None
+        found["expires"] = (found["expires"] or "").replace(".000000Z", "Z") or None
         settings = dict(entry.split("=", 1) for entry in found.pop("rolconfig") or [])
         settings |= {f"{HERE}{name}": value for name, value in (entry.split("=", 1) for entry in found.pop("here"))}
         return found | {"settings": settings or None} | await self._verifier(connection, inputs)
@@ -93,7 +95,9 @@ class Role(ObjectKind):
         return {"verifier": found["rolpassword"] if found else None, "verifierSeen": True}
 
     def same(self, name: str, one: Any, other: Any) -> bool:
-        return _lower(one) == _lower(other) if name == "settings" else super().same(name, one, other)
+        if name == "settings":
+            return _lower(one) == _lower(other)
+        return _instant(one) == _instant(other) if name == "expires" else super().same(name, one, other)
 
     def paths(self, name: str, was: Any, wanted: Any) -> list[str]:
         both = name == "settings" and bool(was and wanted)
@@ -123,8 +127,8 @@ class Role(ObjectKind):
         # One that can't be seen is sent again: it may be another one by now.
         if found["verifier"] != new.get("verifier") or not found["verifierSeen"]:
             words.append(sql.SQL("password {}").format(sql.Literal(new.get("verifier"))))
-        if found.get("expires") != new.get("expires"):
-            words.append(sql.SQL("valid until {}").format(sql.Literal(new.get("expires", "infinity"))))
+        if not self.same("expires", found.get("expires"), new.get("expires")):
+            words.append(sql.SQL("valid until {}").format(sql.Literal(str(_instant(new.get("expires")) or "infinity"))))
         if words:
             await connection.execute(sql.SQL("alter role {} with {}").format(name, sql.SQL(" ").join(words)))
         for statement in _settings(
@@ -150,6 +154,15 @@ class Role(ObjectKind):
 def _lower(settings: Mapping[str, str] | None) -> dict[str, str]:
     """Settings by their names in lower case: PostgreSQL stores `timezone` as `TimeZone`."""
     return {name.lower(): value for name, value in (settings or {}).items()}
+
+
+def _instant(text: str | None) -> datetime | str | None:
+    """A time in ISO 8601, in UTC where it names no zone; anything else as it is."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return text
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _settings(
