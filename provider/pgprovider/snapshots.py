@@ -22,6 +22,7 @@ from pgprovider.connection import Connection, lock, row, rows
 CATALOG = Path(__file__).resolve().parent / "catalog"
 TABLE = "supabase_migrations.schema_snapshot"
 PENDING = "supabase_migrations.schema_snapshot_pending"
+HOLDERS = "supabase_migrations.managed_objects"
 # Rows of no object, which have the empty name: what a snapshot says of itself, and the gate when it was last compared.
 HEADER, GATE = 0, 1
 FINGERPRINT = """
@@ -128,7 +129,9 @@ async def there(connection: Connection) -> bool:
 
 async def prepare(connection: Connection) -> None:
     """Make the tables where they're missing."""
-    await connection.execute(_text("tables").encode())
+    await lock(connection, "tables")
+    async with tracked(connection):
+        await connection.execute(_text("tables").encode())
 
 
 async def gate(connection: Connection, name: str) -> str:
@@ -349,6 +352,9 @@ async def drop(connection: Connection, name: str) -> None:
     if await rows(connection, f"select 1 from {TABLE} limit 1", []):
         return
     await connection.execute(f"drop table {TABLE}; drop table if exists {PENDING}")
+    # Whoever still holds an object of another stack's needs the note of it.
+    if not await rows(connection, f"select 1 from {HOLDERS} limit 1", []):
+        await connection.execute(f"drop table {HOLDERS}")
     left = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                where n.nspname = 'supabase_migrations'"""
     if not await rows(connection, left, []):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pgprovider import ownership
 from pgprovider.changes import MANUALLY
 from pgprovider.connection import Connection, Connections, lock, warnings
 from pgprovider.connection import qualified as qualified
@@ -40,6 +41,8 @@ class ObjectKind(Kind):
     fields: ClassVar[dict[str, Field]] = {}
     outputs: ClassVar[dict[str, Field]] = {}
     separator = "/"
+    list_field: ClassVar[str | None] = None
+    """The field that is a whole list on an object of somebody else, such as its privileges."""
 
     def __init__(self) -> None:
         self.connections: Connections | None = None
@@ -73,6 +76,10 @@ class ObjectKind(Kind):
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         """Remove the object; not an error where it's gone."""
+        raise NotImplementedError
+
+    async def give_back(self, connection: Connection, before: Mapping[str, Any]) -> None:
+        """Bring the list of an object that isn't ours back to what it was; not an error where the object is gone."""
         raise NotImplementedError
 
     def same(self, name: str, one: Any, other: Any) -> bool:
@@ -175,7 +182,18 @@ class ObjectKind(Kind):
                 await self.make(connection, inputs)
             else:
                 await self.adopt(connection, found, inputs)
+            await ownership.claim(connection, self._object(inputs), context.urn, self._before(found))
             return self.id(inputs), await self._state(connection, inputs)
+
+    def _object(self, inputs: Mapping[str, Any]) -> str:
+        """The object in the note of who holds it."""
+        return f"{self.token}/{self.id(inputs)}"
+
+    def _before(self, found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """What an object was when it was found, as far as deleting the resource brings it back."""
+        if found is None:
+            return None
+        return {self.list_field: found[self.list_field]} if self.list_field else {}
 
     async def _state(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any]:
         found = await self.find(connection, inputs)
@@ -239,14 +257,25 @@ class ObjectKind(Kind):
             found = await self.find(connection, new)
             if found is None:
                 await self.make(connection, new)
+                await ownership.claim(connection, self._object(new), context.urn, None)
             else:
                 await self.alter(connection, found, new)
             return await self._state(connection, new)
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
-        async with self.database.transaction(self.label(state)) as connection:
+        """Drop the object, where this resource alone holds it and it wasn't there before."""
+        label = self.label(state)
+        async with self.database.transaction(label) as connection:
             await lock(connection, self.guard(state))
-            await self.drop(connection, state)
+            released = await ownership.release(connection, self._object(state), context.urn)
+            if released.others:
+                await context.info(f"{label} stays: {released.others[0]} holds it too")
+            elif self.list_field and released.before is not None:
+                await self.give_back(connection, {**state, **released.before})
+            elif released.before is not None:
+                await context.info(f"{label} stays: it was there before this stack adopted it")
+            else:
+                await self.drop(connection, state)
 
 
 def _reason(field: Field, value: Any) -> str | None:

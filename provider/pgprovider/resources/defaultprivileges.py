@@ -40,10 +40,11 @@ ENTRIES = """
 class DefaultPrivileges(ObjectKind):
     """`alter default privileges for role … in schema … grant …`, `revoke …` for all that isn't in the list.
 
-    Deleting the resource takes away what the list gives; what PostgreSQL gives by itself doesn't come back.
+    Deleting the resource brings back what was there before it, but for what everybody had.
     """
 
     token = "pg:index:DefaultPrivileges"
+    list_field = "grants"
     fields = {
         "role": Field(str, "the role that will make the objects", required=True, identity=True),
         "objects": Field(str, "what it will make", required=True, identity=True, choices=tuple(OBJECTS)),
@@ -141,6 +142,10 @@ class DefaultPrivileges(ObjectKind):
         )
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
-        found = await self.find(connection, state)
+        await self.give_back(connection, {**state, "grants": {}})
+
+    async def give_back(self, connection: Connection, before: Mapping[str, Any]) -> None:
+        found = await self.find(connection, before)
         if found is not None:
-            await self.alter(connection, found, {**state, "grants": {}})
+            was = {role: entries for role, entries in before["grants"].items() if role != "public"}
+            await self.alter(connection, found, {**before, "grants": grants.ours(was)})

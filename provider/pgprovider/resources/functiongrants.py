@@ -43,6 +43,7 @@ class FunctionGrants(ObjectKind):
     """
 
     token = "pg:index:FunctionGrants"
+    list_field = "functions"
     fields = {
         "schema": Field(str, "whose functions", required=True, identity=True),
         "functions": Field(
@@ -156,10 +157,14 @@ class FunctionGrants(ObjectKind):
             )
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
-        found = await self.find(connection, state)
+        await self.give_back(connection, {**state, "functions": {function: {} for function in state["functions"]}})
+
+    async def give_back(self, connection: Connection, before: Mapping[str, Any]) -> None:
+        found = await self.find(connection, before)
         if found is not None:
-            there: Lists = {function: {} for function in state["functions"] if function in found["functions"]}
-            await self.alter(connection, found, {**state, "functions": there})
+            was = before["functions"]
+            there: Lists = {function: grants.ours(was.get(function, {})) for function in found["functions"]}
+            await self.alter(connection, found, {**before, "functions": there})
 
 
 def _flat(lists: Lists | None) -> dict[str, set[grants.Entry]]:

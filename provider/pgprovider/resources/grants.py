@@ -71,6 +71,7 @@ class Grants(ObjectKind):
     """`grant … on object to role`, `revoke …` for all that isn't in the list; the owner's own rights are left out."""
 
     token = "pg:index:Grants"
+    list_field = "grants"
     fields = {
         "kind": Field(str, "what sort of object", required=True, identity=True, choices=tuple(PRIVILEGES)),
         "name": Field(
@@ -156,9 +157,12 @@ class Grants(ObjectKind):
         return flat(found["grants"]) if found else set()
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
-        found = await self.find(connection, state)
+        await self.give_back(connection, {**state, "grants": {}})
+
+    async def give_back(self, connection: Connection, before: Mapping[str, Any]) -> None:
+        found = await self.find(connection, before)
         if found is not None:
-            await self.alter(connection, found, {**state, "grants": {}})
+            await self.alter(connection, found, {**before, "grants": ours(before["grants"])})
 
 
 def told(changes: Changes, object: str, was: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> dict[str, str]:
@@ -173,6 +177,11 @@ def told(changes: Changes, object: str, was: Mapping[str, list[str]], now: Mappi
         by: " and ".join(f"{shown(_pretty(each))} was {word}" for each, word in zip(sets, words, strict=True) if each)
         for by, sets in authors.items()
     }
+
+
+def ours(grants: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """What this login can grant: another grantor's entries can't be made again in its name."""
+    return {role: [entry for entry in entries if GRANTED_BY not in entry] for role, entries in grants.items()}
 
 
 def valid(kind: str, entry: Any) -> bool:

@@ -81,6 +81,7 @@ class Memberships(ObjectKind):
     """
 
     token = "pg:index:Memberships"
+    list_field = "groups"
     fields = {
         "role": Field(str, "the role that is the member", required=True, identity=True),
         "groups": Field(
@@ -186,9 +187,13 @@ class Memberships(ObjectKind):
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         """Its own memberships go; who is a member of it is left to their resources."""
-        await lock(connection, "memberships")
-        for group in sorted({each.group for each in await self._groups(connection, state["role"])}):
-            await _revoke(connection, group, state["role"])
+        await self.give_back(connection, {**state, "groups": []})
+
+    async def give_back(self, connection: Connection, before: Mapping[str, Any]) -> None:
+        found = await self.find(connection, before)
+        if found is not None:
+            groups = [entry for entry in before["groups"] if " granted by " not in entry]
+            await self.alter(connection, found, {**before, "groups": groups, "members": found["members"]})
 
 
 GRANTORS = """select pg_catalog.pg_get_userbyid(m.grantor)::text as grantor
