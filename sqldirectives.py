@@ -69,12 +69,12 @@ def way(text: str) -> Way:
         return Way()
     match = FORM.fullmatch(line.rstrip())
     if not match:
-        raise DirectiveError(4, f"the header's line 4 must be empty or read {WAYS}")
+        raise DirectiveError(LINE, f"the header's line {LINE} must be empty or read {WAYS}")
     if match["outside"]:
         return Way("outside")
     size, pause = int(match["size"]), int(match["pause"])
     if not 0 < size <= LARGEST_BATCH or pause > LONGEST_PAUSE:
-        raise DirectiveError(4, f"a batch has 1 to {LARGEST_BATCH} rows, a pause at most {LONGEST_PAUSE}ms")
+        raise DirectiveError(LINE, f"a batch has 1 to {LARGEST_BATCH} rows, a pause at most {LONGEST_PAUSE}ms")
     return Way("batches", size, pause)
 
 
@@ -188,7 +188,7 @@ def _refuse_unfit_batches(found: list[Statement], size: int) -> None:
         line = found[1].line if len(found) > 1 else found[0].line if found else LINE
         raise DirectiveError(line, "a half in batches is one statement: update, delete or insert, perhaps after with")
     (statement,) = found
-    if any(type(part.ctequery).__name__ != "SelectStmt" for part in _parts_of_with(node)):
+    if any(type(each).__name__ in (*ROWS_CHANGED, "MergeStmt") and each is not node for each in sqlgrammar.walk(node)):
         raise DirectiveError(
             statement.line,
             "in batches only the statement itself may change rows, not its with: PostgreSQL doesn't count those rows",
@@ -220,12 +220,14 @@ def rest(statement: str, size: int) -> str | None:
     if len(found) != 1:
         return None
     (query,) = found
-    before = list(takewhile(lambda part: part.ctequery is not query, _parts_of_with(node)))
     query.lockingClause = None
-    if before:
-        node.withClause.ctes = tuple(before)
+    if before := tuple(takewhile(lambda part: part.ctequery is not query, _parts_of_with(node))):
+        own = query.withClause
+        node.withClause.ctes = before + _parts_of_with(query)
+        node.withClause.recursive = node.withClause.recursive or bool(own and own.recursive)
         query.withClause = node.withClause
-    return f"select 1 from ({sqlgrammar.deparsed(query)}) as rest limit 1"
+    text = sqlgrammar.deparsed(query)
+    return text and f"select 1 from ({text}) as rest limit 1"
 
 
 def _has_limit(node: Any, size: int) -> bool:

@@ -72,8 +72,11 @@ def walk(node: Any) -> Iterator[Any]:
             yield from walk(each)
 
 
-def deparsed(node: Any) -> str:
+def deparsed(node: Any) -> str | None:
     """The SQL of a syntax tree."""
     from pglast.stream import RawStream
 
-    return str(RawStream()(node))
+    try:
+        return str(RawStream()(node))
+    except NotImplementedError:
+        return None

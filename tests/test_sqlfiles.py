@@ -296,6 +296,10 @@ BATCHES = {
     ),
     "with z as (select 1 as o), todo as (select d from a.b, z where c limit 5 for update), more as (select 2)\n"
     "delete from a.b using todo where b.d = todo.d": ("WITH z AS (SELECT 1 AS o) SELECT d FROM a.b, z WHERE c LIMIT 5"),
+    "with z as (select 1 as o) update a.b set c = 1\n"
+    "where d in (with y as (select o from z) select d from y where o limit 5)": (
+        "WITH z AS (SELECT 1 AS o), y AS (SELECT o FROM z) SELECT d FROM y WHERE o LIMIT 5"
+    ),
     "insert into a.b select d from a.c where not exists (select from a.b where b.d = c.d) limit 5\n"
     "on conflict do nothing": "SELECT d FROM a.c WHERE NOT EXISTS (SELECT FROM a.b WHERE b.d = c.d) LIMIT 5",
 }
@@ -359,6 +363,12 @@ UNFIT = {
         "-- Run: in batches of 5, pause 1ms.",
         "with gone as (delete from a where b in (select b from a where c limit 5) returning d)\n"
         "insert into e select d from gone;",
+        6,
+        "only the statement itself may change rows",
+    ),
+    "a deletion further inside": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "insert into e with gone as (delete from a where b returning d) select d from gone where d limit 5;",
         6,
         "only the statement itself may change rows",
     ),

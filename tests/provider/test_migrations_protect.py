@@ -2,6 +2,7 @@
 
 import pytest
 
+import sqldirectives
 from tests.provider.engine import Refusal
 from tests.provider.folders import Folder, one_line
 
@@ -38,6 +39,24 @@ def test_a_lossless_way_back_needs_nobody_s_leave(two):
     assert two.engine.diff(thing, two.declared(protect=True)) == ['steps["0002_view"]']
     two.engine.update(thing, two.declared(protect=True))
     assert two.recorded() == ["0001"]
+
+
+LOSSY_HEADER = "no data survives: the table and its rows are dropped."
+
+
+@pytest.mark.parametrize(
+    ("header", "said"), [(LOSSY_HEADER, LOSSY_HEADER), ("loses nothing.", "drops table public.first")]
+)
+def test_no_wording_of_a_header_makes_a_lossy_way_back_lossless(folder, monkeypatch, header, said):
+    """The second one was recorded before such a file was refused."""
+    folder.write("0001_table", "create table public.first (id int);", "drop table public.first;", header)
+    with monkeypatch.context() as before:
+        before.setattr(sqldirectives, "refuse_untold_loss", lambda text: None)
+        thing = folder.engine.create("pg:index:MigrationSet", folder.declared(protect=True))
+    folder.remove("0001_table")
+    with pytest.raises(Refusal, match=f"the way back doesn't: '{said}'"):
+        folder.engine.update(thing, folder.declared(protect=True))
+    assert folder.tables() == ["first"]
 
 
 def test_without_protection_anything_goes_back(two):
