@@ -48,8 +48,10 @@ class Server(Component):
 
     @property
     def login(self) -> dict[str, Any]:
-        """Where the server is, as the provider `postgresql` takes it."""
-        return {"host": self.host, "port": self.port.apply(int), "password": self.password, "database": self.database}
+        """Where the server is, as the provider `postgresql` takes it, which knows one host."""
+        host = self.host.apply(lambda hosts: hosts.split(",")[0])
+        port = self.port.apply(lambda ports: int(ports.split(",")[0]))
+        return {"host": host, "port": port, "password": self.password, "database": self.database}
 
     def connection(
         self, user: pulumi.Input[str], password: pulumi.Input[str], settings: pulumi.Input[str] = ""
