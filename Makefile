@@ -40,7 +40,7 @@ check: ## format, lint, types, SQL lint, generated files in date; offline
 	@$(in_environment) -m ruff format --check $(sources)
 	@$(in_environment) -m ruff check $(sources)
 	@$(in_environment) -m mypy
-	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/test_settings.py tests/test_sqldrops.py tests/test_sqlfiles.py tests/test_sqlqueries.py
+	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/local/test_stackfile.py tests/test_connectionurl.py tests/test_settings.py tests/test_sqldrops.py tests/test_sqlfiles.py tests/test_sqlqueries.py
 
 format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)

@@ -15,7 +15,6 @@ REFUSED = {
     "servicefile": "takes its values from a file of this machine; write them into the URL",
     "replication": "asks for a replication session, in which no SQL runs",
 }
-
 FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslkeylogfile", "passfile")
 
 Parameters = Mapping[str, str]
@@ -37,10 +36,14 @@ def parse(text: str) -> Parameters:
     import psycopg
     from psycopg import conninfo
 
+    if "\0" in text:
+        raise UrlError("it has a NUL byte, where libpq would stop to read")
     try:
         found = {name: str(value) for name, value in conninfo.conninfo_to_dict(text).items()}
     except psycopg.Error as error:
         raise UrlError(_unread(text, str(error))) from None
+    except UnicodeError:
+        raise UrlError("it is no UTF-8 text") from None
     for name, reason in REFUSED.items():
         if name in found:
             raise UrlError(f"the parameter {name} {reason}")
@@ -87,7 +90,7 @@ def compose(parameters: Parameters) -> str:
     hosts = zip(rest.pop("host").split(","), rest.pop("port").split(","), strict=True)
     places = ",".join(f"{_host(host)}:{port}" for host, port in hosts)
     path = _quoted(rest.pop("dbname"))
-    query = "&".join(f"{name}={_quoted(value)}" for name, value in rest.items() if value)
+    query = "&".join(f"{name}={_quoted(value)}" for name, value in rest.items())
     return f"postgresql://{login}@{places}/{path}{'?' if query else ''}{query}"
 
 

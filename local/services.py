@@ -91,14 +91,23 @@ def known(stack: str) -> bool:
     return any((folder / name).exists() for name in RECORDS) or (data_folder(folder) / "postgres").exists()
 
 
-def remove(stack: str) -> None:
-    """Stop the services of `stack` and delete everything they kept.
+def removable(stack: str) -> Path:
+    """The folder of `stack`, of which everything may go.
 
-    :raises ServerError: where its folder is a link, or not where it has to be
+    :raises ServerError: where it is a link, or not where it has to be
     """
     folder = stack_folder(stack)
     if not is_own(folder):
         raise ServerError(f"{folder} isn't a folder of its own in .local: nothing was removed; look where it leads")
+    return folder
+
+
+def remove(stack: str) -> None:
+    """Stop the services of `stack` and delete everything they kept.
+
+    :raises ServerError: where its folder isn't its own
+    """
+    folder = removable(stack)
     # It may have been deleted under services that run.
     make_private(folder)
     _stop_moto(folder)

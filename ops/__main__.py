@@ -16,7 +16,6 @@ from local import engine, services
 from local.paths import CHECKOUT, is_own
 from local.postgres import ServerError
 from objects.names import ObjectError
-from ops import confirmation
 from ops import drift as drift_report
 from ops.scratch import ScratchError
 from plugin.errors import PluginError
@@ -99,11 +98,14 @@ def down(
     there = engine.exists(stack)
     if not there and not services.known(stack):
         engine.require(stack)
+    services.removable(stack)
     local = engine.target(stack) == "local"
     # The embedded server and moto go with everything in them; a server of one's own is tidied up.
     gone_with_its_server = local and engine.embedded(stack)
     if there:
         if confirm or not gone_with_its_server:
+            from ops import confirmation
+
             confirmation.ask(stack, confirm)
         status = 0 if gone_with_its_server else _pulumi("destroy", "--yes", "--skip-preview", stack=stack)
         status = status or _pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack=stack)

@@ -89,6 +89,8 @@ REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "a parameter without a value": (lambda word: f"postgresql://u:{word}@h/d?sslmode", "libpq can't read it"),
     "a service": (lambda word: f"postgresql://u:{word}@h/d?service=x", "the parameter service takes its values from"),
     "replication": (lambda word: f"postgresql://u:{word}@h/d?replication=database", "the parameter replication asks"),
+    "a NUL byte": (lambda word: f"postgresql://u:{word}@h/d\0e", "it has a NUL byte"),
+    "bytes of another encoding": (lambda word: f"postgresql://u:{word}\udce9@h/d", "it is no UTF-8 text"),
     "another scheme": (lambda word: f"mysql://u:{word}@h/d", "it is no connection URL"),
     "nothing of the kind": (lambda word: word, "it is no connection URL"),
 }
@@ -106,6 +108,10 @@ def test_what_cannot_be_used_is_one_line_that_says_why_and_never_shows_what_was_
     assert "\n" not in said
     assert word not in said
     assert caught.value.__cause__ is None
+
+
+def test_what_was_given_empty_stays_empty():
+    assert compose(parse("postgresql://u@h/d?options=&application_name=")).endswith("/d?options=&application_name=")
 
 
 def test_a_file_is_named_from_anywhere_or_the_url_is_refused():

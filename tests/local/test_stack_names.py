@@ -110,6 +110,12 @@ def test_pulumiw_refuses_it_too(copy, case):
     assert copy.processes() == []
 
 
+def test_another_name_than_the_stack_s_confirms_nothing(copy):
+    said = refused(copy.start("-m", "ops", "down", "--stack", "made", "--confirm", "other").wait())
+    assert said == "error: stack made: --confirm names 'other'; nothing was destroyed\n"
+    assert copy.checkpoint.exists()
+
+
 def test_a_qualified_name_is_the_stack_that_it_ends_in(copy):
     run = copy.start("-m", "local", "stack", "ls", "--stack", "organization/database/made").wait()
     assert "there is no stack" not in run.output
@@ -141,7 +147,10 @@ def test_down_follows_no_link_and_takes_no_folder_for_a_stack(copy):
     (local / "notes").mkdir()
     (local / "notes" / "mine.txt").write_text("mine")
     try:
+        shutil.copy(copy.checkpoint, copy.checkpoint.with_name("linked.json"))
         assert "isn't a folder of its own in .local: nothing was removed" in refused(ops(copy, "down", "linked"))
+        assert copy.checkpoint.with_name("linked.json").exists(), "nor its state"
+        copy.checkpoint.with_name("linked.json").unlink()
         assert "there is no stack notes; there are: made" in refused(ops(copy, "down", "notes"))
         assert (outside / "services.json").exists()
         assert (local / "notes" / "mine.txt").exists()
