@@ -45,7 +45,7 @@ col as materialized (
 typ as materialized (
     select t.*, t.xmin::text::int8 as written, s.nspname, s.space || '.' || quote_ident(t.typname) as name
       from pg_type t join spaces s on s.oid = t.typnamespace
-     where (t.typtype in ('d', 'e', 'r') or t.typtype = 'b' and not exists (select from pg_type e where e.typarray = t.oid))
+     where (t.typtype in ('d', 'e', 'r') or t.typtype = 'b' and t.typsubscript <> 'array_subscript_handler'::regproc)
        and @only(pg_type, t.oid)
 ),
 fun as materialized (

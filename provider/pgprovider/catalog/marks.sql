@@ -99,7 +99,7 @@ written (class, oid, hash) as (
     union all
     select 'pg_type'::regclass, t.oid, hashtextextended('13 ' || t.xmin::text, t.oid::int8)
       from pg_type t where t.typnamespace in (select oid from managed)
-       and (t.typtype in ('d', 'e', 'r') or t.typtype = 'b' and not exists (select from pg_type e where e.typarray = t.oid))
+       and (t.typtype in ('d', 'e', 'r') or t.typtype = 'b' and t.typsubscript <> 'array_subscript_handler'::regproc)
     union all
     select 'pg_type'::regclass, t.oid, hashtextextended('14 ' || e.xmin::text, e.oid::int8)
       from pg_enum e join pg_type t on t.oid = e.enumtypid where t.typnamespace in (select oid from managed)
@@ -160,7 +160,7 @@ written (class, oid, hash) as (
            case t.typtype when 'c' then t.typrelid else d.objoid end, hashtextextended('32 ' || d.xmin::text, 2)
       from pg_description d join pg_type t on t.oid = d.objoid
      where d.classoid = 'pg_type'::regclass and t.typnamespace in (select oid from managed)
-       and (t.typtype in ('d', 'e', 'r', 'c') or t.typtype = 'b' and not exists (select from pg_type e where e.typarray = t.oid))
+       and (t.typtype in ('d', 'e', 'r', 'c') or t.typtype = 'b' and t.typsubscript <> 'array_subscript_handler'::regproc)
     union all
     select d.classoid, d.objoid, hashtextextended('33 ' || d.xmin::text, 2)
       from pg_description d join pg_namespace n on n.oid = d.objoid
@@ -182,6 +182,9 @@ written (class, oid, hash) as (
     union all
     select 'pg_class'::regclass, f.ftrelid, hashtextextended('56 ' || f.xmin::text, f.ftrelid::int8)
       from pg_foreign_table f join relation r on r.oid = f.ftrelid where not r.child
+    union all
+    select 'pg_class'::regclass, r.oid, hashtextextended('61 ' || i.xmin::text, i.inhparent::int8 * 65536 + i.inhseqno)
+      from pg_inherits i join relation r on r.oid = i.inhrelid where not r.child
     union all
     select 'pg_database'::regclass, d.oid, hashtextextended('57 ' || g.xmin::text, g.setrole::int8 * 2 + (g.setdatabase = 0)::int)
       from pg_database d join pg_db_role_setting g on g.setdatabase = d.oid or g.setdatabase = 0 and g.setrole = 0
