@@ -347,7 +347,7 @@ def test_a_step_that_revokes_what_is_declared_is_named_and_a_manual_change_besid
     security = world.engine.create("pg:index:RowSecurity", {"table": "public.other", "policies": [], "forced": True})
     revokes = (
         "revoke insert on public.other from {reader};\nrevoke execute on function public.greet(text) from {reader};\n"
-        "alter table public.other no force row level security; -- policy"
+        "alter table public.other no force row level security;"
     )
     applied(folder, revokes, number=3)
     world.sql("grant delete on public.other to {writer}")

@@ -25,9 +25,11 @@ Privilege = tuple[str, str, bool, str]
 Key = tuple[str, str, str]
 """Kind, sort and name: by these an object is the same after it was dropped and created."""
 
-# Without one of these words no privilege goes; without one of those no table is made again or policy changed.
-PRIVILEGES_GO = re.compile(r"\b(drop|rename|grant|revoke|owner|owned|schema)\b", re.IGNORECASE)
-POLICIES_GO = re.compile(r"\b(drop\s+(table|schema|owned)|rename|policy|set\s+schema)\b", re.IGNORECASE)
+# Without such words nothing is made again and no privilege or policy changes, and nobody needs to look.
+GOES = re.compile(r"\b(drop|rename|set\s+schema)\b", re.IGNORECASE)
+COMES = re.compile(r"\b(create|rename|set\s+schema)\b", re.IGNORECASE)
+PRIVILEGES_CHANGE = re.compile(r"\b(grant|revoke|reassign|owner\s+to|(disable|no\s+force)\s+row)\b", re.IGNORECASE)
+POLICIES_CHANGE = re.compile(r"\b(drop\s+(table|schema|owned)|rename|policy|set\s+schema)\b", re.IGNORECASE)
 GRANTING = re.compile(r"\b(grant|revoke)\b", re.IGNORECASE)
 # An expression that can't be made again names something that isn't there any more, or has another type.
 NO_LONGER = "42"
@@ -186,9 +188,9 @@ class Carried:
 
     async def begin(self, in_the_way: Sequence[Policy]) -> None:
         """Remember what may go, and drop the policies in the way."""
-        if POLICIES_GO.search(self.text):
+        if POLICIES_CHANGE.search(self.text):
             self._policies = await _policies(self.connection)
-        if PRIVILEGES_GO.search(self.text):
+        if PRIVILEGES_CHANGE.search(self.text) or (GOES.search(self.text) and COMES.search(self.text)):
             self._objects = await _objects(self.connection)
         if in_the_way:
             self._dropped = await _policies(self.connection, in_the_way)

@@ -188,8 +188,9 @@ class Runner:
         return await self._few(work[: done if done < len(work) else 1], one_message=False)
 
     def _carried(self, work: Sequence[Work]) -> Carried:
-        steps = work[0].step if len(work) == 1 else f"{work[0].step} to {work[-1].step}"
-        return Carried(self.connection, steps, work[0].path, "\n;\n".join(item.text for item in work))
+        # Steps share a transaction only where nothing of the set is in use yet or any more.
+        text = work[0].text if len(work) == 1 else ""
+        return Carried(self.connection, work[0].step, work[0].path, text)
 
     async def _tell_carried(self, carried: Carried) -> None:
         self.changes.update(carried.changes)
