@@ -1,4 +1,4 @@
-"""Who made an object and who holds it: what was adopted is never dropped, and a renamed resource takes nothing along."""
+"""Who made an object and who holds it: what was adopted is never dropped, a renamed resource takes nothing along."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
