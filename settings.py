@@ -60,7 +60,8 @@ class Settings:
     target: str
     url: pulumi.Output[str] | None
     lock_timeout: str
-    protect_data: bool
+    protect_data: bool | None
+    """Whether rows are protected from rollbacks; None where nobody said so."""
     allow_loss: tuple[str, ...]
     rotation: str
     encryption_keys: tuple[str, ...]
@@ -87,8 +88,14 @@ class Settings:
 
     @property
     def protection(self) -> dict[str, Any]:
-        """What may be rolled back, as the component `Structure` takes it."""
-        return {"protect": self.protect_data, "allow": self.allow_loss}
+        """What may be rolled back, as the component `Structure` takes it.
+
+        Everything but the embedded server is protected unless the setting says otherwise; where it says so itself, it is
+        protected from a destroy too.
+        """
+        embedded = self.target == "local" and self.url is None
+        protect = not embedded if self.protect_data is None else self.protect_data
+        return {"protect": protect, "keep": self.protect_data is True, "allow": self.allow_loss}
 
     @property
     def exported(self) -> dict[str, Any]:
@@ -175,11 +182,11 @@ def _json(config: pulumi.Config, key: str, allowed: str) -> Any:
         raise SettingError(key, config.get(key), allowed) from None
 
 
-def _boolean(config: pulumi.Config, key: str) -> bool:
-    value = config.get(key) or "false"
-    if value not in ("true", "false"):
+def _boolean(config: pulumi.Config, key: str) -> bool | None:
+    value = config.get(key) or ""
+    if value not in ("", "true", "false"):
         raise SettingError(key, value, "true or false")
-    return value == "true"
+    return value == "true" if value else None
 
 
 def _months(config: pulumi.Config, key: str) -> int:

@@ -32,7 +32,9 @@ class StructureArgs:
     database: pulumi.Input[str]
     sql: SqlFiles
     protect: bool = False
-    """Whether a step whose way back loses data stays, unless it is in `allow`."""
+    """Whether a migration whose rollback loses data stays, unless it is in `allow`."""
+    keep: bool = False
+    """Whether a destroy is refused too."""
     allow: tuple[str, ...] = ()
 
 
@@ -122,5 +124,5 @@ class Structure(Component):
             steps=args.sql.checksums(folder),
             protect=args.protect,
             allow=args.allow or None,
-            opts=self.child(*after),
+            opts=pulumi.ResourceOptions.merge(self.child(*after), pulumi.ResourceOptions(protect=args.keep)),
         )

@@ -76,7 +76,14 @@ def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
 def test_protection_and_its_exceptions_reach_the_settings():
     found = load(protectData="true", allowLoss=["0003_projects"])
     assert (found.protect_data, found.allow_loss) == (True, ("0003_projects",))
-    assert found.protection == {"protect": True, "allow": ("0003_projects",)}
+    assert found.protection == {"protect": True, "keep": True, "allow": ("0003_projects",)}
+
+
+def test_rows_are_protected_everywhere_but_on_the_embedded_server():
+    own = "postgresql://u:p@127.0.0.1:1/d"
+    assert load().protection == {"protect": False, "keep": False, "allow": ()}
+    assert load(("url",), url=own).protection == {"protect": True, "keep": False, "allow": ()}
+    assert load(("url",), url=own, protectData="false").protection == {"protect": False, "keep": False, "allow": ()}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,7 @@ def test_the_keys_keep_their_order():
 
 def test_the_defaults_are_valid():
     found = load()
-    assert (found.protect_data, found.allow_loss) == (False, ())
+    assert (found.protect_data, found.allow_loss) == (None, ())
     assert (found.target, found.url, found.lock_timeout, found.region) == ("local", None, "5s", "us-east-1")
     audio, exports, avatars = found.buckets
     assert [bucket.id for bucket in found.buckets] == ["audio", "exports", "avatars"]

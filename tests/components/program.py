@@ -40,6 +40,7 @@ class Registered:
     inputs: dict[str, Any]
     wire: struct_pb2.Struct
     """The same as the engine gets it, with the marks of secrets."""
+    protect: bool = False
 
     @property
     def line(self) -> str:
@@ -133,7 +134,9 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
             parent = "" if _is_stack(request.parent) else request.parent.split("::", 3)[3]
             inputs = rpc.deserialize_properties(request.object)
             assert request.name not in self.program.resources, "names are unique in the whole program"
-            self.program.register(Registered(request.type, request.name, parent, names, inputs, request.object))
+            self.program.register(
+                Registered(request.type, request.name, parent, names, inputs, request.object, request.protect)
+            )
         return answer
 
 

@@ -65,10 +65,11 @@ def test_without_protection_anything_goes_back(two):
     assert two.tables() == []
 
 
-def test_a_protected_set_cannot_be_destroyed(two):
+def test_a_destroy_that_was_confirmed_goes_through(two, monkeypatch):
     thing = two.engine.create("pg:index:MigrationSet", two.declared(protect=True))
-    with pytest.raises(Refusal, match="step 0001_table: this environment protects its data"):
+    two.world.sql("insert into public.first values (1)")
+    with pytest.raises(Refusal, match="only a destroy of the stack does that"):
         two.engine.delete(thing)
-    assert two.recorded() == ["0001", "0002"]
-    two.engine.delete(two.engine.update(thing, two.declared(protect=False)))
+    monkeypatch.setenv("VPB_DESTROY", "dev")
+    two.engine.delete(thing)
     assert two.tables() == []

