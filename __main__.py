@@ -4,6 +4,7 @@ import pulumi
 import pulumi_postgresql
 
 import pg
+from components import sqlsource
 from components.access import Access, AccessArgs
 from components.alarms import Alarms, AlarmsArgs
 from components.awsprovider import aws_provider
@@ -15,14 +16,13 @@ from components.roles import Roles, RolesArgs
 from components.rolespecs import URLS
 from components.server import Server, ServerArgs
 from components.snapshot import Snapshot, SnapshotArgs
-from components.sqlsource import read
 from components.storage import Storage, StorageArgs
 from components.structure import Structure, StructureArgs
 from local import objects
 from settings import Settings
 
 settings = Settings.load()
-sql = read()
+sql = sqlsource.read()
 guardrail = Guardrail()
 stack = pulumi.get_stack()
 
