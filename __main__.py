@@ -3,6 +3,7 @@
 import pulumi
 
 import pg
+from components import sqlsource
 from components.access import Access, AccessArgs
 from components.alarms import Alarms, AlarmsArgs
 from components.awsprovider import aws_provider
@@ -14,7 +15,6 @@ from components.roles import Roles, RolesArgs
 from components.rolespecs import URLS
 from components.server import Server, ServerArgs
 from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotArgs
-from components.sqlsource import read
 from components.storage import Storage, StorageArgs
 from components.structure import Structure, StructureArgs
 from local import objects
@@ -22,7 +22,7 @@ from settings import Settings, stack_name
 
 stack = stack_name()
 settings = Settings.load()
-sql = read()
+sql = sqlsource.read()
 guardrail = Guardrail()
 
 server = Server("server", ServerArgs(stack=stack, url=settings.url))

@@ -3,7 +3,7 @@
 import pulumi
 
 import sqlfiles
-from sqlfiles import SqlFiles as SqlFiles
+from sqlfiles import SqlFiles
 
 
 class BrokenRule(pulumi.RunError):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import sqldirectives
 import sqlfiles
 from tests.provider.engine import CheckRefusal, Engine, Refusal, World
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
@@ -188,6 +189,26 @@ def test_a_step_that_commits_all_the_same_is_refused_and_says_so(plain_folder, m
         plain_folder.up()
     assert "0001_commits.up.sql ended the transaction it runs in; leave out commit and rollback" in one_line(caught)
     assert plain_folder.recorded() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("copy public.notes (title) from stdin", "takes rows from its input; write insert instead"),
+        ("copy public.notes to stdout", "gives rows to its output, which nobody reads; leave it out"),
+    ],
+)
+def test_a_way_back_that_was_recorded_with_a_copy_for_psql_says_so(plain_folder, monkeypatch, statement, said):
+    """Such a file is refused when it is read, but it may have been recorded before."""
+    plain_folder.write("0001_copy", "select 1;", f"{statement};")
+    with monkeypatch.context() as before:
+        before.setattr(sqldirectives, "copy_of_psql", lambda text: None)
+        thing = plain_folder.up()
+    plain_folder.remove("0001_copy")
+    with pytest.raises(Refusal) as caught:
+        plain_folder.engine.update(thing, plain_folder.declared())
+    assert one_line(caught) == f"step 0001_copy: a copy in sql/steps/0001_copy.down.sql {said}"
+    assert plain_folder.recorded() == ["0001"]
 
 
 def test_a_file_that_changes_between_the_preview_and_the_run_is_refused(three):
