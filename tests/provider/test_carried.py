@@ -38,6 +38,12 @@ def applied(folder: Folder, up: str, down: str = "select 1;", number: int = 2) -
     return folder.engine.create(TOKEN, folder.declared(role="app_owner"))
 
 
+def applied_as(folder: Folder, up: str) -> Thing:
+    """A first step."""
+    folder.write("0001_step", up)
+    return folder.engine.create(TOKEN, folder.declared(role="app_owner"))
+
+
 def policies(world: World, *names: str) -> None:
     for name in names:
         world.sql(ON_NOTES[name])
@@ -182,6 +188,22 @@ def test_a_policy_made_again_is_no_drift_to_its_resource_in_the_same_run(folder)
     ]
 
 
+def test_another_policy_of_the_same_name_that_a_step_makes_is_not_taken_for_the_old_one(folder):
+    world = folder.world
+    inputs = {"table": "public.notes", "name": "mine", "command": "all", "roles": ["public"]}
+    world.sql("alter table public.notes owner to app_owner")
+    policy = world.engine.create(POLICY, {**inputs, "using": "title <> 'x'"})
+    text = "alter table public.notes alter title type varchar(90);\ncreate policy mine on public.notes using (true);"
+    applied_as(folder, text)
+    world.engine.told()
+    found = world.engine.refresh(policy)
+    assert found is not None
+    assert world.engine.told() == [
+        "policy mine on public.notes: using was changed by migration 0001_step from 'title <> 'x'' to 'true'"
+    ]
+    assert world.engine.diff(found, policy.inputs) != []
+
+
 def test_a_policy_that_a_step_drops_is_told_as_the_step_s(folder):
     world = folder.world
     inputs = {"table": "public.notes", "name": "mine", "command": "select", "roles": ["public"], "using": "true"}
@@ -274,6 +296,27 @@ def test_what_is_dropped_and_made_again_has_its_privileges_in_the_same_transacti
     (told,) = folder.engine.told()
     assert told.startswith("step 0003_step: ")
     assert told.endswith(" came back in the same transaction")
+
+
+def test_what_postgresql_gives_everybody_by_default_is_taken_again_where_it_was_taken(plain_folder):
+    """Without default privileges that close it; the grantee that is there keeps its grant option."""
+    world = plain_folder.world
+    _, again, grants, query = AGAIN["function"]
+    world.sql("alter function public.greet(text) owner to current_user")
+    world.sql(grants)
+    everybody = "select has_function_privilege('public', 'public.greet(text)', 'execute')"
+    was = world.sql(query)
+    world.sql("alter default privileges grant execute on functions to public")
+    try:
+        plain_folder.write("0001_again", again)
+        plain_folder.up()
+        assert world.sql(query) == was
+        assert world.sql(everybody) == [(False,)]
+        plain_folder.write("0002_again", again + "\ngrant execute on function public.greet(text) to public;")
+        plain_folder.up()
+        assert world.sql(everybody) == [(True,)], "the step says so itself"
+    finally:
+        world.sql("alter default privileges revoke execute on functions from public")
 
 
 def test_the_resource_finds_nothing_changed_afterwards(folder):

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from pgprovider.errors import CUT_OFF, LockRefused, one_line
 
+from ops import migrate
 from tests.provider.engine import Refusal
 from tests.provider.folders import Folder
 from tests.provider.folders import one_line as line
@@ -70,6 +71,7 @@ ROWS = {
         "insert into public.a (id) values (4141);",
         ['column "word" of relation "a"', "table public.a"],
     ),
+    "a value that is no JSON": ("select 'sesame4141'::json;", ["invalid input syntax for type json (22P02)"]),
     "a check": (
         f"insert into public.a values (4141, repeat('{SECRET}', 9));",
         ['check constraint "words"', "table public.a"],
@@ -205,6 +207,12 @@ def test_warnings_of_a_step_are_shown_with_its_name_each_once(plain_folder):
         "migrations sql/steps: 0002_loud: warning: rows left behind",
         "migrations sql/steps: 0002_loud: warning: twice",
     ]
+
+
+def test_the_command_shows_warnings_too(plain_folder, capsys):
+    plain_folder.write("0001_loud", "do $$ begin raise warning 'rows left'; end $$;")
+    assert migrate.main(["up", "--url", plain_folder.world.database.url, "--folder", "sql/steps"]) == 0
+    assert "migrations sql/steps: 0001_loud: warning: rows left\n" in capsys.readouterr().err
 
 
 def test_a_grant_that_did_nothing_is_a_warning(folder):

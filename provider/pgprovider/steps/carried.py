@@ -32,7 +32,7 @@ PRIVILEGES_CHANGE = re.compile(r"\b(grant|revoke|reassign|owner\s+to|(disable|no
 POLICIES_CHANGE = re.compile(r"\b(drop\s+(table|schema|owned)|rename|policy|set\s+schema)\b", re.IGNORECASE)
 GRANTING = re.compile(r"\b(grant|revoke)\b", re.IGNORECASE)
 # An expression that can't be made again names something that isn't there any more, or has another type.
-NO_LONGER = "42"
+NO_LONGER, MAY_NOT = "42", "42501"
 
 POLICIES = """
 select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as "table", n.nspname || '.' || c.relname as plain,
@@ -185,6 +185,7 @@ class Carried:
     _policies: list[Saved] | None = None
     _objects: dict[Key, Object] | None = None
     _reasons: dict[str, str] = field(default_factory=dict)
+    _back: dict[Policy, str] = field(default_factory=dict)
 
     async def begin(self, in_the_way: Sequence[Policy]) -> None:
         """Remember what may go, and drop the policies in the way."""
@@ -211,9 +212,8 @@ class Carried:
         before += [saved for saved in self._policies or [] if saved.table in tables and saved.key not in known]
         lost = [saved for saved in before if not await self._made_again(saved)]
         await self._refuse_openings(lost)
-        back = [saved.shown for saved in before if saved not in lost]
-        if back:
-            names = ", ".join(back)
+        if self._back:
+            names = ", ".join(self._back.values())
             self.lines.append(f"step {self.step}: row policies in its way were dropped and made again: {names}")
         for was, new in again:
             await self._give_back(was, new)
@@ -234,10 +234,12 @@ class Carried:
                     comment = sql.SQL(" is {}").format(sql.Literal(saved.comment))
                     await self.connection.execute(sql.SQL("comment on policy ") + saved.target + comment)
         except psycopg.Error as error:
-            if not (error.sqlstate or "").startswith(NO_LONGER):
+            code = error.sqlstate or ""
+            if not code.startswith(NO_LONGER) or code == MAY_NOT:
                 raise
             self._reasons[saved.shown] = report(error.diag).said
             return False
+        self._back[saved.key] = saved.shown
         return True
 
     async def _refuse_openings(self, lost: Iterable[Saved]) -> None:
@@ -292,7 +294,6 @@ class Carried:
         saved = {each.key: each for each in [*(self._policies or []), *before]}
         if not saved and self._policies is None:
             return
-        carried = {each.key for each in before}
         only = list(saved) if self._policies is None else None
         found = {each.key: each for each in await _policies(self.connection, only)}
         for policy in found.keys() - saved.keys():
@@ -305,7 +306,7 @@ class Carried:
                 continue
             for facet, value in each.facets.items():
                 if after.facets[facet] != value:
-                    respelled = policy in carried and facet in ("using", "check")
+                    respelled = policy in self._back and facet in ("using", "check")
                     self.changes.add(label, facet, Change(value, after.facets[facet], self.step, respelled))
 
     def _note_object(self, was: Object, new: Object) -> None:
