@@ -90,7 +90,7 @@ class Settings:
     def protection(self) -> dict[str, Any]:
         """What may be rolled back, as the component `Structure` takes it.
 
-        Everything but the embedded server is protected unless the setting says otherwise; where it says so itself, it is
+        Everything but the embedded server is protected unless the setting says otherwise; what the setting protects is
         protected from a destroy too.
         """
         embedded = self.target == "local" and self.url is None
