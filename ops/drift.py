@@ -47,7 +47,8 @@ def find(stack: str) -> list[Drift]:
         report = {}
     errors = [entry["message"].strip() for entry in report.get("diagnostics", []) if entry["severity"] == "error"]
     if answer.returncode or "steps" not in report:
-        raise DriftError(" ".join((errors or [answer.stderr.strip() or "pulumi refresh failed"])[0].split()))
+        said = " ".join((errors or [answer.stderr.strip() or "pulumi refresh failed"])[0].split())
+        raise DriftError(said.removeprefix("error: "))
     return sorted((_drift(step) for step in report["steps"] if _is_drift(step)), key=_order)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import connectionurl
 import sqldirectives
 import sqlfiles
 from tests.provider.engine import CheckRefusal, Engine, Refusal, World
@@ -639,7 +640,8 @@ class Proxy:
 def test_a_server_that_dies_in_the_middle_is_one_line(plain_folder):
     world = plain_folder.world
     proxy = Proxy(world.database.host, world.database.port)
-    engine = world.second_engine(port=str(proxy.port), sslmode="disable")
+    login = {**connectionurl.parse(world.login["url"]), "port": str(proxy.port), "sslmode": "disable"}
+    engine = world.second_engine(url=connectionurl.compose(login))
     plain_folder.write("0001_sleeps", "select 1;\nselect pg_sleep(20);")
 
     def cut() -> None:
