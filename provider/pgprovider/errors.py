@@ -81,15 +81,18 @@ class Report:
     code: str
     said: str
     """Its message, in one line, with the code."""
-    more: tuple[str, ...]
-    """Which objects it is about, where in a function it happened, and what to do."""
+    named: tuple[str, ...]
+    """Which objects it is about, and where in a function it happened."""
+    advice: tuple[str, ...]
+    """What to do."""
 
 
 def report(diag: Diagnostic, hints: Mapping[str, str] = HINTS) -> Report:
     """What may be shown of an error that the server reported; `hints` are ours, by code."""
     code, primary = diag.sqlstate or "", flat(diag.message_primary or "")
-    parts = [*_objects(diag, code, primary), _whereabouts(diag.context or ""), *_advice(diag, code, primary, hints)]
-    return Report(code, f"{primary} ({code})", tuple(part for part in parts if part))
+    named = [*_objects(diag, code, primary), _whereabouts(diag.context or "")]
+    advice = _advice(diag, code, primary, hints)
+    return Report(code, f"{primary} ({code})", tuple(filter(None, named)), tuple(filter(None, advice)))
 
 
 def _objects(diag: Diagnostic, code: str, primary: str) -> list[str]:
@@ -150,7 +153,7 @@ def one_line(error: psycopg.Error, label: str, place: str | None = None, closed:
         return StatementFailed(f"{label}: {CUT_OFF if gone else in_its_own_words(str(error))}{where}")
     found = report(error.diag)
     kind = LockRefused if found.code in LOCK_CODES else StatementFailed
-    return kind("; ".join([f"{label}: {found.said}{where}", *found.more]))
+    return kind("; ".join([f"{label}: {found.said}{where}", *found.named, *found.advice]))
 
 
 def in_its_own_words(text: str) -> str:

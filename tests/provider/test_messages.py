@@ -106,6 +106,18 @@ def test_a_row_is_never_printed_and_its_table_and_constraint_are_named(plain_fol
     assert "4141" not in said
 
 
+def test_outside_a_transaction_the_object_is_named_too(plain_folder):
+    outside = "-- Run: outside a transaction.\n\ncreate unique index concurrently b_id_idx on public.b (id);"
+    twice = "insert into public.a values (4141, ''); insert into public.b values (4141), (4141);"
+    plain_folder.write("0001_before", BEFORE + twice)
+    plain_folder.write("0002_fails", outside)
+    with pytest.raises(Refusal) as caught:
+        plain_folder.up()
+    said = line(caught)
+    assert '"b_id_idx" (23505), sql/steps/0002_fails.up.sql:6; table public.b; the statements before it' in said
+    assert "4141" not in said
+
+
 @pytest.mark.parametrize("case", [*SAID, *ROWS])
 def test_a_resource_says_the_same_as_a_step(plain_world, case):
     """Both ways to the user ask the one place."""

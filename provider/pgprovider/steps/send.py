@@ -167,8 +167,8 @@ def _failure(connection: Connection, result: pq.abc.PGresult, piece: Piece, done
     found = report(diag, STEP_HINTS | ({"0A000": IN_THE_WAY} if depended else {}))
     failure = _failed(
         FailedLock if found.code in LOCK_CODES else Failed,
-        f"step {piece.step}: {found.said}, {where}",
-        "; ".join(found.more) or KEPT,
+        "; ".join([f"step {piece.step}: {found.said}, {where}", *found.named]),
+        "; ".join(found.advice) or KEPT,
     )
     failure.code = found.code
     if found.code in DEPENDED_ON:
