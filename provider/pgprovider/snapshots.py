@@ -44,8 +44,7 @@ was as materialized (
      where snapshot = {name} and object <> '' and {stored}
 )
 select coalesce(n.object, w.object) as object, coalesce(n.parent, w.parent) as parent,
-       coalesce(n.space, w.space) as space, k.facet, w.definition ->> k.facet as was, n.definition ->> k.facet as now,
-       (n.written ->> k.facet)::int8 as written
+       coalesce(n.space, w.space) as space, k.facet, w.definition ->> k.facet as was, n.definition ->> k.facet as now
   from objects n full join was w on w.object = n.object
  cross join lateral jsonb_object_keys(coalesce(w.definition, '{{}}') || coalesce(n.definition, '{{}}')) k (facet)
  where n.definition is distinct from w.definition
@@ -69,7 +68,6 @@ class Difference:
     now: str | None
     parent: str | None
     space: str | None
-    written: int | None
 
 
 @dataclass(frozen=True)
@@ -220,7 +218,7 @@ def _stored(touched: Touched | None) -> sql.Composable:
 
 async def opened(connection: Connection, name: str) -> list[Difference]:
     """The partitions in the stored snapshot that are open where their tables are closed, as differences."""
-    query = f"""select object, facet, null as was, now, parent, space, null as written
+    query = f"""select object, facet, null as was, now, parent, space
                   from {TABLE} s, pg_catalog.jsonb_each_text(s.definition) d (facet, now)
                  where snapshot = %s and object <> '' and facet ^@ 'partition ' order by 1, 2"""
     return [Difference(**entry) for entry in await rows(connection, query, [name])]

@@ -305,7 +305,9 @@ def test_nobody_is_granted_anything_on_its_tables(small):
     small.up()
     query = """select relname, relrowsecurity, relacl::text from pg_class
                 where relnamespace = 'supabase_migrations'::regnamespace and relkind = 'r' order by 1"""
-    assert small.ask(query) == [("schema_snapshot", True, None), ("schema_snapshot_pending", True, None)]
+    assert small.ask(query) == [
+        (table, True, None) for table in ("managed_objects", "schema_snapshot", "schema_snapshot_pending")
+    ]
 
 
 def test_a_login_that_is_no_superuser_finds_the_same(plain):

@@ -86,8 +86,8 @@ def test_the_fingerprint_of_a_drift_tells_both_definitions_apart():
 
 
 def test_a_member_that_an_extensions_update_changed_is_part_of_the_extensions_change():
-    extension = Difference("extension e", "", "version 1", "version 2", None, None, None)
-    member = Difference("function x.f()", "", "old", "new", "extension e", "x", None)
+    extension = Difference("extension e", "", "version 1", "version 2", None, None)
+    member = Difference("function x.f()", "", "old", "new", "extension e", "x")
     (change,) = changes([extension, member])
     assert change.key == "extension e"
     assert change.rows == [extension, member]
@@ -95,7 +95,7 @@ def test_a_member_that_an_extensions_update_changed_is_part_of_the_extensions_ch
 
 def test_comments_and_grants_of_a_column_that_went_are_part_of_its_change():
     rows = [
-        Difference("table public.t", facet, was, None, "schema public", "public", None)
+        Difference("table public.t", facet, was, None, "schema public", "public")
         for facet, was in (("column a", "text"), ("comment on column a", "A."), ("grants on column a", "anon: select"))
     ]
     (change,) = changes(rows)

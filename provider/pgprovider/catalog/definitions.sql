@@ -1,10 +1,10 @@
 -- Every object, facet by facet, as SQL text: the facet '' is the object itself and names it, with what it belongs to.
--- `written` is the transaction that last wrote the facet's row. @only and @acl are filled in by snapshots.py.
+-- @only and @acl are filled in by snapshots.py.
 spaces as materialized (
     select oid, nspname, quote_ident(nspname) as space from pg_namespace where nspname = any ({schemas})
 ),
 rel as materialized (
-    select c.*, c.xmin::text::int8 as written, s.nspname, s.space || '.' || quote_ident(c.relname) as name,
+    select c.*, s.nspname, s.space || '.' || quote_ident(c.relname) as name,
            case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
                when 'f' then 'foreign table' when 'c' then 'type' else 'table' end as kind
       from pg_class c join spaces s on s.oid = c.relnamespace
@@ -27,14 +27,14 @@ owned as materialized (
 ),
 part as materialized (
     select r.oid as root, r.relowner as rootowner, r.relacl as rootacl, r.relrowsecurity as rootrows,
-           r.relforcerowsecurity as rootforced, c.*, c.xmin::text::int8 as written, c.oid::regclass::text as name
+           r.relforcerowsecurity as rootforced, c.*, c.oid::regclass::text as name
       from rel r cross join lateral pg_partition_tree(r.oid) t join pg_class c on c.oid = t.relid
      where r.relkind = 'p' and t.level > 0
 ),
 col as materialized (
     select r.oid as relid, r.relkind, r.relowner, a.attnum, a.attacl, a.attname, quote_ident(a.attname) as name, a.attgenerated,
            a.attidentity, a.attnotnull, a.attstattarget, a.attoptions, a.attcompression, a.attstorage, a.attfdwoptions, t.typstorage,
-           greatest(a.xmin::text::int8, d.xmin::text::int8) as written, pg_get_expr(d.adbin, d.adrelid) as expression,
+           pg_get_expr(d.adbin, d.adrelid) as expression,
            format_type(a.atttypid, a.atttypmod) as type,
            case when a.attcollation <> t.typcollation then ' collate ' || a.attcollation::regcollation::text end as collation
       from rel r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
@@ -43,21 +43,21 @@ col as materialized (
      where r.relkind <> 'S'
 ),
 typ as materialized (
-    select t.*, t.xmin::text::int8 as written, s.nspname, s.space || '.' || quote_ident(t.typname) as name
+    select t.*, s.nspname, s.space || '.' || quote_ident(t.typname) as name
       from pg_type t join spaces s on s.oid = t.typnamespace
      where (t.typtype in ('d', 'e', 'r') or t.typtype = 'b' and t.typsubscript <> 'array_subscript_handler'::regproc)
        and @only(pg_type, t.oid)
 ),
 fun as materialized (
-    select p.*, p.xmin::text::int8 as written, s.nspname, p.oid::regprocedure::text as name
+    select p.*, s.nspname, p.oid::regprocedure::text as name
       from pg_proc p join spaces s on s.oid = p.pronamespace where @only(pg_proc, p.oid)
 ),
-extra (class, oid, object, definition, owner, grants, written, nspname) as materialized (
+extra (class, oid, object, definition, owner, grants, nspname) as materialized (
     select 'pg_cast'::regclass::oid, c.oid, format('cast (%s as %s)', format_type(c.castsource, null), format_type(c.casttarget, null)),
            concat(case c.castmethod when 'f' then 'with function ' || c.castfunc::regprocedure when 'i' then 'with inout'
                       else 'without function' end,
                   case c.castcontext when 'a' then ' as assignment' when 'i' then ' as implicit' end),
-           null::oid, null::text, c.xmin::text::int8, null::name
+           null::oid, null::text, null::name
       from pg_cast c where c.oid >= 16384 and @only(pg_cast, c.oid)
     union all
     select 'pg_operator'::regclass, o.oid, 'operator ' || o.oid::regoperator,
@@ -65,30 +65,30 @@ extra (class, oid, object, definition, owner, grants, written, nspname) as mater
                   ' commutator ' || nullif(o.oprcom, 0)::regoperator, ' negator ' || nullif(o.oprnegate, 0)::regoperator,
                   ' restrict ' || nullif(o.oprrest::oid, 0)::regproc, ' join ' || nullif(o.oprjoin::oid, 0)::regproc,
                   case when o.oprcanhash then ' hashes' end, case when o.oprcanmerge then ' merges' end),
-           o.oprowner, null, o.xmin::text::int8, s.nspname
+           o.oprowner, null, s.nspname
       from pg_operator o join spaces s on s.oid = o.oprnamespace where @only(pg_operator, o.oid)
     union all
     select 'pg_opclass'::regclass, o.oid, format('operator class %s.%I using %s', s.space, o.opcname, a.amname),
            concat(case when o.opcdefault then 'default ' end, 'for type ', format_type(o.opcintype, null), ' family ',
                   f.opfnamespace::regnamespace, '.', quote_ident(f.opfname),
                   ' storage ' || format_type(nullif(o.opckeytype, 0), null)),
-           o.opcowner, null, o.xmin::text::int8, s.nspname
+           o.opcowner, null, s.nspname
       from pg_opclass o join spaces s on s.oid = o.opcnamespace join pg_am a on a.oid = o.opcmethod
       join pg_opfamily f on f.oid = o.opcfamily where @only(pg_opclass, o.oid)
     union all
     select 'pg_opfamily'::regclass, o.oid, format('operator family %s.%I using %s', s.space, o.opfname, a.amname),
            concat('operators ', p.words, '; functions ', q.words), o.opfowner, null,
-           greatest(o.xmin::text::int8, p.written, q.written), s.nspname
+           s.nspname
       from pg_opfamily o join spaces s on s.oid = o.opfnamespace join pg_am a on a.oid = o.opfmethod
      cross join lateral (
          select string_agg(concat(m.amopstrategy, ' ', m.amopopr::regoperator, case when m.amoppurpose = 'o' then ' for order by '
                                   || (select t.opfname from pg_opfamily t where t.oid = m.amopsortfamily) end), ', '
-                           order by m.amopstrategy, m.amoplefttype, m.amoprighttype) as words, max(m.xmin::text::int8) as written
+                           order by m.amopstrategy, m.amoplefttype, m.amoprighttype) as words
            from pg_amop m where m.amopfamily = o.oid) p
      cross join lateral (
          select string_agg(concat(m.amprocnum, ' (', format_type(m.amproclefttype, null), ', ',
                                   format_type(m.amprocrighttype, null), ') ', m.amproc::regprocedure), ', '
-                           order by m.amprocnum, m.amproclefttype, m.amprocrighttype) as words, max(m.xmin::text::int8) as written
+                           order by m.amprocnum, m.amproclefttype, m.amprocrighttype) as words
            from pg_amproc m where m.amprocfamily = o.oid) q
      where @only(pg_opfamily, o.oid)
     union all
@@ -97,88 +97,87 @@ extra (class, oid, object, definition, owner, grants, written, nspname) as mater
            (select string_agg(substr(e.key, 5) || ' ' || e.value, ', ' order by e.key)
               from jsonb_each_text(to_jsonb(c)) e
              where e.key not in ('oid', 'collname', 'collnamespace', 'collowner', 'collversion') and e.value is not null),
-           c.collowner, null, c.xmin::text::int8, s.nspname
+           c.collowner, null, s.nspname
       from pg_collation c join spaces s on s.oid = c.collnamespace where @only(pg_collation, c.oid)
     union all
     select 'pg_conversion'::regclass, c.oid, 'conversion ' || s.space || '.' || quote_ident(c.conname),
            concat(case when c.condefault then 'default ' end, 'for ', pg_encoding_to_char(c.conforencoding), ' to ',
                   pg_encoding_to_char(c.contoencoding), ' from ', c.conproc),
-           c.conowner, null, c.xmin::text::int8, s.nspname
+           c.conowner, null, s.nspname
       from pg_conversion c join spaces s on s.oid = c.connamespace where @only(pg_conversion, c.oid)
     union all
     select 'pg_ts_config'::regclass, c.oid, 'text search configuration ' || s.space || '.' || quote_ident(c.cfgname),
            concat('parser ', p.prsnamespace::regnamespace, '.', p.prsname, m.words), c.cfgowner, null,
-           greatest(c.xmin::text::int8, m.written), s.nspname
+           s.nspname
       from pg_ts_config c join spaces s on s.oid = c.cfgnamespace join pg_ts_parser p on p.oid = c.cfgparser
      cross join lateral (
          select string_agg(concat(', ', (select t.alias from ts_token_type(c.cfgparser) t where t.tokid = w.maptokentype), ' ',
-                                  w.mapdict::regdictionary), '' order by w.maptokentype, w.mapseqno) as words,
-                max(w.xmin::text::int8) as written
+                                  w.mapdict::regdictionary), '' order by w.maptokentype, w.mapseqno) as words
            from pg_ts_config_map w where w.mapcfg = c.oid) m
      where @only(pg_ts_config, c.oid)
     union all
     select 'pg_ts_dict'::regclass, d.oid, 'text search dictionary ' || s.space || '.' || quote_ident(d.dictname),
            concat('template ', t.tmplnamespace::regnamespace, '.', t.tmplname, ' (' || d.dictinitoption || ')'), d.dictowner, null,
-           d.xmin::text::int8, s.nspname
+           s.nspname
       from pg_ts_dict d join spaces s on s.oid = d.dictnamespace join pg_ts_template t on t.oid = d.dicttemplate
      where @only(pg_ts_dict, d.oid)
     union all
     select 'pg_ts_parser'::regclass, p.oid, 'text search parser ' || s.space || '.' || quote_ident(p.prsname),
            concat_ws(', ', 'start ' || p.prsstart, 'token ' || p.prstoken, 'end ' || p.prsend, 'headline ' || p.prsheadline,
                      'types ' || p.prslextype),
-           null, null, p.xmin::text::int8, s.nspname
+           null, null, s.nspname
       from pg_ts_parser p join spaces s on s.oid = p.prsnamespace where @only(pg_ts_parser, p.oid)
     union all
     select 'pg_ts_template'::regclass, t.oid, 'text search template ' || s.space || '.' || quote_ident(t.tmplname),
-           concat('init ', t.tmplinit, ', lexize ', t.tmpllexize), null, null, t.xmin::text::int8, s.nspname
+           concat('init ', t.tmplinit, ', lexize ', t.tmpllexize), null, null, s.nspname
       from pg_ts_template t join spaces s on s.oid = t.tmplnamespace where @only(pg_ts_template, t.oid)
     union all
     -- The server's own are here once somebody has changed what they may be used for.
     select 'pg_language'::regclass, l.oid, 'language ' || quote_ident(l.lanname),
            concat(case when l.lanpltrusted then 'trusted ' end, 'handler ', nullif(l.lanplcallfoid, 0)::regprocedure,
                   ' inline ' || nullif(l.laninline, 0)::regprocedure, ' validator ' || nullif(l.lanvalidator, 0)::regprocedure),
-           l.lanowner, case when l.lanacl is not null then @acl(l.lanacl, 'l', l.lanowner) end, l.xmin::text::int8, null
+           l.lanowner, case when l.lanacl is not null then @acl(l.lanacl, 'l', l.lanowner) end, null
       from pg_language l where (l.oid >= 16384 or l.lanacl is not null) and @only(pg_language, l.oid)
     union all
     select 'pg_am'::regclass, a.oid, 'access method ' || quote_ident(a.amname),
-           concat(case a.amtype when 't' then 'table' else 'index' end, ' handler ', a.amhandler), null, null, a.xmin::text::int8, null
+           concat(case a.amtype when 't' then 'table' else 'index' end, ' handler ', a.amhandler), null, null, null
       from pg_am a where a.oid >= 16384 and @only(pg_am, a.oid)
     union all
     -- Options can hold secrets: each is told by its name and by what its text hashes to.
     select 'pg_foreign_data_wrapper'::regclass, w.oid, 'foreign data wrapper ' || quote_ident(w.fdwname),
            concat('handler ', nullif(w.fdwhandler, 0)::regprocedure, ' validator ' || nullif(w.fdwvalidator, 0)::regprocedure,
                   ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(w.fdwoptions) o) || ')'),
-           w.fdwowner, case when w.fdwacl is not null then @acl(w.fdwacl, 'F', w.fdwowner) end, w.xmin::text::int8, null
+           w.fdwowner, case when w.fdwacl is not null then @acl(w.fdwacl, 'F', w.fdwowner) end, null
       from pg_foreign_data_wrapper w where @only(pg_foreign_data_wrapper, w.oid)
     union all
     select 'pg_foreign_server'::regclass, v.oid, 'foreign server ' || quote_ident(v.srvname),
            concat('wrapper ', w.fdwname, ' type ' || v.srvtype, ' version ' || v.srvversion, ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(v.srvoptions) o) || ')'),
-           v.srvowner, case when v.srvacl is not null then @acl(v.srvacl, 'S', v.srvowner) end, v.xmin::text::int8, null
+           v.srvowner, case when v.srvacl is not null then @acl(v.srvacl, 'S', v.srvowner) end, null
       from pg_foreign_server v join pg_foreign_data_wrapper w on w.oid = v.srvfdw where @only(pg_foreign_server, v.oid)
     union all
     select 'pg_user_mapping'::regclass, u.umid, format('user mapping of %s on foreign server %I', coalesce(u.usename, 'public'), u.srvname),
-           'user mapping', null, null, null, null
+           'user mapping', null, null, null
       from pg_user_mappings u where @only(pg_user_mapping, u.umid)
     union all
     select 'pg_largeobject'::regclass, l.oid, 'large object ' || l.oid, 'large object', l.lomowner,
-           case when l.lomacl is not null then @acl(l.lomacl, 'L', l.lomowner) end, l.xmin::text::int8, null
+           case when l.lomacl is not null then @acl(l.lomacl, 'L', l.lomowner) end, null
       from pg_largeobject_metadata l where @only(pg_largeobject, l.oid)
     union all
     select 'pg_parameter_acl'::regclass, p.oid, 'parameter ' || p.parname, 'parameter', null,
-           @acl(p.paracl, 'p', 10), p.xmin::text::int8, null
+           @acl(p.paracl, 'p', 10), null
       from pg_parameter_acl p where @only(pg_parameter_acl, p.oid)
     union all
-    -- Not its connection, which holds a password and which only a superuser reads; so there is no xmin either.
+    -- Not its connection, which holds a password and which only a superuser reads.
     select 'pg_subscription'::regclass, b.oid, 'subscription ' || quote_ident(b.subname),
            concat(case when b.subenabled then 'enabled' else 'disabled' end, ' to ',
                   (select string_agg(quote_ident(p), ', ' order by p) from unnest(b.subpublications) p), ' slot ' || b.subslotname,
                   ' commit ' || b.subsynccommit, case when b.subbinary then ' binary' end,
                   case when b.subdisableonerr then ' until an error' end),
-           b.subowner, null, null, null
+           b.subowner, null, null
       from pg_subscription b join pg_database d on d.oid = b.subdbid and d.datname = current_database()
      where @only(pg_subscription, b.oid)
 ),
-facets (class, oid, facet, definition, written, object, parent, space) as (
+facets (class, oid, facet, definition, object, parent, space) as (
     -- Relations.
     select 'pg_class'::regclass::oid, r.oid, '',
            case r.relkind
@@ -203,14 +202,12 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                    (select concat('server ', quote_ident(v.srvname), ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(ft.ftoptions) o) || ')')
                       from pg_foreign_table ft join pg_foreign_server v on v.oid = ft.ftserver where ft.ftrelid = r.oid))
            end,
-           greatest(r.written, (select q.xmin::text::int8 from pg_sequence q where q.seqrelid = r.oid),
-                    (select max(w.xmin::text::int8) from pg_rewrite w where w.ev_class = r.oid and w.rulename = '_RETURN')),
            r.kind || ' ' || r.name, coalesce(m.parent, o.parent, 'schema ' || r.nspname), r.nspname
       from rel r
       left join member m on m.classid = 'pg_class'::regclass and m.objid = r.oid
       left join owned o on o.objid = r.oid
     union all
-    select 'pg_class'::regclass, r.oid, f.facet, f.definition, r.written, null, null, null
+    select 'pg_class'::regclass, r.oid, f.facet, f.definition, null, null, null
       from rel r cross join lateral (values
           ('owner', pg_get_userbyid(r.relowner)::text),
           ('row security', case when r.relkind not in ('r', 'p') then null
@@ -244,13 +241,13 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                   case when c.attstattarget >= 0 then ' statistics ' || c.attstattarget end,
                   (select ' options (' || string_agg(o, ', ' order by o) || ')' from unnest(c.attoptions) o),
                   ' of the server (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(c.attfdwoptions) o) || ')'),
-           c.written, null, null, null
+           null, null, null
       from col c where c.relkind in ('r', 'p', 'f') or c.expression is not null and c.relkind = 'v'
     union all
-    select 'pg_class'::regclass, c.relid, 'grants on column ' || c.name, @acl(c.attacl, 'c', c.relowner), c.written, null, null, null
+    select 'pg_class'::regclass, c.relid, 'grants on column ' || c.name, @acl(c.attacl, 'c', c.relowner), null, null, null
       from col c where c.attacl is not null
     union all
-    select 'pg_class'::regclass, r.oid, 'constraint ' || quote_ident(k.conname), pg_get_constraintdef(k.oid), k.xmin::text::int8,
+    select 'pg_class'::regclass, r.oid, 'constraint ' || quote_ident(k.conname), pg_get_constraintdef(k.oid),
            null, null, null
       from pg_constraint k join rel r on r.oid = k.conrelid
      where k.contype in ('c', 'f', 'p', 'u', 'x', 't') and k.conparentid = 0
@@ -258,7 +255,7 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
     select 'pg_class'::regclass, r.oid, 'index ' || quote_ident(i.relname),
            concat(pg_get_indexdef(i.oid), case when not x.indisvalid then ' (invalid)' end,
                   case when x.indisclustered then ' (clustered)' end),
-           greatest(x.xmin::text::int8, i.xmin::text::int8), null, null, null
+           null, null, null
       from pg_index x join rel r on r.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
      where not x.indisvalid
         or not exists (select from pg_constraint k where k.conindid = i.oid and k.conrelid = r.oid and k.contype in ('p', 'u', 'x'))
@@ -266,12 +263,12 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
     select 'pg_class'::regclass, r.oid, 'trigger ' || quote_ident(t.tgname),
            pg_get_triggerdef(t.oid) || case t.tgenabled when 'D' then ' (disabled)' when 'A' then ' (enabled always)'
                when 'R' then ' (enabled on replicas only)' else '' end,
-           t.xmin::text::int8, null, null, null
+           null, null, null
       from pg_trigger t join rel r on r.oid = t.tgrelid where not t.tgisinternal
     union all
     -- A superuser can switch off the internal triggers that enforce a foreign key.
     select 'pg_class'::regclass, r.oid, 'enforcement of constraint ' || quote_ident(k.conname), 'disabled on this table',
-           max(t.xmin::text::int8), null, null, null
+           null, null, null
       from pg_trigger t join rel r on r.oid = t.tgrelid join pg_constraint k on k.oid = t.tgconstraint
      where t.tgisinternal and t.tgenabled <> 'O'
      group by r.oid, k.conname
@@ -284,12 +281,12 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                              from unnest(p.polroles) u),
                   ' using (' || pg_get_expr(p.polqual, p.polrelid) || ')',
                   ' with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')'),
-           p.xmin::text::int8, null, null, null
+           null, null, null
       from pg_policy p join rel r on r.oid = p.polrelid
     union all
     select 'pg_class'::regclass, r.oid, 'rule ' || quote_ident(w.rulename),
            pg_get_ruledef(w.oid) || case w.ev_enabled when 'O' then '' else ' (enabled: ' || w.ev_enabled::text || ')' end,
-           w.xmin::text::int8, null, null, null
+           null, null, null
       from pg_rewrite w join rel r on r.oid = w.ev_class where w.rulename <> '_RETURN'
     union all
     -- Partitions come and go by function; what opens one that its table keeps closed is told by rule.
@@ -298,7 +295,7 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                      case when p.rootforced and not p.relforcerowsecurity then 'row security not forced' end,
                      case when p.relowner <> p.rootowner then 'owner ' || pg_get_userbyid(p.relowner) end,
                      'granted ' || g.extra, 'policies ' || q.names),
-           greatest(p.written, q.written), null, null, null
+           null, null, null
       from part p
       cross join lateral (
           select string_agg(concat(lower(e.privilege_type), ' to ', case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end),
@@ -307,7 +304,7 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                   except select grantee, privilege_type from aclexplode(p.rootacl)) e
       ) g
       cross join lateral (
-          select string_agg(quote_ident(polname), ', ' order by polname) as names, max(xmin::text::int8) as written
+          select string_agg(quote_ident(polname), ', ' order by polname) as names
             from pg_policy where polrelid = p.oid
       ) q
      where p.rootrows and not p.relrowsecurity or p.rootforced and not p.relforcerowsecurity or p.relowner <> p.rootowner
@@ -315,11 +312,11 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
     union all
     select 'pg_class'::regclass, r.oid,
            concat('comment', case when d.objsubid > 0 then ' on column ' || quote_ident(c.attname) end), d.description,
-           d.xmin::text::int8, null, null, null
+           null, null, null
       from rel r join pg_description d on d.objoid = r.oid and d.classoid = 'pg_class'::regclass
       left join pg_attribute c on c.attrelid = r.oid and c.attnum = d.objsubid and d.objsubid > 0
     union all
-    select 'pg_class'::regclass, r.oid, concat('comment on ', s.kind, ' ', quote_ident(s.name)), d.description, d.xmin::text::int8,
+    select 'pg_class'::regclass, r.oid, concat('comment on ', s.kind, ' ', quote_ident(s.name)), d.description,
            null, null, null
       from rel r join (
           select 'constraint' as kind, conrelid as relid, 'pg_constraint'::regclass::oid as class, oid, conname as name
@@ -331,7 +328,7 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
       ) s on s.relid = r.oid join pg_description d on d.objoid = s.oid and d.classoid = s.class and d.objsubid = 0
     union all
     -- The owner, grants and comment of a composite type are those of its row type.
-    select 'pg_class'::regclass, r.oid, f.facet, f.definition, t.xmin::text::int8, null, null, null
+    select 'pg_class'::regclass, r.oid, f.facet, f.definition, null, null, null
       from rel r join pg_type t on t.typrelid = r.oid and r.relkind = 'c' cross join lateral (values
           ('grants', case when t.typacl is not null then @acl(t.typacl, 'T', t.typowner) end),
           ('comment', obj_description(t.oid, 'pg_type'))
@@ -354,11 +351,11 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                               ' finalfunc_modify ' || nullif(a.aggfinalmodify::text, 'r'), ' mfinalfunc_modify ' || nullif(a.aggmfinalmodify::text, 'r'),
                               ' parallel ' || nullif(p.proparallel::text, 'u'))
                   from pg_aggregate a where a.aggfnoid = p.oid) end,
-           p.written, case p.prokind when 'p' then 'procedure ' when 'a' then 'aggregate ' else 'function ' end || p.name,
+           case p.prokind when 'p' then 'procedure ' when 'a' then 'aggregate ' else 'function ' end || p.name,
            coalesce(m.parent, 'schema ' || p.nspname), p.nspname
       from fun p left join member m on m.classid = 'pg_proc'::regclass and m.objid = p.oid
     union all
-    select 'pg_proc'::regclass, p.oid, f.facet, f.definition, p.written, null, null, null
+    select 'pg_proc'::regclass, p.oid, f.facet, f.definition, null, null, null
       from fun p cross join lateral (values
           ('owner', pg_get_userbyid(p.proowner)::text),
           ('grants', case when p.proacl is null then 'public: execute' else @acl(p.proacl, 'f', p.proowner) end),
@@ -391,23 +388,22 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                                    ' subtype_diff ' || nullif(g.rngsubdiff::oid, 0)::regproc, ' multirange ', g.rngmultitypid::regtype)
                        from pg_range g where g.rngtypid = t.oid)
            end,
-           greatest(t.written, (select max(e.xmin::text::int8) from pg_enum e where e.enumtypid = t.oid)),
            'type ' || t.name, coalesce(m.parent, 'schema ' || t.nspname), t.nspname
       from typ t left join member m on m.classid = 'pg_type'::regclass and m.objid = t.oid
     union all
-    select 'pg_type'::regclass, t.oid, f.facet, f.definition, t.written, null, null, null
+    select 'pg_type'::regclass, t.oid, f.facet, f.definition, null, null, null
       from typ t cross join lateral (values
           ('owner', pg_get_userbyid(t.typowner)::text),
           ('grants', case when t.typacl is not null then @acl(t.typacl, 'T', t.typowner) end),
           ('comment', obj_description(t.oid, 'pg_type'))
       ) f (facet, definition)
     union all
-    select 'pg_type'::regclass, t.oid, 'constraint ' || quote_ident(k.conname), pg_get_constraintdef(k.oid), k.xmin::text::int8,
+    select 'pg_type'::regclass, t.oid, 'constraint ' || quote_ident(k.conname), pg_get_constraintdef(k.oid),
            null, null, null
       from pg_constraint k join typ t on t.oid = k.contypid where k.contype = 'c'
     union all
     -- What stands beside schemas and above them.
-    select 'pg_namespace'::regclass, n.oid, f.facet, f.definition, n.xmin::text::int8, f.object, null, n.nspname
+    select 'pg_namespace'::regclass, n.oid, f.facet, f.definition, f.object, null, n.nspname
       from pg_namespace n cross join lateral (values
           ('', 'schema', 'schema ' || n.nspname),
           ('owner', pg_get_userbyid(n.nspowner)::text, null),
@@ -422,7 +418,6 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                       string_agg(lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end, ', '
                                  order by x.privilege_type) as words
                  from aclexplode(a.defaclacl) x group by 1) e), 'none'),
-           a.xmin::text::int8,
            concat('default privileges of ', pg_get_userbyid(a.defaclrole), ' on ',
                   case a.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
                       when 'T' then 'types' when 'n' then 'schemas' else 'objects' end,
@@ -431,11 +426,11 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
       from pg_default_acl a left join spaces s on s.oid = a.defaclnamespace
      where (a.defaclnamespace = 0 or s.oid is not null) and @only(pg_default_acl, a.oid)
     union all
-    select 'pg_extension'::regclass, e.oid, '', format('version %s in schema %s', e.extversion, n.nspname), e.xmin::text::int8,
+    select 'pg_extension'::regclass, e.oid, '', format('version %s in schema %s', e.extversion, n.nspname),
            'extension ' || e.extname, null, null
       from pg_extension e join pg_namespace n on n.oid = e.extnamespace where @only(pg_extension, e.oid)
     union all
-    select 'pg_event_trigger'::regclass, t.oid, f.facet, f.definition, t.xmin::text::int8, f.object, null, null
+    select 'pg_event_trigger'::regclass, t.oid, f.facet, f.definition, f.object, null, null
       from pg_event_trigger t cross join lateral (values
           ('', concat('on ', t.evtevent, ' when tag in (' || array_to_string(t.evttags, ', ') || ')',
                       ' execute ', t.evtfoid::regprocedure, case t.evtenabled when 'D' then ' (disabled)' when 'O' then ''
@@ -445,7 +440,7 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
       ) f (facet, definition, object)
      where @only(pg_event_trigger, t.oid)
     union all
-    select 'pg_publication'::regclass, p.oid, f.facet, f.definition, p.xmin::text::int8, f.object, null, null
+    select 'pg_publication'::regclass, p.oid, f.facet, f.definition, f.object, null, null
       from pg_publication p cross join lateral (values
           ('', concat(concat_ws(', ', case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
                                 case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end),
@@ -461,14 +456,14 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
            concat('published', (select ' (' || string_agg(quote_ident(a.attname), ', ' order by a.attnum) || ')' from pg_attribute a
                                  where a.attrelid = m.prrelid and a.attnum = any (m.prattrs::int2[])),
                   ' where ' || pg_get_expr(m.prqual, m.prrelid)),
-           m.xmin::text::int8, null, null, null
+           null, null, null
       from pg_publication_rel m where @only(pg_publication, m.prpubid)
     union all
-    select 'pg_publication'::regclass, m.pnpubid, 'schema ' || m.pnnspid::regnamespace, 'published', m.xmin::text::int8,
+    select 'pg_publication'::regclass, m.pnpubid, 'schema ' || m.pnnspid::regnamespace, 'published',
            null, null, null
       from pg_publication_namespace m where @only(pg_publication, m.pnpubid)
     union all
-    select 'pg_statistic_ext'::regclass, x.oid, f.facet, f.definition, x.xmin::text::int8, f.object,
+    select 'pg_statistic_ext'::regclass, x.oid, f.facet, f.definition, f.object,
            'schema ' || s.nspname, s.nspname
       from pg_statistic_ext x join spaces s on s.oid = x.stxnamespace cross join lateral (values
           ('', pg_get_statisticsobjdef(x.oid) || case when x.stxstattarget >= 0 then ' statistics ' || x.stxstattarget else '' end,
@@ -478,7 +473,7 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
       ) f (facet, definition, object)
      where @only(pg_statistic_ext, x.oid)
     union all
-    select 'pg_database'::regclass, d.oid, f.facet, f.definition, d.xmin::text::int8, f.object, null, null
+    select 'pg_database'::regclass, d.oid, f.facet, f.definition, f.object, null, null
       from pg_database d cross join lateral (values
           ('', concat('database', case when not d.datallowconn then ' without connections' end,
                       case when d.datistemplate then ' to be cloned by everybody' end,
@@ -496,12 +491,12 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
                   case when g.setdatabase = 0 then ' of all roles everywhere' end),
            case when split_part(e, '=', 1) ~ '[.]' then 'a value, ' || left(encode(sha256(convert_to(e, 'UTF8')), 'hex'), 12)
                else substr(e, strpos(e, '=') + 1) end,
-           g.xmin::text::int8, null, null, null
+           null, null, null
       from pg_database d join pg_db_role_setting g on g.setdatabase = d.oid or g.setdatabase = 0 and g.setrole = 0
      cross join unnest(g.setconfig) e
      where d.datname = current_database() and @only(pg_database, d.oid)
     union all
-    select x.class, x.oid, f.facet, f.definition, x.written, f.object, f.parent, x.nspname
+    select x.class, x.oid, f.facet, f.definition, f.object, f.parent, x.nspname
       from extra x left join member m on m.classid = x.class and m.objid = x.oid
      cross join lateral (values
          ('', x.definition, x.object, coalesce(m.parent, 'schema ' || x.nspname)),
@@ -513,6 +508,6 @@ facets (class, oid, facet, definition, written, object, parent, space) as (
 ),
 objects as materialized (
     select class, oid, max(object) as object, max(parent) as parent, max(space) as space,
-           jsonb_object_agg(facet, definition) as definition, jsonb_object_agg(facet, written) as written
+           jsonb_object_agg(facet, definition) as definition
       from facets where definition is not null group by class, oid having max(object) is not null
 )
