@@ -90,13 +90,8 @@ class Settings:
     def protection(self) -> dict[str, Any]:
         """What may be rolled back, as the component `Structure` takes it.
 
-        <<<<<<< HEAD
-                Everything but the embedded server is protected unless the setting says otherwise; what the setting protects is
-                protected from a destroy too.
-        =======
-                Everything but the embedded server is protected unless the setting says otherwise; where it says so itself, it
-                is protected from a destroy too.
-        >>>>>>> types
+        Everything but the embedded server is protected unless the setting says otherwise; what the setting protects is
+        protected from a destroy too.
         """
         embedded = self.target == "local" and self.url is None
         protect = not embedded if self.protect_data is None else self.protect_data
