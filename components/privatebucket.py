@@ -38,7 +38,7 @@ class PrivateBucketArgs:
     key_arn: pulumi.Input[str] | None = None
     """The KMS key that objects are encrypted with; S3's own where there is none."""
     disposable: bool = False
-    """Whether it may go with objects in it."""
+    """Whether it goes with its server, objects and all."""
     adopt: bool = False
     """Whether it exists already and is to be taken over."""
 
@@ -54,8 +54,8 @@ class PrivateBucket:
         self.bucket = s3.Bucket(
             name,
             bucket=args.bucket,
-            force_destroy=args.disposable,
-            opts=self._after(import_=args.bucket if args.adopt else None),
+            # A bucket with objects in it isn't deleted at AWS. moto goes as a whole, so there it is left alone.
+            opts=self._after(import_=args.bucket if args.adopt else None, retain_on_delete=args.disposable),
         )
         id = self.bucket.id
         self._closed = s3.BucketPublicAccessBlock(

@@ -41,6 +41,8 @@ class Registered:
     wire: struct_pb2.Struct
     """The same as the engine gets it, with the marks of secrets."""
     protect: bool = False
+    retain: bool = False
+    """Whether it stays where it is when its resource is deleted."""
 
     @property
     def line(self) -> str:
@@ -134,8 +136,9 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
             parent = "" if _is_stack(request.parent) else request.parent.split("::", 3)[3]
             inputs = rpc.deserialize_properties(request.object)
             assert request.name not in self.program.resources, "names are unique in the whole program"
+            options = {"protect": request.protect, "retain": request.retainOnDelete}
             self.program.register(
-                Registered(request.type, request.name, parent, names, inputs, request.object, request.protect)
+                Registered(request.type, request.name, parent, names, inputs, request.object, **options)
             )
         return answer
 

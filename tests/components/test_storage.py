@@ -422,3 +422,12 @@ def test_a_topic_without_a_key_is_refused(key, tmp_path, monkeypatch):
         pulumi.RunError, match=r"^topic plain: lacks encryption; give it a key as `components/alarms.py`"
     ):
         run()
+
+
+def test_no_bucket_goes_with_objects_in_it_when_its_resource_is_deleted(program):
+    """The engine deletes a resource also where only its name in the program changed; moto's buckets go with moto."""
+    buckets = program.of_type("aws:s3/bucket:Bucket")
+    assert buckets
+    for bucket in buckets:
+        assert not bucket.inputs.get("forceDestroy")
+        assert bucket.retain
