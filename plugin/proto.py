@@ -32,7 +32,6 @@ from pulumi.runtime.proto import (  # noqa: E402
     plugin_pb2,
     provider_pb2,
     provider_pb2_grpc,
-    status_pb2,
 )
 
 # Whoever imports the SDK after us gets the SDK.
@@ -40,4 +39,4 @@ if _alone:
     for _name in _bare_names:
         del sys.modules[_name]
 
-__all__ = ["engine_pb2", "engine_pb2_grpc", "plugin_pb2", "provider_pb2", "provider_pb2_grpc", "status_pb2"]
+__all__ = ["engine_pb2", "engine_pb2_grpc", "plugin_pb2", "provider_pb2", "provider_pb2_grpc"]

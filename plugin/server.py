@@ -13,14 +13,14 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import grpc
 import grpc.aio
 from google.protobuf import empty_pb2
 
 from plugin.errors import PluginError as PluginError
-from plugin.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from plugin.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 from plugin.wire import Properties, decode, encode
 
 PARENT_CHECK_SECONDS = 0.2
@@ -28,15 +28,6 @@ LONGEST_SHOWN = 80
 MESSAGE_BYTES = 400 * 1024 * 1024
 
 Change = Literal["add", "delete", "update", "add-replace", "delete-replace", "update-replace"]
-
-
-class Unfinished(PluginError):
-    """It was made or changed, but not to the end: `state` is kept, and the next run goes on from it."""
-
-    def __init__(self, message: str, id: str, state: dict[str, Any]) -> None:
-        super().__init__(message)
-        self.id = id
-        self.state = state
 
 
 @dataclass
@@ -295,10 +286,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
     @_guarded
     async def Create(self, request: Any, context: Any) -> Any:
         kind, inputs = self._kind(request.urn), decode(request.properties)
-        try:
-            id, state = await kind.create(self._context(request.urn), inputs.values, request.preview)
-        except Unfinished as error:
-            await _abort_unfinished(context, error, inputs, kind)
+        id, state = await kind.create(self._context(request.urn), inputs.values, request.preview)
         return provider_pb2.CreateResponse(id=id, properties=encode(state, inputs.secrets | kind.secret_outputs))
 
     @_guarded
@@ -317,12 +305,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
     async def Update(self, request: Any, context: Any) -> Any:
         kind = self._kind(request.urn)
         state, news = decode(request.olds), decode(request.news)
-        try:
-            new_state = await kind.update(
-                self._context(request.urn), request.id, state.values, news.values, request.preview
-            )
-        except Unfinished as error:
-            await _abort_unfinished(context, error, news, kind)
+        new_state = await kind.update(
+            self._context(request.urn), request.id, state.values, news.values, request.preview
+        )
         return provider_pb2.UpdateResponse(properties=encode(new_state, news.secrets | kind.secret_outputs))
 
     @_guarded
@@ -345,21 +330,6 @@ def _check_failure(failure: CheckFailure, inputs: Properties) -> Any:
     if failure.property in inputs.secrets or isinstance(value, Mapping | list) or len(str(value)) > LONGEST_SHOWN:
         return provider_pb2.CheckFailure(reason=f"{failure.property}: {failure.reason}")
     return provider_pb2.CheckFailure(property=failure.property, reason=failure.reason)
-
-
-async def _abort_unfinished(context: Any, error: Unfinished, inputs: Properties, kind: Kind) -> NoReturn:
-    """End the call with an error that carries the resource as far as it came."""
-    detail = provider_pb2.ErrorResourceInitFailed(
-        id=error.id,
-        properties=encode(error.state, inputs.secrets | kind.secret_outputs),
-        reasons=[str(error)],
-        inputs=encode(inputs.values, inputs.secrets),
-    )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error))
-    status.details.add().Pack(detail)
-    metadata = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(grpc.StatusCode.UNKNOWN, str(error), metadata)
-    raise AssertionError("abort ends the call")
 
 
 async def _end_with_parent(parent: int) -> None:

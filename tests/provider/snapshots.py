@@ -30,6 +30,7 @@ class Stack:
     inputs: dict[str, Any]
     state: dict[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    urn: str = URN
 
     def run(self, *statements: str) -> None:
         """Something by hand."""
@@ -55,7 +56,7 @@ class Stack:
             self.said.append(message)
 
         try:
-            call: Coroutine[Any, Any, Any] = getattr(kind, method)(Context(URN, log), *arguments)
+            call: Coroutine[Any, Any, Any] = getattr(kind, method)(Context(self.urn, log), *arguments)
             return await call
         finally:
             await kind.connections.close()

@@ -1,6 +1,7 @@
 """The snapshot: what was changed manually is named with old and new definition, and never swallowed."""
 
 import asyncio
+import dataclasses
 
 import psycopg
 import pytest
@@ -283,6 +284,17 @@ def test_another_database_under_the_same_name_has_no_snapshot(small):
     small.state["database"] = "1/1"
     small.run("drop schema supabase_migrations cascade")
     assert small.call("read", "schema", small.state, small.inputs) is None
+
+
+def test_another_name_of_its_resource_loses_nothing(small):
+    small.up()
+    old = small.state
+    renamed = dataclasses.replace(small, state={}, urn=f"{small.urn}-renamed")
+    renamed.up()
+    small.state = old
+    small.call("delete", "schema", small.state)
+    renamed.run("alter table public.t1 alter column title drop not null")
+    assert list(by_hand(renamed)) == ["table public.t1: column title"]
 
 
 def test_deleting_it_leaves_nothing_and_touches_nothing_else(small):

@@ -1,6 +1,5 @@
-"""What becomes of the snapshot's findings on their way to the user: the drift report, and an update that is refused."""
+"""What becomes of the snapshot's findings on their way to the user."""
 
-import asyncio
 import json
 from types import SimpleNamespace
 
@@ -9,9 +8,6 @@ from pgprovider.differences import Change, changes, fingerprint
 from pgprovider.snapshots import Difference
 
 from ops import drift
-from plugin.proto import provider_pb2, status_pb2
-from plugin.server import Kind, Plugin, Servicer, Unfinished
-from plugin.wire import decode, encode
 from tests.provider.snapshots import URN
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
@@ -41,34 +37,6 @@ def test_the_drift_report_has_a_row_for_each_object_also_where_it_was_known_befo
 
 def test_what_was_undone_is_not_in_the_drift_report(monkeypatch):
     assert report(monkeypatch, "update", FOUND, {}) == []
-
-
-def test_an_unfinished_update_hands_its_state_to_the_engine_with_the_error():
-    class Halfway(Kind):
-        token = "pg:index:SchemaSnapshot"
-
-        async def update(self, context, id, state, new, preview):
-            raise Unfinished("so far and no further", id, {"name": "schema", "drift": FOUND})
-
-    class Aborted(Exception):
-        pass
-
-    said = {}
-
-    async def abort(code, message, metadata):
-        said.update(message=message, metadata=dict(metadata))
-        raise Aborted
-
-    plugin = Plugin([Halfway()])
-    request = provider_pb2.UpdateRequest(id="schema", urn=URN, olds=encode({}), news=encode({"name": "schema"}))
-    with pytest.raises(Exception):  # noqa: B017, PT011 (grpc's own abort raises, ours as well)
-        asyncio.run(Servicer(plugin, None).Update(request, SimpleNamespace(abort=abort)))
-    status = status_pb2.Status.FromString(said["metadata"]["grpc-status-details-bin"])
-    detail = provider_pb2.ErrorResourceInitFailed()
-    assert status.details[0].Unpack(detail)
-    assert said["message"] == "so far and no further"
-    assert list(detail.reasons) == ["so far and no further"]
-    assert decode(detail.properties).values["drift"] == FOUND
 
 
 def test_a_line_shows_of_two_long_definitions_the_place_where_they_differ():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pgprovider import differences, snapshots
+from pgprovider import differences, ownership, snapshots
 from pgprovider.connection import Connection, lock
 from pgprovider.differences import Change
 from pgprovider.errors import Refused
@@ -37,8 +37,6 @@ class Seen:
     """None where no snapshot is stored."""
     manual: list[Change]
     """What nobody declared and no other resource repairs."""
-    held: list[Change]
-    """What other resources hold."""
     broken: str = ""
     """What is wrong with the stored definitions themselves."""
 
@@ -66,18 +64,19 @@ async def look(
     header = await snapshots.header(connection, name) if await snapshots.there(connection) else None
     if header is None:
         was_here = bool(state) and state.get("database") == await identity(connection)  # type: ignore[union-attr]
-        return Seen(None, [], [], "gone" if was_here else "")
+        return Seen(None, [], "gone" if was_here else "")
     if await snapshots.is_current(connection, name):
-        return Seen(header, [], [])
+        return Seen(header, [])
     since = await snapshots.touched(connection, name, header.schemas)
     found = await snapshots.compare(connection, name, header.schemas, since) if since else []
     honest = await snapshots.fingerprint(connection, name) == header.fingerprint
     patterns = [*(header.held if held is None else held), *await snapshots.pending(connection)]
-    manual: list[Change] = []
-    others: list[Change] = []
-    for change in differences.changes(found, header.open):
-        (others if any(fnmatchcase(change.key, pattern) for pattern in patterns) else manual).append(change)
-    return Seen(header, manual, others, "" if honest else "changed manually")
+    manual = [
+        change
+        for change in differences.changes(found, header.open)
+        if not any(fnmatchcase(change.key, pattern) for pattern in patterns)
+    ]
+    return Seen(header, manual, "" if honest else "changed manually")
 
 
 class SchemaSnapshot(ObjectKind):
@@ -150,6 +149,7 @@ class SchemaSnapshot(ObjectKind):
                 await self._begin(connection, inputs)
             else:  # the state was lost, or the run that made it ended before the engine could note it
                 await self._go_on(connection, seen, inputs)
+            await ownership.claim(connection, self._object(inputs), context.urn, None)
             return name, inputs | {"database": await identity(connection), "drift": {}}
 
     async def update(
@@ -167,7 +167,11 @@ class SchemaSnapshot(ObjectKind):
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         async with self.database.transaction(self.label(state)) as connection:
             await lock(connection, self.label(state))
-            await snapshots.drop(connection, state["name"])
+            released = await ownership.release(connection, self._object(state), context.urn)
+            if released.others:
+                await context.info(f"{self.label(state)} stays: {released.others[0]} holds it too")
+            else:
+                await snapshots.drop(connection, state["name"])
 
     async def _begin(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         """Store what is there before this project has made anything; a partition that stands open isn't taken."""
