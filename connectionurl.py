@@ -131,8 +131,10 @@ def _unread(text: str, said: str) -> str:
     """Why libpq refuses it. Its own words repeat what was given, so that only a parameter's name is taken of them."""
     if not text.startswith(("postgresql://", "postgres://")) and "=" not in text:
         return "it is no connection URL"
-    if not (hint := _hint(text)) and said.startswith(("invalid URI query parameter", "invalid connection option")):
+    if not (hint := _hint(text)) and said.startswith("invalid URI query parameter"):
         return f"libpq has no parameter {' '.join(said.split()).rsplit(' ', 1)[-1]}"
+    if said.startswith("invalid connection option"):
+        return "a value with a space stands in quotes, and libpq must know each parameter's name"
     if said.startswith("invalid percent-encoded token"):
         return f"a % is followed by no two hexadecimal digits{_hint(text, always=True)}"
     if "IPv6" in said or "unexpected character" in said:

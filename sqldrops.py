@@ -18,7 +18,7 @@ Kind = Literal["table", "column", "schema", "type", "extension", "role", "databa
 HARMLESS = r"(?:materialized\s+view|view|index|function|procedure|routine|aggregate|trigger|policy|rule|constraint)\b"
 LOSES = rf"\b(?:drop\b(?!\s+{HARMLESS})|truncate\b|delete\b|merge\b)"
 SUSPECT = re.compile(
-    rf"drop\b(?!\s+{HARMLESS})|truncate\b|delete\b|merge\b|(?:alter|with|do|explain|prepare)\b.*{LOSES}",
+    rf"drop\b(?!\s+{HARMLESS})|truncate\b|delete\b|merge\b|(?:alter|with|do|explain|prepare|create|copy)\b.*{LOSES}",
     re.IGNORECASE | re.DOTALL,
 )
 ANYWHERE = re.compile(LOSES, re.IGNORECASE)
@@ -111,13 +111,12 @@ def _drops(statement: Statement) -> Iterator[Drop]:
 
 def _dropped(node: Any, line: int) -> Iterator[Drop]:
     kind = node.removeType.name
+    if kind != "OBJECT_TABLE" and not (kind in BY_CASCADE and node.behavior.name == "DROP_CASCADE"):
+        return
     for each in node.objects:
         names = getattr(each, "names", each)
         parts = tuple(name.sval for name in names) if isinstance(names, tuple) else (names.sval,)
-        if kind == "OBJECT_TABLE":
-            yield Drop("table", parts, "drops", line)
-        elif kind in BY_CASCADE and node.behavior.name == "DROP_CASCADE":
-            yield Drop(BY_CASCADE[kind], parts, "drops", line)  # type: ignore[arg-type]
+        yield Drop(BY_CASCADE.get(kind, "table"), parts, "drops", line)  # type: ignore[arg-type]
 
 
 def _deleted_from(node: Any) -> Iterator[Any]:

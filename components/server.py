@@ -57,6 +57,10 @@ class Server(Component):
         return pulumi.Output.all(self._parameters, user, password, settings).apply(_joined)
 
 
+# The provisioning login's own; no other login's URL has them.
+OF_THE_LOGIN = ("sslcert", "sslkey", "sslpassword", "passfile")
+
+
 def _given(url: pulumi.Output[str]) -> pulumi.Output[connectionurl.Parameters]:
     return pulumi.Output.secret(url.apply(connectionurl.parse))
 
@@ -69,6 +73,7 @@ def _embedded(running: services.Services) -> pulumi.Output[connectionurl.Paramet
 
 def _joined(parts: list[Any]) -> str:
     parameters, user, password, settings = parts
-    return connectionurl.compose(
-        connectionurl.with_options({**parameters, "user": user, "password": password}, settings)
-    )
+    shared = {
+        name: value for name, value in parameters.items() if name not in OF_THE_LOGIN or user == parameters["user"]
+    }
+    return connectionurl.compose(connectionurl.with_options({**shared, "user": user, "password": password}, settings))

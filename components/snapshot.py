@@ -12,7 +12,7 @@ import pulumi
 import pg
 from components import grants
 from components.base import Component
-from components.rolespecs import MIGRATOR, ROLES
+from components.rolespecs import MIGRATOR, OWNER, ROLES
 from components.structure import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
 from sqlfiles import SqlFiles
 
@@ -84,14 +84,18 @@ def held(sql: SqlFiles, publication: str) -> Iterator[str]:
     for schema in SCHEMAS:
         yield f"schema {schema}"
         yield f"schema {schema}: owner"
+        yield f"schema {schema}: comment"
     for schema in (*grants.SCHEMAS, HISTORY_SCHEMA):
         yield f"schema {schema}: grants"
     for extension in EXTENSIONS:
         yield f"extension {extension}"
     yield "database: grants"
-    yield "default privileges of * on functions"
-    yield f"publication {escape(publication)}"
-    yield f"publication {escape(publication)}: *"
+    yield f"default privileges of {OWNER} on functions"
+    for role in ROLES:
+        yield f"database: setting * of role {role}"
+    yield from (f"publication {escape(publication)}{part}" for part in ("", ": table *", ": schema *"))
+    # Rows rather than structure: an app makes them. `make audit` names them.
+    yield "large object *"
 
 
 def declared(sql: SqlFiles, published: tuple[str, ...]) -> str:

@@ -249,6 +249,22 @@ def stacks() -> list[str]:
     return [entry["name"] for entry in json.loads(listed.stdout)] if listed.returncode == 0 else []
 
 
+def any_stack() -> bool:
+    """Whether our own state holds any stack, whatever backend the user has set."""
+    return any(state.checkpoints().glob("*.json"))
+
+
+def refuse_protected(stack: str) -> None:
+    """
+    :raises EngineError: where the stack's file says that its data is to be kept
+    """
+    if str(_configuration(stack).get("database:protectData")).lower() == "true":
+        raise EngineError(
+            f"stack {stack}: database:protectData is true, so nothing was destroyed; set it to false, run `up`, and "
+            "try again"
+        )
+
+
 def exists(stack: str) -> bool:
     """Whether the stack was ever made; for a backend of the user's own, Pulumi is asked.
 

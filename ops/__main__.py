@@ -99,6 +99,7 @@ def down(
     if not there and not services.known(stack):
         engine.require(stack)
     services.removable(stack)
+    engine.refuse_protected(stack)
     local = engine.target(stack) == "local"
     # The embedded server and moto go with everything in them; a server of one's own is tidied up.
     gone_with_its_server = local and engine.embedded(stack)
@@ -125,11 +126,13 @@ def _remove_if_last() -> None:
     """After the last stack, the state that has nothing in it any more; never what isn't ours."""
     folder = CHECKOUT / ".local"
     others = [path for path in folder.iterdir() if path.name not in naming.RESERVED]
-    if others or engine.stacks():
+    if others or engine.any_stack():
         return
     if is_own(folder / "state"):
         shutil.rmtree(folder / "state", ignore_errors=True)
-    (folder / "passphrase").unlink(missing_ok=True)
+    # What a stack's file keeps encrypted can't be read without it.
+    if not any("secure:" in path.read_text(errors="replace") for path in CHECKOUT.glob("Pulumi.*.yaml")):
+        (folder / "passphrase").unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()
 

@@ -12,7 +12,7 @@ from local import engine
 LONGEST_COUNT = 5
 SETTINGS = f"set row_security = off; set statement_timeout = '{LONGEST_COUNT}s'; set lock_timeout = '1s'"
 TABLES = """
-select c.oid::regclass::text, greatest(c.reltuples, 0)::bigint
+select c.oid::regclass::text, greatest(c.reltuples, 1)::bigint
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
  where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"""
 
@@ -67,4 +67,4 @@ def _counted(session: psycopg.Connection[tuple[Any, ...]]) -> tuple[int, int, st
         )
         return len(found), int(rows[0]) if rows else 0, ""
     except psycopg.Error:
-        return len(found), sum(estimate for _, estimate in found), "about "
+        return len(found), sum(estimate for _, estimate in found), "at least about "

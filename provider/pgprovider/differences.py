@@ -55,6 +55,12 @@ def changes(found: Iterable[Difference], open: Iterable[str] = ()) -> list[Chang
         objects[difference.object].append(difference)
     # By object: whether it's gone (True) or new (False); an extension that differs in any way speaks for its members.
     roots = {row.object: row for rows in objects.values() for row in rows if not row.facet}
+    extensions = {
+        row.object: f"{row.object}: {row.facet}" if row.facet and row.object not in roots else row.object
+        for rows in objects.values()
+        for row in rows
+        if row.object.startswith("extension ") and row.facet in ("", "version")
+    }
     whole = {name: row.now is None for name, row in roots.items() if row.was is None or row.now is None}
     made: dict[str, Change] = {}
     for name, rows in objects.items():
@@ -67,8 +73,8 @@ def changes(found: Iterable[Difference], open: Iterable[str] = ()) -> list[Chang
     for key, change in list(made.items()):
         parent = change.rows[0].parent or ""
         follows = change.object in whole and whole.get(parent) == whole[change.object]
-        if follows or (parent.startswith("extension ") and parent in roots):
-            _top(made, objects, parent).rows.extend(made.pop(key).rows)
+        if follows or parent in extensions:
+            _top(made, objects, extensions.get(parent, parent)).rows.extend(made.pop(key).rows)
     return [change for _, change in sorted(made.items()) if not _is_addition(change, set(open))]
 
 

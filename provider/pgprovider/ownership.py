@@ -56,13 +56,16 @@ async def claim(connection: Connection, object: str, urn: str, before: Mapping[s
     await connection.execute(sql.SQL(CLAIM).format(TABLE), [object, urn, found, before is None])
 
 
-async def release(connection: Connection, object: str, urn: str) -> Released:
-    """Note that a resource doesn't hold an object any more; the note goes with the last one."""
+async def release(connection: Connection, object: str, urn: str) -> Released | None:
+    """Note that a resource doesn't hold an object any more; the note goes with the last one.
+
+    Nothing is returned where there is no note: an imported object, or one whose note was lost.
+    """
     if not await _is_there(connection):
-        return Released()
+        return None
     found = await row(connection, sql.SQL(RELEASE).format(TABLE), [urn, object])
     if found is None:
-        return Released()
+        return None
     if not found["owners"]:
         await connection.execute(sql.SQL("delete from {} where object = %s").format(TABLE), [object])
     return Released(tuple(found["owners"]), found["before"])

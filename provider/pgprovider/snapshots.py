@@ -351,7 +351,8 @@ async def drop(connection: Connection, name: str) -> None:
         return
     await connection.execute(f"drop table {TABLE}; drop table if exists {PENDING}")
     # Whoever still holds an object of another stack's needs the note of it.
-    if not await rows(connection, f"select 1 from {HOLDERS} limit 1", []):
+    holders = await row(connection, "select pg_catalog.to_regclass(%s) as oid", [HOLDERS])
+    if holders and holders["oid"] and not await rows(connection, f"select 1 from {HOLDERS} limit 1", []):
         await connection.execute(f"drop table {HOLDERS}")
     left = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                where n.nspname = 'supabase_migrations'"""

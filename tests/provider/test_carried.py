@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.provider.engine import Refusal, Thing, World
+from tests.provider.engine import Refusal, Thing, World, login_of
 from tests.provider.folders import TOKEN, Folder
 from tests.provider.folders import one_line as line
 
@@ -51,6 +51,35 @@ def policies(world: World, *names: str) -> None:
 
 
 # Row policies.
+
+
+def test_policies_come_back_where_the_login_may_become_the_owner_and_nothing_else(plain_folder):
+    """As the migrator: `noinherit`, so that only `set role` makes it the owner."""
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    world.sql(
+        "create role {made} login noinherit in role app_owner password 'made-for-a-test'; "
+        "grant connect on database {database} to {made}; grant usage, create on schema supabase_migrations to {made}; "
+        "grant all on all tables in schema supabase_migrations to {made}; "
+        "create policy all_made on supabase_migrations.schema_migrations to {made} using (true) with check (true)"
+    )
+    for table in ("rolled_back", "progress", "incarnation"):
+        world.sql(
+            f"create policy all_made on supabase_migrations.schema_migrations_{table} to {{made}} "
+            "using (true) with check (true)"
+        )
+    policies(world, *ON_NOTES)
+    before = world.sql(NAMES)
+    login = login_of(world.database, world.named("{made}"), "made-for-a-test")
+    plain_folder.write("0003_type", "alter table public.notes alter title type varchar(90);")
+    engine = world.second_engine(**login)
+    try:
+        engine.create(TOKEN, plain_folder.declared(role="app_owner"))
+    finally:
+        engine.close()
+        world.sql("drop owned by {made}; drop role {made}")
+    assert plain_folder.recorded() == ["0001", "0002", "0003"]
+    assert world.sql(NAMES) == before
 
 
 def test_policies_on_a_column_that_gets_another_type_come_back_as_they_were(folder):

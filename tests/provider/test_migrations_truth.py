@@ -4,7 +4,9 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+import psycopg
 import pytest
+from pgprovider.steps import losses
 
 from tests.provider.engine import Engine, Refusal
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
@@ -212,6 +214,34 @@ def test_what_holds_rows_is_deleted_by_a_destroy_of_its_own_stack_alone(two, mon
     monkeypatch.setenv("VPB_DESTROY", "dev")
     two.engine.delete(thing)
     assert two.tables() == []
+
+
+@pytest.mark.parametrize("kind", ["partitioned", "uncountable"])
+def test_what_cannot_be_counted_is_not_taken_for_empty(two, monkeypatch, kind):
+    if kind == "partitioned":
+        two.write(
+            "0002_second",
+            "create table public.second (id int) partition by range (id);"
+            "create table public.second_1 partition of public.second for values from (0) to (9);",
+            "drop table public.second;",
+        )
+    thing = two.up()
+    two.world.sql("insert into public.second values (1)")
+    monkeypatch.setattr(losses, "COUNT_MILLISECONDS", 1)
+    blocking = psycopg.connect(two.world.database.url)
+    blocking.execute("lock table public.second in access exclusive mode")
+    try:
+        with pytest.raises(Refusal, match=r"drops 2 tables with about 1 row .* only a destroy"):
+            two.engine.delete(thing)
+    finally:
+        blocking.close()
+
+
+def test_a_table_without_its_schema_counts_as_something_that_is_lost(two):
+    two.write("0003_third", "create table public.third (id int);", "set search_path = public; drop table third;")
+    thing = two.up()
+    with pytest.raises(Refusal, match="runs code that drops or deletes; only a destroy"):
+        two.engine.delete(thing)
 
 
 def test_a_rollback_says_in_words_what_it_destroys(two):

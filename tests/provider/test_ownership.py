@@ -160,3 +160,23 @@ def test_a_list_on_an_object_of_somebody_else_is_given_back_as_it_was(plain_worl
     finally:
         plain_world.sql("revoke {writer} from {reader}")
         plain_world.sql("alter default privileges for role app_owner revoke select on tables from {reader}")
+
+
+@pytest.mark.parametrize("lost", ["imported", "note"])
+@pytest.mark.parametrize("token", OBJECTS)
+def test_what_nothing_says_we_made_stays(plain_world, namesake, token, lost):
+    inputs, made, there = OBJECTS[token]
+    if lost == "imported":
+        for statement in made.split("; "):
+            plain_world.sql(statement)
+        created = plain_world.engine.create(token, plain_world.named(inputs))
+        plain_world.sql("delete from supabase_migrations.managed_objects")
+        thing = plain_world.engine.bring_in(token, created.id)
+        assert thing is not None
+    else:
+        thing = plain_world.engine.create(token, plain_world.named(inputs))
+        plain_world.sql("drop table supabase_migrations.managed_objects")
+    plain_world.engine.told()
+    plain_world.engine.delete(thing)
+    assert plain_world.sql(there) == [(1,)]
+    assert plain_world.engine.told()[-1].endswith(" stays: nothing says that this stack has made it")

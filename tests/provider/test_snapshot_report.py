@@ -61,6 +61,14 @@ def test_a_member_that_an_extensions_update_changed_is_part_of_the_extensions_ch
     assert change.rows == [extension, member]
 
 
+def test_an_extension_of_another_version_speaks_for_its_members_and_is_no_other_extension():
+    version = Difference("extension e", "version", "1", "2", None, None)
+    member = Difference("function x.f()", "", "old", "new", "extension e", "x")
+    (change,) = changes([version, member])
+    assert change.key == "extension e: version"
+    assert change.rows == [version, member]
+
+
 def test_comments_and_grants_of_a_column_that_went_are_part_of_its_change():
     rows = [
         Difference("table public.t", facet, was, None, "schema public", "public")

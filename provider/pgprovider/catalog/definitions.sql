@@ -426,9 +426,12 @@ facets (class, oid, facet, definition, object, parent, space) as (
       from pg_default_acl a left join spaces s on s.oid = a.defaclnamespace
      where (a.defaclnamespace = 0 or s.oid is not null) and @only(pg_default_acl, a.oid)
     union all
-    select 'pg_extension'::regclass, e.oid, '', format('version %s in schema %s', e.extversion, n.nspname),
-           'extension ' || e.extname, null, null
-      from pg_extension e join pg_namespace n on n.oid = e.extnamespace where @only(pg_extension, e.oid)
+    select 'pg_extension'::regclass, e.oid, f.facet, f.definition, f.object, null, null
+      from pg_extension e join pg_namespace n on n.oid = e.extnamespace cross join lateral (values
+          ('', 'in schema ' || n.nspname, 'extension ' || e.extname),
+          ('version', e.extversion, null)
+      ) f (facet, definition, object)
+     where @only(pg_extension, e.oid)
     union all
     select 'pg_event_trigger'::regclass, t.oid, f.facet, f.definition, f.object, null, null
       from pg_event_trigger t cross join lateral (values

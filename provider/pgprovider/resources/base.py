@@ -268,7 +268,9 @@ class ObjectKind(Kind):
         async with self.database.transaction(label) as connection:
             await lock(connection, self.guard(state))
             released = await ownership.release(connection, self._object(state), context.urn)
-            if released.others:
+            if released is None:
+                await context.info(f"{label} stays: nothing says that this stack has made it")
+            elif released.others:
                 await context.info(f"{label} stays: {released.others[0]} holds it too")
             elif self.list_field and released.before is not None:
                 await self.give_back(connection, {**state, **released.before})

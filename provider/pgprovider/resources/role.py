@@ -27,6 +27,10 @@ OWNS_NOTHING = """select 1 from pg_catalog.pg_roles r where r.rolname = %s and n
        and d.deptype = 'o' and d.classid <> 'pg_catalog.pg_default_acl'::regclass)"""
 
 
+# A setting with a dot is the app's own and can be a secret: what nobody declared of it is neither shown nor kept.
+HIDDEN = "(not shown)"
+
+
 class Role(ObjectKind):
     """`create role name with …`; `alter role name set …` for each setting."""
 
@@ -80,6 +84,11 @@ class Role(ObjectKind):
         found["expires"] = (found["expires"] or "").replace(".000000Z", "Z") or None
         settings = dict(entry.split("=", 1) for entry in found.pop("rolconfig") or [])
         settings |= {f"{HERE}{name}": value for name, value in (entry.split("=", 1) for entry in found.pop("here"))}
+        declared = _lower(inputs.get("settings"))
+        settings = {
+            name: value if "." not in name.removeprefix(HERE) or declared.get(name.lower()) == value else HIDDEN
+            for name, value in settings.items()
+        }
         return found | {"settings": settings or None} | await self._verifier(connection, inputs)
 
     async def _verifier(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any]:

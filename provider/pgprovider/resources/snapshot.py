@@ -168,7 +168,7 @@ class SchemaSnapshot(ObjectKind):
         async with self.database.transaction(self.label(state)) as connection:
             await lock(connection, self.label(state))
             released = await ownership.release(connection, self._object(state), context.urn)
-            if released.others:
+            if released and released.others:
                 await context.info(f"{self.label(state)} stays: {released.others[0]} holds it too")
             else:
                 await snapshots.drop(connection, state["name"])

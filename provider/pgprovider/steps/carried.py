@@ -6,7 +6,8 @@ table its row security: they come back as they were. The grants that a step itse
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,6 +179,8 @@ class Carried:
     step: str
     path: str
     text: str
+    role: str | None = None
+    """The owner of what steps make, where the login isn't allowed to change it itself."""
     changes: Changes = field(default_factory=Changes)
     lines: list[str] = field(default_factory=list)
     """What is to be told once it is committed."""
@@ -195,8 +198,18 @@ class Carried:
             self._objects = await _objects(self.connection)
         if in_the_way:
             self._dropped = await _policies(self.connection, in_the_way)
-            for policy in self._dropped:
-                await self.connection.execute(sql.SQL("drop policy ") + policy.target)
+            async with self._as_owner():
+                for policy in self._dropped:
+                    await self.connection.execute(sql.SQL("drop policy ") + policy.target)
+
+    @asynccontextmanager
+    async def _as_owner(self) -> AsyncIterator[None]:
+        if self.role is None:
+            yield
+            return
+        await self.connection.execute(sql.SQL("set local role {}").format(sql.Identifier(self.role)))
+        yield
+        await self.connection.execute("reset role")
 
     async def end(self) -> None:
         """Bring back what can be, and note what is different all the same.
@@ -210,13 +223,15 @@ class Carried:
         tables = [new.name for _, new in again if new.sort == "r" and not await self._named_on(new.name)]
         known = {saved.key for saved in before}
         before += [saved for saved in self._policies or [] if saved.table in tables and saved.key not in known]
-        lost = [saved for saved in before if not await self._made_again(saved)]
+        async with self._as_owner():
+            lost = [saved for saved in before if not await self._made_again(saved)]
         await self._refuse_openings(lost)
         if self._back:
             names = ", ".join(self._back.values())
             self.lines.append(f"step {self.step}: row policies in its way were dropped and made again: {names}")
-        for was, new in again:
-            await self._give_back(was, new)
+        async with self._as_owner():
+            for was, new in again:
+                await self._give_back(was, new)
         await self._note(before, await _objects(self.connection) if again else now)
 
     async def _named_on(self, table: str) -> list[str]:

@@ -74,6 +74,9 @@ async def of(connection: Connection, downs: Iterable[str | None]) -> Loss:
             part = await _part(connection, name, table)
             if part:
                 found[kind[drop.kind]].setdefault(name, part)
+            elif len(drop.table) == 1:
+                # Which table it means, only the script's own search path says.
+                code = True
     gone = found["dropped"]
     emptied = [part for name, part in found["emptied"].items() if name not in gone]
     columns = [part for name, part in found["columns"].items() if name.rpartition(".")[0] not in gone]
@@ -98,7 +101,8 @@ async def _part(connection: Connection, name: str, table: str) -> Part | None:
     if entry is None:
         return None
     exact = await _count(connection, entry["schema"], entry["relation"])
-    return Part(name, entry["estimate"] if exact is None else exact, exact is not None)
+    # What can't be counted isn't known to be empty: a partitioned table, or one never analysed, has no estimate.
+    return Part(name, max(entry["estimate"], 1) if exact is None else exact, exact is not None)
 
 
 async def _count(connection: Connection, schema: str, relation: str) -> int | None:

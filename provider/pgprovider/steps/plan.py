@@ -91,7 +91,9 @@ def refuse_strangers(order: Order, recorded: Recorded, known: Mapping[str, str])
 def refuse_shared(order: Order, recorded: Recorded, back: list[str]) -> None:
     """Refuse to roll back what another resource or stack holds as well."""
     for name in back:
-        others = sorted(recorded.owners.get(name, frozenset()) - {order.owner}) if order.owner else []
+        owners = recorded.owners.get(name, frozenset())
+        # Without a stack it is a person who asks, and who may take back what stacks have applied.
+        others = sorted(owners - {order.owner}) if order.owner else sorted(owners & {ADOPTED})
         if ADOPTED in others:
             raise Refused(
                 f"step {name}: it was there before this stack adopted it and isn't this stack's to roll back; put its "

@@ -190,7 +190,8 @@ class Runner:
     def _carried(self, work: Sequence[Work]) -> Carried:
         # Steps share a transaction only where nothing of the set is in use yet or any more.
         text = work[0].text if len(work) == 1 else ""
-        return Carried(self.connection, work[0].step, work[0].path, text)
+        superuser = self.connection.info.parameter_status("is_superuser") == "on"
+        return Carried(self.connection, work[0].step, work[0].path, text, None if superuser else self.order.role)
 
     async def _tell_carried(self, carried: Carried) -> None:
         self.changes.update(carried.changes)
