@@ -244,7 +244,8 @@ async def take(
             marks=_marks(header.schemas), definitions=_definitions(touched, header.schemas), name=sql.Literal(name)
         )
     )
-    for difference in kept:
+    # What is new goes first: it may be another object under a new name, whose number the old name takes back.
+    for difference in sorted(kept, key=lambda row: row.object in before):
         await _put_back(connection, name, difference, before.get(difference.object))
     await put_header(connection, name, header)
 
@@ -330,12 +331,17 @@ async def _put_back(
     if before is None:
         await connection.execute(f"delete from {TABLE} {where}", [name, difference.object])
         return
-    # The same object under another number (dropped and made again) or gone altogether.
+    # The same object under another number (dropped and made again) or gone altogether. Where its number is another
+    # object's by now, since names went around, any free one does: the next comparison goes by the name.
     await connection.execute(
-        f"""insert into {TABLE} (snapshot, object, class, oid, mark, parent, space, definition)
-            select %s, %s, %s, %s, 0, %s, %s, '{{}}'
-             where not exists (select from {TABLE} {where})""",
-        [name, *(before[key] for key in ("object", "class", "oid", "parent", "space")), name, difference.object],
+        f"""with s as (select * from {TABLE} where snapshot = %(name)s)
+            insert into {TABLE} (snapshot, object, class, oid, mark, parent, space, definition)
+            select %(name)s, %(object)s, %(class)s,
+                   case when exists (select from s where class = %(class)s and oid = %(oid)s)
+                        then (select (max(oid::int8) + 1)::oid from s where class = %(class)s) else %(oid)s end,
+                   0, %(parent)s, %(space)s, '{{}}'
+             where not exists (select from s where object = %(object)s)""",
+        {**before, "name": name, "object": difference.object},
     )
     changed = Jsonb({} if difference.was is None else {difference.facet: difference.was})
     await connection.execute(
