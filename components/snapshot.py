@@ -12,7 +12,7 @@ import pulumi
 import pg
 from components import grants
 from components.base import Component
-from components.rolespecs import MIGRATOR, ROLES
+from components.rolespecs import MIGRATOR, OWNER, ROLES
 from components.structure import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
 from sqlfiles import SqlFiles
 
@@ -89,9 +89,9 @@ def held(sql: SqlFiles, publication: str) -> Iterator[str]:
     for extension in EXTENSIONS:
         yield f"extension {extension}"
     yield "database: grants"
-    yield "default privileges of * on functions"
-    yield f"publication {escape(publication)}"
-    yield f"publication {escape(publication)}: *"
+    yield f"default privileges of {OWNER} on functions"
+    # Not its owner, nor its comment: the resource doesn't compare them.
+    yield from (f"publication {escape(publication)}{facet}" for facet in ("", ": table *", ": schema *"))
 
 
 def declared(sql: SqlFiles, published: tuple[str, ...]) -> str:

@@ -29,6 +29,9 @@ FINGERPRINT = """
 select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
                       order by class, oid)) as fingerprint
   from supabase_migrations.schema_snapshot where snapshot = %s and object <> ''"""
+ANNOUNCED = (
+    f"select md5(string_agg(concat_ws(E'\\x1f', object, label), E'\\x1e' order by object)) as announced from {PENDING}"
+)
 TOUCHED = """
 with {marks}
 select coalesce(m.class, s.class)::regclass::text as class, array_agg(coalesce(m.oid, s.oid)::int8) as oids
@@ -82,6 +85,8 @@ class Header:
     """The schemas that a platform may add objects to."""
     held: list[str]
     """Patterns of the facets that resources of their own hold: these repair them, here they are no drift."""
+    announced: str | None = None
+    """A fingerprint of what migrations have announced; only they write it."""
 
 
 Found = Mapping[str, Mapping[tuple[str, str], Difference]]
@@ -183,6 +188,12 @@ async def put_header(connection: Connection, name: str, header: Header) -> None:
 async def pending(connection: Connection) -> list[str]:
     """Patterns of what a statement outside a transaction may have changed, whose run ended before it could say so."""
     return [entry["object"] for entry in await rows(connection, f"select object from {PENDING}", [])]
+
+
+async def announced(connection: Connection) -> str | None:
+    """A fingerprint of what is announced now; None where nothing is."""
+    found = await row(connection, ANNOUNCED, [])
+    return found and found["announced"]
 
 
 async def fingerprint(connection: Connection, name: str) -> str:
@@ -306,13 +317,27 @@ async def announce(connection: Connection, label: str, patterns: Sequence[str]) 
     """Note what a statement outside a transaction is about to change, in case it is killed before its end."""
     if patterns and await there(connection):
         query = f"insert into {PENDING} select *, %s from unnest(%s::text[]) on conflict do nothing"
-        await connection.execute(query, [label, list(patterns)])
+        async with _noting(connection):
+            await connection.execute(query, [label, list(patterns)])
 
 
 async def settle(connection: Connection, label: str) -> None:
     """Note that what was announced is done, and in the snapshot."""
     if await there(connection):
-        await connection.execute(f"delete from {PENDING} where label = %s", [label])
+        async with _noting(connection):
+            await connection.execute(f"delete from {PENDING} where label = %s", [label])
+
+
+@asynccontextmanager
+async def _noting(connection: Connection) -> AsyncIterator[None]:
+    """A change of what is announced. What somebody else has announced stays a difference."""
+    before = await announced(connection)
+    yield
+    for name in await names(connection):
+        described = await header(connection, name)
+        if described and described.announced == before:
+            now = replace(described, announced=await announced(connection))
+            await _put_row(connection, name, HEADER, Jsonb(vars(now)))
 
 
 @asynccontextmanager

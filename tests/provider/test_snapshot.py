@@ -249,6 +249,28 @@ def build_outside(stack, killed: bool) -> None:
     asyncio.run(build())
 
 
+@pytest.mark.parametrize("migrated", [False, True], ids=["at once", "after a migration"])
+def test_what_somebody_else_announces_hides_nothing(small, migrated):
+    small.up()
+    small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', '0001_index')")
+    small.run("drop index public.t1_parent_id_idx")
+    if migrated:
+        small.declare("create table public.declared (id int)")
+        build_outside(small, killed=False)
+    assert list(by_hand(small)) == [
+        "table public.t1: index t1_parent_id_idx",
+        "table supabase_migrations.schema_snapshot: content",
+    ]
+    with pytest.raises(Refused, match="t1_parent_id_idx"):
+        small.up()
+
+
+def test_an_announcement_alone_is_a_difference(small):
+    small.up()
+    small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', '0001_index')")
+    assert list(by_hand(small)) == ["table supabase_migrations.schema_snapshot: content"]
+
+
 def test_what_a_statement_outside_a_transaction_did_is_declared_whether_it_was_killed_or_not(small):
     small.up()
     build_outside(small, killed=True)
