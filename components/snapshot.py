@@ -82,8 +82,7 @@ def held(sql: SqlFiles, publication: str) -> Iterator[str]:
     for schema in {function.partition(".")[0] for function in grants.FUNCTIONS}:
         yield from (f"{kind} {escape(schema)}.*: grants" for kind in ("function", "procedure", "aggregate"))
     for schema in SCHEMAS:
-        yield f"schema {schema}"
-        yield f"schema {schema}: owner"
+        yield from (f"schema {schema}{facet}" for facet in ("", ": owner", ": comment"))
     for schema in (*grants.SCHEMAS, HISTORY_SCHEMA):
         yield f"schema {schema}: grants"
     for extension in EXTENSIONS:

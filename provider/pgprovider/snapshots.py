@@ -193,7 +193,7 @@ async def pending(connection: Connection) -> list[str]:
 async def announced(connection: Connection) -> str | None:
     """A fingerprint of what is announced now; None where nothing is."""
     found = await row(connection, ANNOUNCED, [])
-    return found and found["announced"]
+    return str(found["announced"]) if found and found["announced"] else None
 
 
 async def fingerprint(connection: Connection, name: str) -> str:

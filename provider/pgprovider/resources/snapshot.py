@@ -264,7 +264,8 @@ class SchemaCheckpoint(ObjectKind):
 
 
 def _header(inputs: Mapping[str, Any]) -> Header:
-    return Header("", *(list(inputs.get(name) or []) for name in ("schemas", "open", "held")))
+    schemas, open, held = (list(inputs.get(name) or []) for name in ("schemas", "open", "held"))
+    return Header("", schemas, open, held)
 
 
 def _rows(changes: Sequence[Change]) -> list[Difference]:
