@@ -10,7 +10,7 @@ in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
 sources := __main__.py bucketsettings.py connectionurl.py naming.py objectlayout.py settings.py sqlaccess.py sqldirectives.py sqldrops.py sqlfiles.py sqlgrammar.py sqlqueries.py sqltext.py bench components local objects ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift audit maintain rekey down test check format docs golden faults bench
+.PHONY: help up preview drift audit maintain rekey down test check format docs golden faults manual-changes bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -58,6 +58,9 @@ rekey: ## seal every token with the first of database:encryptionKeys
 
 faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
+
+manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
+	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
 
 bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters by hand: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"

@@ -29,6 +29,9 @@ FINGERPRINT = """
 select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
                       order by class, oid)) as fingerprint
   from supabase_migrations.schema_snapshot where snapshot = %s and object <> ''"""
+ANNOUNCED = (
+    f"select md5(string_agg(concat_ws(E'\\x1f', object, label), E'\\x1e' order by object)) as announced from {PENDING}"
+)
 TOUCHED = """
 with {marks}
 select coalesce(m.class, s.class)::regclass::text as class, array_agg(coalesce(m.oid, s.oid)::int8) as oids
@@ -80,6 +83,8 @@ class Header:
     """The schemas that a platform may add objects to."""
     held: list[str]
     """Patterns of the facets that resources of their own hold: these repair them, here they are no drift."""
+    announced: str | None = None
+    """A fingerprint of what migrations have announced; only they write it."""
 
 
 Found = Mapping[str, Mapping[tuple[str, str], Difference]]
@@ -183,6 +188,12 @@ async def pending(connection: Connection) -> list[str]:
     return [entry["object"] for entry in await rows(connection, f"select object from {PENDING}", [])]
 
 
+async def announced(connection: Connection) -> str | None:
+    """A fingerprint of what is announced now; None where nothing is."""
+    found = await row(connection, ANNOUNCED, [])
+    return str(found["announced"]) if found and found["announced"] else None
+
+
 async def fingerprint(connection: Connection, name: str) -> str:
     """Of what really lies in the stored snapshot."""
     found = await row(connection, FINGERPRINT, [name])
@@ -242,7 +253,8 @@ async def take(
             marks=_marks(header.schemas), definitions=_definitions(touched, header.schemas), name=sql.Literal(name)
         )
     )
-    for difference in kept:
+    # What is new goes first: it may be another object under a new name, whose number the old name takes back.
+    for difference in sorted(kept, key=lambda row: row.object in before):
         await _put_back(connection, name, difference, before.get(difference.object))
     await put_header(connection, name, header)
 
@@ -303,13 +315,27 @@ async def announce(connection: Connection, label: str, patterns: Sequence[str]) 
     """Note what a statement outside a transaction is about to change, in case it is killed before its end."""
     if patterns and await there(connection):
         query = f"insert into {PENDING} select *, %s from unnest(%s::text[]) on conflict do nothing"
-        await connection.execute(query, [label, list(patterns)])
+        async with _noting(connection):
+            await connection.execute(query, [label, list(patterns)])
 
 
 async def settle(connection: Connection, label: str) -> None:
     """Note that what was announced is done, and in the snapshot."""
     if await there(connection):
-        await connection.execute(f"delete from {PENDING} where label = %s", [label])
+        async with _noting(connection):
+            await connection.execute(f"delete from {PENDING} where label = %s", [label])
+
+
+@asynccontextmanager
+async def _noting(connection: Connection) -> AsyncIterator[None]:
+    """A change of what is announced. What somebody else has announced stays a difference."""
+    before = await announced(connection)
+    yield
+    for name in await names(connection):
+        described = await header(connection, name)
+        if described and described.announced == before:
+            now = replace(described, announced=await announced(connection))
+            await _put_row(connection, name, HEADER, Jsonb(vars(now)))
 
 
 @asynccontextmanager
@@ -328,12 +354,17 @@ async def _put_back(
     if before is None:
         await connection.execute(f"delete from {TABLE} {where}", [name, difference.object])
         return
-    # The same object under another number (dropped and made again) or gone altogether.
+    # The same object under another number (dropped and made again) or gone altogether. Where its number is another
+    # object's by now, since names went around, any free one does: the next comparison goes by the name.
     await connection.execute(
-        f"""insert into {TABLE} (snapshot, object, class, oid, mark, parent, space, definition)
-            select %s, %s, %s, %s, 0, %s, %s, '{{}}'
-             where not exists (select from {TABLE} {where})""",
-        [name, *(before[key] for key in ("object", "class", "oid", "parent", "space")), name, difference.object],
+        f"""with s as (select * from {TABLE} where snapshot = %(name)s)
+            insert into {TABLE} (snapshot, object, class, oid, mark, parent, space, definition)
+            select %(name)s, %(object)s, %(class)s,
+                   case when exists (select from s where class = %(class)s and oid = %(oid)s)
+                        then (select (max(oid::int8) + 1)::oid from s where class = %(class)s) else %(oid)s end,
+                   0, %(parent)s, %(space)s, '{{}}'
+             where not exists (select from s where object = %(object)s)""",
+        {**before, "name": name, "object": difference.object},
     )
     changed = Jsonb({} if difference.was is None else {difference.facet: difference.was})
     await connection.execute(

@@ -93,8 +93,11 @@ class Engine:
         return dict(decode(self.checked(token, inputs, old)).values)
 
     def checked(self, token: str, inputs: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> Any:
+        return self.run(self.checking(token, inputs, old))
+
+    async def checking(self, token: str, inputs: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> Any:
         request = provider_pb2.CheckRequest(urn=self.urn(token), olds=encode(old or {}), news=encode(inputs))
-        answer = self.run(self.call("Check", request))
+        answer = await self.call("Check", request)
         if answer.failures:
             # Without a property the engine shows the reason alone.
             shown = [f"{item.property}: {item.reason}" if item.property else item.reason for item in answer.failures]
@@ -117,6 +120,9 @@ class Engine:
         return sorted(self.compared(thing, news, ignore).detailedDiff)
 
     def compared(self, thing: Thing, news: Mapping[str, Any], ignore: tuple[str, ...] = ()) -> Any:
+        return self.run(self.comparing(thing, news, ignore))
+
+    async def comparing(self, thing: Thing, news: Mapping[str, Any], ignore: tuple[str, ...] = ()) -> Any:
         request = provider_pb2.DiffRequest(
             urn=self.urn(thing.token),
             id=thing.id,
@@ -125,13 +131,17 @@ class Engine:
             old_inputs=encode(thing.inputs),
             ignoreChanges=ignore,
         )
-        return self.run(self.call("Diff", request))
+        return await self.call("Diff", request)
 
     def refresh(self, thing: Thing) -> Thing | None:
+        found: Thing | None = self.run(self.reading(thing))
+        return found
+
+    async def reading(self, thing: Thing) -> Thing | None:
         request = provider_pb2.ReadRequest(
             urn=self.urn(thing.token), id=thing.id, properties=encode(thing.state), inputs=encode(thing.inputs)
         )
-        return self._thing(thing.token, self.run(self.call("Read", request)))
+        return self._thing(thing.token, await self.call("Read", request))
 
     def bring_in(self, token: str, id: str) -> Thing | None:
         """`pulumi import`: nothing but the id is known."""
@@ -161,8 +171,11 @@ class Engine:
         return replace(thing, inputs=checked, state=state.values, secrets=state.secrets)
 
     def delete(self, thing: Thing) -> None:
+        self.run(self.deleting(thing))
+
+    async def deleting(self, thing: Thing) -> None:
         request = provider_pb2.DeleteRequest(urn=self.urn(thing.token), id=thing.id, properties=encode(thing.state))
-        self.run(self.call("Delete", request))
+        await self.call("Delete", request)
 
 
 def marked_secret(message: Any, name: str) -> bool:

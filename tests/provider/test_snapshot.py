@@ -58,6 +58,11 @@ def test_a_run_without_a_refresh_refuses_it_too(small):
         ["drop table public.t3 cascade"],
         ["create table public.stray (id serial primary key)", "create index on public.stray (id)"],
         ["drop function vault.touch2() cascade"],
+        # The same object under another name, which comes after the old one, or before it.
+        ["alter table public.t3 rename to t3_renamed"],
+        ["alter table public.t3 rename to a3"],
+        # Names that go around.
+        ["alter table public.t3 rename to a3", "alter table public.t2 rename to t3"],
     ],
 )
 def test_a_whole_object_that_went_or_came_stays_drift_until_it_is_accepted(small, statements):
@@ -73,8 +78,8 @@ def test_a_whole_object_that_went_or_came_stays_drift_until_it_is_accepted(small
     small.inputs["accept"] = fingerprint_in(refused)
     small.up()
     assert small.preview() == []
-    small.run("comment on table public.t2 is 'More.'")
-    with pytest.raises(Refused, match=r"table public\.t2: comment"):
+    small.run("comment on table public.t1 is 'More.'")
+    with pytest.raises(Refused, match=r"table public\.t1: comment"):
         small.up()
 
 
@@ -101,12 +106,25 @@ def test_a_whole_object_that_went_or_came_stays_drift_until_it_is_accepted(small
         # Another object.
         ("drop index public.t1_parent_id_idx", "create table public.declared (id int)", "index t1_parent_id_idx"),
         ("drop trigger _100_updated_at on public.t1", "alter table public.t1 add note text", "trigger _100_updated_at"),
+        # Names that go around.
+        (
+            "alter table public.t3 rename to a3; alter table public.t2 rename to t3",
+            "alter table public.t3 add note text",
+            "table public.t2",
+        ),
+        # The migration touches the object under its new name.
+        (
+            "alter table public.t1 rename to t1_renamed",
+            "alter table public.t1_renamed add note text",
+            "table public.t1",
+        ),
+        ("alter table public.t1 rename to a1", "alter table public.a1 add note text", "table public.t1"),
     ],
 )
 def test_a_migration_that_runs_beside_a_manual_change_does_not_take_it_along(small, manual, step, key):
     """As `ops migrate` does, which asks nobody first; and a change in the middle of an `up`."""
     small.up()
-    small.run(manual)
+    small.run(*manual.split("; "))
     before = by_hand(small)
     assert [name for name in before if key in name]
     small.declare(*step.split("; "))
@@ -230,6 +248,28 @@ def build_outside(stack, killed: bool) -> None:
         await connection.close()
 
     asyncio.run(build())
+
+
+@pytest.mark.parametrize("migrated", [False, True], ids=["at once", "after a migration"])
+def test_what_somebody_else_announces_hides_nothing(small, migrated):
+    small.up()
+    small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', 'stray')")
+    small.run("drop index public.t1_parent_id_idx")
+    if migrated:
+        small.declare("create table public.declared (id int)")
+        build_outside(small, killed=False)
+    assert list(by_hand(small)) == [
+        "table public.t1: index t1_parent_id_idx",
+        "table supabase_migrations.schema_snapshot: content",
+    ]
+    with pytest.raises(Refused, match="t1_parent_id_idx"):
+        small.up()
+
+
+def test_an_announcement_alone_is_a_difference(small):
+    small.up()
+    small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', 'stray')")
+    assert list(by_hand(small)) == ["table supabase_migrations.schema_snapshot: content"]
 
 
 def test_what_a_statement_outside_a_transaction_did_is_declared_whether_it_was_killed_or_not(small):

@@ -40,6 +40,7 @@ OTHER_CHANGES = [
         "CHECK ((length(VALUE) < 200))",
         None,
     ),
+    ("revoke usage on type public.title from public", "type public.title: grants", "public: usage", None),
     ("alter domain public.title set not null", "type public.title", "domain text", "domain text not null"),
     ("alter sequence public.counter increment 5", "sequence public.counter", "increment 1", "increment 5"),
     (
@@ -104,7 +105,12 @@ OTHER_CHANGES = [
         "drift_reader: select",
         "select with grant option",
     ),
-    ("grant usage on type public.mood to drift_reader", "type public.mood: grants", None, "drift_reader: usage"),
+    (
+        "grant usage on type public.mood to drift_reader",
+        "type public.mood: grants",
+        "public: usage",
+        "drift_reader: usage",
+    ),
     (
         "grant usage on sequence public.counter to drift_reader",
         "sequence public.counter: grants",

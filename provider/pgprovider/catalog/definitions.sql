@@ -330,7 +330,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
     -- The owner, grants and comment of a composite type are those of its row type.
     select 'pg_class'::regclass, r.oid, f.facet, f.definition, null, null, null
       from rel r join pg_type t on t.typrelid = r.oid and r.relkind = 'c' cross join lateral (values
-          ('grants', case when t.typacl is not null then @acl(t.typacl, 'T', t.typowner) end),
+          ('grants', case when t.typacl is null then 'public: usage' else @acl(t.typacl, 'T', t.typowner) end),
           ('comment', obj_description(t.oid, 'pg_type'))
       ) f (facet, definition)
     union all
@@ -394,7 +394,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
     select 'pg_type'::regclass, t.oid, f.facet, f.definition, null, null, null
       from typ t cross join lateral (values
           ('owner', pg_get_userbyid(t.typowner)::text),
-          ('grants', case when t.typacl is not null then @acl(t.typacl, 'T', t.typowner) end),
+          ('grants', case when t.typacl is null then 'public: usage' else @acl(t.typacl, 'T', t.typowner) end),
           ('comment', obj_description(t.oid, 'pg_type'))
       ) f (facet, definition)
     union all

@@ -8,7 +8,7 @@ whatever still differs. The definitions lie in the database, in `supabase_migrat
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -70,7 +70,11 @@ async def look(
     since = await snapshots.touched(connection, name, header.schemas)
     found = await snapshots.compare(connection, name, header.schemas, since) if since else []
     honest = await snapshots.fingerprint(connection, name) == header.fingerprint
-    patterns = [*(header.held if held is None else held), *await snapshots.pending(connection)]
+    patterns = list(header.held if held is None else held)
+    if await snapshots.announced(connection) == header.announced:
+        patterns += await snapshots.pending(connection)
+    else:
+        honest = False
     manual = [
         change
         for change in differences.changes(found, header.open)
@@ -177,7 +181,8 @@ class SchemaSnapshot(ObjectKind):
         """Store what is there before this project has made anything; a partition that stands open isn't taken."""
         name = inputs["name"]
         await snapshots.prepare(connection)
-        await snapshots.take(connection, name, _header(inputs), None, [])
+        header = replace(_header(inputs), announced=await snapshots.announced(connection))
+        await snapshots.take(connection, name, header, None, [])
         opened = differences.changes(await snapshots.opened(connection, name))
         self._refuse(inputs, differences.drift(opened))
         await snapshots.note_gate(connection, name)
@@ -189,7 +194,8 @@ class SchemaSnapshot(ObjectKind):
         """
         self._refuse(inputs, seen.drift)
         await snapshots.prepare(connection)
-        await snapshots.take(connection, inputs["name"], _header(inputs), None, [])
+        header = replace(_header(inputs), announced=await snapshots.announced(connection))
+        await snapshots.take(connection, inputs["name"], header, None, [])
         await snapshots.note_gate(connection, inputs["name"])
 
     def _refuse(self, inputs: Mapping[str, Any], drift: Drift) -> None:
@@ -246,7 +252,7 @@ class SchemaCheckpoint(ObjectKind):
                 raise Refused(f"{self.label(inputs)}: there is no such snapshot; something removed it during this run")
             if not seen.broken:
                 await connection.execute(f"delete from {snapshots.PENDING}")
-                await snapshots.take(connection, name, seen.header, None, _rows(seen.manual))
+                await snapshots.take(connection, name, replace(seen.header, announced=None), None, _rows(seen.manual))
             if not seen.drift:
                 await snapshots.note_gate(connection, name)
         if seen.drift:
@@ -262,7 +268,8 @@ class SchemaCheckpoint(ObjectKind):
 
 
 def _header(inputs: Mapping[str, Any]) -> Header:
-    return Header("", *(list(inputs.get(name) or []) for name in ("schemas", "open", "held")))
+    schemas, open, held = (list(inputs.get(name) or []) for name in ("schemas", "open", "held"))
+    return Header("", schemas, open, held)
 
 
 def _rows(changes: Sequence[Change]) -> list[Difference]:

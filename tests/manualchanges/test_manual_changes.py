@@ -1,0 +1,85 @@
+"""No manual change is swallowed: some rounds of `python -m tests.manualchanges`, and that these would notice."""
+
+from collections.abc import Iterator
+
+import pytest
+from pgprovider.resources.snapshot import SchemaSnapshot
+
+from tests.inprocess import Stack
+from tests.manualchanges import changes, rounds
+from tests.manualchanges.rounds import Round, Tally, World
+from tests.manualchanges.work import NONE
+
+# A server of their own, since roles are changed too; provisioned once.
+pytestmark = pytest.mark.xdist_group("manualchanges")
+ROUNDS = 5
+HOLE = "body true"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with rounds.world() as made:
+        yield made
+
+
+def _hole(world: World) -> changes.Change:
+    """A policy's helper that lets everybody in."""
+    template = next(each for each in changes.TEMPLATES if each.name == HOLE)
+    return changes.make(template, world.subjects.rows(template)[0], "stray")
+
+
+def _round(world: World, tally: Tally) -> Round:
+    """A round with nothing pending."""
+    return next(found for seed in range(100) if (found := Round(world, f"fixed/{seed}", tally)).pending() is NONE)
+
+
+def test_a_second_run_finds_nothing_and_down_leaves_nothing(world):
+    stack = world.clone(NONE)
+    assert (stack.preview().changes, stack.up().changes) == ({}, {})
+    run = stack.down()
+    # The template has the same roles, and they can't go before it.
+    assert {each.token for each in stack.state.values()} == {"pg:index:Role"}
+    assert run.errors.keys() == stack.state.keys()
+    with world.connected() as connection:
+        query = "select nspname from pg_namespace where nspname in ('public', 'private', 'supabase_migrations')"
+        assert connection.execute(query).fetchall() == [("public",)]
+
+
+def test_no_change_is_swallowed_whatever_is_pending(world):
+    tally = Tally()
+    for number in range(ROUNDS):
+        Round(world, f"suite/{number}", tally).play()
+    assert tally.wrong == []
+    assert tally.pairs.total() >= 2 * ROUNDS, "most changes were possible"
+    assert tally.results["refused"]
+
+
+def test_a_change_that_a_run_takes_for_its_own_is_reported(world, monkeypatch):
+    tally = Tally()
+    round = _round(world, tally)
+    monkeypatch.setattr(SchemaSnapshot, "_refuse", lambda *_: None)
+    assert not round.play([_hole(world)])
+    assert len(tally.wrong) == 1
+    assert "SWALLOWED" in tally.wrong[0]
+    assert _hole(world).object in tally.wrong[0]
+
+
+def test_a_change_that_nobody_looks_for_is_reported(world, monkeypatch):
+    tally = Tally()
+    round = _round(world, tally)
+    made = world.clone
+
+    def blind(work: object) -> Stack:
+        stack = made(work)
+        hidden = ("SchemaSnapshot", "SchemaCheckpoint")
+        stack.declared = {name: each for name, each in stack.declared.items() if not each.token.endswith(hidden)}
+        stack.state = {name: each for name, each in stack.state.items() if name in stack.declared}
+        return stack
+
+    world.reference(NONE)
+    monkeypatch.setattr(world, "clone", blind)
+    assert not round.play([_hole(world)])
+    assert [("preview doesn't name" in text, "SWALLOWED" in text) for text in tally.wrong[:2]] == [
+        (True, False),
+        (False, True),
+    ]
