@@ -14,6 +14,7 @@ REFUSED = {
     "service": "takes its values from a file of this machine; write them into the URL",
     "servicefile": "takes its values from a file of this machine; write them into the URL",
     "replication": "asks for a replication session, in which no SQL runs",
+    "client_encoding": "would have files read in another encoding than UTF-8, in which they are sent",
 }
 FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslkeylogfile", "passfile")
 

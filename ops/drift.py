@@ -107,7 +107,8 @@ def as_markdown(stack: str, drifts: list[Drift]) -> str:
     """The report for a pull request."""
     if not drifts:
         return f"## Drift of `{stack}`\n\nNothing was changed by hand."
-    lines = [f"## Drift of `{stack}`", "", f"{len(drifts)} objects were changed by hand.", ""]
+    number = sum(len(drift.changes) or 1 for drift in drifts)
+    lines = [f"## Drift of `{stack}`", "", f"{number} manual change{'s' if number > 1 else ''}.", ""]
     lines += ["| object | property | declared | found |", "|---|---|---|---|"]
     for drift in drifts:
         label = f"`{drift.id}` ({drift.type.rsplit(':', 1)[-1]} {drift.name})"

@@ -18,8 +18,9 @@ from pgprovider.connection import Connection, row
 # Set by `./pulumiw destroy` and `down` to the stack that is destroyed. Without it nothing that holds rows is deleted:
 # the engine deletes a resource also where only its name in the program changed.
 DESTROY = "VPB_DESTROY"
-TABLE = sql.Identifier("supabase_migrations", "managed_objects")
-THERE = "select pg_catalog.to_regclass('supabase_migrations.managed_objects') as oid"
+NAME = "supabase_migrations.managed_objects"
+TABLE = sql.Identifier(*NAME.split("."))
+THERE = f"select pg_catalog.to_regclass('{NAME}') as oid"
 CLAIM = """
 insert into {} as o (object, owners, before) values (%s, array[%s], %s)
 on conflict (object) do update set owners = case when o.owners @> excluded.owners then o.owners
@@ -39,9 +40,22 @@ class Released:
     """What the object was when it was adopted; None where it wasn't there before us."""
 
 
+def stack(urn: str) -> str:
+    """The stack that a resource belongs to."""
+    return urn.removeprefix("urn:pulumi:").partition("::")[0]
+
+
 def destroying(urn: str) -> bool:
     """Whether the run destroys the stack that the resource belongs to."""
-    return os.environ.get(DESTROY) == urn.removeprefix("urn:pulumi:").partition("::")[0]
+    return os.environ.get(DESTROY) == stack(urn)
+
+
+async def holders(connection: Connection, object: str) -> list[str]:
+    """The resources (URNs) that hold an object."""
+    if not await _is_there(connection):
+        return []
+    found = await row(connection, sql.SQL("select owners from {} where object = %s").format(TABLE), [object])
+    return list(found["owners"]) if found else []
 
 
 async def claim(connection: Connection, object: str, urn: str, before: Mapping[str, Any] | None) -> None:

@@ -319,6 +319,50 @@ def test_a_partition_that_stands_open_from_the_start_is_named_at_once_and_by_rul
     assert list(by_hand(small)) == ["table public.events: partition public.events_2026_01"]
 
 
+@pytest.mark.parametrize(
+    ("statement", "now"),
+    [
+        (
+            "create trigger stray before insert on public.events_2026_01 for each row execute function vault.touch1()",
+            "trigger stray",
+        ),
+        ("create rule stray as on insert to public.events_2026_01 do instead nothing", "rule stray"),
+        ("alter table public.events_2026_01 add constraint stray check (false) not valid", "constraint stray"),
+        ("alter table public.events_2026_01 alter column id set default 7", "default of id"),
+        ("alter table public.events_2026_01 set unlogged", "unlogged"),
+    ],
+)
+def test_a_partition_that_is_not_as_its_table_is_named(small, statement, now):
+    small.up()
+    small.run(statement)
+    assert by_hand(small) == {"table public.events: partition public.events_2026_01": (None, now)}
+
+
+def test_a_trigger_that_is_disabled_on_a_partition_alone_is_named(small):
+    small.run("create trigger guard before delete on public.events for each row execute function vault.touch1()")
+    small.up()
+    small.run("alter table public.events_2026_01 disable trigger guard")
+    key = "table public.events: partition public.events_2026_01"
+    assert by_hand(small) == {key: (None, "trigger guard disabled")}
+
+
+def test_what_leaves_the_list_of_others_is_compared_with_what_they_left(small):
+    small.inputs["held"] = ["table public.t1: policy *"]
+    small.up()
+    small.run("create policy stray on public.t1 using (true)")
+    assert small.preview() == [], "its resource names it"
+    small.inputs["held"] = []
+    with pytest.raises(Refused, match=r"table public\.t1: policy stray"):
+        small.up()
+
+
+def test_a_second_stack_on_the_same_database_is_refused_before_it_changes_anything(small):
+    small.up()
+    other = dataclasses.replace(small, state={}, urn=small.urn.replace(":dev::", ":other::"))
+    with pytest.raises(Refused, match=r"stack dev holds this database; take that stack down, or use another database"):
+        other.up()
+
+
 def test_another_database_under_the_same_name_has_no_snapshot(small):
     small.up()
     small.state["database"] = "1/1"

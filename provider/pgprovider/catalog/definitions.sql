@@ -289,12 +289,14 @@ facets (class, oid, facet, definition, object, parent, space) as (
            null, null, null
       from pg_rewrite w join rel r on r.oid = w.ev_class where w.rulename <> '_RETURN'
     union all
-    -- Partitions come and go by function; what opens one that its table keeps closed is told by rule.
+    -- Partitions come and go by function; where one isn't as its table is, that is named by rule. Its own indexes aren't
+    -- looked at: one that is built concurrently is attached afterwards.
     select 'pg_class'::regclass, p.root, 'partition ' || p.name,
            concat_ws(', ', case when p.rootrows and not p.relrowsecurity then 'row security disabled' end,
                      case when p.rootforced and not p.relforcerowsecurity then 'row security not forced' end,
                      case when p.relowner <> p.rootowner then 'owner ' || pg_get_userbyid(p.relowner) end,
-                     'granted ' || g.extra, 'policies ' || q.names),
+                     'granted ' || g.extra, 'policies ' || q.names, case when p.relpersistence = 'u' then 'unlogged' end,
+                     'trigger ' || w.triggers, 'rule ' || w.rules, 'constraint ' || w.constraints, 'default of ' || w.defaults),
            null, null, null
       from part p
       cross join lateral (
@@ -307,8 +309,23 @@ facets (class, oid, facet, definition, object, parent, space) as (
           select string_agg(quote_ident(polname), ', ' order by polname) as names
             from pg_policy where polrelid = p.oid
       ) q
+      cross join lateral (
+          select (select string_agg(quote_ident(t.tgname) || case t.tgenabled when 'D' then ' disabled' else '' end, ', ' order by t.tgname)
+                    from pg_trigger t left join pg_trigger u on u.oid = t.tgparentid
+                   where t.tgrelid = p.oid and not t.tgisinternal and (u.oid is null or t.tgenabled <> u.tgenabled)) as triggers,
+                 (select string_agg(quote_ident(rulename), ', ' order by rulename) from pg_rewrite where ev_class = p.oid) as rules,
+                 (select string_agg(quote_ident(conname), ', ' order by conname) from pg_constraint
+                   where conrelid = p.oid and contype = 'c' and coninhcount = 0) as constraints,
+                 (select string_agg(quote_ident(a.attname), ', ' order by a.attnum)
+                    from pg_attribute a join pg_attribute b on b.attrelid = p.root and b.attname = a.attname
+                    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+                    left join pg_attrdef e on e.adrelid = b.attrelid and e.adnum = b.attnum
+                   where a.attrelid = p.oid and a.attnum > 0 and not a.attisdropped
+                     and pg_get_expr(d.adbin, d.adrelid) is distinct from pg_get_expr(e.adbin, e.adrelid)) as defaults
+      ) w
      where p.rootrows and not p.relrowsecurity or p.rootforced and not p.relforcerowsecurity or p.relowner <> p.rootowner
-        or g.extra is not null or q.names is not null
+        or g.extra is not null or q.names is not null or p.relpersistence = 'u'
+        or num_nonnulls(w.triggers, w.rules, w.constraints, w.defaults) > 0
     union all
     select 'pg_class'::regclass, r.oid,
            concat('comment', case when d.objsubid > 0 then ' on column ' || quote_ident(c.attname) end), d.description,

@@ -67,11 +67,11 @@ written (class, oid, hash) as (
     select 'pg_class'::regclass, r.oid, hashtextextended('2 ' || a.xmin::text, a.attrelid::int8 * 65536 + a.attnum)
       from pg_attribute a join relation r on r.oid = a.attrelid where a.attnum > 0 and not r.child and r.relkind <> 'S'
     union all
-    select 'pg_class'::regclass, r.oid, hashtextextended('3 ' || d.xmin::text, d.oid::int8)
-      from pg_attrdef d join relation r on r.oid = d.adrelid where not r.child
+    select 'pg_class'::regclass, r.root, hashtextextended('3 ' || d.xmin::text, d.oid::int8)
+      from pg_attrdef d join relation r on r.oid = d.adrelid
     union all
-    select 'pg_class'::regclass, r.oid, hashtextextended('4 ' || k.xmin::text, k.oid::int8)
-      from pg_constraint k join relation r on r.oid = k.conrelid where not r.child
+    select 'pg_class'::regclass, r.root, hashtextextended('4 ' || k.xmin::text, k.oid::int8)
+      from pg_constraint k join relation r on r.oid = k.conrelid
     union all
     select 'pg_class'::regclass, r.oid, hashtextextended('5 ' || x.xmin::text || ' ' || i.xmin::text, i.oid::int8)
       from pg_index x join relation r on r.oid = x.indrelid join pg_class i on i.oid = x.indexrelid where not r.child

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pgprovider import ownership
+from pgprovider import ownership, snapshots
 from pgprovider.changes import MANUALLY
 from pgprovider.connection import Connection, Connections, lock, warnings
 from pgprovider.connection import qualified as qualified
@@ -272,12 +272,20 @@ class ObjectKind(Kind):
                 await context.info(f"{label} stays: nothing says that this stack has made it")
             elif released.others:
                 await context.info(f"{label} stays: {released.others[0]} holds it too")
-            elif self.list_field and released.before is not None:
-                await self.give_back(connection, {**state, **released.before})
-            elif released.before is not None:
+            elif released.before is not None and not self.list_field:
                 await context.info(f"{label} stays: it was there before this stack adopted it")
+            elif ownership.destroying(context.urn):
+                await self._end(connection, state, released)
             else:
-                await self.drop(connection, state)
+                # It leaves the declaration, and no checkpoint comes after a deletion.
+                async with snapshots.tracked(connection):
+                    await self._end(connection, state, released)
+
+    async def _end(self, connection: Connection, state: Mapping[str, Any], released: ownership.Released) -> None:
+        if self.list_field and released.before is not None:
+            await self.give_back(connection, {**state, **released.before})
+        else:
+            await self.drop(connection, state)
 
 
 def _reason(field: Field, value: Any) -> str | None:

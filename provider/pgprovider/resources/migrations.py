@@ -72,7 +72,7 @@ class MigrationSet(ObjectKind):
         for name, step in foreseen.moved.items():
             known = {key: each for key, each in known.items() if key != name} | {step.name: step.checksum}
         plan.refuse_misplaced(new["folder"], known, new["steps"])
-        await self._announce(context, was, new["steps"], foreseen)
+        await self._announce(context, was, new["steps"], foreseen, state.get("applied") or {})
         return diff
 
     async def _foreseen(self, new: Mapping[str, Any], was: Mapping[str, str]) -> "Foreseen":
@@ -95,7 +95,12 @@ class MigrationSet(ObjectKind):
             return Foreseen(moved, await losses.in_words(connection, downs))
 
     async def _announce(
-        self, context: Context, was: Mapping[str, str], wanted: Mapping[str, str], foreseen: "Foreseen"
+        self,
+        context: Context,
+        was: Mapping[str, str],
+        wanted: Mapping[str, str],
+        foreseen: "Foreseen",
+        applied: Mapping[str, str],
     ) -> None:
         # One message of many lines: with a thousand steps, a message each takes as long as the steps themselves.
         moved = {name: step.name for name, step in foreseen.moved.items()}
@@ -104,14 +109,17 @@ class MigrationSet(ObjectKind):
             f"roll back {name}" + foreseen.lost.get(name, "")
             for name in sorted(was.keys() - wanted.keys() - moved.keys(), reverse=True)
         ]
-        lines += [f"apply {name}" for name in sorted(wanted.keys() - was.keys() - {*moved.values()})]
+        lines += [
+            f"put back the row of {name}: it was applied, it doesn't run again" if name in applied else f"apply {name}"
+            for name in sorted(wanted.keys() - was.keys() - {*moved.values()})
+        ]
         if lines:
             await context.info("\n".join(lines))
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
         if preview:
             was = await self._recorded(inputs)
-            await self._announce(context, was, inputs["steps"], await self._foreseen(inputs, was))
+            await self._announce(context, was, inputs["steps"], await self._foreseen(inputs, was), {})
             return self.id(inputs), inputs | dict.fromkeys(self.outputs, UNKNOWN)
         return self.id(inputs), await self._run(context, {}, inputs)
 

@@ -148,6 +148,7 @@ class SchemaSnapshot(ObjectKind):
             return name, inputs | {"database": UNKNOWN, "drift": {}}
         async with self.database.transaction(self.label(inputs)) as connection:
             await lock(connection, self.label(inputs))
+            await self._refuse_other_stacks(connection, inputs, context.urn)
             seen = await look(connection, name, inputs.get("held") or [])
             if seen.header is None:
                 await self._begin(connection, inputs)
@@ -163,9 +164,9 @@ class SchemaSnapshot(ObjectKind):
             return new | {"database": state["database"], "drift": {}}
         async with self.database.transaction(self.label(new)) as connection:
             await lock(connection, self.label(new))
-            # What leaves the list was held until now.
-            held = [*(state.get("held") or []), *(new.get("held") or [])]
-            await self._go_on(connection, await look(connection, new["name"], held, state), new)
+            # What leaves the list is stored as the last run left it, so what differs of it is a manual change.
+            seen = await look(connection, new["name"], new.get("held") or [], state)
+            await self._go_on(connection, seen, new)
             return new | {"database": await identity(connection), "drift": {}}
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
@@ -176,6 +177,19 @@ class SchemaSnapshot(ObjectKind):
                 await context.info(f"{self.label(state)} stays: {released.others[0]} holds it too")
             else:
                 await snapshots.drop(connection, state["name"])
+
+    async def _refuse_other_stacks(self, connection: Connection, inputs: Mapping[str, Any], urn: str) -> None:
+        """A second stack would give the logins other passwords and seal with other keys.
+
+        :raises Refused: where another stack holds this database
+        """
+        for holder in await ownership.holders(connection, self._object(inputs)):
+            if ownership.stack(holder) != ownership.stack(urn):
+                raise Refused(
+                    f"{self.label(inputs)}: stack {ownership.stack(holder)} holds this database; take that stack down, "
+                    f"or use another database. If it is gone or has another name now: `update {ownership.NAME} set "
+                    f"owners = array_remove(owners, '{holder}') where object = '{self._object(inputs)}'`"
+                )
 
     async def _begin(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         """Store what is there before this project has made anything; a partition that stands open isn't taken."""

@@ -12,7 +12,7 @@ from psycopg import sql
 import sqlfiles
 from pgprovider import snapshots
 from pgprovider.connection import Connection, lock, qualified, row, rows
-from pgprovider.errors import one_line
+from pgprovider.errors import Refused, one_line
 from pgprovider.steps import oddities
 
 DEFAULT = "supabase_migrations.schema_migrations"
@@ -43,6 +43,15 @@ THERE = """select c.relname as table, c.relkind::text as kind, pg_catalog.array_
              from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
              join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
             where n.nspname = %s and c.relname = any(%s) group by c.relname, c.relkind"""
+# Whether row security hides the rows from this login: it is no owner, can't bypass it, and no policy lets it read.
+UNSEEN = """
+select pg_catalog.row_security_active(c.oid) and not exists (
+           select from pg_catalog.pg_policy p
+            where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('*', 'r')
+              and exists (select from pg_catalog.unnest(p.polroles) r where r = 0 or pg_catalog.pg_has_role(r, 'usage'))
+       ) as unseen
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where n.nspname = %s and c.relname = %s"""
 TABLES_LEFT = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                   where n.nspname = %s"""
 # Tells a database from one that was made anew under the same name.
@@ -174,6 +183,11 @@ class History:
         gone: Iterable[str] = ()
         incarnation: Mapping[str, Any] | None = None
         columns = there.get(self._names[0], set())
+        if columns and (await rows(connection, UNSEEN, [self.schema, self._names[0]]))[0]["unseen"]:
+            raise Refused(
+                f"{self.name}: row security hides its rows from this login, so which steps were applied isn't known; "
+                "use the login that owns it, or one that a row policy lets read them"
+            )
         if columns >= {"version", "name"}:
             more = ", ".join(name if name in columns else f"null as {name}" for name in ("checksum", "owners"))
             query = sql.SQL(f"select version, name, {more} from {{}} order by version").format(self.table)

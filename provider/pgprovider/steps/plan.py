@@ -11,7 +11,7 @@ from pgprovider.errors import Refused
 from pgprovider.steps.history import ADOPTED, Recorded
 from sqltext import digest
 
-NUMBER = re.compile(r"\A-- \d{4} ")
+FIRST_LINE = re.compile(r"\A[^\n]*")
 
 
 @dataclass(frozen=True)
@@ -115,14 +115,14 @@ def renames(
         ups: the recorded up scripts of the migrations that have left the folder.
         steps: the files of those that the history doesn't have.
     """
-    by_text = {_unnumbered(up): name for name, up in ups.items() if up}
-    found = {by_text[text]: step for step in steps.values() if (text := _unnumbered(step.up)) in by_text}
+    by_text = {_unnamed(up): name for name, up in ups.items() if up}
+    found = {by_text[text]: step for step in steps.values() if (text := _unnamed(step.up)) in by_text}
     return {name: found[name] for name in sorted(found)}
 
 
-def _unnumbered(up: str) -> str:
-    """An up script without the number in its first line, which changes with the file's name."""
-    return NUMBER.sub("-- ", up)
+def _unnamed(up: str) -> str:
+    """An up script without its first line, which has the number and the subject of the file's name."""
+    return FIRST_LINE.sub("", up)
 
 
 def renamed(recorded: Recorded, names: Mapping[str, sqlfiles.Step]) -> Recorded:

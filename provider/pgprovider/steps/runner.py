@@ -135,7 +135,7 @@ class Runner:
                 "up",
                 "" if step.name in todo.noted else step.up,
                 f"{self.order.folder}/{step.name}.up.sql",
-                f"applying {step.name} ({numbers[step.name]} of {len(numbers)})",
+                f"{_verb(step.name in todo.noted)} {step.name} ({numbers[step.name]} of {len(numbers)})",
                 step,
             )
             for step in steps
@@ -263,6 +263,10 @@ class Runner:
         if not self._quiet or time.monotonic() - self._told > STATUS_SECONDS:
             self._told = time.monotonic()
             await self.tell.status(work.doing)
+
+
+def _verb(noted: bool) -> str:
+    return "writing the row, without running it, of" if noted else "applying"
 
 
 async def find_renames(

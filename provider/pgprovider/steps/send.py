@@ -29,12 +29,12 @@ COPY: dict[int, str] = {
     pq.ExecStatus.COPY_IN: "takes rows from its input; write insert instead",
     pq.ExecStatus.COPY_OUT: "gives rows to its output, which nobody reads; leave it out",
 }
-SETTINGS = "set search_path = ''; set client_min_messages = notice; "
+SETTINGS = "set search_path = ''; set client_min_messages = notice; set standard_conforming_strings = on; "
 # A login can have limits of its own, made for the app. A step sets the ones that it wants.
 LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
 TRANSACTION_LIMIT, SINCE = "transaction_timeout", 170000
 # What else of a step would stay in the session, and be in the way of the next one.
-LEFT_OVER = "close all; deallocate all; discard temp"
+LEFT_OVER = "close all; deallocate all; discard temp; unlisten *"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class FailedLock(Failed, LockRefused):
 def settled(connection: Connection, seconds: float) -> str:
     """The session as it is at its start, whatever a file has set or left in it meanwhile."""
     timeout = sql.Literal(f"{round(seconds * 1000)}ms").as_string(connection)
-    return f"reset role; {LEFT_OVER}; reset all; {begun(connection)}; set lock_timeout = {timeout}"
+    settings = f"reset all; {begun(connection)}; set lock_timeout = {timeout}"
+    return f"reset session authorization; reset role; {LEFT_OVER}; {settings}"
 
 
 def begun(connection: Connection) -> str:
