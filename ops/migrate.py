@@ -21,21 +21,15 @@ from local.state import EngineError
 
 sys.path.append(str(CHECKOUT / "provider"))
 
-from pgprovider.connection import Connection, Connections, Login, qualified, row, rows
+from pgprovider.connection import Connections, Login
 from pgprovider.errors import Refused
 from pgprovider.steps import plan
 from pgprovider.steps.history import History, Recorded
 from pgprovider.steps.runner import running
-from psycopg import sql
 
 from plugin.errors import PluginError
 
 PENDING = 2
-SHAPE = """select c.relkind::text as kind,
-                  array(select a.attname::text from pg_catalog.pg_attribute a
-                         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
-             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-            where n.nspname = %s and c.relname = %s"""
 
 
 # What the command says of itself in one line.
@@ -99,7 +93,6 @@ async def up(job: Job) -> dict[str, Any]:
     for folder in job.folders:
         order = job.order(folder, {step.name: step.checksum for step in job.steps(folder)})
         async with running(job.database.session, job.tell, order) as runner:
-            await _refuse_odd(runner.connection, folder.history)
             recorded = await runner.run(_nothing_known)
         done[folder.folder] = sorted(order.steps.keys() - recorded.steps.keys())
     return {"applied": done}
@@ -111,7 +104,6 @@ async def status(job: Job) -> dict[str, Any]:
     connection = await job.database.session()
     try:
         for folder in job.folders:
-            await _refuse_odd(connection, folder.history)
             recorded = await History(folder.history).read(connection)
             wanted = {step.name: step.checksum for step in job.steps(folder)}
             plan.make(job.order(folder, wanted | _strange(recorded, wanted)), recorded, {})
@@ -129,38 +121,16 @@ def _strange(recorded: Recorded, wanted: Mapping[str, str]) -> dict[str, str]:
     return {name: checksum or "" for name, checksum in recorded.steps.items() if name not in wanted}
 
 
-async def _refuse_odd(connection: Connection, history: str, rows_too: bool = False) -> None:
-    """Refuse a history that was changed manually so that nothing can be said by it.
-
-    :raises Refused: with what is odd
-    """
-    found = await row(connection, SHAPE, list(qualified(history)))
-    if found is None:
-        return
-    if found["kind"] not in ("r", "p"):
-        raise Refused(
-            f"{history} is no table, and so no history of steps; put the table back, or name another --history"
-        )
-    if missing := sorted({"version", "name"} - set(found["columns"])):
-        raise Refused(f"{history} has no column {missing[0]}, and so doesn't say which steps there are; put it back")
-    if not rows_too:
-        return
-    table = sql.Identifier(*qualified(history))
-    for entry in await rows(connection, sql.SQL("select version::text, name::text from {}").format(table), []):
-        if not naming.STEP.fullmatch(f"{entry['version']}_{entry['name'] or ''}"):
-            raise Refused(
-                f"{history} has a row with version {entry['version']!r} and name {entry['name']!r}, which is no step "
-                "NNNN_words: put it right or delete it, nothing was rolled back"
-            )
-
-
 async def down(job: Job) -> dict[str, Any]:
     """Roll back the steps after `--to`, of the last folder alone or of the one that was named."""
     folder = job.folders[-1]
     async with running(job.database.session, job.tell, job.order(folder, {})) as runner:
-        await _refuse_odd(runner.connection, folder.history, rows_too=True)
         recorded = await runner.history.read(runner.connection)
-        kept = {name: checksum or "" for name, checksum in recorded.steps.items() if int(name[:4]) <= job.options.to}
+        kept = {
+            name: checksum or ""
+            for name, checksum in recorded.steps.items()
+            if int(name.partition("_")[0]) <= job.options.to
+        }
         runner.order = job.order(folder, kept)
         await runner.run(_as_recorded)
     return {"rolled back": {folder.folder: sorted(recorded.steps.keys() - kept.keys(), reverse=True)}}

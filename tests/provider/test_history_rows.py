@@ -5,6 +5,7 @@ import json
 import psycopg
 import pytest
 
+import connectionurl
 from ops import migrate
 from tests.provider.engine import Refusal
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
@@ -103,7 +104,8 @@ def test_a_database_in_another_encoding_is_migrated_and_its_odd_bytes_are_one_li
         connection.execute(
             f"create database {name} template template0 encoding '{encoding}' lc_collate 'C' lc_ctype 'C'".encode()
         )
-    engine = three.world.second_engine(database=name)
+    login = {**connectionurl.parse(three.world.login["url"]), "dbname": name}
+    engine = three.world.second_engine(url=connectionurl.compose(login))
     try:
         thing = engine.create(TOKEN, three.declared())
         assert sorted(thing.state["applied"]) == ["0001_first", "0002_second", "0003_third", "0004_word"]

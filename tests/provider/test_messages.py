@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from pgprovider.errors import CUT_OFF, LockRefused, one_line
 
+import connectionurl
 from ops import migrate
 from tests.provider.engine import Refusal
 from tests.provider.folders import Folder
@@ -295,7 +296,7 @@ def test_limits_of_the_login_don_t_end_a_step(folder, way):
     limits = ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout"]
     if world.by_hand.info.server_version >= 170000:
         limits.append("transaction_timeout")
-    login = world.login["user"]
+    login = connectionurl.parse(world.login["url"])["user"]
     for limit in limits:
         world.sql(f"alter role {login} in database {{database}} set {limit} = '100ms'")
     try:
