@@ -173,6 +173,8 @@ class MigrationSet(ObjectKind):
         if not state and not recorded.steps:
             return None
         seen = {name: checksum or state.get("steps", {}).get(name, "") for name, checksum in recorded.steps.items()}
+        # Neither there nor gone: whatever is declared, the next update has something to do.
+        seen |= dict.fromkeys(recorded.half_back, "")
         if state:
             await self._tell(context, state, seen, recorded)
         found = {
@@ -199,6 +201,11 @@ class MigrationSet(ObjectKind):
         for name, checksum in state["steps"].items():
             if name in gone and _is_same(state, recorded):
                 await context.info(f"{label}: the row of {name} is gone from {history}")
+            elif name in recorded.half_back:
+                await context.info(
+                    f"{label}: {name} was left half rolled back; it is rolled back to its end, and applied again if "
+                    "its files are there"
+                )
             elif name in seen and seen[name] != checksum:
                 await context.info(f"{label}: the row of {name} in {history} has another checksum")
         for name in sorted(seen.keys() - state["steps"].keys()):

@@ -145,14 +145,17 @@ def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
     refuse_misplaced(order.folder, {**known, **dict.fromkeys(recorded.steps, "")}, order.steps)
     back = sorted((recorded.steps.keys() | known.keys()) - order.steps.keys(), reverse=True)
     refuse_shared(order, recorded, back)
+    # What a killed run has left half rolled back is neither there nor gone: it is rolled back to its end first.
+    back = sorted({*back, *recorded.half_back}, reverse=True)
     for name in back:
         if name not in recorded.steps:
             raise Refused(
                 f"step {name}: its history row is gone and with it the way back; put the step's files back, run "
                 "`pulumi up --refresh` to restore the row, then remove them again"
             )
-    forward = [name for name in sorted(order.steps) if (recorded.steps.get(name) or "") != order.steps[name]]
-    noted = frozenset(name for name in forward if name in recorded.steps or name in known)
+    whole = {name: checksum for name, checksum in recorded.steps.items() if name not in recorded.half_back}
+    forward = [name for name in sorted(order.steps) if (whole.get(name) or "") != order.steps[name]]
+    noted = frozenset(name for name in forward if name in whole or (name in known and name not in recorded.steps))
     return Plan(back, forward, noted)
 
 
