@@ -4,7 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 
+import psycopg
 import pytest
+from pgprovider import snapshots
 from pgprovider.steps import locks
 
 from sqltext import digest, statements
@@ -266,22 +268,28 @@ def test_a_build_that_failed_leaves_no_manual_change(plain_folder, snapshot):
     assert snapshot() == ["table public.notes: index notes_title_idx"]
 
 
-def test_a_drop_that_was_done_and_not_noted_is_no_manual_change(plain_folder, snapshot):
+def test_a_drop_that_was_done_and_not_noted_is_no_manual_change(plain_folder, snapshot, monkeypatch):
     """A kill between the end of the statement and its note: the index can't be asked any more for its table."""
-    world = plain_folder.world
-    plain_folder.write("0001_index", OUTSIDE + INDEX, OUTSIDE + "drop index concurrently public.notes_title_idx;")
+    plain_folder.write(
+        "0001_index",
+        "create unique index notes_id_idx on public.notes (id);\n"
+        "comment on index public.notes_id_idx is 'Of the replica.';\n"
+        "alter table public.notes replica identity using index notes_id_idx;",
+    )
     thing = plain_folder.up()
     assert snapshot() == []
-    plain_folder.remove("0001_index")
-    digested = digest("1 drop index concurrently public.notes_title_idx")
-    world.sql(f"insert into {HISTORY}_progress values ('0001', 'down', '{digested}', false)")
-    world.sql(
-        "insert into supabase_migrations.schema_snapshot_pending "
-        "values ('* public.notes: index notes_title_idx', '0001_index')"
-    )
-    world.sql("drop index public.notes_title_idx")
-    plain_folder.engine.update(thing, plain_folder.declared())
-    assert world.sql("select * from supabase_migrations.schema_snapshot_pending") == []
+    plain_folder.write("0002_drop", OUTSIDE + "drop index concurrently public.notes_id_idx;")
+
+    async def killed(*arguments: object) -> None:
+        raise psycopg.OperationalError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshots, "absorb", killed)
+        with pytest.raises(Refusal, match="killed"):
+            plain_folder.engine.update(thing, plain_folder.declared())
+    assert snapshot() == [], "it is known whose work this is"
+    plain_folder.engine.update(plain_folder.refreshed(thing), plain_folder.declared())
+    assert plain_folder.world.sql("select * from supabase_migrations.schema_snapshot_pending") == []
     assert snapshot() == []
 
 
