@@ -56,8 +56,8 @@ golden: docs ## write all generated files anew: the pages, the resource tree, sq
 rekey: ## seal every token with the first of database:encryptionKeys
 	@$(in_environment) -m ops rekey --stack "$(STACK)"
 
-faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
-	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
+faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED, FAULTS=--fast without the engine
+	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)" $(FAULTS)
 
 bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters by hand: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
