@@ -193,6 +193,8 @@ def test_a_rollback_that_is_killed_in_the_middle_is_ended_and_not_taken_for_done
     found = plain_folder.refreshed(thing)
     assert any("0001_index was left half rolled back" in line for line in plain_folder.engine.told())
     assert plain_folder.engine.diff(found, plain_folder.declared()) != []
+    with pytest.raises(Refusal, match="it was left half rolled back, and this environment protects its data"):
+        plain_folder.engine.diff(found, plain_folder.declared(protect=True))
     plain_folder.engine.update(found, plain_folder.declared())
     comment = world.sql("select obj_description('public.notes'::regclass, 'pg_class')")
     wanted = ([], [], [(None,)]) if back else (["0001"], [(True,)], [("Declared.",)])

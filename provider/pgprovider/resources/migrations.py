@@ -81,7 +81,8 @@ class MigrationSet(ObjectKind):
         :raises Refused: for what `up` would refuse, so in the preview already
         """
         gone = was.keys() - new["steps"].keys()
-        if not gone or has_unknown(new) or self.connections is None:
+        # Without a checksum in the state: half rolled back, perhaps.
+        if not (gone or "" in was.values()) or has_unknown(new) or self.connections is None:
             return Foreseen()
         order, history = _order(new), History(new["history"])
         async with self.database.transaction(self.label(new)) as connection:
@@ -90,8 +91,8 @@ class MigrationSet(ObjectKind):
             recorded = await history.read(connection)
             files = plan.read_steps(order) if new["steps"].keys() - was.keys() else {}
             moved = await find_renames(connection, history, order, recorded, files)
-            downs = await history.downs(connection, gone - moved.keys())
-            plan.refuse_losses(order, downs)
+            downs = await history.downs(connection, (gone - moved.keys()) | recorded.half_back)
+            plan.refuse_losses(order, downs, recorded.half_back)
             return Foreseen(moved, await losses.in_words(connection, downs))
 
     async def _announce(

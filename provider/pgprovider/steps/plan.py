@@ -176,16 +176,22 @@ def refuse_changed_downs(
     return found
 
 
-def refuse_losses(order: Order, downs: Mapping[str, str | None]) -> None:
-    """Ways back that lose data, where the environment protects it."""
+def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: frozenset[str] = frozenset()) -> None:
+    """Ways back that lose data, where the environment protects it; also the rest of those that were begun."""
     if not order.protect:
         return
     for name, down in downs.items():
         lost = sqldirectives.loss(down or "")
         if lost and name not in order.allow:
+            leave = order.leave.format(number=len(order.allow), step=name)
+            if name in half_back:
+                raise Refused(
+                    f"step {name}: it was left half rolled back, and this environment protects its data: the rest of "
+                    f"the way back says '{lost}'; allow it once: {leave}"
+                )
             raise Refused(
                 f"step {name}: this environment protects its data and the way back doesn't: '{lost}'; put its files "
-                f"back, or allow it once: {order.leave.format(number=len(order.allow), step=name)}"
+                f"back, or allow it once: {leave}"
             )
 
 

@@ -78,7 +78,7 @@ class Runner:
         if todo.back:
             found = await self.history.downs(self.connection, todo.back)
             downs = plan.refuse_changed_downs(self.order, todo, found, mine)
-            plan.refuse_losses(self.order, downs)
+            plan.refuse_losses(self.order, downs, recorded.half_back)
         files = files or (plan.read_steps(self.order) if todo.forward else {})
         forward = plan.refuse_changed_files(self.order, todo, files)
         await self.history.make(self.connection)
