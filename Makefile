@@ -56,8 +56,8 @@ golden: docs ## write all generated files anew: the pages, the resource tree, sq
 rekey: ## seal every token with the first of database:encryptionKeys
 	@$(in_environment) -m ops rekey --stack "$(STACK)"
 
-faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED
-	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)"
+faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED, FAULTS=--fast without the engine
+	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)" $(FAULTS)
 
 manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
 	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"

@@ -160,12 +160,14 @@ def faults(
     rounds: Annotated[int, typer.Option(help="how many")] = 30,
     seed: Annotated[int | None, typer.Option(help="the same one makes the same choices")] = None,
     only: Annotated[str | None, typer.Option(help="one fault by its name, as the tally has it")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="the migration runner alone, without the engine")] = False,
     as_json: Json = False,
 ) -> None:
     """Break a scratch copy at random moments and see that the next `up` mends it."""
     from ops import faults as rounds_of_faults
+    from ops import kills
 
-    raise typer.Exit(rounds_of_faults.run(rounds, seed, only, as_json))
+    raise typer.Exit((kills if fast else rounds_of_faults).run(rounds, seed, only, as_json))
 
 
 @app.command()

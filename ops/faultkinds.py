@@ -21,7 +21,6 @@ from ops.scratch import Finished, Process, Run
 
 # How long a run of `up` goes on after the victim was first seen; later than its end is a miss.
 SPREAD_SECONDS = 5.0
-IN_A_STEP = "applying "
 PASSWORD_BY_HAND = "changed-by-hand"
 
 
@@ -93,7 +92,7 @@ def _find(world: World, which: Callable[[Process], bool] | None) -> int | None:
 
 def _await(world: World, run: Run, which: Callable[[Process], bool] | None, in_a_step: bool) -> int | None:
     while run.process.poll() is None:
-        if (pid := _find(world, which)) and (not in_a_step or f"{IN_A_STEP}{world.steps[-1]}" in run.output):
+        if (pid := _find(world, which)) and (not in_a_step or world.doing in run.output):
             return pid
         time.sleep(0.02)
     return None

@@ -13,21 +13,22 @@ from rich.table import Table
 from ops import faultkinds as kinds
 from ops.faultkinds import Fault, Seen, Skip
 from ops.faultlosses import LOSSES
-from ops.faultworld import World
+from ops.faultworld import World, must
 from ops.scratch import Run, Scratch, ScratchError
 
-DURING = ("nothing", "pending", "drifted", "destroy")
+DURING = ("nothing", "pending", "drifted", "destroy", "back", "back and forth")
+KILLED = (*DURING, "changed")
 DESTROY = ("destroy", "--yes", "--skip-preview", "--non-interactive")
 ORPHAN_SECONDS = 60
 
 FAULTS = (
-    Fault("engine killed", kinds.killed(kinds.engine), DURING),
-    Fault("provider killed", kinds.killed(kinds.provider), DURING),
-    Fault("stand-in killed", kinds.killed(kinds.standin), DURING),
-    Fault("database killed", kinds.killed(None), DURING),
-    Fault("moto killed", kinds.killed(kinds.moto), DURING),
-    Fault("language host killed", kinds.killed(kinds.language_host), DURING),
-    Fault("program killed", kinds.killed(kinds.program), DURING),
+    Fault("engine killed", kinds.killed(kinds.engine), KILLED),
+    Fault("provider killed", kinds.killed(kinds.provider), KILLED),
+    Fault("stand-in killed", kinds.killed(kinds.standin), KILLED),
+    Fault("database killed", kinds.killed(None), KILLED),
+    Fault("moto killed", kinds.killed(kinds.moto), KILLED),
+    Fault("language host killed", kinds.killed(kinds.language_host), KILLED),
+    Fault("program killed", kinds.killed(kinds.program), KILLED),
     Fault("wrapper killed", kinds.wrapper_killed, DURING, ups=2),
     Fault("Ctrl-C", kinds.interrupted, DURING),
     Fault("two ups", kinds.two_ups, ("nothing", "pending", "drifted")),
@@ -81,8 +82,12 @@ def round_of(world: World, fault: Fault, start: str, random: Random) -> Round:
     result = Round(fault.name, start)
     begun = time.monotonic()
     try:
-        seen = fault.make(world, random, _situation(world, start))
+        seen = fault.make(world, random, _situation(world, start, random))
         result.moment, result.problems = seen.moment, _complaints(world, seen)
+        if start == "back and forth":
+            world.put_back()
+        if start == "changed":
+            result.problems += world.problems_with_a_manual_change()
         recovering = time.monotonic()
         result.problems += _recover(world, fault.ups)
         result.recovery_seconds = time.monotonic() - recovering
@@ -99,7 +104,7 @@ def round_of(world: World, fault: Fault, start: str, random: Random) -> Round:
     return result
 
 
-def _situation(world: World, start: str) -> Run | None:
+def _situation(world: World, start: str, random: Random) -> Run | None:
     """Prepare the situation and begin the run in which the fault comes; None where the fault begins its own."""
     world.insert()
     if start == "settled":
@@ -111,7 +116,10 @@ def _situation(world: World, start: str) -> Run | None:
         if ended.status:
             raise AssertionError(f"down, before any fault, ended with {ended.status}: {ended.last_line}")
         world.begin()
-    world.add_step()
+    world.add_work(random)
+    if start in ("back", "back and forth"):
+        must(world.scratch.up(), "up")
+        world.take_back(random)
     if start == "destroy":
         # The pending step is there so that the recovery has one, too.
         world.forget()

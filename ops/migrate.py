@@ -94,7 +94,7 @@ async def up(job: Job) -> dict[str, Any]:
         order = job.order(folder, {step.name: step.checksum for step in job.steps(folder)})
         async with running(job.database.session, job.tell, order) as runner:
             recorded = await runner.run(_nothing_known)
-        done[folder.folder] = sorted(order.steps.keys() - recorded.steps.keys())
+        done[folder.folder] = sorted(order.steps.keys() - (recorded.steps.keys() - recorded.half_back))
     return {"applied": done}
 
 
@@ -108,8 +108,8 @@ async def status(job: Job) -> dict[str, Any]:
             wanted = {step.name: step.checksum for step in job.steps(folder)}
             plan.make(job.order(folder, wanted | _strange(recorded, wanted)), recorded, {})
             found[folder.folder] = {
-                "applied": sorted(recorded.steps.keys() & wanted.keys()),
-                "pending": sorted(wanted.keys() - recorded.steps.keys()),
+                "applied": sorted((recorded.steps.keys() - recorded.half_back) & wanted.keys()),
+                "pending": sorted(wanted.keys() - (recorded.steps.keys() - recorded.half_back)),
                 "unknown": sorted(recorded.steps.keys() - wanted.keys()),
             }
     finally:

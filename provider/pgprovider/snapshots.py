@@ -183,9 +183,14 @@ async def put_header(connection: Connection, name: str, header: Header) -> None:
     await _put_row(connection, name, HEADER, Jsonb(vars(described)))
 
 
-async def pending(connection: Connection) -> list[str]:
-    """Patterns of what a statement outside a transaction may have changed, whose run ended before it could say so."""
-    return [entry["object"] for entry in await rows(connection, f"select object from {PENDING}", [])]
+async def pending(connection: Connection, label: str | None = None) -> list[str]:
+    """Patterns of what a statement outside a transaction may have changed, whose run ended before it could say so.
+
+    Args:
+        label: whose statements; of all by default.
+    """
+    query = f"select object from {PENDING} where %s::text is null or label = %s"
+    return [entry["object"] for entry in await rows(connection, query, [label, label])]
 
 
 async def announced(connection: Connection) -> str | None:
@@ -307,16 +312,26 @@ def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: s
     # A partition that is open where its table is closed is drift whoever opened it.
     if row.facet.startswith("partition "):
         return True
-    before = known.get((row.object, row.facet))
-    return before is not None and (row.object not in gone or before.now == row.now)
+    if (row.object, row.facet) not in known:
+        return False
+    # An object that was gone before stays a difference; one that has gone now takes its differences with it.
+    whole = known.get((row.object, ""))
+    return row.object not in gone or (whole is not None and whole.now is None)
 
 
-async def announce(connection: Connection, label: str, patterns: Sequence[str]) -> None:
-    """Note what a statement outside a transaction is about to change, in case it is killed before its end."""
-    if patterns and await there(connection):
+async def announce(connection: Connection, label: str, patterns: Sequence[str]) -> list[str]:
+    """Note what a statement outside a transaction is about to change, in case it is killed before its end.
+
+    All that is announced for the label comes back, also what a run that was killed has announced: an index that it has
+    dropped can't be asked any more for its table.
+    """
+    if not await there(connection):
+        return []
+    if patterns:
         query = f"insert into {PENDING} select *, %s from unnest(%s::text[]) on conflict do nothing"
         async with _noting(connection):
             await connection.execute(query, [label, list(patterns)])
+    return await pending(connection, label)
 
 
 async def settle(connection: Connection, label: str) -> None:

@@ -66,6 +66,24 @@ def test_down_loses_data_only_when_told_to(command):
     assert command("down", "--to", "2", "--allow", "0003_third")["rolled back"]["sql/steps"] == ["0003_third"]
 
 
+def test_what_was_left_half_rolled_back_is_pending_and_up_ends_it_first(command):
+    command("up")
+    command.folder.world.sql(f"insert into {HISTORY}_progress values ('0003', 'down', 'its first statement', true)")
+    command.folder.world.sql("insert into public.third values (1)")
+    assert command("status", status=2)["sql/steps"] == {
+        "applied": ["0001_first", "0002_second"],
+        "pending": ["0003_third"],
+        "unknown": [],
+    }
+    assert command("up", status=1) == (
+        "step 0003_third: it was left half rolled back, and this environment protects its data: the rest of the way "
+        "back says 'loses it.'; allow it once: --allow 0003_third"
+    )
+    assert command("up", "--allow", "0003_third") == {"applied": {"sql/steps": ["0003_third"]}}
+    assert command.folder.world.sql("select count(*) from public.third") == [(0,)], "made again"
+    assert command("status")["sql/steps"]["pending"] == []
+
+
 def test_a_failure_is_one_line_and_status_one(command):
     command.folder.write("0002_second", "select 1 / 0;")
     assert "division by zero (22012), sql/steps/0002_second.up.sql:4" in command("up", status=1)

@@ -4,7 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 
+import psycopg
 import pytest
+from pgprovider import snapshots
 from pgprovider.steps import locks
 
 from sqltext import digest, statements
@@ -159,6 +161,65 @@ def test_a_build_that_is_killed_in_the_middle_is_repeated_by_the_next_run(plain_
     assert valid(world, "notes_title_idx") == [(True,)]
 
 
+HALVES = (
+    f"{INDEX}\ncomment on table public.notes is 'Declared.';",
+    "comment on table public.notes is null;\ndrop index concurrently public.notes_title_idx;",
+)
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_rollback_that_is_killed_in_the_middle_is_ended_and_not_taken_for_done_or_undone(
+    plain_folder, second_session, back
+):
+    """Also where the files are put back meanwhile: then the migration is applied again."""
+    world = plain_folder.world
+    up, down = (OUTSIDE + half for half in HALVES)
+    plain_folder.write("0001_index", up, down)
+    thing = plain_folder.up()
+    plain_folder.remove("0001_index")
+    # A reader holds up the second statement; the first one doesn't wait for it.
+    second_session.execute("begin; select from public.notes")
+    killer = threading.Thread(
+        target=terminate, args=(world, "drop index concurrently%", "select 1 from pg_locks where not granted")
+    )
+    killer.start()
+    with pytest.raises(Refusal, match="57P01"):
+        plain_folder.engine.update(thing, plain_folder.declared())
+    killer.join()
+    second_session.execute("rollback")
+    assert plain_folder.recorded() == ["0001"]
+    if not back:
+        plain_folder.write("0001_index", up, down)
+    found = plain_folder.refreshed(thing)
+    assert any("0001_index was left half rolled back" in line for line in plain_folder.engine.told())
+    assert plain_folder.engine.diff(found, plain_folder.declared()) != []
+    with pytest.raises(Refusal, match="it was left half rolled back, and this environment protects its data"):
+        plain_folder.engine.diff(found, plain_folder.declared(protect=True))
+    plain_folder.engine.update(found, plain_folder.declared())
+    comment = world.sql("select obj_description('public.notes'::regclass, 'pg_class')")
+    wanted = ([], [], [(None,)]) if back else (["0001"], [(True,)], [("Declared.",)])
+    assert (plain_folder.recorded(), valid(world, "notes_title_idx"), comment) == wanted
+    assert world.sql(f"select 1 from {HISTORY}_progress") == []
+
+
+def test_what_a_migration_had_made_before_it_left_is_made_again_where_it_went_with_another(plain_folder):
+    world = plain_folder.world
+    index = "create index concurrently made_id_idx on public.made (id, id);"
+    plain_folder.table("0001_made")
+    plain_folder.write("0002_index", OUTSIDE + f"{index}\ncomment on table public.missing is 'x';")
+    with pytest.raises(Refusal, match="missing"):
+        plain_folder.up()
+    plain_folder.remove("0002_index")
+    thing = plain_folder.up()
+    plain_folder.remove("0001_made")
+    thing = plain_folder.engine.update(thing, plain_folder.declared())
+    assert plain_folder.tables() == []
+    plain_folder.table("0001_made")
+    plain_folder.write("0002_index", OUTSIDE + f"{index}\ncomment on table public.made is 'x';")
+    plain_folder.engine.update(thing, plain_folder.declared())
+    assert valid(world, "made_id_idx") == [(True,)]
+
+
 @pytest.fixture
 def snapshot(plain_world: World) -> Callable[[], list[str]]:
     """A snapshot of schema public, and what differs from it."""
@@ -207,6 +268,31 @@ def test_a_build_that_failed_leaves_no_manual_change(plain_folder, snapshot):
     assert snapshot() == []
     plain_folder.world.sql("drop index public.notes_title_idx")
     assert snapshot() == ["table public.notes: index notes_title_idx"]
+
+
+def test_a_drop_that_was_done_and_not_noted_is_no_manual_change(plain_folder, snapshot, monkeypatch):
+    """A kill between the end of the statement and its note: the index can't be asked any more for its table."""
+    plain_folder.write(
+        "0001_index",
+        "create unique index notes_id_idx on public.notes (id);\n"
+        "comment on index public.notes_id_idx is 'Of the replica.';\n"
+        "alter table public.notes replica identity using index notes_id_idx;",
+    )
+    thing = plain_folder.up()
+    assert snapshot() == []
+    plain_folder.write("0002_drop", OUTSIDE + "drop index concurrently public.notes_id_idx;")
+
+    async def killed(*arguments: object) -> None:
+        raise psycopg.OperationalError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshots, "absorb", killed)
+        with pytest.raises(Refusal, match="killed"):
+            plain_folder.engine.update(thing, plain_folder.declared())
+    assert snapshot() == [], "it is known whose work this is"
+    plain_folder.engine.update(plain_folder.refreshed(thing), plain_folder.declared())
+    assert plain_folder.world.sql("select * from supabase_migrations.schema_snapshot_pending") == []
+    assert snapshot() == []
 
 
 QUOTED = '"Idx ""q"""'
@@ -346,6 +432,30 @@ def test_a_backfill_that_is_killed_in_the_middle_keeps_its_rows_and_goes_on(plai
     assert world.sql("select count(*) from public.notes where body is null") == [(0,)]
     assert world.sql("select id, xmin::text from public.notes where body = 'filled' order by id limit 1") == written
     assert plain_folder.recorded() == ["0001"]
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_rollback_in_batches_that_failed_in_the_middle_is_ended_also_where_the_files_are_back(plain_folder, back):
+    world = plain_folder.world
+    notes(world, 300)
+    halves = (BATCHES + BACKFILL, BATCHES + BACKFILL.replace("'filled'", "null").replace("is null", "= 'filled'"))
+    plain_folder.write("0001_fill", *halves)
+    thing = plain_folder.up()
+    world.sql(
+        "create function public.stop() returns trigger language plpgsql as "
+        "'begin if OLD.id % 250 = 0 then raise exception ''stop''; end if; return NEW; end';"
+        "create trigger stop before update on public.notes for each row execute function public.stop()"
+    )
+    plain_folder.remove("0001_fill")
+    with pytest.raises(Refusal, match="stop"):
+        plain_folder.engine.update(thing, plain_folder.declared())
+    world.sql("drop trigger stop on public.notes")
+    assert world.sql("select count(*) from public.notes where body is null") == [(200,)], "half rolled back"
+    if not back:
+        plain_folder.write("0001_fill", *halves)
+    plain_folder.engine.update(plain_folder.refreshed(thing), plain_folder.declared())
+    assert world.sql("select count(*) from public.notes where body is null") == [(300 if back else 0,)]
+    assert plain_folder.recorded() == ([] if back else ["0001"])
 
 
 def test_a_batch_that_meets_a_locked_row_gives_way_and_comes_back(plain_folder, second_session, monkeypatch):

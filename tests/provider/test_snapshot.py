@@ -135,9 +135,16 @@ def test_a_migration_that_runs_beside_a_manual_change_does_not_take_it_along(sma
     assert by_hand(small).keys() == before.keys()
 
 
-def test_what_a_migration_drops_takes_its_manual_changes_with_it(small):
+@pytest.mark.parametrize(
+    "manual",
+    [
+        "alter table public.t3 add column stray text; comment on table public.t3 is 'Stray.'",
+        "drop index public.t3_parent_id_idx",
+    ],
+)
+def test_what_a_migration_drops_takes_its_manual_changes_with_it(small, manual):
     small.up()
-    small.run("alter table public.t3 add column stray text", "comment on table public.t3 is 'Stray.'")
+    small.run(*manual.split("; "))
     small.declare("drop table public.t3 cascade")
     assert [key for key in by_hand(small) if "public.t3" in key] == []
 

@@ -81,7 +81,8 @@ class MigrationSet(ObjectKind):
         :raises Refused: for what `up` would refuse, so in the preview already
         """
         gone = was.keys() - new["steps"].keys()
-        if not gone or has_unknown(new) or self.connections is None:
+        # Without a checksum in the state: half rolled back, perhaps.
+        if not (gone or "" in was.values()) or has_unknown(new) or self.connections is None:
             return Foreseen()
         order, history = _order(new), History(new["history"])
         async with self.database.transaction(self.label(new)) as connection:
@@ -90,8 +91,8 @@ class MigrationSet(ObjectKind):
             recorded = await history.read(connection)
             files = plan.read_steps(order) if new["steps"].keys() - was.keys() else {}
             moved = await find_renames(connection, history, order, recorded, files)
-            downs = await history.downs(connection, gone - moved.keys())
-            plan.refuse_losses(order, downs)
+            downs = await history.downs(connection, (gone - moved.keys()) | recorded.half_back)
+            plan.refuse_losses(order, downs, recorded.half_back)
             return Foreseen(moved, await losses.in_words(connection, downs))
 
     async def _announce(
@@ -181,6 +182,8 @@ class MigrationSet(ObjectKind):
         if not state and not recorded.steps:
             return None
         seen = {name: checksum or state.get("steps", {}).get(name, "") for name, checksum in recorded.steps.items()}
+        # Neither there nor gone: whatever is declared, the next update has something to do.
+        seen |= dict.fromkeys(recorded.half_back, "")
         if state:
             await self._tell(context, state, seen, recorded)
         found = {
@@ -207,6 +210,11 @@ class MigrationSet(ObjectKind):
         for name, checksum in state["steps"].items():
             if name in gone and _is_same(state, recorded):
                 await context.info(f"{label}: the row of {name} is gone from {history}")
+            elif name in recorded.half_back:
+                await context.info(
+                    f"{label}: {name} was left half rolled back; it is rolled back to its end, and applied again if "
+                    "its files are there"
+                )
             elif name in seen and seen[name] != checksum:
                 await context.info(f"{label}: the row of {name} in {history} has another checksum")
         for name in sorted(seen.keys() - state["steps"].keys()):

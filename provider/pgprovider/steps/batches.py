@@ -14,6 +14,7 @@ from pgprovider.steps import locks
 from pgprovider.steps.history import History
 from pgprovider.steps.locks import Tell, Watch
 from pgprovider.steps.send import Piece, acting, send, settled
+from sqltext import digest
 
 if TYPE_CHECKING:
     from pgprovider.steps.runner import Work
@@ -30,6 +31,7 @@ async def run(
     (statement,) = sqlfiles.statements(work.text)
     piece = Piece(work.step, work.path, statement.text, statement.line, before=acting(connection, role, local=True))
     await connection.execute(settled(connection, locks.LIMITS.once).encode())
+    await history.note(connection, work.step, work.half, digest(statement.text), False)
     rest = sqldirectives.rest(statement.text, work.way.size)
     await _Batches(connection, work, piece, replace(piece, text=rest) if rest else None, watch, tell).run()
 

@@ -87,6 +87,8 @@ class Recorded:
     """Migration to the resources (URNs) that have applied or adopted it."""
     incarnation: str = ""
     """Another one after each transaction that wrote to the history; empty where none did."""
+    half_back: frozenset[str] = frozenset()
+    """The recorded migrations whose rollback was begun, outside a transaction or in batches, and not ended."""
 
     def held(self, owner: str | None) -> set[str]:
         """The migrations that `owner` has applied or adopted."""
@@ -198,6 +200,10 @@ class History:
         if self._names[1] in there:
             query = sql.SQL("select version, name from {}").format(self.rolled_back)
             gone = oddities.steps(f"{self.schema}.{self._names[1]}", await rows(connection, query, []))
+        half_back: set[str] = set()
+        if self._names[2] in there:
+            query = sql.SQL("select distinct version from {} where half = 'down'").format(self.progress)
+            half_back = {entry["version"] for entry in await rows(connection, query, [])}
         if self._names[3] in there:
             incarnation = await row(connection, sql.SQL("select id from {}").format(self.incarnation), [])
         return Recorded(
@@ -209,6 +215,7 @@ class History:
                 for step, entry in found.items()
             },
             str(incarnation["id"]) if incarnation else "",
+            frozenset(step for step in found if split(step)[0] in half_back),
         )
 
     async def downs(self, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
@@ -269,6 +276,9 @@ class History:
                 ).format(self.rolled_back),
                 [versions, words],
             )
+        # A later one that was begun and left the folder may have lost what it had made until then.
+        query = sql.SQL("update {} set done = false where half = 'up' and version > %s").format(self.progress)
+        await connection.execute(query, [min(versions)])
 
     async def under_way(self, connection: Connection, step: str, half: str) -> dict[str, bool]:
         """The statements of a half that were begun, by digest, and whether they were done."""

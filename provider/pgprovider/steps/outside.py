@@ -61,7 +61,7 @@ async def run(
         one = _One(connection, work, statement, role, watch, tell, doing, begun=key in known)
         targets = await touches.of(connection, statement.text)
         async with connection.transaction():
-            await snapshots.announce(connection, work.step, targets)
+            targets = await snapshots.announce(connection, work.step, targets)
             before = await snapshots.differing(connection, but_for=targets)
         try:
             await locks.patiently(one.run, doing, watch, tell)

@@ -147,14 +147,17 @@ def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
     refuse_misplaced(order.folder, {**known, **dict.fromkeys(recorded.steps, "")}, order.steps)
     back = sorted((recorded.steps.keys() | known.keys()) - order.steps.keys(), reverse=True)
     refuse_shared(order, recorded, back)
+    # What a killed run has left half rolled back is neither there nor gone: it is rolled back to its end first.
+    back = sorted({*back, *recorded.half_back}, reverse=True)
     for name in back:
         if name not in recorded.steps:
             raise Refused(
                 f"step {name}: its history row is gone and with it the way back; put the step's files back, run "
                 "`pulumi up --refresh` to restore the row, then remove them again"
             )
-    forward = [name for name in sorted(order.steps) if (recorded.steps.get(name) or "") != order.steps[name]]
-    noted = frozenset(name for name in forward if name in recorded.steps or name in known)
+    whole = {name: checksum for name, checksum in recorded.steps.items() if name not in recorded.half_back}
+    forward = [name for name in sorted(order.steps) if (whole.get(name) or "") != order.steps[name]]
+    noted = frozenset(name for name in forward if name in whole or (name in known and name not in recorded.steps))
     return Plan(back, forward, noted)
 
 
@@ -175,16 +178,22 @@ def refuse_changed_downs(
     return found
 
 
-def refuse_losses(order: Order, downs: Mapping[str, str | None]) -> None:
-    """Ways back that lose data, where the environment protects it."""
+def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: frozenset[str] = frozenset()) -> None:
+    """Ways back that lose data, where the environment protects it; also the rest of those that were begun."""
     if not order.protect:
         return
     for name, down in downs.items():
         lost = sqldirectives.loss(down or "")
         if lost and name not in order.allow:
+            leave = order.leave.format(number=len(order.allow), step=name)
+            if name in half_back:
+                raise Refused(
+                    f"step {name}: it was left half rolled back, and this environment protects its data: the rest of "
+                    f"the way back says '{lost}'; allow it once: {leave}"
+                )
             raise Refused(
                 f"step {name}: this environment protects its data and the way back doesn't: '{lost}'; put its files "
-                f"back, or allow it once: {order.leave.format(number=len(order.allow), step=name)}"
+                f"back, or allow it once: {leave}"
             )
 
 

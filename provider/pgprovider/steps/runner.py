@@ -78,7 +78,7 @@ class Runner:
         if todo.back:
             found = await self.history.downs(self.connection, todo.back)
             downs = plan.refuse_changed_downs(self.order, todo, found, mine)
-            plan.refuse_losses(self.order, downs)
+            plan.refuse_losses(self.order, downs, recorded.half_back)
         files = files or (plan.read_steps(self.order) if todo.forward else {})
         forward = plan.refuse_changed_files(self.order, todo, files)
         await self.history.make(self.connection)
@@ -111,8 +111,8 @@ class Runner:
         numbers = {name.partition("_")[0] for name in todo.forward}
         for version in sorted(await self.history.begun(self.connection) - numbers):
             await self.tell.info(
-                f"{self.order.label}: step {version} was begun outside a transaction and then left the checkout; "
-                "what it made until then is still there"
+                f"{self.order.label}: step {version} was begun outside a transaction or in batches and then left the "
+                "checkout; what it made until then is still there"
             )
 
     def _backward(self, todo: plan.Plan, downs: Mapping[str, str]) -> list[Work]:
@@ -277,7 +277,7 @@ async def find_renames(
     files: Mapping[str, sqlfiles.Step],
 ) -> dict[str, sqlfiles.Step]:
     """The migrations whose files have another name and the same text, by their recorded names."""
-    left = recorded.steps.keys() - order.steps.keys()
+    left = recorded.steps.keys() - order.steps.keys() - recorded.half_back
     new = {name: step for name, step in files.items() if name in order.steps and name not in recorded.steps}
     if not left or not new:
         return {}

@@ -12,7 +12,7 @@ from pgprovider.connection import Connection, row
 
 NAMED = "select pg_catalog.format('%%I.%%I', %s::text, %s::text) as name"
 QUOTED = "select pg_catalog.quote_ident(%s) as name"
-INDEXED = """select pg_catalog.format('%%I.%%I', n.nspname, t.relname) as name
+INDEXED = """select pg_catalog.format('%%I.%%I', n.nspname, t.relname) as name, i.indisreplident as identifies
                from pg_catalog.pg_index i join pg_catalog.pg_class t on t.oid = i.indrelid
                join pg_catalog.pg_namespace n on n.oid = t.relnamespace
               where i.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s::text, %s::text))"""
@@ -58,7 +58,11 @@ async def _altered(connection: Connection, tree: Any) -> list[str]:
 async def _dropped(connection: Connection, names: list[str]) -> list[str]:
     found = await row(connection, INDEXED, names[-2:]) if len(names) > 1 else None
     index = escape(await _quoted(connection, names[-1]))
-    return [f"* {escape(found['name'])}: index {index}"] if found else []
+    if not found:
+        return []
+    # What goes with an index.
+    facets = [f"index {index}", f"comment on index {index}", *["replica identity"] * found["identifies"]]
+    return [f"* {escape(found['name'])}: {facet}" for facet in facets]
 
 
 def _strings(parts: Any) -> list[str]:
