@@ -49,13 +49,20 @@ def find(stack: str) -> list[Drift]:
     if answer.returncode or "steps" not in report:
         said = " ".join((errors or [answer.stderr.strip() or "pulumi refresh failed"])[0].split())
         raise DriftError(said.removeprefix("error: "))
-    return sorted((_drift(step) for step in report["steps"] if _is_drift(step)), key=_order)
+    named = {entry["urn"] for entry in report.get("diagnostics", []) if entry.get("urn")}
+    return sorted((_drift(step) for step in report["steps"] if _is_drift(step, named)), key=_order)
 
 
-def _is_drift(step: dict[str, Any]) -> bool:
-    """The snapshot's drift stays drift while it stays the same, and is none once it was undone."""
+def _is_drift(step: dict[str, Any], named: set[str]) -> bool:
+    """The snapshot's drift stays drift while it stays the same, and is none once it was undone.
+
+    Either way the engine reports no change and the state of a run that was refused; only what the snapshot says differs.
+
+    Args:
+        named: the URNs of the resources that said anything.
+    """
     if step.get("oldState", {}).get("type") == SNAPSHOT and step["op"] != GONE:
-        return bool(step.get("newState", {}).get("outputs", {}).get("drift"))
+        return step["urn"] in named and bool(step.get("newState", {}).get("outputs", {}).get("drift"))
     return step["op"] in (GONE, CHANGED)
 
 

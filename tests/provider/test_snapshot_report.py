@@ -15,12 +15,13 @@ pytest_plugins = ["tests.provider.snapshot_fixtures"]
 FOUND = {"table public.t: column a": {"was": "text not null", "now": "text"}, "index public.i": {"now": "CREATE INDEX"}}
 
 
-def report(monkeypatch, op, before, after):
+def report(monkeypatch, op, before, after, said="table public.t: column a was changed manually"):
     def state(found):
         return {"type": drift.SNAPSHOT, "id": "schema", "outputs": {"drift": found}}
 
     step = {"op": op, "urn": URN, "oldState": state(before), "newState": state(after)}
-    answer = SimpleNamespace(stdout=json.dumps({"steps": [step]}), stderr="", returncode=0)
+    diagnostics = [{"urn": URN, "severity": "info", "message": said}] if said else []
+    answer = SimpleNamespace(stdout=json.dumps({"steps": [step], "diagnostics": diagnostics}), stderr="", returncode=0)
     monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
     return drift.find("dev")
 
@@ -36,7 +37,8 @@ def test_the_drift_report_has_a_row_for_each_object_also_where_it_was_known_befo
 
 
 def test_what_was_undone_is_not_in_the_drift_report(monkeypatch):
-    assert report(monkeypatch, "update", FOUND, {}) == []
+    assert report(monkeypatch, "update", FOUND, {}, said="") == []
+    assert report(monkeypatch, "refresh", FOUND, FOUND, said="") == [], "the engine shows what a refused run has left"
 
 
 def test_a_line_shows_of_two_long_definitions_the_place_where_they_differ():

@@ -29,3 +29,11 @@ def test_a_change_that_nothing_declares_is_refused_until_it_is_accepted(dev):
     assert dev.sql("select has_table_privilege('anon', 'public.users', 'truncate')") == [(False,)]
     succeeded(dev.preview())
     assert dev.drift().status == 0
+
+
+def test_a_change_that_was_refused_and_undone_is_no_drift(dev):
+    (comment,) = dev.sql("select obj_description('public.projects'::regclass)")[0]
+    dev.sql("comment on table public.projects is 'Manual.'")
+    assert dev.up().status == 1
+    dev.sql(f"comment on table public.projects is '{comment}'")
+    assert dev.drift().status == 0
