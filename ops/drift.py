@@ -56,7 +56,7 @@ def find(stack: str) -> list[Drift]:
 def _is_drift(step: dict[str, Any], named: set[str]) -> bool:
     """The snapshot's drift stays drift while it stays the same, and is none once it was undone.
 
-    Either way the engine reports no change and the state of a run that was refused; only what the snapshot says differs.
+    Either way the engine reports no change, and the state of the run that was refused; what the snapshot says differs.
 
     Args:
         named: the URNs of the resources that said anything.
