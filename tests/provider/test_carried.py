@@ -456,3 +456,279 @@ def test_outside_a_transaction_nothing_can_be_dropped_that_has_privileges(plain_
         with pytest.raises(Exception, match="only this runs outside") as caught:
             plain_folder.declared()
         assert "0001_outside.up.sql:6" in str(caught.value)
+
+
+# What a step names itself, and on which object.
+
+EVERYBODY = "select has_function_privilege('{made}', 'public.greet(text)', 'execute')"
+GREET = (
+    "drop function public.greet(text);\ncreate function public.greet(who text) returns text language sql return 'hi';\n"
+)
+ELSEWHERE = {
+    "revoked from everybody on another function": (
+        "create function public.fresh() returns int language sql return 1;\n"
+        "revoke execute on function public.fresh() from public, {reader};"
+    ),
+    "granted on another function": (
+        "create function public.fresh() returns int language sql return 1;\n"
+        "grant execute on function public.fresh() to public, {reader};"
+    ),
+    "another of its name": (
+        "create function public.greet(who bigint) returns int language sql return 1;\n"
+        "grant execute on function public.greet(bigint) to public;"
+    ),
+    "revoked on a table": "revoke select on public.other from public, {reader};",
+    "granted on all tables": "grant select on all tables in schema public to public;",
+    "granted in code": "do $$ begin execute 'gr' || 'ant execute on function public.greet(text) to public'; end $$;",
+    "by default privileges": "",
+}
+
+
+@pytest.mark.parametrize("case", list(ELSEWHERE))
+def test_what_a_step_says_of_another_object_opens_nothing(plain_folder, case):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    world.sql("create role {made}; revoke all on function public.greet(text) from public;"
+              "grant execute on function public.greet(text) to {reader};"
+              "grant select on public.other to {reader}")  # fmt: skip
+    was = world.sql(AGAIN["function"][3])
+    world.sql("alter default privileges for role app_owner grant execute on functions to public")
+    try:
+        applied(plain_folder, GREET + ELSEWHERE[case], number=3)
+    finally:
+        world.sql("alter default privileges for role app_owner revoke execute on functions from public")
+        allowed = world.sql(EVERYBODY)
+        world.sql("drop role {made}")
+    assert allowed == [(False,)]
+    assert world.sql(AGAIN["function"][3]) == was
+    (told,) = (each for each in plain_folder.engine.told() if "greet(text)" in each)
+    assert told.endswith("its privileges came back in the same transaction")
+
+
+ON_IT = {
+    "on it": "grant execute on function public.greet(text) to public;",
+    "with another spelling of its arguments": "grant all on routine public.greet(pg_catalog.text) to public;",
+    "without its arguments": "grant execute on function public.greet to public;",
+    "on all of its schema": "grant execute on all functions in schema public to public;",
+}
+
+
+@pytest.mark.parametrize("case", list(ON_IT))
+def test_what_a_step_grants_on_the_object_stays_and_the_line_says_so(plain_folder, case):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    world.sql("create role {made}; revoke all on function public.greet(text) from public;"
+              "grant execute on function public.greet(text) to {reader}")  # fmt: skip
+    applied(plain_folder, GREET + ON_IT[case], number=3)
+    allowed = world.sql(EVERYBODY)
+    world.sql("drop role {made}")
+    assert allowed == [(True,)]
+    (told,) = plain_folder.engine.told()
+    assert told == (
+        "step 0003_step: function public.greet(text) was dropped and made again; "
+        "its other privileges came back, but execute to public is new"
+    )
+
+
+def test_what_code_may_have_revoked_is_not_given_back_and_the_line_says_so(folder):
+    world = folder.world
+    applied(folder, "select 1;")
+    world.sql("grant execute on function public.greet(text) to {reader}")
+    code = "do $$ begin execute format('revoke execute on function public.greet(text) from %I', '{reader}'); end $$;"
+    applied(folder, GREET + code, number=3)
+    assert world.sql("select has_function_privilege('{reader}', 'public.greet(text)', 'execute')") == [(False,)]
+    (told,) = folder.engine.told()
+    assert told.endswith(world.named("but execute to {reader} is gone"))
+
+
+def test_what_code_drops_and_makes_again_has_its_privileges_too(plain_folder):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    _, again, grants, query = AGAIN["function"]
+    world.sql(grants)
+    was = world.sql(query)
+    first, second = (part.replace("drop", "dr' || 'op").replace("create", "cr' || 'eate").replace("'hi'", "''hi''")
+                     for part in again.split("\n"))  # fmt: skip
+    applied(plain_folder, f"do $$ begin execute '{first}'; execute '{second}'; end $$;", number=3)
+    assert world.sql(query) == was
+
+
+def test_another_owner_of_what_is_made_again_is_said(plain_folder):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    world.sql("create view public.odd as select 1 as a; grant select on public.odd to {reader}")
+    (owner,) = world.sql("select current_user::text")[0]
+    applied(plain_folder, "reset role;\ndrop view public.odd;\nset role app_owner;\n"
+            "create view public.odd as select 1 as a;", number=3)  # fmt: skip
+    assert plain_folder.engine.told() == [
+        f"step 0003_step: table public.odd was dropped and made again; its owner was {owner} and is app_owner",
+        "step 0003_step: table public.odd was dropped and made again; its privileges came back in the same transaction",
+    ]
+
+
+def test_what_has_the_name_of_another_thing_has_none_of_its_privileges_and_is_named(plain_folder):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    world.sql("revoke all on function public.greet(text) from public; "
+              "grant execute on function public.greet(text) to {reader}")  # fmt: skip
+    other = "create function public.greet(who bigint) returns int language sql return 1;"
+    world.sql("alter default privileges for role app_owner grant execute on functions to public")
+    try:
+        applied(plain_folder, "drop function public.greet(text);\n" + other, number=3)
+    finally:
+        world.sql("alter default privileges for role app_owner revoke execute on functions from public")
+    assert plain_folder.engine.told() == [world.named(
+        "step 0003_step: function public.greet(text) is gone with its privileges, and another has its name: it had "
+        "execute to {reader}, public.greet(bigint) has execute to public; write the grants in the step"
+    )]  # fmt: skip
+
+
+# Restrictive policies that go with something else.
+
+HELPS = "create function public.helps(who text) returns boolean language sql return who is not null;"
+OTHER_NOTES = "create policy mine on public.notes using (true);"
+VANISH = {
+    # What takes it away; whether it can be made again; without, it's refused.
+    "a column, cascade": ("alter table public.notes drop writer cascade;", False),
+    "a function, cascade": ("drop function public.helps(text) cascade;", False),
+    "a function, cascade, made again": (f"drop function public.helps(text) cascade;\n{HELPS}", True),
+    "a table made again with a policy": (
+        "drop table public.notes cascade;\ncreate table public.notes (writer text);\n" + OTHER_NOTES,
+        True,
+    ),
+    "another table with a policy": (
+        "drop table public.notes cascade;\ncreate table public.notes (id bigint);\n" + OTHER_NOTES,
+        False,
+    ),
+    "another table under its name": (
+        "create table public.n (writer text);\ncreate policy mine on public.n using (true);\n"
+        "alter table public.notes rename to was;\nalter table public.n rename to notes;",
+        True,
+    ),
+    "code": ("do $$ begin execute 'drop fun' || 'ction public.helps(text) cas' || 'cade'; end $$;", False),
+    "code that drops policies": (
+        "do $$ begin execute format('drop policy %I on public.notes', 'asks'); end $$;",
+        True,
+    ),
+    "named on another table": (
+        "alter table public.other enable row level security;\ncreate policy asks on public.other using (true);\n"
+        "drop policy asks on public.other;\nalter table public.notes drop writer cascade;",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(VANISH))
+def test_a_restrictive_policy_never_goes_without_its_name(plain_folder, case):
+    world, (text, possible) = plain_folder.world, VANISH[case]
+    applied(plain_folder, "select 1;")
+    world.sql("create policy open on public.notes using (true);"
+              "create policy asks on public.notes as restrictive using (public.helps(writer))")  # fmt: skip
+    asks = "select permissive::text, qual from pg_policies where tablename = 'notes' and policyname = 'asks'"
+    was = world.sql(asks)
+    plain_folder.engine.told()
+    if possible:
+        applied(plain_folder, text, number=3)
+        assert any("made again: asks on public.notes" in told for told in plain_folder.engine.told())
+    else:
+        with pytest.raises(Refusal, match=r"restrictive row policy asks on public\.notes can't be made again"):
+            applied(plain_folder, text, number=3)
+    assert world.sql(asks) == was
+
+
+@pytest.mark.parametrize("drop", [
+    "drop policy asks on public.notes;", "drop policy if exists asks on public.notes;",
+    "do $$ begin drop policy asks on public.notes; end $$;",
+])  # fmt: skip
+def test_a_restrictive_policy_that_the_step_drops_by_name_goes(plain_folder, drop):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    policies(world, "by_title")
+    world.sql("create policy asks on public.notes as restrictive using (public.helps(writer))")
+    applied(plain_folder, drop + "\nalter table public.notes drop writer cascade;", number=3)
+    assert world.sql(NAMES) == [("by_title",)]
+
+
+def test_a_renamed_policy_is_not_made_again(plain_folder):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    policies(world, "by_title", "narrow")
+    applied(plain_folder, "alter policy narrow on public.notes rename to slim;", number=3)
+    assert world.sql(NAMES) == [("by_title",), ("slim",)]
+
+
+def test_a_permissive_policy_that_goes_with_something_else_is_named(plain_folder):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    policies(world, "by_title", "by_writer")
+    plain_folder.engine.told()
+    applied(plain_folder, "drop function public.helps(text) cascade;", number=3)
+    assert world.sql(NAMES) == [("by_title",)]
+    told = plain_folder.engine.told()
+    assert (
+        "step 0003_step: row policy by_writer on public.notes went with what the step takes away; "
+        "`up` makes what is declared now"
+    ) in told
+
+
+def test_steps_in_one_transaction_lose_no_restrictive_policy_either(plain_folder):
+    world = plain_folder.world
+    policies(world, "by_title")
+    world.sql("create policy asks on public.notes as restrictive using (public.helps(writer))")
+    for number in range(1, 26):
+        plain_folder.write(f"{number:04}_step", "select 1;")
+    plain_folder.write("0012_step", "drop function public.helps(text) cascade;")
+    with pytest.raises(Refusal, match=r"step 0012_step: restrictive row policy asks on public\.notes"):
+        plain_folder.up()
+    assert world.sql(NAMES) == [("asks",), ("by_title",)]
+
+
+# A policy in the way that the step names itself.
+
+
+@pytest.mark.parametrize("later", [
+    "drop policy by_title on public.notes;", "alter policy by_title on public.notes using (true);",
+    "alter policy by_title on public.notes rename to by;", "comment on policy by_title on public.notes is 'x';",
+])  # fmt: skip
+def test_a_policy_in_the_way_that_the_step_names_later_is_refused_with_the_line(plain_folder, later):
+    applied(plain_folder, "select 1;")
+    policies(plain_folder.world, "by_title")
+    before = plain_folder.world.sql(POLICIES)
+    with pytest.raises(Refusal) as caught:
+        applied(plain_folder, "alter table public.notes alter title type varchar(90);\n" + later, number=3)
+    assert line(caught).endswith(
+        "row policy by_title on public.notes is in its way, and the step itself names it in line 5: "
+        "drop it before line 4 and create it again after that"
+    )
+    assert plain_folder.world.sql(POLICIES) == before
+
+
+def test_a_policy_in_the_way_that_the_step_drops_if_it_is_there_goes(plain_folder):
+    applied(plain_folder, "select 1;")
+    policies(plain_folder.world, "by_title", "by_writer")
+    text = "alter table public.notes alter title type varchar(90);\ndrop policy if exists by_title on public.notes;"
+    applied(plain_folder, text, number=3)
+    assert plain_folder.world.sql(NAMES) == [("by_writer",)]
+
+
+def test_more_than_a_hundred_policies_are_carried(plain_folder):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    world.sql(";".join(f"create policy p{n} on public.notes using (public.helps(writer))" for n in range(130)))
+    before = world.sql(POLICIES)
+    applied(plain_folder, "drop function public.helps(text);\n" + HELPS, number=3)
+    assert len(before) == 130
+    assert world.sql(POLICIES) == before
+
+
+def test_policies_with_postgresql_s_own_words_in_their_names_are_carried(plain_folder):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    world.sql('create table public."a on table b depends on c.d" (t text);'
+              'alter table public."a on table b depends on c.d" owner to app_owner;'
+              'create policy "x on table y depends on z" on public."a on table b depends on c.d" '
+              "using (public.helps(t))")  # fmt: skip
+    before = world.sql(POLICIES)
+    applied(plain_folder, "drop function public.helps(text);\n" + HELPS, number=3)
+    assert len(before) == 1
+    assert world.sql(POLICIES) == before

@@ -2,13 +2,14 @@
 
 Row policies stand in the way of a step that changes a column or drops a function which they use. They are saved,
 dropped before it and made again after it. What a step drops and creates under the same name loses its privileges, and a
-table its row security: they come back as they were. The grants that a step itself writes are left to it.
+table its row security: they come back as they were. The grants that a step itself writes on such an object are left to
+it. However a step loses a restrictive policy that it doesn't drop by name, it is made again, or the step is refused.
 """
 
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from psycopg import sql
 from pgprovider.changes import Change, Changes, privilege
 from pgprovider.connection import Connection, rows
 from pgprovider.errors import StatementFailed, report
-from sqltext import statements
+from pgprovider.steps import named
 
 Policy = tuple[str, str]
 """Table, as PostgreSQL spells it, and name."""
@@ -26,18 +27,16 @@ Privilege = tuple[str, str, bool, str]
 Key = tuple[str, str, str]
 """Kind, sort and name: by these an object is the same after it was dropped and created."""
 
-# Without such words nothing is made again and no privilege or policy changes, and nobody needs to look.
-GOES = re.compile(r"\b(drop|rename|set\s+schema)\b", re.IGNORECASE)
-COMES = re.compile(r"\b(create|rename|set\s+schema)\b", re.IGNORECASE)
+# Without such words nothing is made again and no privilege changes, and nobody needs to look.
+GOES = re.compile(r"\b(drop|rename|set\s+schema|cascade)\b", re.IGNORECASE)
+CODE = re.compile(r"\b(do|call|select|execute)\b", re.IGNORECASE)
 PRIVILEGES_CHANGE = re.compile(r"\b(grant|revoke|reassign|owner\s+to|(disable|no\s+force)\s+row)\b", re.IGNORECASE)
-POLICIES_CHANGE = re.compile(r"\b(drop\s+(table|schema|owned)|rename|policy|set\s+schema)\b", re.IGNORECASE)
-GRANTING = re.compile(r"\b(grant|revoke)\b", re.IGNORECASE)
 # An expression that can't be made again names something that isn't there any more, or has another type.
 NO_LONGER, MAY_NOT = "42", "42501"
 
 POLICIES = """
-select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as "table", n.nspname || '.' || c.relname as plain,
-       c.oid::bigint as relation, p.polname::text as name, p.polpermissive as permissive,
+select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as "table", n.nspname::text as schema,
+       c.relname::text as bare, p.oid::bigint as oid, p.polname::text as name, p.polpermissive as permissive,
        case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update'
                      when 'd' then 'delete' else 'all' end as command,
        array(select coalesce(r.rolname::text, 'public') from pg_catalog.unnest(p.polroles) m
@@ -47,15 +46,13 @@ select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as "table", n.nspname 
        pg_catalog.obj_description(p.oid, 'pg_policy') as comment
   from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
- where %s::text[] is null
-    or array[pg_catalog.format('%%I.%%I', n.nspname, c.relname), p.polname::text] in (
-           select array[t, p] from unnest(%s::text[], %s::text[]) as wanted (t, p))
- order by 1, 4"""
+ order by 1, p.polname"""
 OBJECTS = """
 with objects as (
     select case c.relkind when 'S' then 'sequence' else 'table' end as kind,
            case c.relkind when 'p' then 'r' else c.relkind end as sort, c.oid, c.relowner as owner,
            pg_catalog.format('%%I.%%I', n.nspname, c.relname) as name, n.nspname || '.' || c.relname as plain,
+           n.nspname::text as schema, c.relname::text as bare,
            coalesce(c.relacl, pg_catalog.acldefault(case c.relkind when 'S' then 's'::"char" else 'r' end, c.relowner))
              as acl,
            c.relrowsecurity as enabled, c.relforcerowsecurity as forced
@@ -63,19 +60,20 @@ with objects as (
      where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     union all
     select 'function', '', p.oid, p.proowner, p.oid::pg_catalog.regprocedure::text,
-           p.oid::pg_catalog.regprocedure::text,
+           p.oid::pg_catalog.regprocedure::text, n.nspname::text, p.proname::text,
            coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)), false, false
       from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
      where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     union all
     select 'type', t.typtype, t.oid, t.typowner, pg_catalog.format('%%I.%%I', n.nspname, t.typname),
-           n.nspname || '.' || t.typname, coalesce(t.typacl, pg_catalog.acldefault('T', t.typowner)), false, false
+           n.nspname || '.' || t.typname, n.nspname::text, t.typname::text,
+           coalesce(t.typacl, pg_catalog.acldefault('T', t.typowner)), false, false
       from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
      where (t.typtype in ('e', 'd', 'r')
             or exists (select from pg_catalog.pg_class c where c.oid = t.typrelid and c.relkind = 'c'))
        and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     union all
-    select 'schema', '', n.oid, n.nspowner, pg_catalog.quote_ident(n.nspname), n.nspname::text,
+    select 'schema', '', n.oid, n.nspowner, pg_catalog.quote_ident(n.nspname), n.nspname::text, '', n.nspname::text,
            coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner)), false, false
       from pg_catalog.pg_namespace n where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 ), entries as (
@@ -87,21 +85,24 @@ with objects as (
      cross join lateral pg_catalog.aclexplode(a.attacl) e
      where a.attacl is not null and a.attnum > 0 and not a.attisdropped and e.grantee <> o.owner
 )
-select o.kind, o.sort::text as sort, o.oid::bigint as oid, o.name, o.plain, o.enabled, o.forced,
+select o.kind, o.sort::text as sort, o.oid::bigint as oid, o.name, o.plain, o.schema, o.bare,
+       pg_catalog.pg_get_userbyid(o.owner)::text as owner, o.enabled, o.forced,
        coalesce(pg_catalog.jsonb_agg(distinct pg_catalog.jsonb_build_array(
            coalesce(r.rolname::text, 'public'), pg_catalog.lower(e.privilege_type), e.is_grantable, e.column
        )) filter (where e.grantee is not null), '[]') as privileges
   from objects o left join entries e on e.kind = o.kind and e.oid = o.oid
   left join pg_catalog.pg_roles r on r.oid = e.grantee
- group by 1, 2, 3, 4, 5, 6, 7"""
+ group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"""
 THERE = """
 select (select pg_catalog.array_agg(rolname::text) from pg_catalog.pg_roles) as roles,
        (select pg_catalog.array_agg(attname::text) from pg_catalog.pg_attribute
          where attrelid = %s::bigint::oid and attnum > 0 and not attisdropped) as columns"""
-ON_TABLE = """
-select coalesce(pg_catalog.array_agg(polname::text), '{}') as names,
-       coalesce(pg_catalog.bool_or(polpermissive), false) as open
-  from pg_catalog.pg_policy where polrelid = pg_catalog.to_regclass(%s)"""
+TABLES = """
+select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as name
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where c.relkind in ('r', 'p') and pg_catalog.format('%%I.%%I', n.nspname, c.relname) = any (%s)"""
+ROLES = "select rolname::text as name from pg_catalog.pg_roles where rolname = any (%s)"
+FUNCTION = "select coalesce(pg_catalog.to_regprocedure(%s)::oid::bigint, 0) as oid"
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,9 @@ class Saved:
     """A row policy as it was."""
 
     table: str
-    plain: str
-    relation: int
+    schema: str
+    bare: str
+    oid: int
     name: str
     permissive: bool
     command: str
@@ -122,6 +124,10 @@ class Saved:
     @property
     def key(self) -> Policy:
         return self.table, self.name
+
+    @property
+    def plain(self) -> str:
+        return f"{self.schema}.{self.bare}"
 
     @property
     def shown(self) -> str:
@@ -166,9 +172,23 @@ class Object:
     oid: int
     name: str
     plain: str
+    schema: str
+    bare: str
+    owner: str
     enabled: bool
     forced: bool
     privileges: frozenset[Privilege]
+
+
+@dataclass
+class Tried:
+    """What was done for the privileges of an object that was dropped and created."""
+
+    was: Object
+    changed: bool
+    taken: set[Privilege]
+    """What it had more than before, and nothing in the step grants."""
+    refused: str = ""
 
 
 @dataclass
@@ -182,22 +202,23 @@ class Carried:
     role: str | None = None
     """The owner of what steps make, where the login isn't allowed to change it itself."""
     changes: Changes = field(default_factory=Changes)
+    alone: bool = True
+    """Whether the transaction is that of one step."""
     lines: list[str] = field(default_factory=list)
     """What is to be told once it is committed."""
     _dropped: list[Saved] = field(default_factory=list)
-    _policies: list[Saved] | None = None
+    _policies: list[Saved] = field(default_factory=list)
     _objects: dict[Key, Object] | None = None
-    _reasons: dict[str, str] = field(default_factory=dict)
+    _reasons: dict[Policy, str] = field(default_factory=dict)
     _back: dict[Policy, str] = field(default_factory=dict)
 
     async def begin(self, in_the_way: Sequence[Policy]) -> None:
         """Remember what may go, and drop the policies in the way."""
-        if POLICIES_CHANGE.search(self.text):
-            self._policies = await _policies(self.connection)
-        if PRIVILEGES_CHANGE.search(self.text) or (GOES.search(self.text) and COMES.search(self.text)):
+        self._policies = await _policies(self.connection)
+        if any(words.search(self.text) for words in (PRIVILEGES_CHANGE, GOES, CODE)):
             self._objects = await _objects(self.connection)
-        if in_the_way:
-            self._dropped = await _policies(self.connection, in_the_way)
+        self._dropped = [saved for saved in self._policies if saved.key in in_the_way]
+        if self._dropped:
             async with self._as_owner():
                 for policy in self._dropped:
                     await self.connection.execute(sql.SQL("drop policy ") + policy.target)
@@ -216,72 +237,103 @@ class Carried:
 
         :raises StatementFailed: where a table would be more open than before
         """
-        before = list(self._dropped)
+        after = await _policies(self.connection)
+        gone = await self._gone(after)
+        if gone and not self.alone:
+            raise StatementFailed(f"step {self.step} or one after it loses row policy {gone[0].shown}")
         now = await _objects(self.connection) if self._objects is not None else {}
         pairs = [(was, now[key]) for key, was in (self._objects or {}).items() if key in now]
         again = [(was, new) for was, new in pairs if was.oid != new.oid]
-        tables = [new.name for _, new in again if new.sort == "r" and not await self._named_on(new.name)]
-        known = {saved.key for saved in before}
-        before += [saved for saved in self._policies or [] if saved.table in tables and saved.key not in known]
+        # A table that the step makes again with policies of its own has those; a restrictive one holds all the same.
+        made = {new.name for _, new in again if new.sort == "r"} - {saved.table for saved in after}
+        ours = {saved.key for saved in self._dropped}
+        back = [saved for saved in gone if not saved.permissive or saved.key in ours or saved.table in made]
         async with self._as_owner():
-            lost = [saved for saved in before if not await self._made_again(saved)]
-        await self._refuse_openings(lost)
+            lost = [saved for saved in gone if saved not in back or not await self._made_again(saved)]
+        await self._tell_lost(lost)
         if self._back:
             names = ", ".join(self._back.values())
-            self.lines.append(f"step {self.step}: row policies in its way were dropped and made again: {names}")
-        async with self._as_owner():
-            for was, new in again:
-                await self._give_back(was, new)
-        await self._note(before, await _objects(self.connection) if again else now)
+            how = "in its way were dropped" if ours >= self._back.keys() else "that it takes away were dropped"
+            self.lines.append(f"step {self.step}: row policies {how} and made again: {names}")
+        self._tell_replaced(now)
+        if again:
+            async with self._as_owner():
+                grants, code = named.grants(self.text), named.revokes_in_code(self.text)
+                tries = [await self._give_back(was, new, grants, code) for was, new in again]
+            now = await _objects(self.connection)
+            for tried in tries:
+                self._tell_again(tried, now[tried.was.kind, tried.was.sort, tried.was.name])
+        self._note(now, await _policies(self.connection) if self._back else after)
 
-    async def _named_on(self, table: str) -> list[str]:
-        return list((await rows(self.connection, ON_TABLE, [table]))[0]["names"])
+    async def _gone(self, after: Sequence[Saved]) -> list[Saved]:
+        """The policies that are missing on their tables, and that the step doesn't drop by name."""
+        there = {saved.key for saved in after}
+        renamed = {(saved.table, saved.oid) for saved in after}
+        gone = [saved for saved in self._policies if saved.key not in there and (saved.table, saved.oid) not in renamed]
+        if not gone:
+            return []
+        tables = {entry["name"] for entry in await rows(self.connection, TABLES, [[saved.table for saved in gone]])}
+        uses = named.policies(self.text)
+        return [
+            saved
+            for saved in gone
+            if saved.table in tables and not named.dropped(uses, saved.schema, saved.bare, saved.name)
+        ]
 
     async def _made_again(self, saved: Saved) -> bool:
-        """Whether nothing is missing: the policy is back, the step made one of its name, or its table is gone."""
-        there = await rows(self.connection, "select pg_catalog.to_regclass(%s) is not null as there", [saved.table])
-        if not there[0]["there"] or saved.name in await self._named_on(saved.table):
-            return True
+        """Whether the policy is back; without the roles that are gone, and not for them alone."""
+        found = {entry["name"] for entry in await rows(self.connection, ROLES, [saved.roles])} | {"public"}
+        policy = replace(saved, roles=[role for role in saved.roles if role in found])
+        if not policy.roles:
+            return False
         try:
             async with self.connection.transaction():
-                await self.connection.execute(saved.definition)
+                await self.connection.execute(policy.definition)
                 if saved.comment is not None:
                     comment = sql.SQL(" is {}").format(sql.Literal(saved.comment))
                     await self.connection.execute(sql.SQL("comment on policy ") + saved.target + comment)
         except psycopg.Error as error:
             code = error.sqlstate or ""
-            if not code.startswith(NO_LONGER) or code == MAY_NOT:
+            if not code.startswith(NO_LONGER) or (code == MAY_NOT and saved.permissive):
                 raise
-            self._reasons[saved.shown] = report(error.diag).said
+            self._reasons[saved.key] = report(error.diag).said
             return False
         self._back[saved.key] = saved.shown
         return True
 
-    async def _refuse_openings(self, lost: Iterable[Saved]) -> None:
+    async def _tell_lost(self, lost: Iterable[Saved]) -> None:
+        opened = {saved.table for saved in await _policies(self.connection) if saved.permissive} if lost else set()
         for saved in lost:
-            found = (await rows(self.connection, ON_TABLE, [saved.table]))[0]
-            if not saved.permissive and found["open"]:
+            if not saved.permissive and saved.table in opened and saved.key in self._reasons:
                 name = sql.Identifier(saved.name).as_string(self.connection)
                 raise StatementFailed(
                     f"step {self.step}: restrictive row policy {saved.shown} can't be made again after the step: "
-                    f"{self._reasons[saved.shown]}, {self.path}; without it the table would be more open: write "
+                    f"{self._reasons[saved.key]}, {self.path}; without it the table would be more open: write "
                     f"`drop policy {name} on {saved.table};` at the beginning of the file, and at its end "
                     f"`create policy {name} on {saved.table} as restrictive …` with what is to hold from then on"
                 )
-            self.lines.append(
-                f"step {self.step}: row policy {saved.shown} was dropped since the migration removes what it uses; "
-                "`up` makes what is declared now"
-            )
+            why = "was dropped since the migration removes what it uses"
+            if saved.key not in self._reasons:
+                why = "went with what the step takes away"
+            self.lines.append(f"step {self.step}: row policy {saved.shown} {why}; `up` makes what is declared now")
 
-    async def _give_back(self, was: Object, new: Object) -> None:
-        """The privileges and the row security of an object that was dropped and created."""
-        named = _named(self.text)
+    async def _give_back(self, was: Object, new: Object, grants: Sequence[named.Grant], code: bool) -> Tried:
+        """Bring back the privileges and the row security of an object that was dropped and created."""
         there = (await rows(self.connection, THERE, [new.oid if new.kind == "table" else None]))[0]
         roles, columns = {"public", *there["roles"]}, {"", *(there["columns"] or [])}
-        missing = [each for each in was.privileges - new.privileges if each[0] in roles and each[3] in columns]
-        wanted = [(False, each) for each in sorted(new.privileges - was.privileges)]
-        wanted += [(True, each) for each in sorted(missing)]
-        changes = [_statement(new, grant, each) for grant, each in wanted if each[0] not in named]
+        own = [grant for grant in grants if await self._means(grant, new)]
+        wanted = [
+            (False, each)
+            for each in sorted(new.privileges - was.privileges)
+            if each[0] != was.owner and not any(g.grants and each[0] in g.roles and g.has(each[1]) for g in own)
+        ]
+        wanted += [
+            (True, each)
+            for each in sorted(was.privileges - new.privileges)
+            if each[0] in roles - {new.owner} and each[3] in columns
+            if not code and not any(each[0] in grant.roles for grant in own)
+        ]
+        changes = [_statement(new, grant, each) for grant, each in wanted]
         if new.sort == "r":
             switches = (("enable", was.enabled, new.enabled), ("force", was.forced, new.forced))
             changes += [
@@ -289,28 +341,72 @@ class Carried:
                 for word, before, after in switches
                 if before and not after
             ]
+        tried = Tried(was, bool(changes), {each for grant, each in wanted if not grant})
         if not changes:
-            return
-        what = f"step {self.step}: {new.kind} {new.name} was dropped and made again;"
+            return tried
         try:
             async with self.connection.transaction():
                 await self.connection.execute(sql.SQL("; ").join(changes))
         except psycopg.errors.InsufficientPrivilege as error:
-            self.lines.append(f"{what} its privileges are gone until `up` grants them: {report(error.diag).said}")
-            return
-        secured = " and its row security" if was.enabled else ""
-        self.lines.append(f"{what} its privileges{secured} came back in the same transaction")
+            if len(changes) > len(wanted):
+                raise  # without its row security
+            tried.refused = report(error.diag).said
+        return tried
 
-    async def _note(self, before: Sequence[Saved], now: Mapping[Key, Object]) -> None:
+    async def _means(self, grant: named.Grant, object: Object) -> bool:
+        if not grant.may_be(object.kind, object.schema, object.bare):
+            return False
+        if grant.arguments is None:
+            return True
+        name = sql.Identifier(object.schema, object.bare).as_string(self.connection)
+        found = await rows(self.connection, FUNCTION, [f"{name}({grant.arguments})"])
+        return bool(found[0]["oid"] == object.oid)
+
+    def _tell_again(self, tried: Tried, now: Object) -> None:
+        was, what = tried.was, f"step {self.step}: {now.kind} {now.name} was dropped and made again;"
+        gone = {each for each in was.privileges - now.privileges if each[0] != now.owner}
+        new = now.privileges - was.privileges
+        if opened := tried.taken & new:
+            raise StatementFailed(
+                f"{what} it would be more open than before, by {_entries(opened)}, {self.path}; "
+                f"revoke that in the step, or grant it on {now.name} there"
+            )
+        if was.owner != now.owner:
+            self.lines.append(f"{what} its owner was {was.owner} and is {now.owner}")
+        secured = " and its row security" if was.enabled else ""
+        if tried.refused:
+            self.lines.append(f"{what} its privileges are gone until `up` grants them: {tried.refused}")
+        elif gone or new:
+            words = [f"{_entries(entries)} is {how}" for entries, how in ((new, "new"), (gone, "gone")) if entries]
+            rest = f"its other privileges{secured} came back" if tried.changed else "its other privileges are as before"
+            self.lines.append(f"{what} {rest}, but {', and '.join(words)}")
+        elif tried.changed:
+            self.lines.append(f"{what} its privileges{secured} came back in the same transaction")
+
+    def _tell_replaced(self, now: Mapping[Key, Object]) -> None:
+        """What has the name of something that is gone, but is another thing, and so has none of its privileges."""
+        before = self._objects or {}
+        fresh = [each for key, each in now.items() if key not in before]
+        for key, was in before.items():
+            heirs = [new for new in fresh if (new.kind, new.schema, new.bare) == (was.kind, was.schema, was.bare)]
+            if key in now or not heirs or not was.privileges | heirs[0].privileges:
+                continue
+            had = _entries(was.privileges) or "nothing"
+            has = ", ".join(f"{new.name} has {_entries(new.privileges) or 'nothing'}" for new in heirs)
+            self.lines.append(
+                f"step {self.step}: {was.kind} {was.name} is gone with its privileges, and another has its name: "
+                f"it had {had}, {has}; write the grants in the step"
+            )
+
+    def _note(self, now: Mapping[Key, Object], policies: Sequence[Saved]) -> None:
         """What other resources will find changed, and by which step."""
+        if not self.alone:
+            return
         for key, was in (self._objects or {}).items():
             if key in now:
                 self._note_object(was, now[key])
-        saved = {each.key: each for each in [*(self._policies or []), *before]}
-        if not saved and self._policies is None:
-            return
-        only = list(saved) if self._policies is None else None
-        found = {each.key: each for each in await _policies(self.connection, only)}
+        saved = {each.key: each for each in self._policies}
+        found = {each.key: each for each in policies}
         for policy in found.keys() - saved.keys():
             label = f"policy {policy[1]} on {found[policy].plain}"
             self.changes.add(label, "", Change(False, True, self.step))
@@ -335,9 +431,8 @@ class Carried:
                 self.changes.add(f"row security of {was.plain}", facet, Change(value, after, self.step))
 
 
-async def _policies(connection: Connection, only: Sequence[Policy] | None = None) -> list[Saved]:
-    tables, names = ([each[part] for each in only] if only is not None else None for part in (0, 1))
-    return [Saved(**entry) for entry in await rows(connection, POLICIES, [tables, tables, names])]
+async def _policies(connection: Connection) -> list[Saved]:
+    return [Saved(**entry) for entry in await rows(connection, POLICIES, [])]
 
 
 async def _objects(connection: Connection) -> dict[Key, Object]:
@@ -350,17 +445,13 @@ async def _objects(connection: Connection) -> dict[Key, Object]:
     return found
 
 
-def _named(text: str) -> set[str]:
-    """The roles that a step itself grants to or revokes from; of a block, all words that could be one."""
-    found: set[str] = set()
-    for statement in statements(text):
-        if not GRANTING.search(statement.text):
-            continue
-        words = re.sub(r'("[^"]*"|[\w$]+)\s*\.', " ", statement.text)
-        if GRANTING.match(words):
-            words = re.split(r"\b(?:to|from)\b", words, flags=re.IGNORECASE)[-1]
-        found |= {quoted or word.lower() for quoted, word in re.findall(r'"([^"]+)"|([\w$]+)', words)}
-    return found
+def _entries(privileges: Iterable[Privilege]) -> str:
+    """As SQL has them."""
+    found = sorted(privileges)
+    return ", ".join(
+        f"{word}{f' ({column})' if column else ''} to {role}{' with grant option' if grantable else ''}"
+        for role, word, grantable, column in found
+    )
 
 
 def _statement(target: Object, grant: bool, entry: Privilege) -> sql.Composed:

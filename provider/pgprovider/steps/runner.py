@@ -4,6 +4,7 @@ A step and its history row are one transaction. Where nothing of the set is in u
 all of it going), many quick steps share one: `docs/decisions/0008-how-steps-run.md`.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -18,12 +19,12 @@ from pgprovider import snapshots
 from pgprovider.changes import Changes
 from pgprovider.connection import Connection, lock
 from pgprovider.errors import CUT_OFF, StatementFailed, one_line
-from pgprovider.steps import batches, locks, outside, plan
+from pgprovider.steps import batches, locks, named, outside, plan
 from pgprovider.steps.carried import Carried, Policy
 from pgprovider.steps.history import History, Recorded
 from pgprovider.steps.locks import Tell, Watch
 from pgprovider.steps.notices import Notices
-from pgprovider.steps.send import Failed, Piece, acting, begun, send, settled
+from pgprovider.steps.send import Failed, Piece, acting, begun, reworded, send, settled
 
 Session = Callable[[], Awaitable[Connection]]
 TOGETHER = 100
@@ -182,6 +183,7 @@ class Runner:
             if self.connection.closed or len(work) == 1 or done == 0:
                 more = _in_the_way(error, without)
                 if more:
+                    _refuse_named(error, more, work[0])
                     return await self._few(work[:1], one_message=False, without=without + more)
                 raise self._one_line(error, work[min(done, len(work) - 1)]) from None
         # Those before it are run again and kept; what failed is met alone, and tells why. All passed but the end: one.
@@ -191,7 +193,8 @@ class Runner:
         # Steps share a transaction only where nothing of the set is in use yet or any more.
         text = work[0].text if len(work) == 1 else ""
         superuser = self.connection.info.parameter_status("is_superuser") == "on"
-        return Carried(self.connection, work[0].step, work[0].path, text, None if superuser else self.order.role)
+        role = None if superuser else self.order.role
+        return Carried(self.connection, work[0].step, work[0].path, text, role, alone=len(work) == 1)
 
     async def _tell_carried(self, carried: Carried) -> None:
         self.changes.update(carried.changes)
@@ -297,6 +300,20 @@ def _transactions(work: Sequence[Work]) -> int:
 def _in_the_way(error: Exception, without: Sequence[Policy]) -> tuple[Policy, ...]:
     """The row policies that keep a step from what it does, if nothing else does; `alter … type` names one of them."""
     return tuple(policy for policy in error.policies if policy not in without) if isinstance(error, Failed) else ()
+
+
+def _refuse_named(error: Exception, policies: Sequence[Policy], work: Work) -> None:
+    """Leave to the step the policies which it names itself: they have to be there when it does."""
+    uses = [use for use in named.policies(work.text) if use.needs_it] if isinstance(error, Failed) else []
+    for table, name in policies:
+        for use in uses:
+            if use.means(*named.parts(table), name):
+                place = re.search(re.escape(work.path) + r":(\d+)", str(error))
+                raise reworded(
+                    error,  # type: ignore[arg-type]
+                    f"row policy {name} on {table} is in its way, and the step itself names it in line {use.line}: "
+                    f"drop it before {f'line {place[1]}' if place else 'the statement'} and create it again after that",
+                )
 
 
 @asynccontextmanager

@@ -16,7 +16,10 @@ from sqltext import statements
 
 # 0A000 is what `alter column type` says of the first policy that it meets.
 DEPENDED_ON = {"2BP01", "0A000"}
-POLICY = re.compile(r"policy (?P<name>.+) on table (?P<table>.+) depends on ")
+POLICY, ON_TABLE, DEPENDS = "policy ", " on table ", " depends on "
+QUALIFIED = re.compile(r'(?:"(?:[^"]|"")+"|[^".]+)\.(?:"(?:[^"]|"")+"|[^".]+)')
+# PostgreSQL names a hundred at most.
+MORE = re.compile(r"and \d+ other objects? \(")
 # What a step meets where its objects were made by hand.
 THERE_ALREADY = "it is there already: where an earlier hand made it, `python -m ops migrate adopt` records the step"
 IN_THE_WAY = (
@@ -188,8 +191,21 @@ def _failed(kind: type[Failed], what: str, hint: str = "") -> Failed:
 
 
 def _policies(detail: str) -> tuple[Policy, ...]:
-    found = [POLICY.match(line) for line in detail.splitlines()]
-    return tuple(dict.fromkeys((match["table"], match["name"]) for match in found if match)) if all(found) else ()
+    """Table and name of each; more than one pair where names have such words in them, and only one of them is there."""
+    lines = detail.splitlines()
+    if len(lines) > 1 and MORE.match(lines[-1]):
+        lines.pop()
+    found = [_read(line) for line in lines]
+    return tuple(dict.fromkeys(policy for each in found for policy in each)) if all(found) else ()
+
+
+def _read(line: str) -> list[Policy]:
+    if not line.startswith(POLICY):
+        return []
+    ends = [match.start() for match in re.finditer(DEPENDS, line)]
+    middles = [match.start() for match in re.finditer(f"(?={ON_TABLE})", line)]
+    pairs = [(line[middle + len(ON_TABLE) : end], line[len(POLICY) : middle]) for end in ends for middle in middles]
+    return [(table, name) for table, name in pairs if QUALIFIED.fullmatch(table) and name]
 
 
 def reworded(failure: Failed, hint: str) -> Failed:
