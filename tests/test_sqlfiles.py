@@ -378,6 +378,44 @@ UNFIT = {
         6,
         "needs `limit 5`, once",
     ),
+    "rows that are passed over": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "delete from a where b in (select b from a where c limit 5 offset 5);",
+        6,
+        "there is no `offset`",
+    ),
+    "rows that are passed over further inside": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "delete from a where b in (select b from (select b from a where c offset 9) as d limit 5);",
+        6,
+        "there is no `offset`",
+    ),
+    "a sample": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "delete from a where b in (select b from a tablesample system (1) where c limit 5);",
+        6,
+        "there is no `tablesample`",
+    ),
+    "rows found by chance": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "delete from a where b in (select b from a where random() < 0.1 limit 5);",
+        6,
+        "can't depend on `random()`",
+    ),
+    "a vacuum that locks readers out": (
+        "-- Run: outside a transaction.",
+        "vacuum a.b;\nvacuum (full, analyze) a.b;",
+        7,
+        "vacuum full keeps everybody from reading the table",
+    ),
+    "a vacuum that says full": ("-- Run: outside a transaction.", "VACUUM full;", 6, "or write plain vacuum here"),
+    "a cluster": ("-- Run: outside a transaction.", "cluster a.b using c;", 6, "cluster keeps everybody from reading"),
+    "a reindex that locks": (
+        "-- Run: outside a transaction.",
+        "reindex (concurrently off) table a.b;",
+        6,
+        ONLY,
+    ),
     "a merge in batches": (
         "-- Run: in batches of 5, pause 1ms.",
         "merge into a using (select 1 from b where c limit 5) d on true when matched then delete;",
@@ -644,6 +682,13 @@ def test_four_times_the_text_takes_four_times_as_long(folder, name):
     small = seconds(read(4000))
     # Quadratic would be sixteen times.
     assert seconds(read(16000)) < 9 * small + 0.02
+
+
+def test_a_ruler_of_dashes_after_a_string_is_read_at_once(folder):
+    for tail in ("\n", "\n -- " * 200, "\n 'b' -- x\n"):
+        begun = time.process_time()
+        texts("create table public.a (\n sep text default E'\\t' " + "-" * 2000 + tail + ");")
+        assert time.process_time() - begun < 1
 
 
 def test_nothing_is_parsed_where_nothing_is_to_be_found():
