@@ -60,7 +60,7 @@ class Drop:
     """Something that holds data and is dropped or emptied."""
 
     kind: str
-    """A word of SQL, such as `table` or `type`; `code` is what isn't read here: a `do` block, or a statement that our grammar can't parse."""
+    """A word of SQL, such as `table`; `code` is what isn't read here: a `do` block, or what our grammar can't parse."""
     parts: Parts
     """As the catalogue has them: schema, table, column; without a schema where the text has none."""
     how: Literal["drops", "empties", "deletes rows of", "converts", "overwrites"]
