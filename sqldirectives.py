@@ -36,6 +36,13 @@ USUAL = re.compile(
 BUILDS = re.compile(r"create\s+(?:unique\s+)?index\s+concurrently\b", re.IGNORECASE)
 BUILD_FORM = "write it as create [unique] index concurrently name on schema.table …"
 DETACH_FORM = "write it as alter table schema.table detach partition schema.partition concurrently, or finalize"
+LOCKS_OUT = (
+    "keeps everybody from reading the table while it writes it out again, so it isn't part of a migration: run it "
+    "in a session of its own when nobody uses the table"
+)
+FULL = re.compile(r"vacuum\b[^;]*\bfull\b", re.IGNORECASE)
+FULL_FORM = f"vacuum full {LOCKS_OUT}, or write plain vacuum here"
+REWRITES = re.compile(r"(?:cluster|repack)\b", re.IGNORECASE)
 ROWS_CHANGED = {"UpdateStmt", "DeleteStmt", "InsertStmt"}
 COPY = re.compile(r"copy\b", re.IGNORECASE)
 MAYBE_COPY = re.compile(r"\bcopy\b.*\bstd(?:in|out)\b", re.IGNORECASE | re.DOTALL)
@@ -108,10 +115,21 @@ def _unfit_outside(text: str) -> str | None:
     node: Any = sqlgrammar.parsed(text)
     if (type(node).__name__ == "IndexStmt" and node.concurrent) if node else BUILDS.match(text):
         return None if build(text) else BUILD_FORM
+    if reason := _locks_out(node, text):
+        return reason
     if not (_runs_outside(node) if node else OUTSIDE.match(text)):
         return f"only this runs outside a transaction, the rest is a step of its own: {OUTSIDE_FORMS}"
     detached = detach_of(node)
     return DETACH_FORM if detached and not (detached.table[0] and detached.partition[0]) else None
+
+
+def _locks_out(node: Any, text: str) -> str | None:
+    """Why it isn't run though it may stand outside a transaction: statements there wait long for their locks."""
+    if REWRITES.match(text):
+        return f"{text.split(None, 1)[0].lower()} {LOCKS_OUT}"
+    if type(node).__name__ == "VacuumStmt":
+        return FULL_FORM if _is_on(node.options, "full") else None
+    return FULL_FORM if node is None and FULL.match(text) else None
 
 
 def _runs_outside(node: Any) -> bool:
@@ -120,7 +138,7 @@ def _runs_outside(node: Any) -> bool:
         case "DropStmt":
             return bool(node.concurrent)
         case "ReindexStmt":
-            return any(option.defname == "concurrently" for option in node.params or ())
+            return _is_on(node.params, "concurrently")
         case "AlterEnumStmt":
             return node.newVal is not None and node.oldVal is None
         case "AlterTableStmt":
@@ -128,6 +146,16 @@ def _runs_outside(node: Any) -> bool:
             return names == {"AT_ValidateConstraint"} or detach_of(node) is not None
         case name:
             return name in ("VacuumStmt", "CommentStmt")
+
+
+def _is_on(options: Any, name: str) -> bool:
+    """Whether an option in parentheses is set; without a value it is, and the last one counts."""
+    found = [option.arg for option in options or () if option.defname == name]
+    if not found or found[-1] is None:
+        return bool(found)
+    value = found[-1]
+    text = getattr(value, "sval", getattr(value, "boolval", getattr(value, "ival", None)))
+    return str(text).lower() not in ("false", "off", "0", "none")
 
 
 @dataclass(frozen=True)
@@ -199,10 +227,35 @@ def _refuse_unfit_batches(found: list[Statement], size: int) -> None:
         raise DirectiveError(
             statement.line, f"the header says batches of {size}, so the statement needs `limit {size}`, once"
         )
+    if reason := _ends_early(node):
+        raise DirectiveError(statement.line, reason)
     if not re.search(r"\bwhere\b", statement.text, re.IGNORECASE):
         raise DirectiveError(
             statement.line, "a statement in batches needs a `where` that leaves out the rows that are done"
         )
+
+
+def _ends_early(node: Any) -> str | None:
+    """What lets a statement find no row while rows are left."""
+    for each in sqlgrammar.walk(node):
+        kind = type(each).__name__
+        if getattr(each, "limitOffset", None) is not None:
+            return "in batches there is no `offset`: the rows that it passes over would never be done; leave it out"
+        if kind == "RangeTableSample":
+            return "in batches there is no `tablesample`: the rows that it misses would never be done; leave it out"
+        if kind == "SelectStmt" and any(_is_random(part) for part in sqlgrammar.walk(each.whereClause)):
+            return "in batches `where` can't depend on `random()`: the rows that it misses would never be done"
+    return None
+
+
+def _is_random(node: Any) -> bool:
+    return type(node).__name__ == "FuncCall" and node.funcname[-1].sval in ("random", "random_normal")
+
+
+def target(statement: str) -> tuple[str, str] | None:
+    """Schema and name of the table that a statement in batches changes; the schema is empty where it has none."""
+    node: Any = sqlgrammar.parsed(statement)
+    return (node.relation.schemaname or "", node.relation.relname) if type(node).__name__ in ROWS_CHANGED else None
 
 
 def _parts_of_with(node: Any) -> tuple[Any, ...]:
@@ -210,7 +263,18 @@ def _parts_of_with(node: Any) -> tuple[Any, ...]:
 
 
 def rest(statement: str, size: int) -> str | None:
-    """A query with a row as long as a statement in batches finds some: its part with the `limit`, without row locks.
+    """A query with a row as long as a statement in batches finds some: its part with the `limit`, without row locks."""
+    text = _found(statement, size, limited=True)
+    return text and f"select 1 from ({text}) as rest limit 1"
+
+
+def everything(statement: str, size: int) -> str | None:
+    """The query for all rows that a statement in batches finds: the same part without its `limit`."""
+    return _found(statement, size, limited=False)
+
+
+def _found(statement: str, size: int, limited: bool) -> str | None:
+    """The part of a statement in batches that finds its rows.
 
     The number of rows that the statement changed doesn't say so: a trigger may keep a row as it is, another session may
     hold it, and `on conflict` may leave it out.
@@ -221,13 +285,14 @@ def rest(statement: str, size: int) -> str | None:
         return None
     (query,) = found
     query.lockingClause = None
+    if not limited:
+        query.limitCount = None
     if before := tuple(takewhile(lambda part: part.ctequery is not query, _parts_of_with(node))):
         own = query.withClause
         node.withClause.ctes = before + _parts_of_with(query)
         node.withClause.recursive = node.withClause.recursive or bool(own and own.recursive)
         query.withClause = node.withClause
-    text = sqlgrammar.deparsed(query)
-    return text and f"select 1 from ({text}) as rest limit 1"
+    return sqlgrammar.deparsed(query)
 
 
 def _has_limit(node: Any, size: int) -> bool:

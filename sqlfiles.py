@@ -4,6 +4,7 @@ Nothing here talks to a server. The program declares what it finds here, the pro
 """
 
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,8 +81,10 @@ class RowPolicy:
 
 def place(path: Path, line: int | None = None) -> str:
     """A file, and perhaps a line, as the user is told of it: relative to the checkout."""
-    shown = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
-    return f"{shown}:{line}" if line else str(shown)
+    shown = str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
+    # A name of a file can hold anything, also a line's end.
+    shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
+    return f"{shown}:{line}" if line else shown
 
 
 def read_text(path: Path) -> str:
@@ -90,6 +93,9 @@ def read_text(path: Path) -> str:
     :raises SqlFileError: for anything but UTF-8 without a byte order mark and without a NUL byte
     """
     try:
+        # Reading a pipe or a device has no end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SqlFileError(f"{place(path)}: is no file; only files are read here, take it away")
         content = path.read_bytes()
     except OSError as error:
         raise SqlFileError(f"{place(path)}: can't be read: {error.strerror}") from None
@@ -126,8 +132,23 @@ def read_statements(path: Path) -> str:
 
 
 def sql_files(folder: Path) -> list[Path]:
-    """The SQL files of a folder, without those that an editor or an operating system hides there."""
-    return sorted(path for path in folder.glob("*.sql") if not path.name.startswith("."))
+    """The SQL files of a folder, without those that an editor or an operating system hides there.
+
+    :raises SqlFileError: for a folder that isn't there, since an empty one would mean that all of it is to go, and for
+        a file whose name ends in other letters, such as `.SQL`
+    """
+    try:
+        found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except FileNotFoundError:
+        raise SqlFileError(f"{place(folder)}: there is no such folder; put it back, or name another one") from None
+    except NotADirectoryError:
+        raise SqlFileError(f"{place(folder)}: is no folder; name the folder that has the files") from None
+    except OSError as error:
+        raise SqlFileError(f"{place(folder)}: can't be read: {error.strerror}") from None
+    for path in found:
+        if path.suffix != ".sql" and path.suffix.lower() == ".sql":
+            raise SqlFileError(f"{place(path)}: the name must end in .sql, in lower case")
+    return [path for path in found if path.suffix == ".sql"]
 
 
 def steps(folder: Path) -> list[Step]:
@@ -162,8 +183,8 @@ def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
         if half not in pair:
             raise SqlFileError(f"{place(folder / f'{name}.{half}.sql')} is missing; each step needs both halves")
     up, down = (read_statements(pair[half]) for half in ("up", "down"))
-    _refuse_bad_header(pair["up"], up)
     for half, text in (("up", up), ("down", down)):
+        _refuse_bad_header(pair[half], text)
         _refuse_transaction_control(pair[half], text)
         try:
             sqldirectives.refuse_unfit(text)

@@ -16,7 +16,8 @@ import sqlgrammar
 LETTER, PART = r"A-Za-z_\x80-\U0010ffff", r"\w\x80-\U0010ffff"
 # Of two strings with a line's end between, the second goes on as the first began.
 ESCAPED = r"'[^'\\]*(?:(?:''|\\.)[^'\\]*)*'(?!')"
-CONTINUED = rf"(?:(?:[ \t\f\v]|--[^\n]*)*\n(?:\s|--[^\n]*\n)*{ESCAPED})*"
+# A comment ends with its line, so that there is one way to read it.
+CONTINUED = rf"(?:[ \t\f\v]*(?:--[^\n]*)?\n(?:\s|--[^\n]*\n)*{ESCAPED})*"
 TOKEN = re.compile(
     rf"""--[^\n]*
       | (?P<mark>[;()\\]|/\*)

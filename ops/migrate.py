@@ -222,8 +222,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if answer.get("differences") else 0
 
 
+def _refuse_missing_folders(job: Job) -> None:
+    """Refuse a folder that isn't there, before anything is asked of a server.
+
+    :raises Refused: for an empty name
+    :raises SqlFileError: for a folder that can't be read
+    """
+    if job.options.folder == "":
+        raise Refused("--folder is empty; name a folder of steps, or leave the option out")
+    for folder in job.folders:
+        sqlfiles.sql_files(sqlfiles.CHECKOUT / folder.folder)
+
+
 async def _run(options: argparse.Namespace) -> dict[str, Any]:
     job = Job(options, Connections(login(_url(options))), Terminal(options.quiet))
+    _refuse_missing_folders(job)
     answer: dict[str, Any] = await COMMANDS[options.command](job)
     return answer
 

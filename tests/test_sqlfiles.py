@@ -1,5 +1,6 @@
 """What lies in `sql/` is read as psql reads it, and refused with file and line where it breaks the rules."""
 
+import os
 import re
 import subprocess
 import sys
@@ -188,19 +189,21 @@ HEADERS = {
 }
 
 
+@pytest.mark.parametrize("half", ["up", "down"])
 @pytest.mark.parametrize("name", list(HEADERS))
-def test_a_header_of_another_form_is_refused_with_its_line(folder, name):
+def test_a_header_of_another_form_is_refused_with_its_line(folder, name, half):
     text, line, form = HEADERS[name]
     write(folder, "0001_one")
-    (folder / "0001_one.up.sql").write_text(text)
-    assert refused(folder) == f"sql/steps/0001_one.up.sql:{line}: the header's line {line} must read `{form}`"
+    (folder / f"0001_one.{half}.sql").write_text(text)
+    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:{line}: the header's line {line} must read `{form}`"
 
 
-def test_a_header_with_the_number_of_another_step_is_refused(folder):
+@pytest.mark.parametrize("half", ["up", "down"])
+def test_a_header_with_the_number_of_another_step_is_refused(folder, half):
     write(folder, "0001_one")
-    path = folder / "0001_one.up.sql"
+    path = folder / f"0001_one.{half}.sql"
     path.write_text(path.read_text().replace("-- 0001", "-- 0007"))
-    assert refused(folder) == "sql/steps/0001_one.up.sql:1: the header says step 0007"
+    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:1: the header says step 0007"
 
 
 @pytest.mark.parametrize("half", ["up", "down"])
@@ -377,6 +380,44 @@ UNFIT = {
         "update a set b = (select c from d limit 5) where e in (select e from a where b is null limit 5);",
         6,
         "needs `limit 5`, once",
+    ),
+    "rows that are passed over": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "delete from a where b in (select b from a where c limit 5 offset 5);",
+        6,
+        "there is no `offset`",
+    ),
+    "rows that are passed over further inside": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "delete from a where b in (select b from (select b from a where c offset 9) as d limit 5);",
+        6,
+        "there is no `offset`",
+    ),
+    "a sample": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "delete from a where b in (select b from a tablesample system (1) where c limit 5);",
+        6,
+        "there is no `tablesample`",
+    ),
+    "rows found by chance": (
+        "-- Run: in batches of 5, pause 1ms.",
+        "delete from a where b in (select b from a where random() < 0.1 limit 5);",
+        6,
+        "can't depend on `random()`",
+    ),
+    "a vacuum that locks readers out": (
+        "-- Run: outside a transaction.",
+        "vacuum a.b;\nvacuum (full, analyze) a.b;",
+        7,
+        "vacuum full keeps everybody from reading the table",
+    ),
+    "a vacuum that says full": ("-- Run: outside a transaction.", "VACUUM full;", 6, "or write plain vacuum here"),
+    "a cluster": ("-- Run: outside a transaction.", "cluster a.b using c;", 6, "cluster keeps everybody from reading"),
+    "a reindex that locks": (
+        "-- Run: outside a transaction.",
+        "reindex (concurrently off) table a.b;",
+        6,
+        ONLY,
     ),
     "a merge in batches": (
         "-- Run: in batches of 5, pause 1ms.",
@@ -558,7 +599,7 @@ KINDS = {
 def test_a_file_in_another_encoding_is_refused_with_file_and_line(folder, name, kind):
     change, line, reason = ENCODINGS[name]
     file, text, read = KINDS[kind]
-    (folder / "0001_one.down.sql").write_text("select 1;")
+    (folder / "0001_one.down.sql").write_text(HEADER.format(number="0001", words="one") + "select 1;\n")
     if read is not steps:
         (folder / "0001_one.down.sql").unlink()
     (folder / file).write_text(text)
@@ -606,6 +647,42 @@ def test_files_that_systems_and_editors_leave_are_ignored(folder):
     assert row_policies(folder.parent) == []
 
 
+def test_a_folder_that_is_not_there_is_refused_and_not_taken_for_an_empty_one(folder):
+    assert steps(folder) == []
+    folder.rmdir()
+    assert refused(folder) == "sql/steps: there is no such folder; put it back, or name another one"
+    folder.write_text("")
+    assert refused(folder) == "sql/steps: is no folder; name the folder that has the files"
+
+
+@pytest.mark.parametrize("name", ["0001_one.up.SQL", "0001_one.up.Sql"])
+def test_a_file_whose_name_ends_in_capitals_is_named(folder, name):
+    write(folder, "0001_one")
+    (folder / "0001_one.up.sql").rename(folder / name)
+    assert refused(folder) == f"sql/steps/{name}: the name must end in .sql, in lower case"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_refused_and_not_read(folder, kind):
+    write(folder, "0001_one")
+    path = folder / "0001_one.up.sql"
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    assert refused(folder) == "sql/steps/0001_one.up.sql: is no file; only files are read here, take it away"
+
+
+def test_a_line_s_end_in_a_name_stays_in_the_line(folder):
+    (folder / "0001_o\nne.up.sql").write_text("")
+    assert refused(folder) == (
+        r"sql/steps/0001_o\nne.up.sql: the name must be NNNN_words.up.sql or NNNN_words.down.sql"
+    )
+
+
 def test_a_file_that_cannot_be_read_is_named(folder):
     write(folder, "0001_one")
     (folder / "0001_one.up.sql").unlink()
@@ -644,6 +721,13 @@ def test_four_times_the_text_takes_four_times_as_long(folder, name):
     small = seconds(read(4000))
     # Quadratic would be sixteen times.
     assert seconds(read(16000)) < 9 * small + 0.02
+
+
+def test_a_ruler_of_dashes_after_a_string_is_read_at_once(folder):
+    for tail in ("\n", "\n -- " * 200, "\n 'b' -- x\n"):
+        begun = time.process_time()
+        texts("create table public.a (\n sep text default E'\\t' " + "-" * 2000 + tail + ");")
+        assert time.process_time() - begun < 1
 
 
 def test_nothing_is_parsed_where_nothing_is_to_be_found():

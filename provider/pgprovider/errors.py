@@ -37,6 +37,9 @@ CUT_OFF = "the server ended the connection; nothing of this step was kept, run a
 NAMING = re.compile(r"42...|2BP01|0A000|0LP01|3F000|54000|55000|55006|58P01")
 # The class whose DETAIL prints the row; the fields of the message name its table and constraint.
 ROWS = "23"
+# The class whose message quotes the value that doesn't fit.
+VALUES = "22"
+VALUE = re.compile(r"(?P<before>: ).*|\".*", re.DOTALL)
 # What a function raises is its author's; what it puts into DETAIL may be a row.
 RAISED = {"exec_stmt_raise", "PLy_elog_impl"}
 # Nobody is told to drop what depends on something unseen, or to read the server's log.
@@ -90,6 +93,8 @@ class Report:
 def report(diag: Diagnostic, hints: Mapping[str, str] = HINTS) -> Report:
     """What may be shown of an error that the server reported; `hints` are ours, by code."""
     code, primary = diag.sqlstate or "", flat(diag.message_primary or "")
+    if code.startswith(VALUES) and diag.source_function not in RAISED:
+        primary = VALUE.sub(lambda match: f"{match['before'] or ''}…", primary)
     named = [*_objects(diag, code, primary), _whereabouts(diag.context or "")]
     advice = _advice(diag, code, primary, hints)
     return Report(code, f"{primary} ({code})", tuple(filter(None, named)), tuple(filter(None, advice)))

@@ -1,6 +1,6 @@
 -- 0020 audit_writer: takes the functions away that write entries.
 -- Lock: share row exclusive on audit.retired for its triggers, access exclusive on the functions. Duration: instant.
--- Down: loses no data.
+-- Down: loses the trigger that records audit.retired; what was recorded stays.
 
 -- No table can be recorded any more.
 

@@ -1,6 +1,6 @@
 -- 0022 audited_tables: records these tables no more.
 -- Lock: access exclusive on each of the tables for its triggers. Duration: instant.
--- Down: loses no data.
+-- Down: loses the triggers that record these tables; what was recorded stays.
 
 -- What was recorded stays in the log, and nothing is added.
 

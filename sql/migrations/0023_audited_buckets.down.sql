@@ -1,6 +1,6 @@
 -- 0023 audited_buckets: records storage buckets no more.
 -- Lock: access exclusive on storage.buckets for its triggers. Duration: instant.
--- Down: loses no data.
+-- Down: loses the trigger that records buckets; what was recorded stays.
 
 -- What was recorded stays in the log, and nothing is added.
 

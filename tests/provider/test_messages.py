@@ -63,6 +63,22 @@ SAID = {
     "a raise with a detail": ("select public.raises();", ["no (0A000)", "say please"]),
 }
 ROWS = {
+    "a number that is none": ("select 'open sesame 41'::int;", ["invalid input syntax for type integer: … (22P02)"]),
+    "a number that is too large": ("select '41414141414141'::int;", ["value … (22003)"]),
+    "a day that is none": ("select pg_catalog.make_date(4141, 13, 1);", ["date field value out of range: … (22008)"]),
+    "a zone that is none": ("select now() at time zone 'sesame?';", ["time zone … (22023)"]),
+    "a mood that is none": (
+        "select 'open sesame 41'::public.mood;",
+        ["invalid input value for enum public.mood: … (22P02)"],
+    ),
+    "a quoted value with quotes": (
+        "select 'a\" open sesame 41'::jsonb;",
+        ["invalid input syntax for type json"],
+    ),
+    "a text that is too long": (
+        "select 'x' into temp l; alter table pg_temp.l add c varchar(2); insert into pg_temp.l values ('y', '4141');",
+        ["value too long for type character varying(2) (22001)"],
+    ),
     "a value twice": (
         f"insert into public.a values (1, '{SECRET}'), (1, '{SECRET}');",
         ['constraint "a_pkey" (23505)', "table public.a"],

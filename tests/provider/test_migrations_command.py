@@ -24,9 +24,9 @@ class Command:
     folder: Folder
     capture: pytest.CaptureFixture[str]
 
-    def __call__(self, *words: str, status: int = 0, url: str | None = None) -> Any:
+    def __call__(self, *words: str, status: int = 0, url: str | None = None, folder: str = "sql/steps") -> Any:
         """Its answer, or the line that says what stands in its way."""
-        common = ["--url", url or self.folder.world.database.url, "--folder", "sql/steps", "--json", "--quiet"]
+        common = ["--url", url or self.folder.world.database.url, "--folder", folder, "--json", "--quiet"]
         self.capture.readouterr()
         found = migrate.main([*words, *common])
         written = self.capture.readouterr()
@@ -255,6 +255,22 @@ def test_a_number_of_another_form_is_compared_as_a_number(command):
     command.folder.world.sql(f"insert into {DEFAULT} (version, name) values ('20260101000000', 'later')")
     assert "20260101000000_later: it was there before" in command("down", "--to", "3", status=1)
     assert command.folder.tables() == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("words", [("up",), ("status",), ("down", "--to", "0"), ("check",), ("adopt",)])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "--folder is empty"),
+        ("sql/nope", "sql/nope: there is no such folder"),
+        ("sql/steps/0001_first.up.sql", "sql/steps/0001_first.up.sql: is no folder"),
+    ],
+)
+def test_a_folder_that_is_not_one_is_refused_in_one_line(command, words, name, said):
+    command("up")
+    refused = command(*words, folder=name, status=1)
+    assert refused.startswith(said)
+    assert command.folder.tables() == ["first", "second", "third"], "nothing was rolled back"
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])

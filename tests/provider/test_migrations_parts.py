@@ -141,6 +141,45 @@ def test_an_invalid_index_of_another_definition_is_left_alone_and_refused(plain_
     assert valid(world, "notes_title_idx") == [(False,)]
 
 
+ODD_BUILDS = {
+    "its table's name": ("notes_idx", "public.notes (body) where notes.id > 0"),
+    "its table's name and schema": ("notes_idx", "public.notes (body) where public.notes.id > 0"),
+    "a whole row": ("notes_idx", "public.notes (public.brief(notes))"),
+    "a name with a word of the grammar": ('"a USING b ON c"', "public.notes (body)"),
+}
+
+
+@pytest.mark.parametrize("how", list(ODD_BUILDS))
+def test_a_build_that_failed_goes_on_however_it_is_spelt(plain_folder, how):
+    world = plain_folder.world
+    world.sql(
+        "create function public.brief(one public.notes) returns text language sql immutable as 'select one.body';"
+        "grant execute on function public.brief(public.notes) to public;"
+        "insert into public.notes (body) values ('same'), ('same')"
+    )
+    name, rest = ODD_BUILDS[how]
+    plain_folder.write("0001_index", OUTSIDE + f"create unique index concurrently {name} on {rest};")
+    with pytest.raises(Refusal, match="23505"):
+        plain_folder.up()
+    assert valid(world, name) == [(False,)]
+    world.sql("delete from public.notes")
+    plain_folder.up()
+    assert valid(world, name) == [(True,)]
+    assert plain_folder.recorded() == ["0001"]
+
+
+def test_an_index_that_cannot_be_compared_is_left_alone_if_this_step_never_began_it(plain_folder):
+    world = plain_folder.world
+    world.sql("create index notes_idx on public.notes (title)")
+    plain_folder.write(
+        "0001_index", OUTSIDE + "create index concurrently notes_idx on public.notes (body) where public.notes.id > 0;"
+    )
+    for _ in range(2):
+        with pytest.raises(Refusal, match="is there already with another definition"):
+            plain_folder.up()
+    assert valid(world, "notes_idx") == [(True,)]
+
+
 def test_a_build_that_is_killed_in_the_middle_is_repeated_by_the_next_run(plain_folder, second_session):
     world = plain_folder.world
     notes(world, 10)
@@ -510,6 +549,52 @@ def test_rows_that_a_conflict_leaves_out_end_in_an_error_and_not_in_a_recorded_s
     )
     with pytest.raises(Refusal, match="still finds rows and changes none of them"):
         plain_folder.up()
+    assert plain_folder.recorded() == []
+
+
+ENDLESS = {
+    "a trigger that takes the value back": BACKFILL,
+    "a where that leaves nothing out": BACKFILL.replace("where body is null ", ""),
+}
+
+
+@pytest.mark.parametrize("how", list(ENDLESS))
+def test_a_statement_that_never_ends_is_stopped_with_what_it_did(plain_folder, how):
+    world = plain_folder.world
+    notes(world, 1000)
+    if "trigger" in how:
+        world.sql(
+            "create function public.undo() returns trigger language plpgsql as "
+            "'begin NEW.body = null; return NEW; end';"
+            "create trigger undo before update on public.notes for each row execute function public.undo()"
+        )
+    plain_folder.write("0001_fill", BATCHES + ENDLESS[how])
+    with pytest.raises(Refusal) as caught:
+        plain_folder.up()
+    assert one_line(caught).startswith(
+        "step 0001_fill: the statement never ends, sql/steps/0001_fill.up.sql:6: it has changed 2,100 rows and still "
+        "finds 1,000, of 1,000 at first"
+    )
+    assert plain_folder.recorded() == []
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("create rule r as on update to public.notes do instead update public.other set id = id", "has rules"),
+        ("alter table public.notes rename to kept; create view public.notes as table public.kept", "is no table"),
+    ],
+)
+def test_a_target_whose_changed_rows_are_not_counted_is_refused(plain_folder, made, said):
+    world = plain_folder.world
+    notes(world, 300)
+    world.sql(made)
+    plain_folder.write("0001_fill", BATCHES + BACKFILL)
+    with pytest.raises(Refusal) as caught:
+        plain_folder.up()
+    assert f"step 0001_fill: public.notes {said}" in one_line(caught)
+    assert "sql/steps/0001_fill.up.sql:6" in one_line(caught)
+    assert world.sql("select count(*) from public.notes where body is null") == [(300,)]
     assert plain_folder.recorded() == []
 
 

@@ -252,6 +252,44 @@ def test_a_rollback_says_in_words_what_it_destroys(two):
     assert two.engine.told() == ["roll back 0002_second: this drops 1 table with 1,200 rows (public.second: 1,200)"]
 
 
+LOST_UNDER_ANOTHER_NAME = {
+    "alter table public.second rename to s_old; drop table public.s_old;": (
+        "drops 1 table with 1,200 rows (public.second: 1,200)"
+    ),
+    "create schema x; alter table public.second set schema x; drop schema x cascade;": (
+        "drops 1 table with 1,200 rows (public.second: 1,200)"
+    ),
+    "do $$ begin alter table public.second rename to made; end $$; drop table public.made;": (
+        "runs code that drops or deletes"
+    ),
+    "alter table public.second alter id type text using null;": (
+        "overwrites or converts 1 column with 1,200 rows (public.second.id: 1,200)"
+    ),
+    "drop sequence public.numbers;": "runs code that drops or deletes",
+}
+
+
+@pytest.mark.parametrize("down", list(LOST_UNDER_ANOTHER_NAME))
+def test_a_rollback_says_what_it_destroys_under_another_name(two, down):
+    two.write("0002_second", "create table public.second (id int); create sequence public.numbers;", down)
+    thing = two.up()
+    two.world.sql("insert into public.second select generate_series(1, 1200)")
+    two.remove("0002_second")
+    two.engine.diff(thing, two.declared())
+    assert two.engine.told() == [f"roll back 0002_second: this {LOST_UNDER_ANOTHER_NAME[down]}"]
+
+
+def test_what_one_way_back_renames_the_next_one_destroys(two):
+    two.write("0003_third", "select 1;", "alter table public.second rename to first_of_all;")
+    two.write("0002_second", "create table public.second (id int);", "drop table public.first_of_all;")
+    thing = two.up()
+    two.world.sql("insert into public.second select generate_series(1, 7)")
+    two.remove("0003_third")
+    two.remove("0002_second")
+    two.engine.diff(thing, two.declared())
+    assert "roll back 0002_second: this drops 1 table with 7 rows (public.second: 7)" in two.engine.told()
+
+
 def test_with_the_state_lost_the_preview_says_what_is_left_to_do(two):
     two.up()
     two.table("0003_third")

@@ -155,7 +155,7 @@ class MigrationSet(ObjectKind):
             recorded = await history.read(connection)
             ours = list(takewhile(lambda name: recorded.owners[name] == {context.urn}, reversed(list(recorded.steps))))
             if ours and not destroying(context.urn):
-                lost = await losses.of(connection, (await history.downs(connection, ours)).values())
+                lost = await losses.of(connection, await history.downs(connection, ours))
                 if lost.rows or lost.code:
                     raise Refused(
                         f"{label}: deleting it rolls back {len(ours)} migrations: {lost}; only a destroy of the stack "

@@ -1,13 +1,13 @@
 """What rolling a migration back destroys, counted in the database and put into words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
 from pgprovider.connection import Connection, row, rows
-from sqldrops import Drop, drops
+from sqldrops import Drop, Names, drops
 
 # A table that takes longer to count is counted by the planner's estimate.
 COUNT_MILLISECONDS = 2000
@@ -36,16 +36,18 @@ class Loss:
     dropped: tuple[Part, ...] = ()
     emptied: tuple[Part, ...] = ()
     columns: tuple[Part, ...] = ()
+    changed: tuple[Part, ...] = ()
+    """Columns that get another type, or one value in every row."""
     code: bool = False
     """Whether code that can't be read here drops or deletes."""
 
     @property
     def rows(self) -> int:
         """How many rows go, or lose a column."""
-        return sum(part.rows for part in (*self.dropped, *self.emptied, *self.columns))
+        return sum(part.rows for part in (*self.dropped, *self.emptied, *self.columns, *self.changed))
 
     def __bool__(self) -> bool:
-        return bool(self.dropped or self.emptied or self.columns or self.code)
+        return bool(self.dropped or self.emptied or self.columns or self.changed or self.code)
 
     def __str__(self) -> str:
         words = [
@@ -54,6 +56,7 @@ class Loss:
                 ("drops", "table", self.dropped),
                 ("deletes from", "table", self.emptied),
                 ("drops", "column", self.columns),
+                ("overwrites or converts", "column", self.changed),
             )
             if parts
         ]
@@ -61,12 +64,24 @@ class Loss:
         return "this " + " and ".join(words)
 
 
-async def of(connection: Connection, downs: Iterable[str | None]) -> Loss:
-    """What some down scripts destroy together."""
-    found: dict[str, dict[str, Part]] = {"dropped": {}, "emptied": {}, "columns": {}}
+async def of(connection: Connection, downs: Mapping[str, str | None], names: Names | None = None) -> Loss:
+    """What some down scripts destroy together, newest migration first as they run.
+
+    Args:
+        connection: to the database that has the tables.
+        downs: migration to its script.
+        names: what scripts before them have renamed and made.
+    """
+    names = names or Names()
+    found: dict[str, dict[str, Part]] = {"dropped": {}, "emptied": {}, "columns": {}, "changed": {}}
     code = False
-    for drop in (drop for down in downs for drop in drops(down or "")):
-        kind = {"table": "dropped" if drop.how == "drops" else "emptied", "column": "columns", "schema": "dropped"}
+    for drop in (drop for name in sorted(downs, reverse=True) for drop in drops(downs[name] or "", names)):
+        dropped = drop.how == "drops"
+        kind = {
+            "table": "dropped" if dropped else "emptied",
+            "column": "columns" if dropped else "changed",
+            "schema": "dropped",
+        }
         if drop.kind not in kind:
             code = True
             continue
@@ -74,18 +89,20 @@ async def of(connection: Connection, downs: Iterable[str | None]) -> Loss:
             part = await _part(connection, name, table)
             if part:
                 found[kind[drop.kind]].setdefault(name, part)
-            elif len(drop.table) == 1:
-                # Which table it means, only the script's own search path says.
+            else:
+                # Only the script's own search path says which table it means, or code of it makes the name.
                 code = True
     gone = found["dropped"]
     emptied = [part for name, part in found["emptied"].items() if name not in gone]
     columns = [part for name, part in found["columns"].items() if name.rpartition(".")[0] not in gone]
-    return Loss(tuple(gone.values()), tuple(emptied), tuple(columns), code)
+    changed = [part for name, part in found["changed"].items() if name.rpartition(".")[0] not in gone]
+    return Loss(tuple(gone.values()), tuple(emptied), tuple(columns), tuple(changed), code)
 
 
 async def in_words(connection: Connection, downs: Mapping[str, str | None]) -> dict[str, str]:
     """For each down script what it destroys, in words that follow the migration's name."""
-    found = {name: await of(connection, [down]) for name, down in downs.items()}
+    names = Names()
+    found = {name: await of(connection, {name: downs[name]}, names) for name in sorted(downs, reverse=True)}
     return {name: f": {loss}" if loss else "" for name, loss in found.items()}
 
 

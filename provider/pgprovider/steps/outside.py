@@ -1,9 +1,11 @@
 """Statements that PostgreSQL doesn't run in a transaction: one by one, each noted, each fit to be met half done."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg import sql
 
 import sqldirectives
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
 INDEX = """select i.indisvalid and i.indisready as valid, i.indisunique as unique,
                   pg_catalog.pg_get_indexdef(i.indexrelid) as definition,
-                  pg_catalog.format('%%I.%%I', n.nspname, t.relname) as table
+                  pg_catalog.format('%%I ON %%I.%%I', c.relname, tn.nspname, t.relname) as named,
+                  tn.nspname as schema, t.relname as table
              from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
              join pg_catalog.pg_class t on t.oid = i.indrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+             join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace
             where n.nspname = %s and c.relname = %s"""
 # What a killed `reindex concurrently` leaves beside an index; valid ones are what it replaced.
 REINDEXED = """select n.nspname as schema, c.relname as name
@@ -35,13 +39,16 @@ REINDEXED = """select n.nspname as schema, c.relname as name
 PARTITION = """select inhdetachpending as pending from pg_catalog.pg_inherits
                 where inhrelid = pg_catalog.to_regclass(%s) and inhparent = pg_catalog.to_regclass(%s)"""
 REINDEX = re.compile(r"reindex\b", re.IGNORECASE)
+LEAVES_INDEX = re.compile(r"(?:reindex|create)\b", re.IGNORECASE)
 # Every code but those of a session or server that was ended.
 REFUSED = re.compile(r"(?!57|08|58|XX)\w{5}")
 # By code, what a statement says that was done before and not noted.
 DONE_BEFORE = {"42704": r"drop\s+index", "42710": r"alter\s+type"}
-PROBED = """select pg_catalog.pg_get_indexdef(indexrelid) as definition
-              from pg_catalog.pg_index where indrelid = %s::pg_catalog.regclass"""
-PROBE = sql.Identifier("pg_temp", "visual_prompt_builder_probe")
+PROBED = """select pg_catalog.pg_get_indexdef(i.indexrelid) as definition,
+                   pg_catalog.format('%%I ON pg_temp.%%I', c.relname, t.relname) as named
+              from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+              join pg_catalog.pg_class t on t.oid = i.indrelid
+             where i.indrelid = %s::pg_catalog.regclass"""
 
 
 async def run(
@@ -66,9 +73,12 @@ async def run(
         try:
             await locks.patiently(one.run, doing, watch, tell)
         except Failed as failure:
-            # What the server refused wasn't done: the next run must not take it for that.
-            if REFUSED.match(failure.code) and not REINDEX.match(statement.text):
+            # What the server refused wasn't done: the next run must not take it for that. Some of it leaves an index.
+            if REFUSED.match(failure.code) and not LEAVES_INDEX.match(statement.text):
                 await history.unnote(connection, work.step, work.half, key)
+            raise
+        except Refused:
+            await history.unnote(connection, work.step, work.half, key)
             raise
         async with connection.transaction():
             await snapshots.absorb(connection, before)
@@ -128,9 +138,8 @@ class _One:
         name = f"{build.schema}.{build.name}"
         where = f"step {self.work.step}: index {name} is there already"
         wanted = await self._definition(build)
-        if (found["unique"], _essence(found["definition"])) != (build.unique, wanted) or found["table"] != (
-            await self._quoted(build)
-        ):
+        same = _essence(found) == wanted if wanted else self.begun
+        if (found["unique"], found["schema"], found["table"]) != (build.unique, build.schema, build.table) or not same:
             raise Refused(
                 f"{where} with another definition, {self.work.path}:{self.statement.line}; drop it or name this one "
                 "differently"
@@ -164,24 +173,28 @@ class _One:
         await self._send(statement.as_string(self.connection))
         await self._settle(locks.LIMITS.step)
 
-    async def _quoted(self, build: Build) -> str:
-        found = await row(self.connection, "select pg_catalog.format('%%I.%%I', %s::text, %s::text) as name",
-                          [build.schema, build.table])  # fmt: skip
-        assert found is not None
-        return str(found["name"])
+    async def _definition(self, build: Build) -> str | None:
+        """How PostgreSQL would spell the index: it is made on an empty table of the same name, and taken back.
 
-    async def _definition(self, build: Build) -> str:
-        """How PostgreSQL would spell the index: it is made on an empty copy of the table, and taken back."""
-        async with self.connection.transaction(force_rollback=True):
-            table = sql.Identifier(build.schema, build.table)
-            await self.connection.execute(sql.SQL("create temporary table {} (like {})").format(PROBE, table))
-            text = f"create {'unique ' if build.unique else ''}index visual_prompt_builder_probe_idx on "
-            await self.connection.execute((text + PROBE.as_string(self.connection) + " " + build.rest).encode())
-            found = await row(self.connection, PROBED, [PROBE.as_string(self.connection)])
-            assert found is not None
-            return _essence(found["definition"])
+        None where it can't be made there: the statement names the table's schema or needs its row type. Then an index
+        of that name on that table is taken for the statement's own if it was begun before.
+        """
+        copy = sql.Identifier("pg_temp", build.table)
+        make = sql.SQL("create temporary table {} (like {})").format(copy, sql.Identifier(build.schema, build.table))
+        text = f"create {'unique ' if build.unique else ''}index " + (
+            sql.SQL("{} on {} ").format(sql.Identifier(build.name), copy).as_string(self.connection)
+        )
+        try:
+            async with self.connection.transaction(force_rollback=True):
+                await self.connection.execute(make)
+                await self.connection.execute((text + build.rest).encode())
+                found = await row(self.connection, PROBED, [copy.as_string(self.connection)])
+                assert found is not None
+                return _essence(found)
+        except psycopg.errors.ProgrammingError:
+            return None
 
 
-def _essence(definition: str) -> str:
+def _essence(found: Mapping[str, Any]) -> str:
     """What stays of an index's definition without its name and its table."""
-    return definition.partition(" USING ")[2]
+    return str(found["definition"]).partition(f"INDEX {found['named']} ")[2]
