@@ -649,6 +649,22 @@ def test_a_restrictive_policy_that_the_step_drops_by_name_goes(plain_folder, dro
     assert world.sql(NAMES) == [("by_title",)]
 
 
+def test_a_restrictive_policy_keeps_the_roles_that_drop_owned_takes_from_it(plain_folder):
+    world = plain_folder.world
+    applied(plain_folder, "select 1;")
+    policies(world, "by_title")
+    world.sql("create policy asks on public.notes as restrictive to {reader}, {writer} using (id < 10);"
+              "create policy sole on public.notes as restrictive to {reader} using (id < 10)")  # fmt: skip
+    applied(plain_folder, "reset role;\ndrop owned by {reader};", number=3)
+    found = {row[0]: set(row[3]) for row in world.sql(POLICIES)}
+    reader, writer = world.names["reader"], world.names["writer"]
+    assert (found["asks"], found["sole"]) == ({reader, writer}, {reader})
+    told = plain_folder.engine.told()
+    assert (
+        "step 0003_step: restrictive row policies hold for the roles again that they lost: asks on public.notes" in told
+    )
+
+
 def test_a_renamed_policy_is_not_made_again(plain_folder):
     world = plain_folder.world
     applied(plain_folder, "select 1;")

@@ -250,11 +250,17 @@ class Carried:
         back = [saved for saved in gone if not saved.permissive or saved.key in ours or saved.table in made]
         async with self._as_owner():
             lost = [saved for saved in gone if saved not in back or not await self._made_again(saved)]
+            narrowed = await self._widen(after)
         await self._tell_lost(lost)
         if self._back:
             names = ", ".join(self._back.values())
             how = "in its way were dropped" if ours >= self._back.keys() else "that it takes away were dropped"
             self.lines.append(f"step {self.step}: row policies {how} and made again: {names}")
+        if narrowed:
+            names = ", ".join(narrowed)
+            self.lines.append(
+                f"step {self.step}: restrictive row policies hold for the roles again that they lost: {names}"
+            )
         self._tell_replaced(now)
         if again:
             async with self._as_owner():
@@ -263,7 +269,7 @@ class Carried:
             now = await _objects(self.connection)
             for tried in tries:
                 self._tell_again(tried, now[tried.was.kind, tried.was.sort, tried.was.name])
-        self._note(now, await _policies(self.connection) if self._back else after)
+        self._note(now, await _policies(self.connection) if self._back or narrowed else after)
 
     async def _gone(self, after: Sequence[Saved]) -> list[Saved]:
         """The policies that are missing on their tables, and that the step doesn't drop by name."""
@@ -300,6 +306,26 @@ class Carried:
             return False
         self._back[saved.key] = saved.shown
         return True
+
+    async def _widen(self, after: Sequence[Saved]) -> list[str]:
+        """Restrictive policies that hold for fewer roles now (`drop owned`), where the step doesn't name them."""
+        found, done = {saved.key: saved for saved in after}, []
+        fewer = [
+            saved
+            for saved in self._policies
+            if not saved.permissive and saved.key in found and set(found[saved.key].roles) < set(saved.roles)
+        ]
+        uses = [use for use in (named.policies(self.text) if fewer else []) if use.word != "comment"]
+        for saved in fewer:
+            there = {entry["name"] for entry in await rows(self.connection, ROLES, [saved.roles])}
+            if there <= set(found[saved.key].roles) or any(
+                use.means(saved.schema, saved.bare, saved.name) for use in uses
+            ):
+                continue
+            roles = sql.SQL(", ").join(map(sql.Identifier, sorted(there)))
+            await self.connection.execute(sql.SQL("alter policy ") + saved.target + sql.SQL(" to ") + roles)
+            done.append(saved.shown)
+        return done
 
     async def _tell_lost(self, lost: Iterable[Saved]) -> None:
         opened = {saved.table for saved in await _policies(self.connection) if saved.permissive} if lost else set()
