@@ -85,7 +85,12 @@ REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "no login": (lambda word: f"postgresql://h/d?password={word}", "it names no login"),
     "no database": (lambda word: f"postgresql://u:{word}@h", "it names no database"),
     "an unknown parameter": (lambda word: f"postgresql://u:{word}@h/d?ssl_mode=x", 'libpq has no parameter "ssl_mode"'),
-    "an unknown keyword": (lambda word: f"host=h user=u password={word} db=d", 'libpq has no parameter "db"'),
+    "an unknown keyword": (lambda word: f"host=h user=u password={word} db=d", "libpq must know each parameter's name"),
+    "a password with a space": (lambda word: f"host=h user=u password=x {word}=y", "a value with a space stands in"),
+    "an encoding": (
+        lambda word: f"postgresql://u:{word}@h/d?client_encoding=latin1",
+        "client_encoding would have files",
+    ),
     "a parameter without a value": (lambda word: f"postgresql://u:{word}@h/d?sslmode", "libpq can't read it"),
     "a service": (lambda word: f"postgresql://u:{word}@h/d?service=x", "the parameter service takes its values from"),
     "replication": (lambda word: f"postgresql://u:{word}@h/d?replication=database", "the parameter replication asks"),
