@@ -247,7 +247,8 @@ BROKEN = {
 def test_a_broken_rule_in_sql_is_one_line_and_leaves_nothing_registered(tmp_path, monkeypatch, file):
     monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
     path = tmp_path / file
-    path.parent.mkdir(parents=True)
+    for folder in ("platform", "migrations", "policies"):
+        (tmp_path / "sql" / folder).mkdir(parents=True)
     path.write_text("select 1;\n")
     if "migrations" in file:
         path.with_name("0001_x.down.sql").write_text("select 1;\n")
@@ -257,6 +258,18 @@ def test_a_broken_rule_in_sql_is_one_line_and_leaves_nothing_registered(tmp_path
         run()
     assert str(caught.value).startswith(BROKEN[file])
     assert "\n" not in str(caught.value)
+    assert registered == []
+
+
+@pytest.mark.parametrize("missing", ["platform", "migrations", "policies"])
+def test_a_folder_of_sql_that_is_gone_is_refused_and_not_taken_for_an_empty_one(tmp_path, monkeypatch, missing):
+    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+    for folder in {"platform", "migrations", "policies"} - {missing}:
+        (tmp_path / "sql" / folder).mkdir(parents=True)
+    registered: list[Registered] = []
+    monkeypatch.setattr(Program, "register", lambda self, resource: registered.append(resource))
+    with pytest.raises(pulumi.RunError, match=f"^sql/{missing}: there is no such folder"):
+        run()
     assert registered == []
 
 
