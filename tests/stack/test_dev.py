@@ -223,7 +223,7 @@ def test_a_new_step_is_announced_applied_and_taken_back_when_its_files_go(dev):
     header = f"-- {number} notes: a scratch step.\n-- Lock: none. Duration: instant.\n-- Down: drops it.\n"
     up, down = (folder / f"{number}_notes.{half}.sql" for half in ("up", "down"))
     up.write_text(header + "create table private.notes (id int primary key);\n")
-    down.write_text("drop table private.notes;\n")
+    down.write_text(header + "drop table private.notes;\n")
 
     assert f"apply {number}_notes" in dev.preview().output
     succeeded(dev.up())
