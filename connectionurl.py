@@ -45,6 +45,8 @@ def parse(text: str) -> Parameters:
         raise UrlError(_unread(text, str(error))) from None
     except UnicodeError:
         raise UrlError("it is no UTF-8 text") from None
+    if found.get("client_encoding", "").lower().replace("-", "") == "utf8":
+        del found["client_encoding"]
     for name, reason in REFUSED.items():
         if name in found:
             raise UrlError(f"the parameter {name} {reason}")
