@@ -39,7 +39,7 @@ NAMING = re.compile(r"42...|2BP01|0A000|0LP01|3F000|54000|55000|55006|58P01")
 ROWS = "23"
 # The class whose message quotes the value that doesn't fit.
 VALUES = "22"
-VALUE = re.compile(r"(?P<before>: ).*|\".*", re.DOTALL)
+VALUE = re.compile(r"(?P<before>: |(?<=^invalid value for parameter )\"[\w.]+\": ).*|\".*", re.DOTALL)
 # What a function raises is its author's; what it puts into DETAIL may be a row.
 RAISED = {"exec_stmt_raise", "PLy_elog_impl"}
 # Nobody is told to drop what depends on something unseen, or to read the server's log.
