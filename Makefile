@@ -60,7 +60,7 @@ faults: ## kill things at random moments and see that the next `up` mends it: RO
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)" $(FAULTS)
 
 manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
-	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
+	@PYTHONPATH=.:provider $(PYTHON) -m toolchain run -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
 
 bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters by hand: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
