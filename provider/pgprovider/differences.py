@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from pgprovider.snapshots import Difference
 
-# Facets that are there only where something is wrong, and what to call it where nothing is.
+# Facets that are there only where something is wrong, and what to call it where nothing is. Each is named on its own,
+# also where the object is new, since the text of a whole object is cut.
 USUAL = {"partition ": "closed as its table is", "enforcement of ": "enforced"}
 # What a platform may add to its own schemas without our noticing. Grants and policies aren't among them.
 ADDITIONS = ("column ", "constraint ", "index ", "trigger ", "comment")
@@ -65,14 +66,17 @@ def changes(found: Iterable[Difference], open: Iterable[str] = ()) -> list[Chang
     made: dict[str, Change] = {}
     for name, rows in objects.items():
         if name in whole:
-            text = _whole(rows, gone=whole[name])
-            made[name] = Change(name, "", text if whole[name] else None, None if whole[name] else text, list(rows))
+            wrong = [] if whole[name] else [row for row in rows if row.facet.startswith(tuple(USUAL))]
+            rest = [row for row in rows if row not in wrong]
+            text = _whole(rest, gone=whole[name])
+            made[name] = Change(name, "", text if whole[name] else None, None if whole[name] else text, rest)
+            made |= {change.key: change for change in _facets(wrong)}
             continue
         for change in _facets(rows):
             made[change.key] = change
     for key, change in list(made.items()):
         parent = change.rows[0].parent or ""
-        follows = change.object in whole and whole.get(parent) == whole[change.object]
+        follows = not change.facet and change.object in whole and whole.get(parent) == whole[change.object]
         if follows or parent in extensions:
             _top(made, objects, extensions.get(parent, parent)).rows.extend(made.pop(key).rows)
     return [change for _, change in sorted(made.items()) if not _is_addition(change, set(open))]

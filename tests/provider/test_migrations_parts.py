@@ -503,14 +503,20 @@ def test_a_batch_that_meets_a_locked_row_gives_way_and_comes_back(plain_folder, 
     notes(world, 300)
     plain_folder.write("0001_fill", BATCHES + BACKFILL)
     second_session.execute("begin; select 1 from public.notes where title = 'note 150' for update")
-    holder = threading.Timer(1, second_session.execute, args=("rollback",))
+    waiting = "100 rows: waiting for the end of the transaction of pid"
+
+    def release() -> None:
+        deadline = time.monotonic() + 60
+        while not any(waiting in line for line in plain_folder.engine.progress) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        second_session.execute("rollback")
+
+    holder = threading.Thread(target=release)
     holder.start()
     plain_folder.up()
     holder.join()
     assert world.sql("select count(*) from public.notes where body is null") == [(0,)]
-    assert any(
-        "100 rows: waiting for the end of the transaction of pid" in told for told in plain_folder.engine.progress
-    )
+    assert any(waiting in line for line in plain_folder.engine.progress)
 
 
 def test_rows_that_a_trigger_keeps_as_they_are_end_in_an_error_and_not_in_a_recorded_step(plain_folder):

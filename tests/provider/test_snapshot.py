@@ -345,6 +345,38 @@ def test_a_partition_that_is_not_as_its_table_is_named(small, statement, now):
     assert by_hand(small) == {"table public.events: partition public.events_2026_01": (None, now)}
 
 
+def test_a_trigger_for_each_statement_that_partitions_repeat_has_to_be_on_each(small):
+    guard = "create trigger guard before delete on public.{} for each statement execute function vault.touch1()"
+    small.run(guard.format("events"))
+    small.up()
+    small.run(
+        "create table public.events_2026_02 partition of public.events for values from ('2026-02-01') to ('2026-03-01')"
+    )
+    small.run("alter table public.events_2026_02 enable row level security")
+    assert by_hand(small) == {}, "none repeats it"
+    small.run(guard.format("events_2026_01"))
+    key = "table public.events: partition public.events_2026_0"
+    assert by_hand(small) == {f"{key}2": (None, "without trigger guard")}
+    small.run(guard.format("events_2026_02"))
+    assert by_hand(small) == {}
+    small.run("drop trigger guard on public.events_2026_01")
+    small.run("alter table public.events_2026_02 disable trigger guard")
+    assert by_hand(small) == {f"{key}1": (None, "without trigger guard"), f"{key}2": (None, "trigger guard disabled")}
+    small.run("drop trigger guard on public.events_2026_02; alter table public.events_2026_01 enable trigger all")
+    small.run(guard.format("events_2026_01").replace(" execute", " when (false) execute"))
+    assert by_hand(small) == {f"{key}1": (None, "trigger guard")}, "none repeats it, another one has its name"
+
+
+def test_an_open_partition_is_named_also_where_its_table_was_renamed(small):
+    small.up()
+    small.run("alter table public.events rename to moved; grant select on public.events_2026_01 to public")
+    assert sorted(by_hand(small)) == [
+        "table public.events",
+        "table public.moved",
+        "table public.moved: partition public.events_2026_01",
+    ]
+
+
 def test_a_trigger_that_is_disabled_on_a_partition_alone_is_named(small):
     small.run("create trigger guard before delete on public.events for each row execute function vault.touch1()")
     small.up()

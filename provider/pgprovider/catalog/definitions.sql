@@ -31,6 +31,16 @@ part as materialized (
       from rel r cross join lateral pg_partition_tree(r.oid) t join pg_class c on c.oid = t.relid
      where r.relkind = 'p' and t.level > 0
 ),
+parttrigger as materialized (
+    -- With the trigger of the root that it inherits (of a row) or repeats (of a statement).
+    select p.root, t.tgrelid as relid, t.tgname, t.tgenabled, u.oid as parent, u.tgenabled as rootenabled
+      from part p join pg_trigger t on t.tgrelid = p.oid and not t.tgisinternal
+      left join pg_trigger u on u.oid = t.tgparentid
+           or t.tgparentid = 0 and u.tgrelid = p.root
+              and (u.tgname, u.tgfoid, u.tgtype, u.tgargs, u.tgattr) = (t.tgname, t.tgfoid, t.tgtype, t.tgargs, t.tgattr)
+              and regexp_replace(u.tgqual::text, ':location -?\d+', '', 'g')
+                  is not distinct from regexp_replace(t.tgqual::text, ':location -?\d+', '', 'g')
+),
 col as materialized (
     select r.oid as relid, r.relkind, r.relowner, a.attnum, a.attacl, a.attname, quote_ident(a.attname) as name, a.attgenerated,
            a.attidentity, a.attnotnull, a.attstattarget, a.attoptions, a.attcompression, a.attstorage, a.attfdwoptions, t.typstorage,
@@ -296,7 +306,8 @@ facets (class, oid, facet, definition, object, parent, space) as (
                      case when p.rootforced and not p.relforcerowsecurity then 'row security not forced' end,
                      case when p.relowner <> p.rootowner then 'owner ' || pg_get_userbyid(p.relowner) end,
                      'granted ' || g.extra, 'policies ' || q.names, case when p.relpersistence = 'u' then 'unlogged' end,
-                     'trigger ' || w.triggers, 'rule ' || w.rules, 'constraint ' || w.constraints, 'default of ' || w.defaults),
+                     'trigger ' || w.triggers, 'without trigger ' || w.missing, 'rule ' || w.rules, 'constraint ' || w.constraints,
+                     'default of ' || w.defaults),
            null, null, null
       from part p
       cross join lateral (
@@ -311,8 +322,11 @@ facets (class, oid, facet, definition, object, parent, space) as (
       ) q
       cross join lateral (
           select (select string_agg(quote_ident(t.tgname) || case t.tgenabled when 'D' then ' disabled' else '' end, ', ' order by t.tgname)
-                    from pg_trigger t left join pg_trigger u on u.oid = t.tgparentid
-                   where t.tgrelid = p.oid and not t.tgisinternal and (u.oid is null or t.tgenabled <> u.tgenabled)) as triggers,
+                    from parttrigger t where t.relid = p.oid and t.tgenabled is distinct from t.rootenabled) as triggers,
+                 -- A trigger for each statement isn't inherited: where other partitions repeat it, all have to.
+                 (select string_agg(distinct quote_ident(t.tgname), ', ') from parttrigger t
+                   where t.root = p.root and t.parent is not null
+                     and not exists (select from parttrigger o where o.relid = p.oid and o.parent = t.parent)) as missing,
                  (select string_agg(quote_ident(rulename), ', ' order by rulename) from pg_rewrite where ev_class = p.oid) as rules,
                  (select string_agg(quote_ident(conname), ', ' order by conname) from pg_constraint
                    where conrelid = p.oid and contype = 'c' and coninhcount = 0) as constraints,
@@ -325,7 +339,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
       ) w
      where p.rootrows and not p.relrowsecurity or p.rootforced and not p.relforcerowsecurity or p.relowner <> p.rootowner
         or g.extra is not null or q.names is not null or p.relpersistence = 'u'
-        or num_nonnulls(w.triggers, w.rules, w.constraints, w.defaults) > 0
+        or num_nonnulls(w.triggers, w.missing, w.rules, w.constraints, w.defaults) > 0
     union all
     select 'pg_class'::regclass, r.oid,
            concat('comment', case when d.objsubid > 0 then ' on column ' || quote_ident(c.attname) end), d.description,
