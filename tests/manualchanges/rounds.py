@@ -30,6 +30,7 @@ NAME, TEMPLATE = "vpb", "vpb_template"
 MOST = 12
 SNAPSHOT = "snapshot-schema"
 SHADOWS = re.compile("renamed|dropped|moved")
+LOST = re.compile("snapshot (empty|gone)")
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "jit": "off", "max_connections": "30"}
 # Roles belong to the whole server: after a round they are as before it, row by row.
 SHARED = ("pg_authid", "pg_auth_members", "pg_shdescription", "pg_parameter_acl")
@@ -265,17 +266,20 @@ class Round:
                 self.changes.append(change)
 
     def _see(self, effective: Sequence[Change], preview: Run) -> None:
+        if any(LOST.search(change.template.name) for change in self.changes) and _told(("snapshot",), preview.text):
+            return  # what was there before isn't known any more
         for change in effective:
-            # With another name, or gone, an object is named as that, and what else was changed of it is part of it.
-            words = change.words[:1] if self._shadowed(change) else change.words
-            if not _told(words, preview.text):
+            if not any(_told(words, preview.text) for words in self._names(change)):
                 self._wrong(f"preview doesn't name {change.template.name}: {change.apply}")
 
-    def _shadowed(self, change: Change) -> bool:
-        return any(
-            other is not change and SHADOWS.search(other.template.name) and other.words[0] in change.object
+    def _names(self, change: Change) -> list[tuple[str, ...]]:
+        """What a line has to say. With another name, or gone, an object is named as that, with all that is of it."""
+        above = [
+            other.words[:1]
             for other in self.changes
-        )
+            if other is not change and SHADOWS.search(other.template.name) and other.words[0] in change.apply
+        ]
+        return [change.words, change.words[:1], *above] if above else [change.words]
 
     def _untouched(self, dirty: Dump, run: Run, effective: Sequence[Change]) -> None:
         """A refusal comes before the first write, in one line that names a change."""
