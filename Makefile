@@ -7,7 +7,7 @@ SEED ?= 1
 STEPS ?= 1000
 PROJECTS ?= 100000
 in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py bucketsettings.py connectionurl.py naming.py objectlayout.py settings.py sqlaccess.py sqldirectives.py sqldrops.py sqlfiles.py sqlgrammar.py sqlqueries.py sqltext.py bench components local objects ops pg plugin provider tests toolchain
+sources := __main__.py bucketsettings.py connectionurl.py naming.py objectlayout.py settings.py sqlaccess.py sqldirectives.py sqldrops.py sqlfiles.py sqlgrammar.py sqlqueries.py sqltext.py bench components generate inprocess local objects ops pg plugin provider tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift audit maintain rekey down test check format docs golden faults manual-changes bench
@@ -36,7 +36,7 @@ down: ## destroy an environment; on local also stop its services and delete thei
 test: ## all tests
 	@$(in_environment) -m pytest -n 2 --dist loadgroup $(TESTS)
 
-check: ## format, lint, types, SQL lint, generated files in date; offline
+check: ## format, lint, types, SQL lint, generated files up to date; offline
 	@$(in_environment) -m ruff format --check $(sources)
 	@$(in_environment) -m ruff check $(sources)
 	@$(in_environment) -m mypy
@@ -46,12 +46,10 @@ format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)
 	@$(in_environment) -m ruff check --fix $(sources)
 
-docs: ## write the generated pages anew: docs/schema with entity diagram and access matrix, resource types, settings
-	@$(in_environment) -m ops docs
+golden: ## write all generated files: docs/schema, docs/resources.md, the settings in README, the resource tree, sql/schema
+	@$(in_environment) -W ignore -m generate
 
-golden: docs ## write all generated files anew: the pages, the resource tree, sql/schema.sql
-	@$(in_environment) -W ignore -m tests.components.program
-	@$(in_environment) -m tests.sql.golden
+docs: golden ## the same
 
 rekey: ## seal every token with the first of database:encryptionKeys
 	@$(in_environment) -m ops rekey --stack "$(STACK)"
@@ -60,7 +58,7 @@ faults: ## kill things at random moments and see that the next `up` mends it: RO
 	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)" $(FAULTS)
 
 manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
-	@PYTHONPATH=.:provider $(PYTHON) -m toolchain run -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
+	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
 
 bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters by hand: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"

@@ -23,13 +23,9 @@ from bench import world
 from connectionurl import compose
 from local import postgres
 from local.paths import CHECKOUT
-
-sys.path.append(str(CHECKOUT / "provider"))
-
-from pgprovider.connection import Connections, Login
-from pgprovider.resources.snapshot import SchemaSnapshot
-
 from plugin.server import Context
+from provider.connection import Connections, Login
+from provider.resources.snapshot import SchemaSnapshot
 
 SIZES = (100, 1000, 5000)
 ROUNDS = 3

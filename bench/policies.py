@@ -21,8 +21,9 @@ from typing import Any
 import psycopg
 
 from bench.data import generate
+from inprocess import scratch
 from local import postgres
-from tests.sql import catalogue, provision
+from tests.sql import catalogue
 from tests.sql.provision import Connection, row
 
 MEDIAN, WORST = 1.3, 2.0
@@ -72,11 +73,8 @@ def filled(url: str | None, projects: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="visual-prompt-builder-bench-") as name:
         server = postgres.ensure(Path(name) / "server", None, SETTINGS)
         try:
+            scratch.complete(server.url())
             with psycopg.connect(server.url(), autocommit=True) as connection:
-                provision.prepare(connection)
-                provision.migrate_up(connection)
-                provision.apply_policies(connection)
-                provision.apply_grants(connection)
                 for table in generate.generate(connection, projects):
                     print(f"  made {table}", file=sys.stderr)
             yield server.url()

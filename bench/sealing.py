@@ -3,7 +3,6 @@
 `python -m bench.sealing`. An account has three tokens of 1,000 characters.
 """
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,18 +12,15 @@ from typing import Any
 
 import psycopg
 
+from inprocess import scratch
 from local import postgres
-from local.paths import CHECKOUT
-from tests.sql import provision
+from provider import openpgp
 
-sys.path.append(str(CHECKOUT / "provider"))
-
-from pgprovider import openpgp
-
+ADA = "00000000-0000-7000-8000-00000000000a"
 ROUNDS = 300
 LINK = (
     'insert into accounts ("userId", provider, type, "providerAccountId", access_token, refresh_token, id_token) '
-    f"values ('{provision.ADA}', 'github', 'oidc', %s, %s, %s, %s) returning *"
+    f"values ('{ADA}', 'github', 'oidc', %s, %s, %s, %s) returning *"
 )
 ONE = "select access_token from accounts where provider = 'github' and \"providerAccountId\" = %s"
 ALL = "select * from accounts where provider = 'github' and \"providerAccountId\" = %s"
@@ -51,11 +47,8 @@ def main() -> None:
 
 
 def _measured(connection: Connection, url: str) -> dict[str, tuple[float, float]]:
-    provision.prepare(connection)
-    provision.migrate_up(connection)
-    provision.apply_policies(connection)
-    provision.apply_grants(connection)
-    provision.add_people(connection)
+    scratch.complete(url)
+    connection.execute("insert into next_auth.users (id, email) values (%s, 'ada@example.org')", (ADA,))
     pair = openpgp.generate()
     with psycopg.connect(url, options=f"-c vpb.keys=k1:{pair.private}", autocommit=True) as session:
         session.execute("set search_path = authjs; set role authjs")

@@ -146,16 +146,6 @@ def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
 
 
 @app.command()
-def docs() -> None:
-    """Write the generated pages anew: schema, entity diagram, query patterns, resource types, settings."""
-    from ops import generate
-
-    for path in generate.write():
-        done = "wrote" if path.exists() else "removed"
-        console.print(f"{done} {path.relative_to(CHECKOUT)}", soft_wrap=True)
-
-
-@app.command()
 def faults(
     rounds: Annotated[int, typer.Option(help="how many")] = 30,
     seed: Annotated[int | None, typer.Option(help="the same one makes the same choices")] = None,

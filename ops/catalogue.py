@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pgprovider.connection import Connection
+from provider.connection import Connection
 
 OURS = """n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all(%(without)s::text[])
           and not exists (select 1 from pg_catalog.pg_depend e where e.objid = {oid} and e.deptype = 'e')"""

@@ -1,15 +1,10 @@
 """What differs from a stored snapshot, found without its shortcuts: every object compared, pending or held or not."""
 
 import asyncio
-import sys
 
-from local.paths import CHECKOUT
-
-sys.path.append(str(CHECKOUT / "provider"))
-
-from pgprovider import snapshots
-from pgprovider.connection import Connections, Login
-from pgprovider.resources.snapshot import look
+from provider import snapshots
+from provider.connection import Connections, Login
+from provider.resources.snapshot import look
 
 NAME = "schema"
 

@@ -15,21 +15,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.paths import CHECKOUT
-from ops.faultsnapshot import NAME as SNAPSHOT
-
-sys.path.append(str(CHECKOUT / "provider"))
-
 import psycopg
-from pgprovider.connection import Connections, Login
-from pgprovider.ownership import DESTROY
-from pgprovider.resources.base import ObjectKind
-from pgprovider.resources.migrations import MigrationSet
-from pgprovider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
 
 import sqlfiles
+from ops.faultsnapshot import NAME as SNAPSHOT
 from plugin.errors import PluginError
 from plugin.server import Context
+from provider.connection import Connections, Login
+from provider.ownership import DESTROY
+from provider.resources.base import ObjectKind
+from provider.resources.migrations import MigrationSet
+from provider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
 
 STACK = "kills"
 MIGRATIONS = MigrationSet.token

@@ -16,18 +16,13 @@ from typing import Any
 import connectionurl
 import naming
 import sqlfiles
-from local.paths import CHECKOUT
 from local.state import EngineError
-
-sys.path.append(str(CHECKOUT / "provider"))
-
-from pgprovider.connection import Connections, Login
-from pgprovider.errors import Refused
-from pgprovider.steps import plan
-from pgprovider.steps.history import History, Recorded
-from pgprovider.steps.runner import running
-
 from plugin.errors import PluginError
+from provider.connection import Connections, Login
+from provider.errors import Refused
+from provider.steps import plan
+from provider.steps.history import History, Recorded
+from provider.steps.runner import running
 
 PENDING = 2
 

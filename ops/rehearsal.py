@@ -9,15 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pgprovider.connection import Connection, Connections, rows
-from pgprovider.errors import Refused
-from pgprovider.steps import plan
-from pgprovider.steps.history import ADOPTED, History, Recorded
-from pgprovider.steps.runner import Runner, running
 from psycopg import sql
 
 import sqlfiles
 from ops import catalogue
+from provider.connection import Connection, Connections, rows
+from provider.errors import Refused
+from provider.steps import plan
+from provider.steps.history import ADOPTED, History, Recorded
+from provider.steps.runner import Runner, running
 
 if TYPE_CHECKING:
     from ops.migrate import Job

@@ -16,11 +16,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from inprocess import scratch
+from inprocess.stack import Stack
 from local import postgres
 
 MACHINE_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 # Tests don't survive a power cut; without fsync a database is cloned in a third of the time.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}
+PRIVILEGES = """
+update pg_catalog.pg_database d set datacl = t.datacl from pg_catalog.pg_database t
+ where d.datname = {name} and t.datname = {template}"""
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 8 * 1024**3
 
@@ -102,7 +107,10 @@ class Cluster:
             connection.execute(statement)
 
     def create(self, name: str, template: str) -> Database:
+        """A copy of a template, with the privileges on the database itself, which PostgreSQL doesn't copy."""
         self.execute(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+        if template != "template0":
+            self.execute(sql.SQL(PRIVILEGES).format(template=sql.Literal(template), name=sql.Literal(name)))
         server = self.server
         return Database(server.host, server.port, server.user, server.password, name, server.version)
 
@@ -121,6 +129,26 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def frame(cluster: Cluster) -> Iterator[Stack]:
+    """A database to clone, with what stands before the first migration: roles, schemas, extensions."""
+    database = cluster.create(f"frame_{os.getpid()}", "template0")
+    yield scratch.frame(database.url)
+    cluster.drop(database.name)
+
+
+@pytest.fixture(scope="session")
+def complete_template(cluster: Cluster, frame: Stack) -> Iterator[str]:
+    """A database to clone, as `up` leaves it but for buckets and sealing keys.
+
+    It is made from the frame, since all databases of a server share the roles and their passwords.
+    """
+    name = f"complete_{os.getpid()}"
+    scratch.go_on(frame, cluster.create(name, f"frame_{os.getpid()}").url)
+    yield name
+    cluster.drop(name)
+
+
 _numbers = itertools.count()
 
 
@@ -129,6 +157,22 @@ def database(cluster: Cluster) -> Iterator[Database]:
     """An empty database, cloned from the server's template."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     yield cluster.create(name, "template0")
+    cluster.drop(name)
+
+
+@pytest.fixture
+def framed(cluster: Cluster, frame: Stack) -> Iterator[Database]:
+    """A database of this test alone, with roles and schemas and nothing else."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    yield cluster.create(name, f"frame_{os.getpid()}")
+    cluster.drop(name)
+
+
+@pytest.fixture
+def provisioned_database(cluster: Cluster, complete_template: str) -> Iterator[Database]:
+    """A database of this test alone, as `up` leaves it but for buckets and sealing keys."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    yield cluster.create(name, complete_template)
     cluster.drop(name)
 
 

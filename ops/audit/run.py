@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,16 +14,12 @@ from botocore.exceptions import BotoCoreError
 
 import connectionurl
 from local import engine, services
-from local.paths import CHECKOUT
 from ops.audit import trail
 from ops.audit.declared import Declared
 from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.report import Report
-
-sys.path.append(str(CHECKOUT / "provider"))
-
-from pgprovider.pooler import refuse_lent
+from provider.pooler import refuse_lent
 
 Progress = Callable[[str], None]
 APPLICATION = "visual-prompt-builder/audit"

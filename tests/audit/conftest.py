@@ -1,20 +1,14 @@
 """A database as `make up` leaves it, on a server of its own with the settings of every local one; and a weak server."""
 
-import secrets
 import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from pgprovider import snapshots
-from pgprovider.resources.password import scram_verifier
-from psycopg import sql
 
-from components import grants, rolespecs
-from components.structure import EXTENSIONS, HISTORY_SCHEMA
+from inprocess import scratch
 from local import postgres
-from ops import migrate
 from ops.audit.declared import Declared
 from ops.audit.model import Audited
 from tests import conftest as world
@@ -59,53 +53,13 @@ def server(safe: world.Cluster) -> postgres.Server:
 @pytest.fixture(scope="session")
 def url(safe: world.Cluster) -> str:
     """The complete database."""
-    server = safe.server
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        provision.prepare(connection)
-        for extension in EXTENSIONS:
-            connection.execute(f"create extension if not exists {extension} schema extensions")
-        _finish_roles(connection)
-        # The real command, for the history that it keeps.
-        assert migrate.main(["up", "--url", server.url(), "--quiet"]) == 0
-        provision.apply_policies(connection)
-        provision.apply_grants(connection)
-        _let_the_migrator(connection)
-        connection.execute(
-            "create publication supabase_realtime for table " + ", ".join(Declared().parameters["published"])
-        )
+    scratch.complete(safe.server.url())
+    with psycopg.connect(safe.server.url(), autocommit=True) as connection:
         connection.execute(
             "insert into storage.buckets (id, name, file_size_limit, allowed_mime_types) "
             "values ('audio', 'audio', 50000000, array['audio/mpeg'])"
         )
-    return server.url()
-
-
-def _finish_roles(connection: Connection) -> None:
-    for role, spec in rolespecs.ROLES.items():
-        name = sql.Identifier(role)
-        if spec.login:
-            verifier = scram_verifier(secrets.token_urlsafe(8), secrets.token_bytes(16))
-            connection.execute(sql.SQL("alter role {} password {}").format(name, sql.Literal(verifier)))
-        connection.execute(sql.SQL("alter role {} connection limit {}").format(name, sql.Literal(spec.limit)))
-        for setting, value in spec.settings.items():
-            connection.execute(
-                sql.SQL("alter role {} set {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
-            )
-
-
-def _let_the_migrator(connection: Connection) -> None:
-    connection.execute(snapshots._text("tables").encode())
-    provision.grant(
-        connection,
-        {
-            "schema": {HISTORY_SCHEMA: {"migrator": ["usage"]}},
-            "table": {f"{HISTORY_SCHEMA}.{table}": roles for table, roles in grants.HISTORY.items()},
-        },
-    )
-    for table in grants.HISTORY:
-        connection.execute(
-            f"create policy {table}_migrator on {HISTORY_SCHEMA}.{table} to migrator using (true) with check (true)"
-        )
+    return safe.server.url()
 
 
 @pytest.fixture

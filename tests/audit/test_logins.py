@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgprovider.connection import Login
 from psycopg import sql
 
 from components.rolespecs import API, ROLES
 from ops import migrate
+from provider.connection import Login
 from tests.provider.snapshots import Stack
 from tests.sql import provision
 from tests.sql.provision import ADA, refused

@@ -10,10 +10,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgprovider import openpgp
 from psycopg import sql
 
 import toolchain
+from provider import openpgp
 from tests.clients import world
 from tests.clients.world import Complete, Programs
 from tests.conftest import absent
@@ -36,16 +36,12 @@ def programs(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def complete(cluster: Any) -> Iterator[Complete]:
+def complete(cluster: Any, complete_template: str) -> Iterator[Complete]:
     """A database with the complete SQL, its rows committed, and logins that have passwords."""
     name = f"clients_{os.getpid()}"
-    database = cluster.create(name, "template0")
+    database = cluster.create(name, complete_template)
     passwords, keys = world.new_passwords(), openpgp.generate()
     with psycopg.connect(database.url, autocommit=True) as connection:
-        provision.prepare(connection)
-        provision.migrate_up(connection)
-        provision.apply_policies(connection)
-        provision.apply_grants(connection)
         for login, password in passwords.items():
             connection.execute(
                 sql.SQL("alter role {} password {}").format(sql.Identifier(login), sql.Literal(password))

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from generate.files import TREE
+from inprocess.program import Program, run
 from local.moto.policy import ANONYMOUS, Principal, Request, Verdict, evaluate
-from tests.components.program import GOLDEN, Program, run
 
 ACCOUNT, STRANGER = "123456789012", "999999999999"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms-topic"
@@ -50,7 +51,7 @@ def test_each_address_has_a_subscription_and_without_any_there_is_none(program):
         f"alarms-{address}": {"topic": TOPIC, "protocol": "email", "endpoint": address}
         for address in ("ops@example.org", "on-call@example.org")
     }
-    assert kind not in GOLDEN.read_text(), "by default there is none"
+    assert kind not in TREE.read_text(), "by default there is none"
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,16 @@ from typing import Any
 
 import pulumi
 import pytest
-from pgprovider.provider import package_schema
 
 import pg
 import sqlfiles
 from components.grants import DATABASE, GRANTS, HISTORY, SCHEMAS
 from components.rolespecs import ROLES
 from components.structure import HISTORY_SCHEMA
+from generate.files import TREE
+from inprocess.program import CHECKOUT, Program, Registered, run
+from provider.package import package_schema
 from settings import SettingError
-from tests.components.program import CHECKOUT, GOLDEN, Program, Registered, run
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +24,8 @@ def program() -> Program:
 
 
 def test_the_tree_is_the_golden_one(program):
-    assert program.tree == GOLDEN.read_text(), (
-        "a renamed or moved resource is replaced in every live stack unless it has an alias; "
-        "`python -m tests.components.program` writes the tree anew"
+    assert program.tree == TREE.read_text(), (
+        "a renamed or moved resource is replaced in every live stack unless it has an alias; `make golden` writes it"
     )
 
 

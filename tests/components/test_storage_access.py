@@ -13,9 +13,9 @@ import pytest
 from botocore.config import Config
 
 import objectlayout
+from inprocess.program import Program, run
 from objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
 from settings import Settings
-from tests.components.program import Program, run
 from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, guarded_settings
 from tests.local.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, MotoServer, code, fetch
 

@@ -13,7 +13,7 @@ SHOW = "import gc, signal; print(gc.isenabled(), signal.getsignal(signal.SIGINT)
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("pulumi-language-python-exec", "False True"), ("provider", "True True")],
+    [("pulumi-language-python-exec", "False True"), ("pulumi-resource-pg", "True True")],
     ids=["the program looks for no garbage", "a plugin does, since one may work for hours"],
 )
 def test_ctrl_c_shows_no_stack_trace_and(name: str, said: str, tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
-from pgprovider import snapshots
 from psycopg import sql
+
+from provider import snapshots
 
 Dump = Mapping[tuple[str, str], str]
 """Object and facet to its definition."""

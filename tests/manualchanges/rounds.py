@@ -18,9 +18,9 @@ from typing import Any
 
 import psycopg
 
+from inprocess import stack as inprocess
+from inprocess.stack import Killed, Run, Stack
 from local import postgres
-from tests import inprocess
-from tests.inprocess import Killed, Run, Stack
 from tests.manualchanges import work as works
 from tests.manualchanges.changes import Change, Connection, Subjects
 from tests.manualchanges.oracle import Dump, dump, stored, unlike

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from pgprovider.resources.snapshot import SchemaSnapshot
 
-from tests.inprocess import Stack
+from inprocess.stack import Stack
+from provider.resources.snapshot import SchemaSnapshot
 from tests.manualchanges import changes, rounds
 from tests.manualchanges.rounds import Round, Tally, World
 from tests.manualchanges.work import NONE

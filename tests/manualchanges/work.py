@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlfiles
-from tests.inprocess import Declaration, with_inputs
+from inprocess.stack import Declaration, with_inputs
 from tests.manualchanges.changes import DATA
 
 FOLDER = "sql/migrations"

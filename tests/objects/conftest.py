@@ -113,14 +113,10 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def complete(cluster: Any) -> Iterator[World]:
+def complete(cluster: Any, complete_template: str) -> Iterator[World]:
     name, password = f"objects_{os.getpid()}", "made-up"
-    database = cluster.create(name, "template0")
+    database = cluster.create(name, complete_template)
     with psycopg.connect(database.url, autocommit=True) as connection:
-        provision.prepare(connection)
-        provision.migrate_up(connection)
-        provision.apply_policies(connection)
-        provision.apply_grants(connection)
         for role in LOGINS:
             connection.execute(f"alter role {role} password '{password}'".encode())
         connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('avatars', 'avatars')")

@@ -15,8 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.provider.engine import Engine, World, login_of
+from inprocess.engine import Engine
 from tests.provider.folders import Folder, make_folder
+from tests.provider.world import World, login_of
 from tests.sql import provision
 
 TABLES = """
@@ -60,14 +61,14 @@ class Template:
 
 
 @pytest.fixture(scope="session")
-def provider_template(cluster: Any) -> Iterator[Template]:
+def provider_template(cluster: Any, frame: Any) -> Iterator[Template]:
     """Roles, schemas, the platform layer and some tables of the app's owner."""
     run = os.getpid()
     names = {word: f"{word}_{run}" for word in ("reader", "writer", "made", "master")}
     password = secrets.token_urlsafe(12)
-    database = cluster.create(f"provider_{run}", "template0")
+    database = cluster.create(f"provider_{run}", f"frame_{run}")
     with psycopg.connect(database.url, autocommit=True) as connection:
-        provision.prepare(connection)
+        connection.execute("drop schema supabase_migrations cascade")
         for step in provision.steps("platform"):
             provision.run_half(connection, step.up)
         connection.execute(

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import sqlfiles
-from tests.provider.engine import Engine, Refusal, Thing, World
+from inprocess.engine import Engine, Refusal, Thing
+from tests.provider.world import World
 
 TOKEN = "pg:index:MigrationSet"
 HISTORY = "supabase_migrations.schema_migrations"

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from pgprovider import snapshots
-from pgprovider.connection import Connections, Login
-from pgprovider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
 from psycopg import sql
 
 from bench import world
 from plugin.server import Context
 from plugin.wire import decode, encode
-from tests.provider.engine import login_of
+from provider import snapshots
+from provider.connection import Connections, Login
+from provider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
+from tests.provider.world import login_of
 
 URN = "urn:pulumi:dev::database::vpb:index:Snapshot$pg:index:SchemaSnapshot::snapshot"
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.provider.engine import Refusal, Thing, World, login_of
+from inprocess.engine import Refusal, Thing
 from tests.provider.folders import TOKEN, Folder
 from tests.provider.folders import one_line as line
+from tests.provider.world import World, login_of
 
 POLICY = "pg:index:Policy"
 POLICIES = (

@@ -8,8 +8,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgprovider import resources, snapshots
-from pgprovider.resources import KINDS
+
+from provider import resources, snapshots
+from provider.resources import KINDS
 
 HERE = Path(__file__).parent
 DATA = tomllib.loads((HERE / "catalogue.toml").read_text())

@@ -19,19 +19,19 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgprovider.connection import Connections, Login
-from pgprovider.errors import Refused, Unreachable
 from psycopg import sql
 
 import connectionurl
+from inprocess.engine import Engine, Refusal
 from local import postgres
 from local.paths import CHECKOUT, data_folder, server_account
 from local.ports import HOST, free_port, port_is_free
 from ops import migrate
 from ops.audit import run
+from provider.connection import Connections, Login
+from provider.errors import Refused, Unreachable
 from tests.clients.world import foreign_program
 from tests.conftest import FAST, absent
-from tests.provider.engine import Engine, Refusal
 
 QUERY = "select current_database(), current_user, (select ssl from pg_stat_ssl where pid = pg_backend_pid())"
 

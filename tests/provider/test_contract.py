@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from pgprovider.resources import KINDS
 
-from tests.provider.engine import CheckRefusal, Engine, Refusal, Thing, World
+from inprocess.engine import CheckRefusal, Engine, Refusal, Thing
+from provider.resources import KINDS
+from tests.provider.world import World
 
 VERIFIERS = [f"SCRAM-SHA-256$4096:{'c2FsdHNhbHRzYWx0c2FsdA=='}${key}=:{key}=" for key in ("A" * 43, "B" * 42 + "E")]
 POLICY = {

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.provider.engine import Refusal, Thing, World
+from inprocess.engine import Refusal, Thing
+from tests.provider.world import World
 
 TOKEN = "pg:index:Grants"
 OBJECTS = {

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 import connectionurl
+from inprocess.engine import Refusal
 from ops import migrate
-from tests.provider.engine import Refusal
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
 
 ODD = {

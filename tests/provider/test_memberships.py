@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from tests.provider.engine import CheckRefusal, Refusal, Thing, World
+from inprocess.engine import CheckRefusal, Refusal, Thing
+from tests.provider.world import World
 
 TOKEN = "pg:index:Memberships"
 OPTIONS_SINCE = 16

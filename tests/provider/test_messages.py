@@ -4,11 +4,11 @@ import re
 
 import psycopg
 import pytest
-from pgprovider.errors import CUT_OFF, LockRefused, one_line
 
 import connectionurl
+from inprocess.engine import Refusal
 from ops import migrate
-from tests.provider.engine import Refusal
+from provider.errors import CUT_OFF, LockRefused, one_line
 from tests.provider.folders import Folder
 from tests.provider.folders import one_line as line
 

@@ -12,8 +12,9 @@ import pytest
 import connectionurl
 import sqldirectives
 import sqlfiles
-from tests.provider.engine import CheckRefusal, Engine, Refusal, World
+from inprocess.engine import CheckRefusal, Engine, Refusal
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
+from tests.provider.world import World
 
 # The platform layer has some of its own.
 OWN_POLICIES = "select policyname from pg_policies where schemaname = 'public'"

@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgprovider.steps.history import DEFAULT
 
 import sqlfiles
 from bench.steps import write_steps
 from ops import migrate
+from provider.steps.history import DEFAULT
 from tests.provider.folders import HISTORY, Folder
 from tests.sql import provision
 
@@ -231,23 +231,20 @@ def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(mad
     assert made_by_hand.folder.world.sql(f"select to_regclass('{DEFAULT}')") == [(None,)]
 
 
-def test_a_database_without_history_of_the_real_steps_is_adopted_whole(database, capsys):
+def test_a_database_without_history_of_the_real_steps_is_adopted_whole(framed, capsys):
     """All of `sql/`, put there by psql, without a row of history."""
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        provision.prepare(connection)
+    with psycopg.connect(framed.url, autocommit=True) as connection:
         provision.migrate_up(connection)
         provision.apply_policies(connection)
-    assert migrate.main(["adopt", "--write", "--json", "--url", database.url]) == 0
+    assert migrate.main(["adopt", "--write", "--json", "--url", framed.url]) == 0
     answer = json.loads(capsys.readouterr().out)
     every = {each.folder: [step.name for step in provision.steps(each.folder[4:])] for each in sqlfiles.STEP_FOLDERS}
     assert answer == {"adopted": every, "differences": []}
-    assert migrate.main(["status", "--url", database.url]) == 0
+    assert migrate.main(["status", "--url", framed.url]) == 0
 
 
-def test_the_real_steps_pass_the_check(database):
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        provision.prepare(connection)
-    assert migrate.main(["check", "--url", database.url, "--quiet"]) == 0
+def test_the_real_steps_pass_the_check(framed):
+    assert migrate.main(["check", "--url", framed.url, "--quiet"]) == 0
 
 
 def test_a_number_of_another_form_is_compared_as_a_number(command):

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from pgprovider import snapshots
-from pgprovider.steps import locks
 
+from inprocess.engine import Refusal
+from provider import snapshots
+from provider.steps import locks
 from sqltext import digest, statements
-from tests.provider.engine import Refusal, World
 from tests.provider.folders import HISTORY, TOKEN, one_line
+from tests.provider.world import World
 
 OUTSIDE = "-- Run: outside a transaction.\n\n"
 BATCHES = "-- Run: in batches of 100, pause 1ms.\n\n"

@@ -3,7 +3,7 @@
 import pytest
 
 import sqldirectives
-from tests.provider.engine import Refusal
+from inprocess.engine import Refusal
 from tests.provider.folders import Folder, one_line
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from pgprovider.steps import losses
 
-from tests.provider.engine import Engine, Refusal
+from inprocess.engine import Engine, Refusal
+from provider.steps import losses
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
 
 

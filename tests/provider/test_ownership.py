@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.provider.engine import Engine, World
+from inprocess.engine import Engine
+from tests.provider.world import World
 
 Namesake = Callable[[str], Engine]
 POLICY = {

@@ -11,13 +11,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgprovider.errors import one_line
-from pgprovider.resources.password import scram_verifier
 
 import connectionurl
+from inprocess.engine import CheckRefusal, Engine, Refusal
 from plugin.proto import provider_pb2
 from plugin.wire import decode
-from tests.provider.engine import CheckRefusal, Engine, Refusal, World, marked_secret
+from provider.errors import one_line
+from provider.resources.password import scram_verifier
+from tests.provider.world import World, marked_secret
 
 ROLE = "pg:index:Role"
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -179,7 +180,7 @@ def test_the_plugin_process_writes_no_secret_anywhere(plain_world, secret):
 
     login = {**connectionurl.parse(plain_world.login["url"]), "password": secret}
     process = subprocess.Popen(
-        [sys.executable, str(CHECKOUT / "provider")],
+        [sys.executable, "-m", "provider"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

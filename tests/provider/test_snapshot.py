@@ -5,9 +5,9 @@ import dataclasses
 
 import psycopg
 import pytest
-from pgprovider import snapshots
-from pgprovider.errors import Refused
 
+from provider import snapshots
+from provider.errors import Refused
 from tests.provider.snapshots import by_hand
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
@@ -21,7 +21,7 @@ def fingerprint_in(error: pytest.ExceptionInfo[BaseException]) -> str:
 
 def test_what_is_equal_is_known_by_the_gate_alone(small, monkeypatch):
     small.up()
-    monkeypatch.setattr("pgprovider.snapshots.touched", None)
+    monkeypatch.setattr("provider.snapshots.touched", None)
     assert small.preview() == []
     small.run("comment on table public.t2 is 'Control.'")
     with pytest.raises(TypeError):

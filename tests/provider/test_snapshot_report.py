@@ -4,10 +4,10 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from pgprovider.differences import Change, changes, fingerprint
-from pgprovider.snapshots import Difference
 
 from ops import drift
+from provider.differences import Change, changes, fingerprint
+from provider.snapshots import Difference
 from tests.provider.snapshots import URN
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
-from pgprovider.steps import locks
 
-from tests.provider.engine import Refusal, World
+from inprocess.engine import Refusal
+from provider.steps import locks
 from tests.provider.folders import one_line
+from tests.provider.world import World
 
 LIMIT = 0.2
 # Two shared cores: a thread that isn't scheduled isn't a lock that is waited for.

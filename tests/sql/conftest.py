@@ -12,19 +12,27 @@ from tests.sql.provision import Connection
 
 
 @pytest.fixture
-def connection(database: Any) -> Iterator[Connection]:
+def connection(framed: Any) -> Iterator[Connection]:
     """The superuser, on a database of this test alone, with roles and schemas and nothing else."""
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        provision.prepare(connection)
+    with psycopg.connect(framed.url, autocommit=True) as connection:
+        connection.execute("set search_path = ''")
+        yield connection
+
+
+@pytest.fixture
+def alone(provisioned_database: Any) -> Iterator[Connection]:
+    """The superuser, on a database of this test alone, with everything and with people, each statement committed."""
+    with psycopg.connect(provisioned_database.url, autocommit=True) as connection:
+        connection.execute("set search_path = ''")
+        provision.add_people(connection)
         yield connection
 
 
 @pytest.fixture(scope="session")
-def shared(cluster: Any) -> Iterator[Connection]:
+def shared(cluster: Any, complete_template: str) -> Iterator[Connection]:
     """The superuser, on the one database with the complete SQL; tests reach it through `provisioned`."""
     name = f"sql_{os.getpid()}"
-    database = cluster.create(name, "template0")
-    provision.everything(database.url)
+    database = cluster.create(name, complete_template)
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute("set search_path = ''")
         yield connection

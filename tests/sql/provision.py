@@ -11,14 +11,12 @@ from psycopg import sql
 
 import sqldirectives
 import sqlfiles
-from components.grants import GRANTS
-from ops.provision import SQL as SQL
-from ops.provision import Connection as Connection
-from ops.provision import apply_policies as apply_policies
-from ops.provision import everything as everything
-from ops.provision import grant
-from ops.provision import prepare as prepare
+from inprocess import scratch, stack
+from local import postgres
+from sqlfiles import CHECKOUT
 
+Connection = psycopg.Connection[tuple[Any, ...]]
+SQL = CHECKOUT / "sql"
 OURS = ("public", "next_auth", "authjs", "analytics", "audit", "private", "ops")
 
 ADA = "00000000-0000-7000-8000-00000000000a"
@@ -79,6 +77,26 @@ def migrate_down(connection: Connection) -> None:
         run_half(connection, step.down)
 
 
+def apply_policies(connection: Connection) -> None:
+    """Row security and every row policy, as the program declares them; what a migration brought is taken over."""
+    _declare(connection, "pg:index:RowSecurity", "pg:index:Policy")
+
+
+def apply_grants(connection: Connection) -> None:
+    """The declared privileges on tables and functions."""
+    _declare(connection, "pg:index:Grants", "pg:index:FunctionGrants")
+
+
+def _declare(connection: Connection, *types: str) -> None:
+    """The program's resources of some types on what migrations have made, written by the login of a connection."""
+    info = connection.info
+    server = postgres.Server(info.host, info.port, info.user, info.password, info.server_version)
+    declared = scratch.only(stack.declaration(info.dbname), *types)
+    declared = {name: each for name, each in declared.items() if name.startswith("access-")}
+    run = stack.Stack(server.url(info.dbname), declared).up()
+    assert not run.errors, run.errors
+
+
 def drop_policies(connection: Connection) -> None:
     """Every row policy gone again."""
     for policy in sqlfiles.row_policies(SQL / "policies"):
@@ -87,11 +105,6 @@ def drop_policies(connection: Connection) -> None:
                 sql.Identifier(policy.name), sql.Identifier(*policy.table.split("."))
             )
         )
-
-
-def apply_grants(connection: Connection) -> None:
-    """The declared grants on tables and functions."""
-    grant(connection, GRANTS)
 
 
 @contextlib.contextmanager

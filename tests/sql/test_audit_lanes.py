@@ -5,19 +5,14 @@ import threading
 import psycopg
 import pytest
 
-from tests.sql import provision
 from tests.sql.provision import ADA, BOB, refused, row
 from tests.sql.trail import NEWEST, entries, findings, project_of
 
 
 @pytest.fixture
-def trail(connection):
+def trail(alone):
     """The complete SQL with people, committed."""
-    provision.migrate_up(connection)
-    provision.apply_policies(connection)
-    provision.apply_grants(connection)
-    provision.add_people(connection)
-    return connection
+    return alone
 
 
 def test_a_transaction_that_is_rolled_back_leaves_no_gap(trail):
@@ -32,14 +27,14 @@ def test_a_transaction_that_is_rolled_back_leaves_no_gap(trail):
     assert findings(trail) == []
 
 
-def test_twenty_writers_neither_wait_for_each_other_nor_break_a_chain(trail, database):
+def test_twenty_writers_neither_wait_for_each_other_nor_break_a_chain(trail, provisioned_database):
     projects = [project_of(trail, person, title) for person in (ADA, BOB) for title in ("private", "public")]
     failures: list[str] = []
     started = threading.Barrier(20)
 
     def write(number: int) -> None:
         try:
-            with psycopg.connect(database.url, autocommit=True) as session:
+            with psycopg.connect(provisioned_database.url, autocommit=True) as session:
                 session.execute("set lock_timeout = '20s'")
                 started.wait()
                 for turn in range(15):
@@ -67,8 +62,8 @@ def test_twenty_writers_neither_wait_for_each_other_nor_break_a_chain(trail, dat
     assert findings(trail) == []
 
 
-def test_a_lane_that_somebody_holds_is_left_to_them(trail, database):
-    with psycopg.connect(database.url) as other:
+def test_a_lane_that_somebody_holds_is_left_to_them(trail, provisioned_database):
+    with psycopg.connect(provisioned_database.url) as other:
         other.execute("update public.projects set title = 'held' where id = %s", (project_of(trail, ADA),))
         held = row(other, NEWEST)[0]
         other.execute("select 1 from audit.heads where lane = %s for update", (trail.info.backend_pid % 128,))
@@ -91,8 +86,8 @@ def test_a_lane_that_somebody_holds_is_left_to_them(trail, database):
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_stricter_transactions_of_different_sessions_do_not_fail_each_other(trail, database, level):
-    with psycopg.connect(database.url) as other:
+def test_stricter_transactions_of_different_sessions_do_not_fail_each_other(trail, provisioned_database, level):
+    with psycopg.connect(provisioned_database.url) as other:
         for session, person in ((trail, ADA), (other, BOB)):
             session.execute(f"begin transaction isolation level {level}".encode())
             session.execute("select count(*) from public.users where id = %s", (person,))

@@ -12,7 +12,7 @@ import sqlaccess
 from components.grants import TABLES
 from components.rolespecs import ROLES
 from components.structure import SCHEMAS
-from ops.provision import ENTRY
+from provider.resources.grants import ENTRY
 from sqlaccess import COMMANDS, Line
 from sqlfiles import SqlFileError
 from tests.sql import matrix
@@ -101,7 +101,7 @@ def declared(table: str, role: str, command: str, columns: list[str]) -> set[str
     for entry in TABLES[table].get(role, []):
         match = ENTRY.fullmatch(entry)
         assert match
-        if match["privilege"] == command:
+        if match["word"] == command:
             return {column.strip() for column in (match["columns"] or ",".join(columns)).split(",")}
     return set()
 

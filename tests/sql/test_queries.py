@@ -26,11 +26,10 @@ pytestmark = pytest.mark.xdist_group("queries")
 
 
 @pytest.fixture(scope="module")
-def filled(cluster: Any) -> Iterator[Connection]:
+def filled(cluster: Any, complete_template: str) -> Iterator[Connection]:
     """The superuser, on the complete SQL with a product's worth of data."""
     name = f"queries_{os.getpid()}"
-    database = cluster.create(name, "template0")
-    provision.everything(database.url)
+    database = cluster.create(name, complete_template)
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute("set search_path = ''")
         assert [*generate.generate(connection, PROJECTS)]

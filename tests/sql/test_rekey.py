@@ -11,7 +11,6 @@ import psycopg
 import pytest
 
 from ops import rekey
-from tests.sql import provision
 from tests.sql.provision import ADA, Connection
 from tests.sql.test_sealed_tokens import KEYS, put_keys, ring
 
@@ -24,46 +23,43 @@ Session = Callable[..., AbstractContextManager[Connection]]
 
 
 @pytest.fixture
-def world(connection: Connection, database: Any) -> Session:
+def world(alone: Connection, provisioned_database: Any) -> Session:
     """A database of its own with sixty accounts under k1, where k2 seals by now; gives sessions with keys."""
-    provision.migrate_up(connection)
-    provision.apply_policies(connection)
-    provision.apply_grants(connection)
-    provision.add_people(connection)
-    put_keys(connection, "k1")
+    put_keys(alone, "k1")
     for number in range(ACCOUNTS):
-        connection.execute(LINK.encode(), (ADA, str(number)))
-    put_keys(connection, "k2", "k1")
-    return lambda *names: psycopg.connect(database.url, options=f"-c vpb.keys={ring(*names)}", autocommit=True)
+        alone.execute(LINK.encode(), (ADA, str(number)))
+    put_keys(alone, "k2", "k1")
+    url = provisioned_database.url
+    return lambda *names: psycopg.connect(url, options=f"-c vpb.keys={ring(*names)}", autocommit=True)
 
 
 def opened(session: Connection) -> set[tuple[str, str]]:
     return set(session.execute("select access_token, refresh_token from authjs.accounts").fetchall())
 
 
-def test_all_tokens_are_under_the_present_key_afterwards_and_the_old_one_can_go(world, connection):
+def test_all_tokens_are_under_the_present_key_afterwards_and_the_old_one_can_go(world, alone):
     said: list[str] = []
     with world("k2", "k1") as session:
         assert rekey.rekey(session, said.append, batch=25) == {"k2": 2 * ACCOUNTS}
     assert said == ["25 accounts sealed anew", "50 accounts sealed anew", "60 accounts sealed anew"]
-    connection.execute("delete from private.sealing_keys where id = 'k1'")
+    alone.execute("delete from private.sealing_keys where id = 'k1'")
     with world("k2") as session:
         assert opened(session) == {("access", "refresh")}
         assert rekey.rekey(session, said.append) == {"k2": 2 * ACCOUNTS}, "again, there is nothing to do"
     assert len(said) == 3
 
 
-def test_cut_off_it_says_where_it_was_and_goes_on_from_there(world, connection):
+def test_cut_off_it_says_where_it_was_and_goes_on_from_there(world, alone):
     with world("k2", "k1") as session:
 
         def cut_off(message: str) -> None:
-            connection.execute("select pg_terminate_backend(%s)", (session.info.backend_pid,))
+            alone.execute("select pg_terminate_backend(%s)", (session.info.backend_pid,))
 
         with pytest.raises(rekey.RekeyError) as caught:
             rekey.rekey(session, cut_off, batch=20)
     assert str(caught.value).startswith("after 20 accounts: ")
     assert str(caught.value).endswith("; run again, it goes on from there")
-    assert dict(connection.execute("select * from private.tokens_by_key()").fetchall()) == {"k1": 80, "k2": 40}
+    assert dict(alone.execute("select * from private.tokens_by_key()").fetchall()) == {"k1": 80, "k2": 40}
     said: list[str] = []
     with world("k2", "k1") as session:
         assert rekey.rekey(session, said.append) == {"k2": 2 * ACCOUNTS}
@@ -71,7 +67,7 @@ def test_cut_off_it_says_where_it_was_and_goes_on_from_there(world, connection):
     assert said == ["40 accounts sealed anew"]
 
 
-def test_accounts_come_and_go_meanwhile_with_old_and_new_rings(world, connection):
+def test_accounts_come_and_go_meanwhile_with_old_and_new_rings(world, alone):
     stop = threading.Event()
     problems: list[str] = []
 
@@ -102,20 +98,20 @@ def test_accounts_come_and_go_meanwhile_with_old_and_new_rings(world, connection
     assert found.keys() == {"k2"}
 
 
-def test_without_the_old_key_it_is_one_line_and_nothing_is_changed(world, connection):
+def test_without_the_old_key_it_is_one_line_and_nothing_is_changed(world, alone):
     with world("k2") as session, pytest.raises(rekey.RekeyError) as caught:
         rekey.rekey(session, lambda message: None)
     assert "is sealed with key k1, which this session does not hold" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert KEYS["k2"].private[-40:] not in str(caught.value)
-    assert connection.execute("select * from private.tokens_by_key()").fetchall() == [("k1", 2 * ACCOUNTS)]
+    assert alone.execute("select * from private.tokens_by_key()").fetchall() == [("k1", 2 * ACCOUNTS)]
 
 
-def test_what_a_lost_key_sealed_is_given_up_and_the_key_can_go(world, connection):
+def test_what_a_lost_key_sealed_is_given_up_and_the_key_can_go(world, alone):
     with world("k2") as session:
         assert rekey.forget(session, "k1") == ACCOUNTS
         assert opened(session) == {(None, None)}
-    connection.execute("delete from private.sealing_keys where id = 'k1'")
+    alone.execute("delete from private.sealing_keys where id = 'k1'")
 
 
 @pytest.fixture
@@ -156,15 +152,16 @@ def test_a_url_that_is_none_is_one_line_without_it(outputs):
     assert "geheim" not in str(caught.value)
 
 
-def test_what_a_url_says_of_its_session_is_kept_beside_the_keys(outputs, world, database):
-    outputs(0, json.dumps({"admin_url": database.url, "auth_url": f"{database.url}?options=-c%20vpb.keys%3Dk1"}))
-    with rekey.session("dev", f"{database.url}?options=-c%20app.of_url%3Dkept") as session:
+def test_what_a_url_says_of_its_session_is_kept_beside_the_keys(outputs, world, provisioned_database):
+    url = provisioned_database.url
+    outputs(0, json.dumps({"admin_url": url, "auth_url": f"{url}?options=-c%20vpb.keys%3Dk1"}))
+    with rekey.session("dev", f"{url}?options=-c%20app.of_url%3Dkept") as session:
         names = ("app.of_url", "vpb.keys", "lock_timeout")
         shown = [session.execute("select current_setting(%s)", (name,)).fetchone() for name in names]
     assert shown == [("kept",), ("k1",), ("5s",)]
 
 
-def test_a_lost_key_needs_no_outputs_where_the_login_is_given(outputs, world, database):
+def test_a_lost_key_needs_no_outputs_where_the_login_is_given(outputs, world, provisioned_database):
     outputs(1, "")
-    with rekey.session("dev", database.url, keyless=True) as session:
+    with rekey.session("dev", provisioned_database.url, keyless=True) as session:
         assert rekey.forget(session, "k1") == ACCOUNTS

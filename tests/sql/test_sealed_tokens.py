@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from pgprovider import openpgp
 
+from provider import openpgp
 from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
 
 KEYS = {name: openpgp.generate() for name in ("k1", "k2", "stranger")}

@@ -10,7 +10,8 @@ from psycopg import sql
 
 import sqlfiles
 from bench.data import generate
-from tests.sql import golden, provision
+from generate import schema
+from tests.sql import provision
 from tests.sql.catalogue import QUERIES, run, values
 from tests.sql.provision import ADA, acting_as
 
@@ -19,12 +20,11 @@ HEADER = (r"-- {number} {name}: \S.*\.", r"-- Lock: \S.*\. Duration: \S.*\.", r"
 
 
 @pytest.fixture
-def dump(cluster, database):
+def dump(cluster, framed):
     """The definition of the whole database as text, by the pg_dump that belongs to the server."""
 
     def run() -> str:
-        login = (database.host, database.port, database.user, database.password, database.name)
-        return golden.dump(cluster.programs, *login)
+        return schema.dump(cluster.programs, cluster.server, framed.name, "--exclude-schema=supabase_migrations")
 
     return run
 
@@ -125,18 +125,19 @@ def test_a_step_leaves_the_role_of_its_transaction_as_it_was(connection):
             assert connection.execute("select current_user = session_user").fetchone() == (True,)
 
 
-def test_steps_run_as_a_login_that_is_no_superuser_but_a_member_of_the_owners(connection, database):
+def test_steps_run_as_a_login_that_is_no_superuser_but_a_member_of_the_owners(connection, framed):
     login, password = f"plain_{secrets.token_hex(4)}", secrets.token_hex(16)
     connection.execute(
         sql.SQL("create role {} login createrole createdb password {}").format(sql.Identifier(login), password)
     )
     try:
         connection.execute(sql.SQL("grant app_owner, supabase_storage_admin to {}").format(sql.Identifier(login)))
+        connection.execute("drop schema supabase_migrations cascade")
         connection.execute(
-            sql.SQL("alter database {} owner to {}").format(sql.Identifier(database.name), sql.Identifier(login))
+            sql.SQL("alter database {} owner to {}").format(sql.Identifier(framed.name), sql.Identifier(login))
         )
         with psycopg.connect(
-            host=database.host, port=database.port, dbname=database.name, user=login, password=password, autocommit=True
+            host=framed.host, port=framed.port, dbname=framed.name, user=login, password=password, autocommit=True
         ) as plain:
             provision.migrate_up(plain)
             provision.apply_policies(plain)
@@ -145,8 +146,8 @@ def test_steps_run_as_a_login_that_is_no_superuser_but_a_member_of_the_owners(co
             provision.migrate_down(plain)
     finally:
         connection.execute(
-            sql.SQL("alter database {} owner to postgres; drop role {}").format(
-                sql.Identifier(database.name), sql.Identifier(login)
+            sql.SQL("alter database {} owner to postgres; drop owned by {login}; drop role {login}").format(
+                sql.Identifier(framed.name), login=sql.Identifier(login)
             )
         )
 
@@ -197,15 +198,20 @@ def test_foreign_keys_state_what_a_delete_does():
         assert re.match(r" on delete (cascade|restrict|no action|set null)", rest), place
 
 
-def test_the_golden_schema_is_what_the_steps_make(connection, cluster, database):
-    provision.migrate_up(connection)
-    provision.apply_policies(connection)
-    login = (database.host, database.port, database.user, database.password, database.name)
-    made = golden.normalised(cluster.programs, *login)
+def test_the_golden_schema_is_what_the_migrations_make(cluster, provisioned_database):
+    made = schema.files(cluster.programs, cluster.server, provisioned_database.name)
     # Another version's pg_dump has another style: there it is enough that it makes one.
-    assert "CREATE TABLE public.projects" in made
-    if cluster.server.version == golden.VERSION:
-        assert made == golden.PATH.read_text(), "python -m tests.sql.golden writes it anew"
+    assert "CREATE TABLE public.projects" in made[schema.FOLDER / "public" / "projects.sql"]
+    if cluster.server.version == schema.VERSION:
+        there = {path: path.read_text() for path in schema.FOLDER.rglob("*.sql")}
+        assert made == there, "`make golden` writes it"
+
+
+def test_the_golden_schema_has_every_statement_of_the_dump_once(cluster, provisioned_database):
+    text = schema.dump(cluster.programs, cluster.server, provisioned_database.name, *schema.LEFT_OUT)
+    files = schema.files(cluster.programs, cluster.server, provisioned_database.name).values()
+    kept = [line for file in files for line in file.removeprefix(schema.FIRST).splitlines() if line]
+    assert sorted(kept) == sorted(line for line in text.splitlines() if not line.startswith("--"))
 
 
 def test_each_step_goes_down_and_up_again_with_data_in_the_tables(connection, dump):

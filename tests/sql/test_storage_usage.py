@@ -168,8 +168,8 @@ def test_a_person_counts_in_the_folder_and_not_as_who_they_say_they_are(buckets)
         assert session.execute(USAGE.encode(), (BOB,)).fetchall() == []
 
 
-def test_two_uploads_at_once_do_not_both_find_the_last_room(cluster, database):
-    provision.everything(database.url)
+def test_two_uploads_at_once_do_not_both_find_the_last_room(provisioned_database):
+    database = provisioned_database
     with psycopg.connect(database.url, autocommit=True) as connection:
         provision.add_people(connection)
         connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('avatars', 'avatars')")

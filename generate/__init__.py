@@ -1,0 +1,1 @@
+"""Every generated file of the repository, written by one command: `make golden`."""

@@ -1,0 +1,13 @@
+"""`python -m generate`: write every generated file that isn't up to date."""
+
+from generate import files
+from local.paths import CHECKOUT
+
+
+def main() -> None:
+    """Write what differs, and name it."""
+    for path in files.write():
+        print(f"{'wrote' if path.exists() else 'removed'} {path.relative_to(CHECKOUT)}")
+
+
+main()

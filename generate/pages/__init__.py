@@ -1,0 +1,30 @@
+"""The pages in `docs/schema`, made from the catalogue of a database that the program's SQL was put on."""
+
+from pathlib import Path
+
+import psycopg
+
+import sqlaccess
+import sqlfiles
+import sqlqueries
+from generate.pages import access, functions, overview, queries, read, tables
+from local.paths import CHECKOUT
+
+FOLDER = CHECKOUT / "docs" / "schema"
+
+
+def made(url: str) -> dict[Path, str]:
+    """Every page, from a provisioned database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = read.catalogue(connection)
+    policies = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
+    patterns = sqlqueries.queries()
+    matrix = sqlaccess.matrix()
+    pages = {
+        "README": overview.made(found),
+        "access": access.made(matrix, sqlaccess.guards()),
+        "functions": functions.made(found),
+        "queries": queries.made(patterns),
+        **{table.name: tables.made(found, table, tables.Sources(policies, patterns, matrix)) for table in found.tables},
+    }
+    return {FOLDER / f"{name}.md": text for name, text in pages.items()}

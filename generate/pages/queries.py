@@ -1,0 +1,39 @@
+"""The page of all query patterns: what the app asks, as whom, and by which index it is answered."""
+
+from collections.abc import Sequence
+
+from generate.pages.text import anchor, code, codes, page, table
+from sqlqueries import Query
+
+ABOUT = (
+    "From [sql/queries](../../sql/queries). Tests run each as its role, under row security, on generated data, and "
+    "fail when it stops to use its indexes or reads a large table whole."
+)
+
+
+def made(queries: Sequence[Query]) -> str:
+    """A table of all, then each with its statement."""
+    rows = [(f"[{each.name}](#{anchor(each.name)})", _sentence(each.purpose), code(each.role)) for each in queries]
+    return page(
+        "Query patterns",
+        "[All tables](README.md) · [Functions](functions.md) · [Who may do what](access.md)",
+        ABOUT,
+        table(("pattern", "purpose", "as"), rows),
+        *map(_query, queries),
+    )
+
+
+def _query(query: Query) -> str:
+    given = ", ".join(f"`${place} {name} {kind}`" for place, (name, kind) in enumerate(query.parameters.items(), 1))
+    facts = [
+        f"- As {code(query.role)}, since step {query.since}; with {given or 'no parameters'}.",
+        f"- Uses {codes(sorted(query.indexes))}.",
+        f"- Plan: {query.plan}",
+    ]
+    return "\n".join(
+        [f"## {query.name}", "", _sentence(query.purpose), "", *facts, "", "```sql", query.text.strip(), "```"]
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]

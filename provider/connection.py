@@ -1,0 +1,198 @@
+"""The only place that connects: one pool, empty search path, timeouts, an application name."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg import sql
+
+import connectionurl
+from plugin.errors import PluginError
+from provider.changes import Changes
+from provider.errors import Refused, Unreachable, one_line
+from provider.pooler import refuse_lent
+
+if TYPE_CHECKING:
+    from psycopg_pool import AsyncConnectionPool
+
+APPLICATION = "visual-prompt-builder/pg"
+CONNECTIONS = 4
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where the server is and who we are there, in libpq's keywords, and how long we wait for a lock."""
+
+    given: connectionurl.Parameters = field(repr=False)
+    lock_timeout: str = "5s"
+
+    @classmethod
+    def of(cls, url: str, lock_timeout: str = "5s") -> "Login":
+        """
+        :raises connectionurl.UrlError: where it isn't one
+        """
+        return cls(connectionurl.parse(url), lock_timeout)
+
+    @property
+    def user(self) -> str:
+        return self.given["user"]
+
+    @property
+    def database(self) -> str:
+        return self.given["dbname"]
+
+    def on(self, database: str) -> "Login":
+        """The same login on another database of the server."""
+        return replace(self, given={**self.given, "dbname": database})
+
+    @property
+    def url(self) -> str:
+        """What libpq is given; ours give way to what the URL says."""
+        # Whatever the server's own encoding is; one without an encoding would answer in bytes.
+        ours = {"connect_timeout": "15", "application_name": APPLICATION, "client_encoding": "utf8"}
+        return connectionurl.compose({**ours, **self.given})
+
+
+class Connections:
+    """Transactions on one database, opened when the first is asked for."""
+
+    def __init__(self, login: Login) -> None:
+        self.login = login
+        self.changes = Changes()
+        """What the steps of this run have changed of other resources."""
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._opening = asyncio.Lock()
+        self._direct = False
+
+    async def _prepare(self, connection: Connection) -> None:
+        await self.settle(connection)
+        await connection.commit()
+
+    async def settle(self, connection: Connection) -> None:
+        """The session's settings as they were at its start, whatever a file has set meanwhile."""
+        await connection.execute(
+            sql.SQL("reset all; set search_path = ''; set lock_timeout = {}; set client_min_messages = warning").format(
+                sql.Literal(self.login.lock_timeout)
+            )
+        )
+
+    async def session(self) -> Connection:
+        """A session of its own outside the pool, without a transaction; whoever asks for it closes it.
+
+        :raises Unreachable: where the server doesn't let us in
+        :raises Refused: where a pooler would lend what we set to others
+        """
+        try:
+            if not self._direct:
+                await refuse_lent(self.login.url)
+                self._direct = True
+            return await psycopg.AsyncConnection.connect(self.login.url, autocommit=True)
+        except psycopg.Error as error:
+            raise Unreachable(
+                f"{connectionurl.place(self.login.given)}: {connectionurl.failure(error)}; "
+                "check that the server runs and that the login is right"
+            ) from None
+
+    async def _open(self) -> "AsyncConnectionPool[Connection]":
+        async with self._opening:
+            if self._pool is None:
+                await self._probe()
+                # Only who needs a pool loads it.
+                from psycopg_pool import AsyncConnectionPool
+
+                pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+                    self.login.url, configure=self._prepare, min_size=0, max_size=CONNECTIONS, open=False
+                )
+                await pool.open()
+                self._pool = pool
+            return self._pool
+
+    async def _probe(self) -> None:
+        """One try outside the pool, which would try a wrong password or setting again and then tell of a timeout."""
+        connection = await self.session()
+        try:
+            await self.settle(connection)
+        except psycopg.Error as error:
+            raise one_line(error, "provider pg") from None
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def transaction(self, label: str, place: str | None = None) -> AsyncIterator[Connection]:
+        """One transaction; what PostgreSQL refuses in it is told as `label`'s failure."""
+        pool = await self._open()
+        connection: Connection | None = None
+        try:
+            async with pool.connection() as connection:
+                with _listening(connection):
+                    yield connection
+        except PluginError:
+            raise
+        except psycopg.Error as error:
+            raise one_line(error, label, place, closed=connection is not None and connection.closed) from None
+
+    async def close(self) -> None:
+        """End all sessions; open transactions are rolled back."""
+        if self._pool is not None:
+            await self._pool.close(timeout=1)
+            self._pool = None
+
+
+_heard: WeakKeyDictionary[Connection, list[str]] = WeakKeyDictionary()
+
+
+def warnings(connection: Connection) -> list[str]:
+    """What the server has warned of in this transaction, each in one line."""
+    return _heard.get(connection, [])
+
+
+@contextmanager
+def _listening(connection: Connection) -> Iterator[None]:
+    heard = _heard[connection] = []
+
+    def hear(diagnostic: psycopg.errors.Diagnostic) -> None:
+        heard.append(" ".join((diagnostic.message_primary or "").split()))
+
+    connection.add_notice_handler(hear)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(hear)
+
+
+async def lock(connection: Connection, name: str) -> None:
+    """Hold the project's advisory lock on `name` until the transaction ends."""
+    query = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0))"
+    await connection.execute(sql.SQL(query).format(sql.Literal(f"visual-prompt-builder {name}")))
+
+
+async def row(connection: Connection, query: str | sql.Composed, parameters: list[Any]) -> dict[str, Any] | None:
+    """The first row of a query, by column name."""
+    rows_found = await rows(connection, query, parameters)
+    return rows_found[0] if rows_found else None
+
+
+async def rows(
+    connection: Connection, query: str | sql.Composed, parameters: list[Any] | dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The rows of a query, by column name."""
+    cursor = await connection.execute(query.encode() if isinstance(query, str) else query, parameters)
+    names = [column.name for column in cursor.description or []]
+    return [dict(zip(names, values, strict=True)) for values in await cursor.fetchall()]
+
+
+def qualified(name: str) -> tuple[str, str]:
+    """Schema and name of `schema.name`.
+
+    :raises Refused: where there is no dot
+    """
+    schema, dot, rest = name.partition(".")
+    if not dot or not schema or not rest:
+        raise Refused(f"'{name}' must be written with its schema, as in public.{name}")
+    return schema, rest

@@ -1,0 +1,136 @@
+"""Differences as a person reads them: one for each object, in one line, and what follows from another left out."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from provider.snapshots import Difference
+
+# Facets that are there only where something is wrong, and what to call it where nothing is. Each is named on its own,
+# also where the object is new, since the text of a whole object is cut.
+USUAL = {"partition ": "closed as its table is", "enforcement of ": "enforced"}
+# What a platform may add to its own schemas without our noticing. Grants and policies aren't among them.
+ADDITIONS = ("column ", "constraint ", "index ", "trigger ", "comment")
+LONG = 200
+
+
+@dataclass
+class Change:
+    """One object, or one facet of an object, with all rows of the comparison that it stands for."""
+
+    object: str
+    facet: str
+    was: str | None
+    now: str | None
+    rows: list[Difference] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return f"{self.object}: {self.facet}" if self.facet else self.object
+
+    @property
+    def definitions(self) -> dict[str, str | None]:
+        return {"was": self.was, "now": self.now}
+
+    @property
+    def line(self) -> str:
+        """What happened, in one line."""
+        for prefix, usual in USUAL.items():
+            if self.facet.startswith(prefix):
+                was, now = self.was or usual, self.now or usual
+                return f"{self.key} was changed manually from {was} to {now}"
+        if self.was is None:
+            return f"{self.key} was added manually: {_short(self.now or '', '')[0]}"
+        if self.now is None:
+            return f"{self.key} was removed manually, it was: {_short(self.was, '')[0]}"
+        was, now = _short(self.was, self.now)
+        return f"{self.key} was changed manually from {was} to {now}"
+
+
+def changes(found: Iterable[Difference], open: Iterable[str] = ()) -> list[Change]:
+    """The differences by object. What goes or comes with another object is part of that one's change."""
+    objects: dict[str, list[Difference]] = defaultdict(list)
+    for difference in found:
+        objects[difference.object].append(difference)
+    # By object: whether it's gone (True) or new (False); an extension that differs in any way speaks for its members.
+    roots = {row.object: row for rows in objects.values() for row in rows if not row.facet}
+    extensions = {
+        row.object: f"{row.object}: {row.facet}" if row.facet and row.object not in roots else row.object
+        for rows in objects.values()
+        for row in rows
+        if row.object.startswith("extension ") and row.facet in ("", "version")
+    }
+    whole = {name: row.now is None for name, row in roots.items() if row.was is None or row.now is None}
+    made: dict[str, Change] = {}
+    for name, rows in objects.items():
+        if name in whole:
+            wrong = [] if whole[name] else [row for row in rows if row.facet.startswith(tuple(USUAL))]
+            rest = [row for row in rows if row not in wrong]
+            text = _whole(rest, gone=whole[name])
+            made[name] = Change(name, "", text if whole[name] else None, None if whole[name] else text, rest)
+            made |= {change.key: change for change in _facets(wrong)}
+            continue
+        for change in _facets(rows):
+            made[change.key] = change
+    for key, change in list(made.items()):
+        parent = change.rows[0].parent or ""
+        follows = not change.facet and change.object in whole and whole.get(parent) == whole[change.object]
+        if follows or parent in extensions:
+            _top(made, objects, extensions.get(parent, parent)).rows.extend(made.pop(key).rows)
+    return [change for _, change in sorted(made.items()) if not _is_addition(change, set(open))]
+
+
+def _top(made: Mapping[str, Change], objects: Mapping[str, list[Difference]], name: str) -> Change:
+    """The change that speaks for `name`, which may itself be part of another's."""
+    while name not in made:
+        name = objects[name][0].parent or ""
+    return made[name]
+
+
+def _facets(rows: list[Difference]) -> list[Change]:
+    """An object's facets; comments and grants of a column or policy that goes or comes, go and come with it."""
+    found = {row.facet: Change(row.object, row.facet, row.was, row.now, [row]) for row in rows}
+    for facet in list(found):
+        _, _, subject = facet.partition(" on ")
+        holder = found.get(subject)
+        if holder and subject and (holder.was is None or holder.now is None):
+            holder.rows.extend(found.pop(facet).rows)
+    return list(found.values())
+
+
+def _whole(rows: list[Difference], gone: bool) -> str:
+    """An object that came or went, with everything of it."""
+    texts = {row.facet: row.was if gone else row.now for row in rows}
+    parts = [texts.get("") or ""]
+    return "; ".join(parts + [f"{facet} {text}" for facet, text in sorted(texts.items()) if facet and text is not None])
+
+
+def _is_addition(change: Change, open: set[str]) -> bool:
+    added = change.was is None and (not change.facet or change.facet.startswith(ADDITIONS))
+    return added and change.rows[0].space in open
+
+
+def _short(was: str, now: str) -> tuple[str, str]:
+    """Both on one line; of long ones the part around the first place where they differ."""
+    one, other = " ".join(was.split()), " ".join(now.split())
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    start = max(0, same - LONG // 4) if max(len(one), len(other)) > LONG else 0
+    return _part(one, start), _part(other, start)
+
+
+def _part(text: str, start: int) -> str:
+    end = start + LONG
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+def drift(found: Iterable[Change]) -> dict[str, dict[str, str | None]]:
+    """The changes as the state keeps them."""
+    return {change.key: change.definitions for change in found}
+
+
+def fingerprint(drift: Mapping[str, Mapping[str, str | None]]) -> str:
+    """What `accept` must be, so that exactly this drift is accepted and no other."""
+    plain = {key: [entry.get("was"), entry.get("now")] for key, entry in drift.items()}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]

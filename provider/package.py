@@ -1,0 +1,144 @@
+"""The provider: its arguments, its schema, its types. No SQL here."""
+
+import json
+import re
+from typing import Any
+
+import connectionurl
+from plugin.errors import PluginError
+from plugin.server import CheckFailure, Plugin
+from plugin.wire import has_unknown
+from provider.connection import Connections, Login
+from provider.resources import KINDS
+from provider.resources.base import Field, ObjectKind
+
+VERSION = "0.1.0"
+
+CONFIGURATION = {
+    "url": Field(
+        str,
+        "where the server is and who provisions there: a connection URL, or libpq's keyword/value form",
+        required=True,
+        secret=True,
+    ),
+    "lockTimeout": Field(str, "how long a statement waits for a lock", default="5s"),
+}
+LOCK_TIMEOUT = re.compile(r"(?P<number>[0-9]+) ?(?P<unit>us|ms|s|min|h)?")
+MILLISECONDS = {"us": 0.001, None: 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
+# PostgreSQL counts in 32 bits.
+LONGEST_LOCK_TIMEOUT = 2**31 - 1
+
+
+class PgPlugin(Plugin):
+    """The plugin `pg`."""
+
+    name = "pg"
+    version = VERSION
+
+    def __init__(self) -> None:
+        super().__init__([kind() for kind in KINDS])
+        self._connections: Connections | None = None
+
+    async def check_config(self, inputs: dict[str, Any]) -> list[CheckFailure]:
+        failures = [
+            CheckFailure(name, f"the provider pg has no such argument; it has {', '.join(CONFIGURATION)}")
+            for name in inputs
+            if name not in CONFIGURATION and name != "version"
+        ]
+        failures += [
+            CheckFailure(name, "is required")
+            for name, field in CONFIGURATION.items()
+            if field.required and inputs.get(name) in (None, "")
+        ]
+        # What is wrong with these is otherwise noticed where a session begins.
+        timeout = inputs.get("lockTimeout", "0")
+        if not has_unknown(timeout) and not _is_lock_timeout(str(timeout)):
+            failures.append(
+                CheckFailure("lockTimeout", f"'{timeout}' is no time such as 500ms or 5s, at most 35791min")
+            )
+        if inputs.get("url") and not has_unknown(inputs["url"]):
+            try:
+                connectionurl.parse(inputs["url"])
+            except connectionurl.UrlError as error:
+                failures.append(CheckFailure("url", f"must be {error}"))
+        return failures
+
+    async def configure(self, inputs: dict[str, Any]) -> None:
+        if has_unknown(inputs):
+            return
+        if not inputs.get("url"):
+            raise PluginError("the provider pg has no url: the state is of an older version, `up` brings it up to date")
+        try:
+            login = Login.of(inputs["url"], inputs.get("lockTimeout") or "5s")
+        except connectionurl.UrlError as error:
+            raise PluginError(f"the provider's url must be {error}") from None
+        self._connections = Connections(login)
+        for kind in self.kinds.values():
+            assert isinstance(kind, ObjectKind)
+            kind.connections = self._connections
+
+    async def close(self) -> None:
+        if self._connections is not None:
+            await self._connections.close()
+
+    def schema(self) -> str:
+        return json.dumps(package_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _is_lock_timeout(text: str) -> bool:
+    match = LOCK_TIMEOUT.fullmatch(text)
+    return match is not None and int(match["number"]) * MILLISECONDS[match["unit"]] <= LONGEST_LOCK_TIMEOUT
+
+
+def package_schema() -> dict[str, Any]:
+    """The package schema (`pulumi package get-schema`), from the fields of the types."""
+    return {
+        "name": "pg",
+        "version": VERSION,
+        "description": "Roles, schemas, extensions, migrations, row policies, grants and buckets of a PostgreSQL",
+        "config": {"variables": _properties(CONFIGURATION)},
+        "provider": {
+            "inputProperties": _properties(CONFIGURATION),
+            "requiredInputs": [name for name, field in CONFIGURATION.items() if field.required],
+        },
+        "resources": {kind.token: _resource(kind) for kind in KINDS},
+    }
+
+
+def _resource(kind: type[ObjectKind]) -> dict[str, Any]:
+    required = [name for name, field in kind.fields.items() if field.required]
+    return {
+        "description": kind.__doc__,
+        "inputProperties": _properties(kind.fields),
+        "requiredInputs": required,
+        "properties": _properties(kind.fields | kind.outputs),
+        "required": [*required, *kind.outputs],
+    }
+
+
+def _properties(fields: dict[str, Field]) -> dict[str, Any]:
+    return {name: _property(field) for name, field in fields.items()}
+
+
+def _property(field: Field) -> dict[str, Any]:
+    text = {"type": "string"}
+    entries: dict[type, dict[str, Any]] = {
+        str: text,
+        list: {"type": "array", "items": text},
+        dict: {"type": "object", "additionalProperties": text},
+    }
+    types: dict[type, dict[str, Any]] = {
+        str: text,
+        bool: {"type": "boolean"},
+        int: {"type": "integer"},
+        list: {"type": "array", "items": text},
+        dict: {"type": "object", "additionalProperties": entries[field.items]},
+    }
+    described: dict[str, Any] = types[field.type] | {"description": field.meaning}
+    if field.default is not None and field.type is not list:
+        described["default"] = field.default
+    if field.secret:
+        described["secret"] = True
+    if field.identity:
+        described["replaceOnChanges"] = True
+    return described

@@ -1,0 +1,71 @@
+"""Tells a pooler that lends a session for one transaction from one that keeps it, and from no pooler at all.
+
+What we set in a lent session would stay for the pooler's next client, and session locks would be lost.
+"""
+
+import asyncio
+from typing import Any
+
+import psycopg
+
+import connectionurl
+from provider.errors import Refused
+
+Session = psycopg.AsyncConnection[tuple[Any, ...]]
+
+ROUNDS = 5
+WAIT_SECONDS = 5
+
+
+async def refuse_lent(url: str) -> None:
+    """Ask which process of the server answers, before anything is set.
+
+    A server tells the number of a session's process when it begins, a pooler one of its own making: so a direct
+    connection is known by one question. Behind a pooler a second client asks too, in a transaction that stays open.
+    That it gets the first client's process, or the first one another than before, happens only where sessions are lent.
+
+    :raises Refused: behind such a pooler, with the server's own port
+    :raises psycopg.Error: where there is no connection
+    """
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as first:
+        seen = {await _process(first)}
+        if first.info.backend_pid in seen:
+            return
+        for _ in range(ROUNDS):
+            try:
+                async with asyncio.timeout(WAIT_SECONDS):
+                    lent = await _second(url, first, seen)
+            except TimeoutError:
+                # The first client keeps the only session that there is.
+                return
+            if lent:
+                raise Refused(await _told(url, first))
+
+
+async def _second(url: str, first: Session, seen: set[int]) -> bool:
+    async with await psycopg.AsyncConnection.connect(url) as second:
+        if await _process(second) in seen:
+            return True
+        seen.add(await _process(first))
+        return len(seen) > 1
+
+
+async def _process(session: Session) -> int:
+    return int((await _row(session, "select pg_catalog.pg_backend_pid()"))[0])
+
+
+async def _row(session: Session, query: str) -> tuple[Any, ...]:
+    # A prepared statement would stay in the lent session.
+    found = await (await session.execute(query.encode(), prepare=False)).fetchone()
+    assert found is not None
+    return found
+
+
+async def _told(url: str, session: Session) -> str:
+    parameters = connectionurl.parse(url)
+    (port,) = await _row(session, "select pg_catalog.current_setting('port')")
+    return (
+        f"{connectionurl.place(parameters)}: behind this address is a pooler in transaction mode, which would hand our "
+        f"settings on to its other clients; use the server itself, which listens on port {port}, in place of port "
+        f"{parameters['port']}, or a pooler in session mode"
+    )

@@ -1,0 +1,40 @@
+"""The resource types, in the order in which an environment needs them."""
+
+from provider.resources.base import ObjectKind
+from provider.resources.bucket import Bucket
+from provider.resources.defaultprivileges import DefaultPrivileges
+from provider.resources.extension import Extension
+from provider.resources.functiongrants import FunctionGrants
+from provider.resources.grants import Grants
+from provider.resources.keypair import KeyPair, SealingKeyPair
+from provider.resources.memberships import Memberships
+from provider.resources.migrations import MigrationSet
+from provider.resources.password import Password
+from provider.resources.policy import Policy
+from provider.resources.publication import Publication
+from provider.resources.role import Role
+from provider.resources.rowsecurity import RowSecurity
+from provider.resources.schema import Schema
+from provider.resources.sealingkeys import SealingKeys
+from provider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
+
+KINDS: list[type[ObjectKind]] = [
+    Password,
+    KeyPair,
+    SealingKeyPair,
+    Role,
+    Memberships,
+    Schema,
+    Extension,
+    DefaultPrivileges,
+    MigrationSet,
+    RowSecurity,
+    Policy,
+    Grants,
+    FunctionGrants,
+    Bucket,
+    Publication,
+    SealingKeys,
+    SchemaSnapshot,
+    SchemaCheckpoint,
+]

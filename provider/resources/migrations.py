@@ -1,0 +1,269 @@
+"""The numbered migrations of a folder: applied in order, recorded in a history table, rolled back when they leave it.
+
+The history is the truth, and says which resources hold a migration. The state is asked only where it is of the same
+incarnation of the database; an older state, a lost one or another database has no say in what was applied.
+
+One resource holds all steps of a folder, since a thousand resources would cost the engine a minute and one costs
+nothing (`docs/decisions/0004-one-resource-for-all-steps.md`). A preview still has a line for each pending step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+import sqlfiles
+from plugin.server import CheckFailure, Context, Diff, Resource
+from plugin.wire import UNKNOWN, has_unknown
+from provider.connection import lock
+from provider.errors import Refused
+from provider.ownership import destroying
+from provider.resources.base import Field, ObjectKind
+from provider.steps import losses, plan
+from provider.steps.history import ADOPTED, History, Recorded
+from provider.steps.history import DEFAULT as HISTORY
+from provider.steps.runner import find_renames, running
+
+
+class MigrationSet(ObjectKind):
+    """Each step is one transaction with its history row; `steps` maps a step's name to its checksum."""
+
+    token = "pg:index:MigrationSet"
+    fields = {
+        "folder": Field(str, "the folder of the steps, relative to the project", required=True, identity=True),
+        "history": Field(str, "the history table, with its schema", default=HISTORY),
+        "role": Field(str, "the role that the steps run as, and that owns what they make"),
+        "steps": Field(dict, "step to checksum", required=True),
+        "protect": Field(bool, "whether a step whose way back loses data is refused to be rolled back", default=False),
+        "allow": Field(list, "the steps that may lose their data all the same"),
+    }
+    outputs = {
+        "database": Field(str, "which database the steps were applied to"),
+        "applied": Field(dict, "what this stack has applied there, step to checksum"),
+        "incarnation": Field(str, "of the history that it was last in step with"),
+    }
+
+    def label(self, inputs: Mapping[str, Any]) -> str:
+        return f"migrations {inputs['folder']}"
+
+    async def check(
+        self, context: Context, old: dict[str, Any], new: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[CheckFailure]]:
+        inputs, failures = await super().check(context, old, new)
+        if not failures and isinstance(inputs.get("steps"), dict):
+            edited = plan.edited(inputs["folder"], old.get("steps") or {}, inputs["steps"])
+            failures = [CheckFailure("steps", reason) for reason in edited]
+        return inputs, failures
+
+    def id(self, inputs: Mapping[str, Any]) -> str:
+        history = inputs.get("history", HISTORY)
+        return str(inputs["folder"]) if history == HISTORY else f"{inputs['folder']}@{history}"
+
+    def parse_id(self, id: str) -> dict[str, str]:
+        folder, _, history = id.partition("@")
+        return {"folder": folder, "history": history or HISTORY}
+
+    async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
+        diff = await super().diff(context, id, state, new)
+        # A refresh takes a step whose row is gone out of the inputs, so `check` can't know all that was applied.
+        was = state.get("steps") or {}
+        foreseen = await self._foreseen(new, was)
+        known = {**(state.get("applied") or {}), **was}
+        for name, step in foreseen.moved.items():
+            known = {key: each for key, each in known.items() if key != name} | {step.name: step.checksum}
+        plan.refuse_misplaced(new["folder"], known, new["steps"])
+        await self._announce(context, was, new["steps"], foreseen, state.get("applied") or {})
+        return diff
+
+    async def _foreseen(self, new: Mapping[str, Any], was: Mapping[str, str]) -> "Foreseen":
+        """What only the server knows of the migrations that leave the folder, where it can be asked.
+
+        :raises Refused: for what `up` would refuse, so in the preview already
+        """
+        gone = was.keys() - new["steps"].keys()
+        # Without a checksum in the state: half rolled back, perhaps.
+        if not (gone or "" in was.values()) or has_unknown(new) or self.connections is None:
+            return Foreseen()
+        order, history = _order(new), History(new["history"])
+        async with self.database.transaction(self.label(new)) as connection:
+            if not await history.is_there(connection):
+                return Foreseen()
+            recorded = await history.read(connection)
+            files = plan.read_steps(order) if new["steps"].keys() - was.keys() else {}
+            moved = await find_renames(connection, history, order, recorded, files)
+            downs = await history.downs(connection, (gone - moved.keys()) | recorded.half_back)
+            plan.refuse_losses(order, downs, recorded.half_back)
+            return Foreseen(moved, await losses.in_words(connection, downs))
+
+    async def _announce(
+        self,
+        context: Context,
+        was: Mapping[str, str],
+        wanted: Mapping[str, str],
+        foreseen: "Foreseen",
+        applied: Mapping[str, str],
+    ) -> None:
+        # One message of many lines: with a thousand steps, a message each takes as long as the steps themselves.
+        moved = {name: step.name for name, step in foreseen.moved.items()}
+        lines = [f"rename {name} to {new}: the text is the same, it doesn't run again" for name, new in moved.items()]
+        lines += [
+            f"roll back {name}" + foreseen.lost.get(name, "")
+            for name in sorted(was.keys() - wanted.keys() - moved.keys(), reverse=True)
+        ]
+        lines += [
+            f"put back the row of {name}: it was applied, it doesn't run again" if name in applied else f"apply {name}"
+            for name in sorted(wanted.keys() - was.keys() - {*moved.values()})
+        ]
+        if lines:
+            await context.info("\n".join(lines))
+
+    async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
+        if preview:
+            was = await self._recorded(inputs)
+            await self._announce(context, was, inputs["steps"], await self._foreseen(inputs, was), {})
+            return self.id(inputs), inputs | dict.fromkeys(self.outputs, UNKNOWN)
+        return self.id(inputs), await self._run(context, {}, inputs)
+
+    async def _recorded(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
+        """What the history has, where it can be asked: with the state lost, most is applied already."""
+        if self.connections is None:
+            return {}
+        async with self.database.transaction(self.label(inputs)) as connection:
+            found = await History(inputs["history"]).read(connection)
+        return {name: checksum or "" for name, checksum in found.steps.items()}
+
+    async def update(
+        self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
+    ) -> dict[str, Any]:
+        if preview:
+            return new | dict.fromkeys(self.outputs, UNKNOWN)
+        return await self._run(context, state, new)
+
+    async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
+        """Roll back what this resource alone holds. What another one holds too, or made, stays with all its rows.
+
+        Pulumi's own option `protect` keeps a set from being destroyed.
+
+        :raises Refused: where rows would be lost and it isn't a `destroy`
+        """
+        label, history = self.label(state), History(state["history"])
+        async with self.database.transaction(label) as connection:
+            if not await history.is_there(connection):
+                await context.info(f"{label}: {state['history']} is gone, so nothing was rolled back")
+                return
+            await lock(connection, label)
+            recorded = await history.read(connection)
+            ours = list(takewhile(lambda name: recorded.owners[name] == {context.urn}, reversed(list(recorded.steps))))
+            if ours and not destroying(context.urn):
+                lost = await losses.of(connection, await history.downs(connection, ours))
+                if lost.rows or lost.code:
+                    raise Refused(
+                        f"{label}: deleting it rolls back {len(ours)} migrations: {lost}; only a destroy of the stack "
+                        "does that. Put the resource back, or, if you mean it, run `./pulumiw destroy`"
+                    )
+            kept = {name: checksum or "" for name, checksum in recorded.steps.items() if name not in ours}
+        if ours:
+            # A destroy was confirmed, and what has no rows loses none: that is more than `protect` asks.
+            await self._run(context, state, {**state, "steps": kept, "protect": False})
+        async with self.database.transaction(label) as connection:
+            if not kept:
+                await history.drop(connection)
+                return
+            await history.make(connection)
+            await history.release(connection, context.urn)
+        owners = {owner for name in kept for owner in recorded.owners[name]} - {context.urn, ADOPTED}
+        who = f"{min(owners)} holds them" if owners else "they were there before this stack adopted them"
+        await context.info(f"{label}: {len(kept)} migrations stay with their tables and rows, since {who}")
+
+    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
+        inputs = inputs or {**self.parse_id(id), "protect": False}
+        async with self.database.transaction(self.label(inputs)) as connection:
+            recorded = await History(inputs["history"]).read(connection)
+        if not state and not recorded.steps:
+            return None
+        seen = {name: checksum or state.get("steps", {}).get(name, "") for name, checksum in recorded.steps.items()}
+        # Neither there nor gone: whatever is declared, the next update has something to do.
+        seen |= dict.fromkeys(recorded.half_back, "")
+        if state:
+            await self._tell(context, state, seen, recorded)
+        found = {
+            "database": recorded.identity,
+            "incarnation": recorded.incarnation,
+            "applied": _applied(state, recorded) if state else seen,
+        }
+        inputs = inputs | {"steps": seen}
+        return Resource(id, state | inputs | found, inputs)
+
+    async def _tell(
+        self, context: Context, state: Mapping[str, Any], seen: Mapping[str, str], recorded: Recorded
+    ) -> None:
+        label, history = self.label(state), state["history"]
+        if state["database"] != recorded.identity:
+            await context.info(f"{label}: this is another database than the one the steps were applied to")
+        gone = [name for name in state["steps"] if name not in seen]
+        if gone and not _is_same(state, recorded):
+            await context.info(
+                f"{label}: {history} isn't the one that this stack's state knows: the database was restored to an "
+                f"earlier instant, or the state is an older one; what the database says counts: {', '.join(gone)} "
+                "isn't applied"
+            )
+        for name, checksum in state["steps"].items():
+            if name in gone and _is_same(state, recorded):
+                await context.info(f"{label}: the row of {name} is gone from {history}")
+            elif name in recorded.half_back:
+                await context.info(
+                    f"{label}: {name} was left half rolled back; it is rolled back to its end, and applied again if "
+                    "its files are there"
+                )
+            elif name in seen and seen[name] != checksum:
+                await context.info(f"{label}: the row of {name} in {history} has another checksum")
+        for name in sorted(seen.keys() - state["steps"].keys()):
+            if context.urn not in recorded.owners[name] and recorded.owners[name]:
+                await context.info(f"{label}: {history} has a row of {name}, applied by somebody else")
+
+    async def _run(self, context: Context, state: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+        async with running(self.database.session, context, _order(new, context.urn)) as runner:
+            try:
+                recorded = await runner.run(lambda found: _applied(state, found))
+            finally:
+                self.database.changes.update(runner.changes)
+        return dict(new) | {
+            "database": recorded.identity,
+            "applied": dict(new["steps"]),
+            "incarnation": recorded.incarnation,
+        }
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a run will do with the migrations that leave the folder."""
+
+    moved: Mapping[str, sqlfiles.Step] = field(default_factory=dict)
+    """Those that were only renamed: old name to the files."""
+    lost: Mapping[str, str] = field(default_factory=dict)
+    """What rolling the others back destroys, in words that follow the name."""
+
+
+def _is_same(state: Mapping[str, Any], recorded: Recorded) -> bool:
+    """Whether the database is the one that the state was last in step with, and went no other way since."""
+    return (state.get("database"), state.get("incarnation")) == (recorded.identity, recorded.incarnation)
+
+
+def _applied(state: Mapping[str, Any], recorded: Recorded) -> dict[str, str]:
+    """What the state knows to be applied, as far as it has a say."""
+    if not _is_same(state, recorded):
+        return {}
+    applied = state.get("applied") or {}
+    return {name: checksum for name, checksum in applied.items() if name not in recorded.rolled_back}
+
+
+def _order(new: Mapping[str, Any], owner: str | None = None) -> plan.Order:
+    return plan.Order(
+        folder=new["folder"],
+        history=new["history"],
+        steps=new["steps"],
+        role=new.get("role"),
+        protect=bool(new.get("protect")),
+        allow=frozenset(new.get("allow") or ()),
+        owner=owner,
+    )

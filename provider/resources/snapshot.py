@@ -1,0 +1,295 @@
+"""The definition of every object in the managed schemas, as the program made it: what differs was changed manually.
+
+Two resources stand around a run. `SchemaSnapshot` comes before everything that writes: it names what differs, and an
+`up` doesn't begin before that was undone, written down or accepted. Each migration takes what it changes into the
+snapshot within its own transaction. `SchemaCheckpoint` comes last, takes in what other resources hold, and names
+whatever still differs. The definitions lie in the database, in `supabase_migrations.schema_snapshot`
+(`docs/decisions/0007-schema-snapshot.md`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from plugin.server import Context, Diff, Resource
+from plugin.wire import UNKNOWN, has_unknown
+from provider import differences, ownership, snapshots
+from provider.connection import Connection, lock
+from provider.differences import Change
+from provider.errors import Refused
+from provider.resources.base import Field, ObjectKind
+from provider.snapshots import Difference, Header
+from provider.steps.history import identity
+
+NAMED = 5
+SELF = f"table {snapshots.TABLE}: content"
+LISTS = ("open", "held")
+AS_LEFT = "as the last `up` left it"
+Drift = dict[str, dict[str, str | None]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look at the database has found."""
+
+    header: Header | None
+    """None where no snapshot is stored."""
+    manual: list[Change]
+    """What nobody declared and no other resource repairs."""
+    broken: str = ""
+    """What is wrong with the stored definitions themselves."""
+
+    @property
+    def drift(self) -> Drift:
+        found = differences.drift(self.manual)
+        return found | {SELF: {"was": AS_LEFT, "now": self.broken}} if self.broken else found
+
+    @property
+    def lines(self) -> list[str]:
+        """Each difference in one line."""
+        uncertain = f"{SELF}: {self.broken}; what is said to have been is not certain"
+        return [change.line for change in self.manual] + ([uncertain] if self.broken else [])
+
+
+async def look(
+    connection: Connection, name: str, held: Sequence[str] | None = None, state: Mapping[str, Any] | None = None
+) -> Seen:
+    """Compare the database with a stored snapshot.
+
+    Args:
+        held: patterns of what other resources hold; those that the snapshot was stored with by default.
+        state: what the engine knows, which says whether a snapshot that isn't there was there before.
+    """
+    header = await snapshots.header(connection, name) if await snapshots.there(connection) else None
+    if header is None:
+        was_here = bool(state) and state.get("database") == await identity(connection)  # type: ignore[union-attr]
+        return Seen(None, [], "gone" if was_here else "")
+    if await snapshots.is_current(connection, name):
+        return Seen(header, [])
+    since = await snapshots.touched(connection, name, header.schemas)
+    found = await snapshots.compare(connection, name, header.schemas, since) if since else []
+    honest = await snapshots.fingerprint(connection, name) == header.fingerprint
+    patterns = list(header.held if held is None else held)
+    if await snapshots.announced(connection) == header.announced:
+        patterns += await snapshots.pending(connection)
+    else:
+        honest = False
+    manual = [
+        change
+        for change in differences.changes(found, header.open)
+        if not any(fnmatchcase(change.key, pattern) for pattern in patterns)
+    ]
+    return Seen(header, manual, "" if honest else "changed manually")
+
+
+class SchemaSnapshot(ObjectKind):
+    """Every object in the managed schemas, object by object; `drift` names what was changed manually since.
+
+    Everything that writes to the database has to depend on it.
+    """
+
+    token = "pg:index:SchemaSnapshot"
+    fields = {
+        "name": Field(str, "the snapshot's name", required=True, identity=True),
+        "schemas": Field(list, "the managed schemas", required=True),
+        "open": Field(list, "those of them that a platform may add objects to"),
+        "held": Field(
+            list, "patterns of the objects and facets that other resources hold, such as `schema ops: grants`"
+        ),
+        "accept": Field(str, "the fingerprint of a drift that is taken as it is", compared=False),
+    }
+    outputs = {
+        "database": Field(str, "which database it was taken in"),
+        "drift": Field(dict, "what was changed manually, object to definitions `was` and `now`", items=dict),
+    }
+
+    def label(self, inputs: Mapping[str, Any]) -> str:
+        return f"snapshot {inputs['name']}"
+
+    def same(self, name: str, one: Any, other: Any) -> bool:
+        return super().same(name, one or [], other or []) if name in LISTS else super().same(name, one, other)
+
+    async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
+        diff = await super().diff(context, id, state, new)
+        for key in await self._drift_now(state, new):
+            quoted = key.replace("\\", "\\\\").replace('"', '\\"')
+            diff.changes[f'drift["{quoted}"]'] = "update"
+        return diff
+
+    async def _drift_now(self, state: Mapping[str, Any], new: Mapping[str, Any]) -> Drift:
+        """What differs at this moment, also in a run without a refresh; what the state says where nobody can look."""
+        if self.connections is None or has_unknown(new):
+            return dict(state.get("drift") or {})
+        async with self.database.transaction(self.label(new)) as connection:
+            return (await look(connection, new["name"], new.get("held") or [], state)).drift
+
+    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
+        async with self.database.transaction(self.label({"name": id})) as connection:
+            seen = await look(connection, id, inputs.get("held") if inputs else None, state)
+            database = await identity(connection)
+        if seen.header is None and not seen.broken:
+            if state:
+                await context.info(f"{self.label({'name': id})} is gone from the server")
+            return None
+        for line in seen.lines:
+            await context.info(line)
+        if not state:
+            inputs = {"name": id, **{name: getattr(seen.header, name) for name in ("schemas", "open", "held")}}
+        return Resource(id, (state or inputs) | {"database": database, "drift": seen.drift}, inputs)
+
+    async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
+        name = inputs["name"]
+        if preview:
+            if self.connections is not None and not has_unknown(inputs):
+                async with self.database.transaction(self.label(inputs)) as connection:
+                    for line in (await look(connection, name, inputs.get("held") or [])).lines:
+                        await context.info(line)
+            return name, inputs | {"database": UNKNOWN, "drift": {}}
+        async with self.database.transaction(self.label(inputs)) as connection:
+            await lock(connection, self.label(inputs))
+            await self._refuse_other_stacks(connection, inputs, context.urn)
+            seen = await look(connection, name, inputs.get("held") or [])
+            if seen.header is None:
+                await self._begin(connection, inputs)
+            else:  # the state was lost, or the run that made it ended before the engine could note it
+                await self._go_on(connection, seen, inputs)
+            await ownership.claim(connection, self._object(inputs), context.urn, None)
+            return name, inputs | {"database": await identity(connection), "drift": {}}
+
+    async def update(
+        self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
+    ) -> dict[str, Any]:
+        if preview:
+            return new | {"database": state["database"], "drift": {}}
+        async with self.database.transaction(self.label(new)) as connection:
+            await lock(connection, self.label(new))
+            # What leaves the list is stored as the last run left it, so what differs of it is a manual change.
+            seen = await look(connection, new["name"], new.get("held") or [], state)
+            await self._go_on(connection, seen, new)
+            return new | {"database": await identity(connection), "drift": {}}
+
+    async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
+        async with self.database.transaction(self.label(state)) as connection:
+            await lock(connection, self.label(state))
+            released = await ownership.release(connection, self._object(state), context.urn)
+            if released and released.others:
+                await context.info(f"{self.label(state)} stays: {released.others[0]} holds it too")
+            else:
+                await snapshots.drop(connection, state["name"])
+
+    async def _refuse_other_stacks(self, connection: Connection, inputs: Mapping[str, Any], urn: str) -> None:
+        """A second stack would give the logins other passwords and seal with other keys.
+
+        :raises Refused: where another stack holds this database
+        """
+        for holder in await ownership.holders(connection, self._object(inputs)):
+            if ownership.stack(holder) != ownership.stack(urn):
+                raise Refused(
+                    f"{self.label(inputs)}: stack {ownership.stack(holder)} holds this database; take that stack down, "
+                    f"or use another database. If it is gone or has another name now: `update {ownership.NAME} set "
+                    f"owners = array_remove(owners, '{holder}') where object = '{self._object(inputs)}'`"
+                )
+
+    async def _begin(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
+        """Store what is there before this project has made anything; a partition that stands open isn't taken."""
+        name = inputs["name"]
+        await snapshots.prepare(connection)
+        header = replace(_header(inputs), announced=await snapshots.announced(connection))
+        await snapshots.take(connection, name, header, None, [])
+        opened = differences.changes(await snapshots.opened(connection, name))
+        self._refuse(inputs, differences.drift(opened))
+        await snapshots.note_gate(connection, name)
+
+    async def _go_on(self, connection: Connection, seen: Seen, inputs: Mapping[str, Any]) -> None:
+        """Take in what is accepted and what other resources hold.
+
+        :raises Refused: for a drift that isn't accepted
+        """
+        self._refuse(inputs, seen.drift)
+        await snapshots.prepare(connection)
+        header = replace(_header(inputs), announced=await snapshots.announced(connection))
+        await snapshots.take(connection, inputs["name"], header, None, [])
+        await snapshots.note_gate(connection, inputs["name"])
+
+    def _refuse(self, inputs: Mapping[str, Any], drift: Drift) -> None:
+        """:raises Refused: for a drift that isn't accepted"""
+        if not drift or inputs.get("accept") == differences.fingerprint(drift):
+            return
+        raise Refused(
+            f"{self.label(inputs)}: changed manually and declared nowhere: {_named(drift)}; this run has changed "
+            "nothing. Undo it, or write it as a migration and undo it, or take exactly this as it is: "
+            f"`pulumi config set database:acceptDrift {differences.fingerprint(drift)}`"
+        )
+
+
+class SchemaCheckpoint(ObjectKind):
+    """The end of a run: what other resources have made is in the snapshot, and nothing else differs.
+
+    It has to depend on everything that writes to the database.
+    """
+
+    token = "pg:index:SchemaCheckpoint"
+    fields = {
+        "snapshot": Field(str, "the name of the snapshot", required=True, identity=True),
+        "of": Field(str, "any text that changes when anything declared changes", required=True),
+    }
+
+    def label(self, inputs: Mapping[str, Any]) -> str:
+        return f"checkpoint of snapshot {inputs['snapshot']}"
+
+    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
+        async with self.database.transaction(self.label({"snapshot": id})) as connection:
+            there = await snapshots.there(connection) and await snapshots.header(connection, id) is not None
+        return (
+            Resource(id, state or {"snapshot": id, "of": ""}, inputs or {"snapshot": id, "of": ""}) if there else None
+        )
+
+    async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
+        if not preview:
+            await self._take(context, inputs)
+        return inputs["snapshot"], dict(inputs)
+
+    async def update(
+        self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
+    ) -> dict[str, Any]:
+        if not preview:
+            await self._take(context, new)
+        return dict(new)
+
+    async def _take(self, context: Context, inputs: Mapping[str, Any]) -> None:
+        name = inputs["snapshot"]
+        async with self.database.transaction(self.label(inputs)) as connection:
+            await lock(connection, self.label(inputs))
+            seen = await look(connection, name)
+            if seen.header is None:
+                raise Refused(f"{self.label(inputs)}: there is no such snapshot; something removed it during this run")
+            if not seen.broken:
+                await connection.execute(f"delete from {snapshots.PENDING}")
+                await snapshots.take(connection, name, replace(seen.header, announced=None), None, _rows(seen.manual))
+            if not seen.drift:
+                await snapshots.note_gate(connection, name)
+        if seen.drift:
+            for line in seen.lines:
+                await context.info(line)
+            raise Refused(
+                f"{self.label(inputs)}: changed while this run was under way, and declared nowhere: "
+                f"{_named(seen.drift)}; run again, it says how to go on"
+            )
+
+    async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
+        """Nothing: the snapshot itself goes with its own resource."""
+
+
+def _header(inputs: Mapping[str, Any]) -> Header:
+    schemas, open, held = (list(inputs.get(name) or []) for name in ("schemas", "open", "held"))
+    return Header("", schemas, open, held)
+
+
+def _rows(changes: Sequence[Change]) -> list[Difference]:
+    return [row for change in changes for row in change.rows]
+
+
+def _named(drift: Drift) -> str:
+    names = sorted(drift)
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -1,0 +1,406 @@
+"""The stored snapshot of a database's definitions: taking it, and finding what differs from it. No wording here.
+
+Three questions, each asked only where the one before it said yes: is anything different at all (`gate`), which
+objects were written since (`touched`), what do these say now and what did they say then (`compare`). The definitions
+never leave the server but for what differs.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from provider.connection import Connection, lock, row, rows
+
+CATALOG = Path(__file__).resolve().parent / "catalog"
+TABLE = "supabase_migrations.schema_snapshot"
+PENDING = "supabase_migrations.schema_snapshot_pending"
+HOLDERS = "supabase_migrations.managed_objects"
+# Rows of no object, which have the empty name: what a snapshot says of itself, and the gate when it was last compared.
+HEADER, GATE = 0, 1
+FINGERPRINT = """
+select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
+                      order by class, oid)) as fingerprint
+  from supabase_migrations.schema_snapshot where snapshot = %s and object <> ''"""
+ANNOUNCED = (
+    f"select md5(string_agg(concat_ws(E'\\x1f', object, label), E'\\x1e' order by object)) as announced from {PENDING}"
+)
+TOUCHED = """
+with {marks}
+select coalesce(m.class, s.class)::regclass::text as class, array_agg(coalesce(m.oid, s.oid)::int8) as oids
+  from marks m full join (
+      select class, oid, mark from supabase_migrations.schema_snapshot where snapshot = {name} and object <> ''
+  ) s on s.class = m.class and s.oid = m.oid
+ where m.mark is distinct from s.mark
+ group by 1"""
+COMPARE = """
+with {definitions},
+was as materialized (
+    select object, parent, space, definition from supabase_migrations.schema_snapshot s
+     where snapshot = {name} and object <> '' and {stored}
+)
+select coalesce(n.object, w.object) as object, coalesce(n.parent, w.parent) as parent,
+       coalesce(n.space, w.space) as space, k.facet, w.definition ->> k.facet as was, n.definition ->> k.facet as now
+  from objects n full join was w on w.object = n.object
+ cross join lateral jsonb_object_keys(coalesce(w.definition, '{{}}') || coalesce(n.definition, '{{}}')) k (facet)
+ where n.definition is distinct from w.definition
+   and n.definition ->> k.facet is distinct from w.definition ->> k.facet
+ order by 1, 4"""
+TAKE = """
+with {marks}, {definitions}
+insert into supabase_migrations.schema_snapshot (snapshot, object, class, oid, mark, parent, space, definition)
+select {name}, o.object, o.class, o.oid, coalesce(m.mark, 0), o.parent, o.space, o.definition
+  from objects o left join marks m on m.class = o.class and m.oid = o.oid"""
+Touched = Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One facet of one object (the facet '' is the object itself) that isn't as it was."""
+
+    object: str
+    facet: str
+    was: str | None
+    now: str | None
+    parent: str | None
+    space: str | None
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a snapshot says of itself."""
+
+    fingerprint: str
+    schemas: list[str]
+    open: list[str]
+    """The schemas that a platform may add objects to."""
+    held: list[str]
+    """Patterns of the facets that resources of their own hold: these repair them, here they are no drift."""
+    announced: str | None = None
+    """A fingerprint of what migrations have announced; only they write it."""
+
+
+Found = Mapping[str, Mapping[tuple[str, str], Difference]]
+"""By snapshot, what differs from it, by object and facet."""
+
+
+@cache
+def _text(name: str) -> str:
+    lines = (CATALOG / f"{name}.sql").read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    return re.sub(r"@acl\((?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)\)", _acl, text)
+
+
+def _acl(match: re.Match[str]) -> str:
+    return _text("acl").format(**match.groupdict())
+
+
+def _definitions(touched: Touched | None, schemas: Sequence[str]) -> sql.Composed:
+    """The text of definitions.sql for the objects in question, or for all."""
+
+    def only(match: re.Match[str]) -> str:
+        if touched is None:
+            return "true"
+        numbers = ", ".join(str(int(oid)) for oid in touched.get(match[1], []))
+        return f"{match[2]} = any (array[{numbers}]::oid[])"
+
+    text = re.sub(r"@only\((\w+), ([\w.]+)\)", only, _text("definitions"))
+    return sql.SQL(text).format(schemas=sql.Literal(list(schemas)))
+
+
+def _marks(schemas: Sequence[str]) -> sql.Composed:
+    return sql.SQL(_text("marks")).format(schemas=sql.Literal(list(schemas)))
+
+
+async def _rows(connection: Connection, query: sql.Composed) -> list[dict[str, Any]]:
+    return await rows(connection, query, None)  # type: ignore[arg-type]
+
+
+async def there(connection: Connection) -> bool:
+    """Whether the tables are there; from here on the transaction also compiles nothing, which would take a second."""
+    await connection.execute("set local jit = off")
+    found = await row(connection, "select pg_catalog.to_regclass(%s) as oid", [TABLE])
+    return found is not None and found["oid"] is not None
+
+
+async def prepare(connection: Connection) -> None:
+    """Make the tables where they're missing."""
+    await lock(connection, "tables")
+    async with tracked(connection):
+        await connection.execute(_text("tables").encode())
+
+
+async def gate(connection: Connection, name: str) -> str:
+    """A number that stays as long as nothing in the catalogues or in the stored snapshot is written."""
+    query = sql.SQL(_text("gate")).format(name=sql.Literal(name))
+    return str((await _rows(connection, query))[0]["gate"])
+
+
+async def is_current(connection: Connection, name: str) -> bool:
+    """Whether nothing was written since the snapshot was last compared and found equal."""
+    query = f"select definition ->> 'gate' as gate from {TABLE} where snapshot = %s and class = 0 and oid = {GATE}"
+    found = await row(connection, query, [name])
+    return found is not None and found["gate"] == await gate(connection, name)
+
+
+async def note_gate(connection: Connection, name: str) -> None:
+    """Note that everything is as the snapshot has it, as of this transaction."""
+    definition = Jsonb({"gate": await gate(connection, name)})
+    await _put_row(connection, name, GATE, definition)
+
+
+async def _put_row(connection: Connection, name: str, row: int, definition: Jsonb) -> None:
+    await connection.execute(
+        f"""insert into {TABLE} (snapshot, object, class, oid, mark, definition) values (%s, '', 0, %s, 0, %s)
+            on conflict (snapshot, class, oid) do update set definition = excluded.definition""",
+        [name, row, definition],
+    )
+
+
+async def names(connection: Connection) -> list[str]:
+    """The stored snapshots."""
+    query = f"select snapshot from {TABLE} where class = 0 and oid = {HEADER} order by snapshot"
+    return [entry["snapshot"] for entry in await rows(connection, query, [])]
+
+
+async def header(connection: Connection, name: str) -> Header | None:
+    """What the stored snapshot says of itself, or None."""
+    query = f"select definition from {TABLE} where snapshot = %s and class = 0 and oid = {HEADER}"
+    found = await row(connection, query, [name])
+    return Header(**found["definition"]) if found else None
+
+
+async def put_header(connection: Connection, name: str, header: Header) -> None:
+    """Describe the stored snapshot, with the fingerprint of what lies there."""
+    described = replace(header, fingerprint=await fingerprint(connection, name))
+    await _put_row(connection, name, HEADER, Jsonb(vars(described)))
+
+
+async def pending(connection: Connection, label: str | None = None) -> list[str]:
+    """Patterns of what a statement outside a transaction may have changed, whose run ended before it could say so.
+
+    Args:
+        label: whose statements; of all by default.
+    """
+    query = f"select object from {PENDING} where %s::text is null or label = %s"
+    return [entry["object"] for entry in await rows(connection, query, [label, label])]
+
+
+async def announced(connection: Connection) -> str | None:
+    """A fingerprint of what is announced now; None where nothing is."""
+    found = await row(connection, ANNOUNCED, [])
+    return str(found["announced"]) if found and found["announced"] else None
+
+
+async def fingerprint(connection: Connection, name: str) -> str:
+    """Of what really lies in the stored snapshot."""
+    found = await row(connection, FINGERPRINT, [name])
+    return str(found and found["fingerprint"])
+
+
+async def touched(connection: Connection, name: str, schemas: Sequence[str]) -> Touched:
+    """The objects that were written since the snapshot, made since or gone since: catalogue to oids."""
+    found = await _rows(connection, sql.SQL(TOUCHED).format(marks=_marks(schemas), name=sql.Literal(name)))
+    return {entry["class"]: entry["oids"] for entry in found}
+
+
+async def compare(
+    connection: Connection, name: str, schemas: Sequence[str], touched: Touched | None
+) -> list[Difference]:
+    """What differs between the snapshot and now, among the touched objects or among all."""
+    query = sql.SQL(COMPARE).format(
+        definitions=_definitions(touched, schemas), name=sql.Literal(name), stored=_stored(touched)
+    )
+    return [Difference(**entry) for entry in await _rows(connection, query)]
+
+
+def _stored(touched: Touched | None) -> sql.Composable:
+    """Which rows of the stored snapshot, `s`, are those of the touched objects."""
+    if touched is None:
+        return sql.SQL("true")
+    pairs = [
+        sql.SQL("(s.class = {}::regclass and s.oid = any ({}::oid[]))").format(sql.Literal(catalogue), list(oids))
+        for catalogue, oids in touched.items()
+    ]
+    return sql.SQL("({})").format(sql.SQL(" or ").join(pairs)) if pairs else sql.SQL("false")
+
+
+async def opened(connection: Connection, name: str) -> list[Difference]:
+    """The partitions in the stored snapshot that are open where their tables are closed, as differences."""
+    query = f"""select object, facet, null as was, now, parent, space
+                  from {TABLE} s, pg_catalog.jsonb_each_text(s.definition) d (facet, now)
+                 where snapshot = %s and object <> '' and facet ^@ 'partition ' order by 1, 2"""
+    return [Difference(**entry) for entry in await rows(connection, query, [name])]
+
+
+async def take(
+    connection: Connection, name: str, header: Header, touched: Touched | None, kept: Sequence[Difference]
+) -> None:
+    """Store what is there now, of the touched objects or of all, but for `kept`, which stay as they were."""
+    objects = sorted({difference.object for difference in kept})
+    columns = "object, class, oid, parent, space, definition"
+    query = f"select {columns} from {TABLE} where snapshot = %s and object = any (%s)"
+    before = {entry["object"]: entry for entry in await rows(connection, query, [name, objects])}
+    await connection.execute(
+        sql.SQL("delete from {} s where s.snapshot = {} and s.object <> '' and {}").format(
+            sql.Identifier(*TABLE.split(".")), sql.Literal(name), _stored(touched)
+        )
+    )
+    await connection.execute(
+        sql.SQL(TAKE).format(
+            marks=_marks(header.schemas), definitions=_definitions(touched, header.schemas), name=sql.Literal(name)
+        )
+    )
+    # What is new goes first: it may be another object under a new name, whose number the old name takes back.
+    for difference in sorted(kept, key=lambda row: row.object in before):
+        await _put_back(connection, name, difference, before.get(difference.object))
+    await put_header(connection, name, header)
+
+
+async def differing(connection: Connection, but_for: Sequence[str] = ()) -> Found:
+    """What differs now from each stored snapshot.
+
+    Args:
+        but_for: patterns of what isn't counted.
+    """
+    found: dict[str, dict[tuple[str, str], Difference]] = {}
+    if not await there(connection):
+        return found
+    for name in await names(connection):
+        described = await header(connection, name)
+        assert described is not None
+        since = await touched(connection, name, described.schemas)
+        rows = await compare(connection, name, described.schemas, since) if since else []
+        found[name] = {(row.object, row.facet): row for row in rows if not any(fits(row, each) for each in but_for)}
+    await connection.execute("reset jit")
+    return found
+
+
+def fits(difference: Difference, pattern: str) -> bool:
+    """Whether a pattern means this facet of this object, or all of the object."""
+    key = f"{difference.object}: {difference.facet}" if difference.facet else difference.object
+    return fnmatchcase(key, pattern) or fnmatchcase(difference.object, pattern)
+
+
+async def absorb(connection: Connection, before: Found) -> None:
+    """Take into the stored snapshots what this transaction has changed since `before`, and nothing else.
+
+    What differed before and still does stays a difference, also where this transaction changed it once more: then it is
+    neither what was stored nor what was declared. An object that is gone takes its differences with it.
+    """
+    if not before or not await there(connection):
+        return
+    await lock(connection, "snapshots")
+    for name, known in before.items():
+        described = await header(connection, name)
+        since = await touched(connection, name, described.schemas) if described else {}
+        if described and since:
+            found = await compare(connection, name, described.schemas, since)
+            gone = {row.object for row in found if not row.facet and row.now is None}
+            kept = [row for row in found if _stays(row, known, gone)]
+            await take(connection, name, described, since, kept)
+
+
+def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: set[str]) -> bool:
+    # A partition that is open where its table is closed is drift whoever opened it.
+    if row.facet.startswith("partition "):
+        return True
+    if (row.object, row.facet) not in known:
+        return False
+    # An object that was gone before stays a difference; one that has gone now takes its differences with it.
+    whole = known.get((row.object, ""))
+    return row.object not in gone or (whole is not None and whole.now is None)
+
+
+async def announce(connection: Connection, label: str, patterns: Sequence[str]) -> list[str]:
+    """Note what a statement outside a transaction is about to change, in case it is killed before its end.
+
+    All that is announced for the label comes back, also what a run that was killed has announced: an index that it has
+    dropped can't be asked any more for its table.
+    """
+    if not await there(connection):
+        return []
+    if patterns:
+        query = f"insert into {PENDING} select *, %s from unnest(%s::text[]) on conflict do nothing"
+        async with _noting(connection):
+            await connection.execute(query, [label, list(patterns)])
+    return await pending(connection, label)
+
+
+async def settle(connection: Connection, label: str) -> None:
+    """Note that what was announced is done, and in the snapshot."""
+    if await there(connection):
+        async with _noting(connection):
+            await connection.execute(f"delete from {PENDING} where label = %s", [label])
+
+
+@asynccontextmanager
+async def _noting(connection: Connection) -> AsyncIterator[None]:
+    """A change of what is announced. What somebody else has announced stays a difference."""
+    before = await announced(connection)
+    yield
+    for name in await names(connection):
+        described = await header(connection, name)
+        if described and described.announced == before:
+            now = replace(described, announced=await announced(connection))
+            await _put_row(connection, name, HEADER, Jsonb(vars(now)))
+
+
+@asynccontextmanager
+async def tracked(connection: Connection) -> AsyncIterator[None]:
+    """A block of a transaction whose changes are declared: they go into the stored snapshots with it."""
+    before = await differing(connection)
+    yield
+    await absorb(connection, before)
+
+
+async def _put_back(
+    connection: Connection, name: str, difference: Difference, before: Mapping[str, Any] | None
+) -> None:
+    """One facet as it was. The mark 0 makes the next comparison look at the object again."""
+    where = "where snapshot = %s and object = %s"
+    if before is None:
+        await connection.execute(f"delete from {TABLE} {where}", [name, difference.object])
+        return
+    # The same object under another number (dropped and made again) or gone altogether. Where its number is another
+    # object's by now, since names went around, any free one does: the next comparison goes by the name.
+    await connection.execute(
+        f"""with s as (select * from {TABLE} where snapshot = %(name)s)
+            insert into {TABLE} (snapshot, object, class, oid, mark, parent, space, definition)
+            select %(name)s, %(object)s, %(class)s,
+                   case when exists (select from s where class = %(class)s and oid = %(oid)s)
+                        then (select (max(oid::int8) + 1)::oid from s where class = %(class)s) else %(oid)s end,
+                   0, %(parent)s, %(space)s, '{{}}'
+             where not exists (select from s where object = %(object)s)""",
+        {**before, "name": name, "object": difference.object},
+    )
+    changed = Jsonb({} if difference.was is None else {difference.facet: difference.was})
+    await connection.execute(
+        f"update {TABLE} set mark = 0, definition = (definition - %s::text) || %s {where}",
+        [difference.facet, changed, name, difference.object],
+    )
+
+
+async def drop(connection: Connection, name: str) -> None:
+    """Remove the stored snapshot, and the tables and their schema with the last one."""
+    if not await there(connection):
+        return
+    await connection.execute(f"delete from {TABLE} where snapshot = %s", [name])
+    if await rows(connection, f"select 1 from {TABLE} limit 1", []):
+        return
+    await connection.execute(f"drop table {TABLE}; drop table if exists {PENDING}")
+    # Whoever still holds an object of another stack's needs the note of it.
+    holders = await row(connection, "select pg_catalog.to_regclass(%s) as oid", [HOLDERS])
+    if holders and holders["oid"] and not await rows(connection, f"select 1 from {HOLDERS} limit 1", []):
+        await connection.execute(f"drop table {HOLDERS}")
+    left = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+               where n.nspname = 'supabase_migrations'"""
+    if not await rows(connection, left, []):
+        await connection.execute("drop schema if exists supabase_migrations")

@@ -1,0 +1,216 @@
+"""What is to run, in which order, and what is refused before anything runs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import sqldirectives
+import sqlfiles
+from provider.errors import Refused
+from provider.steps.history import ADOPTED, Recorded
+from sqltext import digest
+
+FIRST_LINE = re.compile(r"\A[^\n]*")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run is asked for: the steps of a folder, name to checksum, and under which conditions."""
+
+    folder: str
+    history: str
+    steps: Mapping[str, str]
+    role: str | None = None
+    protect: bool = False
+    allow: frozenset[str] = frozenset()
+    leave: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
+    """How a step is allowed to lose its data."""
+    owner: str | None = None
+    """The resource (its URN) that the run is for; without one, what is recorded is nobody's."""
+
+    @property
+    def label(self) -> str:
+        return f"migrations {self.folder}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps to roll back, newest first, and those to apply; of those `noted`, which ran before, the row alone."""
+
+    back: list[str] = field(default_factory=list)
+    forward: list[str] = field(default_factory=list)
+    noted: frozenset[str] = frozenset()
+
+
+def up_half(checksum: str) -> str:
+    """What a checksum says of the up half."""
+    return checksum.partition(".")[0]
+
+
+def edited(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """The applied steps whose up halves aren't what they were."""
+    return [
+        f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text back "
+        "and write the change as a new step"
+        for name, checksum in wanted.items()
+        if applied.get(name) and up_half(applied[name]) != up_half(checksum)
+    ]
+
+
+def refuse_misplaced(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """What may not happen to steps that are applied: edited up halves, and newcomers between them."""
+    newest = max((name for name in applied if name in wanted), default="")
+    refused = edited(folder, applied, wanted) + [
+        f"{folder}/{name}.up.sql:1: is new but comes before {newest}, which is applied; give it the next number"
+        for name in wanted
+        if name not in applied and name < newest
+    ]
+    if refused:
+        raise Refused("; ".join(refused))
+
+
+def refuse_strangers(order: Order, recorded: Recorded, known: Mapping[str, str]) -> None:
+    """Refuse what the history has and this run neither declares nor may roll back, or declares with another text."""
+    for name, checksum in recorded.steps.items():
+        if name in known:
+            continue
+        if name in order.steps:
+            if checksum and up_half(checksum) != up_half(order.steps[name]):
+                raise Refused(
+                    f"{order.label}: {name}.up.sql:1 differs from what {order.history} says was applied; "
+                    "put the old text back"
+                )
+        elif order.owner not in recorded.owners.get(name, frozenset()):
+            raise Refused(
+                f"{order.label}: {order.history} has {name}, which is neither in this checkout nor applied by this "
+                "stack; check out the commit that has it"
+            )
+
+
+def refuse_shared(order: Order, recorded: Recorded, back: list[str]) -> None:
+    """Refuse to roll back what another resource or stack holds as well."""
+    for name in back:
+        owners = recorded.owners.get(name, frozenset())
+        # Without a stack it is a person who asks, and who may take back what stacks have applied.
+        others = sorted(owners - {order.owner}) if order.owner else sorted(owners & {ADOPTED})
+        if ADOPTED in others:
+            raise Refused(
+                f"step {name}: it was there before this stack adopted it and isn't this stack's to roll back; put its "
+                "files back, and write what is to go as a new migration"
+            )
+        if others:
+            raise Refused(
+                f"step {name}: {others[0]} holds it too and would lose what it made; put its files back, or take "
+                f"that name out of the column owners of {order.history} if nothing uses it any more"
+            )
+
+
+def renames(
+    order: Order, ups: Mapping[str, str | None], steps: Mapping[str, sqlfiles.Step]
+) -> dict[str, sqlfiles.Step]:
+    """Which recorded migrations were only renamed: old name to the files with the same text.
+
+    Args:
+        ups: the recorded up scripts of the migrations that have left the folder.
+        steps: the files of those that the history doesn't have.
+    """
+    by_text = {_unnamed(up): name for name, up in ups.items() if up}
+    found = {by_text[text]: step for step in steps.values() if (text := _unnamed(step.up)) in by_text}
+    return {name: found[name] for name in sorted(found)}
+
+
+def _unnamed(up: str) -> str:
+    """An up script without its first line, which has the number and the subject of the file's name."""
+    return FIRST_LINE.sub("", up)
+
+
+def renamed(recorded: Recorded, names: Mapping[str, sqlfiles.Step]) -> Recorded:
+    """What the history will say once the renamed migrations have their new names."""
+
+    def new(name: str) -> str:
+        return names[name].name if name in names else name
+
+    steps = {new(name): names[name].checksum if name in names else each for name, each in recorded.steps.items()}
+    owners = {new(name): each for name, each in recorded.owners.items()}
+    return replace(recorded, steps=dict(sorted(steps.items())), owners=owners)
+
+
+def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
+    """What has to be done where `recorded` is what the database has and `known` what this stack has applied there.
+
+    :raises Refused: where something stands in the way
+    """
+    # Rolled back by a run that ended before the engine could note it.
+    known = {name: checksum for name, checksum in known.items() if name not in recorded.rolled_back}
+    refuse_strangers(order, recorded, known)
+    refuse_misplaced(order.folder, {**known, **dict.fromkeys(recorded.steps, "")}, order.steps)
+    back = sorted((recorded.steps.keys() | known.keys()) - order.steps.keys(), reverse=True)
+    refuse_shared(order, recorded, back)
+    # What a killed run has left half rolled back is neither there nor gone: it is rolled back to its end first.
+    back = sorted({*back, *recorded.half_back}, reverse=True)
+    for name in back:
+        if name not in recorded.steps:
+            raise Refused(
+                f"step {name}: its history row is gone and with it the way back; put the step's files back, run "
+                "`pulumi up --refresh` to restore the row, then remove them again"
+            )
+    whole = {name: checksum for name, checksum in recorded.steps.items() if name not in recorded.half_back}
+    forward = [name for name in sorted(order.steps) if (whole.get(name) or "") != order.steps[name]]
+    noted = frozenset(name for name in forward if name in whole or (name in known and name not in recorded.steps))
+    return Plan(back, forward, noted)
+
+
+def refuse_changed_downs(
+    order: Order, plan: Plan, downs: Mapping[str, str | None], known: Mapping[str, str]
+) -> dict[str, str]:
+    """The down halves to run: those that were recorded, if they are the ones that were applied.
+
+    Args:
+        known: the checksums that this stack knows of, which outrank the recorded ones.
+    """
+    found: dict[str, str] = {}
+    for name in plan.back:
+        down, checksum = downs.get(name), known.get(name)
+        if down is None or (checksum and digest(down) != checksum.partition(".")[2]):
+            raise Refused(f"step {name}: the down half in {order.history} isn't the one this stack applied")
+        found[name] = down
+    return found
+
+
+def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: frozenset[str] = frozenset()) -> None:
+    """Ways back that lose data, where the environment protects it; also the rest of those that were begun."""
+    if not order.protect:
+        return
+    for name, down in downs.items():
+        lost = sqldirectives.loss(down or "")
+        if lost and name not in order.allow:
+            leave = order.leave.format(number=len(order.allow), step=name)
+            if name in half_back:
+                raise Refused(
+                    f"step {name}: it was left half rolled back, and this environment protects its data: the rest of "
+                    f"the way back says '{lost}'; allow it once: {leave}"
+                )
+            raise Refused(
+                f"step {name}: this environment protects its data and the way back doesn't: '{lost}'; put its files "
+                f"back, or allow it once: {leave}"
+            )
+
+
+def read_steps(order: Order) -> dict[str, sqlfiles.Step]:
+    """The steps of the checkout, read once for a whole run."""
+    try:
+        return {step.name: step for step in sqlfiles.steps(Path(sqlfiles.CHECKOUT) / order.folder)}
+    except sqlfiles.SqlFileError as error:
+        raise Refused(str(error)) from None
+
+
+def refuse_changed_files(order: Order, plan: Plan, steps: Mapping[str, sqlfiles.Step]) -> list[sqlfiles.Step]:
+    """The steps to apply, each as the run was asked for."""
+    found = []
+    for name in plan.forward:
+        step = steps.get(name)
+        if step is None or step.checksum != order.steps[name]:
+            raise Refused(f"{order.folder}/{name}.up.sql changed while the update was running; run again")
+        found.append(step)
+    return found

@@ -1,0 +1,334 @@
+"""The steps of a folder, run on a session of their own: in transactions, outside of them, in batches.
+
+A step and its history row are one transaction. Where nothing of the set is in use yet or any more (an empty history, or
+all of it going), many quick steps share one: `docs/decisions/0008-how-steps-run.md`.
+"""
+
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+import psycopg
+
+import sqldirectives
+import sqlfiles
+from provider import snapshots
+from provider.changes import Changes
+from provider.connection import Connection, lock
+from provider.errors import CUT_OFF, StatementFailed, one_line
+from provider.steps import batches, locks, named, outside, plan
+from provider.steps.carried import Carried, Policy
+from provider.steps.history import History, Recorded
+from provider.steps.locks import Tell, Watch
+from provider.steps.notices import Notices
+from provider.steps.send import Failed, Piece, acting, begun, reworded, send, settled
+
+Session = Callable[[], Awaitable[Connection]]
+TOGETHER = 100
+TOGETHER_SECONDS = 0.5
+MESSAGE = 20
+STATUS_SECONDS = 0.1
+# Up to so many steps each has its own status line and its own transaction.
+STATUS_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Work:
+    """One half of one step that is to run; without text it is only noted."""
+
+    step: str
+    half: str
+    text: str
+    path: str
+    doing: str
+    files: sqlfiles.Step | None = None
+
+    @property
+    def way(self) -> sqldirectives.Way:
+        return sqldirectives.way(self.text)
+
+
+class Runner:
+    """One run: a session, its watch, the history."""
+
+    def __init__(self, connection: Connection, watch: Watch, tell: Tell, order: plan.Order) -> None:
+        self.connection, self.watch, self.tell, self.order = connection, watch, tell, order
+        self.history = History(order.history)
+        self.incarnation = ""
+        self.changes = Changes()
+        self._told = 0.0
+        self._quiet = False
+
+    async def run(self, known: Callable[[Recorded], Mapping[str, str]]) -> Recorded:
+        """Bring the database to the order; what it said of itself before, with the incarnation that it has now.
+
+        Args:
+            known: says what this stack has applied in the database that was found.
+        """
+        recorded = await self.history.read(self.connection)
+        mine = known(recorded)
+        files = plan.read_steps(self.order) if self.order.steps.keys() - recorded.steps.keys() else {}
+        moved = await find_renames(self.connection, self.history, self.order, recorded, files)
+        recorded = plan.renamed(recorded, moved)
+        mine = {name: each for name, each in mine.items() if name not in moved}
+        todo = plan.make(self.order, recorded, mine)
+        downs: dict[str, str] = {}
+        if todo.back:
+            found = await self.history.downs(self.connection, todo.back)
+            downs = plan.refuse_changed_downs(self.order, todo, found, mine)
+            plan.refuse_losses(self.order, downs, recorded.half_back)
+        files = files or (plan.read_steps(self.order) if todo.forward else {})
+        forward = plan.refuse_changed_files(self.order, todo, files)
+        await self.history.make(self.connection)
+        await self._tell_begun(todo)
+        await self._settle()
+        self.incarnation = recorded.incarnation
+        if moved:
+            await self._rename(moved)
+        back = self._backward(todo, downs)
+        await self._all(back, together=len(todo.back) == len(recorded.steps))
+        await self._all(self._forward(todo, forward), together=not recorded.steps)
+        await self._claim(recorded)
+        return replace(recorded, incarnation=self.incarnation)
+
+    async def _rename(self, moved: Mapping[str, sqlfiles.Step]) -> None:
+        async with self.connection.transaction():
+            await self.history.rename(self.connection, moved)
+            self.incarnation = await self.history.renew(self.connection)
+
+    async def _claim(self, recorded: Recorded) -> None:
+        """Hold what is recorded and declared; it was applied by another resource or without one."""
+        owner = self.order.owner
+        if owner is None:
+            return
+        there = recorded.steps.keys() & self.order.steps.keys()
+        if there - recorded.held(owner):
+            await self.history.claim(self.connection, there, owner)
+
+    async def _tell_begun(self, todo: plan.Plan) -> None:
+        numbers = {name.partition("_")[0] for name in todo.forward}
+        for version in sorted(await self.history.begun(self.connection) - numbers):
+            await self.tell.info(
+                f"{self.order.label}: step {version} was begun outside a transaction or in batches and then left the "
+                "checkout; what it made until then is still there"
+            )
+
+    def _backward(self, todo: plan.Plan, downs: Mapping[str, str]) -> list[Work]:
+        return [
+            Work(
+                name,
+                "down",
+                downs[name],
+                f"{self.order.folder}/{name}.down.sql",
+                f"rolling back {name} ({number} of {len(todo.back)})",
+            )
+            for number, name in enumerate(todo.back, start=1)
+        ]
+
+    def _forward(self, todo: plan.Plan, steps: Sequence[sqlfiles.Step]) -> list[Work]:
+        numbers = {name: number for number, name in enumerate(sorted(self.order.steps), start=1)}
+        return [
+            Work(
+                step.name,
+                "up",
+                "" if step.name in todo.noted else step.up,
+                f"{self.order.folder}/{step.name}.up.sql",
+                f"{_verb(step.name in todo.noted)} {step.name} ({numbers[step.name]} of {len(numbers)})",
+                step,
+            )
+            for step in steps
+        ]
+
+    async def _all(self, work: Sequence[Work], together: bool) -> None:
+        self._quiet = len(work) > STATUS_STEPS
+        together = together and self._quiet
+        position = 0
+        while position < len(work):
+            first = work[position]
+            most = _transactions(work[position:]) if together else 1
+            if first.way.kind == "transaction":
+                few = partial(self._few, work[position : position + most])
+                position += await locks.patiently(few, first.doing, self.watch, self.tell)
+            else:
+                await self._in_parts(first)
+                position += 1
+
+    async def _few(self, work: Sequence[Work], one_message: bool = True, without: tuple[Policy, ...] = ()) -> int:
+        """Run steps in one transaction for a moment, `without` some row policies; how many are done, one at least."""
+        begun, done = time.monotonic(), 0
+        at_once = MESSAGE if one_message and len(work) > 1 else 1
+        try:
+            await self.connection.execute("begin")
+            await lock(self.connection, self.order.label)
+            before = await snapshots.differing(self.connection)
+            carried = self._carried(work)
+            await carried.begin(without)
+            while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
+                items = work[done : done + at_once]
+                await self._halves(items)
+                done += len(items)
+            await carried.end()
+            await self._note(work[:done])
+            await snapshots.absorb(self.connection, before)
+            await self.connection.execute("commit")
+            await self._tell_carried(carried)
+            return done
+        except (psycopg.Error, StatementFailed) as error:
+            await self._undo()
+            if not self.connection.closed and at_once > 1:
+                return await self._few(work, one_message=False)
+            if self.connection.closed or len(work) == 1 or done == 0:
+                more = _in_the_way(error, without)
+                if more:
+                    _refuse_named(error, more, work[0])
+                    return await self._few(work[:1], one_message=False, without=without + more)
+                raise self._one_line(error, work[min(done, len(work) - 1)]) from None
+        # Those before it are run again and kept; what failed is met alone, and tells why. All passed but the end: one.
+        return await self._few(work[: done if done < len(work) else 1], one_message=False)
+
+    def _carried(self, work: Sequence[Work]) -> Carried:
+        # Steps share a transaction only where nothing of the set is in use yet or any more.
+        text = work[0].text if len(work) == 1 else ""
+        superuser = self.connection.info.parameter_status("is_superuser") == "on"
+        role = None if superuser else self.order.role
+        return Carried(self.connection, work[0].step, work[0].path, text, role, alone=len(work) == 1)
+
+    async def _tell_carried(self, carried: Carried) -> None:
+        self.changes.update(carried.changes)
+        for line in carried.lines:
+            await self.tell.info(line)
+
+    async def _halves(self, work: Sequence[Work]) -> None:
+        """Send some halves in one message; if one fails, which one isn't known."""
+        await self._status(work[0])
+        pieces = [self._piece(item) for item in work if item.text]
+        if not pieces:
+            return
+        piece = pieces[0]
+        if len(pieces) > 1:
+            piece = replace(piece, text=";".join(each.message for each in pieces), joined=tuple(pieces))
+        try:
+            await send(self.connection, piece, self.watch, work[0].doing)
+        except StatementFailed:
+            if len(pieces) > 1 and self.connection.closed:
+                raise StatementFailed(f"steps {work[0].step} to {work[-1].step}: {CUT_OFF}") from None
+            raise
+        if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.INTRANS:
+            raise StatementFailed(
+                f"step {piece.step}: {piece.path} ended the transaction it runs in; leave out commit and rollback"
+            )
+
+    def _piece(self, work: Work) -> Piece:
+        before = acting(self.connection, self.order.role, local=True)
+        return Piece(work.step, work.path, work.text, before=before, after=settled(self.connection, locks.LIMITS.once))
+
+    async def _in_parts(self, work: Work) -> None:
+        await self._status(work)
+        try:
+            how = batches.run if work.way.kind == "batches" else outside.run
+            await how(self.connection, self.history, work, self.order.role, self.watch, self.tell)
+            await self._settle()
+            async with self.connection.transaction():
+                await self._note([work])
+        except psycopg.Error as error:
+            raise self._one_line(error, work) from None
+        finally:
+            if not self.connection.closed:
+                await self._undo()
+
+    async def _note(self, work: Sequence[Work]) -> None:
+        applied = [item.files for item in work if item.files]
+        gone = [item.step for item in work if not item.files]
+        if applied:
+            await self.history.record(self.connection, applied, self.order.owner)
+        if gone:
+            await self.history.forget(self.connection, gone)
+        self.incarnation = await self.history.renew(self.connection)
+
+    async def _undo(self) -> None:
+        with suppress(psycopg.Error):
+            if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                await self.connection.execute("rollback")
+            await self._settle()
+
+    def _one_line(self, error: Exception, work: Work) -> Exception:
+        if isinstance(error, psycopg.Error):
+            return one_line(error, f"step {work.step}", work.path, closed=self.connection.closed)
+        return error
+
+    async def _settle(self) -> None:
+        await self.connection.execute(settled(self.connection, locks.LIMITS.once).encode())
+
+    async def _status(self, work: Work) -> None:
+        if not self._quiet or time.monotonic() - self._told > STATUS_SECONDS:
+            self._told = time.monotonic()
+            await self.tell.status(work.doing)
+
+
+def _verb(noted: bool) -> str:
+    return "writing the row, without running it, of" if noted else "applying"
+
+
+async def find_renames(
+    connection: Connection,
+    history: History,
+    order: plan.Order,
+    recorded: Recorded,
+    files: Mapping[str, sqlfiles.Step],
+) -> dict[str, sqlfiles.Step]:
+    """The migrations whose files have another name and the same text, by their recorded names."""
+    left = recorded.steps.keys() - order.steps.keys() - recorded.half_back
+    new = {name: step for name, step in files.items() if name in order.steps and name not in recorded.steps}
+    if not left or not new:
+        return {}
+    return plan.renames(order, await history.ups(connection, left), new)
+
+
+def _transactions(work: Sequence[Work]) -> int:
+    """How many steps from the first on run in a transaction, as far as one may hold."""
+    count = 0
+    for item in work[:TOGETHER]:
+        if item.way.kind != "transaction":
+            break
+        count += 1
+    return max(count, 1)
+
+
+def _in_the_way(error: Exception, without: Sequence[Policy]) -> tuple[Policy, ...]:
+    """The row policies that keep a step from what it does, if nothing else does; `alter … type` names one of them."""
+    return tuple(policy for policy in error.policies if policy not in without) if isinstance(error, Failed) else ()
+
+
+def _refuse_named(error: Exception, policies: Sequence[Policy], work: Work) -> None:
+    """Leave to the step the policies which it names itself: they have to be there when it does."""
+    uses = [use for use in named.policies(work.text) if use.needs_it] if isinstance(error, Failed) else []
+    for table, name in policies:
+        for use in uses:
+            if use.means(*named.parts(table), name):
+                place = re.search(re.escape(work.path) + r":(\d+)", str(error))
+                raise reworded(
+                    error,  # type: ignore[arg-type]
+                    f"row policy {name} on {table} is in its way, and the step itself names it in line {use.line}: "
+                    f"drop it before {f'line {place[1]}' if place else 'the statement'} and create it again after that",
+                )
+
+
+@asynccontextmanager
+async def running(session: Session, tell: Tell, order: plan.Order) -> AsyncIterator[Runner]:
+    """A runner for one order, alone in its database as long as it lasts."""
+    connection = await session()
+    # Each step begins without prepared statements; psycopg must not count on its own.
+    connection.prepare_threshold = None
+    try:
+        await connection.execute(begun(connection).encode())
+        notices = Notices(order.label, tell)
+        async with locks.alone(connection, order.label, tell):
+            async with Watch(session, connection.info.backend_pid, tell, notices).watching() as watch:
+                yield Runner(connection, watch, tell, order)
+    except psycopg.Error as error:
+        raise one_line(error, order.label, closed=connection.closed) from None
+    finally:
+        await connection.close()
