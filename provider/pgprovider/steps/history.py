@@ -226,10 +226,7 @@ class History:
         if self._names[1] in there:
             query = sql.SQL("select version, name from {}").format(self.rolled_back)
             gone = oddities.steps(f"{self.schema}.{self._names[1]}", await rows(connection, query, []))
-        half_back: set[str] = set()
-        if self._names[2] in there:
-            query = sql.SQL("select distinct version from {} where half = 'down'").format(self.progress)
-            half_back = {entry["version"] for entry in await rows(connection, query, [])}
+        half_back = await self._begun(connection, "down") if self._names[2] in there else set()
         if self._names[3] in there:
             incarnation = await row(connection, sql.SQL("select id from {}").format(self.incarnation), [])
         return Recorded(
@@ -329,10 +326,13 @@ class History:
         query = sql.SQL("delete from {} where version = %s and half = %s and statement = %s").format(self.progress)
         await connection.execute(query, [split(step)[0], half, statement])
 
-    async def begun(self, connection: Connection) -> set[str]:
-        """The numbers of the steps that have statements noted, so that they were begun and not ended."""
-        query = sql.SQL("select distinct version from {} where half = 'up'").format(self.progress)
-        return {entry["version"] for entry in await rows(connection, query, [])}
+    async def begun(self, connection: Connection, half: str) -> set[str]:
+        """The numbers of the steps that have statements of a half noted, so that it was begun and not ended."""
+        return await self._begun(connection, half) if self._names[2] in await self._there(connection) else set()
+
+    async def _begun(self, connection: Connection, half: str) -> set[str]:
+        query = sql.SQL("select distinct version from {} where half = %s").format(self.progress)
+        return {entry["version"] for entry in await rows(connection, query, [half])}
 
     async def drop(self, connection: Connection) -> None:
         """Remove the tables, and the schema if nothing else is in it."""
