@@ -11,7 +11,7 @@ from psycopg import sql
 
 import sqlfiles
 from pgprovider import snapshots
-from pgprovider.connection import Connection, lock, qualified, row, rows
+from pgprovider.connection import Connection, drop_if_empty, lock, qualified, row, rows
 from pgprovider.errors import Refused, one_line
 from pgprovider.steps import oddities
 from pgprovider.steps.oddities import Shape
@@ -76,8 +76,6 @@ select pg_catalog.row_security_active(c.oid) and not exists (
        ) as unseen
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
  where n.nspname = %s and c.relname = %s"""
-TABLES_LEFT = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                  where n.nspname = %s"""
 # Tells a database from one that was made anew under the same name.
 IDENTITY = """select (select system_identifier from pg_catalog.pg_control_system()) || '/' || d.oid as identity
                 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()"""
@@ -343,5 +341,4 @@ class History:
                         self.table, self.rolled_back, self.progress, self.incarnation
                     )
                 )
-            if not await rows(connection, TABLES_LEFT, [self.schema]):
-                await connection.execute(sql.SQL("drop schema if exists {}").format(sql.Identifier(self.schema)))
+            await drop_if_empty(connection, self.schema)
