@@ -8,6 +8,12 @@ import yaml
 
 from local.state import EngineError
 
+# What Pulumi reads of the file; it passes over everything else.
+KEYS = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment")
+# Of our settings. Other namespaces are providers' or anybody's, so only one that is spelt nearly so is a slip.
+NAMESPACE = "database"
+TYPO = 2
+
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML whose maps have each key once; PyYAML itself would take the last one."""
@@ -27,7 +33,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
 def settings(path: Path) -> Mapping[str, object]:
     """The settings in a stack's file, as they are written there; none where there is no file.
 
-    :raises EngineError: with file and line, where it is no such file
+    :raises EngineError: with file and line, where it is no such file; with the key, where it is one that nobody reads
     """
     try:
         content = yaml.load(_text(path), _Loader)
@@ -42,10 +48,35 @@ def settings(path: Path) -> Mapping[str, object]:
         raise EngineError(f"{path.name}: is no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content or {}, Mapping):
         raise EngineError(f"{path.name}:1: must be a map with the key config, not a {_kind(content)}")
+    for key in map(str, content or ()):
+        if key not in KEYS:
+            raise EngineError(
+                f"{path.name}: {key} is no key of a stack's file{_meant(key)}; there are {', '.join(KEYS)}"
+            )
     found = (content or {}).get("config") or {}
     if not isinstance(found, Mapping):
         raise EngineError(f"{path.name}: config must be a map of settings, not a {_kind(found)}")
+    for key in map(str, found):
+        namespace, colon, name = key.partition(":")
+        if colon and 0 < _distance(namespace, NAMESPACE) <= TYPO:
+            raise EngineError(f"{path.name}: the setting {key} is read by nobody; {NAMESPACE}:{name} is perhaps meant")
     return found
+
+
+def _meant(key: str) -> str:
+    near = [known for known in KEYS if _distance(key, known) <= TYPO]
+    return f", {near[0]} is perhaps meant" if near else ""
+
+
+def _distance(one: str, other: str) -> int:
+    """How many letters have to be put in, taken out or changed to make the one of the other."""
+    above = list(range(len(other) + 1))
+    for number, letter in enumerate(one, start=1):
+        line = [number]
+        for column, wanted in enumerate(other, start=1):
+            line.append(min(above[column] + 1, line[-1] + 1, above[column - 1] + (letter != wanted)))
+        above = line
+    return above[-1]
 
 
 def _kind(value: object) -> str:

@@ -1,18 +1,22 @@
 """Asks before a stack is destroyed whose data isn't disposable: a server that was there before us."""
 
+import asyncio
 import sys
-from typing import Any
 
 import psycopg
 
 import connectionurl
 from local import engine
+from local.paths import CHECKOUT
 
-# Seconds; on large tables the server's own estimate does.
-LONGEST_COUNT = 5
-SETTINGS = f"set row_security = off; set statement_timeout = '{LONGEST_COUNT}s'; set lock_timeout = '1s'"
+sys.path.append(str(CHECKOUT / "provider"))
+
+from provider.steps import losses
+
+# Milliseconds; on large tables the server's own estimate does.
+LONGEST_COUNT = 5000
 TABLES = """
-select c.oid::regclass::text, greatest(c.reltuples, 1)::bigint
+select n.nspname::text, c.relname::text, greatest(c.reltuples, 1)::bigint
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
  where c.relkind = 'r' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"""
 
@@ -44,27 +48,20 @@ def lost(stack: str) -> str:
     except connectionurl.UrlError:
         return "what it made on a server whose address can't be read"
     try:
-        with psycopg.connect(
-            connectionurl.compose({"connect_timeout": "10", **parameters}), autocommit=True
-        ) as session:
-            tables, rows, about = _counted(session)
+        tables, rows, exact = asyncio.run(counted({"connect_timeout": "10", **parameters}))
     except psycopg.Error as error:
         return (
             f"what it made in {connectionurl.place(parameters)}, which can't be asked: {connectionurl.failure(error)}"
         )
+    about = "" if exact else "at least about "
     return f"what it made in {connectionurl.place(parameters)}, which has {tables} tables with {about}{rows:,} rows"
 
 
-def _counted(session: psycopg.Connection[tuple[Any, ...]]) -> tuple[int, int, str]:
-    """Tables, their rows, and whether that is an estimate: where they are many, or not all of them can be seen."""
-    session.execute(SETTINGS)
-    found = session.execute(TABLES).fetchall()
-    try:
-        # Names come from `regclass`, which quotes them.
-        counts = " union all ".join(f"select count(*) from {name}" for name, _ in found)
-        rows = (
-            session.execute(f"select sum(count)::bigint from ({counts}) as each".encode()).fetchone() if found else None
-        )
-        return len(found), int(rows[0]) if rows else 0, ""
-    except psycopg.Error:
-        return len(found), sum(estimate for _, estimate in found), "at least about "
+async def counted(parameters: connectionurl.Parameters) -> tuple[int, int, bool]:
+    """Tables, their rows, and whether these are no estimate: where they are many, or not all of them can be seen."""
+    url = connectionurl.compose(parameters)
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        found = await (await connection.execute(TABLES)).fetchall()
+        rows = await losses.count(connection, [(schema, name) for schema, name, _ in found], LONGEST_COUNT)
+        estimate = sum(estimate for *_, estimate in found)
+        return len(found), estimate if rows is None else rows, rows is not None

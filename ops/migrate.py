@@ -22,7 +22,7 @@ from provider.connection import Connections, Login
 from provider.errors import Refused
 from provider.steps import plan
 from provider.steps.history import History, Recorded
-from provider.steps.runner import running
+from provider.steps.runner import find_renames, running
 
 PENDING = 2
 
@@ -94,16 +94,20 @@ async def up(job: Job) -> dict[str, Any]:
 
 
 async def status(job: Job) -> dict[str, Any]:
-    """What is recorded, and what is pending."""
+    """What is recorded, what `up` renames there since its files have another name, and what is pending."""
     found = {}
     connection = await job.database.session()
     try:
         for folder in job.folders:
-            recorded = await History(folder.history).read(connection)
-            wanted = {step.name: step.checksum for step in job.steps(folder)}
+            history, files = History(folder.history), {step.name: step for step in job.steps(folder)}
+            wanted = {name: step.checksum for name, step in files.items()}
+            recorded = await history.read(connection)
+            moved = await find_renames(connection, history, job.order(folder, wanted), recorded, files)
+            recorded = plan.renamed(recorded, moved)
             plan.make(job.order(folder, wanted | _strange(recorded, wanted)), recorded, {})
             found[folder.folder] = {
                 "applied": sorted((recorded.steps.keys() - recorded.half_back) & wanted.keys()),
+                "renamed": [f"{step.name} from {name}" for name, step in moved.items()],
                 "pending": sorted(wanted.keys() - (recorded.steps.keys() - recorded.half_back)),
                 "unknown": sorted(recorded.steps.keys() - wanted.keys()),
             }

@@ -172,6 +172,15 @@ async def lock(connection: Connection, name: str) -> None:
     await connection.execute(sql.SQL(query).format(sql.Literal(f"visual-prompt-builder {name}")))
 
 
+async def drop_if_empty(connection: Connection, schema: str) -> None:
+    """Drop a schema unless something is in it; not an error where it's gone."""
+    query = """select 1 from pg_catalog.pg_depend d join pg_catalog.pg_namespace n on n.oid = d.refobjid
+                where d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and d.deptype = 'n'
+                  and n.nspname = %s limit 1"""
+    if not await rows(connection, query, [schema]):
+        await connection.execute(sql.SQL("drop schema if exists {}").format(sql.Identifier(schema)))
+
+
 async def row(connection: Connection, query: str | sql.Composed, parameters: list[Any]) -> dict[str, Any] | None:
     """The first row of a query, by column name."""
     rows_found = await rows(connection, query, parameters)

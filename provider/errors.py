@@ -39,7 +39,15 @@ NAMING = re.compile(r"42...|2BP01|0A000|0LP01|3F000|54000|55000|55006|58P01")
 ROWS = "23"
 # The class whose message quotes the value that doesn't fit.
 VALUES = "22"
-VALUE = re.compile(r"(?P<before>: |(?<=^invalid value for parameter )\"[\w.]+\": ).*|\".*", re.DOTALL)
+# From the first quote to the last one, since the value may have quotes of its own; without quotes what follows a colon,
+# and bytes. Which setting or encoding it is for isn't a value, nor is what is wrong with a regular expression.
+VALUE = re.compile(
+    r"""(?P<kept>\b(?:parameter|option|encoding|column)\ "[\w.]+"|^invalid\ regular\ expression:\ [^"]*$)
+      | ["«»„“”](?:.*["«»„“”]|.*)
+      | (?<=:\ )(?!["«»„“”]).+
+      | 0x[0-9a-f]{2}(?:\ 0x[0-9a-f]{2})*""",
+    re.VERBOSE | re.DOTALL,
+)
 # What a function raises is its author's; what it puts into DETAIL may be a row.
 RAISED = {"exec_stmt_raise", "PLy_elog_impl"}
 # Nobody is told to drop what depends on something unseen, or to read the server's log.
@@ -92,9 +100,11 @@ class Report:
 
 def report(diag: Diagnostic, hints: Mapping[str, str] = HINTS) -> Report:
     """What may be shown of an error that the server reported; `hints` are ours, by code."""
-    code, primary = diag.sqlstate or "", flat(diag.message_primary or "")
+    code, primary = diag.sqlstate or "", diag.message_primary or ""
     if code.startswith(VALUES) and diag.source_function not in RAISED:
-        primary = VALUE.sub(lambda match: f"{match['before'] or ''}…", primary)
+        # Before it is cut to its length, which may take the last quote.
+        primary = VALUE.sub(lambda match: match["kept"] or "…", primary)
+    primary = flat(primary)
     named = [*_objects(diag, code, primary), _whereabouts(diag.context or "")]
     advice = _advice(diag, code, primary, hints)
     return Report(code, f"{primary} ({code})", tuple(filter(None, named)), tuple(filter(None, advice)))

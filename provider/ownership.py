@@ -13,13 +13,19 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from provider import snapshots
-from provider.connection import Connection, row
+from provider.connection import Connection, drop_if_empty, lock, row
 
 # Set by `./pulumiw destroy` and `down` to the stack that is destroyed. Without it nothing that holds rows is deleted:
 # the engine deletes a resource also where only its name in the program changed.
 DESTROY = "VPB_DESTROY"
-NAME = "supabase_migrations.managed_objects"
+NAME = f"{snapshots.SCHEMA}.managed_objects"
 TABLE = sql.Identifier(*NAME.split("."))
+MAKE = f"""
+create schema if not exists {snapshots.SCHEMA};
+create table if not exists {NAME} (
+    object text primary key, owners text[] not null, before jsonb, since timestamptz not null default pg_catalog.now()
+);
+alter table {NAME} enable row level security;"""
 THERE = f"select pg_catalog.to_regclass('{NAME}') as oid"
 CLAIM = """
 insert into {} as o (object, owners, before) values (%s, array[%s], %s)
@@ -50,6 +56,23 @@ def destroying(urn: str) -> bool:
     return os.environ.get(DESTROY) == stack(urn)
 
 
+async def prepare(connection: Connection) -> None:
+    """Make the table where it's missing."""
+    if not await _is_there(connection):
+        await lock(connection, "tables")
+        async with snapshots.tracked(connection):
+            await connection.execute(MAKE.encode())
+
+
+async def drop(connection: Connection) -> None:
+    """Remove the table, and the schema with the last table; whoever still holds an object needs the note of it."""
+    if not await _is_there(connection) or await row(connection, f"select 1 from {NAME} limit 1", []):
+        return
+    async with snapshots.tracked(connection):
+        await connection.execute(f"drop table {NAME}".encode())
+    await drop_if_empty(connection, snapshots.SCHEMA)
+
+
 async def holders(connection: Connection, object: str) -> list[str]:
     """The resources (URNs) that hold an object."""
     if not await _is_there(connection):
@@ -64,8 +87,7 @@ async def claim(connection: Connection, object: str, urn: str, before: Mapping[s
     Args:
         before: what it was when it was found; None where the resource has made it. The first note of it stays.
     """
-    if not await _is_there(connection):
-        await snapshots.prepare(connection)
+    await prepare(connection)
     found = None if before is None else Jsonb(dict(before))
     await connection.execute(sql.SQL(CLAIM).format(TABLE), [object, urn, found, before is None])
 

@@ -15,6 +15,16 @@ Session = psycopg.AsyncConnection[tuple[Any, ...]]
 
 ROUNDS = 5
 WAIT_SECONDS = 5
+LENT = (
+    "behind this address is a pooler in transaction mode, which would hand our settings on to its other clients; use "
+    "{direct}, or a pooler in session mode"
+)
+# It has one session only, which our first client keeps, or others keep all of them. A migration needs two sessions.
+WAITS = (
+    "behind this address is a pooler that gave no second session within "
+    f"{WAIT_SECONDS} seconds, so whether it is in transaction mode isn't known; use "
+    "{direct}, or raise the pooler's limit of sessions (default_pool_size of PgBouncer)"
+)
 
 
 async def refuse_lent(url: str) -> None:
@@ -24,7 +34,7 @@ async def refuse_lent(url: str) -> None:
     connection is known by one question. Behind a pooler a second client asks too, in a transaction that stays open.
     That it gets the first client's process, or the first one another than before, happens only where sessions are lent.
 
-    :raises Refused: behind such a pooler, with the server's own port
+    :raises Refused: behind such a pooler, or one that keeps the second client waiting, with the server's own port
     :raises psycopg.Error: where there is no connection
     """
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as first:
@@ -36,10 +46,9 @@ async def refuse_lent(url: str) -> None:
                 async with asyncio.timeout(WAIT_SECONDS):
                     lent = await _second(url, first, seen)
             except TimeoutError:
-                # The first client keeps the only session that there is.
-                return
+                raise Refused(await _told(url, first, WAITS)) from None
             if lent:
-                raise Refused(await _told(url, first))
+                raise Refused(await _told(url, first, LENT))
 
 
 async def _second(url: str, first: Session, seen: set[int]) -> bool:
@@ -61,11 +70,12 @@ async def _row(session: Session, query: str) -> tuple[Any, ...]:
     return found
 
 
-async def _told(url: str, session: Session) -> str:
+async def _told(url: str, session: Session, why: str) -> str:
     parameters = connectionurl.parse(url)
-    (port,) = await _row(session, "select pg_catalog.current_setting('port')")
-    return (
-        f"{connectionurl.place(parameters)}: behind this address is a pooler in transaction mode, which would hand our "
-        f"settings on to its other clients; use the server itself, which listens on port {port}, in place of port "
-        f"{parameters['port']}, or a pooler in session mode"
-    )
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            (port,) = await _row(session, "select pg_catalog.current_setting('port')")
+        direct = f"the server itself, which listens on port {port}, in place of port {parameters['port']}"
+    except TimeoutError:
+        direct = f"the server itself, on its own port in place of port {parameters['port']}"
+    return f"{connectionurl.place(parameters)}: {why.format(direct=direct)}"

@@ -17,12 +17,12 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from provider.connection import Connection, lock, row, rows
+from provider.connection import Connection, drop_if_empty, lock, row, rows
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
 TABLE = "supabase_migrations.schema_snapshot"
 PENDING = "supabase_migrations.schema_snapshot_pending"
-HOLDERS = "supabase_migrations.managed_objects"
+SCHEMA = TABLE.partition(".")[0]
 # Rows of no object, which have the empty name: what a snapshot says of itself, and the gate when it was last compared.
 HEADER, GATE = 0, 1
 FINGERPRINT = """
@@ -396,11 +396,4 @@ async def drop(connection: Connection, name: str) -> None:
     if await rows(connection, f"select 1 from {TABLE} limit 1", []):
         return
     await connection.execute(f"drop table {TABLE}; drop table if exists {PENDING}")
-    # Whoever still holds an object of another stack's needs the note of it.
-    holders = await row(connection, "select pg_catalog.to_regclass(%s) as oid", [HOLDERS])
-    if holders and holders["oid"] and not await rows(connection, f"select 1 from {HOLDERS} limit 1", []):
-        await connection.execute(f"drop table {HOLDERS}")
-    left = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-               where n.nspname = 'supabase_migrations'"""
-    if not await rows(connection, left, []):
-        await connection.execute("drop schema if exists supabase_migrations")
+    await drop_if_empty(connection, SCHEMA)

@@ -1,4 +1,4 @@
--- Where the snapshot lies, what a statement outside a transaction is about to change, and who made and holds which object.
+-- Where the snapshot lies, and what a statement outside a transaction is about to change.
 create schema if not exists supabase_migrations;
 create table if not exists supabase_migrations.schema_snapshot (
     snapshot text, object text not null, class oid, oid oid, mark bigint not null, parent text, space text,
@@ -7,7 +7,3 @@ create table if not exists supabase_migrations.schema_snapshot (
 create table if not exists supabase_migrations.schema_snapshot_pending (object text primary key, label text not null);
 alter table supabase_migrations.schema_snapshot enable row level security;
 alter table supabase_migrations.schema_snapshot_pending enable row level security;
-create table if not exists supabase_migrations.managed_objects (
-    object text primary key, owners text[] not null, before jsonb, since timestamptz not null default pg_catalog.now()
-);
-alter table supabase_migrations.managed_objects enable row level security;

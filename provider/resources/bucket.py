@@ -6,7 +6,8 @@ from typing import Any
 
 from psycopg import sql
 
-from plugin.server import CheckFailure
+from plugin.server import CheckFailure, Context
+from plugin.wire import has_unknown
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
@@ -22,6 +23,11 @@ COLUMNS = {
     "avif_autodetection": "false",
     "type": "STANDARD",
     "versioning_status": "DISABLED",
+}
+# How PostgreSQL writes those that are no text: written otherwise, a value would differ from itself after a read.
+WRITTEN = {
+    "avif_autodetection": (re.compile("true|false"), "true or false"),
+    "owner": (re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "a uuid in lower case, with its hyphens"),
 }
 # A table of an older Storage API hasn't all of them.
 THERE = """select attname::text as name from pg_catalog.pg_attribute
@@ -60,6 +66,17 @@ class Bucket(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"bucket {inputs['bucket']}"
 
+    async def check(
+        self, context: Context, old: dict[str, Any], new: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[CheckFailure]]:
+        """Columns that are declared to be as they are anyway are left out, as a read leaves them out."""
+        inputs, failures = await super().check(context, old, new)
+        if not failures and inputs.get("columns") and not has_unknown(inputs):
+            usual = {"name": inputs["bucket"]} | COLUMNS
+            columns = {name: value for name, value in inputs["columns"].items() if value != usual[name]}
+            inputs = {**inputs, "columns": columns}
+        return inputs, failures
+
     def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         failures = []
         if not NAME.fullmatch(inputs["bucket"]):
@@ -72,6 +89,11 @@ class Bucket(ObjectKind):
             CheckFailure("columns", f"'{column}' is no column that can be declared here: name, {', '.join(COLUMNS)}")
             for column in inputs.get("columns") or {}
             if column != "name" and column not in COLUMNS
+        ]
+        failures += [
+            CheckFailure("columns", f"{column} must be {WRITTEN[column][1]}, not '{value}'")
+            for column, value in (inputs.get("columns") or {}).items()
+            if column in WRITTEN and not WRITTEN[column][0].fullmatch(value)
         ]
         if inputs.get("fileSizeLimit", 1) < 1:
             failures.append(CheckFailure("fileSizeLimit", "must be at least one byte"))

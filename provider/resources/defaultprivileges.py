@@ -19,14 +19,15 @@ OBJECTS = {
     "types": ("T", "T", "type"),
     "schemas": ("n", "n", "schema"),
 }
-# Without an entry of its own a role's new objects have the built-in privileges; an entry for a schema only adds.
+# Without an entry of its own a role's new objects have the built-in privileges; an entry for a schema only adds. The
+# grantor of an entry is always the role itself.
 ROLE = """
     select r.oid, r.rolname as role, n.nspname as schema
       from pg_catalog.pg_roles r left join pg_catalog.pg_namespace n on n.nspname = %s where r.rolname = %s"""
 ENTRIES = """
     select case when e.grantee = 0 then 'public' else g.rolname::text end as role,
            pg_catalog.lower(e.privilege_type) as word, e.is_grantable as grantable, null::text as column,
-           case when e.grantor <> r.oid then pg_catalog.pg_get_userbyid(e.grantor)::text end as grantor
+           null::text as grantor
       from pg_catalog.pg_roles r
       left join pg_catalog.pg_namespace n on n.nspname = %(schema)s
       left join pg_catalog.pg_default_acl d on d.defaclrole = r.oid and d.defaclobjtype = %(entry)s
@@ -134,7 +135,7 @@ class DefaultPrivileges(ObjectKind):
             sql.Identifier(target["role"]),
             where,
             sql.SQL(verb),
-            sql.SQL(privilege.partition(grants.GRANTED_BY)[0]),
+            sql.SQL(privilege),
             sql.SQL(target["objects"]),
             sql.SQL("to" if verb == "grant" else "from"),
             sql.SQL("public") if role == "public" else sql.Identifier(role),
@@ -148,4 +149,4 @@ class DefaultPrivileges(ObjectKind):
         found = await self.find(connection, before)
         if found is not None:
             was = {role: entries for role, entries in before["grants"].items() if role != "public"}
-            await self.alter(connection, found, {**before, "grants": grants.ours(was)})
+            await self.alter(connection, found, {**before, "grants": was})

@@ -20,7 +20,7 @@ from provider.errors import Refused
 from provider.ownership import destroying
 from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan
-from provider.steps.history import ADOPTED, History, Recorded
+from provider.steps.history import ADOPTED, History, Recorded, split
 from provider.steps.history import DEFAULT as HISTORY
 from provider.steps.runner import find_renames, running
 
@@ -64,9 +64,9 @@ class MigrationSet(ObjectKind):
         return {"folder": folder, "history": history or HISTORY}
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
-        diff = await super().diff(context, id, state, new)
+        was = await self._as_refreshed(new, state.get("steps") or {})
+        diff = await super().diff(context, id, {**state, "steps": was}, new)
         # A refresh takes a step whose row is gone out of the inputs, so `check` can't know all that was applied.
-        was = state.get("steps") or {}
         foreseen = await self._foreseen(new, was)
         known = {**(state.get("applied") or {}), **was}
         for name, step in foreseen.moved.items():
@@ -74,6 +74,14 @@ class MigrationSet(ObjectKind):
         plan.refuse_misplaced(new["folder"], known, new["steps"])
         await self._announce(context, was, new["steps"], foreseen, state.get("applied") or {})
         return diff
+
+    async def _as_refreshed(self, new: Mapping[str, Any], was: Mapping[str, str]) -> dict[str, str]:
+        """The state's migrations, those that a failed run left half rolled back without checksum: also unrefreshed."""
+        if self.connections is None or has_unknown(new):
+            return dict(was)
+        async with self.database.transaction(self.label(new)) as connection:
+            half_back = await History(new["history"]).begun(connection, "down")
+        return {name: "" if split(name)[0] in half_back else checksum for name, checksum in was.items()}
 
     async def _foreseen(self, new: Mapping[str, Any], was: Mapping[str, str]) -> "Foreseen":
         """What only the server knows of the migrations that leave the folder, where it can be asked.

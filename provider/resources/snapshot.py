@@ -149,6 +149,7 @@ class SchemaSnapshot(ObjectKind):
         async with self.database.transaction(self.label(inputs)) as connection:
             await lock(connection, self.label(inputs))
             await self._refuse_other_stacks(connection, inputs, context.urn)
+            await ownership.prepare(connection)
             seen = await look(connection, name, inputs.get("held") or [])
             if seen.header is None:
                 await self._begin(connection, inputs)
@@ -177,6 +178,7 @@ class SchemaSnapshot(ObjectKind):
                 await context.info(f"{self.label(state)} stays: {released.others[0]} holds it too")
             else:
                 await snapshots.drop(connection, state["name"])
+                await ownership.drop(connection)
 
     async def _refuse_other_stacks(self, connection: Connection, inputs: Mapping[str, Any], urn: str) -> None:
         """A second stack would give the logins other passwords and seal with other keys.

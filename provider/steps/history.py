@@ -11,9 +11,10 @@ from psycopg import sql
 
 import sqlfiles
 from provider import snapshots
-from provider.connection import Connection, lock, qualified, row, rows
+from provider.connection import Connection, drop_if_empty, lock, qualified, row, rows
 from provider.errors import Refused, one_line
 from provider.steps import oddities
+from provider.steps.oddities import Shape
 
 DEFAULT = "supabase_migrations.schema_migrations"
 # The first three columns are the Supabase CLI's, so that `supabase migration list` shows our steps.
@@ -39,10 +40,33 @@ alter table {incarnation} enable row level security;
 # database that was restored to an earlier instant.
 ROLLED_BACK, PROGRESS, INCARNATION = "_rolled_back", "_progress", "_incarnation"
 COLUMNS = {"version", "statements", "name", "checksum", "down", "applied_at", "owners"}
-THERE = """select c.relname as table, c.relkind::text as kind, pg_catalog.array_agg(a.attname::text) as columns
-             from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-             join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-            where n.nspname = %s and c.relname = any(%s) group by c.relname, c.relkind"""
+SHAPES = {
+    "": Shape(
+        dict.fromkeys(("version", "name", "checksum", "down"), "text")
+        | dict.fromkeys(("statements", "owners"), "text[]"),
+        key="version",
+        added=frozenset(COLUMNS - {"version"}),
+    ),
+    ROLLED_BACK: Shape(dict.fromkeys(("version", "name"), "text"), key="version"),
+    PROGRESS: Shape(
+        dict.fromkeys(("version", "half", "statement"), "text") | {"done": "boolean", "at": "timestamp with time zone"},
+        key="version, half, statement",
+    ),
+    INCARNATION: Shape({"id": "text"}),
+}
+THERE = """
+select c.relname as table, c.relkind::text as kind,
+       pg_catalog.jsonb_object_agg(a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)) as columns,
+       pg_catalog.array_agg(a.attname::text) filter (
+           where a.attnotnull and not a.atthasdef and a.attidentity = '') as demanded,
+       array(select (select pg_catalog.string_agg(k.attname, ', ' order by x.position)
+                       from pg_catalog.unnest(i.indkey) with ordinality x (number, position)
+                       join pg_catalog.pg_attribute k on k.attrelid = c.oid and k.attnum = x.number)
+               from pg_catalog.pg_index i
+              where i.indrelid = c.oid and i.indisunique and i.indimmediate and i.indpred is null) as keys
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+ where n.nspname = %s and c.relname = any(%s) group by c.oid, c.relname, c.relkind"""
 # Whether row security hides the rows from this login: it is no owner, can't bypass it, and no policy lets it read.
 UNSEEN = """
 select pg_catalog.row_security_active(c.oid) and not exists (
@@ -52,8 +76,6 @@ select pg_catalog.row_security_active(c.oid) and not exists (
        ) as unseen
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
  where n.nspname = %s and c.relname = %s"""
-TABLES_LEFT = """select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                  where n.nspname = %s"""
 # Tells a database from one that was made anew under the same name.
 IDENTITY = """select (select system_identifier from pg_catalog.pg_control_system()) || '/' || d.oid as identity
                 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()"""
@@ -125,7 +147,7 @@ class History:
     def __init__(self, name: str) -> None:
         self.name = name
         self.schema, table = qualified(name)
-        self._names = (table, table + ROLLED_BACK, table + PROGRESS, table + INCARNATION)
+        self._names = tuple(table + suffix for suffix in SHAPES)
         self.table, self.rolled_back, self.progress, self.incarnation = (
             sql.Identifier(self.schema, each) for each in self._names
         )
@@ -133,7 +155,9 @@ class History:
     async def _there(self, connection: Connection) -> dict[str, set[str]]:
         found = await rows(connection, THERE, [self.schema, list(self._names)])
         for entry in found:
-            oddities.refuse_other_kind(f"{self.schema}.{entry['table']}", entry["kind"])
+            name = f"{self.schema}.{entry['table']}"
+            oddities.refuse_other_kind(name, entry["kind"])
+            oddities.refuse_other_shape(name, SHAPES[entry["table"].removeprefix(self._names[0])], entry)
         return {entry["table"]: set(entry["columns"]) for entry in found}
 
     async def is_there(self, connection: Connection) -> bool:
@@ -190,20 +214,17 @@ class History:
                 f"{self.name}: row security hides its rows from this login, so which steps were applied isn't known; "
                 "use the login that owns it, or one that a row policy lets read them"
             )
-        if columns >= {"version", "name"}:
+        if "name" in columns:
             more = ", ".join(name if name in columns else f"null as {name}" for name in ("checksum", "owners"))
             query = sql.SQL(f"select version, name, {more} from {{}} order by version").format(self.table)
             found = oddities.steps(self.name, await rows(connection, query, []))
         elif self._names[0] in there:
             query = sql.SQL("select from {} limit 1").format(self.table)
-            oddities.refuse_missing_columns(self.name, columns, bool(await rows(connection, query, [])))
+            oddities.refuse_unnamed(self.name, bool(await rows(connection, query, [])))
         if self._names[1] in there:
             query = sql.SQL("select version, name from {}").format(self.rolled_back)
             gone = oddities.steps(f"{self.schema}.{self._names[1]}", await rows(connection, query, []))
-        half_back: set[str] = set()
-        if self._names[2] in there:
-            query = sql.SQL("select distinct version from {} where half = 'down'").format(self.progress)
-            half_back = {entry["version"] for entry in await rows(connection, query, [])}
+        half_back = await self._begun(connection, "down") if self._names[2] in there else set()
         if self._names[3] in there:
             incarnation = await row(connection, sql.SQL("select id from {}").format(self.incarnation), [])
         return Recorded(
@@ -231,6 +252,8 @@ class History:
     async def ups(self, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
         """The recorded up scripts of some migrations."""
         versions = [split(name)[0] for name in names]
+        if "statements" not in (await self._there(connection)).get(self._names[0], set()):
+            return {}
         query = sql.SQL("select version || '_' || name as step, statements[1] as up from {} where version = any(%s)")
         found = await rows(connection, query.format(self.table), [versions])
         return {entry["step"]: entry["up"] for entry in found}
@@ -301,10 +324,13 @@ class History:
         query = sql.SQL("delete from {} where version = %s and half = %s and statement = %s").format(self.progress)
         await connection.execute(query, [split(step)[0], half, statement])
 
-    async def begun(self, connection: Connection) -> set[str]:
-        """The numbers of the steps that have statements noted, so that they were begun and not ended."""
-        query = sql.SQL("select distinct version from {} where half = 'up'").format(self.progress)
-        return {entry["version"] for entry in await rows(connection, query, [])}
+    async def begun(self, connection: Connection, half: str) -> set[str]:
+        """The numbers of the steps that have statements of a half noted, so that it was begun and not ended."""
+        return await self._begun(connection, half) if self._names[2] in await self._there(connection) else set()
+
+    async def _begun(self, connection: Connection, half: str) -> set[str]:
+        query = sql.SQL("select distinct version from {} where half = %s").format(self.progress)
+        return {entry["version"] for entry in await rows(connection, query, [half])}
 
     async def drop(self, connection: Connection) -> None:
         """Remove the tables, and the schema if nothing else is in it."""
@@ -315,5 +341,4 @@ class History:
                         self.table, self.rolled_back, self.progress, self.incarnation
                     )
                 )
-            if not await rows(connection, TABLES_LEFT, [self.schema]):
-                await connection.execute(sql.SQL("drop schema if exists {}").format(sql.Identifier(self.schema)))
+            await drop_if_empty(connection, self.schema)

@@ -1,6 +1,6 @@
 """What rolling a migration back destroys, counted in the database and put into words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -117,19 +117,26 @@ async def _part(connection: Connection, name: str, table: str) -> Part | None:
     entry = await row(connection, RELATION, [table])
     if entry is None:
         return None
-    exact = await _count(connection, entry["schema"], entry["relation"])
+    exact = await count(connection, [(entry["schema"], entry["relation"])])
     # What can't be counted isn't known to be empty: a partitioned table, or one never analysed, has no estimate.
     return Part(name, max(entry["estimate"], 1) if exact is None else exact, exact is not None)
 
 
-async def _count(connection: Connection, schema: str, relation: str) -> int | None:
-    """The rows of a table, or None where they can't be counted in time or aren't ours to read."""
+async def count(
+    connection: Connection, tables: Sequence[tuple[str, str]], milliseconds: int = COUNT_MILLISECONDS
+) -> int | None:
+    """The rows of some tables together, or None where they can't be counted in time or aren't all ours to read.
+
+    Args:
+        tables: schema and name of each.
+    """
+    each = [sql.SQL("select count(*) as rows from {}").format(sql.Identifier(*table)) for table in tables]
+    if not each:
+        return 0
+    query = sql.SQL("select sum(rows)::bigint as rows from ({}) as tables").format(sql.SQL(" union all ").join(each))
     try:
         async with connection.transaction():
-            await connection.execute(
-                f"set local statement_timeout = {COUNT_MILLISECONDS}; set local row_security = off"
-            )
-            query = sql.SQL("select count(*) as rows from {}").format(sql.Identifier(schema, relation))
+            await connection.execute(f"set local statement_timeout = {milliseconds}; set local row_security = off")
             return int((await rows(connection, query, []))[0]["rows"])
     except psycopg.Error:
         return None

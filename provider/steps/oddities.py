@@ -1,7 +1,8 @@
 """A history that isn't as we and the Supabase CLI write it: refused in one line, before anything is done by it."""
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from provider.errors import Refused
@@ -28,13 +29,52 @@ def refuse_other_kind(table: str, kind: str) -> None:
         )
 
 
-def refuse_missing_columns(table: str, columns: Set[str], rows: bool) -> None:
-    """Rows that don't say which step they are; a table without rows only lacks columns, which are added."""
-    missing = sorted({"version", "name"} - columns)
-    if missing and rows:
+@dataclass(frozen=True)
+class Shape:
+    """What a table has to be like for us to read it and to write to it."""
+
+    columns: Mapping[str, str]
+    """Column to type."""
+    key: str = ""
+    """The columns whose values are there once, with commas; empty where there is no key."""
+    added: frozenset[str] = frozenset()
+    """The columns that are added where they are missing."""
+
+
+def refuse_other_shape(table: str, shape: Shape, found: Mapping[str, Any]) -> None:
+    """Refuse a table that has the name of one of ours and can't be used as such.
+
+    Args:
+        found: its `columns` with their types, the columns that must be given a value (`demanded`), its unique `keys`.
+    """
+    alter = f"`alter table {table}"
+    for name, type in shape.columns.items():
+        there = found["columns"].get(name)
+        if there is None and name not in shape.added:
+            raise Refused(f"{table} has no column {name}; put it back: {alter} add column {name} {type}`, and fill it")
+        if there not in (None, type, type.replace("text", "character varying")):
+            raise Refused(
+                f"{table}: its column {name} is {there} and not {type}; give it that type: {alter} alter column {name} "
+                f"type {type} using {name}::{type}`"
+            )
+    for name in sorted({*(found["demanded"] or ())} - shape.columns.keys()):
         raise Refused(
-            f"{table} has rows and no column {' and '.join(missing)}, so which steps were applied isn't known; put it "
-            f"back: `alter table {table} add column {missing[0]} text`, and fill it"
+            f"{table}: its column {name} isn't one of ours and must have a value, so no row can be added; {alter} "
+            f"alter column {name} drop not null`"
+        )
+    if shape.key and shape.key not in found["keys"]:
+        raise Refused(
+            f"{table} has no unique key on {shape.key}; delete rows that are there twice, and put it back: {alter} "
+            f"add unique ({shape.key})`"
+        )
+
+
+def refuse_unnamed(table: str, rows: bool) -> None:
+    """Rows that don't say which step they are; to a table without rows the column is added."""
+    if rows:
+        raise Refused(
+            f"{table} has rows and no column name, so which steps were applied isn't known; put it back: "
+            f"`alter table {table} add column name text`, and fill it"
         )
 
 
@@ -44,7 +84,6 @@ def steps(table: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[st
     :raises Refused: for a row that names no step
     """
     found: dict[str, Mapping[str, Any]] = {}
-    versions: set[str] = set()
     for row in rows:
         version, name = row["version"], row["name"]
         if not isinstance(version, str) or not VERSION.fullmatch(version):
@@ -58,9 +97,6 @@ def steps(table: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[st
                 f"`update {table} set name = 'WORDS' where version = '{version}'` with the words of its file's name, "
                 "or delete it"
             )
-        if version in versions:
-            raise Refused(f"{table} has two rows of version {version}; delete the one that is wrong")
-        versions.add(version)
         found[f"{version}_{name}"] = row
     return found
 

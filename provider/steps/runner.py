@@ -110,7 +110,7 @@ class Runner:
 
     async def _tell_begun(self, todo: plan.Plan) -> None:
         numbers = {name.partition("_")[0] for name in todo.forward}
-        for version in sorted(await self.history.begun(self.connection) - numbers):
+        for version in sorted(await self.history.begun(self.connection, "up") - numbers):
             await self.tell.info(
                 f"{self.order.label}: step {version} was begun outside a transaction or in batches and then left the "
                 "checkout; what it made until then is still there"

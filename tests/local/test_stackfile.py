@@ -17,6 +17,21 @@ BAD = {
     "a number": (b"12\n", "Pulumi.x.yaml:1: must be a map with the key config, not a int"),
     "config a list": (b"config: [a]\n", "Pulumi.x.yaml: config must be a map of settings, not a list"),
     "config a text": (b"config: a\n", "Pulumi.x.yaml: config must be a map of settings, not a text"),
+    "a misspelt config": (
+        b"confg:\n  database:target: aws\n",
+        "Pulumi.x.yaml: confg is no key of a stack's file, config is perhaps meant; there are config, ",
+    ),
+    "a setting beside config": (
+        GOOD + b"database:maxObjectSize: 5\n",
+        "Pulumi.x.yaml: database:maxObjectSize is no key of a stack's file; there are config, ",
+    ),
+    "a number for a key": (GOOD + b"1: a\n", "Pulumi.x.yaml: 1 is no key of a stack's file; there are config, "),
+    "a misspelt namespace": (
+        GOOD + b"  databse:maxObjectSize: 5\n",
+        "Pulumi.x.yaml: the setting databse:maxObjectSize is read by nobody; database:maxObjectSize is perhaps meant",
+    ),
+    "a namespace in capitals": (GOOD + b"  Database:url: x\n", "Pulumi.x.yaml: the setting Database:url is read by"),
+    "two letters swapped": (GOOD + b"  dtaabase:url: x\n", "Pulumi.x.yaml: the setting dtaabase:url is read by"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "Pulumi.x.yaml:1: is no UTF-8 text; save the file as UTF-8"),
     "Latin-1": (GOOD + "# größe\n".encode("latin-1"), "Pulumi.x.yaml:3: is no UTF-8 text; save the file as UTF-8"),
     "a key twice": (
@@ -55,6 +70,15 @@ def test_a_file_of_settings_is_read(content, tmp_path):
     path = tmp_path / "Pulumi.x.yaml"
     path.write_bytes(content)
     assert stackfile.settings(path) == {"database:target": "local"}
+
+
+def test_other_namespaces_and_what_pulumi_keeps_in_the_file_are_left_alone(tmp_path):
+    path = tmp_path / "Pulumi.x.yaml"
+    path.write_text(
+        "secretsprovider: passphrase\nencryptedkey: a\nencryptionsalt: v1:b\nenvironment: [dev]\n"
+        "config:\n  aws:region: eu-west-1\n  pulumi:tags: {a: b}\n  datadog:x: 1\n  database: 2\n  databas: 3\n"
+    )
+    assert len(stackfile.settings(path)) == 5
 
 
 @pytest.mark.parametrize("content", [None, b"", b"# nothing\n", b"config:\n"])

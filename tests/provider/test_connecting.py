@@ -319,14 +319,20 @@ def test_the_audit_leaves_nothing_in_the_sessions_of_a_pooler(database):
         assert settings_of_lent_sessions(url, 2) == {('"$user", public', "0")}
 
 
-@pytest.mark.parametrize("size", [1, 4])
-def test_a_pooler_in_session_mode_passes(database, size):
-    with pooled(database, "session", size) as url:
-        if size == 1:
-            # The pool's other session waits for the only one that there is.
-            async def once() -> None:
-                await (await Connections(Login.of(url)).session()).close()
+def test_a_pooler_in_session_mode_passes(database):
+    with pooled(database, "session", 4) as url:
+        assert asked(url)[0] == database.name
 
-            asyncio.run(once())
-        else:
-            assert asked(url)[0] == database.name
+
+def test_a_pooler_that_keeps_the_second_session_waiting_is_refused_and_not_taken_for_none(database, capsys):
+    with pooled(database, "session", 1) as url:
+        with pytest.raises(Refused) as caught:
+            asked(url)
+        said, own = str(caught.value), url.rpartition(":")[2].partition("/")[0]
+        assert said.endswith(
+            ": behind this address is a pooler that gave no second session within 5 seconds, so whether it is in "
+            f"transaction mode isn't known; use the server itself, which listens on port {database.port}, in place of "
+            f"port {own}, or raise the pooler's limit of sessions (default_pool_size of PgBouncer)"
+        )
+        assert database.password not in said
+        assert migrated(url, capsys)[0] == 1

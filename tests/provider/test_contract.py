@@ -824,6 +824,22 @@ def test_a_bucket_s_other_columns_can_be_declared(world):
     assert world.engine.diff(world.engine.refresh(updated), {"bucket": "songs"}) == []
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("name", "songs"), ("avif_autodetection", "false"), ("type", "STANDARD"), ("versioning_status", "DISABLED")],
+)
+def test_a_bucket_s_other_columns_can_be_declared_as_they_are_anyway(world, column, value):
+    plain = {"bucket": "songs"}
+    inputs = {**plain, "columns": {column: value}}
+    thing = world.engine.create("pg:index:Bucket", inputs)
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+    assert world.engine.diff(world.engine.refresh(thing), plain) == []
+    assert world.engine.create("pg:index:Bucket", inputs).state == thing.state, "adopted"
+    world.sql("update storage.buckets set owner_id = 'somebody'")
+    assert world.engine.diff(world.engine.refresh(thing), inputs) != []
+    assert world.engine.diff(world.engine.refresh(world.engine.update(thing, inputs)), inputs) == []
+
+
 def test_a_bucket_with_objects_is_kept_and_says_how_many(world):
     thing = world.engine.create("pg:index:Bucket", {"bucket": "songs"})
     world.sql("insert into storage.objects (bucket_id, name) values ('songs', 'a.mp3'), ('songs', 'b.mp3')")
@@ -932,6 +948,12 @@ WRONG = [
     ("Publication", {"name": "p", "tables": ["*"], "schemas": ["s"]}, "schemas: must be empty where every table"),
     ("Publication", {"name": "p", "tables": ["a.b (c)"]}, "tables: .* must be the table's name alone"),
     ("Bucket", {"bucket": "a", "columns": {"id": "b"}}, "columns: 'id' is no column that can be declared here"),
+    (
+        "Bucket",
+        {"bucket": "a", "columns": {"avif_autodetection": "T"}},
+        "columns: avif_autodetection must be true or false, not 'T'",
+    ),
+    ("Bucket", {"bucket": "a", "columns": {"owner": "A"}}, "columns: owner must be a uuid in lower case"),
     ("Role", {"name": "x", "expires": "soon"}, "expires: 'soon' is no time in ISO 8601"),
     ("Schema", {"name": "pg_mine", "owner": "x"}, "name: 'pg_mine' is PostgreSQL's own"),
     ("Schema", {"name": "mine"}, "owner: is required"),

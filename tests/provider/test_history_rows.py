@@ -36,15 +36,20 @@ ODD = {
         f"alter table {HISTORY} drop column name",
         f"{HISTORY} has rows and no column name, so which steps were applied isn't known; put it back: `alter table",
     ),
-    "no column version": (f"alter table {HISTORY} drop column version", "has rows and no column version, so"),
+    "no column version": (
+        f"alter table {HISTORY} drop column version",
+        f"{HISTORY} has no column version; put it back: ",
+    ),
     "numbers for versions": (
         f"alter table {HISTORY} alter version type int using version::int",
-        "has a row whose version is '1' and not a number as text",
+        f"{HISTORY}: its column version is integer and not text; give it that type: `alter table {HISTORY} alter "
+        "column version type text using version::text`",
     ),
     "a version twice": (
         f"alter table {HISTORY} drop constraint schema_migrations_pkey; "
         f"insert into {HISTORY} (version, name) values ('0001', 'another')",
-        f"{HISTORY} has two rows of version 0001; delete the one that is wrong",
+        f"{HISTORY} has no unique key on version; delete rows that are there twice, and put it back: `alter table "
+        f"{HISTORY} add unique (version)`",
     ),
     "a view in its place": (
         f"alter table {HISTORY} rename to kept; create view {HISTORY} as select * from supabase_migrations.kept",
@@ -56,7 +61,42 @@ ODD = {
     ),
     "another table of what was rolled back": (
         f"drop table {HISTORY}_rolled_back; create table {HISTORY}_rolled_back (a int)",
-        f'history {HISTORY}: column "version" does not exist (42703)',
+        f"{HISTORY}_rolled_back has no column version; put it back: `alter table {HISTORY}_rolled_back add column "
+        "version text`, and fill it",
+    ),
+    "owners that are a text": (
+        f"alter table {HISTORY} alter owners type text using owners::text",
+        f"{HISTORY}: its column owners is text and not text[]; give it that type: `alter table {HISTORY} alter column "
+        "owners type text[] using owners::text[]`",
+    ),
+    "checksums that are numbers": (
+        f"alter table {HISTORY} alter checksum type int using 1",
+        f"{HISTORY}: its column checksum is integer and not text",
+    ),
+    "a column that must have a value": (
+        f"alter table {HISTORY} add author text not null default ''; alter table {HISTORY} alter author drop default",
+        f"{HISTORY}: its column author isn't one of ours and must have a value, so no row can be added; `alter table "
+        f"{HISTORY} alter column author drop not null`",
+    ),
+    "progress without one of its columns": (
+        f"alter table {HISTORY}_progress drop done",
+        f"{HISTORY}_progress has no column done; put it back: `alter table {HISTORY}_progress add column done boolean`",
+    ),
+    "progress of another type": (
+        f"alter table {HISTORY}_progress alter at type text",
+        f"{HISTORY}_progress: its column at is text and not timestamp with time zone",
+    ),
+    "progress without its key": (
+        f"alter table {HISTORY}_progress drop constraint schema_migrations_progress_pkey",
+        f"{HISTORY}_progress has no unique key on version, half, statement",
+    ),
+    "an incarnation of another type": (
+        f"alter table {HISTORY}_incarnation alter id type uuid using gen_random_uuid()",
+        f"{HISTORY}_incarnation: its column id is uuid and not text",
+    ),
+    "an incarnation without its column": (
+        f"alter table {HISTORY}_incarnation rename id to name",
+        f"{HISTORY}_incarnation has no column id",
     ),
 }
 
@@ -88,6 +128,23 @@ def test_an_odd_history_is_one_line_in_every_command_and_nothing_runs(three, cap
         (written,) = capsys.readouterr().err.splitlines()
         assert said in json.loads(written)["error"]
     assert three.tables() == ["first", "second", "third"]
+
+
+def test_a_table_without_rows_whose_key_column_is_missing_is_refused(three):
+    three.world.sql(f"create schema supabase_migrations; create table {HISTORY} (name text)")
+    with pytest.raises(Refusal) as caught:
+        three.up()
+    assert one_line(caught).startswith(f"{HISTORY} has no column version; put it back: ")
+    assert three.tables() == []
+
+
+def test_a_table_of_another_tool_with_other_words_for_text_is_taken(three):
+    three.world.sql(
+        f"create schema supabase_migrations; create table {HISTORY} (version varchar not null unique, name varchar, "
+        "statements varchar[], created_by text, at date)"
+    )
+    three.up()
+    assert three.recorded() == ["0001", "0002", "0003"]
 
 
 def test_a_table_without_rows_that_lacks_columns_is_filled_up(three):

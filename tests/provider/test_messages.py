@@ -1,6 +1,7 @@
 """What PostgreSQL says reaches the user: which object stands in the way, and never a row, a secret or a statement."""
 
 import re
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import connectionurl
 from inprocess.engine import Refusal
 from ops import migrate
-from provider.errors import CUT_OFF, LockRefused, one_line
+from provider.errors import CUT_OFF, LockRefused, one_line, report
 from tests.provider.folders import Folder
 from tests.provider.folders import one_line as line
 
@@ -64,9 +65,32 @@ SAID = {
 }
 ROWS = {
     "a number that is none": ("select 'open sesame 41'::int;", ["invalid input syntax for type integer: … (22P02)"]),
-    "a number that is too large": ("select '41414141414141'::int;", ["value … (22003)"]),
+    "a number that is too large": (
+        "select '41414141414141'::int;",
+        ["value … is out of range for type integer (22003)"],
+    ),
     "a day that is none": ("select pg_catalog.make_date(4141, 13, 1);", ["date field value out of range: … (22008)"]),
-    "a zone that is none": ("select now() at time zone 'sesame?';", ["time zone … (22023)"]),
+    "a zone that is none": ("select now() at time zone 'sesame?';", ["time zone … not recognized (22023)"]),
+    "a zone with quotes": (
+        """select now() at time zone 'a" not: "sesame" b';""",
+        ["time zone … not recognized (22023)"],
+    ),
+    "a long value": (
+        f"select ('x' || repeat('4141', 200) || '\" sesame')::int, '{SECRET}';",
+        ["invalid input syntax for type integer: … (22P02)"],
+    ),
+    "bytes of another encoding": (
+        "select pg_catalog.convert_from('\\xe92034313431'::bytea, 'UTF8');",
+        ['invalid byte sequence for encoding "UTF8": … (22021)'],
+    ),
+    "a letter that another encoding lacks": (
+        "select pg_catalog.convert_to('漢', 'LATIN1');",
+        ['character with byte sequence … in encoding "UTF8" has no equivalent in encoding "LATIN1" (22P05)'],
+    ),
+    "a regular expression": (
+        "select 'open sesame 41' ~ '(4141';",
+        ["invalid regular expression: parentheses () not balanced (2201B)"],
+    ),
     "a mood that is none": (
         "select 'open sesame 41'::public.mood;",
         ["invalid input value for enum public.mood: … (22P02)"],
@@ -121,6 +145,30 @@ def test_a_row_is_never_printed_and_its_table_and_constraint_are_named(plain_fol
     assert [word for word in words if word not in said] == [], said
     assert SECRET not in said
     assert "4141" not in said
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            f"Wert »{SECRET}« ist außerhalb des gültigen Bereichs für Typ integer",
+            "Wert … ist außerhalb des gültigen Bereichs für Typ integer",
+        ),
+        (f'invalid value for boolean option "check": {SECRET}', 'invalid value for boolean option "check": …'),
+        (f'invalid input syntax for type integer: "{SECRET}', "invalid input syntax for type integer: …"),
+        (
+            f'invalid input value for enum public."My Mood": "{SECRET}"',
+            "invalid input value for enum public.…",
+        ),
+    ],
+)
+def test_of_a_message_about_a_value_the_value_alone_is_taken_out(message, said):
+    """In other words than the servers here have, or that they seldom say."""
+    diag = SimpleNamespace(
+        sqlstate="22P02", message_primary=message, source_function=None, context=None, message_detail=None,
+        message_hint=None,
+    )  # fmt: skip
+    assert report(diag).said == f"{said} (22P02)"
 
 
 def test_outside_a_transaction_the_object_is_named_too(plain_folder):

@@ -393,6 +393,13 @@ def test_destroy_rolls_everything_back_and_leaves_no_history(three):
     assert three.world.sql("select 1 from pg_namespace where nspname = 'supabase_migrations'") == []
 
 
+def test_destroy_leaves_the_schema_of_the_history_where_something_else_is_in_it(three):
+    thing = three.up()
+    three.world.sql("create function supabase_migrations.kept() returns int language sql return 1")
+    three.engine.delete(thing)
+    assert three.world.sql(f"select supabase_migrations.kept(), to_regclass('{HISTORY}')") == [(1, None)]
+
+
 def test_a_destroy_that_was_cut_off_goes_on(three):
     thing = three.up()
     three.world.sql("create view public.holds as select * from public.second")

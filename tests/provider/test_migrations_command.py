@@ -72,6 +72,7 @@ def test_what_was_left_half_rolled_back_is_pending_and_up_ends_it_first(command)
     command.folder.world.sql("insert into public.third values (1)")
     assert command("status", status=2)["sql/steps"] == {
         "applied": ["0001_first", "0002_second"],
+        "renamed": [],
         "pending": ["0003_third"],
         "unknown": [],
     }
@@ -82,6 +83,26 @@ def test_what_was_left_half_rolled_back_is_pending_and_up_ends_it_first(command)
     assert command("up", "--allow", "0003_third") == {"applied": {"sql/steps": ["0003_third"]}}
     assert command.folder.world.sql("select count(*) from public.third") == [(0,)], "made again"
     assert command("status")["sql/steps"]["pending"] == []
+
+
+def test_a_migration_whose_files_have_another_name_is_renamed_and_neither_pending_nor_unknown(command, capsys):
+    command("up")
+    for script in ("up", "down"):
+        command.folder.path.joinpath(f"0003_third.{script}.sql").rename(
+            command.folder.path / f"0003_other.{script}.sql"
+        )
+    command.folder.table("0004_fourth")
+    found = {
+        "applied": ["0001_first", "0002_second", "0003_other"],
+        "renamed": ["0003_other from 0003_third"],
+        "pending": ["0004_fourth"],
+        "unknown": [],
+    }
+    assert command("status", status=2)["sql/steps"] == found
+    migrate.main(["status", "--url", command.folder.world.database.url, "--folder", "sql/steps"])
+    assert "  renamed: 0003_other from 0003_third\n" in capsys.readouterr().out
+    assert command("up") == {"applied": {"sql/steps": ["0004_fourth"]}}, "as status has said"
+    assert command("status")["sql/steps"]["renamed"] == []
 
 
 def test_a_failure_is_one_line_and_status_one(command):

@@ -474,8 +474,11 @@ def test_a_backfill_that_is_killed_in_the_middle_keeps_its_rows_and_goes_on(plai
     assert plain_folder.recorded() == ["0001"]
 
 
+@pytest.mark.parametrize("refresh", [True, False])
 @pytest.mark.parametrize("back", [True, False])
-def test_a_rollback_in_batches_that_failed_in_the_middle_is_ended_also_where_the_files_are_back(plain_folder, back):
+def test_a_rollback_in_batches_that_failed_in_the_middle_is_ended_also_where_the_files_are_back(
+    plain_folder, back, refresh
+):
     world = plain_folder.world
     notes(world, 300)
     halves = (BATCHES + BACKFILL, BATCHES + BACKFILL.replace("'filled'", "null").replace("is null", "= 'filled'"))
@@ -493,7 +496,10 @@ def test_a_rollback_in_batches_that_failed_in_the_middle_is_ended_also_where_the
     assert world.sql("select count(*) from public.notes where body is null") == [(200,)], "half rolled back"
     if not back:
         plain_folder.write("0001_fill", *halves)
-    plain_folder.engine.update(plain_folder.refreshed(thing), plain_folder.declared())
+    if refresh:
+        thing = plain_folder.refreshed(thing)
+    assert plain_folder.engine.diff(thing, plain_folder.declared()) == ['steps["0001_fill"]']
+    plain_folder.engine.update(thing, plain_folder.declared())
     assert world.sql("select count(*) from public.notes where body is null") == [(300 if back else 0,)]
     assert plain_folder.recorded() == ([] if back else ["0001"])
 

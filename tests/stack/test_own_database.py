@@ -1,5 +1,6 @@
 """A server that was there before, by setting: provisioned beside nothing of ours, tidied up by `down` if told."""
 
+import asyncio
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ import pytest
 
 import connectionurl
 from local import postgres
+from ops import confirmation
 from ops.scratch import Scratch
 from tests.conftest import installations
 from tests.stack.conftest import succeeded
@@ -118,6 +120,17 @@ def answered(scratch: Scratch, answer: str) -> int:
     os.close(end)
     assert b"Type the stack's name to go on: " in said
     return process.returncode
+
+
+def test_what_cannot_be_counted_in_time_is_estimated_and_told_so(database, monkeypatch):
+    parameters = connectionurl.parse(database.url)
+    with psycopg.connect(database.url) as connection:
+        connection.execute("create table a (); create table b (id int); insert into b values (1), (2)")
+        connection.commit()
+        assert asyncio.run(confirmation.counted(parameters)) == (2, 2, True)
+        connection.execute("lock table b")
+        monkeypatch.setattr(confirmation, "LONGEST_COUNT", 100)
+        assert asyncio.run(confirmation.counted(parameters)) == (2, 2, False), "a row each, at least"
 
 
 def test_only_destroy_is_told_that_data_may_go(own):
