@@ -33,6 +33,18 @@ def _round(world: World, tally: Tally) -> Round:
     return next(found for seed in range(100) if (found := Round(world, f"fixed/{seed}", tally)).pending() is NONE)
 
 
+def test_what_maintenance_makes_and_drops_is_no_manual_change(world):
+    stack = world.clone(NONE)
+    with world.connected() as connection:
+        made = connection.execute("select ops.make_partitions(9)").fetchall()
+        gone = connection.execute("select ops.retire_partitions(interval '1 month', interval '24 months')").fetchall()
+        assert made[0][0]
+        assert gone
+        connection.execute("select ops.forget_expired(); select ops.refresh_summaries(); analyze")
+    assert stack.preview().text == []
+    assert stack.up().changes == {}
+
+
 def test_a_second_run_finds_nothing_and_down_leaves_nothing(world):
     stack = world.clone(NONE)
     assert (stack.preview().changes, stack.up().changes) == ({}, {})
@@ -44,18 +56,6 @@ def test_a_second_run_finds_nothing_and_down_leaves_nothing(world):
         query = "select nspname from pg_namespace where nspname in ('public', 'private', 'supabase_migrations')"
         found = {name for (name,) in connection.execute(query).fetchall()}
     assert found == {"public", "supabase_migrations"}, "who holds the roles is still noted"
-
-
-def test_what_maintenance_makes_and_drops_is_no_manual_change(world):
-    stack = world.clone(NONE)
-    with world.connected() as connection:
-        made = connection.execute("select ops.make_partitions(9)").fetchall()
-        gone = connection.execute("select ops.retire_partitions(interval '1 month', interval '24 months')").fetchall()
-        assert made[0][0]
-        assert gone
-        connection.execute("select ops.forget_expired(); select ops.refresh_summaries(); analyze")
-    assert stack.preview().text == []
-    assert stack.up().changes == {}
 
 
 def test_no_change_is_swallowed_whatever_is_pending(world):

@@ -69,6 +69,7 @@ def provider_template(cluster: Any, frame: Any) -> Iterator[Template]:
     database = cluster.create(f"provider_{run}", f"frame_{run}")
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute("drop schema supabase_migrations cascade")
+        connection.execute(f"revoke all on database {database.name} from public")
         for step in provision.steps("platform"):
             provision.run_half(connection, step.up)
         connection.execute(

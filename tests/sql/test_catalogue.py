@@ -106,6 +106,7 @@ POLICIES = """
         array(select r::regrole::text from unnest(p.polroles) as r), obj_description(p.oid, 'pg_policy'),
         coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
     from pg_policy as p join pg_class as c on c.oid = p.polrelid
+    where c.relnamespace <> 'supabase_migrations'::regnamespace
 """
 
 

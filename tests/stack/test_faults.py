@@ -36,17 +36,19 @@ def world() -> Iterator[World]:
 
 
 def survives(world: World, make: kinds.Make, start: str, random: Random) -> kinds.Seen:
-    """One round, as `make faults` runs it."""
+    """One round, as `make faults` runs it; another one where a busy machine let the fault come too late."""
     seen: list[kinds.Seen] = []
 
     def watched(world: World, random: Random, run: Run | None) -> kinds.Seen:
         seen.append(make(world, random, run))
         return seen[-1]
 
-    result = faults.round_of(world, kinds.Fault("in a test", watched), start, random)
-    assert result.problems == []
-    assert not seen[0].late, "the run had ended before the fault came"
-    return seen[0]
+    for _ in range(3):
+        result = faults.round_of(world, kinds.Fault("in a test", watched), start, random)
+        assert result.problems == []
+        if not seen[-1].late:
+            return seen[-1]
+    pytest.fail("the run had ended before the fault came")
 
 
 def test_the_checks_tell_of_a_lost_row_a_lost_object_and_a_step_that_ran_twice(world):
