@@ -63,7 +63,7 @@ def engine(process: Process) -> bool:
 
 
 def provider(process: Process) -> bool:
-    return any(part.endswith("/provider") for part in process.command)
+    return process.command[1:3] == ("-m", "provider")
 
 
 def standin(process: Process) -> bool:

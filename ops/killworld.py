@@ -1,6 +1,7 @@
 """What a round of kills stands on: a server of its own, migrations of every kind, and what must be true after a run."""
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,11 +149,22 @@ class KillWorld:
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """Run statements as the superuser; the rows of the last one."""
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
+        with self._connected() as connection:
             cursor = connection.execute(query.encode())
             while cursor.nextset():
                 pass
             return cursor.fetchall() if cursor.description else []
+
+    def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A session, as soon as a server that lost a process has recovered."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return psycopg.connect(self.url, autocommit=True, connect_timeout=10)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     # What must be true after a run.
 

@@ -367,7 +367,14 @@ async def _put_back(
     """One facet as it was. The mark 0 makes the next comparison look at the object again."""
     where = "where snapshot = %s and object = %s"
     if before is None:
-        await connection.execute(f"delete from {TABLE} {where}", [name, difference.object])
+        # Of an object that a migration has just made one facet may be wrong; the object itself is declared.
+        change = (
+            f"update {TABLE} set mark = 0, definition = definition - %s::text"
+            if difference.facet
+            else f"delete from {TABLE}"
+        )
+        values = [difference.facet] * bool(difference.facet)
+        await connection.execute(f"{change} {where}", [*values, name, difference.object])
         return
     # The same object under another number (dropped and made again) or gone altogether. Where its number is another
     # object's by now, since names went around, any free one does: the next comparison goes by the name.

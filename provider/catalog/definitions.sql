@@ -33,7 +33,7 @@ part as materialized (
 ),
 parttrigger as materialized (
     -- With the trigger of the root that it inherits (of a row) or repeats (of a statement).
-    select p.root, t.tgrelid as relid, t.tgname, t.tgenabled, u.oid as parent, u.tgenabled as rootenabled
+    select p.root, t.tgrelid as relid, t.tgname, t.tgtype, t.tgenabled, u.oid as parent, u.tgenabled as rootenabled
       from part p join pg_trigger t on t.tgrelid = p.oid and not t.tgisinternal
       left join pg_trigger u on u.oid = t.tgparentid
            or t.tgparentid = 0 and u.tgrelid = p.root
@@ -322,10 +322,12 @@ facets (class, oid, facet, definition, object, parent, space) as (
       ) q
       cross join lateral (
           select (select string_agg(quote_ident(t.tgname) || case t.tgenabled when 'D' then ' disabled' else '' end, ', ' order by t.tgname)
-                    from parttrigger t where t.relid = p.oid and t.tgenabled is distinct from t.rootenabled) as triggers,
+                    from parttrigger t where t.relid = p.oid and t.tgenabled is distinct from t.rootenabled
+                     -- A copy that fires always is as strict as its table's, or stricter.
+                     and not (t.tgenabled = 'A' and t.rootenabled is not distinct from 'O')) as triggers,
                  -- A trigger for each statement isn't inherited: where other partitions repeat it, all have to.
                  (select string_agg(distinct quote_ident(t.tgname), ', ') from parttrigger t
-                   where t.root = p.root and t.parent is not null
+                   where t.root = p.root and t.parent is not null and t.tgtype & 1 = 0
                      and not exists (select from parttrigger o where o.relid = p.oid and o.parent = t.parent)) as missing,
                  (select string_agg(quote_ident(rulename), ', ' order by rulename) from pg_rewrite where ev_class = p.oid) as rules,
                  (select string_agg(quote_ident(conname), ', ' order by conname) from pg_constraint

@@ -11,10 +11,12 @@ from provider import snapshots
 Dump = Mapping[tuple[str, str], str]
 """Object and facet to its definition."""
 BESIDE = {
-    "role": """select rolname, to_jsonb(a) - 'oid' from pg_catalog.pg_authid a where rolname !~ '^pg_'""",
+    # Other roles of the server are nobody's business here; an end that was reset is `infinity`.
+    "role": """select rolname, to_jsonb(a) - 'oid' - 'rolvaliduntil' || jsonb_build_object('until',
+        nullif(rolvaliduntil, 'infinity')) from pg_catalog.pg_authid a where rolname !~ '^(pg_|stray_)'""",
     "comment on role": """select rolname, to_jsonb(pg_catalog.shobj_description(oid, 'pg_authid'))
         from pg_catalog.pg_roles
-        where rolname !~ '^pg_'""",
+        where rolname !~ '^(pg_|stray_)'""",
     "member": """select pg_catalog.concat(m.member::regrole, ' of ', m.roleid::regrole, ' by ', m.grantor::regrole),
         jsonb_build_object('admin', admin_option, 'inherit', inherit_option, 'set', set_option)
         from pg_catalog.pg_auth_members m where m.member >= 16384""",
@@ -28,7 +30,8 @@ BESIDE = {
     "platform migration": """select name, jsonb_build_array(version, checksum, down, statements, owners)
         from supabase_migrations.platform_migrations""",
     "begun": "select statement, to_jsonb(p) - 'at' from supabase_migrations.schema_migrations_progress p",
-    "held": """select object, jsonb_build_array(before, owners) from supabase_migrations.managed_objects""",
+    # What was found when it was made is gone where somebody dropped it: it is the program's own then.
+    "held": "select object, to_jsonb(owners) from supabase_migrations.managed_objects",
     "announced": "select object, to_jsonb(label) from supabase_migrations.schema_snapshot_pending",
 }
 

@@ -367,6 +367,29 @@ def test_a_trigger_for_each_statement_that_partitions_repeat_has_to_be_on_each(s
     assert by_hand(small) == {f"{key}1": (None, "trigger guard")}, "none repeats it, another one has its name"
 
 
+def test_a_copy_of_a_trigger_that_fires_always_is_as_good(small):
+    guard = "create trigger guard before delete on public.{} for each statement execute function vault.touch1()"
+    small.run(guard.format("events"), guard.format("events_2026_01"))
+    small.run("alter table public.events_2026_01 enable always trigger guard")
+    small.up()
+    small.run("alter table public.events_2026_01 disable trigger guard")
+    key = "table public.events: partition public.events_2026_01"
+    assert by_hand(small) == {key: (None, "trigger guard disabled")}
+
+
+def test_a_row_trigger_reaches_partitions_of_partitions(small):
+    small.run(
+        "create table public.events_2026_02 partition of public.events "
+        "for values from ('2026-02-01') to ('2026-03-01') partition by range (at)",
+        "alter table public.events_2026_02 enable row level security",
+        "create table public.events_2026_02_a partition of public.events_2026_02 default",
+        "alter table public.events_2026_02_a enable row level security",
+        "create trigger guard before delete on public.events for each row execute function vault.touch1()",
+    )
+    small.up()
+    assert by_hand(small) == {}
+
+
 def test_an_open_partition_is_named_also_where_its_table_was_renamed(small):
     small.up()
     small.run("alter table public.events rename to moved; grant select on public.events_2026_01 to public")
