@@ -9,12 +9,11 @@ import psycopg
 
 from inprocess.stack import Declaration, Declared, Stack, declaration
 from local import postgres
+from provider.steps.history import IDENTITY
 
 PLATFORM = "structure-platform"
 # What puts rows into tables rather than making objects.
 ROWS = frozenset({"pg:index:Bucket", "pg:index:SealingKeys"})
-IDENTITY = """select (select system_identifier from pg_catalog.pg_control_system()) || '/' || oid
-    from pg_catalog.pg_database where datname = pg_catalog.current_database()"""
 
 
 class ProvisioningFailed(Exception):
@@ -65,7 +64,7 @@ def go_on(stack: Stack, url: str) -> Stack:
 def identity(url: str) -> str:
     """Which database it is, as the state has it."""
     with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute(IDENTITY).fetchone()
+        found = connection.execute(IDENTITY.encode()).fetchone()
     assert found
     return str(found[0])
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 
+from inprocess import scratch
 from inprocess import stack as inprocess
 from inprocess.stack import Killed, Run, Stack
 from local import postgres
@@ -34,8 +35,6 @@ LOST = re.compile("snapshot (empty|gone)")
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "jit": "off", "max_connections": "30"}
 # Roles belong to the whole server: after a round they are as before it, row by row.
 SHARED = ("pg_authid", "pg_auth_members", "pg_shdescription", "pg_parameter_acl")
-IDENTITY = """select (select system_identifier from pg_catalog.pg_control_system()) || '/' || oid
-    from pg_catalog.pg_database where datname = %s"""
 
 
 @dataclass
@@ -92,18 +91,13 @@ class World:
         run = self.template.up()
         assert not run.errors, run.errors
         with self.connected() as connection:
-            self.identity = self._identity(connection)
+            self.identity = scratch.identity(self.server.url(NAME))
             self.subjects = Subjects(connection)
         self.schemas = declared[SNAPSHOT].inputs["schemas"]
         self.pristine = self.dump()
         self._admin(f"alter database {NAME} rename to {TEMPLATE}")
         self._admin(*(f"create table saved_{name} as select * from pg_catalog.{name}" for name in SHARED))
         self._admin("create table saved_settings as select * from pg_catalog.pg_db_role_setting where setdatabase = 0")
-
-    def _identity(self, connection: Connection) -> str:
-        found = connection.execute(IDENTITY, [NAME]).fetchone()
-        assert found
-        return str(found[0])
 
     def declared(self, work: Work) -> tuple[Path, inprocess.Declaration]:
         """The checkout and the declaration with the pending work."""
@@ -120,7 +114,7 @@ class World:
             # A clone doesn't have the privileges on the database itself.
             acl = f"(select datacl from pg_catalog.pg_database where datname = '{TEMPLATE}')"
             connection.execute(f"update pg_catalog.pg_database set datacl = {acl} where datname = '{NAME}'".encode())
-            now = self._identity(connection)
+        now = scratch.identity(self.server.url(NAME))
         folder, declared = self.declared(work)
         stack = self.template.moved(self.server.url(NAME), self.identity, now)
         stack.checkout, stack.declared = folder, declared
