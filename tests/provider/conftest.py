@@ -70,6 +70,7 @@ def provider_template(cluster: Any, frame: Any) -> Iterator[Template]:
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute("drop schema supabase_migrations cascade")
         connection.execute(f"revoke all on database {database.name} from public")
+        connection.execute(f"grant temporary on database {database.name} to app_owner")
         for step in provision.steps("platform"):
             provision.run_half(connection, step.up)
         connection.execute(
