@@ -3,29 +3,29 @@
 import pulumi
 
 import pg
-from components import sqlsource
+from components import inputs
 from components.access import Access, AccessArgs
 from components.alarms import Alarms, AlarmsArgs
 from components.awsprovider import aws_provider
 from components.base import after, settled
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
-from components.realtime import PUBLICATION, PUBLISHED, Realtime, RealtimeArgs
+from components.realtime import Realtime, RealtimeArgs
 from components.roles import Roles, RolesArgs
-from components.rolespecs import URLS
 from components.server import Server, ServerArgs
 from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotArgs
 from components.storage import Storage, StorageArgs
 from components.structure import Structure, StructureArgs
+from declared.roles import URLS
+from declared.schemas import PUBLICATION, PUBLISHED
 from local import objects
-from settings import Settings, stack_name
 
-stack = stack_name()
-settings = Settings.load()
-sql = sqlsource.read()
+stack = inputs.stack()
+settings = inputs.settings()
+sql = inputs.sql()
 guardrail = Guardrail()
 
-server = Server("server", ServerArgs(stack=stack, url=settings.url))
+server = Server("server", ServerArgs(stack=stack, url=pulumi.Output.secret(settings.url) if settings.url else None))
 database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
 aws = aws_provider("aws", settings.region, server.aws)
 providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})

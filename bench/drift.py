@@ -20,9 +20,9 @@ import psycopg
 from psycopg import sql
 
 from bench import world
-from connectionurl import compose
+from declared.connectionurl import compose
+from declared.paths import CHECKOUT
 from local import postgres
-from local.paths import CHECKOUT
 from plugin.server import Context
 from provider.connection import Connections, Login
 from provider.resources.snapshot import SchemaSnapshot

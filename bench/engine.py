@@ -32,13 +32,13 @@ EMPTY = "import pulumi\n"
 PROGRAM = """import pulumi
 
 import pg
-import sqlfiles
+from declared import sqlfiles
 from local import services
 
 server = services.load(pulumi.get_stack()).postgres
 provider = pg.Provider("pg", url=server.url("{database}"), lock_timeout="5s")
 options = pulumi.ResourceOptions(provider=provider)
-found = {{step.name: step.checksum for step in sqlfiles.steps(sqlfiles.CHECKOUT / "sql" / "migrations")}}
+found = {{step.name: step.checksum for step in sqlfiles.steps(CHECKOUT / "sql" / "migrations")}}
 steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)
 """
 SNAPSHOT = """schema = pg.SchemaSnapshot(

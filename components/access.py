@@ -6,9 +6,9 @@ import pulumi
 
 import pg
 from components.base import Component
-from components.grants import FUNCTIONS, TABLES
-from components.snapshot import PLATFORM
-from sqlfiles import RowPolicy
+from declared.grants import FUNCTIONS, TABLES
+from declared.schemas import PLATFORM
+from declared.sqlfiles import RowPolicy
 
 
 @dataclass(frozen=True, kw_only=True)

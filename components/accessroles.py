@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import iam
 
-import objectlayout
 from components.alarms import Alarms
 from components.base import Component
 from components.documents import Statement, allow, text, through
 from components.privatebucket import PrivateBucket
+from declared import objectlayout
 
 
 @dataclass(frozen=True, kw_only=True)

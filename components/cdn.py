@@ -7,12 +7,12 @@ from typing import Any
 import pulumi
 from pulumi_aws import cloudfront, cloudwatch
 
-import objectlayout
 import pg
 from components.base import Component
 from components.documents import Statement
 from components.privatebucket import PrivateBucket
-from settings import BucketSettings
+from declared import objectlayout
+from declared.settings import BucketSettings
 
 ORIGIN = "objects"
 YEAR = 365 * 24 * 3600

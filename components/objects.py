@@ -6,10 +6,10 @@ from typing import Any
 import pulumi
 from pulumi_aws import kms, s3
 
-import objectlayout
 from components.documents import Statement, text
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
-from settings import BucketSettings
+from declared import objectlayout
+from declared.settings import BucketSettings
 
 DAYS_OF_LOGS = 90
 ACCESS_LOGS = "s3/"

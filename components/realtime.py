@@ -6,9 +6,7 @@ import pulumi
 
 import pg
 from components.base import Component
-
-PUBLICATION = "supabase_realtime"
-PUBLISHED = ("public.project_components", "public.projects", "public.prompt_generations")
+from declared.schemas import PUBLICATION
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The roles of `rolespecs.py`, their memberships and their passwords. No login has a right of its own."""
+"""The roles of `declared/roles.py`, their memberships and their passwords. No login has a right of its own."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import pulumi
 
 import pg
 from components.base import Component
-from components.rolespecs import ROLES, RoleSpec
+from declared.roles import ROLES, RoleSpec
 
 
 @dataclass(frozen=True, kw_only=True)

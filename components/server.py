@@ -5,8 +5,8 @@ from typing import Any
 
 import pulumi
 
-import connectionurl
 from components.base import Component
+from declared import connectionurl
 from local import services
 
 

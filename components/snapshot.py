@@ -10,14 +10,12 @@ from typing import Any
 import pulumi
 
 import pg
-from components import grants
 from components.base import Component
-from components.rolespecs import MIGRATOR, OWNER, ROLES
-from components.structure import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
-from sqlfiles import SqlFiles
+from declared import grants
+from declared.roles import MIGRATOR, OWNER, ROLES
+from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, PLATFORM, SCHEMAS
+from declared.sqlfiles import SqlFiles
 
-# The Storage API brings its own migrations; what they add is its own affair.
-PLATFORM = ("storage",)
 NAME = "schema"
 
 

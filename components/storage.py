@@ -7,7 +7,6 @@ from typing import Any
 import pulumi
 import pulumi_aws
 
-import objectlayout
 import pg
 from components.accessroles import AccessRoles, AccessRolesArgs
 from components.alarms import Alarms
@@ -16,7 +15,8 @@ from components.cdn import Cdn, CdnArgs
 from components.documents import Statement
 from components.malware import Malware, MalwareArgs
 from components.objects import Objects, ObjectsArgs
-from settings import BucketSettings
+from declared import objectlayout
+from declared.settings import BucketSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,25 +6,11 @@ import pulumi
 
 import pg
 from components.base import Component
-from components.grants import DATABASE, HISTORY
-from components.grants import SCHEMAS as SCHEMA_GRANTS
-from components.rolespecs import MIGRATOR, OWNER
-from sqlfiles import SqlFiles
-
-# Schema to owner. `public` is there from the start and stays its owner's.
-SCHEMAS = {
-    "extensions": OWNER,
-    "auth": OWNER,
-    "storage": "supabase_storage_admin",
-    "next_auth": OWNER,
-    "authjs": OWNER,
-    "analytics": OWNER,
-    "audit": OWNER,
-    "private": OWNER,
-    "ops": OWNER,
-}
-EXTENSIONS = ("pgcrypto", "pg_stat_statements", "pg_trgm")
-HISTORY_SCHEMA = "supabase_migrations"
+from declared.grants import DATABASE, HISTORY
+from declared.grants import SCHEMAS as SCHEMA_GRANTS
+from declared.roles import MIGRATOR, OWNER
+from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
+from declared.sqlfiles import STEP_FOLDERS, SqlFiles, StepFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +59,9 @@ class Structure(Component):
             )
             for schema, grants in SCHEMA_GRANTS.items()
         ]
-        platform = self._steps(f"{name}-platform", "sql/platform", None, args, [*doors, *extensions, closed])
-        steps = self._steps(f"{name}-migrations", "sql/migrations", OWNER, args, [platform])
+        platform, migrations = STEP_FOLDERS
+        first = self._steps(f"{name}-platform", platform, args, [*doors, *extensions, closed])
+        steps = self._steps(f"{name}-migrations", migrations, args, [first])
         self.last = [database, *self._history(name, steps)]
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
@@ -108,20 +95,14 @@ class Structure(Component):
         return doors
 
     def _steps(
-        self,
-        name: str,
-        folder: str,
-        role: str | None,
-        args: StructureArgs,
-        after: list[pulumi.Resource],
+        self, name: str, folder: StepFolder, args: StructureArgs, after: list[pulumi.Resource]
     ) -> pg.MigrationSet:
-        history = "supabase_migrations.platform_migrations" if folder == "sql/platform" else None
         return pg.MigrationSet(
             name,
-            folder=folder,
-            role=role,
-            history=history,
-            steps=args.sql.checksums(folder),
+            folder=folder.folder,
+            role=folder.role,
+            history=folder.history,
+            steps=args.sql.checksums(folder.folder),
             protect=args.protect,
             allow=args.allow or None,
             opts=pulumi.ResourceOptions.merge(self.child(*after), pulumi.ResourceOptions(protect=args.keep)),

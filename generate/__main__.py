@@ -1,7 +1,7 @@
 """`python -m generate`: write every generated file that isn't up to date."""
 
+from declared.paths import CHECKOUT
 from generate import files
-from local.paths import CHECKOUT
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
+from declared.paths import CHECKOUT
 from generate import pages, schema
 from inprocess import program, scratch
 from local import postgres
-from local.paths import CHECKOUT
 from ops.audit import registry
 from provider.package import package_schema
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.paths import CHECKOUT
+from declared.paths import CHECKOUT
 from local.postgres import Server
 
 FOLDER = CHECKOUT / "sql" / "schema"

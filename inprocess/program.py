@@ -9,20 +9,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pulumi
 import pulumi.runtime.config
 import pulumi.runtime.mocks
-import yaml
 from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
 
+from declared.paths import CHECKOUT
+from declared.settings import defaults
 from local import objects, postgres, services
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 MAIN = CHECKOUT / "__main__.py"
 ENDPOINT = "http://127.0.0.1:1"
 
@@ -169,8 +168,7 @@ def _end(loop: asyncio.AbstractEventLoop) -> None:
 def run(stack: str = "dev", **changes: Any) -> Program:
     """Run `__main__.py` with the defaults of `Pulumi.yaml`, but for `changes`."""
     program = Program()
-    declared = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
-    values = {name: entry["default"] for name, entry in declared.items()} | changes
+    values = {**defaults(), **changes}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     # The SDK asks the thread for a loop, and other tests' `asyncio.run` leaves it without one.
     loop = asyncio.new_event_loop()

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import sqlfiles
+from declared.paths import CHECKOUT
 from inprocess import program
 from inprocess.engine import Engine, Refusal, Thing
 from plugin.wire import UNKNOWN, decode, has_unknown
 from provider.ownership import DESTROY
+from provider.package import PgPlugin
 
 STACK, PROJECT = "dev", "database"
 PREFIX = "pg:index:"
@@ -136,7 +137,7 @@ class Stack:
 
     url: str
     declared: Declaration
-    checkout: Path = sqlfiles.CHECKOUT
+    checkout: Path = CHECKOUT
     state: dict[str, Thing] = field(default_factory=dict)
 
     def preview(self) -> Run:
@@ -187,13 +188,12 @@ class Stack:
     @contextmanager
     def _driver(self, run: Run) -> Iterator[_Driver]:
         """A plugin of its own for each run, as the engine starts one."""
-        with mock.patch.object(sqlfiles, "CHECKOUT", self.checkout):
-            driver = _Driver().configure({"url": self.url})
-            try:
-                yield driver
-            finally:
-                driver.close()
-                run.messages += [f"{name}: {line}" for name, line in driver.said]
+        driver = _Driver(PgPlugin(self.checkout)).configure({"url": self.url})
+        try:
+            yield driver
+        finally:
+            driver.close()
+            run.messages += [f"{name}: {line}" for name, line in driver.said]
 
     def _all(self, run: Run, step: Step, kill_at: int | None = None) -> None:
         """One step for each resource, at the same time where none waits for another."""

@@ -2,9 +2,9 @@
 
 import sys
 
+from declared.naming import NameRefused
 from local.engine import EngineError, run
 from local.postgres import ServerError
-from naming import NameRefused
 
 
 def main() -> int:

@@ -15,9 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import naming
+from declared import naming
+from declared.paths import CHECKOUT
+from declared.settings import NAMESPACE, defaults
 from local import services, stackfile, state
-from local.paths import CHECKOUT, make_private
+from local.paths import make_private
 from local.state import EngineError as EngineError
 
 # The commands that talk to the resources of a stack, and so need its servers.
@@ -54,18 +56,22 @@ def environment(command: str = "") -> dict[str, str]:
 
 
 def target(stack: str) -> str:
-    """The setting `database:target` of a stack, as its file says."""
-    return str(_configuration(stack).get("database:target", "local"))
+    """The setting `database:target` of a stack, as its file or else `Pulumi.yaml` says."""
+    return str(_setting(stack, "target"))
 
 
 def region(stack: str) -> str:
-    """The setting `database:region` of a stack, as its file says."""
-    return str(_configuration(stack).get("database:region", "us-east-1"))
+    """The setting `database:region` of a stack, as its file or else `Pulumi.yaml` says."""
+    return str(_setting(stack, "region"))
 
 
 def embedded(stack: str) -> bool:
     """Whether the stack lives on the embedded PostgreSQL rather than on a server that it names."""
-    return not _configuration(stack).get("database:url")
+    return not _setting(stack, "url")
+
+
+def _setting(stack: str, key: str) -> object:
+    return _configuration(stack).get(f"{NAMESPACE}:{key}", defaults()[key])
 
 
 def declared(stack: str) -> bool:
@@ -258,7 +264,7 @@ def refuse_protected(stack: str) -> None:
     """
     :raises EngineError: where the stack's file says that its data is to be kept
     """
-    if str(_configuration(stack).get("database:protectData")).lower() == "true":
+    if str(_setting(stack, "protectData")).lower() == "true":
         raise EngineError(
             f"stack {stack}: database:protectData is true, so nothing was destroyed; set it to false, run `up`, and "
             "try again"

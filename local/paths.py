@@ -7,9 +7,8 @@ import pwd
 from pathlib import Path
 from typing import Any
 
-import naming
-
-CHECKOUT = Path(__file__).resolve().parent.parent
+from declared import naming
+from declared.paths import CHECKOUT
 
 
 def stack_folder(stack: str, checkout: Path = CHECKOUT) -> Path:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import connectionurl
+from declared import connectionurl
 from local.paths import data_folder, reachable_by_others, read_private, server_account, write_private
 from local.ports import HOST, free_port, port_is_free
 from local.processes import is_zombie

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import naming
-from local.paths import CHECKOUT, make_private, stack_folder
+from declared import naming
+from declared.paths import CHECKOUT
+from local.paths import make_private, stack_folder
 
 # Carried by every process of one run, so that those of a killed one are told from anybody else's.
 RUN_MARK = "VPB_RUN"

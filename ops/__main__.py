@@ -10,16 +10,16 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-import connectionurl
-import naming
+from declared import connectionurl, naming
+from declared.paths import CHECKOUT
+from declared.sqlfiles import SqlFileError
 from local import engine, services
-from local.paths import CHECKOUT, is_own
+from local.paths import is_own
 from local.postgres import ServerError
 from objects.names import ObjectError
 from ops import drift as drift_report
 from ops.scratch import ScratchError
 from plugin.errors import PluginError
-from sqlfiles import SqlFileError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True, highlight=False)

@@ -5,12 +5,8 @@ import sys
 
 import psycopg
 
-import connectionurl
+from declared import connectionurl
 from local import engine
-from local.paths import CHECKOUT
-
-sys.path.append(str(CHECKOUT / "provider"))
-
 from provider.steps import losses
 
 # Milliseconds; on large tables the server's own estimate does.

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-import sqlfiles
+from declared import sqlfiles
 from ops.faultsnapshot import NAME as SNAPSHOT
 from plugin.errors import PluginError
 from plugin.server import Context

@@ -22,8 +22,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from declared.paths import CHECKOUT
 from local import postgres
-from local.paths import CHECKOUT
 from local.processes import state_and_parent
 from ops.killchild import Answer, Order
 from ops.killworld import MANUAL, MARK, NAMES, KillWorld

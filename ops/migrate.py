@@ -10,12 +10,10 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import connectionurl
-import naming
-import sqlfiles
+from declared import connectionurl, naming, sqlfiles
+from declared.paths import CHECKOUT
 from local.state import EngineError
 from plugin.errors import PluginError
 from provider.connection import Connections, Login
@@ -70,7 +68,7 @@ class Job:
         return plan.Order(folder.folder, folder.history, steps, folder.role, protect, allow, leave="--allow {step}")
 
     def steps(self, folder: sqlfiles.StepFolder) -> list[sqlfiles.Step]:
-        return sqlfiles.steps(Path(sqlfiles.CHECKOUT) / folder.folder)
+        return sqlfiles.steps(CHECKOUT / folder.folder)
 
 
 def _nothing_known(recorded: Recorded) -> Mapping[str, str]:
@@ -230,7 +228,7 @@ def _refuse_missing_folders(job: Job) -> None:
     if job.options.folder == "":
         raise Refused("--folder is empty; name a folder of steps, or leave the option out")
     for folder in job.folders:
-        sqlfiles.sql_files(sqlfiles.CHECKOUT / folder.folder)
+        sqlfiles.sql_files(CHECKOUT / folder.folder)
 
 
 async def _run(options: argparse.Namespace) -> dict[str, Any]:

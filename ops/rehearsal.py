@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-import sqlfiles
+from declared import sqlfiles
 from ops import catalogue
 from provider.connection import Connection, Connections, rows
 from provider.errors import Refused

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-import connectionurl
+from declared import connectionurl
 from local import engine, postgres
 from local.paths import stack_folder
 

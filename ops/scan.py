@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Sequence
 
+from declared.objectlayout import CLEAN_TAGS
 from local import engine
 from local.state import EngineError
-from objectlayout import CLEAN_TAGS
 from ops.environment import Environment
 from ops.scanning.engines import Clamd, Engine, EngineDownError, GuardDuty, TestSignatures
 from ops.scanning.job import Alarm, Job, Verdict

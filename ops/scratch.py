@@ -19,8 +19,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from declared.paths import CHECKOUT
 from local import postgres
-from local.paths import CHECKOUT, data_folder
+from local.paths import data_folder
 from local.processes import state_and_parent
 
 MARK = "VPB_SCRATCH"

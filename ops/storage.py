@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
-from components.rolespecs import STORAGE_SERVICE, URLS
+from declared.roles import STORAGE_SERVICE, URLS
 from local.state import EngineError
 from ops.cleaning.files import Files, FilesError
 from ops.cleaning.job import Ages, CleanError, Job

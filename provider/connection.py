@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import sql
 
-import connectionurl
+from declared import connectionurl
 from plugin.errors import PluginError
 from provider.changes import Changes
 from provider.errors import Refused, Unreachable, one_line

@@ -2,15 +2,18 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
-import connectionurl
+from declared import connectionurl
+from declared.paths import CHECKOUT
 from plugin.errors import PluginError
 from plugin.server import CheckFailure, Plugin
 from plugin.wire import has_unknown
 from provider.connection import Connections, Login
 from provider.resources import KINDS
 from provider.resources.base import Field, ObjectKind
+from provider.resources.migrations import MigrationSet
 
 VERSION = "0.1.0"
 
@@ -35,9 +38,20 @@ class PgPlugin(Plugin):
     name = "pg"
     version = VERSION
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = CHECKOUT) -> None:
+        """
+        Args:
+            root: the folder that the folders of migrations lie in.
+        """
         super().__init__([kind() for kind in KINDS])
+        self.read_from(root)
         self._connections: Connections | None = None
+
+    def read_from(self, root: Path) -> None:
+        """Read the files of migrations there."""
+        for kind in self.kinds.values():
+            if isinstance(kind, MigrationSet):
+                kind.root = root
 
     async def check_config(self, inputs: dict[str, Any]) -> list[CheckFailure]:
         failures = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-import connectionurl
+from declared import connectionurl
 from provider.errors import Refused
 
 Session = psycopg.AsyncConnection[tuple[Any, ...]]

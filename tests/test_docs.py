@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from declared.paths import CHECKOUT
 from generate import files as generate
 from generate import pages
 from generate.pages import diagram
-from local.paths import CHECKOUT
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), CHECKOUT / "sql" / "README.md"])
 

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import psycopg
 
-import sqlaccess
-import sqlfiles
-import sqlqueries
+from declared import sqlaccess, sqlfiles, sqlqueries
+from declared.paths import CHECKOUT
 from generate.pages import access, functions, overview, queries, read, tables
-from local.paths import CHECKOUT
 
 FOLDER = CHECKOUT / "docs" / "schema"
 

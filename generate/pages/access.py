@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from components.grants import TABLES
-from components.rolespecs import ROLES
+from declared.grants import TABLES
+from declared.roles import ROLES
+from declared.sqlaccess import COMMANDS, Guard, Line
 from generate.pages.text import code, codes, link, page, section, table
-from sqlaccess import COMMANDS, Guard, Line
 
 ABOUT = (
     "From [sql/access.md](../../sql/access.md), where the signs are explained: `s`, `i`, `u`, `d` is allowed, `.` is "

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from declared.sqlqueries import Query
 from generate.pages.text import anchor, code, codes, page, table
-from sqlqueries import Query
 
 ABOUT = (
     "From [sql/queries](../../sql/queries). Tests run each as its role, under row security, on generated data, and "

@@ -4,13 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import sqlfiles
-from components.grants import SCHEMAS as SCHEMA_GRANTS
+from declared import sqlfiles
+from declared.grants import SCHEMAS as SCHEMA_GRANTS
+from declared.sqlaccess import Line
+from declared.sqlqueries import Query
 from generate.pages import access
 from generate.pages.read import Catalogue, Row, Table
 from generate.pages.text import anchor, code, codes, link, page, section, table
-from sqlaccess import Line
-from sqlqueries import Query
 
 WHERE = (
     "[All tables](README.md) · [Functions](functions.md) · [Query patterns](queries.md) · [Who may do what](access.md)"

@@ -7,13 +7,13 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-import sqlfiles
-from components import grants, realtime, rolespecs, snapshot, structure
-from components.structure import HISTORY_SCHEMA
+from declared import grants, schemas, sqlfiles
+from declared.paths import CHECKOUT
+from declared.roles import MIGRATOR, OWNER, ROLES, RoleSpec
+from declared.schemas import HISTORY_SCHEMA
 
 Grant = tuple[str, str, str, str, str]
 """Kind, object, role, privilege, column; no column is the whole object, and the database has no name here."""
-GRANTABLE = " with grant option"
 # Tables whose rows nobody outside may ever stream, whatever a publication says.
 CREDENTIALS = ("next_auth", "private", "audit", "supabase_migrations")
 
@@ -40,20 +40,20 @@ class Declared:
     @cached_property
     def parameters(self) -> dict[str, Any]:
         """The declaration as queries ask for it."""
-        policies = sqlfiles.row_policies(sqlfiles.CHECKOUT / "sql" / "policies")
-        ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{rolespecs.MIGRATOR}" for table in grants.HISTORY]
+        policies = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
+        ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{MIGRATOR}" for table in grants.HISTORY]
         return {
-            "schemas": sorted({*structure.SCHEMAS, "public"}),
-            "known_schemas": sorted({*structure.SCHEMAS, "public", HISTORY_SCHEMA}),
+            "schemas": sorted({*schemas.SCHEMAS, "public"}),
+            "known_schemas": sorted({*schemas.SCHEMAS, "public", HISTORY_SCHEMA}),
             # Whoever else owns these adds to them: the Storage API brings its own tables.
-            "platform": list(snapshot.PLATFORM),
+            "platform": list(schemas.PLATFORM),
             "named_by_platform": ["auth", "storage"],
-            "owners": Jsonb({**structure.SCHEMAS, "public": rolespecs.OWNER}),
-            "owner": rolespecs.OWNER,
-            "roles": Jsonb({name: _attributes(spec) for name, spec in rolespecs.ROLES.items()}),
+            "owners": Jsonb({**schemas.SCHEMAS, "public": OWNER}),
+            "owner": OWNER,
+            "roles": Jsonb({name: _attributes(spec) for name, spec in ROLES.items()}),
             "policies": [*ours, *(f"{policy.table}/{policy.name}" for policy in policies)],
-            "extensions": list(structure.EXTENSIONS),
-            "published": list(realtime.PUBLISHED),
+            "extensions": list(schemas.EXTENSIONS),
+            "published": list(schemas.PUBLISHED),
             "credentials": list(CREDENTIALS),
             "tables": list(self.privileges["table"]),
             "functions": list(self.privileges["function"]),
@@ -64,7 +64,7 @@ def _privileges() -> dict[str, grants.Grants]:
     history: grants.Grants = {f"{HISTORY_SCHEMA}.{table}": roles for table, roles in grants.HISTORY.items()}
     return {
         "database": {"": grants.DATABASE},
-        "schema": {**grants.SCHEMAS, HISTORY_SCHEMA: {rolespecs.MIGRATOR: ["usage"]}},
+        "schema": {**grants.SCHEMAS, HISTORY_SCHEMA: {MIGRATOR: ["usage"]}},
         "table": {**grants.TABLES, **history},
         "function": grants.FUNCTIONS,
     }
@@ -75,7 +75,7 @@ def _flat(entry: str) -> list[tuple[str, str]]:
     return [(word, column.strip()) for column in columns.removesuffix(")").split(",")]
 
 
-def _attributes(spec: rolespecs.RoleSpec) -> dict[str, Any]:
+def _attributes(spec: RoleSpec) -> dict[str, Any]:
     return {
         "login": spec.login,
         "inherit": spec.inherit,

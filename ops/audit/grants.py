@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ops.audit.declared import GRANTABLE, Grant
+from declared.privileges import GRANTABLE
+from ops.audit.declared import Grant
 from ops.audit.model import Audited, Row, Rule, Severity
 
 # Every entry of every access list, but the owner's own rights and what superusers were given, which changes nothing.
@@ -182,7 +183,7 @@ RULES = (
         "grant-undeclared",
         Severity.high,
         "a privilege on any object that the declaration doesn't have",
-        "{role} has {word}, which components/grants.py doesn't declare",
+        "{role} has {word}, which declared/grants.py doesn't declare",
         "{revoke}",
         undeclared,
         ("CIS PostgreSQL 4.6",),

@@ -12,7 +12,7 @@ import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-import connectionurl
+from declared import connectionurl
 from local import engine, services
 from ops.audit import trail
 from ops.audit.declared import Declared

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from local.paths import CHECKOUT
+from declared.paths import CHECKOUT
 from ops.audit.model import Audited, NotSeen, Row, Rule, Severity
 
 # What a secret looks like in clear text. The state writes ciphertext in the place of what is marked as one.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
+from declared.objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
 
 SECONDS = 120
 # What EICAR's test file and our own say of themselves; put together, so that no scanner takes this file for one.

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-import objectlayout
+from declared import objectlayout
 from objects.signing import Store
 
 CHUNK = 65536

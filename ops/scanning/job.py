@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from objectlayout import CLEAN_TAGS
+from declared.objectlayout import CLEAN_TAGS
 from objects import content
 from objects.names import ObjectError, key
 from objects.signing import Store

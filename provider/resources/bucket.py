@@ -6,15 +6,12 @@ from typing import Any
 
 from psycopg import sql
 
+from declared.naming import STORAGE_BUCKET_ID, STORAGE_MIME_TYPE
 from plugin.server import CheckFailure, Context
 from plugin.wire import has_unknown
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
-
-# Supabase Storage's own rule for a bucket's name, and its trigger's limit of 100 characters.
-NAME = re.compile(r"[\w!\-.*'() &$@=;:+,?]{1,100}", re.ASCII)
-MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9!#$&^_.+\-]*)")
 
 # The other columns of a bucket's row, with what the Storage API writes where nobody asks for anything else.
 COLUMNS = {
@@ -79,7 +76,7 @@ class Bucket(ObjectKind):
 
     def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         failures = []
-        if not NAME.fullmatch(inputs["bucket"]):
+        if not STORAGE_BUCKET_ID.fullmatch(inputs["bucket"]):
             failures.append(
                 CheckFailure(
                     "bucket", f"'{inputs['bucket']}' is no bucket name: 1 to 100 of A-Z a-z 0-9 _!-.*'() &$@=;:+,?"
@@ -98,7 +95,7 @@ class Bucket(ObjectKind):
         if inputs.get("fileSizeLimit", 1) < 1:
             failures.append(CheckFailure("fileSizeLimit", "must be at least one byte"))
         for entry in inputs.get("allowedMimeTypes") or []:
-            if not isinstance(entry, str) or not MIME_TYPE.fullmatch(entry):
+            if not isinstance(entry, str) or not STORAGE_MIME_TYPE.fullmatch(entry):
                 failures.append(CheckFailure("allowedMimeTypes", f"'{entry}' is no MIME type, nor type/*"))
         return failures
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import sql
 
+from declared.privileges import GRANTABLE
 from plugin.server import CheckFailure
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
@@ -130,7 +131,7 @@ class DefaultPrivileges(ObjectKind):
     def _statement(self, verb: str, target: Mapping[str, Any], role: str, word: str) -> sql.Composed:
         schema = target.get("schema")
         where = sql.SQL(" in schema {}").format(sql.Identifier(schema)) if schema else sql.SQL("")
-        privilege, grantable, _ = word.partition(grants.GRANTABLE)
+        privilege, grantable, _ = word.partition(GRANTABLE)
         return sql.SQL("alter default privileges for role {}{} {} {} on {} {} {}{}").format(
             sql.Identifier(target["role"]),
             where,

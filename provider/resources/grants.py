@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
+from declared.privileges import ENTRY, GRANTABLE
 from plugin.server import CheckFailure
 from provider.changes import Changes, privilege
 from provider.connection import Connection, row, rows
@@ -25,12 +26,10 @@ PRIVILEGES = {
     "type": {"usage"},
 }
 COLUMN_PRIVILEGES = {"select", "insert", "update", "references"}
-ENTRY = re.compile(r"(?P<word>[a-z]+)(?:\((?P<columns>[A-Za-z_][\w, ]*)\))?(?: with grant option)?")
-# The same as it is found: any name of a column, and who granted it.
+# An entry as it is found: any name of a column, and who granted it.
 FOUND = re.compile(
     r"(?P<word>[a-z ]+?)(?:\((?P<columns>.*)\))?(?P<rest>(?: with grant option)?(?: granted by .+)?)", re.S
 )
-GRANTABLE = " with grant option"
 GRANTED_BY = " granted by "
 
 Entry = tuple[str, str, str]

@@ -10,9 +10,10 @@ nothing (`docs/decisions/0004-one-resource-for-all-steps.md`). A preview still h
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
-import sqlfiles
+from declared import sqlfiles
 from plugin.server import CheckFailure, Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
 from provider.connection import lock
@@ -42,6 +43,8 @@ class MigrationSet(ObjectKind):
         "applied": Field(dict, "what this stack has applied there, step to checksum"),
         "incarnation": Field(str, "of the history that it was last in step with"),
     }
+    root: Path
+    """The folder that `folder` lies in."""
 
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"migrations {inputs['folder']}"
@@ -92,7 +95,7 @@ class MigrationSet(ObjectKind):
         # Without a checksum in the state: half rolled back, perhaps.
         if not (gone or "" in was.values()) or has_unknown(new) or self.connections is None:
             return Foreseen()
-        order, history = _order(new), History(new["history"])
+        order, history = self._order(new), History(new["history"])
         async with self.database.transaction(self.label(new)) as connection:
             if not await history.is_there(connection):
                 return Foreseen()
@@ -230,7 +233,7 @@ class MigrationSet(ObjectKind):
                 await context.info(f"{label}: {history} has a row of {name}, applied by somebody else")
 
     async def _run(self, context: Context, state: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-        async with running(self.database.session, context, _order(new, context.urn)) as runner:
+        async with running(self.database.session, context, self._order(new, context.urn)) as runner:
             try:
                 recorded = await runner.run(lambda found: _applied(state, found))
             finally:
@@ -240,6 +243,18 @@ class MigrationSet(ObjectKind):
             "applied": dict(new["steps"]),
             "incarnation": recorded.incarnation,
         }
+
+    def _order(self, new: Mapping[str, Any], owner: str | None = None) -> plan.Order:
+        return plan.Order(
+            folder=new["folder"],
+            history=new["history"],
+            steps=new["steps"],
+            role=new.get("role"),
+            protect=bool(new.get("protect")),
+            allow=frozenset(new.get("allow") or ()),
+            root=self.root,
+            owner=owner,
+        )
 
 
 @dataclass(frozen=True)
@@ -263,15 +278,3 @@ def _applied(state: Mapping[str, Any], recorded: Recorded) -> dict[str, str]:
         return {}
     applied = state.get("applied") or {}
     return {name: checksum for name, checksum in applied.items() if name not in recorded.rolled_back}
-
-
-def _order(new: Mapping[str, Any], owner: str | None = None) -> plan.Order:
-    return plan.Order(
-        folder=new["folder"],
-        history=new["history"],
-        steps=new["steps"],
-        role=new.get("role"),
-        protect=bool(new.get("protect")),
-        allow=frozenset(new.get("allow") or ()),
-        owner=owner,
-    )

@@ -6,15 +6,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import sqldirectives
-import sqlfiles
+from declared import sqldirectives, sqlfiles
+from declared.sqltext import Statement, digest
 from provider.connection import Connection, row
 from provider.errors import Refused
 from provider.steps import locks
 from provider.steps.history import History
 from provider.steps.locks import Tell, Watch
 from provider.steps.send import Piece, acting, send, settled
-from sqltext import Statement, digest
 
 if TYPE_CHECKING:
     from provider.steps.runner import Work

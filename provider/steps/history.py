@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-import sqlfiles
+from declared import sqlfiles
 from provider import snapshots
 from provider.connection import Connection, drop_if_empty, lock, qualified, row, rows
 from provider.errors import Refused, one_line

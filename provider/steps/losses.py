@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from declared.sqldrops import Drop, Names, drops
 from provider.connection import Connection, row, rows
-from sqldrops import Drop, Names, drops
 
 # A table that takes longer to count is counted by the planner's estimate.
 COUNT_MILLISECONDS = 2000

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlgrammar
-from sqltext import Statement, statements
+from declared import sqlgrammar
+from declared.sqltext import Statement, statements
 
 GRANTING = re.compile(r"\b(grant|revoke)\b", re.IGNORECASE)
 REVOKING = re.compile(r"\brevoke\b", re.IGNORECASE)

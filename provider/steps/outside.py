@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-import sqldirectives
-import sqlfiles
+from declared import sqldirectives, sqlfiles
+from declared.sqldirectives import Build, Detach
+from declared.sqltext import Statement, digest
 from provider import snapshots
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
@@ -17,8 +18,6 @@ from provider.steps import locks, touches
 from provider.steps.history import History
 from provider.steps.locks import Tell, Watch
 from provider.steps.send import Failed, Piece, acting, reworded, send, settled
-from sqldirectives import Build, Detach
-from sqltext import Statement, digest
 
 if TYPE_CHECKING:
     from provider.steps.runner import Work

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import sqldirectives
-import sqlfiles
+from declared import sqldirectives, sqlfiles
+from declared.paths import CHECKOUT
+from declared.sqltext import digest
 from provider.errors import Refused
 from provider.steps.history import ADOPTED, Recorded
-from sqltext import digest
 
 FIRST_LINE = re.compile(r"\A[^\n]*")
 
@@ -26,6 +26,8 @@ class Order:
     allow: frozenset[str] = frozenset()
     leave: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
     """How a step is allowed to lose its data."""
+    root: Path = CHECKOUT
+    """The folder that `folder` lies in."""
     owner: str | None = None
     """The resource (its URN) that the run is for; without one, what is recorded is nobody's."""
 
@@ -200,7 +202,7 @@ def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: froz
 def read_steps(order: Order) -> dict[str, sqlfiles.Step]:
     """The steps of the checkout, read once for a whole run."""
     try:
-        return {step.name: step for step in sqlfiles.steps(Path(sqlfiles.CHECKOUT) / order.folder)}
+        return {step.name: step for step in sqlfiles.steps(order.root / order.folder)}
     except sqlfiles.SqlFileError as error:
         raise Refused(str(error)) from None
 

@@ -13,8 +13,7 @@ from functools import partial
 
 import psycopg
 
-import sqldirectives
-import sqlfiles
+from declared import sqldirectives, sqlfiles
 from provider import snapshots
 from provider.changes import Changes
 from provider.connection import Connection, lock

@@ -7,12 +7,12 @@ import psycopg
 from psycopg import generators, pq, sql
 from psycopg.errors import Diagnostic
 
+from declared.sqltext import statements
 from provider.connection import Connection
 from provider.errors import CUT_OFF, HINTS, LOCK_CODES, LockRefused, StatementFailed, in_its_own_words, report
 from provider.steps import locks
 from provider.steps.carried import Policy
 from provider.steps.notices import TRUNCATED
-from sqltext import statements
 
 # 0A000 is what `alter column type` says of the first policy that it meets.
 DEPENDED_ON = {"2BP01", "0A000"}

@@ -7,7 +7,7 @@ the note of it, only the statement itself says that the index is ours.
 from glob import escape
 from typing import Any
 
-import sqlgrammar
+from declared import sqlgrammar
 from provider.connection import Connection, row
 
 NAMED = "select pg_catalog.format('%%I.%%I', %s::text, %s::text) as name"

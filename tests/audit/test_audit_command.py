@@ -9,7 +9,7 @@ import sys
 import psycopg
 import pytest
 
-from local.paths import CHECKOUT
+from declared.paths import CHECKOUT
 from ops.audit.model import Severity
 from ops.audit.registry import RULES
 from tests.sql.trail import chain_anew, unguarded

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from components.rolespecs import API, ROLES
+from declared.roles import API, ROLES
 from ops import migrate
 from provider.connection import Login
 from tests.provider.snapshots import Stack

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-import connectionurl
+from declared import connectionurl
 from local import postgres
 from tests.clients.world import Programs
 from tests.conftest import FAST

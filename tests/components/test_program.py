@@ -2,20 +2,22 @@
 
 import inspect
 import json
+from functools import partial
 from typing import Any
 
 import pulumi
 import pytest
 
 import pg
-import sqlfiles
-from components.grants import DATABASE, GRANTS, HISTORY, SCHEMAS
-from components.rolespecs import ROLES
-from components.structure import HISTORY_SCHEMA
+from components.inputs import InputRefused
+from declared import sqlfiles
+from declared.grants import DATABASE, GRANTS, HISTORY, SCHEMAS
+from declared.paths import CHECKOUT
+from declared.roles import ROLES
+from declared.schemas import HISTORY_SCHEMA
 from generate.files import TREE
-from inprocess.program import CHECKOUT, Program, Registered, run
+from inprocess.program import Program, Registered, run
 from provider.package import package_schema
-from settings import SettingError
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +235,7 @@ def test_steps_may_go_back_on_dev_whatever_they_lose(program):
 
 
 def test_a_refused_setting_leaves_nothing_registered():
-    with pytest.raises(SettingError, match="target is 'azure'"):
+    with pytest.raises(InputRefused, match="target is 'azure'"):
         run(target="azure")
 
 
@@ -245,7 +247,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("file", list(BROKEN))
 def test_a_broken_rule_in_sql_is_one_line_and_leaves_nothing_registered(tmp_path, monkeypatch, file):
-    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(sqlfiles, "read", partial(sqlfiles.read, tmp_path))
     path = tmp_path / file
     for folder in ("platform", "migrations", "policies"):
         (tmp_path / "sql" / folder).mkdir(parents=True)
@@ -263,7 +265,7 @@ def test_a_broken_rule_in_sql_is_one_line_and_leaves_nothing_registered(tmp_path
 
 @pytest.mark.parametrize("missing", ["platform", "migrations", "policies"])
 def test_a_folder_of_sql_that_is_gone_is_refused_and_not_taken_for_an_empty_one(tmp_path, monkeypatch, missing):
-    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(sqlfiles, "read", partial(sqlfiles.read, tmp_path))
     for folder in {"platform", "migrations", "policies"} - {missing}:
         (tmp_path / "sql" / folder).mkdir(parents=True)
     registered: list[Registered] = []

@@ -15,11 +15,13 @@ import pytest
 from pulumi_aws import s3
 
 import inprocess.program
-import objectlayout
 from components import guardrail, privatebucket
+from components import inputs as inputs_of_program
 from components.awsprovider import SERVICES
-from inprocess.program import CHECKOUT, Program, run
-from settings import Settings
+from declared import objectlayout
+from declared.paths import CHECKOUT
+from declared.settings import Settings
+from inprocess.program import Program, run
 
 ACCOUNT = "123456789012"
 DISTRIBUTION = f"arn:aws:cloudfront:us-east-1:{ACCOUNT}:storage-cdn-distribution"
@@ -223,7 +225,7 @@ def guarded_settings(load: Callable[[], Settings]) -> Callable[[], Settings]:
 
 @pytest.fixture(scope="module")
 def guarded() -> Program:
-    with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
+    with mock.patch.object(inputs_of_program, "settings", guarded_settings(inputs_of_program.settings)):
         return run()
 
 

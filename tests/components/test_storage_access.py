@@ -12,10 +12,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
-import objectlayout
+from components import inputs as inputs_of_program
+from declared import objectlayout
+from declared.objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
 from inprocess.program import Program, run
-from objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
-from settings import Settings
 from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, guarded_settings
 from tests.local.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, MotoServer, code, fetch
 
@@ -168,7 +168,7 @@ def test_the_cdn_reads_nothing_that_isn_t_scanned_clean(server: MotoServer, s3: 
 @pytest.fixture(scope="module")
 def guarded_policy() -> str:
     """The bucket's policy where GuardDuty scans."""
-    with mock.patch.object(Settings, "load", guarded_settings(Settings.load)):
+    with mock.patch.object(inputs_of_program, "settings", guarded_settings(inputs_of_program.settings)):
         return json.dumps(run().resources["storage-objects-tls"].inputs["policy"])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.paths import CHECKOUT
+from declared.paths import CHECKOUT
 
 SHOW = "import gc, signal; print(gc.isenabled(), signal.getsignal(signal.SIGINT) is signal.SIG_DFL)\n"
 

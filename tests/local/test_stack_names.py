@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import naming
+from declared import naming
 from local import paths, state
 from ops.scratch import Finished, Scratch
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import sqlfiles
+from declared import sqlfiles
+from declared.paths import CHECKOUT
 from inprocess.stack import Declaration, with_inputs
 from tests.manualchanges.changes import DATA
 
@@ -61,7 +62,7 @@ def policies(declared: Declaration) -> list[Work]:
 
 def checkout(folder: Path, work: Work) -> Path:
     """A copy of sql/ with one migration that makes one of each kind of object, and what is pending."""
-    shutil.copytree(sqlfiles.CHECKOUT / "sql", folder / "sql")
+    shutil.copytree(CHECKOUT / "sql", folder / "sql")
     files = folder / FOLDER
     here = Path(__file__).resolve().parent
     number = len(list(files.glob("*.up.sql"))) + 1

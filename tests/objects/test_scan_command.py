@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from declared.paths import CHECKOUT
 from local import engine
-from local.paths import CHECKOUT
 from objects.names import Bucket
 from objects.signing import Store, sign_upload
 from ops import __main__ as ops

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import sqlfiles
+from declared import sqlfiles
 from inprocess.engine import Engine, Refusal, Thing
 from tests.provider.world import World
 
@@ -67,7 +67,7 @@ class Folder:
 
 
 def make_folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+    world.engine.plugin.read_from(tmp_path)
     path = tmp_path / "sql" / "steps"
     path.mkdir(parents=True)
     return Folder(path, world)

@@ -21,10 +21,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-import connectionurl
+from declared import connectionurl
+from declared.paths import CHECKOUT
 from inprocess.engine import Engine, Refusal
 from local import postgres
-from local.paths import CHECKOUT, data_folder, server_account
+from local.paths import data_folder, server_account
 from local.ports import HOST, free_port, port_is_free
 from ops import migrate
 from ops.audit import run

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from declared import sqlfiles
 from inprocess.engine import CheckRefusal, Engine, Refusal, Thing
 from provider.resources import KINDS
 from tests.provider.world import World
@@ -308,16 +309,14 @@ def case(world: World, name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     token = f"pg:index:{name.split()[0]}"
     inputs = world.named(subject.inputs)
     if name == "MigrationSet":
-        inputs = migration_inputs(tmp_path, monkeypatch)
+        inputs = migration_inputs(world, tmp_path)
     if name == "Role" and not world.superuser:
         inputs.pop("verifier")
     return Case(world, subject, token, inputs)
 
 
-def migration_inputs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    import sqlfiles
-
-    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+def migration_inputs(world: World, tmp_path: Any) -> dict[str, Any]:
+    world.engine.plugin.read_from(tmp_path)
     folder = tmp_path / "sql" / "steps"
     folder.mkdir(parents=True)
     header = "-- 0001 things: a table.\n-- Lock: none. Duration: instant.\n-- Down: {}.\n"

@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 
-import connectionurl
+from declared import connectionurl
 from inprocess.engine import Refusal
 from ops import migrate
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line

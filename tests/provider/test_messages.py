@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-import connectionurl
+from declared import connectionurl
 from inprocess.engine import Refusal
 from ops import migrate
 from provider.errors import CUT_OFF, LockRefused, one_line, report

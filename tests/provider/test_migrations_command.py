@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-import sqlfiles
 from bench.steps import write_steps
+from declared import sqlfiles
 from ops import migrate
 from provider.steps.history import DEFAULT
 from tests.provider.folders import HISTORY, Folder

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from declared.sqltext import digest, statements
 from inprocess.engine import Refusal
 from provider import snapshots
 from provider.steps import locks
-from sqltext import digest, statements
 from tests.provider.folders import HISTORY, TOKEN, one_line
 from tests.provider.world import World
 

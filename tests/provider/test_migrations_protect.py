@@ -2,7 +2,7 @@
 
 import pytest
 
-import sqldirectives
+from declared import sqldirectives
 from inprocess.engine import Refusal
 from tests.provider.folders import Folder, one_line
 

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-import connectionurl
+from declared import connectionurl
 from inprocess.engine import CheckRefusal, Engine, Refusal
 from plugin.proto import provider_pb2
 from plugin.wire import decode

@@ -4,8 +4,8 @@ from typing import Any
 
 from psycopg import sql
 
-import sqlqueries
-from sqlqueries import Query as Query
+from declared import sqlqueries
+from declared.sqlqueries import Query as Query
 from tests.sql.provision import Connection
 
 QUERIES = sqlqueries.queries()

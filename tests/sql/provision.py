@@ -9,11 +9,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-import sqldirectives
-import sqlfiles
+from declared import sqldirectives, sqlfiles
+from declared.paths import CHECKOUT
 from inprocess import scratch, stack
 from local import postgres
-from sqlfiles import CHECKOUT
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 SQL = CHECKOUT / "sql"

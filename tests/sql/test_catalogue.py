@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-import sqlfiles
+from declared import sqlfiles
 from tests.sql import provision
 from tests.sql.provision import OURS, Connection
 

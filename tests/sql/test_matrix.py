@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-import sqlaccess
-from components.grants import TABLES
-from components.rolespecs import ROLES
-from components.structure import SCHEMAS
-from provider.resources.grants import ENTRY
-from sqlaccess import COMMANDS, Line
-from sqlfiles import SqlFileError
+from declared import sqlaccess
+from declared.grants import TABLES
+from declared.privileges import ENTRY
+from declared.roles import ROLES
+from declared.schemas import SCHEMAS
+from declared.sqlaccess import COMMANDS, Line
+from declared.sqlfiles import SqlFileError
 from tests.sql import matrix
 from tests.sql.provision import Connection
 
@@ -97,7 +97,7 @@ def test_a_guard_of_another_command_is_refused_with_its_line(tmp_path):
 
 
 def declared(table: str, role: str, command: str, columns: list[str]) -> set[str]:
-    """The columns that `components/grants.py` gives a role for a command."""
+    """The columns that `declared/grants.py` gives a role for a command."""
     for entry in TABLES[table].get(role, []):
         match = ENTRY.fullmatch(entry)
         assert match

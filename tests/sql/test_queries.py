@@ -14,7 +14,7 @@ import pytest
 
 from bench import policies
 from bench.data import generate
-from sqlqueries import FOLDER, Query
+from declared.sqlqueries import FOLDER, Query
 from tests.sql import provision
 from tests.sql.catalogue import QUERIES, run, values
 from tests.sql.provision import Connection, acting_as, row

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from components import grants
+from declared import grants
 from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, row
 
 TABLES = """

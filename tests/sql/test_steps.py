@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-import sqlfiles
 from bench.data import generate
+from declared import sqlfiles
 from generate import schema
 from tests.sql import provision
 from tests.sql.catalogue import QUERIES, run, values

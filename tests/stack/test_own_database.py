@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-import connectionurl
+from declared import connectionurl
 from local import postgres
 from ops import confirmation
 from ops.scratch import Scratch

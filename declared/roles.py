@@ -14,6 +14,8 @@ class RoleSpec:
     bypassrls: bool = False
     limit: int = -1
     """Connections at a time; -1 is no limit of its own, as Supabase has it."""
+    output: str = ""
+    """The stack output with its connection URL."""
     member_of: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -31,6 +33,7 @@ ROLES = {
     "authenticator": RoleSpec(
         "login of the API, which becomes one of the three above for each request",
         login=True,
+        output="api_url",
         inherit=False,
         member_of=API,
         settings={"statement_timeout": "8s", "lock_timeout": "8s"},
@@ -39,6 +42,7 @@ ROLES = {
     "supabase_storage_admin": RoleSpec(
         "login of the Storage API and owner of schema storage",
         login=True,
+        output="storage_url",
         inherit=False,
         member_of=(*API, STORAGE_SERVICE),
         settings={"search_path": "storage"},
@@ -47,6 +51,7 @@ ROLES = {
     MIGRATOR: RoleSpec(
         "login that migrates without being superuser: it may become the owner, and nothing else",
         login=True,
+        output="migrator_url",
         inherit=False,
         limit=5,
         member_of=(OWNER,),
@@ -55,6 +60,7 @@ ROLES = {
     "authjs": RoleSpec(
         "login of Auth.js' adapters",
         login=True,
+        output="auth_url",
         limit=40,
         settings={
             "search_path": "authjs",
@@ -66,12 +72,14 @@ ROLES = {
     "scanner": RoleSpec(
         "login of the virus scanner; takes and settles scans, reads no table",
         login=True,
+        output="scanner_url",
         limit=10,
         settings={"statement_timeout": "15s", "lock_timeout": "5s"},
     ),
     "cleaner": RoleSpec(
         "login of the cleaner of stored files; deletes rows of storage.objects and writes none",
         login=True,
+        output="cleaner_url",
         limit=5,
         settings={
             "statement_timeout": "5min",
@@ -82,6 +90,7 @@ ROLES = {
     "monitor": RoleSpec(
         "login of monitoring; reads statistics, no rows",
         login=True,
+        output="monitor_url",
         limit=5,
         member_of=("pg_monitor",),
         settings={"statement_timeout": "15s", "default_transaction_read_only": "on"},
@@ -89,6 +98,7 @@ ROLES = {
     "backup": RoleSpec(
         "login of pg_dump; reads every row, behind row security too, and writes none",
         login=True,
+        output="backup_url",
         bypassrls=True,
         limit=5,
         member_of=("pg_read_all_data",),
@@ -96,13 +106,4 @@ ROLES = {
     ),
 }
 # Stack output → the login that it is the connection URL of.
-URLS = {
-    "api_url": "authenticator",
-    "auth_url": "authjs",
-    "monitor_url": "monitor",
-    "migrator_url": "migrator",
-    "backup_url": "backup",
-    "scanner_url": "scanner",
-    "cleaner_url": "cleaner",
-    "storage_url": "supabase_storage_admin",
-}
+URLS = {spec.output: name for name, spec in ROLES.items() if spec.output}

@@ -12,14 +12,11 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pglast import parser
 
-import sqlaccess
-import sqldirectives
-import sqlfiles
-import sqlqueries
-import sqltext
 from bench.steps import write_steps
-from sqldirectives import Way
-from sqlfiles import SqlFileError, Statement, row_policies, statements, steps
+from declared import sqlaccess, sqldirectives, sqlfiles, sqlqueries, sqltext
+from declared.paths import CHECKOUT
+from declared.sqldirectives import Way
+from declared.sqlfiles import SqlFileError, Statement, row_policies, statements, steps
 
 HEADER = "-- {number} {words}: why.\n-- Lock: none. Duration: instant.\n-- Down: loses it.\n"
 
@@ -110,8 +107,7 @@ def write(folder, name: str, up: str = "select 1;", down: str = "select 1;") -> 
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+def folder(tmp_path):
     path = tmp_path / "sql" / "steps"
     path.mkdir(parents=True)
     return path
@@ -732,10 +728,8 @@ def test_a_ruler_of_dashes_after_a_string_is_read_at_once(folder):
 
 def test_nothing_is_parsed_where_nothing_is_to_be_found():
     """Loading the parser takes as long as reading all of `sql/`; each preview reads it."""
-    code = "import sys, sqlfiles; assert len(sqlfiles.read().policies) > 9; print('pglast' in sys.modules)"
-    told = subprocess.run(
-        [sys.executable, "-c", code], cwd=sqlfiles.CHECKOUT, capture_output=True, text=True, check=True
-    )
+    code = "import sys; from declared.sqlfiles import read; assert read().policies; print('pglast' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     assert told.stdout == "False\n"
 
 
@@ -752,13 +746,14 @@ GOOD = "-- One's own.\ncreate policy notes_select_own on public.notes for select
 
 
 @pytest.fixture
-def policies(tmp_path, monkeypatch):
+def policies(tmp_path):
     """Writes the text of one policy file and reads the folder."""
-    monkeypatch.setattr(sqlfiles, "CHECKOUT", tmp_path)
+    folder = tmp_path / "sql"
+    folder.mkdir()
 
     def read(text: str, table: str = "public.notes"):
-        (tmp_path / f"{table}.sql").write_text(text)
-        return row_policies(tmp_path)
+        (folder / f"{table}.sql").write_text(text)
+        return row_policies(folder)
 
     return read
 
@@ -785,7 +780,7 @@ create policy notes_update_own on public.notes
         using="owner = (select auth.uid()) and title <> ')' /* ( */",
         check="owner in (select id from x) -- (",
         comment="Own notes only, and none that are locked.",
-        place="public.notes.sql:5",
+        place="sql/public.notes.sql:5",
     )
 
 
@@ -831,7 +826,7 @@ def test_anything_else_is_refused_with_file_and_line(policies, name):
     text, line, reason = REFUSED[name]
     with pytest.raises(SqlFileError) as caught:
         policies(text)
-    assert str(caught.value).startswith(f"public.notes.sql:{line}: ")
+    assert str(caught.value).startswith(f"sql/public.notes.sql:{line}: ")
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -843,7 +838,7 @@ def test_a_name_is_unique_across_files(policies):
 
 
 def test_what_is_in_the_checkout_is_read_without_complaint():
-    root = sqlfiles.CHECKOUT / "sql"
+    root = CHECKOUT / "sql"
     assert steps(root / "migrations")
     assert steps(root / "platform")
     assert row_policies(root / "policies")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Literal
 
-import sqlgrammar
-from sqldrops import drops as drops
-from sqltext import Fault, Statement, quick_statements, statements
+from declared import sqlgrammar
+from declared.sqldrops import drops as drops
+from declared.sqltext import Fault, Statement, quick_statements, statements
 
 WAYS = "`-- Run: outside a transaction.` or `-- Run: in batches of N, pause Nms.`"
 FORM = re.compile(

@@ -4,7 +4,8 @@ A key is `<tenant>/<bucket>/<name>/<version>`, the version a new uuid for each u
 changes, and the CDN may keep it for ever. `objects/names.py` makes the keys.
 """
 
-from objects.names import TENANT as TENANT
+# What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID).
+TENANT = "storage-single-tenant"
 
 # Where the scanner puts what it found infected: outside the tenant, so that neither the API nor the CDN reaches it.
 QUARANTINE = "quarantine"

@@ -3,20 +3,24 @@
 This is the only reader of the stack's configuration. `Pulumi.yaml` declares each key with its default and its meaning.
 """
 
+import json
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
-import pulumi
-import pulumi.runtime.config
+import yaml
 
-import connectionurl
-import naming
-from bucketsettings import NAMESPACE, SettingError, file_size
-from bucketsettings import BucketSettings as BucketSettings
-from bucketsettings import buckets as bucket_settings
-from naming import STEP
-from objectlayout import CLEAN_TAGS
+from declared import connectionurl
+from declared.buckets import NAMESPACE as NAMESPACE
+from declared.buckets import BucketSettings as BucketSettings
+from declared.buckets import SettingError as SettingError
+from declared.buckets import buckets as bucket_settings
+from declared.buckets import file_size
+from declared.naming import STEP
+from declared.objectlayout import CLEAN_TAGS
+from declared.paths import CHECKOUT
 
 TARGETS = ("local", "supabase", "aws")
 SCANNERS = tuple(CLEAN_TAGS)
@@ -42,23 +46,13 @@ EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9
 EMAILS = "a list of different e-mail addresses such as ops@example.org"
 
 
-def stack_name() -> str:
-    """The stack that is being run.
-
-    :raises pulumi.RunError: where its name can't become a part of other names
-    """
-    try:
-        return naming.stack(pulumi.get_stack())
-    except naming.NameRefused as error:
-        raise pulumi.RunError(str(error)) from None
-
-
 @dataclass(frozen=True)
 class Settings:
     """Every key of the namespace `database`, checked."""
 
     target: str
-    url: pulumi.Output[str] | None
+    url: str | None = field(repr=False)
+    """Where an existing server is, and who provisions there; a secret."""
     lock_timeout: str
     protect_data: bool | None
     """Whether rows are protected from rollbacks; None where nobody said so."""
@@ -113,16 +107,27 @@ class Settings:
         return [_camel(field.name) for field in fields(cls)]
 
     @classmethod
-    def load(cls) -> "Settings":
-        """The settings of the stack that is being run.
+    def load(cls, given: Mapping[str, str], secrets: Collection[str] = ()) -> "Settings":
+        """The settings that a stack's configuration gives.
+
+        Args:
+            given: each key's value, defaults included, as Pulumi hands them on: a list or a map is JSON.
+            secrets: the keys whose values Pulumi keeps encrypted.
 
         :raises SettingError: for the first key that can't be used
         """
-        config = pulumi.Config(NAMESPACE)
+        try:
+            return cls._load(given, secrets)
+        except SettingError as error:
+            raise error.hidden() if error.name in secrets else error from None
+
+    @classmethod
+    def _load(cls, given: Mapping[str, str], secrets: Collection[str]) -> "Settings":
         keys = cls.keys()
-        for key in _given():
+        for key in sorted(given):
             if key not in keys:
-                raise SettingError(key, config.get(key), f"no such key; there are {', '.join(keys)}")
+                raise SettingError(key, given[key], f"no such key; there are {', '.join(keys)}")
+        config = _Given(given)
         target = config.get("target") or "local"
         if target not in TARGETS:
             raise SettingError("target", target, "one of " + ", ".join(TARGETS))
@@ -131,28 +136,51 @@ class Settings:
         max_object_size = _max_object_size(config)
         return cls(
             target=target,
-            url=_url(config),
+            url=_url(config, secrets),
             lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),
-            allow_loss=_texts("allowLoss", _json(config, "allowLoss", STEPS), STEP, STEPS),
+            allow_loss=_texts("allowLoss", config.json("allowLoss", STEPS), STEP, STEPS),
             rotation=config.get("rotation") or "1",
             region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
             retention_months=_months(config, "retentionMonths"),
             audit_retention_months=_months(config, "auditRetentionMonths"),
-            encryption_keys=_encryption_keys(_json(config, "encryptionKeys", KEYS)),
+            encryption_keys=_encryption_keys(config.json("encryptionKeys", KEYS)),
             accept_drift=config.get("acceptDrift") or None,
-            buckets=bucket_settings(_json(config, "buckets", "a list of maps"), max_object_size),
+            buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size),
             max_object_size=max_object_size,
-            cors_origins=_texts("corsOrigins", _json(config, "corsOrigins", ORIGINS), ORIGIN, ORIGINS),
-            cdn_keys=_cdn_keys(_json(config, "cdnKeys", CDN_KEYS)),
+            cors_origins=_texts("corsOrigins", config.json("corsOrigins", ORIGINS), ORIGIN, ORIGINS),
+            cdn_keys=_cdn_keys(config.json("cdnKeys", CDN_KEYS)),
             scanning=_scanning(config.get("scanning") or "clamav", target),
-            alarm_emails=_emails(_json(config, "alarmEmails", EMAILS)),
+            alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
         )
 
 
-def _given() -> list[str]:
-    names = pulumi.runtime.config.CONFIG.get() | pulumi.runtime.config.get_config_env()
-    return sorted(name.split(":", 1)[1] for name in names if name.startswith(f"{NAMESPACE}:"))
+@cache
+def defaults() -> Mapping[str, Any]:
+    """Each key's default, as `Pulumi.yaml` declares it."""
+    declared = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    return {key: entry["default"] for key, entry in declared.items()}
+
+
+class _Given:
+    """Values as Pulumi hands them on."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+
+    def get(self, key: str) -> str:
+        return self._texts.get(key) or ""
+
+    def json(self, key: str, allowed: str) -> Any:
+        """
+        :raises SettingError: for what is no JSON
+        """
+        if key not in self._texts:
+            return None
+        try:
+            return json.loads(self._texts[key])
+        except ValueError:
+            raise SettingError(key, self._texts[key], allowed) from None
 
 
 def _camel(name: str) -> str:
@@ -160,37 +188,30 @@ def _camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in tail)
 
 
-def _matching(config: pulumi.Config, key: str, pattern: re.Pattern[str], allowed: str) -> str:
-    value: str = config.get(key) or ""
+def _matching(config: _Given, key: str, pattern: re.Pattern[str], allowed: str) -> str:
+    value = config.get(key)
     if not pattern.fullmatch(value):
         raise SettingError(key, value, allowed)
     return value
 
 
-def _duration(config: pulumi.Config, key: str) -> str:
-    value: str = config.get(key) or ""
+def _duration(config: _Given, key: str) -> str:
+    value = config.get(key)
     match = DURATION.fullmatch(value)
     if not match or int(match[1]) * MILLISECONDS[match[2]] > LONGEST_DURATION:
         raise SettingError(key, value, "a time such as 500ms, 5s or 1min, at most 35791min")
     return value
 
 
-def _json(config: pulumi.Config, key: str, allowed: str) -> Any:
-    try:
-        return config.get_object(key)
-    except pulumi.ConfigTypeError:
-        raise SettingError(key, config.get(key), allowed) from None
-
-
-def _boolean(config: pulumi.Config, key: str) -> bool | None:
-    value = config.get(key) or ""
+def _boolean(config: _Given, key: str) -> bool | None:
+    value = config.get(key)
     if value not in ("", "true", "false"):
         raise SettingError(key, value, "true or false")
     return value == "true" if value else None
 
 
-def _months(config: pulumi.Config, key: str) -> int:
-    value = config.get(key) or ""
+def _months(config: _Given, key: str) -> int:
+    value = config.get(key)
     if not MONTHS.fullmatch(value):
         raise SettingError(key, value, "a whole number of months from 1 to 999")
     return int(value)
@@ -209,8 +230,8 @@ def _texts(key: str, value: Any, pattern: re.Pattern[str], allowed: str) -> tupl
     return tuple(value)
 
 
-def _max_object_size(config: pulumi.Config) -> int:
-    text = config.get("maxObjectSize") or ""
+def _max_object_size(config: _Given) -> int:
+    text = config.get("maxObjectSize")
     size = file_size("maxObjectSize", int(text) if text.isdecimal() else text)
     assert size is not None
     return size
@@ -238,7 +259,7 @@ def _scanning(value: str, target: str) -> str:
     return value
 
 
-def _url(config: pulumi.Config) -> pulumi.Output[str] | None:
+def _url(config: _Given, secrets: Collection[str]) -> str | None:
     value = config.get("url")
     if not value:
         return None
@@ -246,6 +267,6 @@ def _url(config: pulumi.Config) -> pulumi.Output[str] | None:
         connectionurl.from_anywhere(connectionurl.parse(value))
     except connectionurl.UrlError as error:
         raise SettingError("url", value, str(error)) from None
-    if not pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:url"):
+    if "url" not in secrets:
         raise SettingError("url", value, "a secret only: `pulumi config set --secret database:url …`")
-    return config.require_secret("url")
+    return value

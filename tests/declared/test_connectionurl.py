@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from connectionurl import FORM, UrlError, compose, failure, from_anywhere, given, parse, place, with_options
+from declared.connectionurl import FORM, UrlError, compose, failure, from_anywhere, given, parse, place, with_options
 
 NASTY = ["plain", "p@:/%#? é[]&=+\"'x\\", "a,b", "%41", "ü ñ 名"]
 HOSTS = ["db.example.org", "::1", "fe80::1%eth0", "/var/run/post gres", "@abstract", "a,::1,/tmp", "10.0.0.1"]

@@ -1,8 +1,9 @@
 """Every grant there is, by object; what isn't here is revoked. The owner's own rights aren't grants."""
 
+from declared.roles import API, OWNER, ROLES
+
 Grants = dict[str, dict[str, list[str]]]
 
-API = ("anon", "authenticated", "service_role")
 EVERYTHING = ["select", "insert", "update", "delete"]
 
 
@@ -28,22 +29,7 @@ SCHEMAS: Grants = {
 
 # Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
 # owner, whose refresh of a summary needs one.
-DATABASE = {
-    "app_owner": ["temporary"],
-    **{
-        role: ["connect"]
-        for role in (
-            "authenticator",
-            "supabase_storage_admin",
-            "authjs",
-            "monitor",
-            "migrator",
-            "backup",
-            "scanner",
-            "cleaner",
-        )
-    },
-}
+DATABASE = {OWNER: ["temporary"], **{role: ["connect"] for role, spec in ROLES.items() if spec.login}}
 
 # What `ops migrate` reads and writes as the migrator: the app's history, and the snapshot, into which it takes what a
 # migration changes. The platform's history is `up`'s to write.

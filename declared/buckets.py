@@ -5,32 +5,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pulumi
-import pulumi.runtime.config
-
-from naming import BUCKET_ID
+from declared.naming import BUCKET_ID, MIME_FAMILIES, MIME_TYPE
 
 NAMESPACE = "database"
 BUCKET_KEYS = {"id", "public", "fileSizeLimit", "allowedMimeTypes", "retentionDays", "cdn"}
-MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9.+_-]*)")
-# The top-level types of the IANA registry (RFC 6838, section 4.2); another one can't match any upload.
-MIME_FAMILIES = {"application", "audio", "font", "image", "message", "model", "multipart", "text", "video"}
 SIZE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[kMG]i?B)", re.IGNORECASE)
 UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 # Amazon S3's largest object, 5 TB.
 LARGEST_OBJECT = 5 * 10**12
 LONGEST_RETENTION = 3650
+SECRET = "'[secret]'"
 
 
-class SettingError(pulumi.RunError):
-    """A setting that can't be used: the key, its value, what is allowed. Pulumi shows it without a stack trace."""
+class SettingError(Exception):
+    """A setting that can't be used: the key, its value, what is allowed, in one line."""
 
     def __init__(self, key: str, value: Any, allowed: str) -> None:
         # A misspelled key of a URL may hold a password as well; an origin never does.
         is_url = key == "url" or ("://" in str(value) and key != "corsOrigins")
-        hidden = is_url or pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{key}")
-        shown = "'[secret]'" if hidden else repr(value)
-        super().__init__(f"setting {NAMESPACE}:{key} is {shown}; allowed is {allowed}")
+        self._key, self._allowed = key, allowed
+        super().__init__(f"setting {NAMESPACE}:{key} is {SECRET if is_url else repr(value)}; allowed is {allowed}")
+
+    @property
+    def name(self) -> str:
+        """The key in the stack's file, without the place in its value."""
+        return re.split(r"[.\[]", self._key)[0]
+
+    def hidden(self) -> "SettingError":
+        """The same without the value, which is a secret."""
+        error = SettingError(self._key, "", self._allowed)
+        error.args = (f"setting {NAMESPACE}:{self._key} is {SECRET}; allowed is {self._allowed}",)
+        return error
 
 
 @dataclass(frozen=True)

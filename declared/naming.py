@@ -11,8 +11,14 @@ STACK = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_STACK - 2}}}[a-z0-9])?")
 STACK_RULE = f"a-z, 0-9 and -, a letter first, no - at the end, at most {LONGEST_STACK} characters"
 # What `.local` holds beside a folder for each stack.
 RESERVED = frozenset({"state", "passphrase"})
-# A storage bucket's id. Supabase Storage allows more; these are safe in a URL, a shell and a bucket policy as well.
+# A storage bucket's id and a MIME type: what Supabase Storage takes, which a bucket that is there already may have.
+STORAGE_BUCKET_ID = re.compile(r"[\w!\-.*'() &$@=;:+,?]{1,100}", re.ASCII)
+STORAGE_MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9!#$&^_.+\-]*)")
+# What is declared here is safe in a URL, a shell and a bucket policy as well.
 BUCKET_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9.+_-]*)")
+# The top-level types of the IANA registry (RFC 6838, section 4.2); another one can't match any upload.
+MIME_FAMILIES = {"application", "audio", "font", "image", "message", "model", "multipart", "text", "video"}
 # A step's two files, and the step itself.
 STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
 STEP_FILE = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")

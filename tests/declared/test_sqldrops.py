@@ -2,7 +2,7 @@
 
 import pytest
 
-from sqldrops import drops
+from declared.sqldrops import drops
 
 TAKEN = {
     "drop table a.b, c": ["drops table a.b", "drops table c"],

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import sqlgrammar
-from sqltext import Statement, quick_statements, statements
+from declared import sqlgrammar
+from declared.sqltext import Statement, quick_statements, statements
 
 Parts = tuple[str, ...]
 # By its first word, what a statement may drop or delete: only such a statement is parsed. A comment between two words

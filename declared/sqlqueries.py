@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlfiles import CHECKOUT, SqlFileError, place, read_statements, sql_files
+from declared.paths import CHECKOUT
+from declared.sqlfiles import SqlFileError, place, read_statements, sql_files
 
 FOLDER = CHECKOUT / "sql" / "queries"
 HEADER = re.compile(

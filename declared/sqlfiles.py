@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import sqldirectives
-import sqltext
-from naming import STEP_FILE
-from sqltext import Statement as Statement
-from sqltext import closing, digest
-from sqltext import statements as statements
+from declared import sqldirectives, sqltext
+from declared.naming import STEP_FILE
+from declared.paths import CHECKOUT
+from declared.sqltext import Statement as Statement
+from declared.sqltext import closing, digest
+from declared.sqltext import statements as statements
 
-CHECKOUT = Path(__file__).resolve().parent
 HEADER = (re.compile(r"-- (\d{4}) \S"), re.compile(r"-- Lock: \S.*Duration: \S"), re.compile(r"-- Down: \S"))
 TRANSACTION_WORDS = re.compile(
     r"(begin|commit|rollback|(start|prepare)\s+transaction|end|abort|savepoint|release)\b", re.IGNORECASE
@@ -80,11 +79,16 @@ class RowPolicy:
 
 
 def place(path: Path, line: int | None = None) -> str:
-    """A file, and perhaps a line, as the user is told of it: relative to the checkout."""
-    shown = str(path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path)
+    """A file, and perhaps a line, as messages name it: from the checkout's `sql/` on."""
+    shown = str(Path(*path.parts[_sql(path) :]))
     # A name of a file can hold anything, also a line's end.
     shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
     return f"{shown}:{line}" if line else shown
+
+
+def _sql(path: Path) -> int:
+    """Where the last folder `sql` stands among the parts; the whole path where there is none."""
+    return max((number for number, part in enumerate(path.parts[:-1]) if part == "sql"), default=0)
 
 
 def read_text(path: Path) -> str:
@@ -300,10 +304,10 @@ class SqlFiles:
         return {step.name: step.checksum for step in self.steps[folder]}
 
 
-def read() -> SqlFiles:
-    """What lies in the checkout's `sql/`.
+def read(root: Path = CHECKOUT) -> SqlFiles:
+    """What lies in `sql/` of the checkout `root`.
 
     :raises SqlFileError: for the first rule that is broken
     """
-    found = {folder.folder: tuple(steps(CHECKOUT / folder.folder)) for folder in STEP_FOLDERS}
-    return SqlFiles(found, tuple(row_policies(CHECKOUT / "sql" / "policies")))
+    found = {folder.folder: tuple(steps(root / folder.folder)) for folder in STEP_FOLDERS}
+    return SqlFiles(found, tuple(row_policies(root / "sql" / "policies")))

@@ -2,8 +2,8 @@
 
 import pytest
 
-import sqlqueries
-from sqlfiles import SqlFileError
+from declared import sqlqueries
+from declared.sqlfiles import SqlFileError
 
 GOOD = """\
 -- find_it: the thing,

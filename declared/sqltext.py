@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-import sqlgrammar
+from declared import sqlgrammar
 
 # What a name is made of: PostgreSQL takes every character beyond ASCII for a letter.
 LETTER, PART = r"A-Za-z_\x80-\U0010ffff", r"\w\x80-\U0010ffff"

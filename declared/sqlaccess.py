@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlfiles import CHECKOUT, SqlFileError, place, read_text
+from declared.paths import CHECKOUT
+from declared.sqlfiles import SqlFileError, place, read_text
 
 PATH = CHECKOUT / "sql" / "access.md"
 COMMANDS = ("select", "insert", "update", "delete")

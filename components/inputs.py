@@ -1,0 +1,56 @@
+"""What the program is given: the stack's name, its settings, the files in `sql/`. A fault is one line."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pulumi
+import pulumi.runtime.config
+
+from declared import naming, sqlfiles
+from declared.settings import NAMESPACE, SettingError, Settings
+from declared.sqlfiles import SqlFileError, SqlFiles
+
+Read = TypeVar("Read")
+
+
+class InputRefused(pulumi.RunError):
+    """Something that can't be used; Pulumi shows the line alone."""
+
+
+def stack() -> str:
+    """The stack that is being run.
+
+    :raises InputRefused: where its name can't become a part of other names
+    """
+    return _checked(lambda: naming.stack(pulumi.get_stack()))
+
+
+def settings() -> Settings:
+    """The settings of the stack that is being run.
+
+    :raises InputRefused: for the first key that can't be used
+    """
+    config = pulumi.runtime.config
+    prefix = f"{NAMESPACE}:"
+    given = {
+        name.removeprefix(prefix): str(value)
+        for name, value in (config.CONFIG.get() | config.get_config_env()).items()
+        if name.startswith(prefix)
+    }
+    secrets = [key for key in given if config.is_config_secret(prefix + key)]
+    return _checked(lambda: Settings.load(given, secrets))
+
+
+def sql() -> SqlFiles:
+    """All of `sql/`, read once and whole.
+
+    :raises InputRefused: for the first file that can't be used
+    """
+    return _checked(sqlfiles.read)
+
+
+def _checked(read: Callable[[], Read]) -> Read:
+    try:
+        return read()
+    except (naming.NameRefused, SettingError, SqlFileError) as error:
+        raise InputRefused(str(error)) from None

@@ -1,0 +1,24 @@
+"""The schemas with their owners, the extensions, and what is published of the tables. Facts only."""
+
+from declared.roles import OWNER
+
+# Schema to owner. `public` is there from the start and stays its owner's.
+SCHEMAS = {
+    "extensions": OWNER,
+    "auth": OWNER,
+    "storage": "supabase_storage_admin",
+    "next_auth": OWNER,
+    "authjs": OWNER,
+    "analytics": OWNER,
+    "audit": OWNER,
+    "private": OWNER,
+    "ops": OWNER,
+}
+EXTENSIONS = ("pgcrypto", "pg_stat_statements", "pg_trgm")
+HISTORY_SCHEMA = "supabase_migrations"
+# The Storage API brings its own migrations; what they add is its own affair.
+PLATFORM = ("storage",)
+
+# The publication that Supabase Realtime looks for, and its tables.
+PUBLICATION = "supabase_realtime"
+PUBLISHED = ("public.project_components", "public.projects", "public.prompt_generations")
