@@ -6,8 +6,8 @@ ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
 PROJECTS ?= 100000
-in_environment := PYTHONPATH=. $(PYTHON) -m toolchain run
-sources := __main__.py bench components declared generate inprocess local objects ops pg plugin provider tests toolchain
+in_environment := $(PYTHON) -m toolchain run
+sources := __main__.py bench components declared generate inprocess local objects ops pg plugin provider run targets tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift audit maintain rekey down test check format docs golden faults manual-changes bench
@@ -40,7 +40,7 @@ check: ## format, lint, types, SQL lint, generated files up to date; offline
 	@$(in_environment) -m ruff format --check $(sources)
 	@$(in_environment) -m ruff check $(sources)
 	@$(in_environment) -m mypy
-	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/local/test_stackfile.py tests/declared
+	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/run/test_stackfile.py tests/declared
 
 format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)

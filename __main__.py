@@ -1,12 +1,12 @@
 """The database of Visual Prompt Builder: what an environment is made of, and what it gives to others."""
 
 import pulumi
+import pulumi_aws
 
 import pg
 from components import inputs
 from components.access import Access, AccessArgs
 from components.alarms import Alarms, AlarmsArgs
-from components.awsprovider import aws_provider
 from components.base import after, settled
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
@@ -18,26 +18,33 @@ from components.storage import Storage, StorageArgs
 from components.structure import Structure, StructureArgs
 from declared.roles import URLS
 from declared.schemas import PUBLICATION, PUBLISHED
-from local import objects
 
 stack = inputs.stack()
 settings = inputs.settings()
+target = inputs.target(settings)
 sql = inputs.sql()
 guardrail = Guardrail()
 
-server = Server("server", ServerArgs(stack=stack, url=pulumi.Output.secret(settings.url) if settings.url else None))
+server = Server("server", ServerArgs(stack=stack, target=target, url=settings.url))
 database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
-aws = aws_provider("aws", settings.region, server.aws)
+store = target.aws(stack)
+aws = pulumi_aws.Provider("aws", region=settings.region, **store.arguments)
 providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
 
 snapshot = Snapshot("snapshot", SnapshotArgs(sql=sql, publication=PUBLICATION, accept=settings.accept_drift), providers)
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), after(providers, snapshot))
 structure = Structure(
-    "structure", StructureArgs(database=server.database, sql=sql, **settings.protection), after(providers, roles)
+    "structure",
+    StructureArgs(database=server.database, sql=sql, **settings.protection(server.disposable)),
+    after(providers, roles),
 )
 access = Access("access", AccessArgs(database=server.database, policies=sql.policies), after(providers, structure))
 encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
-alarms = Alarms("alarms", AlarmsArgs(stack=stack, **settings.alarms), providers)
+alarms = Alarms(
+    "alarms",
+    AlarmsArgs(stack=stack, region=settings.region, emails=settings.alarm_emails, disposable=target.disposable),
+    providers,
+)
 names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
 storage = Storage(
     "storage",
@@ -50,8 +57,8 @@ storage = Storage(
         cdn_keys=settings.cdn_keys,
         scanning=settings.scanning,
         alarms=alarms,
-        disposable=settings.disposable,
-        adopt=objects.existing(server.aws.endpoint, names.values()),
+        disposable=target.disposable,
+        adopt=target.existing(stack, names.values()),
         rows_after=access.last,
     ),
     providers,
@@ -65,7 +72,7 @@ pulumi.export("admin_url", server.connection(server.user, server.password))
 sessions = {"authjs": encryption.session}
 for output, role in URLS.items():
     pulumi.export(output, server.connection(role, roles.passwords[role], sessions.get(role, "")))
-pulumi.export("s3_endpoint", server.aws.endpoint)
+pulumi.export("s3_endpoint", store.endpoint)
 pulumi.export("alarm_topic_arn", alarms.topic)
 for output, value in {**settings.exported, **storage.exports}.items():
     pulumi.export(output, value)

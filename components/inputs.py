@@ -6,9 +6,12 @@ from typing import TypeVar
 import pulumi
 import pulumi.runtime.config
 
+import targets
 from declared import naming, sqlfiles
+from declared.errors import UserError
 from declared.settings import NAMESPACE, SettingError, Settings
-from declared.sqlfiles import SqlFileError, SqlFiles
+from declared.sqlfiles import SqlFiles
+from targets import Target
 
 Read = TypeVar("Read")
 
@@ -41,6 +44,18 @@ def settings() -> Settings:
     return _checked(lambda: Settings.load(given, secrets))
 
 
+def target(settings: Settings) -> Target:
+    """Where the stack lives.
+
+    :raises InputRefused: for a target that isn't built, or that can't do what a setting asks for
+    """
+    found = _checked(lambda: targets.of(settings.target))
+    if settings.scanning == "guardduty" and not found.can.guardduty:
+        allowed = f"clamav where database:target is {found.name}: GuardDuty scans on aws only"
+        raise InputRefused(str(SettingError("scanning", settings.scanning, allowed)))
+    return found
+
+
 def sql() -> SqlFiles:
     """All of `sql/`, read once and whole.
 
@@ -52,5 +67,5 @@ def sql() -> SqlFiles:
 def _checked(read: Callable[[], Read]) -> Read:
     try:
         return read()
-    except (naming.NameRefused, SettingError, SqlFileError) as error:
+    except UserError as error:
         raise InputRefused(str(error)) from None

@@ -1,4 +1,4 @@
-"""The server: where it is and who provisions on it. On `local` it runs already, started beside us."""
+"""The server: where it is and who provisions on it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,14 +7,16 @@ import pulumi
 
 from components.base import Component
 from declared import connectionurl
-from local import services
+from declared.errors import UserError
+from targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerArgs:
     stack: str
-    url: pulumi.Output[str] | None = None
-    """An existing server in place of the embedded one."""
+    target: Target
+    url: str | None = None
+    """An existing server in place of the target's own."""
 
 
 class Server(Component):
@@ -27,18 +29,18 @@ class Server(Component):
     user: pulumi.Output[str]
     password: pulumi.Output[str]
     database: pulumi.Output[str]
-    aws: services.Aws
-    """Where the object store is."""
+    disposable: bool
+    """Whether it goes with everything in it."""
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, {"stack": args.stack, "url": args.url}, opts)
-        running = services.load(args.stack)
-        self.aws = running.aws
-        self._parameters = _given(args.url) if args.url is not None else _embedded(running)
+        url = pulumi.Output.secret(args.url) if args.url else None
+        super().__init__(name, {"stack": args.stack, "url": url}, opts)
+        self._parameters = _given(url) if url is not None else _own(args.target, args.stack)
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
+        self.disposable = url is None and args.target.disposable
         # The embedded server has no TLS, and is to be reached whatever PGSSLMODE says.
-        provisioning = {} if args.url is not None else {"sslmode": "disable"}
+        provisioning = {} if url is not None else {"sslmode": "disable"}
         self.url = self._parameters.apply(lambda found: connectionurl.compose({**found, **provisioning}))
         self.register_outputs({"host": self.host, "port": self.port, "database": self.database})
 
@@ -65,10 +67,11 @@ def _given(url: pulumi.Output[str]) -> pulumi.Output[connectionurl.Parameters]:
     return pulumi.Output.secret(url.apply(connectionurl.parse))
 
 
-def _embedded(running: services.Services) -> pulumi.Output[connectionurl.Parameters]:
-    if running.postgres is None:
-        raise pulumi.RunError("the embedded PostgreSQL isn't running; run ./pulumiw in place of pulumi")
-    return pulumi.Output.secret(running.postgres.parameters())
+def _own(target: Target, stack: str) -> pulumi.Output[connectionurl.Parameters]:
+    try:
+        return pulumi.Output.secret(target.parameters(stack))
+    except UserError as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 def _joined(parts: list[Any]) -> str:

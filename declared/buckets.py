@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from declared.errors import UserError
 from declared.naming import BUCKET_ID, MIME_FAMILIES, MIME_TYPE
 
 NAMESPACE = "database"
@@ -17,7 +18,7 @@ LONGEST_RETENTION = 3650
 SECRET = "'[secret]'"
 
 
-class SettingError(Exception):
+class SettingError(UserError):
     """A setting that can't be used: the key, its value, what is allowed, in one line."""
 
     def __init__(self, key: str, value: Any, allowed: str) -> None:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from declared.errors import UserError
+
 FORM = "postgresql://user:password@host:port/database"
 ENCODED = "/@:#?[]% "
 # Where the rest is taken from a file that others don't have; and a session that runs no SQL.
@@ -22,7 +24,7 @@ Parameters = Mapping[str, str]
 """A connection in libpq's keywords, with `host`, `port`, `user` and `dbname` at least."""
 
 
-class UrlError(ValueError):
+class UrlError(UserError, ValueError):
     """Not a usable connection URL; the text is one line that begins with the form, and never shows what was given."""
 
     def __init__(self, reason: str) -> None:

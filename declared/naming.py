@@ -5,6 +5,8 @@ A name that breaks its rule is refused in one line, before anything starts or is
 
 import re
 
+from declared.errors import UserError
+
 LONGEST_STACK = 30
 # A folder's name and a part of S3 bucket names (visual-prompt-builder-<stack>-objects, of 63 characters at most).
 STACK = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_STACK - 2}}}[a-z0-9])?")
@@ -24,7 +26,7 @@ STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
 STEP_FILE = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")
 
 
-class NameRefused(ValueError):
+class NameRefused(UserError, ValueError):
     """A name that can't be used; the text is one line."""
 
 

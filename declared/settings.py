@@ -70,25 +70,13 @@ class Settings:
     scanning: str
     alarm_emails: tuple[str, ...]
 
-    @property
-    def disposable(self) -> bool:
-        """Whether what holds data may go with it, and keys at once."""
-        return self.target == "local"
-
-    @property
-    def alarms(self) -> dict[str, Any]:
-        """Where alarms go, as the component `Alarms` takes it."""
-        return {"region": self.region, "emails": self.alarm_emails, "disposable": self.disposable}
-
-    @property
-    def protection(self) -> dict[str, Any]:
+    def protection(self, disposable: bool) -> dict[str, Any]:
         """What may be rolled back, as the component `Structure` takes it.
 
-        Everything but the embedded server is protected unless the setting says otherwise; what the setting protects is
-        protected from a destroy too.
+        Everything is protected unless the setting says otherwise or the server goes with its data; what the setting
+        protects is protected from a destroy too.
         """
-        embedded = self.target == "local" and self.url is None
-        protect = not embedded if self.protect_data is None else self.protect_data
+        protect = not disposable if self.protect_data is None else self.protect_data
         return {"protect": protect, "keep": self.protect_data is True, "allow": self.allow_loss}
 
     @property
@@ -131,8 +119,6 @@ class Settings:
         target = config.get("target") or "local"
         if target not in TARGETS:
             raise SettingError("target", target, "one of " + ", ".join(TARGETS))
-        if target != "local":
-            raise SettingError("target", target, "only local so far; supabase and aws are not built yet")
         max_object_size = _max_object_size(config)
         return cls(
             target=target,
@@ -150,7 +136,7 @@ class Settings:
             max_object_size=max_object_size,
             cors_origins=_texts("corsOrigins", config.json("corsOrigins", ORIGINS), ORIGIN, ORIGINS),
             cdn_keys=_cdn_keys(config.json("cdnKeys", CDN_KEYS)),
-            scanning=_scanning(config.get("scanning") or "clamav", target),
+            scanning=_scanning(config.get("scanning") or "clamav"),
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
         )
 
@@ -251,11 +237,9 @@ def _emails(value: Any) -> tuple[str, ...]:
     return addresses
 
 
-def _scanning(value: str, target: str) -> str:
+def _scanning(value: str) -> str:
     if value not in SCANNERS:
         raise SettingError("scanning", value, "one of " + ", ".join(SCANNERS))
-    if value == "guardduty" and target != "aws":
-        raise SettingError("scanning", value, f"clamav where database:target is {target}: GuardDuty scans on aws only")
     return value
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from declared import sqldirectives, sqltext
+from declared.errors import UserError
 from declared.naming import STEP_FILE
 from declared.paths import CHECKOUT
 from declared.sqltext import Statement as Statement
@@ -25,7 +26,7 @@ MAYBE_TRANSACTION = re.compile(rf"(?:^|;|\*/)\s*{TRANSACTION_WORDS.pattern}", re
 UTF8_MARK, UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 
-class SqlFileError(Exception):
+class SqlFileError(UserError):
     """A file in `sql/` breaks a rule; the text names the file, the line and the rule."""
 
 

@@ -20,7 +20,8 @@ from pulumi.runtime import rpc
 
 from declared.paths import CHECKOUT
 from declared.settings import defaults
-from local import objects, postgres, services
+from local import postgres, services
+from targets.local import Local
 
 MAIN = CHECKOUT / "__main__.py"
 ENDPOINT = "http://127.0.0.1:1"
@@ -150,7 +151,7 @@ def _machine(program: Program) -> Iterator[None]:
     )
     with (
         mock.patch.object(services, "load", return_value=running),
-        mock.patch.object(objects, "bucket_exists", return_value=False),
+        mock.patch.object(Local, "existing", return_value=frozenset()),
     ):
         yield
 

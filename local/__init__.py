@@ -1,1 +1,1 @@
-"""The services of a development machine: PostgreSQL, moto and the stand-ins for plugins."""
+"""The services of a development machine: PostgreSQL, moto, and the stand-in for the plugin `aws`."""

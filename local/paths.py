@@ -1,34 +1,9 @@
-"""Where the local services of a stack keep what they need."""
+"""Which account runs PostgreSQL, and where its files lie."""
 
 import hashlib
-import json
 import os
 import pwd
 from pathlib import Path
-from typing import Any
-
-from declared import naming
-from declared.paths import CHECKOUT
-
-
-def stack_folder(stack: str, checkout: Path = CHECKOUT) -> Path:
-    """The folder of one stack: endpoints, passwords, logs, moto's memory. Nothing is made by asking for it.
-
-    :raises NameRefused: where the stack's name would lead elsewhere
-    """
-    return checkout / ".local" / naming.stack(stack)
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder in `.local` that only its owner may look into."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in (folder.parent, folder):
-        each.chmod(0o700)
-
-
-def is_own(folder: Path, checkout: Path = CHECKOUT) -> bool:
-    """Whether a folder lies directly in `.local`, and is what it seems: what is removed has to."""
-    return not folder.is_symlink() and folder.resolve().parent == (checkout / ".local").resolve()
 
 
 def server_account() -> pwd.struct_passwd | None:
@@ -57,22 +32,3 @@ def reachable_by_others(path: Path) -> bool:
     if not all(parent.stat().st_mode & 0o001 for parent in resolved.parents):
         return False
     return resolved.stat().st_mode & 0o005 == 0o005
-
-
-def write_private(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON that only its owner may read, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-        json.dump(content, handle, indent=2)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
-
-
-def read_private(path: Path, *names: str) -> dict[str, Any] | None:
-    """What `write_private` wrote; None where the file is gone, or is no map that has `names`."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) and content.keys() >= set(names) else None

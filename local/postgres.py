@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from declared import connectionurl
-from local.paths import data_folder, reachable_by_others, read_private, server_account, write_private
+from declared.errors import UserError
+from declared.folders import read_private, write_private
+from local.paths import data_folder, reachable_by_others, server_account
 from local.ports import HOST, free_port, port_is_free
 from local.processes import is_zombie
 
@@ -51,7 +53,7 @@ SETTINGS = {
 }
 
 
-class ServerError(Exception):
+class ServerError(UserError):
     """The embedded server can't be made or started; the text is one line for the user."""
 
 

@@ -20,9 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from declared.folders import is_own, make_private, read_private, stack_folder, write_private
 from declared.paths import CHECKOUT
 from local import postgres
-from local.paths import data_folder, is_own, make_private, read_private, stack_folder, write_private
+from local.paths import data_folder
 from local.ports import HOST, free_port, port_is_free
 from local.postgres import ServerError
 from local.processes import process_ids

@@ -11,15 +11,13 @@ import typer
 from rich.console import Console
 
 from declared import connectionurl, naming
+from declared.errors import UserError
+from declared.folders import is_own
 from declared.paths import CHECKOUT
-from declared.sqlfiles import SqlFileError
-from local import engine, services
-from local.paths import is_own
-from local.postgres import ServerError
+from local import services
 from objects.names import ObjectError
 from ops import drift as drift_report
-from ops.scratch import ScratchError
-from plugin.errors import PluginError
+from run import engine
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 console = Console(stderr=True, highlight=False)
@@ -100,9 +98,9 @@ def down(
         engine.require(stack)
     services.removable(stack)
     engine.refuse_protected(stack)
-    local = engine.target(stack) == "local"
+    disposable = engine.target(stack).disposable
     # The embedded server and moto go with everything in them; a server of one's own is tidied up.
-    gone_with_its_server = local and engine.embedded(stack)
+    gone_with_its_server = disposable and engine.embedded(stack)
     if there:
         if confirm or not gone_with_its_server:
             from ops import confirmation
@@ -112,7 +110,7 @@ def down(
         status = status or _pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack=stack)
         if status:
             raise typer.Exit(1)
-    if local:
+    if disposable:
         services.remove(stack)
         console.print(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
@@ -218,25 +216,11 @@ def storage(words: Annotated[list[str] | None, typer.Argument(help="usage or cle
     stored.app(words or ["--help"], prog_name="python -m ops storage")
 
 
-# What a command says of itself in one line.
-KNOWN = (
-    engine.EngineError,
-    ServerError,
-    ScratchError,
-    drift_report.DriftError,
-    ObjectError,
-    connectionurl.UrlError,
-    naming.NameRefused,
-    PluginError,
-    SqlFileError,
-)
-
-
 def main() -> None:
     """Run a command; whatever stands in its way is one line."""
     try:
         app()
-    except KNOWN as error:
+    except (UserError, ObjectError) as error:
         console.print(f"error: {error}", soft_wrap=True, markup=False)
         sys.exit(1)
 

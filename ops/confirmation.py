@@ -6,8 +6,8 @@ import sys
 import psycopg
 
 from declared import connectionurl
-from local import engine
 from provider.steps import losses
+from run import engine
 
 # Milliseconds; on large tables the server's own estimate does.
 LONGEST_COUNT = 5000

@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from local import engine
+from declared.errors import UserError
+from run import engine
 
 SNAPSHOT = "pg:index:SchemaSnapshot"
 GONE = "delete"
@@ -31,7 +32,7 @@ class Drift:
     changes: tuple[Change, ...]
 
 
-class DriftError(Exception):
+class DriftError(UserError):
     """The stack couldn't be read; the text is one line."""
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import boto3
 
-from local import engine, services
-from local.state import EngineError
 from objects.names import Bucket
 from objects.signing import Store
 from ops.cleaning.edge import Edge
+from run import engine
+from run.state import EngineError
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Environment:
 
     @property
     def store(self) -> Store:
-        """The object bucket; on local with moto's key, elsewhere with the key that boto3 finds."""
-        region, bucket = engine.region(self.stack), self.output("object_bucket")
-        if engine.target(self.stack) != "local":
-            return Store(bucket=bucket, region=region, endpoint=self.outputs.get("s3_endpoint"))
-        # The key is in no output, and the port may be another one by now.
-        aws = services.load(self.stack).aws
+        """The object bucket, with the target's key, or else the one that boto3 finds."""
+        aws = engine.target(self.stack).aws(self.stack)
         return Store(
-            bucket=bucket, region=region, endpoint=aws.endpoint, access_key=aws.access_key, secret_key=aws.secret_key
+            bucket=self.output("object_bucket"),
+            region=engine.region(self.stack),
+            endpoint=aws.endpoint,
+            access_key=aws.access_key,
+            secret_key=aws.secret_key,
         )
 
     @property

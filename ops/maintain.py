@@ -14,8 +14,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from local.state import EngineError
 from ops.environment import Environment
+from run.state import EngineError
 
 MONTHS_AHEAD = 3
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from declared import connectionurl, naming, sqlfiles
+from declared import connectionurl, sqlfiles
+from declared.errors import UserError
 from declared.paths import CHECKOUT
-from local.state import EngineError
-from plugin.errors import PluginError
 from provider.connection import Connections, Login
 from provider.errors import Refused
 from provider.steps import plan
@@ -23,10 +22,6 @@ from provider.steps.history import History, Recorded
 from provider.steps.runner import find_renames, running
 
 PENDING = 2
-
-
-# What the command says of itself in one line.
-KNOWN = (PluginError, sqlfiles.SqlFileError, connectionurl.UrlError, naming.NameRefused, EngineError)
 
 
 class Terminal:
@@ -164,8 +159,9 @@ def login(url: str) -> Login:
 def _url(options: argparse.Namespace) -> str:
     if url := connectionurl.given(options.url, "DATABASE_URL"):
         return url
-    from local import engine, postgres
-    from local.paths import stack_folder
+    from declared.folders import stack_folder
+    from local import postgres
+    from run import engine
 
     engine.require(options.stack)
     server = postgres.running(stack_folder(options.stack))
@@ -204,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("down needs --to N")
     try:
         answer = asyncio.run(_run(options))
-    except KNOWN as error:
+    except UserError as error:
         print(json.dumps({"error": str(error)}) if options.json else f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

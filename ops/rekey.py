@@ -11,8 +11,10 @@ from typing import Any
 import psycopg
 
 from declared import connectionurl
-from local import engine, postgres
-from local.paths import stack_folder
+from declared.errors import UserError
+from declared.folders import stack_folder
+from local import postgres
+from run import engine
 
 BATCH = 200
 FIRST = "00000000-0000-0000-0000-000000000000"
@@ -23,7 +25,7 @@ FORGET = "select private.forget_sealed(%s)"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-class RekeyError(engine.EngineError):
+class RekeyError(UserError):
     """Tokens can't be sealed anew; the text is one line, which `python -m ops` shows as it does the engine's."""
 
 

@@ -12,12 +12,12 @@ import time
 from collections.abc import Sequence
 
 from declared.objectlayout import CLEAN_TAGS
-from local import engine
-from local.state import EngineError
 from ops.environment import Environment
 from ops.scanning.engines import Clamd, Engine, EngineDownError, GuardDuty, TestSignatures
 from ops.scanning.job import Alarm, Job, Verdict
 from ops.scanning.queue import Queue, QueueError, Scan
+from run import engine
+from run.state import EngineError
 
 FOUND = 2
 PAUSE_SECONDS = 5.0
@@ -68,7 +68,7 @@ def _engine(options: argparse.Namespace, environment: Environment) -> Engine:
     if not options.clamd and (options.engine or environment.output("scanning")) == "guardduty":
         return GuardDuty()
     address = options.clamd or os.environ.get("CLAMD_ADDRESS")
-    if not address and engine.target(options.stack) != "local":
+    if not address and not engine.target(options.stack).can.test_signatures:
         raise EngineError(f"stack {options.stack}: name ClamAV's daemon with --clamd or CLAMD_ADDRESS")
     return Clamd(address) if address else TestSignatures()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from declared.errors import UserError
 from declared.paths import CHECKOUT
 from local import postgres
 from local.paths import data_folder
@@ -28,10 +29,9 @@ MARK = "VPB_SCRATCH"
 RUN_SECONDS = 300
 # What would lead a run in the copy to the state of the checkout that it was copied from.
 FOREIGN = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_STACK")
-STANDINS = Path("local") / "standins" / "bin"
 
 
-class ScratchError(Exception):
+class ScratchError(UserError):
     """The copy can't be used; the text is one line."""
 
 
@@ -250,10 +250,6 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def _environment(folder: Path) -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    path = variables.get("PATH", "").split(os.pathsep)
-    others = [entry for entry in path if not Path(entry).match(f"*/{STANDINS}")]
-    if others != path:
-        variables["PATH"] = os.pathsep.join([str(folder / STANDINS), *others])
     return variables | {"PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
 
 

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from declared.roles import STORAGE_SERVICE, URLS
-from local.state import EngineError
 from ops.cleaning.files import Files, FilesError
 from ops.cleaning.job import Ages, CleanError, Job
 from ops.cleaning.rows import Rows, RowsError
 from ops.environment import Environment
+from run.state import EngineError
 
 GIGABYTE = 10**9
 MONTHS = 12

@@ -9,12 +9,14 @@ from typing import Any
 
 import psycopg
 
+from declared.errors import UserError
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 Anchor = Mapping[str, Any]
 """Where each lane ended at some time: `taken_at`, `digest`, and `lanes` as lane to number and hash."""
 
 
-class TrailError(Exception):
+class TrailError(UserError):
     """The trail can't be verified; the text is one line."""
 
 

@@ -35,7 +35,6 @@ class Toolchain:
     Args:
         bin: holds the engine, its Python host and the scripts beside them.
         source: where the engine came from.
-        standins: whether the plugins are the ones in `local/standins`, since the official ones can't be had.
     """
 
     cache: Path
@@ -44,19 +43,16 @@ class Toolchain:
     pulumi: Path
     version: str
     source: Source
-    standins: bool
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """The environment for Pulumi and for everything that it starts; doing it twice changes nothing."""
-        first = [self.venv / "bin", self.bin]
-        if self.standins:
-            first.append(versions.CHECKOUT / "local" / "standins" / "bin")
-        folders = [str(folder) for folder in first]
+        folders = [str(self.venv / "bin"), str(self.bin)]
         rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in folders]
         environ = {name: value for name, value in base.items() if name not in UNFIT}
         environ |= {
             "PATH": os.pathsep.join([*folders, *rest]),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PYTHONPATH": str(versions.CHECKOUT),
             "VIRTUAL_ENV": str(self.venv),
         }
         defaults = {
@@ -65,8 +61,6 @@ class Toolchain:
             "PYTHONPYCACHEPREFIX": str(Cache(self.cache).bytecode),
         }
         environ |= {name: base.get(name) or value for name, value in defaults.items()}
-        if self.standins:
-            environ["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         return environ
 
     def as_json(self) -> dict[str, str | bool]:
@@ -77,7 +71,6 @@ class Toolchain:
 def ensure(
     progress: Callable[[str], None] | None = None,
     *,
-    retry: bool = False,
     make: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Toolchain:
@@ -85,28 +78,47 @@ def ensure(
 
     Args:
         progress: receives the lines that tell what goes on; without it they go to standard error.
-        retry: tries again for the official plugins, where an earlier try is remembered as failed.
         make: False raises where something is missing, and makes nothing.
         environ: stands for the process's own environment.
 
     Raises:
         ToolchainError: a step failed; its text is one line for the user.
     """
-    context = context_of(progress, retry=retry, make=make, environ=environ)
+    context = context_of(progress, make=make, environ=environ)
     with one_line_errors(context.cache.root):
         venv = environment.ensure(context)
         ready = engine.ensure(context, venv)
-        standins = plugins.ensure(context, ready)
-    return Toolchain(context.cache.root, venv, ready.bin, ready.bin / "pulumi", ready.version, ready.source, standins)
+    return Toolchain(context.cache.root, venv, ready.bin, ready.bin / "pulumi", ready.version, ready.source)
+
+
+def ensure_plugins(
+    progress: Callable[[str], None] | None = None,
+    *,
+    make: bool = True,
+    environ: Mapping[str, str] | None = None,
+) -> None:
+    """The official plugins, installed where they are missing; a stack that isn't local needs them.
+
+    Args:
+        progress: as in `ensure`.
+        make: as in `ensure`.
+        environ: as in `ensure`.
+
+    Raises:
+        ToolchainError: one can't be had; its text is one line for the user.
+    """
+    context = context_of(progress, make=make, environ=environ)
+    with one_line_errors(context.cache.root):
+        venv = environment.ensure(context)
+        plugins.ensure(context, engine.ensure(context, venv))
 
 
 def context_of(
     progress: Callable[[str], None] | None = None,
     *,
-    retry: bool = False,
     make: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Context:
     """What the steps are given."""
     environ = dict(os.environ if environ is None else environ)
-    return Context(Cache.of(environ), environ, Progress(progress), make, retry)
+    return Context(Cache.of(environ), environ, Progress(progress), make)

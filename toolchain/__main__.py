@@ -1,4 +1,4 @@
-"""`python3 -m toolchain [ensure|where|clean] [--json]`, and `python3 -m toolchain run ARGS…`."""
+"""`python3 -m toolchain [ensure|where|plugins|clean] [--json]`, and `python3 -m toolchain run ARGS…`."""
 
 import argparse
 import json
@@ -16,6 +16,7 @@ COMMANDS = {
     "ensure": "make what is missing; silent where nothing is",
     "where": "show what is there; make nothing",
     "run": "python ARGS… in the environment, which is made first if need be",
+    "plugins": "install the official plugins, which every target but local needs",
     "clean": "remove from the cache what the present version doesn't use",
 }
 
@@ -28,12 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
     commands = "; ".join(f"{name}: {what}" for name, what in COMMANDS.items())
     parser.add_argument("command", nargs="?", default="ensure", choices=COMMANDS, help=commands)
     parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
-    parser.add_argument("--retry", action="store_true", help="try again for the official plugins")
     # What stands behind `run` is the other program's, its options included.
     options = parser.parse_args(words[:1] if words[:1] == ["run"] else words)
     try:
         if options.command == "run":
             _run(words[1:])
+        if options.command == "plugins":
+            toolchain.ensure_plugins()
+            return 0
         return _clean(options.json) if options.command == "clean" else _ensure(options)
     except toolchain.ToolchainError as error:
         print(error, file=sys.stderr)
@@ -51,7 +54,7 @@ def _run(arguments: list[str]) -> NoReturn:
 
 def _ensure(options: argparse.Namespace) -> int:
     make = options.command == "ensure"
-    ready = toolchain.ensure(retry=options.retry and make, make=make)
+    ready = toolchain.ensure(make=make)
     if options.json:
         print(json.dumps(ready.as_json()))
     elif options.command == "where":

@@ -15,14 +15,12 @@ class Context:
 
     Args:
         may_make: False asks only for what is there.
-        retry: True tries again what is remembered as not to be had.
     """
 
     cache: Cache
     environ: dict[str, str]
     progress: Progress
     may_make: bool = True
-    retry: bool = False
 
     def choice(self, variable: str, *ways: str) -> str:
         """The user's choice in an environment variable: one of the ways, the first where nothing is set."""

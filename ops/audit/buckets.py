@@ -167,7 +167,7 @@ def without_log(audited: Audited) -> Iterator[Row]:
     """Buckets whose requests are noted nowhere; moto has none to note."""
     for bucket in _buckets(audited):
         if not _asked(bucket, "get_bucket_logging").get("LoggingEnabled"):
-            yield _row(bucket, severity="info" if bucket.local else None)
+            yield _row(bucket, severity="info" if bucket.disposable else None)
 
 
 RULES = (

@@ -9,14 +9,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from local.engine import EngineError
+from declared.errors import UserError
 from ops.audit.declared import Declared
 
 Row = Mapping[str, Any]
 """`object`, what the rule's sentences name; `severity` and `standards` where they aren't the rule's own."""
 
 
-class AuditError(EngineError):
+class AuditError(UserError):
     """The audit couldn't be made; the text is one line."""
 
 
@@ -73,7 +73,7 @@ class Bucket:
 
     client: Any
     name: str
-    local: bool
+    disposable: bool
     """Whether moto holds it."""
 
 

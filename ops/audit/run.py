@@ -13,13 +13,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from declared import connectionurl
-from local import engine, services
 from ops.audit import trail
 from ops.audit.declared import Declared
 from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.report import Report
 from provider.pooler import refuse_lent
+from run import engine
 
 Progress = Callable[[str], None]
 APPLICATION = "visual-prompt-builder/audit"
@@ -158,7 +158,7 @@ def _admin_url(stack: str) -> str:
 
 def _buckets(stack: str, state: Mapping[str, Any]) -> tuple[Bucket, ...]:
     client = _client(stack, "s3", s3={"addressing_style": "path"})
-    return tuple(Bucket(client, id, engine.target(stack) == "local") for id in _ids(state, BUCKETS))
+    return tuple(Bucket(client, id, engine.target(stack).disposable) for id in _ids(state, BUCKETS))
 
 
 def _topics(stack: str, state: Mapping[str, Any]) -> tuple[Topic, ...]:
@@ -172,13 +172,12 @@ def _ids(state: Mapping[str, Any], types: Sequence[str]) -> list[str]:
 
 
 def _client(stack: str, service: str, **more: Any) -> Any:
-    options: dict[str, Any] = {"region_name": engine.region(stack)}
-    if engine.target(stack) == "local":
-        aws = services.load(stack).aws
-        options |= {
-            "endpoint_url": aws.endpoint,
-            "aws_access_key_id": aws.access_key,
-            "aws_secret_access_key": aws.secret_key,
-        }
+    aws = engine.target(stack).aws(stack)
+    options = {
+        "region_name": engine.region(stack),
+        "endpoint_url": aws.endpoint,
+        "aws_access_key_id": aws.access_key,
+        "aws_secret_access_key": aws.secret_key,
+    }
     config = Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=15, **more)
     return cast(Any, boto3.client(service, config=config, **options))

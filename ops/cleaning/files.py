@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
+from declared.errors import UserError
 from objects.signing import Store
 
 PAGE = 1000
@@ -73,7 +74,7 @@ def batched(many: Iterable[T], size: int = PAGE) -> Iterator[list[T]]:
         yield batch
 
 
-class FilesError(Exception):
+class FilesError(UserError):
     """The object store refused; the text is one line."""
 
 

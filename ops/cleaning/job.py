@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 
+from declared.errors import UserError
 from ops.cleaning.edge import MANY, Edge
 from ops.cleaning.files import PAGE, Files, Version, batched
 from ops.cleaning.rows import Doomed, Row, Rows
@@ -18,7 +19,7 @@ from ops.scanning.file import QUARANTINE
 UNSUSPICIOUS = 100
 
 
-class CleanError(Exception):
+class CleanError(UserError):
     """What was found can't be right; the text is one line."""
 
 

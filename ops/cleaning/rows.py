@@ -12,6 +12,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
+from declared.errors import UserError
+
 # The Storage API says so before it deletes; without it a trigger refuses, lest a file be orphaned.
 ALLOW = "set storage.allow_delete_query = 'true'"
 KNOWN = """
@@ -36,7 +38,7 @@ TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
 
 
-class RowsError(Exception):
+class RowsError(UserError):
     """The database can't be asked; the text is one line, without its password."""
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import class_row
 
+from declared.errors import UserError
 
-class QueueError(Exception):
+
+class QueueError(UserError):
     """The database can't be asked; the text is one line, without its password."""
 
 

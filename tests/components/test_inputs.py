@@ -66,3 +66,17 @@ def test_a_stack_whose_name_can_become_no_folder_and_no_bucket_is_refused(name, 
 def test_the_name_of_the_stack_is_taken_as_it_is(monkeypatch):
     monkeypatch.setattr(pulumi, "get_stack", lambda: "pr-12")
     assert inputs.stack() == "pr-12"
+
+
+@pytest.mark.parametrize("name", ["supabase", "aws"])
+def test_a_target_that_is_not_built_is_refused(name):
+    configure(target=name)
+    with pytest.raises(InputRefused) as caught:
+        inputs.target(inputs.settings())
+    assert str(caught.value) == f"database:target is '{name}'; only local is built so far"
+
+
+def test_guardduty_is_refused_where_it_cannot_scan():
+    configure(scanning="guardduty")
+    with pytest.raises(InputRefused, match="scanning is 'guardduty'; allowed is clamav where database:target is local"):
+        inputs.target(inputs.settings())

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,10 @@ from pulumi_aws import s3
 
 import inprocess.program
 from components import guardrail, privatebucket
-from components import inputs as inputs_of_program
-from components.awsprovider import SERVICES
 from declared import objectlayout
 from declared.paths import CHECKOUT
-from declared.settings import Settings
 from inprocess.program import Program, run
+from targets.local import SERVICES, Local
 
 ACCOUNT = "123456789012"
 DISTRIBUTION = f"arn:aws:cloudfront:us-east-1:{ACCOUNT}:storage-cdn-distribution"
@@ -218,15 +215,15 @@ def test_the_cdn_delivers_its_logs_from_the_region_that_it_is_at_home_in(program
 # GuardDuty, which is for a target that isn't built yet.
 
 
-def guarded_settings(load: Callable[[], Settings]) -> Callable[[], Settings]:
-    """The stack's settings, but for what scans."""
-    return lambda: replace(load(), scanning="guardduty")
+def run_guarded() -> Program:
+    """The program where GuardDuty scans."""
+    with mock.patch.object(Local, "can", replace(Local.can, guardduty=True)):
+        return run(scanning="guardduty")
 
 
 @pytest.fixture(scope="module")
 def guarded() -> Program:
-    with mock.patch.object(inputs_of_program, "settings", guarded_settings(inputs_of_program.settings)):
-        return run()
+    return run_guarded()
 
 
 def test_guardduty_scans_the_tenant_and_tags_what_it_finds(guarded):

@@ -6,17 +6,15 @@ The documents are taken from the program as it is run under mocks, word for word
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest import mock
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from components import inputs as inputs_of_program
 from declared import objectlayout
 from declared.objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
 from inprocess.program import Program, run
-from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, guarded_settings
+from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, run_guarded
 from tests.local.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, MotoServer, code, fetch
 
 BUCKET = OBJECTS.rsplit(":", 1)[1]
@@ -168,8 +166,7 @@ def test_the_cdn_reads_nothing_that_isn_t_scanned_clean(server: MotoServer, s3: 
 @pytest.fixture(scope="module")
 def guarded_policy() -> str:
     """The bucket's policy where GuardDuty scans."""
-    with mock.patch.object(inputs_of_program, "settings", guarded_settings(inputs_of_program.settings)):
-        return json.dumps(run().resources["storage-objects-tls"].inputs["policy"])
+    return json.dumps(run_guarded().resources["storage-objects-tls"].inputs["policy"])
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from declared.paths import CHECKOUT
-from local import engine
 from objects.names import Bucket
 from objects.signing import Store, sign_upload
 from ops import __main__ as ops
@@ -20,6 +19,7 @@ from ops.environment import Environment
 from ops.scanning.engines import TEST_SIGNATURES, TestSignatures
 from ops.scanning.job import Job
 from ops.scanning.queue import Queue
+from run import engine
 from tests.local.conftest import MotoServer
 from tests.objects import sound
 from tests.objects.conftest import ADA, World

@@ -42,7 +42,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> World:
         "CALLS": str(root / "calls"),
     }
     pulumi(world.path)
-    world.ensure(VPB_PLUGINS="standins")
+    world.ensure()
     return world
 
 

@@ -26,7 +26,7 @@ def test_a_fresh_machine_gets_everything_and_is_told_what_and_why(bare: World) -
     pulumi(bare.path)
     done = bare.run("ensure", "--json")
     result = json.loads(done.stdout)
-    assert list(result) == ["cache", "venv", "bin", "pulumi", "version", "source", "standins"]
+    assert list(result) == ["cache", "venv", "bin", "pulumi", "version", "source"]
     assert result["source"] == "path"
     python = Path(result["venv"]) / "bin" / "python"
     code = "import pulumi.automation, semver, sys; assert sys.prefix != sys.base_prefix"

@@ -16,16 +16,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from declared import naming
+from declared.errors import UserError
+from declared.folders import make_private, stack_folder
 from declared.paths import CHECKOUT
-from local.paths import make_private, stack_folder
 
 # Carried by every process of one run, so that those of a killed one are told from anybody else's.
 RUN_MARK = "VPB_RUN"
 ENGINE = "pulumi"
 
 
-class EngineError(Exception):
-    """Something in the way of a run; the text is one line for the user."""
+class EngineError(UserError):
+    """Something in the way of a run of Pulumi."""
 
 
 def say(message: str) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from declared import naming
-from local import paths, state
+from local import paths
 from ops.scratch import Finished, Scratch
+from run import state
 
 BAD = ["", " ", ".", "..", "../..", "/", "dev/../..", "state", "passphrase", "Feature_X", "-x", "x-", "1st", "a" * 31]
 BAD += ["dev\n", "größe", "a b", "a.b", "a;b"]

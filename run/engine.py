@@ -15,12 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import targets
+import toolchain
 from declared import naming
+from declared.folders import make_private
 from declared.paths import CHECKOUT
 from declared.settings import NAMESPACE, defaults
-from local import services, stackfile, state
-from local.paths import make_private
-from local.state import EngineError as EngineError
+from run import stackfile, state
+from run.state import EngineError as EngineError
+from targets import Target
 
 # The commands that talk to the resources of a stack, and so need its servers.
 NEED_SERVICES = {"up", "update", "preview", "pre", "refresh", "destroy", "down", "dn", "import", "watch"}
@@ -31,6 +34,7 @@ DESTROY = {"destroy", "down", "dn"}
 DESTROY_MARK = "VPB_DESTROY"
 # Words after these are no command; Pulumi takes the flags before the command too.
 WITH_VALUE = {"-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"}
+STANDINS = CHECKOUT / "local" / "standins" / "bin"
 SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
 
 
@@ -38,7 +42,7 @@ def environment(command: str = "") -> dict[str, str]:
     """The environment of a Pulumi command, with our state and passphrase where the user has set none."""
     found = dict(os.environ)
     found.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
-    paths = [str(CHECKOUT / "local" / "quiet"), found.get("PYTHONPATH", "")]
+    paths = [str(CHECKOUT / "run" / "quiet"), found.get("PYTHONPATH", "")]
     found["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     # Ports of local services can change; a run must go by the program's view of them, not by the last run's.
     # `refresh` alone can't: with the program, engine 3.259 fails once a resource that others depend on is gone.
@@ -55,9 +59,9 @@ def environment(command: str = "") -> dict[str, str]:
     return found
 
 
-def target(stack: str) -> str:
-    """The setting `database:target` of a stack, as its file or else `Pulumi.yaml` says."""
-    return str(_setting(stack, "target"))
+def target(stack: str) -> Target:
+    """The target of a stack, as its file or else `Pulumi.yaml` says."""
+    return targets.of(str(_setting(stack, "target")))
 
 
 def region(stack: str) -> str:
@@ -126,19 +130,35 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             stack = _own_name(selected) if selected else None
             if stack and command in DESTROY:
                 variables[DESTROY_MARK] = stack
-            if stack and target(stack) == "local":
-                # The state is written once, at the end, and not twice for each resource: half the time of an `up`. What
-                # a killed run has made is adopted by the next one, see docs/decisions/0006-state-of-local-stacks.md.
-                variables.setdefault("PULUMI_SKIP_CHECKPOINTS", "true")
+            if stack:
+                where = target(stack)
+                variables |= _plugins(where, variables)
+                if not where.checkpoints:
+                    # The state is written once, at the end, and not twice for each resource: half the time of an `up`.
+                    # What a killed run has made is adopted by the next one, see
+                    # docs/decisions/0006-state-of-local-stacks.md.
+                    variables.setdefault("PULUMI_SKIP_CHECKPOINTS", "true")
                 changes = command in CHANGE and "--preview-only" not in arguments
                 held.enter_context(state.alone(stack, variables[state.RUN_MARK], changes))
-                services.ensure(stack, embedded(stack), progress=state.say)
+                where.start(stack, embedded(stack), state.say)
                 if ours:
                     state.release(stack)
         if ours:
             _drop_salts()
             held.callback(_drop_salts)
         yield variables
+
+
+def _plugins(where: Target, variables: Mapping[str, str]) -> dict[str, str]:
+    """What has the engine take the target's plugin `aws`: a plugin on PATH comes before one that is installed.
+
+    :raises ToolchainError: where the official one can't be had
+    """
+    if not where.standins:
+        toolchain.ensure_plugins()
+        return {}
+    paths = [str(STANDINS), variables.get("PATH", os.defpath)]
+    return {"PATH": os.pathsep.join(paths), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 
 
 def _words(arguments: Sequence[str]) -> list[str]:

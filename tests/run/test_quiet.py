@@ -19,6 +19,6 @@ SHOW = "import gc, signal; print(gc.isenabled(), signal.getsignal(signal.SIGINT)
 def test_ctrl_c_shows_no_stack_trace_and(name: str, said: str, tmp_path: Path) -> None:
     script = tmp_path / name
     script.write_text(SHOW)
-    environ = {"PYTHONPATH": str(CHECKOUT / "local" / "quiet")}
+    environ = {"PYTHONPATH": str(CHECKOUT / "run" / "quiet")}
     done = subprocess.run([sys.executable, script], env=environ, capture_output=True, text=True, check=True, timeout=20)
     assert (done.stdout.strip(), done.stderr) == (said, "")

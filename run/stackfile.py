@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from local.state import EngineError
+from run.state import EngineError
 
 # What Pulumi reads of the file; it passes over everything else.
 KEYS = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local import stackfile
-from local.state import EngineError
+from run import stackfile
+from run.state import EngineError
 
 GOOD = b"config:\n  database:target: local\n"
 BAD = {

@@ -1,0 +1,62 @@
+"""This machine: an embedded PostgreSQL, and moto in the place of AWS."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+
+from declared.connectionurl import Parameters
+from local import services
+from local.postgres import ServerError
+from targets.target import Aws, Can
+
+# The services that the program has resources of.
+SERVICES = ("cloudfront", "guardduty", "iam", "kms", "logs", "s3", "sns", "sts")
+
+
+class Local:
+    """The target `local`."""
+
+    name = "local"
+    can = Can(guardduty=False, test_signatures=True)
+    disposable = True
+    standins = True
+    checkpoints = False
+
+    def parameters(self, stack: str) -> Parameters:
+        server = services.load(stack).postgres
+        if server is None:
+            raise ServerError("the embedded PostgreSQL isn't running; run ./pulumiw in place of pulumi")
+        return server.parameters()
+
+    def aws(self, stack: str) -> Aws:
+        # The port may be another one than in the last run.
+        moto = services.load(stack).aws
+        arguments = {
+            "access_key": moto.access_key,
+            "secret_key": moto.secret_key,
+            "endpoints": [dict.fromkeys(SERVICES, moto.endpoint)],
+            "s3_use_path_style": True,
+            "skip_credentials_validation": True,
+            "skip_metadata_api_check": True,
+            "skip_requesting_account_id": True,
+        }
+        return Aws(moto.endpoint, moto.access_key, moto.secret_key, arguments)
+
+    def existing(self, stack: str, buckets: Iterable[str]) -> frozenset[str]:
+        endpoint = services.load(stack).aws.endpoint
+        return frozenset(bucket for bucket in buckets if _exists(endpoint, bucket))
+
+    def start(self, stack: str, own_server: bool, progress: Callable[[str], None]) -> None:
+        services.ensure(stack, own_server, progress=progress)
+
+
+def _exists(endpoint: str, bucket: str) -> bool:
+    """Whether moto has such a bucket, without an SDK, since each run asks: a private one is 403, a missing one 404."""
+    request = urllib.request.Request(f"{endpoint}/{bucket}", method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=10):
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code != 404
+    except OSError:
+        return False
