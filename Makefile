@@ -7,7 +7,7 @@ SEED ?= 1
 STEPS ?= 1000
 PROJECTS ?= 100000
 in_environment := $(PYTHON) -m toolchain run
-sources := __main__.py bench components declared generate inprocess local objects ops pg plugin provider run targets tests toolchain
+sources := __main__.py bench clients/python components declared generate harness local ops pg plugin provider run targets tests toolchain
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift audit maintain rekey down test check format docs golden faults manual-changes bench
@@ -40,7 +40,7 @@ check: ## format, lint, types, SQL lint, generated files up to date; offline
 	@$(in_environment) -m ruff format --check $(sources)
 	@$(in_environment) -m ruff check $(sources)
 	@$(in_environment) -m mypy
-	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/run/test_stackfile.py tests/declared
+	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/run/test_stackfile.py tests/declared tests/test_rooms.py tests/test_commands.py
 
 format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)
@@ -54,8 +54,8 @@ docs: golden ## the same
 rekey: ## seal every token with the first of database:encryptionKeys
 	@$(in_environment) -m ops rekey --stack "$(STACK)"
 
-faults: ## kill things at random moments and see that the next `up` mends it: ROUNDS, SEED, FAULTS=--fast without the engine
-	@$(in_environment) -m ops faults --rounds "$(ROUNDS)" --seed "$(SEED)" $(FAULTS)
+faults: ## kill things at random moments and verify that the next `up` recovers: ROUNDS, SEED, FAULTS=--fast without the engine
+	@$(in_environment) -m tests.faults --rounds "$(ROUNDS)" --seed "$(SEED)" $(FAULTS)
 
 manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
 	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"

@@ -22,8 +22,8 @@ import psycopg
 
 from bench import psql
 from bench.steps import write_steps
+from harness.checkout import Finished, Scratch
 from local import postgres
-from ops.scratch import Finished, Scratch
 
 APPLY_GOAL = 1.25
 BACK_GOAL = 0.5

@@ -1,8 +1,8 @@
-"""What row security costs: each read pattern under its row policies beside the same query with the filter by hand.
+"""What row security costs: each read pattern under its row policies beside the same query with its own filter.
 
-`sql/queries/<name>.sql` runs as the person, `bench/by_hand/<name>.sql` as superuser; turn by turn in one session each,
-for typical people and for the heavy one, in their own projects and in others'. Person 1 is heavy: at a million projects
-5,000 are theirs and 10,000 shared with them. `docs/decisions/` tells what came of it.
+`sql/queries/<name>.sql` runs as the person, `bench/unfiltered/<name>.sql` as superuser; turn by turn in one session
+each, for typical people and for the heavy one, in their own projects and in others'. Person 1 is heavy: at a million
+projects 5,000 are theirs and 10,000 shared with them. `docs/decisions/` tells what came of it.
 """
 
 import argparse
@@ -20,14 +20,14 @@ from typing import Any
 
 import psycopg
 
-from bench.data import generate
-from inprocess import scratch
+from harness import data as generate
+from harness import queries as catalogue
+from harness import scratch
+from harness.queries import Connection
 from local import postgres
-from tests.sql import catalogue
-from tests.sql.provision import Connection, row
 
 MEDIAN, WORST = 1.3, 2.0
-BY_HAND = Path(__file__).parent / "by_hand"
+BY_HAND = Path(__file__).parent / "unfiltered"
 READS = {query.name: query for query in catalogue.QUERIES if (BY_HAND / f"{query.name}.sql").exists()}
 # A server with memory for its data, as one of this size has; durability has no part in reading.
 SETTINGS = {"fsync": "off", "shared_buffers": "1GB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB"}
@@ -84,7 +84,9 @@ def filled(url: str | None, projects: int) -> Iterator[str]:
 
 def cases(connection: Connection, number: int) -> list[tuple[str, Case]]:
     """Every pattern for a person; where it names a project, for one of theirs and for one shared with them."""
-    who = str(row(connection, "select id from next_auth.users where name = %s", (f"Person {number}",))[0])
+    one = connection.execute("select id from next_auth.users where name = %s", (f"Person {number}",)).fetchone()
+    assert one
+    who = str(one[0])
     own = catalogue.values(connection, who) | {"person": who}
     there = connection.execute(SHARED.encode(), (who,)).fetchone()
     found = []
@@ -161,7 +163,7 @@ def main() -> None:
     parser.add_argument(
         "--projects", type=int, default=100_000, help="as many are made; a million takes a quarter hour"
     )
-    parser.add_argument("--url", help="a superuser's login to a database that bench.data.generate has filled")
+    parser.add_argument("--url", help="a superuser's login to a database that harness.data has filled")
     parser.add_argument("--rounds", type=int, default=15, help="turns for each pattern and person")
     parser.add_argument("--people", type=int, default=5, help="how many typical people")
     parser.add_argument(

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from inprocess import scratch
+from harness import scratch
 from local import postgres
 from provider import openpgp
 

@@ -66,7 +66,7 @@ class Structure(Component):
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
     def _history(self, name: str, steps: pulumi.Resource) -> list[pg.Grants]:
-        """The migrator sees what was applied, and notes what it applies; `ops migrate` needs no more."""
+        """The migrator sees what was applied, and notes what it applies; `./vpb migrate` needs no more."""
         doors = [
             pg.Grants(
                 f"{name}-schema-{HISTORY_SCHEMA}",

@@ -31,7 +31,7 @@ SCHEMAS: Grants = {
 # owner, whose refresh of a summary needs one.
 DATABASE = {OWNER: ["temporary"], **{role: ["connect"] for role, spec in ROLES.items() if spec.login}}
 
-# What `ops migrate` reads and writes as the migrator: the app's history, and the snapshot, into which it takes what a
+# What `./vpb migrate` reads and writes as the migrator: the app's history, and the snapshot, into which it takes what a
 # migration changes. The platform's history is `up`'s to write.
 HISTORY_TABLES = ("", "_rolled_back", "_progress", "_incarnation")
 HISTORY: Grants = {

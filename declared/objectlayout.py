@@ -1,7 +1,7 @@
 """Where an object lies in the one S3 bucket: as Supabase's Storage API writes and reads it; and the tags of a scan.
 
 A key is `<tenant>/<bucket>/<name>/<version>`, the version a new uuid for each upload. So what lies under a key never
-changes, and the CDN may keep it for ever. `objects/names.py` makes the keys.
+changes, and the CDN may keep it for ever. `clients/python/visual_prompt_builder/names.py` makes the keys.
 """
 
 # What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID).

@@ -39,7 +39,7 @@ class StepFolder:
     role: str | None = None
 
 
-# In the order in which they are applied. The program declares them, `python -m ops migrate` runs the same ones.
+# In the order in which they are applied. The program declares them, `./vpb migrate` runs the same ones.
 STEP_FOLDERS = (
     StepFolder("sql/platform", "supabase_migrations.platform_migrations"),
     StepFolder("sql/migrations", "supabase_migrations.schema_migrations", "app_owner"),

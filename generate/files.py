@@ -10,7 +10,7 @@ import yaml
 
 from declared.paths import CHECKOUT
 from generate import pages, schema
-from inprocess import program, scratch
+from harness import program, scratch
 from local import postgres
 from ops.audit import registry
 from provider.package import package_schema

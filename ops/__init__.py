@@ -1,1 +1,1 @@
-"""What people run beside Pulumi: `python -m ops COMMAND`."""
+"""What people run beside Pulumi: `./vpb COMMAND`."""

@@ -1,29 +1,44 @@
-"""The commands. Exit status 0 is done, 1 a failure told in one line; `drift` and `audit` have 2 for a finding."""
+"""The database of Visual Prompt Builder: every command.
+
+The status is 0 when it is done, 1 when it failed or was used wrongly, 2 when it found something: drift, a weak spot, an
+infected file, a pending migration; 130 after Ctrl-C.
+"""
 
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from visual_prompt_builder.names import ObjectError
 
 from declared import connectionurl, naming
 from declared.errors import UserError
 from declared.folders import is_own
 from declared.paths import CHECKOUT
-from local import services
-from objects.names import ObjectError
-from ops import drift as drift_report
-from run import engine
+from ops.migrations import command as migrations
+from ops.storage import command as storage
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+PROGRAM = "./vpb"
+FOUND, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=__doc__,
+)
+app.add_typer(migrations.app, name="migrate")
+app.add_typer(storage.sign, name="sign")
+app.add_typer(storage.app, name="storage")
 console = Console(stderr=True, highlight=False)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Severities = Literal["critical", "high", "medium", "low", "info"]
+Scanner = Literal["clamav", "guardduty"]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 
 CONNECT = """
@@ -37,6 +52,8 @@ Take it all away again: make down STACK={stack}"""
 @app.command()
 def up(stack: Stack = "dev") -> None:
     """Provision an environment, from nothing or from whatever is there."""
+    from run import engine
+
     engine.make_stack(stack)
     status = _pulumi("up", "--yes", "--skip-preview", stack=stack)
     if status == 0:
@@ -46,7 +63,9 @@ def up(stack: Stack = "dev") -> None:
 
 @app.command()
 def preview(stack: Stack = "dev") -> None:
-    """Show what `up` would do, and what was changed by hand."""
+    """Show what `up` would do, and what was changed manually."""
+    from run import engine
+
     # A stack that has a file of settings may not have been made yet.
     if not engine.declared(stack):
         engine.require(stack)
@@ -56,10 +75,12 @@ def preview(stack: Stack = "dev") -> None:
 
 @app.command()
 def drift(stack: Stack = "dev", as_json: Json = False) -> None:
-    """Report what was changed by hand, object by object; exit status 2 where there is something."""
-    found = drift_report.find(stack)
-    print(drift_report.as_json(stack, found) if as_json else drift_report.as_markdown(stack, found))
-    raise typer.Exit(2 if found else 0)
+    """Report what was changed manually, object by object; the status is 2 where there is something."""
+    from ops import drift as report
+
+    found = report.find(stack)
+    print(report.as_json(stack, found) if as_json else report.as_markdown(stack, found))
+    raise typer.Exit(FOUND if found else 0)
 
 
 @app.command()
@@ -71,7 +92,7 @@ def audit(
     anchor: Annotated[Path | None, typer.Option(help="a file with where the audit trail ended last time")] = None,
     as_json: Json = False,
 ) -> None:
-    """Look for what is open, weak or beyond the declaration; exit status 2 where there is something."""
+    """Look for what is open, weak or beyond the declaration; the status is 2 where there is something."""
     from ops.audit import report
     from ops.audit.model import Severity
     from ops.audit.run import audit as made
@@ -84,7 +105,7 @@ def audit(
         print(report.as_json(found, least))
     else:
         report.as_table(found, least, Console(highlight=False))
-    raise typer.Exit(2 if found.failing(least) else 0)
+    raise typer.Exit(FOUND if found.failing(least) else 0)
 
 
 @app.command()
@@ -93,13 +114,16 @@ def down(
     confirm: Annotated[str, typer.Option(help="the stack's name, where its data isn't disposable")] = "",
 ) -> None:
     """Destroy a stack's resources; on local also stop its services and delete their data."""
+    from local import services
+    from run import engine
+
     there = engine.exists(stack)
     if not there and not services.known(stack):
         engine.require(stack)
     services.removable(stack)
     engine.refuse_protected(stack)
     disposable = engine.target(stack).disposable
-    # The embedded server and moto go with everything in them; a server of one's own is tidied up.
+    # The embedded server and moto go with everything in them; a server of your own is tidied up.
     gone_with_its_server = disposable and engine.embedded(stack)
     if there:
         if confirm or not gone_with_its_server:
@@ -117,11 +141,15 @@ def down(
 
 
 def _pulumi(*arguments: str, stack: str) -> int:
+    from run import engine
+
     return engine.run([*arguments, "--non-interactive", "--stack", stack], stack)
 
 
 def _remove_if_last() -> None:
     """After the last stack, the state that has nothing in it any more; never what isn't ours."""
+    from run import engine
+
     folder = CHECKOUT / ".local"
     others = [path for path in folder.iterdir() if path.name not in naming.RESERVED]
     if others or engine.any_stack():
@@ -137,25 +165,10 @@ def _remove_if_last() -> None:
 
 @app.command()
 def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
-    """Make months ahead, retire old ones, forget expired sign-ins, refresh summaries; run it each night."""
+    """Create partitions ahead, drop old ones, delete expired sign-ins, refresh summaries; run it each night."""
     from ops import maintain as housekeeping
 
     raise typer.Exit(housekeeping.run(stack, as_json))
-
-
-@app.command()
-def faults(
-    rounds: Annotated[int, typer.Option(help="how many")] = 30,
-    seed: Annotated[int | None, typer.Option(help="the same one makes the same choices")] = None,
-    only: Annotated[str | None, typer.Option(help="one fault by its name, as the tally has it")] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="the migration runner alone, without the engine")] = False,
-    as_json: Json = False,
-) -> None:
-    """Break a scratch copy at random moments and see that the next `up` mends it."""
-    from ops import faults as rounds_of_faults
-    from ops import kills
-
-    raise typer.Exit((kills if fast else rounds_of_faults).run(rounds, seed, only, as_json))
 
 
 @app.command()
@@ -169,6 +182,7 @@ def rekey(
 ) -> None:
     """Seal every token with the first of database:encryptionKeys; killed, it goes on when run again."""
     from ops import rekey as keys
+    from run import engine
 
     url = connectionurl.given(url, "DATABASE_URL")
     if url is None or not forget:
@@ -176,6 +190,8 @@ def rekey(
     with keys.session(stack, url, keyless=forget is not None) as connection:
         if forget:
             emptied = keys.forget(connection, forget)
+            if as_json:
+                print(json.dumps({"emptied accounts": emptied}))
             console.print(f"stack {stack}: tokens that key {forget} had sealed are gone from {emptied} accounts")
         else:
             found = keys.rekey(connection, console.print)
@@ -183,47 +199,58 @@ def rekey(
             print(json.dumps(found) if as_json else f"stack {stack}: sealed by key {listed}")
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-def migrate(words: Annotated[list[str] | None, typer.Argument(help="up, status, down, check or adopt")] = None) -> None:
-    """Migrate without Pulumi: up, status, down --to N, check, adopt; see `migrate --help`."""
-    from ops import migrate as without_engine
+@app.command()
+def scan(
+    once: Annotated[bool, typer.Option("--once", help="until nothing is due; the default")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="go on until interrupted")] = False,
+    scanner: Annotated[
+        Scanner | None, typer.Option("--engine", help="what scans; without it, as database:scanning says")
+    ] = None,
+    clamd: Annotated[
+        str | None,
+        typer.Option(envvar="CLAMD_ADDRESS", help="tcp://host:port or unix:/path; local can do without"),
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="ARN of an SNS topic other than the stack's own")] = None,
+    no_topic: Annotated[bool, typer.Option("--no-topic", help="notify no topic")] = False,
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """Scan uploads for viruses and for false types; the status is 2 where a file was infected or refused.
 
-    raise typer.Exit(without_engine.main(words or ["--help"]))
+    With --json: a line for each file that isn't clean, and a tally.
+    """
+    from ops.storage import scan as scanning
 
-
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-def sign(words: Annotated[list[str] | None, typer.Argument(help="upload, download or cdn")] = None) -> None:
-    """Sign URLs of objects: upload, download, cdn; see `sign --help`."""
-    # AWS' library takes half a second to load; the other commands don't need it.
-    from ops import sign as signing
-
-    signing.app(words or ["--help"], prog_name="python -m ops sign")
-
-
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-def scan(words: Annotated[list[str] | None, typer.Argument(help="--once or --watch")] = None) -> None:
-    """Scan uploads for viruses and for false types; see `scan --help`."""
-    from ops import scan as scanning
-
-    raise typer.Exit(scanning.main(words or []))
-
-
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-def storage(words: Annotated[list[str] | None, typer.Argument(help="usage or clean")] = None) -> None:
-    """Stored files: usage, and cleaning up after the deleted and the lost; see `storage --help`."""
-    from ops import storage as stored
-
-    stored.app(words or ["--help"], prog_name="python -m ops storage")
+    for one, other, both in (("--once", "--watch", once and watch), ("--topic", "--no-topic", topic and no_topic)):
+        if both:
+            raise typer.BadParameter(f"{one} and {other} exclude each other")
+    raise typer.Exit(scanning.run(scanning.Options(stack, watch, scanner, clamd, topic, no_topic, as_json)))
 
 
-def main() -> None:
-    """Run a command; whatever stands in its way is one line."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and give its status; whatever stands in its way is one line on standard error."""
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
-        app()
+        # A shell completes by the name without its folder.
+        name = "vpb" if {"--show-completion", "--install-completion"} & {*words} else PROGRAM
+        status = app(words, prog_name=name, complete_var="_VPB_COMPLETE", standalone_mode=False)
+    except typer.TyperException as error:  # of the command line
+        context: typer.Context | None = getattr(error, "ctx", None)
+        return _failed(f"{error} See {context.command_path if context else PROGRAM} --help", words)
     except (UserError, ObjectError) as error:
-        console.print(f"error: {error}", soft_wrap=True, markup=False)
-        sys.exit(1)
+        return _failed(str(error), words)
+    if status == INTERRUPTED:
+        console.print("interrupted; run it again, it goes on from there")
+    return status if isinstance(status, int) else 0
+
+
+def _failed(message: str, words: Sequence[str]) -> int:
+    if "--json" in words:
+        print(json.dumps({"error": message}), file=sys.stderr)
+    else:
+        console.print(f"error: {message}", soft_wrap=True, markup=False)
+    return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import boto3
+from visual_prompt_builder.names import Bucket
+from visual_prompt_builder.signing import Store
 
-from objects.names import Bucket
-from objects.signing import Store
-from ops.cleaning.edge import Edge
+from ops.errors import CommandError
+from ops.storage.cleaning.edge import Edge
 from run import engine
-from run.state import EngineError
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,17 @@ class Environment:
     @classmethod
     def of(cls, stack: str) -> "Environment":
         """
-        :raises EngineError: where there is no such stack, or nothing in it yet
+        :raises CommandError: where there is no such stack, or nothing in it yet
         """
         engine.require(stack)
         answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack])
         if answer.returncode:
-            raise EngineError(f"the outputs of stack {stack} can't be read: {' '.join(answer.stderr.split())}")
+            raise CommandError(f"the outputs of stack {stack} can't be read: {' '.join(answer.stderr.split())}")
         return cls(stack, json.loads(answer.stdout))
 
     def output(self, name: str) -> Any:
         if name not in self.outputs:
-            raise EngineError(
+            raise CommandError(
                 f"stack {self.stack} has no output {name} yet; `make up STACK={self.stack}` provisions it"
             )
         return self.outputs[name]

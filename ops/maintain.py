@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.environment import Environment
-from run.state import EngineError
+from ops.errors import CommandError
 
 MONTHS_AHEAD = 3
 
@@ -47,7 +47,7 @@ def tasks(retention: dict[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
 def run(stack: str, as_json: bool) -> int:
     """Do all of it, also after one has failed; 0 where none has.
 
-    :raises EngineError: where the stack can't be reached
+    :raises CommandError: where the stack can't be reached
     """
     environment = Environment.of(stack)
     statements = tasks(environment.output("retention_months"))
@@ -69,7 +69,7 @@ def _all(url: str, statements: dict[str, tuple[str, tuple[int, ...]]]) -> Iterat
     try:
         connection = psycopg.connect(url, autocommit=True, application_name="maintain", connect_timeout=10)
     except psycopg.OperationalError:
-        raise EngineError("the database of output admin_url can't be reached; does it run? make up") from None
+        raise CommandError("the database of output admin_url can't be reached; does it run? make up") from None
     with connection:
         for task, (statement, values) in statements.items():
             begun = time.monotonic()

@@ -26,7 +26,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class RekeyError(UserError):
-    """Tokens can't be sealed anew; the text is one line, which `python -m ops` shows as it does the engine's."""
+    """Tokens can't be sealed anew; the text is one line, which `./vpb` shows as it does the engine's."""
 
 
 def session(stack: str, url: str | None = None, keyless: bool = False) -> Connection:

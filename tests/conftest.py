@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from inprocess import scratch
-from inprocess.stack import Stack
+from harness import scratch
+from harness.stack import Stack
 from local import postgres
 
 MACHINE_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))

@@ -52,7 +52,7 @@ class Toolchain:
         environ |= {
             "PATH": os.pathsep.join([*folders, *rest]),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PYTHONPATH": str(versions.CHECKOUT),
+            "PYTHONPATH": os.pathsep.join(map(str, versions.SOURCES)),
             "VIRTUAL_ENV": str(self.venv),
         }
         defaults = {

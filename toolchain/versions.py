@@ -8,6 +8,8 @@ from toolchain.errors import ToolchainError
 CHECKOUT = Path(__file__).resolve().parent.parent
 ENGINE_MODULE = CHECKOUT / "toolchain" / "engine"
 HOST_MODULE = CHECKOUT / "toolchain" / "host"
+# What Python finds our packages in: the checkout, and the one that apps install.
+SOURCES = (CHECKOUT, CHECKOUT / "clients" / "python")
 REQUIREMENTS = (CHECKOUT / "requirements.txt", CHECKOUT / "requirements-dev.txt")
 CONSTRAINTS = CHECKOUT / "constraints.txt"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ops import trail
+from ops.audit import anchor as trail
 from ops.audit.model import Audited, AuditError, NotSeen, Row, Rule, Severity
 
 

@@ -71,7 +71,7 @@ class SealingKeys(ObjectKind):
         if used and used["tokens"]:
             raise Refused(
                 f"{self.label(inputs)}: {shown(others)} seals {used['tokens']} tokens here and isn't the declared key; "
-                "bring back the state that has it, or give the tokens up with `python -m ops rekey --forget "
+                "bring back the state that has it, or give the tokens up with `./vpb rekey --forget "
                 f"{others[0]}` and run again"
             )
         await self._put(connection, inputs)
@@ -103,4 +103,4 @@ class SealingKeys(ObjectKind):
         async with self.database.transaction("tokens") as connection:
             plain = await row(connection, USED, [[""]])
         if plain and plain["tokens"]:
-            await context.info(f"{plain['tokens']} tokens lie here unsealed; `python -m ops rekey` seals them")
+            await context.info(f"{plain['tokens']} tokens lie here unsealed; `./vpb rekey` seals them")

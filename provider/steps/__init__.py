@@ -1,4 +1,4 @@
-"""The migration engine: what `MigrationSet` and `python -m ops migrate` share. Nothing here loads Pulumi or gRPC.
+"""The migration engine: what `MigrationSet` and `./vpb migrate` share. Nothing here loads Pulumi or gRPC.
 
 plan      what is to run, and what is refused before anything runs
 history   which steps the database has, and how far one is that runs in parts

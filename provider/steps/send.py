@@ -21,7 +21,7 @@ QUALIFIED = re.compile(r'(?:"(?:[^"]|"")+"|[^".]+)\.(?:"(?:[^"]|"")+"|[^".]+)')
 # PostgreSQL names a hundred at most.
 MORE = re.compile(r"and \d+ other objects? \(")
 # What a step meets where its objects were made by hand.
-THERE_ALREADY = "it is there already: where an earlier hand made it, `python -m ops migrate adopt` records the step"
+THERE_ALREADY = "it is there already: where an earlier hand made it, `./vpb migrate adopt` records the step"
 IN_THE_WAY = (
     "drop what depends on it in this step, before the statement, and create it again after it; "
     "a function whose arguments and result stay can be replaced as it is: `create or replace function`"

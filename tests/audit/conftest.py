@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from inprocess import scratch
+from harness import scratch
 from local import postgres
 from ops.audit.declared import Declared
 from ops.audit.model import Audited

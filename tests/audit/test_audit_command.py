@@ -22,7 +22,7 @@ def audit(url: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ops", "audit", *options],
         cwd=CHECKOUT,
-        env={**os.environ, "AUDIT_URL": url, "COLUMNS": "200", "PYTHONPATH": str(CHECKOUT)},
+        env={**os.environ, "AUDIT_URL": url, "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
@@ -89,7 +89,7 @@ def test_a_stack_that_was_never_made_is_one_line():
     run = subprocess.run(
         [sys.executable, "-m", "ops", "audit", "--stack", "nowhere"],
         cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        env={**os.environ},
         capture_output=True,
         text=True,
         check=False,
@@ -106,7 +106,7 @@ def test_an_empty_address_is_refused_and_no_stack_is_taken_in_its_place(command)
         run = subprocess.run(
             [sys.executable, "-m", "ops", command, *words],
             cwd=CHECKOUT,
-            env={**os.environ, variable: value, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "200"},
+            env={**os.environ, variable: value, "COLUMNS": "200"},
             capture_output=True,
             text=True,
             check=False,

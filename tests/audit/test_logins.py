@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from declared.roles import API, ROLES
-from ops import migrate
+from ops.migrations import command as migrate
 from provider.connection import Login
 from tests.provider.snapshots import Stack
 from tests.sql import provision

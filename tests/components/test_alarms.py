@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from generate.files import TREE
-from inprocess.program import Program, run
+from harness.program import Program, run
 from local.moto.policy import ANONYMOUS, Principal, Request, Verdict, evaluate
 
 ACCOUNT, STRANGER = "123456789012", "999999999999"

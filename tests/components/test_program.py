@@ -16,7 +16,7 @@ from declared.paths import CHECKOUT
 from declared.roles import ROLES
 from declared.schemas import HISTORY_SCHEMA
 from generate.files import TREE
-from inprocess.program import Program, Registered, run
+from harness.program import Program, Registered, run
 from provider.package import package_schema
 
 

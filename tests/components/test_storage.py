@@ -13,11 +13,11 @@ import pulumi
 import pytest
 from pulumi_aws import s3
 
-import inprocess.program
+import harness.program
 from components import guardrail, privatebucket
 from declared import objectlayout
 from declared.paths import CHECKOUT
-from inprocess.program import Program, run
+from harness.program import Program, run
 from targets.local import SERVICES, Local
 
 ACCOUNT = "123456789012"
@@ -350,7 +350,7 @@ CHILD = """
 import sys, warnings
 from pathlib import Path
 import pulumi
-from inprocess import program
+from harness import program
 program.MAIN = Path(sys.argv[1])
 program.Program.register = lambda self, resource: print(resource.name)
 pulumi.log.error = lambda message: print(message, file=sys.stderr)
@@ -389,7 +389,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("ended")
 def test_a_bucket_without_a_policy_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(inprocess.program, "MAIN", main_with(HALF, tmp_path))
+    monkeypatch.setattr(harness.program, "MAIN", main_with(HALF, tmp_path))
     with pytest.raises(pulumi.RunError, match=r"^bucket half: lacks a policy that denies requests without TLS; "):
         run()
 
@@ -416,7 +416,7 @@ def test_a_protection_that_is_weakened_counts_as_none(type, arguments, lack, mon
 @pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize("key", ["", "kms_master_key_id='', "])
 def test_a_topic_without_a_key_is_refused(key, tmp_path, monkeypatch):
-    monkeypatch.setattr(inprocess.program, "MAIN", main_with(PLAIN_TOPIC.format(key=key), tmp_path))
+    monkeypatch.setattr(harness.program, "MAIN", main_with(PLAIN_TOPIC.format(key=key), tmp_path))
     with pytest.raises(
         pulumi.RunError, match=r"^topic plain: lacks encryption; give it a key as `components/alarms.py`"
     ):

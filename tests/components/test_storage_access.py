@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from declared import objectlayout
 from declared.objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
-from inprocess.program import Program, run
+from harness.program import Program, run
 from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, run_guarded
 from tests.local.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, MotoServer, code, fetch
 

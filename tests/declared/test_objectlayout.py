@@ -1,9 +1,9 @@
 """The clients are packages of their own and have their rules twice: they agree with what is declared."""
 
 import pytest
+from visual_prompt_builder import names
 
 from declared import naming, objectlayout
-from objects import names
 
 
 def test_the_clients_look_under_the_declared_tenant():

@@ -18,9 +18,9 @@ from typing import Any
 
 import psycopg
 
-from inprocess import scratch
-from inprocess import stack as inprocess
-from inprocess.stack import Killed, Run, Stack
+from harness import scratch
+from harness import stack as stacks
+from harness.stack import Killed, Run, Stack
 from local import postgres
 from tests.manualchanges import work as works
 from tests.manualchanges.changes import Change, Connection, Subjects
@@ -65,11 +65,11 @@ class World:
 
     verbose = False
 
-    def __init__(self, folder: Path, declared: inprocess.Declaration | None = None) -> None:
+    def __init__(self, folder: Path, declared: stacks.Declaration | None = None) -> None:
         self.folder = folder
         self.server = postgres.ensure(folder / "server", postgres.wheel_binaries(), FAST)
-        self.program = declared or inprocess.declaration(NAME)
-        self._checkouts: dict[str, tuple[Path, inprocess.Declaration]] = {}
+        self.program = declared or stacks.declaration(NAME)
+        self._checkouts: dict[str, tuple[Path, stacks.Declaration]] = {}
         self._references: dict[str, Dump] = {}
         self.works = (NONE, *works.MIGRATIONS, *works.grants(self.program), *works.policies(self.program))
         self._provision()
@@ -99,7 +99,7 @@ class World:
         self._admin(*(f"create table saved_{name} as select * from pg_catalog.{name}" for name in SHARED))
         self._admin("create table saved_settings as select * from pg_catalog.pg_db_role_setting where setdatabase = 0")
 
-    def declared(self, work: Work) -> tuple[Path, inprocess.Declaration]:
+    def declared(self, work: Work) -> tuple[Path, stacks.Declaration]:
         """The checkout and the declaration with the pending work."""
         if work.name not in self._checkouts:
             folder = works.checkout(self.folder / f"checkout_{len(self._checkouts)}", work)
@@ -303,7 +303,7 @@ class Round:
             self.tally.results["accepted"] += 1
             self.accepted = True
             self.delta |= unlike(self.world.pristine, self.world.dump())
-            stack.declared = inprocess.with_inputs(stack.declared, {SNAPSHOT: {"accept": found[1]}})
+            stack.declared = stacks.with_inputs(stack.declared, {SNAPSHOT: {"accept": found[1]}})
             run = stack.up()
         return run
 
@@ -360,7 +360,7 @@ def _told(words: Sequence[str], lines: Sequence[str]) -> bool:
 
 
 @contextmanager
-def world(declared: inprocess.Declaration | None = None) -> Iterator[World]:
+def world(declared: stacks.Declaration | None = None) -> Iterator[World]:
     """A world in a folder of its own, which goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="manual-changes-"))
     folder.chmod(0o755)

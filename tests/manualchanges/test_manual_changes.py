@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from inprocess.stack import Stack
+from harness.stack import Stack
 from provider.resources.snapshot import SchemaSnapshot
 from tests.manualchanges import changes, rounds
 from tests.manualchanges.rounds import Round, Tally, World

@@ -8,7 +8,7 @@ from typing import Any
 
 from declared import sqlfiles
 from declared.paths import CHECKOUT
-from inprocess.stack import Declaration, with_inputs
+from harness.stack import Declaration, with_inputs
 from tests.manualchanges.changes import DATA
 
 FOLDER = "sql/migrations"

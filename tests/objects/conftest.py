@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from visual_prompt_builder.names import Bucket
+from visual_prompt_builder.signing import Store
 
 import toolchain
-from objects.names import Bucket
-from objects.signing import Store
 from tests.conftest import absent
 from tests.local.conftest import ACCESS_KEY, REGION, SECRET_KEY, MotoServer
 from tests.sql import provision

@@ -12,9 +12,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-from objects.names import ObjectError
-from objects.signing import sign_cdn
+from visual_prompt_builder.names import ObjectError
+from visual_prompt_builder.signing import sign_cdn
 
 URL = "https://media.example.org/audio/a/b.wav/1"
 EXPIRES = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -11,16 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from visual_prompt_builder.names import TENANT
+from visual_prompt_builder.signing import Store
 
-from objects.names import TENANT
-from objects.signing import Store
 from ops import __main__ as ops
-from ops.cleaning import job as cleaning
-from ops.cleaning.edge import Edge
-from ops.cleaning.files import Files
-from ops.cleaning.job import Ages, CleanError, Job
-from ops.cleaning.rows import Rows
 from ops.environment import Environment
+from ops.storage.cleaning import job as cleaning
+from ops.storage.cleaning.edge import Edge
+from ops.storage.cleaning.files import Files
+from ops.storage.cleaning.job import Ages, CleanError, Job
+from ops.storage.cleaning.rows import Rows
 from tests.local.conftest import MotoServer
 from tests.objects.conftest import ADA, World
 from tests.objects.test_scan_job import Killed, Mortal
@@ -291,12 +291,7 @@ def test_thousands_of_files_of_a_person_go_for_good(scene: Scene) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
-    monkeypatch.setattr("sys.argv", ["ops", "storage", *words])
-    status = 0
-    try:
-        ops.main()
-    except SystemExit as ended:
-        status = int(ended.code or 0)
+    status = ops.main(["storage", *words])
     said = capsys.readouterr()
     return status, said.out, said.err
 

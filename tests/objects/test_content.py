@@ -5,8 +5,8 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from visual_prompt_builder.content import START, kind, mismatch
 
-from objects.content import START, kind, mismatch
 from tests.objects import sound
 
 

@@ -3,7 +3,8 @@
 import base64
 from dataclasses import asdict
 
-from objects.signing import Store
+from visual_prompt_builder.signing import Store
+
 from tests.objects import sound
 from tests.objects.conftest import ADA, Twin
 

@@ -1,4 +1,4 @@
-"""`python -m ops scan`, and a scanner that is really killed in the middle of a file."""
+"""`./vpb scan`, and a scanner that is really killed in the middle of a file."""
 
 import json
 import signal
@@ -9,16 +9,16 @@ import threading
 from typing import Any
 
 import pytest
+from visual_prompt_builder.names import Bucket
+from visual_prompt_builder.signing import Store, sign_upload
 
 from declared.paths import CHECKOUT
-from objects.names import Bucket
-from objects.signing import Store, sign_upload
 from ops import __main__ as ops
-from ops import scan as command
 from ops.environment import Environment
-from ops.scanning.engines import TEST_SIGNATURES, TestSignatures
-from ops.scanning.job import Job
-from ops.scanning.queue import Queue
+from ops.storage import scan as command
+from ops.storage.scanning.engines import TEST_SIGNATURES, TestSignatures
+from ops.storage.scanning.job import Job
+from ops.storage.scanning.queue import Queue
 from run import engine
 from tests.local.conftest import MotoServer
 from tests.objects import sound
@@ -76,11 +76,9 @@ def add(world: World, store: Store, content: bytes, name: str = f"{ADA}/one.wav"
 
 
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
-    monkeypatch.setattr("sys.argv", ["ops", "scan", *words])
-    with pytest.raises(SystemExit) as ended:
-        ops.main()
+    status = ops.main(["scan", *words])
     said = capsys.readouterr()
-    return int(ended.value.code or 0), said.out, said.err
+    return status, said.out, said.err
 
 
 @pytest.mark.usefixtures("environment")
@@ -228,10 +226,10 @@ def test_a_watch_goes_on_when_a_server_was_away_until_it_is_interrupted(
 
 SCANNER = """
 import json, sys
-from objects.signing import Store
-from ops.scanning.engines import Clamd
-from ops.scanning.job import Job
-from ops.scanning.queue import Queue
+from visual_prompt_builder.signing import Store
+from ops.storage.scanning.engines import Clamd
+from ops.storage.scanning.job import Job
+from ops.storage.scanning.queue import Queue
 given = json.load(sys.stdin)
 job = Job(Queue(given["url"]), Store(**given["store"]), Clamd(given["clamd"]))
 job.scan(job.queue.take()[0])

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from local.ports import free_port
-from ops.scanning import engines
-from ops.scanning.engines import TEST_SIGNATURES, Clamd, Engine, EngineDownError, ScanError
+from ops.storage.scanning import engines
+from ops.storage.scanning.engines import TEST_SIGNATURES, Clamd, Engine, EngineDownError, ScanError
 from tests.conftest import absent
 from tests.objects import sound
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from visual_prompt_builder.names import TENANT, Bucket
+from visual_prompt_builder.signing import Store, sign_upload
 
-from objects.names import TENANT, Bucket
-from objects.signing import Store, sign_upload
-from ops.scanning.engines import TEST_SIGNATURES, WAITS, EngineDownError, GuardDuty, ScanError, TestSignatures
-from ops.scanning.job import Alarm, Job
-from ops.scanning.queue import Queue
+from ops.storage.scanning.engines import TEST_SIGNATURES, WAITS, EngineDownError, GuardDuty, ScanError, TestSignatures
+from ops.storage.scanning.job import Alarm, Job
+from ops.storage.scanning.queue import Queue
 from tests.local.conftest import MotoServer
 from tests.objects import sound
 from tests.objects.conftest import ADA, World

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ops.scanning.queue import Queue, QueueError, Scan
+from ops.storage.scanning.queue import Queue, QueueError, Scan
 from tests.objects.conftest import ADA, World
 
 STORE = "insert into storage.objects (bucket_id, name, owner_id, version, metadata) values (%s, %s, %s, %s, %s)"

@@ -9,9 +9,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 import requests
+from visual_prompt_builder.names import Bucket
+from visual_prompt_builder.signing import Store, sign_download, sign_upload
 
-from objects.names import Bucket
-from objects.signing import Store, sign_download, sign_upload
 from tests.objects import sound
 from tests.objects.conftest import ADA, BOB
 

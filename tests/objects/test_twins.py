@@ -13,10 +13,10 @@ import botocore.signers
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from visual_prompt_builder import signing
+from visual_prompt_builder.names import Bucket, ObjectError, check_name
+from visual_prompt_builder.signing import Store, sign_cdn, sign_download, sign_upload
 
-from objects import signing
-from objects.names import Bucket, ObjectError, check_name
-from objects.signing import Store, sign_cdn, sign_download, sign_upload
 from tests.objects.conftest import ADA, VECTORS, VERSION, Twin
 
 NOW = datetime.fromisoformat(VECTORS["now"])

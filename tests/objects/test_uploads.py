@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import requests
 from botocore.exceptions import ClientError
+from visual_prompt_builder.names import ObjectError
+from visual_prompt_builder.signing import Store, Upload, sign_upload
+from visual_prompt_builder.uploads import finish_upload
 
-from objects.names import ObjectError
-from objects.signing import Store, Upload, sign_upload
-from objects.uploads import finish_upload
 from tests.local.conftest import ACCESS_KEY
 from tests.objects.conftest import ADA, AUDIO, BOB
 

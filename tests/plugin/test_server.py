@@ -323,7 +323,7 @@ def toy(tmp_path):
     return path
 
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+ENVIRONMENT = {**os.environ}
 
 
 def _port(process: "subprocess.Popen[str]") -> int:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from inprocess.engine import Engine
+from harness.engine import Engine
 from tests.provider.folders import Folder, make_folder
 from tests.provider.world import World, login_of
 from tests.sql import provision

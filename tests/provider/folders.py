@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from declared import sqlfiles
-from inprocess.engine import Engine, Refusal, Thing
+from harness.engine import Engine, Refusal, Thing
 from tests.provider.world import World
 
 TOKEN = "pg:index:MigrationSet"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inprocess.engine import Refusal, Thing
+from harness.engine import Refusal, Thing
 from tests.provider.folders import TOKEN, Folder
 from tests.provider.folders import one_line as line
 from tests.provider.world import World, login_of

@@ -23,12 +23,12 @@ from psycopg import sql
 
 from declared import connectionurl
 from declared.paths import CHECKOUT
-from inprocess.engine import Engine, Refusal
+from harness.engine import Engine, Refusal
 from local import postgres
 from local.paths import data_folder, server_account
 from local.ports import HOST, free_port, port_is_free
-from ops import migrate
 from ops.audit import run
+from ops.migrations import command as migrate
 from provider.connection import Connections, Login
 from provider.errors import Refused, Unreachable
 from tests.clients.world import foreign_program
@@ -309,7 +309,7 @@ def test_the_audit_leaves_nothing_in_the_sessions_of_a_pooler(database):
     with pooled(database, "transaction", 2) as url:
         audit = subprocess.run(
             [sys.executable, "-m", "ops", "audit"],
-            env={**os.environ, "AUDIT_URL": url, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "500"},
+            env={**os.environ, "AUDIT_URL": url, "COLUMNS": "500"},
             cwd=CHECKOUT,
             capture_output=True,
             text=True,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from declared import sqlfiles
-from inprocess.engine import CheckRefusal, Engine, Refusal, Thing
+from harness.engine import CheckRefusal, Engine, Refusal, Thing
 from provider.resources import KINDS
 from tests.provider.world import World
 
@@ -991,4 +991,4 @@ def test_tokens_that_were_there_before_the_first_key_are_told_of(plain_world):
     subject = SUBJECTS["SealingKeys"]
     plain_world.sql(subject.before.replace("'k1', count(*)", "'', 3 + count(*)"))
     plain_world.engine.create("pg:index:SealingKeys", subject.inputs)
-    assert plain_world.engine.told() == ["3 tokens lie here unsealed; `python -m ops rekey` seals them"]
+    assert plain_world.engine.told() == ["3 tokens lie here unsealed; `./vpb rekey` seals them"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from inprocess.engine import Refusal, Thing
+from harness.engine import Refusal, Thing
 from tests.provider.world import World
 
 TOKEN = "pg:index:Grants"

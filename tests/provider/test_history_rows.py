@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from declared import connectionurl
-from inprocess.engine import Refusal
-from ops import migrate
+from harness.engine import Refusal
+from ops.migrations import command as migrate
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
 
 ODD = {

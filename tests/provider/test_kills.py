@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from ops.kills import VICTIMS, Rounds
-from ops.killworld import MANUAL, KillWorld
+from tests.faults.kills import VICTIMS, Rounds
+from tests.faults.killworld import MANUAL, KillWorld
 
 pytestmark = pytest.mark.xdist_group("kills")
 TRIES = 5

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from inprocess.engine import CheckRefusal, Refusal, Thing
+from harness.engine import CheckRefusal, Refusal, Thing
 from tests.provider.world import World
 
 TOKEN = "pg:index:Memberships"

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from declared import connectionurl
-from inprocess.engine import Refusal
-from ops import migrate
+from harness.engine import Refusal
+from ops.migrations import command as migrate
 from provider.errors import CUT_OFF, LockRefused, one_line, report
 from tests.provider.folders import Folder
 from tests.provider.folders import one_line as line

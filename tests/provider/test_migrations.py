@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from declared import connectionurl, sqldirectives, sqlfiles
-from inprocess.engine import CheckRefusal, Engine, Refusal
+from harness.engine import CheckRefusal, Engine, Refusal
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
 from tests.provider.world import World
 

@@ -1,9 +1,10 @@
-"""`python -m ops migrate`: the same core without the engine; rehearsals on a scratch database; adoption."""
+"""`./vpb migrate`: the same core without the engine; rehearsals on a scratch database; adoption."""
 
 import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,7 +12,8 @@ import pytest
 
 from bench.steps import write_steps
 from declared import sqlfiles
-from ops import migrate
+from ops import __main__ as ops
+from ops.migrations import command as migrations
 from provider.steps.history import DEFAULT
 from tests.provider.folders import HISTORY, Folder
 from tests.sql import provision
@@ -28,7 +30,7 @@ class Command:
         """Its answer, or the line that says what stands in its way."""
         common = ["--url", url or self.folder.world.database.url, "--folder", folder, "--json", "--quiet"]
         self.capture.readouterr()
-        found = migrate.main([*words, *common])
+        found = ops.main(["migrate", *words, *common])
         written = self.capture.readouterr()
         assert found == status, written
         if status == 1 and not written.out:
@@ -38,8 +40,11 @@ class Command:
 
 
 @pytest.fixture
-def command(plain_folder: Folder, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(
+    plain_folder: Folder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
     """Three steps, and the command."""
+    monkeypatch.setattr(migrations, "CHECKOUT", tmp_path)
     for name in ("0001_first", "0002_second", "0003_third"):
         plain_folder.table(name)
     return Command(plain_folder, capsys)
@@ -99,7 +104,7 @@ def test_a_migration_whose_files_have_another_name_is_renamed_and_neither_pendin
         "unknown": [],
     }
     assert command("status", status=2)["sql/steps"] == found
-    migrate.main(["status", "--url", command.folder.world.database.url, "--folder", "sql/steps"])
+    ops.main(["migrate", "status", "--url", command.folder.world.database.url, "--folder", "sql/steps"])
     assert "  renamed: 0003_other from 0003_third\n" in capsys.readouterr().out
     assert command("up") == {"applied": {"sql/steps": ["0004_fourth"]}}, "as status has said"
     assert command("status")["sql/steps"]["renamed"] == []
@@ -115,7 +120,7 @@ def test_a_failure_is_one_line_and_status_one(command):
 
 
 def test_it_starts_without_pulumi_grpc_and_a_pool():
-    code = "import sys, ops.migrate; print(sorted({'pulumi', 'grpc', 'psycopg_pool', 'typer'} & sys.modules.keys()))"
+    code = "import sys, ops.__main__; print(sorted({'pulumi', 'grpc', 'psycopg_pool', 'boto3'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=provision.SQL.parent, capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stderr
 
@@ -236,7 +241,7 @@ def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest
 
 
 def test_a_run_that_meets_objects_made_by_hand_says_what_to_do(made_by_hand):
-    assert made_by_hand("up", status=1).endswith("`python -m ops migrate adopt` records the step")
+    assert made_by_hand("up", status=1).endswith("`./vpb migrate adopt` records the step")
 
 
 def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(made_by_hand):
@@ -257,15 +262,15 @@ def test_a_database_without_history_of_the_real_steps_is_adopted_whole(framed, c
     with psycopg.connect(framed.url, autocommit=True) as connection:
         provision.migrate_up(connection)
         provision.apply_policies(connection)
-    assert migrate.main(["adopt", "--write", "--json", "--url", framed.url]) == 0
+    assert ops.main(["migrate", "adopt", "--write", "--json", "--url", framed.url]) == 0
     answer = json.loads(capsys.readouterr().out)
     every = {each.folder: [step.name for step in provision.steps(each.folder[4:])] for each in sqlfiles.STEP_FOLDERS}
     assert answer == {"adopted": every, "differences": []}
-    assert migrate.main(["status", "--url", framed.url]) == 0
+    assert ops.main(["migrate", "status", "--url", framed.url]) == 0
 
 
 def test_the_real_steps_pass_the_check(framed):
-    assert migrate.main(["check", "--url", framed.url, "--quiet"]) == 0
+    assert ops.main(["migrate", "check", "--url", framed.url, "--quiet"]) == 0
 
 
 def test_a_number_of_another_form_is_compared_as_a_number(command):
@@ -294,7 +299,7 @@ def test_a_folder_that_is_not_one_is_refused_in_one_line(command, words, name, s
 @pytest.mark.parametrize("by", ["option", "variable"])
 def test_an_empty_url_migrates_nothing_in_place_of_the_one_that_was_meant(capsys, monkeypatch, by):
     monkeypatch.setenv("DATABASE_URL", "")
-    assert migrate.main(["up", *(["--url", ""] if by == "option" else [])]) == 1
+    assert ops.main(["migrate", "up", *(["--url", ""] if by == "option" else [])]) == 1
     written = capsys.readouterr()
     assert written.out == ""
     assert ("--url is empty" if by == "option" else "DATABASE_URL is empty") in written.err

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from declared.sqltext import digest, statements
-from inprocess.engine import Refusal
+from harness.engine import Refusal
 from provider import snapshots
 from provider.steps import locks
 from tests.provider.folders import HISTORY, TOKEN, one_line

@@ -3,7 +3,7 @@
 import pytest
 
 from declared import sqldirectives
-from inprocess.engine import Refusal
+from harness.engine import Refusal
 from tests.provider.folders import Folder, one_line
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from inprocess.engine import Engine, Refusal
+from harness.engine import Engine, Refusal
 from provider.steps import losses
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from inprocess.engine import Engine
+from harness.engine import Engine
 from tests.provider.world import World
 
 Namesake = Callable[[str], Engine]

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from declared import connectionurl
-from inprocess.engine import CheckRefusal, Engine, Refusal
+from harness.engine import CheckRefusal, Engine, Refusal
 from plugin.proto import provider_pb2
 from plugin.wire import decode
 from provider.errors import one_line
@@ -184,7 +184,7 @@ def test_the_plugin_process_writes_no_secret_anywhere(plain_world, secret):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        env={**os.environ},
     )
     try:
         assert process.stdout is not None

@@ -122,7 +122,7 @@ def test_a_whole_object_that_went_or_came_stays_drift_until_it_is_accepted(small
     ],
 )
 def test_a_migration_that_runs_beside_a_manual_change_does_not_take_it_along(small, manual, step, key):
-    """As `ops migrate` does, which asks nobody first; and a change in the middle of an `up`."""
+    """As `./vpb migrate` does, which asks nobody first; and a change in the middle of an `up`."""
     small.up()
     small.run(*manual.split("; "))
     before = by_hand(small)

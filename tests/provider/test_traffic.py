@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import psycopg
 import pytest
 
-from inprocess.engine import Refusal
+from harness.engine import Refusal
 from provider.steps import locks
 from tests.provider.folders import one_line
 from tests.provider.world import World

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from inprocess.engine import Engine
+from harness.engine import Engine
 from local import postgres
 from plugin.wire import SECRET, SIGNATURE
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from declared import naming
+from harness.checkout import Finished, Scratch
 from local import paths
-from ops.scratch import Finished, Scratch
 from run import state
 
 BAD = ["", " ", ".", "..", "../..", "/", "dev/../..", "state", "passphrase", "Feature_X", "-x", "x-", "1st", "a" * 31]
@@ -128,7 +128,7 @@ def test_a_stack_s_file_that_is_no_yaml_is_one_line_at_the_door(copy):
     path = copy.folder / "Pulumi.made.yaml"
     path.write_bytes(b"config:\n\tdatabase:target: local\n")
     try:
-        for arguments in (("-m", "local", "preview"), ("-m", "ops", "down"), ("-m", "ops", "preview")):
+        for arguments in (("-m", "run", "preview"), ("-m", "ops", "down"), ("-m", "ops", "preview")):
             said = refused(copy.start(*arguments, "--stack", "made").wait())
             assert said.startswith("error: Pulumi.made.yaml:2: is no YAML: found character")
         # Another stack's file is in nobody's way.

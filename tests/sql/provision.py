@@ -11,7 +11,7 @@ from psycopg import sql
 
 from declared import sqldirectives, sqlfiles
 from declared.paths import CHECKOUT
-from inprocess import scratch, stack
+from harness import scratch, stack
 from local import postgres
 
 Connection = psycopg.Connection[tuple[Any, ...]]

@@ -1,9 +1,9 @@
-"""ops.trail: verification as data, and an anchor that is checked before it is compared."""
+"""ops.audit.anchor: verification as data, and an anchor that is checked before it is compared."""
 
 import pytest
 
-from ops import trail
-from ops.trail import Finding, TrailError
+from ops.audit import anchor as trail
+from ops.audit.anchor import Finding, TrailError
 from tests.sql.provision import acting_as, row
 from tests.sql.trail import NEWEST, unguarded
 

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from bench import policies
-from bench.data import generate
 from declared.sqlqueries import FOLDER, Query
+from harness import data as generate
+from harness.queries import QUERIES, run, values
 from tests.sql import provision
-from tests.sql.catalogue import QUERIES, run, values
 from tests.sql.provision import Connection, acting_as, row
 
 PROJECTS = int(os.environ.get("VPB_TEST_PROJECTS", "20000"))
@@ -227,7 +227,7 @@ def test_each_read_pattern_has_its_filter_by_hand_and_finds_the_same_rows(filled
     reads = {
         query.name for query in QUERIES if query.role in ("anon", "authenticated") and query.text.startswith("select")
     }
-    assert reads - writes == policies.READS.keys(), "bench/by_hand has one file for each read pattern of people"
+    assert reads - writes == policies.READS.keys(), "bench/unfiltered has one file for each read pattern of people"
     for number in (1, 7):
         for _, case in policies.cases(filled, number):
             policies.measure(filled, filled, case, rounds=1)

@@ -1,4 +1,4 @@
-"""`python -m ops rekey` beside running sign-ins: cut off and taken up again, without its keys, after a lost key."""
+"""`./vpb rekey` beside running sign-ins: cut off and taken up again, without its keys, after a lost key."""
 
 import json
 import subprocess

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bench.data import generate
 from declared import sqlfiles
 from generate import schema
+from harness import data as generate
+from harness.queries import QUERIES, run, values
 from tests.sql import provision
-from tests.sql.catalogue import QUERIES, run, values
 from tests.sql.provision import ADA, acting_as
 
 HALVES = sorted(path for kind in ("platform", "migrations") for path in (provision.SQL / kind).glob("*"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.scratch import Finished, Scratch
+from harness.checkout import Finished, Scratch
 
 
 def succeeded(run: Finished) -> str:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from botocore.config import Config
 
-from ops.scratch import Scratch
+from harness.checkout import Scratch
 from tests.stack.conftest import succeeded
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from ops.scratch import Finished, Scratch
+from harness.checkout import Finished, Scratch
 from tests.stack.conftest import succeeded
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
@@ -71,7 +71,7 @@ def test_keys_change_while_apps_go_on_with_the_url_they_have(dev):
     # A key that is still needed stays, with its private half.
     refused = use_keys(dev, "k2")
     assert refused.status == 1
-    assert "key k1 still seals 1 tokens; run `python -m ops rekey` first" in refused.output
+    assert "key k1 still seals 1 tokens; run `./vpb rekey` first" in refused.output
     assert "Traceback" not in refused.output
     succeeded(use_keys(dev, "k2", "k1"))
     assert tokens(auth_url(dev)) == ["token-1", "token-2", "token-3"]
@@ -117,7 +117,7 @@ def test_keys_that_were_lost_with_the_state_are_not_replaced_in_silence(dev):
     refused = dev.up()
     assert refused.status == 1
     assert "[k2] seals 4 tokens here and isn't the declared key" in refused.output
-    assert "python -m ops rekey --forget k2" in refused.output
+    assert "./vpb rekey --forget k2" in refused.output
 
     assert "gone from 4 accounts" in succeeded(dev.start("rekey", "--forget", "k2").wait())
     succeeded(dev.up())

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 import requests
 
-from ops.scanning.engines import TEST_SIGNATURES
-from ops.scratch import Scratch
+from harness.checkout import Scratch
+from ops.storage.scanning.engines import TEST_SIGNATURES
 from tests.objects import sound
 from tests.stack.conftest import succeeded
 

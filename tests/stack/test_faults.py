@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
-from ops import faultkinds as kinds
-from ops import faults
-from ops.faultlosses import LOSSES
-from ops.faultworld import World
-from ops.scratch import Process, Run, Scratch
+from harness.checkout import Process, Run, Scratch
+from tests.faults import kinds as kinds
+from tests.faults import rounds as faults
+from tests.faults.losses import LOSSES
+from tests.faults.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("faults")]
 

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from declared import connectionurl
+from harness.checkout import Scratch
 from local import postgres
 from ops import confirmation
-from ops.scratch import Scratch
 from tests.conftest import installations
 from tests.stack.conftest import succeeded
 

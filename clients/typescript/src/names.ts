@@ -1,7 +1,7 @@
 /**
  * Where an object lies: `<tenant>/<bucket>/<user id>/…/<version>`, the layout of the Storage API, which serves it too.
  *
- * Rules and messages are those of `objects/names.py`; a test sends both the same names.
+ * Rules and messages are those of `clients/python`; a test sends both the same names.
  */
 
 /** What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID). */

@@ -1,0 +1,100 @@
+"""Where an object lies: `<tenant>/<bucket>/<user id>/…/<version>`, the layout of the Storage API, which serves it too.
+
+Rules and messages are those of `clients/typescript/src/names.ts`; a test sends both the same names.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID).
+TENANT = "storage-single-tenant"
+# Amazon S3's limit for a whole key.
+LONGEST_KEY = 1024
+# As long as it takes to upload the largest recording, and to listen to one; nothing is signed for longer than an hour.
+UPLOAD_SECONDS = 300
+DOWNLOAD_SECONDS = 900
+LONGEST_SECONDS = 3600
+# The Storage API serves no object whose name has another character.
+ALLOWED = re.compile(r"[A-Za-z0-9_/!.*'() &$@=;:+,?-]")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+_-]*")
+
+
+class ObjectError(ValueError):
+    """A name, a type or a time that can't be used; the text is one line for whoever asked."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What is declared of a storage bucket; no limit is None, no types means any."""
+
+    id: str
+    file_size_limit: int | None = None
+    allowed_mime_types: tuple[str, ...] = ()
+
+    @classmethod
+    def declared(cls, buckets: Mapping[str, Mapping[str, Any]], id: str) -> "Bucket":
+        """The bucket `id` out of the stack output `storage_buckets`, or of rows of `storage.buckets` by id."""
+        if id not in buckets:
+            raise ObjectError(f"bucket {shown(id)}: no such bucket; there are {', '.join(sorted(buckets)) or 'none'}")
+        limit = buckets[id].get("file_size_limit")
+        return cls(id, None if limit is None else int(limit), tuple(buckets[id].get("allowed_mime_types") or ()))
+
+    def check_type(self, content_type: str) -> None:
+        """Refuses a type that may not lie in this bucket."""
+        if not TYPE.fullmatch(content_type):
+            raise ObjectError(f"type {shown(content_type)}: must be type/subtype in lower case, without parameters")
+        family = content_type.split("/")[0] + "/*"
+        if self.allowed_mime_types and not {content_type, family, "*/*"} & set(self.allowed_mime_types):
+            allowed = ", ".join(self.allowed_mime_types)
+            raise ObjectError(f"type {shown(content_type)}: bucket {self.id} takes {allowed}")
+
+
+def check_name(name: str) -> str:
+    """The name of an object, `<user id>/…`, if it is one; else refuses it.
+
+    :raises ObjectError: with what is wrong and what is allowed
+    """
+    if not name:
+        raise ObjectError("object name: is empty")
+    for character in name:
+        if not ALLOWED.fullmatch(character):
+            raise ObjectError(
+                f"object name: has the character {shown(character)}; "
+                "allowed are A-Z, a-z, 0-9, space and _ / ! - . * ' ( ) & $ @ = ; : + , ?"
+            )
+    if len(name) > LONGEST_KEY:
+        raise ObjectError(f"object name: has {len(name)} bytes, at most {LONGEST_KEY} are allowed for the whole key")
+    parts = name.split("/")
+    if "" in parts:
+        raise ObjectError(f"object name {shown(name)}: has an empty part; no slash may stand first, last or twice")
+    if {".", ".."} & set(parts):
+        raise ObjectError(f"object name {shown(name)}: has a part . or ..")
+    if len(parts) < 2 or not UUID.fullmatch(parts[0]):
+        raise ObjectError(f"object name {shown(name)}: must be <user id>/<file>, the id a uuid in lower case")
+    return name
+
+
+def key(tenant: str, bucket: str, name: str, version: str) -> str:
+    """The key in the object bucket of one version of an object.
+
+    :raises ObjectError: where a part of it can't be used
+    """
+    for what, id in (("tenant", tenant), ("bucket", bucket)):
+        if not ID.fullmatch(id):
+            raise ObjectError(f"{what} {shown(id)}: must be A-Z, a-z, 0-9, _ . and -, up to 100")
+    if not UUID.fullmatch(version):
+        raise ObjectError(f"version {shown(version)}: must be a uuid in lower case")
+    found = f"{tenant}/{bucket}/{check_name(name)}/{version}"
+    if len(found) > LONGEST_KEY:
+        raise ObjectError(f"object name: its key has {len(found)} bytes, at most {LONGEST_KEY} are allowed")
+    return found
+
+
+def shown(text: str) -> str:
+    """The text in quotes, on one line, in ASCII, and not too much of it."""
+    return json.dumps(text[:100]).replace("\x7f", "\\u007f")

@@ -1,0 +1,78 @@
+"""What it takes to run a query pattern of `sql/queries`: values for its parameters."""
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from declared import sqlqueries
+from declared.sqlqueries import Query as Query
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+QUERIES = sqlqueries.queries()
+
+
+def run(connection: Connection, query: Query, values: dict[str, Any]) -> int:
+    """Prepare and run it as it stands, with values by parameter name; how many rows it read or wrote."""
+    types = f" ({', '.join(query.parameters.values())})" if query.parameters else ""
+    # One that failed has left its statement behind.
+    connection.execute("deallocate all")
+    connection.execute(f"prepare pattern{types} as {query.text.rstrip(';')}".encode())
+    literals = sql.SQL(", ").join(sql.Literal(values[name]) for name in query.parameters)
+    given = sql.SQL("({})").format(literals) if query.parameters else sql.SQL("")
+    count = connection.execute(sql.SQL("execute pattern") + given).rowcount
+    connection.execute("deallocate pattern")
+    return count
+
+
+def values(connection: Connection, person: str) -> dict[str, Any]:
+    """A value for each parameter name: rows of this person where there are any, else what fits the type."""
+
+    def one(text: str) -> Any:
+        found = connection.execute(text.encode(), {"person": person}).fetchone()
+        return found and found[0]
+
+    nobody = "00000000-0000-7000-8000-0000000000ff"
+    project = "select p.id from public.projects as p where p.owner_id = %(person)s order by p.id limit 1"
+    if one("select to_regclass('public.audio_recordings')"):
+        # One with a recording, where there is one: deleting it has to look for that as well.
+        recorded = "select 1 from public.audio_recordings as r where r.project_id = p.id"
+        project = project.replace("order by", f"order by not exists ({recorded}),")
+    mine = one(project) or nobody
+    shared = one("select to_regclass('public.collaborators')")
+    team = (
+        "from public.collaborators as c join public.projects as p on p.id = c.project_id "
+        "where p.owner_id = %(person)s and c.accepted_at is not null order by c.id limit 1"
+    )
+    component = f"select c.id from public.project_components as c where c.project_id = ({project}) limit 1"
+    return {
+        "person": person,
+        "project": mine,
+        "projects": [mine],
+        "components": one(
+            "select coalesce(array_agg(c.id order by c.id desc), '{}') from public.project_components as c "
+            f"where c.project_id = ({project})"
+        )
+        if one("select to_regclass('public.project_components')")
+        else [],
+        "invitation": one("select id from public.collaborators where user_id = %(person)s and accepted_at is null")
+        if shared
+        else nobody,
+        "team_project": one(f"select c.project_id {team}") if shared else nobody,
+        "member": one(f"select c.user_id {team}") if shared else nobody,
+        "public_project": one("select id from public.projects where visibility = 'public' limit 1") or nobody,
+        "component": (one("select to_regclass('public.project_components')") and one(component)) or nobody,
+        "before_time": "2100-01-01 00:00:00+00",
+        "before_id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "words": "city",
+        "rare_words": "word1100",
+        "x": 10.5,
+        "y": 20.5,
+        "fingerprint": "c4ca4238a0b923820dcc509a6f75849b",
+        "name": "http.query",
+        "email": "person7@example.org",
+        "account": "8",
+        "session": one("select md5('session' || 7)"),
+        "token": one("select md5('token' || 7)"),
+    }

@@ -1,0 +1,184 @@
+"""Migrate without Pulumi, with the same core: for emergencies, tests and databases that were here before us.
+
+The status is 0 when it is done, 1 when it failed; `status` has 2 where a step is pending. An empty database needs no
+more than `./vpb migrate up --url URL`.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from declared import connectionurl
+from declared.paths import CHECKOUT
+from ops.migrations import job as commands
+from ops.migrations import rehearsal
+from ops.migrations.job import Job, Options, Terminal
+from provider.connection import Connections, Login
+from provider.errors import Refused
+from provider.steps.history import DEFAULT
+
+PENDING = 2
+app = typer.Typer(help=__doc__)
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment, where it has a local server")]
+Url = Annotated[str | None, typer.Option(help="any other server; also from DATABASE_URL")]
+Folder = Annotated[str | None, typer.Option(help="one folder of migrations instead of all, relative to the checkout")]
+History = Annotated[str, typer.Option(help="the history table of a folder of your own")]
+Role = Annotated[str | None, typer.Option(help="the role that a folder of your own runs as")]
+Allow = Annotated[list[str] | None, typer.Option(help="a migration that may lose its data; may be repeated")]
+Lose = Annotated[bool, typer.Option("--lose", help="all of them may lose their data")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
+Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
+Command = Callable[[Job], Awaitable[dict[str, Any]]]
+
+
+@app.command()
+def up(
+    stack: Stack = "dev",
+    url: Url = None,
+    folder: Folder = None,
+    history: History = DEFAULT,
+    role: Role = None,
+    allow: Allow = None,
+    lose: Lose = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Apply what is pending, and end a rollback that was left half done."""
+    options = Options(folder, history, role, allow=tuple(allow or ()), lose=lose)
+    answer = _run(commands.up, stack, url, options, quiet)
+    _show(answer, as_json, quiet)
+
+
+@app.command()
+def status(
+    stack: Stack = "dev",
+    url: Url = None,
+    folder: Folder = None,
+    history: History = DEFAULT,
+    role: Role = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Show what is recorded, what `up` renames, and what is pending; the status is 2 where something is."""
+    answer = _run(commands.status, stack, url, Options(folder, history, role), quiet)
+    _show(answer, as_json, quiet=False)
+    raise typer.Exit(PENDING if any(found["pending"] for found in answer.values()) else 0)
+
+
+@app.command()
+def down(
+    to: Annotated[int, typer.Option(min=0, help="the last migration that stays, 0 for none")],
+    allow: Allow = None,
+    lose: Lose = False,
+    stack: Stack = "dev",
+    url: Url = None,
+    folder: Folder = None,
+    history: History = DEFAULT,
+    role: Role = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Roll back to a migration, newest first: of the last folder, or of the one that is named."""
+    options = Options(folder, history, role, to=to, allow=tuple(allow or ()), lose=lose)
+    _show(_run(commands.down, stack, url, options, quiet), as_json, quiet)
+
+
+@app.command()
+def check(
+    stack: Stack = "dev",
+    url: Url = None,
+    folder: Folder = None,
+    history: History = DEFAULT,
+    role: Role = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Run each migration up, down and up again on a scratch database; what its rollback leaves is named."""
+    _show(_run(rehearsal.check, stack, url, Options(folder, history, role), quiet), as_json, quiet)
+
+
+@app.command()
+def adopt(
+    through: Annotated[int | None, typer.Option(help="the last migration that is there already")] = None,
+    write: Annotated[bool, typer.Option("--write", help="record them, instead of a report only")] = False,
+    stack: Stack = "dev",
+    url: Url = None,
+    folder: Folder = None,
+    history: History = DEFAULT,
+    role: Role = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Find the migrations whose objects are there already, made by another tool, and record them."""
+    options = Options(folder, history, role, through=through, write=write)
+    answer = _run(rehearsal.adopt, stack, url, options, quiet)
+    _show(answer, as_json, quiet)
+    raise typer.Exit(1 if answer["differences"] else 0)
+
+
+def _run(command: Command, stack: str, url: str | None, options: Options, quiet: bool) -> dict[str, Any]:
+    """
+    :raises UserError: for what stands in its way
+    """
+    job = Job(options, Connections(_login(_url(url, stack))), Terminal(quiet), CHECKOUT)
+    job.refuse_missing_folders()
+    try:
+        return asyncio.run(_awaited(command, job))
+    except KeyboardInterrupt:
+        raise Refused("interrupted; the migrations before this one are kept") from None
+
+
+async def _awaited(command: Command, job: Job) -> dict[str, Any]:
+    return await command(job)
+
+
+def _login(url: str) -> Login:
+    """
+    :raises Refused: where it is no connection URL
+    """
+    try:
+        return Login.of(url)
+    except connectionurl.UrlError as error:
+        raise Refused(f"--url must be {error}") from None
+
+
+def _url(given: str | None, stack: str) -> str:
+    if url := connectionurl.given(given, "DATABASE_URL"):
+        return url
+    from declared.folders import stack_folder
+    from local import postgres
+    from run import engine
+
+    engine.require(stack)
+    server = postgres.running(stack_folder(stack))
+    if server is None:
+        raise Refused(
+            f"stack {stack} has no server of its own that runs here; give its address: "
+            f'--url "$(./pulumiw stack output admin_url --show-secrets --stack {stack})"'
+        )
+    # It has no TLS, and is to be reached whatever PGSSLMODE says.
+    return connectionurl.compose({**server.parameters(), "sslmode": "disable"})
+
+
+def _show(answer: Mapping[str, Any], as_json: bool, quiet: bool) -> None:
+    if as_json:
+        print(json.dumps(answer, indent=2))
+    elif not quiet:
+        _print(answer)
+
+
+def _print(answer: Mapping[str, Any], indent: str = "") -> None:
+    for name, value in answer.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{name}:")
+            _print(value, indent + "  ")
+        elif isinstance(value, list):
+            print(f"{indent}{name}: " + (", ".join(value) if len(value) < 4 else "") + ("" if value else "none"))
+            for item in value if len(value) > 3 else ():
+                print(f"{indent}  {item}")
+        else:
+            print(f"{indent}{name}: {value}")

@@ -1,0 +1,147 @@
+"""What a migration command is asked for, and the commands themselves."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from declared import sqlfiles
+from provider.connection import Connections
+from provider.errors import Refused
+from provider.steps import plan
+from provider.steps.history import DEFAULT, History, Recorded
+from provider.steps.runner import find_renames, running
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    folder: str | None = None
+    history: str = DEFAULT
+    role: str | None = None
+    to: int = 0
+    allow: tuple[str, ...] = ()
+    lose: bool = False
+    through: int | None = None
+    write: bool = False
+
+
+class Terminal:
+    """Progress on standard error, so that standard output is the answer alone."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+
+    async def status(self, message: str) -> None:
+        await self.info(message)
+
+    async def info(self, message: str) -> None:
+        if not self._quiet:
+            print(message, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command on one database."""
+
+    options: Options
+    database: Connections
+    tell: Terminal
+    root: Path
+    """The folder that the folders of migrations lie in."""
+
+    @property
+    def folders(self) -> list[sqlfiles.StepFolder]:
+        """All sets of steps in order, or the one folder that was named."""
+        options = self.options
+        if not options.folder:
+            return list(sqlfiles.STEP_FOLDERS)
+        for known in sqlfiles.STEP_FOLDERS:
+            if known.folder == options.folder:
+                return [known]
+        return [sqlfiles.StepFolder(options.folder, options.history, options.role)]
+
+    def order(self, folder: sqlfiles.StepFolder, steps: Mapping[str, str]) -> plan.Order:
+        allow = frozenset(self.options.allow)
+        protect = not self.options.lose
+        return plan.Order(
+            folder.folder, folder.history, steps, folder.role, protect, allow, leave="--allow {step}", root=self.root
+        )
+
+    def steps(self, folder: sqlfiles.StepFolder) -> list[sqlfiles.Step]:
+        return sqlfiles.steps(self.root / folder.folder)
+
+    def refuse_missing_folders(self) -> None:
+        """Refuse a folder that isn't there, before anything is asked of a server.
+
+        :raises Refused: for an empty name
+        :raises SqlFileError: for a folder that can't be read
+        """
+        if self.options.folder == "":
+            raise Refused("--folder is empty; name a folder of steps, or leave the option out")
+        for folder in self.folders:
+            sqlfiles.sql_files(self.root / folder.folder)
+
+
+def _nothing_known(recorded: Recorded) -> Mapping[str, str]:
+    return {}
+
+
+def _as_recorded(recorded: Recorded) -> Mapping[str, str]:
+    """To this command, what the history says is what was applied; it has no state beside it."""
+    return {name: checksum or "" for name, checksum in recorded.steps.items()}
+
+
+async def up(job: Job) -> dict[str, Any]:
+    """Apply what is pending."""
+    done: dict[str, list[str]] = {}
+    for folder in job.folders:
+        order = job.order(folder, {step.name: step.checksum for step in job.steps(folder)})
+        async with running(job.database.session, job.tell, order) as runner:
+            recorded = await runner.run(_nothing_known)
+        done[folder.folder] = sorted(order.steps.keys() - (recorded.steps.keys() - recorded.half_back))
+    return {"applied": done}
+
+
+async def status(job: Job) -> dict[str, Any]:
+    """What is recorded, what `up` renames there since its files have another name, and what is pending."""
+    found = {}
+    connection = await job.database.session()
+    try:
+        for folder in job.folders:
+            history, files = History(folder.history), {step.name: step for step in job.steps(folder)}
+            wanted = {name: step.checksum for name, step in files.items()}
+            recorded = await history.read(connection)
+            moved = await find_renames(connection, history, job.order(folder, wanted), recorded, files)
+            recorded = plan.renamed(recorded, moved)
+            plan.make(job.order(folder, wanted | _strange(recorded, wanted)), recorded, {})
+            found[folder.folder] = {
+                "applied": sorted((recorded.steps.keys() - recorded.half_back) & wanted.keys()),
+                "renamed": [f"{step.name} from {name}" for name, step in moved.items()],
+                "pending": sorted(wanted.keys() - (recorded.steps.keys() - recorded.half_back)),
+                "unknown": sorted(recorded.steps.keys() - wanted.keys()),
+            }
+    finally:
+        await connection.close()
+    return found
+
+
+def _strange(recorded: Recorded, wanted: Mapping[str, str]) -> dict[str, str]:
+    return {name: checksum or "" for name, checksum in recorded.steps.items() if name not in wanted}
+
+
+async def down(job: Job) -> dict[str, Any]:
+    """Roll back the steps after `--to`, of the last folder alone or of the one that was named."""
+    folder = job.folders[-1]
+    async with running(job.database.session, job.tell, job.order(folder, {})) as runner:
+        recorded = await runner.history.read(runner.connection)
+        kept = {
+            name: checksum or ""
+            for name, checksum in recorded.steps.items()
+            if int(name.partition("_")[0]) <= job.options.to
+        }
+        runner.order = job.order(folder, kept)
+        await runner.run(_as_recorded)
+    return {"rolled back": {folder.folder: sorted(recorded.steps.keys() - kept.keys(), reverse=True)}}

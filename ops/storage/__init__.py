@@ -1,0 +1,1 @@
+"""Stored files: signed URLs, virus scans, cleaning up, what they come to."""

@@ -1,0 +1,85 @@
+"""The object bucket as the cleaner sees it: every version of every key, told by page and deleted by the thousand."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby, islice
+from typing import Any, TypeVar
+
+from visual_prompt_builder.signing import Store
+
+from declared.errors import UserError
+
+PAGE = 1000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a key, or one delete marker, which has no bytes."""
+
+    key: str
+    id: str
+    bytes: int
+    latest: bool
+    marker: bool
+    changed: datetime
+    """When it was stored."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """What lies under the tenant of a store, and in its quarantine."""
+
+    store: Store
+
+    def keys(self, prefix: str) -> Iterator[list[Version]]:
+        """The versions of each key that begins so, in the order of keys; the newest first."""
+        yield from (list(versions) for _, versions in groupby(self._versions(prefix), key=lambda found: found.key))
+
+    def _versions(self, prefix: str) -> Iterator[Version]:
+        pages = self.store.s3.get_paginator("list_object_versions").paginate(Bucket=self.store.bucket, Prefix=prefix)
+        for page in pages:
+            # Two lists in a page, each in order; a key never ends in one page with the other list in the next.
+            found = [
+                *(_version(entry, marker=False) for entry in page.get("Versions", ())),
+                *(_version(entry, marker=True) for entry in page.get("DeleteMarkers", ())),
+            ]
+            yield from sorted(found, key=lambda found: (found.key, not found.latest, -found.changed.timestamp()))
+
+    def unfinished(self, prefix: str) -> Iterator[tuple[str, str, datetime]]:
+        """Key, number and beginning of each upload in parts that has not ended."""
+        pages = self.store.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.store.bucket, Prefix=prefix)
+        for page in pages:
+            for entry in page.get("Uploads", ()):
+                yield entry["Key"], entry["UploadId"], entry["Initiated"]
+
+    def abort(self, key: str, upload: str) -> None:
+        with contextlib.suppress(self.store.s3.exceptions.NoSuchUpload):
+            self.store.s3.abort_multipart_upload(Bucket=self.store.bucket, Key=key, UploadId=upload)
+
+    def delete(self, versions: Iterable[Version]) -> None:
+        """Delete exactly these, for good; what another cleaner has deleted already is none the worse for it."""
+        for batch in batched(versions):
+            named = [{"Key": version.key, "VersionId": version.id} for version in batch]
+            answer = self.store.s3.delete_objects(Bucket=self.store.bucket, Delete={"Objects": named, "Quiet": True})
+            for error in answer.get("Errors", ()):
+                raise FilesError(f"{error.get('Key')}: can't be deleted: {error.get('Code')}: {error.get('Message')}")
+
+
+def batched(many: Iterable[T], size: int = PAGE) -> Iterator[list[T]]:
+    """Parts of a list that may be long, each no longer than this."""
+    rest = iter(many)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+class FilesError(UserError):
+    """The object store refused; the text is one line."""
+
+
+def _version(entry: dict[str, Any], marker: bool) -> Version:
+    return Version(
+        entry["Key"], entry["VersionId"], entry.get("Size", 0), entry["IsLatest"], marker, entry["LastModified"]
+    )

@@ -1,0 +1,233 @@
+"""The cleaner's job: find what nobody needs, then remove it, the file always before what says that it must go.
+
+It can be killed anywhere and run beside itself: files are deleted by version, rows by version too, and what was deleted
+already is nothing to either.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, pairwise
+
+from declared.errors import UserError
+from ops.storage.cleaning.edge import MANY, Edge
+from ops.storage.cleaning.files import PAGE, Files, Version, batched
+from ops.storage.cleaning.rows import Doomed, Row, Rows
+from ops.storage.scanning.file import QUARANTINE
+
+# More than half of everything, and more than this, is rather the wrong bucket or the wrong database.
+UNSUSPICIOUS = 100
+
+
+class CleanError(UserError):
+    """What was found can't be right; the text is one line."""
+
+
+@dataclass(frozen=True)
+class Ages:
+    """How old something must be to go."""
+
+    grace: timedelta = timedelta(hours=24)
+    """Of a file without row, or a row without file: it may only just be on its way."""
+    versions: timedelta = timedelta(days=30)
+    uploads: timedelta = timedelta(days=7)
+
+
+@dataclass
+class Found:
+    """How much of one kind there is, or was."""
+
+    objects: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class Job:
+    """One cleaner; dry, it only counts."""
+
+    rows: Rows
+    files: Files
+    ages: Ages = Ages()
+    dry: bool = False
+    force: bool = False
+    retention: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long a bucket keeps what was last written; one that isn't here keeps it until it is deleted."""
+    edge: Edge | None = None
+    """The CDN that may remember what is deleted."""
+    tally: dict[str, Found] = field(default_factory=dict)
+
+    @property
+    def tenant(self) -> str:
+        return self.files.store.tenant + "/"
+
+    def run(self) -> dict[str, Found]:
+        """All of it.
+
+        :raises CleanError: where more would go than can be right
+        """
+        self._deleted()
+        self._expired()
+        self._quarantine()
+        self._unfinished()
+        self._orphans()
+        if not self.dry:
+            self.rows.forget_nobody()
+        return self.tally
+
+    def _deleted(self) -> None:
+        """What the queue says: recordings that were deleted, with their project or alone, and what people left."""
+        self._note("deleted")
+        if self.dry:
+            for batch in batched(self.rows.waiting()):
+                self._remove("deleted", self._unrecorded(batch))
+            return
+        while batch := self.rows.take(PAGE):
+            self._remove("deleted", self._unrecorded(batch))
+            self.rows.finish(batch)
+
+    def _unrecorded(self, batch: Iterable[Doomed]) -> Iterator[Doomed]:
+        """Without what was queued with a recording and is another one's by now."""
+        recorded = self.rows.recorded(batch)
+        return (each for each in batch if (each.bucket_id, each.name) not in recorded)
+
+    def _expired(self) -> None:
+        self._note("expired")
+        for bucket, age in self.retention.items():
+            for batch in batched(self.rows.expired(bucket, age)):
+                self._remove("expired", batch)
+
+    def _remove(self, kind: str, batch: Iterable[Doomed]) -> None:
+        """Objects with all their versions, then their rows; what was stored anew since they were doomed stays."""
+        doomed = {(each.bucket_id, each.name): each for each in sorted(batch, key=lambda each: each.before)}
+        gone, kept = list[Version](), set[str]()
+        for version in self._stored(doomed.values()):
+            bucket, name, stored = self._place(version.key) or ("", "", "")
+            if (bucket, name) not in doomed:
+                continue
+            if version.changed <= doomed[bucket, name].before:
+                gone.append(version)
+            else:
+                kept.add(stored)
+        self._note(kind, len(doomed), sum(version.bytes for version in gone))
+        if not self.dry:
+            self.files.delete(gone)
+            # By name and not by what was found: a cleaner that was killed in between leaves nothing to find.
+            if self.edge:
+                self.edge.forget(doomed)
+            self.rows.delete(row for row in self.rows.at(doomed.values()) if row.version not in kept)
+
+    def _stored(self, doomed: Iterable[Doomed]) -> Iterator[Version]:
+        folders = sorted(doomed, key=_folder)
+        for folder, group in groupby(folders, key=_folder):
+            members = list(group)
+            names = [f"{each.bucket_id}/{each.name}/" for each in members]
+            # Listed once in place of each of them.
+            for prefix in [folder] if len(members) > MANY else names:
+                for versions in self.files.keys(self.tenant + prefix):
+                    yield from versions
+
+    def _quarantine(self) -> None:
+        """What was found harmful is kept while its uploader is there to ask."""
+        self._note("quarantine")
+        for place in (place for place, abandoned in self.rows.quarantine().items() if abandoned):
+            key = QUARANTINE + self.tenant + "/".join(place)
+            versions = [each for found in self.files.keys(key) for each in found if each.key == key]
+            self._note("quarantine", 1, sum(version.bytes for version in versions))
+            if not self.dry:
+                self.files.delete(versions)
+                self.rows.forget(*place)
+
+    def _unfinished(self) -> None:
+        self._note("unfinished uploads")
+        for key, upload, begun in self.files.unfinished(self.tenant):
+            if begun < datetime.now(UTC) - self.ages.uploads:
+                self._note("unfinished uploads", 1)
+                if not self.dry:
+                    self.files.abort(key, upload)
+
+    def _orphans(self) -> None:
+        """Files without a row, rows without a file, and replaced versions: all of the bucket is read."""
+        orphans, old = list[Version](), list[Version]()
+        seen, keys = set[str](), 0
+        for batch in batched(self.files.keys(self.tenant)):
+            keys += len(batch)
+            places = [place for found in batch if (place := self._place(found[0].key))]
+            known = self.rows.known(places)
+            for versions in batch:
+                place = self._place(versions[0].key)
+                if not place:
+                    continue
+                if place[2] in known:
+                    old += self._old(versions)
+                    seen |= set() if versions[0].marker else {place[2]}
+                elif versions[0].changed < self._cutoff(versions[0]):
+                    orphans += versions
+        lost = self._lost(seen)
+        self._suspect("files without a row", len({version.key for version in orphans}), keys)
+        self._suspect("rows without a file", len(lost), self.rows.count())
+        self._note("orphaned files", len({version.key for version in orphans}), _bytes(orphans))
+        self._note("old versions", len(old), _bytes(old))
+        self._note("orphaned rows", len(lost), sum(row.bytes for row in lost))
+        if not self.dry:
+            self._delete_orphans(orphans)
+            self.files.delete(old)
+            self._delete_lost(lost)
+
+    def _lost(self, seen: set[str]) -> list[Row]:
+        """Rows of no version that was seen. What is in quarantine has none, and is its owner's to delete."""
+        rows = [row for row in self.rows.stale(self.ages.grace) if row.version not in seen]
+        quarantined = self.rows.quarantine()
+        return [row for row in rows if (row.bucket_id, row.name, row.version) not in quarantined]
+
+    def _cutoff(self, newest: Version) -> datetime:
+        # Deleted in the store alone, which somebody may want to undo.
+        return datetime.now(UTC) - (self.ages.versions if newest.marker else self.ages.grace)
+
+    def _old(self, versions: list[Version]) -> Iterator[Version]:
+        for newer, version in pairwise(versions):
+            if newer.changed < datetime.now(UTC) - self.ages.versions:
+                yield version
+
+    def _delete_orphans(self, orphans: list[Version]) -> None:
+        for batch in batched(orphans):
+            # Reading the bucket takes a while: somebody may have written the row since.
+            places = {version.key: place for version in batch if (place := self._place(version.key))}
+            known = self.rows.known(places.values())
+            self.files.delete(version for version in batch if places[version.key][2] not in known)
+
+    def _delete_lost(self, lost: list[Row]) -> None:
+        for batch in batched(lost):
+            self.rows.delete(
+                row
+                for row in batch
+                if not any(
+                    not versions[0].marker
+                    for versions in self.files.keys(f"{self.tenant}{row.bucket_id}/{row.name}/{row.version}")
+                )
+            )
+
+    def _suspect(self, what: str, found: int, all: int) -> None:
+        if found > UNSUSPICIOUS and found * 2 > all and not (self.force or self.dry):
+            raise CleanError(
+                f"{found} of {all} are {what}: is this the right object bucket and the right database? "
+                "nothing of it was removed; --force removes it"
+            )
+
+    def _place(self, key: str) -> tuple[str, str, str] | None:
+        """Bucket, name and version that a key is of; None where it is none of the Storage API's."""
+        bucket, _, rest = key.removeprefix(self.tenant).partition("/")
+        name, _, version = rest.rpartition("/")
+        return (bucket, name, version) if bucket and name and version else None
+
+    def _note(self, kind: str, objects: int = 0, bytes: int = 0) -> None:
+        found = self.tally.setdefault(kind, Found())
+        found.objects += objects
+        found.bytes += bytes
+
+
+def _folder(each: Doomed) -> str:
+    return f"{each.bucket_id}/{each.name.partition('/')[0]}/"
+
+
+def _bytes(versions: Iterable[Version]) -> int:
+    return sum(version.bytes for version in versions)

@@ -1,0 +1,136 @@
+"""The commands for stored files. AWS' library takes half a second to load, so each loads it when it runs."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from visual_prompt_builder.names import DOWNLOAD_SECONDS, UPLOAD_SECONDS
+
+app = typer.Typer(help="Stored files: what they come to, and what nobody needs any more; see docs/storage-cleanup.md.")
+sign = typer.Typer(help="Sign URLs, with the limits that the environment declares: for support, tests and scripts.")
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
+Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
+BucketId = Annotated[str, typer.Argument(metavar="BUCKET", help="a storage bucket, such as audio")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="the object, <user id>/…")]
+Seconds = Annotated[int, typer.Option(help="how long it is good for, up to an hour")]
+
+
+def _days(help: str) -> Any:
+    return typer.Option(min=0, max=3650, help=help)
+
+
+@app.command()
+def clean(
+    stack: Stack = "dev",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="count, and remove nothing")] = False,
+    force: Annotated[bool, typer.Option("--force", help="also where it is more than half of everything")] = False,
+    grace_hours: Annotated[int, _days("how old a file without a row, or a row without a file, must be")] = 24,
+    version_days: Annotated[int, _days("how long a replaced or deleted version is kept")] = 30,
+    upload_days: Annotated[int, _days("how long an upload in parts may take")] = 7,
+    as_json: Json = False,
+) -> None:
+    """Remove deleted, expired, orphaned and unfinished files; run it each night."""
+    from ops.environment import Environment
+    from ops.storage import report
+    from ops.storage.cleaning.job import Ages
+
+    ages = Ages(timedelta(hours=grace_hours), timedelta(days=version_days), timedelta(days=upload_days))
+    found = report.clean(Environment.of(stack), ages, dry_run, force)
+    if as_json:
+        print(json.dumps({kind: asdict(count) for kind, count in found.items()}, indent=2))
+        return
+    table = Table("", "found" if dry_run else "removed", "bytes")
+    for kind, count in found.items():
+        table.add_row(kind, f"{count.objects:,}", f"{count.bytes:,}")
+    Console().print(table)
+
+
+@app.command()
+def api_env(stack: Stack = "dev", as_json: Json = False) -> None:
+    """The variables to start Supabase's Storage API with, its password among them: for `docker run --env-file`."""
+    from ops.environment import Environment
+    from ops.storage import report
+
+    found = report.storage_api(Environment.of(stack))
+    print(json.dumps(found, indent=2) if as_json else "\n".join(f"{name}={value}" for name, value in found.items()))
+    print("AUTH_JWT_SECRET is yours to add: what the app's tokens are signed with", file=sys.stderr)
+
+
+@app.command()
+def usage(
+    stack: Stack = "dev",
+    price: Annotated[float, typer.Option(min=0, help="of a gigabyte a month, in your currency")] = 0.0245,
+    top: Annotated[int, typer.Option(min=1, help="how many people")] = 20,
+    as_json: Json = False,
+) -> None:
+    """What is stored: by bucket, by person, by month of upload, and what it costs."""
+    from ops.environment import Environment
+    from ops.storage import report
+
+    found = report.usage(Environment.of(stack), price)
+    if as_json:
+        print(json.dumps(found, indent=2, default=str))
+        return
+    for title, rows in found.items():
+        table = Table(*(rows[0] if rows else ["nothing"]), title=title)
+        for row in rows[:top]:
+            table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
+        Console().print(table)
+
+
+@sign.command()
+def upload(
+    bucket: BucketId,
+    name: Name,
+    type: Annotated[str, typer.Option("--type", "-t", help="the file's type, such as audio/webm")],
+    seconds: Seconds = UPLOAD_SECONDS,
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """A form that uploads exactly this object: its key, its type, up to the bucket's limit. By default as a command."""
+    from ops.storage import sign as signing
+
+    signed = signing.upload(stack, bucket, name, type, seconds)
+    print(json.dumps(asdict(signed), indent=2) if as_json else signing.as_curl(signed))
+
+
+@sign.command()
+def download(
+    bucket: BucketId,
+    name: Name,
+    version: Annotated[str | None, typer.Option(help="another version than the row of storage.objects has")] = None,
+    seconds: Seconds = DOWNLOAD_SECONDS,
+    filename: Annotated[str | None, typer.Option(help="a browser saves it under this name")] = None,
+    unscanned: Annotated[bool, typer.Option("--unscanned", help="also what wasn't found clean")] = False,
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """An address that reads this object, whole or in ranges."""
+    from ops.storage import sign as signing
+
+    _print(signing.download(stack, bucket, name, version, seconds, filename, unscanned), as_json)
+
+
+@sign.command()
+def cdn(
+    url: Annotated[str, typer.Argument(help="https://domain/path, as the CDN serves it")],
+    key_id: Annotated[str, typer.Option(help="the public key's id in the key group")],
+    private_key: Annotated[Path, typer.Option(help="the file with its private key, RSA as PEM")],
+    seconds: Annotated[int, typer.Option(help="how long it is good for")] = DOWNLOAD_SECONDS,
+    as_json: Json = False,
+) -> None:
+    """The CDN's address, signed with a key of its key group."""
+    from ops.storage import sign as signing
+
+    _print(signing.cdn(url, key_id, private_key, seconds), as_json)
+
+
+def _print(signed: dict[str, str], as_json: bool) -> None:
+    print(json.dumps(signed, indent=2) if as_json else signed["url"])

@@ -1,0 +1,98 @@
+"""Stored files: what they come to, and what nobody needs any more; see docs/storage-cleanup.md."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
+from psycopg.rows import dict_row
+
+from declared.roles import STORAGE_SERVICE, URLS
+from ops.environment import Environment
+from ops.errors import CommandError
+from ops.storage.cleaning.files import Files
+from ops.storage.cleaning.job import Ages, Found, Job
+from ops.storage.cleaning.rows import Rows
+
+GIGABYTE = 10**9
+MONTHS = 12
+
+
+def clean(environment: Environment, ages: Ages, dry_run: bool, force: bool) -> dict[str, Found]:
+    """Remove what nobody needs; how much there was, by its kind.
+
+    :raises UserError: where something stands in the way
+    """
+    with _one_line():
+        rows, files = Rows.of(environment.cleaner_url), Files(environment.store)
+        with rows.connection:
+            return Job(rows, files, ages, dry_run, force, environment.retention, environment.edge).run()
+
+
+def usage(environment: Environment, price: float) -> dict[str, list[dict[str, Any]]]:
+    """What is stored, as `report` has it.
+
+    :raises UserError: where the database can't be asked
+    """
+    with _one_line(), psycopg.connect(environment.monitor_url, connect_timeout=10) as connection:
+        return report(connection, price, datetime.now(UTC))
+
+
+def storage_api(environment: Environment) -> dict[str, str]:
+    """What the Storage API has to be told; a key for S3 on local only, elsewhere it has the role `api`."""
+    store = environment.store
+    given = {
+        "DATABASE_URL": environment.output("storage_url"),
+        "DB_INSTALL_ROLES": "false",
+        "DB_SUPER_USER": URLS["storage_url"],
+        "DB_SERVICE_ROLE": STORAGE_SERVICE,
+        "TENANT_ID": store.tenant,
+        "STORAGE_BACKEND": "s3",
+        "STORAGE_S3_BUCKET": store.bucket,
+        "STORAGE_S3_REGION": store.region,
+        "STORAGE_S3_ENDPOINT": store.endpoint,
+        "STORAGE_S3_FORCE_PATH_STYLE": "true" if store.endpoint else None,
+        "AWS_ACCESS_KEY_ID": store.access_key,
+        "AWS_SECRET_ACCESS_KEY": store.secret_key,
+        "UPLOAD_FILE_SIZE_LIMIT": environment.output("max_object_size"),
+        # Neither works as DB_SERVICE_ROLE: the one has tables of its own there, the other jobs that name no operation.
+        "S3_PROTOCOL_ENABLED": "false",
+        "PG_QUEUE_ENABLE": "false",
+        "IMAGE_TRANSFORMATION_ENABLED": "false",
+    }
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def report(connection: psycopg.Connection[Any], price: float, now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """The three tables; cost is of a month at the present size, without requests, traffic and old versions."""
+    since = (now - timedelta(days=31 * MONTHS)).date()
+    with connection.cursor(row_factory=dict_row) as cursor:
+        people = cursor.execute("select * from ops.storage_report()").fetchall()
+        months = cursor.execute("select * from ops.storage_growth(%s)", (since,)).fetchall()
+    buckets: dict[str, dict[str, Any]] = {}
+    for row in people:
+        row["month_cost"] = _cost(row["bytes"], price)
+        bucket = buckets.setdefault(row["bucket_id"], {"bucket_id": row["bucket_id"], "objects": 0, "bytes": 0})
+        bucket["objects"] += row["objects"]
+        bucket["bytes"] += row["bytes"]
+    for bucket in buckets.values():
+        bucket["month_cost"] = _cost(bucket["bytes"], price)
+    return {"buckets": sorted(buckets.values(), key=lambda row: row["bucket_id"]), "people": people, "months": months}
+
+
+def _cost(bytes: int, price: float) -> float:
+    return round(bytes / GIGABYTE * price, 4)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise CommandError(f"database: {' '.join(str(error).split())}") from None
+    except psycopg.Error as error:
+        raise CommandError(f"database: {error.diag.message_primary or type(error).__name__}") from None
+    except (BotoCoreError, ClientError) as error:
+        raise CommandError(f"object store: {' '.join(str(error).split())}") from None

@@ -1,0 +1,139 @@
+"""The scanner's job: take a file, look, put it into quarantine or tag it, settle.
+
+It can be killed anywhere. The row is settled last, so a file whose scanner died is taken again after ten minutes; each
+step leaves what is done already as it is. Nobody but the owner is served the file before.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from visual_prompt_builder import content
+from visual_prompt_builder.names import ObjectError, key
+from visual_prompt_builder.signing import Store
+
+from declared.objectlayout import CLEAN_TAGS
+from ops.storage.scanning.engines import Engine, EngineDownError, NotYetError, ScanError, UnscannableError
+from ops.storage.scanning.file import File, GoneError
+from ops.storage.scanning.queue import Queue, Scan
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a file turned out to be: clean, infected, refused or failed; or that it is due again: retried, waiting."""
+
+    status: str
+    found: str | None = None
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """The topic that hears of harmful files."""
+
+    sns: Any
+    topic: str
+
+    def tell(self, scan: Scan, verdict: Verdict) -> None:
+        message = {"bucket": scan.bucket_id, "name": scan.name, "version": scan.version, "found": verdict.found}
+        self.sns.publish(
+            TopicArn=self.topic,
+            Subject=f"Storage: {verdict.status} upload in {scan.bucket_id}"[:100],
+            Message=json.dumps({"status": verdict.status, **message}),
+        )
+
+
+@dataclass
+class Job:
+    """One scanner."""
+
+    queue: Queue
+    store: Store
+    engine: Engine
+    alarm: Alarm | None = None
+    tell: Callable[[Scan, Verdict], None] = lambda scan, verdict: None
+    tally: dict[str, int] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Scan until nothing is due.
+
+        :raises EngineDownError: where the engine doesn't answer; then nothing was taken
+        """
+        self.engine.check()
+        while scans := self.queue.take():
+            for scan in scans:
+                self.scan(scan)
+
+    def scan(self, scan: Scan) -> None:
+        """Scan one file to its verdict, or leave it for later."""
+        try:
+            verdict = self._verdict(scan)
+            settled = self.queue.settle(scan, verdict.status, verdict.found)
+        except KeyboardInterrupt:
+            self.queue.retry(scan, 0)
+            raise
+        except (ScanError, ObjectError, BotoCoreError, ClientError) as error:
+            settled, verdict = self._later(scan, error)
+            if isinstance(error, EngineDownError):
+                raise
+        if settled:
+            self.tally[verdict.status] = self.tally.get(verdict.status, 0) + 1
+            self.tell(scan, verdict)
+
+    @property
+    def _attempts(self) -> int:
+        return len(self.engine.waits) + 1
+
+    def _later(self, scan: Scan, error: Exception) -> tuple[bool, Verdict]:
+        reason = " ".join(str(error).split())
+        if isinstance(error, UnscannableError) or scan.attempt >= self._attempts:
+            gave_up = "" if isinstance(error, UnscannableError) else f"gave up after {self._attempts} attempts: "
+            verdict = Verdict("failed", f"{gave_up}{reason}"[:500])
+            return self.queue.settle(scan, verdict.status, verdict.found), verdict
+        status = "waiting" if isinstance(error, NotYetError) else "retried"
+        return self.queue.retry(scan, self.engine.waits[scan.attempt - 1]), Verdict(status, reason)
+
+    def _verdict(self, scan: Scan) -> Verdict:
+        if scan.attempt > self._attempts:
+            # Whoever took it died over it each time, and was never there to say so.
+            return Verdict("failed", f"gave up after {self._attempts} attempts: no scanner came to an end")
+        file = File(self.store, key(self.store.tenant, scan.bucket_id, scan.name, scan.version))
+        try:
+            verdict = self._look(scan, file)
+        except GoneError:
+            verdict = _moved(file)
+        else:
+            self._mark(file, verdict)
+        if verdict.status != "clean":
+            file.delete()
+        if self.alarm and verdict.status == "infected":
+            self.alarm.tell(scan, verdict)
+        return verdict
+
+    def _look(self, scan: Scan, file: File) -> Verdict:
+        with contextlib.closing(file):
+            found = self.engine.scan(file)
+            if found:
+                return Verdict("infected", found)
+            # Both count: the Storage API serves what the row says, the CDN what the store says.
+            for declared in (scan.mime_type, file.content_type):
+                reason = content.mismatch(declared, file.start[: content.START])
+                if reason:
+                    return Verdict("refused", reason)
+        return Verdict("clean")
+
+    def _mark(self, file: File, verdict: Verdict) -> None:
+        if verdict.status != "clean":
+            file.quarantine(verdict.status, str(verdict.found))
+        elif not self.engine.tags_files:
+            file.tag(*CLEAN_TAGS["clamav"])
+
+
+def _moved(file: File) -> Verdict:
+    """The verdict of a scanner that died after it had moved the file."""
+    try:
+        return Verdict(*file.in_quarantine())
+    except GoneError:
+        raise ScanError("there is no such file in the object store") from None

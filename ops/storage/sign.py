@@ -1,0 +1,76 @@
+"""Signs URLs by hand, with the limits that the environment declares: for support, tests and scripts.
+
+An app's server calls the functions of the package `objects`, or of its TypeScript twin, which this command calls too.
+"""
+
+import shlex
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+from visual_prompt_builder.names import ObjectError, check_name
+from visual_prompt_builder.signing import Upload, sign_cdn, sign_download, sign_upload
+
+from ops.environment import Environment
+
+LATEST = """
+select o.version, coalesce(s.status, 'pending')
+from storage.objects as o left join private.object_scans as s using (bucket_id, name, version)
+where o.bucket_id = %s and o.name = %s
+"""
+
+
+def upload(stack: str, bucket: str, name: str, type: str, seconds: int) -> Upload:
+    """A form that uploads exactly this object: its key, its type, up to the bucket's limit.
+
+    :raises ObjectError: for what can't be signed
+    """
+    folder = check_name(name).partition("/")[0]
+    environment = Environment.of(stack)
+    return sign_upload(environment.store, environment.bucket(bucket), name, type, folder=folder, seconds=seconds)
+
+
+def download(
+    stack: str, bucket: str, name: str, version: str | None, seconds: int, filename: str | None, unscanned: bool
+) -> dict[str, str]:
+    """An address that reads this object, whole or in ranges, with what it is of.
+
+    :raises ObjectError: for what can't be signed
+    """
+    check_name(name)
+    environment = Environment.of(stack)
+    found = version or _latest(environment.admin_url, bucket, name, unscanned)
+    url = sign_download(environment.store, bucket, name, found, seconds=seconds, filename=filename)
+    return {"url": url, "bucket": bucket, "name": name, "version": found}
+
+
+def cdn(url: str, key_id: str, private_key: Path, seconds: int) -> dict[str, str]:
+    """The CDN's address, signed with a key of its key group.
+
+    :raises ObjectError: for what can't be signed
+    """
+    try:
+        pem = private_key.read_bytes()
+    except OSError as error:
+        raise ObjectError(f"CDN key {private_key}: {error.strerror}") from None
+    return {"url": sign_cdn(url, key_id, pem, datetime.now(UTC) + timedelta(seconds=seconds))}
+
+
+def _latest(url: str, bucket: str, name: str, unscanned: bool) -> str:
+    try:
+        with psycopg.connect(url, connect_timeout=10) as connection:
+            row = connection.execute(LATEST, (bucket, name)).fetchone()
+    except psycopg.OperationalError as error:
+        raise ObjectError(f"database: {' '.join(str(error).split())}") from None
+    if row is None or row[0] is None:
+        raise ObjectError(f"object {bucket}/{name}: has no row in storage.objects; name its --version")
+    if row[1] != "clean" and not unscanned:
+        raise ObjectError(f"object {bucket}/{name}: the virus scan says {row[1]}; --unscanned signs it all the same")
+    return str(row[0])
+
+
+def as_curl(signed: Upload) -> str:
+    """The form as a command for a shell."""
+    # The file comes last: the store reads no field after it.
+    fields = " ".join(f"--form-string {shlex.quote(f'{name}={value}')}" for name, value in signed.fields.items())
+    return f"curl --fail-with-body {fields} --form file=@FILE {shlex.quote(signed.url)}"

@@ -1,0 +1,70 @@
+"""The command line: one tree, statuses that a script can trust, one line for what is wrong."""
+
+import json
+import os
+import subprocess
+
+import pytest
+import typer
+
+from declared.paths import CHECKOUT
+from ops import __main__ as ops
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    status = ops.main(words)
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command that there is, by its words."""
+    root = typer.main.get_command(ops.app)
+    found = []
+    for name, command in root.commands.items():
+        found += [(name, each) for each in command.commands] if hasattr(command, "commands") else [(name,)]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_has_help_and_refuses_an_option_that_there_is_not(capsys, words):
+    status, said, _ = run(capsys, *words, "--help")
+    assert (status, f"Usage: ./vpb {' '.join(words)} [OPTIONS]" in said) == (0, True)
+    status, said, error = run(capsys, *words, "--bogus")
+    assert (status, said) == (1, "")
+    assert error == f"error: No such option: --bogus See ./vpb {' '.join(words)} --help\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("nonsense",), ("migrate",), ("audit", "--fail-on", "dreadful"), ("scan", "--once", "--watch")]
+)
+def test_wrong_usage_is_one_line_and_status_1(capsys, words):
+    status, said, error = run(capsys, *words)
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert error.startswith("error: ")
+
+
+def test_without_a_word_it_shows_all_commands(capsys):
+    status, said, _ = run(capsys)
+    assert status == 0
+    assert [name for name in ("up", "drift", "migrate", "sign", "storage") if name not in said] == []
+
+
+def test_a_failure_is_json_where_json_was_asked_for(capsys):
+    status, said, error = run(capsys, "drift", "--stack", "No", "--json")
+    assert (status, said) == (1, "")
+    assert json.loads(error)["error"].startswith("stack 'No': a stack's name has")
+
+
+def test_a_shell_completes_a_word():
+    done = subprocess.run(
+        [CHECKOUT / "vpb"],
+        cwd="/",
+        env={**os.environ, "_VPB_COMPLETE": "complete_bash", "COMP_WORDS": "./vpb mi", "COMP_CWORD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["migrate"], done.stderr
+    script = subprocess.run([CHECKOUT / "vpb", "--show-completion", "bash"], cwd="/", capture_output=True, text=True)
+    assert "_VPB_COMPLETE=complete_bash" in script.stdout

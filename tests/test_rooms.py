@@ -1,0 +1,131 @@
+"""Which room may import which; a new capability belongs where this table lets it stand."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from declared.paths import CHECKOUT
+
+CLIENTS = "visual_prompt_builder"
+# Room → what it may import of ours. What has no line imports nothing of ours.
+ROOMS = {
+    "toolchain": set(),
+    CLIENTS: set(),
+    "pg": set(),
+    "declared": set(),
+    "plugin": {"declared.errors"},
+    "provider": {"plugin", "declared"},
+    "local": {"plugin", "declared"},
+    "targets": {"declared", "local"},
+    "components": {"declared", "pg", "targets"},
+    "__main__": {"components", "declared", "pg"},
+    "run": {"declared", "targets", "toolchain"},
+    "ops": {"declared", "run", "provider", "local", CLIENTS},
+    "harness": {"declared", "plugin", "provider", "local", "targets", "toolchain"},
+    "generate": {"declared", "harness", "local", "provider", "ops"},
+    "bench": {"declared", "harness", "local", "provider", "plugin"},
+}
+FILES = {
+    path.relative_to(CHECKOUT): room
+    for room in ROOMS
+    for path in sorted(
+        [CHECKOUT / "__main__.py"]
+        if room == "__main__"
+        else (CHECKOUT / ("clients/python" if room == CLIENTS else ".") / room).rglob("*.py")
+    )
+}
+TARGETS = {"local", "supabase", "aws"}
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """The modules that a file imports anywhere, by their full names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def parsed() -> dict[Path, ast.Module]:
+    return {path: ast.parse((CHECKOUT / path).read_text(), str(path)) for path in FILES}
+
+
+def test_every_room_imports_only_what_it_may():
+    wrong = [
+        f"{path} imports {name}"
+        for path, tree in parsed().items()
+        for name in imported(tree)
+        if name.partition(".")[0] in {*ROOMS, "tests"} - {FILES[path]}
+        and not any(name == allowed or name.startswith(f"{allowed}.") for allowed in ROOMS[FILES[path]])
+    ]
+    assert len(FILES) > 150
+    assert wrong == []
+
+
+def test_every_package_has_its_line_in_the_table():
+    ours = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")} - {"tests"}
+    assert ours == ROOMS.keys() - {"__main__", CLIENTS}
+
+
+def test_the_table_allows_nothing_that_is_not_used():
+    used = {
+        (FILES[path], allowed)
+        for path, tree in parsed().items()
+        for name in imported(tree)
+        for allowed in ROOMS[FILES[path]]
+        if name == allowed or name.startswith(f"{allowed}.")
+    }
+    allowed = {(room, other) for room, others in ROOMS.items() for other in others}
+    assert allowed - used == set()
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    modules = {
+        ".".join(path.with_suffix("").parts).removeprefix("clients.python.").removesuffix(".__init__"): path
+        for path in FILES
+    }
+    trees = parsed()
+    graph = {
+        module: {found for name in _at_import(trees[path]) if (found := _module(name, modules)) and found != module}
+        for module, path in modules.items()
+    }
+    circles = [module for module in graph if module in _reached(graph, module)]
+    assert circles == []
+
+
+def _at_import(tree: ast.Module) -> Iterator[str]:
+    """What a file imports when it is imported itself."""
+    yield from imported(ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], []))
+
+
+def _module(name: str, modules: dict[str, Path]) -> str | None:
+    return name if name in modules else name.rpartition(".")[0] if name.rpartition(".")[0] in modules else None
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    todo = list(graph[start])
+    while todo:
+        module = todo.pop()
+        if module not in seen:
+            seen.add(module)
+            todo += graph[module]
+    return seen
+
+
+def test_nothing_edits_the_search_path_of_modules():
+    edits = [str(path) for path in FILES if re.search(r"sys\.path\b(?!\w)", (CHECKOUT / path).read_text())]
+    assert edits == []
+
+
+def test_only_targets_ask_which_target_it_is():
+    wrong = [
+        f"{path}:{node.lineno}"
+        for path, tree in parsed().items()
+        if FILES[path] not in ("targets", "toolchain")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare)
+        and any(isinstance(each, ast.Constant) and each.value in TARGETS for each in [node.left, *node.comparators])
+    ]
+    assert wrong == []
