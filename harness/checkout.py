@@ -182,7 +182,7 @@ class Scratch:
 
     def pulumi(self, *arguments: str) -> Finished:
         """`./pulumiw ARGUMENTS` on the stack."""
-        return self.start("-m", "local", *arguments, "--stack", self.stack).wait()
+        return self.start("-m", "run", *arguments, "--stack", self.stack).wait()
 
     def preview(self) -> Finished:
         """A preview that fails where there is anything to do."""

@@ -123,7 +123,7 @@ def _situation(world: World, start: str, random: Random) -> Run | None:
     if start == "destroy":
         # The pending step is there so that the recovery has one, too.
         world.forget()
-        return world.scratch.start("-m", "local", *DESTROY, "--stack", world.scratch.stack)
+        return world.scratch.start("-m", "run", *DESTROY, "--stack", world.scratch.stack)
     if start == "drifted":
         world.change_by_hand()
     return world.scratch.start("up")

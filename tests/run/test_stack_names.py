@@ -106,7 +106,7 @@ PULUMI = {
 def test_pulumiw_refuses_it_too(copy, case):
     arguments, said = PULUMI[case]
     before = everything(copy.folder)
-    assert refused(copy.start("-m", "local", *arguments).wait()).startswith(f"error: {said}")
+    assert refused(copy.start("-m", "run", *arguments).wait()).startswith(f"error: {said}")
     assert everything(copy.folder) == before
     assert copy.processes() == []
 
@@ -118,9 +118,9 @@ def test_another_name_than_the_stack_s_confirms_nothing(copy):
 
 
 def test_a_qualified_name_is_the_stack_that_it_ends_in(copy):
-    run = copy.start("-m", "local", "stack", "ls", "--stack", "organization/database/made").wait()
+    run = copy.start("-m", "run", "stack", "ls", "--stack", "organization/database/made").wait()
     assert "there is no stack" not in run.output
-    shown = copy.start("-m", "local", "stack", "--show-name", "--stack", "organization/database/made").wait()
+    shown = copy.start("-m", "run", "stack", "--show-name", "--stack", "organization/database/made").wait()
     assert shown.output.strip() == "made"
 
 
@@ -133,7 +133,7 @@ def test_a_stack_s_file_that_is_no_yaml_is_one_line_at_the_door(copy):
             assert said.startswith("error: Pulumi.made.yaml:2: is no YAML: found character")
         # Another stack's file is in nobody's way.
         path.write_bytes("# größe\n".encode("latin-1"))
-        assert copy.start("-m", "local", "stack", "ls").wait().status == 0
+        assert copy.start("-m", "run", "stack", "ls").wait().status == 0
     finally:
         path.unlink()
     assert copy.processes() == []
