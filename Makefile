@@ -10,7 +10,7 @@ in_environment := $(PYTHON) -m toolchain run
 sources := __main__.py bench clients/python components declared generate harness local ops pg plugin provider run targets tests toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift audit maintain rekey down test check format docs golden faults manual-changes bench
+.PHONY: help up preview drift audit maintain rekey down test lint check format docs golden faults manual-changes bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -36,17 +36,19 @@ down: ## destroy an environment; on local also stop its services and delete thei
 test: ## all tests
 	@$(in_environment) -m pytest -n 2 --dist loadgroup $(TESTS)
 
-check: ## format, lint, types, SQL lint, generated files up to date; offline
+lint: ## format, lint and types
 	@$(in_environment) -m ruff format --check $(sources)
 	@$(in_environment) -m ruff check $(sources)
 	@$(in_environment) -m mypy
+
+check: lint ## format, lint, types, SQL lint, generated files up to date; offline
 	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/run/test_stackfile.py tests/declared tests/test_rooms.py tests/test_commands.py
 
 format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)
 	@$(in_environment) -m ruff check --fix $(sources)
 
-golden: ## write all generated files: docs/schema, docs/resources.md, the settings in README, the resource tree, sql/schema
+golden: ## write all generated files: docs/schema, docs/resources.md, settings, outputs, the resource tree, sql/schema
 	@$(in_environment) -W ignore -m generate
 
 docs: golden ## the same

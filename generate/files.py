@@ -9,15 +9,16 @@ from typing import Any
 import yaml
 
 from declared.paths import CHECKOUT
+from declared.roles import ROLES
 from generate import pages, schema
 from harness import program, scratch
 from local import postgres
 from ops.audit import registry
 from provider.package import package_schema
 
-README = CHECKOUT / "README.md"
+SETTINGS = CHECKOUT / "docs" / "settings.md"
+OUTPUTS = CHECKOUT / "docs" / "outputs.md"
 TREE = CHECKOUT / "tests" / "golden" / "tree.txt"
-MARKS = ("<!-- settings -->\n", "<!-- /settings -->")
 
 
 def provider_schema() -> str:
@@ -26,7 +27,7 @@ def provider_schema() -> str:
 
 
 def settings_table() -> str:
-    """The README's table of settings, from `Pulumi.yaml`."""
+    """The table of settings, from `Pulumi.yaml`."""
     keys = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
     lines = ["| setting | type | default | meaning |", "|---|---|---|---|"]
     for name, entry in keys.items():
@@ -63,12 +64,17 @@ def _row(name: str, entry: dict[str, Any], required: bool | None) -> str:
     return f"| `{name}` | {entry['type']} | {', '.join(notes)} | {entry['description']} |"
 
 
-def readme() -> str:
-    """`README.md` with its table of settings."""
-    text = README.read_text()
-    before, rest = text.split(MARKS[0], 1)
-    _, after = rest.split(MARKS[1], 1)
-    return before + MARKS[0] + settings_table() + MARKS[1] + after
+def logins_table() -> str:
+    """The outputs that are connection URLs, by their logins."""
+    rows = [f"| `{spec.output}` | `{name}` | {spec.comment} |" for name, spec in ROLES.items() if spec.output]
+    return "\n".join(["| output | login | is |", "|---|---|---|", *sorted(rows)]) + "\n"
+
+
+def filled(path: Path, name: str, table: str) -> str:
+    """A page with the table between its marks."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, rest = path.read_text().split(begin, 1)
+    return before + begin + table + end + rest.split(end, 1)[1]
 
 
 def tree() -> str:
@@ -82,7 +88,8 @@ GENERATED: dict[Path, Callable[[], str]] = {
     CHECKOUT / "provider" / "schema.json": provider_schema,
     CHECKOUT / "docs" / "resources.md": resources,
     CHECKOUT / "docs" / "audit.md": registry.page,
-    README: readme,
+    SETTINGS: lambda: filled(SETTINGS, "settings", settings_table()),
+    OUTPUTS: lambda: filled(OUTPUTS, "logins", logins_table()),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from declared import connectionurl
 from declared.paths import CHECKOUT
+from declared.version import VERSION
 from plugin.errors import PluginError
 from plugin.server import CheckFailure, Plugin
 from plugin.wire import has_unknown
@@ -14,8 +15,6 @@ from provider.connection import Connections, Login
 from provider.resources import KINDS
 from provider.resources.base import Field, ObjectKind
 from provider.resources.migrations import MigrationSet
-
-VERSION = "0.1.0"
 
 CONFIGURATION = {
     "url": Field(

@@ -1,13 +1,16 @@
 """What is written about the project agrees with it."""
 
+import json
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 from declared.paths import CHECKOUT
+from declared.version import VERSION
 from generate import files as generate
 from generate import pages
 from generate.pages import diagram
@@ -78,9 +81,9 @@ def schema_pages(cluster, complete_template):
     cluster.drop(database.name)
 
 
-def test_every_setting_is_in_the_readme():
+def test_every_setting_is_on_its_page():
     keys = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
-    missing = [key for key in keys if f"`database:{key}`" not in (CHECKOUT / "README.md").read_text()]
+    missing = [key for key in keys if f"`database:{key}`" not in (CHECKOUT / "docs" / "settings.md").read_text()]
     assert not missing
 
 
@@ -99,6 +102,18 @@ def test_every_link_to_a_file_leads_somewhere():
     links = [(page, link) for page in PAGES for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())]
     assert len(links) > 100
     assert [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_version_is_the_same_everywhere():
+    python = tomllib.loads((CHECKOUT / "clients" / "python" / "pyproject.toml").read_text())["project"]["version"]
+    node = json.loads((CHECKOUT / "clients" / "typescript" / "package.json").read_text())["version"]
+    assert {python, node} == {VERSION}
+    assert f"## {VERSION} - " in (CHECKOUT / "CHANGELOG.md").read_text()
+
+
+def test_the_readme_is_a_page():
+    text = re.sub(r"```mermaid.*?```", "", (CHECKOUT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(text.split()) <= 600
 
 
 def test_the_decisions_are_numbered_without_a_gap():
