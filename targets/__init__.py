@@ -20,7 +20,7 @@ def of(name: str) -> Target:
     :raises TargetError: for one that isn't built
     """
     if name not in TARGETS:
-        raise TargetError(f"database:target is {name!r}; allowed is one of {', '.join(TARGETS)}")
+        raise TargetError(f"setting database:target is {name!r}; allowed is one of {', '.join(TARGETS)}")
     if name not in BUILT:
-        raise TargetError(f"database:target is {name!r}; only {', '.join(BUILT)} is built so far")
+        raise TargetError(f"setting database:target is {name!r}; allowed is only {', '.join(BUILT)} so far")
     return BUILT[name]()

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from declared.roles import API, ROLES
-from ops.migrations import command as migrate
+from ops import __main__ as ops
 from provider.connection import Login
 from tests.provider.snapshots import Stack
 from tests.sql import provision
@@ -131,16 +131,16 @@ def test_the_migrator_rolls_back_and_applies_the_apps_steps_and_notes_it(url, lo
     login("migrator")
     last = int(provision.steps("migrations")[-1].version)
     here = as_login(url, "migrator")
-    assert migrate.main(["status", "--url", here, "--quiet"]) == 0
+    assert ops.main(["migrate", "status", "--url", here, "--quiet"]) == 0
     with psycopg.connect(url, autocommit=True) as admin:
         schemas = ["private", "public", "supabase_migrations"]
         snapshot = Stack(url, Login.of(url), {"name": "schema", "schemas": schemas})
         snapshot.begin()
         try:
-            assert migrate.main(["down", "--to", str(last - 1), "--lose", "--url", here, "--quiet"]) == 0
-            assert migrate.main(["status", "--url", here, "--quiet"]) == 2
+            assert ops.main(["migrate", "down", "--to", str(last - 1), "--lose", "--url", here, "--quiet"]) == 0
+            assert ops.main(["migrate", "status", "--url", here, "--quiet"]) == 2
         finally:
-            assert migrate.main(["up", "--url", here, "--quiet"]) == 0
+            assert ops.main(["migrate", "up", "--url", here, "--quiet"]) == 0
             admin.execute("set search_path = ''")
             provision.apply_grants(admin)
         assert snapshot.refresh() == {}, "what it did isn't a manual change"

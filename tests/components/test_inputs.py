@@ -73,7 +73,7 @@ def test_a_target_that_is_not_built_is_refused(name):
     configure(target=name)
     with pytest.raises(InputRefused) as caught:
         inputs.target(inputs.settings())
-    assert str(caught.value) == f"database:target is '{name}'; only local is built so far"
+    assert str(caught.value) == f"setting database:target is '{name}'; allowed is only local so far"
 
 
 def test_guardduty_is_refused_where_it_cannot_scan():

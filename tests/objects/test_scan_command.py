@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from ops.storage import scan as command
 from ops.storage.scanning.engines import TEST_SIGNATURES, TestSignatures
 from ops.storage.scanning.job import Job
 from ops.storage.scanning.queue import Queue
-from run import engine
+from targets.local import Local
 from tests.local.conftest import MotoServer
 from tests.objects import sound
 from tests.objects.conftest import ADA, World
@@ -101,7 +102,7 @@ def test_it_says_what_it_found_and_ends_with_2_if_that_is_bad(
 def test_where_there_are_real_files_it_wants_a_real_engine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "target", lambda stack: "aws")
+    monkeypatch.setattr(Local, "can", replace(Local.can, test_signatures=False))
     status, said, error = run(capsys, monkeypatch, "--stack", "prod")
     assert (status, said) == (1, "")
     assert error == "error: stack prod: name ClamAV's daemon with --clamd or CLAMD_ADDRESS\n"
@@ -152,7 +153,7 @@ def test_where_guardduty_scans_its_tags_are_read_and_no_daemon_is_wanted(
     outputs: dict[str, Any],
 ) -> None:
     outputs["scanning"] = "guardduty"
-    monkeypatch.setattr(engine, "target", lambda stack: "aws")
+    monkeypatch.setattr(Local, "can", replace(Local.can, test_signatures=False))
     monkeypatch.setenv("CLAMD_ADDRESS", "tcp://127.0.0.1:1")
     key = add(world, store, sound.wav(0.1))
     status, said, error = run(capsys, monkeypatch, "--json")
@@ -219,7 +220,7 @@ def test_a_watch_goes_on_when_a_server_was_away_until_it_is_interrupted(
     assert [line.split(":")[0] for line in error.splitlines()] == [
         "engine",
         "waiting",
-        "interrupted; what was not scanned waits",
+        "interrupted; run it again, it goes on from there",
     ]
     assert world.run(STATUS) == [("clean",)]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from declared import naming
+from declared import folders, naming
+from declared.paths import CHECKOUT
 from harness.checkout import Finished, Scratch
-from local import paths
 from run import state
 
 BAD = ["", " ", ".", "..", "../..", "/", "dev/../..", "state", "passphrase", "Feature_X", "-x", "x-", "1st", "a" * 31]
@@ -34,7 +34,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_name_that_is_none_becomes_no_path(name):
-    for use in (naming.stack, paths.stack_folder, state.checkpoint):
+    for use in (naming.stack, folders.stack_folder, state.checkpoint):
         with pytest.raises(naming.NameRefused) as caught:
             use(name)
         assert str(caught.value).startswith(f"stack {name!r}: ")
@@ -43,7 +43,7 @@ def test_a_name_that_is_none_becomes_no_path(name):
 
 @pytest.mark.parametrize("name", ["dev", "a", "pr-12", "a--b", "a" * 30])
 def test_a_good_name_fits_into_a_folder_and_a_bucket(name):
-    assert paths.stack_folder(name) == paths.CHECKOUT / ".local" / name
+    assert folders.stack_folder(name) == CHECKOUT / ".local" / name
     assert len(f"visual-prompt-builder-{name}-objects") <= 63
 
 
