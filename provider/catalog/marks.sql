@@ -64,8 +64,8 @@ others (class, oid, hash) as materialized (
 written (class, oid, hash) as (
     select 'pg_class'::regclass::oid, root, hashtextextended('1 ' || xid, oid::int8) from relation
     union all
-    select 'pg_class'::regclass, r.oid, hashtextextended('2 ' || a.xmin::text, a.attrelid::int8 * 65536 + a.attnum)
-      from pg_attribute a join relation r on r.oid = a.attrelid where a.attnum > 0 and not r.child and r.relkind <> 'S'
+    select 'pg_class'::regclass, r.root, hashtextextended('2 ' || a.xmin::text, a.attrelid::int8 * 65536 + a.attnum)
+      from pg_attribute a join relation r on r.oid = a.attrelid where a.attnum > 0 and r.relkind <> 'S'
     union all
     select 'pg_class'::regclass, r.root, hashtextextended('3 ' || d.xmin::text, d.oid::int8)
       from pg_attrdef d join relation r on r.oid = d.adrelid
@@ -73,8 +73,8 @@ written (class, oid, hash) as (
     select 'pg_class'::regclass, r.root, hashtextextended('4 ' || k.xmin::text, k.oid::int8)
       from pg_constraint k join relation r on r.oid = k.conrelid
     union all
-    select 'pg_class'::regclass, r.oid, hashtextextended('5 ' || x.xmin::text || ' ' || i.xmin::text, i.oid::int8)
-      from pg_index x join relation r on r.oid = x.indrelid join pg_class i on i.oid = x.indexrelid where not r.child
+    select 'pg_class'::regclass, r.root, hashtextextended('5 ' || x.xmin::text || ' ' || i.xmin::text, i.oid::int8)
+      from pg_index x join relation r on r.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
     union all
     select 'pg_class'::regclass, r.root, hashtextextended('6 ' || t.xmin::text, t.oid::int8)
       from pg_trigger t join relation r on r.oid = t.tgrelid
