@@ -1,5 +1,6 @@
 -- Every object, facet by facet, as SQL text: the facet '' is the object itself and names it, with what it belongs to.
--- @only and @acl are filled in by snapshots.py.
+-- @only is filled in by snapshots.py, @acl, @options and @digest are the files of that name.
+secret as materialized (select {key} as key),
 spaces as materialized (
     select oid, nspname, quote_ident(nspname) as space from pg_namespace where nspname = any ({schemas})
 ),
@@ -247,15 +248,15 @@ extra (class, oid, object, definition, owner, grants, nspname) as materialized (
            concat(case a.amtype when 't' then 'table' else 'index' end, ' handler ', a.amhandler), null, null, null
       from pg_am a where a.oid >= 16384 and @only(pg_am, a.oid)
     union all
-    -- Options can hold secrets: each is told by its name and by what its text hashes to.
+    -- Options can hold secrets.
     select 'pg_foreign_data_wrapper'::regclass, w.oid, 'foreign data wrapper ' || quote_ident(w.fdwname),
            concat('handler ', nullif(w.fdwhandler, 0)::regprocedure, ' validator ' || nullif(w.fdwvalidator, 0)::regprocedure,
-                  ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(w.fdwoptions) o) || ')'),
+                  ' options (' || @options(w.fdwoptions) || ')'),
            w.fdwowner, case when w.fdwacl is not null then @acl(w.fdwacl, 'F', w.fdwowner) end, null
       from pg_foreign_data_wrapper w where @only(pg_foreign_data_wrapper, w.oid)
     union all
     select 'pg_foreign_server'::regclass, v.oid, 'foreign server ' || quote_ident(v.srvname),
-           concat('wrapper ', w.fdwname, ' type ' || v.srvtype, ' version ' || v.srvversion, ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(v.srvoptions) o) || ')'),
+           concat('wrapper ', w.fdwname, ' type ' || v.srvtype, ' version ' || v.srvversion, ' options (' || @options(v.srvoptions) || ')'),
            v.srvowner, case when v.srvacl is not null then @acl(v.srvacl, 'S', v.srvowner) end, null
       from pg_foreign_server v join pg_foreign_data_wrapper w on w.oid = v.srvfdw where @only(pg_foreign_server, v.oid)
     union all
@@ -303,7 +304,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
                    (select 'inherits (' || string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno) || ')'
                       from pg_inherits i where i.inhrelid = r.oid),
                    case when r.reloftype <> 0 then 'of ' || format_type(r.reloftype, null) end,
-                   (select concat('server ', quote_ident(v.srvname), ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(ft.ftoptions) o) || ')')
+                   (select concat('server ', quote_ident(v.srvname), ' options (' || @options(ft.ftoptions) || ')')
                       from pg_foreign_table ft join pg_foreign_server v on v.oid = ft.ftserver where ft.ftrelid = r.oid))
            end,
            r.kind || ' ' || r.name, coalesce(m.parent, o.parent, 'schema ' || r.nspname), r.nspname
@@ -344,7 +345,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
                   case c.attcompression when 'p' then ' compression pglz' when 'l' then ' compression lz4' end,
                   case when c.attstattarget >= 0 then ' statistics ' || c.attstattarget end,
                   (select ' options (' || string_agg(o, ', ' order by o) || ')' from unnest(c.attoptions) o),
-                  ' of the server (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(c.attfdwoptions) o) || ')'),
+                  ' of the server (' || @options(c.attfdwoptions) || ')'),
            null, null, null
       from col c where c.relkind in ('r', 'p', 'f') or c.expression is not null and c.relkind = 'v'
     union all
@@ -580,7 +581,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
     select 'pg_database'::regclass, d.oid,
            concat('setting ', split_part(e, '=', 1), ' of role ' || pg_get_userbyid(nullif(g.setrole, 0)),
                   case when g.setdatabase = 0 then ' of all roles everywhere' end),
-           case when split_part(e, '=', 1) ~ '[.]' then 'a value, ' || left(encode(sha256(convert_to(e, 'UTF8')), 'hex'), 12)
+           case when split_part(e, '=', 1) ~ '[.]' then 'a value, ' || @digest(e)
                else substr(e, strpos(e, '=') + 1) end,
            null, null, null
       from pg_database d join pg_db_role_setting g on g.setdatabase = d.oid or g.setdatabase = 0 and g.setrole = 0
