@@ -63,11 +63,12 @@ SECRET = (
     "(select definition ->> 'key' from supabase_migrations.schema_snapshot "
     f"where snapshot = {{name}} and class = 0 and oid = {KEY})"
 )
-# Texts of their own in definitions.sql, by the name of their file: their arguments.
+# Texts of their own in definitions.sql and marks.sql, by the name of their file: their arguments.
 MACROS = {
     "acl": r"(?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)",
     "options": r"(?P<options>[\w.]+)",
     "digest": r"(?P<text>\w+)",
+    "written": r"(?P<row>\w+), (?P<key>(?:[^()]|\([^()]*\))+)",
 }
 Touched = Mapping[str, Sequence[int]]
 
