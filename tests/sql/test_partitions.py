@@ -5,6 +5,7 @@ import time
 import psycopg
 import pytest
 
+from ops import maintain
 from tests.sql.provision import Connection, row
 
 TABLE = "analytics.user_activity"
@@ -110,3 +111,18 @@ def test_each_month_is_a_transaction_of_its_own(alone):
 def test_what_is_to_be_kept_is_checked(alone, keep):
     with pytest.raises(psycopg.errors.InvalidParameterValue):
         alone.execute(KEEP.format(f"3, {keep}").encode())
+
+
+def test_housekeeping_tells_what_waits_and_fails_for_it(provisioned_database, alone):
+    tasks = maintain.tasks({"analytics": 13, "audit": 24})
+    alone.execute("drop table analytics.user_activity_default")
+    done = list(maintain._all(provisioned_database.url, tasks))
+    assert [each.failed for each in done] == [False] * len(done), done
+    assert done[0].result == "made: user_activity_default"
+    alone.execute("drop table analytics.error_logs_default")
+    with psycopg.connect(provisioned_database.url) as reader:
+        # Who makes or detaches a partition takes this lock on the table.
+        reader.execute("lock table analytics.error_logs in share update exclusive mode")
+        done = list(maintain._all(provisioned_database.url, tasks))
+    assert done[0].failed
+    assert done[0].result == "locked by others, left to the next run: error_logs_default"
