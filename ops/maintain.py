@@ -1,6 +1,6 @@
 """Housekeeping in the database: months made ahead and retired, expired sign-ins forgotten, summaries refreshed.
 
-The work is done by functions of schema `ops`; each is a transaction of its own and can be run again at any time.
+The work is done by schema `ops`; each piece is a transaction of its own, each month too, and can be run again any time.
 """
 
 import json
@@ -34,10 +34,9 @@ def tasks(retention: dict[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The statements in their order, by what they do; retention is in months."""
     kept = (retention["analytics"], retention["audit"])
     return {
-        "months made ahead": ("select ops.make_partitions(%s)", (MONTHS_AHEAD,)),
-        "months retired": (
-            "select ops.retire_partitions(make_interval(months => %s), make_interval(months => %s))",
-            kept,
+        "months made and retired": (
+            "call ops.keep_partitions(%s, make_interval(months => %s), make_interval(months => %s))",
+            (MONTHS_AHEAD, *kept),
         ),
         "expired sign-ins forgotten": ("select ops.forget_expired()", ()),
         "summaries refreshed": ("select ops.refresh_summaries()", ()),
@@ -74,14 +73,18 @@ def _all(url: str, statements: dict[str, tuple[str, tuple[int, ...]]]) -> Iterat
         for task, (statement, values) in statements.items():
             begun = time.monotonic()
             try:
-                row = connection.execute(statement.encode(), values).fetchone()
-                result, failed = _told(row[0] if row else None), False
+                row = connection.execute(statement.encode(), values).fetchone() or (None,)
+                result, failed = _months(*row) if len(row) > 1 else (_told(row[0]), False)
             except psycopg.Error as error:
                 result, failed = error.diag.message_primary or type(error).__name__, True
             yield Done(task, result, failed, round(time.monotonic() - begun, 3))
 
 
+def _months(made: list[str], retired: list[str], waiting: list[str]) -> tuple[str, bool]:
+    """What became of the months, and whether one of them is left to the next run."""
+    words = {"made": made, "retired": retired, "locked by others, left to the next run": waiting}
+    return "; ".join(f"{word}: {', '.join(names)}" for word, names in words.items() if names) or "none", bool(waiting)
+
+
 def _told(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
     return "done" if value in (None, "") else str(value)

@@ -10,7 +10,7 @@ from provider.snapshots import Difference
 
 # Facets that are there only where something is wrong, and what to call it where nothing is. Each is named on its own,
 # also where the object is new, since the text of a whole object is cut.
-USUAL = {"partition ": "closed as its table is", "enforcement of ": "enforced"}
+USUAL = {"partition ": "like its table", "enforcement of ": "enforced"}
 # What a platform may add to its own schemas without our noticing. Grants and policies aren't among them.
 ADDITIONS = ("column ", "constraint ", "index ", "trigger ", "comment")
 LONG = 200

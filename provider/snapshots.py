@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ CATALOG = Path(__file__).resolve().parent / "catalog"
 TABLE = "supabase_migrations.schema_snapshot"
 PENDING = "supabase_migrations.schema_snapshot_pending"
 SCHEMA = TABLE.partition(".")[0]
-# Rows of no object, which have the empty name: what a snapshot says of itself, and the gate when it was last compared.
-HEADER, GATE = 0, 1
+# Rows of no object, which have the empty name: what a snapshot says of itself, the gate when it was last compared, and
+# what goes into the digests of secrets.
+HEADER, GATE, KEY = 0, 1, 2
 FINGERPRINT = """
 select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
                       order by class, oid)) as fingerprint
@@ -58,6 +59,17 @@ with {marks}, {definitions}
 insert into supabase_migrations.schema_snapshot (snapshot, object, class, oid, mark, parent, space, definition)
 select {name}, o.object, o.class, o.oid, coalesce(m.mark, 0), o.parent, o.space, o.definition
   from objects o left join marks m on m.class = o.class and m.oid = o.oid"""
+SECRET = (
+    "(select definition ->> 'key' from supabase_migrations.schema_snapshot "
+    f"where snapshot = {{name}} and class = 0 and oid = {KEY})"
+)
+# Texts of their own in definitions.sql and marks.sql, by the name of their file: their arguments.
+MACROS = {
+    "acl": r"(?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)",
+    "options": r"(?P<options>[\w.]+)",
+    "digest": r"(?P<text>\w+)",
+    "written": r"(?P<row>\w+), (?P<key>(?:[^()]|\([^()]*\))+)",
+}
 Touched = Mapping[str, Sequence[int]]
 
 
@@ -95,15 +107,21 @@ Found = Mapping[str, Mapping[tuple[str, str], Difference]]
 def _text(name: str) -> str:
     lines = (CATALOG / f"{name}.sql").read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
-    return re.sub(r"@acl\((?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)\)", _acl, text)
+    for macro, arguments in MACROS.items():
+        text = re.sub(rf"@{macro}\({arguments}\)", partial(_filled, macro), text)
+    return text
 
 
-def _acl(match: re.Match[str]) -> str:
-    return _text("acl").format(**match.groupdict())
+def _filled(macro: str, match: re.Match[str]) -> str:
+    return _text(macro).format(**match.groupdict())
 
 
-def _definitions(touched: Touched | None, schemas: Sequence[str]) -> sql.Composed:
-    """The text of definitions.sql for the objects in question, or for all."""
+def _definitions(touched: Touched | None, schemas: Sequence[str], name: str | None) -> sql.Composed:
+    """The text of definitions.sql for the objects in question, or for all.
+
+    Args:
+        name: the stored snapshot whose key goes into the digests of secrets; None for digests without a key.
+    """
 
     def only(match: re.Match[str]) -> str:
         if touched is None:
@@ -112,7 +130,8 @@ def _definitions(touched: Touched | None, schemas: Sequence[str]) -> sql.Compose
         return f"{match[2]} = any (array[{numbers}]::oid[])"
 
     text = re.sub(r"@only\((\w+), ([\w.]+)\)", only, _text("definitions"))
-    return sql.SQL(text).format(schemas=sql.Literal(list(schemas)))
+    key = sql.SQL(SECRET).format(name=sql.Literal(name))
+    return sql.SQL(text).format(schemas=sql.Literal(list(schemas)), key=key if name else sql.SQL("null::text"))
 
 
 def _marks(schemas: Sequence[str]) -> sql.Composed:
@@ -216,7 +235,7 @@ async def compare(
 ) -> list[Difference]:
     """What differs between the snapshot and now, among the touched objects or among all."""
     query = sql.SQL(COMPARE).format(
-        definitions=_definitions(touched, schemas), name=sql.Literal(name), stored=_stored(touched)
+        definitions=_definitions(touched, schemas, name), name=sql.Literal(name), stored=_stored(touched)
     )
     return [Difference(**entry) for entry in await _rows(connection, query)]
 
@@ -244,6 +263,14 @@ async def take(
     connection: Connection, name: str, header: Header, touched: Touched | None, kept: Sequence[Difference]
 ) -> None:
     """Store what is there now, of the touched objects or of all, but for `kept`, which stay as they were."""
+    if touched is None:
+        # Only with all of it: what is taken with one key isn't compared with another.
+        await connection.execute(
+            f"""insert into {TABLE} (snapshot, object, class, oid, mark, definition)
+                values (%s, '', 0, {KEY}, 0, pg_catalog.jsonb_build_object('key', pg_catalog.gen_random_uuid()))
+                on conflict do nothing""",
+            [name],
+        )
     objects = sorted({difference.object for difference in kept})
     columns = "object, class, oid, parent, space, definition"
     query = f"select {columns} from {TABLE} where snapshot = %s and object = any (%s)"
@@ -255,7 +282,9 @@ async def take(
     )
     await connection.execute(
         sql.SQL(TAKE).format(
-            marks=_marks(header.schemas), definitions=_definitions(touched, header.schemas), name=sql.Literal(name)
+            marks=_marks(header.schemas),
+            definitions=_definitions(touched, header.schemas, name),
+            name=sql.Literal(name),
         )
     )
     # What is new goes first: it may be another object under a new name, whose number the old name takes back.

@@ -16,8 +16,8 @@ WHERE = (
     "[All tables](README.md) · [Functions](functions.md) · [Query patterns](queries.md) · [Who may do what](access.md)"
 )
 MONTHS = (
-    "Partitioned by `{key}`, a partition a month and a spare one for what falls outside. `ops.make_partitions` makes "
-    "months ahead, `ops.retire_partitions` drops old ones ([functions](functions.md#ops)). A partition is reached "
+    "Partitioned by `{key}`, a partition a month and a spare one for what falls outside. `ops.keep_partitions` makes "
+    "months ahead and drops old ones ([functions](functions.md#ops)). A partition is reached "
     "through this table alone: it has row security and neither policy nor grant of its own."
 )
 

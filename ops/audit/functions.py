@@ -15,10 +15,12 @@ DEFINER_PATH = f"""
     from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
     where {OURS} and p.prosecdef and not {PINNED}
 """
+# A procedure that commits can't have settings of its own.
 ANY_PATH = f"""
     select 'function ' || p.oid::regprocedure as object, p.oid::regprocedure::text as name
     from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
     where {OURS} and not p.prosecdef and {PATH} is null and p.prokind <> 'a'
+        and not (p.prokind = 'p' and p.prosrc ~* '\\mcommit\\M')
         and (n.nspname = any(%(schemas)s) or n.nspname = any(%(exposed)s)) and n.nspname <> all(%(named_by_platform)s)
 """
 DEFINER_OPEN = f"""

@@ -1,5 +1,6 @@
 -- Every object, facet by facet, as SQL text: the facet '' is the object itself and names it, with what it belongs to.
--- @only and @acl are filled in by snapshots.py.
+-- @only is filled in by snapshots.py, @acl, @options and @digest are the files of that name.
+secret as materialized (select {key} as key),
 spaces as materialized (
     select oid, nspname, quote_ident(nspname) as space from pg_namespace where nspname = any ({schemas})
 ),
@@ -27,7 +28,7 @@ owned as materialized (
 ),
 part as materialized (
     select r.oid as root, r.relowner as rootowner, r.relacl as rootacl, r.relrowsecurity as rootrows,
-           r.relforcerowsecurity as rootforced, c.*, c.oid::regclass::text as name
+           r.relforcerowsecurity as rootforced, r.relreplident as rootident, r.reltablespace as rootspace, r.relam as rootam, c.*
       from rel r cross join lateral pg_partition_tree(r.oid) t join pg_class c on c.oid = t.relid
      where r.relkind = 'p' and t.level > 0
 ),
@@ -40,6 +41,100 @@ parttrigger as materialized (
               and (u.tgname, u.tgfoid, u.tgtype, u.tgargs, u.tgattr) = (t.tgname, t.tgfoid, t.tgtype, t.tgargs, t.tgattr)
               and regexp_replace(u.tgqual::text, ':location -?\d+', '', 'g')
                   is not distinct from regexp_replace(t.tgqual::text, ':location -?\d+', '', 'g')
+),
+partcolumn as (
+    select p.root, p.oid as relid, p.relowner, p.rootacl, quote_ident(a.attname) as name, a.attacl, b.attacl as rootattacl,
+           a.attnotnull, b.attnotnull as rootnotnull, a.attidentity, b.attidentity as rootidentity,
+           a.attstorage, b.attstorage as rootstorage, a.attcompression, b.attcompression as rootcompression,
+           a.attstattarget, b.attstattarget as rootstattarget, a.attoptions, b.attoptions as rootoptions, a.attfdwoptions,
+           -- Most are the same text in the catalogue already; that of a generated column says where its columns stand.
+           (d.adbin::text is distinct from e.adbin::text or a.attgenerated <> '')
+               and pg_get_expr(d.adbin, d.adrelid) is distinct from pg_get_expr(e.adbin, e.adrelid) as otherwise
+      from part p join pg_attribute a on a.attrelid = p.oid and a.attnum > 0 and not a.attisdropped
+      join pg_attribute b on b.attrelid = p.root and b.attname = a.attname
+      left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+      left join pg_attrdef e on e.adrelid = b.attrelid and e.adnum = b.attnum
+),
+-- In what a partition isn't as its table is. What a statement on the table doesn't pass on to the partitions that are
+-- there (compression, options, statistics, replica identity, tablespace) counts where the partition has a value of its own.
+odd (root, relid, words) as (
+    select p.root, p.oid, w.words
+      from part p cross join lateral (values
+          (case when p.rootrows and not p.relrowsecurity then 'row security disabled' end),
+          (case when p.rootforced and not p.relforcerowsecurity then 'row security not forced' end),
+          (case when p.relowner <> p.rootowner then 'owner ' || pg_get_userbyid(p.relowner) end),
+          (case when p.relpersistence = 'u' then 'unlogged' end),
+          (case when p.relkind = 'f' then 'foreign table' end),
+          (case when p.relkind <> 'f' and p.relreplident not in ('d', p.rootident) then
+              'replica identity ' || case p.relreplident when 'n' then 'nothing' when 'f' then 'full' else 'using an index' end end),
+          ('tablespace ' || (select t.spcname from pg_tablespace t where t.oid = p.reltablespace and t.oid <> p.rootspace)),
+          ('access method ' || (select a.amname from pg_am a where a.oid = p.relam and a.oid <> p.rootam and a.amname <> 'heap')),
+          ('options ' || (select string_agg(o, ', ' order by o) from unnest(p.reloptions) o)),
+          ('toast options ' || (select string_agg(o, ', ' order by o) from pg_class t, unnest(t.reloptions) o where t.oid = p.reltoastrelid))
+      ) w (words) where w.words is not null
+    union all
+    select p.root, p.oid, concat('granted ', lower(e.privilege_type), case when e.is_grantable then ' with grant option' end, ' to ',
+                                 case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end)
+      from part p cross join lateral aclexplode(p.relacl) e
+     where e.grantee <> p.relowner
+       and not exists (select from aclexplode(p.rootacl) r
+                        where (r.grantee, r.privilege_type) = (e.grantee, e.privilege_type) and r.is_grantable >= e.is_grantable)
+    union all
+    select c.root, c.relid, concat('granted ', lower(e.privilege_type), ' (', c.name, ')', case when e.is_grantable then ' with grant option' end,
+                                   ' to ', case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end)
+      from partcolumn c cross join lateral aclexplode(c.attacl) e
+     where e.grantee <> c.relowner
+       and not exists (select from (select * from aclexplode(c.rootacl) union all select * from aclexplode(c.rootattacl)) r
+                        where (r.grantee, r.privilege_type) = (e.grantee, e.privilege_type) and r.is_grantable >= e.is_grantable)
+    union all
+    select c.root, c.relid, w.words || c.name
+      from partcolumn c cross join lateral (values
+          (case when c.otherwise then 'default of ' end),
+          (case when c.attnotnull and not c.rootnotnull then 'not null of ' when c.rootnotnull and not c.attnotnull then 'nulls in ' end),
+          (case when c.attidentity not in ('', c.rootidentity) then 'identity of ' end),
+          (case when c.attstorage <> c.rootstorage then
+              case c.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end || ' storage of ' end),
+          (case when c.attcompression not in ('', c.rootcompression) then
+              case c.attcompression when 'p' then 'pglz' else 'lz4' end || ' compression of ' end),
+          (case when c.attstattarget >= 0 and c.attstattarget is distinct from c.rootstattarget then
+              'statistics ' || c.attstattarget || ' of ' end),
+          (case when c.attoptions is not null and c.attoptions is distinct from c.rootoptions then
+              'options (' || (select string_agg(o, ', ' order by o) from unnest(c.attoptions) o) || ') of ' end),
+          (case when c.attfdwoptions is not null then 'options of the server of ' end)
+      ) w (words) where w.words is not null
+    union all
+    select p.root, p.oid, 'constraint ' || quote_ident(k.conname)
+      from part p join pg_constraint k on k.conrelid = p.oid
+     where k.contype in ('c', 'f', 'p', 'u', 'x') and k.coninhcount = 0 and k.conparentid = 0
+    union all
+    -- Its own indexes aren't looked at: one that is built concurrently is attached afterwards. A unique one refuses rows,
+    -- unless its table waits for just that.
+    select p.root, p.oid, 'unique index ' || quote_ident(i.relname)
+      from part p join pg_index x on x.indrelid = p.oid and x.indisunique
+      join pg_class i on i.oid = x.indexrelid and not i.relispartition
+     where not exists (select from pg_constraint k where k.conindid = i.oid and k.conrelid = p.oid and k.contype in ('p', 'u', 'x'))
+       and not exists (select from pg_index y where y.indrelid = p.root and y.indisunique and not y.indisvalid)
+    union all
+    select p.root, p.oid, 'clustered on ' || quote_ident(i.relname)
+      from part p join pg_index x on x.indrelid = p.oid and x.indisclustered join pg_class i on i.oid = x.indexrelid
+    union all
+    select t.root, t.relid,
+           concat('trigger ', quote_ident(t.tgname), case t.tgenabled when 'D' then ' disabled' when 'A' then ' enabled always'
+                      when 'R' then ' enabled on replicas only' else case when t.parent is not null then ' enabled' end end)
+      from parttrigger t where t.tgenabled is distinct from t.rootenabled
+    union all
+    -- A trigger for each statement isn't inherited: where other partitions repeat it, all have to.
+    select p.root, p.oid, 'without trigger ' || quote_ident(t.tgname)
+      from part p join (select distinct root, parent, tgname from parttrigger where parent is not null and tgtype & 1 = 0) t on t.root = p.root
+     where not exists (select from parttrigger o where o.relid = p.oid and o.parent = t.parent)
+    union all
+    select distinct p.root, p.oid, 'enforcement of constraint ' || quote_ident(k.conname) || ' disabled'
+      from part p join pg_trigger t on t.tgrelid = p.oid and t.tgisinternal and t.tgenabled <> 'O' join pg_constraint k on k.oid = t.tgconstraint
+     where not exists (select from pg_trigger u where u.oid = t.tgparentid and u.tgenabled = t.tgenabled)
+    union all
+    select p.root, p.oid, 'policy ' || quote_ident(q.polname) from part p join pg_policy q on q.polrelid = p.oid
+    union all
+    select p.root, p.oid, 'rule ' || quote_ident(w.rulename) from part p join pg_rewrite w on w.ev_class = p.oid
 ),
 col as materialized (
     select r.oid as relid, r.relkind, r.relowner, a.attnum, a.attacl, a.attname, quote_ident(a.attname) as name, a.attgenerated,
@@ -153,15 +248,15 @@ extra (class, oid, object, definition, owner, grants, nspname) as materialized (
            concat(case a.amtype when 't' then 'table' else 'index' end, ' handler ', a.amhandler), null, null, null
       from pg_am a where a.oid >= 16384 and @only(pg_am, a.oid)
     union all
-    -- Options can hold secrets: each is told by its name and by what its text hashes to.
+    -- Options can hold secrets.
     select 'pg_foreign_data_wrapper'::regclass, w.oid, 'foreign data wrapper ' || quote_ident(w.fdwname),
            concat('handler ', nullif(w.fdwhandler, 0)::regprocedure, ' validator ' || nullif(w.fdwvalidator, 0)::regprocedure,
-                  ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(w.fdwoptions) o) || ')'),
+                  ' options (' || @options(w.fdwoptions) || ')'),
            w.fdwowner, case when w.fdwacl is not null then @acl(w.fdwacl, 'F', w.fdwowner) end, null
       from pg_foreign_data_wrapper w where @only(pg_foreign_data_wrapper, w.oid)
     union all
     select 'pg_foreign_server'::regclass, v.oid, 'foreign server ' || quote_ident(v.srvname),
-           concat('wrapper ', w.fdwname, ' type ' || v.srvtype, ' version ' || v.srvversion, ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(v.srvoptions) o) || ')'),
+           concat('wrapper ', w.fdwname, ' type ' || v.srvtype, ' version ' || v.srvversion, ' options (' || @options(v.srvoptions) || ')'),
            v.srvowner, case when v.srvacl is not null then @acl(v.srvacl, 'S', v.srvowner) end, null
       from pg_foreign_server v join pg_foreign_data_wrapper w on w.oid = v.srvfdw where @only(pg_foreign_server, v.oid)
     union all
@@ -209,7 +304,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
                    (select 'inherits (' || string_agg(i.inhparent::regclass::text, ', ' order by i.inhseqno) || ')'
                       from pg_inherits i where i.inhrelid = r.oid),
                    case when r.reloftype <> 0 then 'of ' || format_type(r.reloftype, null) end,
-                   (select concat('server ', quote_ident(v.srvname), ' options (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(ft.ftoptions) o) || ')')
+                   (select concat('server ', quote_ident(v.srvname), ' options (' || @options(ft.ftoptions) || ')')
                       from pg_foreign_table ft join pg_foreign_server v on v.oid = ft.ftserver where ft.ftrelid = r.oid))
            end,
            r.kind || ' ' || r.name, coalesce(m.parent, o.parent, 'schema ' || r.nspname), r.nspname
@@ -250,7 +345,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
                   case c.attcompression when 'p' then ' compression pglz' when 'l' then ' compression lz4' end,
                   case when c.attstattarget >= 0 then ' statistics ' || c.attstattarget end,
                   (select ' options (' || string_agg(o, ', ' order by o) || ')' from unnest(c.attoptions) o),
-                  ' of the server (' || (select string_agg(concat(split_part(o, '=', 1), ' ', left(encode(sha256(convert_to(o, 'UTF8')), 'hex'), 12)), ', ' order by o) from unnest(c.attfdwoptions) o) || ')'),
+                  ' of the server (' || @options(c.attfdwoptions) || ')'),
            null, null, null
       from col c where c.relkind in ('r', 'p', 'f') or c.expression is not null and c.relkind = 'v'
     union all
@@ -299,49 +394,10 @@ facets (class, oid, facet, definition, object, parent, space) as (
            null, null, null
       from pg_rewrite w join rel r on r.oid = w.ev_class where w.rulename <> '_RETURN'
     union all
-    -- Partitions come and go by function; where one isn't as its table is, that is named by rule. Its own indexes aren't
-    -- looked at: one that is built concurrently is attached afterwards.
-    select 'pg_class'::regclass, p.root, 'partition ' || p.name,
-           concat_ws(', ', case when p.rootrows and not p.relrowsecurity then 'row security disabled' end,
-                     case when p.rootforced and not p.relforcerowsecurity then 'row security not forced' end,
-                     case when p.relowner <> p.rootowner then 'owner ' || pg_get_userbyid(p.relowner) end,
-                     'granted ' || g.extra, 'policies ' || q.names, case when p.relpersistence = 'u' then 'unlogged' end,
-                     'trigger ' || w.triggers, 'without trigger ' || w.missing, 'rule ' || w.rules, 'constraint ' || w.constraints,
-                     'default of ' || w.defaults),
+    -- Partitions come and go by function; where one isn't as its table is, that is named by rule.
+    select 'pg_class'::regclass, o.root, 'partition ' || o.relid::regclass, string_agg(o.words, ', ' order by o.words),
            null, null, null
-      from part p
-      cross join lateral (
-          select string_agg(concat(lower(e.privilege_type), ' to ', case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end),
-                            ', ' order by e.grantee, e.privilege_type) as extra
-            from (select grantee, privilege_type from aclexplode(p.relacl) where grantee <> p.relowner
-                  except select grantee, privilege_type from aclexplode(p.rootacl)) e
-      ) g
-      cross join lateral (
-          select string_agg(quote_ident(polname), ', ' order by polname) as names
-            from pg_policy where polrelid = p.oid
-      ) q
-      cross join lateral (
-          select (select string_agg(quote_ident(t.tgname) || case t.tgenabled when 'D' then ' disabled' else '' end, ', ' order by t.tgname)
-                    from parttrigger t where t.relid = p.oid and t.tgenabled is distinct from t.rootenabled
-                     -- A copy that fires always is as strict as its table's, or stricter.
-                     and not (t.tgenabled = 'A' and t.rootenabled is not distinct from 'O')) as triggers,
-                 -- A trigger for each statement isn't inherited: where other partitions repeat it, all have to.
-                 (select string_agg(distinct quote_ident(t.tgname), ', ') from parttrigger t
-                   where t.root = p.root and t.parent is not null and t.tgtype & 1 = 0
-                     and not exists (select from parttrigger o where o.relid = p.oid and o.parent = t.parent)) as missing,
-                 (select string_agg(quote_ident(rulename), ', ' order by rulename) from pg_rewrite where ev_class = p.oid) as rules,
-                 (select string_agg(quote_ident(conname), ', ' order by conname) from pg_constraint
-                   where conrelid = p.oid and contype = 'c' and coninhcount = 0) as constraints,
-                 (select string_agg(quote_ident(a.attname), ', ' order by a.attnum)
-                    from pg_attribute a join pg_attribute b on b.attrelid = p.root and b.attname = a.attname
-                    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-                    left join pg_attrdef e on e.adrelid = b.attrelid and e.adnum = b.attnum
-                   where a.attrelid = p.oid and a.attnum > 0 and not a.attisdropped
-                     and pg_get_expr(d.adbin, d.adrelid) is distinct from pg_get_expr(e.adbin, e.adrelid)) as defaults
-      ) w
-     where p.rootrows and not p.relrowsecurity or p.rootforced and not p.relforcerowsecurity or p.relowner <> p.rootowner
-        or g.extra is not null or q.names is not null or p.relpersistence = 'u'
-        or num_nonnulls(w.triggers, w.missing, w.rules, w.constraints, w.defaults) > 0
+      from odd o group by o.root, o.relid
     union all
     select 'pg_class'::regclass, r.oid,
            concat('comment', case when d.objsubid > 0 then ' on column ' || quote_ident(c.attname) end), d.description,
@@ -525,7 +581,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
     select 'pg_database'::regclass, d.oid,
            concat('setting ', split_part(e, '=', 1), ' of role ' || pg_get_userbyid(nullif(g.setrole, 0)),
                   case when g.setdatabase = 0 then ' of all roles everywhere' end),
-           case when split_part(e, '=', 1) ~ '[.]' then 'a value, ' || left(encode(sha256(convert_to(e, 'UTF8')), 'hex'), 12)
+           case when split_part(e, '=', 1) ~ '[.]' then 'a value, ' || @digest(e)
                else substr(e, strpos(e, '=') + 1) end,
            null, null, null
       from pg_database d join pg_db_role_setting g on g.setdatabase = d.oid or g.setdatabase = 0 and g.setrole = 0

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from components.snapshot import NAME
 from provider import snapshots
 
 Dump = Mapping[tuple[str, str], str]
@@ -40,13 +41,14 @@ def dump(connection: psycopg.Connection[tuple[Any, ...]], schemas: Sequence[str]
     """Everything that is there.
 
     Args:
-        beside: also roles and rows, which no snapshot holds.
+        beside: also roles and rows, which no snapshot holds; if not, secrets are told as in the stored snapshot.
     """
     found: dict[tuple[str, str], str] = {}
     with connection.transaction():
         connection.execute("set local search_path = ''; set local jit = off")
         definitions = sql.SQL("with {} select object, definition from objects").format(
-            snapshots._definitions(None, schemas)
+            # Beside it, the key of the stored snapshot would be part of what is compared.
+            snapshots._definitions(None, schemas, None if beside else NAME)
         )
         for name, facets in connection.execute(definitions):
             found |= {(name, facet): text for facet, text in facets.items()}

@@ -38,11 +38,35 @@ def test_what_maintenance_makes_and_drops_is_no_manual_change(world):
     with world.connected() as connection:
         made = connection.execute("select ops.make_partitions(9)").fetchall()
         gone = connection.execute("select ops.retire_partitions(interval '1 month', interval '24 months')").fetchall()
+        connection.execute("call ops.keep_partitions(11, '1 month')")
         assert made[0][0]
         assert gone
         connection.execute("select ops.forget_expired(); select ops.refresh_summaries(); analyze")
     assert stack.preview().text == []
     assert stack.up().changes == {}
+
+
+def test_a_trigger_of_any_form_is_as_it_should_be_on_months_made_before_and_after_it(world):
+    stack = world.clone(NONE)
+    table = "analytics.user_activity"
+    states = {"always": "enable always", "off": "disable", "replica": "enable replica", "plain": "enable"}
+    with world.connected() as connection:
+        for name, state in states.items():
+            for level in ("row", "statement"):
+                connection.execute(
+                    f"create trigger {name}_{level} after delete on {table} for each {level} "
+                    f"execute function private.tg__append_only(); alter table {table} {state} trigger {name}_{level}"
+                )
+        connection.execute(
+            f"insert into {table} (created_at, user_id, action) values (now() + '6 months', gen_random_uuid(), 'a')"
+        )
+        for months in (5, 7):
+            connection.execute("call ops.keep_partitions(%s, '1 month')", (months,))
+    named = {name for name in stack.preview().text if "partition" in name}
+    assert named == set()
+    with world.connected() as connection:
+        connection.execute(f"alter table {table}_default disable trigger always_row")
+    assert [line for line in stack.preview().text if f"partition {table}_default" in line and "always_row" in line]
 
 
 def test_a_second_run_finds_nothing_and_down_leaves_nothing(world):

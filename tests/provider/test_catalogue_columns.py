@@ -20,6 +20,8 @@ BY_TOKEN = {kind.token.rsplit(":", 1)[1]: kind for kind in KINDS}
 WITHOUT = {"Password", "KeyPair", "SealingKeyPair", "MigrationSet", "SealingKeys", "SchemaCheckpoint"}
 # A property is declared under this name where the snapshot has facets; `object` is the definition itself.
 SNAPSHOT = "SchemaSnapshot"
+# No type of its own: the part of the snapshot's statement that holds partitions against their tables.
+PARTITION = "Partition"
 TABLES = [
     (name, table)
     for name, entry in DATA.items()
@@ -37,8 +39,9 @@ def columns(name: str, table: str) -> dict[str, str]:
 
 def source(name: str) -> str:
     """What a type asks the catalogues: its module, or the snapshot's statements."""
-    if name == SNAPSHOT:
-        return str(snapshots._text("definitions"))
+    if name in (SNAPSHOT, PARTITION):
+        text = str(snapshots._text("definitions"))
+        return text if name == SNAPSHOT else text[text.index("\npart as") : text.index("\ncol as")]
     (module,) = (
         each
         for each in vars(resources).values()
@@ -64,7 +67,7 @@ def since(text: str, version: int) -> bool:
 
 def test_every_type_that_reads_a_catalogue_is_asked():
     assert BY_TOKEN.keys() - DATA.keys() == WITHOUT
-    assert DATA.keys() <= BY_TOKEN.keys()
+    assert DATA.keys() <= BY_TOKEN.keys() | {PARTITION}
 
 
 @pytest.mark.parametrize(("name", "table"), TABLES, ids=lambda value: value)
@@ -90,7 +93,7 @@ def test_what_is_said_to_be_compared_is_asked_for(name, table):
         through = re.match(r"by (\w+): ", how)
         wanted = through[1] if through else column
         assert re.search(rf"\b{re.escape(wanted)}\b", text), f"{name} doesn't ask for {table}.{wanted}"
-        if name != SNAPSHOT:
+        if name not in (SNAPSHOT, PARTITION):
             property = how.removeprefix(through[0] if through else "").partition(":")[0]
             assert property in BY_TOKEN[name].fields, f"{name} has no {property}"
 
@@ -103,6 +106,20 @@ def test_every_catalogue_that_a_type_reads_is_in_the_list(name, provider_templat
     read = {word for word in re.findall(r"\bpg_\w+\b", source(name)) if word in catalogues}
     listed = DATA[name].keys() | DATA[name].get("lookups", {}).keys()
     assert read - listed == set(), f"{name} reads them: compared by what?"
+
+
+def test_every_catalogue_of_a_tables_parts_is_asked_for_partitions():
+    of_tables = {
+        "pg_class",
+        "pg_attribute",
+        "pg_attrdef",
+        "pg_constraint",
+        "pg_index",
+        "pg_trigger",
+        "pg_policy",
+        "pg_rewrite",
+    }
+    assert DATA[PARTITION].keys() - {"lookups"} == of_tables
 
 
 @pytest.mark.parametrize("table", sorted(DATA[SNAPSHOT].keys() - {"lookups"}))

@@ -326,25 +326,6 @@ def test_a_partition_that_stands_open_from_the_start_is_named_at_once_and_by_rul
     assert list(by_hand(small)) == ["table public.events: partition public.events_2026_01"]
 
 
-@pytest.mark.parametrize(
-    ("statement", "now"),
-    [
-        (
-            "create trigger stray before insert on public.events_2026_01 for each row execute function vault.touch1()",
-            "trigger stray",
-        ),
-        ("create rule stray as on insert to public.events_2026_01 do instead nothing", "rule stray"),
-        ("alter table public.events_2026_01 add constraint stray check (false) not valid", "constraint stray"),
-        ("alter table public.events_2026_01 alter column id set default 7", "default of id"),
-        ("alter table public.events_2026_01 set unlogged", "unlogged"),
-    ],
-)
-def test_a_partition_that_is_not_as_its_table_is_named(small, statement, now):
-    small.up()
-    small.run(statement)
-    assert by_hand(small) == {"table public.events: partition public.events_2026_01": (None, now)}
-
-
 def test_a_trigger_for_each_statement_that_partitions_repeat_has_to_be_on_each(small):
     guard = "create trigger guard before delete on public.{} for each statement execute function vault.touch1()"
     small.run(guard.format("events"))
@@ -365,16 +346,6 @@ def test_a_trigger_for_each_statement_that_partitions_repeat_has_to_be_on_each(s
     small.run("drop trigger guard on public.events_2026_02; alter table public.events_2026_01 enable trigger all")
     small.run(guard.format("events_2026_01").replace(" execute", " when (false) execute"))
     assert by_hand(small) == {f"{key}1": (None, "trigger guard")}, "none repeats it, another one has its name"
-
-
-def test_a_copy_of_a_trigger_that_fires_always_is_as_good(small):
-    guard = "create trigger guard before delete on public.{} for each statement execute function vault.touch1()"
-    small.run(guard.format("events"), guard.format("events_2026_01"))
-    small.run("alter table public.events_2026_01 enable always trigger guard")
-    small.up()
-    small.run("alter table public.events_2026_01 disable trigger guard")
-    key = "table public.events: partition public.events_2026_01"
-    assert by_hand(small) == {key: (None, "trigger guard disabled")}
 
 
 def test_a_row_trigger_reaches_partitions_of_partitions(small):

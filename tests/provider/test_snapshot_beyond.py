@@ -1,13 +1,18 @@
 """Manual changes beside tables, views and functions: casts, operators, settings, foreign servers, other schemas."""
 
+import hashlib
+import itertools
+
 import psycopg
 import pytest
 
+from provider.differences import fingerprint
 from tests.provider.snapshots import by_hand
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
 SECRET = "geheim"
+PIN = "4711"
 BEFORE = (
     "create function vault.same(text, text) returns boolean language sql immutable as 'select $1 = $2'",
     "create operator vault.=== (leftarg = text, rightarg = text, function = vault.same)",
@@ -267,3 +272,22 @@ def test_a_login_that_is_no_superuser_sees_the_same(plain):
     plain.up()
     plain.run("create user mapping for public server far", "create cast (public.mood as text) with inout")
     assert set(by_hand(plain)) == {"cast (public.mood as text)", "user mapping of public on foreign server far"}
+
+
+def test_a_short_secret_cannot_be_guessed_from_what_is_told_of_it(server):
+    plain = hashlib.sha256(f"app.pin={PIN}".encode()).hexdigest()[:12]
+    told = []
+    for small in itertools.chain(server.stack(3), server.stack(3)):
+        small.up()
+        (key,) = small.ask("select definition ->> 'key' from supabase_migrations.schema_snapshot where oid = 2")[0]
+        name = small.ask("select current_database()")[0][0]
+        small.run(f"alter database {name} set app.pin = '{PIN}'")
+        found = by_hand(small)["database: setting app.pin"][1]
+        assert found == "a value, " + hashlib.sha256(f"{key}app.pin={PIN}".encode()).hexdigest()[:12]
+        assert key not in str(small.state)
+        assert key not in "".join(small.said)
+        small.inputs["accept"] = fingerprint(small.state["drift"])
+        small.up()
+        assert by_hand(small) == {}, "the key stays"
+        told.append(found)
+    assert len({plain, *told}) == 2 + 1

@@ -172,7 +172,7 @@ OTHER_CHANGES = [
         "create policy p on public.events_2026_01 using (true)",
         "table public.events: partition public.events_2026_01",
         None,
-        "policies p",
+        "policy p",
     ),
     (
         "alter table public.events_2026_01 disable row level security",

@@ -166,7 +166,9 @@ def test_migrations_grant_nothing_and_revoke_only_execute_from_public():
     for place, text in statements("migrations"):
         assert not re.match(r"grant\b|alter\s+default", text), f"{place}: grants are declared by the program"
         if text.startswith("revoke"):
-            assert re.fullmatch(r"revoke execute on function [\w.]+\([\w.,\s\[\]]*\) from public", text), place
+            assert re.fullmatch(r"revoke execute on (function|procedure) [\w.]+\([\w.,\s\[\]]*\) from public", text), (
+                place
+            )
 
 
 def test_the_platform_grants_nothing_outside_its_own_schemas():

@@ -7,4 +7,4 @@ CREATE FUNCTION ops.make_partitions(months_ahead integer DEFAULT 3, first_month 
 
 ALTER FUNCTION ops.make_partitions(months_ahead integer, first_month date) OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.make_partitions(months_ahead integer, first_month date) IS 'Makes the missing months of each table; which ones it made.';
+COMMENT ON FUNCTION ops.make_partitions(months_ahead integer, first_month date) IS 'Makes the missing months of each table, in this transaction; which ones it made.';

@@ -7,7 +7,7 @@ CREATE FUNCTION ops.retire_partitions(keep interval DEFAULT '1 year 1 mon'::inte
 
 ALTER FUNCTION ops.retire_partitions(keep interval) OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.retire_partitions(keep interval) IS 'Drops months that ended longer ago than that, of the audit trail after 24 months; which ones.';
+COMMENT ON FUNCTION ops.retire_partitions(keep interval) IS 'Drops months that ended longer ago than that, of the audit trail after 24 months, in this transaction; which ones.';
 
 CREATE FUNCTION ops.retire_partitions(keep interval, keep_audit interval) RETURNS text[]
     LANGUAGE sql
@@ -16,4 +16,4 @@ CREATE FUNCTION ops.retire_partitions(keep interval, keep_audit interval) RETURN
 
 ALTER FUNCTION ops.retire_partitions(keep interval, keep_audit interval) OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.retire_partitions(keep interval, keep_audit interval) IS 'Drops months that ended longer ago than that, of the audit trail by the second; which ones.';
+COMMENT ON FUNCTION ops.retire_partitions(keep interval, keep_audit interval) IS 'Drops months that ended longer ago than that, of the audit trail by the second, in this transaction; which ones.';

@@ -5,22 +5,27 @@ CREATE FUNCTION private.close_partition(schema text, parent text, partition text
     SET search_path TO ''
     AS $$
 declare
+    root regclass = format('%I.%I', schema, parent);
+    place regclass = format('%I.%I', schema, partition);
     guard record;
 begin
-    execute format('alter table %I.%I force row level security', schema, partition);
+    execute format('alter table %s force row level security', place);
     for guard in
-        select t.tgname, pg_get_triggerdef(t.oid) as definition from pg_catalog.pg_trigger as t
-        where t.tgrelid = format('%I.%I', schema, parent)::regclass and not t.tgisinternal and t.tgtype & 1 = 0
+        select t.oid, t.tgname, t.tgenabled, c.oid as copy, c.tgenabled as copy_enabled
+        from pg_catalog.pg_trigger as t
+        left join pg_catalog.pg_trigger as c on c.tgrelid = place and c.tgname = t.tgname and not c.tgisinternal
+        where t.tgrelid = root and not t.tgisinternal
     loop
-        execute format('drop trigger if exists %I on %I.%I', guard.tgname, schema, partition);
-        execute replace(
-            guard.definition, format(' ON %I.%I ', schema, parent), format(' ON %I.%I ', schema, partition)
-        );
-        execute format('alter table %I.%I enable always trigger %I', schema, partition, guard.tgname);
+        if guard.copy is not null then
+            perform private.set_trigger(place, guard.tgname, guard.tgenabled)
+            where guard.copy_enabled <> guard.tgenabled;
+        elsif (select t.tgtype & 1 = 0 from pg_catalog.pg_trigger as t where t.oid = guard.oid) then
+            perform private.copy_trigger(guard.oid, place);
+        end if;
     end loop;
 end
 $$;
 
 ALTER FUNCTION private.close_partition(schema text, parent text, partition text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.close_partition(schema text, parent text, partition text) IS 'Binds a partition as its parent is bound.';
+COMMENT ON FUNCTION private.close_partition(schema text, parent text, partition text) IS 'Gives a partition the triggers of its parent.';
