@@ -17,6 +17,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from provider import spellings
 from provider.connection import Connection, drop_if_empty, lock, row, rows
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
@@ -237,7 +238,14 @@ async def compare(
     query = sql.SQL(COMPARE).format(
         definitions=_definitions(touched, schemas, name), name=sql.Literal(name), stored=_stored(touched)
     )
-    return [Difference(**entry) for entry in await _rows(connection, query)]
+    found = [Difference(**entry) for entry in await _rows(connection, query)]
+    return [difference for difference in found if not _is_respelled(difference)]
+
+
+def _is_respelled(difference: Difference) -> bool:
+    """Whether it says the same as before, as it does after a dump and a restore."""
+    is_text = difference.facet.startswith("comment")
+    return not is_text and spellings.same(difference.was, difference.now)
 
 
 def _stored(touched: Touched | None) -> sql.Composable:

@@ -1,11 +1,13 @@
 """A row policy. PostgreSQL stores its own spelling of an expression, so only catalogue text is compared with it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from psycopg import sql
 
 from plugin.server import CheckFailure
+from provider import spellings
 from provider.connection import Connection, row
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind, qualified, shown
@@ -91,7 +93,7 @@ class Policy(ObjectKind):
         stored = EXPRESSIONS.get(name)
         if stored is not None:
             was, now = state.get(stored), found.get(stored)
-            if was == now or self.database.changes.respelled(self.label(state), name, was, now):
+            if spellings.same(was, now) or self.database.changes.respelled(self.label(state), name, was, now):
                 return state.get(name)
         return super().observed(name, state, found)
 
@@ -138,7 +140,8 @@ class Policy(ObjectKind):
         await self.alter(connection, found, inputs)
         declared = await self.find(connection, inputs)
         for name in self.compared:
-            if declared is None or not self.same(name, declared.get(name), found.get(name)):
+            equal = spellings.same if name in EXPRESSIONS else partial(self.same, name)
+            if declared is None or not equal(declared.get(name), found.get(name)):
                 there, wanted = found.get(name), (declared or {}).get(name)
                 raise Refused(
                     f"{self.label(inputs)} exists already with {name} {shown(there)}, declared is {shown(wanted)}; "
