@@ -208,7 +208,7 @@ def scan(
     ] = None,
     clamd: Annotated[
         str | None,
-        typer.Option(envvar="CLAMD_ADDRESS", help="tcp://host:port or unix:/path; local can do without"),
+        typer.Option(help="tcp://host:port or unix:/path; also from CLAMD_ADDRESS; local can do without"),
     ] = None,
     topic: Annotated[str | None, typer.Option(help="ARN of an SNS topic other than the stack's own")] = None,
     no_topic: Annotated[bool, typer.Option("--no-topic", help="notify no topic")] = False,
