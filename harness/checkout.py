@@ -164,7 +164,7 @@ class Scratch:
     # Commands.
 
     def start(self, *arguments: str) -> Run:
-        """Begin `python -m ops ARGUMENTS`, or any other module with `-m` as the first argument."""
+        """Begin `./vpb ARGUMENTS`, or any other module with `-m` as the first argument."""
         module = arguments if arguments[0] == "-m" else ("-m", "ops", *arguments, "--stack", self.stack)
         return Run([sys.executable, *module], self.folder, self.environment)
 

@@ -11,7 +11,7 @@ begin
     lock table next_auth.accounts in share mode;
     select t.tokens into used from private.tokens_by_key() as t where t.key = OLD.id;
     if used > 0 then
-        raise exception 'key % still seals % tokens; run `python -m ops rekey` first', OLD.id, used
+        raise exception 'key % still seals % tokens; run `./vpb rekey` first', OLD.id, used
             using errcode = 'restrict_violation';
     end if;
     return OLD;
