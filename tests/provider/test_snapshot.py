@@ -242,16 +242,17 @@ def build_outside(stack, killed: bool) -> None:
 
     async def build() -> None:
         pattern = ["* public.t1: index t1_kind_idx"]
+        statement = snapshots.Statement("0001", "up", "0123", "supabase_migrations.schema_migrations")
         connection = await psycopg.AsyncConnection.connect(stack.url, autocommit=True)
         await connection.execute("set search_path = ''")
         async with connection.transaction():
-            await snapshots.announce(connection, "0001_index", pattern)
-            before = await snapshots.differing(connection, but_for=pattern)
+            earlier = await snapshots.announce(connection, statement, pattern)
+            before = await snapshots.differing(connection, but_for=earlier)
         await connection.execute("create index concurrently if not exists t1_kind_idx on public.t1 (kind)")
         if not killed:
             async with connection.transaction():
-                await snapshots.absorb(connection, before)
-                await snapshots.settle(connection, "0001_index")
+                await snapshots.absorb(connection, before, pattern)
+                await snapshots.settle(connection, [statement])
         await connection.close()
 
     asyncio.run(build())
@@ -277,6 +278,17 @@ def test_an_announcement_alone_is_a_difference(small):
     small.up()
     small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', 'stray')")
     assert list(by_hand(small)) == ["table supabase_migrations.schema_snapshot: content"]
+
+
+def test_what_somebody_else_announces_hides_nothing_once_it_was_accepted(small):
+    small.up()
+    small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', '0001 up 0 history.of')")
+    with pytest.raises(Refused) as caught:
+        small.up()
+    small.inputs["accept"] = str(caught.value).rpartition(" ")[2].strip("`")
+    small.up()
+    small.run("drop index public.t1_parent_id_idx")
+    assert list(by_hand(small)) == ["table public.t1: index t1_parent_id_idx"]
 
 
 def test_what_a_statement_outside_a_transaction_did_is_declared_whether_it_was_killed_or_not(small):
