@@ -17,7 +17,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from provider.connection import Connection, drop_if_empty, lock, row, rows
+from provider.connection import Connection, drop_if_empty, lock, row, rows, spelt
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
 TABLE = "supabase_migrations.schema_snapshot"
@@ -297,13 +297,14 @@ async def differing(connection: Connection, but_for: Sequence[str] = ()) -> Foun
     found: dict[str, dict[tuple[str, str], Difference]] = {}
     if not await there(connection):
         return found
-    for name in await names(connection):
-        described = await header(connection, name)
-        assert described is not None
-        since = await touched(connection, name, described.schemas)
-        rows = await compare(connection, name, described.schemas, since) if since else []
-        fitting = _fitting(rows, but_for)
-        found[name] = {(row.object, row.facet): row for row in rows if row not in fitting}
+    async with spelt(connection):
+        for name in await names(connection):
+            described = await header(connection, name)
+            assert described is not None
+            since = await touched(connection, name, described.schemas)
+            rows = await compare(connection, name, described.schemas, since) if since else []
+            fitting = _fitting(rows, but_for)
+            found[name] = {(row.object, row.facet): row for row in rows if row not in fitting}
     await connection.execute("reset jit")
     return found
 
@@ -332,15 +333,16 @@ async def absorb(connection: Connection, before: Found, only: Sequence[str] | No
     if not before or not await there(connection):
         return
     await lock(connection, "snapshots")
-    for name, known in before.items():
-        described = await header(connection, name)
-        since = await touched(connection, name, described.schemas) if described else {}
-        if described and since:
-            found = await compare(connection, name, described.schemas, since)
-            gone = {row.object for row in found if not row.facet and row.now is None}
-            fitting = set(found) if only is None else _fitting(found, only)
-            kept = [row for row in found if row not in fitting or _stays(row, known, gone)]
-            await take(connection, name, described, since, kept)
+    async with spelt(connection):
+        for name, known in before.items():
+            described = await header(connection, name)
+            since = await touched(connection, name, described.schemas) if described else {}
+            if described and since:
+                found = await compare(connection, name, described.schemas, since)
+                gone = {row.object for row in found if not row.facet and row.now is None}
+                fitting = set(found) if only is None else _fitting(found, only)
+                kept = [row for row in found if row not in fitting or _stays(row, known, gone)]
+                await take(connection, name, described, since, kept)
 
 
 def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: set[str]) -> bool:

@@ -16,7 +16,7 @@ import psycopg
 from declared import sqldirectives, sqlfiles
 from provider import snapshots
 from provider.changes import Changes
-from provider.connection import Connection, lock
+from provider.connection import Connection, lock, spelt
 from provider.errors import CUT_OFF, StatementFailed, one_line
 from provider.steps import batches, locks, named, outside, plan
 from provider.steps.carried import Carried, Policy
@@ -175,16 +175,18 @@ class Runner:
         try:
             await self.connection.execute("begin")
             await lock(self.connection, self.order.label)
-            before = await snapshots.differing(self.connection)
             carried = self._carried(work)
-            await carried.begin(without)
+            async with spelt(self.connection):
+                before = await snapshots.differing(self.connection)
+                await carried.begin(without)
             while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
                 items = work[done : done + at_once]
                 await self._halves(items)
                 done += len(items)
-            await carried.end()
-            await self._note(work[:done])
-            await snapshots.absorb(self.connection, before)
+            async with spelt(self.connection):
+                await carried.end()
+                await self._note(work[:done])
+                await snapshots.absorb(self.connection, before)
             await self.connection.execute("commit")
             await self._tell_carried(carried)
             return done

@@ -3,15 +3,18 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import psycopg
 import pytest
 
+from declared import connectionurl
 from declared.sqltext import digest, statements
 from inprocess.engine import Refusal, Thing
 from provider import snapshots
 from provider.steps import locks, outside
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
+from tests.provider.snapshots import ODD_SETTINGS, SPELT
 from tests.provider.world import World
 
 OUTSIDE = "-- Run: outside a transaction.\n\n"
@@ -420,6 +423,22 @@ def test_a_manual_change_of_what_a_statement_changes_stays_one(plain_folder, sna
     plain_folder.write("0001_value", OUTSIDE + "alter type public.mood add value 'bad';")
     plain_folder.up()
     assert snapshot() == [key]
+
+
+@pytest.mark.parametrize("setting", ODD_SETTINGS)
+@pytest.mark.parametrize("head", ["", OUTSIDE], ids=["in a transaction", "outside"])
+def test_the_settings_of_a_login_change_no_definition_that_a_migration_makes(plain_folder, snapshot, setting, head):
+    plain_folder.write("0001_spelt", SPELT)
+    if head:
+        plain_folder.up()
+        index = "create index concurrently spelt_at_idx on public.spelt (id) where at > '2020-01-01 00:00+00';"
+        plain_folder.write("0002_index", OUTSIDE + index)
+    url = connectionurl.compose({**connectionurl.parse(plain_folder.world.login["url"]), "options": f"-c {setting}"})
+    with closing(plain_folder.world.second_engine(url=url)) as engine:
+        engine.plugin.read_from(plain_folder.path.parent.parent)
+        engine.create(TOKEN, plain_folder.declared())
+    plain_folder.world.sql("vacuum full public.spelt")
+    assert snapshot() == []
 
 
 def test_a_comment_on_any_kind_of_object_is_declared(plain_folder, snapshot):
