@@ -95,7 +95,12 @@ Found = Mapping[str, Mapping[tuple[str, str], Difference]]
 def _text(name: str) -> str:
     lines = (CATALOG / f"{name}.sql").read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    text = re.sub(r"@reindexing\((?P<index>[\w.]+)\)", _reindexing, text)
     return re.sub(r"@acl\((?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)\)", _acl, text)
+
+
+def _reindexing(match: re.Match[str]) -> str:
+    return _text("reindexing").format(**match.groupdict())
 
 
 def _acl(match: re.Match[str]) -> str:

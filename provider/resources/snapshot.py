@@ -306,5 +306,6 @@ def _rows(changes: Iterable[Change]) -> list[Difference]:
 
 
 def _named(drift: Drift) -> str:
-    names = sorted(drift)
+    # Whole objects first: what is said of them says more than a column or a comment.
+    names = sorted(drift, key=lambda name: (": " in name, name))
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -2,6 +2,10 @@
 
 import asyncio
 import dataclasses
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +17,13 @@ from tests.provider.snapshots import ODD_SETTINGS, SPELT, by_hand
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
 ACCEPT = "pulumi config set database:acceptDrift "
+
+
+def wait_for(found: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 20
+    while not found():
+        assert time.monotonic() < deadline, "it didn't come"
+        time.sleep(0.01)
 
 
 def fingerprint_in(error: pytest.ExceptionInfo[BaseException]) -> str:
@@ -43,6 +54,39 @@ def test_drift_is_refused_with_its_names_before_anything_is_written(small):
     assert small.preview() == []
     small.run("drop table public.declared")
     assert list(by_hand(small)) == ["table public.declared"], "it had been taken into the snapshot"
+
+
+def test_a_refusal_names_whole_objects_before_parts_of_others(small):
+    small.up()
+    small.run(
+        *(f"comment on column public.t1.{name} is 'x'" for name in ("id", "title", "kind", "amount")),
+        "comment on table public.t1 is 'x'",
+        "create view public.whole with (security_invoker = true) as select 1 as one",
+    )
+    with pytest.raises(Refused, match=r"declared nowhere: view public\.whole, table public\.t1: comment,"):
+        small.up()
+
+
+def test_a_reindex_that_somebody_runs_is_no_change_and_what_an_ended_one_has_left_is(small):
+    small.up()
+    left = "select c.relname::text from pg_class c where c.relname ~ '_ccnew' and c.relkind = 'i' order by 1"
+    # In this order: whatever fails, the writer ends first, which the reindex waits for.
+    with ThreadPoolExecutor() as beside, psycopg.connect(small.url) as writer:
+        writer.execute("insert into public.t1 (owner_id, kind) values (gen_random_uuid(), 'a')")
+        reindex = beside.submit(small.run, "reindex table concurrently public.t1")
+        wait_for(lambda: small.ask(left))
+        assert small.preview() == []
+        small.up()
+        small.run("select pg_terminate_backend(pid) from pg_stat_activity where query like 'reindex table conc%'")
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            reindex.result()
+        writer.rollback()
+    found = [f"table public.t1: index {name}" for (name,) in small.ask(left) if "toast" not in name]
+    assert sorted(by_hand(small)) == found != []
+    assert all(
+        line.endswith("(invalid); a `reindex concurrently` that was ended has left it and nobody works on it: drop it")
+        for line in small.said
+    )
 
 
 def test_a_run_without_a_refresh_refuses_it_too(small):
