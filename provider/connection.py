@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import psycopg
 from psycopg import sql
@@ -19,6 +19,23 @@ from provider.pooler import refuse_lent
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
+# By these PostgreSQL spells constants and names in a definition. A login's or a database's own settings must not change
+# the text of what nobody has changed.
+SPELLING = {
+    "timezone": "UTC",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "lc_monetary": "C",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+}
+AS_SPELT = """with was as materialized (
+                  select name, pg_catalog.current_setting(name) as value, ours
+                    from unnest(%s::text[], %s::text[]) s (name, ours))
+              select name, value, pg_catalog.set_config(name, ours, true) from was"""
+AS_IT_WAS = "select pg_catalog.set_config(name, value, true) from unnest(%s::text[], %s::text[]) s (name, value)"
 APPLICATION = "visual-prompt-builder/pg"
 CONNECTIONS = 4
 
@@ -76,11 +93,15 @@ class Connections:
 
     async def settle(self, connection: Connection) -> None:
         """The session's settings as they were at its start, whatever a file has set meanwhile."""
-        await connection.execute(
-            sql.SQL("reset all; set search_path = ''; set lock_timeout = {}; set client_min_messages = warning").format(
-                sql.Literal(self.login.lock_timeout)
-            )
-        )
+        ours = {
+            **SPELLING,
+            "search_path": "",
+            "lock_timeout": self.login.lock_timeout,
+            "client_min_messages": "warning",
+        }
+        settings = [sql.SQL("set {} to {}").format(sql.Identifier(name), sql.Literal(ours[name])) for name in ours]
+        await connection.execute(sql.SQL("; ").join([sql.SQL("reset all"), *settings]))
+        _spelt.add(connection)
 
     async def session(self) -> Connection:
         """A session of its own outside the pool, without a transaction; whoever asks for it closes it.
@@ -142,6 +163,25 @@ class Connections:
         if self._pool is not None:
             await self._pool.close(timeout=1)
             self._pool = None
+
+
+_spelt: WeakSet[Connection] = WeakSet()
+"""Sessions that have our spelling all the time; in those of migrations a file's own text means what psql says."""
+
+
+@asynccontextmanager
+async def spelt(connection: Connection) -> AsyncIterator[None]:
+    """A block of a transaction in which definitions are spelt the same whatever settings the session has."""
+    if connection in _spelt:
+        yield
+        return
+    was = await rows(connection, AS_SPELT, [list(SPELLING), list(SPELLING.values())])
+    _spelt.add(connection)
+    try:
+        yield
+    finally:
+        _spelt.discard(connection)
+    await rows(connection, AS_IT_WAS, [[each["name"] for each in was], [each["value"] for each in was]])
 
 
 _heard: WeakKeyDictionary[Connection, list[str]] = WeakKeyDictionary()

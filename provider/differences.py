@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ USUAL = {"partition ": "like its table", "enforcement of ": "enforced"}
 # What a platform may add to its own schemas without our noticing. Grants and policies aren't among them.
 ADDITIONS = ("column ", "constraint ", "index ", "trigger ", "comment")
 LONG = 200
+REINDEXED = re.compile(r'index .*_cc(?:new|old)\d*"?')
+LEFT = "a `reindex concurrently` that was ended has left it and nobody works on it: drop it"
 
 
 @dataclass
@@ -42,7 +45,8 @@ class Change:
                 was, now = self.was or usual, self.now or usual
                 return f"{self.key} was changed manually from {was} to {now}"
         if self.was is None:
-            return f"{self.key} was added manually: {_short(self.now or '', '')[0]}"
+            left = f"; {LEFT}" if REINDEXED.fullmatch(self.facet) and (self.now or "").endswith("(invalid)") else ""
+            return f"{self.key} was added manually: {_short(self.now or '', '')[0]}{left}"
         if self.now is None:
             return f"{self.key} was removed manually, it was: {_short(self.was, '')[0]}"
         was, now = _short(self.was, self.now)

@@ -6,7 +6,7 @@ never leave the server but for what differs.
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from provider import spellings
-from provider.connection import Connection, drop_if_empty, lock, row, rows
+from provider.connection import Connection, drop_if_empty, lock, row, rows, spelt
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
 TABLE = "supabase_migrations.schema_snapshot"
@@ -68,6 +68,7 @@ SECRET = (
 MACROS = {
     "acl": r"(?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)",
     "options": r"(?P<options>[\w.]+)",
+    "reindexing": r"(?P<index>[\w.]+)",
     "digest": r"(?P<text>\w+)",
     "written": r"(?P<row>\w+), (?P<key>(?:[^()]|\([^()]*\))+)",
 }
@@ -203,14 +204,38 @@ async def put_header(connection: Connection, name: str, header: Header) -> None:
     await _put_row(connection, name, HEADER, Jsonb(vars(described)))
 
 
-async def pending(connection: Connection, label: str | None = None) -> list[str]:
-    """Patterns of what a statement outside a transaction may have changed, whose run ended before it could say so.
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a migration that runs outside a transaction."""
 
-    Args:
-        label: whose statements; of all by default.
-    """
-    query = f"select object from {PENDING} where %s::text is null or label = %s"
-    return [entry["object"] for entry in await rows(connection, query, [label, label])]
+    version: str
+    """The migration's number."""
+    half: str
+    digest: str
+    history: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.version} {self.half} {self.digest} {self.history}"
+
+    @classmethod
+    def of(cls, label: str) -> "Statement | None":
+        """What a label names; None for one that isn't ours."""
+        parts = label.split(" ", 3)
+        return cls(*parts) if len(parts) == 4 else None
+
+
+async def pending(connection: Connection) -> dict[str, str]:
+    """Patterns of what statements outside a transaction may have changed that were begun and aren't done; to labels."""
+    return {entry["object"]: entry["label"] for entry in await rows(connection, f"select * from {PENDING}", [])}
+
+
+async def unsettled(connection: Connection, history: str) -> set[Statement]:
+    """The statements of a history's migrations that were begun and aren't done."""
+    if not await there(connection):
+        return set()
+    found = [Statement.of(label) for label in (await pending(connection)).values()]
+    return {statement for statement in found if statement and statement.history == history}
 
 
 async def announced(connection: Connection) -> str | None:
@@ -310,39 +335,52 @@ async def differing(connection: Connection, but_for: Sequence[str] = ()) -> Foun
     found: dict[str, dict[tuple[str, str], Difference]] = {}
     if not await there(connection):
         return found
-    for name in await names(connection):
-        described = await header(connection, name)
-        assert described is not None
-        since = await touched(connection, name, described.schemas)
-        rows = await compare(connection, name, described.schemas, since) if since else []
-        found[name] = {(row.object, row.facet): row for row in rows if not any(fits(row, each) for each in but_for)}
+    async with spelt(connection):
+        for name in await names(connection):
+            described = await header(connection, name)
+            assert described is not None
+            since = await touched(connection, name, described.schemas)
+            rows = await compare(connection, name, described.schemas, since) if since else []
+            fitting = _fitting(rows, but_for)
+            found[name] = {(row.object, row.facet): row for row in rows if row not in fitting}
     await connection.execute("reset jit")
     return found
 
 
-def fits(difference: Difference, pattern: str) -> bool:
-    """Whether a pattern means this facet of this object, or all of the object."""
-    key = f"{difference.object}: {difference.facet}" if difference.facet else difference.object
-    return fnmatchcase(key, pattern) or fnmatchcase(difference.object, pattern)
+def _fitting(found: Sequence[Difference], patterns: Sequence[str]) -> set[Difference]:
+    """The differences that a pattern means: this facet, or all facets of an object that came or went."""
+    whole = {row.object for row in found if not row.facet and None in (row.was, row.now)}
+
+    def fits(row: Difference) -> bool:
+        names = [f"{row.object}: {row.facet}" if row.facet else row.object, *[row.object] * (row.object in whole)]
+        return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+    return {row for row in found if fits(row)}
 
 
-async def absorb(connection: Connection, before: Found) -> None:
-    """Take into the stored snapshots what this transaction has changed since `before`, and nothing else.
+async def absorb(connection: Connection, before: Found, only: Sequence[str] | None = None) -> None:
+    """Take into the stored snapshots what was changed since `before`, by this transaction or one statement beside it.
 
-    What differed before and still does stays a difference, also where this transaction changed it once more: then it is
-    neither what was stored nor what was declared. An object that is gone takes its differences with it.
+    What differed before and still does stays a difference, also where it was changed once more: then it is neither what
+    was stored nor what was declared. An object that is gone takes its differences with it.
+
+    Args:
+        only: patterns of what the statement may have changed. It can take hours, and others change the database
+            meanwhile. All by default.
     """
     if not before or not await there(connection):
         return
     await lock(connection, "snapshots")
-    for name, known in before.items():
-        described = await header(connection, name)
-        since = await touched(connection, name, described.schemas) if described else {}
-        if described and since:
-            found = await compare(connection, name, described.schemas, since)
-            gone = {row.object for row in found if not row.facet and row.now is None}
-            kept = [row for row in found if _stays(row, known, gone)]
-            await take(connection, name, described, since, kept)
+    async with spelt(connection):
+        for name, known in before.items():
+            described = await header(connection, name)
+            since = await touched(connection, name, described.schemas) if described else {}
+            if described and since:
+                found = await compare(connection, name, described.schemas, since)
+                gone = {row.object for row in found if not row.facet and row.now is None}
+                fitting = set(found) if only is None else _fitting(found, only)
+                kept = [row for row in found if row not in fitting or _stays(row, known, gone)]
+                await take(connection, name, described, since, kept)
 
 
 def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: set[str]) -> bool:
@@ -356,26 +394,31 @@ def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: s
     return row.object not in gone or (whole is not None and whole.now is None)
 
 
-async def announce(connection: Connection, label: str, patterns: Sequence[str]) -> list[str]:
+async def announce(connection: Connection, statement: Statement, patterns: Sequence[str]) -> list[str]:
     """Note what a statement outside a transaction is about to change, in case it is killed before its end.
 
-    All that is announced for the label comes back, also what a run that was killed has announced: an index that it has
-    dropped can't be asked any more for its table.
+    What a run that was killed has announced for it comes back: an index that it has dropped can't be asked any more for
+    its table.
     """
     if not await there(connection):
         return []
+    before = [pattern for pattern, label in (await pending(connection)).items() if label == statement.label]
     if patterns:
-        query = f"insert into {PENDING} select *, %s from unnest(%s::text[]) on conflict do nothing"
+        query = (
+            f"insert into {PENDING} select *, %s from unnest(%s::text[]) "
+            "on conflict (object) do update set label = excluded.label"
+        )
         async with _noting(connection):
-            await connection.execute(query, [label, list(patterns)])
-    return await pending(connection, label)
+            await connection.execute(query, [statement.label, list(patterns)])
+    return before
 
 
-async def settle(connection: Connection, label: str) -> None:
-    """Note that what was announced is done, and in the snapshot."""
-    if await there(connection):
+async def settle(connection: Connection, statements: Iterable[Statement]) -> None:
+    """Note that statements aren't half done any more. What they changed and nobody absorbed is a difference now."""
+    labels = [statement.label for statement in statements]
+    if labels and await there(connection):
         async with _noting(connection):
-            await connection.execute(f"delete from {PENDING} where label = %s", [label])
+            await connection.execute(f"delete from {PENDING} where label = any (%s)", [labels])
 
 
 @asynccontextmanager

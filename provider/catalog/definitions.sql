@@ -1,5 +1,5 @@
 -- Every object, facet by facet, as SQL text: the facet '' is the object itself and names it, with what it belongs to.
--- @only is filled in by snapshots.py, @acl, @options and @digest are the files of that name.
+-- @only is filled in by snapshots.py, @acl, @options, @digest and @reindexing are the files of that name.
 secret as materialized (select {key} as key),
 spaces as materialized (
     select oid, nspname, quote_ident(nspname) as space from pg_namespace where nspname = any ({schemas})
@@ -362,8 +362,9 @@ facets (class, oid, facet, definition, object, parent, space) as (
                   case when x.indisclustered then ' (clustered)' end),
            null, null, null
       from pg_index x join rel r on r.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
-     where not x.indisvalid
-        or not exists (select from pg_constraint k where k.conindid = i.oid and k.conrelid = r.oid and k.contype in ('p', 'u', 'x'))
+     where (not x.indisvalid
+            or not exists (select from pg_constraint k where k.conindid = i.oid and k.conrelid = r.oid and k.contype in ('p', 'u', 'x')))
+       and not (not x.indisvalid and @reindexing(x.indexrelid))
     union all
     select 'pg_class'::regclass, r.oid, 'trigger ' || quote_ident(t.tgname),
            pg_get_triggerdef(t.oid) || case t.tgenabled when 'D' then ' (disabled)' when 'A' then ' (enabled always)'

@@ -8,6 +8,7 @@ select md5(concat_ws('|',
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_constraint),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, indexrelid::int8)))
        from pg_index where indexrelid >= 16384),
+    (select count(*) from pg_index x where not x.indisvalid and @reindexing(x.indexrelid)),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, inhrelid::int8))) from pg_inherits),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_trigger),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_policy),

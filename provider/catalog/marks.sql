@@ -165,6 +165,10 @@ written (class, oid, hash) as (
       from pg_description d join pg_namespace n on n.oid = d.objoid
      where d.classoid = 'pg_namespace'::regclass and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     union all
+    -- No row is written when such a run is ended.
+    select 'pg_class'::regclass, r.root, hashtextextended('62', x.indexrelid::int8)
+      from pg_index x join relation r on r.oid = x.indrelid where not x.indisvalid and @reindexing(x.indexrelid)
+    union all
     select class, oid, hash from others
     union all
     select x.class, x.oid, @written(d, 2)

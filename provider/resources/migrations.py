@@ -16,6 +16,7 @@ from typing import Any
 from declared import sqlfiles
 from plugin.server import CheckFailure, Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
+from provider import snapshots
 from provider.connection import lock
 from provider.errors import Refused
 from provider.ownership import destroying
@@ -67,8 +68,17 @@ class MigrationSet(ObjectKind):
         return {"folder": folder, "history": history or HISTORY}
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
-        was = await self._as_refreshed(new, state.get("steps") or {})
+        was, unsettled = await self._as_refreshed(new, state.get("steps") or {})
         diff = await super().diff(context, id, {**state, "steps": was}, new)
+        to_run = {(split(name)[0], "up") for name in new["steps"].keys() - was.keys()}
+        to_run |= {(split(name)[0], "down") for name in was}
+        for version in sorted({each.version for each in unsettled if (each.version, each.half) not in to_run}):
+            # Only a run says so in the database, and then what it has left isn't taken for a migration's any more.
+            diff.changes[f'steps["{version}"]'] = "update"
+            await context.info(
+                f"{self.label(new)}: {version} was begun outside a transaction, isn't done and won't be run any more; "
+                "from this `up` on, what it has left is told as a manual change"
+            )
         # A refresh takes a step whose row is gone out of the inputs, so `check` can't know all that was applied.
         foreseen = await self._foreseen(new, was)
         known = {**(state.get("applied") or {}), **was}
@@ -78,13 +88,19 @@ class MigrationSet(ObjectKind):
         await self._announce(context, was, new["steps"], foreseen, state.get("applied") or {})
         return diff
 
-    async def _as_refreshed(self, new: Mapping[str, Any], was: Mapping[str, str]) -> dict[str, str]:
-        """The state's migrations, those that a failed run left half rolled back without checksum: also unrefreshed."""
+    async def _as_refreshed(
+        self, new: Mapping[str, Any], was: Mapping[str, str]
+    ) -> tuple[dict[str, str], set[snapshots.Statement]]:
+        """The state's migrations, those that a failed run left half rolled back without checksum: also unrefreshed.
+
+        With the statements that were begun outside a transaction and aren't done.
+        """
         if self.connections is None or has_unknown(new):
-            return dict(was)
+            return dict(was), set()
         async with self.database.transaction(self.label(new)) as connection:
             half_back = await History(new["history"]).begun(connection, "down")
-        return {name: "" if split(name)[0] in half_back else checksum for name, checksum in was.items()}
+            unsettled = await snapshots.unsettled(connection, new["history"])
+        return {name: "" if split(name)[0] in half_back else checksum for name, checksum in was.items()}, unsettled
 
     async def _foreseen(self, new: Mapping[str, Any], was: Mapping[str, str]) -> "Foreseen":
         """What only the server knows of the migrations that leave the folder, where it can be asked.
@@ -177,6 +193,7 @@ class MigrationSet(ObjectKind):
             # A destroy was confirmed, and what has no rows loses none: that is more than `protect` asks.
             await self._run(context, state, {**state, "steps": kept, "protect": False})
         async with self.database.transaction(label) as connection:
+            await snapshots.settle(connection, await snapshots.unsettled(connection, history.name))
             if not kept:
                 await history.drop(connection)
                 return

@@ -7,8 +7,8 @@ whatever still differs. The definitions lie in the database, in `supabase_migrat
 (`docs/decisions/0007-schema-snapshot.md`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,7 +19,7 @@ from provider.connection import Connection, lock
 from provider.differences import Change
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
-from provider.snapshots import Difference, Header
+from provider.snapshots import Difference, Header, Statement
 from provider.steps.history import identity
 
 NAMED = 5
@@ -39,6 +39,8 @@ class Seen:
     """What nobody declared and no other resource repairs."""
     broken: str = ""
     """What is wrong with the stored definitions themselves."""
+    begun: list[tuple[Change, str]] = field(default_factory=list)
+    """What a migration may have changed that was begun outside a transaction and isn't done, with its number."""
 
     @property
     def drift(self) -> Drift:
@@ -49,7 +51,12 @@ class Seen:
     def lines(self) -> list[str]:
         """Each difference in one line."""
         uncertain = f"{SELF}: {self.broken}; what is said to have been is not certain"
-        return [change.line for change in self.manual] + ([uncertain] if self.broken else [])
+        begun = [
+            f"{change.key} isn't as the last `up` left it: migration {version} was begun outside a transaction "
+            "and isn't done, or somebody changed it meanwhile"
+            for change, version in self.begun
+        ]
+        return [change.line for change in self.manual] + begun + ([uncertain] if self.broken else [])
 
 
 async def look(
@@ -70,17 +77,20 @@ async def look(
     since = await snapshots.touched(connection, name, header.schemas)
     found = await snapshots.compare(connection, name, header.schemas, since) if since else []
     honest = await snapshots.fingerprint(connection, name) == header.fingerprint
-    patterns = list(header.held if held is None else held)
+    patterns = dict.fromkeys(header.held if held is None else held, "")
     if await snapshots.announced(connection) == header.announced:
-        patterns += await snapshots.pending(connection)
+        statements = {each: Statement.of(label) for each, label in (await snapshots.pending(connection)).items()}
+        patterns = {pattern: each.version for pattern, each in statements.items() if each} | patterns
     else:
         honest = False
-    manual = [
-        change
-        for change in differences.changes(found, header.open)
-        if not any(fnmatchcase(change.key, pattern) for pattern in patterns)
-    ]
-    return Seen(header, manual, "" if honest else "changed manually")
+    manual, begun = [], []
+    for change in differences.changes(found, header.open):
+        by = [version for pattern, version in patterns.items() if fnmatchcase(change.key, pattern)]
+        if not by:
+            manual.append(change)
+        elif all(by):
+            begun.append((change, by[0]))
+    return Seen(header, manual, "" if honest else "changed manually", begun)
 
 
 class SchemaSnapshot(ObjectKind):
@@ -210,9 +220,12 @@ class SchemaSnapshot(ObjectKind):
         """
         self._refuse(inputs, seen.drift)
         await snapshots.prepare(connection)
+        if seen.broken:
+            await connection.execute(f"delete from {snapshots.PENDING}")
         header = replace(_header(inputs), announced=await snapshots.announced(connection))
-        await snapshots.take(connection, inputs["name"], header, None, [])
-        await snapshots.note_gate(connection, inputs["name"])
+        await snapshots.take(connection, inputs["name"], header, None, _rows(change for change, _ in seen.begun))
+        if not seen.begun:
+            await snapshots.note_gate(connection, inputs["name"])
 
     def _refuse(self, inputs: Mapping[str, Any], drift: Drift) -> None:
         """:raises Refused: for a drift that isn't accepted"""
@@ -267,9 +280,9 @@ class SchemaCheckpoint(ObjectKind):
             if seen.header is None:
                 raise Refused(f"{self.label(inputs)}: there is no such snapshot; something removed it during this run")
             if not seen.broken:
-                await connection.execute(f"delete from {snapshots.PENDING}")
-                await snapshots.take(connection, name, replace(seen.header, announced=None), None, _rows(seen.manual))
-            if not seen.drift:
+                kept = _rows([*seen.manual, *(change for change, _ in seen.begun)])
+                await snapshots.take(connection, name, seen.header, None, kept)
+            if not seen.drift and not seen.begun:
                 await snapshots.note_gate(connection, name)
         if seen.drift:
             for line in seen.lines:
@@ -288,10 +301,11 @@ def _header(inputs: Mapping[str, Any]) -> Header:
     return Header("", schemas, open, held)
 
 
-def _rows(changes: Sequence[Change]) -> list[Difference]:
+def _rows(changes: Iterable[Change]) -> list[Difference]:
     return [row for change in changes for row in change.rows]
 
 
 def _named(drift: Drift) -> str:
-    names = sorted(drift)
+    # Whole objects first: what is said of them says more than a column or a comment.
+    names = sorted(drift, key=lambda name: (": " in name, name))
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

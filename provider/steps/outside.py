@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,7 +15,7 @@ from provider import snapshots
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.steps import locks, touches
-from provider.steps.history import History
+from provider.steps.history import History, split
 from provider.steps.locks import Tell, Watch
 from provider.steps.send import Failed, Piece, acting, reworded, send, settled
 
@@ -65,24 +65,45 @@ async def run(
             await tell.status(doing)
         await history.note(connection, work.step, work.half, key, False)
         one = _One(connection, work, statement, role, watch, tell, doing, begun=key in known)
-        targets = await touches.of(connection, statement.text)
-        async with connection.transaction():
-            targets = await snapshots.announce(connection, work.step, targets)
-            before = await snapshots.differing(connection, but_for=targets)
+        changing = _Changing(connection, snapshots.Statement(split(work.step)[0], work.half, key, history.name))
+        await changing.begin(statement.text)
         try:
             await locks.patiently(one.run, doing, watch, tell)
-        except Failed as failure:
+        except (Failed, Refused) as failure:
             # What the server refused wasn't done: the next run must not take it for that. Some of it leaves an index.
-            if REFUSED.match(failure.code) and not LEAVES_INDEX.match(statement.text):
-                await history.unnote(connection, work.step, work.half, key)
-            raise
-        except Refused:
-            await history.unnote(connection, work.step, work.half, key)
+            refused = not isinstance(failure, Failed) or REFUSED.match(failure.code)
+            if refused and not (isinstance(failure, Failed) and LEAVES_INDEX.match(statement.text)):
+                async with connection.transaction():
+                    await changing.end()
+                    await history.unnote(connection, work.step, work.half, key)
             raise
         async with connection.transaction():
-            await snapshots.absorb(connection, before)
-            await snapshots.settle(connection, work.step)
+            await changing.end()
             await history.note(connection, work.step, work.half, key, True)
+
+
+@dataclass
+class _Changing:
+    """What one statement changes of the stored snapshots; announced as long as it is noted as begun and not done."""
+
+    connection: Connection
+    statement: snapshots.Statement
+    only: list[str] | None = None
+    """Patterns of what it may change; None where nobody knows."""
+    before: snapshots.Found = field(default_factory=dict)
+
+    async def begin(self, text: str) -> None:
+        """Announce it; what a run that was killed has changed isn't a manual change."""
+        targets = await touches.of(self.connection, text)
+        async with self.connection.transaction():
+            earlier = await snapshots.announce(self.connection, self.statement, targets or [])
+            self.only = None if targets is None else targets + earlier
+            self.before = await snapshots.differing(self.connection, but_for=earlier)
+
+    async def end(self) -> None:
+        """Take in what it has changed, also where it failed; a part of a transaction."""
+        await snapshots.absorb(self.connection, self.before, self.only)
+        await snapshots.settle(self.connection, [self.statement])
 
 
 @dataclass(frozen=True)

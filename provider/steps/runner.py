@@ -16,11 +16,11 @@ import psycopg
 from declared import sqldirectives, sqlfiles
 from provider import snapshots
 from provider.changes import Changes
-from provider.connection import Connection, lock
+from provider.connection import Connection, lock, spelt
 from provider.errors import CUT_OFF, StatementFailed, one_line
 from provider.steps import batches, locks, named, outside, plan
 from provider.steps.carried import Carried, Policy
-from provider.steps.history import History, Recorded
+from provider.steps.history import History, Recorded, split
 from provider.steps.locks import Tell, Watch
 from provider.steps.notices import Notices
 from provider.steps.send import Failed, Piece, acting, begun, reworded, send, settled
@@ -58,6 +58,8 @@ class Runner:
         self.history = History(order.history)
         self.incarnation = ""
         self.changes = Changes()
+        self._begun: set[snapshots.Statement] = set()
+        """What an earlier run has announced to the snapshot and not ended."""
         self._told = 0.0
         self._quiet = False
 
@@ -83,6 +85,7 @@ class Runner:
         forward = plan.refuse_changed_files(self.order, todo, files)
         await self.history.make(self.connection)
         await self._tell_begun(todo)
+        await self._disown(todo)
         await self._settle()
         self.incarnation = recorded.incarnation
         if moved:
@@ -114,6 +117,16 @@ class Runner:
                 f"{self.order.label}: step {version} was begun outside a transaction or in batches and then left the "
                 "checkout; what it made until then is still there"
             )
+
+    async def _disown(self, todo: plan.Plan) -> None:
+        """What was begun, isn't done and won't be by this run is no migration's any more: it is a manual change."""
+        halves = {
+            (split(name)[0], half) for names, half in ((todo.forward, "up"), (todo.back, "down")) for name in names
+        }
+        async with self.connection.transaction():
+            found = await snapshots.unsettled(self.connection, self.history.name)
+            self._begun = {each for each in found if (each.version, each.half) in halves}
+            await snapshots.settle(self.connection, found - self._begun)
 
     def _backward(self, todo: plan.Plan, downs: Mapping[str, str]) -> list[Work]:
         return [
@@ -162,16 +175,18 @@ class Runner:
         try:
             await self.connection.execute("begin")
             await lock(self.connection, self.order.label)
-            before = await snapshots.differing(self.connection)
             carried = self._carried(work)
-            await carried.begin(without)
+            async with spelt(self.connection):
+                before = await snapshots.differing(self.connection)
+                await carried.begin(without)
             while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
                 items = work[done : done + at_once]
                 await self._halves(items)
                 done += len(items)
-            await carried.end()
-            await self._note(work[:done])
-            await snapshots.absorb(self.connection, before)
+            async with spelt(self.connection):
+                await carried.end()
+                await self._note(work[:done])
+                await snapshots.absorb(self.connection, before)
             await self.connection.execute("commit")
             await self._tell_carried(carried)
             return done
@@ -245,6 +260,9 @@ class Runner:
             await self.history.record(self.connection, applied, self.order.owner)
         if gone:
             await self.history.forget(self.connection, gone)
+        if self._begun:
+            versions = {split(item.step)[0] for item in work}
+            await snapshots.settle(self.connection, {each for each in self._begun if each.version in versions})
         self.incarnation = await self.history.renew(self.connection)
 
     async def _undo(self) -> None:

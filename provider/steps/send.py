@@ -32,7 +32,10 @@ COPY: dict[int, str] = {
     pq.ExecStatus.COPY_IN: "takes rows from its input; write insert instead",
     pq.ExecStatus.COPY_OUT: "gives rows to its output, which nobody reads; leave it out",
 }
-SETTINGS = "set search_path = ''; set client_min_messages = notice; set standard_conforming_strings = on; "
+SETTINGS = (
+    "set search_path = ''; set client_min_messages = notice; set standard_conforming_strings = on; "
+    "set quote_all_identifiers = off; "
+)
 # A login can have limits of its own, made for the app. A step sets the ones that it wants.
 LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
 TRANSACTION_LIMIT, SINCE = "transaction_timeout", 170000

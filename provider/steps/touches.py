@@ -20,9 +20,14 @@ INDEXED = """select pg_catalog.format('%%I.%%I', n.nspname, t.relname) as name, 
 REINDEXED = ["*: index *_ccnew*", "*: index *_ccold*"]
 
 
-async def of(connection: Connection, statement: str) -> list[str]:
-    """The objects and facets that the statement may change; none for one that changes no definition."""
+async def of(connection: Connection, statement: str) -> list[str] | None:
+    """The objects and facets that the statement may change; none for one that changes no definition.
+
+    None for one that is newer than our grammar.
+    """
     tree = sqlgrammar.parsed(statement)
+    if tree is None:
+        return None
     kind = type(tree).__name__
     if kind == "IndexStmt":
         table = await _name(connection, tree.relation.schemaname, tree.relation.relname)
@@ -37,8 +42,8 @@ async def of(connection: Connection, statement: str) -> list[str]:
     if kind == "AlterTableStmt":
         return await _altered(connection, tree)
     if kind == "CommentStmt":
-        last = escape(await _quoted(connection, _strings(tree.object)[-1]))
-        return [f"*: comment on * {last}", f"* *.{last}: comment"]
+        last = escape(await _quoted(connection, _last(tree.object)))
+        return ["database: comment", f"*: comment on * {last}", *(f"* {each}: comment" for each in _spelt(last))]
     return []
 
 
@@ -63,6 +68,23 @@ async def _dropped(connection: Connection, names: list[str]) -> list[str]:
     # What goes with an index.
     facets = [f"index {index}", f"comment on index {index}", *["replica identity"] * found["identifies"]]
     return [f"* {escape(found['name'])}: {facet}" for facet in facets]
+
+
+def _last(object: Any) -> str:
+    """The last part of a name, as the grammar has it of each kind of object."""
+    if isinstance(object, str):
+        return object
+    if isinstance(object, tuple | list):
+        return _last(object[-1])
+    for attribute in ("sval", "objname", "names"):
+        if found := getattr(object, attribute, None):
+            return _last(found)
+    return "*"
+
+
+def _spelt(last: str) -> list[str]:
+    """An object's name with and without its schema, with and without arguments."""
+    return [f"{before}{last}{after}" for before in ("", "*.") for after in ("", "(*)")]
 
 
 def _strings(parts: Any) -> list[str]:

@@ -117,6 +117,8 @@ class Few:
 
     def _ready(self, kind: ObjectKind) -> Context:
         kind.connections = self._connections
+        if isinstance(kind, MigrationSet):
+            kind.root = Path()
 
         async def log(urn: str, message: str, ephemeral: bool) -> None:
             if not ephemeral:

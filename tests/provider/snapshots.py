@@ -21,6 +21,26 @@ from tests.provider.world import login_of
 URN = "urn:pulumi:dev::database::vpb:index:Snapshot$pg:index:SchemaSnapshot::snapshot"
 
 
+# What PostgreSQL spells by a session's settings, and such settings.
+SPELT = r"""
+create table public.spelt (id int, at timestamptz default '2020-01-01 00:00+00', "for" interval default '1 day 02:00',
+    bytes bytea default '\x0102', factor float8 default '0.1'::float8 / 3, price money default '5'::money,
+    words text default 'a\b', check (at > '2019-01-01 00:00+00'));
+create view public.seen with (security_invoker = true) as
+    select id, at > '2020-01-01 00:00+00' as late, '0.1234567890123'::float8 as factor, words <> 'a\b' as other
+      from public.spelt;
+"""
+ODD_SETTINGS = [
+    "timezone=Asia/Tokyo",
+    "datestyle=German",
+    "intervalstyle=sql_standard",
+    "bytea_output=escape",
+    "extra_float_digits=-5",
+    "quote_all_identifiers=on",
+    "standard_conforming_strings=off",
+]
+
+
 @dataclass
 class Stack:
     """One snapshot resource with its state, as the engine keeps it."""

@@ -3,15 +3,18 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import psycopg
 import pytest
 
+from declared import connectionurl
 from declared.sqltext import digest, statements
-from harness.engine import Refusal
+from harness.engine import Refusal, Thing
 from provider import snapshots
-from provider.steps import locks
-from tests.provider.folders import HISTORY, TOKEN, one_line
+from provider.steps import locks, outside
+from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
+from tests.provider.snapshots import ODD_SETTINGS, SPELT
 from tests.provider.world import World
 
 OUTSIDE = "-- Run: outside a transaction.\n\n"
@@ -310,6 +313,19 @@ def test_a_build_that_failed_leaves_no_manual_change(plain_folder, snapshot):
     assert snapshot() == ["table public.notes: index notes_title_idx"]
 
 
+PENDING = "select * from supabase_migrations.schema_snapshot_pending"
+
+
+def kill_after_the_statement(folder: Folder, monkeypatch: pytest.MonkeyPatch, thing: Thing) -> None:
+    async def killed(*arguments: object) -> None:
+        raise psycopg.OperationalError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshots, "absorb", killed)
+        with pytest.raises(Refusal, match="killed"):
+            folder.engine.update(thing, folder.declared())
+
+
 def test_a_drop_that_was_done_and_not_noted_is_no_manual_change(plain_folder, snapshot, monkeypatch):
     """A kill between the end of the statement and its note: the index can't be asked any more for its table."""
     plain_folder.write(
@@ -322,16 +338,117 @@ def test_a_drop_that_was_done_and_not_noted_is_no_manual_change(plain_folder, sn
     assert snapshot() == []
     plain_folder.write("0002_drop", OUTSIDE + "drop index concurrently public.notes_id_idx;")
 
-    async def killed(*arguments: object) -> None:
-        raise psycopg.OperationalError("killed")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(snapshots, "absorb", killed)
-        with pytest.raises(Refusal, match="killed"):
-            plain_folder.engine.update(thing, plain_folder.declared())
-    assert snapshot() == [], "it is known whose work this is"
+    kill_after_the_statement(plain_folder, monkeypatch, thing)
+    assert snapshot() == [], "it is known whose work this may be"
     plain_folder.engine.update(plain_folder.refreshed(thing), plain_folder.declared())
     assert plain_folder.world.sql("select * from supabase_migrations.schema_snapshot_pending") == []
+    assert snapshot() == []
+
+
+def test_a_statement_that_failed_hides_no_manual_change(plain_folder, snapshot):
+    world = plain_folder.world
+    plain_folder.write(
+        "0001_parts",
+        "create table public.parts (id int) partition by list (id);\n"
+        "create table public.parts_1 partition of public.parts for values in (1);\n"
+        "create table public.parts_rest partition of public.parts default;",
+        "drop table public.parts;",
+    )
+    thing = plain_folder.up()
+    plain_folder.write(
+        "0002_detach", OUTSIDE + "alter table public.parts detach partition public.parts_1 concurrently;"
+    )
+    with pytest.raises(Refusal, match="default partition"):
+        plain_folder.engine.update(thing, plain_folder.declared())
+    assert world.sql(PENDING) == []
+    plain_folder.remove("0002_detach")
+    world.sql("alter table public.parts detach partition public.parts_1")
+    assert snapshot() == ["table public.parts_1"]
+
+
+@pytest.mark.parametrize("then", ["removed", "renamed", "edited", "edited to run in a transaction", "deleted"])
+def test_what_a_killed_statement_left_is_a_manual_change_once_no_run_goes_on_with_it(
+    plain_folder, snapshot, monkeypatch, then
+):
+    plain_folder.table("0001_made")
+    thing = plain_folder.up()
+    plain_folder.write("0002_index", OUTSIDE + INDEX, OUTSIDE + "drop index concurrently public.notes_title_idx;")
+    kill_after_the_statement(plain_folder, monkeypatch, thing)
+    assert snapshot() == []
+    assert any(
+        "index notes_title_idx isn't as the last `up` left it: migration 0002 was begun" in line
+        for line in plain_folder.engine.told()
+    )
+    plain_folder.remove("0002_index")
+    match then:
+        case "renamed":
+            plain_folder.write("0002_other", OUTSIDE + INDEX)
+        case "edited":
+            plain_folder.write("0002_index", OUTSIDE + "comment on table public.notes is 'x';")
+        case "edited to run in a transaction":
+            plain_folder.write("0002_index", "create table public.other_one (id int);")
+    found = plain_folder.refreshed(thing)
+    if then == "deleted":
+        plain_folder.engine.delete(found)
+    else:
+        assert plain_folder.engine.diff(found, plain_folder.declared()) != []
+        plain_folder.engine.update(found, plain_folder.declared())
+    assert plain_folder.world.sql(PENDING) == []
+    assert snapshot() == ([] if then == "renamed" else ["table public.notes: index notes_title_idx"])
+
+
+def test_what_others_change_while_a_statement_runs_is_a_manual_change(plain_folder, snapshot, monkeypatch):
+    world, run = plain_folder.world, outside._One.run
+
+    async def slow(one: outside._One) -> None:
+        await run(one)
+        world.sql("create index stray on public.notes (writer)")
+
+    monkeypatch.setattr(outside._One, "run", slow)
+    plain_folder.write("0001_index", OUTSIDE + INDEX)
+    plain_folder.up()
+    assert snapshot() == ["table public.notes: index stray"]
+
+
+@pytest.mark.parametrize(
+    ("manual", "key"),
+    [
+        ("alter type public.mood add value 'odd'", "type public.mood"),
+        ("alter type public.mood owner to current_user", "type public.mood: owner"),
+    ],
+)
+def test_a_manual_change_of_what_a_statement_changes_stays_one(plain_folder, snapshot, manual, key):
+    plain_folder.world.sql(manual)
+    assert snapshot() == [key]
+    plain_folder.write("0001_value", OUTSIDE + "alter type public.mood add value 'bad';")
+    plain_folder.up()
+    assert snapshot() == [key]
+
+
+@pytest.mark.parametrize("setting", ODD_SETTINGS)
+@pytest.mark.parametrize("head", ["", OUTSIDE], ids=["in a transaction", "outside"])
+def test_the_settings_of_a_login_change_no_definition_that_a_migration_makes(plain_folder, snapshot, setting, head):
+    plain_folder.write("0001_spelt", SPELT)
+    if head:
+        plain_folder.up()
+        index = "create index concurrently spelt_at_idx on public.spelt (id) where at > '2020-01-01 00:00+00';"
+        plain_folder.write("0002_index", OUTSIDE + index)
+    url = connectionurl.compose({**connectionurl.parse(plain_folder.world.login["url"]), "options": f"-c {setting}"})
+    with closing(plain_folder.world.second_engine(url=url)) as engine:
+        engine.plugin.read_from(plain_folder.path.parent.parent)
+        engine.create(TOKEN, plain_folder.declared())
+    plain_folder.world.sql("vacuum full public.spelt")
+    assert snapshot() == []
+
+
+def test_a_comment_on_any_kind_of_object_is_declared(plain_folder, snapshot):
+    plain_folder.write(
+        "0001_comments",
+        OUTSIDE + "comment on function public.greet(text) is 'a';\ncomment on schema public is 'b';\n"
+        "comment on type public.mood is 'c';\ncomment on table public.notes is 'd';\n"
+        "comment on column public.notes.title is 'e';\ncomment on constraint notes_pkey on public.notes is 'f';",
+    )
+    plain_folder.up()
     assert snapshot() == []
 
 

@@ -2,17 +2,28 @@
 
 import asyncio
 import dataclasses
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
 
 from provider import snapshots
 from provider.errors import Refused
-from tests.provider.snapshots import by_hand
+from tests.provider.snapshots import ODD_SETTINGS, SPELT, by_hand
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
 ACCEPT = "pulumi config set database:acceptDrift "
+
+
+def wait_for(found: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 20
+    while not found():
+        assert time.monotonic() < deadline, "it didn't come"
+        time.sleep(0.01)
 
 
 def fingerprint_in(error: pytest.ExceptionInfo[BaseException]) -> str:
@@ -43,6 +54,39 @@ def test_drift_is_refused_with_its_names_before_anything_is_written(small):
     assert small.preview() == []
     small.run("drop table public.declared")
     assert list(by_hand(small)) == ["table public.declared"], "it had been taken into the snapshot"
+
+
+def test_a_refusal_names_whole_objects_before_parts_of_others(small):
+    small.up()
+    small.run(
+        *(f"comment on column public.t1.{name} is 'x'" for name in ("id", "title", "kind", "amount")),
+        "comment on table public.t1 is 'x'",
+        "create view public.whole with (security_invoker = true) as select 1 as one",
+    )
+    with pytest.raises(Refused, match=r"declared nowhere: view public\.whole, table public\.t1: comment,"):
+        small.up()
+
+
+def test_a_reindex_that_somebody_runs_is_no_change_and_what_an_ended_one_has_left_is(small):
+    small.up()
+    left = "select c.relname::text from pg_class c where c.relname ~ '_ccnew' and c.relkind = 'i' order by 1"
+    # In this order: whatever fails, the writer ends first, which the reindex waits for.
+    with ThreadPoolExecutor() as beside, psycopg.connect(small.url) as writer:
+        writer.execute("insert into public.t1 (owner_id, kind) values (gen_random_uuid(), 'a')")
+        reindex = beside.submit(small.run, "reindex table concurrently public.t1")
+        wait_for(lambda: small.ask(left))
+        assert small.preview() == []
+        small.up()
+        small.run("select pg_terminate_backend(pid) from pg_stat_activity where query like 'reindex table conc%'")
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            reindex.result()
+        writer.rollback()
+    found = [f"table public.t1: index {name}" for (name,) in small.ask(left) if "toast" not in name]
+    assert sorted(by_hand(small)) == found != []
+    assert all(
+        line.endswith("(invalid); a `reindex concurrently` that was ended has left it and nobody works on it: drop it")
+        for line in small.said
+    )
 
 
 def test_a_run_without_a_refresh_refuses_it_too(small):
@@ -242,16 +286,17 @@ def build_outside(stack, killed: bool) -> None:
 
     async def build() -> None:
         pattern = ["* public.t1: index t1_kind_idx"]
+        statement = snapshots.Statement("0001", "up", "0123", "supabase_migrations.schema_migrations")
         connection = await psycopg.AsyncConnection.connect(stack.url, autocommit=True)
         await connection.execute("set search_path = ''")
         async with connection.transaction():
-            await snapshots.announce(connection, "0001_index", pattern)
-            before = await snapshots.differing(connection, but_for=pattern)
+            earlier = await snapshots.announce(connection, statement, pattern)
+            before = await snapshots.differing(connection, but_for=earlier)
         await connection.execute("create index concurrently if not exists t1_kind_idx on public.t1 (kind)")
         if not killed:
             async with connection.transaction():
-                await snapshots.absorb(connection, before)
-                await snapshots.settle(connection, "0001_index")
+                await snapshots.absorb(connection, before, pattern)
+                await snapshots.settle(connection, [statement])
         await connection.close()
 
     asyncio.run(build())
@@ -277,6 +322,17 @@ def test_an_announcement_alone_is_a_difference(small):
     small.up()
     small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', 'stray')")
     assert list(by_hand(small)) == ["table supabase_migrations.schema_snapshot: content"]
+
+
+def test_what_somebody_else_announces_hides_nothing_once_it_was_accepted(small):
+    small.up()
+    small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', '0001 up 0 history.of')")
+    with pytest.raises(Refused) as caught:
+        small.up()
+    small.inputs["accept"] = fingerprint_in(caught)
+    small.up()
+    small.run("drop index public.t1_parent_id_idx")
+    assert list(by_hand(small)) == ["table public.t1: index t1_parent_id_idx"]
 
 
 def test_what_a_statement_outside_a_transaction_did_is_declared_whether_it_was_killed_or_not(small):
@@ -437,6 +493,15 @@ def test_nobody_is_granted_anything_on_its_tables(small):
     assert small.ask(query) == [
         (table, True, None) for table in ("managed_objects", "schema_snapshot", "schema_snapshot_pending")
     ]
+
+
+@pytest.mark.parametrize("setting", ODD_SETTINGS)
+def test_the_settings_of_a_login_change_no_definition(small, setting):
+    small.run(SPELT)
+    small.up()
+    small.login = dataclasses.replace(small.login, given={**small.login.given, "options": f"-c {setting}"})
+    small.run("alter table public.spelt add column stray int", "alter view public.seen owner to drift_owner")
+    assert list(by_hand(small)) == ["table public.spelt: column stray", "view public.seen: owner"]
 
 
 def test_a_login_that_is_no_superuser_finds_the_same(plain):
