@@ -20,12 +20,36 @@ from harness import scratch
 from harness.stack import Stack
 from local import postgres
 
+pytest_plugins = ["tests.cost"]
 MACHINE_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 # Tests don't survive a power cut; without fsync a database is cloned in a third of the time.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}
 PRIVILEGES = """
 update pg_catalog.pg_database d set datacl = t.datacl from pg_catalog.pg_database t
  where d.datname = {name} and t.datname = {template}"""
+# What the version of PostgreSQL can make a difference to: the catalogues, the grammar, every migration. All other tests
+# need one version.
+VERSIONS = (
+    "audit/test_audit_rules.py",
+    "audit/test_logins.py",
+    "provider/test_carried.py",
+    "provider/test_catalogue_columns.py",
+    "provider/test_contract.py",
+    "provider/test_grants.py",
+    "provider/test_history_rows.py",
+    "provider/test_memberships.py",
+    "provider/test_messages.py",
+    "provider/test_migrations_parts.py",
+    "provider/test_snapshot.py",
+    "provider/test_snapshot_beyond.py",
+    "provider/test_snapshot_kinds.py",
+    "provider/test_snapshot_partitions.py",
+    "sql/test_catalogue.py",
+    "sql/test_functions.py",
+    "sql/test_partitions.py",
+    "sql/test_restore.py",
+    "sql/test_steps.py",
+)
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 8 * 1024**3
 
@@ -53,6 +77,36 @@ def pytest_configure() -> None:
     folder.mkdir(mode=0o755, exist_ok=True)
     os.environ |= {"TMPDIR": str(folder), "VPB_DATA": str(folder)}
     tempfile.tempdir = None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        choices=("differing", "all"),
+        default="differing",
+        help="all: every test on each PostgreSQL; by default only those that the version can make a difference to",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep of the second PostgreSQL what can differ there."""
+    if config.getoption("--servers") == "all" or "VPB_TEST_POSTGRES" in os.environ:
+        return
+    first = next(iter(installations()))
+    left_out = [item for item in items if _server(item) not in (None, first) and not _can_differ(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _server(item: pytest.Item) -> str | None:
+    """The installation that a test runs on."""
+    call = getattr(item, "callspec", None)
+    return call.params.get("cluster") if call else None
+
+
+def _can_differ(item: pytest.Item) -> bool:
+    return str(item.path).endswith(VERSIONS)
 
 
 def absent(what: object) -> NoReturn:

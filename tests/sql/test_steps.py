@@ -29,15 +29,22 @@ def dump(cluster, framed):
     return run
 
 
-@pytest.mark.parametrize("path", HALVES, ids=lambda path: path.name)
-def test_a_half_is_named_by_number_and_words_and_begins_with_its_three_header_lines(path):
+def test_every_script_is_named_by_number_and_words_and_begins_with_its_three_header_lines():
+    wrong = [f"{path.name}: {what}" for path in HALVES if (what := fault(path))]
+    assert wrong == []
+
+
+def fault(path):
+    """What is wrong with the name or the header of a script."""
     match = re.fullmatch(r"(\d{4})_([a-z][a-z0-9_]*)\.(up|down)\.sql", path.name)
-    assert match, f"{path.name} is not named NNNN_words.up.sql or NNNN_words.down.sql"
+    if not match:
+        return "is not named NNNN_words.up.sql or NNNN_words.down.sql"
     lines = path.read_text().split("\n")
     for line, form in zip(lines, HEADER, strict=False):
-        assert re.fullmatch(form.format(number=match[1], name=match[2]), line), f"{path.name}: {line}"
+        if not re.fullmatch(form.format(number=match[1], name=match[2]), line):
+            return line
     rest = lines[4] if lines[3].startswith("-- Run: ") else lines[3]
-    assert rest == "", f"{path.name}: the header has three lines, perhaps one on how it runs, and then an empty one"
+    return "the header has three lines, perhaps one on how it runs, and then an empty one" if rest else None
 
 
 @pytest.mark.parametrize("kind", ["platform", "migrations"])
