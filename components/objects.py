@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import kms, s3
 
+from components.base import Component
 from components.documents import Statement, text
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
 from declared import objectlayout
@@ -31,14 +32,12 @@ class ObjectsArgs:
     """Which of the two exist already and are to be taken over."""
 
 
-class Objects:
-    """The object bucket: private, TLS only, encrypted with a key of its own, versioned, logged.
+class Objects(Component):
+    """The object bucket: private, TLS only, encrypted with a key of its own, versioned, logged."""
 
-    Like its buckets it is no component of its own: its resources keep their names in live stacks.
-    """
-
-    def __init__(self, name: str, args: ObjectsArgs, parent: pulumi.Resource) -> None:
-        options = pulumi.ResourceOptions(parent=parent)
+    def __init__(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {"bucket": args.bucket, "logBucket": args.log_bucket}, opts)
+        options = self.child()
         self._account = args.account
         self.key = kms.Key(
             f"{name}-key",
@@ -50,7 +49,7 @@ class Objects:
         )
         kms.Alias(f"{name}-alias", target_key_id=self.key.key_id, opts=options)
         self.bucket = PrivateBucket(
-            name,
+            f"{name}-files",
             PrivateBucketArgs(
                 bucket=args.bucket,
                 rules=_lifecycle(args.buckets),
@@ -58,7 +57,7 @@ class Objects:
                 disposable=args.disposable,
                 adopt=args.bucket in args.adopt,
             ),
-            parent,
+            options,
         )
         # S3 can't deliver its access logs to a bucket that encrypts with KMS.
         self.logs = PrivateBucket(
@@ -71,7 +70,7 @@ class Objects:
                 disposable=args.disposable,
                 adopt=args.log_bucket in args.adopt,
             ),
-            parent,
+            options,
         )
         written = self.logs.policy(self._s3_writes_logs(), self._cdn_writes_logs())
         s3.BucketLogging(
@@ -79,12 +78,13 @@ class Objects:
             bucket=self.bucket.bucket.id,
             target_bucket=self.logs.bucket.id,
             target_prefix=ACCESS_LOGS,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[written]),
+            opts=self.child(written),
         )
         if args.cors_origins:
             s3.BucketCorsConfiguration(
                 f"{name}-cors", bucket=self.bucket.bucket.id, cors_rules=[_cors(args.cors_origins)], opts=options
             )
+        self.register_outputs({"bucket": self.bucket.bucket.id})
 
     def _s3_writes_logs(self) -> Statement:
         return {

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import s3
 
+from components.base import Component
 from components.documents import Statement, document
 
 DAYS_OF_UNFINISHED_UPLOADS = 7
@@ -43,16 +44,14 @@ class PrivateBucketArgs:
     """Whether it exists already and is to be taken over."""
 
 
-class PrivateBucket:
-    """A bucket that nobody reaches without TLS, a signature and a right, encrypted, versioned, and with an end.
+class PrivateBucket(Component):
+    """A bucket that nobody reaches without TLS, a signature and a right, encrypted, versioned, and with an end."""
 
-    No component of its own, so that the object bucket keeps its name in live stacks.
-    """
-
-    def __init__(self, name: str, args: PrivateBucketArgs, parent: pulumi.Resource) -> None:
-        self._options = pulumi.ResourceOptions(parent=parent)
+    def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, {"bucket": args.bucket}, opts)
+        self._options = self.child()
         self.bucket = s3.Bucket(
-            name,
+            f"{name}-bucket",
             bucket=args.bucket,
             # A bucket with objects in it isn't deleted at AWS. moto goes as a whole, so there it is left alone.
             opts=self._after(import_=args.bucket if args.adopt else None, retain_on_delete=args.disposable),
@@ -83,6 +82,7 @@ class PrivateBucket:
             opts=self._after(depends_on=[versioning]),
         )
         self._name = name
+        self.register_outputs({"bucket": id})
 
     def _after(self, **more: Any) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(**more))

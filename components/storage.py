@@ -68,7 +68,7 @@ class Storage(Component):
                 disposable=args.disposable,
                 adopt=args.adopt,
             ),
-            self,
+            options,
         )
         cdn = Cdn(
             f"{name}-cdn",

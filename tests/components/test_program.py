@@ -324,7 +324,7 @@ def test_the_urls_are_secret_outputs_and_the_rest_is_not(program):
     assert program.outputs["api_url"].startswith("postgresql://authenticator:password-of-roles-authenticator-password@")
     assert program.outputs["auth_url"].endswith("/postgres?options=-c%20vpb.keys%3Dk1%3Aprivate-encryption-k1")
     assert not [name for name in urls - {"auth_url"} if "private-" in program.outputs[name]], "Auth.js' login alone"
-    assert program.outputs["object_bucket"] == "storage-objects-id"
+    assert program.outputs["object_bucket"] == "storage-objects-files-bucket-id"
     assert program.outputs["alarm_topic_arn"] == "arn:aws:sns:us-east-1:123456789012:alarms-topic"
     assert program.outputs["scanning"] == "clamav"
     assert program.outputs["cdn_domain"] == "storage-cdn-distribution.cloudfront.net"

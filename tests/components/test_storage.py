@@ -22,7 +22,8 @@ from targets.local import SERVICES, Local
 
 ACCOUNT = "123456789012"
 DISTRIBUTION = f"arn:aws:cloudfront:us-east-1:{ACCOUNT}:storage-cdn-distribution"
-OBJECTS = "arn:aws:s3:::storage-objects"
+OBJECTS = "arn:aws:s3:::storage-objects-files-bucket"
+LOGS = "arn:aws:s3:::storage-objects-logs-bucket"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:storage-objects-key"
 SSE = "s3:x-amz-server-side-encryption"
 
@@ -60,7 +61,7 @@ def test_buckets_are_those_of_the_settings(other):
     }
 
 
-@pytest.mark.parametrize("name", ["storage-objects", "storage-objects-logs"])
+@pytest.mark.parametrize("name", ["storage-objects-files", "storage-objects-logs"])
 def test_an_s3_bucket_is_private_owned_encrypted_and_tls_only(program, name):
     block = inputs(program, f"{name}-private")
     switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
@@ -69,18 +70,18 @@ def test_an_s3_bucket_is_private_owned_encrypted_and_tls_only(program, name):
     statement = document(inputs(program, f"{name}-tls")["policy"])["TlsOnly"]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert statement["Resource"] == [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"]
+    assert statement["Resource"] == [f"arn:aws:s3:::{name}-bucket", f"arn:aws:s3:::{name}-bucket/*"]
     rules = inputs(program, f"{name}-lifecycle")["rules"]
     assert {"daysAfterInitiation": 7} in [rule.get("abortIncompleteMultipartUpload") for rule in rules]
 
 
 def test_the_names_at_s3_have_the_stack_in_them(program):
-    assert inputs(program, "storage-objects")["bucket"] == "visual-prompt-builder-dev-objects"
-    assert inputs(program, "storage-objects-logs")["bucket"] == "visual-prompt-builder-dev-logs"
+    assert inputs(program, "storage-objects-files-bucket")["bucket"] == "visual-prompt-builder-dev-objects"
+    assert inputs(program, "storage-objects-logs-bucket")["bucket"] == "visual-prompt-builder-dev-logs"
 
 
 def test_objects_are_encrypted_with_a_key_of_their_own_that_rotates(program):
-    (rule,) = inputs(program, "storage-objects-encrypted")["rules"]
+    (rule,) = inputs(program, "storage-objects-files-encrypted")["rules"]
     assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}
     assert rule["bucketKeyEnabled"] is True
     assert inputs(program, "storage-objects-key")["enableKeyRotation"] is True
@@ -100,26 +101,26 @@ def test_the_key_is_the_accounts_and_the_cdn_reads_with_it(program):
 
 
 def test_objects_go_when_their_bucket_says_so(program):
-    rules = {rule["id"]: rule for rule in inputs(program, "storage-objects-lifecycle")["rules"]}
+    rules = {rule["id"]: rule for rule in inputs(program, "storage-objects-files-lifecycle")["rules"]}
     assert rules.keys() == {"unfinished-uploads", "old-versions", "retention-exports"}
     exports = rules["retention-exports"]
     assert exports["filter"] == {"prefix": f"{objectlayout.TENANT}/exports/"}
     assert (exports["expiration"], exports["noncurrentVersionExpiration"]) == ({"days": 7}, {"noncurrentDays": 1})
     assert rules["old-versions"]["noncurrentVersionExpiration"] == {"noncurrentDays": 30}
-    assert inputs(program, "storage-objects-versions")["versioningConfiguration"] == {"status": "Enabled"}
+    assert inputs(program, "storage-objects-files-versions")["versioningConfiguration"] == {"status": "Enabled"}
 
 
 def test_both_services_may_write_logs_and_for_this_account_only(program):
     found = document(inputs(program, "storage-objects-logs-tls")["policy"])
     s3_logs, cdn_logs = found["S3WritesItsLogs"], found["CloudFrontWritesItsLogs"]
-    assert s3_logs["Resource"] == f"{OBJECTS}-logs/s3/*"
+    assert s3_logs["Resource"] == f"{LOGS}/s3/*"
     assert s3_logs["Condition"]["ArnEquals"] == {"aws:SourceArn": OBJECTS}
-    assert cdn_logs["Resource"] == f"{OBJECTS}-logs/AWSLogs/*"
+    assert cdn_logs["Resource"] == f"{LOGS}/AWSLogs/*"
     for statement in (s3_logs, cdn_logs):
         assert statement["Action"] == "s3:PutObject"
         assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == ACCOUNT
     logged = inputs(program, "storage-objects-logged")
-    assert (logged["targetBucket"], logged["targetPrefix"]) == ("storage-objects-logs-id", "s3/")
+    assert (logged["targetBucket"], logged["targetPrefix"]) == ("storage-objects-logs-bucket-id", "s3/")
     assert "storage-objects-logs-tls" in program.waits_for("storage-objects-logged")
 
 
@@ -143,7 +144,7 @@ def distribution(program: Program) -> dict[str, Any]:
 
 def test_the_cdn_signs_its_requests_to_the_bucket_and_hides_the_tenant(program):
     (origin,) = distribution(program)["origins"]
-    assert origin["domainName"] == "storage-objects.s3.us-east-1.amazonaws.com"
+    assert origin["domainName"] == "storage-objects-files-bucket.s3.us-east-1.amazonaws.com"
     assert origin["originPath"] == f"/{objectlayout.TENANT}"
     assert origin["originAccessControlId"] == "storage-cdn-access-id"
     access = inputs(program, "storage-cdn-access")
@@ -159,7 +160,7 @@ def test_private_buckets_need_a_signed_url_and_public_ones_dont(program):
 
 
 def test_the_cdn_reads_the_buckets_that_it_serves_and_no_other(program):
-    statement = document(inputs(program, "storage-objects-tls")["policy"])["CdnReads"]
+    statement = document(inputs(program, "storage-objects-files-tls")["policy"])["CdnReads"]
     assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     assert statement["Action"] == "s3:GetObject"
     assert statement["Resource"] == [f"{OBJECTS}/{objectlayout.TENANT}/{id}/*" for id in ("audio", "avatars")]
@@ -168,7 +169,7 @@ def test_the_cdn_reads_the_buckets_that_it_serves_and_no_other(program):
 
 
 def test_a_cdn_without_buckets_may_read_nothing(other):
-    assert "CdnReads" not in document(inputs(other, "storage-objects-tls")["policy"])
+    assert "CdnReads" not in document(inputs(other, "storage-objects-files-tls")["policy"])
     assert other.outputs["cdn_domain"]
 
 
@@ -209,7 +210,7 @@ def test_the_cdn_delivers_its_logs_from_the_region_that_it_is_at_home_in(program
         assert inputs(program, f"storage-cdn-log-{part}")["region"] == "us-east-1"
     assert inputs(program, "storage-cdn-log-source")["resourceArn"] == DISTRIBUTION
     target = inputs(program, "storage-cdn-log-target")["deliveryDestinationConfiguration"]
-    assert target == {"destinationResourceArn": f"{OBJECTS}-logs"}
+    assert target == {"destinationResourceArn": LOGS}
 
 
 # GuardDuty, which is for a target that isn't built yet.
@@ -228,7 +229,7 @@ def guarded() -> Program:
 
 def test_guardduty_scans_the_tenant_and_tags_what_it_finds(guarded):
     plan = inputs(guarded, "storage-malware-plan")
-    bucket = {"bucketName": "storage-objects-id", "objectPrefixes": [f"{objectlayout.TENANT}/"]}
+    bucket = {"bucketName": "storage-objects-files-bucket-id", "objectPrefixes": [f"{objectlayout.TENANT}/"]}
     assert plan["protectedResource"] == {"s3Bucket": bucket}
     assert plan["actions"] == [{"taggings": [{"status": "ENABLED"}]}]
     (trust,) = document(inputs(guarded, "storage-malware-role")["assumeRolePolicy"]).values()
@@ -239,7 +240,7 @@ def test_guardduty_scans_the_tenant_and_tags_what_it_finds(guarded):
 
 
 def test_nothing_is_read_before_it_is_tagged_clean_but_by_guardduty_and_the_api(guarded, program):
-    found = document(inputs(guarded, "storage-objects-tls")["policy"])
+    found = document(inputs(guarded, "storage-objects-files-tls")["policy"])
     guardduty, api, scanner = (
         f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-{role}" for role in ("malware-role", "access-api", "access-scanner")
     )
@@ -253,7 +254,7 @@ def test_nothing_is_read_before_it_is_tagged_clean_but_by_guardduty_and_the_api(
     }
     assert found["TaggedByGuardDuty"]["Condition"] == {"StringNotEquals": {"aws:PrincipalArn": guardduty}}
     assert found["CdnReads"]["Condition"]["StringEquals"][tag] == clean
-    own = document(inputs(program, "storage-objects-tls")["policy"])
+    own = document(inputs(program, "storage-objects-files-tls")["policy"])
     assert not {"UnreadUntilClean", "UnreadUntilScanned", "TaggedByGuardDuty"} & own.keys()
 
 
@@ -317,7 +318,11 @@ def test_no_role_may_do_everything_with_anything(program, role):
 
 @pytest.mark.parametrize(
     ("role", "key", "service"),
-    [("api", KEY, "s3"), ("scanner", KEY, "s3"), ("scanner", KEY.replace("storage-objects", "alarms"), "sns")],
+    [
+        ("api", KEY, "s3"),
+        ("scanner", KEY, "s3"),
+        ("scanner", KEY.replace("storage-objects", "alarms"), "sns"),
+    ],
 )
 def test_a_key_is_used_through_its_service_only(program, role, key, service):
     statements = document(inputs(program, f"storage-access-{role}-rights")["policy"]).values()
@@ -344,7 +349,7 @@ pulumi_aws.s3.Bucket("stray", opts=pulumi.ResourceOptions(provider=aws))
 """
 HALF = """
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
-PrivateBucket("half", PrivateBucketArgs(bucket="half", rules=[]), storage)
+PrivateBucket("half", PrivateBucketArgs(bucket="half", rules=[]), pulumi.ResourceOptions(parent=storage))
 """
 CHILD = """
 import sys, warnings
@@ -390,7 +395,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("ended")
 def test_a_bucket_without_a_policy_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(harness.program, "MAIN", main_with(HALF, tmp_path))
-    with pytest.raises(pulumi.RunError, match=r"^bucket half: lacks a policy that denies requests without TLS; "):
+    with pytest.raises(pulumi.RunError, match=r"^bucket half-bucket: lacks a policy that denies requests without TLS"):
         run()
 
 
@@ -409,7 +414,7 @@ def test_a_bucket_without_a_policy_is_refused(tmp_path, monkeypatch):
 def test_a_protection_that_is_weakened_counts_as_none(type, arguments, lack, monkeypatch):
     original = getattr(s3, type)
     monkeypatch.setattr(privatebucket.s3, type, lambda name, **given: original(name, **{**given, **arguments}))
-    with pytest.raises(pulumi.RunError, match=f"^bucket storage-objects: lacks {re.escape(lack)}; "):
+    with pytest.raises(pulumi.RunError, match=f"^bucket storage-objects-files-bucket: lacks {re.escape(lack)}; "):
         run()
 
 

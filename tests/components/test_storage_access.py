@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Iterat
     made.start()
     s3 = made.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    block = program.resources["storage-objects-private"].inputs
+    block = program.resources["storage-objects-files-private"].inputs
     flags = {name[0].upper() + name[1:]: value for name, value in block.items() if name != "bucket"}
     s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=flags)
     s3.put_bucket_ownership_controls(
@@ -50,7 +50,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, program: Program) -> Iterat
             "Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]
         },
     )
-    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(program.resources["storage-objects-tls"].inputs["policy"]))
+    s3.put_bucket_policy(
+        Bucket=BUCKET, Policy=json.dumps(program.resources["storage-objects-files-tls"].inputs["policy"])
+    )
     for key in (AUDIO, EXPORT):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"sound", Tagging="scan=clean")
     yield made
@@ -166,7 +168,7 @@ def test_the_cdn_reads_nothing_that_isn_t_scanned_clean(server: MotoServer, s3: 
 @pytest.fixture(scope="module")
 def guarded_policy() -> str:
     """The bucket's policy where GuardDuty scans."""
-    return json.dumps(run_guarded().resources["storage-objects-tls"].inputs["policy"])
+    return json.dumps(run_guarded().resources["storage-objects-files-tls"].inputs["policy"])
 
 
 @pytest.fixture

@@ -109,7 +109,12 @@ BY_HAND = {
         "`sql/migrations` (MigrationSet",
     ),
 }
-AT_AWS = ("storage-objects-private", "storage-objects-versions", "storage-objects-tls", "alarms-policy")
+AT_AWS = (
+    "storage-objects-files-private",
+    "storage-objects-files-versions",
+    "storage-objects-files-tls",
+    "alarms-policy",
+)
 
 
 def client_of(scratch: Scratch, service: str, **more: Any) -> Any:
