@@ -18,10 +18,10 @@ help: ## list the targets
 up: ## provision an environment from whatever is there: make up STACK=dev
 	@$(in_environment) -m ops up --stack "$(STACK)"
 
-preview: ## what `make up` would do, and what was changed by hand
+preview: ## what `make up` would do, and what was changed manually
 	@$(in_environment) -m ops preview --stack "$(STACK)"
 
-drift: ## what was changed by hand, as Markdown; status 2 if something was
+drift: ## what was changed manually, as Markdown; status 2 if something was
 	@$(in_environment) -m ops drift --stack "$(STACK)"
 
 maintain: ## partitions ahead and retired, expired sign-ins forgotten, summaries refreshed: each night
@@ -62,7 +62,7 @@ faults: ## kill things at random moments and verify that the next `up` recovers:
 manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
 	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
 
-bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters by hand: STEPS, PROJECTS
+bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters written out: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
 	@$(in_environment) -m bench.engine --steps "$(STEPS)"
 	@$(in_environment) -m bench.drift

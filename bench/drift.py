@@ -117,7 +117,7 @@ def measure(server: postgres.Server, programs: Path, tables: int) -> list[str]:
         "pg_dump --schema-only": (dump, ""),
         "unchanged": (unchanged, "the gate"),
         "false alarm": (alarmed, "nothing differs"),
-        "30 changes by hand": (found, f"{named} of {len(keys)} named"),
+        "30 changes manually": (found, f"{named} of {len(keys)} named"),
         "taking the snapshot": (taken, ""),
     }
     return [

@@ -116,7 +116,7 @@ def asking(connection: Connection, case: Case) -> Iterator[None]:
 
 
 def measure(ours: Connection, theirs: Connection, case: Case, rounds: int) -> tuple[list[float], list[float]]:
-    """Seconds under row security and by hand, turn by turn; both have to find the same number of rows."""
+    """Seconds under row security and with the filter written out, in turns; both have to find the same number of rows."""
     policies, by_hand = case.under_policies(), case.by_hand()
     secured, plain = [], []
     for number in range(rounds + 2):
@@ -125,7 +125,7 @@ def measure(ours: Connection, theirs: Connection, case: Case, rounds: int) -> tu
         with asking(ours, case):
             mine, count = seconds(ours, policies, case.values)
         if count != expected:
-            sys.exit(f"error: {case.name} finds {count} rows under row security and {expected} by hand")
+            sys.exit(f"error: {case.name} finds {count} rows under row security and {expected} without")
         # The first two turns fill caches.
         if number > 1:
             secured.append(mine)
@@ -134,7 +134,7 @@ def measure(ours: Connection, theirs: Connection, case: Case, rounds: int) -> tu
 
 
 def ratios(url: str, numbers: list[int], rounds: int, prepared: bool) -> dict[str, tuple[float, float, float]]:
-    """By pattern, for these people together: milliseconds by hand, under row security, and their ratio."""
+    """By pattern, for these people together: milliseconds with the filter, under row security, and their ratio."""
     # Prepared or not is settled for the whole run: by default psycopg would begin to after five turns.
     threshold = 0 if prepared else None
     secured: dict[str, list[float]] = {}
@@ -180,7 +180,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     for who, patterns in found.items():
-        print(f"{who} person: milliseconds by hand, under row security, ratio")
+        print(f"{who} person: milliseconds with the filter written out, under row security, ratio")
         for label, (hand, mine, ratio) in patterns.items():
             print(f"  {label:34} {hand:9.3f} {mine:9.3f} {ratio:7.2f}{'   over the goal' if ratio > WORST else ''}")
         each = [ratio for _, _, ratio in patterns.values()]

@@ -1,4 +1,4 @@
-"""A schema of any size, and thirty changes by hand to it: what the drift benchmark and its test are made of."""
+"""A schema of any size, and thirty changes manually to it: what the drift benchmark and its test are made of."""
 
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ comment on column public.t{n}.title is 'What it is called.';
 
 @dataclass(frozen=True)
 class ByHand:
-    """A change by hand, the object it is told under, and something of what was and of what is."""
+    """A change manually, the object it is told under, and something of what was and of what is."""
 
     statement: str
     key: str

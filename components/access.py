@@ -1,4 +1,4 @@
-"""Access: row security, row policies and grants, each as a closed list."""
+"""Access: row security, row policies and grants, each as an authoritative list."""
 
 from dataclasses import dataclass
 
@@ -18,28 +18,32 @@ class AccessArgs:
 
 
 class Access(Component):
-    """Who may do what: grants open a door, row policies say to which rows."""
+    """Who may do what: grants say to which tables, row policies to which rows."""
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"database": args.database}, opts)
         policies = args.policies
         tables = sorted({policy.table for policy in policies})
-        guards = {table: self._row_security(name, table, policies) for table in tables}
-        rules: dict[str, list[pg.Policy]] = {table: [] for table in tables}
+        row_security = {table: self._row_security(name, table, policies) for table in tables}
+        row_policies: dict[str, list[pg.Policy]] = {table: [] for table in tables}
         for policy in policies:
-            rules[policy.table].append(self._row_policy(name, policy, guards[policy.table]))
-        # Policies before grants: no table is reachable before its rules stand.
-        doors = {
-            table: self._table(name, table, self.child(guard, *rules[table]))
-            for table, guard in guards.items()
+            row_policies[policy.table].append(self._row_policy(name, policy, row_security[policy.table]))
+        # Policies before grants: no table is reachable before its policies are there.
+        table_grants = {
+            table: self._table(name, table, self.child(enabled, *row_policies[table]))
+            for table, enabled in row_security.items()
             if table in TABLES
         }
-        shut = [rule for table in guards.keys() - doors.keys() for rule in (guards[table], *rules[table])]
-        # What leads to more than one table, a view or a function, opens when each of them has its rules.
-        behind = self.child(*doors.values(), *shut)
-        views = [self._table(name, table, behind) for table in TABLES if table not in doors]
+        without_grants = [
+            each
+            for table in row_security.keys() - table_grants.keys()
+            for each in (row_security[table], *row_policies[table])
+        ]
+        # What leads to more than one table, a view or a function, opens when each of them has its policies.
+        after_tables = self.child(*table_grants.values(), *without_grants)
+        views = [self._table(name, table, after_tables) for table in TABLES if table not in table_grants]
         functions = [
-            self._functions(name, schema, behind) for schema in sorted({_schema(known) for known in FUNCTIONS})
+            self._functions(name, schema, after_tables) for schema in sorted({_schema(known) for known in FUNCTIONS})
         ]
         self.last = [*views, *functions]
         self.register_outputs({"tables": tables})
@@ -67,7 +71,7 @@ class Access(Component):
             opts=self.child(),
         )
 
-    def _row_policy(self, name: str, policy: RowPolicy, guard: pg.RowSecurity) -> pg.Policy:
+    def _row_policy(self, name: str, policy: RowPolicy, row_security: pg.RowSecurity) -> pg.Policy:
         return pg.Policy(
             f"{name}-{policy.name}",
             table=policy.table,
@@ -79,7 +83,7 @@ class Access(Component):
             check=policy.check,
             comment=policy.comment,
             place=policy.place,
-            opts=self.child(guard),
+            opts=self.child(row_security),
         )
 
 

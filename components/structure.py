@@ -49,7 +49,7 @@ class Structure(Component):
         database = pg.Grants(
             f"{name}-database", kind="database", name=args.database, grants=DATABASE, opts=self.child()
         )
-        doors = [
+        schema_grants = [
             pg.Grants(
                 f"{name}-schema-{schema}",
                 kind="schema",
@@ -60,14 +60,14 @@ class Structure(Component):
             for schema, grants in SCHEMA_GRANTS.items()
         ]
         platform, migrations = STEP_FOLDERS
-        first = self._steps(f"{name}-platform", platform, args, [*doors, *extensions, closed])
+        first = self._steps(f"{name}-platform", platform, args, [*schema_grants, *extensions, closed])
         steps = self._steps(f"{name}-migrations", migrations, args, [first])
         self.last = [database, *self._history(name, steps)]
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
     def _history(self, name: str, steps: pulumi.Resource) -> list[pg.Grants]:
         """The migrator sees what was applied, and notes what it applies; `./vpb migrate` needs no more."""
-        doors = [
+        history_grants = [
             pg.Grants(
                 f"{name}-schema-{HISTORY_SCHEMA}",
                 kind="schema",
@@ -79,7 +79,7 @@ class Structure(Component):
         for table, grants in HISTORY.items():
             target = f"{HISTORY_SCHEMA}.{table}"
             writes = grants[MIGRATOR] != ["select"]
-            rule = pg.Policy(
+            policy = pg.Policy(
                 f"{name}-{table}-{MIGRATOR}",
                 table=target,
                 name=f"{table}_{MIGRATOR}",
@@ -90,9 +90,11 @@ class Structure(Component):
                 comment="The migrator reads and notes which steps were applied.",
                 opts=self.child(steps),
             )
-            options = self.child(rule)
-            doors.append(pg.Grants(f"{name}-table-{target}", kind="table", name=target, grants=grants, opts=options))
-        return doors
+            options = self.child(policy)
+            history_grants.append(
+                pg.Grants(f"{name}-table-{target}", kind="table", name=target, grants=grants, opts=options)
+            )
+        return history_grants
 
     def _steps(
         self, name: str, folder: StepFolder, args: StructureArgs, after: list[pulumi.Resource]

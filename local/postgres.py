@@ -170,7 +170,7 @@ def _refuse_other_password(folder: Path, record: Mapping[str, Any]) -> None:
         # Whatever else is wrong is told by whoever meets it.
         if "password authentication failed" in str(error):
             raise ServerError(
-                f"PostgreSQL: password authentication failed for {SUPERUSER}, it was changed by hand: set the one in "
+                f"PostgreSQL: password authentication failed for {SUPERUSER}, it was changed manually: set the one in "
                 f"{folder / 'server.json'} again, or delete that file and the next run sets a new one"
             ) from None
 

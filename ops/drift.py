@@ -1,4 +1,4 @@
-"""What was changed by hand: Pulumi's own refresh, read as a report, object by object, with both definitions."""
+"""What was changed manually: Pulumi's own refresh, read as a report, object by object, with both definitions."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -37,7 +37,7 @@ class DriftError(UserError):
 
 
 def find(stack: str) -> list[Drift]:
-    """Every object of the stack that was changed or removed by hand.
+    """Every object of the stack that was changed or removed manually.
 
     :raises DriftError: where the state or a server can't be read
     """
@@ -114,7 +114,7 @@ def as_json(stack: str, drifts: list[Drift]) -> str:
 def as_markdown(stack: str, drifts: list[Drift]) -> str:
     """The report for a pull request."""
     if not drifts:
-        return f"## Drift of `{stack}`\n\nNothing was changed by hand."
+        return f"## Drift of `{stack}`\n\nNothing was changed manually."
     number = sum(len(drift.changes) or 1 for drift in drifts)
     lines = [f"## Drift of `{stack}`", "", f"{number} manual change{'s' if number > 1 else ''}.", ""]
     lines += ["| object | property | declared | found |", "|---|---|---|---|"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-MANUALLY = "by hand"
+MANUALLY = "manually"
 
 
 @dataclass(frozen=True)

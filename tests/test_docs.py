@@ -40,7 +40,7 @@ def test_a_page_that_was_edited_is_missing_or_left_over_is_named(schema_pages, t
     (tmp_path / "public.gone.md").write_text("# public.gone")
     (tmp_path / "public.users.md").unlink()
     with (tmp_path / "public.projects.md").open("a") as page:
-        page.write("by hand")
+        page.write("manually")
     assert [path.name for path in generate.stale(made)] == ["public.gone.md", "public.projects.md", "public.users.md"]
 
 

@@ -24,11 +24,11 @@ LISTEN = """
 """
 # Setting, what it must match, severity, standard, what goes wrong.
 WANTED = (
-    ("password_encryption", "^scram-sha-256$", "high", "5.4", "passwords set by hand are kept as MD5", "scram-sha-256"),
+    ("password_encryption", "^scram-sha-256$", "high", "5.4", "passwords set manually are kept as MD5", "scram-sha-256"),
     ("row_security", "^on$", "high", "4.7", "queries that policies narrow fail instead", "on"),
     ("fsync", "^on$", "critical", "", "a power cut destroys the database", "on"),
     ("full_page_writes", "^on$", "high", "", "a power cut can tear pages", "on"),
-    ("allow_system_table_mods", "^off$", "critical", "6.5", "the catalogue can be written by hand", "off"),
+    ("allow_system_table_mods", "^off$", "critical", "6.5", "the catalogue can be written manually", "off"),
     ("ignore_system_indexes", "^off$", "medium", "6.2", "the catalogue is read past its indexes", "off"),
     ("zero_damaged_pages", "^off$", "critical", "6.5", "damaged pages are emptied without a word", "off"),
     ("session_replication_role", "^origin$", "critical", "6.5", "triggers and foreign keys don't run", "origin"),

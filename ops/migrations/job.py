@@ -67,7 +67,14 @@ class Job:
         allow = frozenset(self.options.allow)
         protect = not self.options.lose
         return plan.Order(
-            folder.folder, folder.history, steps, folder.role, protect, allow, leave="--allow {step}", root=self.root
+            folder.folder,
+            folder.history,
+            steps,
+            folder.role,
+            protect,
+            allow,
+            allow_hint="--allow {step}",
+            root=self.root,
         )
 
     def steps(self, folder: sqlfiles.StepFolder) -> list[sqlfiles.Step]:

@@ -1,4 +1,4 @@
-"""Signs URLs by hand, with the limits that the environment declares: for support, tests and scripts.
+"""Signs URLs manually, with the limits that the environment declares: for support, tests and scripts.
 
 An app's server calls the functions of the package `objects`, or of its TypeScript twin, which this command calls too.
 """

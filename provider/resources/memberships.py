@@ -119,7 +119,7 @@ class Memberships(ObjectKind):
         came, went = ("became a member of it", "is none") if name == "members" else ("was granted", "was revoked")
         changes = [f"{shown(sorted(now - was))} {came}"] if now - was else []
         changes += [f"{shown(sorted(was - now))} {went}"] if was - now else []
-        return f"{self.label(state)}: by hand, {' and '.join(changes)}"
+        return f"{self.label(state)}: manually, {' and '.join(changes)}"
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         """Entries that mean the same are spelled as they are declared; a declared member counts as there."""

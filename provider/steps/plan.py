@@ -24,7 +24,7 @@ class Order:
     role: str | None = None
     protect: bool = False
     allow: frozenset[str] = frozenset()
-    leave: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
+    allow_hint: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
     """How a step is allowed to lose its data."""
     root: Path = CHECKOUT
     """The folder that `folder` lies in."""
@@ -187,15 +187,15 @@ def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: froz
     for name, down in downs.items():
         lost = sqldirectives.loss(down or "")
         if lost and name not in order.allow:
-            leave = order.leave.format(number=len(order.allow), step=name)
+            hint = order.allow_hint.format(number=len(order.allow), step=name)
             if name in half_back:
                 raise Refused(
                     f"step {name}: it was left half rolled back, and this environment protects its data: the rest of "
-                    f"the way back says '{lost}'; allow it once: {leave}"
+                    f"the way back says '{lost}'; allow it once: {hint}"
                 )
             raise Refused(
                 f"step {name}: this environment protects its data and the way back doesn't: '{lost}'; put its files "
-                f"back, or allow it once: {leave}"
+                f"back, or allow it once: {hint}"
             )
 
 

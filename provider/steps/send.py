@@ -20,7 +20,7 @@ POLICY, ON_TABLE, DEPENDS = "policy ", " on table ", " depends on "
 QUALIFIED = re.compile(r'(?:"(?:[^"]|"")+"|[^".]+)\.(?:"(?:[^"]|"")+"|[^".]+)')
 # PostgreSQL names a hundred at most.
 MORE = re.compile(r"and \d+ other objects? \(")
-# What a step meets where its objects were made by hand.
+# What a step meets where its objects were made manually.
 THERE_ALREADY = "it is there already: where an earlier hand made it, `./vpb migrate adopt` records the step"
 IN_THE_WAY = (
     "drop what depends on it in this step, before the statement, and create it again after it; "
@@ -150,7 +150,7 @@ async def _next(connection: Connection, failed: pq.abc.PGresult | None) -> pq.ab
     try:
         return await connection.wait(generators.fetch(connection.pgconn))
     except psycopg.OperationalError:
-        # A session that was ended by hand says so first.
+        # A session that was ended manually says so first.
         if failed is None:
             raise
         return None

@@ -177,7 +177,7 @@ def third_statement(world: World, random: Random, run: Run | None) -> Seen:
 
 
 def wrong_password(world: World, random: Random, run: Run | None) -> Seen:
-    """The superuser's password was changed by hand; afterwards one of the two things is done that the message says."""
+    """The superuser's password was changed manually; afterwards one of the two things is done that the message says."""
     url, known = world.scratch.url, world.scratch.services["postgres"]["password"]
     world.scratch.sql(f"alter role postgres password '{PASSWORD_BY_HAND}'")
     world.secrets.add(PASSWORD_BY_HAND)

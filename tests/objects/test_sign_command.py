@@ -1,4 +1,4 @@
-"""`./vpb sign`: the same functions by hand, with an environment's outputs; refusals are one line."""
+"""`./vpb sign`: the same functions manually, with an environment's outputs; refusals are one line."""
 
 import json
 import shlex

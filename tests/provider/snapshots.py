@@ -53,7 +53,7 @@ class Stack:
     urn: str = URN
 
     def run(self, *statements: str) -> None:
-        """Something by hand."""
+        """Something manually."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
@@ -192,7 +192,7 @@ class Server:
 
 
 def by_hand(stack: Stack) -> dict[str, tuple[str | None, str | None]]:
-    """What a refresh says was changed by hand: object to what was and what is."""
+    """What a refresh says was changed manually: object to what was and what is."""
     return {key: (entry.get("was"), entry.get("now")) for key, entry in stack.refresh().items()}
 
 

@@ -214,7 +214,7 @@ def test_a_policy_made_again_is_no_drift_to_its_resource_in_the_same_run(folder)
     world.sql("alter policy mine on public.notes using (true)")
     world.engine.refresh(policy)
     assert world.engine.told() == [
-        "policy mine on public.notes: using was changed by hand from 'title <> 'x'' to 'true'"
+        "policy mine on public.notes: using was changed manually from 'title <> 'x'' to 'true'"
     ]
 
 
@@ -247,7 +247,7 @@ def test_a_policy_that_a_step_drops_is_told_as_the_step_s(folder):
     world.engine.refresh(Thing("pg:index:RowSecurity", "public.notes", state, state))
     assert world.engine.told() == [
         "policy mine on public.notes was dropped by migration 0002_step",
-        "row security of public.notes: by migration 0002_step, [other] was added; by hand, [stray] was added",
+        "row security of public.notes: by migration 0002_step, [other] was added; manually, [stray] was added",
     ]
 
 
@@ -429,7 +429,7 @@ def test_a_step_that_revokes_what_is_declared_is_named_and_a_manual_change_besid
         world.engine.refresh(thing)
     assert world.engine.told() == world.named([
         "grants on table public.other: by migration 0003_step, [insert to {reader}] was revoked; "
-        "by hand, [delete to {writer}] was granted",
+        "manually, [delete to {writer}] was granted",
         "grants on functions of schema public: by migration 0003_step, on public.greet(text) "
         "[execute to {reader}] was revoked",
         "row security of public.other: forced was changed by migration 0003_step from True to False",
@@ -446,7 +446,7 @@ def test_a_manual_change_before_the_step_stays_one(folder):
     world.engine.told()
     world.engine.refresh(table)
     assert world.engine.told() == world.named([
-        "grants on table public.other: by hand, [delete to {writer}] was granted and [select to {reader}] was revoked"
+        "grants on table public.other: manually, [delete to {writer}] was granted and [select to {reader}] was revoked"
     ])  # fmt: skip
 
 

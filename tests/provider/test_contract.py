@@ -30,7 +30,7 @@ OWN = "writer = (select current_user) and public.helps(writer)"
 
 @dataclass(frozen=True)
 class Subject:
-    """A type, a declaration of it, and what people do to it by hand."""
+    """A type, a declaration of it, and what people do to it manually."""
 
     inputs: dict[str, Any]
     by_hand: Mapping[str, str]
@@ -40,7 +40,7 @@ class Subject:
     before: str = ""
     """What has to be there first."""
     vanish: str = ""
-    """How the object goes by hand."""
+    """How the object goes manually."""
     stays: bool = False
     """Whether deleting the resource leaves the object in place."""
     differs: str = ""
@@ -662,7 +662,7 @@ def test_a_publication_of_every_table_is_seen_and_replaced_by_the_declared_one(w
     world.sql("drop publication changes; create publication changes for all tables")
     found = world.engine.refresh(thing)
     assert world.engine.diff(found, inputs) == ["tables"]
-    assert world.engine.told() == ["publication changes: tables was changed by hand from [public.notes] to [*]"]
+    assert world.engine.told() == ["publication changes: tables was changed manually from [public.notes] to [*]"]
     if not world.superuser:
         return  # It is the superuser's now, and only its owner drops it.
     world.engine.update(found, inputs)
@@ -706,7 +706,7 @@ def test_a_function_that_nobody_declared_is_seen_and_closed(world):
     world.sql("grant execute on function extra.stray(timestamptz) to public")
     found = world.engine.refresh(thing)
     assert world.engine.told() == [
-        "grants on functions of schema extra: by hand, on extra.stray(timestamp with time zone) "
+        "grants on functions of schema extra: manually, on extra.stray(timestamp with time zone) "
         "[execute to public] was granted"
     ]
     assert world.engine.diff(found, inputs) == ['functions["extra.stray(timestamp with time zone)"]']
@@ -766,7 +766,7 @@ def test_default_privileges_for_somebody_else_are_seen_by_name(world):
     found = world.engine.refresh(thing)
     assert world.engine.told() == [
         world.named(
-            "default privileges of app_owner on sequences in schema extra: by hand, [usage to {writer}] was granted"
+            "default privileges of app_owner on sequences in schema extra: manually, [usage to {writer}] was granted"
         )
     ]
     assert world.engine.diff(found, inputs) == [world.named('grants["{writer}"]')]

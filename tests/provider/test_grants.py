@@ -55,7 +55,7 @@ def test_a_list_on_every_kind_of_object_is_made_seen_drifting_and_repaired(world
     assert world.engine.diff(refreshed(world, thing), inputs) == []
     world.sql(by_hand)
     found = refreshed(world, thing)
-    assert world.named(f"grants on {kind} {name}: by hand, [") in world.engine.told()[0]
+    assert world.named(f"grants on {kind} {name}: manually, [") in world.engine.told()[0]
     assert len(world.engine.diff(found, inputs)) == 1
     repaired = world.engine.update(found, inputs)
     assert world.engine.diff(refreshed(world, repaired), inputs) == []
@@ -102,7 +102,7 @@ def test_truncate_is_a_privilege_like_the_others(world):
     world.sql("revoke truncate on public.notes from {reader}")
     refreshed(world, thing)
     assert world.engine.told() == [
-        f"grants on table public.notes: by hand, [truncate to {world.names['reader']}] was revoked"
+        f"grants on table public.notes: manually, [truncate to {world.names['reader']}] was revoked"
     ]
 
 
@@ -171,7 +171,7 @@ def test_a_grant_is_told_apart_by_who_gave_it(world):
     world.sql("grant select on public.notes to {writer}; reset role")
     found = refreshed(world, thing)
     assert world.engine.told() == [
-        world.named("grants on table public.notes: by hand, [select to {writer} granted by {reader}] was granted")
+        world.named("grants on table public.notes: manually, [select to {writer} granted by {reader}] was granted")
     ]
     assert world.engine.diff(found, thing.inputs) == [world.named('grants["{writer}"]')]
     without = grants(world, "table", "public.notes", writer=["select", "update(title)"])
@@ -188,7 +188,7 @@ def test_maintain_is_a_privilege_from_postgresql_17_on(world):
     world.sql("grant maintain on public.notes to {writer}")
     refreshed(world, thing)
     assert world.engine.told() == [
-        world.named("grants on table public.notes: by hand, [maintain to {writer}] was granted")
+        world.named("grants on table public.notes: manually, [maintain to {writer}] was granted")
     ]
 
 

@@ -60,7 +60,7 @@ def test_an_option_that_somebody_changed_is_seen_and_put_back(joined, options):
     found = refreshed(joined, thing)
     (told,) = joined.engine.told()
     assert told == joined.named(
-        f"memberships of role {{made}}: by hand, [{{reader}} with {CHANGES[options]}] was granted and "
+        f"memberships of role {{made}}: manually, [{{reader}} with {CHANGES[options]}] was granted and "
         "[{reader}] was revoked"
     )
     assert joined.engine.diff(found, inputs) == ["groups"]
@@ -140,7 +140,7 @@ def test_somebody_else_who_becomes_a_member_is_seen_by_name_and_taken_out(joined
     joined.sql(granted_as(joined, "grant {made} to {reader}") + ";" + granted_as(joined, "grant {made} to {writer}"))
     found = refreshed(joined, thing)
     assert joined.engine.told() == [
-        joined.named("memberships of role {made}: by hand, [{writer}] became a member of it"),
+        joined.named("memberships of role {made}: manually, [{writer}] became a member of it"),
     ]
     assert joined.engine.diff(found, inputs) == ["members"]
     repaired = joined.engine.update(found, inputs)

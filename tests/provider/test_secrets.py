@@ -105,7 +105,7 @@ def test_a_changed_verifier_is_told_without_either_of_them(plain_world, secret):
     thing = plain_world.engine.create(ROLE, role(plain_world, verifier=verifiers[0]))
     plain_world.sql(f"alter role {{made}} password '{verifiers[1]}'")
     plain_world.engine.refresh(thing)
-    assert plain_world.engine.told() == [f"role {plain_world.names['made']}: verifier was changed by hand"]
+    assert plain_world.engine.told() == [f"role {plain_world.names['made']}: verifier was changed manually"]
 
 
 def test_an_error_of_the_server_does_not_repeat_the_statement(plain_world, secret, capfd):

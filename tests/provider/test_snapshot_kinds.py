@@ -1,4 +1,4 @@
-"""Which changes by hand the snapshot names, kind by kind, and what isn't one."""
+"""Which changes manually the snapshot names, kind by kind, and what isn't one."""
 
 import pytest
 

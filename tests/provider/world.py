@@ -18,7 +18,7 @@ def marked_secret(message: Any, name: str) -> bool:
 
 @dataclass
 class World:
-    """A server's database, the login that the provider has there, and a superuser who changes things by hand."""
+    """A server's database, the login that the provider has there, and a superuser who changes things manually."""
 
     engine: Engine
     database: Any

@@ -1,4 +1,4 @@
-"""The dev environment through the real engine: from nothing to provisioned, changed by hand, repaired, taken away.
+"""The dev environment through the real engine: from nothing to provisioned, changed manually, repaired, taken away.
 
 What a single resource type does is in tests/provider, what survives a crash in test_faults.py.
 """
@@ -42,10 +42,10 @@ OUTPUTS = {
     "scanning",
 }
 
-# What is done by hand → what the preview says of it, and the id under which the drift report has it.
+# What is done manually → what the preview says of it, and the id under which the drift report has it.
 BY_HAND = {
     "alter policy projects_update_own on public.projects using (true)": (
-        "policy projects_update_own on public.projects: using was changed by hand",
+        "policy projects_update_own on public.projects: using was changed manually",
         "public.projects/projects_update_own",
     ),
     "drop policy users_update_own on public.users": (
@@ -53,53 +53,53 @@ BY_HAND = {
         "public.users/users_update_own",
     ),
     "create policy stray on public.users for select to anon using (true)": (
-        "row security of public.users: by hand, [stray] was added",
+        "row security of public.users: manually, [stray] was added",
         "`public.users` (RowSecurity",
     ),
     "alter table public.projects disable row level security": (
-        "row security of public.projects: enabled was changed by hand",
+        "row security of public.projects: enabled was changed manually",
         "`public.projects` (RowSecurity",
     ),
     "alter table next_auth.users no force row level security": (
-        "row security of next_auth.users: forced was changed by hand",
+        "row security of next_auth.users: forced was changed manually",
         "`next_auth.users` (RowSecurity",
     ),
-    "alter role anon createdb": ("role anon: createdb was changed by hand", "`anon` (Role"),
+    "alter role anon createdb": ("role anon: createdb was changed manually", "`anon` (Role"),
     "alter role authenticated set statement_timeout = '1h'": (
-        "role authenticated: settings was changed by hand",
+        "role authenticated: settings was changed manually",
         "`authenticated` (Role",
     ),
-    "alter role authjs password 'guessed'": ("role authjs: verifier was changed by hand", "`authjs` (Role"),
+    "alter role authjs password 'guessed'": ("role authjs: verifier was changed manually", "`authjs` (Role"),
     "grant pg_read_all_data to monitor": (
-        "memberships of role monitor: by hand, [pg_read_all_data] was granted",
+        "memberships of role monitor: manually, [pg_read_all_data] was granted",
         "`monitor` (Memberships",
     ),
     "revoke anon from authenticator": (
-        "memberships of role authenticator: by hand, [anon] was revoked",
+        "memberships of role authenticator: manually, [anon] was revoked",
         "`authenticator` (Memberships",
     ),
     "grant truncate on public.users to anon": (
-        "grants on table public.users: by hand, [truncate to anon] was granted",
+        "grants on table public.users: manually, [truncate to anon] was granted",
         "table/public.users",
     ),
     "revoke select on public.projects from authenticated": (
-        "grants on table public.projects: by hand, [select to authenticated] was revoked",
+        "grants on table public.projects: manually, [select to authenticated] was revoked",
         "table/public.projects",
     ),
     "grant execute on function private.tg__updated_at() to public": (
-        "grants on functions of schema private: by hand, on private.tg__updated_at() [execute to public] was granted",
+        "grants on functions of schema private: manually, on private.tg__updated_at() [execute to public] was granted",
         "`private` (FunctionGrants",
     ),
     "grant create on schema private to monitor": (
-        "grants on schema private: by hand, [create to monitor] was granted",
+        "grants on schema private: manually, [create to monitor] was granted",
         "schema/private",
     ),
     "update storage.buckets set file_size_limit = 1": (
-        "bucket audio: fileSizeLimit was changed by hand from 50000000 to 1",
+        "bucket audio: fileSizeLimit was changed manually from 50000000 to 1",
         "`audio` (Bucket",
     ),
     "alter publication supabase_realtime drop table public.projects": (
-        "publication supabase_realtime: tables was changed by hand",
+        "publication supabase_realtime: tables was changed manually",
         "`supabase_realtime` (Publication",
     ),
     "drop extension pg_trgm": ("structure-pg_trgm", "structure-pg_trgm"),

@@ -104,7 +104,7 @@ def test_a_key_that_is_exchanged_by_hand_is_named_and_put_back(dev):
     dev.sql("update private.sealing_keys set public_key = 'other'")
     preview = dev.preview()
     assert preview.status != 0
-    assert "sealing keys in private.sealing_keys: publicKeys of [k2] was changed by hand" in preview.output
+    assert "sealing keys in private.sealing_keys: publicKeys of [k2] was changed manually" in preview.output
     succeeded(dev.up())
     link(auth_url(dev), "4")
     assert tokens(auth_url(dev))[-1] == "token-4"

@@ -1,4 +1,4 @@
-"""One case for every type of the aws stand-in that isn't a bucket's: arguments, a change by hand, where it shows."""
+"""One case for every type of the aws stand-in that isn't a bucket's: arguments, a change manually, where it shows."""
 
 import itertools
 import json
@@ -250,7 +250,7 @@ CASES: dict[str, Case] = {
     ),
     "PublicKey": Case(
         lambda world: {"encodedKey": pem(), "comment": "signs"},
-        lambda cloudfront, id, state: _again(cloudfront, "public_key", "PublicKey", id, Comment="by hand"),
+        lambda cloudfront, id, state: _again(cloudfront, "public_key", "PublicKey", id, Comment="manually"),
         "comment",
         service="cloudfront",
         replaces="name",

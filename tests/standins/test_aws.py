@@ -157,7 +157,7 @@ def kind(plugin: AwsPlugin, name: str) -> AwsKind:
     return found
 
 
-# Arguments of one bucket setting, what somebody changes by hand, and the property where that shows.
+# Arguments of one bucket setting, what somebody changes manually, and the property where that shows.
 
 
 def statement(*actions: str) -> Values:
