@@ -116,7 +116,7 @@ def asking(connection: Connection, case: Case) -> Iterator[None]:
 
 
 def measure(ours: Connection, theirs: Connection, case: Case, rounds: int) -> tuple[list[float], list[float]]:
-    """Seconds under row security and with the filter written out, in turns; both have to find the same number of rows."""
+    """Seconds under row security and with the filter written out, in turns; both must find the same number of rows."""
     policies, by_hand = case.under_policies(), case.by_hand()
     secured, plain = [], []
     for number in range(rounds + 2):

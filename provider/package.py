@@ -48,6 +48,7 @@ class PgPlugin(Plugin):
 
     def read_from(self, root: Path) -> None:
         """Read the files of migrations there."""
+        self.root = root
         for kind in self.kinds.values():
             if isinstance(kind, MigrationSet):
                 kind.root = root

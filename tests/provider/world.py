@@ -9,6 +9,7 @@ import psycopg
 from harness.engine import Engine
 from local import postgres
 from plugin.wire import SECRET, SIGNATURE
+from provider.package import PgPlugin
 
 
 def marked_secret(message: Any, name: str) -> bool:
@@ -45,7 +46,8 @@ class World:
 
     def second_engine(self, **changes: Any) -> Engine:
         """Another plugin process, as a second `up` would have it."""
-        return Engine().configure({**self.login, **changes})
+        plugin = PgPlugin(self.engine.plugin.root)
+        return Engine(plugin).configure({**self.login, **changes})
 
 
 def login_of(database: Any, user: str | None = None, password: str | None = None) -> dict[str, Any]:
