@@ -24,7 +24,7 @@ LISTEN = """
 """
 # Setting, what it must match, severity, standard, what goes wrong.
 WANTED = (
-    ("password_encryption", "^scram-sha-256$", "high", "5.4", "passwords that are set are kept as MD5", "scram-sha-256"),
+    ("password_encryption", "^scram-sha-256$", "high", "5.4", "new passwords are kept as MD5", "scram-sha-256"),
     ("row_security", "^on$", "high", "4.7", "queries that policies narrow fail instead", "on"),
     ("fsync", "^on$", "critical", "", "a power cut destroys the database", "on"),
     ("full_page_writes", "^on$", "high", "", "a power cut can tear pages", "on"),
