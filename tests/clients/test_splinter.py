@@ -60,9 +60,11 @@ def splinter(packages: node.Packages, tmp_path: Path):
     return run
 
 
-def test_splinter_has_nothing_to_say_but_remarks(splinter, complete: Complete) -> None:
+def test_splinter_has_nothing_to_say_but_remarks_and_one_exception(splinter, complete: Complete) -> None:
     found = splinter(complete.database.url + EXPOSED)
-    assert (found["error"], found["warning"]) == (set(), set())
+    # Of `ops.keep_partitions` alone: a procedure that commits can't have its path pinned. The catalogue's test holds all
+    # other functions to it.
+    assert (found["error"], found["warning"]) == (set(), {"functionSearchPathMutable"})
     assert found["info"] <= REMARKS
 
 
