@@ -72,6 +72,12 @@ MACROS = {
     "digest": r"(?P<text>\w+)",
     "written": r"(?P<row>\w+), (?P<key>(?:[^()]|\([^()]*\))+)",
 }
+# The extensions that another major version of the server has brought along in its own version of them.
+UPGRADED = f"""
+select 'extension ' || e.extname as extension
+  from pg_catalog.pg_extension e
+  join pg_catalog.pg_available_extensions a on a.name = e.extname and a.default_version = e.extversion
+ where (select definition ->> 'server' from {TABLE} where snapshot = %s and class = 0 and oid = {HEADER}) <> %s"""
 Touched = Mapping[str, Sequence[int]]
 
 
@@ -99,6 +105,8 @@ class Header:
     """Patterns of the facets that resources of their own hold: these repair them, here they are no drift."""
     announced: str | None = None
     """A fingerprint of what migrations have announced; only they write it."""
+    server: str | None = None
+    """The server's major version."""
 
 
 Found = Mapping[str, Mapping[tuple[str, str], Difference]]
@@ -200,7 +208,7 @@ async def header(connection: Connection, name: str) -> Header | None:
 
 async def put_header(connection: Connection, name: str, header: Header) -> None:
     """Describe the stored snapshot, with the fingerprint of what lies there."""
-    described = replace(header, fingerprint=await fingerprint(connection, name))
+    described = replace(header, fingerprint=await fingerprint(connection, name), server=_server(connection))
     await _put_row(connection, name, HEADER, Jsonb(vars(described)))
 
 
@@ -259,18 +267,42 @@ async def touched(connection: Connection, name: str, schemas: Sequence[str]) -> 
 async def compare(
     connection: Connection, name: str, schemas: Sequence[str], touched: Touched | None
 ) -> list[Difference]:
-    """What differs between the snapshot and now, among the touched objects or among all."""
+    """What differs between the snapshot and now, among the touched objects or among all.
+
+    A restored or upgraded database spells some definitions otherwise, and an upgraded one has the extensions that the
+    server brings along: these are no differences.
+    """
     query = sql.SQL(COMPARE).format(
         definitions=_definitions(touched, schemas, name), name=sql.Literal(name), stored=_stored(touched)
     )
     found = [Difference(**entry) for entry in await _rows(connection, query)]
-    return [difference for difference in found if not _is_respelled(difference)]
+    found = [each for each in found if not _is_respelled(each)]
+    if not any(_is_version(each) for each in found):
+        return found
+    upgraded = {entry["extension"] for entry in await rows(connection, UPGRADED, [name, _server(connection)])}
+    renewed = {each.object for each in found if _is_version(each) and each.object in upgraded}
+    whole = {each.object for each in found if not each.facet and (each.was is None or each.now is None)}
+    return [each for each in found if not _is_upgraded(each, renewed, whole)]
 
 
-def _is_respelled(difference: Difference) -> bool:
-    """Whether it says the same as before, as it does after a dump and a restore."""
-    is_text = difference.facet.startswith("comment")
-    return not is_text and spellings.same(difference.was, difference.now)
+def _is_respelled(row: Difference) -> bool:
+    return spellings.same_facet(row.object, row.facet, row.was, row.now)
+
+
+def _server(connection: Connection) -> str:
+    """The server's major version."""
+    return str(connection.info.server_version // 10000)
+
+
+def _is_version(row: Difference) -> bool:
+    return row.object.startswith("extension ") and row.facet == "version"
+
+
+def _is_upgraded(row: Difference, renewed: set[str], whole: set[str]) -> bool:
+    """Whether another version of an extension brings this along; who owns and may use what was there stays."""
+    if row.object in renewed:
+        return _is_version(row)
+    return row.parent in renewed and (row.object in whole or row.facet in ("", "comment"))
 
 
 def _stored(touched: Touched | None) -> sql.Composable:

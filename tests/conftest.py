@@ -44,6 +44,7 @@ VERSIONS = (
     "provider/test_snapshot_beyond.py",
     "provider/test_snapshot_kinds.py",
     "provider/test_snapshot_partitions.py",
+    "provider/test_spellings.py",
     "sql/test_catalogue.py",
     "sql/test_functions.py",
     "sql/test_partitions.py",

@@ -51,10 +51,19 @@ select t.tgname as name, pg_get_triggerdef(t.oid) as definition, f.pronamespace:
   from pg_trigger t join pg_proc f on f.oid = t.tgfoid
  where t.tgrelid = %(oid)s and not t.tgisinternal order by t.tgname""",
     "sources": """
+with uses as (
+    select d.refclassid as class, d.refobjid as oid
+      from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+     where w.ev_class = %(oid)s
+), read as (  -- also by the functions that it reads
+    select class, oid from uses
+    union
+    select d.refclassid, d.refobjid from uses u join pg_depend d on d.classid = u.class and d.objid = u.oid
+     where u.class = 'pg_proc'::regclass and d.deptype = 'n'
+)
 select distinct t.relnamespace::regnamespace::text || '.' || t.relname as name
-  from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-  join pg_class t on d.refclassid = 'pg_class'::regclass and t.oid = d.refobjid
- where w.ev_class = %(oid)s and t.oid <> w.ev_class order by 1""",
+  from read r join pg_class t on r.class = 'pg_class'::regclass and t.oid = r.oid
+ where t.oid <> %(oid)s and t.relkind in ('r', 'p', 'v', 'm') order by 1""",
     "grants": """
 select g.role, g.privilege, array_agg(g.column order by g.place) as columns
   from (select pg_get_userbyid(e.grantee)::text as role, lower(e.privilege_type) as privilege, null as column,

@@ -93,7 +93,9 @@ class Policy(ObjectKind):
         stored = EXPRESSIONS.get(name)
         if stored is not None:
             was, now = state.get(stored), found.get(stored)
-            if spellings.same(was, now) or self.database.changes.respelled(self.label(state), name, was, now):
+            if spellings.same_expression(was, now) or self.database.changes.respelled(
+                self.label(state), name, was, now
+            ):
                 return state.get(name)
         return super().observed(name, state, found)
 
@@ -140,7 +142,7 @@ class Policy(ObjectKind):
         await self.alter(connection, found, inputs)
         declared = await self.find(connection, inputs)
         for name in self.compared:
-            equal = spellings.same if name in EXPRESSIONS else partial(self.same, name)
+            equal = spellings.same_expression if name in EXPRESSIONS else partial(self.same, name)
             if declared is None or not equal(declared.get(name), found.get(name)):
                 there, wanted = found.get(name), (declared or {}).get(name)
                 raise Refused(

@@ -1,95 +1,166 @@
-"""A dump that was restored is the database that was dumped: nothing differs, also under a newer PostgreSQL."""
+"""A dump that the backup login takes is, restored into an empty server as docs/backup.md says, the environment."""
 
-import os
+import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from harness.scratch import ROWS, without
-from harness.stack import Stack, declaration
+from declared.roles import ROLES
+from harness import scratch, stack
+from harness.stack import Stack
 from local import postgres
+from provider import spellings
+from tests.conftest import FAST, Cluster, Database
+from tests.sql import provision
 
-NEW = postgres.wheel_binaries()
-# The restore of a summary's rows runs as the owner, whom forced row security binds.
-SUMMARIES = ("query would be affected by row-level security policy", "has not been populated")
+# One environment for all of them.
+pytestmark = pytest.mark.xdist_group("restore")
+NAME = "environment"
+ANOTHER = "this is another database than the one the steps were applied to"
+USAGE = """
+insert into analytics.api_usage (user_id, project_id, provider, model, tokens_in, tokens_out, cost)
+select p.owner_id, p.id, 'a', 'b', 1000, 1000, 0.1 from public.projects as p"""
+SUMMARIES = ("daily_usage", "project_totals", "usage_overview")
 
 
-def run(program: Path, *arguments: str) -> str:
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, env={**os.environ, "PGOPTIONS": ""})
-    unexpected = [
-        line for line in done.stderr.splitlines() if "error:" in line and not any(word in line for word in SUMMARIES)
-    ]
-    assert unexpected == []
+@dataclass
+class Source:
+    """An environment with rows in it and what its backup login has taken."""
+
+    stack: Stack
+    database: Database
+    dump: Path
+    roles: str
+
+
+@dataclass
+class Restored:
+    """The same on another server."""
+
+    server: postgres.Server
+    programs: Path
+    source: Source
+
+    @property
+    def stack(self) -> Stack:
+        """The stack with the state from before."""
+        return replace(self.source.stack, url=self.server.url(NAME), state=dict(self.source.stack.state))
+
+
+def output(program: Path, *arguments: object, text: str | None = None) -> str:
+    done = subprocess.run([program, *map(str, arguments)], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def dump(programs: Path, url: str, path: Path) -> Path:
-    run(programs / "pg_dump", "-Fc", "-f", str(path), "-d", url)
-    return path
+@pytest.fixture(scope="module")
+def source(cluster: Cluster, frame: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    database = cluster.create(NAME, str(psycopg.conninfo.conninfo_to_dict(frame.url)["dbname"]))
+    made = frame.moved(database.url, scratch.identity(frame.url), scratch.identity(database.url))
+    made.declared = stack.declaration(NAME)
+    assert made.up().errors == {}
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        provision.add_people(connection)
+        connection.execute(USAGE)
+        connection.execute("select ops.refresh_summaries()")
+        # Somebody's with enough rights: the backup can't read it.
+        connection.execute("select lo_from_bytea(0, 'x')")
+    password = next(
+        thing.state["password"] for name, thing in made.state.items() if name.startswith("roles-backup-password")
+    )
+    login = replace(database, user="backup", password=password)
+    dump = tmp_path_factory.mktemp("backup") / "app.dump"
+    output(cluster.programs / "pg_dump", "-Fc", "-B", "-f", dump, "-d", login.url)
+    roles = output(cluster.programs / "pg_dumpall", "--roles-only", "--no-role-passwords", "-d", login.url)
+    yield Source(made, database, dump, roles)
+    cluster.drop(NAME)
 
 
-def structure(programs: Path, url: str) -> list[str]:
-    """The text of a dump without data, and without what differs between two dumps of the same."""
-    text = run(programs / "pg_dump", "--schema-only", "-d", url)
-    return [line for line in text.splitlines() if line and not line.startswith(("--", "\\restrict", "\\unrestrict"))]
-
-
-def restore(programs: Path, file: Path, url: str) -> None:
-    run(programs / "pg_restore", "-d", url, str(file))
-
-
-def takes_up(url: str) -> None:
-    """A stack that has lost its state finds everything as it declares it."""
-    with psycopg.connect(url) as connection:
-        name = connection.info.dbname
-    stack = Stack(url, without(declaration(name), *ROWS))
-    first = stack.preview()
-    assert [line for line in first.messages if "manually" in line] == []
-    assert stack.up().errors == {}
-    again = stack.preview()
-    assert (again.text, again.changes) == ([], {})
-
-
-def test_what_was_restored_is_taken_up_without_a_manual_change(
-    cluster: Any, provisioned_database: Any, database: Any, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module", params=["own version", "newer version"])
+def restored(
+    request: pytest.FixtureRequest, cluster: Cluster, source: Source, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Restored]:
+    """Restored into a server of its own, as docs/backup.md says."""
     programs = cluster.programs
-    restore(programs, dump(programs, provisioned_database.url, tmp_path / "dump"), database.url)
-    # The text settles with the first restore: what is stored then is what the parser makes of it.
-    settled = structure(programs, database.url)
-    takes_up(database.url)
-    again = cluster.create(f"{database.name}_again", "template0")
+    if request.param == "newer version":
+        programs = postgres.wheel_binaries()
+        if programs == cluster.programs:
+            pytest.skip("this is the newest")
+    folder = tmp_path_factory.mktemp("restored")
+    server = postgres.ensure(folder, programs, FAST)
     try:
-        restore(programs, dump(programs, database.url, tmp_path / "again"), again.url)
-        assert structure(programs, again.url) == settled
+        output(programs / "psql", "-q", "-d", server.url(), text=source.roles)
+        listed = output(programs / "pg_restore", "-C", "-l", source.dump)
+        contents = folder / "database.list"
+        contents.write_text("\n".join(line for line in listed.splitlines() if " DATABASE " in line))
+        output(programs / "pg_restore", "-C", "-L", contents, "-d", server.url(), source.dump)
+        output(programs / "pg_restore", "-1", "-d", server.url(NAME), source.dump)
+        yield Restored(server, programs, source)
     finally:
-        cluster.drop(again.name)
+        postgres.remove(folder, programs)
 
 
-@pytest.fixture
-def newer(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
-    """An empty server of the newest version, with the roles of the older one."""
-    if cluster.programs == NEW:
-        pytest.skip("this is the newest one already")
-    folder = tmp_path_factory.mktemp("newer")
-    server = postgres.ensure(folder, NEW, {"fsync": "off"})
-    roles = run(NEW / "pg_dumpall", "--roles-only", "-d", cluster.server.url())
-    with psycopg.connect(server.url(), autocommit=True) as connection:
-        for line in roles.splitlines():
-            if line.startswith(("CREATE ROLE", "ALTER ROLE", "GRANT")) and "ROLE postgres" not in line:
-                connection.execute(line.encode())
-    yield server
-    postgres.remove(folder, NEW)
+def test_its_dump_is_the_dump_that_it_was_made_of(restored: Restored):
+    was = statements(restored.programs, restored.source.database.url)
+    now = statements(restored.programs, restored.server.url(NAME))
+    assert len(was) == len(now) > 1000
+    other = [(one, two) for one, two in zip(was, now, strict=True) if one != two and not spellings.same(one, two)]
+    assert [pair for pair in other if "-- Dumped from database version" not in pair[0]] == []
 
 
-def test_an_older_version_s_dump_is_taken_up_by_a_newer_one(
-    newer: postgres.Server, provisioned_database: Any, tmp_path: Path
-) -> None:
-    with psycopg.connect(newer.url(), autocommit=True) as connection:
-        connection.execute("create database app template template0")
-    restore(NEW, dump(NEW, provisioned_database.url, tmp_path / "dump"), newer.url("app"))
-    takes_up(newer.url("app"))
+def statements(programs: Path, url: str) -> list[str]:
+    text = output(programs / "pg_dump", "-B", "-d", url)
+    return [
+        statement
+        for part in re.split(r"\n--\n-- .*\n--\n", re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE))
+        for statement in part.split(";\n\n")
+    ]
+
+
+def test_the_trail_is_whole_its_triggers_stand_and_the_summaries_are_there(restored: Restored):
+    asked = {}
+    for url in (restored.source.database.url, restored.server.url(NAME)):
+        with psycopg.connect(url, autocommit=True) as connection:
+            assert connection.execute("select * from audit.verify()").fetchall() == []
+            triggers = "select tgenabled, count(*) from pg_trigger where not tgisinternal group by 1 order by 1"
+            counts = [connection.execute(triggers).fetchall()]
+            for summary in SUMMARIES:
+                query = sql.SQL("select * from analytics.{} as s order by s::text").format(sql.Identifier(summary))
+                counts.append(connection.execute(query).fetchall())
+            asked[url] = counts
+    was, now = asked.values()
+    assert now == was
+    assert [len(each) > 0 for each in was] == [True, True, True, False]
+
+
+def test_nothing_differs_and_up_takes_it_over(restored: Restored):
+    environment = restored.stack
+    for run in (environment.preview(), environment.up()):
+        assert run.errors == {}
+        # The passwords are the state's, and in no dump.
+        assert run.changes == {f"roles-{name}": ["verifier"] for name, spec in ROLES.items() if spec.login}
+        said = {line.rpartition(": ")[2] for line in run.messages}
+        assert said == {ANOTHER, "verifier was changed manually"}
+    assert environment.preview().text == []
+
+
+def test_without_the_state_it_is_taken_over_too(restored: Restored):
+    with psycopg.connect(restored.server.url(), autocommit=True) as connection:
+        connection.execute(f"create database stateless template {NAME}".encode())
+    environment = Stack(restored.server.url("stateless"), stack.declaration("stateless"))
+    run = environment.up()
+    assert run.errors == {}
+    assert [line for line in run.messages if "manually" in line] == []
+    assert environment.preview().text == []
+
+
+@pytest.mark.parametrize("call", ["lo_create(0)", "lo_creat(131072)", "lo_from_bytea(0, 'x')"])
+def test_nobody_makes_a_large_object(people: provision.Connection, call: str):
+    for role in ("anon", "authenticated", "service_role", "app_owner", "authjs", "monitor"):
+        with provision.acting_as(people, role):
+            provision.refused(people, psycopg.errors.InsufficientPrivilege, f"select {call}")
