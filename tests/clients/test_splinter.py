@@ -62,7 +62,7 @@ def splinter(packages: node.Packages, tmp_path: Path):
 
 def test_splinter_has_nothing_to_say_but_remarks_and_one_exception(splinter, complete: Complete) -> None:
     found = splinter(complete.database.url + EXPOSED)
-    # Of `ops.keep_partitions` alone: a procedure that commits can't have its path pinned. All other functions are held to
+    # Of `ops.keep_partitions` alone: a procedure that commits can't have its path pinned. All others are held to
     # it by the catalogue's test.
     assert (found["error"], found["warning"]) == (set(), {"functionSearchPathMutable"})
     assert found["info"] <= REMARKS
