@@ -66,5 +66,5 @@ def test_a_shell_completes_a_word():
         timeout=60,
     )
     assert done.stdout.split() == ["migrate"], done.stderr
-    script = subprocess.run([CHECKOUT / "vpb", "--show-completion", "bash"], cwd="/", capture_output=True, text=True)
-    assert "_VPB_COMPLETE=complete_bash" in script.stdout
+    asked = ["bash", "-c", f"{CHECKOUT}/vpb --show-completion; true"]
+    assert "_VPB_COMPLETE=complete_bash" in subprocess.run(asked, cwd="/", capture_output=True, text=True).stdout

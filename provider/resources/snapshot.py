@@ -288,7 +288,8 @@ class SchemaCheckpoint(ObjectKind):
             for line in seen.lines:
                 await context.info(line)
             raise Refused(
-                f"{self.label(inputs)}: changed while this run was under way, and declared nowhere: "
+                f"{self.label(inputs)}: changed while this run was under way or left by a killed migration whose "
+                f"files are gone, and declared nowhere: "
                 f"{_named(seen.drift)}; run again, it says how to go on"
             )
 

@@ -7,7 +7,7 @@ import pytest
 
 from declared import connectionurl
 from harness.engine import Refusal
-from ops.migrations import command as migrate
+from ops import __main__ as ops
 from tests.provider.folders import HISTORY, TOKEN, Folder, one_line
 
 ODD = {
@@ -124,7 +124,7 @@ def test_an_odd_history_is_one_line_in_every_command_and_nothing_runs(three, cap
         assert said in one_line(caught)
     for words in (["status"], ["up"], ["down", "--to", "0", "--lose"]):
         common = ["--url", three.world.database.url, "--folder", "sql/steps", "--json", "--quiet"]
-        assert migrate.main([*words, *common]) == 1
+        assert ops.main(["migrate", *words, *common]) == 1
         (written,) = capsys.readouterr().err.splitlines()
         assert said in json.loads(written)["error"]
     assert three.tables() == ["first", "second", "third"]

@@ -8,7 +8,7 @@ import pytest
 
 from declared import connectionurl
 from harness.engine import Refusal
-from ops.migrations import command as migrate
+from ops import __main__ as ops
 from provider.errors import CUT_OFF, LockRefused, one_line, report
 from tests.provider.folders import Folder
 from tests.provider.folders import one_line as line
@@ -288,7 +288,7 @@ def test_warnings_of_a_step_are_shown_with_its_name_each_once(plain_folder):
 
 def test_the_command_shows_warnings_too(plain_folder, capsys):
     plain_folder.write("0001_loud", "do $$ begin raise warning 'rows left'; end $$;")
-    assert migrate.main(["up", "--url", plain_folder.world.database.url, "--folder", "sql/steps"]) == 0
+    assert ops.main(["migrate", "up", "--url", plain_folder.world.database.url, "--folder", "sql/steps"]) == 0
     assert "migrations sql/steps: 0001_loud: warning: rows left\n" in capsys.readouterr().err
 
 
