@@ -277,6 +277,8 @@ OWNERS_FUNCTIONS = (
     "private.copy_trigger(oid, regclass)",
     "private.forget_expired()",
     "private.refresh_summaries()",
+    "private.sum_daily_usage()",
+    "private.sum_project_totals()",
     "audit.verify(jsonb)",
     "audit.anchor()",
     "private.audit_verify(jsonb)",

@@ -3,7 +3,7 @@
     select case x.grantee when 0 then 'public' else pg_get_userbyid(x.grantee)::text end as grantee,
            string_agg(concat(lower(x.privilege_type), case when x.is_grantable then ' with grant option' end,
                              case when x.grantor <> {owner} then ' granted by ' || pg_get_userbyid(x.grantor) end), ', '
-                      order by x.privilege_type, x.grantor) as words
+                      order by x.privilege_type, pg_get_userbyid(x.grantor)) as words
       from aclexplode({acl}) x where x.grantee <> {owner} group by 1
     union all
     select pg_get_userbyid({owner}) || ' (owner) without',

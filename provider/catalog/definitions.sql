@@ -188,12 +188,12 @@ extra (class, oid, object, definition, owner, grants, nspname) as materialized (
      cross join lateral (
          select string_agg(concat(m.amopstrategy, ' ', m.amopopr::regoperator, case when m.amoppurpose = 'o' then ' for order by '
                                   || (select t.opfname from pg_opfamily t where t.oid = m.amopsortfamily) end), ', '
-                           order by m.amopstrategy, m.amoplefttype, m.amoprighttype) as words
+                           order by m.amopstrategy, m.amoplefttype::regtype::text, m.amoprighttype::regtype::text) as words
            from pg_amop m where m.amopfamily = o.oid) p
      cross join lateral (
          select string_agg(concat(m.amprocnum, ' (', format_type(m.amproclefttype, null), ', ',
                                   format_type(m.amprocrighttype, null), ') ', m.amproc::regprocedure), ', '
-                           order by m.amprocnum, m.amproclefttype, m.amprocrighttype) as words
+                           order by m.amprocnum, m.amproclefttype::regtype::text, m.amprocrighttype::regtype::text) as words
            from pg_amproc m where m.amprocfamily = o.oid) q
      where @only(pg_opfamily, o.oid)
     union all
@@ -383,7 +383,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
            concat(case when p.polpermissive then 'permissive' else 'restrictive' end, ' for ',
                   case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete'
                       else 'all' end,
-                  ' to ', (select string_agg(case u when 0 then 'public' else pg_get_userbyid(u)::text end, ', ' order by u)
+                  ' to ', (select string_agg(case u when 0 then 'public' else pg_get_userbyid(u)::text end, ', ' order by pg_get_userbyid(u))
                              from unnest(p.polroles) u),
                   ' using (' || pg_get_expr(p.polqual, p.polrelid) || ')',
                   ' with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')'),

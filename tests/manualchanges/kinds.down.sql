@@ -1,7 +1,6 @@
 -- {number} all kinds: the way back.
 -- Lock: none. Duration: instant.
 -- Down: its own objects.
-select pg_catalog.lo_unlink(424242);
 drop materialized view private.kinds_summary;
 drop view private.kinds_view;
 drop procedure private.nothing();

@@ -32,4 +32,3 @@ create function private.alone() returns boolean language sql stable return false
 create view private.kinds_view with (security_invoker = true) as select id, mood from private.kinds;
 create materialized view private.kinds_summary as select mood, pg_catalog.count(*) as amount from private.kinds group by mood;
 create index kinds_summary_mood on private.kinds_summary (mood);
-select pg_catalog.lo_create(424242);

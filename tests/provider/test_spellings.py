@@ -1,5 +1,6 @@
 """A dump that is restored spells some definitions otherwise: that is no change, and every real change still is one."""
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -241,3 +242,21 @@ def test_what_is_nested_too_deep_to_be_read_is_compared_as_text():
 )
 def test_what_is_no_sql_is_compared_as_text(object: str, facet: str):
     assert not spellings.same_facet(object, facet, "a and b", "a  and b")
+
+
+def test_names_and_not_numbers_order_what_is_listed(database: Database):
+    """A role or a type has another number on another server."""
+    roles = [f"spelt_{name}_{os.getpid()}" for name in ("b", "a")]
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        for role in roles:
+            connection.execute(f"create role {role}".encode())
+        try:
+            connection.execute("create table public.t (a int)")
+            connection.execute(f"create policy p on public.t to {', '.join(roles)} using (true)".encode())
+            stack(database.url).up()
+            found = dict(stored(database.url))["table public.t", "policy p"]
+            assert f" to {', '.join(sorted(roles))} using" in found
+        finally:
+            connection.execute("drop table public.t")
+            for role in roles:
+                connection.execute(f"drop role {role}".encode())
