@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,7 +12,6 @@ import pytest
 from bench.steps import write_steps
 from declared import sqlfiles
 from ops import __main__ as ops
-from ops.migrations import command as migrations
 from provider.steps.history import DEFAULT
 from tests.provider.folders import HISTORY, Folder
 from tests.sql import provision
@@ -40,11 +38,8 @@ class Command:
 
 
 @pytest.fixture
-def command(
-    plain_folder: Folder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
+def command(plain_folder: Folder, capsys: pytest.CaptureFixture[str]) -> Command:
     """Three steps, and the command."""
-    monkeypatch.setattr(migrations, "CHECKOUT", tmp_path)
     for name in ("0001_first", "0002_second", "0003_third"):
         plain_folder.table(name)
     return Command(plain_folder, capsys)
