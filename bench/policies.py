@@ -152,7 +152,7 @@ def ratios(url: str, numbers: list[int], rounds: int, prepared: bool) -> dict[st
 
 
 def summary(plain: list[float], secured: list[float]) -> tuple[float, float, float]:
-    """The medians; the ratio is that of each turn, so that a load that comes and goes hits both halves of it."""
+    """The medians; the ratio is that of each turn, so that a load that comes and goes hits both of it."""
     each = [mine / hand for mine, hand in zip(secured, plain, strict=True)]
     return statistics.median(plain) * 1000, statistics.median(secured) * 1000, statistics.median(each)
 

@@ -66,7 +66,7 @@ class AccessRoles(Component):
         ]
 
     def _scanner(self) -> list[Statement]:
-        """Reads every upload, marks it, moves it out of reach, and tells the alarm topic."""
+        """Reads every upload, marks it, moves it out of reach, and notifies the alarm topic."""
         args = self._args
         return [
             self._on_objects(

@@ -20,7 +20,7 @@ SSE = "s3:x-amz-server-side-encryption"
 @dataclass(frozen=True, kw_only=True)
 class ObjectsArgs:
     bucket: str
-    """The S3 bucket's name; the Storage API is told it."""
+    """The S3 bucket's name; the Storage API is configured with it."""
     log_bucket: str
     account: pulumi.Input[str]
     """Whose buckets they are."""

@@ -16,7 +16,7 @@ class ServerArgs:
     stack: str
     target: Target
     url: str | None = None
-    """An existing server in place of the target's own."""
+    """An existing server instead of the target's own."""
 
 
 class Server(Component):

@@ -22,7 +22,7 @@ from declared.settings import BucketSettings
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
     object_bucket: str
-    """The S3 bucket's name; the Storage API is told it."""
+    """The S3 bucket's name; the Storage API is configured with it."""
     log_bucket: str
     """The name of the S3 bucket for the logs of the object bucket and of the CDN."""
     region: str
@@ -32,7 +32,7 @@ class StorageArgs:
     scanning: str = "clamav"
     """What scans uploads, and so by which tag the CDN knows what is clean."""
     alarms: Alarms
-    """Whose topic the scanner tells."""
+    """Whose topic the scanner notifies."""
     rows_after: Sequence[pulumi.Resource]
     """What has to be in the database before the rows of `storage.buckets`; nothing at AWS waits for it."""
     disposable: bool = False
@@ -45,7 +45,7 @@ class Storage(Component):
     """Rows of `storage.buckets`; under them the object bucket, the CDN in front of it, and the roles."""
 
     exports: Mapping[str, pulumi.Input[Any]]
-    """What others are told of it, by the names of the stack's outputs."""
+    """What others get to know of it, by the names of the stack's outputs."""
 
     def __init__(
         self,

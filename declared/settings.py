@@ -41,7 +41,7 @@ CDN_KEYS = "a list of 1 to 5 different names of a-z, 0-9 and -, the one that sig
 ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://localhost(:[0-9]{1,5})?")
 ORIGINS = "a list of origins such as https://app.example.org, without a path; http for localhost only"
 
-# What a mail server takes, but for quoted names and addresses in brackets.
+# What a mail server takes, except for quoted names and addresses in brackets.
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
 EMAILS = "a list of different e-mail addresses such as ops@example.org"
 

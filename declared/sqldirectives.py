@@ -1,7 +1,7 @@
 """How a half of a step runs, as its header says: in one transaction, outside of one, or in batches.
 
 The fourth line of the header, if there is one, is `-- Run: outside a transaction.` or
-`-- Run: in batches of 1000, pause 50ms.`; each half has its own.
+`-- Run: in batches of 1000, pause 50ms.`; each script has its own.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a way back takes away: the tables, columns, sequences and schemas that its text drops, and what it empties.
+"""What a rollback takes away: the tables, columns, sequences and schemas that its text drops, and what it empties.
 
 Views, materialized views, indexes, triggers and constraints hold no data of their own and aren't named; nor is a table
 that the same text has made. What the text has renamed or moved has the name that it had before.

@@ -48,7 +48,7 @@ STEP_FOLDERS = (
 
 @dataclass(frozen=True)
 class Step:
-    """One numbered step: both halves, and what tells one version of it from another."""
+    """One numbered step: both scripts, and what tells one version of it from another."""
 
     name: str
     up: str
@@ -60,7 +60,7 @@ class Step:
 
     @cached_property
     def checksum(self) -> str:
-        """Of the up half and of the down half, 128 bits of SHA-256 each, with a dot between."""
+        """Of the up script and of the down script, 128 bits of SHA-256 each, with a dot between."""
         return f"{digest(self.up)}.{digest(self.down)}"
 
 
@@ -186,7 +186,7 @@ def _refuse_bad_number(folder: Path, name: str, expected: int, previous: str | N
 def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
     for half in ("up", "down"):
         if half not in pair:
-            raise SqlFileError(f"{place(folder / f'{name}.{half}.sql')} is missing; each step needs both halves")
+            raise SqlFileError(f"{place(folder / f'{name}.{half}.sql')} is missing; each step needs both scripts")
     up, down = (read_statements(pair[half]) for half in ("up", "down"))
     for half, text in (("up", up), ("down", down)):
         _refuse_bad_header(pair[half], text)

@@ -70,7 +70,7 @@ def statements(text: str) -> list[Statement]:
 
 
 def quick_statements(text: str) -> Iterator[Statement]:
-    """The same, but for a body between `begin atomic` and `end`, which may be cut within."""
+    """The same, except for a body between `begin atomic` and `end`, which may be cut within."""
     return _cut(text, _semicolons(text))
 
 

@@ -167,7 +167,7 @@ def _end(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def run(stack: str = "dev", **changes: Any) -> Program:
-    """Run `__main__.py` with the defaults of `Pulumi.yaml`, but for `changes`."""
+    """Run `__main__.py` with the defaults of `Pulumi.yaml`, except for `changes`."""
     program = Program()
     values = {**defaults(), **changes}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}

@@ -75,7 +75,7 @@ def load(stack: str) -> Services:
     """
     described = read_private(stack_folder(stack) / "services.json", "postgres", "aws")
     if described is None:
-        raise ServerError(f"the local services of stack {stack} were never started; run ./pulumiw in place of pulumi")
+        raise ServerError(f"the local services of stack {stack} were never started; run ./pulumiw instead of pulumi")
     server = described["postgres"]
     return Services(postgres.Server(**server) if server else None, Aws(**described["aws"]))
 

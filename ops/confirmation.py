@@ -37,7 +37,7 @@ def ask(stack: str, given: str) -> None:
 
 
 def lost(stack: str) -> str:
-    """What goes with a stack on a server of one's own, in words."""
+    """What goes with a stack on your own server, in words."""
     answer = engine.capture(["config", "get", "database:url", "--stack", stack])
     try:
         parameters = connectionurl.parse(answer.stdout.strip())

@@ -26,7 +26,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class RekeyError(UserError):
-    """Tokens can't be sealed anew; the text is one line, which `./vpb` shows as it does the engine's."""
+    """Tokens can't be sealed again; the text is one line, which `./vpb` shows as it does the engine's."""
 
 
 def session(stack: str, url: str | None = None, keyless: bool = False) -> Connection:
@@ -78,7 +78,7 @@ def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATC
             last, resealed = _row(connection, RESEAL, [last, batch])
             done += resealed
             if resealed:
-                tell(f"{done} accounts sealed anew")
+                tell(f"{done} accounts sealed again")
         return {key or "none": tokens for key, tokens in connection.execute(COUNT)}
     except psycopg.Error as error:
         raise RekeyError(f"after {done} accounts: {_reason(error)}; run again, it goes on from there") from None

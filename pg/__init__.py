@@ -66,7 +66,7 @@ class SealingKeyPair(_Resource):
 
 
 class Role(_Resource):
-    """A role; attributes that aren't named are off, but for `inherit`."""
+    """A role; attributes that aren't named are off, except for `inherit`."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class MigrationSet(_Resource):
 
 
 class RowSecurity(_Resource):
-    """Row security of one table, with the closed list of its policies."""
+    """Row security of one table, with the authoritative list of its policies."""
 
     def __init__(
         self,
@@ -225,7 +225,7 @@ class Grants(_Resource):
 
 
 class FunctionGrants(_Resource):
-    """Who may execute the functions of a schema, each a closed list."""
+    """Who may execute the functions of a schema, each an authoritative list."""
 
     def __init__(
         self,

@@ -75,7 +75,7 @@ async def _told(url: str, session: Session, why: str) -> str:
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             (port,) = await _row(session, "select pg_catalog.current_setting('port')")
-        direct = f"the server itself, which listens on port {port}, in place of port {parameters['port']}"
+        direct = f"the server itself, which listens on port {port}, instead of port {parameters['port']}"
     except TimeoutError:
-        direct = f"the server itself, on its own port in place of port {parameters['port']}"
+        direct = f"the server itself, on its own port instead of port {parameters['port']}"
     return f"{connectionurl.place(parameters)}: {why.format(direct=direct)}"

@@ -2,7 +2,7 @@
 
 Three questions, each asked only where the one before it said yes: is anything different at all (`gate`), which
 objects were written since (`touched`), what do these say now and what did they say then (`compare`). The definitions
-never leave the server but for what differs.
+never leave the server except for what differs.
 """
 
 import re
@@ -327,7 +327,7 @@ async def opened(connection: Connection, name: str) -> list[Difference]:
 async def take(
     connection: Connection, name: str, header: Header, touched: Touched | None, kept: Sequence[Difference]
 ) -> None:
-    """Store what is there now, of the touched objects or of all, but for `kept`, which stay as they were."""
+    """Store what is there now, of the touched objects or of all, except for `kept`, which stay as they were."""
     if touched is None:
         # Only with all of it: what is taken with one key isn't compared with another.
         await connection.execute(

@@ -208,8 +208,8 @@ def _tell(error: str) -> None:
 def _child(command: Sequence[str], variables: Mapping[str, str]) -> int:
     """Run in the foreground; Ctrl-C is the engine's to deal with.
 
-    A run that asks nothing gets a process group of its own, and the engine alone is told of a Ctrl-C. In the terminal's
-    group the program and the plugins would be told too, and die with a stack trace while the engine still needs them.
+    A run that asks nothing gets a process group of its own, and the engine alone gets a Ctrl-C. In the terminal's
+    group the program and the plugins would get it too, and die with a stack trace while the engine still needs them.
     """
     asks = "--non-interactive" not in command
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -20,7 +20,7 @@ from declared.errors import UserError
 from declared.folders import make_private, stack_folder
 from declared.paths import CHECKOUT
 
-# Carried by every process of one run, so that those of a killed one are told from anybody else's.
+# Carried by every process of one run, so that those of a killed one are distinguished from anybody else's.
 RUN_MARK = "VPB_RUN"
 ENGINE = "pulumi"
 

@@ -25,7 +25,7 @@ class Local:
     def parameters(self, stack: str) -> Parameters:
         server = services.load(stack).postgres
         if server is None:
-            raise ServerError("the embedded PostgreSQL isn't running; run ./pulumiw in place of pulumi")
+            raise ServerError("the embedded PostgreSQL isn't running; run ./pulumiw instead of pulumi")
         return server.parameters()
 
     def aws(self, stack: str) -> Aws:

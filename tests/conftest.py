@@ -194,7 +194,7 @@ def frame(cluster: Cluster) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def complete_template(cluster: Cluster, frame: Stack) -> Iterator[str]:
-    """A database to clone, as `up` leaves it but for buckets and sealing keys.
+    """A database to clone, as `up` leaves it except for buckets and sealing keys.
 
     It is made from the frame, since all databases of a server share the roles and their passwords.
     """
@@ -225,7 +225,7 @@ def framed(cluster: Cluster, frame: Stack) -> Iterator[Database]:
 
 @pytest.fixture
 def provisioned_database(cluster: Cluster, complete_template: str) -> Iterator[Database]:
-    """A database of this test alone, as `up` leaves it but for buckets and sealing keys."""
+    """A database of this test alone, as `up` leaves it except for buckets and sealing keys."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     yield cluster.create(name, complete_template)
     cluster.drop(name)

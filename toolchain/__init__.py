@@ -22,7 +22,7 @@ from toolchain.progress import Progress
 __all__ = ["Toolchain", "ToolchainError", "ensure"]
 
 # Where Python would look for its library, and not in the venv's; what would have every process of a run compile all
-# modules anew, for which most of a second goes. What is compiled lies in the cache, and none of it in the checkout.
+# modules again, for which most of a second goes. What is compiled lies in the cache, and none of it in the checkout.
 UNFIT = ("PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 # The engine keeps a log of each command, sealed with the stack's passphrase, and half a gigabyte of them if left alone.
 LOG_MEGABYTES = "50"

@@ -95,7 +95,7 @@ class Cache:
             making = Making(self.root / name, self.root / "tmp" / name, self.root / "logs" / f"{name}.log", kept)
             # A maker that fails clears up after itself; only a killed one leaves something behind.
             if making.folder.exists():
-                progress.say(f"{name}: an earlier attempt was cut off and is made anew")
+                progress.say(f"{name}: an earlier attempt was cut off and is made again")
             self._remove(making)
             for folder in (making.folder, making.scratch, making.log.parent):
                 folder.mkdir(parents=True, exist_ok=True)

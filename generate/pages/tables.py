@@ -138,7 +138,7 @@ def _policies(about: Table, policies: Sequence[sqlfiles.RowPolicy]) -> str:
     mine = [policy for policy in policies if policy.table == about.name]
     if not mine:
         return "None: whoever row security binds reaches no row."
-    parts = [f"The closed list, from [sql/policies/{about.name}.sql](../../sql/policies/{about.name}.sql)."]
+    parts = [f"The authoritative list, from [sql/policies/{about.name}.sql](../../sql/policies/{about.name}.sql)."]
     for policy in mine:
         clauses = {"using": policy.using, "with check": policy.check}
         text = "\n".join(f"{word} ({_dedented(clause)})" for word, clause in clauses.items() if clause)

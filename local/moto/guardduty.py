@@ -2,7 +2,7 @@
 
 As in the Amazon GuardDuty API reference ("CreateMalwareProtectionPlan", "GetMalwareProtectionPlan",
 "UpdateMalwareProtectionPlan", "DeleteMalwareProtectionPlan", "TagResource", "UntagResource"): a plan is kept and can be
-changed but for its bucket; one that there isn't is ResourceNotFoundException. Nothing is ever scanned.
+changed except for its bucket; one that there isn't is ResourceNotFoundException. Nothing is ever scanned.
 """
 
 import functools

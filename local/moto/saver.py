@@ -2,7 +2,7 @@
 
 Requests share a lock that the saver takes alone while it pickles, which takes tens of milliseconds; the file is written
 with the lock free. A request that holds the lock for long (a nested call into this server, say) can't stop the saver:
-after a while it pickles beside the request, and begins anew should the two meet.
+after a while it pickles beside the request, and begins again should the two meet.
 """
 
 import sys

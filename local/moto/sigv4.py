@@ -111,7 +111,7 @@ def _canonical_request(signed: Signed, wire: Wire) -> str:
     return "\n".join(
         [
             wire.method,
-            # Clients differ in what they leave unescaped; S3 escapes the path anew, once.
+            # Clients differ in what they leave unescaped; S3 escapes the path again, once.
             quote(unquote(wire.path), safe="/-_.~"),
             _canonical_query((name, value) for name, value in pairs if name != "X-Amz-Signature"),
             "".join(headers),

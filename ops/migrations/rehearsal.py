@@ -1,4 +1,4 @@
-"""Steps tried on a scratch database of the same server: what a way back leaves, what an earlier hand has made.
+"""Steps tried on a scratch database of the same server: what a rollback leaves, what another migration tool has made.
 
 The scratch database has the frame of the real one (schemas, extensions, default privileges), since steps stand on it.
 """
@@ -36,7 +36,7 @@ DEFAULTS = """select pg_catalog.pg_get_userbyid(d.defaclrole) as role from pg_ca
 
 
 class Silent:
-    """What a rehearsal does is told by its result."""
+    """The result says what a rehearsal did."""
 
     async def status(self, message: str) -> None:
         pass
@@ -111,9 +111,9 @@ class Rehearsal:
 
 
 async def check(job: Job) -> dict[str, Any]:
-    """Each step up, down and up again; what its way back leaves or takes too much is named and refused.
+    """Each step up, down and up again; what its rollback leaves or takes too much is named and refused.
 
-    :raises Refused: for the first step whose way back isn't the way up
+    :raises Refused: for the first step whose rollback isn't the way up
     """
     checked: dict[str, int] = {}
     without = sorted(_histories() | {job.options.history.partition(".")[0]})

@@ -41,7 +41,7 @@ def usage(environment: Environment, price: float) -> dict[str, list[dict[str, An
 
 
 def storage_api(environment: Environment) -> dict[str, str]:
-    """What the Storage API has to be told; a key for S3 on local only, elsewhere it has the role `api`."""
+    """What the Storage API has to be configured with; a key for S3 on local only, elsewhere it has the role `api`."""
     store = environment.store
     given = {
         "DATABASE_URL": environment.output("storage_url"),

@@ -42,7 +42,7 @@ ENTRIES = """
 class DefaultPrivileges(ObjectKind):
     """`alter default privileges for role … in schema … grant …`, `revoke …` for all that isn't in the list.
 
-    Deleting the resource brings back what was there before it, but for what everybody had.
+    Deleting the resource brings back what was there before it, except for what everybody had.
     """
 
     token = "pg:index:DefaultPrivileges"

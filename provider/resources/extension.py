@@ -18,7 +18,7 @@ class Extension(ObjectKind):
         "schema": Field(str, "the schema that its objects lie in", required=True),
     }
     outputs = {
-        "version": Field(str, "the version that is installed; another one is told by the snapshot"),
+        "version": Field(str, "the version that is installed; another one is reported by the snapshot"),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:

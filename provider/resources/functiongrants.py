@@ -1,6 +1,6 @@
 """Who may execute the functions of a schema: one resource for all of them, since there are a hundred and more.
 
-Each is a closed list, as in `grants.py`; what is done manually to one is told under its own name.
+Each is an authoritative list, as in `grants.py`; what is done manually to one is told under its own name.
 """
 
 from collections.abc import Mapping

@@ -36,7 +36,7 @@ class MigrationSet(ObjectKind):
         "history": Field(str, "the history table, with its schema", default=HISTORY),
         "role": Field(str, "the role that the steps run as, and that owns what they make"),
         "steps": Field(dict, "step to checksum", required=True),
-        "protect": Field(bool, "whether a step whose way back loses data is refused to be rolled back", default=False),
+        "protect": Field(bool, "whether a step whose rollback loses data is refused to be rolled back", default=False),
         "allow": Field(list, "the steps that may lose their data all the same"),
     }
     outputs = {

@@ -138,7 +138,7 @@ class Policy(ObjectKind):
         await self.make(connection, new)
 
     async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        """Made anew in a savepoint and read back, to learn how PostgreSQL would spell the declared one."""
+        """Made again in a savepoint and read back, to learn how PostgreSQL would spell the declared one."""
         await self.alter(connection, found, inputs)
         declared = await self.find(connection, inputs)
         for name in self.compared:

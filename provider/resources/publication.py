@@ -22,7 +22,7 @@ class Publication(ObjectKind):
         "tables": Field(list, "the tables, with their schemas, sorted; `*` alone is every table", required=True),
         "operations": Field(list, "which changes are published", default=list(OPERATIONS)),
         "schemas": Field(list, "schemas that are published with every table they have or will have", default=[]),
-        "root": Field(bool, "whether a partition's changes are told as its root's", default=False),
+        "root": Field(bool, "whether a partition's changes are reported as its root's", default=False),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:

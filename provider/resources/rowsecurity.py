@@ -1,4 +1,4 @@
-"""The row security of one table: both switches, and the closed list of its policies."""
+"""The row security of one table: both switches, and the authoritative list of its policies."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -76,7 +76,7 @@ select pg_catalog.row_security_active(c.oid) and not exists (
        ) as unseen
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
  where n.nspname = %s and c.relname = %s"""
-# Tells a database from one that was made anew under the same name.
+# Tells a database from one that was made again under the same name.
 IDENTITY = """select (select system_identifier from pg_catalog.pg_control_system()) || '/' || d.oid as identity
                 from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()"""
 RECORD = """insert into {} (version, name, statements, checksum, down, owners)
@@ -240,7 +240,7 @@ class History:
         )
 
     async def downs(self, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
-        """The recorded down halves of some steps."""
+        """The recorded down scripts of some steps."""
         versions = [split(name)[0] for name in names]
         if "down" not in (await self._there(connection)).get(self._names[0], set()):
             return {}

@@ -46,12 +46,12 @@ class Plan:
 
 
 def up_half(checksum: str) -> str:
-    """What a checksum says of the up half."""
+    """What a checksum says of the up script."""
     return checksum.partition(".")[0]
 
 
 def edited(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """The applied steps whose up halves aren't what they were."""
+    """The applied steps whose up scripts aren't what they were."""
     return [
         f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text back "
         "and write the change as a new step"
@@ -61,7 +61,7 @@ def edited(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -
 
 
 def refuse_misplaced(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """What may not happen to steps that are applied: edited up halves, and newcomers between them."""
+    """What may not happen to steps that are applied: edited up scripts, and newcomers between them."""
     newest = max((name for name in applied if name in wanted), default="")
     refused = edited(folder, applied, wanted) + [
         f"{folder}/{name}.up.sql:1: is new but comes before {newest}, which is applied; give it the next number"
@@ -154,7 +154,7 @@ def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
     for name in back:
         if name not in recorded.steps:
             raise Refused(
-                f"step {name}: its history row is gone and with it the way back; put the step's files back, run "
+                f"step {name}: its history row is gone and with it the rollback; put the step's files back, run "
                 "`pulumi up --refresh` to restore the row, then remove them again"
             )
     whole = {name: checksum for name, checksum in recorded.steps.items() if name not in recorded.half_back}
@@ -166,7 +166,7 @@ def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
 def refuse_changed_downs(
     order: Order, plan: Plan, downs: Mapping[str, str | None], known: Mapping[str, str]
 ) -> dict[str, str]:
-    """The down halves to run: those that were recorded, if they are the ones that were applied.
+    """The down scripts to run: those that were recorded, if they are the ones that were applied.
 
     Args:
         known: the checksums that this stack knows of, which outrank the recorded ones.
@@ -175,7 +175,7 @@ def refuse_changed_downs(
     for name in plan.back:
         down, checksum = downs.get(name), known.get(name)
         if down is None or (checksum and digest(down) != checksum.partition(".")[2]):
-            raise Refused(f"step {name}: the down half in {order.history} isn't the one this stack applied")
+            raise Refused(f"step {name}: the down script in {order.history} isn't the one this stack applied")
         found[name] = down
     return found
 
@@ -191,10 +191,10 @@ def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: froz
             if name in half_back:
                 raise Refused(
                     f"step {name}: it was left half rolled back, and this environment protects its data: the rest of "
-                    f"the way back says '{lost}'; allow it once: {hint}"
+                    f"the rollback says '{lost}'; allow it once: {hint}"
                 )
             raise Refused(
-                f"step {name}: this environment protects its data and the way back doesn't: '{lost}'; put its files "
+                f"step {name}: this environment protects its data and the rollback doesn't: '{lost}'; put its files "
                 f"back, or allow it once: {hint}"
             )
 

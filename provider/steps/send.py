@@ -21,7 +21,7 @@ QUALIFIED = re.compile(r'(?:"(?:[^"]|"")+"|[^".]+)\.(?:"(?:[^"]|"")+"|[^".]+)')
 # PostgreSQL names a hundred at most.
 MORE = re.compile(r"and \d+ other objects? \(")
 # What a step meets where its objects were made manually.
-THERE_ALREADY = "it is there already: where an earlier hand made it, `./vpb migrate adopt` records the step"
+THERE_ALREADY = "it is there already: where another migration tool made it, `./vpb migrate adopt` records the step"
 IN_THE_WAY = (
     "drop what depends on it in this step, before the statement, and create it again after it; "
     "a function whose arguments and result stay can be replaced as it is: `create or replace function`"
@@ -97,7 +97,7 @@ def settled(connection: Connection, seconds: float) -> str:
 
 
 def begun(connection: Connection) -> str:
-    """The settings of a session that runs steps, but for how long it waits for a lock."""
+    """The settings of a session that runs steps, except for how long it waits for a lock."""
     names = [*LIMITS, *([TRANSACTION_LIMIT] if connection.info.server_version >= SINCE else [])]
     return SETTINGS + "; ".join(f"set {name} = 0" for name in names)
 

@@ -1,4 +1,4 @@
-"""What a way back takes away is read from its text, by PostgreSQL's own grammar."""
+"""What a rollback takes away is read from its text, by PostgreSQL's own grammar."""
 
 import pytest
 

@@ -173,7 +173,7 @@ def test_two_steps_of_one_number_are_refused_with_what_to_do(folder):
 def test_a_missing_half_is_refused_by_name(folder, half):
     write(folder, "0001_one")
     (folder / f"0001_one.{half}.sql").unlink()
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql is missing; each step needs both halves"
+    assert refused(folder) == f"sql/steps/0001_one.{half}.sql is missing; each step needs both scripts"
 
 
 HEADERS = {

@@ -1,4 +1,4 @@
-"""What somebody with psql may change: templates over the real objects of the schema, with the way back if any."""
+"""What somebody with psql may change: templates over the real objects of the schema, with the rollback if any."""
 
 import tomllib
 from collections.abc import Mapping, Sequence

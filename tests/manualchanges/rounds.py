@@ -331,7 +331,7 @@ class Round:
                 break
 
     def _same(self, reference: Dump, run: Run) -> None:
-        """Nothing is other than on a clone that nobody has changed, but for what was accepted."""
+        """Nothing is other than on a clone that nobody has changed, except for what was accepted."""
         left = unlike(reference, self.world.dump())
         if self.accepted:
             left = {

@@ -36,7 +36,7 @@ WEEK = {"exports": timedelta(days=7)}
 
 @dataclass(frozen=True)
 class Scene:
-    """A store that is empty but for what a test puts there, and its rows."""
+    """A store that is empty except for what a test puts there, and its rows."""
 
     world: World
     store: Store
@@ -179,7 +179,7 @@ def test_a_deleted_recording_takes_its_file_along_and_what_was_stored_since_stay
         scene.world.run(RECORD, path, EVE)
     scene.world.run("delete from public.projects where owner_id = %s", EVE)
     assert len(scene.world.run(QUEUE)) == 3
-    # Recorded anew under the same name; stored anew under another.
+    # Recorded again under the same name; stored again under another.
     scene.world.run("insert into public.projects (owner_id, title) values (%s, 'private')", EVE)
     scene.world.run(RECORD, f"{EVE}/two.wav", EVE)
     scene.world.run(

@@ -62,7 +62,7 @@ def vectors(kind: str, **more: Any) -> Iterator[tuple[dict[str, Any], str | None
 
 
 def unsigned(url: str) -> set[str]:
-    """What an address says, but for its signature."""
+    """What an address says, except for its signature."""
     return {part for part in re.split("[?&]", url) if not re.match("(X-Amz-)?Signature=", part)}
 
 

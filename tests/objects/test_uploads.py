@@ -65,7 +65,7 @@ REFUSED = {
     "no credential": ({"x_amz_credential": None}, (400, "InvalidRequest")),
     "no date": ({"x_amz_date": None}, (403, "")),
     "public for all": ({"acl": "public-read"}, (403, "AccessDenied")),
-    "a field of one's own": ({"x_amz_meta_owner": BOB}, (403, "AccessDenied")),
+    "a field of your own": ({"x_amz_meta_owner": BOB}, (403, "AccessDenied")),
     "another place to go on": ({"success_action_redirect": "https://example.org"}, (403, "AccessDenied")),
 }
 

@@ -99,7 +99,7 @@ def plain_world(provider_template: Template) -> Iterator[World]:
 
 
 def _world(template: Template, superuser: bool) -> Iterator[World]:
-    """The run's database with its tables made anew, which takes a fifth of the time that another clone does."""
+    """The run's database with its tables made again, which takes a fifth of the time that another clone does."""
     login = template.superuser if superuser else template.owner
     with psycopg.connect(template.database.url, autocommit=True) as connection:
         with connection.transaction():

@@ -44,7 +44,7 @@ def openssl(*arguments: str | Path) -> None:
 
 @dataclass(frozen=True)
 class Secure:
-    """A server that takes TLS only, but for its socket, and the authority that vouches for it."""
+    """A server that takes TLS only, except for its socket, and the authority that vouches for it."""
 
     server: postgres.Server
     authority: Path
@@ -279,7 +279,7 @@ def test_a_pooler_in_transaction_mode_is_refused_before_anything_is_set(database
                 asked(url)
         said = str(caught.value)
         assert "a pooler in transaction mode" in said
-        direct, own = f"port {database.port}, in place of port", url.rpartition(":")[2].partition("/")[0]
+        direct, own = f"port {database.port}, instead of port", url.rpartition(":")[2].partition("/")[0]
         assert f"{direct} {own}" in said
         assert database.password not in said
         status, told = migrated(url, capsys)
@@ -333,7 +333,7 @@ def test_a_pooler_that_keeps_the_second_session_waiting_is_refused_and_not_taken
         said, own = str(caught.value), url.rpartition(":")[2].partition("/")[0]
         assert said.endswith(
             ": behind this address is a pooler that gave no second session within 5 seconds, so whether it is in "
-            f"transaction mode isn't known; use the server itself, which listens on port {database.port}, in place of "
+            f"transaction mode isn't known; use the server itself, which listens on port {database.port}, instead of "
             f"port {own}, or raise the pooler's limit of sessions (default_pool_size of PgBouncer)"
         )
         assert database.password not in said

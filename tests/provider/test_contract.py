@@ -454,7 +454,7 @@ def test_an_update_brings_every_property_to_the_new_declaration(subject_case):
     paths = subject_case.engine.diff(thing, declared)
     assert {path.split("[")[0] for path in paths} == set(subject_case.subject.another)
     news = subject_case.engine.check(thing.token, declared, thing.inputs)
-    assert list(subject_case.engine.compared(thing, news).replaces) == [], "never replaced in place of an update"
+    assert list(subject_case.engine.compared(thing, news).replaces) == [], "never replaced instead of an update"
     updated = subject_case.engine.update(thing, declared)
     assert subject_case.engine.diff(subject_case.refreshed(updated), declared) == []
 

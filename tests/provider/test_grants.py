@@ -1,4 +1,4 @@
-"""Grants: closed lists on every kind of object, columns, grant options, defaults, and many at once."""
+"""Grants: authoritative lists on every kind of object, columns, grant options, defaults, and many at once."""
 
 import threading
 from typing import Any
@@ -63,7 +63,7 @@ def test_a_list_on_every_kind_of_object_is_made_seen_drifting_and_repaired(world
     left = world.engine.bring_in(TOKEN, thing.id)
     assert left is not None
     was = {role: held for role, held in before.inputs.get("grants", {}).items() if role != "public"}
-    assert left.inputs.get("grants", {}) == was, "what was there before comes back, but for what everybody had"
+    assert left.inputs.get("grants", {}) == was, "what was there before comes back, except for what everybody had"
 
 
 def test_a_function_that_was_never_granted_is_open_to_everybody_and_that_is_a_difference(world):

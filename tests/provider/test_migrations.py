@@ -245,7 +245,7 @@ def test_an_edited_step_is_refused_though_its_history_row_was_deleted(three):
 def test_an_edited_down_half_is_taken_over_without_running_anything(three):
     thing = three.up()
     up = "create table public.third (id int primary key);"
-    three.write("0003_third", up, "drop table public.third; select 'new way back';")
+    three.write("0003_third", up, "drop table public.third; select 'new rollback';")
     assert three.engine.diff(thing, three.declared()) == ['steps["0003_third"]']
     updated = three.engine.update(thing, three.declared())
     three.remove("0003_third")
@@ -348,7 +348,7 @@ def test_a_tampered_down_half_is_refused(three):
     three.remove("0003_third")
     with pytest.raises(Refusal) as caught:
         three.engine.update(thing, three.declared())
-    assert one_line(caught) == f"step 0003_third: the down half in {HISTORY} isn't the one this stack applied"
+    assert one_line(caught) == f"step 0003_third: the down script in {HISTORY} isn't the one this stack applied"
     assert three.world.sql("select 1 from public.notes") == []
 
 
@@ -356,7 +356,7 @@ def test_a_removed_step_whose_row_is_gone_too_is_refused_with_the_way_out(three)
     thing = three.up()
     three.world.sql(f"delete from {HISTORY} where version = '0003'")
     three.remove("0003_third")
-    with pytest.raises(Refusal, match="0003_third: its history row is gone and with it the way back; put the step's"):
+    with pytest.raises(Refusal, match="0003_third: its history row is gone and with it the rollback; put the step's"):
         three.engine.update(three.refreshed(thing), three.declared())
     assert three.tables() == ["first", "second", "third"]
 

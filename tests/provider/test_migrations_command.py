@@ -61,7 +61,7 @@ def test_up_status_and_down_are_what_the_engine_would_do(command):
 def test_down_loses_data_only_when_told_to(command):
     command("up")
     said = command("down", "--to", "2", status=1)
-    assert said.startswith("step 0003_third: this environment protects its data and the way back doesn't: 'loses it.'")
+    assert said.startswith("step 0003_third: this environment protects its data and the rollback doesn't: 'loses it.'")
     assert said.endswith("or allow it once: --allow 0003_third")
     assert command("down", "--to", "2", "--allow", "0003_third")["rolled back"]["sql/steps"] == ["0003_third"]
 
@@ -196,7 +196,7 @@ def test_what_a_way_back_leaves_is_named_with_its_step_and_file(command, what):
     command.folder.table("0004_notes_too")
     command.folder.write("0005_leaves", up, down)
     said = command("check", status=1)
-    assert said.startswith(f"step 0005_leaves: its down half {named.partition(', ')[0]}")
+    assert said.startswith(f"step 0005_leaves: its down script {named.partition(', ')[0]}")
     assert said.endswith(", sql/steps/0005_leaves.down.sql:1")
 
 
@@ -206,7 +206,7 @@ def test_a_step_that_cannot_run_again_is_named(command):
     )
     command("check")
     command.folder.write("0005_once", "create table public.t (id serial);", "alter table public.t rename to u;")
-    assert "0005_once: its down half" in command("check", status=1)
+    assert "0005_once: its down script" in command("check", status=1)
 
 
 # Adoption.

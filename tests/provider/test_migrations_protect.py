@@ -1,4 +1,4 @@
-"""A step whose way back loses data stays where data is protected, until it is allowed by name."""
+"""A step whose rollback loses data stays where data is protected, until it is allowed by name."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.provider.folders import Folder, one_line
 
 @pytest.fixture
 def two(folder: Folder) -> Folder:
-    """A step that loses data on its way back, and one above it that doesn't."""
+    """A step that loses data on its rollback, and one above it that doesn't."""
     folder.write("0001_table", "create table public.first (id int);", "drop table public.first;", "loses every first.")
     folder.write("0002_view", "create view public.v as select 1 as one;", "drop view public.v;", "loses nothing.")
     return folder
@@ -23,7 +23,7 @@ def test_a_lossy_way_back_is_refused_by_preview_and_update_with_the_way_to_allow
         with pytest.raises(Refusal) as caught:
             attempt(thing, two.declared(protect=True))
         assert one_line(caught) == (
-            "step 0001_table: this environment protects its data and the way back doesn't: 'loses every first.'; "
+            "step 0001_table: this environment protects its data and the rollback doesn't: 'loses every first.'; "
             "put its files back, or allow it once: "
             "`pulumi config set --path 'database:allowLoss[0]' 0001_table`, `up`, and take it out again"
         )
@@ -54,7 +54,7 @@ def test_no_wording_of_a_header_makes_a_lossy_way_back_lossless(folder, monkeypa
         before.setattr(sqldirectives, "refuse_untold_loss", lambda text: None)
         thing = folder.engine.create("pg:index:MigrationSet", folder.declared(protect=True))
     folder.remove("0001_table")
-    with pytest.raises(Refusal, match=f"the way back doesn't: '{said}'"):
+    with pytest.raises(Refusal, match=f"the rollback doesn't: '{said}'"):
         folder.engine.update(thing, folder.declared(protect=True))
     assert folder.tables() == ["first"]
 

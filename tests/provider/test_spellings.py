@@ -70,7 +70,7 @@ def pairs(cluster: Cluster, made: Database) -> Iterator[list[Pair]]:
 
 
 def respelled(made: Database, url: str) -> list[Pair]:
-    """What differs in the snapshot of a restored database once the run after it has taken it anew."""
+    """What differs in the snapshot of a restored database once the run after it has taken it again."""
     was, restored = dict(stored(made.url)), stack(url)
     assert restored.refresh() == {}, "nothing that is spelled otherwise was changed"
     restored.end()

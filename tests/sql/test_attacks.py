@@ -363,7 +363,7 @@ ORACLES = {
     "a project, by handing it over": (f"select public.transfer_project(%s, '{BOB}')", "projects"),
     "a project, by a copy": ("select public.duplicate_project(%s, 'copy')", "projects"),
     "a component, by moving it": ("select public.move_component(%s, null)", "project_components"),
-    "a component, as the group of one's own": (
+    "a component, as the group of your own": (
         "insert into public.project_components (project_id, kind, position, parent_id) "
         "select id, 'text', 1, %s from public.projects where owner_id = auth.uid() and visibility = 'private'",
         "project_components",

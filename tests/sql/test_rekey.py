@@ -41,7 +41,7 @@ def test_all_tokens_are_under_the_present_key_afterwards_and_the_old_one_can_go(
     said: list[str] = []
     with world("k2", "k1") as session:
         assert rekey.rekey(session, said.append, batch=25) == {"k2": 2 * ACCOUNTS}
-    assert said == ["25 accounts sealed anew", "50 accounts sealed anew", "60 accounts sealed anew"]
+    assert said == ["25 accounts sealed again", "50 accounts sealed again", "60 accounts sealed again"]
     alone.execute("delete from private.sealing_keys where id = 'k1'")
     with world("k2") as session:
         assert opened(session) == {("access", "refresh")}
@@ -64,7 +64,7 @@ def test_cut_off_it_says_where_it_was_and_goes_on_from_there(world, alone):
     with world("k2", "k1") as session:
         assert rekey.rekey(session, said.append) == {"k2": 2 * ACCOUNTS}
         assert opened(session) == {("access", "refresh")}
-    assert said == ["40 accounts sealed anew"]
+    assert said == ["40 accounts sealed again"]
 
 
 def test_accounts_come_and_go_meanwhile_with_old_and_new_rings(world, alone):

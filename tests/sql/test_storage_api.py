@@ -24,7 +24,7 @@ SERVING = (
     "storage.render.image_public",
     "storage.object.get_signed",
     "storage.render.image_sign",
-    # The authenticated routes ask as the person, but for public buckets.
+    # The authenticated routes ask as the person, except for public buckets.
     "storage.object.get_authenticated",
     "storage.object.info_authenticated",
     "object.get_authenticated_info",
@@ -129,7 +129,7 @@ def test_a_version_is_served_once_it_is_scanned_clean_and_no_sooner(api, operati
         settle(api, "clean")
         assert served(api, place, operation) == first
         second = upload(api, place, operation="upload_update")
-        assert served(api, place, operation) is None, "overwritten, so to be scanned anew"
+        assert served(api, place, operation) is None, "overwritten, so to be scanned again"
         settle(api, "clean")
         assert served(api, place, operation) == second != first
 

@@ -239,7 +239,7 @@ def test_a_member_hears_the_clean_recordings_of_their_projects_and_no_others(aud
         assert session.execute("delete from storage.objects where name like %s", (f"{BOB}/%",)).rowcount == 0
     audio.execute("update storage.objects set version = 'another' where version = 'heard'")
     with acting_as(audio, "authenticated", SIGNED_IN) as session:
-        assert session.execute(NAMES.encode()).fetchall() == heard[:1], "overwritten, so to be scanned anew"
+        assert session.execute(NAMES.encode()).fetchall() == heard[:1], "overwritten, so to be scanned again"
 
 
 def test_what_was_found_harmful_is_read_by_nobody_and_deleted_by_who_uploaded_it(audio):

@@ -35,7 +35,7 @@ def started(world: World) -> bool:
 
 
 def running(world: World) -> dict[str, int]:
-    """The commands whose environment is this world's with their ids, but for those that asked."""
+    """The commands whose environment is this world's with their ids, except for those that asked."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -75,7 +75,7 @@ def test_a_build_that_was_killed_ends_its_commands_and_is_done_again(building: W
     assert building.refused("where") == "engine: not there yet; `python3 -m toolchain ensure` makes it"
     done = building.run("ensure")
     assert done.returncode == 0
-    assert done.stderr.splitlines()[0] == f"{half}: an earlier attempt was cut off and is made anew"
+    assert done.stderr.splitlines()[0] == f"{half}: an earlier attempt was cut off and is made again"
     assert building.ensure()["source"] == "built"
 
 

@@ -1,6 +1,6 @@
 """What a file is, by its first bytes and not by its name, and whether that fits what it was declared to be.
 
-Containers are told, not what is in them: an MP4 or a WebM counts as sound where sound was declared.
+Containers are detected, not what is in them: an MP4 or a WebM counts as sound where sound was declared.
 """
 
 import filetype

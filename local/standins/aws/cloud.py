@@ -153,7 +153,7 @@ class Cloud:
 
     @functools.cached_property
     def _session(self) -> Any:
-        """What all clients share: each session of its own would read all descriptions of AWS anew."""
+        """What all clients share: each session of its own would read all descriptions of AWS again."""
         import boto3
         import botocore.session
 

@@ -1,7 +1,7 @@
 """The cleaner of stored files, which `./vpb storage clean` runs.
 
 files      the object bucket: all versions of all keys, deleted by the thousand
-edge       the CDN, which is told what to forget
+edge       the CDN, whose copies are invalidated
 rows       the database: what is known of the files, and what waits to be deleted
 job        one kind of leftover after the other: find, then remove
 """

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from ops.storage.cleaning.files import batched
 
-# So many objects of one folder, and the folder is forgotten in place of each of them.
+# So many objects of one folder, and the folder is forgotten instead of each of them.
 MANY = 10
 # CloudFront takes so many paths in progress at a time; one with a star counts as 15 files, and costs as one path.
 PATHS = 1000

@@ -97,7 +97,7 @@ class Job:
                 self._remove("expired", batch)
 
     def _remove(self, kind: str, batch: Iterable[Doomed]) -> None:
-        """Objects with all their versions, then their rows; what was stored anew since they were doomed stays."""
+        """Objects with all their versions, then their rows; what was stored again since they were doomed stays."""
         doomed = {(each.bucket_id, each.name): each for each in sorted(batch, key=lambda each: each.before)}
         gone, kept = list[Version](), set[str]()
         for version in self._stored(doomed.values()):
@@ -121,7 +121,7 @@ class Job:
         for folder, group in groupby(folders, key=_folder):
             members = list(group)
             names = [f"{each.bucket_id}/{each.name}/" for each in members]
-            # Listed once in place of each of them.
+            # Listed once instead of each of them.
             for prefix in [folder] if len(members) > MANY else names:
                 for versions in self.files.keys(self.tenant + prefix):
                     yield from versions

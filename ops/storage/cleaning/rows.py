@@ -98,7 +98,7 @@ class Rows:
         return self._all(Doomed, EXPIRED, age, bucket, age)
 
     def delete(self, rows: Iterable[Row]) -> int:
-        """Delete the rows, but for those that are of another version by now."""
+        """Delete the rows, except for those that are of another version by now."""
         given = list(rows)
         columns = ([row.id for row in given], [row.version for row in given])
         return self.connection.execute(DELETE_ROWS, columns).rowcount
