@@ -42,7 +42,7 @@ lint: ## format, lint and types
 	@$(in_environment) -m mypy
 
 check: lint ## format, lint, types, SQL lint, generated files up to date; offline
-	@$(in_environment) -m pytest -q tests/sql/test_lint.py tests/test_docs.py tests/components tests/run/test_stackfile.py tests/declared tests/test_rooms.py tests/test_commands.py
+	@$(in_environment) -m pytest -q -n 2 tests/sql/test_lint.py tests/test_docs.py tests/components tests/plugin tests/run/test_stackfile.py tests/declared tests/test_rooms.py tests/test_commands.py
 
 format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)

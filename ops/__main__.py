@@ -49,7 +49,7 @@ For the app: api_url (PostgREST, Storage), auth_url (Auth.js), s3_endpoint and o
 Take it all away again: make down STACK={stack}"""
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb up --stack pr-12")
 def up(stack: Stack = "dev") -> None:
     """Provision an environment, from nothing or from whatever is there."""
     from run import engine
@@ -61,7 +61,7 @@ def up(stack: Stack = "dev") -> None:
     raise typer.Exit(status and 1)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb preview --stack pr-12")
 def preview(stack: Stack = "dev") -> None:
     """Show what `up` would do, and what was changed manually."""
     from run import engine
@@ -73,7 +73,7 @@ def preview(stack: Stack = "dev") -> None:
     raise typer.Exit(_pulumi("preview", "--diff", stack=stack) and 1)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb drift --stack prod --json")
 def drift(stack: Stack = "dev", as_json: Json = False) -> None:
     """Report what was changed manually, object by object; the status is 2 where there is something."""
     from ops import drift as report
@@ -83,7 +83,9 @@ def drift(stack: Stack = "dev", as_json: Json = False) -> None:
     raise typer.Exit(FOUND if found else 0)
 
 
-@app.command()
+@app.command(
+    epilog="Example: ./vpb audit --stack prod --fail-on high; of a server alone: ./vpb audit --url postgresql://…"
+)
 def audit(
     stack: Stack = "dev",
     url: Annotated[str | None, typer.Option(envvar="AUDIT_URL", help="a server alone, in the place of a stack")] = None,
@@ -108,7 +110,9 @@ def audit(
     raise typer.Exit(FOUND if found.failing(least) else 0)
 
 
-@app.command()
+@app.command(
+    epilog="Example: ./vpb down --stack pr-12; where data isn't disposable: ./vpb down --stack own --confirm own"
+)
 def down(
     stack: Stack = "dev",
     confirm: Annotated[str, typer.Option(help="the stack's name, where its data isn't disposable")] = "",
@@ -163,7 +167,7 @@ def _remove_if_last() -> None:
         folder.rmdir()
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb maintain --stack prod --json")
 def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
     """Create partitions ahead, drop old ones, delete expired sign-ins, refresh summaries; run it each night."""
     from ops import maintain as housekeeping
@@ -171,7 +175,7 @@ def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
     raise typer.Exit(housekeeping.run(stack, as_json))
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb rekey; of a lost key: ./vpb rekey --forget k1")
 def rekey(
     stack: Stack = "dev",
     forget: Annotated[str | None, typer.Option(help="a key that is lost: empties the tokens that it sealed")] = None,
@@ -199,7 +203,7 @@ def rekey(
             print(json.dumps(found) if as_json else f"stack {stack}: sealed by key {listed}")
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb scan --once --json; as a service: ./vpb scan --watch --clamd tcp://clamd:3310")
 def scan(
     once: Annotated[bool, typer.Option("--once", help="until nothing is due; the default")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="go on until interrupted")] = False,

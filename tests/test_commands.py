@@ -30,6 +30,7 @@ def commands() -> list[tuple[str, ...]]:
 def test_every_command_has_help_and_refuses_an_option_that_there_is_not(capsys, words):
     status, said, _ = run(capsys, *words, "--help")
     assert (status, f"Usage: ./vpb {' '.join(words)} [OPTIONS]" in said) == (0, True)
+    assert f"Example: ./vpb {' '.join(words)}" in said
     status, said, error = run(capsys, *words, "--bogus")
     assert (status, said) == (1, "")
     assert error == f"error: No such option: --bogus See ./vpb {' '.join(words)} --help\n"

@@ -35,7 +35,7 @@ Json = Annotated[bool, typer.Option("--json", help="for a script, on standard ou
 Command = Callable[[Job], Awaitable[dict[str, Any]]]
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb migrate up --url postgresql://…")
 def up(
     stack: Stack = "dev",
     url: Url = None,
@@ -53,7 +53,7 @@ def up(
     _show(answer, as_json, quiet)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb migrate status --json")
 def status(
     stack: Stack = "dev",
     url: Url = None,
@@ -69,7 +69,7 @@ def status(
     raise typer.Exit(PENDING if any(found["pending"] for found in answer.values()) else 0)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb migrate down --to 12 --allow 0013_search")
 def down(
     to: Annotated[int, typer.Option(min=0, help="the last migration that stays, 0 for none")],
     allow: Allow = None,
@@ -87,7 +87,7 @@ def down(
     _show(_run(commands.down, stack, url, options, quiet), as_json, quiet)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb migrate check")
 def check(
     stack: Stack = "dev",
     url: Url = None,
@@ -101,7 +101,7 @@ def check(
     _show(_run(rehearsal.check, stack, url, Options(folder, history, role), quiet), as_json, quiet)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb migrate adopt --write")
 def adopt(
     through: Annotated[int | None, typer.Option(help="the last migration that is there already")] = None,
     write: Annotated[bool, typer.Option("--write", help="record them, instead of a report only")] = False,

@@ -26,7 +26,7 @@ def _days(help: str) -> Any:
     return typer.Option(min=0, max=3650, help=help)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb storage clean --dry-run")
 def clean(
     stack: Stack = "dev",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="count, and remove nothing")] = False,
@@ -52,7 +52,7 @@ def clean(
     Console().print(table)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb storage api-env > api.env; docker run --env-file api.env …")
 def api_env(stack: Stack = "dev", as_json: Json = False) -> None:
     """The variables to start Supabase's Storage API with, its password among them: for `docker run --env-file`."""
     from ops.environment import Environment
@@ -63,7 +63,7 @@ def api_env(stack: Stack = "dev", as_json: Json = False) -> None:
     print("AUTH_JWT_SECRET is yours to add: what the app's tokens are signed with", file=sys.stderr)
 
 
-@app.command()
+@app.command(epilog="Example: ./vpb storage usage --price 0.023 --top 5")
 def usage(
     stack: Stack = "dev",
     price: Annotated[float, typer.Option(min=0, help="of a gigabyte a month, in your currency")] = 0.0245,
@@ -85,7 +85,7 @@ def usage(
         Console().print(table)
 
 
-@sign.command()
+@sign.command(epilog="Example: ./vpb sign upload audio USER_ID/voice.webm --type audio/webm")
 def upload(
     bucket: BucketId,
     name: Name,
@@ -101,7 +101,7 @@ def upload(
     print(json.dumps(asdict(signed), indent=2) if as_json else signing.as_curl(signed))
 
 
-@sign.command()
+@sign.command(epilog="Example: ./vpb sign download audio USER_ID/voice.webm --seconds 60")
 def download(
     bucket: BucketId,
     name: Name,
@@ -118,7 +118,7 @@ def download(
     _print(signing.download(stack, bucket, name, version, seconds, filename, unscanned), as_json)
 
 
-@sign.command()
+@sign.command(epilog="Example: ./vpb sign cdn https://DOMAIN/avatars/NAME --key-id K2JCJMD --private-key cdn.pem")
 def cdn(
     url: Annotated[str, typer.Argument(help="https://domain/path, as the CDN serves it")],
     key_id: Annotated[str, typer.Option(help="the public key's id in the key group")],
