@@ -78,6 +78,8 @@ select 'extension ' || e.extname as extension
   from pg_catalog.pg_extension e
   join pg_catalog.pg_available_extensions a on a.name = e.extname and a.default_version = e.extversion
  where (select definition ->> 'server' from {TABLE} where snapshot = %s and class = 0 and oid = {HEADER}) <> %s"""
+# Of what a partition has otherwise than its table: who reaches its rows, and what watches over them.
+OPEN = re.compile(r"(?:^|, )(?:row security|owner |granted |policy |without trigger |trigger |enforcement )")
 Touched = Mapping[str, Sequence[int]]
 
 
@@ -321,7 +323,13 @@ async def opened(connection: Connection, name: str) -> list[Difference]:
     query = f"""select object, facet, null as was, now, parent, space
                   from {TABLE} s, pg_catalog.jsonb_each_text(s.definition) d (facet, now)
                  where snapshot = %s and object <> '' and facet ^@ 'partition ' order by 1, 2"""
-    return [Difference(**entry) for entry in await rows(connection, query, [name])]
+    found = [Difference(**entry) for entry in await rows(connection, query, [name])]
+    return [difference for difference in found if _is_open(difference)]
+
+
+def _is_open(row: Difference) -> bool:
+    """Whether a partition lets through what its table holds back."""
+    return row.facet.startswith("partition ") and bool(row.now and OPEN.search(row.now))
 
 
 async def take(
@@ -417,7 +425,7 @@ async def absorb(connection: Connection, before: Found, only: Sequence[str] | No
 
 def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: set[str]) -> bool:
     # A partition that is open where its table is closed is drift whoever opened it.
-    if row.facet.startswith("partition "):
+    if _is_open(row):
         return True
     if (row.object, row.facet) not in known:
         return False

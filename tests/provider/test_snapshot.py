@@ -382,6 +382,19 @@ def test_a_partition_that_stands_open_from_the_start_is_named_at_once_and_by_rul
     assert list(by_hand(small)) == ["table public.events: partition public.events_2026_01"]
 
 
+def test_what_a_migration_makes_otherwise_on_a_partition_is_declared_unless_it_opens_it(small):
+    key = "table public.events: partition public.events_2026_01"
+    small.up()
+    small.up("alter table public.events_2026_01 add constraint own check (id > 0)")
+    assert by_hand(small) == {}
+    small.run("alter table public.events_2026_01 alter id set not null")
+    assert list(by_hand(small)) == [key]
+    small.run("alter table public.events_2026_01 alter id drop not null")
+    with pytest.raises(Refused, match=r"partition public\.events_2026_01"):
+        small.up("grant select on public.events_2026_01 to public")
+    assert list(by_hand(small)) == [key]
+
+
 def test_a_trigger_for_each_statement_that_partitions_repeat_has_to_be_on_each(small):
     guard = "create trigger guard before delete on public.{} for each statement execute function vault.touch1()"
     small.run(guard.format("events"))
