@@ -589,10 +589,10 @@ def test_a_session_that_is_terminated_in_the_middle_is_one_line_and_the_next_run
         )
 
     said = one_line(killed(plain_folder, terminate))
-    assert said == (
-        "step 0002_second: terminating connection due to administrator command (57P01), "
-        "sql/steps/0002_second.up.sql:5; nothing of this step was kept"
-    )
+    # Both statements are one message: on a busy machine the session may end before the second one begins.
+    what = "terminating connection due to administrator command (57P01)"
+    places = [f"sql/steps/0002_second.up.sql:{line}" for line in (4, 5)]
+    assert said in [f"step 0002_second: {what}, {place}; nothing of this step was kept" for place in places]
     plain_folder.table("0002_second")
     plain_folder.up()
     assert plain_folder.tables() == ["first", "second"]
