@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from declared import sqldirectives, sqlfiles
 from declared.sqltext import Statement, digest
@@ -14,9 +13,7 @@ from provider.steps import locks
 from provider.steps.history import History
 from provider.steps.locks import Tell, Watch
 from provider.steps.send import Piece, acting, send, settled
-
-if TYPE_CHECKING:
-    from provider.steps.runner import Work
+from provider.steps.work import Work
 
 SKIPS = re.compile(r"\bskip\s+locked\b", re.IGNORECASE)
 TARGET = """select c.relkind::text as kind, pg_catalog.format('%%I.%%I', n.nspname, c.relname) as name,
@@ -32,9 +29,7 @@ TRIES = 3
 SPARE_BATCHES = 10
 
 
-async def run(
-    connection: Connection, history: History, work: "Work", role: str | None, watch: Watch, tell: Tell
-) -> None:
+async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
     """Run the one statement of a half until no row is left; after a kill its `where` finds the rest."""
     (statement,) = sqlfiles.statements(work.text)
     await _refuse_other_target(connection, work, statement)
@@ -57,7 +52,7 @@ async def run(
     ).run()
 
 
-async def _refuse_other_target(connection: Connection, work: "Work", statement: Statement) -> None:
+async def _refuse_other_target(connection: Connection, work: Work, statement: Statement) -> None:
     """Refuse what isn't a table alone: of a view and of a rule, PostgreSQL's count isn't that of the changed rows.
 
     :raises Refused: with what it is
@@ -77,7 +72,7 @@ class _Batches:
     """The statement, and the query that says whether it still finds a row."""
 
     connection: Connection
-    work: "Work"
+    work: Work
     piece: Piece
     rest: Piece | None
     count: Piece | None

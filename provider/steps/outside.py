@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -18,9 +18,7 @@ from provider.steps import locks, touches
 from provider.steps.history import History, split
 from provider.steps.locks import Tell, Watch
 from provider.steps.send import Failed, Piece, acting, reworded, send, settled
-
-if TYPE_CHECKING:
-    from provider.steps.runner import Work
+from provider.steps.work import Work
 
 INDEX = """select i.indisvalid and i.indisready as valid, i.indisunique as unique,
                   pg_catalog.pg_get_indexdef(i.indexrelid) as definition,
@@ -50,9 +48,7 @@ PROBED = """select pg_catalog.pg_get_indexdef(i.indexrelid) as definition,
              where i.indrelid = %s::pg_catalog.regclass"""
 
 
-async def run(
-    connection: Connection, history: History, work: "Work", role: str | None, watch: Watch, tell: Tell
-) -> None:
+async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
     """Run the statements of a half that aren't noted as done."""
     found = sqlfiles.statements(work.text)
     known = await history.under_way(connection, work.step, work.half)
@@ -111,7 +107,7 @@ class _One:
     """One statement, which may have been begun before."""
 
     connection: Connection
-    work: "Work"
+    work: Work
     statement: Statement
     role: str | None
     watch: Watch

@@ -8,12 +8,12 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import psycopg
 
-from declared import sqldirectives, sqlfiles
+from declared import sqlfiles
 from provider import snapshots
 from provider.changes import Changes
 from provider.connection import Connection, lock, spelt
@@ -24,6 +24,7 @@ from provider.steps.history import History, Recorded, split
 from provider.steps.locks import Tell, Watch
 from provider.steps.notices import Notices
 from provider.steps.send import Failed, Piece, acting, begun, reworded, send, settled
+from provider.steps.work import Work
 
 Session = Callable[[], Awaitable[Connection]]
 TOGETHER = 100
@@ -32,22 +33,6 @@ MESSAGE = 20
 STATUS_SECONDS = 0.1
 # Up to so many steps each has its own status line and its own transaction.
 STATUS_STEPS = 20
-
-
-@dataclass(frozen=True)
-class Work:
-    """One half of one step that is to run; without text it is only noted."""
-
-    step: str
-    half: str
-    text: str
-    path: str
-    doing: str
-    files: sqlfiles.Step | None = None
-
-    @property
-    def way(self) -> sqldirectives.Way:
-        return sqldirectives.way(self.text)
 
 
 class Runner:
