@@ -147,7 +147,7 @@ def _refuse(
     if left or missing or other:
         where = f"{folder.folder}/{step.name}.{half}.sql:1"
         again = " when it runs again" if half == "up" else ""
-        raise Refused(f"step {step.name}: its {half} half{again} {', '.join([*left, *missing, *other])}, {where}")
+        raise Refused(f"step {step.name}: its {half} script{again} {', '.join([*left, *missing, *other])}, {where}")
 
 
 async def adopt(job: Job) -> dict[str, Any]:

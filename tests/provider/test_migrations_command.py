@@ -77,8 +77,8 @@ def test_what_was_left_half_rolled_back_is_pending_and_up_ends_it_first(command)
         "unknown": [],
     }
     assert command("up", status=1) == (
-        "step 0003_third: it was left half rolled back, and this environment protects its data: the rest of the way "
-        "back says 'loses it.'; allow it once: --allow 0003_third"
+        "step 0003_third: it was left half rolled back, and this environment protects its data: the rest of the "
+        "rollback says 'loses it.'; allow it once: --allow 0003_third"
     )
     assert command("up", "--allow", "0003_third") == {"applied": {"sql/steps": ["0003_third"]}}
     assert command.folder.world.sql("select count(*) from public.third") == [(0,)], "made again"
