@@ -22,9 +22,9 @@ from typing import Any, Self
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from local import postgres
-from toolchain import versions
 from local.paths import data_folder
 from local.processes import state_and_parent
+from toolchain import versions
 
 MARK = "VPB_SCRATCH"
 RUN_SECONDS = 300
