@@ -189,7 +189,7 @@ class Rounds:
             result.problems += self._with_a_manual_change(after, *self.random.choice(MANUAL))
         answer = self.world.bring(after)
         # What a killed migration without files has left is named as a manual change, and taken away as such.
-        if "declared nowhere" in answer.error and self.world.take_away_leftovers(after):
+        if "declared nowhere" in answer.error and self.world.take_away_leftovers(answer.error):
             answer = self.world.bring(after)
         if answer.error:
             result.problems.append(f"the next run failed: {answer.error}")

@@ -76,11 +76,12 @@ drop table public.more;""",
     ),
 }
 NAMES = sorted(STEPS)
-# How to undo what a migration that was killed outside a transaction may have left.
+# What a migration that was killed outside a transaction may have left, as it is named, and how to undo it.
 LEFTOVERS = {
-    "0003": "drop type if exists public.mood; create type public.mood as enum ('good')",
-    "0004": "drop index if exists public.items_id_idx, public.items_body_idx",
-    "0005": """do $$ begin
+    "type public.mood": "drop type if exists public.mood; create type public.mood as enum ('good')",
+    "index items_id_idx": "drop index if exists public.items_id_idx",
+    "index items_body_idx": "drop index if exists public.items_body_idx",
+    "public.may": """do $$ begin
         if exists (select from pg_inherits where inhrelid = 'public.may'::regclass and inhdetachpending) then
             alter table public.months detach partition public.may finalize;
         end if;
@@ -179,9 +180,9 @@ class KillWorld:
                     raise
                 time.sleep(0.1)
 
-    def take_away_leftovers(self, count: int) -> bool:
-        """Undo what killed migrations have left whose files are gone; whether there were any."""
-        left = [undo for version, undo in LEFTOVERS.items() if int(version) > count >= 1]
+    def take_away_leftovers(self, error: str) -> bool:
+        """Undo what a refusal names of what killed migrations without files have left; whether there was any."""
+        left = [undo for name, undo in LEFTOVERS.items() if name in error]
         for undo in left:
             self.sql(undo)
         return bool(left)
