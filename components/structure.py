@@ -37,9 +37,13 @@ class Structure(Component):
         }
         extensions = [
             pg.Extension(
-                f"{name}-{extension}", name=extension, schema="extensions", opts=self.child(schemas["extensions"])
+                f"{name}-{extension}",
+                name=extension,
+                schema="extensions",
+                version=version,
+                opts=self.child(schemas["extensions"]),
             )
-            for extension in EXTENSIONS
+            for extension, version in EXTENSIONS.items()
         ]
         # PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted. The
         # first platform step needs it already; the other defaults are closed by the last one.

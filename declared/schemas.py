@@ -14,7 +14,8 @@ SCHEMAS = {
     "private": OWNER,
     "ops": OWNER,
 }
-EXTENSIONS = ("pgcrypto", "pg_stat_statements", "pg_trgm")
+# Extension to version. None is the server's own when it is made, and what is installed after that.
+EXTENSIONS: dict[str, str | None] = {"pgcrypto": None, "pg_stat_statements": None, "pg_trgm": None}
 HISTORY_SCHEMA = "supabase_migrations"
 # The Storage API brings its own migrations; what they add is its own affair.
 PLATFORM = ("storage",)

@@ -121,12 +121,16 @@ class Schema(_Resource):
 
 
 class Extension(_Resource):
-    """An extension in its schema."""
-
-    version: pulumi.Output[str]
+    """An extension in its schema; another `version` updates it."""
 
     def __init__(
-        self, resource_name: str, *, name: str, schema: str, opts: pulumi.ResourceOptions | None = None
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        schema: str,
+        version: Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)
 

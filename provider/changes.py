@@ -1,6 +1,7 @@
-"""What the steps of this run have changed of what other resources declare, so that it isn't told as a manual change."""
+"""What migrations have changed of what other resources declare, so that it isn't reported as a manual change."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from typing import Any
 
 MANUALLY = "manually"
@@ -20,8 +21,15 @@ class Change:
 class Changes:
     """The changes by object and facet; an object has the name that its resource shows."""
 
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Change] = {}
+    def __init__(self, stored: Iterable[list[Any]] = ()) -> None:
+        self._found: dict[tuple[str, str], Change] = {(entry[0], entry[1]): Change(*entry[2:]) for entry in stored}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def stored(self) -> list[list[Any]]:
+        """The changes as JSON holds them."""
+        return [[object, facet, *astuple(change)] for (object, facet), change in self._found.items()]
 
     def add(self, object: str, facet: str, change: Change) -> None:
         """Note a change; of two the first says what was there before."""
@@ -35,7 +43,7 @@ class Changes:
             self.add(object, facet, change)
 
     def author(self, object: str, facet: str, was: Any, now: Any) -> str:
-        """Who made `now` of what was `was`: a migration of this run, or somebody beside it."""
+        """Who made `now` of what was `was`: a migration since the last run that ended well, or somebody beside it."""
         change = self._found.get((object, facet))
         return f"by migration {change.step}" if change and (change.was, change.now) == (was, now) else MANUALLY
 

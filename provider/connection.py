@@ -82,7 +82,7 @@ class Connections:
     def __init__(self, login: Login) -> None:
         self.login = login
         self.changes = Changes()
-        """What the steps of this run have changed of other resources."""
+        """What migrations have changed of other resources since the last run that ended well."""
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
         self._direct = False

@@ -18,15 +18,16 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from provider import spellings
+from provider.changes import Changes
 from provider.connection import Connection, drop_if_empty, lock, row, rows, spelt
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
 TABLE = "supabase_migrations.schema_snapshot"
 PENDING = "supabase_migrations.schema_snapshot_pending"
 SCHEMA = TABLE.partition(".")[0]
-# Rows of no object, which have the empty name: what a snapshot says of itself, the gate when it was last compared, and
-# what goes into the digests of secrets.
-HEADER, GATE, KEY = 0, 1, 2
+# Rows of no object, which have the empty name: what a snapshot says of itself, the gate when it was last compared,
+# what goes into the digests of secrets, and what migrations have changed of what other resources declare.
+HEADER, GATE, KEY, CHANGES = 0, 1, 2, 3
 FINGERPRINT = """
 select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
                       order by class, oid)) as fingerprint
@@ -193,6 +194,28 @@ async def _put_row(connection: Connection, name: str, row: int, definition: Json
             on conflict (snapshot, class, oid) do update set definition = excluded.definition""",
         [name, row, definition],
     )
+
+
+async def note_changes(connection: Connection, found: Changes) -> None:
+    """Add what a migration has changed of what other resources declare; the checkpoint forgets it."""
+    if found and await there(connection):
+        for name in await names(connection):
+            known = await noted_changes(connection, name)
+            known.update(found)
+            await _put_row(connection, name, CHANGES, Jsonb(known.stored()))
+
+
+async def noted_changes(connection: Connection, name: str) -> Changes:
+    """What migrations have changed since the last run that ended well."""
+    query = f"select definition from {TABLE} where snapshot = %s and class = 0 and oid = {CHANGES}"
+    found = await row(connection, query, [name]) if await there(connection) else None
+    return Changes(found["definition"] if found else ())
+
+
+async def forget_changes(connection: Connection, name: str) -> None:
+    """Other resources have caught up with what migrations have changed."""
+    query = f"delete from {TABLE} where snapshot = %s and class = 0 and oid = {CHANGES}"
+    await connection.execute(query, [name])
 
 
 async def names(connection: Connection) -> list[str]:

@@ -132,11 +132,11 @@ class SchemaSnapshot(ObjectKind):
         if self.connections is None or has_unknown(new):
             return dict(state.get("drift") or {})
         async with self.database.transaction(self.label(new)) as connection:
-            return (await look(connection, new["name"], new.get("held") or [], state)).drift
+            return (await self._look(connection, new["name"], new.get("held") or [], state)).drift
 
     async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
         async with self.database.transaction(self.label({"name": id})) as connection:
-            seen = await look(connection, id, inputs.get("held") if inputs else None, state)
+            seen = await self._look(connection, id, inputs.get("held") if inputs else None, state)
             database = await identity(connection)
         if seen.header is None and not seen.broken:
             if state:
@@ -153,14 +153,14 @@ class SchemaSnapshot(ObjectKind):
         if preview:
             if self.connections is not None and not has_unknown(inputs):
                 async with self.database.transaction(self.label(inputs)) as connection:
-                    for line in (await look(connection, name, inputs.get("held") or [])).lines:
+                    for line in (await self._look(connection, name, inputs.get("held") or [])).lines:
                         await context.info(line)
             return name, inputs | {"database": UNKNOWN, "drift": {}}
         async with self.database.transaction(self.label(inputs)) as connection:
             await lock(connection, self.label(inputs))
             await self._refuse_other_stacks(connection, inputs, context.urn)
             await ownership.prepare(connection)
-            seen = await look(connection, name, inputs.get("held") or [])
+            seen = await self._look(connection, name, inputs.get("held") or [])
             if seen.header is None:
                 await self._begin(connection, inputs)
             else:  # the state was lost, or the run that made it ended before the engine could note it
@@ -176,7 +176,7 @@ class SchemaSnapshot(ObjectKind):
         async with self.database.transaction(self.label(new)) as connection:
             await lock(connection, self.label(new))
             # What leaves the list is stored as the last run left it, so what differs of it is a manual change.
-            seen = await look(connection, new["name"], new.get("held") or [], state)
+            seen = await self._look(connection, new["name"], new.get("held") or [], state)
             await self._go_on(connection, seen, new)
             return new | {"database": await identity(connection), "drift": {}}
 
@@ -202,6 +202,17 @@ class SchemaSnapshot(ObjectKind):
                     f"or use another database. If it is gone or has another name now: `update {ownership.NAME} set "
                     f"owners = array_remove(owners, '{holder}') where object = '{self._object(inputs)}'`"
                 )
+
+    async def _look(
+        self,
+        connection: Connection,
+        name: str,
+        held: Sequence[str] | None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Seen:
+        """Compare, and know again what migrations of a run that failed have changed of other resources."""
+        self.database.changes.update(await snapshots.noted_changes(connection, name))
+        return await look(connection, name, held, state)
 
     async def _begin(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
         """Store what is there before this project has made anything; a partition that stands open isn't taken."""
@@ -282,6 +293,7 @@ class SchemaCheckpoint(ObjectKind):
             if not seen.broken:
                 kept = _rows([*seen.manual, *(change for change, _ in seen.begun)])
                 await snapshots.take(connection, name, seen.header, None, kept)
+            await snapshots.forget_changes(connection, name)
             if not seen.drift and not seen.begun:
                 await snapshots.note_gate(connection, name)
         if seen.drift:

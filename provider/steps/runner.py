@@ -172,6 +172,7 @@ class Runner:
                 await carried.end()
                 await self._note(work[:done])
                 await snapshots.absorb(self.connection, before)
+                await snapshots.note_changes(self.connection, carried.changes)
             await self.connection.execute("commit")
             await self._tell_carried(carried)
             return done

@@ -251,6 +251,39 @@ def test_a_policy_that_a_step_drops_is_told_as_the_step_s(folder):
     ]
 
 
+SNAPSHOT = {"name": "schema", "schemas": ["public"], "held": ["table public.notes: *"]}
+
+
+def test_a_run_that_failed_behind_a_migration_leaves_word_of_what_that_changed(plain_folder):
+    """A renamed column takes its privileges along; the next run is another process."""
+    world = plain_folder.world
+    world.sql("grant select (title) on public.notes to {reader}")
+    grants = world.engine.create(
+        "pg:index:Grants",
+        world.named({"kind": "table", "name": "public.notes", "grants": {"{reader}": ["select(title)"]}}),
+    )
+    snapshot = world.engine.create("pg:index:SchemaSnapshot", SNAPSHOT)
+    checkpoint = world.engine.create("pg:index:SchemaCheckpoint", {"snapshot": "schema", "of": "1"})
+    plain_folder.write("0003_fails", "select 1 / 0;")
+    with pytest.raises(Refusal, match="0003_fails"):
+        applied(plain_folder, "alter table public.notes rename title to name;")
+    engine = world.second_engine()
+    engine.refresh(snapshot)
+    engine.refresh(grants)
+    said = (
+        "grants on table public.notes: by migration 0002_step, [select(name) to {reader}] was granted and "
+        "[select(title) to {reader}] was revoked"
+    )
+    assert engine.told() == [world.named(said)]
+    engine.update(checkpoint, {"snapshot": "schema", "of": "2"})
+    engine.close()
+    last = world.second_engine()
+    last.refresh(snapshot)
+    last.refresh(grants)
+    assert last.told() == [world.named(said.replace("by migration 0002_step", "manually"))]
+    last.close()
+
+
 # Privileges.
 
 AGAIN: dict[str, tuple[str, str, str, str]] = {

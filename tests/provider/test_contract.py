@@ -242,6 +242,15 @@ SUBJECTS = {
         blames="extension citext exists already with schema 'public', declared is 'extra'",
         only_superuser={"schema": "only its owner moves an extension's objects"},
     ),
+    "Extension in a version": Subject(
+        inputs={"name": "citext", "schema": "extra", "version": "1.5"},
+        by_hand={"version": "drop extension citext; create extension citext schema extra version '1.4'"},
+        another={"version": "1.6"},
+        vanish="drop extension citext",
+        differs="create extension citext schema extra version '1.4'",
+        blames="extension citext exists already with version '1.4', declared is '1.5'",
+        only_superuser={"version": "only its owner updates an extension"},
+    ),
     "DefaultPrivileges": Subject(
         inputs={"role": "app_owner", "objects": "tables", "schema": "extra", "grants": {"{reader}": ["select"]}},
         by_hand={
@@ -741,6 +750,31 @@ def test_an_extension_that_something_depends_on_is_kept(plain_world):
     plain_world.sql("create table public.kept (word extra.citext)")
     with pytest.raises(Refusal, match=r"column word of table public\.kept depends on type extra\.citext"):
         plain_world.engine.delete(thing)
+
+
+def test_a_declared_version_of_an_extension_is_updated_to_and_is_no_manual_change(plain_world):
+    """Its members go along; a manual update is named by both."""
+    engine, declared = plain_world.engine, {"name": "citext", "schema": "extra"}
+    old = engine.create("pg:index:Extension", {**declared, "version": "1.5"})
+    snapshot = engine.create("pg:index:SchemaSnapshot", {"name": "schema", "schemas": ["extra"]})
+    assert engine.diff(old, declared) == [], "without one, whatever there is"
+    new = {**declared, "version": "1.6"}
+    assert engine.diff(old, new) == ["version"]
+    thing = engine.update(old, new)
+    assert thing.state["version"] == "1.6"
+    assert _drift(engine, snapshot) == []
+    plain_world.sql("drop extension citext; create extension citext schema extra version '1.5'")
+    read = engine.refresh(thing)
+    assert read is not None
+    assert engine.diff(read, new) == ["version"]
+    assert any("extension citext: version was changed manually from '1.6' to '1.5'" in line for line in engine.told())
+    assert _drift(engine, snapshot) == ["extension citext: version"]
+
+
+def _drift(engine, snapshot):
+    found = engine.refresh(snapshot)
+    assert found is not None
+    return list(found.state["drift"])
 
 
 def test_an_extension_does_not_bring_others_along(plain_world):
