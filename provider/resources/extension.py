@@ -31,8 +31,11 @@ class Extension(ObjectKind):
         return super().same(name, one, other) or (name == "version" and other is None)
 
     async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
-        found = await super().read(context, id, state, inputs)
-        if found and state and inputs.get("version") is None:
+        """Another version of one whose version isn't declared is the snapshot's to name: servers bring theirs along."""
+        if not state or inputs.get("version") is not None:
+            return await super().read(context, id, state, inputs)
+        found = await super().read(context, id, {**state, "version": None}, inputs)
+        if found:
             found.inputs.pop("version", None)
         return found
 

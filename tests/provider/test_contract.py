@@ -769,6 +769,11 @@ def test_a_declared_version_of_an_extension_is_updated_to_and_is_no_manual_chang
     assert engine.diff(read, new) == ["version"]
     assert any("extension citext: version was changed manually from '1.6' to '1.5'" in line for line in engine.told())
     assert _drift(engine, snapshot) == ["extension citext: version"]
+    engine.told()
+    undeclared = Thing(thing.token, thing.id, declared, thing.state)
+    read = engine.refresh(undeclared)
+    assert read is not None
+    assert (read.state["version"], read.inputs, engine.told()) == ("1.5", declared, [])
 
 
 def _drift(engine, snapshot):
