@@ -302,13 +302,6 @@ OWNERS_FUNCTIONS = (
     "private.folder_owner(text)",
     "private.add_usage(uuid, text, bigint, bigint)",
 )
-# What row policies asked before step project_parts: a database in use keeps them until its policies are the new ones.
-FORMER_FUNCTIONS = (
-    "private.my_project_ids()",
-    "private.shared_project_ids()",
-    "private.editable_project_ids()",
-    "private.manageable_project_ids()",
-)
 # Trigger functions run without anybody's right to execute them.
 TRIGGER_FUNCTIONS = (
     "private.tg__updated_at()",
@@ -346,7 +339,7 @@ FUNCTIONS: Grants = {
     **{name: {role: ["execute"] for role in (*API, "storage_service")} for name in VERDICT_FUNCTIONS},
     **{name: {role: ["execute"] for role in ("authenticated", "service_role")} for name in PEOPLES_FUNCTIONS},
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
-    **{name: {} for name in (*OWNERS_FUNCTIONS, *FORMER_FUNCTIONS, *TRIGGER_FUNCTIONS)},
+    **{name: {} for name in (*OWNERS_FUNCTIONS, *TRIGGER_FUNCTIONS)},
     **{name: {role: ["execute"] for role in ("service_role", "cleaner")} for name in QUEUE_FUNCTIONS},
     **{name: {"cleaner": ["execute"]} for name in CLEANERS_FUNCTIONS},
     **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},

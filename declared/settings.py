@@ -28,7 +28,7 @@ DURATION = re.compile(r"([1-9][0-9]{0,9})(ms|s|min)")
 # PostgreSQL counts in milliseconds, in 32 bits.
 LONGEST_DURATION = 2**31 - 1
 MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
-STEPS = "a list of steps such as 0003_projects"
+STEPS = "a list of steps such as 0007_projects"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 KEY = re.compile(r"[a-z0-9_]{1,32}")
 # Private keys of 1.6 kB travel in the first message of a connection, which PostgreSQL limits to 10 kB.

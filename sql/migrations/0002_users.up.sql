@@ -34,6 +34,8 @@ create table public.users (
     settings jsonb not null default '{}',
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
+    -- Not a claim of the token: whoever signs tokens, or copies a person's own metadata into them, would decide.
+    is_super_admin boolean not null default false,
     constraint users_pkey primary key (id),
     -- Auth.js deletes the person and expects the rest to follow.
     constraint users_id_fkey foreign key (id) references next_auth.users (id) on delete cascade,
@@ -64,6 +66,7 @@ comment on column public.users.time_zone is 'Zone in which times are shown, as a
 comment on column public.users.settings is 'Choices of the interface, by name; at most 64 KiB.';
 comment on column public.users.created_at is 'When the profile was made.';
 comment on column public.users.updated_at is 'When the profile last changed, set by trigger.';
+comment on column public.users.is_super_admin is 'Whether all rows are theirs to read and write; set by servers only.';
 
 create trigger _100_updated_at
 before update on public.users

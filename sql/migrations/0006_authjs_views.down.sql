@@ -7,3 +7,4 @@ drop view authjs.verification_token;
 drop view authjs.sessions;
 drop view authjs.accounts;
 drop view authjs.users;
+drop function private.tg_accounts__insert();

@@ -15,10 +15,10 @@ select
     type,
     provider,
     "providerAccountId",
-    refresh_token,
-    access_token,
+    private.unsealed(id, 'refresh_token', refresh_token) as refresh_token,
+    private.unsealed(id, 'access_token', access_token) as access_token,
     expires_at,
-    id_token,
+    private.unsealed(id, 'id_token', id_token) as id_token,
     scope,
     session_state,
     token_type
@@ -39,3 +39,30 @@ comment on view authjs.accounts is 'next_auth.accounts for @auth/pg-adapter, wit
 comment on view authjs.sessions is 'next_auth.sessions for @auth/pg-adapter.';
 comment on view authjs.verification_token is 'next_auth.verification_tokens for @auth/pg-adapter, by the name it uses.';
 comment on view authjs.verification_tokens is 'next_auth.verification_tokens by its own name, on the same search path.';
+
+-- A computed column can't be inserted into. The row goes back as it came: nothing is opened, so linking needs no key.
+create function private.tg_accounts__insert() returns trigger
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    insert into next_auth.accounts (
+        "userId", type, provider, "providerAccountId", refresh_token, access_token, expires_at, id_token, scope,
+        session_state, token_type
+    )
+    values (
+        NEW."userId", NEW.type, NEW.provider, NEW."providerAccountId", NEW.refresh_token, NEW.access_token,
+        NEW.expires_at, NEW.id_token, NEW.scope, NEW.session_state, NEW.token_type
+    )
+    returning id into NEW.id;
+    return NEW;
+end
+$$;
+
+create trigger _100_insert
+instead of insert on authjs.accounts
+for each row execute function private.tg_accounts__insert();
+
+comment on function private.tg_accounts__insert() is 'Trigger, instead of insert on authjs.accounts: links an account.';
+
+revoke execute on function private.tg_accounts__insert() from public;

@@ -1,5 +1,5 @@
 -- public.audio_recordings: for members of the project only, also where it is public: a voice is personal.
--- Eight parts, and not one list: step project_parts says why. The last condition is for super administrators.
+-- Eight parts, and not one list: migration project_membership says why. The last condition is for super administrators.
 
 -- A person reads the recordings of their own projects and of those they have accepted to work in.
 create policy audio_recordings_select_member on public.audio_recordings

@@ -1,6 +1,6 @@
 -- public.collaborators: owner and admins manage them; everybody sees and may leave their own membership.
 -- Other members are seen by public.project_members, which shows names and no addresses.
--- Eight parts, and not one list: step project_parts says why. The last condition is for super administrators.
+-- Eight parts, and not one list: migration project_membership says why. The last condition is for super administrators.
 
 -- A person reads their own invitations and memberships, and all of the projects in which they may invite.
 create policy collaborators_select_own_or_manager on public.collaborators

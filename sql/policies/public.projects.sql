@@ -1,6 +1,7 @@
 -- public.projects: owners do anything with theirs; collaborators read; everybody reads what is public and in use.
 -- Own, public and shared are one policy: two permissive ones for one role and command are both run for each row.
--- Shared ones by a list of at most 200, else row by row: step project_parts says why. Each condition is an index's.
+-- Shared ones by a list of at most 200, else row by row: migration project_membership says why. Each condition is an
+-- index's.
 
 -- Anybody, signed in or not, reads public projects that are not archived.
 create policy projects_select_public on public.projects

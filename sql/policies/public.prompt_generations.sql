@@ -1,6 +1,6 @@
 -- public.prompt_generations: for members of the project only, also where it is public: they show what was paid.
 -- Answers, tokens and cost are written by the app's servers; no person can claim any.
--- Eight parts, and not one list: step project_parts says why. The last condition is for super administrators.
+-- Eight parts, and not one list: migration project_membership says why. The last condition is for super administrators.
 
 -- A person reads the generations of their own projects and of those they have accepted to work in.
 create policy prompt_generations_select_member on public.prompt_generations

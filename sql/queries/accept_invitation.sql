@@ -1,5 +1,5 @@
 -- accept_invitation: makes an invitation of one's own a membership.
--- Role: authenticated. Since: 0014.
+-- Role: authenticated. Since: 0010.
 -- Parameters: $1 invitation uuid.
 -- Index: collaborators_pkey.
 -- Plan: the invitation by its key.

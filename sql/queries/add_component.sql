@@ -1,5 +1,5 @@
 -- add_component: puts a component behind all others.
--- Role: authenticated. Since: 0010.
+-- Role: authenticated. Since: 0013.
 -- Parameters: $1 project uuid.
 -- Index: project_components_project_id_position_id_idx.
 -- Plan: the last place is the index's last entry; the check asks for one project and not for a list.

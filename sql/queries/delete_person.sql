@@ -1,5 +1,5 @@
 -- delete_person: deletes a person with all that is theirs.
--- Role: authjs. Since: 0007.
+-- Role: authjs. Since: 0008.
 -- Parameters: $1 person uuid.
 -- Index: users_pkey, accounts_user_id_idx, sessions_user_id_idx, projects_owner_id_updated_at_id_idx,
 --     collaborators_user_id_part_project_id_idx, collaborators_invited_by_idx,

@@ -1,5 +1,5 @@
 -- find_words_in_generations: for support: generations of anybody, by words.
--- Role: service_role. Since: 0011.
+-- Role: service_role. Since: 0014.
 -- Parameters: $1 rare_words text.
 -- Index: prompt_generations_search_idx.
 -- Plan: bitmap scan by words.

@@ -1,5 +1,5 @@
 -- find_words_in_transcripts: for support: recordings of anybody, by words.
--- Role: service_role. Since: 0009.
+-- Role: service_role. Since: 0012.
 -- Parameters: $1 rare_words text.
 -- Index: audio_recordings_search_idx.
 -- Plan: bitmap scan by words.

@@ -1,5 +1,5 @@
 -- list_collaborators: who is invited to a project, for whoever may invite.
--- Role: authenticated. Since: 0007.
+-- Role: authenticated. Since: 0008.
 -- Parameters: $1 project uuid.
 -- Index: collaborators_project_id_user_id_key.
 -- Plan: index scan of one project.

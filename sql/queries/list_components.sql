@@ -1,5 +1,5 @@
 -- list_components: a project's components in order.
--- Role: authenticated. Since: 0010.
+-- Role: authenticated. Since: 0013.
 -- Parameters: $1 project uuid.
 -- Index: project_components_project_id_position_id_idx.
 -- Plan: index scan of the project; the policy's list of projects once, or its question for each row, by key.

@@ -1,5 +1,5 @@
 -- list_components_of_own_projects: the person's dashboard: how many components of which kind their projects have.
--- Role: authenticated. Since: 0010.
+-- Role: authenticated. Since: 0013.
 -- Parameters: none.
 -- Index: projects_owner_id_updated_at_id_idx, project_components_project_id_position_id_idx.
 -- Plan: what is the person's, then the components of each by its index.

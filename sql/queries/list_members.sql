@@ -1,5 +1,5 @@
 -- list_members: names of owner and collaborators of a project.
--- Role: authenticated. Since: 0014.
+-- Role: authenticated. Since: 0010.
 -- Parameters: $1 project uuid.
 -- Index: collaborators_project_id_user_id_key, users_pkey.
 -- Plan: one project, then each profile by its key.

@@ -1,5 +1,5 @@
 -- list_my_generations: what the person has generated anywhere, newest first, a page by key.
--- Role: authenticated. Since: 0011.
+-- Role: authenticated. Since: 0014.
 -- Parameters: $1 before_time timestamptz, $2 before_id uuid.
 -- Index: prompt_generations_created_by_created_at_id_idx.
 -- Plan: index scan in the page's order; the row policy only filters.

@@ -1,5 +1,5 @@
 -- list_my_invitations: open invitations, by person or by proved address.
--- Role: authenticated. Since: 0014.
+-- Role: authenticated. Since: 0010.
 -- Parameters: none.
 -- Index: collaborators_user_id_part_project_id_idx, collaborators_email_project_id_idx.
 -- Plan: both indexes, joined as bitmaps.

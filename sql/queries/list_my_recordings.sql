@@ -1,5 +1,5 @@
 -- list_my_recordings: what the person has recorded anywhere, newest first, a page by key.
--- Role: authenticated. Since: 0009.
+-- Role: authenticated. Since: 0012.
 -- Parameters: $1 before_time timestamptz, $2 before_id uuid.
 -- Index: audio_recordings_created_by_created_at_id_idx.
 -- Plan: index scan in the page's order; the row policy only filters.

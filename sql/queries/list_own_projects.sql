@@ -1,5 +1,5 @@
 -- list_own_projects: the person's own projects in use, newest change first, a page by key.
--- Role: authenticated. Since: 0004.
+-- Role: authenticated. Since: 0007.
 -- Parameters: $1 person uuid, $2 before_time timestamptz, $3 before_id uuid.
 -- Index: projects_owner_id_updated_at_id_idx.
 -- Plan: index scan of what is the person's; in the page's order where that is much, sorted where it is little. The app

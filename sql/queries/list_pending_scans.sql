@@ -1,5 +1,5 @@
 -- list_pending_scans: the virus scanner's next recordings, oldest first.
--- Role: service_role. Since: 0009.
+-- Role: service_role. Since: 0012.
 -- Parameters: none.
 -- Index: audio_recordings_created_at_id_idx.
 -- Plan: the partial index holds nothing but these.

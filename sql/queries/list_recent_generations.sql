@@ -1,5 +1,5 @@
 -- list_recent_generations: the newest generations in all of the person's projects.
--- Role: authenticated. Since: 0011.
+-- Role: authenticated. Since: 0014.
 -- Parameters: none.
 -- Index: prompt_generations_project_id_created_at_id_idx.
 -- Plan: the row policy's lists of projects are conditions of the index; sorts what one person sees.

@@ -1,5 +1,5 @@
 -- list_recent_recordings: the newest recordings in all of the person's projects.
--- Role: authenticated. Since: 0009.
+-- Role: authenticated. Since: 0012.
 -- Parameters: none.
 -- Index: audio_recordings_project_id_created_at_id_idx.
 -- Plan: the row policy's lists of projects are conditions of the index; sorts what one person sees.

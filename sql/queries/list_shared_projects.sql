@@ -1,5 +1,5 @@
 -- list_shared_projects: projects of others that the person works in, newest change first.
--- Role: authenticated. Since: 0007.
+-- Role: authenticated. Since: 0008.
 -- Parameters: none.
 -- Index: collaborators_user_id_part_project_id_idx, projects_pkey.
 -- Plan: index-only scan of the memberships, then each project by its key; sorts what one person shares.

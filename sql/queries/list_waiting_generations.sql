@@ -1,5 +1,5 @@
 -- list_waiting_generations: generations that wait or hang, oldest first.
--- Role: service_role. Since: 0011.
+-- Role: service_role. Since: 0014.
 -- Parameters: none.
 -- Index: prompt_generations_created_at_id_idx.
 -- Plan: the partial index holds nothing but these.

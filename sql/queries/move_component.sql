@@ -1,5 +1,5 @@
 -- move_component: puts a component to the front of the prompt: one row, however long the list.
--- Role: authenticated. Since: 0014.
+-- Role: authenticated. Since: 0015.
 -- Parameters: $1 component uuid.
 -- Index: project_components_pkey, project_components_project_id_position_id_idx.
 -- Plan: its neighbours come from the ends of an index range; one row is written.

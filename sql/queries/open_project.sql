@@ -1,5 +1,5 @@
 -- open_project: one project by its key.
--- Role: authenticated. Since: 0003.
+-- Role: authenticated. Since: 0007.
 -- Parameters: $1 project uuid.
 -- Index: projects_pkey.
 -- Plan: index scan of one row; the memberships are read only if it is neither own nor public.

@@ -1,5 +1,5 @@
 -- reorder_components: puts all components of a project into the order of a list, all or none.
--- Role: authenticated. Since: 0014.
+-- Role: authenticated. Since: 0015.
 -- Parameters: $1 project uuid, $2 components uuid[].
 -- Index: project_components_project_id_position_id_idx.
 -- Plan: the project's components by one index range.

@@ -1,5 +1,5 @@
 -- show_changes_by_person: what one person changed, newest first, for administrators.
--- Role: app_owner. Since: 0022.
+-- Role: app_owner. Since: 0024.
 -- Parameters: $1 person text.
 -- Index: log_actor_created_at_idx.
 -- Plan: index scans of the months, whose few rows are put in order.

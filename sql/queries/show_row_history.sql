@@ -1,5 +1,5 @@
 -- show_row_history: what happened to one row, newest first, for administrators.
--- Role: app_owner. Since: 0022.
+-- Role: app_owner. Since: 0024.
 -- Parameters: $1 person text.
 -- Index: log_row_id_created_at_idx.
 -- Plan: index scans of the months, whose few rows are put in order.

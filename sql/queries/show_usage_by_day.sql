@@ -1,5 +1,5 @@
 -- show_usage_by_day: the person's dashboard: usage by day.
--- Role: authenticated. Since: 0016.
+-- Role: authenticated. Since: 0020.
 -- Parameters: none.
 -- Index: daily_usage_user_id_day_idx.
 -- Plan: index scan of the summary.

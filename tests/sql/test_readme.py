@@ -23,4 +23,4 @@ def test_every_rule_names_what_holds_it_and_every_named_test_exists():
 
 def test_the_example_in_the_readme_is_the_real_header():
     (example,) = re.findall(r"```sql\n(.*?)```", README, re.DOTALL)
-    assert (SQL / "migrations" / "0003_projects.up.sql").read_text().startswith(example)
+    assert (SQL / "migrations" / "0007_projects.up.sql").read_text().startswith(example)

@@ -104,8 +104,8 @@ BY_HAND = {
     ),
     "drop extension pg_trgm": ("structure-pg_trgm", "structure-pg_trgm"),
     "alter schema private owner to postgres": ("structure-private", "structure-private"),
-    "delete from supabase_migrations.schema_migrations where version = '0003'": (
-        "the row of 0003_projects is gone from supabase_migrations.schema_migrations",
+    "delete from supabase_migrations.schema_migrations where version = '0007'": (
+        "the row of 0007_projects is gone from supabase_migrations.schema_migrations",
         "`sql/migrations` (MigrationSet",
     ),
 }
@@ -242,15 +242,15 @@ def test_a_new_step_is_announced_applied_and_taken_back_when_its_files_go(dev):
 
 
 def test_an_applied_step_that_was_edited_is_refused_by_name(dev):
-    path = dev.folder / "sql" / "migrations" / "0003_projects.up.sql"
+    path = dev.folder / "sql" / "migrations" / "0007_projects.up.sql"
     text = path.read_text()
     path.write_text(text + "-- one line more\n")
     try:
         refused = dev.up()
         assert refused.status == 1
-        assert "0003_projects.up.sql" in refused.output
+        assert "0007_projects.up.sql" in refused.output
         lines = [line for line in refused.output.splitlines() if "was edited after it was applied" in line]
-        assert [line for line in lines if "steps: sql/migrations/0003_projects.up.sql:1: was edited" not in line] == []
+        assert [line for line in lines if "steps: sql/migrations/0007_projects.up.sql:1: was edited" not in line] == []
         assert max(map(len, lines)) < 300, "without the checksums of all steps"
         assert "Traceback" not in refused.output
     finally:

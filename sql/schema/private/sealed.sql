@@ -8,8 +8,8 @@ declare
     key private.sealing_keys;
 begin
     select k.* into key from private.sealing_keys as k order by k.position limit 1;
-    -- Between this step and the first key, which the same `up` brings, sign-ins must go on. It can't come again: a key
-    -- that has sealed anything can't be taken away.
+    -- Before the first key, which the same `up` brings, sign-ins must go on. It can't come again: a key that has sealed
+    -- anything can't be taken away.
     if key.id is null or value is null then
         return value;
     end if;

@@ -1,0 +1,115 @@
+-- 0004 sign_in: accounts, sessions and verification tokens, as both of Auth.js' database adapters expect them.
+-- Lock: share row exclusive on next_auth.users for the foreign keys, new tables otherwise. Duration: instant.
+-- Down: loses every linked account and session; everybody signs in anew.
+
+-- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
+-- under that setting too. Nothing is moved here.
+set local row_security = on;
+
+-- The Supabase adapter reads these very tables through PostgREST, hence the camel case and the two oauth columns, which
+-- only OAuth 1 providers fill. @auth/pg-adapter reads the views of migration authjs_views.
+create table next_auth.accounts (
+    id uuid not null default private.uuid_v7(),
+    type text not null,
+    provider text not null,
+    "providerAccountId" text not null,
+    refresh_token text,
+    access_token text,
+    expires_at bigint,
+    token_type text,
+    scope text,
+    id_token text,
+    session_state text,
+    oauth_token_secret text,
+    oauth_token text,
+    "userId" uuid,
+    constraint accounts_pkey primary key (id),
+    -- One identity at a provider is one person here, also when two sign-ins race.
+    constraint accounts_provider_account_key unique (provider, "providerAccountId"),
+    -- Both adapters delete the person and expect the rest to follow.
+    constraint accounts_user_id_fkey foreign key ("userId") references next_auth.users (id) on delete cascade
+);
+
+alter table next_auth.accounts enable row level security;
+alter table next_auth.accounts force row level security;
+
+create index accounts_user_id_idx on next_auth.accounts ("userId");
+
+comment on table next_auth.accounts is 'What links a person to their identity at a sign-in provider.';
+comment on column next_auth.accounts.id is 'Key.';
+comment on column next_auth.accounts.type is 'Kind of provider: oauth, oidc, email, webauthn.';
+comment on column next_auth.accounts.provider is 'The provider, as the app names it.';
+comment on column next_auth.accounts."providerAccountId" is 'Who the person is there.';
+comment on column next_auth.accounts.refresh_token is 'Secret: asks the provider for a new access token.';
+comment on column next_auth.accounts.access_token is 'Secret: acts at the provider in the person''s name.';
+comment on column next_auth.accounts.expires_at is 'End of the access token, in seconds since 1970.';
+comment on column next_auth.accounts.token_type is 'Kind of access token, mostly bearer.';
+comment on column next_auth.accounts.scope is 'What the access token allows.';
+comment on column next_auth.accounts.id_token is 'Secret: the provider''s signed statement of who the person is.';
+comment on column next_auth.accounts.session_state is 'The provider''s mark of its own session.';
+comment on column next_auth.accounts.oauth_token_secret is 'Secret of OAuth 1 providers.';
+comment on column next_auth.accounts.oauth_token is 'Secret: token of OAuth 1 providers.';
+comment on column next_auth.accounts."userId" is 'The person.';
+
+create table next_auth.sessions (
+    id uuid not null default private.uuid_v7(),
+    expires timestamptz not null,
+    "sessionToken" text not null,
+    "userId" uuid,
+    constraint sessions_pkey primary key (id),
+    constraint sessions_session_token_key unique ("sessionToken"),
+    constraint sessions_user_id_fkey foreign key ("userId") references next_auth.users (id) on delete cascade
+);
+
+alter table next_auth.sessions enable row level security;
+alter table next_auth.sessions force row level security;
+
+create index sessions_user_id_idx on next_auth.sessions ("userId");
+
+-- Auth.js deletes a session only when it is shown again; ops.forget_expired clears the others.
+create index sessions_expires_idx on next_auth.sessions (expires);
+
+comment on table next_auth.sessions is 'Sessions of people who are signed in.';
+comment on column next_auth.sessions.id is 'Key.';
+comment on column next_auth.sessions.expires is 'When it ends; the adapter moves it forward.';
+comment on column next_auth.sessions."sessionToken" is 'Secret: whoever shows it is this person.';
+comment on column next_auth.sessions."userId" is 'The person.';
+
+create table next_auth.verification_tokens (
+    identifier text,
+    token text not null,
+    expires timestamptz not null,
+    -- Both adapters look up by token and identifier; the token alone is unique already.
+    constraint verification_tokens_pkey primary key (token)
+);
+
+alter table next_auth.verification_tokens enable row level security;
+alter table next_auth.verification_tokens force row level security;
+
+create index verification_tokens_expires_idx on next_auth.verification_tokens (expires);
+
+comment on table next_auth.verification_tokens is 'Tokens of sign-in links that were sent and not yet used.';
+comment on column next_auth.verification_tokens.identifier is 'The address the link went to.';
+comment on column next_auth.verification_tokens.token is 'Secret: a hash of what is in the link.';
+comment on column next_auth.verification_tokens.expires is 'When the link stops to work.';
+
+-- Auth.js deletes what has expired only when it is shown again, and most never is. For a scheduler.
+create function private.forget_expired() returns bigint
+language sql volatile security definer
+set search_path = ''
+as $$
+    with old_sessions as (delete from next_auth.sessions where expires < now() returning 1),
+    old_tokens as (delete from next_auth.verification_tokens where expires < now() returning 1)
+    select (select count(*) from old_sessions) + (select count(*) from old_tokens)
+$$;
+
+create function ops.forget_expired() returns bigint
+language sql volatile
+set search_path = ''
+return private.forget_expired();
+
+comment on function private.forget_expired() is 'See ops.forget_expired.';
+comment on function ops.forget_expired() is 'Deletes expired sessions and sign-in links; how many there were.';
+
+revoke execute on function private.forget_expired() from public;
+revoke execute on function ops.forget_expired() from public;

@@ -1,7 +1,0 @@
--- 0005 sign_in: takes accounts, sessions and verification tokens away again.
--- Lock: access exclusive on the three tables, and on next_auth.users for the foreign keys. Duration: instant.
--- Down: loses every linked account and session: people stay, but have to link their providers anew.
-
-drop table next_auth.verification_tokens;
-drop table next_auth.sessions;
-drop table next_auth.accounts;

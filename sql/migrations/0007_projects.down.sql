@@ -1,0 +1,5 @@
+-- 0007 projects: takes the projects away again.
+-- Lock: access exclusive on public.projects, and on public.users for its foreign key. Duration: instant.
+-- Down: loses every project.
+
+drop table public.projects;

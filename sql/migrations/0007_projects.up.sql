@@ -1,0 +1,67 @@
+-- 0007 projects: what people compose; everything else of the app hangs on one.
+-- Lock: share row exclusive on public.users for the foreign key, new table otherwise. Duration: instant.
+-- Down: drops the table and every project in it.
+
+create table public.projects (
+    id uuid not null default private.uuid_v7(),
+    owner_id uuid not null,
+    title text not null,
+    -- Empty and never null: search and interface have one case less.
+    description text not null default '',
+    visibility text not null default 'private',
+    settings jsonb not null default '{}',
+    archived_at timestamptz,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    -- 'simple' and not a language: people write in many, and a stemmer for the wrong one loses words.
+    search tsvector not null generated always as (
+        setweight(to_tsvector('pg_catalog.simple'::regconfig, title), 'A')
+        || setweight(to_tsvector('pg_catalog.simple'::regconfig, description), 'B')
+    ) stored,
+    constraint projects_pkey primary key (id),
+    -- A person who goes takes their projects with them, also shared ones: nobody else has a right to keep them.
+    constraint projects_owner_id_fkey foreign key (owner_id) references public.users (id) on delete cascade,
+    constraint projects_title_check check (char_length(title) between 1 and 200 and btrim(title) <> ''),
+    constraint projects_description_check check (char_length(description) <= 10000),
+    -- A check and not an enumeration type: a value can be added and taken away again without rewriting anything.
+    constraint projects_visibility_check check (visibility in ('private', 'shared', 'public')),
+    constraint projects_settings_check check (
+        jsonb_typeof(settings) = 'object' and octet_length(settings::text) <= 65536
+    )
+);
+
+alter table public.projects enable row level security;
+alter table public.projects force row level security;
+
+-- A person's list, newest first, and the foreign key's own look-up: its first column serves both. Two projects changed
+-- in one statement have one date: only with the id is a page's end a single row.
+create index projects_owner_id_updated_at_id_idx on public.projects (owner_id, updated_at desc, id desc);
+
+-- The gallery. The condition is the public half of projects_select_own_or_public, word for word: that lets the planner
+-- join this index with the one above instead of reading the table. The id settles ties for paging by key.
+create index projects_updated_at_id_idx on public.projects (updated_at desc, id desc)
+where visibility = 'public' and archived_at is null;
+
+-- Somebody with 15,000 projects must not have them all listed when one of them is opened: see migration
+-- project_membership. The part comes first, or lists would be read by this index where
+-- projects_owner_id_updated_at_id_idx has them in order.
+create index projects_part_owner_id_id_idx on public.projects ((uuid_hash(id) & 7), owner_id, id);
+
+-- Behind a row policy no plan can use this one (@@ is not leakproof): private.search_projects does.
+create index projects_search_idx on public.projects using gin (search);
+
+comment on table public.projects is 'A composition of components, recordings and generations, owned by one person.';
+comment on column public.projects.id is 'Key, ordered by time of making.';
+comment on column public.projects.owner_id is 'The person who may do anything with it.';
+comment on column public.projects.title is 'Name, 1 to 200 characters.';
+comment on column public.projects.description is 'What it is about, may be empty.';
+comment on column public.projects.visibility is 'Who may read: the owner, collaborators too, everybody.';
+comment on column public.projects.settings is 'Settings of the canvas and of generation, by name; at most 64 KiB.';
+comment on column public.projects.archived_at is 'When it was put away, out of all other people''s sight; null in use.';
+comment on column public.projects.created_at is 'When it was made.';
+comment on column public.projects.updated_at is 'When it last changed, set by trigger.';
+comment on column public.projects.search is 'Words of title (A) and description (B), for search; made by the database.';
+
+create trigger _100_updated_at
+before update on public.projects
+for each row execute function private.tg__updated_at();

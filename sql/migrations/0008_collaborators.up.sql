@@ -1,0 +1,107 @@
+-- 0008 collaborators: who else may do what in a project.
+-- Lock: share row exclusive on public.projects and public.users for foreign keys and a trigger. Duration: instant.
+-- Down: loses every invitation and membership; projects stay with their owners.
+
+-- The owner has no row here: projects.owner_id says it, and two places could contradict each other.
+create table public.collaborators (
+    id uuid not null default private.uuid_v7(),
+    project_id uuid not null,
+    user_id uuid,
+    email text,
+    role text not null default 'viewer',
+    invited_by uuid default auth.uid(),
+    invited_at timestamptz not null default now(),
+    accepted_at timestamptz,
+    updated_at timestamptz not null default now(),
+    constraint collaborators_pkey primary key (id),
+    constraint collaborators_project_id_user_id_key unique (project_id, user_id),
+    constraint collaborators_project_id_fkey foreign key (project_id) references public.projects (id) on delete cascade,
+    constraint collaborators_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade,
+    -- An invitation outlives whoever wrote it.
+    constraint collaborators_invited_by_fkey foreign key (invited_by) references public.users (id) on delete set null,
+    constraint collaborators_role_check check (role in ('viewer', 'editor', 'admin')),
+    -- Either somebody we know or an address; who accepts becomes known, and the address is forgotten.
+    constraint collaborators_invitee_check check ((user_id is null) <> (email is null)),
+    constraint collaborators_email_check check (email like '_%@_%' and char_length(email) <= 320),
+    constraint collaborators_accepted_at_check check (accepted_at is null or user_id is not null)
+);
+
+alter table public.collaborators enable row level security;
+alter table public.collaborators force row level security;
+
+-- In eight parts, by the last three bits of the project's id: see migration project_membership. These two cover what
+-- its functions read, once for each statement of a signed-in person, without going to the table.
+create index collaborators_user_id_part_project_id_idx
+on public.collaborators (user_id, (uuid_hash(project_id) & 7), project_id) include (role, accepted_at);
+
+-- Who may invite is asked as often, and is one in three.
+create index collaborators_user_id_part_admin_idx
+on public.collaborators (user_id, (uuid_hash(project_id) & 7)) include (project_id)
+where role = 'admin' and accepted_at is not null;
+
+create index collaborators_invited_by_idx on public.collaborators (invited_by);
+-- One open invitation for an address, in whatever spelling; the address first, since whoever it went to looks by it.
+create unique index collaborators_email_project_id_idx on public.collaborators (lower(email), project_id)
+where email is not null;
+
+comment on table public.collaborators is 'People who were invited to a project of somebody else, and those who came.';
+comment on column public.collaborators.id is 'Key; the link of an invitation carries it.';
+comment on column public.collaborators.project_id is 'The project.';
+comment on column public.collaborators.user_id is 'The person; null while only the address is known.';
+comment on column public.collaborators.email is 'Address that the invitation went to; null once the person is known.';
+comment on column public.collaborators.role is 'viewer reads, editor also writes content, admin also invites.';
+comment on column public.collaborators.invited_by is 'Who invited; null if that person is gone.';
+comment on column public.collaborators.invited_at is 'When the invitation was made.';
+comment on column public.collaborators.accepted_at is 'When it was accepted; null means that it gives no right yet.';
+comment on column public.collaborators.updated_at is 'When the row last changed, set by trigger.';
+
+create trigger _100_updated_at
+before update on public.collaborators
+for each row execute function private.tg__updated_at();
+
+-- What a check can't say, since it needs another table. Definer: an admin may not change the project, and who is
+-- invited must be compared with an owner whose row the inviting session may be unable to see.
+create function private.tg_collaborators__invite() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    -- A project with collaborators is not private. The update also makes a change to private at the same time wait.
+    update public.projects set visibility = 'shared' where id = NEW.project_id and visibility = 'private';
+    if exists (select 1 from public.projects where id = NEW.project_id and owner_id = NEW.user_id) then
+        raise exception 'the owner of a project cannot be its collaborator'
+            using errcode = 'check_violation', constraint = 'collaborators_not_the_owner';
+    end if;
+    return null;
+end
+$$;
+
+create function private.tg_projects__stay_shared() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    if exists (select 1 from public.collaborators where project_id = NEW.id) then
+        raise exception 'a project with collaborators cannot become private'
+            using errcode = 'check_violation', constraint = 'projects_private_alone',
+                hint = 'Remove its collaborators and open invitations first.';
+    end if;
+    return NEW;
+end
+$$;
+
+comment on function private.tg_collaborators__invite() is 'Trigger, after insert: the project is shared from now on.';
+comment on function private.tg_projects__stay_shared() is 'Trigger, before update: refuses private with collaborators.';
+
+-- After, not before: so the policy has refused by then whoever may not invite, and nothing is told by the error.
+create trigger _200_invite
+after insert or update of user_id on public.collaborators
+for each row execute function private.tg_collaborators__invite();
+
+create trigger _200_stay_shared
+before update of visibility on public.projects
+for each row when (new.visibility = 'private' and old.visibility <> 'private')
+execute function private.tg_projects__stay_shared();
+
+revoke execute on function private.tg_collaborators__invite() from public;
+revoke execute on function private.tg_projects__stay_shared() from public;

@@ -1,0 +1,100 @@
+-- 0014 prompt_generations: each time a prompt was sent to a model, what came back, and what it cost.
+-- Lock: share row exclusive on public.projects and public.users for the foreign keys. Duration: instant.
+-- Down: loses every generation; what they cost stays in analytics.api_usage.
+
+create table public.prompt_generations (
+    id uuid not null default private.uuid_v7(),
+    project_id uuid not null,
+    created_by uuid default auth.uid(),
+    prompt text not null,
+    provider text not null,
+    model text not null,
+    parameters jsonb not null default '{}',
+    status text not null default 'pending',
+    response text,
+    error text,
+    tokens_in bigint not null default 0,
+    tokens_out bigint not null default 0,
+    tokens_total bigint not null generated always as (tokens_in + tokens_out) stored,
+    -- US dollars to the millionth, exact: sums of floats would not agree with the provider's invoice.
+    cost numeric(12, 6) not null default 0,
+    latency_ms bigint,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    finished_at timestamptz,
+    -- Bounded, since a vector holds a megabyte and a long answer must not make the update fail.
+    search tsvector not null generated always as (
+        setweight(to_tsvector('pg_catalog.simple'::regconfig, left(prompt, 50000)), 'A')
+        || setweight(to_tsvector('pg_catalog.simple'::regconfig, left(coalesce(response, ''), 50000)), 'B')
+    ) stored,
+    constraint prompt_generations_pkey primary key (id),
+    constraint prompt_generations_project_id_fkey foreign key (project_id)
+    references public.projects (id) on delete cascade,
+    -- In a shared project the generation stays when the person who asked for it leaves.
+    constraint prompt_generations_created_by_fkey foreign key (created_by)
+    references public.users (id) on delete set null,
+    constraint prompt_generations_prompt_check check (char_length(prompt) between 1 and 200000),
+    constraint prompt_generations_provider_check check (provider ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+    constraint prompt_generations_model_check check (char_length(model) between 1 and 200),
+    constraint prompt_generations_parameters_check check (
+        jsonb_typeof(parameters) = 'object' and octet_length(parameters::text) <= 65536
+    ),
+    constraint prompt_generations_status_check check (
+        status in ('pending', 'running', 'succeeded', 'failed', 'cancelled')
+    ),
+    constraint prompt_generations_response_check check (char_length(response) <= 2000000),
+    constraint prompt_generations_error_check check (char_length(error) <= 10000),
+    constraint prompt_generations_tokens_check check (
+        tokens_in between 0 and 100000000 and tokens_out between 0 and 100000000
+    ),
+    constraint prompt_generations_cost_check check (cost >= 0),
+    constraint prompt_generations_latency_ms_check check (latency_ms >= 0),
+    -- What is over has an end, what isn't has none; a failure says why, a success has an answer.
+    constraint prompt_generations_finished_at_check check (
+        (finished_at is null) = (status in ('pending', 'running'))
+    ),
+    constraint prompt_generations_outcome_check check (
+        case status when 'succeeded' then response is not null when 'failed' then error is not null else true end
+    )
+);
+
+alter table public.prompt_generations enable row level security;
+alter table public.prompt_generations force row level security;
+
+-- A project's history, newest first; also the foreign key's look-up and the row policy's.
+create index prompt_generations_project_id_created_at_id_idx
+on public.prompt_generations (project_id, created_at desc, id desc);
+
+-- What a person has generated anywhere.
+create index prompt_generations_created_by_created_at_id_idx
+on public.prompt_generations (created_by, created_at desc, id desc);
+
+-- What waits or hangs, oldest first: a handful of rows out of all there are.
+create index prompt_generations_created_at_id_idx on public.prompt_generations (created_at, id)
+where status in ('pending', 'running');
+create index prompt_generations_search_idx on public.prompt_generations using gin (search);
+
+comment on table public.prompt_generations is 'Prompts sent to models: answer, tokens, cost, time and what went wrong.';
+comment on column public.prompt_generations.id is 'Key, ordered by time of making.';
+comment on column public.prompt_generations.project_id is 'The project it belongs to.';
+comment on column public.prompt_generations.created_by is 'Who asked for it; null if that person is gone.';
+comment on column public.prompt_generations.prompt is 'The text that was sent.';
+comment on column public.prompt_generations.provider is 'Whose model it is.';
+comment on column public.prompt_generations.model is 'The model, as its provider names it.';
+comment on column public.prompt_generations.parameters is 'Temperature and the like, by name; at most 64 KiB.';
+comment on column public.prompt_generations.status is 'pending, running, succeeded, failed or cancelled.';
+comment on column public.prompt_generations.response is 'What came back.';
+comment on column public.prompt_generations.error is 'Why it failed.';
+comment on column public.prompt_generations.tokens_in is 'Tokens sent, as billed.';
+comment on column public.prompt_generations.tokens_out is 'Tokens received, as billed.';
+comment on column public.prompt_generations.tokens_total is 'Both together; made by the database.';
+comment on column public.prompt_generations.cost is 'What it cost, in US dollars.';
+comment on column public.prompt_generations.latency_ms is 'From request to last byte, in milliseconds.';
+comment on column public.prompt_generations.created_at is 'When it was asked for.';
+comment on column public.prompt_generations.updated_at is 'When the row last changed, set by trigger.';
+comment on column public.prompt_generations.finished_at is 'When it was over, whatever the outcome.';
+comment on column public.prompt_generations.search is 'Words of prompt (A) and response (B), for search.';
+
+create trigger _100_updated_at
+before update on public.prompt_generations
+for each row execute function private.tg__updated_at();

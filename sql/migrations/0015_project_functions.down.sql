@@ -1,0 +1,9 @@
+-- 0015 project_functions: takes the functions on projects away again.
+-- Lock: access exclusive on the functions. Duration: instant.
+-- Down: loses no data.
+
+drop function public.reorder_components(uuid, uuid[]);
+drop function public.move_component(uuid, uuid);
+drop function public.duplicate_project(uuid, text);
+drop function public.copy_components(uuid, uuid);
+drop function public.create_project(text, text, text, jsonb, jsonb);

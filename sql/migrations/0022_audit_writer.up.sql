@@ -1,0 +1,257 @@
+-- 0022 audit_writer: how an entry is chained to the one before it, and how a table is recorded.
+-- Lock: share row exclusive on audit.retired for its triggers, new functions otherwise. Duration: instant.
+-- Down: drops the functions; loses no data, and no table can be recorded.
+
+-- The text of a JSON array says where each value ends, and depends on no setting of the session; the date as a number.
+-- In plpgsql, which keeps its plan: a function of SQL would start anew for each row.
+create function private.audit_hash(previous bytea, entry audit.log) returns bytea
+language plpgsql stable parallel safe
+set search_path = ''
+as $$
+begin
+    return sha256(previous || convert_to(jsonb_build_array(
+        entry.lane, entry.entry, extract(epoch from entry.created_at), entry.transaction, entry.actor, entry.login,
+        entry.role, entry.super_admin, entry.application, entry.address, entry.relation, entry.operation, entry.row_id,
+        entry.old, entry.new, entry.withheld
+    )::text, 'UTF8'));
+end
+$$;
+
+-- A backend has its own lane as long as no other one has the same remainder. If that is taken, the one in which this
+-- transaction is already, or any free one. Nobody waits while one is free, and who doesn't wait is in no deadlock.
+create function private.audit_lane() returns audit.heads
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+    head audit.heads;
+    own constant bigint := pg_backend_pid() % 128;
+begin
+    select h.* into head from audit.heads as h where h.lane = own for update skip locked;
+    if not found then
+        select h.* into head from audit.heads as h
+        order by h.transaction = pg_current_xact_id()::text::bigint desc, h.lane
+        limit 1
+        for update skip locked;
+    end if;
+    if not found then
+        select h.* into head from audit.heads as h where h.lane = own for update;
+    end if;
+    return head;
+end
+$$;
+
+-- Only as authenticated somebody uses that right; elsewhere the claims may be none, or name nobody that we know.
+create function private.acts_as_super_admin() returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+    if current_setting('role') <> 'authenticated' then
+        return false;
+    end if;
+    return private.is_super_admin();
+end
+$$;
+
+create function private.audit_write(
+    relation text, operation text, row_ids text[], olds jsonb[], news jsonb[], withhelds text[]
+) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+    head constant audit.heads := private.audit_lane();
+    entry audit.log;
+    entries audit.log[] = '{}';
+begin
+    entry.lane = head.lane;
+    entry.entry = head.entries;
+    entry.hash = head.hash;
+    -- Never backwards in a lane, whatever the clock does: months are retired from its beginning.
+    entry.created_at = greatest(clock_timestamp(), head.written_at);
+    entry.transaction = pg_current_xact_id()::text::bigint;
+    -- As text: what is no uuid says all the same who it was. Claims that can't be read are an error, as for policies.
+    entry.actor = coalesce(
+        nullif(current_setting('request.jwt.claim.sub', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+    );
+    entry.login = session_user;
+    entry.role = coalesce(nullif(current_setting('role'), 'none'), session_user);
+    entry.super_admin = private.acts_as_super_admin();
+    entry.application = current_setting('application_name');
+    entry.address = inet_client_addr();
+    entry.relation = relation;
+    entry.operation = operation;
+    for i in 1 .. cardinality(row_ids) loop
+        entry.entry = entry.entry + 1;
+        entry.row_id = row_ids[i];
+        entry.old = olds[i];
+        entry.new = news[i];
+        entry.withheld = withhelds[i];
+        entry.hash = private.audit_hash(entry.hash, entry);
+        entries = entries || entry;
+    end loop;
+    insert into audit.log select e.* from unnest(entries) as e;
+    update audit.heads as h
+    set entries = entry.entry, written_at = entry.created_at, transaction = entry.transaction, hash = entry.hash
+    where h.lane = head.lane;
+end
+$$;
+
+-- Makes the trigger function of a table, with its columns written out. So its plans are kept, which halves the cost of
+-- an entry, and a column that is in neither list isn't even looked at: one that is added later leaks nothing. The
+-- migration that adds one calls this again. Once for a statement and not for each row; by the thousand, to bound the
+-- memory. What people do all day can be recorded for super administrators only: for others it ends at the first line.
+-- Row security is on in it, since a migration that moves data runs with it off, and is recorded like everybody.
+create function private.audit_table(
+    relation regclass, recorded text[], withheld text[] default '{}', key text default 'id',
+    super_admins_only boolean default false
+) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+    target record;
+    task text;
+    unknown text;
+    event text;
+    chunks constant text := $chunks$
+        for ids, olds, news, names in
+            select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
+            from (select (row_number() over () - 1) / 1000 as chunk, %s) as c
+            group by c.chunk order by c.chunk
+        loop
+            perform private.audit_write(%L, %L, ids, olds, news, names);
+        end loop;
+$chunks$;
+    body constant text := $body$
+declare
+    ids text[];
+    olds jsonb[];
+    news jsonb[];
+    names text[];
+begin
+%s    if TG_OP = 'INSERT' then%s    elsif TG_OP = 'UPDATE' then%s    elsif TG_OP = 'DELETE' then%s    else%s    end if;
+    return null;
+end
+$body$;
+    shortcut constant text := $shortcut$
+    if TG_OP <> 'TRUNCATE' and not private.acts_as_super_admin() then
+        return null;
+    end if;
+$shortcut$;
+    was text;
+    is_now text;
+    was_of_changed text;
+    is_of_changed text;
+    hidden text;
+    differs text;
+begin
+    select n.nspname || '.' || c.relname as name, format('%I.%I', n.nspname, c.relname) as quoted into target
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = relation;
+    select string_agg(c, ', ') into unknown from unnest(recorded || withheld || key) as c
+    where not exists (
+        select 1 from pg_catalog.pg_attribute as a
+        where a.attrelid = relation and a.attname = c and a.attnum > 0 and not a.attisdropped
+    );
+    if unknown is not null then
+        raise exception '% has no column %', target.name, unknown using errcode = 'undefined_column';
+    end if;
+    select
+        string_agg(format('%L, o.%I', c, c), ', '),
+        string_agg(format('%L, n.%I', c, c), ', '),
+        string_agg(
+            format('case when o.%1$I is distinct from n.%1$I then jsonb_build_object(%1$L, o.%1$I) else ''{}'' end', c),
+            ' || '
+        ),
+        string_agg(
+            format('case when o.%1$I is distinct from n.%1$I then jsonb_build_object(%1$L, n.%1$I) else ''{}'' end', c),
+            ' || '
+        )
+    into was, is_now, was_of_changed, is_of_changed from unnest(recorded) as c;
+    select string_agg(format('case when o.%1$I is distinct from n.%1$I then %1$L end', c), ', ')
+    into hidden from unnest(withheld) as c;
+    select string_agg(format('o.%1$I is distinct from n.%1$I', c), ' or ')
+    into differs from unnest(recorded || withheld) as c;
+    task = 'tg_' || replace(target.name, '.', '_') || '__audit';
+    execute format(
+        'create or replace function private.%I() returns trigger language plpgsql volatile security definer '
+        || 'set search_path = '''' set row_security = on as %L',
+        task,
+        format(
+            body,
+            case when super_admins_only then shortcut end,
+            format(
+                chunks,
+                format(
+                    'n.%I::text as id, null::jsonb as old, jsonb_build_object(%s) as new, null::text as withheld '
+                    || 'from new_rows as n', key, is_now
+                ),
+                target.name, 'insert'
+            ),
+            format(
+                chunks,
+                format(
+                    'coalesce(n.%1$I, o.%1$I)::text as id, %2$s as old, %3$s as new, '
+                    || 'nullif(concat_ws('', '', %4$s), '''') as withheld '
+                    || 'from old_rows as o full join new_rows as n on o.%1$I = n.%1$I where %5$s',
+                    key, was_of_changed, is_of_changed, coalesce(hidden, 'null'), differs
+                ),
+                target.name, 'update'
+            ),
+            format(
+                chunks,
+                format(
+                    'o.%I::text as id, jsonb_build_object(%s) as old, null::jsonb as new, null::text as withheld '
+                    || 'from old_rows as o', key, was
+                ),
+                target.name, 'delete'
+            ),
+            format(
+                E'\n        perform private.audit_write(%L, %L, array[null]::text[], ''{}'', ''{}'', ''{}'');\n',
+                target.name, 'truncate'
+            )
+        )
+    );
+    execute format(
+        'comment on function private.%I() is %L',
+        task, format('Trigger, after any write: records %s in the audit log.', target.name)
+    );
+    execute format('revoke execute on function private.%I() from public', task);
+    foreach event in array array['insert', 'update', 'delete', 'truncate'] loop
+        execute format(
+            'create or replace trigger _900_audit_%1$s after %1$s on %2$s %3$s '
+            || 'for each statement execute function private.%4$I()',
+            event, target.quoted,
+            case event
+                when 'insert' then 'referencing new table as new_rows'
+                when 'update' then 'referencing old table as old_rows new table as new_rows'
+                when 'delete' then 'referencing old table as old_rows'
+            end,
+            task
+        );
+        -- Always: a session that calls itself a replica is recorded as well.
+        execute format('alter table %s enable always trigger _900_audit_%s', target.quoted, event);
+    end loop;
+end
+$$;
+
+comment on function private.audit_hash(bytea, audit.log) is 'The hash of an entry that follows the one with that hash.';
+comment on function private.audit_lane() is 'A lane that nobody else writes in, held until the transaction ends.';
+comment on function private.acts_as_super_admin() is 'Whether the session acts as a super administrator.';
+comment on function private.audit_write(text, text, text[], jsonb[], jsonb[], text[]) is
+'Adds entries to the audit log: one for each row, each chained to the one before it.';
+comment on function private.audit_table(regclass, text[], text[], text, boolean) is
+'Records a table from now on: which columns with their values, and of which only that they changed.';
+
+revoke execute on function private.audit_hash(bytea, audit.log) from public;
+revoke execute on function private.audit_lane() from public;
+revoke execute on function private.audit_write(text, text, text[], jsonb[], jsonb[], text[]) from public;
+revoke execute on function private.acts_as_super_admin() from public;
+revoke execute on function private.audit_table(regclass, text[], text[], text, boolean) from public;
+
+-- The log is its own witness: whoever drops a month and notes here that it was retired adds an entry that says so.
+select private.audit_table('audit.retired', '{heads}', key => 'partition');

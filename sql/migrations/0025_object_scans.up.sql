@@ -1,0 +1,260 @@
+-- 0025 object_scans: what the scanner found in each stored file, in every bucket; who isn't its owner waits for clean.
+-- Lock: share row exclusive on storage.objects while its rows are read once. Duration: a second per 100,000 objects.
+-- Down: loses every verdict, and what was found harmful; should it come back, every file is scanned again.
+
+-- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
+-- under that setting too. What is copied below is copied before row security binds the new table.
+set local row_security = on;
+
+-- Not in storage.objects: the Storage API owns its columns, and lets clients write user_metadata. Not by the object's
+-- id either: an overwrite keeps it. A verdict is about the bytes under one key of the object store, and ends with them.
+create table private.object_scans (
+    bucket_id text not null,
+    name text not null,
+    version text not null,
+    owner_id text,
+    mime_type text,
+    status text not null default 'pending',
+    found text,
+    attempts bigint not null default 0,
+    due_at timestamptz not null default now(),
+    queued_at timestamptz not null default now(),
+    scanned_at timestamptz,
+    constraint object_scans_pkey primary key (bucket_id, name, version),
+    constraint object_scans_status_check check (status in ('pending', 'clean', 'infected', 'refused', 'failed')),
+    constraint object_scans_scanned_at_check check ((status = 'pending') = (scanned_at is null)),
+    constraint object_scans_attempts_check check (attempts >= 0)
+);
+
+-- What waits, longest first: a handful of rows out of all there are.
+create index object_scans_due_at_idx on private.object_scans (due_at) where status = 'pending';
+-- What was found harmful in a person's folder is told without reading the rest: as few rows; in byte order, as the
+-- names of storage.objects are asked for.
+create index object_scans_name_idx
+on private.object_scans (name collate "C") where status in ('infected', 'refused');
+
+comment on table private.object_scans is 'What the scanner found in each version of each stored file.';
+comment on column private.object_scans.bucket_id is 'The storage bucket.';
+comment on column private.object_scans.name is 'The object in it.';
+comment on column private.object_scans.version is 'Which file, as storage.objects has it.';
+comment on column private.object_scans.owner_id is 'Who uploaded it, null if nobody says; is told of bad news.';
+comment on column private.object_scans.mime_type is 'What it was declared to be, null if nothing was.';
+comment on column private.object_scans.status is 'pending, clean, infected, refused (not what it says) or failed.';
+comment on column private.object_scans.found is 'Why it isn''t clean: a signature, the real type, a reason.';
+comment on column private.object_scans.attempts is 'How often a scanner took it; what it settles must name this.';
+comment on column private.object_scans.due_at is 'When the next scanner may take it.';
+comment on column private.object_scans.queued_at is 'When it was stored.';
+comment on column private.object_scans.scanned_at is 'When the scanner was done, null while pending.';
+
+-- Definer: whoever stores a file has no right to the queue. The Storage API tries an insert and takes it back before
+-- the bytes are there; the queue's row goes back with it.
+create function private.tg_storage_objects__queue_scan() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    -- What an overwrite, a move or a delete leaves behind; what was found harmful stays on record.
+    if TG_OP <> 'INSERT' then
+        delete from private.object_scans as s
+        where (s.bucket_id, s.name, s.version) = (OLD.bucket_id, OLD.name, OLD.version)
+            and s.status not in ('infected', 'refused');
+    end if;
+    if TG_OP <> 'DELETE' and (NEW.bucket_id, NEW.name, NEW.version) is not null then
+        insert into private.object_scans (bucket_id, name, version, owner_id, mime_type)
+        values (
+            NEW.bucket_id, NEW.name, NEW.version, coalesce(NEW.owner_id, NEW.owner::text), NEW.metadata ->> 'mimetype'
+        )
+        on conflict on constraint object_scans_pkey do nothing;
+        -- The recording is of another file now.
+        update public.audio_recordings as r set scan_status = 'pending', scanned_at = null
+        where (r.bucket_id, r.object_path) = (NEW.bucket_id, NEW.name) and r.scan_status <> 'pending';
+    end if;
+    return null;
+end
+$$;
+
+-- A recording may be written down before its file is scanned, or after. Definer, as above. The lock makes a scanner
+-- that settles the same file right now wait, or be waited for.
+create function private.tg_audio_recordings__take_verdict() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+    verdict record;
+begin
+    select s.status, s.scanned_at into verdict
+    from private.object_scans as s
+    where s.bucket_id = NEW.bucket_id and s.name = NEW.object_path
+    order by s.queued_at desc
+    limit 1
+    for share;
+    if found then
+        NEW.scan_status = replace(verdict.status, 'refused', 'failed');
+        NEW.scanned_at = verdict.scanned_at;
+    elsif TG_OP = 'UPDATE' then
+        NEW.scan_status = 'pending';
+        NEW.scanned_at = null;
+    end if;
+    return NEW;
+end
+$$;
+
+-- Definer: the scanner reaches the queue by these three and not by the table. Ten minutes without an end, and another
+-- one may try: what it takes is its own by the number of the attempt. Materialized, so that it runs once: a subquery
+-- that a nested loop runs for each row of the queue would lock other files each time.
+create function private.take_scans(count integer)
+returns table (bucket_id text, name text, version text, mime_type text, attempt bigint)
+language sql volatile security definer
+set search_path = ''
+rows 10
+as $$
+    with taken as materialized (
+        select w.bucket_id, w.name, w.version from private.object_scans as w
+        where w.status = 'pending' and w.due_at <= now()
+        order by w.due_at
+        limit least(count, 100)
+        for update skip locked
+    )
+    update private.object_scans as s set due_at = now() + interval '10 minutes', attempts = s.attempts + 1
+    from taken
+    where (s.bucket_id, s.name, s.version) = (taken.bucket_id, taken.name, taken.version)
+    returning s.bucket_id, s.name, s.version, s.mime_type, s.attempts
+$$;
+
+create function private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval)
+returns boolean
+language sql volatile security definer
+set search_path = ''
+as $$
+    with again as (
+        update private.object_scans as s set due_at = now() + wait
+        where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+            and s.attempts = attempt and s.status = 'pending'
+        returning 1
+    )
+    select exists (select 1 from again)
+$$;
+
+create function private.settle_scan(
+    bucket text, object text, object_version text, attempt bigint, verdict text, reason text
+) returns boolean
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+    uploader text;
+    project uuid;
+begin
+    update private.object_scans as s set status = verdict, found = reason, scanned_at = now()
+    where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+        and s.attempts = attempt and s.status = 'pending'
+    returning s.owner_id into uploader;
+    -- Settled by another scanner meanwhile, or overwritten.
+    if not found then
+        return false;
+    end if;
+    -- To whoever waits for the recording, a file that isn't what it says is one that can't be used.
+    update public.audio_recordings as r
+    set scan_status = replace(verdict, 'refused', 'failed'), scanned_at = now()
+    where r.bucket_id = bucket and r.object_path = object
+    returning r.project_id into project;
+    -- Compared as text: an uploader need not be a person of ours.
+    if verdict <> 'clean' then
+        insert into analytics.user_activity (user_id, project_id, action, details)
+        select u.id, project, 'storage.' || verdict,
+            jsonb_build_object('bucket', bucket, 'name', object, 'found', reason)
+        from public.users as u where u.id = private.as_uuid(uploader);
+    end if;
+    return true;
+end
+$$;
+
+create function private.as_uuid(value text) returns uuid
+language sql immutable
+set search_path = ''
+return case when value ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then value::uuid end;
+
+-- Definer: row policies on storage.objects ask it, and those whom they bind have no right to the table.
+create function private.is_clean(bucket text, object text, object_version text) returns boolean
+language sql stable security definer
+set search_path = ''
+as $$
+    select exists (
+        select 1 from private.object_scans as s
+        where (s.bucket_id, s.name, s.version) = (bucket, object, object_version) and s.status = 'clean'
+    )
+$$;
+
+-- What the scanner's login sees; the work is done in schema private, to which it has no key.
+create function ops.take_scans(count integer)
+returns table (bucket_id text, name text, version text, mime_type text, attempt bigint)
+language sql volatile
+set search_path = ''
+begin atomic
+    select t.bucket_id, t.name, t.version, t.mime_type, t.attempt from private.take_scans(count) as t;
+end;
+
+create function ops.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval)
+returns boolean
+language sql volatile
+set search_path = ''
+return private.retry_scan(bucket, object, object_version, attempt, wait);
+
+create function ops.settle_scan(
+    bucket text, object text, object_version text, attempt bigint, verdict text, reason text
+) returns boolean
+language sql volatile
+set search_path = ''
+return private.settle_scan(bucket, object, object_version, attempt, verdict, reason);
+
+comment on function private.tg_storage_objects__queue_scan() is 'Trigger: a stored file is to be scanned.';
+comment on function private.tg_audio_recordings__take_verdict() is 'Trigger: what is known of its file.';
+comment on function private.take_scans(integer) is 'Takes the next files; others skip them for 10 minutes.';
+comment on function private.retry_scan(text, text, text, bigint, interval) is 'A scan that failed is due again later.';
+comment on function private.settle_scan(text, text, text, bigint, text, text) is 'Notes a verdict; tells the owner.';
+comment on function private.as_uuid(text) is 'The uuid that a text is, null if it is none.';
+comment on function private.is_clean(text, text, text) is 'Whether this version of an object was scanned clean.';
+comment on function ops.take_scans(integer) is 'For the scanner: the next files, each with the number of the attempt.';
+comment on function ops.retry_scan(text, text, text, bigint, interval) is 'For the scanner: later, this failed.';
+comment on function ops.settle_scan(text, text, text, bigint, text, text) is 'For the scanner: the verdict on a file.';
+
+revoke execute on function private.tg_storage_objects__queue_scan() from public;
+revoke execute on function private.tg_audio_recordings__take_verdict() from public;
+revoke execute on function private.take_scans(integer) from public;
+revoke execute on function private.retry_scan(text, text, text, bigint, interval) from public;
+revoke execute on function private.settle_scan(text, text, text, bigint, text, text) from public;
+revoke execute on function private.as_uuid(text) from public;
+revoke execute on function private.is_clean(text, text, text) from public;
+revoke execute on function ops.take_scans(integer) from public;
+revoke execute on function ops.retry_scan(text, text, text, bigint, interval) from public;
+revoke execute on function ops.settle_scan(text, text, text, bigint, text, text) from public;
+
+create trigger _050_take_verdict
+before insert or update of bucket_id, object_path on public.audio_recordings
+for each row execute function private.tg_audio_recordings__take_verdict();
+
+-- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
+reset role;
+create trigger _300_queue_scan
+after insert or delete on storage.objects
+for each row execute function private.tg_storage_objects__queue_scan();
+
+-- The type is part of the verdict: what was found to be a sound isn't served as a page.
+create trigger _310_queue_rescan
+after update of bucket_id, name, version, metadata on storage.objects
+for each row when (
+    (old.bucket_id, old.name, old.version, old.metadata ->> 'mimetype')
+    is distinct from (new.bucket_id, new.name, new.version, new.metadata ->> 'mimetype')
+)
+execute function private.tg_storage_objects__queue_scan();
+
+-- What was stored before there was a scanner. Who may not see all of it fails here, in place of copying less.
+set local row_security = off;
+insert into private.object_scans (bucket_id, name, version, owner_id, mime_type, queued_at)
+select o.bucket_id, o.name, o.version, coalesce(o.owner_id, o.owner::text), o.metadata ->> 'mimetype', o.created_at
+from storage.objects as o
+where (o.bucket_id, o.name, o.version, o.created_at) is not null;
+set local role app_owner;
+
+alter table private.object_scans enable row level security;
+alter table private.object_scans force row level security;

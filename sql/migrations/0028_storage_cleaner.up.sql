@@ -1,0 +1,161 @@
+-- 0028 storage_cleaner: what a person stored goes with them; what the cleaner's login reaches, by functions alone.
+-- Lock: share row exclusive on public.users for its trigger, new functions otherwise. Duration: instant.
+-- Down: loses no data; the files of people deleted later stay in the object store.
+
+-- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
+-- under that setting too. Nothing is moved here.
+set local row_security = on;
+
+-- Recordings of the person's own projects are gone by now, by cascade; those in other people's projects stay there, as
+-- audio_recordings has it, and so do their files. Definer, since nobody else may write the queue.
+create function private.tg_users__queue_files() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    insert into private.deletion_queue (bucket_id, object_path)
+    select o.bucket_id, o.name
+    from storage.buckets as b
+    join storage.objects as o
+        on o.bucket_id = b.id
+        and o.name collate "C" >= OLD.id::text || '/'
+        and o.name collate "C" < OLD.id::text || '0'
+    where not exists (
+        select 1 from public.audio_recordings as r where (r.bucket_id, r.object_path) = (o.bucket_id, o.name)
+    );
+    return null;
+end
+$$;
+
+comment on function private.tg_users__queue_files() is 'Trigger, after delete: what the person stored is to go.';
+
+revoke execute on function private.tg_users__queue_files() from public;
+
+create trigger _200_queue_files
+after delete on public.users
+for each row execute function private.tg_users__queue_files();
+
+-- Definer, as are all here: the cleaner has no right to the tables. It asks of names that it knows and learns no other.
+create function private.recorded_objects(buckets text[], names text[]) returns table (bucket_id text, name text)
+language sql stable security definer
+set search_path = ''
+as $$
+    select r.bucket_id, r.object_path from public.audio_recordings as r
+    join unnest(buckets, names) as asked (bucket_id, name)
+        on (r.bucket_id, r.object_path) = (asked.bucket_id, asked.name)
+$$;
+
+-- Folders are named by people: what is in no uuid's folder is nobody's to leave behind. A handful of rows, by their own
+-- index.
+create function private.quarantine() returns table (bucket_id text, name text, version text, abandoned boolean)
+language sql stable security definer
+set search_path = ''
+as $$
+    select s.bucket_id, s.name, s.version, f.person is not null and not exists (
+        select 1 from public.users as u where u.id = f.person
+    )
+    from private.object_scans as s
+    cross join lateral (select private.as_uuid(split_part(s.name, '/', 1)) as person) as f
+    where s.status in ('infected', 'refused')
+$$;
+
+-- A verdict is forgotten with its person and no sooner, whoever asks: it is what keeps the file from being read.
+create function private.forget_quarantined(bucket text, object text, object_version text) returns boolean
+language sql volatile security definer
+set search_path = ''
+as $$
+    with gone as (
+        delete from private.object_scans as s using private.quarantine() as q
+        where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+            and (q.bucket_id, q.name, q.version) = (s.bucket_id, s.name, s.version) and q.abandoned
+        returning 1
+    )
+    select exists (select 1 from gone)
+$$;
+
+create function private.waiting_deletions() returns setof private.deletion_queue
+language sql stable security definer
+set search_path = ''
+as $$
+    select * from private.deletion_queue
+$$;
+
+create function private.forget_empty_usage() returns bigint
+language sql volatile security definer
+set search_path = ''
+as $$
+    with gone as (delete from private.storage_usage where objects = 0 returning 1)
+    select count(*) from gone
+$$;
+
+-- What the cleaner's login sees; the work is done in schema private, to which it has no key.
+create function ops.recorded_objects(buckets text[], names text[]) returns table (bucket_id text, name text)
+language sql stable
+set search_path = ''
+begin atomic
+    select r.bucket_id, r.name from private.recorded_objects(buckets, names) as r;
+end;
+
+create function ops.quarantine() returns table (bucket_id text, name text, version text, abandoned boolean)
+language sql stable
+set search_path = ''
+begin atomic
+    select q.bucket_id, q.name, q.version, q.abandoned from private.quarantine() as q;
+end;
+
+create function ops.forget_quarantined(bucket text, object text, object_version text) returns boolean
+language sql volatile
+set search_path = ''
+return private.forget_quarantined(bucket, object, object_version);
+
+create function ops.waiting_deletions()
+returns table (id uuid, bucket_id text, object_path text, queued_at timestamptz)
+language sql stable
+set search_path = ''
+begin atomic
+    select w.id, w.bucket_id, w.object_path, w.queued_at from private.waiting_deletions() as w;
+end;
+
+create function ops.take_deletions(count integer)
+returns table (id uuid, bucket_id text, object_path text, queued_at timestamptz)
+language sql volatile
+set search_path = ''
+begin atomic
+    select t.id, t.bucket_id, t.object_path, t.queued_at from private.take_deletions(count) as t;
+end;
+
+create function ops.finish_deletions(ids uuid[]) returns integer
+language sql volatile
+set search_path = ''
+return private.finish_deletions(ids);
+
+create function ops.forget_empty_usage() returns bigint
+language sql volatile
+set search_path = ''
+return private.forget_empty_usage();
+
+comment on function private.recorded_objects(text[], text[]) is 'Which of these objects a recording is of.';
+comment on function private.quarantine() is 'What was found harmful, and whether its person is gone.';
+comment on function private.forget_quarantined(text, text, text) is 'Strikes the verdict off, if its person is gone.';
+comment on function private.waiting_deletions() is 'What is still to be deleted; takes nothing.';
+comment on function private.forget_empty_usage() is 'Counts who stores nothing no longer; how many there were.';
+comment on function ops.recorded_objects(text[], text[]) is 'For the cleaner: which of these a recording is of.';
+comment on function ops.quarantine() is 'For the cleaner: what was found harmful, and whether its person is gone.';
+comment on function ops.forget_quarantined(text, text, text) is 'For the cleaner: this lies in quarantine no more.';
+comment on function ops.waiting_deletions() is 'For the cleaner: what is still to be deleted; takes nothing.';
+comment on function ops.take_deletions(integer) is 'For the cleaner: the next files to delete.';
+comment on function ops.finish_deletions(uuid[]) is 'For the cleaner: these files are deleted.';
+comment on function ops.forget_empty_usage() is 'For the cleaner: counts who stores nothing no longer.';
+
+revoke execute on function private.recorded_objects(text[], text[]) from public;
+revoke execute on function private.quarantine() from public;
+revoke execute on function private.forget_quarantined(text, text, text) from public;
+revoke execute on function private.waiting_deletions() from public;
+revoke execute on function private.forget_empty_usage() from public;
+revoke execute on function ops.recorded_objects(text[], text[]) from public;
+revoke execute on function ops.quarantine() from public;
+revoke execute on function ops.forget_quarantined(text, text, text) from public;
+revoke execute on function ops.waiting_deletions() from public;
+revoke execute on function ops.take_deletions(integer) from public;
+revoke execute on function ops.finish_deletions(uuid[]) from public;
+revoke execute on function ops.forget_empty_usage() from public;

@@ -1,7 +1,0 @@
--- 0029 object_scans_harmful: takes the index away again.
--- Lock: share update exclusive, which lets reads and writes pass. Duration: instant.
--- Down: loses no data.
--- Run: outside a transaction.
-
--- squawk-ignore ban-concurrent-index-creation-in-transaction
-drop index concurrently private.object_scans_name_idx;
