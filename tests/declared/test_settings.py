@@ -55,15 +55,15 @@ def test_protection_is_true_or_false_and_nothing_that_looks_like_it(value):
     assert refused(protectData=value).endswith("; allowed is true or false")
 
 
-@pytest.mark.parametrize("value", ["0003_projects", ["projects"], [3], {"0003_projects": True}])
+@pytest.mark.parametrize("value", ["0007_projects", ["projects"], [3], {"0003_projects": True}])
 def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
-    assert "a list of steps such as 0003_projects" in refused(allowLoss=value)
+    assert "a list of steps such as 0007_projects" in refused(allowLoss=value)
 
 
 def test_protection_and_its_exceptions_reach_the_settings():
-    found = load(protectData="true", allowLoss=["0003_projects"])
-    assert (found.protect_data, found.allow_loss) == (True, ("0003_projects",))
-    assert found.protection(disposable=True) == {"protect": True, "keep": True, "allow": ("0003_projects",)}
+    found = load(protectData="true", allowLoss=["0007_projects"])
+    assert (found.protect_data, found.allow_loss) == (True, ("0007_projects",))
+    assert found.protection(disposable=True) == {"protect": True, "keep": True, "allow": ("0007_projects",)}
 
 
 def test_rows_are_protected_everywhere_but_on_a_server_that_goes_with_them():
