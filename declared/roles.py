@@ -25,7 +25,11 @@ OWNER = "app_owner"
 STORAGE_SERVICE = "storage_service"
 MIGRATOR = "migrator"
 
-# Attributes and time limits of the first four: Supabase's roles as its PostgreSQL image makes them.
+# What each login sets for its sessions; 0 is no limit. A session may change its own: they end accidents, not attacks.
+LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+
+# Attributes and limits of the first four: Supabase's roles as its PostgreSQL image makes them, and how long the API's
+# login may hold a transaction open.
 ROLES = {
     "anon": RoleSpec("whoever isn't signed in", settings={"statement_timeout": "3s"}),
     "authenticated": RoleSpec("whoever is signed in", settings={"statement_timeout": "8s"}),
@@ -36,7 +40,7 @@ ROLES = {
         output="api_url",
         inherit=False,
         member_of=API,
-        settings={"statement_timeout": "8s", "lock_timeout": "8s"},
+        settings={"statement_timeout": "8s", "lock_timeout": "8s", "idle_in_transaction_session_timeout": "1min"},
     ),
     STORAGE_SERVICE: RoleSpec("what the Storage API becomes where it asks for nobody; finds what is scanned clean"),
     "supabase_storage_admin": RoleSpec(
@@ -45,7 +49,13 @@ ROLES = {
         output="storage_url",
         inherit=False,
         member_of=(*API, STORAGE_SERVICE),
-        settings={"search_path": "storage"},
+        # The Storage API sets longer ones for its own migrations.
+        settings={
+            "search_path": "storage",
+            "statement_timeout": "1min",
+            "lock_timeout": "8s",
+            "idle_in_transaction_session_timeout": "1min",
+        },
     ),
     OWNER: RoleSpec("owner of every object of the app; nobody logs in as it"),
     MIGRATOR: RoleSpec(
@@ -55,7 +65,8 @@ ROLES = {
         inherit=False,
         limit=5,
         member_of=(OWNER,),
-        settings={"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10min"},
+        # A migration may take as long as it takes; who waits for one doesn't.
+        settings={"statement_timeout": "0", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "10min"},
     ),
     "authjs": RoleSpec(
         "login of Auth.js' adapters",
@@ -74,7 +85,7 @@ ROLES = {
         login=True,
         output="scanner_url",
         limit=10,
-        settings={"statement_timeout": "15s", "lock_timeout": "5s"},
+        settings={"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "1min"},
     ),
     "cleaner": RoleSpec(
         "login of the cleaner of stored files; deletes rows of storage.objects and writes none",
@@ -93,7 +104,12 @@ ROLES = {
         output="monitor_url",
         limit=5,
         member_of=("pg_monitor",),
-        settings={"statement_timeout": "15s", "default_transaction_read_only": "on"},
+        settings={
+            "default_transaction_read_only": "on",
+            "statement_timeout": "15s",
+            "lock_timeout": "5s",
+            "idle_in_transaction_session_timeout": "1min",
+        },
     ),
     "backup": RoleSpec(
         "login of pg_dump; reads every row, behind row security too, and writes none",
@@ -102,7 +118,13 @@ ROLES = {
         bypassrls=True,
         limit=5,
         member_of=("pg_read_all_data",),
-        settings={"default_transaction_read_only": "on", "lock_timeout": "1min"},
+        # Copying a table takes what it takes, and pg_dump's first session waits for its others.
+        settings={
+            "default_transaction_read_only": "on",
+            "statement_timeout": "0",
+            "lock_timeout": "1min",
+            "idle_in_transaction_session_timeout": "0",
+        },
     ),
 }
 # Stack output → the login that it is the connection URL of.

@@ -50,6 +50,11 @@ SETTINGS = {
     "log_replication_commands": "on",
     # Values that clients send may be tokens.
     "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    # What is slow, and what it waited for.
+    "log_min_duration_statement": "1s",
+    "log_lock_waits": "on",
+    "track_io_timing": "on",
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from declared.paths import CHECKOUT
+from declared.roles import LIMITS, ROLES
 from declared.version import VERSION
 from generate import files as generate
 from generate import pages
@@ -71,6 +72,14 @@ def test_the_entity_diagrams_are_valid_and_every_foreign_key_of_the_product_is_a
 
 def names_of_the_product():
     return {name for names in diagram.GROUPS.values() for name in names}
+
+
+def test_the_page_about_servers_has_the_limits_of_each_login():
+    text = (CHECKOUT / "docs" / "servers.md").read_text()
+    written = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \| (.+) \|$", text, re.M)
+    said = [(name, *("0" if each == "no limit" else each for each in limits)) for name, *limits in written]
+    logins = {name: spec.settings for name, spec in ROLES.items() if spec.login}
+    assert said == [(name, *(settings[limit] for limit in LIMITS)) for name, settings in logins.items()]
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,9 @@ WANTED = (
     ("debug_print_rewritten", "^off$", "low", "3.1.17", "logs hold what people wrote", "off"),
     ("debug_print_plan", "^off$", "low", "3.1.18", "logs hold what people wrote", "off"),
     ("log_parameter_max_length_on_error", "^0$", "low", "3.1", "logs hold the values of failed statements", "0"),
+    ("log_min_duration_statement", "^(?!-1$)", "low", "", "slow statements aren't logged", "1s"),
+    ("log_lock_waits", "^on$", "low", "", "waits for locks aren't logged", "on"),
+    ("track_io_timing", "^on$", "info", "", "nobody sees what waits for the disk", "on"),
     ("log_replication_commands", "^on$", "low", "7.2", "nobody sees who copies the database", "on"),
 )  # fmt: skip
 _VALUES = ", ".join(
@@ -76,6 +79,11 @@ LIBRARIES = """
     select 'setting shared_preload_libraries', 'pgaudit', 'info',
         'pgaudit isn''t loaded: reads aren''t logged', 'load pgaudit where the server has it'
     from pg_settings where name = 'shared_preload_libraries' and setting !~ 'pgaudit'
+    union all
+    select 'setting shared_preload_libraries', 'pg_stat_statements', 'low',
+        'pg_stat_statements isn''t loaded: nobody sees which statements cost most',
+        'add pg_stat_statements to shared_preload_libraries and restart'
+    from pg_settings where name = 'shared_preload_libraries' and setting !~ 'pg_stat_statements'
 """
 HBA = f"""
     select 'pg_hba line ' || line_number || ' (' || type || ' ' || array_to_string(database, ',') || ' '

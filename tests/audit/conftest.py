@@ -21,12 +21,15 @@ WEAK = {
     "password_encryption": "md5",
     "log_connections": "off",
     "log_statement": "none",
+    "log_min_duration_statement": "-1",
+    "log_lock_waits": "off",
+    "track_io_timing": "off",
     "log_line_prefix": "%t ",
     "log_timezone": "Europe/Paris",
     "fsync": "off",
     "full_page_writes": "off",
     "ssl_min_protocol_version": "TLSv1.1",
-    "shared_preload_libraries": "pg_stat_statements,auto_explain,pg_prewarm",
+    "shared_preload_libraries": "auto_explain,pg_prewarm",
 }
 HBA = (
     "host all all 0.0.0.0/0 trust",

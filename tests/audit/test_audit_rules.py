@@ -142,6 +142,9 @@ def test_a_weak_server_is_told_setting_by_setting(weak):
         "setting log_statement": Severity.low,
         "setting log_line_prefix": Severity.low,
         "setting log_timezone": Severity.low,
+        "setting log_min_duration_statement": Severity.low,
+        "setting log_lock_waits": Severity.low,
+        "setting track_io_timing": Severity.info,
     }
     assert objects(audited, "listens-everywhere") == {"setting listen_addresses": Severity.medium}
     assert objects(audited, "tls") == {
@@ -152,7 +155,8 @@ def test_a_weak_server_is_told_setting_by_setting(weak):
     assert known.endswith("pg_prewarm")
     found = [finding.reason for finding in apply(BY_ID["library-loaded"], audited)]
     assert found[0] == "pg_prewarm runs inside the server, and isn't one that is known"
-    assert len(found) == 2
+    assert len(found) == 3
+    assert found[2].startswith("pg_stat_statements isn't loaded")
 
 
 def test_each_line_that_lets_in_without_a_password_or_in_clear_text_is_told(weak):

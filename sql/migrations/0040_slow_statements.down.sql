@@ -1,0 +1,5 @@
+-- 0040 slow_statements: the function goes.
+-- Lock: none. Duration: instant.
+-- Down: loses no data.
+
+drop function ops.slow_statements(integer);

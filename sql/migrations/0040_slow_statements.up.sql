@@ -1,0 +1,47 @@
+-- 0040 slow_statements: which statements cost the server most, for the monitor.
+-- Lock: a new function only, none. Duration: instant.
+-- Down: drops the function; loses no data.
+
+-- A text and no stored definition: another version of the extension makes its view anew, which nothing may depend on.
+-- Invoker: who may read all statistics sees all texts, with constants taken out, and everybody else the own ones.
+create function ops.slow_statements(most integer default 20)
+returns table (
+    statement text,
+    role text,
+    calls bigint,
+    mean_ms numeric,
+    longest_ms numeric,
+    total_ms numeric,
+    share numeric,
+    rows_per_call numeric,
+    hit_ratio numeric,
+    spilled_bytes bigint,
+    query_id bigint
+)
+language sql stable
+set search_path = ''
+as $$
+    select
+        left(regexp_replace(s.query, '\s+', ' ', 'g'), 2000),
+        coalesce(r.rolname::text, s.userid::text),
+        s.calls,
+        round(s.mean_exec_time::numeric, 3),
+        round(s.max_exec_time::numeric, 3),
+        round(s.total_exec_time::numeric, 3),
+        round((s.total_exec_time / nullif(sum(s.total_exec_time) over (), 0))::numeric, 4),
+        round(s.rows::numeric / nullif(s.calls, 0), 1),
+        round(s.shared_blks_hit::numeric / nullif(s.shared_blks_hit + s.shared_blks_read, 0), 4),
+        s.temp_blks_written * pg_catalog.current_setting('block_size')::bigint,
+        s.queryid
+    from extensions.pg_stat_statements as s
+    join pg_catalog.pg_database as d on d.oid = s.dbid
+    left join pg_catalog.pg_roles as r on r.oid = s.userid
+    where d.datname = pg_catalog.current_database()
+    order by s.total_exec_time desc, s.queryid
+    limit most
+$$;
+
+comment on function ops.slow_statements(integer) is
+'For the monitor: the statements that took most time since the statistics were reset, by pattern and role.';
+
+revoke execute on function ops.slow_statements(integer) from public;
