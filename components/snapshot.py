@@ -100,5 +100,6 @@ def declared(sql: SqlFiles, published: tuple[str, ...]) -> str:
     facts: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
     facts["policies"] = [asdict(policy) for policy in sql.policies]
     facts["grants"] = [grants.SCHEMAS, grants.DATABASE, grants.HISTORY, grants.GRANTS]
-    facts["structure"] = [SCHEMAS, EXTENSIONS, sorted(published), sorted(ROLES)]
+    extensions = {name: asdict(spec) for name, spec in EXTENSIONS.items()}
+    facts["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

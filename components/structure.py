@@ -39,11 +39,11 @@ class Structure(Component):
             pg.Extension(
                 f"{name}-{extension}",
                 name=extension,
-                schema="extensions",
-                version=version,
-                opts=self.child(schemas["extensions"]),
+                schema=spec.schema,
+                version=spec.version,
+                opts=self.child(schemas[spec.schema]),
             )
-            for extension, version in EXTENSIONS.items()
+            for extension, spec in EXTENSIONS.items()
         ]
         # PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted. The
         # first platform step needs it already; the other defaults are closed by the last one.

@@ -14,8 +14,9 @@ def _usage(*roles: str) -> dict[str, list[str]]:
 # Schemas come first: migrations run as the owner, which needs them.
 SCHEMAS: Grants = {
     "public": {"app_owner": ["usage", "create"], **_usage(*API)},
-    # Auth.js' login opens what pgcrypto sealed, the monitor reads what statements cost.
-    "extensions": _usage(*API, "authjs", "monitor"),
+    # Auth.js' login opens what pgcrypto sealed.
+    "extensions": _usage(*API, "authjs"),
+    "statistics": _usage("monitor"),
     "auth": _usage(*API, "supabase_storage_admin"),
     # The owner's triggers on storage.objects read the buckets' limits.
     "storage": _usage(*API, "app_owner", "storage_service", "cleaner"),
@@ -122,9 +123,6 @@ TABLES: Grants = {
     # Their row policies show nothing to anybody but super administrators.
     "analytics.error_logs": {"authenticated": ["select"], "service_role": EVERYTHING},
     "analytics.performance_metrics": {"authenticated": ["select"], "service_role": EVERYTHING},
-    # PostgreSQL lets everybody read how often who asks what.
-    "extensions.pg_stat_statements": {"monitor": ["select"]},
-    "extensions.pg_stat_statements_info": {"monitor": ["select"]},
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
     "private.sealing_keys": {},
@@ -255,8 +253,6 @@ SCANNERS_FUNCTIONS = (
 )
 # The monitor's other figures are in views of the server's own.
 MONITORS_FUNCTIONS = (
-    "extensions.pg_stat_statements(boolean)",
-    "extensions.pg_stat_statements_info()",
     "ops.slow_statements(integer)",
     "ops.storage_report()",
     "ops.storage_growth(date)",

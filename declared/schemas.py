@@ -1,10 +1,23 @@
 """The schemas with their owners, the extensions, and what is published of the tables. Facts only."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from declared.roles import OWNER
+
+
+@dataclass(frozen=True)
+class ExtensionSpec:
+    """Where an extension's objects lie, and which version it has; None is the server's own when it is made."""
+
+    schema: str = "extensions"
+    version: str | None = None
+
 
 # Schema to owner. `public` is there from the start and stays its owner's.
 SCHEMAS = {
     "extensions": OWNER,
+    "statistics": OWNER,
     "auth": OWNER,
     "storage": "supabase_storage_admin",
     "next_auth": OWNER,
@@ -14,8 +27,12 @@ SCHEMAS = {
     "private": OWNER,
     "ops": OWNER,
 }
-# Extension to version. None is the server's own when it is made, and what is installed after that.
-EXTENSIONS: dict[str, str | None] = {"pgcrypto": None, "pg_stat_statements": None, "pg_trgm": None}
+# What PostgreSQL lets everybody read there, who asks what how often, is behind a schema that the monitor alone uses.
+EXTENSIONS: Mapping[str, ExtensionSpec] = {
+    "pgcrypto": ExtensionSpec(),
+    "pg_stat_statements": ExtensionSpec(schema="statistics"),
+    "pg_trgm": ExtensionSpec(),
+}
 HISTORY_SCHEMA = "supabase_migrations"
 # The Storage API brings its own migrations; what they add is its own affair.
 PLATFORM = ("storage",)

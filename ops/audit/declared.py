@@ -52,7 +52,7 @@ class Declared:
             "owner": OWNER,
             "roles": Jsonb({name: _attributes(spec) for name, spec in ROLES.items()}),
             "policies": [*ours, *(f"{policy.table}/{policy.name}" for policy in policies)],
-            "extensions": list(schemas.EXTENSIONS),
+            "extensions": Jsonb({name: spec.schema for name, spec in schemas.EXTENSIONS.items()}),
             "published": list(schemas.PUBLISHED),
             "credentials": list(CREDENTIALS),
             "tables": list(self.privileges["table"]),

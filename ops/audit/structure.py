@@ -27,12 +27,14 @@ SCHEMAS = """
 EXTENSIONS = """
     select 'extension ' || e.extname as object, quote_ident(e.extname) as name, n.nspname as schema,
         case when n.nspname = 'public' then 'medium' end as severity,
-        case when e.extname <> all(%(extensions)s) then 'it isn''t declared'
+        case when declared.schema is null then 'it isn''t declared'
             else 'it is in schema ' || n.nspname || ', where it isn''t expected' end as what,
-        case when e.extname <> all(%(extensions)s) then 'drop extension ' || quote_ident(e.extname) || ';'
-            else 'alter extension ' || quote_ident(e.extname) || ' set schema extensions;' end as repair
+        case when declared.schema is null then 'drop extension ' || quote_ident(e.extname) || ';'
+            else 'alter extension ' || quote_ident(e.extname) || ' set schema ' || quote_ident(declared.schema) || ';'
+            end as repair
     from pg_extension as e join pg_namespace as n on n.oid = e.extnamespace
-    where e.extname <> 'plpgsql' and (e.extname <> all(%(extensions)s) or n.nspname <> 'extensions')
+    cross join lateral (select %(extensions)s::jsonb ->> e.extname::text as schema) as declared
+    where e.extname <> 'plpgsql' and n.nspname is distinct from declared.schema
 """
 OUTDATED = """
     select 'extension ' || name as object, quote_ident(name) as name, installed_version as is, default_version as could
@@ -171,7 +173,7 @@ RULES = (
     Rule(
         "extension-undeclared",
         Severity.low,
-        "an extension that isn't declared, or isn't in schema extensions",
+        "an extension that isn't declared, or isn't in its declared schema",
         "{what}",
         "{repair}",
         EXTENSIONS,

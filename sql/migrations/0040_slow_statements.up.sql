@@ -33,7 +33,7 @@ as $$
         round(s.shared_blks_hit::numeric / nullif(s.shared_blks_hit + s.shared_blks_read, 0), 4),
         s.temp_blks_written * pg_catalog.current_setting('block_size')::bigint,
         s.queryid
-    from extensions.pg_stat_statements as s
+    from statistics.pg_stat_statements as s
     join pg_catalog.pg_database as d on d.oid = s.dbid
     left join pg_catalog.pg_roles as r on r.oid = s.userid
     where d.datname = pg_catalog.current_database()

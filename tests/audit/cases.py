@@ -51,8 +51,8 @@ CASES = (
     Case("grant-undeclared", "grant select on pg_catalog.pg_authid to anon", "table pg_authid"),
     Case("grant-undeclared", "grant execute on function pg_read_file(text) to authenticated",
          "function pg_read_file(text)"),
-    Case("grant-undeclared", "grant select on extensions.pg_stat_statements to anon",
-         "table extensions.pg_stat_statements"),
+    Case("grant-undeclared", "grant select on statistics.pg_stat_statements to anon",
+         "table statistics.pg_stat_statements"),
     # What the Storage API brings along is its own affair.
     Case("grant-undeclared",
          "set local role supabase_storage_admin; create table storage.more (id int primary key); "

@@ -27,10 +27,10 @@ def test_the_monitor_sees_what_others_ask_without_their_values(people: Connectio
     "query",
     [
         "select * from ops.slow_statements()",
-        "select * from extensions.pg_stat_statements",
-        "select * from extensions.pg_stat_statements(true)",
-        "select * from extensions.pg_stat_statements_info",
-        "select * from extensions.pg_stat_statements_info()",
+        "select * from statistics.pg_stat_statements",
+        "select * from statistics.pg_stat_statements(true)",
+        "select * from statistics.pg_stat_statements_info",
+        "select * from statistics.pg_stat_statements_info()",
     ],
 )
 def test_nobody_else_sees_who_asks_what_how_often(provisioned: Connection, role: str, query: str) -> None:
