@@ -1,6 +1,7 @@
 """A publication: which tables a logical subscriber, such as Supabase Realtime, is told of."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg import sql
@@ -11,15 +12,25 @@ from provider.resources.base import Field, ObjectKind, qualified
 
 EVERYTHING = ["*"]
 OPERATIONS = ("insert", "update", "delete", "truncate")
+FILTER = " where "
+LISTED = re.compile(r"(?P<table>[^()]+) \((?P<columns>[^()]+)\)")
+
+Table = tuple[str, frozenset[str], str]
+"""Its name, the columns where not all of them are published, and the row filter."""
 
 
 class Publication(ObjectKind):
-    """`create publication name for table …`; a table with a column list or a row filter counts as another table."""
+    """`create publication name for table …`; a table with other columns or a row filter counts as another table."""
 
     token = "pg:index:Publication"
     fields = {
         "name": Field(str, "the publication's name", required=True, identity=True),
-        "tables": Field(list, "the tables, with their schemas, sorted; `*` alone is every table", required=True),
+        "tables": Field(
+            list,
+            "the tables, with their schemas, sorted, and the columns where not all are published: `public.a (id)`; "
+            "`*` alone is every table",
+            required=True,
+        ),
         "operations": Field(list, "which changes are published", default=list(OPERATIONS)),
         "schemas": Field(list, "schemas that are published with every table they have or will have", default=[]),
         "root": Field(bool, "whether a partition's changes are reported as its root's", default=False),
@@ -35,9 +46,9 @@ class Publication(ObjectKind):
             if "." not in name and inputs["tables"] != EVERYTHING
         ]
         failures += [
-            CheckFailure("tables", f"'{name}' must be the table's name alone, without columns or a filter")
+            CheckFailure("tables", f"'{name}' must be a table, or a table and its columns as in public.a (id, b)")
             for name in inputs["tables"]
-            if name.endswith(")")
+            if FILTER in name or (("(" in name or ")" in name) and not LISTED.fullmatch(name))
         ]
         failures += [
             CheckFailure("operations", f"'{word}' is none of {', '.join(OPERATIONS)}")
@@ -49,7 +60,9 @@ class Publication(ObjectKind):
         return failures
 
     def same(self, name: str, one: Any, other: Any) -> bool:
-        if name in ("tables", "operations", "schemas"):
+        if name == "tables":
+            return _tables(one or []) == _tables(other or [])
+        if name in ("operations", "schemas"):
             return sorted(one or []) == sorted(other or [])
         return super().same(name, one, other)
 
@@ -93,7 +106,7 @@ class Publication(ObjectKind):
 
     async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         """An empty one, as the platform makes it, is filled; one that publishes what isn't declared is refused."""
-        if {*found["tables"]} - {*inputs["tables"]} or {*found["schemas"]} - {*inputs["schemas"]}:
+        if _tables(found["tables"]) - _tables(inputs["tables"]) or {*found["schemas"]} - {*inputs["schemas"]}:
             await super().adopt(connection, found, inputs)
         await self.alter(connection, found, inputs)
 
@@ -104,18 +117,13 @@ class Publication(ObjectKind):
             await self.drop(connection, new)
             await self.make(connection, new)
             return
-        for kind, property in (("table", "tables"), ("tables in schema", "schemas")):
-            for verb, targets in (
-                ("drop", {*found[property]} - {*new[property]}),
-                ("add", {*new[property]} - {*found[property]}),
-            ):
-                for target in sorted(targets):
-                    parts = qualified(target.partition(" ")[0]) if property == "tables" else (target,)
-                    await connection.execute(
-                        sql.SQL("alter publication {} {} {} {}").format(
-                            name, sql.SQL(verb), sql.SQL(kind), sql.Identifier(*parts)
-                        )
-                    )
+        was, wanted = _tables(found["tables"]), _tables(new["tables"])
+        changes = [("drop table", sql.Identifier(*qualified(table))) for table, *_ in was - wanted]
+        changes += [("drop tables in schema", sql.Identifier(each)) for each in {*found["schemas"]} - {*new["schemas"]}]
+        changes += [("add table", _published(*each)) for each in wanted - was]
+        changes += [("add tables in schema", sql.Identifier(each)) for each in {*new["schemas"]} - {*found["schemas"]}]
+        for change, target in changes:
+            await connection.execute(sql.SQL("alter publication {} {} {}").format(name, sql.SQL(change), target))
         if not self.same("operations", found["operations"], new["operations"]):
             words = sql.Literal(", ".join(new["operations"]))
             await connection.execute(sql.SQL("alter publication {} set (publish = {})").format(name, words))
@@ -128,3 +136,23 @@ class Publication(ObjectKind):
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         await connection.execute(sql.SQL("drop publication if exists {}").format(sql.Identifier(state["name"])))
+
+
+def _tables(names: Iterable[str]) -> set[Table]:
+    return {_table(name) for name in names}
+
+
+def _table(name: str) -> Table:
+    name, _, condition = name.partition(FILTER)
+    listed = LISTED.fullmatch(name)
+    if not listed:
+        return name, frozenset(), condition
+    return listed["table"], frozenset(column.strip() for column in listed["columns"].split(",")), condition
+
+
+def _published(table: str, columns: frozenset[str], condition: str) -> sql.Composable:
+    assert not condition, f"{table}: a row filter is never declared"
+    target: sql.Composable = sql.Identifier(*qualified(table))
+    if columns:
+        target = sql.SQL("{} ({})").format(target, sql.SQL(", ").join(map(sql.Identifier, sorted(columns))))
+    return target

@@ -665,6 +665,25 @@ def test_a_published_column_list_or_row_filter_set_by_hand_is_seen_and_repaired(
         assert world.engine.diff(world.engine.refresh(thing), inputs) == []
 
 
+def test_published_columns_are_compared_in_any_order_and_changed(world):
+    inputs = {"name": "changes", "tables": ["public.notes (title, id)", "public.other"]}
+    thing = world.engine.create("pg:index:Publication", inputs)
+    assert world.engine.diff(world.engine.refresh(thing), inputs) == []
+    (published,) = world.sql("select attnames from pg_publication_tables where tablename = 'notes'")
+    assert sorted(published[0]) == ["id", "title"]
+    another = {"name": "changes", "tables": ["public.notes (id)", "public.other"]}
+    assert world.engine.diff(thing, another) == ["tables"]
+    thing = world.engine.update(thing, another)
+    assert world.engine.diff(world.engine.refresh(thing), another) == []
+    world.sql("alter publication changes set table public.notes, public.other")
+    found = world.engine.refresh(thing)
+    assert world.engine.diff(found, another) == ["tables"]
+    assert world.engine.told() == [
+        "publication changes: tables was changed manually from [public.notes (id), public.other] to "
+        "[public.notes, public.other]"
+    ]
+
+
 def test_a_publication_of_every_table_is_seen_and_replaced_by_the_declared_one(world):
     inputs = {"name": "changes", "tables": ["public.notes"]}
     thing = world.engine.create("pg:index:Publication", inputs)
@@ -984,7 +1003,16 @@ WRONG = [
     ("Publication", {"name": "p", "tables": ["notes"]}, "tables: 'notes' must be written with its schema"),
     ("Publication", {"name": "p", "tables": [], "operations": ["merge"]}, "operations: 'merge' is none of insert"),
     ("Publication", {"name": "p", "tables": ["*"], "schemas": ["s"]}, "schemas: must be empty where every table"),
-    ("Publication", {"name": "p", "tables": ["a.b (c)"]}, "tables: .* must be the table's name alone"),
+    (
+        "Publication",
+        {"name": "p", "tables": ["a.b (c"]},
+        "tables: 'a.b \\(c' must be a table, or a table and its columns",
+    ),
+    (
+        "Publication",
+        {"name": "p", "tables": ["a.b where (c)"]},
+        "tables: .* must be a table, or a table and its columns",
+    ),
     ("Bucket", {"bucket": "a", "columns": {"id": "b"}}, "columns: 'id' is no column that can be declared here"),
     (
         "Bucket",
