@@ -37,6 +37,15 @@ HISTORY_SCHEMA = "supabase_migrations"
 # The Storage API brings its own migrations; what they add is its own affair.
 PLATFORM = ("storage",)
 
-# The publication that Supabase Realtime looks for, and its tables.
+# The publication that Supabase Realtime looks for; its tables, and the columns where not all of them go out. Long texts
+# don't, nor addresses: who hears of a change reads them through row security.
 PUBLICATION = "supabase_realtime"
-PUBLISHED = ("public.project_components", "public.projects", "public.prompt_generations")
+PUBLISHED = (
+    "public.audio_recordings (id, project_id, created_by, title, bucket_id, object_path, mime_type, bytes, "
+    "duration_ms, sample_rate, scan_status, scanned_at, created_at, updated_at)",
+    "public.collaborators (id, project_id, user_id, role, invited_by, invited_at, accepted_at, updated_at)",
+    "public.project_components",
+    "public.projects (id, owner_id, title, visibility, archived_at, created_at, updated_at)",
+    "public.prompt_generations (id, project_id, created_by, provider, model, status, tokens_in, tokens_out, cost, "
+    "latency_ms, created_at, updated_at, finished_at)",
+)

@@ -53,7 +53,7 @@ class Declared:
             "roles": Jsonb({name: _attributes(spec) for name, spec in ROLES.items()}),
             "policies": [*ours, *(f"{policy.table}/{policy.name}" for policy in policies)],
             "extensions": Jsonb({name: spec.schema for name, spec in schemas.EXTENSIONS.items()}),
-            "published": list(schemas.PUBLISHED),
+            "published": [table.partition(" (")[0] for table in schemas.PUBLISHED],
             "credentials": list(CREDENTIALS),
             "tables": list(self.privileges["table"]),
             "functions": list(self.privileges["function"]),

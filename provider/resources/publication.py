@@ -118,6 +118,7 @@ class Publication(ObjectKind):
             await self.make(connection, new)
             return
         was, wanted = _tables(found["tables"]), _tables(new["tables"])
+        changes: list[tuple[str, sql.Composable]]
         changes = [("drop table", sql.Identifier(*qualified(table))) for table, *_ in was - wanted]
         changes += [("drop tables in schema", sql.Identifier(each)) for each in {*found["schemas"]} - {*new["schemas"]}]
         changes += [("add table", _published(*each)) for each in wanted - was]

@@ -39,6 +39,10 @@ create index collaborators_user_id_part_admin_idx
 on public.collaborators (user_id, (uuid_hash(project_id) & 7)) include (project_id)
 where role = 'admin' and accepted_at is not null;
 
+-- A deleted row tells subscribers its replica identity: the id alone would not say of which project it was.
+create unique index collaborators_project_id_id_idx on public.collaborators (project_id, id);
+alter table public.collaborators replica identity using index collaborators_project_id_id_idx;
+
 create index collaborators_invited_by_idx on public.collaborators (invited_by);
 -- One open invitation for an address, in whatever spelling; the address first, since whoever it went to looks by it.
 create unique index collaborators_email_project_id_idx on public.collaborators (lower(email), project_id)

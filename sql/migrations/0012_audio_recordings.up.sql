@@ -49,8 +49,11 @@ alter table public.audio_recordings enable row level security;
 alter table public.audio_recordings force row level security;
 
 -- A project's recordings, newest first; also the foreign key's look-up and the row policy's.
-create index audio_recordings_project_id_created_at_id_idx
+create unique index audio_recordings_project_id_created_at_id_idx
 on public.audio_recordings (project_id, created_at desc, id desc);
+
+-- A deleted row tells subscribers its replica identity: the id alone would not say of which project it was.
+alter table public.audio_recordings replica identity using index audio_recordings_project_id_created_at_id_idx;
 
 -- What a person has recorded anywhere.
 create index audio_recordings_created_by_created_at_id_idx

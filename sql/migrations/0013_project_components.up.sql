@@ -52,8 +52,11 @@ alter table public.project_components enable row level security;
 alter table public.project_components force row level security;
 
 -- A project's components in order; also the foreign key's look-up and the row policy's.
-create index project_components_project_id_position_id_idx
+create unique index project_components_project_id_position_id_idx
 on public.project_components (project_id, position, id);
+
+-- A deleted row tells subscribers its replica identity: the id alone would not say of which project it was.
+alter table public.project_components replica identity using index project_components_project_id_position_id_idx;
 
 -- Most have neither parent nor recording; a partial index would be smaller, and of no use to the foreign key.
 create index project_components_parent_id_idx on public.project_components (parent_id);

@@ -62,8 +62,11 @@ alter table public.prompt_generations enable row level security;
 alter table public.prompt_generations force row level security;
 
 -- A project's history, newest first; also the foreign key's look-up and the row policy's.
-create index prompt_generations_project_id_created_at_id_idx
+create unique index prompt_generations_project_id_created_at_id_idx
 on public.prompt_generations (project_id, created_at desc, id desc);
+
+-- A deleted row tells subscribers its replica identity: the id alone would not say of which project it was.
+alter table public.prompt_generations replica identity using index prompt_generations_project_id_created_at_id_idx;
 
 -- What a person has generated anywhere.
 create index prompt_generations_created_by_created_at_id_idx

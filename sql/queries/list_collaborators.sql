@@ -1,7 +1,7 @@
 -- list_collaborators: who is invited to a project, for whoever may invite.
 -- Role: authenticated. Since: 0008.
 -- Parameters: $1 project uuid.
--- Index: collaborators_project_id_user_id_key.
+-- Index: collaborators_project_id_id_idx.
 -- Plan: index scan of one project.
 
 select id, user_id, email, role, invited_by, invited_at, accepted_at

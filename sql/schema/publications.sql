@@ -4,8 +4,12 @@ CREATE PUBLICATION supabase_realtime WITH (publish = 'insert, update, delete, tr
 
 ALTER PUBLICATION supabase_realtime OWNER TO postgres;
 
+ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.audio_recordings (id, project_id, created_by, title, bucket_id, object_path, mime_type, bytes, duration_ms, sample_rate, scan_status, scanned_at, created_at, updated_at);
+
+ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.collaborators (id, project_id, user_id, role, invited_by, invited_at, accepted_at, updated_at);
+
 ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.project_components;
 
-ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.projects;
+ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.projects (id, owner_id, title, visibility, archived_at, created_at, updated_at);
 
-ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.prompt_generations;
+ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.prompt_generations (id, project_id, created_by, provider, model, status, tokens_in, tokens_out, cost, latency_ms, created_at, updated_at, finished_at);

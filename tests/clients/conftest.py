@@ -18,6 +18,7 @@ from tests.clients import world
 from tests.clients.world import Complete, Programs
 from tests.conftest import absent
 from tests.sql import provision
+from tests.sql.provision import ADA, BOB
 from toolchain import node
 
 
@@ -57,6 +58,13 @@ def admin(complete: Complete) -> Iterator[provision.Connection]:
     """The superuser on that database, each statement committed."""
     with psycopg.connect(complete.database.url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def people(admin: provision.Connection) -> None:
+    """Ada and Bob, committed, for the clients have connections of its own."""
+    admin.execute("delete from next_auth.users where id = any(%s)", ([ADA, BOB],))
+    provision.add_people(admin)
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,8 @@
 import secrets
 import time
 
-import pytest
-
 from tests.clients.tokens import signed
 from tests.clients.world import Programs
-from tests.sql import provision
 from tests.sql.provision import ADA, BOB
 
 
@@ -30,13 +27,6 @@ def tokens(secret: str) -> dict[str, str]:
         "superuser": signed(secret, sub=ADA, role="postgres"),
         "authjs": signed(secret, sub=ADA, role="authjs"),
     }
-
-
-@pytest.fixture
-def people(admin: provision.Connection) -> None:
-    """Ada and Bob, committed, for PostgREST has connections of its own."""
-    admin.execute("delete from next_auth.users where id = any(%s)", ([ADA, BOB],))
-    provision.add_people(admin)
 
 
 def test_the_app_reaches_what_the_policies_say_and_nothing_else(

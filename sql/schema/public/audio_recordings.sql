@@ -76,7 +76,9 @@ CREATE INDEX audio_recordings_created_at_id_idx ON public.audio_recordings USING
 
 CREATE INDEX audio_recordings_created_by_created_at_id_idx ON public.audio_recordings USING btree (created_by, created_at DESC, id DESC);
 
-CREATE INDEX audio_recordings_project_id_created_at_id_idx ON public.audio_recordings USING btree (project_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX audio_recordings_project_id_created_at_id_idx ON public.audio_recordings USING btree (project_id, created_at DESC, id DESC);
+
+ALTER TABLE ONLY public.audio_recordings REPLICA IDENTITY USING INDEX audio_recordings_project_id_created_at_id_idx;
 
 CREATE INDEX audio_recordings_search_idx ON public.audio_recordings USING gin (search);
 

@@ -50,6 +50,10 @@ CREATE UNIQUE INDEX collaborators_email_project_id_idx ON public.collaborators U
 
 CREATE INDEX collaborators_invited_by_idx ON public.collaborators USING btree (invited_by);
 
+CREATE UNIQUE INDEX collaborators_project_id_id_idx ON public.collaborators USING btree (project_id, id);
+
+ALTER TABLE ONLY public.collaborators REPLICA IDENTITY USING INDEX collaborators_project_id_id_idx;
+
 CREATE INDEX collaborators_user_id_part_admin_idx ON public.collaborators USING btree (user_id, ((uuid_hash(project_id) & 7))) INCLUDE (project_id) WHERE ((role = 'admin'::text) AND (accepted_at IS NOT NULL));
 
 CREATE INDEX collaborators_user_id_part_project_id_idx ON public.collaborators USING btree (user_id, ((uuid_hash(project_id) & 7)), project_id) INCLUDE (role, accepted_at);

@@ -66,7 +66,9 @@ ALTER TABLE ONLY public.project_components
 
 CREATE INDEX project_components_parent_id_idx ON public.project_components USING btree (parent_id);
 
-CREATE INDEX project_components_project_id_position_id_idx ON public.project_components USING btree (project_id, "position", id);
+CREATE UNIQUE INDEX project_components_project_id_position_id_idx ON public.project_components USING btree (project_id, "position", id);
+
+ALTER TABLE ONLY public.project_components REPLICA IDENTITY USING INDEX project_components_project_id_position_id_idx;
 
 CREATE INDEX project_components_recording_id_idx ON public.project_components USING btree (recording_id);
 

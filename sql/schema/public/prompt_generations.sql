@@ -90,7 +90,9 @@ CREATE INDEX prompt_generations_created_at_id_idx ON public.prompt_generations U
 
 CREATE INDEX prompt_generations_created_by_created_at_id_idx ON public.prompt_generations USING btree (created_by, created_at DESC, id DESC);
 
-CREATE INDEX prompt_generations_project_id_created_at_id_idx ON public.prompt_generations USING btree (project_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX prompt_generations_project_id_created_at_id_idx ON public.prompt_generations USING btree (project_id, created_at DESC, id DESC);
+
+ALTER TABLE ONLY public.prompt_generations REPLICA IDENTITY USING INDEX prompt_generations_project_id_created_at_id_idx;
 
 CREATE INDEX prompt_generations_search_idx ON public.prompt_generations USING gin (search);
 

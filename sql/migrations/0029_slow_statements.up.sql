@@ -1,4 +1,4 @@
--- 0040 slow_statements: which statements cost the server most, for the monitor.
+-- 0029 slow_statements: which statements cost the server most, for the monitor.
 -- Lock: a new function only, none. Duration: instant.
 -- Down: drops the function; loses no data.
 

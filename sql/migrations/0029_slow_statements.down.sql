@@ -1,4 +1,4 @@
--- 0040 slow_statements: the function goes.
+-- 0029 slow_statements: the function goes.
 -- Lock: none. Duration: instant.
 -- Down: loses no data.
 
