@@ -11,7 +11,7 @@ from declared.sqlfiles import SqlFileError, place, read_text
 PATH = CHECKOUT / "sql" / "access.md"
 COMMANDS = ("select", "insert", "update", "delete")
 NOWHERE = "____"
-CELL = re.compile(r"`?([s._-][i._-][u._-][d._-])`?")
+CELL = re.compile(r"`?([s._-][i._-][uU._-][dD._-])`?")
 RULE = re.compile(r"\|(-+\|)+")
 # What the second field of a head says: what its lines are.
 ROWS, COLUMNS = "rows", "columns"

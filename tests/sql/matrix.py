@@ -1,15 +1,14 @@
 """What it takes to try the access matrix: those who ask, rows for them to reach, and a statement for each cell.
 
 A new table is a line in `sql/access.md` and an entry in `STATEMENTS`; a new role a column there and an entry in `WHO`.
+`tests/sql/trials.py` runs them.
 """
 
 import json
-import re
 import uuid
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from tests.sql.provision import Connection
 
@@ -44,7 +43,9 @@ def key(name: str) -> str:
 
 
 NAMES = ("shared", "public", "archived", "another", "fellow", "owner", "unborn")
-VALUES: dict[str, Any] = {name: key(name) for name in NAMES}
+# Another person's projects, one in each of the eight parts by which row policies ask.
+PARTS = [key(f"part {number}") for number in (10, 0, 3, 9, 5, 28, 4, 1)]
+VALUES: dict[str, Any] = {name: key(name) for name in NAMES} | {"parts": PARTS}
 
 PEOPLE_ROWS = """
 insert into next_auth.users (id, name, email) values (%(id)s, %(name)s, %(name)s || '@example.org');
@@ -68,7 +69,18 @@ insert into public.project_components (project_id, kind, position)
 insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) values
     (%(shared)s, %(owner)s, 'x/shared.ogg', 'audio/ogg', 1), (%(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
-    values (%(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(owner)s, 'p', 'x', 'm')"""
+    values (%(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(owner)s, 'p', 'x', 'm');
+insert into public.prompt_generations (project_id, created_by, prompt, provider, model, status, finished_at)
+    values (%(shared)s, %(owner)s, 'over', 'x', 'm', 'cancelled', now())"""
+# What hangs on another person's projects, and an admin who has more than few, of whom row policies ask otherwise.
+MANY = """
+insert into public.projects (id, owner_id, title) select unnest(%(parts)s::uuid[]), %(another)s, 'part';
+insert into public.collaborators (project_id, user_id) select unnest(%(parts)s::uuid[]), %(fellow)s;
+insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes)
+    select part, %(another)s, 'x/' || part || '.ogg', 'audio/ogg', 1 from unnest(%(parts)s::uuid[]) as part;
+insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
+    select unnest(%(parts)s::uuid[]), %(another)s, 'p', 'x', 'm';
+insert into public.projects (owner_id, title) select %(admin)s, 'many' from generate_series(1, 200)"""
 # The audit trail refuses the superuser too, by trigger: it steps aside, so that a denial is one of rights.
 OTHERS = """
 update public.users set is_super_admin = true where id = %(super)s;
@@ -78,6 +90,7 @@ delete from public.users where id = %(unborn)s;
 insert into next_auth.verification_tokens (identifier, token, expires)
     values ('a@example.org', 'token', now() + interval '1 day');
 insert into analytics.error_logs (level, source, message, fingerprint) values ('error', 'web', 'x', 'matrix');
+insert into analytics.api_usage (user_id, provider, model) values (null, 'x', 'm');
 insert into analytics.performance_metrics (name, value) values ('matrix', 1);
 insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
 insert into private.sealing_keys (id, position, public_key) values ('matrix', 97, '');
@@ -89,8 +102,9 @@ alter table audit.log disable trigger _100_append_only;
 alter table audit.heads disable trigger _100_append_only;
 alter table audit.retired disable trigger _100_append_only"""
 BUCKETS = """
-insert into storage.buckets (id, name) values
-    ('audio', 'audio'), ('avatars', 'avatars'), ('exports', 'exports'), ('other', 'other'), ('spare', 'spare')"""
+insert into storage.buckets (id, name, allowed_mime_types) values
+    ('audio', 'audio', '{audio/*}'), ('avatars', 'avatars', null), ('exports', 'exports', null),
+    ('other', 'other', null), ('spare', 'spare', null)"""
 # Another member's recording in the shared project: scanned, not yet scanned, and found harmful.
 HEARD = """
 insert into storage.objects (bucket_id, name, version)
@@ -114,6 +128,7 @@ def populate(connection: Connection) -> None:
         member = (key(f"{name}'s membership"), VALUES["shared"], key(name), role, "now" if accepted else None)
         connection.execute(MEMBER.encode(), member)
     run(connection, HEARD, VALUES)
+    run(connection, MANY, VALUES | {"admin": key("admin")})
     run(connection, OTHERS, {**VALUES, "removed": key("removed"), "super": key("super")})
     # What the Storage API says before it deletes; without it a trigger would answer in row security's place.
     connection.execute("set local storage.allow_delete_query = 'true'")
@@ -156,9 +171,11 @@ GENERATION = (
 INVITED = "(project_id, email, role, invited_by) values (%(shared)s, 'new@example.org', '{}', %(me)s)"
 ACTIVITY = "(user_id, action) values (%({})s, 'project.create')"
 USAGE = "(user_id, provider, model) values (%({})s, 'x', 'm')"
+UNNESTED = "from unnest(%(parts)s::uuid[]) as part"
+IN_PARTS = "project_id = any(%(parts)s::uuid[])"
 OBJECT = "(bucket_id, name) values ('{}', %({})s || '/b.ogg')"
 
-# For each line of the matrix what is tried: select, insert, update and delete, each of exactly one row.
+# For each line of the matrix what is tried: select, insert, update and delete, each of one row, or of what ROWS says.
 STATEMENTS = {
     ("public.users", "one's own profile"): _rows(
         "public.users", "id = %(me)s", "(id) values (%(unborn)s)", "display_name = 'x'"
@@ -215,7 +232,25 @@ STATEMENTS = {
         "public.collaborators", "user_id = %(another)s", INVITED.format("viewer"), "role = 'editor'"
     ),
     ("public.collaborators", "another admin's"): _rows(
-        "public.collaborators", "user_id = %(fellow)s", INVITED.format("admin"), "role = 'viewer'"
+        "public.collaborators",
+        "user_id = %(fellow)s and project_id = %(shared)s",
+        INVITED.format("admin"),
+        "role = 'viewer'",
+    ),
+    ("public.collaborators", "in another person's, whatever the part"): _rows(
+        "public.collaborators",
+        IN_PARTS,
+        f"(project_id, email, role, invited_by) select part, 'new@example.org', 'viewer', %(me)s {UNNESTED}",
+        "role = 'editor'",
+    ),
+    ("public.collaborators", "a viewer's, made an admin's"): _rows(
+        "public.collaborators", "user_id = %(another)s", INVITED.format("viewer"), "role = 'admin'"
+    ),
+    ("public.collaborators", "a viewer's, in another's name"): _rows(
+        "public.collaborators",
+        "user_id = %(another)s",
+        INVITED.format("viewer").replace("%(me)s", "%(fellow)s"),
+        "role = 'editor'",
     ),
     ("public.project_components", "in the shared one"): _project("project_components", "shared", *COMPONENT),
     ("public.project_components", "in the public one"): _project("project_components", "public", *COMPONENT),
@@ -223,7 +258,47 @@ STATEMENTS = {
         "audio_recordings", "shared", *RECORDING, only=" and object_path = 'x/shared.ogg'"
     ),
     ("public.audio_recordings", "in the public one"): _project("audio_recordings", "public", *RECORDING),
-    ("public.prompt_generations", "in the shared one"): _project("prompt_generations", "shared", *GENERATION),
+    ("public.audio_recordings", "in another person's, whatever the part"): _rows(
+        "public.audio_recordings",
+        IN_PARTS,
+        "(project_id, object_path, mime_type, bytes) "
+        f"select part, %(folder)s || '/' || part || '.ogg', 'audio/ogg', 1 {UNNESTED}",
+        "title = 'x'",
+    ),
+    ("public.audio_recordings", "in the shared one, of another's file"): _project(
+        "audio_recordings", "shared", RECORDING[0].replace("%(folder)s", "%(unborn)s"), RECORDING[1]
+    ),
+    ("public.audio_recordings", "in the shared one, in another's name"): _project(
+        "audio_recordings",
+        "shared",
+        RECORDING[0].replace("(project_id,", "(created_by, project_id,").replace("values (", "values (%(fellow)s, "),
+        RECORDING[1],
+    ),
+    ("public.prompt_generations", "in the shared one"): _project(
+        "prompt_generations", "shared", *GENERATION, only=" and prompt = 'p'"
+    ),
+    ("public.prompt_generations", "in the shared one, over"): _project(
+        "prompt_generations", "shared", *GENERATION, only=" and prompt = 'over'"
+    ),
+    ("public.prompt_generations", "in the shared one, said to run"): _project(
+        "prompt_generations",
+        "shared",
+        GENERATION[0],
+        "status = 'running', finished_at = null",
+        only=" and prompt = 'p'",
+    ),
+    ("public.prompt_generations", "in the shared one, in another's name"): _project(
+        "prompt_generations",
+        "shared",
+        GENERATION[0].replace("(project_id,", "(created_by, project_id,").replace("values (", "values (%(fellow)s, "),
+        GENERATION[1],
+    ),
+    ("public.prompt_generations", "in another person's, whatever the part"): _rows(
+        "public.prompt_generations",
+        IN_PARTS,
+        f"(project_id, prompt, provider, model) select part, 'p', 'x', 'm' {UNNESTED}",
+        GENERATION[1],
+    ),
     ("public.prompt_generations", "in the public one"): _project("prompt_generations", "public", *GENERATION),
     ("analytics.user_activity", "one's own"): _rows(
         "analytics.user_activity", "user_id = %(me)s", ACTIVITY.format("me"), "details = '{}'"
@@ -236,6 +311,9 @@ STATEMENTS = {
     ),
     ("analytics.api_usage", "another person's"): _rows(
         "analytics.api_usage", "user_id = %(another)s", USAGE.format("another"), "cost = 0"
+    ),
+    ("analytics.api_usage", "nobody's"): _rows(
+        "analytics.api_usage", "user_id is null", "(user_id, provider, model) values (null, 'x', 'm')", "cost = 0"
     ),
     ("analytics.error_logs", "any"): _rows(
         "analytics.error_logs",
@@ -289,6 +367,24 @@ STATEMENTS = {
         "bucket_id = 'audio' and name = %(me)s || '/bad.ogg'",
         OBJECT.format("audio", "me"),
         "metadata = '{}'",
+    ),
+    ("storage.objects", "one's own, of a type that isn't taken"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(me)s || '/a.ogg'",
+        "(bucket_id, name) values ('audio', %(me)s || '/b.exe')",
+        "name = %(me)s || '/b.exe'",
+    ),
+    ("storage.objects", "one's own, moved to another's folder"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(me)s || '/a.ogg'",
+        OBJECT.format("audio", "another"),
+        "name = %(another)s || '/b.ogg'",
+    ),
+    ("storage.objects", "one's own, moved to exports"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(me)s || '/a.ogg'",
+        OBJECT.format("exports", "me"),
+        "bucket_id = 'exports'",
     ),
     ("storage.objects", "in another person's folder"): _rows(
         "storage.objects",
@@ -347,29 +443,53 @@ STATEMENTS = {
 }
 
 
+# Lines of more rows than one.
+ROWS = {
+    (table, "in another person's, whatever the part"): len(PARTS)
+    for table in ("public.collaborators", "public.audio_recordings", "public.prompt_generations")
+}
+# An upsert of a line's row: its key, and who may write it may do so this way too.
+UPSERTS = {
+    "public.project_components": (
+        "id",
+        "insert into public.project_components (id, project_id, kind, position) values (%(id)s, %(own)s, 'text', 3) "
+        "on conflict (id) do update set title = 'x'",
+    ),
+    "public.collaborators": (
+        "project_id, user_id",
+        "insert into public.collaborators (project_id, user_id, invited_by) "
+        "values (%(project_id)s, %(user_id)s, %(me)s) on conflict (project_id, user_id) do update set role = 'viewer'",
+    ),
+    "storage.objects": (
+        "bucket_id, name",
+        "insert into storage.objects (bucket_id, name, version) values (%(bucket_id)s, %(name)s, 'v') "
+        "on conflict (bucket_id, name) do update set metadata = '{}'",
+    ),
+}
+# The owner role's functions don't ask everything: what policies keep from them. Whose claims, and what has to come.
+OWNERS = {
+    "next_auth.users": [("owner", "select from next_auth.users", "allowed")],
+    "next_auth.sessions": [
+        ("owner", "select from next_auth.sessions", "no row"),
+        ("owner", "delete from next_auth.sessions", "no row"),
+    ],
+    "next_auth.verification_tokens": [
+        ("owner", "select from next_auth.verification_tokens", "no row"),
+        ("owner", "delete from next_auth.verification_tokens", "no row"),
+    ],
+    "public.collaborators": [
+        ("invitee", "update public.collaborators set accepted_at = now() where user_id = %(me)s", "allowed"),
+        ("viewer", "update public.collaborators set role = 'admin' where user_id = %(me)s", "no row"),
+        ("viewer", f"update public.collaborators set accepted_at = now() where {IN_PARTS}", "refused"),
+    ],
+}
+
+
 def values(who: str) -> dict[str, Any]:
     """The parameters of a statement, for whoever asks; who is nobody has no id, and somebody's folder."""
     person = WHO[who][1]
     own = {"me": key(who) if person else None, "own": key(f"{who}'s own"), "folder": key(who if person else "another")}
     return VALUES | own
-
-
-def tried(connection: Connection, who: str | None, statement: str, given: dict[str, Any], claims: str) -> str:
-    """What comes of a statement, as the role of `who` or as the superuser: allowed, no row, refused or no right."""
-    try:
-        with connection.transaction(force_rollback=True):
-            connection.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
-            if who:
-                connection.execute(sql.SQL("set local role {}").format(sql.Identifier(WHO[who][0])))
-            count = connection.execute(statement.encode(), given).rowcount
-    except psycopg.errors.InsufficientPrivilege as error:
-        said = str(error)
-        if "row-level security policy" in said:
-            return "refused"
-        if re.match(r"permission denied for (schema|table|view|materialized view) ", said):
-            return "no right"
-        raise
-    return {0: "no row", 1: "allowed"}.get(count, f"{count} rows")
 
 
 def claims(who: str) -> str:
