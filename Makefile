@@ -10,7 +10,7 @@ in_environment := $(PYTHON) -m toolchain run
 sources := __main__.py bench clients/python components declared generate harness local ops pg plugin provider run targets tests toolchain
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift audit maintain rekey down test lint check format docs golden faults manual-changes bench
+.PHONY: help up preview drift audit maintain rekey down test lint check format docs golden faults manual-changes mutants bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -61,6 +61,9 @@ faults: ## kill things at random moments and verify that the next `up` recovers:
 
 manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
 	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
+
+mutants: ## take each half, condition and role of the row policies away in turn: does the access matrix notice? MUTANTS=--verbose
+	@$(in_environment) -m tests.sql.mutants $(MUTANTS)
 
 bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters written out: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"

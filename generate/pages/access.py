@@ -66,6 +66,11 @@ def _of(entries: Sequence[str], command: str) -> str:
 
 
 def of_table(lines: Sequence[Line]) -> str:
-    """In words, for the page of one table: to which rows who may do what."""
-    rows = [(line.rows, *(", ".join(line.allowed(command)) or "nobody" for command in COMMANDS)) for line in lines]
+    """In words, for the page of one table: to which rows who may do what; nothing where there is nobody to ask."""
+    rows = [(line.rows, *(_who(line, command) for command in COMMANDS)) for line in lines]
     return table(("rows", *COMMANDS), rows)
+
+
+def _who(line: Line, command: str) -> str:
+    asked = {cell[COMMANDS.index(command)] for cell in line.cells.values()} != {"_"}
+    return ", ".join(line.allowed(command)) or ("nobody" if asked else "")

@@ -466,6 +466,38 @@ UPSERTS = {
         "on conflict (bucket_id, name) do update set metadata = '{}'",
     ),
 }
+# What a column grant keeps from everybody, row policies refuse too: who, the columns that are granted, and a statement.
+BEHIND = {
+    "public.users": [("owner", "update (id)", "update public.users set id = %(unborn)s")],
+    "public.projects": [("owner", "update (owner_id)", "update public.projects set owner_id = %(another)s")],
+    "public.collaborators": [
+        (
+            "owner",
+            "insert (accepted_at)",
+            "insert into public.collaborators (project_id, user_id, accepted_at) "
+            "select id, %(another)s, now() from public.projects where id = %(public)s",
+        )
+    ],
+    "public.project_components": [
+        ("editor", "update (project_id)", "update public.project_components set project_id = %(public)s")
+    ],
+    "public.audio_recordings": [
+        ("editor", "update (project_id)", "update public.audio_recordings set project_id = %(public)s")
+    ],
+    "public.prompt_generations": [
+        (
+            "editor",
+            "update (project_id)",
+            "update public.prompt_generations set project_id = %(public)s, status = 'cancelled', finished_at = now()",
+        ),
+        (
+            "editor",
+            "insert (status)",
+            "insert into public.prompt_generations (project_id, prompt, provider, model, status) "
+            "values (%(shared)s, 'p', 'x', 'm', 'running')",
+        ),
+    ],
+}
 # The owner role's functions don't ask everything: what policies keep from them. Whose claims, and what has to come.
 OWNERS = {
     "next_auth.users": [("owner", "select from next_auth.users", "allowed")],

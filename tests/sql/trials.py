@@ -180,6 +180,16 @@ def owners(connection: Connection, table: str) -> Iterator[str]:
             yield f"{statement}, as app_owner: {came}, not {expected}"
 
 
+def behind(connection: Connection, table: str) -> Iterator[str]:
+    """What row policies keep where the column were granted."""
+    for who, privilege, statement in matrix.BEHIND.get(table, ()):
+        with connection.transaction(force_rollback=True):
+            connection.execute(f"grant {privilege} on {table} to authenticated".encode())
+            came = tried(connection, who, statement)
+        if came != "refused":
+            yield f"{statement}, by {who} with a grant to {privilege}: {came}, not refused"
+
+
 def may_write(connection: Connection, who: str, command: str, table: str, column: str) -> bool:
     """Whether an attempt gets past the privileges; what becomes of it there is another matter."""
     try:
@@ -193,10 +203,22 @@ def may_write(connection: Connection, who: str, command: str, table: str, column
         return True
 
 
-def guarded(connection: Connection, guard: Guard) -> Iterator[str]:
-    """Columns that no person writes."""
-    for command in guard.commands:
-        for column in guard.columns:
-            for who in NEVER:
-                if may_write(connection, who, command, guard.table, column):
-                    yield f"{guard.table}: {who} has a right to {command} {column}: {guard.because}"
+def forbidden(connection: Connection, table: str, columns: Collection[str]) -> Iterator[str]:
+    """Columns that no person may write: guarded ones, and all where a command is refused in each line of the table."""
+    for who in NEVER:
+        for command in WRITES:
+            kept = {column for guard in _guards(table, command) for column in guard.columns}
+            refused = {_sign(line, who, command) for line in lines_of(table)} - {"_"} == {"-"}
+            for column in columns:
+                if (refused or column in kept) and may_write(connection, who, command, table, column):
+                    yield f"{table}: {who} has a right to {command} {column}"
+
+
+def _guards(table: str, command: str) -> list[Guard]:
+    return [guard for guard in GUARDS if guard.table == table and command in guard.commands]
+
+
+def columns_of(connection: Connection, table: str) -> list[str]:
+    """The names of a table's columns."""
+    query = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped"
+    return [name for (name,) in connection.execute(query, (table,))]

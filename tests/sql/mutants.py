@@ -1,0 +1,250 @@
+"""`make mutants`: every guard taken away in turn; does the access matrix notice?
+
+A guard is a half (`using`, `with check`) of a row policy or one condition in it, the roles that it is for, or a column
+that nobody was granted. Each mutant is one change of a database with everything else in place, tried with the cells of
+its table (`tests/sql/trials.py`) and rolled back. What no cell can notice is named in `equivalent_mutants.toml`, with
+the reason why nothing is more open than before. Status 1 where a mutant is neither noticed nor named.
+"""
+
+import argparse
+import functools
+import itertools
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pglast import ast, parser
+from pglast.stream import RawStream
+
+from declared import sqlfiles
+from declared.sqlaccess import COMMANDS
+from declared.sqlfiles import RowPolicy
+from declared.sqlgrammar import walk
+from harness import scratch
+from tests.sql import matrix, trials
+from tests.sql.provision import SQL, Connection
+
+# Neither noticed nor named; named, although it is noticed.
+WRONG = ("missed", "misnamed")
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
+ROLES = dict.fromkeys(role for role, _ in matrix.WHO.values())
+HALVES = {"using": "using", "check": "with check"}
+CAN = """
+select has_schema_privilege(%(role)s, split_part(%(table)s::text, '.', 1), 'usage')
+    and has_any_column_privilege(%(role)s, %(table)s::text, %(command)s)"""
+CAN_DELETE = """
+select has_schema_privilege(%(role)s, split_part(%(table)s::text, '.', 1), 'usage')
+    and has_table_privilege(%(role)s, %(table)s::text, 'delete')"""
+# What is computed can be written by nobody.
+CLOSED_COLUMNS = """
+select attname from pg_catalog.pg_attribute
+where attrelid = %(table)s::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+    and not has_column_privilege(%(role)s, attrelid, attnum, %(command)s)
+    and has_schema_privilege(%(role)s, split_part(%(table)s::text, '.', 1), 'usage')
+order by attnum"""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One guard less: its name, the statement that takes it away, and who may now do more by which commands."""
+
+    kind: str
+    table: str
+    name: str
+    statement: str
+    roles: tuple[str, ...]
+    commands: tuple[str, ...]
+    column: str = ""
+
+
+def all_of(connection: Connection) -> list[Mutant]:
+    """Every mutant, in the order of the files."""
+    policies = sqlfiles.row_policies(SQL / "policies")
+    found = [mutant for policy in policies for mutant in (*halves(policy), *conditions(policy))]
+    found += widened(connection, policies)
+    tables = dict.fromkeys(line.table for line in trials.LINES)
+    return found + [mutant for table in tables for mutant in columns(connection, table)]
+
+
+def halves(policy: RowPolicy) -> Iterator[Mutant]:
+    """Each half that says something made `true`, and both at once."""
+    said = [half for half in HALVES if getattr(policy, half) not in (None, "true")]
+    for half in said:
+        yield _altered("half", policy, f"{HALVES[half]} (true)", f"{HALVES[half]} (true)")
+    if len(said) == 2:
+        yield _altered("half", policy, "both halves true", "using (true) with check (true)")
+
+
+def conditions(policy: RowPolicy) -> Iterator[Mutant]:
+    """Each operand of each `and` made `true`."""
+    for half, word in HALVES.items():
+        for dropped, left in _without_one(getattr(policy, half) or "true"):
+            yield _altered("condition", policy, f"{word} without {dropped}", f"{word} ({left})")
+
+
+def _without_one(expression: str) -> Iterator[tuple[str, str]]:
+    """What was left out, and what is left."""
+    for number, node in enumerate(walk(_parsed(expression))):
+        if isinstance(node, ast.BoolExpr) and node.boolop == 0:
+            for place, operand in enumerate(node.args):
+                yield RawStream()(operand), _left(expression, number, place)
+
+
+def _left(expression: str, number: int, place: int) -> str:
+    tree = _parsed(expression)
+    node = next(itertools.islice(walk(tree), number, None))
+    node.args = (*node.args[:place], _parsed("true"), *node.args[place + 1 :])
+    return RawStream()(tree)
+
+
+def _parsed(expression: str) -> Any:
+    return parser.parse_sql(f"select {expression}")[0].stmt.targetList[0].val
+
+
+def widened(connection: Connection, policies: Sequence[RowPolicy]) -> Iterator[Mutant]:
+    """One role more for each policy, where the role has a right that row security binds."""
+    bypass = {role for (role,) in connection.execute("select rolname from pg_catalog.pg_roles where rolbypassrls")}
+    for policy, role in itertools.product(policies, ROLES):
+        if role in bypass or role in policy.roles:
+            continue
+        commands = tuple(
+            command
+            for command in (COMMANDS if policy.command == "all" else (policy.command,))
+            if _can(connection, role, policy.table, command) and not _open(policies, role, policy.table, command)
+        )
+        if commands:
+            name = f"{policy.name}: to {role} too"
+            statement = f"alter policy {policy.name} on {policy.table} to {', '.join((*policy.roles, role))}"
+            commands = COMMANDS if "select" in commands else commands
+            yield Mutant("role", policy.table, name, statement, (role,), commands)
+
+
+def _open(policies: Sequence[RowPolicy], role: str, table: str, command: str) -> bool:
+    """Whether a policy lets a role do this with every row: no other can let it do more."""
+    return any(
+        policy.table == table
+        and role in policy.roles
+        and policy.command in (command, "all")
+        and {policy.using, policy.check} <= {None, "true"}
+        for policy in policies
+    )
+
+
+def untouched(table: str) -> Mutant:
+    """Nothing taken away, and everything tried."""
+    return Mutant("none", table, f"{table}: nothing", "select", (*ROLES, "app_owner"), COMMANDS)
+
+
+def _can(connection: Connection, role: str, table: str, command: str) -> bool:
+    query = CAN_DELETE if command == "delete" else CAN
+    found = connection.execute(query.encode(), {"role": role, "table": table, "command": command}).fetchone()
+    return bool(found and found[0])
+
+
+def columns(connection: Connection, table: str) -> Iterator[Mutant]:
+    """Each column that visitors and people can't write, granted."""
+    for role in ("anon", "authenticated"):
+        for command in trials.WRITES:
+            given = {"table": table, "role": role, "command": command}
+            for (column,) in connection.execute(CLOSED_COLUMNS.encode(), given).fetchall():
+                statement = f'grant {command} ("{column}") on {table} to {role}'
+                yield Mutant(
+                    "column", table, f"{table}: {command} {column} by {role}", statement, (role,), (command,), column
+                )
+
+
+def _altered(kind: str, policy: RowPolicy, name: str, text: str) -> Mutant:
+    commands = COMMANDS if policy.command in ("select", "all") else (policy.command,)
+    statement = f"alter policy {policy.name} on {policy.table} {text}"
+    return Mutant(kind, policy.table, f"{policy.name}: {name}", statement, policy.roles, commands)
+
+
+def noticed(connection: Connection, mutant: Mutant) -> str | None:
+    """The first cell that is otherwise with the mutant in place; None where there is none."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(mutant.statement.encode())
+        try:
+            return next(_wrong(connection, mutant), None)
+        except psycopg.Error as error:
+            return f"{type(error).__name__}: {error.diag.message_primary}"
+
+
+def _wrong(connection: Connection, mutant: Mutant) -> Iterator[str]:
+    if mutant.column:
+        yield from trials.forbidden(connection, mutant.table, [mutant.column])
+        return
+    for who in (who for who, (role, _) in matrix.WHO.items() if role in mutant.roles):
+        for line in trials.lines_of(mutant.table):
+            yield from trials.cells(connection, line, who, mutant.commands)
+            yield from trials.upserted(connection, line, who)
+        for command in mutant.commands:
+            if command in ("update", "delete"):
+                yield from trials.blind(connection, mutant.table, who, command)
+        yield from trials.defaults(connection, mutant.table, who)
+    if "authenticated" in mutant.roles:
+        yield from trials.behind(connection, mutant.table)
+    if "app_owner" in mutant.roles:
+        yield from trials.owners(connection, mutant.table)
+
+
+@functools.cache
+def reasons() -> dict[str, str]:
+    """Of each pattern of equivalent mutants why it is one."""
+    read = tomllib.loads(EQUIVALENT.read_text())["equivalent"]
+    return {name: each["because"] for each in read for name in each["mutants"]}
+
+
+def reason(mutant: Mutant) -> str | None:
+    """Why a mutant can't be noticed, where it is named."""
+    return next((because for name, because in reasons().items() if fnmatchcase(mutant.name, name)), None)
+
+
+def verdict(connection: Connection, mutant: Mutant) -> tuple[str, str]:
+    """What comes of a mutant, and what has noticed it or why nothing can."""
+    because, by = reason(mutant), noticed(connection, mutant)
+    if by:
+        return ("misnamed", by) if because else ("noticed", by)
+    return ("equivalent", because) if because else ("missed", f"no cell of {mutant.table} is otherwise")
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    options.add_argument("--only", default="", help="mutants with this in their name")
+    options.add_argument("--verbose", action="store_true", help="say of each what notices it, or why nothing can")
+    arguments = options.parse_args()
+    with scratch.server() as server:
+        scratch.complete(server.url())
+        with psycopg.connect(server.url()) as connection:
+            connection.execute("set search_path = ''")
+            matrix.populate(connection)
+            return tally(connection, arguments.only, arguments.verbose)
+
+
+def tally(connection: Connection, only: str, verbose: bool) -> int:
+    """Try all, and nothing at all, which must not be noticed; say how many were noticed, by kind.
+
+    :returns: 1 where something is wrong
+    """
+    begin, counts = time.monotonic(), dict[str, Counter[str]]()
+    for mutant in [each for each in all_of(connection) if only in each.name]:
+        outcome, why = verdict(connection, mutant)
+        counts.setdefault(mutant.kind, Counter())[outcome] += 1
+        if verbose or outcome in WRONG:
+            print(f"{outcome}: {mutant.name}: {why}", flush=True)
+    noise = [by for table in {line.table for line in trials.LINES} if (by := noticed(connection, untouched(table)))]
+    print(*(f"without any mutant: {by}" for by in noise), sep="\n", end="")
+    for kind, count in counts.items():
+        print(f"{kind:9} {count.total():4} mutants: {', '.join(f'{number} {word}' for word, number in count.items())}")
+    print(f"{sum(map(Counter.total, counts.values()))} in {time.monotonic() - begin:.0f} s")
+    return 1 if noise or any(count[outcome] for count in counts.values() for outcome in WRONG) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
