@@ -1,9 +1,10 @@
 """`make mutants`: every guard taken away in turn; does the access matrix notice?
 
-A guard is a half (`using`, `with check`) of a row policy or one condition in it, the roles that it is for, or a column
-that nobody was granted. Each mutant is one change of a database with everything else in place, tried with the cells of
-its table (`tests/sql/trials.py`) and rolled back. What no cell can notice is named in `equivalent_mutants.toml`, with
-the reason why nothing is more open than before. Status 1 where a mutant is neither noticed nor named.
+A guard is a half (`using`, `with check`) of a row policy or one condition in it, the roles that it is for, a right on a
+table or on a column that visitors or people don't have. Each mutant is one change of a database with everything else in
+place, tried with the cells of its table (`tests/sql/trials.py`) and rolled back. What no cell can notice is named in
+`equivalent_mutants.toml`, with the reason why nothing is more open than before. Status 1 where a mutant is neither
+noticed nor named.
 """
 
 import argparse
@@ -20,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from pglast import ast, parser
+from pglast import ast
 from pglast.stream import RawStream
 
 from declared import sqlfiles
 from declared.sqlaccess import COMMANDS
 from declared.sqlfiles import RowPolicy
-from declared.sqlgrammar import walk
+from declared.sqlgrammar import parsed, walk
 from harness import scratch
 from tests.sql import matrix, trials
 from tests.sql.provision import SQL, Connection
@@ -35,6 +36,7 @@ from tests.sql.provision import SQL, Connection
 WRONG = ("missed", "misnamed")
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 ROLES = dict.fromkeys(role for role, _ in matrix.WHO.values())
+VISITORS = ("anon", "authenticated")
 HALVES = {"using": "using", "check": "with check"}
 CAN = """
 select has_schema_privilege(%(role)s, split_part(%(table)s::text, '.', 1), 'usage')
@@ -70,7 +72,7 @@ def all_of(connection: Connection) -> list[Mutant]:
     found = [mutant for policy in policies for mutant in (*halves(policy), *conditions(policy))]
     found += widened(connection, policies)
     tables = dict.fromkeys(line.table for line in trials.LINES)
-    return found + [mutant for table in tables for mutant in columns(connection, table)]
+    return found + [mutant for table in tables for mutant in granted(connection, table)]
 
 
 def halves(policy: RowPolicy) -> Iterator[Mutant]:
@@ -91,21 +93,21 @@ def conditions(policy: RowPolicy) -> Iterator[Mutant]:
 
 def _without_one(expression: str) -> Iterator[tuple[str, str]]:
     """What was left out, and what is left."""
-    for number, node in enumerate(walk(_parsed(expression))):
+    for number, node in enumerate(walk(_expression(expression))):
         if isinstance(node, ast.BoolExpr) and node.boolop == 0:
-            for place, operand in enumerate(node.args):
+            for place, operand in enumerate(node.args or ()):
                 yield RawStream()(operand), _left(expression, number, place)
 
 
 def _left(expression: str, number: int, place: int) -> str:
-    tree = _parsed(expression)
+    tree = _expression(expression)
     node = next(itertools.islice(walk(tree), number, None))
-    node.args = (*node.args[:place], _parsed("true"), *node.args[place + 1 :])
+    node.args = (*node.args[:place], _expression("true"), *node.args[place + 1 :])
     return RawStream()(tree)
 
 
-def _parsed(expression: str) -> Any:
-    return parser.parse_sql(f"select {expression}")[0].stmt.targetList[0].val
+def _expression(expression: str) -> Any:
+    return parsed(f"select {expression}").targetList[0].val
 
 
 def widened(connection: Connection, policies: Sequence[RowPolicy]) -> Iterator[Mutant]:
@@ -148,16 +150,21 @@ def _can(connection: Connection, role: str, table: str, command: str) -> bool:
     return bool(found and found[0])
 
 
-def columns(connection: Connection, table: str) -> Iterator[Mutant]:
-    """Each column that visitors and people can't write, granted."""
-    for role in ("anon", "authenticated"):
+def granted(connection: Connection, table: str) -> Iterator[Mutant]:
+    """Each right that visitors or people don't have, granted: to read or delete, and to write a column."""
+    for role in VISITORS:
+        for command in ("select", "delete"):
+            if not _can(connection, role, table, command):
+                statement = (
+                    f"grant {command} on {table} to {role}; grant usage on schema {table.split('.')[0]} to {role}"
+                )
+                yield Mutant("grant", table, f"{table}: {command} by {role}", statement, (role,), (command,))
         for command in trials.WRITES:
             given = {"table": table, "role": role, "command": command}
             for (column,) in connection.execute(CLOSED_COLUMNS.encode(), given).fetchall():
                 statement = f'grant {command} ("{column}") on {table} to {role}'
-                yield Mutant(
-                    "column", table, f"{table}: {command} {column} by {role}", statement, (role,), (command,), column
-                )
+                name = f"{table}: {command} {column} by {role}"
+                yield Mutant("column", table, name, statement, (role,), (command,), column)
 
 
 def _altered(kind: str, policy: RowPolicy, name: str, text: str) -> Mutant:
@@ -239,7 +246,8 @@ def tally(connection: Connection, only: str, verbose: bool) -> int:
         if verbose or outcome in WRONG:
             print(f"{outcome}: {mutant.name}: {why}", flush=True)
     noise = [by for table in {line.table for line in trials.LINES} if (by := noticed(connection, untouched(table)))]
-    print(*(f"without any mutant: {by}" for by in noise), sep="\n", end="")
+    for by in noise:
+        print(f"without any mutant: {by}")
     for kind, count in counts.items():
         print(f"{kind:9} {count.total():4} mutants: {', '.join(f'{number} {word}' for word, number in count.items())}")
     print(f"{sum(map(Counter.total, counts.values()))} in {time.monotonic() - begin:.0f} s")
