@@ -62,7 +62,7 @@ faults: ## kill things at random moments and verify that the next `up` recovers:
 manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
 	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
 
-mutants: ## take each half, condition and role of the row policies away in turn: does the access matrix notice? MUTANTS=--verbose
+mutants: ## take each guard of the row policies away in turn: does the access matrix notice? MUTANTS=--verbose
 	@$(in_environment) -m tests.sql.mutants $(MUTANTS)
 
 bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters written out: STEPS, PROJECTS

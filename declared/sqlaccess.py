@@ -100,7 +100,7 @@ def _cells(head: list[str], fields: list[str], where: str) -> dict[str, str]:
         if not match:
             raise SqlFileError(
                 f"{where}: {who} has {text}; a cell is four signs for select, insert, update, delete: "
-                "its letter, or one of `.`, `-`, `_`"
+                "its letter, or one of `.`, `-`, `_`, `U`, `D`"
             )
         cells[who] = match[1]
     return cells

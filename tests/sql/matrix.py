@@ -35,6 +35,8 @@ MEMBERS = {
     "another": ("viewer", True),
     "fellow": ("admin", True),
 }
+# Who is invited to another person's projects.
+INVITEES = ("invitee", "viewer", "editor", "admin", "owner")
 
 
 def key(name: str) -> str:
@@ -42,7 +44,7 @@ def key(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
-NAMES = ("shared", "public", "archived", "another", "fellow", "owner", "unborn")
+NAMES = ("shared", "public", "archived", "another", "fellow", "owner", "invitee", "unborn")
 # Another person's projects, one in each of the eight parts by which row policies ask.
 PARTS = [key(f"part {number}") for number in (10, 0, 3, 9, 5, 28, 4, 1)]
 VALUES: dict[str, Any] = {name: key(name) for name in NAMES} | {"parts": PARTS}
@@ -65,19 +67,31 @@ insert into public.projects (id, owner_id, title, visibility, archived_at) value
     (%(shared)s, %(owner)s, 'shared', 'shared', null), (%(public)s, %(owner)s, 'public', 'public', null),
     (%(archived)s, %(owner)s, 'archived', 'public', now());
 insert into public.project_components (project_id, kind, position)
-    values (%(shared)s, 'text', 1), (%(public)s, 'text', 1);
+    values (%(shared)s, 'text', 1), (%(public)s, 'text', 1), (%(archived)s, 'text', 1);
 insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) values
     (%(shared)s, %(owner)s, 'x/shared.ogg', 'audio/ogg', 1), (%(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
     values (%(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(owner)s, 'p', 'x', 'm');
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model, status, finished_at)
     values (%(shared)s, %(owner)s, 'over', 'x', 'm', 'cancelled', now())"""
-# What hangs on another person's projects, and an admin who has more than few, of whom row policies ask otherwise.
+# Another person's projects, in which a fellow works and others have open invitations, and what hangs on them; and an
+# admin who has more than few projects, of whom row policies ask otherwise.
 MANY = """
 insert into public.projects (id, owner_id, title) select unnest(%(parts)s::uuid[]), %(another)s, 'part';
-insert into public.collaborators (project_id, user_id) select unnest(%(parts)s::uuid[]), %(fellow)s;
+insert into public.collaborators (project_id, user_id, role, accepted_at)
+    select unnest(%(parts)s::uuid[]), %(fellow)s, 'viewer', now();
+insert into public.collaborators (project_id, user_id, role)
+    select part, person, 'admin' from unnest(%(parts)s::uuid[]) as part, unnest(%(invited)s::uuid[]) as person;
+insert into public.project_components (project_id, kind, position) select unnest(%(parts)s::uuid[]), 'text', 1;
+insert into storage.objects (bucket_id, name, version)
+    select 'audio', %(another)s || '/' || part || '.ogg', 'v' from unnest(%(parts)s::uuid[]) as part;
 insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes)
-    select part, %(another)s, 'x/' || part || '.ogg', 'audio/ogg', 1 from unnest(%(parts)s::uuid[]) as part;
+    select part, %(another)s, %(another)s || '/' || part || '.ogg', 'audio/ogg', 1
+    from unnest(%(parts)s::uuid[]) as part;
+insert into storage.objects (bucket_id, name, version) values ('other', %(another)s || '/heard.ogg', 'v');
+update private.object_scans set status = 'clean', scanned_at = now()
+    where name = any(array(select %(another)s || '/' || part || '.ogg' from unnest(%(parts)s::uuid[]) as part))
+    or bucket_id = 'other' and name = %(another)s || '/heard.ogg';
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
     select unnest(%(parts)s::uuid[]), %(another)s, 'p', 'x', 'm';
 insert into public.projects (owner_id, title) select %(admin)s, 'many' from generate_series(1, 200)"""
@@ -128,7 +142,7 @@ def populate(connection: Connection) -> None:
         member = (key(f"{name}'s membership"), VALUES["shared"], key(name), role, "now" if accepted else None)
         connection.execute(MEMBER.encode(), member)
     run(connection, HEARD, VALUES)
-    run(connection, MANY, VALUES | {"admin": key("admin")})
+    run(connection, MANY, VALUES | {"admin": key("admin"), "invited": [key(name) for name in INVITEES]})
     run(connection, OTHERS, {**VALUES, "removed": key("removed"), "super": key("super")})
     # What the Storage API says before it deletes; without it a trigger would answer in row security's place.
     connection.execute("set local storage.allow_delete_query = 'true'")
@@ -222,6 +236,12 @@ STATEMENTS = {
         "(owner_id, title, visibility, archived_at) values (%(owner)s, 'x', 'public', now())",
         "title = 'x'",
     ),
+    ("public.projects", "another person's, whatever the part"): _rows(
+        "public.projects",
+        "id = any(%(parts)s::uuid[])",
+        f"(owner_id, title) select %(another)s, 'x' {UNNESTED}",
+        "title = 'x'",
+    ),
     ("public.collaborators", "one's own"): _rows(
         "public.collaborators",
         "project_id = %(shared)s and user_id = %(me)s",
@@ -239,7 +259,7 @@ STATEMENTS = {
     ),
     ("public.collaborators", "in another person's, whatever the part"): _rows(
         "public.collaborators",
-        IN_PARTS,
+        f"{IN_PARTS} and user_id = %(fellow)s",
         f"(project_id, email, role, invited_by) select part, 'new@example.org', 'viewer', %(me)s {UNNESTED}",
         "role = 'editor'",
     ),
@@ -254,6 +274,13 @@ STATEMENTS = {
     ),
     ("public.project_components", "in the shared one"): _project("project_components", "shared", *COMPONENT),
     ("public.project_components", "in the public one"): _project("project_components", "public", *COMPONENT),
+    ("public.project_components", "in a public one, put away"): _project("project_components", "archived", *COMPONENT),
+    ("public.project_components", "in another person's, whatever the part"): _rows(
+        "public.project_components",
+        IN_PARTS,
+        f"(project_id, kind, position) select part, 'text', 2 {UNNESTED}",
+        "title = 'x'",
+    ),
     ("public.audio_recordings", "in the shared one"): _project(
         "audio_recordings", "shared", *RECORDING, only=" and object_path = 'x/shared.ogg'"
     ),
@@ -262,7 +289,7 @@ STATEMENTS = {
         "public.audio_recordings",
         IN_PARTS,
         "(project_id, object_path, mime_type, bytes) "
-        f"select part, %(folder)s || '/' || part || '.ogg', 'audio/ogg', 1 {UNNESTED}",
+        f"select part, %(folder)s || '/new-' || part, 'audio/ogg', 1 {UNNESTED}",
         "title = 'x'",
     ),
     ("public.audio_recordings", "in the shared one, of another's file"): _project(
@@ -410,6 +437,18 @@ STATEMENTS = {
         OBJECT.format("audio", "another"),
         "metadata = '{}'",
     ),
+    ("storage.objects", "a recording of another person's project"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(another)s || '/' || (%(parts)s::text[])[1] || '.ogg'",
+        OBJECT.format("audio", "another"),
+        "metadata = '{}'",
+    ),
+    ("storage.objects", "in another bucket, named as a recording"): _rows(
+        "storage.objects",
+        "bucket_id = 'other' and name = %(another)s || '/heard.ogg'",
+        OBJECT.format("other", "another"),
+        "metadata = '{}'",
+    ),
     ("storage.objects", "in another bucket"): _rows(
         "storage.objects",
         "bucket_id = 'other' and name = %(folder)s || '/a.ogg'",
@@ -444,10 +483,7 @@ STATEMENTS = {
 
 
 # Lines of more rows than one.
-ROWS = {
-    (table, "in another person's, whatever the part"): len(PARTS)
-    for table in ("public.collaborators", "public.audio_recordings", "public.prompt_generations")
-}
+ROWS = {line: len(PARTS) for line in STATEMENTS if line[1].endswith("another person's, whatever the part")}
 # An upsert of a line's row: its key, and who may write it may do so this way too.
 UPSERTS = {
     "public.project_components": (
@@ -510,9 +546,13 @@ OWNERS = {
         ("owner", "delete from next_auth.verification_tokens", "no row"),
     ],
     "public.collaborators": [
-        ("invitee", "update public.collaborators set accepted_at = now() where user_id = %(me)s", "allowed"),
-        ("viewer", "update public.collaborators set role = 'admin' where user_id = %(me)s", "no row"),
-        ("viewer", f"update public.collaborators set accepted_at = now() where {IN_PARTS}", "refused"),
+        (
+            "invitee",
+            "update public.collaborators set accepted_at = now() where user_id = %(me)s and project_id = %(shared)s",
+            "allowed",
+        ),
+        ("viewer", "update public.collaborators set role = 'admin' where user_id = %(fellow)s", "no row"),
+        ("viewer", "update public.collaborators set accepted_at = now() where user_id = %(invitee)s", "refused"),
     ],
 }
 

@@ -1,15 +1,16 @@
 """`make mutants`: every guard taken away in turn; does the access matrix notice?
 
-A guard is a half (`using`, `with check`) of a row policy or one condition in it, the roles that it is for, a right on a
-table or on a column that visitors or people don't have. Each mutant is one change of a database with everything else in
-place, tried with the cells of its table (`tests/sql/trials.py`) and rolled back. What no cell can notice is named in
-`equivalent_mutants.toml`, with the reason why nothing is more open than before. Status 1 where a mutant is neither
-noticed nor named.
+A guard is a half (`using`, `with check`) of a row policy, a condition in it or in a function that it asks, the roles
+that it is for, a right on a table or on a column that visitors or people don't have. Each mutant is one change of a
+database with everything else in place, tried with the cells of its tables (`tests/sql/trials.py`) and rolled back. What
+no cell can notice is named in `equivalent_mutants.toml`, with the reason why nothing is more open than before. Status 1
+where a mutant is neither noticed nor named, or where something is noticed without any.
 """
 
 import argparse
 import functools
 import itertools
+import re
 import sys
 import time
 import tomllib
@@ -21,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from pglast import ast
+from pglast import ast, parser
 from pglast.stream import RawStream
 
 from declared import sqlfiles
 from declared.sqlaccess import COMMANDS
 from declared.sqlfiles import RowPolicy
-from declared.sqlgrammar import parsed, walk
+from declared.sqlgrammar import COMMENTS, parsed, walk
 from harness import scratch
 from tests.sql import matrix, trials
 from tests.sql.provision import SQL, Connection
@@ -37,6 +38,9 @@ WRONG = ("missed", "misnamed")
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.toml")
 ROLES = dict.fromkeys(role for role, _ in matrix.WHO.values())
 VISITORS = ("anon", "authenticated")
+OPENING, CLOSING = "ASCII_40", "ASCII_41"
+# What an operand of `and` ends at, in either direction; the last two are `;` and `,`.
+ENDS = "AND OR WHERE ON WHEN THEN ELSE END_P IF_P RETURN LIMIT UNION ORDER GROUP_P INTO ASCII_59 ASCII_44".split()
 HALVES = {"using": "using", "check": "with check"}
 CAN = """
 select has_schema_privilege(%(role)s, split_part(%(table)s::text, '.', 1), 'usage')
@@ -58,7 +62,7 @@ class Mutant:
     """One guard less: its name, the statement that takes it away, and who may now do more by which commands."""
 
     kind: str
-    table: str
+    tables: tuple[str, ...]
     name: str
     statement: str
     roles: tuple[str, ...]
@@ -70,7 +74,7 @@ def all_of(connection: Connection) -> list[Mutant]:
     """Every mutant, in the order of the files."""
     policies = sqlfiles.row_policies(SQL / "policies")
     found = [mutant for policy in policies for mutant in (*halves(policy), *conditions(policy))]
-    found += widened(connection, policies)
+    found += [*functions(connection, policies), *widened(connection, policies)]
     tables = dict.fromkeys(line.table for line in trials.LINES)
     return found + [mutant for table in tables for mutant in granted(connection, table)]
 
@@ -110,6 +114,65 @@ def _expression(expression: str) -> Any:
     return parsed(f"select {expression}").targetList[0].val
 
 
+def functions(connection: Connection, policies: Sequence[RowPolicy]) -> Iterator[Mutant]:
+    """Each operand of each `and` in the functions that the policies of people ask, and those that these ask."""
+    asked: dict[str, dict[str, None]] = {}
+    peoples = [policy for policy in policies if {*VISITORS, "storage_service"} & {*policy.roles}]
+    todo = [(name, policy.table) for policy in peoples for name in _called(f"{policy.using} {policy.check}")]
+    while todo:
+        name, table = todo.pop(0)
+        if table not in asked.setdefault(name, {}):
+            asked[name][table] = None
+            todo += [(called, table) for _, body in _bodies(connection, name) for called in _called(body)]
+    for name, tables in asked.items():
+        for definition, body in _bodies(connection, name):
+            for start, end in _operands(body):
+                text = f"{name}: without {' '.join(body[start:end].split())}"
+                statement = definition.replace(body, f"{body[:start]} true {body[end:]}")
+                yield Mutant("function", tuple(tables), text, statement, (*VISITORS, "storage_service"), COMMANDS)
+
+
+def _called(text: str) -> list[str]:
+    return re.findall(r"\bprivate\.\w+(?=\()", text)
+
+
+def _bodies(connection: Connection, name: str) -> list[tuple[Any, ...]]:
+    query = (
+        "select pg_get_functiondef(oid), prosrc from pg_catalog.pg_proc where oid::regproc::text = %s and prosrc != ''"
+    )
+    return connection.execute(query, (name,)).fetchall()
+
+
+def _operands(body: str) -> Iterator[tuple[int, int]]:
+    """Where the operands of each `and` stand in a function's text."""
+    tokens = [token for token in parser.scan(body) if token.name not in COMMENTS]
+    ranges = set()
+    for number, token in enumerate(tokens):
+        if token.name == "AND" and not _of_range(tokens[:number]):
+            before, after = _reach(tokens[:number][::-1], CLOSING), _reach(tokens[number + 1 :], OPENING)
+            ranges |= {(number - before, number - 1), (number + 1, number + after)}
+    for first, last in sorted(ranges):
+        yield tokens[first].start, tokens[last].end + 1
+
+
+def _of_range(before: Sequence[Any]) -> bool:
+    """Whether an `and` is that of a `between`."""
+    return next((token.name for token in reversed(before) if token.name in ("AND", "OR", "BETWEEN")), "") == "BETWEEN"
+
+
+def _reach(tokens: Sequence[Any], opening: str) -> int:
+    """How many tokens from here on belong to the same operand; `opening` is the bracket that comes first."""
+    depth = 0
+    for number, token in enumerate(tokens):
+        if token.name in ENDS and not depth:
+            return number
+        if token.name in (OPENING, CLOSING):
+            depth += 1 if token.name == opening else -1
+        if depth < 0:
+            return number
+    return len(tokens)
+
+
 def widened(connection: Connection, policies: Sequence[RowPolicy]) -> Iterator[Mutant]:
     """One role more for each policy, where the role has a right that row security binds."""
     bypass = {role for (role,) in connection.execute("select rolname from pg_catalog.pg_roles where rolbypassrls")}
@@ -125,7 +188,7 @@ def widened(connection: Connection, policies: Sequence[RowPolicy]) -> Iterator[M
             name = f"{policy.name}: to {role} too"
             statement = f"alter policy {policy.name} on {policy.table} to {', '.join((*policy.roles, role))}"
             commands = COMMANDS if "select" in commands else commands
-            yield Mutant("role", policy.table, name, statement, (role,), commands)
+            yield Mutant("role", (policy.table,), name, statement, (role,), commands)
 
 
 def _open(policies: Sequence[RowPolicy], role: str, table: str, command: str) -> bool:
@@ -141,7 +204,7 @@ def _open(policies: Sequence[RowPolicy], role: str, table: str, command: str) ->
 
 def untouched(table: str) -> Mutant:
     """Nothing taken away, and everything tried."""
-    return Mutant("none", table, f"{table}: nothing", "select", (*ROLES, "app_owner"), COMMANDS)
+    return Mutant("none", (table,), f"{table}: nothing", "select", (*ROLES, "app_owner"), COMMANDS)
 
 
 def _can(connection: Connection, role: str, table: str, command: str) -> bool:
@@ -158,19 +221,19 @@ def granted(connection: Connection, table: str) -> Iterator[Mutant]:
                 statement = (
                     f"grant {command} on {table} to {role}; grant usage on schema {table.split('.')[0]} to {role}"
                 )
-                yield Mutant("grant", table, f"{table}: {command} by {role}", statement, (role,), (command,))
+                yield Mutant("grant", (table,), f"{table}: {command} by {role}", statement, (role,), (command,))
         for command in trials.WRITES:
             given = {"table": table, "role": role, "command": command}
             for (column,) in connection.execute(CLOSED_COLUMNS.encode(), given).fetchall():
                 statement = f'grant {command} ("{column}") on {table} to {role}'
                 name = f"{table}: {command} {column} by {role}"
-                yield Mutant("column", table, name, statement, (role,), (command,), column)
+                yield Mutant("column", (table,), name, statement, (role,), (command,), column)
 
 
 def _altered(kind: str, policy: RowPolicy, name: str, text: str) -> Mutant:
     commands = COMMANDS if policy.command in ("select", "all") else (policy.command,)
     statement = f"alter policy {policy.name} on {policy.table} {text}"
-    return Mutant(kind, policy.table, f"{policy.name}: {name}", statement, policy.roles, commands)
+    return Mutant(kind, (policy.table,), f"{policy.name}: {name}", statement, policy.roles, commands)
 
 
 def noticed(connection: Connection, mutant: Mutant) -> str | None:
@@ -184,21 +247,26 @@ def noticed(connection: Connection, mutant: Mutant) -> str | None:
 
 
 def _wrong(connection: Connection, mutant: Mutant) -> Iterator[str]:
-    if mutant.column:
-        yield from trials.forbidden(connection, mutant.table, [mutant.column])
-        return
+    for table in mutant.tables:
+        if mutant.column:
+            yield from trials.forbidden(connection, table, [mutant.column])
+        else:
+            yield from _wrong_cells(connection, mutant, table)
+
+
+def _wrong_cells(connection: Connection, mutant: Mutant, table: str) -> Iterator[str]:
     for who in (who for who, (role, _) in matrix.WHO.items() if role in mutant.roles):
-        for line in trials.lines_of(mutant.table):
+        for line in trials.lines_of(table):
             yield from trials.cells(connection, line, who, mutant.commands)
             yield from trials.upserted(connection, line, who)
         for command in mutant.commands:
             if command in ("update", "delete"):
-                yield from trials.blind(connection, mutant.table, who, command)
-        yield from trials.defaults(connection, mutant.table, who)
+                yield from trials.blind(connection, table, who, command)
+        yield from trials.defaults(connection, table, who)
     if "authenticated" in mutant.roles:
-        yield from trials.behind(connection, mutant.table)
+        yield from trials.behind(connection, table)
     if "app_owner" in mutant.roles:
-        yield from trials.owners(connection, mutant.table)
+        yield from trials.owners(connection, table)
 
 
 @functools.cache
@@ -218,7 +286,7 @@ def verdict(connection: Connection, mutant: Mutant) -> tuple[str, str]:
     because, by = reason(mutant), noticed(connection, mutant)
     if by:
         return ("misnamed", by) if because else ("noticed", by)
-    return ("equivalent", because) if because else ("missed", f"no cell of {mutant.table} is otherwise")
+    return ("equivalent", because) if because else ("missed", f"no cell of {', '.join(mutant.tables)} is otherwise")
 
 
 def main() -> int:
