@@ -40,7 +40,10 @@ ROLES = dict.fromkeys(role for role, _ in matrix.WHO.values())
 VISITORS = ("anon", "authenticated")
 OPENING, CLOSING = "ASCII_40", "ASCII_41"
 # What an operand of `and` ends at, in either direction; the last two are `;` and `,`.
-ENDS = "AND OR WHERE ON WHEN THEN ELSE END_P IF_P RETURN LIMIT UNION ORDER GROUP_P INTO ASCII_59 ASCII_44".split()
+ENDS = (
+    *("AND", "OR", "WHERE", "ON", "WHEN", "THEN", "ELSE", "END_P", "IF_P", "RETURN"),
+    *("LIMIT", "UNION", "ORDER", "GROUP_P", "INTO", "ASCII_59", "ASCII_44"),
+)
 HALVES = {"using": "using", "check": "with check"}
 CAN = """
 select has_schema_privilege(%(role)s, split_part(%(table)s::text, '.', 1), 'usage')
