@@ -67,6 +67,8 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
         "before_id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
         "words": "city",
         "rare_words": "word1100",
+        "properties": '{"text": "new"}',
+        "revision": 1,
         "x": 10.5,
         "y": 20.5,
         "fingerprint": "c4ca4238a0b923820dcc509a6f75849b",

@@ -1,4 +1,4 @@
-select id, parent_id, recording_id, kind, title, x, y, width, height, position, properties
+select id, parent_id, recording_id, kind, title, x, y, width, height, position, properties, revision
 from public.project_components
 where project_id = %(project)s and (
     exists (
@@ -10,4 +10,4 @@ where project_id = %(project)s and (
         where c.project_id = %(project)s and c.user_id = %(person)s and c.accepted_at is not null
     )
 )
-order by position, id
+order by position

@@ -4,4 +4,4 @@ where project_id = %(public_project)s and exists (
     select from public.projects as p
     where p.id = %(public_project)s and p.visibility = 'public' and p.archived_at is null
 )
-order by position, id
+order by position

@@ -3,3 +3,5 @@
 -- Down: loses every project.
 
 drop table public.projects;
+drop function private.tg__date_projects();
+drop function private.date_projects(uuid[]);

@@ -59,9 +59,58 @@ comment on column public.projects.visibility is 'Who may read: the owner, collab
 comment on column public.projects.settings is 'Settings of the canvas and of generation, by name; at most 64 KiB.';
 comment on column public.projects.archived_at is 'When it was put away, out of all other people''s sight; null in use.';
 comment on column public.projects.created_at is 'When it was made.';
-comment on column public.projects.updated_at is 'When it last changed, set by trigger.';
+comment on column public.projects.updated_at is
+'When it last changed, or a component, recording or generation of it, to the second; set by trigger.';
 comment on column public.projects.search is 'Words of title (A) and description (B), for search; made by the database.';
 
 create trigger _100_updated_at
 before update on public.projects
 for each row execute function private.tg__updated_at();
+
+-- The policies of the owner role come with the migration, in the words of sql/policies, which the program then takes
+-- over: its functions find a project by them, and hold it.
+create policy projects_select_definer on public.projects for select to app_owner using (true);
+create policy projects_update_definer on public.projects for update to app_owner using (true) with check (true);
+
+comment on policy projects_select_definer on public.projects is
+'The owner role reads all: search, summaries and the functions that policies ask run as it, and nobody logs in as it.';
+comment on policy projects_update_definer on public.projects is
+'The owner role dates a project, shares it when somebody is invited, hands it over; its functions check who asks.';
+
+-- A list of projects shows which was worked on last. At most once a second for each, since every date is a new version
+-- of the row and an entry in each of its indexes; a new project's first change always. Nobody waits here: whoever holds
+-- the row at this moment is changing the project.
+create function private.date_projects(projects uuid[]) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+    stale constant uuid[] = array(
+        select p.id from public.projects as p
+        where p.id = any(projects)
+            and p.updated_at < now() - case when p.updated_at = p.created_at then '0' else '1 second' end::interval
+        order by p.id
+        for no key update skip locked
+    );
+begin
+    if cardinality(stale) > 0 then
+        update public.projects set updated_at = now() where id = any(stale);
+    end if;
+end
+$$;
+
+create function private.tg__date_projects() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    perform private.date_projects(array(select distinct c.project_id from changed as c));
+    return null;
+end
+$$;
+
+comment on function private.date_projects(uuid[]) is 'Notes that what is in these projects has changed.';
+comment on function private.tg__date_projects() is 'Trigger, after writes: what is in projects has changed.';
+
+revoke execute on function private.date_projects(uuid[]) from public;
+revoke execute on function private.tg__date_projects() from public;

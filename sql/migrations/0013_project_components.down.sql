@@ -3,4 +3,15 @@
 -- Down: loses every component: of a project, only its title, description and recordings are left.
 
 drop table public.project_components;
+drop function private.tg_project_components__limit();
+drop function private.tg_project_components__check_recording();
 drop function private.tg_project_components__check_tree();
+drop function private.tg_project_components__want_revision();
+drop function private.tg_project_components__next_revision();
+drop function private.tg_project_components__take_place();
+drop function private.place_behind(uuid, uuid);
+drop function private.order_components(uuid, uuid[]);
+drop function private.place_between(text, text);
+drop function private.place_at(bigint);
+drop function private.lock_project(uuid);
+drop function private.most_components();

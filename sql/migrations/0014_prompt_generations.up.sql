@@ -101,3 +101,18 @@ comment on column public.prompt_generations.search is 'Words of prompt (A) and r
 create trigger _100_updated_at
 before update on public.prompt_generations
 for each row execute function private.tg__updated_at();
+
+create trigger _400_date_projects_insert
+after insert on public.prompt_generations
+referencing new table as changed
+for each statement execute function private.tg__date_projects();
+
+create trigger _400_date_projects_update
+after update on public.prompt_generations
+referencing new table as changed
+for each statement execute function private.tg__date_projects();
+
+create trigger _400_date_projects_delete
+after delete on public.prompt_generations
+referencing old table as changed
+for each statement execute function private.tg__date_projects();

@@ -3,7 +3,15 @@
 -- Down: loses no data.
 
 drop function public.reorder_components(uuid, uuid[]);
+drop function public.nest_component(uuid, uuid);
 drop function public.move_component(uuid, uuid);
+drop function private.reorder_components(uuid, uuid[]);
+drop function private.nest_component(uuid, uuid);
+drop function private.move_component(uuid, uuid);
 drop function public.duplicate_project(uuid, text);
 drop function public.copy_components(uuid, uuid);
+drop function private.begin_copy(uuid, uuid);
+drop function private.edit_component(uuid);
+drop function private.edit_project(uuid);
+drop function private.shows_project(uuid);
 drop function public.create_project(text, text, text, jsonb, jsonb);

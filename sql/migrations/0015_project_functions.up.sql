@@ -23,40 +23,96 @@ begin
     insert into public.projects (owner_id, title, description, visibility, settings)
     values (auth.uid(), title, description, visibility, settings)
     returning id into project;
-    -- A list in order: a thousand apart, so that there is room for what is dragged between them.
-    insert into public.project_components (project_id, kind, title, x, y, width, height, position, properties)
+    -- One after the other they get their places.
+    insert into public.project_components (project_id, kind, title, x, y, width, height, properties)
     select
         project, e.value ->> 'kind', coalesce(e.value ->> 'title', ''),
         coalesce((e.value ->> 'x')::float8, 0), coalesce((e.value ->> 'y')::float8, 0),
         coalesce((e.value ->> 'width')::float8, 240), coalesce((e.value ->> 'height')::float8, 120),
-        e.place * 1024, coalesce(e.value -> 'properties', '{}')
-    from jsonb_array_elements(components) with ordinality as e (value, place);
+        coalesce(e.value -> 'properties', '{}')
+    from jsonb_array_elements(components) with ordinality as e (value, place)
+    order by e.place;
     return project;
 end
 $$;
 
--- One statement, parents before their children, so that the trigger on the tree finds each group already there.
--- A recording belongs to its project and its file to one row: the copy keeps the component and not the sound.
+-- Servers ask for nobody, and see all.
+create function private.shows_project(project uuid) returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+    return exists (select from public.projects as p where p.id = project)
+        and (current_setting('role') not in ('anon', 'authenticated') or private.may_see(project));
+end
+$$;
+
+-- Holds a project for the functions below.
+create function private.edit_project(project uuid) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    if not private.lock_project(project) then
+        raise exception 'the components of this project cannot be changed by you'
+            using errcode = 'insufficient_privilege';
+    end if;
+end
+$$;
+
+-- Another person's component is refused like one that isn't there.
+create function private.edit_component(component uuid) returns uuid
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+    project uuid;
+begin
+    select c.project_id into project from public.project_components as c where c.id = component;
+    if not private.shows_project(project) then
+        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
+    end if;
+    perform private.edit_project(project);
+    return project;
+end
+$$;
+
+create function private.begin_copy(source uuid, target uuid) returns void
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    if source = target then
+        raise exception 'components cannot be copied into the project that they are in'
+            using errcode = 'invalid_parameter_value';
+    end if;
+    if not private.shows_project(source) then
+        raise exception 'there is no such project' using errcode = 'no_data_found';
+    end if;
+    perform private.edit_project(target);
+end
+$$;
+
+-- In the order of the original: behind what is in the target it gets its places one after the
+-- other. A recording belongs to its project and its file to one row: the copy keeps the component and not the sound.
 create function public.copy_components(source uuid, target uuid) returns void
 language sql volatile
 set search_path = ''
 begin atomic
-    with recursive tree as (
-        select c.id, private.uuid_v7() as copy, null::uuid as parent, 0 as depth
+    select private.begin_copy(source, target);
+    with original as (
+        select
+            c.id, c.parent_id, c.kind, c.title, c.x, c.y, c.width, c.height, c.position, c.properties,
+            private.uuid_v7() as copy
         from public.project_components as c
-        where c.project_id = source and c.parent_id is null
-        union all
-        select c.id, private.uuid_v7(), t.copy, t.depth + 1
-        from public.project_components as c
-        join tree as t on t.id = c.parent_id
         where c.project_id = source
     )
     insert into public.project_components
-    (id, project_id, parent_id, kind, title, x, y, width, height, position, properties)
-    select t.copy, target, t.parent, c.kind, c.title, c.x, c.y, c.width, c.height, c.position, c.properties
-    from tree as t
-    join public.project_components as c on c.id = t.id
-    order by t.depth, c.position;
+    (id, project_id, parent_id, kind, title, x, y, width, height, properties)
+    select o.copy, target, g.copy, o.kind, o.title, o.x, o.y, o.width, o.height, o.properties
+    from original as o
+    left join original as g on g.id = o.parent_id
+    order by o.position;
 end;
 
 create function public.duplicate_project(project uuid, title text default null) returns uuid
@@ -79,81 +135,100 @@ begin
 end
 $$;
 
--- Drags a component to right behind another one, or to the front: one row is written, however long the list.
-create function public.move_component(component uuid, after uuid default null) returns numeric
-language plpgsql volatile
+-- Definer, and the only way to a place or a group that people have: here the project is locked before any row of it.
+create function private.move_component(component uuid, after uuid) returns text
+language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
-    moved public.project_components;
-    before_it numeric;
-    behind_it numeric;
-    place numeric;
+    project constant uuid = private.edit_component(component);
+    place text;
 begin
-    select c.* into moved from public.project_components as c where c.id = component;
-    if after is not null then
-        select c.position into before_it from public.project_components as c
-        where c.id = after and c.project_id = moved.project_id and c.id <> component;
+    if after is null or after <> component and exists (
+        select from public.project_components as c where c.project_id = project and c.id = after
+    ) then
+        -- Before the update and not in it, since it may give every component a new place.
+        place = private.place_behind(project, after);
     end if;
-    if moved.id is null or (after is not null and before_it is null) then
-        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
-    end if;
-    select min(c.position) into behind_it from public.project_components as c
-    where c.project_id = moved.project_id and c.id <> component and (before_it is null or c.position > before_it);
-    -- Times a half and not by two: a division rounds, and the middle of two close numbers would be one of them.
-    place = trim_scale(case
-        when before_it is null then coalesce(behind_it - 1024, 1024)
-        when behind_it is null then before_it + 1024
-        else (before_it + behind_it) * 0.5
-    end);
-    if scale(place) > 190 then
-        perform public.reorder_components(moved.project_id, array(
-            select c.id from public.project_components as c
-            where c.project_id = moved.project_id order by c.position, c.id
-        ));
-        return public.move_component(component, after);
-    end if;
-    update public.project_components set position = place where id = component;
+    update public.project_components as c set position = place where c.id = component and place is not null;
     if not found then
-        raise exception 'the components of this project cannot be changed by you'
-            using errcode = 'insufficient_privilege';
+        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
     end if;
     return place;
 end
 $$;
 
-create function public.reorder_components(project uuid, components uuid[]) returns integer
-language plpgsql volatile
+create function private.nest_component(component uuid, parent uuid) returns void
+language plpgsql volatile security definer
 set search_path = ''
 as $$
-declare
-    changed integer;
 begin
-    -- All or nothing: a list that somebody else has changed meanwhile would end in an order that nobody chose.
-    if (select count(*) from public.project_components as c where c.project_id = project) <> cardinality(components)
-        or (select count(distinct i) from unnest(components) as i) <> cardinality(components) then
-        raise exception 'the list must name each component of the project once' using errcode = 'check_violation';
+    perform private.edit_component(component);
+    update public.project_components as c set parent_id = parent where c.id = component;
+    if not found then
+        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
     end if;
-    update public.project_components as c set position = o.place * 1024
-    from unnest(components) with ordinality as o (id, place)
-    where c.id = o.id and c.project_id = project;
-    get diagnostics changed = row_count;
-    if changed <> cardinality(components) then
-        raise exception 'the list must name components of the project that you may change'
-            using errcode = 'insufficient_privilege';
-    end if;
-    return changed;
 end
 $$;
+
+create function private.reorder_components(project uuid, components uuid[]) returns integer
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    perform private.edit_project(project);
+    -- All or nothing: a list that somebody else has changed meanwhile would end in an order that nobody chose.
+    if array(select c.id from public.project_components as c where c.project_id = project order by c.id)
+        is distinct from array(select n.id from unnest(components) as n (id) order by n.id) then
+        raise exception 'the list must name each component of the project once' using errcode = 'check_violation';
+    end if;
+    perform private.order_components(project, components);
+    return cardinality(components);
+end
+$$;
+
+-- What PostgREST shows.
+create function public.move_component(component uuid, after uuid default null) returns text
+language sql volatile
+set search_path = ''
+return private.move_component(component, after);
+
+create function public.nest_component(component uuid, parent uuid default null) returns void
+language sql volatile
+set search_path = ''
+begin atomic
+    select private.nest_component(component, parent);
+end;
+
+create function public.reorder_components(project uuid, components uuid[]) returns integer
+language sql volatile
+set search_path = ''
+return private.reorder_components(project, components);
 
 comment on function public.create_project(text, text, text, jsonb, jsonb) is 'A new project of the asker''s; its id.';
 comment on function public.copy_components(uuid, uuid) is 'Copies all components of one project into another one.';
 comment on function public.duplicate_project(uuid, text) is 'A private copy of a project one can see; its id.';
+comment on function private.begin_copy(uuid, uuid) is 'Holds the target of a copy, or refuses.';
+comment on function private.shows_project(uuid) is 'Whether there is such a project for the asker.';
+comment on function private.edit_project(uuid) is 'Holds a project that the asker may change, or refuses.';
+comment on function private.edit_component(uuid) is 'Holds the project of a component, which comes back, or refuses.';
+comment on function private.move_component(uuid, uuid) is 'See public.move_component.';
+comment on function private.nest_component(uuid, uuid) is 'See public.nest_component.';
+comment on function private.reorder_components(uuid, uuid[]) is 'See public.reorder_components.';
 comment on function public.move_component(uuid, uuid) is 'Puts a component behind another or to the front; its place.';
+comment on function public.nest_component(uuid, uuid) is 'Puts a component with all in it into a group, or out of all.';
 comment on function public.reorder_components(uuid, uuid[]) is 'Puts all components of a project in this order.';
 
 revoke execute on function public.create_project(text, text, text, jsonb, jsonb) from public;
 revoke execute on function public.copy_components(uuid, uuid) from public;
 revoke execute on function public.duplicate_project(uuid, text) from public;
+revoke execute on function private.begin_copy(uuid, uuid) from public;
+revoke execute on function private.shows_project(uuid) from public;
+revoke execute on function private.edit_project(uuid) from public;
+revoke execute on function private.edit_component(uuid) from public;
+revoke execute on function private.move_component(uuid, uuid) from public;
+revoke execute on function private.nest_component(uuid, uuid) from public;
+revoke execute on function private.reorder_components(uuid, uuid[]) from public;
 revoke execute on function public.move_component(uuid, uuid) from public;
+revoke execute on function public.nest_component(uuid, uuid) from public;
 revoke execute on function public.reorder_components(uuid, uuid[]) from public;

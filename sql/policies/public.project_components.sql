@@ -11,7 +11,7 @@ create policy project_components_select_visible on public.project_components
     for select to authenticated
     using (project_id = any((select private.few_projects())::uuid[]) or private.may_see(project_id));
 
--- The owner role reads all, to count them for the summaries.
+-- The owner role reads all, to order and to count them.
 create policy project_components_select_definer on public.project_components
     for select to app_owner
     using (true);
@@ -27,10 +27,16 @@ create policy project_components_update_editor on public.project_components
     using (private.may_edit(project_id))
     with check (private.may_edit(project_id));
 
--- Owner, admins and editors delete components.
+-- The owner role orders them and puts them into groups; its functions check who asks.
+create policy project_components_update_definer on public.project_components
+    for update to app_owner
+    using (true)
+    with check (true);
+
+-- Owner, admins and editors delete components, one after the other in a project, which is held before any row of it.
 create policy project_components_delete_editor on public.project_components
     for delete to authenticated
-    using (private.may_edit(project_id));
+    using (private.lock_project(project_id));
 
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy project_components_all_service on public.project_components

@@ -40,7 +40,7 @@ create policy projects_update_own on public.projects
     )
     with check (owner_id = (select auth.uid()) or (select private.is_super_admin()));
 
--- The owner role shares a project when somebody is invited, and hands it over; its functions check who asks.
+-- The owner role dates a project, shares it when somebody is invited, hands it over; its functions check who asks.
 create policy projects_update_definer on public.projects
     for update to app_owner
     using (true)

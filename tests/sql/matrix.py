@@ -66,8 +66,8 @@ PROJECTS = """
 insert into public.projects (id, owner_id, title, visibility, archived_at) values
     (%(shared)s, %(owner)s, 'shared', 'shared', null), (%(public)s, %(owner)s, 'public', 'public', null),
     (%(archived)s, %(owner)s, 'archived', 'public', now());
-insert into public.project_components (project_id, kind, position)
-    values (%(shared)s, 'text', 1), (%(public)s, 'text', 1), (%(archived)s, 'text', 1);
+insert into public.project_components (project_id, kind)
+    values (%(shared)s, 'text'), (%(public)s, 'text'), (%(archived)s, 'text');
 insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) values
     (%(shared)s, %(owner)s, 'x/shared.ogg', 'audio/ogg', 1), (%(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
@@ -82,7 +82,7 @@ insert into public.collaborators (project_id, user_id, role, accepted_at)
     select unnest(%(parts)s::uuid[]), %(fellow)s, 'viewer', now();
 insert into public.collaborators (project_id, user_id, role)
     select part, person, 'admin' from unnest(%(parts)s::uuid[]) as part, unnest(%(invited)s::uuid[]) as person;
-insert into public.project_components (project_id, kind, position) select unnest(%(parts)s::uuid[]), 'text', 1;
+insert into public.project_components (project_id, kind) select unnest(%(parts)s::uuid[]), 'text';
 insert into storage.objects (bucket_id, name, version)
     select 'audio', %(another)s || '/' || part || '.ogg', 'v' from unnest(%(parts)s::uuid[]) as part;
 insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes)
@@ -173,7 +173,7 @@ def _rows(table: str, where: str, insert: str, update: str) -> list[str]:
     ]
 
 
-COMPONENT = ("(project_id, kind, position) values (%(project)s, 'text', 2)", "title = 'x'")
+COMPONENT = ("(project_id, kind) values (%(project)s, 'text')", "title = 'x'")
 RECORDING = (
     "(project_id, object_path, mime_type, bytes) values (%(project)s, %(folder)s || '/b.ogg', 'audio/ogg', 1)",
     "title = 'x'",
@@ -278,7 +278,7 @@ STATEMENTS = {
     ("public.project_components", "in another person's, whatever the part"): _rows(
         "public.project_components",
         IN_PARTS,
-        f"(project_id, kind, position) select part, 'text', 2 {UNNESTED}",
+        f"(project_id, kind) select part, 'text' {UNNESTED}",
         "title = 'x'",
     ),
     ("public.audio_recordings", "in the shared one"): _project(
@@ -488,7 +488,7 @@ ROWS = {line: len(PARTS) for line in STATEMENTS if line[1].endswith("another per
 UPSERTS = {
     "public.project_components": (
         "id",
-        "insert into public.project_components (id, project_id, kind, position) values (%(id)s, %(own)s, 'text', 3) "
+        "insert into public.project_components (id, project_id, kind) values (%(id)s, %(own)s, 'text') "
         "on conflict (id) do update set title = 'x'",
     ),
     "public.collaborators": (

@@ -32,7 +32,7 @@ def secret(people: Connection) -> Connection:
     )
     project = adas(people, "projects")
     people.execute(
-        "insert into public.project_components (project_id, kind, title, position) values (%s, 'group', %s, 1)",
+        "insert into public.project_components (project_id, kind, title) values (%s, 'group', %s)",
         (project, SECRET),
     )
     people.execute(
@@ -326,14 +326,14 @@ def test_nobody_writes_over_anothers_row_by_its_key(secret):
     """`on conflict do update` is an update of the row that is there: its policy has to be asked too."""
     component, mine = adas(secret, "project_components"), bobs(secret)
     statement = (
-        "insert into public.project_components (id, project_id, kind, title, position) "
-        "values (%s, %s, 'text', 'mine now', 1) "
+        "insert into public.project_components (id, project_id, kind, title) "
+        "values (%s, %s, 'text', 'mine now') "
         "on conflict (id) do update set title = excluded.title"
     )
     with acting_as(secret, "authenticated", AS_BOB) as session:
         refused(session, psycopg.errors.InsufficientPrivilege, statement, component, mine)
         silent = (
-            "insert into public.project_components (id, project_id, kind, position) values (%s, %s, 'text', 1) "
+            "insert into public.project_components (id, project_id, kind) values (%s, %s, 'text') "
             "on conflict do nothing"
         )
         session.execute(silent.encode(), (component, mine))
@@ -344,7 +344,7 @@ def test_nobody_writes_over_anothers_row_by_its_key(secret):
 
 ORACLES = {
     "a project, by a component": (
-        "insert into public.project_components (project_id, kind, position) values (%s, 'text', 1)",
+        "insert into public.project_components (project_id, kind) values (%s, 'text')",
         "projects",
     ),
     "a project, by a recording": (
@@ -363,14 +363,26 @@ ORACLES = {
     "a project, by handing it over": (f"select public.transfer_project(%s, '{BOB}')", "projects"),
     "a project, by a copy": ("select public.duplicate_project(%s, 'copy')", "projects"),
     "a component, by moving it": ("select public.move_component(%s, null)", "project_components"),
+    "a component, by taking it out of its group": ("select public.nest_component(%s)", "project_components"),
+    "a project, by ordering it": ("select public.reorder_components(%s, '{}')", "projects"),
+    "a project, by copying from it": (
+        "select public.copy_components(%s, id) from public.projects where owner_id = auth.uid() "
+        "and visibility = 'private'",
+        "projects",
+    ),
+    "a project, by copying into it": (
+        "select public.copy_components(id, %s) from public.projects where owner_id = auth.uid() "
+        "and visibility = 'private'",
+        "projects",
+    ),
     "a component, as the group of your own": (
-        "insert into public.project_components (project_id, kind, position, parent_id) "
-        "select id, 'text', 1, %s from public.projects where owner_id = auth.uid() and visibility = 'private'",
+        "insert into public.project_components (project_id, kind, parent_id) "
+        "select id, 'text', %s from public.projects where owner_id = auth.uid() and visibility = 'private'",
         "project_components",
     ),
     "a recording, in one's own component": (
-        "insert into public.project_components (project_id, kind, position, recording_id) "
-        "select id, 'audio', 1, %s from public.projects where owner_id = auth.uid() and visibility = 'private'",
+        "insert into public.project_components (project_id, kind, recording_id) "
+        "select id, 'audio', %s from public.projects where owner_id = auth.uid() and visibility = 'private'",
         "audio_recordings",
     ),
 }
@@ -384,8 +396,9 @@ def test_what_is_anothers_is_refused_in_the_words_for_what_is_not_there(secret, 
     with acting_as(secret, "authenticated", AS_BOB) as session:
         refusal = failure(session, statement, there)
         assert refusal == failure(session, statement, MISSING)
-    # Not a missing value or a wrong type, which would be the same for everything.
-    assert refusal[0] in ("42501", "23514", "P0002", "02000"), refusal
+    # Not a missing value or a wrong type, which would be the same for everything. The one key that is asked is a pair with
+    # the asker's own project.
+    assert refusal[0] in ("42501", "23514", "P0002", "02000", "23503"), refusal
 
 
 def test_a_file_name_in_anothers_folder_is_refused_whether_it_is_taken_or_not(secret):

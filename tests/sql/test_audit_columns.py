@@ -16,7 +16,7 @@ UNRECORDED = {
         *("title", "transcript", "duration_ms", "sample_rate", "search", "created_at", "updated_at"),
     },
     "public.collaborators": {"invited_at", "updated_at"},
-    "public.project_components": {"created_at", "updated_at"},
+    "public.project_components": {"revision", "created_at", "updated_at"},
     "public.prompt_generations": {
         *("tokens_in", "tokens_out", "tokens_total", "latency_ms", "search", "created_at", "updated_at", "finished_at"),
     },

@@ -5,7 +5,7 @@ import pytest
 from tests.sql.provision import ADA, BOB, acting_as, row
 from tests.sql.trail import SIGNED_IN, entries, findings, project_of
 
-INSERT = "insert into public.project_components (project_id, kind, position) values (%s, 'text', 1) returning id::text"
+INSERT = "insert into public.project_components (project_id, kind) values (%s, 'text') returning id::text"
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def test_components_are_recorded_when_a_super_administrator_changes_them(supervi
     project = project_of(supervised, person)
     with acting_as(supervised, "authenticated", SIGNED_IN | {"sub": person}) as session:
         (component,) = row(session, INSERT, (project,))
-        assert session.execute('update public.project_components set x = 5, properties = \'{"text": "long"}\'').rowcount
+        change = 'update public.project_components set x = 5, properties = \'{"text": "long"}\', revision = revision'
+        assert session.execute(change).rowcount
         session.execute("delete from public.projects where id = %s", (project,))
         session.execute("reset role")
         found = entries(session, "public.project_components", "operation, row_id, old, new, withheld, super_admin")

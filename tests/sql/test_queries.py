@@ -221,6 +221,7 @@ def test_each_read_pattern_has_its_filter_by_hand_and_finds_the_same_rows(filled
         "create_project",
         "duplicate_project",
         "move_component",
+        "nest_component",
         "reorder_components",
         "transfer_project",
     }

@@ -38,9 +38,7 @@ def team(people):
                 "insert into public.collaborators (project_id, user_id, role, accepted_at) values (%s, %s, %s, %s)",
                 (project, PEOPLE[name], name if name != "invited" else "editor", None if name == "invited" else "now"),
             )
-        people.execute(
-            "insert into public.project_components (project_id, kind, position) values (%s, 'text', 1)", (project,)
-        )
+        people.execute("insert into public.project_components (project_id, kind) values (%s, 'text')", (project,))
         people.execute(
             "insert into public.audio_recordings (project_id, object_path, mime_type, bytes, transcript) "
             "values (%s, %s, 'audio/ogg', 1, 'spoken words')",
@@ -90,7 +88,7 @@ def test_of_a_public_project_everybody_sees_the_components_and_only_members_the_
 
 
 WRITES = {
-    "add a component": "insert into public.project_components (project_id, kind, position) values (%(p)s, 'text', 2)",
+    "add a component": "insert into public.project_components (project_id, kind) values (%(p)s, 'text')",
     "add a recording": (
         "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
         "values (%(p)s, %(me)s || '/new.ogg', 'audio/ogg', 1)"

@@ -20,7 +20,7 @@ def bound(people: Connection) -> Connection:
     project = row(people, "select id from public.projects where owner_id = %s and title = 'private'", (ADA,))[0]
     people.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
     for statement in (
-        "insert into public.project_components (project_id, kind, position) values (%s, 'text', 1)",
+        "insert into public.project_components (project_id, kind) values (%s, 'text')",
         "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
         "values (%s, 'a.ogg', 'audio/ogg', 1)",
         "insert into public.collaborators (project_id, email) values (%s, 'x@example.org')",

@@ -30,9 +30,7 @@ WRITES = {
     ),
     "change a role": "update public.collaborators set role = 'admin' where project_id = %(project)s",
     "remove a member": "delete from public.collaborators where project_id = %(project)s",
-    "add a component": (
-        "insert into public.project_components (project_id, kind, position) values (%(project)s, 'text', 2)"
-    ),
+    "add a component": ("insert into public.project_components (project_id, kind) values (%(project)s, 'text')"),
     "move a component": "update public.project_components set x = 1 where project_id = %(project)s",
     "delete a component": "delete from public.project_components where project_id = %(project)s",
     "correct a transcript": "update public.audio_recordings set transcript = 'x' where project_id = %(project)s",
@@ -62,9 +60,7 @@ def world(people):
     people.execute(
         "insert into public.collaborators (project_id, user_id, accepted_at) values (%s, %s, now())", (project, BOB)
     )
-    people.execute(
-        "insert into public.project_components (project_id, kind, position) values (%s, 'text', 1)", (project,)
-    )
+    people.execute("insert into public.project_components (project_id, kind) values (%s, 'text')", (project,))
     people.execute(
         "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
         "values (%s, 'a.ogg', 'audio/ogg', 1)",

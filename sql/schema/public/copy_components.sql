@@ -4,25 +4,10 @@ CREATE FUNCTION public.copy_components(source uuid, target uuid) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
     BEGIN ATOMIC
- WITH RECURSIVE tree AS (
+ SELECT private.begin_copy(source, target) AS begin_copy;
+ WITH original AS (
           SELECT c.id,
-             private.uuid_v7() AS copy,
-             NULL::uuid AS parent,
-             0 AS depth
-            FROM public.project_components c
-           WHERE ((c.project_id = copy_components.source) AND (c.parent_id IS NULL))
-         UNION ALL
-          SELECT c.id,
-             private.uuid_v7() AS uuid_v7,
-             t.copy,
-             (t.depth + 1)
-            FROM (public.project_components c
-              JOIN tree t ON ((t.id = c.parent_id)))
-           WHERE (c.project_id = copy_components.source)
-         )
-  INSERT INTO public.project_components (id, project_id, parent_id, kind, title, x, y, width, height, "position", properties)  SELECT t.copy,
-             copy_components.target AS target,
-             t.parent,
+             c.parent_id,
              c.kind,
              c.title,
              c.x,
@@ -30,10 +15,24 @@ CREATE FUNCTION public.copy_components(source uuid, target uuid) RETURNS void
              c.width,
              c.height,
              c."position",
-             c.properties
-            FROM (tree t
-              JOIN public.project_components c ON ((c.id = t.id)))
-           ORDER BY t.depth, c."position";
+             c.properties,
+             private.uuid_v7() AS copy
+            FROM public.project_components c
+           WHERE (c.project_id = copy_components.source)
+         )
+  INSERT INTO public.project_components (id, project_id, parent_id, kind, title, x, y, width, height, properties)  SELECT o.copy,
+             copy_components.target AS target,
+             g.copy,
+             o.kind,
+             o.title,
+             o.x,
+             o.y,
+             o.width,
+             o.height,
+             o.properties
+            FROM (original o
+              LEFT JOIN original g ON ((g.id = o.parent_id)))
+           ORDER BY o."position";
 
 END;
 

@@ -10,14 +10,15 @@ begin
     insert into public.projects (owner_id, title, description, visibility, settings)
     values (auth.uid(), title, description, visibility, settings)
     returning id into project;
-    -- A list in order: a thousand apart, so that there is room for what is dragged between them.
-    insert into public.project_components (project_id, kind, title, x, y, width, height, position, properties)
+    -- One after the other they get their places.
+    insert into public.project_components (project_id, kind, title, x, y, width, height, properties)
     select
         project, e.value ->> 'kind', coalesce(e.value ->> 'title', ''),
         coalesce((e.value ->> 'x')::float8, 0), coalesce((e.value ->> 'y')::float8, 0),
         coalesce((e.value ->> 'width')::float8, 240), coalesce((e.value ->> 'height')::float8, 120),
-        e.place * 1024, coalesce(e.value -> 'properties', '{}')
-    from jsonb_array_elements(components) with ordinality as e (value, place);
+        coalesce(e.value -> 'properties', '{}')
+    from jsonb_array_elements(components) with ordinality as e (value, place)
+    order by e.place;
     return project;
 end
 $$;

@@ -11,16 +11,18 @@ CREATE TABLE public.project_components (
     y double precision DEFAULT 0 NOT NULL,
     width double precision DEFAULT 240 NOT NULL,
     height double precision DEFAULT 120 NOT NULL,
-    "position" numeric NOT NULL,
+    "position" text NOT NULL COLLATE pg_catalog."C",
     properties jsonb DEFAULT '{}'::jsonb NOT NULL,
+    revision bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT project_components_height_check CHECK (((height > (0)::double precision) AND (height <= ('100000'::numeric)::double precision))),
     CONSTRAINT project_components_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'instruction'::text, 'example'::text, 'variable'::text, 'audio'::text, 'image'::text, 'output'::text, 'group'::text]))),
     CONSTRAINT project_components_parent_id_check CHECK ((parent_id <> id)),
-    CONSTRAINT project_components_position_check CHECK (((("position" >= '-1000000000000000'::numeric) AND ("position" <= '1000000000000000'::numeric)) AND (scale("position") <= 200))),
+    CONSTRAINT project_components_position_check CHECK (("position" ~ '^[0-9]{0,63}[1-9]$'::text)),
     CONSTRAINT project_components_properties_check CHECK (((jsonb_typeof(properties) = 'object'::text) AND (octet_length((properties)::text) <= 262144))),
     CONSTRAINT project_components_recording_id_check CHECK (((recording_id IS NULL) OR (kind = 'audio'::text))),
+    CONSTRAINT project_components_revision_check CHECK ((revision > 0)),
     CONSTRAINT project_components_title_check CHECK ((char_length(title) <= 200)),
     CONSTRAINT project_components_width_check CHECK (((width > (0)::double precision) AND (width <= ('100000'::numeric)::double precision))),
     CONSTRAINT project_components_x_check CHECK (((x >= ('-1000000'::numeric)::double precision) AND (x <= ('1000000'::numeric)::double precision))),
@@ -53,28 +55,52 @@ COMMENT ON COLUMN public.project_components.width IS 'Width on the canvas.';
 
 COMMENT ON COLUMN public.project_components.height IS 'Height on the canvas.';
 
-COMMENT ON COLUMN public.project_components."position" IS 'Place in the prompt: any number between its neighbours''.';
+COMMENT ON COLUMN public.project_components."position" IS 'Place in the prompt: texts in the order of their characters, given by the database, never twice in a project.';
 
 COMMENT ON COLUMN public.project_components.properties IS 'Content and settings, by kind; at most 256 KiB.';
+
+COMMENT ON COLUMN public.project_components.revision IS 'Version of properties. A write of properties names the one that it is based on, and the database adds one.';
 
 COMMENT ON COLUMN public.project_components.created_at IS 'When it was made.';
 
 COMMENT ON COLUMN public.project_components.updated_at IS 'When it last changed, set by trigger.';
 
 ALTER TABLE ONLY public.project_components
+    ADD CONSTRAINT project_components_id_project_id_key UNIQUE (id, project_id);
+
+ALTER TABLE ONLY public.project_components REPLICA IDENTITY USING INDEX project_components_id_project_id_key;
+
+ALTER TABLE ONLY public.project_components
     ADD CONSTRAINT project_components_pkey PRIMARY KEY (id);
 
-CREATE INDEX project_components_parent_id_idx ON public.project_components USING btree (parent_id);
+ALTER TABLE ONLY public.project_components
+    ADD CONSTRAINT project_components_project_id_position_key UNIQUE (project_id, "position") DEFERRABLE;
 
-CREATE UNIQUE INDEX project_components_project_id_position_id_idx ON public.project_components USING btree (project_id, "position", id);
-
-ALTER TABLE ONLY public.project_components REPLICA IDENTITY USING INDEX project_components_project_id_position_id_idx;
+CREATE INDEX project_components_parent_id_project_id_idx ON public.project_components USING btree (parent_id, project_id);
 
 CREATE INDEX project_components_recording_id_idx ON public.project_components USING btree (recording_id);
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.project_components FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
 
-CREATE TRIGGER _200_check_tree BEFORE INSERT OR UPDATE OF parent_id, recording_id, project_id, kind ON public.project_components FOR EACH ROW WHEN (((new.parent_id IS NOT NULL) OR (new.recording_id IS NOT NULL))) EXECUTE FUNCTION private.tg_project_components__check_tree();
+CREATE TRIGGER _110_next_revision BEFORE UPDATE OF revision ON public.project_components FOR EACH ROW EXECUTE FUNCTION private.tg_project_components__next_revision();
+
+CREATE TRIGGER _120_want_revision BEFORE UPDATE OF properties ON public.project_components FOR EACH ROW WHEN (((new.properties IS DISTINCT FROM old.properties) AND (new.revision = old.revision))) EXECUTE FUNCTION private.tg_project_components__want_revision();
+
+CREATE TRIGGER _200_take_place BEFORE INSERT ON public.project_components FOR EACH ROW EXECUTE FUNCTION private.tg_project_components__take_place();
+
+CREATE TRIGGER _210_check_recording BEFORE INSERT OR UPDATE OF recording_id, project_id ON public.project_components FOR EACH ROW WHEN ((new.recording_id IS NOT NULL)) EXECUTE FUNCTION private.tg_project_components__check_recording();
+
+CREATE TRIGGER _300_check_new_tree AFTER INSERT ON public.project_components FOR EACH ROW WHEN ((new.parent_id IS NOT NULL)) EXECUTE FUNCTION private.tg_project_components__check_tree();
+
+CREATE TRIGGER _310_check_tree AFTER UPDATE OF parent_id, kind ON public.project_components FOR EACH ROW WHEN (((old.parent_id IS DISTINCT FROM new.parent_id) OR (old.kind <> new.kind))) EXECUTE FUNCTION private.tg_project_components__check_tree();
+
+CREATE TRIGGER _320_limit AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__limit();
+
+CREATE TRIGGER _400_date_projects_delete AFTER DELETE ON public.project_components REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
+
+CREATE TRIGGER _400_date_projects_insert AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
+
+CREATE TRIGGER _400_date_projects_update AFTER UPDATE ON public.project_components REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.project_components REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_project_components__audit();
 
@@ -93,7 +119,7 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.project_components REFER
 ALTER TABLE public.project_components ENABLE ALWAYS TRIGGER _900_audit_update;
 
 ALTER TABLE ONLY public.project_components
-    ADD CONSTRAINT project_components_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.project_components(id) ON DELETE CASCADE;
+    ADD CONSTRAINT project_components_parent_id_fkey FOREIGN KEY (parent_id, project_id) REFERENCES public.project_components(id, project_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.project_components
     ADD CONSTRAINT project_components_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
@@ -107,9 +133,9 @@ CREATE POLICY project_components_all_service ON public.project_components TO ser
 
 COMMENT ON POLICY project_components_all_service ON public.project_components IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
 
-CREATE POLICY project_components_delete_editor ON public.project_components FOR DELETE TO authenticated USING (private.may_edit(project_id));
+CREATE POLICY project_components_delete_editor ON public.project_components FOR DELETE TO authenticated USING (private.lock_project(project_id));
 
-COMMENT ON POLICY project_components_delete_editor ON public.project_components IS 'Owner, admins and editors delete components.';
+COMMENT ON POLICY project_components_delete_editor ON public.project_components IS 'Owner, admins and editors delete components, one after the other in a project, which is held before any row of it.';
 
 CREATE POLICY project_components_insert_editor ON public.project_components FOR INSERT TO authenticated WITH CHECK (private.may_edit(project_id));
 
@@ -117,7 +143,7 @@ COMMENT ON POLICY project_components_insert_editor ON public.project_components 
 
 CREATE POLICY project_components_select_definer ON public.project_components FOR SELECT TO app_owner USING (true);
 
-COMMENT ON POLICY project_components_select_definer ON public.project_components IS 'The owner role reads all, to count them for the summaries.';
+COMMENT ON POLICY project_components_select_definer ON public.project_components IS 'The owner role reads all, to order and to count them.';
 
 CREATE POLICY project_components_select_public ON public.project_components FOR SELECT TO anon USING ((EXISTS ( SELECT 1
    FROM public.projects p
@@ -128,6 +154,10 @@ COMMENT ON POLICY project_components_select_public ON public.project_components 
 CREATE POLICY project_components_select_visible ON public.project_components FOR SELECT TO authenticated USING (((project_id = ANY (( SELECT private.few_projects() AS few_projects)::uuid[])) OR private.may_see(project_id)));
 
 COMMENT ON POLICY project_components_select_visible ON public.project_components IS 'A person reads the components of each project that they see.';
+
+CREATE POLICY project_components_update_definer ON public.project_components FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY project_components_update_definer ON public.project_components IS 'The owner role orders them and puts them into groups; its functions check who asks.';
 
 CREATE POLICY project_components_update_editor ON public.project_components FOR UPDATE TO authenticated USING (private.may_edit(project_id)) WITH CHECK (private.may_edit(project_id));
 

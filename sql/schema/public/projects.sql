@@ -39,7 +39,7 @@ COMMENT ON COLUMN public.projects.archived_at IS 'When it was put away, out of a
 
 COMMENT ON COLUMN public.projects.created_at IS 'When it was made.';
 
-COMMENT ON COLUMN public.projects.updated_at IS 'When it last changed, set by trigger.';
+COMMENT ON COLUMN public.projects.updated_at IS 'When it last changed, or a component, recording or generation of it, to the second; set by trigger.';
 
 COMMENT ON COLUMN public.projects.search IS 'Words of title (A) and description (B), for search; made by the database.';
 
@@ -105,7 +105,7 @@ COMMENT ON POLICY projects_select_public ON public.projects IS 'Anybody, signed 
 
 CREATE POLICY projects_update_definer ON public.projects FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 
-COMMENT ON POLICY projects_update_definer ON public.projects IS 'The owner role shares a project when somebody is invited, and hands it over; its functions check who asks.';
+COMMENT ON POLICY projects_update_definer ON public.projects IS 'The owner role dates a project, shares it when somebody is invited, hands it over; its functions check who asks.';
 
 CREATE POLICY projects_update_own ON public.projects FOR UPDATE TO authenticated USING (((owner_id = ( SELECT auth.uid() AS uid)) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)))) WITH CHECK (((owner_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_super_admin() AS is_super_admin)));
 
