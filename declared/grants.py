@@ -324,7 +324,7 @@ OWNERS_FUNCTIONS = (
 TRIGGER_FUNCTIONS = (
     "private.tg__updated_at()",
     "private.tg__date_projects()",
-    "private.tg_audio_recordings__date_project()",
+    "private.tg__date_project()",
     "private.tg_users__create_profile()",
     "private.tg_users__forget()",
     "private.tg_collaborators__invite()",

@@ -4,4 +4,5 @@
 
 drop table public.projects;
 drop function private.tg__date_projects();
+drop function private.tg__date_project();
 drop function private.date_projects(uuid[]);

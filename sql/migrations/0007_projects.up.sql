@@ -99,6 +99,17 @@ begin
 end
 $$;
 
+create function private.tg__date_project() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    perform private.date_projects(array[NEW.project_id]);
+    return null;
+end
+$$;
+
+-- For each statement, of all rows in "changed": a thousand components are one question.
 create function private.tg__date_projects() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -110,7 +121,9 @@ end
 $$;
 
 comment on function private.date_projects(uuid[]) is 'Notes that what is in these projects has changed.';
+comment on function private.tg__date_project() is 'Trigger, after update of a row: its project has changed.';
 comment on function private.tg__date_projects() is 'Trigger, after writes: what is in projects has changed.';
 
 revoke execute on function private.date_projects(uuid[]) from public;
+revoke execute on function private.tg__date_project() from public;
 revoke execute on function private.tg__date_projects() from public;

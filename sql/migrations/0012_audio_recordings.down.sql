@@ -3,5 +3,4 @@
 -- Down: loses every transcript and the record of every file; no file is queued for deletion, they stay behind.
 
 drop table public.audio_recordings;
-drop function private.tg_audio_recordings__date_project();
 drop function private.tg_audio_recordings__queue_deletion();

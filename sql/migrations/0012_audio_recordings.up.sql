@@ -114,20 +114,6 @@ for each row when (
 )
 execute function private.tg_audio_recordings__queue_deletion();
 
-create function private.tg_audio_recordings__date_project() returns trigger
-language plpgsql volatile security definer
-set search_path = ''
-as $$
-begin
-    perform private.date_projects(array[NEW.project_id]);
-    return null;
-end
-$$;
-
-comment on function private.tg_audio_recordings__date_project() is 'Trigger, after update: its project has changed.';
-
-revoke execute on function private.tg_audio_recordings__date_project() from public;
-
 create trigger _400_date_projects_insert
 after insert on public.audio_recordings
 referencing new table as changed
@@ -137,7 +123,7 @@ for each statement execute function private.tg__date_projects();
 create trigger _400_date_project_update
 after update of title, transcript on public.audio_recordings
 for each row when ((old.title, old.transcript) is distinct from (new.title, new.transcript))
-execute function private.tg_audio_recordings__date_project();
+execute function private.tg__date_project();
 
 create trigger _400_date_projects_delete
 after delete on public.audio_recordings

@@ -333,9 +333,7 @@ def test_a_project_is_dated_by_what_happens_in_it_at_most_once_a_second(people, 
         assert not changed_now(session, old["p"])
 
 
-def test_the_first_change_of_a_new_project_dates_it_and_a_verdict_on_a_recording_does_not(people, old):
-    people.execute("update public.audio_recordings set scan_status = 'clean', scanned_at = now()")
-    assert not changed_now(people, old["p"])
+def test_the_first_change_of_a_new_project_dates_it(people, old):
     people.execute("set session_replication_role = replica")
     people.execute(
         "update public.projects set (created_at, updated_at) = (now() - '0.5 s'::interval, now() - '0.5 s'::interval)"
@@ -343,6 +341,16 @@ def test_the_first_change_of_a_new_project_dates_it_and_a_verdict_on_a_recording
     people.execute("set session_replication_role = origin")
     people.execute(DATED["a component is dragged"].encode(), old)
     assert changed_now(people, old["p"])
+
+
+def test_neither_a_verdict_on_a_recording_nor_a_departure_dates_a_project(people, old):
+    for table in ("audio_recordings", "prompt_generations"):
+        people.execute(f"update public.{table} set created_by = %s".encode(), (BOB,))
+    age(people, old["p"], "1 day")
+    people.execute("update public.audio_recordings set scan_status = 'clean', scanned_at = now()")
+    people.execute("delete from next_auth.users where id = %s", (BOB,))
+    assert row(people, "select created_by from public.prompt_generations") == (None,)
+    assert not changed_now(people, old["p"])
 
 
 def test_deleting_a_group_dates_its_project_though_the_same_trigger_fires_for_its_pieces(people, old):
@@ -500,39 +508,43 @@ class Session:
     def act(self, session: Connection, kind: str, project: str) -> None:
         query = "select id::text, kind, revision from public.project_components where project_id = %s order by position"
         seen = session.execute(query.encode(), (project,)).fetchall()
-        ids = [each for each, _, _ in seen]
-        groups = [each for each, what, _ in seen if what == "group"]
-        one, other = (self.dice.choice([*ids, None]) for _ in range(2))
-        group = self.dice.choice([*groups, None])
-        done: tuple[Any, ...]
-        if kind == "add":
-            what = self.dice.choice(["text", "group"])
-            insert = "insert into public.project_components (project_id, kind, parent_id) values (%s, %s, %s)"
-            done = ((row(session, f"{insert} returning id::text", (project, what, group))[0], group),)
-        elif kind == "copy":
-            session.execute("select public.copy_components(%s, %s)", (self.template, project))
-            copied = "select id::text, parent_id::text from public.project_components where project_id = %s "
-            last = session.execute(f"{copied} order by position desc limit 4".encode(), (project,)).fetchall()
-            kind, done = "add", tuple(last[::-1])
+        groups = [None, *(each for each, what, _ in seen if what == "group")]
+        if kind in ("add", "copy"):
+            done = self.add(session, project, groups) if kind == "add" else self.copy(session, project)
+            kind = "add"
         elif kind == "reorder":
-            done = tuple(self.dice.sample(ids, len(ids)))
+            done = tuple(self.dice.sample([each for each, *_ in seen], len(seen)))
             session.execute("select public.reorder_components(%s, %s::uuid[])", (project, [*done]))
-        elif one is None:
-            return
         elif kind == "save":
-            text = json.dumps({"text": self.dice.random()})
-            values = (text, {each: n for each, _, n in seen}[one], one)
-            self.saves[one] += len(session.execute(SAVE.encode(), values).fetchall())
-            return
-        elif kind == "delete":
-            if not session.execute("delete from public.project_components where id = %s", (one,)).rowcount:
-                return
-            done = (one,)
+            return self.save(session, self.dice.choice(seen))
         else:
-            done = (one, other if kind == "move" else group)
-            session.execute((MOVE if kind == "move" else NEST).encode(), done)
+            done = self.change(session, kind, [each for each, *_ in seen], groups)
         # Drawn while the project is held: so the numbers of a project's changes are in the order of its locks.
         self.done.append((row(session, "select nextval('public.turns')")[0], project, kind, done))
+
+    def add(self, session: Connection, project: str, groups: list[Any]) -> tuple[Any, ...]:
+        insert = "insert into public.project_components (project_id, kind, parent_id) values (%s, %s, %s)"
+        kind, group = self.dice.choice(["text", "group"]), self.dice.choice(groups)
+        return ((row(session, f"{insert} returning id::text", (project, kind, group))[0], group),)
+
+    def copy(self, session: Connection, project: str) -> tuple[Any, ...]:
+        session.execute("select public.copy_components(%s, %s)", (self.template, project))
+        query = "select id::text, parent_id::text from public.project_components where project_id = %s "
+        return tuple(session.execute(f"{query} order by position desc limit 4".encode(), (project,)).fetchall()[::-1])
+
+    def save(self, session: Connection, seen: tuple[Any, ...]) -> None:
+        component, _, revision = seen
+        values = (json.dumps({"text": self.dice.random()}), revision, component)
+        self.saves[component] += len(session.execute(SAVE.encode(), values).fetchall())
+
+    def change(self, session: Connection, kind: str, ids: list[str], groups: list[Any]) -> tuple[Any, ...]:
+        one, *other = self.dice.choice(ids), self.dice.choice([None, *ids] if kind == "move" else groups)
+        if kind == "delete":
+            if not session.execute("delete from public.project_components where id = %s", (one,)).rowcount:
+                raise psycopg.errors.NoDataFound
+            return (one,)
+        session.execute((MOVE if kind == "move" else NEST).encode(), (one, *other))
+        return (one, *other)
 
 
 def test_a_thousand_changes_by_six_people_at_once_are_no_deadlock_and_one_order(alone, editors):

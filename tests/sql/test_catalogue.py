@@ -40,7 +40,7 @@ DEFINERS = {
     "private.nest_component(uuid,uuid)",
     "private.reorder_components(uuid,uuid[])",
     "private.tg__date_projects()",
-    "private.tg_audio_recordings__date_project()",
+    "private.tg__date_project()",
     "private.tg_project_components__check_tree()",
     "private.tg_project_components__limit()",
     "private.tg_project_components__take_place()",

@@ -98,11 +98,11 @@ CREATE INDEX prompt_generations_search_idx ON public.prompt_generations USING gi
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
 
+CREATE TRIGGER _400_date_project_update AFTER UPDATE OF status ON public.prompt_generations FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION private.tg__date_project();
+
 CREATE TRIGGER _400_date_projects_delete AFTER DELETE ON public.prompt_generations REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 
 CREATE TRIGGER _400_date_projects_insert AFTER INSERT ON public.prompt_generations REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
-
-CREATE TRIGGER _400_date_projects_update AFTER UPDATE ON public.prompt_generations REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.prompt_generations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_prompt_generations__audit();
 
