@@ -6,6 +6,7 @@
 -- under that setting too. Nothing is moved here.
 set local row_security = on;
 
+-- PT404 is what PostgREST makes 404: P0002, no_data_found, would be 500, a fault of the server's.
 -- As invoker wherever the row policies allow what has to be done: then there is nothing here to get wrong about access.
 create function public.create_project(
     title text,
@@ -70,7 +71,7 @@ declare
 begin
     select c.project_id into project from public.project_components as c where c.id = component;
     if not private.shows_project(project) then
-        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
+        raise exception 'there is no such component in the project' using errcode = 'PT404';
     end if;
     perform private.edit_project(project);
     return project;
@@ -87,7 +88,7 @@ begin
             using errcode = 'invalid_parameter_value';
     end if;
     if not private.shows_project(source) then
-        raise exception 'there is no such project' using errcode = 'no_data_found';
+        raise exception 'there is no such project' using errcode = 'PT404';
     end if;
     perform private.edit_project(target);
 end
@@ -128,7 +129,7 @@ begin
     from public.projects as p where p.id = project
     returning id into copy;
     if copy is null then
-        raise exception 'there is no such project' using errcode = 'no_data_found';
+        raise exception 'there is no such project' using errcode = 'PT404';
     end if;
     perform public.copy_components(project, copy);
     return copy;
@@ -152,7 +153,7 @@ begin
     end if;
     update public.project_components as c set position = place where c.id = component and place is not null;
     if not found then
-        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
+        raise exception 'there is no such component in the project' using errcode = 'PT404';
     end if;
     return place;
 end
@@ -166,7 +167,7 @@ begin
     perform private.edit_component(component);
     update public.project_components as c set parent_id = parent where c.id = component;
     if not found then
-        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
+        raise exception 'there is no such component in the project' using errcode = 'PT404';
     end if;
 end
 $$;

@@ -398,7 +398,7 @@ def test_what_is_anothers_is_refused_in_the_words_for_what_is_not_there(secret, 
         assert refusal == failure(session, statement, MISSING)
     # Not a missing value or a wrong type, which would be the same for everything. The one key that is asked is a pair with
     # the asker's own project.
-    assert refusal[0] in ("42501", "23514", "P0002", "02000", "23503"), refusal
+    assert refusal[0] in ("42501", "23514", "P0002", "PT404", "02000", "23503"), refusal
 
 
 def test_a_file_name_in_anothers_folder_is_refused_whether_it_is_taken_or_not(secret):

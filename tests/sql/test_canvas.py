@@ -40,6 +40,13 @@ def titles(session: Connection, project: str) -> str:
     return str(row(session, query, (project,))[0])
 
 
+def code(session: Connection, statement: str, *values: Any) -> str | None:
+    """The SQLSTATE of what must fail: psycopg has no classes for those that are PostgREST's."""
+    with pytest.raises(psycopg.Error) as caught, session.transaction():
+        session.execute(statement.encode(), values)
+    return caught.value.sqlstate
+
+
 @pytest.fixture
 def editor(people: Connection) -> Iterator[Connection]:
     """Ada's session."""
@@ -62,7 +69,7 @@ def test_what_is_added_comes_last_and_what_is_moved_lands_behind_the_other_and_o
     after = editor.execute("select ctid from public.project_components").fetchall()
     assert len({*after} - {*before}) == 2, "two moves write two rows"
     for what in ((a, a), (a, project), (project, a)):
-        refused(editor, psycopg.errors.NoDataFound, MOVE, *what)
+        assert code(editor, MOVE, *what) == "PT404"
 
 
 def test_a_gap_never_runs_out_and_a_place_never_gets_long(editor):
@@ -149,9 +156,8 @@ def test_a_stranger_changes_no_order_and_holds_up_nobody(people, visibility):
     )
     people.execute("set session_replication_role = origin")
     with acting_as(people, "authenticated", {**SIGNED_IN, "sub": BOB}) as session:
-        expected = psycopg.errors.InsufficientPrivilege if visibility == "public" else psycopg.errors.NoDataFound
-        refused(session, expected, MOVE, component, None)
-        refused(session, expected, NEST, component, group)
+        expected = "42501" if visibility == "public" else "PT404"
+        assert code(session, MOVE, component, None) == code(session, NEST, component, group) == expected
         reorder = "select public.reorder_components(%s, %s::uuid[])"
         refused(session, psycopg.errors.InsufficientPrivilege, reorder, project, [group, component])
         refused(session, psycopg.errors.InsufficientPrivilege, ADD, project, "text", "B")
@@ -182,7 +188,7 @@ def test_a_copy_has_order_and_tree_of_the_original_behind_what_is_there(editor):
         editor, psycopg.errors.InvalidParameterValue, copy, source, source
     )
     refused(editor, psycopg.errors.InsufficientPrivilege, copy, target, a)
-    refused(editor, psycopg.errors.NoDataFound, copy, a, target)
+    assert code(editor, copy, a, target) == "PT404"
 
 
 def test_no_project_has_more_components_than_the_limit(editor):
@@ -258,11 +264,11 @@ def test_a_stale_or_blind_write_of_properties_is_refused_in_words_that_postgrest
     (component,) = add(editor, project_of(editor, ADA), "A")
     assert row(editor, SAVE, ('{"text": "one"}', 1, component)) == (2,)
     assert row(editor, SAVE, ('{"text": "two"}', 2, component)) == (3,)
-    for given, code in ((1, "PT409"), (4, "PT409"), (None, "PT428")):
+    for given, expected in ((1, "PT409"), (4, "PT409"), (None, "PT428")):
         named = "" if given is None else f", revision = {given}"
         with pytest.raises(psycopg.Error) as caught, editor.transaction():
             editor.execute(f"update public.project_components set properties = '{{}}'{named}".encode())
-        assert caught.value.sqlstate == code
+        assert caught.value.sqlstate == expected
         assert component in str(caught.value)
     found = row(editor, "select properties, revision from public.project_components where id = %s", (component,))
     assert found == ({"text": "two"}, 3)
@@ -423,6 +429,53 @@ def _once(editor: Editor, statement: str, values: Sequence[Any]) -> None:
         session.execute(statement.encode(), values)
 
 
+ORDERING = {
+    "add": "insert into public.project_components (project_id, kind) values (%(project)s, 'text')",
+    "move": "select public.move_component(%(b)s)",
+    "nest": "select public.nest_component(%(b)s)",
+    "reorder": "select public.reorder_components(%(project)s, array[%(b)s, %(a)s]::uuid[])",
+    "copy": "select public.copy_components(%(other)s, %(project)s)",
+    "delete": "delete from public.project_components where id = %(b)s",
+}
+
+
+def test_whoever_changes_order_or_tree_waits_for_whoever_does_and_holds_no_component_meanwhile(alone, editors):
+    project = project_of(alone, ADA)
+    a, b = add(alone, project, *"AB")
+    values = {"project": project, "other": project_of(alone, ADA, "public"), "a": a, "b": b}
+    with editors[0].request() as holding:
+        row(holding, MOVE, (a, None))
+        for what, statement in ORDERING.items():
+            with pytest.raises(psycopg.errors.LockNotAvailable, match="projects"), editors[1].request() as session:
+                session.execute("set local lock_timeout = '20ms'")
+                session.execute(statement.encode(), values)
+                pytest.fail(f"{what} didn't wait")
+
+
+def test_a_new_order_takes_its_components_in_the_order_in_which_a_list_of_keys_is_changed(alone, editors):
+    """Several components that are changed in one statement, by their keys, and a new order never wait for each other."""
+    project = project_of(alone, ADA)
+    a, b, c = add(alone, project, *"ABC")
+    # Now its version is the last one in the table, where a list of all begins with B.
+    alone.execute("update public.project_components set x = 2 where id = %s", (a,))
+    drag = "update public.project_components set x = 1 where id = any(%s::uuid[])"
+    typing, dragging, ordering = editors[:3]
+    with ThreadPoolExecutor(2) as pool:
+        with typing.request() as session:
+            row(session, SAVE, ("{}", 1, b))
+            later = [pool.submit(_once, dragging, drag, ([b, a],))]
+            assert waits(alone, dragging.connection.info.backend_pid)
+            later.append(
+                pool.submit(_once, ordering, "select public.reorder_components(%s, %s::uuid[])", (project, [c, b, a]))
+            )
+            assert waits(alone, ordering.connection.info.backend_pid)
+            blocking = row(alone, "select pg_blocking_pids(%s)", (ordering.connection.info.backend_pid,))
+            assert blocking == ([dragging.connection.info.backend_pid],)
+        for each in later:
+            each.result()
+    assert titles(alone, project) == "CBA"
+
+
 def test_typing_and_dragging_on_the_canvas_wait_for_nobody(alone, editors):
     """A new order holds the project, and one person's text one row."""
     project = project_of(alone, ADA)
@@ -452,7 +505,7 @@ def test_a_server_that_moves_a_component_by_hand_is_refused_while_the_project_is
 
 # What may be refused where others change the same project: a component that is gone, a list that isn't all of it any
 # more, a group that has come under one's own or is full, a stale revision. A deadlock never.
-FAIR = {"P0002", "23514", "23503", "PT409"}
+FAIR = {"PT404", "23514", "23503", "PT409"}
 
 
 @dataclass
@@ -477,11 +530,11 @@ class Canvas:
         assert sorted(order) == sorted(self.order)
         self.order = [*order]
 
-    def delete(self, component: str) -> None:
-        self.order.remove(component)
-        del self.parents[component]
-        for piece in [each for each, parent in self.parents.items() if parent == component]:
-            self.delete(piece)
+    def delete(self, *components: str) -> None:
+        for component in components:
+            self.order.remove(component)
+            del self.parents[component]
+            self.delete(*(each for each, parent in [*self.parents.items()] if parent == component))
 
 
 @dataclass
@@ -540,9 +593,8 @@ class Session:
     def change(self, session: Connection, kind: str, ids: list[str], groups: list[Any]) -> tuple[Any, ...]:
         one, *other = self.dice.choice(ids), self.dice.choice([None, *ids] if kind == "move" else groups)
         if kind == "delete":
-            if not session.execute("delete from public.project_components where id = %s", (one,)).rowcount:
-                raise psycopg.errors.NoDataFound
-            return (one,)
+            gone = not session.execute("delete from public.project_components where id = %s", (one,)).rowcount
+            return () if gone else (one,)
         session.execute((MOVE if kind == "move" else NEST).encode(), (one, *other))
         return (one, *other)
 

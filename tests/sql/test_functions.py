@@ -66,7 +66,9 @@ def test_a_copy_has_the_tree_of_the_original_and_is_private(people, project):
 
 def test_what_cannot_be_seen_cannot_be_copied(people, project):
     with acting_as(people, "authenticated", {**SIGNED_IN, "sub": BOB}) as session:
-        refused(session, psycopg.errors.NoDataFound, "select public.duplicate_project(%s)", project)
+        with pytest.raises(psycopg.Error, match="there is no such project") as caught, session.transaction():
+            session.execute("select public.duplicate_project(%s)", (project,))
+        assert caught.value.sqlstate == "PT404"
 
 
 RECORD = """

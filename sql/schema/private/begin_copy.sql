@@ -10,7 +10,7 @@ begin
             using errcode = 'invalid_parameter_value';
     end if;
     if not private.shows_project(source) then
-        raise exception 'there is no such project' using errcode = 'no_data_found';
+        raise exception 'there is no such project' using errcode = 'PT404';
     end if;
     perform private.edit_project(target);
 end

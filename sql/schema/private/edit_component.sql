@@ -9,7 +9,7 @@ declare
 begin
     select c.project_id into project from public.project_components as c where c.id = component;
     if not private.shows_project(project) then
-        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
+        raise exception 'there is no such component in the project' using errcode = 'PT404';
     end if;
     perform private.edit_project(project);
     return project;

@@ -16,7 +16,7 @@ begin
     end if;
     update public.project_components as c set position = place where c.id = component and place is not null;
     if not found then
-        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
+        raise exception 'there is no such component in the project' using errcode = 'PT404';
     end if;
     return place;
 end

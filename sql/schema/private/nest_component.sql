@@ -8,7 +8,7 @@ begin
     perform private.edit_component(component);
     update public.project_components as c set parent_id = parent where c.id = component;
     if not found then
-        raise exception 'there is no such component in the project' using errcode = 'no_data_found';
+        raise exception 'there is no such component in the project' using errcode = 'PT404';
     end if;
 end
 $$;

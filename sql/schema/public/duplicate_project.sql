@@ -13,7 +13,7 @@ begin
     from public.projects as p where p.id = project
     returning id into copy;
     if copy is null then
-        raise exception 'there is no such project' using errcode = 'no_data_found';
+        raise exception 'there is no such project' using errcode = 'PT404';
     end if;
     perform public.copy_components(project, copy);
     return copy;
