@@ -211,14 +211,16 @@ begin
 end
 $$;
 
--- Before the policy is asked: it refuses what this has let pass, in its own words. Servers may choose a place.
+-- The policy, which is asked after this, or the foreign key refuses in their own words what doesn't get the project here:
+-- any place will do. Servers may choose one.
 create function private.tg_project_components__take_place() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
 as $$
 begin
-    perform private.lock_project(NEW.project_id);
-    if NEW.position is null then
+    if not private.lock_project(NEW.project_id) then
+        NEW.position = coalesce(NEW.position, '5');
+    elsif NEW.position is null then
         NEW.position = private.place_behind(NEW.project_id, (
             select c.id from public.project_components as c
             where c.project_id = NEW.project_id

@@ -5,8 +5,9 @@ CREATE FUNCTION private.tg_project_components__take_place() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-    perform private.lock_project(NEW.project_id);
-    if NEW.position is null then
+    if not private.lock_project(NEW.project_id) then
+        NEW.position = coalesce(NEW.position, '5');
+    elsif NEW.position is null then
         NEW.position = private.place_behind(NEW.project_id, (
             select c.id from public.project_components as c
             where c.project_id = NEW.project_id
