@@ -133,7 +133,8 @@ STATEMENTS: dict[str, str] = {
         insert into public.project_components
             (project_id, kind, title, x, y, position, properties, created_at, updated_at)
         select id, (array['text', 'instruction', 'example', 'variable'])[1 + (n + i) % 4],
-            'Part ' || i, 300 * i, 100, private.place_at(50000000 + i), jsonb_build_object('text', md5(n::text)), made_at, made_at
+            'Part ' || i, 300 * i, 100, private.place_at(50000000 + i), jsonb_build_object('text', md5(n::text)),
+            made_at, made_at
         from pg_temp.made_projects, generate_series(1, 1 + n % 5) as i
     """,
     "audio_recordings": """
