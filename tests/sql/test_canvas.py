@@ -470,8 +470,9 @@ def test_a_new_order_takes_its_components_in_the_order_in_which_a_list_of_keys_i
                 pool.submit(_once, ordering, "select public.reorder_components(%s, %s::uuid[])", (project, [c, b, a]))
             )
             assert waits(alone, ordering.connection.info.backend_pid)
-            blocking = row(alone, "select pg_blocking_pids(%s)", (ordering.connection.info.backend_pid,))
-            assert blocking == ([dragging.connection.info.backend_pid],)
+            # For whoever holds A; in the queue for B it would wait for a "tuple", with C in its hands.
+            event = "select wait_event from pg_stat_activity where pid = %s"
+            assert row(alone, event, (ordering.connection.info.backend_pid,)) == ("transactionid",)
         for each in later:
             each.result()
     assert titles(alone, project) == "CBA"
