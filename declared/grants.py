@@ -126,6 +126,9 @@ TABLES: Grants = {
     "analytics.performance_metrics": {"authenticated": ["select"], "service_role": EVERYTHING},
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
+    "private.project_words": {},
+    "private.recording_words": {},
+    "private.generation_words": {},
     "private.sealing_keys": {},
     "private.object_scans": {},
     "private.storage_usage": {},
@@ -173,8 +176,8 @@ VERDICT_FUNCTIONS = (
 )
 # What is public can be searched by visitors; the trailing private ones are what these and the row policies call.
 VISITORS_FUNCTIONS = (
-    "public.search_projects(text, integer, real, uuid)",
-    "private.search_projects(text, integer, real, uuid)",
+    "public.search_projects(text, integer, real, uuid, text)",
+    "private.search_projects(text, integer, real, uuid, text)",
     # search_projects asks it as well, and answers a visitor with no.
     "private.is_super_admin()",
 )
@@ -190,8 +193,10 @@ PEOPLES_FUNCTIONS = (
     "public.project_members(uuid)",
     "public.storage_usage()",
     "public.transfer_project(uuid, uuid)",
-    "public.search_recordings(text, integer)",
-    "public.search_generations(text, integer)",
+    "public.search_recordings(text, integer, real, uuid, text)",
+    "public.search_generations(text, integer, real, uuid, text)",
+    "private.search_recordings(text, integer, real, uuid, text)",
+    "private.search_generations(text, integer, real, uuid, text)",
     "public.usage_summary(timestamptz)",
     "public.usage_by_day(date, date)",
     "public.project_summaries(uuid[])",
@@ -268,6 +273,14 @@ MONITORS_FUNCTIONS = (
 )
 # Housekeeping: whoever provisions runs it, or a scheduler that does so as the owner.
 OWNERS_FUNCTIONS = (
+    "private.plain_text(text)",
+    "private.newest_with(tsquery, boolean)",
+    "private.search_text(text, boolean)",
+    "private.text_config(text)",
+    "private.language_of(uuid)",
+    "private.words_of(text, regconfig)",
+    "private.text_words(text, text, text)",
+    "private.search_query(text, regconfig)",
     "ops.make_partitions(integer, date)",
     "ops.retire_partitions(interval)",
     "ops.retire_partitions(interval, interval)",
@@ -332,6 +345,9 @@ TRIGGER_FUNCTIONS = (
     "private.tg_accounts__seal()",
     "private.tg_accounts__insert()",
     "private.tg_sealing_keys__keep_used()",
+    "private.tg_projects__words()",
+    "private.tg_audio_recordings__words()",
+    "private.tg_prompt_generations__words()",
     "private.tg_audio_recordings__queue_deletion()",
     "private.tg_audio_recordings__take_verdict()",
     "private.tg_storage_objects__queue_scan()",

@@ -160,6 +160,18 @@ STATEMENTS: dict[str, str] = {
             now(), case when n % 500 <> 0 then made_at + interval '3 hours' end
         from pg_temp.made_projects
     """,
+    "project_words": """
+        insert into private.project_words
+        select id, private.text_words(title, description, 'en') from public.projects
+    """,
+    "recording_words": """
+        insert into private.recording_words
+        select id, private.text_words(title, transcript, 'en') from public.audio_recordings
+    """,
+    "generation_words": """
+        insert into private.generation_words
+        select id, private.text_words(prompt, coalesce(response, ''), 'en') from public.prompt_generations
+    """,
     "user_activity": """
         insert into analytics.user_activity (created_at, user_id, action, project_id)
         select date_trunc('day', now()) - pg_temp.pick(n, 'acted') * interval '60 days',

@@ -1,5 +1,6 @@
 """What it takes to run a query pattern of `sql/queries`: values for its parameters."""
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -24,6 +25,20 @@ def run(connection: Connection, query: Query, values: dict[str, Any]) -> int:
     count = connection.execute(sql.SQL("execute pattern") + given).rowcount
     connection.execute("deallocate pattern")
     return count
+
+
+def _own_word(one: Callable[[str], Any], table: str, column: str) -> str:
+    """A rare word in a text of the person's own projects; none where the table isn't there."""
+    if not one(f"select to_regclass('public.{table}')"):
+        return ""
+    text = f"select (regexp_match(t.{column}, 'word1[0-9]{{3}}'))[1] from public.{table} as t"
+    return str(
+        one(
+            f"{text} join public.projects as p on p.id = t.project_id "
+            f"where p.owner_id = %(person)s and t.{column} ~ 'word1[0-9]{{3}}' order by t.id limit 1"
+        )
+        or ""
+    )
 
 
 def values(connection: Connection, person: str) -> dict[str, Any]:
@@ -69,6 +84,9 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
         "rare_words": "word1100",
         "properties": '{"text": "new"}',
         "revision": 1,
+        # What the person's own texts have.
+        "rare_prompt": _own_word(one, "prompt_generations", "prompt"),
+        "rare_transcript": _own_word(one, "audio_recordings", "transcript"),
         "x": 10.5,
         "y": 20.5,
         "fingerprint": "c4ca4238a0b923820dcc509a6f75849b",

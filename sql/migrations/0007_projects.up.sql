@@ -13,11 +13,6 @@ create table public.projects (
     archived_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    -- 'simple' and not a language: people write in many, and a stemmer for the wrong one loses words.
-    search tsvector not null generated always as (
-        setweight(to_tsvector('pg_catalog.simple'::regconfig, title), 'A')
-        || setweight(to_tsvector('pg_catalog.simple'::regconfig, description), 'B')
-    ) stored,
     constraint projects_pkey primary key (id),
     -- A person who goes takes their projects with them, also shared ones: nobody else has a right to keep them.
     constraint projects_owner_id_fkey foreign key (owner_id) references public.users (id) on delete cascade,
@@ -47,9 +42,6 @@ where visibility = 'public' and archived_at is null;
 -- projects_owner_id_updated_at_id_idx has them in order.
 create index projects_part_owner_id_id_idx on public.projects ((uuid_hash(id) & 7), owner_id, id);
 
--- Behind a row policy no plan can use this one (@@ is not leakproof): private.search_projects does.
-create index projects_search_idx on public.projects using gin (search);
-
 comment on table public.projects is 'A composition of components, recordings and generations, owned by one person.';
 comment on column public.projects.id is 'Key, ordered by time of making.';
 comment on column public.projects.owner_id is 'The person who may do anything with it.';
@@ -61,7 +53,6 @@ comment on column public.projects.archived_at is 'When it was put away, out of a
 comment on column public.projects.created_at is 'When it was made.';
 comment on column public.projects.updated_at is
 'When it last changed, or a component, recording or generation of it, to the second; set by trigger.';
-comment on column public.projects.search is 'Words of title (A) and description (B), for search; made by the database.';
 
 create trigger _100_updated_at
 before update on public.projects

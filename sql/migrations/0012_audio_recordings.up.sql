@@ -18,11 +18,6 @@ create table public.audio_recordings (
     scanned_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    -- Bounded, since a vector holds a megabyte: two hours of speech fit, and more must not make the insert fail.
-    search tsvector not null generated always as (
-        setweight(to_tsvector('pg_catalog.simple'::regconfig, title), 'A')
-        || setweight(to_tsvector('pg_catalog.simple'::regconfig, left(transcript, 100000)), 'B')
-    ) stored,
     constraint audio_recordings_pkey primary key (id),
     -- No reference to storage.objects: the Storage API owns that table, and recreates a row when a file is replaced.
     -- One file is one recording, so that deleting a row can never take away another row's file.
@@ -62,7 +57,6 @@ on public.audio_recordings (created_by, created_at desc, id desc);
 -- The scanner's work list, oldest first: a handful of rows out of all there are.
 create index audio_recordings_created_at_id_idx on public.audio_recordings (created_at, id)
 where scan_status = 'pending';
-create index audio_recordings_search_idx on public.audio_recordings using gin (search);
 
 comment on table public.audio_recordings is 'Recordings in a project: where the file lies, what it is, what was said.';
 comment on column public.audio_recordings.id is 'Key, ordered by time of making.';
@@ -80,7 +74,6 @@ comment on column public.audio_recordings.scan_status is 'What the virus scanner
 comment on column public.audio_recordings.scanned_at is 'When the scanner was done.';
 comment on column public.audio_recordings.created_at is 'When it was recorded.';
 comment on column public.audio_recordings.updated_at is 'When it last changed, set by trigger.';
-comment on column public.audio_recordings.search is 'Words of title (A) and transcript (B), for search.';
 
 create trigger _100_updated_at
 before update on public.audio_recordings

@@ -22,11 +22,6 @@ create table public.prompt_generations (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     finished_at timestamptz,
-    -- Bounded, since a vector holds a megabyte and a long answer must not make the update fail.
-    search tsvector not null generated always as (
-        setweight(to_tsvector('pg_catalog.simple'::regconfig, left(prompt, 50000)), 'A')
-        || setweight(to_tsvector('pg_catalog.simple'::regconfig, left(coalesce(response, ''), 50000)), 'B')
-    ) stored,
     constraint prompt_generations_pkey primary key (id),
     constraint prompt_generations_project_id_fkey foreign key (project_id)
     references public.projects (id) on delete cascade,
@@ -75,7 +70,6 @@ on public.prompt_generations (created_by, created_at desc, id desc);
 -- What waits or hangs, oldest first: a handful of rows out of all there are.
 create index prompt_generations_created_at_id_idx on public.prompt_generations (created_at, id)
 where status in ('pending', 'running');
-create index prompt_generations_search_idx on public.prompt_generations using gin (search);
 
 comment on table public.prompt_generations is 'Prompts sent to models: answer, tokens, cost, time and what went wrong.';
 comment on column public.prompt_generations.id is 'Key, ordered by time of making.';
@@ -96,7 +90,6 @@ comment on column public.prompt_generations.latency_ms is 'From request to last 
 comment on column public.prompt_generations.created_at is 'When it was asked for.';
 comment on column public.prompt_generations.updated_at is 'When the row last changed, set by trigger.';
 comment on column public.prompt_generations.finished_at is 'When it was over, whatever the outcome.';
-comment on column public.prompt_generations.search is 'Words of prompt (A) and response (B), for search.';
 
 create trigger _100_updated_at
 before update on public.prompt_generations

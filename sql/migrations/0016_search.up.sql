@@ -1,49 +1,399 @@
 -- 0016 search: projects, transcripts and generations by their words, best match first.
--- Lock: new functions only, none. Duration: instant.
--- Down: drops the functions; loses no data.
+-- Lock: share row exclusive on three tables for foreign keys and triggers. Duration: instant.
+-- Down: drops functions and the words; nothing that was written in a text is lost.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
 -- under that setting too. Nothing is moved here.
 set local row_security = on;
 
--- Definer, for speed and for nothing else: @@ is not leakproof, so behind a row policy the index of words is out of
--- reach and a search reads every project. The condition is that of projects_select_own_or_public, and a test holds the
--- two equal, row by row, for every kind of asker.
-create function private.search_projects(query text, page_size integer, before_rank real, before_id uuid)
+-- Words without case, accents and ligatures, whatever the server's locale. By no extension: its rules could change
+-- under what is stored.
+create function private.plain_text(value text) returns text
+language sql immutable parallel safe
+set search_path = ''
+return replace(replace(replace(
+    translate(
+        normalize(lower(regexp_replace(normalize(value, nfkd), '[\u0300-\u036f]', '', 'g')), nfc),
+        'øłđħŧıð',
+        'oldhtid'
+    ),
+    'ß', 'ss'
+), 'æ', 'ae'), 'œ', 'oe');
+
+-- Scripts that write no spaces (Thai, Lao, Burmese, Khmer, Japanese, Chinese) are cut into pairs: 音声入力 is 音声, 声入
+-- and 入力, so that each part of two or more is found. A text has the last character by itself as well, so that a single
+-- one is found too, as the beginning of a pair.
+create function private.search_text(value text, last boolean) returns text
+language plpgsql immutable parallel safe
+set search_path = ''
+as $$
+declare
+    plain constant text = private.plain_text(value);
+    unspaced constant text = '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]+';
+begin
+    if plain !~ unspaced then
+        return plain;
+    end if;
+    return regexp_replace(plain, unspaced, ' ', 'g') || (
+        select string_agg(
+            case
+                when last or length(r.run[1]) = 1 then ' ' || p.even || ' ' || p.odd
+                else ' ' || regexp_replace(p.even, '(^| ).$', '') || ' ' || regexp_replace(p.odd, '(^| ).$', '')
+            end,
+            ''
+        )
+        from regexp_matches(plain, unspaced, 'g') as r (run),
+            lateral (
+                select
+                    regexp_replace(r.run[1], '(..)', '\1 ', 'g') as even,
+                    regexp_replace(substr(r.run[1], 2), '(..)', '\1 ', 'g') as odd
+            ) as p
+    );
+end
+$$;
+
+-- The languages that PostgreSQL has a stemmer for, in all versions from 15 on.
+create function private.text_config(language text) returns regconfig
+language sql immutable parallel safe
+set search_path = ''
+return case lower(split_part(language, '-', 1))
+    when 'ar' then 'pg_catalog.arabic'::regconfig
+    when 'ca' then 'pg_catalog.catalan'::regconfig
+    when 'da' then 'pg_catalog.danish'::regconfig
+    when 'de' then 'pg_catalog.german'::regconfig
+    when 'el' then 'pg_catalog.greek'::regconfig
+    when 'en' then 'pg_catalog.english'::regconfig
+    when 'es' then 'pg_catalog.spanish'::regconfig
+    when 'eu' then 'pg_catalog.basque'::regconfig
+    when 'fi' then 'pg_catalog.finnish'::regconfig
+    when 'fr' then 'pg_catalog.french'::regconfig
+    when 'ga' then 'pg_catalog.irish'::regconfig
+    when 'hi' then 'pg_catalog.hindi'::regconfig
+    when 'hu' then 'pg_catalog.hungarian'::regconfig
+    when 'hy' then 'pg_catalog.armenian'::regconfig
+    when 'id' then 'pg_catalog.indonesian'::regconfig
+    when 'it' then 'pg_catalog.italian'::regconfig
+    when 'lt' then 'pg_catalog.lithuanian'::regconfig
+    when 'ne' then 'pg_catalog.nepali'::regconfig
+    when 'nb' then 'pg_catalog.norwegian'::regconfig
+    when 'nl' then 'pg_catalog.dutch'::regconfig
+    when 'nn' then 'pg_catalog.norwegian'::regconfig
+    when 'no' then 'pg_catalog.norwegian'::regconfig
+    when 'pt' then 'pg_catalog.portuguese'::regconfig
+    when 'ro' then 'pg_catalog.romanian'::regconfig
+    when 'ru' then 'pg_catalog.russian'::regconfig
+    when 'sr' then 'pg_catalog.serbian'::regconfig
+    when 'sv' then 'pg_catalog.swedish'::regconfig
+    when 'ta' then 'pg_catalog.tamil'::regconfig
+    when 'tr' then 'pg_catalog.turkish'::regconfig
+    when 'yi' then 'pg_catalog.yiddish'::regconfig
+    else 'pg_catalog.simple'::regconfig
+end;
+
+create function private.language_of(person uuid) returns text
+language sql stable security definer
+set search_path = ''
+begin atomic
+    select u.locale from public.users as u where u.id = person;
+end;
+
+-- As it stands, and its stem where the language is known. Bounded, since a vector holds a megabyte.
+create function private.words_of(value text, config regconfig) returns tsvector
+language sql immutable parallel safe
+set search_path = ''
+begin atomic
+    select to_tsvector('pg_catalog.simple'::regconfig, t.value) || case
+            when config <> 'pg_catalog.simple'::regconfig then to_tsvector(config, t.value) else ''
+        end
+    from (select left(private.search_text(left(value, 50000), true), 100000) as value) as t;
+end;
+
+create function private.text_words(first text, second text, language text) returns tsvector
+language sql immutable parallel safe
+set search_path = ''
+begin atomic
+    select setweight(private.words_of(first, private.text_config(language)), 'A')
+        || setweight(private.words_of(second, private.text_config(language)), 'B');
+end;
+
+-- Whatever is typed is a query: twelve words at most, each as the beginning of a word, or one of its stem. Words in
+-- quotes are a phrase, "or" and "-" mean what they do on the web.
+create function private.search_query(query text, config regconfig) returns tsquery
+language sql immutable parallel safe
+set search_path = ''
+begin atomic
+    with short as materialized (
+        select private.search_text(
+            -- More than 32 signs of negation in a row are an error of the parser.
+            array_to_string(
+                (regexp_split_to_array(left(regexp_replace(left(query, 1000), '-+', '-', 'g'), 100), '\s+'))[1:12], ' '
+            ),
+            false
+        ) as value
+    ),
+    plain as materialized (select websearch_to_tsquery('pg_catalog.simple'::regconfig, short.value) as words from short)
+    select case
+            when plain.words::text like '%<%' then plain.words
+            else regexp_replace(
+                plain.words::text, $r$(?<!!)'((?:[^']|''){3,}|[^\u0001-\u007f])'$r$, $r$'\1':*$r$, 'g'
+            )::tsquery
+        end || websearch_to_tsquery(config, short.value)
+    from short, plain;
+end;
+
+-- Words lie beside their rows: a row that a client reads has no column that it can't write back, and a change of
+-- anything else doesn't touch the index of words. Functions alone read them: @@ is not leakproof, so behind a row
+-- policy the index would be out of reach.
+
+create table private.project_words (
+    project_id uuid not null,
+    words tsvector not null,
+    constraint project_words_pkey primary key (project_id),
+    constraint project_words_project_id_fkey foreign key (project_id)
+    references public.projects (id) on delete cascade
+);
+
+alter table private.project_words enable row level security;
+alter table private.project_words force row level security;
+
+create index project_words_words_idx on private.project_words using gin (words);
+
+comment on table private.project_words is 'By what projects are found.';
+comment on column private.project_words.project_id is 'What the words are of.';
+comment on column private.project_words.words is 'Words and, where its author''s language is known, their stems.';
+
+create table private.recording_words (
+    recording_id uuid not null,
+    words tsvector not null,
+    constraint recording_words_pkey primary key (recording_id),
+    constraint recording_words_recording_id_fkey foreign key (recording_id)
+    references public.audio_recordings (id) on delete cascade
+);
+
+alter table private.recording_words enable row level security;
+alter table private.recording_words force row level security;
+
+create index recording_words_words_idx on private.recording_words using gin (words);
+
+comment on table private.recording_words is 'By what recordings are found.';
+comment on column private.recording_words.recording_id is 'What the words are of.';
+comment on column private.recording_words.words is 'Words and, where its author''s language is known, their stems.';
+
+create table private.generation_words (
+    generation_id uuid not null,
+    words tsvector not null,
+    constraint generation_words_pkey primary key (generation_id),
+    constraint generation_words_generation_id_fkey foreign key (generation_id)
+    references public.prompt_generations (id) on delete cascade
+);
+
+alter table private.generation_words enable row level security;
+alter table private.generation_words force row level security;
+
+create index generation_words_words_idx on private.generation_words using gin (words);
+
+comment on table private.generation_words is 'By what generations are found.';
+comment on column private.generation_words.generation_id is 'What the words are of.';
+comment on column private.generation_words.words is 'Words and, where its author''s language is known, their stems.';
+
+-- Here and not after the last migration: whoever writes a project meanwhile fires the triggers below.
+create policy project_words_select_definer on private.project_words for select to app_owner using (true);
+create policy project_words_insert_definer on private.project_words for insert to app_owner with check (true);
+create policy project_words_update_definer on private.project_words for update to app_owner using (true) with check (true);
+create policy recording_words_select_definer on private.recording_words for select to app_owner using (true);
+create policy recording_words_insert_definer on private.recording_words for insert to app_owner with check (true);
+create policy recording_words_update_definer on private.recording_words for update to app_owner using (true) with check (true);
+create policy generation_words_select_definer on private.generation_words for select to app_owner using (true);
+create policy generation_words_insert_definer on private.generation_words for insert to app_owner with check (true);
+create policy generation_words_update_definer on private.generation_words for update to app_owner using (true) with check (true);
+
+comment on policy project_words_select_definer on private.project_words is
+'The owner role finds projects by their words; its functions ask who may see them.';
+comment on policy project_words_insert_definer on private.project_words is 'The owner role notes the words of what was written.';
+comment on policy project_words_update_definer on private.project_words is 'The owner role notes them anew.';
+comment on policy recording_words_select_definer on private.recording_words is
+'The owner role finds recordings by their words; its functions ask who may see them.';
+comment on policy recording_words_insert_definer on private.recording_words is 'The owner role notes the words of what was written.';
+comment on policy recording_words_update_definer on private.recording_words is 'The owner role notes them anew.';
+comment on policy generation_words_select_definer on private.generation_words is
+'The owner role finds generations by their words; its functions ask who may see them.';
+comment on policy generation_words_insert_definer on private.generation_words is 'The owner role notes the words of what was written.';
+comment on policy generation_words_update_definer on private.generation_words is 'The owner role notes them anew.';
+
+create function private.tg_projects__words() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    insert into private.project_words as w (project_id, words)
+    values (NEW.id, private.text_words(NEW.title, NEW.description, private.language_of(NEW.owner_id)))
+    on conflict (project_id) do update set words = excluded.words;
+    return null;
+end
+$$;
+
+create trigger _300_words
+after insert on public.projects
+for each row execute function private.tg_projects__words();
+
+create trigger _310_words_again
+after update of title, description on public.projects
+for each row when (
+    (old.title, old.description) is distinct from (new.title, new.description)
+)
+execute function private.tg_projects__words();
+
+comment on function private.tg_projects__words() is 'Trigger: the words by which the row is found.';
+
+revoke execute on function private.tg_projects__words() from public;
+
+create function private.tg_audio_recordings__words() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    insert into private.recording_words as w (recording_id, words)
+    values (NEW.id, private.text_words(NEW.title, NEW.transcript, private.language_of(NEW.created_by)))
+    on conflict (recording_id) do update set words = excluded.words;
+    return null;
+end
+$$;
+
+create trigger _300_words
+after insert on public.audio_recordings
+for each row execute function private.tg_audio_recordings__words();
+
+create trigger _310_words_again
+after update of title, transcript on public.audio_recordings
+for each row when (
+    (old.title, old.transcript) is distinct from (new.title, new.transcript)
+)
+execute function private.tg_audio_recordings__words();
+
+comment on function private.tg_audio_recordings__words() is 'Trigger: the words by which the row is found.';
+
+revoke execute on function private.tg_audio_recordings__words() from public;
+
+create function private.tg_prompt_generations__words() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    insert into private.generation_words as w (generation_id, words)
+    values (NEW.id, private.text_words(NEW.prompt, coalesce(NEW.response, ''), private.language_of(NEW.created_by)))
+    on conflict (generation_id) do update set words = excluded.words;
+    return null;
+end
+$$;
+
+create trigger _300_words
+after insert on public.prompt_generations
+for each row execute function private.tg_prompt_generations__words();
+
+create trigger _310_words_again
+after update of prompt, response on public.prompt_generations
+for each row when (
+    (old.prompt, old.response) is distinct from (new.prompt, new.response)
+)
+execute function private.tg_prompt_generations__words();
+
+comment on function private.tg_prompt_generations__words() is 'Trigger: the words by which the row is found.';
+
+revoke execute on function private.tg_prompt_generations__words() from public;
+
+-- The newest that have the words, 200 at most, in a time that doesn't grow with all there are: a word that many have is
+-- met soon on the way back from the newest, one that few have is read from the index of words, and of what lies between
+-- the newest 100,000 are looked at. The planner would have to know beforehand which it is.
+create function private.newest_with(wanted tsquery, everything boolean) returns uuid[]
+language plpgsql stable security definer
+set search_path = ''
+set plan_cache_mode = force_custom_plan
+set enable_seqscan = off
+as $$
+declare
+    found uuid[];
+    looked_at bigint;
+begin
+    foreach looked_at in array array[2000, 100000]::bigint[] loop
+        found = array(
+            select p.id
+            from (
+                select w.project_id, w.words from private.project_words as w order by w.project_id desc limit looked_at
+            ) as n
+            join public.projects as p on p.id = n.project_id
+            where n.words @@ wanted and (everything or p.visibility = 'public' and p.archived_at is null)
+            order by n.project_id desc
+            limit 200
+        );
+        if looked_at > 2000 or cardinality(found) = 200 then
+            return found;
+        end if;
+        if (select count(*) from (select from private.project_words as w where w.words @@ wanted limit 5001) as n) <= 5000
+        then
+            return array(
+                select p.id from private.project_words as w join public.projects as p on p.id = w.project_id
+                where w.words @@ wanted and (everything or p.visibility = 'public' and p.archived_at is null)
+                order by p.id desc
+                limit 200
+            );
+        end if;
+    end loop;
+end
+$$;
+
+-- The condition is that of projects_select_own_or_public, and a test holds the two equal, row by row, for every kind of
+-- asker.
+create function private.search_projects(
+    query text, page_size integer, before_rank real, before_id uuid, language text
+)
 returns table (
     id uuid, owner_id uuid, title text, description text, visibility text, updated_at timestamptz, rank real
 )
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = ''
+set plan_cache_mode = force_custom_plan
 rows 20
 as $$
+#variable_conflict use_column
+declare
+    me constant uuid = auth.uid();
+    config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
+    wanted constant tsquery = private.search_query(query, config);
+    found uuid[] = private.newest_with(wanted, private.is_super_admin());
+begin
+    if me is not null then
+        found = found || array(
+            select p.id from public.projects as p join private.project_words as w on w.project_id = p.id
+            where p.owner_id = me and w.words @@ wanted
+            order by p.id desc
+            limit 200
+        ) || array(
+            select c.project_id from public.collaborators as c join private.project_words as w using (project_id)
+            where c.user_id = me and c.accepted_at is not null and w.words @@ wanted
+            order by c.project_id desc
+            limit 200
+        );
+    end if;
+    return query
     select f.id, f.owner_id, f.title, f.description, f.visibility, f.updated_at, f.rank
     from (
-        select p.*, ts_rank(p.search, q.words) as rank
-        from public.projects as p,
-            websearch_to_tsquery('pg_catalog.simple'::regconfig, query) as q (words)
-        where p.search @@ q.words
-            and (
-                p.owner_id = (select auth.uid())
-                or (p.visibility = 'public' and p.archived_at is null)
-                or exists (
-                    select from public.collaborators as c
-                    where c.project_id = p.id and c.user_id = (select auth.uid()) and c.accepted_at is not null
-                )
-                or (select private.is_super_admin())
-            )
+        select p.*, ts_rank(w.words, wanted) as rank
+        from public.projects as p join private.project_words as w on w.project_id = p.id
+        where p.id = any (found) and w.project_id = any (found)
     ) as f
     -- The page's end is the last row's rank and id, as in every other list.
     where before_rank is null or (f.rank, f.id) < (before_rank, before_id)
     order by f.rank desc, f.id desc
-    limit least(page_size, 100)
+    limit greatest(least(page_size, 100), 0);
+end
 $$;
 
 create function public.search_projects(
     query text,
     page_size integer default 20,
     before_rank real default null,
-    before_id uuid default null
+    before_id uuid default null,
+    language text default null
 )
 returns table (
     id uuid, owner_id uuid, title text, description text, visibility text, updated_at timestamptz, rank real
@@ -52,51 +402,178 @@ language sql stable
 set search_path = ''
 begin atomic
     select s.id, s.owner_id, s.title, s.description, s.visibility, s.updated_at, s.rank
-    from private.search_projects(query, page_size, before_rank, before_id) as s;
+    from private.search_projects(query, page_size, before_rank, before_id, language) as s;
 end;
 
--- As invoker: nothing here is public, so the policies narrow to the asker's own projects by index first, and what is
--- left to compare is little.
-create function public.search_recordings(query text, page_size integer default 20)
+comment on function private.search_projects(text, integer, real, uuid, text) is 'See public.search_projects.';
+comment on function public.search_projects(text, integer, real, uuid, text) is
+'Projects that the asker sees, by words: of the 200 newest that have them, the best match first.';
+
+revoke execute on function private.search_projects(text, integer, real, uuid, text) from public;
+revoke execute on function public.search_projects(text, integer, real, uuid, text) from public;
+
+create function private.search_recordings(
+    query text, page_size integer, before_rank real, before_id uuid, language text
+)
 returns table (id uuid, project_id uuid, title text, transcript text, created_at timestamptz, rank real)
-language plpgsql stable
+language plpgsql stable security definer
 set search_path = ''
+set plan_cache_mode = force_custom_plan
+rows 20
 as $$
 #variable_conflict use_column
+declare
+    me constant uuid = auth.uid();
+    config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
+    wanted constant tsquery = private.search_query(query, config);
+    mine uuid[];
+    found uuid[];
 begin
+    if private.is_super_admin() then
+        found = array(select n.id from (
+            select t.id, t.created_at from private.recording_words as w
+            join public.audio_recordings as t on t.id = w.recording_id
+            where w.words @@ wanted
+            order by t.created_at desc, t.id desc
+            limit 200
+        ) as n);
+    else
+        mine = array(
+            select p.id from public.projects as p where p.owner_id = me
+            union all
+            select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+        );
+        found = array(select n.id from (
+            select t.id, t.created_at from private.recording_words as w
+            join public.audio_recordings as t on t.id = w.recording_id
+            where w.words @@ wanted and t.project_id = any (mine)
+            order by t.created_at desc, t.id desc
+            limit 200
+        ) as n);
+    end if;
     return query
-    select r.id, r.project_id, r.title, r.transcript, r.created_at, ts_rank(r.search, q.words) as rank
-    from public.audio_recordings as r,
-        websearch_to_tsquery('pg_catalog.simple'::regconfig, query) as q (words)
-    where r.search @@ q.words
-    order by ts_rank(r.search, q.words) desc, r.id desc
-    limit least(page_size, 100);
+    select f.id, f.project_id, f.title, f.transcript, f.created_at, f.rank
+    from (
+        select t.*, ts_rank(w.words, wanted) as rank
+        from public.audio_recordings as t join private.recording_words as w on w.recording_id = t.id
+        where t.id = any (found) and w.recording_id = any (found)
+    ) as f
+    where before_rank is null or (f.rank, f.id) < (before_rank, before_id)
+    order by f.rank desc, f.id desc
+    limit greatest(least(page_size, 100), 0);
 end
 $$;
 
-create function public.search_generations(query text, page_size integer default 20)
+create function public.search_recordings(
+    query text,
+    page_size integer default 20,
+    before_rank real default null,
+    before_id uuid default null,
+    language text default null
+)
+returns table (id uuid, project_id uuid, title text, transcript text, created_at timestamptz, rank real)
+language sql stable
+set search_path = ''
+begin atomic
+    select s.id, s.project_id, s.title, s.transcript, s.created_at, s.rank
+    from private.search_recordings(query, page_size, before_rank, before_id, language) as s;
+end;
+
+comment on function private.search_recordings(text, integer, real, uuid, text) is 'See public.search_recordings.';
+comment on function public.search_recordings(text, integer, real, uuid, text) is
+'Recordings that the asker sees, by words: of the 200 newest that have them, the best match first.';
+
+revoke execute on function private.search_recordings(text, integer, real, uuid, text) from public;
+revoke execute on function public.search_recordings(text, integer, real, uuid, text) from public;
+
+create function private.search_generations(
+    query text, page_size integer, before_rank real, before_id uuid, language text
+)
 returns table (id uuid, project_id uuid, prompt text, response text, created_at timestamptz, rank real)
-language plpgsql stable
+language plpgsql stable security definer
 set search_path = ''
+set plan_cache_mode = force_custom_plan
+rows 20
 as $$
 #variable_conflict use_column
+declare
+    me constant uuid = auth.uid();
+    config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
+    wanted constant tsquery = private.search_query(query, config);
+    mine uuid[];
+    found uuid[];
 begin
+    if private.is_super_admin() then
+        found = array(select n.id from (
+            select t.id, t.created_at from private.generation_words as w
+            join public.prompt_generations as t on t.id = w.generation_id
+            where w.words @@ wanted
+            order by t.created_at desc, t.id desc
+            limit 200
+        ) as n);
+    else
+        mine = array(
+            select p.id from public.projects as p where p.owner_id = me
+            union all
+            select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+        );
+        found = array(select n.id from (
+            select t.id, t.created_at from private.generation_words as w
+            join public.prompt_generations as t on t.id = w.generation_id
+            where w.words @@ wanted and t.project_id = any (mine)
+            order by t.created_at desc, t.id desc
+            limit 200
+        ) as n);
+    end if;
     return query
-    select g.id, g.project_id, g.prompt, g.response, g.created_at, ts_rank(g.search, q.words) as rank
-    from public.prompt_generations as g,
-        websearch_to_tsquery('pg_catalog.simple'::regconfig, query) as q (words)
-    where g.search @@ q.words
-    order by ts_rank(g.search, q.words) desc, g.id desc
-    limit least(page_size, 100);
+    select f.id, f.project_id, f.prompt, f.response, f.created_at, f.rank
+    from (
+        select t.*, ts_rank(w.words, wanted) as rank
+        from public.prompt_generations as t join private.generation_words as w on w.generation_id = t.id
+        where t.id = any (found) and w.generation_id = any (found)
+    ) as f
+    where before_rank is null or (f.rank, f.id) < (before_rank, before_id)
+    order by f.rank desc, f.id desc
+    limit greatest(least(page_size, 100), 0);
 end
 $$;
 
-comment on function private.search_projects(text, integer, real, uuid) is 'See public.search_projects.';
-comment on function public.search_projects(text, integer, real, uuid) is 'Projects that the asker sees, by words.';
-comment on function public.search_recordings(text, integer) is 'Recordings that the asker sees, by words.';
-comment on function public.search_generations(text, integer) is 'Generations that the asker sees, by words.';
+create function public.search_generations(
+    query text,
+    page_size integer default 20,
+    before_rank real default null,
+    before_id uuid default null,
+    language text default null
+)
+returns table (id uuid, project_id uuid, prompt text, response text, created_at timestamptz, rank real)
+language sql stable
+set search_path = ''
+begin atomic
+    select s.id, s.project_id, s.prompt, s.response, s.created_at, s.rank
+    from private.search_generations(query, page_size, before_rank, before_id, language) as s;
+end;
 
-revoke execute on function private.search_projects(text, integer, real, uuid) from public;
-revoke execute on function public.search_projects(text, integer, real, uuid) from public;
-revoke execute on function public.search_recordings(text, integer) from public;
-revoke execute on function public.search_generations(text, integer) from public;
+comment on function private.search_generations(text, integer, real, uuid, text) is 'See public.search_generations.';
+comment on function public.search_generations(text, integer, real, uuid, text) is
+'Generations that the asker sees, by words: of the 200 newest that have them, the best match first.';
+
+revoke execute on function private.search_generations(text, integer, real, uuid, text) from public;
+revoke execute on function public.search_generations(text, integer, real, uuid, text) from public;
+
+comment on function private.newest_with(tsquery, boolean) is 'The newest projects that have these words.';
+comment on function private.plain_text(text) is 'A text without case, accents and ligatures.';
+comment on function private.search_text(text, boolean) is 'A text as search sees it: plain, unspaced scripts in pairs.';
+comment on function private.text_config(text) is 'The text search configuration of a language, as a BCP 47 tag.';
+comment on function private.language_of(uuid) is 'The language of a person''s interface.';
+comment on function private.words_of(text, regconfig) is 'The words of a text, and their stems.';
+comment on function private.text_words(text, text, text) is 'The words of two texts, those of the first weighing more.';
+comment on function private.search_query(text, regconfig) is 'What somebody has typed, as a query.';
+
+revoke execute on function private.newest_with(tsquery, boolean) from public;
+revoke execute on function private.plain_text(text) from public;
+revoke execute on function private.search_text(text, boolean) from public;
+revoke execute on function private.text_config(text) from public;
+revoke execute on function private.language_of(uuid) from public;
+revoke execute on function private.words_of(text, regconfig) from public;
+revoke execute on function private.text_words(text, text, text) from public;
+revoke execute on function private.search_query(text, regconfig) from public;

@@ -1,7 +1,7 @@
 -- search_generations: generations of the person's projects, by words, best match first.
 -- Role: authenticated. Since: 0016.
--- Parameters: $1 words text.
--- Index: prompt_generations_project_id_created_at_id_idx.
--- Plan: bitmap scan of the person's projects, filtered by words.
+-- Parameters: $1 rare_prompt text.
+-- Index: generation_words_pkey, prompt_generations_project_id_created_at_id_idx.
+-- Plan: what is in the person's projects, then its words by key; by the index of words for who has thousands.
 
 select id, project_id, prompt, rank from public.search_generations($1);

@@ -1,7 +1,7 @@
 -- search_recordings: recordings of the person's projects, by words, best match first.
 -- Role: authenticated. Since: 0016.
--- Parameters: $1 words text.
--- Index: audio_recordings_project_id_created_at_id_idx.
--- Plan: bitmap scan of the person's projects, filtered by words.
+-- Parameters: $1 rare_transcript text.
+-- Index: recording_words_pkey, audio_recordings_project_id_created_at_id_idx.
+-- Plan: what is in the person's projects, then its words by key; by the index of words for who has thousands.
 
 select id, project_id, title, rank from public.search_recordings($1);

@@ -68,10 +68,11 @@ insert into public.projects (id, owner_id, title, visibility, archived_at) value
     (%(archived)s, %(owner)s, 'archived', 'public', now());
 insert into public.project_components (project_id, kind)
     values (%(shared)s, 'text'), (%(public)s, 'text'), (%(archived)s, 'text');
-insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) values
-    (%(shared)s, %(owner)s, 'x/shared.ogg', 'audio/ogg', 1), (%(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
-insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
-    values (%(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(owner)s, 'p', 'x', 'm');
+insert into public.audio_recordings (id, project_id, created_by, object_path, mime_type, bytes) values
+    (%(shared)s, %(shared)s, %(owner)s, 'x/shared.ogg', 'audio/ogg', 1),
+    (%(public)s, %(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
+insert into public.prompt_generations (id, project_id, created_by, prompt, provider, model) values
+    (%(shared)s, %(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(public)s, %(owner)s, 'p', 'x', 'm');
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model, status, finished_at)
     values (%(shared)s, %(owner)s, 'over', 'x', 'm', 'cancelled', now())"""
 # Another person's projects, in which a fellow works and others have open invitations, and what hangs on them; and an
@@ -107,6 +108,9 @@ insert into analytics.error_logs (level, source, message, fingerprint) values ('
 insert into analytics.api_usage (user_id, provider, model) values (null, 'x', 'm');
 insert into analytics.performance_metrics (name, value) values ('matrix', 1);
 insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
+delete from private.project_words where project_id = %(public)s;
+delete from private.recording_words where recording_id = %(public)s;
+delete from private.generation_words where generation_id = %(public)s;
 insert into private.sealing_keys (id, position, public_key) values ('matrix', 97, '');
 insert into private.object_scans (bucket_id, name, version) values ('audio', 'matrix', 'x');
 insert into private.storage_usage (user_id, bucket_id, objects, bytes) values (%(unborn)s, 'matrix', 1, 1);
@@ -173,6 +177,7 @@ def _rows(table: str, where: str, insert: str, update: str) -> list[str]:
     ]
 
 
+WORDS = (("project_words", "project_id"), ("recording_words", "recording_id"), ("generation_words", "generation_id"))
 COMPONENT = ("(project_id, kind) values (%(project)s, 'text')", "title = 'x'")
 RECORDING = (
     "(project_id, object_path, mime_type, bytes) values (%(project)s, %(folder)s || '/b.ogg', 'audio/ogg', 1)",
@@ -473,6 +478,15 @@ STATEMENTS = {
     ("private.storage_quotas", "any"): _rows(
         "private.storage_quotas", "user_id = %(owner)s", "(user_id, bytes) values (%(fellow)s, 1)", "bytes = 2"
     ),
+    **{
+        (f"private.{table}", "any"): _rows(
+            f"private.{table}",
+            f"{column} = %(shared)s",
+            f"({column}, words) values (%(public)s, '')",
+            "words = ''",
+        )
+        for table, column in WORDS
+    },
     ("private.deletion_queue", "any"): _rows(
         "private.deletion_queue",
         "object_path = 'matrix'",

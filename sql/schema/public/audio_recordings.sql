@@ -16,7 +16,6 @@ CREATE TABLE public.audio_recordings (
     scanned_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('simple'::regconfig, title), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, "left"(transcript, 100000)), 'B'::"char"))) STORED NOT NULL,
     CONSTRAINT audio_recordings_bytes_check CHECK ((bytes > 0)),
     CONSTRAINT audio_recordings_duration_ms_check CHECK (((duration_ms >= 0) AND (duration_ms <= 86400000))),
     CONSTRAINT audio_recordings_mime_type_check CHECK (((mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$'::text) AND (char_length(mime_type) <= 100))),
@@ -64,8 +63,6 @@ COMMENT ON COLUMN public.audio_recordings.created_at IS 'When it was recorded.';
 
 COMMENT ON COLUMN public.audio_recordings.updated_at IS 'When it last changed, set by trigger.';
 
-COMMENT ON COLUMN public.audio_recordings.search IS 'Words of title (A) and transcript (B), for search.';
-
 ALTER TABLE ONLY public.audio_recordings
     ADD CONSTRAINT audio_recordings_bucket_id_object_path_key UNIQUE (bucket_id, object_path);
 
@@ -80,8 +77,6 @@ CREATE UNIQUE INDEX audio_recordings_project_id_created_at_id_idx ON public.audi
 
 ALTER TABLE ONLY public.audio_recordings REPLICA IDENTITY USING INDEX audio_recordings_project_id_created_at_id_idx;
 
-CREATE INDEX audio_recordings_search_idx ON public.audio_recordings USING gin (search);
-
 CREATE TRIGGER _050_take_verdict BEFORE INSERT OR UPDATE OF bucket_id, object_path ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg_audio_recordings__take_verdict();
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
@@ -89,6 +84,10 @@ CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.audio_recordings FOR EACH
 CREATE TRIGGER _200_queue_deletion AFTER DELETE ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg_audio_recordings__queue_deletion();
 
 CREATE TRIGGER _210_queue_replaced AFTER UPDATE OF bucket_id, object_path ON public.audio_recordings FOR EACH ROW WHEN (((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.object_path IS DISTINCT FROM new.object_path))) EXECUTE FUNCTION private.tg_audio_recordings__queue_deletion();
+
+CREATE TRIGGER _300_words AFTER INSERT ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg_audio_recordings__words();
+
+CREATE TRIGGER _310_words_again AFTER UPDATE OF title, transcript ON public.audio_recordings FOR EACH ROW WHEN (((old.title IS DISTINCT FROM new.title) OR (old.transcript IS DISTINCT FROM new.transcript))) EXECUTE FUNCTION private.tg_audio_recordings__words();
 
 CREATE TRIGGER _400_date_project_update AFTER UPDATE OF title, transcript ON public.audio_recordings FOR EACH ROW WHEN (((old.title IS DISTINCT FROM new.title) OR (old.transcript IS DISTINCT FROM new.transcript))) EXECUTE FUNCTION private.tg__date_project();
 

@@ -10,7 +10,6 @@ CREATE TABLE public.projects (
     archived_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('simple'::regconfig, title), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, description), 'B'::"char"))) STORED NOT NULL,
     CONSTRAINT projects_description_check CHECK ((char_length(description) <= 10000)),
     CONSTRAINT projects_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (octet_length((settings)::text) <= 65536))),
     CONSTRAINT projects_title_check CHECK ((((char_length(title) >= 1) AND (char_length(title) <= 200)) AND (btrim(title) <> ''::text))),
@@ -41,8 +40,6 @@ COMMENT ON COLUMN public.projects.created_at IS 'When it was made.';
 
 COMMENT ON COLUMN public.projects.updated_at IS 'When it last changed, or a component, recording or generation of it, to the second; set by trigger.';
 
-COMMENT ON COLUMN public.projects.search IS 'Words of title (A) and description (B), for search; made by the database.';
-
 ALTER TABLE ONLY public.projects
     ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
 
@@ -50,13 +47,15 @@ CREATE INDEX projects_owner_id_updated_at_id_idx ON public.projects USING btree 
 
 CREATE INDEX projects_part_owner_id_id_idx ON public.projects USING btree (((uuid_hash(id) & 7)), owner_id, id);
 
-CREATE INDEX projects_search_idx ON public.projects USING gin (search);
-
 CREATE INDEX projects_updated_at_id_idx ON public.projects USING btree (updated_at DESC, id DESC) WHERE ((visibility = 'public'::text) AND (archived_at IS NULL));
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.projects FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
 
 CREATE TRIGGER _200_stay_shared BEFORE UPDATE OF visibility ON public.projects FOR EACH ROW WHEN (((new.visibility = 'private'::text) AND (old.visibility <> 'private'::text))) EXECUTE FUNCTION private.tg_projects__stay_shared();
+
+CREATE TRIGGER _300_words AFTER INSERT ON public.projects FOR EACH ROW EXECUTE FUNCTION private.tg_projects__words();
+
+CREATE TRIGGER _310_words_again AFTER UPDATE OF title, description ON public.projects FOR EACH ROW WHEN (((old.title IS DISTINCT FROM new.title) OR (old.description IS DISTINCT FROM new.description))) EXECUTE FUNCTION private.tg_projects__words();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.projects REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_projects__audit();
 

@@ -19,7 +19,6 @@ CREATE TABLE public.prompt_generations (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
-    search tsvector GENERATED ALWAYS AS ((setweight(to_tsvector('simple'::regconfig, "left"(prompt, 50000)), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, "left"(COALESCE(response, ''::text), 50000)), 'B'::"char"))) STORED NOT NULL,
     CONSTRAINT prompt_generations_cost_check CHECK ((cost >= (0)::numeric)),
     CONSTRAINT prompt_generations_error_check CHECK ((char_length(error) <= 10000)),
     CONSTRAINT prompt_generations_finished_at_check CHECK (((finished_at IS NULL) = (status = ANY (ARRAY['pending'::text, 'running'::text])))),
@@ -81,8 +80,6 @@ COMMENT ON COLUMN public.prompt_generations.updated_at IS 'When the row last cha
 
 COMMENT ON COLUMN public.prompt_generations.finished_at IS 'When it was over, whatever the outcome.';
 
-COMMENT ON COLUMN public.prompt_generations.search IS 'Words of prompt (A) and response (B), for search.';
-
 ALTER TABLE ONLY public.prompt_generations
     ADD CONSTRAINT prompt_generations_pkey PRIMARY KEY (id);
 
@@ -94,9 +91,11 @@ CREATE UNIQUE INDEX prompt_generations_project_id_created_at_id_idx ON public.pr
 
 ALTER TABLE ONLY public.prompt_generations REPLICA IDENTITY USING INDEX prompt_generations_project_id_created_at_id_idx;
 
-CREATE INDEX prompt_generations_search_idx ON public.prompt_generations USING gin (search);
-
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
+
+CREATE TRIGGER _300_words AFTER INSERT ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__words();
+
+CREATE TRIGGER _310_words_again AFTER UPDATE OF prompt, response ON public.prompt_generations FOR EACH ROW WHEN (((old.prompt IS DISTINCT FROM new.prompt) OR (old.response IS DISTINCT FROM new.response))) EXECUTE FUNCTION private.tg_prompt_generations__words();
 
 CREATE TRIGGER _400_date_project_update AFTER UPDATE OF status ON public.prompt_generations FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION private.tg__date_project();
 

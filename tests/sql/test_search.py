@@ -1,0 +1,141 @@
+"""Search as people use it: beginnings, accents, inflection, scripts without spaces, and whatever else is typed."""
+
+from typing import Any
+
+import pytest
+
+from tests.sql.provision import ADA, BOB, Connection, acting_as
+
+PEOPLE: dict[str, Any] = {"ada": {"sub": ADA}, "bob": {"sub": BOB}}
+ODD = "it's \\ odd"
+
+
+@pytest.fixture
+def titled(people: Connection) -> Connection:
+    people.execute("update public.users set locale = 'de' where id = %s", [BOB])
+    projects = [
+        (ADA, "Running prompts", "the quick brown fox"),
+        (ADA, "Café étude", "Straße, ÉCOLE, ﬁne ＦＵＬＬ"),
+        (ADA, "音声入力のプロンプト設計", "字"),
+        (ADA, "การออกแบบคำสั่ง", ""),
+        (BOB, "Die Häuser am See", ""),
+        (ADA, ODD, "a'b"),
+    ]
+    people.cursor().executemany(
+        "insert into public.projects (owner_id, title, description, visibility) values (%s, %s, %s, 'public')", projects
+    )
+    return people
+
+
+def found(connection: Connection, query: str, who: str | None = "ada", language: str | None = None) -> list[str]:
+    role = "authenticated" if who else "anon"
+    with acting_as(connection, role, {"role": role, **(PEOPLE[who] if who else {})}) as session:
+        text = "select title from public.search_projects(%s, language => %s)"
+        return [title for (title,) in session.execute(text, [query, language]).fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("runn", "Running prompts"),
+        ("ran jumped", None),
+        ("run prompt", "Running prompts"),
+        ("foxes", "Running prompts"),
+        ('"quick brown"', "Running prompts"),
+        ('"brown quick"', None),
+        ("quick -brown", None),
+        ("fox or zebra", "Running prompts"),
+        ("cafe ETUDE", "Café étude"),
+        ("CAFÉ", "Café étude"),
+        ("ecole strasse", "Café étude"),
+        ("fine full", "Café étude"),
+        ("音声入力", "音声入力のプロンプト設計"),
+        ("プロンプト", "音声入力のプロンプト設計"),
+        ("設計 音声", "音声入力のプロンプト設計"),
+        ("計", "音声入力のプロンプト設計"),
+        ("字", "音声入力のプロンプト設計"),
+        ("入声", None),
+        ("ออกแบบ", "การออกแบบคำสั่ง"),
+        ("it's", ODD),
+        ("a'b \\", ODD),
+        ("", None),
+        ("   ", None),
+        ("-", None),
+        ("the", "Running prompts"),
+    ],
+)
+def test_what_is_typed_finds_what_is_meant(titled: Connection, query: str, title: str | None) -> None:
+    assert found(titled, query) == ([title] if title else [])
+
+
+def test_inflection_is_that_of_the_asker_s_language_or_of_the_one_that_is_given(titled: Connection) -> None:
+    assert found(titled, "Häusern", "bob") == ["Die Häuser am See"]
+    assert found(titled, "Häusern", "ada") == []
+    assert found(titled, "Häusern", "ada", language="de-AT") == ["Die Häuser am See"]
+    assert found(titled, "Häusern", None, language="de") == ["Die Häuser am See"]
+    assert found(titled, "Häuser", None, language="no such language") == ["Die Häuser am See"]
+
+
+QUERIES = {
+    "5 kB of or": "a or " * 1000,
+    "one long word": "x" * 500_000,
+    "no spaces": "音" * 10_000,
+    "quotes": "'" * 300,
+    "backslashes": "\\" * 300,
+    "double quotes": '"' * 301,
+    "minus": "-" * 300,
+    "minus apart": "- " * 300,
+    "minus and quotes": "-'-\"" * 300,
+    "operators": "!&|()<->:*" * 20,
+    "a broken query": "&:* | ''' <2> (",
+    "controls": "\u0001 \ufffe \U0010ffff",
+    "parentheses": "( " * 100 + '"',
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_query_is_an_error_or_long(titled: Connection, name: str) -> None:
+    found(titled, QUERIES[name], None)
+    query = "select numnode(private.search_query(%s, 'pg_catalog.english'))"
+    ((nodes,),) = titled.execute(query, [QUERIES[name]]).fetchall()
+    assert nodes <= 420
+
+
+@pytest.mark.parametrize("size", [None, -1, 0, 1_000_000])
+def test_no_page_size_is_an_error(titled: Connection, size: int | None) -> None:
+    with acting_as(titled, "anon", {"role": "anon"}) as session:
+        count = len(session.execute("select id from public.search_projects('the', %s)", [size]).fetchall())
+    assert count == (1 if size is None or size > 0 else 0)
+
+
+def test_a_changed_text_is_found_by_its_new_words_alone(titled: Connection) -> None:
+    titled.execute("update public.projects set title = 'Walking' where title = 'Running prompts'")
+    assert (found(titled, "running"), found(titled, "walk")) == ([], ["Walking"])
+
+
+@pytest.mark.parametrize(("function", "expected"), [("search_recordings", 16), ("search_generations", 25)])
+def test_what_is_in_a_project_is_found_by_who_works_in_it_page_by_page(
+    titled: Connection, function: str, expected: int
+) -> None:
+    ((project,),) = titled.execute("select id from public.projects where title = 'Running prompts'").fetchall()
+    titled.execute(
+        "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes, transcript) "
+        "select %s, %s, n::text, 'audio/mpeg', 1, 'sprechen ' || repeat('spoken ', n %% 3) "
+        "from generate_series(0, 23) as n",
+        [project, ADA],
+    )
+    titled.execute(
+        "insert into public.prompt_generations (project_id, created_by, prompt, provider, model) "
+        "select %s, %s, 'spoken ' || n, 'p', 'm' from generate_series(1, 25) as n",
+        [project, ADA],
+    )
+    seen: list[Any] = []
+    last: tuple[Any, Any] = (None, None)
+    query = f"select id, rank from public.{function}('spok', 10, %s::real, %s)".encode()
+    with acting_as(titled, "authenticated", PEOPLE["ada"]) as session:
+        while page := session.execute(query, [last[1], last[0]]).fetchall():
+            seen += [row[0] for row in page]
+            last = page[-1]
+    assert len(seen) == len({*seen}) == expected
+    with acting_as(titled, "authenticated", PEOPLE["bob"]) as session:
+        assert session.execute(query, [None, None]).fetchall() == []
