@@ -133,9 +133,14 @@ begin atomic
     ),
     plain as materialized (select websearch_to_tsquery('pg_catalog.simple'::regconfig, short.value) as words from short)
     select case
-            when plain.words::text like '%<%' then plain.words
+            when query like '%"%' then plain.words
+            -- Each word, but for short ones and those that must not be there.
             else regexp_replace(
-                plain.words::text, $r$(?<!!)'((?:[^']|''){3,}|[^\u0001-\u007f])'$r$, $r$'\1':*$r$, 'g'
+                regexp_replace(
+                    regexp_replace(plain.words::text, $r$'((?:[^']|'')*)'$r$, $r$'\1':*$r$, 'g'),
+                    $r$'([\u0001-&(-\u007f]{1,2})':\*$r$, $r$'\1'$r$, 'g'
+                ),
+                $r$(!'(?:[^']|'')*'):\*$r$, '\1', 'g'
             )::tsquery
         end || websearch_to_tsquery(config, short.value)
     from short, plain;
@@ -312,6 +317,7 @@ set enable_seqscan = off
 as $$
 declare
     found uuid[];
+    matching uuid[];
     looked_at bigint;
 begin
     foreach looked_at in array array[2000, 100000]::bigint[] loop
@@ -328,11 +334,11 @@ begin
         if looked_at > 2000 or cardinality(found) = 200 then
             return found;
         end if;
-        if (select count(*) from (select from private.project_words as w where w.words @@ wanted limit 5001) as n) <= 5000
-        then
+        matching = array(select w.project_id from private.project_words as w where w.words @@ wanted limit 5001);
+        if cardinality(matching) <= 5000 then
             return array(
-                select p.id from private.project_words as w join public.projects as p on p.id = w.project_id
-                where w.words @@ wanted and (everything or p.visibility = 'public' and p.archived_at is null)
+                select p.id from public.projects as p
+                where p.id = any (matching) and (everything or p.visibility = 'public' and p.archived_at is null)
                 order by p.id desc
                 limit 200
             );

@@ -13,14 +13,14 @@ UNRECORDED = {
     "next_auth.accounts": {"expires_at", "session_state"},
     "next_auth.users": set[str](),
     "public.audio_recordings": {
-        *("title", "transcript", "duration_ms", "sample_rate", "search", "created_at", "updated_at"),
+        *("title", "transcript", "duration_ms", "sample_rate", "created_at", "updated_at"),
     },
     "public.collaborators": {"invited_at", "updated_at"},
     "public.project_components": {"revision", "created_at", "updated_at"},
     "public.prompt_generations": {
-        *("tokens_in", "tokens_out", "tokens_total", "latency_ms", "search", "created_at", "updated_at", "finished_at"),
+        *("tokens_in", "tokens_out", "tokens_total", "latency_ms", "created_at", "updated_at", "finished_at"),
     },
-    "public.projects": {"search", "created_at", "updated_at"},
+    "public.projects": {"created_at", "updated_at"},
     "public.users": {"created_at", "updated_at"},
     "storage.buckets": {"owner", "created_at", "updated_at", "avif_autodetection", "versioning_status"},
 }

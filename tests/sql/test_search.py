@@ -62,6 +62,10 @@ def found(connection: Connection, query: str, who: str | None = "ada", language:
         ("   ", None),
         ("-", None),
         ("the", "Running prompts"),
+        ("zz or qq or quick", "Running prompts"),
+        ("q f", None),
+        ("it's odd runn or café", "Café étude"),
+        ("-foxe quick", "Running prompts"),
     ],
 )
 def test_what_is_typed_finds_what_is_meant(titled: Connection, query: str, title: str | None) -> None:

@@ -8,6 +8,7 @@ CREATE FUNCTION private.newest_with(wanted tsquery, everything boolean) RETURNS 
     AS $$
 declare
     found uuid[];
+    matching uuid[];
     looked_at bigint;
 begin
     foreach looked_at in array array[2000, 100000]::bigint[] loop
@@ -24,11 +25,11 @@ begin
         if looked_at > 2000 or cardinality(found) = 200 then
             return found;
         end if;
-        if (select count(*) from (select from private.project_words as w where w.words @@ wanted limit 5001) as n) <= 5000
-        then
+        matching = array(select w.project_id from private.project_words as w where w.words @@ wanted limit 5001);
+        if cardinality(matching) <= 5000 then
             return array(
-                select p.id from private.project_words as w join public.projects as p on p.id = w.project_id
-                where w.words @@ wanted and (everything or p.visibility = 'public' and p.archived_at is null)
+                select p.id from public.projects as p
+                where p.id = any (matching) and (everything or p.visibility = 'public' and p.archived_at is null)
                 order by p.id desc
                 limit 200
             );

@@ -12,8 +12,8 @@ CREATE FUNCTION private.search_query(query text, config regconfig) RETURNS tsque
          )
   SELECT (
          CASE
-             WHEN ((plain.words)::text ~~ '%<%'::text) THEN plain.words
-             ELSE (regexp_replace((plain.words)::text, '(?<!!)''((?:[^'']|''''){3,}|[^\u0001-\u007f])'''::text, '''\1'':*'::text, 'g'::text))::tsquery
+             WHEN (search_query.query ~~ '%"%'::text) THEN plain.words
+             ELSE (regexp_replace(regexp_replace(regexp_replace((plain.words)::text, '''((?:[^'']|'''')*)'''::text, '''\1'':*'::text, 'g'::text), '''([\u0001-&(-\u007f]{1,2})'':\*'::text, '''\1'''::text, 'g'::text), '(!''(?:[^'']|'''')*''):\*'::text, '\1'::text, 'g'::text))::tsquery
          END || websearch_to_tsquery(search_query.config, short.value))
     FROM short,
      plain;
