@@ -43,7 +43,7 @@ PUBLICATION = "supabase_realtime"
 PUBLISHED = (
     "public.audio_recordings (id, project_id, created_by, title, bucket_id, object_path, mime_type, bytes, "
     "duration_ms, sample_rate, scan_status, scanned_at, created_at, updated_at)",
-    "public.collaborators (id, project_id, user_id, role, invited_by, invited_at, accepted_at, updated_at)",
+    "public.collaborators (id, project_id, user_id, role, invited_by, invited_at, expires_at, accepted_at, updated_at)",
     "public.project_components",
     "public.projects (id, owner_id, title, visibility, archived_at, created_at, updated_at)",
     "public.prompt_generations (id, project_id, created_by, provider, model, status, tokens_in, tokens_out, cost, "

@@ -30,6 +30,9 @@ LONGEST_DURATION = 2**31 - 1
 MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
 STEPS = "a list of steps such as 0007_projects"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
+WHOLE = re.compile(r"[1-9][0-9]{0,8}")
+PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+PROVIDERS = "a list of different providers as the app names them, such as [apple, google]"
 KEY = re.compile(r"[a-z0-9_]{1,32}")
 # Private keys of 1.6 kB travel in the first message of a connection, which PostgreSQL limits to 10 kB.
 MOST_KEYS = 4
@@ -62,6 +65,9 @@ class Settings:
     region: str
     retention_months: int
     audit_retention_months: int
+    verifying_providers: tuple[str, ...]
+    invitation_days: int
+    invitations_per_day: int
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
     max_object_size: int
@@ -78,6 +84,16 @@ class Settings:
         """
         protect = not disposable if self.protect_data is None else self.protect_data
         return {"protect": protect, "keep": self.protect_data is True, "allow": self.allow_loss}
+
+    @property
+    def stored(self) -> dict[str, str]:
+        """The settings that functions of the database go by, each as a JSON text."""
+        values = {
+            "verifyingProviders": self.verifying_providers,
+            "invitationDays": self.invitation_days,
+            "invitationsPerDay": self.invitations_per_day,
+        }
+        return {name: json.dumps(value) for name, value in values.items()}
 
     @property
     def exported(self) -> dict[str, Any]:
@@ -131,6 +147,9 @@ class Settings:
             retention_months=_months(config, "retentionMonths"),
             audit_retention_months=_months(config, "auditRetentionMonths"),
             encryption_keys=_encryption_keys(config.json("encryptionKeys", KEYS)),
+            verifying_providers=_providers(config.json("verifyingProviders", PROVIDERS)),
+            invitation_days=_whole(config, "invitationDays", 365),
+            invitations_per_day=_whole(config, "invitationsPerDay", 100_000),
             accept_drift=config.get("acceptDrift") or None,
             buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size),
             max_object_size=max_object_size,
@@ -201,6 +220,20 @@ def _months(config: _Given, key: str) -> int:
     if not MONTHS.fullmatch(value):
         raise SettingError(key, value, "a whole number of months from 1 to 999")
     return int(value)
+
+
+def _whole(config: _Given, key: str, most: int) -> int:
+    value = config.get(key)
+    if not WHOLE.fullmatch(value) or int(value) > most:
+        raise SettingError(key, value, f"a whole number from 1 to {most}")
+    return int(value)
+
+
+def _providers(value: Any) -> tuple[str, ...]:
+    names = _texts("verifyingProviders", value, PROVIDER, PROVIDERS)
+    if len(set(names)) < len(names):
+        raise SettingError("verifyingProviders", value, PROVIDERS)
+    return names
 
 
 def _encryption_keys(value: Any) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
         )
         if one("select to_regclass('public.project_components')")
         else [],
-        "invitation": one("select id from public.collaborators where user_id = %(person)s and accepted_at is null")
+        "invitation": one("select id from public.collaborators where user_id = %(person)s and expires_at > now()")
         if shared
         else nobody,
         "team_project": one(f"select c.project_id {team}") if shared else nobody,

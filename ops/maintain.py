@@ -39,6 +39,7 @@ def tasks(retention: dict[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
             (MONTHS_AHEAD, *kept),
         ),
         "expired sign-ins forgotten": ("select ops.forget_expired()", ()),
+        "expired invitations forgotten": ("select ops.forget_invitations()", ()),
         "summaries refreshed": ("select ops.refresh_summaries()", ()),
     }
 

@@ -292,6 +292,20 @@ class SealingKeys(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class Settings(_Resource):
+    """What functions of the database go by: all rows of a table, each value as a JSON text."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        table: str,
+        values: Mapping[str, Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 class SchemaSnapshot(_Resource):
     """The definition of every object in the managed schemas, and what was changed manually since."""
 

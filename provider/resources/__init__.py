@@ -16,6 +16,7 @@ from provider.resources.role import Role
 from provider.resources.rowsecurity import RowSecurity
 from provider.resources.schema import Schema
 from provider.resources.sealingkeys import SealingKeys
+from provider.resources.settings import Settings
 from provider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
 
 KINDS: list[type[ObjectKind]] = [
@@ -35,6 +36,7 @@ KINDS: list[type[ObjectKind]] = [
     Bucket,
     Publication,
     SealingKeys,
+    Settings,
     SchemaSnapshot,
     SchemaCheckpoint,
 ]

@@ -1,8 +1,10 @@
 -- 0001 private_helpers: takes the helpers away again.
--- Lock: access exclusive on the functions. Duration: instant.
--- Down: loses no data.
+-- Lock: access exclusive on the functions and the settings. Duration: instant.
+-- Down: loses the settings, which `up` writes again.
 
 -- Fails while a table still uses one of them.
 
+drop function private.setting(text);
+drop table private.settings;
 drop function private.tg__updated_at();
 drop function private.uuid_v7();

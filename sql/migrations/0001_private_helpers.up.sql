@@ -1,6 +1,10 @@
--- 0001 private_helpers: what every table after this one leans on, time-ordered keys and the date of the last change.
--- Lock: new functions only, none. Duration: instant.
--- Down: drops the functions; loses no data.
+-- 0001 private_helpers: what all after this one leans on: time-ordered keys, the date of the last change, settings.
+-- Lock: new objects only, none. Duration: instant.
+-- Down: drops the functions and the settings, which `up` writes again.
+
+-- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
+-- under that setting too. Nothing is moved here.
+set local row_security = on;
 
 -- uuidv7() is built in from PostgreSQL 18 on; this works alike from 15 on, so that no environment has SQL of its own.
 -- As there, the 12 bits after the version hold the fraction of the millisecond (RFC 9562, section 6.2, method 3): keys
@@ -41,3 +45,26 @@ $$;
 comment on function private.tg__updated_at() is 'Trigger, before update: dates the row''s last change.';
 
 revoke execute on function private.tg__updated_at() from public;
+
+-- A table and no configuration parameter of the database: whoever opens a session may set those.
+create table private.settings (
+    name text not null,
+    value jsonb not null,
+    constraint settings_pkey primary key (name)
+);
+
+alter table private.settings enable row level security;
+alter table private.settings force row level security;
+
+comment on table private.settings is 'What functions go by and an environment may want otherwise; written by `up`.';
+comment on column private.settings.name is 'The setting, as in Pulumi.yaml.';
+comment on column private.settings.value is 'Its value, as JSON.';
+
+create function private.setting(name text) returns jsonb
+language sql stable
+set search_path = ''
+return (select s.value from private.settings as s where s.name = setting.name);
+
+comment on function private.setting(text) is 'The value of a setting; null before `up` has written it.';
+
+revoke execute on function private.setting(text) from public;

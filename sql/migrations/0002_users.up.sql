@@ -12,7 +12,10 @@ create table next_auth.users (
     image text,
     constraint users_pkey primary key (id),
     -- The adapters rely on the database for this one: two sign-ins at once must not make two people.
-    constraint users_email_key unique (email)
+    constraint users_email_key unique (email),
+    -- In one spelling, so that the adapters' "email = …" and the key above go without regard to case. Letters of ASCII
+    -- alone: elsewhere case depends on the locale, and folding more (ß to ss) makes one address of two people's.
+    constraint users_email_check check (email = lower(email collate "C"))
 );
 
 alter table next_auth.users enable row level security;
@@ -21,9 +24,33 @@ alter table next_auth.users force row level security;
 comment on table next_auth.users is 'People as Auth.js knows them, in the exact shape that its adapters expect.';
 comment on column next_auth.users.id is 'The sub claim of the person''s tokens.';
 comment on column next_auth.users.name is 'Name as the sign-in provider gave it.';
-comment on column next_auth.users.email is 'Address as the sign-in provider gave it; visible to Auth.js only.';
-comment on column next_auth.users."emailVerified" is 'When the person proved that the address is theirs.';
+comment on column next_auth.users.email is 'Address of the sign-in, in lower case; visible to Auth.js only.';
+comment on column next_auth.users."emailVerified" is
+'When the person proved by a link that the address is theirs; Auth.js leaves it null for OAuth.';
 comment on column next_auth.users.image is 'Picture as the sign-in provider gave it.';
+
+create function private.tg_users__fold_address() returns trigger
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    NEW.email = lower(NEW.email collate "C");
+    -- A date proves the address that it was given for, and no other.
+    if TG_OP = 'UPDATE' and NEW.email is distinct from OLD.email
+        and NEW."emailVerified" is not distinct from OLD."emailVerified" then
+        NEW."emailVerified" = null;
+    end if;
+    return NEW;
+end
+$$;
+
+comment on function private.tg_users__fold_address() is 'Trigger, before writes: one spelling for an address.';
+
+revoke execute on function private.tg_users__fold_address() from public;
+
+create trigger _100_fold_address
+before insert or update of email on next_auth.users
+for each row execute function private.tg_users__fold_address();
 
 create table public.users (
     id uuid not null,

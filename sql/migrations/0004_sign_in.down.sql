@@ -6,4 +6,8 @@ drop function ops.forget_expired();
 drop function private.forget_expired();
 drop table next_auth.verification_tokens;
 drop table next_auth.sessions;
+drop function private.my_address();
 drop table next_auth.accounts;
+drop function private.tg_accounts__note_address();
+drop function private.token_claims(text);
+drop table private.proved_addresses;

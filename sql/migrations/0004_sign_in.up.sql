@@ -1,4 +1,4 @@
--- 0004 sign_in: accounts, sessions and verification tokens, as both of Auth.js' database adapters expect them.
+-- 0004 sign_in: accounts, sessions and verification tokens, as both of Auth.js' adapters expect them; proved addresses.
 -- Lock: share row exclusive on next_auth.users for the foreign keys, new tables otherwise. Duration: instant.
 -- Down: loses every linked account and session; everybody signs in anew.
 
@@ -92,6 +92,108 @@ comment on table next_auth.verification_tokens is 'Tokens of sign-in links that 
 comment on column next_auth.verification_tokens.identifier is 'The address the link went to.';
 comment on column next_auth.verification_tokens.token is 'Secret: a hash of what is in the link.';
 comment on column next_auth.verification_tokens.expires is 'When the link stops to work.';
+
+-- Auth.js writes no date of verification for who comes by OAuth, whatever the provider knows. What a provider said of an
+-- address is noted here for every provider; whose word counts is the setting verifyingProviders, asked at each use.
+create table private.proved_addresses (
+    user_id uuid not null,
+    provider text not null,
+    email text not null,
+    proved_at timestamptz not null default now(),
+    constraint proved_addresses_pkey primary key (user_id, provider),
+    constraint proved_addresses_user_id_fkey foreign key (user_id) references next_auth.users (id) on delete cascade
+);
+
+alter table private.proved_addresses enable row level security;
+alter table private.proved_addresses force row level security;
+
+comment on table private.proved_addresses is 'Which address a sign-in provider vouched for, when an account was linked.';
+comment on column private.proved_addresses.user_id is 'The person.';
+comment on column private.proved_addresses.provider is 'The provider, as in next_auth.accounts.';
+comment on column private.proved_addresses.email is 'The address, in lower case.';
+comment on column private.proved_addresses.proved_at is 'When the account was linked.';
+
+-- A token that isn't one says nothing, and stops no sign-in.
+create function private.token_claims(token text) returns jsonb
+language plpgsql immutable
+set search_path = ''
+as $$
+declare
+    part constant text = translate(split_part(token, '.', 2), '-_', '+/');
+begin
+    return convert_from(decode(part || repeat('=', -length(part) & 3), 'base64'), 'utf8')::jsonb;
+exception
+    when invalid_parameter_value or character_not_in_repertoire or invalid_text_representation
+        or untranslatable_character then
+        return null;
+end
+$$;
+
+-- Definer, since whoever links an account writes nothing here. By OpenID Connect the token says which address it vouches
+-- for. Other OAuth says nothing: there it is the address that the person came with, by the account that they came with.
+-- A person who had an address before could else link an account of their own, and the address be somebody else's.
+create function private.tg_accounts__note_address() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+    claims constant jsonb = private.token_claims(NEW.id_token);
+    address text;
+begin
+    if NEW.type = 'oidc' then
+        address = case when claims ->> 'email_verified' = 'true' then lower(claims ->> 'email' collate "C") end;
+    elsif NEW.type = 'oauth' then
+        select u.email into address
+        from next_auth.users as u
+        join public.users as p on p.id = u.id
+        where u.id = NEW."userId" and p.created_at > now() - interval '1 minute'
+            and not exists (select from next_auth.accounts as a where a."userId" = u.id);
+    end if;
+    if address is not null then
+        insert into private.proved_addresses as p (user_id, provider, email)
+        values (NEW."userId", NEW.provider, address)
+        on conflict on constraint proved_addresses_pkey do update
+        set email = excluded.email, proved_at = excluded.proved_at;
+    end if;
+    return NEW;
+end
+$$;
+
+-- Before the tokens are sealed.
+create trigger _050_note_address
+before insert on next_auth.accounts
+for each row execute function private.tg_accounts__note_address();
+
+-- Definer: nobody reads addresses but Auth.js. The address comes from the sign-in and not from the token of the request.
+create function private.my_address() returns text
+language plpgsql stable security definer
+set search_path = ''
+as $$
+declare
+    me constant uuid = auth.uid();
+begin
+    return (
+        select u.email from next_auth.users as u
+        where u.id = me and (
+            u."emailVerified" is not null
+            or exists (
+                select from private.proved_addresses as p
+                join next_auth.accounts as a on a."userId" = p.user_id and a.provider = p.provider
+                where p.user_id = me and p.email = u.email
+                    and jsonb_exists(private.setting('verifyingProviders'), p.provider)
+            )
+        )
+    );
+end
+$$;
+
+comment on function private.token_claims(text) is 'What a JWT says, unchecked; null for any other text.';
+comment on function private.tg_accounts__note_address() is 'Trigger, before insert: notes the address that is proved.';
+comment on function private.my_address() is 'The asker''s address, if it is proved to be theirs.';
+
+revoke execute on function private.token_claims(text) from public;
+revoke execute on function private.tg_accounts__note_address() from public;
+revoke execute on function private.my_address() from public;
 
 -- Auth.js deletes what has expired only when it is shown again, and most never is. For a scheduler.
 create function private.forget_expired() returns bigint

@@ -6,3 +6,6 @@ drop trigger _200_stay_shared on public.projects;
 drop table public.collaborators;
 drop function private.tg_projects__stay_shared();
 drop function private.tg_collaborators__invite();
+drop function private.tg_collaborators__prepare();
+drop function private.tg_collaborators__count();
+drop table private.invitation_counts;

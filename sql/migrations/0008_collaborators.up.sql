@@ -11,6 +11,7 @@ create table public.collaborators (
     role text not null default 'viewer',
     invited_by uuid default auth.uid(),
     invited_at timestamptz not null default now(),
+    expires_at timestamptz,
     accepted_at timestamptz,
     updated_at timestamptz not null default now(),
     constraint collaborators_pkey primary key (id),
@@ -22,8 +23,11 @@ create table public.collaborators (
     constraint collaborators_role_check check (role in ('viewer', 'editor', 'admin')),
     -- Either somebody we know or an address; who accepts becomes known, and the address is forgotten.
     constraint collaborators_invitee_check check ((user_id is null) <> (email is null)),
-    constraint collaborators_email_check check (email like '_%@_%' and char_length(email) <= 320),
-    constraint collaborators_accepted_at_check check (accepted_at is null or user_id is not null)
+    constraint collaborators_email_check check (
+        email like '_%@_%' and char_length(email) <= 320 and email = lower(email collate "C")
+    ),
+    constraint collaborators_accepted_at_check check (accepted_at is null or user_id is not null),
+    constraint collaborators_expires_at_check check ((accepted_at is null) = (expires_at is not null))
 );
 
 alter table public.collaborators enable row level security;
@@ -44,24 +48,101 @@ create unique index collaborators_project_id_id_idx on public.collaborators (pro
 alter table public.collaborators replica identity using index collaborators_project_id_id_idx;
 
 create index collaborators_invited_by_idx on public.collaborators (invited_by);
--- One open invitation for an address, in whatever spelling; the address first, since whoever it went to looks by it.
-create unique index collaborators_email_project_id_idx on public.collaborators (lower(email), project_id)
+-- One open invitation for an address; the address first, since whoever it went to looks by it.
+create unique index collaborators_email_project_id_idx on public.collaborators (email, project_id)
 where email is not null;
+-- For the housekeeping.
+create index collaborators_expires_at_idx on public.collaborators (expires_at) where expires_at is not null;
 
 comment on table public.collaborators is 'People who were invited to a project of somebody else, and those who came.';
 comment on column public.collaborators.id is 'Key; the link of an invitation carries it.';
 comment on column public.collaborators.project_id is 'The project.';
 comment on column public.collaborators.user_id is 'The person; null while only the address is known.';
-comment on column public.collaborators.email is 'Address that the invitation went to; null once the person is known.';
+comment on column public.collaborators.email is
+'Address that the invitation went to, in lower case; null once the person is known.';
 comment on column public.collaborators.role is 'viewer reads, editor also writes content, admin also invites.';
 comment on column public.collaborators.invited_by is 'Who invited; null if that person is gone.';
 comment on column public.collaborators.invited_at is 'When the invitation was made.';
+comment on column public.collaborators.expires_at is 'When an open invitation ends; null once it was accepted.';
 comment on column public.collaborators.accepted_at is 'When it was accepted; null means that it gives no right yet.';
 comment on column public.collaborators.updated_at is 'When the row last changed, set by trigger.';
 
 create trigger _100_updated_at
 before update on public.collaborators
 for each row execute function private.tg__updated_at();
+
+-- How many invitations a person has made: rows that were deleted again count too.
+create table private.invitation_counts (
+    user_id uuid not null,
+    day date not null,
+    invitations bigint not null,
+    constraint invitation_counts_pkey primary key (user_id, day),
+    constraint invitation_counts_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade
+);
+
+alter table private.invitation_counts enable row level security;
+alter table private.invitation_counts force row level security;
+
+comment on table private.invitation_counts is 'How many invitations each person made in a day, for invitationsPerDay.';
+comment on column private.invitation_counts.user_id is 'Who invited.';
+comment on column private.invitation_counts.day is 'The day, in UTC.';
+comment on column private.invitation_counts.invitations is 'How many.';
+
+-- Definer, for settings and for what has expired: that isn't in the way of a new invitation.
+create function private.tg_collaborators__prepare() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    NEW.email = lower(btrim(NEW.email) collate "C");
+    NEW.expires_at = case
+        when NEW.accepted_at is null then coalesce(
+            NEW.expires_at,
+            NEW.invited_at + make_interval(days => (private.setting('invitationDays') #>> '{}')::integer),
+            'infinity'
+        )
+    end;
+    if TG_OP = 'INSERT' and exists (
+        select from public.collaborators as c
+        where c.project_id = NEW.project_id and c.expires_at <= now()
+            and (c.user_id = NEW.user_id or c.email = NEW.email)
+    ) then
+        perform from public.projects where id = NEW.project_id for no key update;
+        delete from public.collaborators as c
+        where c.project_id = NEW.project_id and c.expires_at <= now()
+            and (c.user_id = NEW.user_id or c.email = NEW.email);
+    end if;
+    return NEW;
+end
+$$;
+
+-- A person's row is counted last and once for a statement: nobody who waits for it holds another's project.
+create function private.tg_collaborators__count() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+    me constant uuid = auth.uid();
+    most constant bigint = (private.setting('invitationsPerDay') #>> '{}')::bigint;
+    made bigint;
+begin
+    -- Servers have no quota; whoever hands a project over stays in it without an invitation.
+    if me is null or not exists (select from new_rows where accepted_at is null) then
+        return null;
+    end if;
+    insert into private.invitation_counts as i (user_id, day, invitations)
+    select me, (now() at time zone 'utc')::date, count(*) from new_rows where accepted_at is null
+    on conflict on constraint invitation_counts_pkey do update
+    set invitations = i.invitations + excluded.invitations
+    returning i.invitations into made;
+    if made > most then
+        raise exception 'these would be % invitations today, and a person may make % in a day', made, most
+            using errcode = 'insufficient_privilege',
+                hint = 'Go on tomorrow (UTC), or set database:invitationsPerDay.';
+    end if;
+    return null;
+end
+$$;
 
 -- What a check can't say, since it needs another table. Definer: an admin may not change the project, and who is
 -- invited must be compared with an owner whose row the inviting session may be unable to see.
@@ -70,7 +151,8 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 begin
-    -- A project with collaborators is not private. The update also makes a change to private at the same time wait.
+    -- A project with collaborators is not private. Whoever makes it private at the same time is waited for, or waits.
+    perform from public.projects where id = NEW.project_id for no key update;
     update public.projects set visibility = 'shared' where id = NEW.project_id and visibility = 'private';
     if exists (select 1 from public.projects where id = NEW.project_id and owner_id = NEW.user_id) then
         raise exception 'the owner of a project cannot be its collaborator'
@@ -85,6 +167,7 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 begin
+    delete from public.collaborators where project_id = NEW.id and expires_at <= now();
     if exists (select 1 from public.collaborators where project_id = NEW.id) then
         raise exception 'a project with collaborators cannot become private'
             using errcode = 'check_violation', constraint = 'projects_private_alone',
@@ -94,18 +177,31 @@ begin
 end
 $$;
 
+comment on function private.tg_collaborators__prepare() is 'Trigger, before writes: spelling and end of an invitation.';
+comment on function private.tg_collaborators__count() is 'Trigger, after insert: how many a person invites in a day.';
 comment on function private.tg_collaborators__invite() is 'Trigger, after insert: the project is shared from now on.';
 comment on function private.tg_projects__stay_shared() is 'Trigger, before update: refuses private with collaborators.';
+
+create trigger _050_prepare
+before insert or update of email, accepted_at on public.collaborators
+for each row execute function private.tg_collaborators__prepare();
 
 -- After, not before: so the policy has refused by then whoever may not invite, and nothing is told by the error.
 create trigger _200_invite
 after insert or update of user_id on public.collaborators
 for each row execute function private.tg_collaborators__invite();
 
+create trigger _300_count
+after insert on public.collaborators
+referencing new table as new_rows
+for each statement execute function private.tg_collaborators__count();
+
 create trigger _200_stay_shared
 before update of visibility on public.projects
 for each row when (new.visibility = 'private' and old.visibility <> 'private')
 execute function private.tg_projects__stay_shared();
 
+revoke execute on function private.tg_collaborators__prepare() from public;
+revoke execute on function private.tg_collaborators__count() from public;
 revoke execute on function private.tg_collaborators__invite() from public;
 revoke execute on function private.tg_projects__stay_shared() from public;

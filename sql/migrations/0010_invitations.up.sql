@@ -1,4 +1,4 @@
--- 0010 invitations: who was invited accepts, sees the others, and may be handed the project.
+-- 0010 invitations: who was invited accepts or declines, sees the others, and may be handed the project.
 -- Lock: new functions only, none. Duration: instant.
 -- Down: drops the functions; loses no data.
 
@@ -6,27 +6,21 @@
 -- under that setting too. Nothing is moved here.
 set local row_security = on;
 
--- Definer: an invitation becomes a membership only here, so that nobody can write accepted_at. By address only for
--- whoever has proved that it is theirs; the address comes from the sign-in and not from the token.
-create function private.accept_invitation(invitation uuid) returns uuid
+-- The project of an open invitation to whoever asks, locked for them. Whoever changes who is in a project holds the
+-- project first: two at once, also of the same person, come one after the other.
+create function private.open_invitation(invitation uuid) returns uuid
 language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
     project uuid;
 begin
-    update public.collaborators as c
-    set user_id = auth.uid(), email = null, accepted_at = now()
-    where c.id = invitation and c.accepted_at is null
-        and (
-            c.user_id = auth.uid()
-            or lower(c.email) = (
-                select lower(u.email) from next_auth.users as u
-                where u.id = auth.uid() and u."emailVerified" is not null
-            )
-        )
-    returning c.project_id into project;
-    if project is null then
+    select c.project_id into project from public.collaborators as c where c.id = invitation;
+    perform from public.projects as p where p.id = project for no key update;
+    if not exists (
+        select from public.collaborators as c
+        where c.id = invitation and c.expires_at > now() and (c.user_id = auth.uid() or c.email = private.my_address())
+    ) then
         -- The same words whether it never was, is another person's, or is used up.
         raise exception 'there is no such invitation for you' using errcode = 'no_data_found';
     end if;
@@ -34,29 +28,78 @@ begin
 end
 $$;
 
+-- Definer: an invitation becomes a membership only here, so that nobody can write accepted_at. By address only for
+-- whoever has proved that it is theirs. One person invited by id and by address has one invitation: it takes the stronger
+-- role, and both rows end in one. Nobody who invites is told before that the two are one person.
+create function private.accept_invitation(invitation uuid) returns uuid
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+    me constant uuid = auth.uid();
+    address constant text = private.my_address();
+    project constant uuid = private.open_invitation(invitation);
+    roles text[];
+    kept uuid;
+begin
+    delete from public.collaborators as c
+    where c.project_id = project and c.user_id = me and c.expires_at <= now();
+    select array_agg(c.role), coalesce((array_agg(c.id) filter (where c.user_id = me))[1], invitation)
+    into roles, kept
+    from public.collaborators as c
+    where c.project_id = project
+        and (c.user_id = me or c.email = address and c.expires_at > now());
+    delete from public.collaborators as c
+    where c.project_id = project and c.email = address and c.id <> kept;
+    update public.collaborators as c
+    set user_id = me, email = null, accepted_at = coalesce(c.accepted_at, now()),
+        role = case when 'admin' = any(roles) then 'admin' when 'editor' = any(roles) then 'editor' else 'viewer' end
+    where c.id = kept;
+    return project;
+end
+$$;
+
+-- Definer: nobody reads an invitation by address but who manages the project. Both rows of one person go.
+create function private.decline_invitation(invitation uuid) returns void
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+    address constant text = private.my_address();
+    project constant uuid = private.open_invitation(invitation);
+begin
+    delete from public.collaborators as c
+    where c.project_id = project and c.accepted_at is null
+        and (c.user_id = auth.uid() or c.email = address);
+end
+$$;
+
 -- PL/pgSQL, here and in all that people ask at every visit: its plan is kept for the session. What stands in schema
 -- public before one in private is in SQL: its names are looked up when it is made, by us.
 create function private.my_invitations()
-returns table (id uuid, project_id uuid, title text, role text, invited_by text, invited_at timestamptz)
+returns table (
+    id uuid, project_id uuid, title text, role text, invited_by text, invited_at timestamptz, expires_at timestamptz
+)
 language plpgsql stable security definer
 set search_path = ''
 rows 5
 as $$
 #variable_conflict use_column
+declare
+    me constant uuid = auth.uid();
+    address constant text = private.my_address();
 begin
+    -- One for each project, with the role that accepting it gives.
     return query
-    select c.id, c.project_id, p.title, c.role, u.display_name, c.invited_at
-    from public.collaborators as c
+    select c.id, c.project_id, p.title, c.role, u.display_name, c.invited_at, c.expires_at
+    from (
+        select distinct on (o.project_id) o.*
+        from public.collaborators as o
+        where o.expires_at > now() and (o.user_id = me or o.email is not null and o.email = address)
+        order by o.project_id, array_position(array['admin', 'editor', 'viewer'], o.role), o.id
+    ) as c
     join public.projects as p on p.id = c.project_id
     left join public.users as u on u.id = c.invited_by
-    where c.accepted_at is null
-        and (
-            c.user_id = (select auth.uid())
-            or c.email is not null and lower(c.email) = (
-                select lower(n.email) from next_auth.users as n
-                where n.id = (select auth.uid()) and n."emailVerified" is not null
-            )
-        )
     order by c.invited_at desc;
 end
 $$;
@@ -119,12 +162,22 @@ language sql volatile
 set search_path = ''
 return private.accept_invitation(invitation);
 
+create function public.decline_invitation(invitation uuid) returns void
+language sql volatile
+set search_path = ''
+begin atomic
+    select private.decline_invitation(invitation);
+end;
+
 create function public.my_invitations()
-returns table (id uuid, project_id uuid, title text, role text, invited_by text, invited_at timestamptz)
+returns table (
+    id uuid, project_id uuid, title text, role text, invited_by text, invited_at timestamptz, expires_at timestamptz
+)
 language sql stable
 set search_path = ''
 begin atomic
-    select i.id, i.project_id, i.title, i.role, i.invited_by, i.invited_at from private.my_invitations() as i;
+    select i.id, i.project_id, i.title, i.role, i.invited_by, i.invited_at, i.expires_at
+    from private.my_invitations() as i;
 end;
 
 create function public.project_members(project uuid)
@@ -142,6 +195,28 @@ begin atomic
     select private.transfer_project(project, new_owner);
 end;
 
+-- For a scheduler.
+create function private.forget_invitations() returns bigint
+language sql volatile security definer
+set search_path = ''
+begin atomic
+    with expired as (delete from public.collaborators as c where c.expires_at <= now() returning 1),
+    days as (
+        delete from private.invitation_counts as i where i.day < (now() at time zone 'utc')::date returning 1
+    )
+    select count(*) from expired;
+end;
+
+create function ops.forget_invitations() returns bigint
+language sql volatile
+set search_path = ''
+return private.forget_invitations();
+
+comment on function private.open_invitation(uuid) is 'The project of an open invitation to the asker, locked.';
+comment on function private.decline_invitation(uuid) is 'See public.decline_invitation.';
+comment on function public.decline_invitation(uuid) is 'Declines an invitation to the asker: it is deleted.';
+comment on function private.forget_invitations() is 'See ops.forget_invitations.';
+comment on function ops.forget_invitations() is 'Deletes invitations whose time is over; how many there were.';
 comment on function private.accept_invitation(uuid) is 'See public.accept_invitation.';
 comment on function private.my_invitations() is 'See public.my_invitations.';
 comment on function private.project_members(uuid) is 'See public.project_members.';
@@ -151,6 +226,11 @@ comment on function public.my_invitations() is 'Open invitations to the asker, b
 comment on function public.project_members(uuid) is 'Owner and collaborators of a project of the asker''s.';
 comment on function public.transfer_project(uuid, uuid) is 'Hands a project over to one of its collaborators.';
 
+revoke execute on function private.open_invitation(uuid) from public;
+revoke execute on function private.decline_invitation(uuid) from public;
+revoke execute on function public.decline_invitation(uuid) from public;
+revoke execute on function private.forget_invitations() from public;
+revoke execute on function ops.forget_invitations() from public;
 revoke execute on function private.accept_invitation(uuid) from public;
 revoke execute on function private.my_invitations() from public;
 revoke execute on function private.project_members(uuid) from public;

@@ -43,10 +43,10 @@ create policy collaborators_update_manager on public.collaborators
     using (private.may_manage(project_id, role))
     with check (private.may_manage(project_id, role));
 
--- The owner role accepts an open invitation, for whoever asks and nobody else.
+-- The owner role accepts an open invitation, for whoever asks and nobody else; of two rows of that person it keeps one.
 create policy collaborators_update_accept on public.collaborators
     for update to app_owner
-    using (accepted_at is null)
+    using (accepted_at is null or user_id = (select auth.uid()))
     with check (user_id = (select auth.uid()));
 
 -- Owner and admins remove collaborators, only the owner removes admins; everybody may leave.
@@ -54,7 +54,7 @@ create policy collaborators_delete_own_or_manager on public.collaborators
     for delete to authenticated
     using (user_id = (select auth.uid()) or private.may_manage(project_id, role));
 
--- The owner role takes the membership of whoever becomes the owner.
+-- The owner role takes the membership of whoever becomes the owner, and invitations that are declined or over.
 create policy collaborators_delete_definer on public.collaborators
     for delete to app_owner
     using (true);

@@ -6,7 +6,7 @@ ALTER PUBLICATION supabase_realtime OWNER TO postgres;
 
 ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.audio_recordings (id, project_id, created_by, title, bucket_id, object_path, mime_type, bytes, duration_ms, sample_rate, scan_status, scanned_at, created_at, updated_at);
 
-ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.collaborators (id, project_id, user_id, role, invited_by, invited_at, accepted_at, updated_at);
+ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.collaborators (id, project_id, user_id, role, invited_by, invited_at, expires_at, accepted_at, updated_at);
 
 ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.project_components;
 

@@ -50,6 +50,21 @@ def test_retention_is_a_whole_number_of_months(key, value):
     assert load(**{key: 7}).retention_months == (7 if key == "retentionMonths" else 13)
 
 
+@pytest.mark.parametrize(("key", "most"), [("invitationDays", 365), ("invitationsPerDay", 100_000)])
+def test_limits_of_invitations_are_whole_numbers(key, most):
+    for value in ("0", "-1", "1.5", "", str(most + 1)):
+        assert refused(**{key: value}) == (
+            f"setting database:{key} is {value!r}; allowed is a whole number from 1 to {most}"
+        )
+    assert json.loads(load(**{key: most}).stored[key]) == most
+
+
+@pytest.mark.parametrize("value", ["google", ["google", "google"], [1], ["with space"]])
+def test_verifying_providers_are_a_list_of_different_names(value):
+    assert "a list of different providers as the app names them" in refused(verifyingProviders=value)
+    assert load(verifyingProviders=[]).stored["verifyingProviders"] == "[]"
+
+
 @pytest.mark.parametrize("value", ["yes", "True", "1"])
 def test_protection_is_true_or_false_and_nothing_that_looks_like_it(value):
     assert refused(protectData=value).endswith("; allowed is true or false")

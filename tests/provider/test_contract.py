@@ -210,6 +210,16 @@ SUBJECTS = {
         differs="insert into public.sealing_keys values ('k1', 0, 'other'); insert into public.other values (1)",
         blames="sealing keys in public.sealing_keys: [k1] seals 1 tokens here and isn't the declared key",
     ),
+    "Settings": Subject(
+        inputs={"table": "public.settings", "values": {"days": "14", "names": '["a", "b"]'}},
+        by_hand={"values": "update public.settings set value = '15' where name = 'days'"},
+        another={"values": {"days": "7", "more": '{"deep": [true]}'}},
+        before="set role app_owner; create table public.settings (name text primary key, value jsonb); reset role",
+        vanish="delete from public.settings",
+        differs="insert into public.settings values ('days', '3'), ('names', '[]')",
+        blames="settings in public.settings exists already with values {days: '3', names: '[]'}, declared is "
+        "{days: '14', names: '[\"a\", \"b\"]'}",
+    ),
     "Memberships": Subject(
         inputs={"role": "{made}", "groups": ["{reader}"]},
         by_hand={
@@ -1052,6 +1062,11 @@ def test_sealing_keys_are_each_in_order_and_at_least_one(unconnected):
             unconnected.check(
                 "pg:index:SealingKeys", {"table": "private.sealing_keys", "order": order, "publicKeys": keys}
             )
+
+
+def test_a_setting_is_a_json_text(unconnected):
+    with pytest.raises(CheckRefusal, match="days must be a JSON text, not 'a fortnight'"):
+        unconnected.check("pg:index:Settings", {"table": "private.settings", "values": {"days": "a fortnight"}})
 
 
 def test_tokens_that_were_there_before_the_first_key_are_told_of(plain_world):

@@ -59,6 +59,8 @@ ALTER TABLE ONLY next_auth.accounts
 
 CREATE INDEX accounts_user_id_idx ON next_auth.accounts USING btree ("userId");
 
+CREATE TRIGGER _050_note_address BEFORE INSERT ON next_auth.accounts FOR EACH ROW EXECUTE FUNCTION private.tg_accounts__note_address();
+
 CREATE TRIGGER _100_seal BEFORE INSERT OR UPDATE ON next_auth.accounts FOR EACH ROW WHEN ((CURRENT_USER <> 'app_owner'::name)) EXECUTE FUNCTION private.tg_accounts__seal();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON next_auth.accounts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_next_auth_accounts__audit();

@@ -5,7 +5,8 @@ CREATE TABLE next_auth.users (
     name text,
     email text,
     "emailVerified" timestamp with time zone,
-    image text
+    image text,
+    CONSTRAINT users_email_check CHECK ((email = lower((email COLLATE "C"))))
 );
 
 ALTER TABLE ONLY next_auth.users FORCE ROW LEVEL SECURITY;
@@ -18,9 +19,9 @@ COMMENT ON COLUMN next_auth.users.id IS 'The sub claim of the person''s tokens.'
 
 COMMENT ON COLUMN next_auth.users.name IS 'Name as the sign-in provider gave it.';
 
-COMMENT ON COLUMN next_auth.users.email IS 'Address as the sign-in provider gave it; visible to Auth.js only.';
+COMMENT ON COLUMN next_auth.users.email IS 'Address of the sign-in, in lower case; visible to Auth.js only.';
 
-COMMENT ON COLUMN next_auth.users."emailVerified" IS 'When the person proved that the address is theirs.';
+COMMENT ON COLUMN next_auth.users."emailVerified" IS 'When the person proved by a link that the address is theirs; Auth.js leaves it null for OAuth.';
 
 COMMENT ON COLUMN next_auth.users.image IS 'Picture as the sign-in provider gave it.';
 
@@ -29,6 +30,8 @@ ALTER TABLE ONLY next_auth.users
 
 ALTER TABLE ONLY next_auth.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+CREATE TRIGGER _100_fold_address BEFORE INSERT OR UPDATE OF email ON next_auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__fold_address();
 
 CREATE TRIGGER _200_create_profile AFTER INSERT ON next_auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__create_profile();
 
@@ -66,9 +69,9 @@ CREATE POLICY users_select_authjs ON next_auth.users FOR SELECT TO authjs USING 
 
 COMMENT ON POLICY users_select_authjs ON next_auth.users IS 'Auth.js looks people up by id, by address and by account.';
 
-CREATE POLICY users_select_invitee ON next_auth.users FOR SELECT TO app_owner USING ((id = ( SELECT auth.uid() AS uid)));
+CREATE POLICY users_select_invitee ON next_auth.users FOR SELECT TO app_owner USING (((id = ( SELECT auth.uid() AS uid)) OR (( SELECT auth.uid() AS uid) IS NULL)));
 
-COMMENT ON POLICY users_select_invitee ON next_auth.users IS 'The owner role reads the address of whoever asks, and of nobody else, to compare it with an invitation''s.';
+COMMENT ON POLICY users_select_invitee ON next_auth.users IS 'The owner role reads the address of whoever asks, to compare it with an invitation''s; of others only where nobody asks: when Auth.js links an account.';
 
 CREATE POLICY users_update_authjs ON next_auth.users FOR UPDATE TO authjs USING (true) WITH CHECK (true);
 

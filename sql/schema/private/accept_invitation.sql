@@ -5,23 +5,25 @@ CREATE FUNCTION private.accept_invitation(invitation uuid) RETURNS uuid
     SET search_path TO ''
     AS $$
 declare
-    project uuid;
+    me constant uuid = auth.uid();
+    address constant text = private.my_address();
+    project constant uuid = private.open_invitation(invitation);
+    roles text[];
+    kept uuid;
 begin
+    delete from public.collaborators as c
+    where c.project_id = project and c.user_id = me and c.expires_at <= now();
+    select array_agg(c.role), coalesce((array_agg(c.id) filter (where c.user_id = me))[1], invitation)
+    into roles, kept
+    from public.collaborators as c
+    where c.project_id = project
+        and (c.user_id = me or c.email = address and c.expires_at > now());
+    delete from public.collaborators as c
+    where c.project_id = project and c.email = address and c.id <> kept;
     update public.collaborators as c
-    set user_id = auth.uid(), email = null, accepted_at = now()
-    where c.id = invitation and c.accepted_at is null
-        and (
-            c.user_id = auth.uid()
-            or lower(c.email) = (
-                select lower(u.email) from next_auth.users as u
-                where u.id = auth.uid() and u."emailVerified" is not null
-            )
-        )
-    returning c.project_id into project;
-    if project is null then
-        -- The same words whether it never was, is another person's, or is used up.
-        raise exception 'there is no such invitation for you' using errcode = 'no_data_found';
-    end if;
+    set user_id = me, email = null, accepted_at = coalesce(c.accepted_at, now()),
+        role = case when 'admin' = any(roles) then 'admin' when 'editor' = any(roles) then 'editor' else 'viewer' end
+    where c.id = kept;
     return project;
 end
 $$;

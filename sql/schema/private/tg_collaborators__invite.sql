@@ -5,7 +5,8 @@ CREATE FUNCTION private.tg_collaborators__invite() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-    -- A project with collaborators is not private. The update also makes a change to private at the same time wait.
+    -- A project with collaborators is not private. Whoever makes it private at the same time is waited for, or waits.
+    perform from public.projects where id = NEW.project_id for no key update;
     update public.projects set visibility = 'shared' where id = NEW.project_id and visibility = 'private';
     if exists (select 1 from public.projects where id = NEW.project_id and owner_id = NEW.user_id) then
         raise exception 'the owner of a project cannot be its collaborator'

@@ -5,6 +5,7 @@ CREATE FUNCTION private.tg_projects__stay_shared() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
+    delete from public.collaborators where project_id = NEW.id and expires_at <= now();
     if exists (select 1 from public.collaborators where project_id = NEW.id) then
         raise exception 'a project with collaborators cannot become private'
             using errcode = 'check_violation', constraint = 'projects_private_alone',

@@ -8,10 +8,12 @@ CREATE TABLE public.collaborators (
     role text DEFAULT 'viewer'::text NOT NULL,
     invited_by uuid DEFAULT auth.uid(),
     invited_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
     accepted_at timestamp with time zone,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT collaborators_accepted_at_check CHECK (((accepted_at IS NULL) OR (user_id IS NOT NULL))),
-    CONSTRAINT collaborators_email_check CHECK (((email ~~ '_%@_%'::text) AND (char_length(email) <= 320))),
+    CONSTRAINT collaborators_email_check CHECK (((email ~~ '_%@_%'::text) AND (char_length(email) <= 320) AND (email = lower((email COLLATE "C"))))),
+    CONSTRAINT collaborators_expires_at_check CHECK (((accepted_at IS NULL) = (expires_at IS NOT NULL))),
     CONSTRAINT collaborators_invitee_check CHECK (((user_id IS NULL) <> (email IS NULL))),
     CONSTRAINT collaborators_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'editor'::text, 'admin'::text])))
 );
@@ -28,13 +30,15 @@ COMMENT ON COLUMN public.collaborators.project_id IS 'The project.';
 
 COMMENT ON COLUMN public.collaborators.user_id IS 'The person; null while only the address is known.';
 
-COMMENT ON COLUMN public.collaborators.email IS 'Address that the invitation went to; null once the person is known.';
+COMMENT ON COLUMN public.collaborators.email IS 'Address that the invitation went to, in lower case; null once the person is known.';
 
 COMMENT ON COLUMN public.collaborators.role IS 'viewer reads, editor also writes content, admin also invites.';
 
 COMMENT ON COLUMN public.collaborators.invited_by IS 'Who invited; null if that person is gone.';
 
 COMMENT ON COLUMN public.collaborators.invited_at IS 'When the invitation was made.';
+
+COMMENT ON COLUMN public.collaborators.expires_at IS 'When an open invitation ends; null once it was accepted.';
 
 COMMENT ON COLUMN public.collaborators.accepted_at IS 'When it was accepted; null means that it gives no right yet.';
 
@@ -46,7 +50,9 @@ ALTER TABLE ONLY public.collaborators
 ALTER TABLE ONLY public.collaborators
     ADD CONSTRAINT collaborators_project_id_user_id_key UNIQUE (project_id, user_id);
 
-CREATE UNIQUE INDEX collaborators_email_project_id_idx ON public.collaborators USING btree (lower(email), project_id) WHERE (email IS NOT NULL);
+CREATE UNIQUE INDEX collaborators_email_project_id_idx ON public.collaborators USING btree (email, project_id) WHERE (email IS NOT NULL);
+
+CREATE INDEX collaborators_expires_at_idx ON public.collaborators USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
 CREATE INDEX collaborators_invited_by_idx ON public.collaborators USING btree (invited_by);
 
@@ -58,9 +64,13 @@ CREATE INDEX collaborators_user_id_part_admin_idx ON public.collaborators USING 
 
 CREATE INDEX collaborators_user_id_part_project_id_idx ON public.collaborators USING btree (user_id, ((uuid_hash(project_id) & 7)), project_id) INCLUDE (role, accepted_at);
 
+CREATE TRIGGER _050_prepare BEFORE INSERT OR UPDATE OF email, accepted_at ON public.collaborators FOR EACH ROW EXECUTE FUNCTION private.tg_collaborators__prepare();
+
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.collaborators FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
 
 CREATE TRIGGER _200_invite AFTER INSERT OR UPDATE OF user_id ON public.collaborators FOR EACH ROW EXECUTE FUNCTION private.tg_collaborators__invite();
+
+CREATE TRIGGER _300_count AFTER INSERT ON public.collaborators REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_collaborators__count();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.collaborators REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_collaborators__audit();
 
@@ -95,7 +105,7 @@ COMMENT ON POLICY collaborators_all_service ON public.collaborators IS 'The app'
 
 CREATE POLICY collaborators_delete_definer ON public.collaborators FOR DELETE TO app_owner USING (true);
 
-COMMENT ON POLICY collaborators_delete_definer ON public.collaborators IS 'The owner role takes the membership of whoever becomes the owner.';
+COMMENT ON POLICY collaborators_delete_definer ON public.collaborators IS 'The owner role takes the membership of whoever becomes the owner, and invitations that are declined or over.';
 
 CREATE POLICY collaborators_delete_own_or_manager ON public.collaborators FOR DELETE TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR private.may_manage(project_id, role)));
 
@@ -117,9 +127,9 @@ CREATE POLICY collaborators_select_own_or_manager ON public.collaborators FOR SE
 
 COMMENT ON POLICY collaborators_select_own_or_manager ON public.collaborators IS 'A person reads their own invitations and memberships, and all of the projects in which they may invite.';
 
-CREATE POLICY collaborators_update_accept ON public.collaborators FOR UPDATE TO app_owner USING ((accepted_at IS NULL)) WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
+CREATE POLICY collaborators_update_accept ON public.collaborators FOR UPDATE TO app_owner USING (((accepted_at IS NULL) OR (user_id = ( SELECT auth.uid() AS uid)))) WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
 
-COMMENT ON POLICY collaborators_update_accept ON public.collaborators IS 'The owner role accepts an open invitation, for whoever asks and nobody else.';
+COMMENT ON POLICY collaborators_update_accept ON public.collaborators IS 'The owner role accepts an open invitation, for whoever asks and nobody else; of two rows of that person it keeps one.';
 
 CREATE POLICY collaborators_update_manager ON public.collaborators FOR UPDATE TO authenticated USING (private.may_manage(project_id, role)) WITH CHECK (private.may_manage(project_id, role));
 

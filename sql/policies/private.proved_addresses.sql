@@ -1,0 +1,17 @@
+-- private.proved_addresses: reached by functions of the owner role alone; row security binds that role too.
+
+-- The owner role compares the address of whoever asks.
+create policy proved_addresses_select_definer on private.proved_addresses
+    for select to app_owner
+    using (true);
+
+-- The owner role notes what a provider says when an account is linked.
+create policy proved_addresses_insert_definer on private.proved_addresses
+    for insert to app_owner
+    with check (true);
+
+-- The owner role notes it anew when the account is linked again.
+create policy proved_addresses_update_definer on private.proved_addresses
+    for update to app_owner
+    using (true)
+    with check (true);
