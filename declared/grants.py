@@ -357,6 +357,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_projects__stay_shared()",
     "private.tg_accounts__seal()",
     "private.tg_accounts__note_address()",
+    "private.tg_users__note_address()",
     "private.tg_users__fold_address()",
     "private.tg_accounts__insert()",
     "private.tg_sealing_keys__keep_used()",

@@ -118,14 +118,16 @@ STATEMENTS: dict[str, str] = {
         insert into public.collaborators (project_id, user_id, role, invited_by, invited_at, expires_at, accepted_at)
         select p.id, g.id,
             (array['viewer', 'editor', 'admin'])[1 + floor(3 * pg_temp.pick(p.n * 3 + i, 'role'))::integer],
-            p.owner_id, p.made_at, now() + (pg_temp.pick(p.n * 3 + i, 'ends') * 14 - 1) * interval '1 day',
-            case when pg_temp.pick(p.n * 3 + i, 'accepted') < 0.9 then p.made_at end
+            p.owner_id, p.made_at,
+            case when not a.accepted then now() + (pg_temp.pick(p.n * 3 + i, 'ends') * 14 - 1) * interval '1 day' end,
+            case when a.accepted then p.made_at end
         from pg_temp.made_projects as p,
             generate_series(1, case when p.n % 200 = 0 then 2 else (array[0, 3, 3, 2])[1 + p.n % 4] end) as i,
             lateral (
                 select case when p.n % 100 = 1 and i = 1 then 1
                     else 2 + floor(({people} - 1) * pg_temp.pick(p.n * 3 + i, 'guest'))::bigint end as guest_number
             ) as c
+        cross join lateral (select pg_temp.pick(p.n * 3 + i, 'accepted') < 0.9 as accepted) as a
         join pg_temp.made_people as g on g.n = c.guest_number
         where c.guest_number <> p.owner_number
         on conflict do nothing

@@ -10,4 +10,6 @@ drop function private.my_address();
 drop table next_auth.accounts;
 drop function private.tg_accounts__note_address();
 drop function private.token_claims(text);
+drop trigger _300_note_address on next_auth.users;
+drop function private.tg_users__note_address();
 drop table private.proved_addresses;

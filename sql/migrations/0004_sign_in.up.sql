@@ -93,8 +93,8 @@ comment on column next_auth.verification_tokens.identifier is 'The address the l
 comment on column next_auth.verification_tokens.token is 'Secret: a hash of what is in the link.';
 comment on column next_auth.verification_tokens.expires is 'When the link stops to work.';
 
--- Auth.js writes no date of verification for who comes by OAuth, whatever the provider knows. What a provider said of an
--- address is noted here for every provider; whose word counts is the setting verifyingProviders, asked at each use.
+-- Auth.js writes no date of verification for who comes by OAuth, whatever the provider knows. What a provider said of
+-- an address is noted here for every provider; whose word counts is the setting verifyingProviders, asked at each use.
 create table private.proved_addresses (
     user_id uuid not null,
     provider text not null,
@@ -107,11 +107,29 @@ create table private.proved_addresses (
 alter table private.proved_addresses enable row level security;
 alter table private.proved_addresses force row level security;
 
-comment on table private.proved_addresses is 'Which address a sign-in provider vouched for, when an account was linked.';
+comment on table private.proved_addresses is 'Which address a provider vouched for, when an account was linked.';
 comment on column private.proved_addresses.user_id is 'The person.';
-comment on column private.proved_addresses.provider is 'The provider, as in next_auth.accounts.';
+comment on column private.proved_addresses.provider is
+'The provider, as in next_auth.accounts; empty for the address of a sign-up, until the first account is linked.';
 comment on column private.proved_addresses.email is 'The address, in lower case.';
-comment on column private.proved_addresses.proved_at is 'When the account was linked.';
+comment on column private.proved_addresses.proved_at is 'When the account was linked, or the person signed up.';
+
+-- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
+-- two, people sign up.
+create policy proved_addresses_select_definer on private.proved_addresses for select to app_owner using (true);
+create policy proved_addresses_insert_definer on private.proved_addresses for insert to app_owner with check (true);
+create policy proved_addresses_delete_definer on private.proved_addresses for delete to app_owner using (true);
+create policy proved_addresses_update_definer on private.proved_addresses for update to app_owner using (true)
+with check (true);
+
+comment on policy proved_addresses_select_definer on private.proved_addresses is
+'The owner role compares the address of whoever asks.';
+comment on policy proved_addresses_insert_definer on private.proved_addresses is
+'The owner role notes what a provider says when an account is linked.';
+comment on policy proved_addresses_delete_definer on private.proved_addresses is
+'The owner role takes the address of a sign-up when the first account is linked.';
+comment on policy proved_addresses_update_definer on private.proved_addresses is
+'The owner role notes it anew when the account is linked again.';
 
 -- A token that isn't one says nothing, and stops no sign-in.
 create function private.token_claims(token text) returns jsonb
@@ -129,9 +147,20 @@ exception
 end
 $$;
 
--- Definer, since whoever links an account writes nothing here. By OpenID Connect the token says which address it vouches
--- for. Other OAuth says nothing: there it is the address that the person came with, by the account that they came with.
--- A person who had an address before could else link an account of their own, and the address be somebody else's.
+-- Definer, since whoever signs somebody up writes nothing here.
+create function private.tg_users__note_address() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    insert into private.proved_addresses (user_id, provider, email) values (NEW.id, '', NEW.email);
+    return null;
+end
+$$;
+
+-- Definer, as above. By OpenID Connect the token says which address it vouches for. Other OAuth says nothing: there it
+-- is the address that the person came with, by the account that they came with, at once. A person who gave an address
+-- before could else link an account of their own, and the address be somebody else's.
 create function private.tg_accounts__note_address() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -140,14 +169,12 @@ declare
     claims constant jsonb = private.token_claims(NEW.id_token);
     address text;
 begin
+    delete from private.proved_addresses as p where p.user_id = NEW."userId" and p.provider = ''
+    returning case when p.proved_at > now() - interval '1 minute' then p.email end into address;
     if NEW.type = 'oidc' then
         address = case when claims ->> 'email_verified' = 'true' then lower(claims ->> 'email' collate "C") end;
-    elsif NEW.type = 'oauth' then
-        select u.email into address
-        from next_auth.users as u
-        join public.users as p on p.id = u.id
-        where u.id = NEW."userId" and p.created_at > now() - interval '1 minute'
-            and not exists (select from next_auth.accounts as a where a."userId" = u.id);
+    elsif NEW.type <> 'oauth' then
+        address = null;
     end if;
     if address is not null then
         insert into private.proved_addresses as p (user_id, provider, email)
@@ -159,12 +186,17 @@ begin
 end
 $$;
 
+create trigger _300_note_address
+after insert on next_auth.users
+for each row when (new.email is not null)
+execute function private.tg_users__note_address();
+
 -- Before the tokens are sealed.
 create trigger _050_note_address
 before insert on next_auth.accounts
 for each row execute function private.tg_accounts__note_address();
 
--- Definer: nobody reads addresses but Auth.js. The address comes from the sign-in and not from the token of the request.
+-- Definer: nobody reads addresses but Auth.js. It comes from the sign-in and not from the token of the request.
 create function private.my_address() returns text
 language plpgsql stable security definer
 set search_path = ''
@@ -188,10 +220,12 @@ end
 $$;
 
 comment on function private.token_claims(text) is 'What a JWT says, unchecked; null for any other text.';
+comment on function private.tg_users__note_address() is 'Trigger, after insert: notes the address of a sign-up.';
 comment on function private.tg_accounts__note_address() is 'Trigger, before insert: notes the address that is proved.';
 comment on function private.my_address() is 'The asker''s address, if it is proved to be theirs.';
 
 revoke execute on function private.token_claims(text) from public;
+revoke execute on function private.tg_users__note_address() from public;
 revoke execute on function private.tg_accounts__note_address() from public;
 revoke execute on function private.my_address() from public;
 

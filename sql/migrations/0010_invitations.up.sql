@@ -29,8 +29,8 @@ end
 $$;
 
 -- Definer: an invitation becomes a membership only here, so that nobody can write accepted_at. By address only for
--- whoever has proved that it is theirs. One person invited by id and by address has one invitation: it takes the stronger
--- role, and both rows end in one. Nobody who invites is told before that the two are one person.
+-- whoever has proved that it is theirs. One person invited by id and by address has one invitation: it takes the
+-- stronger role, and both rows end in one. Nobody who invites is told before that the two are one person.
 create function private.accept_invitation(invitation uuid) returns uuid
 language plpgsql volatile security definer
 set search_path = ''

@@ -21,11 +21,10 @@ create policy users_delete_authjs on next_auth.users
     for delete to authjs
     using (true);
 
--- The owner role reads the address of whoever asks, to compare it with an invitation's; of others only where nobody asks:
--- when Auth.js links an account.
+-- The owner role reads the address of whoever asks, and of nobody else, to compare it with an invitation's.
 create policy users_select_invitee on next_auth.users
     for select to app_owner
-    using (id = (select auth.uid()) or (select auth.uid()) is null);
+    using (id = (select auth.uid()));
 
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy users_all_auth_service on next_auth.users

@@ -10,6 +10,11 @@ create policy proved_addresses_insert_definer on private.proved_addresses
     for insert to app_owner
     with check (true);
 
+-- The owner role takes the address of a sign-up when the first account is linked.
+create policy proved_addresses_delete_definer on private.proved_addresses
+    for delete to app_owner
+    using (true);
+
 -- The owner role notes it anew when the account is linked again.
 create policy proved_addresses_update_definer on private.proved_addresses
     for update to app_owner

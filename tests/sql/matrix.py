@@ -114,6 +114,9 @@ delete from private.generation_words where generation_id = %(public)s;
 insert into private.sealing_keys (id, position, public_key) values ('matrix', 97, '');
 insert into private.object_scans (bucket_id, name, version) values ('audio', 'matrix', 'x');
 insert into private.storage_usage (user_id, bucket_id, objects, bytes) values (%(unborn)s, 'matrix', 1, 1);
+insert into private.proved_addresses (user_id, provider, email) values (%(owner)s, 'matrix', 'm@example.org');
+insert into private.invitation_counts (user_id, day, invitations) values (%(owner)s, '2000-01-01', 1);
+insert into private.settings (name, value) values ('matrix', '1');
 insert into private.storage_quotas (user_id, bytes) values (%(owner)s, 1000);
 insert into audit.retired (partition, heads) values ('matrix', '{}');
 alter table audit.log disable trigger _100_append_only;
@@ -474,6 +477,21 @@ STATEMENTS = {
         "bucket_id = 'matrix'",
         "(user_id, bucket_id, objects, bytes) values (%(unborn)s, 'x', 1, 1)",
         "objects = 2",
+    ),
+    ("private.settings", "any"): _rows(
+        "private.settings", "name = 'matrix'", "(name, value) values ('x', '1')", "value = '2'"
+    ),
+    ("private.proved_addresses", "any"): _rows(
+        "private.proved_addresses",
+        "provider = 'matrix'",
+        "(user_id, provider, email) values (%(fellow)s, 'other', 'x@example.org')",
+        "email = 'x@example.org'",
+    ),
+    ("private.invitation_counts", "any"): _rows(
+        "private.invitation_counts",
+        "user_id = %(owner)s",
+        "(user_id, day, invitations) values (%(fellow)s, '2000-01-01', 1)",
+        "invitations = 0",
     ),
     ("private.storage_quotas", "any"): _rows(
         "private.storage_quotas", "user_id = %(owner)s", "(user_id, bytes) values (%(fellow)s, 1)", "bytes = 2"

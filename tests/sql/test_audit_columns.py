@@ -15,7 +15,7 @@ UNRECORDED = {
     "public.audio_recordings": {
         *("title", "transcript", "duration_ms", "sample_rate", "created_at", "updated_at"),
     },
-    "public.collaborators": {"invited_at", "updated_at"},
+    "public.collaborators": {"invited_at", "expires_at", "updated_at"},
     "public.project_components": {"revision", "created_at", "updated_at"},
     "public.prompt_generations": {
         *("tokens_in", "tokens_out", "tokens_total", "latency_ms", "created_at", "updated_at", "finished_at"),

@@ -18,6 +18,14 @@ COMMITS = "ops.keep_partitions("
 # Functions that run with their owner's rights; each has its reason in a comment where it is made.
 DEFINERS = {
     "private.accept_invitation(uuid)",
+    "private.decline_invitation(uuid)",
+    "private.open_invitation(uuid)",
+    "private.my_address()",
+    "private.forget_invitations()",
+    "private.tg_accounts__note_address()",
+    "private.tg_users__note_address()",
+    "private.tg_collaborators__count()",
+    "private.tg_collaborators__prepare()",
     "private.audit_anchor()",
     "private.audit_verify(jsonb)",
     "private.few_projects()",

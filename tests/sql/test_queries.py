@@ -224,6 +224,7 @@ def test_each_read_pattern_has_its_filter_by_hand_and_finds_the_same_rows(filled
     writes = {
         "accept_invitation",
         "create_project",
+        "decline_invitation",
         "duplicate_project",
         "move_component",
         "nest_component",

@@ -35,6 +35,8 @@ CREATE TRIGGER _100_fold_address BEFORE INSERT OR UPDATE OF email ON next_auth.u
 
 CREATE TRIGGER _200_create_profile AFTER INSERT ON next_auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__create_profile();
 
+CREATE TRIGGER _300_note_address AFTER INSERT ON next_auth.users FOR EACH ROW WHEN ((new.email IS NOT NULL)) EXECUTE FUNCTION private.tg_users__note_address();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON next_auth.users REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_next_auth_users__audit();
 
 ALTER TABLE next_auth.users ENABLE ALWAYS TRIGGER _900_audit_delete;
@@ -69,9 +71,9 @@ CREATE POLICY users_select_authjs ON next_auth.users FOR SELECT TO authjs USING 
 
 COMMENT ON POLICY users_select_authjs ON next_auth.users IS 'Auth.js looks people up by id, by address and by account.';
 
-CREATE POLICY users_select_invitee ON next_auth.users FOR SELECT TO app_owner USING (((id = ( SELECT auth.uid() AS uid)) OR (( SELECT auth.uid() AS uid) IS NULL)));
+CREATE POLICY users_select_invitee ON next_auth.users FOR SELECT TO app_owner USING ((id = ( SELECT auth.uid() AS uid)));
 
-COMMENT ON POLICY users_select_invitee ON next_auth.users IS 'The owner role reads the address of whoever asks, to compare it with an invitation''s; of others only where nobody asks: when Auth.js links an account.';
+COMMENT ON POLICY users_select_invitee ON next_auth.users IS 'The owner role reads the address of whoever asks, and of nobody else, to compare it with an invitation''s.';
 
 CREATE POLICY users_update_authjs ON next_auth.users FOR UPDATE TO authjs USING (true) WITH CHECK (true);
 

@@ -11,15 +11,15 @@ ALTER TABLE ONLY private.proved_addresses FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE private.proved_addresses OWNER TO app_owner;
 
-COMMENT ON TABLE private.proved_addresses IS 'Which address a sign-in provider vouched for, when an account was linked.';
+COMMENT ON TABLE private.proved_addresses IS 'Which address a provider vouched for, when an account was linked.';
 
 COMMENT ON COLUMN private.proved_addresses.user_id IS 'The person.';
 
-COMMENT ON COLUMN private.proved_addresses.provider IS 'The provider, as in next_auth.accounts.';
+COMMENT ON COLUMN private.proved_addresses.provider IS 'The provider, as in next_auth.accounts; empty for the address of a sign-up, until the first account is linked.';
 
 COMMENT ON COLUMN private.proved_addresses.email IS 'The address, in lower case.';
 
-COMMENT ON COLUMN private.proved_addresses.proved_at IS 'When the account was linked.';
+COMMENT ON COLUMN private.proved_addresses.proved_at IS 'When the account was linked, or the person signed up.';
 
 ALTER TABLE ONLY private.proved_addresses
     ADD CONSTRAINT proved_addresses_pkey PRIMARY KEY (user_id, provider);
@@ -28,6 +28,10 @@ ALTER TABLE ONLY private.proved_addresses
     ADD CONSTRAINT proved_addresses_user_id_fkey FOREIGN KEY (user_id) REFERENCES next_auth.users(id) ON DELETE CASCADE;
 
 ALTER TABLE private.proved_addresses ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY proved_addresses_delete_definer ON private.proved_addresses FOR DELETE TO app_owner USING (true);
+
+COMMENT ON POLICY proved_addresses_delete_definer ON private.proved_addresses IS 'The owner role takes the address of a sign-up when the first account is linked.';
 
 CREATE POLICY proved_addresses_insert_definer ON private.proved_addresses FOR INSERT TO app_owner WITH CHECK (true);
 

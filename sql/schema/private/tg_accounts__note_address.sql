@@ -8,14 +8,12 @@ declare
     claims constant jsonb = private.token_claims(NEW.id_token);
     address text;
 begin
+    delete from private.proved_addresses as p where p.user_id = NEW."userId" and p.provider = ''
+    returning case when p.proved_at > now() - interval '1 minute' then p.email end into address;
     if NEW.type = 'oidc' then
         address = case when claims ->> 'email_verified' = 'true' then lower(claims ->> 'email' collate "C") end;
-    elsif NEW.type = 'oauth' then
-        select u.email into address
-        from next_auth.users as u
-        join public.users as p on p.id = u.id
-        where u.id = NEW."userId" and p.created_at > now() - interval '1 minute'
-            and not exists (select from next_auth.accounts as a where a."userId" = u.id);
+    elsif NEW.type <> 'oauth' then
+        address = null;
     end if;
     if address is not null then
         insert into private.proved_addresses as p (user_id, provider, email)
