@@ -1,8 +1,10 @@
-"""Auth.js' own adapters against our tables: the same contract for both."""
+"""Auth.js' own adapters against our tables: the same contract for both, and sign-ins as Auth.js' core makes them."""
+
+import json
 
 from tests.clients.tokens import signed
 from tests.clients.world import Complete, Programs
-from tests.sql.provision import Connection
+from tests.sql.provision import ADA, Connection, acting_as, row
 
 ACCOUNT = [
     *("access_token", "expires_at", "id", "id_token", "provider", "providerAccountId", "refresh_token", "scope"),
@@ -11,9 +13,18 @@ ACCOUNT = [
 CONTRACT = 15
 
 
-def failed(results: dict[str, str]) -> dict[str, str]:
+SIGN_INS = 5
+# Who sees an invitation to the address of their sign-up, by the list of providers whose word counts.
+SEEN = {
+    ("apple", "google"): {"google", "late", "link", "mixed"},
+    ("github",): {"github", "victim", "late", "link", "mixed"},
+    (): {"link", "mixed"},
+}
+
+
+def failed(results: dict[str, str], expected: int = CONTRACT) -> dict[str, str]:
     """What didn't hold; that something ran at all is part of it."""
-    assert len(results) == CONTRACT, f"{len(results)} of {CONTRACT} tests ran"
+    assert len(results) == expected, f"{len(results)} of {expected} tests ran"
     return {name: verdict for name, verdict in results.items() if verdict != "ok"}
 
 
@@ -49,3 +60,45 @@ def test_the_supabase_adapter_finds_what_it_expects_through_postgrest(
     )
     assert failed(results) == {}
     assert everything_is_sealed(admin)
+
+
+def invitations_are_seen_by_who_proved_the_address(admin: Connection, domain: str) -> None:
+    """Each person that signed up is invited by address, and asks under each list of providers."""
+    people = dict(
+        admin.execute(
+            "select split_part(email, '@', 1), id from next_auth.users where email like %s", (f"%@{domain}",)
+        ).fetchall()
+    )
+    assert people.keys() == {"google", "unverified", "github", "link", "victim", "late", "mixed"}
+    with admin.transaction(force_rollback=True):
+        admin.execute(
+            "insert into public.collaborators (project_id, email) "
+            "select p.id, u.email from public.projects as p, next_auth.users as u "
+            "where p.owner_id = %s and p.title = 'private' and u.email like %s",
+            (ADA, f"%@{domain}"),
+        )
+        for providers, expected in SEEN.items():
+            setting = "update private.settings set value = %s where name = 'verifyingProviders'"
+            admin.execute(setting.encode(), (json.dumps(providers),))
+            seen = set()
+            for name, person in people.items():
+                with acting_as(admin, "authenticated", {"role": "authenticated", "sub": str(person)}) as session:
+                    if row(session, "select count(*) from public.my_invitations()") == (1,):
+                        seen.add(name)
+            assert seen == expected, providers
+
+
+def test_invitations_reach_whom_auth_js_signs_in_over_the_postgres_adapter(
+    programs: Programs, complete: Complete, admin: Connection, people: None
+) -> None:
+    results = programs.run("authjs_core.mjs", adapter="pg", url=complete.auth_url)
+    assert failed(results, SIGN_INS) == {}
+    invitations_are_seen_by_who_proved_the_address(admin, "pg.example.org")
+
+
+def test_invitations_reach_whom_auth_js_signs_in_over_the_supabase_adapter(
+    programs: Programs, api: str, jwt_secret: str, admin: Connection, people: None
+) -> None:
+    results = programs.run("authjs_core.mjs", adapter="supabase", url=api, key=signed(jwt_secret, role="service_role"))
+    assert failed(results, SIGN_INS) == {}
+    invitations_are_seen_by_who_proved_the_address(admin, "supabase.example.org")
