@@ -24,7 +24,7 @@ preview: ## what `make up` would do, and what was changed manually
 drift: ## what was changed manually, as Markdown; status 2 if something was
 	@$(in_environment) -m ops drift --stack "$(STACK)"
 
-maintain: ## partitions ahead and retired, expired sign-ins forgotten, summaries refreshed: each night
+maintain: ## partitions ahead and retired, what has expired forgotten, summaries refreshed: each night
 	@$(in_environment) -m ops maintain --stack "$(STACK)"
 
 audit: ## what is open, weak or beyond the declaration; status 2 if something is: make audit AUDIT=--json

@@ -169,7 +169,7 @@ def _remove_if_last() -> None:
 
 @app.command(epilog="Example: ./vpb maintain --stack prod --json")
 def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
-    """Create partitions ahead, drop old ones, delete expired sign-ins, refresh summaries; run it each night."""
+    """Create partitions ahead, drop old ones, delete what has expired, refresh summaries; run it each night."""
     from ops import maintain as housekeeping
 
     raise typer.Exit(housekeeping.run(stack, as_json))

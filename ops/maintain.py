@@ -1,4 +1,4 @@
-"""Housekeeping in the database: months made ahead and retired, expired sign-ins forgotten, summaries refreshed.
+"""Housekeeping in the database: months made and retired, what has expired forgotten, summaries refreshed.
 
 The work is done by schema `ops`; each piece is a transaction of its own, each month too, and can be run again any time.
 """

@@ -51,7 +51,8 @@ class Settings(ObjectKind):
         table, values = _table(inputs), inputs["values"]
         await connection.execute(sql.SQL("delete from {} where name <> all(%s)").format(table), [list(values)])
         statement = sql.SQL(
-            "insert into {} (name, value) values (%s, %s::jsonb) on conflict (name) do update set value = excluded.value"
+            """insert into {} (name, value) values (%s, %s::jsonb)
+               on conflict (name) do update set value = excluded.value"""
         ).format(table)
         for name, value in values.items():
             await connection.execute(statement, [name, value])

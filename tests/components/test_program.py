@@ -39,6 +39,7 @@ def test_every_resource_but_components_and_providers_has_a_component_above_it(pr
         "Structure",
         "Access",
         "Encryption",
+        "Stored",
         "Alarms",
         "Storage",
         "Realtime",
@@ -211,6 +212,16 @@ def test_the_first_key_seals_and_all_of_them_open():
     assert keys.inputs["publicKeys"] == {name: f"public-encryption-{name}" for name in ("k1", "k2")}
     assert "structure-migrations" in program.waits_for("encryption-keys")
     assert "k2%3Aprivate-encryption-k2%2Ck1%3Aprivate-encryption-k1" in program.outputs["auth_url"]
+
+
+def test_the_database_gets_the_settings_that_its_functions_go_by():
+    program = run(verifyingProviders=["github"], invitationDays="3")
+    (stored,) = program.of_type("pg:index:Settings")
+    assert stored.inputs == {
+        "table": "private.settings",
+        "values": {"verifyingProviders": '["github"]', "invitationDays": "3", "invitationsPerDay": "100"},
+    }
+    assert "access-settings_insert_definer" in program.waits_for("stored-settings")
 
 
 def test_steps_are_those_of_the_folders(program):

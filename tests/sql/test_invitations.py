@@ -13,7 +13,9 @@ INVITE = "insert into public.collaborators (project_id, {}, role, invited_by) va
 ACCEPT = "select public.accept_invitation(%s)"
 DECLINE = "select public.decline_invitation(%s)"
 LISTED = "select id, role from public.my_invitations()"
-SET = "insert into private.settings (name, value) values (%s, %s) on conflict (name) do update set value = excluded.value"
+SET = (
+    "insert into private.settings (name, value) values (%s, %s) on conflict (name) do update set value = excluded.value"
+)
 
 
 @pytest.fixture
