@@ -47,5 +47,5 @@ PUBLISHED = (
     "public.project_components",
     "public.projects (id, owner_id, title, visibility, archived_at, created_at, updated_at)",
     "public.prompt_generations (id, project_id, created_by, provider, model, status, tokens_in, tokens_out, cost, "
-    "latency_ms, created_at, updated_at, finished_at)",
+    "latency_ms, created_at, updated_at, started_at, finished_at)",
 )

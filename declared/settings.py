@@ -18,6 +18,8 @@ from declared.buckets import BucketSettings as BucketSettings
 from declared.buckets import SettingError as SettingError
 from declared.buckets import buckets as bucket_settings
 from declared.buckets import file_size
+from declared.budgets import FORM as BUDGETS
+from declared.budgets import budgets as budget_settings
 from declared.naming import STEP
 from declared.objectlayout import CLEAN_TAGS
 from declared.paths import CHECKOUT
@@ -68,6 +70,8 @@ class Settings:
     verifying_providers: tuple[str, ...]
     invitation_days: int
     invitations_per_day: int
+    budgets: Mapping[str, Mapping[str, str]]
+    reservation_minutes: int
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
     max_object_size: int
@@ -92,6 +96,8 @@ class Settings:
             "verifyingProviders": self.verifying_providers,
             "invitationDays": self.invitation_days,
             "invitationsPerDay": self.invitations_per_day,
+            "budgets": self.budgets,
+            "reservationMinutes": self.reservation_minutes,
         }
         return {name: json.dumps(value) for name, value in values.items()}
 
@@ -150,6 +156,8 @@ class Settings:
             verifying_providers=_providers(config.json("verifyingProviders", PROVIDERS)),
             invitation_days=_whole(config, "invitationDays", 365),
             invitations_per_day=_whole(config, "invitationsPerDay", 100_000),
+            budgets=budget_settings(config.json("budgets", BUDGETS)),
+            reservation_minutes=_whole(config, "reservationMinutes", 1440),
             accept_drift=config.get("acceptDrift") or None,
             buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size),
             max_object_size=max_object_size,

@@ -196,6 +196,24 @@ STATEMENTS: dict[str, str] = {
             400 + n % 900, round(((n % 1000) / 10000.0)::numeric, 6), 500 + n % 3000
         from generate_series(1, {projects} * 2) as g (n)
     """,
+    "budgets": """
+        insert into private.budget_usage (user_id, month, tokens, cost)
+        select id, private.budget_month(), 100000, 1 from pg_temp.made_people;
+        insert into private.budget_limits (user_id, hard_tokens)
+        select id, 100000000 from pg_temp.made_people where n % 2 = 1;
+        insert into private.budget_reservations (
+            generation_id, user_id, project_id, provider, model, tokens, cost, expires_at
+        )
+        select id, created_by, project_id, provider, model, 10000, 0.1, now() + n % 40 * interval '1 minute'
+        from (
+            select g.*, row_number() over (order by g.id) as n from public.prompt_generations as g
+        ) as g where n % 5 = 0;
+        insert into private.recorded_calls (key, generation_id, content, outcome, recorded_at)
+        select 'call ' || g.id, g.id, '', 'succeeded', now() - pg_temp.pick(g.n, 'recorded') * interval '31 days'
+        from (
+            select o.id, row_number() over (order by o.id) as n from public.prompt_generations as o
+        ) as g
+    """,
     # In order of time, as they are written in life: that is what a BRIN index lives on.
     "error_logs": """
         insert into analytics.error_logs (created_at, level, source, message, fingerprint, user_id)

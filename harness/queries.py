@@ -78,6 +78,11 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
         "member": one(f"select c.user_id {team}") if shared else nobody,
         "public_project": one("select id from public.projects where visibility = 'public' limit 1") or nobody,
         "component": (one("select to_regclass('public.project_components')") and one(component)) or nobody,
+        "waiting_generation": (
+            one("select to_regclass('public.prompt_generations')")
+            and one("select id from public.prompt_generations where status = 'pending' order by id limit 1")
+        )
+        or nobody,
         "before_time": "2100-01-01 00:00:00+00",
         "before_id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
         "words": "city",

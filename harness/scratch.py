@@ -35,7 +35,7 @@ def server() -> Iterator[postgres.Server]:
 
 
 def complete(url: str) -> Stack:
-    """The database of `url` as `up` leaves it, except for rows: buckets and sealing keys.
+    """The database of `url` as `up` leaves it, except for rows of buckets and sealing keys.
 
     :raises ProvisioningFailed: with the first resource that couldn't be made
     """

@@ -3,3 +3,4 @@
 -- Down: loses every generation, with prompts and answers.
 
 drop table public.prompt_generations;
+drop function private.tg_prompt_generations__advance();

@@ -16,11 +16,15 @@ create table public.prompt_generations (
     tokens_in bigint not null default 0,
     tokens_out bigint not null default 0,
     tokens_total bigint not null generated always as (tokens_in + tokens_out) stored,
-    -- US dollars to the millionth, exact: sums of floats would not agree with the provider's invoice.
-    cost numeric(12, 6) not null default 0,
+    -- US dollars, exact: sums of floats would not agree with the provider's invoice. To ten decimals, since embedding a
+    -- short text costs $0.0000002.
+    cost numeric(18, 10) not null default 0,
     latency_ms bigint,
+    estimated_tokens bigint,
+    estimated_cost numeric(18, 10),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
+    started_at timestamptz,
     finished_at timestamptz,
     constraint prompt_generations_pkey primary key (id),
     constraint prompt_generations_project_id_fkey foreign key (project_id)
@@ -42,7 +46,11 @@ create table public.prompt_generations (
     constraint prompt_generations_tokens_check check (
         tokens_in between 0 and 100000000 and tokens_out between 0 and 100000000
     ),
-    constraint prompt_generations_cost_check check (cost >= 0),
+    -- An upper bound refuses NaN too, which is above every number.
+    constraint prompt_generations_cost_check check (cost between 0 and 99999999),
+    constraint prompt_generations_estimate_check check (
+        estimated_tokens between 0 and 200000000 and estimated_cost between 0 and 99999999
+    ),
     constraint prompt_generations_latency_ms_check check (latency_ms >= 0),
     -- What is over has an end, what isn't has none; a failure says why, a success has an answer.
     constraint prompt_generations_finished_at_check check (
@@ -87,13 +95,58 @@ comment on column public.prompt_generations.tokens_out is 'Tokens received, as b
 comment on column public.prompt_generations.tokens_total is 'Both together; made by the database.';
 comment on column public.prompt_generations.cost is 'What it cost, in US dollars.';
 comment on column public.prompt_generations.latency_ms is 'From request to last byte, in milliseconds.';
+comment on column public.prompt_generations.estimated_tokens is 'Reserved until it is over; null for the usual.';
+comment on column public.prompt_generations.estimated_cost is 'Reserved until it is over; null for the usual.';
 comment on column public.prompt_generations.created_at is 'When it was asked for.';
 comment on column public.prompt_generations.updated_at is 'When the row last changed, set by trigger.';
-comment on column public.prompt_generations.finished_at is 'When it was over, whatever the outcome.';
+comment on column public.prompt_generations.started_at is 'When a server took it; set by trigger.';
+comment on column public.prompt_generations.finished_at is 'When it was over, whatever the outcome; set by trigger.';
 
 create trigger _100_updated_at
 before update on public.prompt_generations
 for each row execute function private.tg__updated_at();
+
+-- For servers too: pending, perhaps running, then over for good; the times are the database's, whatever a client says.
+create function private.tg_prompt_generations__advance() returns trigger
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    if TG_OP = 'INSERT' then
+        if NEW.status not in ('pending', 'running') then
+            raise exception 'a generation begins as pending or running, not as %', NEW.status
+                using errcode = 'check_violation', constraint = 'prompt_generations_begins',
+                hint = 'Insert it, then end it by public.record_generation().';
+        end if;
+        NEW.started_at = case when NEW.status = 'running' then now() end;
+        NEW.finished_at = null;
+        return NEW;
+    end if;
+    NEW.started_at = OLD.started_at;
+    NEW.finished_at = OLD.finished_at;
+    if NEW.status = OLD.status then
+        return NEW;
+    end if;
+    if OLD.status not in ('pending', 'running') or NEW.status = 'pending' then
+        raise exception 'generation % is % and can''t become %', OLD.id, OLD.status, NEW.status
+            using errcode = 'check_violation', constraint = 'prompt_generations_advances';
+    end if;
+    if NEW.status = 'running' then
+        NEW.started_at = now();
+    else
+        NEW.finished_at = now();
+    end if;
+    return NEW;
+end
+$$;
+
+comment on function private.tg_prompt_generations__advance() is 'Trigger, before writes: status goes forward, times.';
+
+revoke execute on function private.tg_prompt_generations__advance() from public;
+
+create trigger _200_advance
+before insert or update of status, started_at, finished_at on public.prompt_generations
+for each row execute function private.tg_prompt_generations__advance();
 
 create trigger _400_date_projects_insert
 after insert on public.prompt_generations

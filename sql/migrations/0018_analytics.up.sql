@@ -45,13 +45,14 @@ create table analytics.api_usage (
     operation text not null default 'generate',
     tokens_in bigint not null default 0,
     tokens_out bigint not null default 0,
-    cost numeric(12, 6) not null default 0,
+    cost numeric(18, 10) not null default 0,
     latency_ms bigint,
     succeeded boolean not null default true,
     constraint api_usage_pkey primary key (id, created_at),
     constraint api_usage_operation_check check (operation in ('generate', 'transcribe', 'embed', 'moderate')),
     constraint api_usage_tokens_check check (tokens_in >= 0 and tokens_out >= 0),
-    constraint api_usage_cost_check check (cost >= 0),
+    -- An upper bound refuses NaN too, which is above every number.
+    constraint api_usage_cost_check check (cost between 0 and 99999999),
     constraint api_usage_latency_ms_check check (latency_ms >= 0)
 ) partition by range (created_at);
 
@@ -128,6 +129,8 @@ create table analytics.performance_metrics (
     labels jsonb not null default '{}',
     constraint performance_metrics_pkey primary key (id, created_at),
     constraint performance_metrics_name_check check (name ~ '^[a-z][a-z0-9_.]{0,99}$'),
+    -- Neither infinite nor NaN, which is above infinity.
+    constraint performance_metrics_value_check check (value > '-Infinity' and value < 'Infinity'),
     constraint performance_metrics_unit_check check (unit in ('ms', 'bytes', 'count', 'ratio')),
     constraint performance_metrics_labels_check check (
         jsonb_typeof(labels) = 'object' and octet_length(labels::text) <= 4096

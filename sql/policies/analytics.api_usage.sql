@@ -14,6 +14,11 @@ create policy api_usage_select_definer on analytics.api_usage
     for select to app_owner
     using (true);
 
+-- The owner role records what a generation used.
+create policy api_usage_insert_definer on analytics.api_usage
+    for insert to app_owner
+    with check (true);
+
 -- The owner role takes a person out when they go; what it cost stays.
 create policy api_usage_update_definer on analytics.api_usage
     for update to app_owner

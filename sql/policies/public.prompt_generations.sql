@@ -22,6 +22,12 @@ create policy prompt_generations_select_definer on public.prompt_generations
     for select to app_owner
     using (true);
 
+-- The owner role ends a generation, for the servers that record it.
+create policy prompt_generations_update_definer on public.prompt_generations
+    for update to app_owner
+    using (true)
+    with check (true);
+
 -- Owner, admins and editors ask for a generation, in their own name.
 create policy prompt_generations_insert_editor on public.prompt_generations
     for insert to authenticated

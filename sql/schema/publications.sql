@@ -12,4 +12,4 @@ ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.project_components;
 
 ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.projects (id, owner_id, title, visibility, archived_at, created_at, updated_at);
 
-ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.prompt_generations (id, project_id, created_by, provider, model, status, tokens_in, tokens_out, cost, latency_ms, created_at, updated_at, finished_at);
+ALTER PUBLICATION supabase_realtime ADD TABLE ONLY public.prompt_generations (id, project_id, created_by, provider, model, status, tokens_in, tokens_out, cost, latency_ms, created_at, updated_at, started_at, finished_at);

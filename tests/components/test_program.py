@@ -95,7 +95,7 @@ def test_what_leads_to_more_than_one_table_opens_when_all_rules_stand(program):
 
 def test_what_comes_after_a_component_comes_after_all_of_it_that_is_in_the_database(program):
     before = program.waits_for("checkpoint-schema")
-    components = {"roles", "structure", "access", "encryption", "realtime"}
+    components = {"roles", "structure", "access", "encryption", "stored", "realtime"}
     wanted = {resource.name for resource in program.resources.values() if resource.parent in components}
     wanted |= {bucket.name for bucket in program.of_type("pg:index:Bucket")}
     assert wanted <= before

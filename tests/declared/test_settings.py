@@ -100,6 +100,59 @@ def test_the_keys_keep_their_order():
     assert load(encryptionKeys=["k2", "k1"]).encryption_keys == ("k2", "k1")
 
 
+def budget(**more: Any) -> list[dict[str, Any]]:
+    """Budgets of which that of costs has other parts."""
+    return [
+        {"of": "tokens", "soft": 1, "hard": 2, "reserve": 1},
+        {"of": "cost", "soft": 1, "hard": 2.5, "reserve": 0.1} | more,
+    ]
+
+
+def test_budgets_reach_the_database_as_decimals_and_in_any_order():
+    found = load(budgets=budget(reserve=0.0000002)[::-1], reservationMinutes=7).stored
+    assert json.loads(found["budgets"]) == {
+        "tokens": {"soft": "1", "hard": "2", "reserve": "1"},
+        "cost": {"soft": "1", "hard": "2.5", "reserve": "0.0000002"},
+    }
+    assert found["reservationMinutes"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            {"tokens": 5},
+            "; allowed is a list of two maps with of, soft, hard and reserve, one of tokens and one of cost",
+        ),
+        (
+            budget()[:1],
+            "; allowed is a list of two maps with of, soft, hard and reserve, one of tokens and one of cost",
+        ),
+        (budget(of="tokens"), "; allowed is a list of two maps"),
+        (budget(warn=1), "budgets[1].warn is 1; allowed is no such key; there are of, soft, hard, reserve"),
+        (budget(hard=None), "budgets[1].hard is None; allowed is a number of US dollars from 0 to 99999999"),
+        (budget(hard="50"), "budgets[1].hard is '50'; allowed is a number of US dollars"),
+        (budget(hard=True), "budgets[1].hard is True; allowed is a number of US dollars"),
+        (budget(hard=float("nan")), "budgets[1].hard is nan; allowed is a number of US dollars"),
+        (budget(hard=float("inf")), "budgets[1].hard is inf; allowed is a number of US dollars"),
+        (budget(soft=-1), "budgets[1].soft is -1; allowed is a number of US dollars"),
+        (budget(soft=3), "budgets[1].soft is 3; allowed is at most hard, 2.5"),
+        (budget(reserve=3), "budgets[1].reserve is 3; allowed is at most hard, 2.5"),
+        (
+            budget(of="tokens")[1:] + budget(of="cost")[1:],
+            "budgets[0].hard is 2.5; allowed is a whole number of tokens",
+        ),
+    ],
+)
+def test_a_budget_that_cannot_be_held_is_refused_with_its_part(value, said):
+    assert said in refused(budgets=value)
+
+
+@pytest.mark.parametrize("value", ["0", "1441", "half an hour", "1.5"])
+def test_a_reservation_lasts_whole_minutes_and_at_most_a_day(value):
+    assert refused(reservationMinutes=value).endswith(f"is {value!r}; allowed is a whole number from 1 to 1440")
+
+
 def test_the_defaults_are_valid():
     found = load()
     assert (found.protect_data, found.allow_loss) == (None, ())

@@ -73,8 +73,9 @@ insert into public.audio_recordings (id, project_id, created_by, object_path, mi
     (%(public)s, %(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
 insert into public.prompt_generations (id, project_id, created_by, prompt, provider, model) values
     (%(shared)s, %(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(public)s, %(owner)s, 'p', 'x', 'm');
-insert into public.prompt_generations (project_id, created_by, prompt, provider, model, status, finished_at)
-    values (%(shared)s, %(owner)s, 'over', 'x', 'm', 'cancelled', now())"""
+insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
+    values (%(shared)s, %(owner)s, 'over', 'x', 'm');
+update public.prompt_generations set status = 'cancelled' where prompt = 'over'"""
 # Another person's projects, in which a fellow works and others have open invitations, and what hangs on them; and an
 # admin who has more than few projects, of whom row policies ask otherwise.
 MANY = """
@@ -118,6 +119,10 @@ insert into private.proved_addresses (user_id, provider, email) values (%(owner)
 insert into private.invitation_counts (user_id, day, invitations) values (%(owner)s, '2000-01-01', 1);
 insert into private.settings (name, value) values ('matrix', '1');
 insert into private.storage_quotas (user_id, bytes) values (%(owner)s, 1000);
+insert into private.budget_limits (user_id) values (%(owner)s);
+delete from private.budget_usage where user_id = %(fellow)s;
+insert into private.recorded_calls (key, generation_id, content, outcome)
+    values ('matrix', %(unborn)s, '', 'succeeded');
 insert into audit.retired (partition, heads) values ('matrix', '{}');
 alter table audit.log disable trigger _100_append_only;
 alter table audit.heads disable trigger _100_append_only;
@@ -188,7 +193,7 @@ RECORDING = (
 )
 GENERATION = (
     "(project_id, prompt, provider, model) values (%(project)s, 'p', 'x', 'm')",
-    "status = 'cancelled', finished_at = now()",
+    "status = 'cancelled'",
 )
 INVITED = "(project_id, email, role, invited_by) values (%(shared)s, 'new@example.org', '{}', %(me)s)"
 ACTIVITY = "(user_id, action) values (%({})s, 'project.create')"
@@ -319,7 +324,7 @@ STATEMENTS = {
         "prompt_generations",
         "shared",
         GENERATION[0],
-        "status = 'running', finished_at = null",
+        "status = 'running'",
         only=" and prompt = 'p'",
     ),
     ("public.prompt_generations", "in the shared one, in another's name"): _project(
@@ -505,6 +510,28 @@ STATEMENTS = {
         )
         for table, column in WORDS
     },
+    ("private.budget_limits", "any"): _rows(
+        "private.budget_limits", "user_id = %(owner)s", "(user_id) values (%(fellow)s)", "hard_cost = 2"
+    ),
+    ("private.budget_usage", "any"): _rows(
+        "private.budget_usage",
+        "user_id = %(owner)s",
+        "(user_id, month, tokens, cost) values (%(fellow)s, '2026-01-01', 1, 1)",
+        "tokens = 0",
+    ),
+    ("private.budget_reservations", "any"): _rows(
+        "private.budget_reservations",
+        "project_id = %(public)s",
+        "(generation_id, project_id, provider, model, tokens, cost, expires_at) "
+        "values (%(unborn)s, %(unborn)s, 'x', 'm', 1, 1, now())",
+        "tokens = 0",
+    ),
+    ("private.recorded_calls", "any"): _rows(
+        "private.recorded_calls",
+        "key = 'matrix'",
+        "(key, generation_id, content, outcome) values ('x', %(unborn)s, '', 'failed')",
+        "outcome = 'failed'",
+    ),
     ("private.deletion_queue", "any"): _rows(
         "private.deletion_queue",
         "object_path = 'matrix'",
@@ -556,7 +583,7 @@ BEHIND = {
         (
             "editor",
             "update (project_id)",
-            "update public.prompt_generations set project_id = %(public)s, status = 'cancelled', finished_at = now()",
+            "update public.prompt_generations set project_id = %(public)s, status = 'cancelled'",
         ),
         (
             "editor",

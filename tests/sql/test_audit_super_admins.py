@@ -58,7 +58,7 @@ def test_what_a_super_administrator_generates_is_recorded_without_its_text(super
         project = project_of(supervised, person)
         with acting_as(supervised, "authenticated", SIGNED_IN | {"sub": person}) as session:
             session.execute(ask.encode(), (project,))
-            session.execute("update public.prompt_generations set status = 'cancelled', finished_at = now()")
+            session.execute("update public.prompt_generations set status = 'cancelled'")
             session.execute("reset role")
             found = entries(session, "public.prompt_generations", "operation, new ->> 'status'")
             assert found == ([("insert", "pending"), ("update", "cancelled")] if person == ADA else [])

@@ -104,9 +104,7 @@ CHANGES = {
     "delete a component": "delete from public.project_components where project_id = %(p)s",
     "correct a transcript": "update public.audio_recordings set transcript = 'x' where project_id = %(p)s",
     "delete a recording": "delete from public.audio_recordings where project_id = %(p)s",
-    "cancel a generation": (
-        "update public.prompt_generations set status = 'cancelled', finished_at = now() where project_id = %(p)s"
-    ),
+    "cancel a generation": ("update public.prompt_generations set status = 'cancelled' where project_id = %(p)s"),
     "delete a generation": "delete from public.prompt_generations where project_id = %(p)s",
     "rename the project": "update public.projects set title = 'x' where id = %(p)s",
     "delete the project": "delete from public.projects where id = %(p)s",
@@ -169,6 +167,14 @@ def test_writing_follows_the_role(team, who, title):
         "select * from analytics.daily_usage",
         "select * from analytics.user_activity_default",
         "select * from private.deletion_queue",
+        "insert into public.prompt_generations (project_id, prompt, provider, model, estimated_tokens, estimated_cost) "
+        "select id, 'p', 'x', 'm', 0, 0 from public.projects",
+        "insert into public.prompt_generations (project_id, created_by, prompt, provider, model) "
+        "select project_id, user_id, 'p', 'x', 'm' from public.collaborators where user_id is not null",
+        "update private.budget_limits set hard_cost = 99999999",
+        "delete from private.budget_reservations",
+        "select private.add_to_budget(auth.uid(), now(), -1000000, -1000)",
+        "select public.record_generation(id, 'k', response => 'r') from public.prompt_generations",
         "select public.take_deletions(1)",
         "select ops.refresh_summaries()",
     ],

@@ -34,9 +34,12 @@ def bound(people: Connection) -> Connection:
     people.execute("insert into next_auth.accounts (type, provider, \"providerAccountId\") values ('oauth', 'x', '1')")
     people.execute("insert into analytics.error_logs (source, message, fingerprint) values ('x', 'x', 'x')")
     people.execute("insert into analytics.performance_metrics (name, value) values ('x', 1)")
+    ask = "insert into public.prompt_generations (project_id, created_by, prompt, provider, model) "
+    record = "select public.record_generation(%s, 'k', response => 'r')"
+    (asked,) = row(people, ask + "values (%s, %s, 'p', 'x', 'm') returning id", (project, ADA))
     with acting_as(people, "service_role") as session:
-        session.execute("select public.record_generation(%s, %s, 'p', 'x', 'm', response => 'r')", (project, ADA))
-    people.execute("select public.record_generation(%s, %s, 'p', 'x', 'm', response => 'r')", (project, ADA))
+        session.execute(record.encode(), (asked,))
+    people.execute(record.encode(), (asked,))
     return people
 
 

@@ -39,9 +39,7 @@ WRITES = {
         "insert into public.prompt_generations (project_id, prompt, provider, model) "
         "values (%(project)s, 'p', 'x', 'm')"
     ),
-    "cancel a generation": (
-        "update public.prompt_generations set status = 'cancelled', finished_at = now() where project_id = %(project)s"
-    ),
+    "cancel a generation": ("update public.prompt_generations set status = 'cancelled' where project_id = %(project)s"),
     "delete a generation": "delete from public.prompt_generations where project_id = %(project)s",
     "upload a file for somebody": (
         "insert into storage.objects (bucket_id, name) values ('audio', %(ada)s || '/new.ogg')"

@@ -11,10 +11,10 @@ CREATE TABLE analytics.api_usage (
     operation text DEFAULT 'generate'::text NOT NULL,
     tokens_in bigint DEFAULT 0 NOT NULL,
     tokens_out bigint DEFAULT 0 NOT NULL,
-    cost numeric(12,6) DEFAULT 0 NOT NULL,
+    cost numeric(18,10) DEFAULT 0 NOT NULL,
     latency_ms bigint,
     succeeded boolean DEFAULT true NOT NULL,
-    CONSTRAINT api_usage_cost_check CHECK ((cost >= (0)::numeric)),
+    CONSTRAINT api_usage_cost_check CHECK (((cost >= (0)::numeric) AND (cost <= (99999999)::numeric))),
     CONSTRAINT api_usage_latency_ms_check CHECK ((latency_ms >= 0)),
     CONSTRAINT api_usage_operation_check CHECK ((operation = ANY (ARRAY['generate'::text, 'transcribe'::text, 'embed'::text, 'moderate'::text]))),
     CONSTRAINT api_usage_tokens_check CHECK (((tokens_in >= 0) AND (tokens_out >= 0)))
@@ -58,11 +58,21 @@ ALTER TABLE ONLY analytics.api_usage
 
 CREATE INDEX api_usage_user_id_created_at_idx ON ONLY analytics.api_usage USING btree (user_id, created_at DESC) INCLUDE (provider, model, tokens_in, tokens_out, cost);
 
+CREATE TRIGGER _400_count_insert AFTER INSERT ON analytics.api_usage REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
+
+CREATE TRIGGER _410_count_update AFTER UPDATE ON analytics.api_usage REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
+
+CREATE TRIGGER _420_count_delete AFTER DELETE ON analytics.api_usage REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
+
 ALTER TABLE analytics.api_usage ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY api_usage_all_service ON analytics.api_usage TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY api_usage_all_service ON analytics.api_usage IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
+
+CREATE POLICY api_usage_insert_definer ON analytics.api_usage FOR INSERT TO app_owner WITH CHECK (true);
+
+COMMENT ON POLICY api_usage_insert_definer ON analytics.api_usage IS 'The owner role records what a generation used.';
 
 CREATE POLICY api_usage_select_definer ON analytics.api_usage FOR SELECT TO app_owner USING (true);
 

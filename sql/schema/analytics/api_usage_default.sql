@@ -11,10 +11,10 @@ CREATE TABLE analytics.api_usage_default (
     operation text DEFAULT 'generate'::text NOT NULL,
     tokens_in bigint DEFAULT 0 NOT NULL,
     tokens_out bigint DEFAULT 0 NOT NULL,
-    cost numeric(12,6) DEFAULT 0 NOT NULL,
+    cost numeric(18,10) DEFAULT 0 NOT NULL,
     latency_ms bigint,
     succeeded boolean DEFAULT true NOT NULL,
-    CONSTRAINT api_usage_cost_check CHECK ((cost >= (0)::numeric)),
+    CONSTRAINT api_usage_cost_check CHECK (((cost >= (0)::numeric) AND (cost <= (99999999)::numeric))),
     CONSTRAINT api_usage_latency_ms_check CHECK ((latency_ms >= 0)),
     CONSTRAINT api_usage_operation_check CHECK ((operation = ANY (ARRAY['generate'::text, 'transcribe'::text, 'embed'::text, 'moderate'::text]))),
     CONSTRAINT api_usage_tokens_check CHECK (((tokens_in >= 0) AND (tokens_out >= 0)))
@@ -62,5 +62,11 @@ CREATE INDEX api_usage_default_user_id_created_at_provider_model_tokens__idx ON 
 ALTER INDEX analytics.api_usage_pkey ATTACH PARTITION analytics.api_usage_default_pkey;
 
 ALTER INDEX analytics.api_usage_user_id_created_at_idx ATTACH PARTITION analytics.api_usage_default_user_id_created_at_provider_model_tokens__idx;
+
+CREATE TRIGGER _400_count_insert AFTER INSERT ON analytics.api_usage_default REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
+
+CREATE TRIGGER _410_count_update AFTER UPDATE ON analytics.api_usage_default REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
+
+CREATE TRIGGER _420_count_delete AFTER DELETE ON analytics.api_usage_default REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
 
 ALTER TABLE analytics.api_usage_default ENABLE ROW LEVEL SECURITY;

@@ -14,13 +14,17 @@ CREATE TABLE public.prompt_generations (
     tokens_in bigint DEFAULT 0 NOT NULL,
     tokens_out bigint DEFAULT 0 NOT NULL,
     tokens_total bigint GENERATED ALWAYS AS ((tokens_in + tokens_out)) STORED NOT NULL,
-    cost numeric(12,6) DEFAULT 0 NOT NULL,
+    cost numeric(18,10) DEFAULT 0 NOT NULL,
     latency_ms bigint,
+    estimated_tokens bigint,
+    estimated_cost numeric(18,10),
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
     finished_at timestamp with time zone,
-    CONSTRAINT prompt_generations_cost_check CHECK ((cost >= (0)::numeric)),
+    CONSTRAINT prompt_generations_cost_check CHECK (((cost >= (0)::numeric) AND (cost <= (99999999)::numeric))),
     CONSTRAINT prompt_generations_error_check CHECK ((char_length(error) <= 10000)),
+    CONSTRAINT prompt_generations_estimate_check CHECK ((((estimated_tokens >= 0) AND (estimated_tokens <= 200000000)) AND ((estimated_cost >= (0)::numeric) AND (estimated_cost <= (99999999)::numeric)))),
     CONSTRAINT prompt_generations_finished_at_check CHECK (((finished_at IS NULL) = (status = ANY (ARRAY['pending'::text, 'running'::text])))),
     CONSTRAINT prompt_generations_latency_ms_check CHECK ((latency_ms >= 0)),
     CONSTRAINT prompt_generations_model_check CHECK (((char_length(model) >= 1) AND (char_length(model) <= 200))),
@@ -74,11 +78,17 @@ COMMENT ON COLUMN public.prompt_generations.cost IS 'What it cost, in US dollars
 
 COMMENT ON COLUMN public.prompt_generations.latency_ms IS 'From request to last byte, in milliseconds.';
 
+COMMENT ON COLUMN public.prompt_generations.estimated_tokens IS 'Reserved until it is over; null for the usual.';
+
+COMMENT ON COLUMN public.prompt_generations.estimated_cost IS 'Reserved until it is over; null for the usual.';
+
 COMMENT ON COLUMN public.prompt_generations.created_at IS 'When it was asked for.';
 
 COMMENT ON COLUMN public.prompt_generations.updated_at IS 'When the row last changed, set by trigger.';
 
-COMMENT ON COLUMN public.prompt_generations.finished_at IS 'When it was over, whatever the outcome.';
+COMMENT ON COLUMN public.prompt_generations.started_at IS 'When a server took it; set by trigger.';
+
+COMMENT ON COLUMN public.prompt_generations.finished_at IS 'When it was over, whatever the outcome; set by trigger.';
 
 ALTER TABLE ONLY public.prompt_generations
     ADD CONSTRAINT prompt_generations_pkey PRIMARY KEY (id);
@@ -93,6 +103,8 @@ ALTER TABLE ONLY public.prompt_generations REPLICA IDENTITY USING INDEX prompt_g
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
 
+CREATE TRIGGER _200_advance BEFORE INSERT OR UPDATE OF status, started_at, finished_at ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__advance();
+
 CREATE TRIGGER _300_words AFTER INSERT ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__words();
 
 CREATE TRIGGER _310_words_again AFTER UPDATE OF prompt, response ON public.prompt_generations FOR EACH ROW WHEN (((old.prompt IS DISTINCT FROM new.prompt) OR (old.response IS DISTINCT FROM new.response))) EXECUTE FUNCTION private.tg_prompt_generations__words();
@@ -102,6 +114,14 @@ CREATE TRIGGER _400_date_project_update AFTER UPDATE OF status ON public.prompt_
 CREATE TRIGGER _400_date_projects_delete AFTER DELETE ON public.prompt_generations REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 
 CREATE TRIGGER _400_date_projects_insert AFTER INSERT ON public.prompt_generations REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
+
+CREATE TRIGGER _400_reserve AFTER INSERT ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__reserve();
+
+CREATE TRIGGER _410_reserve_again AFTER UPDATE OF status ON public.prompt_generations FOR EACH ROW WHEN (((old.status = 'pending'::text) AND (new.status = 'running'::text))) EXECUTE FUNCTION private.tg_prompt_generations__reserve();
+
+CREATE TRIGGER _420_release_ended AFTER UPDATE OF status ON public.prompt_generations FOR EACH ROW WHEN ((((old.status = ANY (ARRAY['pending'::text, 'running'::text])) AND (new.status = ANY (ARRAY['succeeded'::text, 'failed'::text]))) OR ((old.status = 'pending'::text) AND (new.status = 'cancelled'::text)))) EXECUTE FUNCTION private.tg_prompt_generations__release();
+
+CREATE TRIGGER _430_release_deleted AFTER DELETE ON public.prompt_generations FOR EACH ROW WHEN ((old.status = 'pending'::text)) EXECUTE FUNCTION private.tg_prompt_generations__release();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.prompt_generations REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_prompt_generations__audit();
 
@@ -146,6 +166,10 @@ COMMENT ON POLICY prompt_generations_select_definer ON public.prompt_generations
 CREATE POLICY prompt_generations_select_member ON public.prompt_generations FOR SELECT TO authenticated USING (((((uuid_hash(project_id) & 7) = 0) AND (project_id = ANY (( SELECT private.my_projects(0) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 1) AND (project_id = ANY (( SELECT private.my_projects(1) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 2) AND (project_id = ANY (( SELECT private.my_projects(2) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 3) AND (project_id = ANY (( SELECT private.my_projects(3) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 4) AND (project_id = ANY (( SELECT private.my_projects(4) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 5) AND (project_id = ANY (( SELECT private.my_projects(5) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 6) AND (project_id = ANY (( SELECT private.my_projects(6) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 7) AND (project_id = ANY (( SELECT private.my_projects(7) AS my_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
 COMMENT ON POLICY prompt_generations_select_member ON public.prompt_generations IS 'A person reads the generations of their own projects and of those they have accepted to work in.';
+
+CREATE POLICY prompt_generations_update_definer ON public.prompt_generations FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
+
+COMMENT ON POLICY prompt_generations_update_definer ON public.prompt_generations IS 'The owner role ends a generation, for the servers that record it.';
 
 CREATE POLICY prompt_generations_update_editor ON public.prompt_generations FOR UPDATE TO authenticated USING (((status = ANY (ARRAY['pending'::text, 'running'::text])) AND private.may_edit(project_id))) WITH CHECK (((status = 'cancelled'::text) AND private.may_edit(project_id)));
 
