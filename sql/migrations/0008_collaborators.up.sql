@@ -108,6 +108,7 @@ comment on policy invitation_counts_delete_definer on private.invitation_counts 
 create function private.tg_collaborators__prepare() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     NEW.email = lower(btrim(NEW.email) collate "C");
@@ -136,6 +137,7 @@ $$;
 create function private.tg_collaborators__count() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 declare
     me constant uuid = auth.uid();
@@ -165,6 +167,7 @@ $$;
 create function private.tg_collaborators__invite() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     -- A project with collaborators is not private. Whoever makes it private at the same time is waited for, or waits.
@@ -181,6 +184,7 @@ $$;
 create function private.tg_projects__stay_shared() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     delete from public.collaborators where project_id = NEW.id and expires_at <= now();

@@ -216,6 +216,7 @@ $$;
 create function private.tg_project_components__take_place() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     if not private.lock_project(NEW.project_id) then
@@ -268,6 +269,7 @@ $$;
 create function private.tg_project_components__check_tree() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 declare
     ancestor uuid = NEW.parent_id;
@@ -340,6 +342,7 @@ $$;
 create function private.tg_project_components__limit() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 declare
     full_project uuid;

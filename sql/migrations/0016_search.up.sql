@@ -228,6 +228,7 @@ comment on policy generation_words_update_definer on private.generation_words is
 create function private.tg_projects__words() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     insert into private.project_words as w (project_id, words)
@@ -255,6 +256,7 @@ revoke execute on function private.tg_projects__words() from public;
 create function private.tg_audio_recordings__words() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     insert into private.recording_words as w (recording_id, words)
@@ -282,6 +284,7 @@ revoke execute on function private.tg_audio_recordings__words() from public;
 create function private.tg_prompt_generations__words() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     insert into private.generation_words as w (generation_id, words)

@@ -156,6 +156,7 @@ $$;
 create function private.tg_api_usage__count() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     if TG_OP = 'INSERT' then
@@ -193,6 +194,7 @@ $$;
 create function private.tg_prompt_generations__reserve() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 declare
     tokens constant bigint = coalesce(NEW.estimated_tokens, private.budget_setting('tokens', 'reserve')::bigint);
@@ -234,6 +236,7 @@ $$;
 create function private.tg_prompt_generations__release() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     delete from private.budget_reservations as r where r.generation_id = OLD.id;

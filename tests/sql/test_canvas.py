@@ -149,8 +149,10 @@ def test_a_new_order_names_each_component_once(editor):
 @pytest.mark.parametrize("visibility", ["public", "private"])
 def test_a_stranger_changes_no_order_and_holds_up_nobody(people, visibility):
     """What they see is refused, what they don't see is not there; no project is locked by asking."""
-    project = project_of(people, ADA, visibility)
+    # Without triggers, so that nothing has locked it yet.
     people.execute("set session_replication_role = replica")
+    made = "insert into public.projects (owner_id, title, visibility) values (%s, 'held', %s) returning id::text"
+    (project,) = row(people, made, (ADA, visibility))
     insert = "insert into public.project_components (project_id, kind, title, position) values (%s, 'group', %s, %s)"
     group, component = (
         row(people, f"{insert} returning id::text", (project, title, place))[0] for title, place in ("G2", "A1")
@@ -300,9 +302,7 @@ DATED = {
     "a generation is asked for": (
         "insert into public.prompt_generations (project_id, prompt, provider, model) values (%(p)s, 'p', 'x', 'm')"
     ),
-    "a generation is cancelled": (
-        "update public.prompt_generations set status = 'cancelled', finished_at = now() where project_id = %(p)s"
-    ),
+    "a generation is cancelled": ("update public.prompt_generations set status = 'cancelled' where project_id = %(p)s"),
     "a generation is deleted": "delete from public.prompt_generations where project_id = %(p)s",
 }
 

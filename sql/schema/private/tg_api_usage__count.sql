@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_api_usage__count() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     if TG_OP = 'INSERT' then

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_audio_recordings__words() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     insert into private.recording_words as w (recording_id, words)

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_collaborators__count() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     me constant uuid = auth.uid();

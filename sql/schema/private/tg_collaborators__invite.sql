@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_collaborators__invite() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     -- A project with collaborators is not private. Whoever makes it private at the same time is waited for, or waits.

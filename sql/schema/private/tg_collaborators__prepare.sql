@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_collaborators__prepare() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     NEW.email = lower(btrim(NEW.email) collate "C");

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_project_components__check_tree() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     ancestor uuid = NEW.parent_id;

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_project_components__take_place() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     if not private.lock_project(NEW.project_id) then

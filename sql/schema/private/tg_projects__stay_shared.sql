@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_projects__stay_shared() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     delete from public.collaborators where project_id = NEW.id and expires_at <= now();

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_projects__words() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     insert into private.project_words as w (project_id, words)

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_prompt_generations__release() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     delete from private.budget_reservations as r where r.generation_id = OLD.id;

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_prompt_generations__reserve() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 declare
     tokens constant bigint = coalesce(NEW.estimated_tokens, private.budget_setting('tokens', 'reserve')::bigint);

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_prompt_generations__words() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     insert into private.generation_words as w (generation_id, words)
