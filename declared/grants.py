@@ -156,7 +156,8 @@ TABLES: Grants = {
     },
     "storage.objects": {
         "anon": ["select"],
-        "authenticated": EVERYTHING,
+        # The Storage API tries an upload as whoever uploads, and writes it as its own.
+        "authenticated": ["select", f"insert({UPLOADED})", f"update({UPLOADED}, last_accessed_at)", "delete"],
         "service_role": EVERYTHING,
         "app_owner": ["select"],
         "storage_service": ["select", f"insert({UPLOADED})", f"update({UPLOADED}, last_accessed_at)", "delete"],
@@ -183,6 +184,8 @@ VERDICT_FUNCTIONS = (
 )
 # What is public can be searched by visitors; the trailing private ones are what these and the row policies call.
 VISITORS_FUNCTIONS = (
+    "public.project_owners(uuid[])",
+    "private.project_owners(uuid[])",
     "public.search_projects(text, integer, real, uuid, text)",
     "private.search_projects(text, integer, real, uuid, text)",
     # search_projects asks it as well, and answers a visitor with no.
@@ -364,6 +367,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg__date_projects()",
     "private.tg__date_project()",
     "private.tg_users__create_profile()",
+    "private.tg_users__know_zone()",
     "private.tg_users__forget()",
     "private.tg_prompt_generations__advance()",
     "private.tg_prompt_generations__reserve()",

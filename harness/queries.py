@@ -76,6 +76,7 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
         else nobody,
         "team_project": one(f"select c.project_id {team}") if shared else nobody,
         "member": one(f"select c.user_id {team}") if shared else nobody,
+        "public_projects": [one("select id from public.projects where visibility = 'public' limit 1") or nobody],
         "public_project": one("select id from public.projects where visibility = 'public' limit 1") or nobody,
         "component": (one("select to_regclass('public.project_components')") and one(component)) or nobody,
         "waiting_generation": (

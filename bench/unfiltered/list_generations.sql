@@ -1,4 +1,4 @@
-select id, created_by, provider, model, status, tokens_total, cost, latency_ms, created_at
+select id, created_by, provider, model, status, tokens_in, tokens_out, cost, latency_ms, created_at
 from public.prompt_generations
 where project_id = %(project)s and (created_at, id) < (%(before_time)s, %(before_id)s)
 and (

@@ -6,3 +6,4 @@ drop table public.users;
 drop table next_auth.users;
 drop function private.tg_users__create_profile();
 drop function private.tg_users__fold_address();
+drop function private.tg_users__know_zone();

@@ -73,11 +73,15 @@ create table public.users (
     constraint users_avatar_url_check check (avatar_url like 'https://%' and char_length(avatar_url) <= 2048),
     -- The shape of a tag only: which languages there are is the app's business.
     constraint users_locale_check check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' and char_length(locale) <= 35),
-    -- A check can't read the server's list of zones, and the browser's list is newer anyway.
-    constraint users_time_zone_check check (char_length(time_zone) between 1 and 64),
-    -- Bounded, since people write it through the API directly: a row is no file store.
+    -- The shape of a name; whether there is such a zone is asked by trigger: a check can't read the server's list.
+    constraint users_time_zone_check check (
+        time_zone ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$' and char_length(time_zone) <= 64
+    ),
+    -- Bounded, since people write it through the API directly: a row is no file store. The size in memory comes first:
+    -- writing 50 MB as text only to measure it takes seconds.
     constraint users_settings_check check (
-        jsonb_typeof(settings) = 'object' and octet_length(settings::text) <= 65536
+        jsonb_typeof(settings) = 'object' and pg_column_size(settings) <= 1048576
+        and octet_length(settings::text) <= 65536 and not settings @? '$.**{33 to last}'
     )
 );
 
@@ -98,6 +102,25 @@ comment on column public.users.is_super_admin is 'Whether all rows are theirs to
 create trigger _100_updated_at
 before update on public.users
 for each row execute function private.tg__updated_at();
+
+create function private.tg_users__know_zone() returns trigger
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    -- An error of the server's, 22023, where it doesn't know the zone.
+    perform now() at time zone NEW.time_zone;
+    return NEW;
+end
+$$;
+
+comment on function private.tg_users__know_zone() is 'Trigger, before writes: there is such a time zone.';
+
+revoke execute on function private.tg_users__know_zone() from public;
+
+create trigger _200_know_zone
+before insert or update of time_zone on public.users
+for each row execute function private.tg_users__know_zone();
 
 -- Security definer, since neither Auth.js' login nor anybody else may write profiles of others. Row security is forced,
 -- so this also passes through the policy users_insert_sign_up, which is for the owner alone.

@@ -5,6 +5,7 @@
 -- Nobody can accept or decline an invitation or hand a project over any more.
 
 drop function public.transfer_project(uuid, uuid);
+drop function public.project_owners(uuid[]);
 drop function public.project_members(uuid);
 drop function public.my_invitations();
 drop function public.decline_invitation(uuid);
@@ -12,6 +13,7 @@ drop function public.accept_invitation(uuid);
 drop function ops.forget_invitations();
 drop function private.forget_invitations();
 drop function private.transfer_project(uuid, uuid);
+drop function private.project_owners(uuid[]);
 drop function private.project_members(uuid);
 drop function private.my_invitations();
 drop function private.decline_invitation(uuid);

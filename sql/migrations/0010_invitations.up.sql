@@ -105,6 +105,18 @@ end
 $$;
 
 -- Definer: names and pictures of the others, without opening anybody's profile.
+-- Who has made what everybody sees: a name and a picture, for projects that are public and in use.
+create function private.project_owners(projects uuid[])
+returns table (project_id uuid, owner_id uuid, display_name text, avatar_url text)
+language sql stable security definer
+set search_path = ''
+rows 20
+as $$
+    select p.id, p.owner_id, u.display_name, u.avatar_url
+    from public.projects as p join public.users as u on u.id = p.owner_id
+    where p.id = any (projects[1:100]) and p.visibility = 'public' and p.archived_at is null
+$$;
+
 create function private.project_members(project uuid)
 returns table (user_id uuid, display_name text, avatar_url text, role text, since timestamptz)
 language plpgsql stable security definer
@@ -180,6 +192,14 @@ begin atomic
     from private.my_invitations() as i;
 end;
 
+create function public.project_owners(projects uuid[])
+returns table (project_id uuid, owner_id uuid, display_name text, avatar_url text)
+language sql stable
+set search_path = ''
+begin atomic
+    select o.project_id, o.owner_id, o.display_name, o.avatar_url from private.project_owners(projects) as o;
+end;
+
 create function public.project_members(project uuid)
 returns table (user_id uuid, display_name text, avatar_url text, role text, since timestamptz)
 language sql stable
@@ -219,6 +239,9 @@ comment on function private.forget_invitations() is 'See ops.forget_invitations.
 comment on function ops.forget_invitations() is 'Deletes invitations whose time is over; how many there were.';
 comment on function private.accept_invitation(uuid) is 'See public.accept_invitation.';
 comment on function private.my_invitations() is 'See public.my_invitations.';
+comment on function private.project_owners(uuid[]) is 'See public.project_owners.';
+comment on function public.project_owners(uuid[]) is
+'Who owns which of these projects, of those that are public and in use; 100 at most.';
 comment on function private.project_members(uuid) is 'See public.project_members.';
 comment on function private.transfer_project(uuid, uuid) is 'See public.transfer_project.';
 comment on function public.accept_invitation(uuid) is 'Accepts an invitation to the asker; the project''s id.';
@@ -233,6 +256,8 @@ revoke execute on function private.forget_invitations() from public;
 revoke execute on function ops.forget_invitations() from public;
 revoke execute on function private.accept_invitation(uuid) from public;
 revoke execute on function private.my_invitations() from public;
+revoke execute on function private.project_owners(uuid[]) from public;
+revoke execute on function public.project_owners(uuid[]) from public;
 revoke execute on function private.project_members(uuid) from public;
 revoke execute on function private.transfer_project(uuid, uuid) from public;
 revoke execute on function public.accept_invitation(uuid) from public;

@@ -28,7 +28,11 @@ create table public.audio_recordings (
     constraint audio_recordings_created_by_fkey foreign key (created_by)
     references public.users (id) on delete set null,
     constraint audio_recordings_title_check check (char_length(title) <= 200),
-    constraint audio_recordings_object_path_check check (char_length(object_path) between 1 and 1024),
+    -- Deleting the row deletes the file of this name, so it must be one name however it is read.
+    constraint audio_recordings_object_path_check check (
+        char_length(object_path) between 1 and 1024 and object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]'
+    ),
+    constraint audio_recordings_bucket_id_check check (bucket_id ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
     constraint audio_recordings_mime_type_check check (
         mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$' and char_length(mime_type) <= 100
     ),

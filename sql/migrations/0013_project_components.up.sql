@@ -14,9 +14,9 @@ create table public.project_components (
     y double precision not null default 0,
     width double precision not null default 240,
     height double precision not null default 120,
-    -- Its place in the prompt, among all of its project: the decimals of a number between 0 and 1. Between two of them there
-    -- is always another one, so a drag writes one row; and texts, unlike numbers in JSON, have all their digits everywhere.
-    -- docs/decisions has the reasons, in "the canvas with several editors".
+    -- Its place in the prompt, among all of its project: the decimals of a number between 0 and 1. Between two of them
+    -- there is always another one, so a drag writes one row; and texts, unlike numbers in JSON, have all their digits
+    -- everywhere. docs/decisions has the reasons, in "the canvas with several editors".
     position text collate "C" not null,
     properties jsonb not null default '{}',
     -- Of properties alone: who drags a component doesn't make stale what somebody else is typing into it.
@@ -44,14 +44,15 @@ create table public.project_components (
     constraint project_components_height_check check (height > 0 and height <= 1e5),
     -- No zero at its end, or two texts would be one number.
     constraint project_components_position_check check (position ~ '^[0-9]{0,63}[1-9]$'),
-    -- At the end of each statement and not after each row: a new order passes through old places. Also the order in which
-    -- components are read, the foreign key's look-up and the row policy's.
+    -- At the end of each statement and not after each row: a new order passes through old places. Also the order in
+    -- which components are read, the foreign key's look-up and the row policy's.
     constraint project_components_project_id_position_key unique (project_id, position) deferrable initially immediate,
     constraint project_components_revision_check check (revision > 0),
     constraint project_components_parent_id_check check (parent_id <> id),
     constraint project_components_recording_id_check check (recording_id is null or kind = 'audio'),
     constraint project_components_properties_check check (
-        jsonb_typeof(properties) = 'object' and octet_length(properties::text) <= 262144
+        jsonb_typeof(properties) = 'object' and pg_column_size(properties) <= 4194304
+        and octet_length(properties::text) <= 262144 and not properties @? '$.**{33 to last}'
     )
 );
 
@@ -133,8 +134,9 @@ language sql immutable
 set search_path = ''
 return rtrim(lpad(number::text, 8, '0'), '0');
 
--- Numeric has as many decimals as there are, and adds and halves them without rounding. At the ends one step further, or
--- each component that is added would halve what is left; in between the shortest that there is, of at most 64 digits.
+-- Numeric has as many decimals as there are, and adds and halves them without rounding. At the ends one step further,
+-- or each component that is added would halve what is left; in between the shortest that there is, of at most 64
+-- digits.
 create function private.place_between(low text, high text) returns text
 language plpgsql immutable
 set search_path = ''
@@ -211,8 +213,8 @@ begin
 end
 $$;
 
--- The policy, which is asked after this, or the foreign key refuses in their own words what doesn't get the project here:
--- any place will do. Servers may choose one.
+-- The policy, which is asked after this, or the foreign key refuses in their own words what doesn't get the project
+-- here: any place will do. Servers may choose one.
 create function private.tg_project_components__take_place() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -240,7 +242,8 @@ set search_path = ''
 as $$
 begin
     if NEW.revision <> OLD.revision then
-        -- PostgREST makes it 409 Conflict. Not 40001, which it makes 500, and which drivers answer by the same write again.
+        -- PostgREST makes it 409 Conflict. Not 40001, which it makes 500, and which drivers answer by the same write
+        -- again.
         raise exception using
             errcode = 'PT409',
             message = format('component %s was changed meanwhile', OLD.id),

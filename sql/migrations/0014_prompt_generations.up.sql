@@ -15,7 +15,6 @@ create table public.prompt_generations (
     error text,
     tokens_in bigint not null default 0,
     tokens_out bigint not null default 0,
-    tokens_total bigint not null generated always as (tokens_in + tokens_out) stored,
     -- US dollars, exact: sums of floats would not agree with the provider's invoice. To ten decimals, since embedding a
     -- short text costs $0.0000002.
     cost numeric(18, 10) not null default 0,
@@ -36,7 +35,8 @@ create table public.prompt_generations (
     constraint prompt_generations_provider_check check (provider ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
     constraint prompt_generations_model_check check (char_length(model) between 1 and 200),
     constraint prompt_generations_parameters_check check (
-        jsonb_typeof(parameters) = 'object' and octet_length(parameters::text) <= 65536
+        jsonb_typeof(parameters) = 'object' and pg_column_size(parameters) <= 1048576
+        and octet_length(parameters::text) <= 65536 and not parameters @? '$.**{33 to last}'
     ),
     constraint prompt_generations_status_check check (
         status in ('pending', 'running', 'succeeded', 'failed', 'cancelled')
@@ -92,7 +92,6 @@ comment on column public.prompt_generations.response is 'What came back.';
 comment on column public.prompt_generations.error is 'Why it failed.';
 comment on column public.prompt_generations.tokens_in is 'Tokens sent, as billed.';
 comment on column public.prompt_generations.tokens_out is 'Tokens received, as billed.';
-comment on column public.prompt_generations.tokens_total is 'Both together; made by the database.';
 comment on column public.prompt_generations.cost is 'What it cost, in US dollars.';
 comment on column public.prompt_generations.latency_ms is 'From request to last byte, in milliseconds.';
 comment on column public.prompt_generations.estimated_tokens is 'Reserved until it is over; null for the usual.';

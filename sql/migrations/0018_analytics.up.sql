@@ -16,7 +16,8 @@ create table analytics.user_activity (
     constraint user_activity_pkey primary key (id, created_at),
     constraint user_activity_action_check check (action ~ '^[a-z][a-z_]*(\.[a-z_]+)*$' and char_length(action) <= 100),
     constraint user_activity_details_check check (
-        jsonb_typeof(details) = 'object' and octet_length(details::text) <= 16384
+        jsonb_typeof(details) = 'object' and pg_column_size(details) <= 262144
+        and octet_length(details::text) <= 16384 and not details @? '$.**{33 to last}'
     )
 ) partition by range (created_at);
 
@@ -93,7 +94,8 @@ create table analytics.error_logs (
     constraint error_logs_message_check check (char_length(message) <= 10000),
     constraint error_logs_fingerprint_check check (char_length(fingerprint) between 1 and 64),
     constraint error_logs_context_check check (
-        jsonb_typeof(context) = 'object' and octet_length(context::text) <= 65536
+        jsonb_typeof(context) = 'object' and pg_column_size(context) <= 1048576
+        and octet_length(context::text) <= 65536 and not context @? '$.**{33 to last}'
     )
 ) partition by range (created_at);
 
@@ -133,7 +135,8 @@ create table analytics.performance_metrics (
     constraint performance_metrics_value_check check (value > '-Infinity' and value < 'Infinity'),
     constraint performance_metrics_unit_check check (unit in ('ms', 'bytes', 'count', 'ratio')),
     constraint performance_metrics_labels_check check (
-        jsonb_typeof(labels) = 'object' and octet_length(labels::text) <= 4096
+        jsonb_typeof(labels) = 'object' and pg_column_size(labels) <= 65536
+        and octet_length(labels::text) <= 4096 and not labels @? '$.**{33 to last}'
     )
 ) partition by range (created_at);
 

@@ -55,7 +55,8 @@ begin atomic
     ) as r on r.project_id = p.id
     left join (
         select
-            n.project_id, count(*) as generations, sum(n.tokens_total)::bigint as tokens, sum(n.cost) as cost,
+            n.project_id, count(*) as generations, sum(n.tokens_in + n.tokens_out)::bigint as tokens,
+            sum(n.cost) as cost,
             max(n.created_at) as latest
         from public.prompt_generations as n group by n.project_id
     ) as g on g.project_id = p.id;

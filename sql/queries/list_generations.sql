@@ -4,7 +4,7 @@
 -- Index: prompt_generations_project_id_created_at_id_idx.
 -- Plan: index scan of the project; the policy's list of projects is a condition of the same index.
 
-select id, created_by, provider, model, status, tokens_total, cost, latency_ms, created_at
+select id, created_by, provider, model, status, tokens_in, tokens_out, cost, latency_ms, created_at
 from public.prompt_generations
 where project_id = $1 and (created_at, id) < ($2, $3)
 order by created_at desc, id desc

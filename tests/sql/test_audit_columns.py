@@ -18,7 +18,7 @@ UNRECORDED = {
     "public.collaborators": {"invited_at", "expires_at", "updated_at"},
     "public.project_components": {"revision", "created_at", "updated_at"},
     "public.prompt_generations": {
-        *("tokens_in", "tokens_out", "tokens_total", "latency_ms", "estimated_tokens", "estimated_cost"),
+        *("tokens_in", "tokens_out", "latency_ms", "estimated_tokens", "estimated_cost"),
         *("created_at", "updated_at", "started_at", "finished_at"),
     },
     "public.projects": {"created_at", "updated_at"},

@@ -121,7 +121,7 @@ def test_a_call_for_a_generation_that_was_cancelled_meanwhile_is_paid_and_it_sta
         server(people, "update public.prompt_generations set status = 'running' where id = %s", asked)
     as_role(people, "authenticated", "update public.prompt_generations set status = 'cancelled' where id = %s", asked)
     assert server(people, RECORD, asked, "k", "0.25") == ("cancelled",)
-    found = "select status, response, tokens_total, cost from public.prompt_generations"
+    found = "select status, response, tokens_in + tokens_out, cost from public.prompt_generations"
     assert row(people, found) == ("cancelled", None, 30, Decimal("0.25"))
     assert row(people, USAGE)[:3] == (1, Decimal("0.25"), ADA)
     assert budget(people)["cost"][:2] == (Decimal("0.25"), 0)
@@ -150,7 +150,7 @@ def test_a_second_call_for_the_same_generation_is_paid_too_and_changes_no_answer
     failed = "select public.record_generation(%s, 'k2', error => 'late', tokens_in => 1, cost => 0.5)"
     server(people, RECORD, asked, "k1", "0.25")
     assert server(people, failed, asked) == ("succeeded",)
-    found = "select status, response, error, tokens_total, cost from public.prompt_generations"
+    found = "select status, response, error, tokens_in + tokens_out, cost from public.prompt_generations"
     assert row(people, found) == ("succeeded", "Done", None, 31, Decimal("0.75"))
     assert row(people, USAGE)[:2] == (2, Decimal("0.75"))
     assert row(people, "select count(*) from analytics.user_activity") == (1,)

@@ -59,6 +59,7 @@ DEFINERS = {
     "private.my_invitations()",
     "private.my_projects(integer)",
     "private.project_members(uuid)",
+    "private.project_owners(uuid[])",
     "private.project_summaries(uuid[])",
     "private.refresh_summaries()",
     "private.retire_partition(text,text,text,date)",

@@ -92,7 +92,9 @@ def generated(connection, project):
 def test_a_generation_is_recorded_with_its_usage_in_one_go(people, project):
     with acting_as(people, "service_role", SERVER) as session:
         made = generated(session, project)
-        found = row(session, "select status, tokens_total, cost from public.prompt_generations where id = %s", (made,))
+        found = row(
+            session, "select status, tokens_in + tokens_out, cost from public.prompt_generations where id = %s", (made,)
+        )
         assert found == ("succeeded", 30, Decimal("0.001234"))
         session.execute("reset role")
         session.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps(SIGNED_IN),))

@@ -26,7 +26,7 @@ CREATE FUNCTION private.sum_project_totals() RETURNS TABLE(project_id uuid, comp
            GROUP BY n.project_id) r ON ((r.project_id = p.id)))
       LEFT JOIN ( SELECT n.project_id,
              count(*) AS generations,
-             (sum(n.tokens_total))::bigint AS tokens,
+             (sum((n.tokens_in + n.tokens_out)))::bigint AS tokens,
              sum(n.cost) AS cost,
              max(n.created_at) AS latest
             FROM public.prompt_generations n

@@ -6,7 +6,8 @@ CREATE FUNCTION private.tg_project_components__next_revision() RETURNS trigger
     AS $$
 begin
     if NEW.revision <> OLD.revision then
-        -- PostgREST makes it 409 Conflict. Not 40001, which it makes 500, and which drivers answer by the same write again.
+        -- PostgREST makes it 409 Conflict. Not 40001, which it makes 500, and which drivers answer by the same write
+        -- again.
         raise exception using
             errcode = 'PT409',
             message = format('component %s was changed meanwhile', OLD.id),

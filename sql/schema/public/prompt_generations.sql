@@ -13,7 +13,6 @@ CREATE TABLE public.prompt_generations (
     error text,
     tokens_in bigint DEFAULT 0 NOT NULL,
     tokens_out bigint DEFAULT 0 NOT NULL,
-    tokens_total bigint GENERATED ALWAYS AS ((tokens_in + tokens_out)) STORED NOT NULL,
     cost numeric(18,10) DEFAULT 0 NOT NULL,
     latency_ms bigint,
     estimated_tokens bigint,
@@ -34,7 +33,7 @@ CASE status
     WHEN 'failed'::text THEN (error IS NOT NULL)
     ELSE true
 END),
-    CONSTRAINT prompt_generations_parameters_check CHECK (((jsonb_typeof(parameters) = 'object'::text) AND (octet_length((parameters)::text) <= 65536))),
+    CONSTRAINT prompt_generations_parameters_check CHECK (((jsonb_typeof(parameters) = 'object'::text) AND (pg_column_size(parameters) <= 1048576) AND (octet_length((parameters)::text) <= 65536) AND (NOT (parameters @? '$.**{33 to last}'::jsonpath)))),
     CONSTRAINT prompt_generations_prompt_check CHECK (((char_length(prompt) >= 1) AND (char_length(prompt) <= 200000))),
     CONSTRAINT prompt_generations_provider_check CHECK ((provider ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
     CONSTRAINT prompt_generations_response_check CHECK ((char_length(response) <= 2000000)),
@@ -71,8 +70,6 @@ COMMENT ON COLUMN public.prompt_generations.error IS 'Why it failed.';
 COMMENT ON COLUMN public.prompt_generations.tokens_in IS 'Tokens sent, as billed.';
 
 COMMENT ON COLUMN public.prompt_generations.tokens_out IS 'Tokens received, as billed.';
-
-COMMENT ON COLUMN public.prompt_generations.tokens_total IS 'Both together; made by the database.';
 
 COMMENT ON COLUMN public.prompt_generations.cost IS 'What it cost, in US dollars.';
 

@@ -1,0 +1,114 @@
+"""What people write is bounded before it costs: documents, paths, time zones; and what is public has a maker."""
+
+import json
+import time
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.sql.provision import ADA, Connection, acting_as, refused
+
+ME = {"sub": ADA}
+SETTINGS = "update public.users set settings = %s"
+
+
+def nested(depth: int) -> str:
+    return '{"a": ' * depth + "1" + "}" * depth
+
+
+@pytest.mark.parametrize(
+    ("document", "fits"),
+    [
+        (nested(32), True),
+        (nested(34), False),
+        (nested(5000), False),
+        (json.dumps({"a": [0] * 20_000}), True),
+        (json.dumps({"a": "x" * 65_537}), False),
+    ],
+    ids=["32 deep", "34 deep", "5000 deep", "64 KB of digits", "too long"],
+)
+def test_a_document_is_bounded_in_depth_and_size(people: Connection, document: str, fits: bool) -> None:
+    with acting_as(people, "authenticated", ME) as session:
+        if fits:
+            session.execute(SETTINGS, [document])
+        else:
+            assert "users_settings_check" in refused(session, psycopg.errors.CheckViolation, SETTINGS, document)
+
+
+def test_a_document_of_many_megabytes_is_refused_without_being_written_as_text(people: Connection) -> None:
+    document = json.dumps({"a": ["x" * 100] * 200_000})
+    with acting_as(people, "authenticated", ME) as session:
+        started = time.monotonic()
+        refused(session, psycopg.errors.CheckViolation, SETTINGS, document)
+        taken = time.monotonic() - started
+        started = time.monotonic()
+        session.execute("select %s::jsonb is null", [document])
+        assert taken < 4 * (time.monotonic() - started) + 0.5, "hardly more than reading it"
+
+
+@pytest.mark.parametrize(
+    ("zone", "error"),
+    [
+        ("Europe/Zurich", None),
+        ("Etc/GMT+5", None),
+        ("America/Argentina/Buenos_Aires", None),
+        ("Not/AZone", psycopg.errors.InvalidParameterValue),
+        ("Nowhere", psycopg.errors.InvalidParameterValue),
+        ("ABC5", psycopg.errors.CheckViolation),
+        ("<x>+1", psycopg.errors.CheckViolation),
+        ("", psycopg.errors.InvalidParameterValue),
+    ],
+)
+def test_a_time_zone_is_one_that_the_server_knows(people: Connection, zone: str, error: Any) -> None:
+    with acting_as(people, "authenticated", ME) as session:
+        statement = "update public.users set time_zone = %s"
+        if error:
+            refused(session, error, statement, zone)
+        else:
+            session.execute(statement, [zone])
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [
+        ("a/b c.mp3", True),
+        ("a/..b/c..mp3", True),
+        ("a/../b.mp3", False),
+        ("../b.mp3", False),
+        ("a/./b.mp3", False),
+        ("a//b.mp3", False),
+        ("/a.mp3", False),
+        ("a/", False),
+        ("a/..", False),
+        ("a\\b.mp3", False),
+        ("a\nb.mp3", False),
+    ],
+)
+def test_a_recording_s_path_is_one_name_however_it_is_read(people: Connection, path: str, fits: bool) -> None:
+    insert = (
+        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
+        "select id, %s, 'audio/mpeg', 1 from public.projects limit 1"
+    )
+    if fits:
+        people.execute(insert, [path])
+    else:
+        refused(people, psycopg.errors.CheckViolation, insert, path)
+    bucket = insert.replace("(project_id,", "(bucket_id, project_id,").replace("select id,", "select '../x', id,")
+    refused(people, psycopg.errors.CheckViolation, bucket, "a/b.mp3")
+
+
+def test_visitors_see_who_made_what_is_public_and_nobody_else(people: Connection) -> None:
+    with acting_as(people, "anon", {"role": "anon"}) as session:
+        query = "select display_name, count(*) from public.project_owners(%s) group by 1 order by 1"
+        people.execute("reset role")
+        everything = [id for (id,) in people.execute("select id from public.projects").fetchall()]
+        people.execute("set local role anon")
+        assert session.execute(query, [everything]).fetchall() == [("Ada", 1), ("Bob", 1)]
+
+
+@pytest.mark.parametrize("table", ["projects", "prompt_generations", "audio_recordings", "project_components", "users"])
+def test_a_row_that_was_read_can_be_written_back_whole(people: Connection, table: str) -> None:
+    """PostgREST upserts what it is sent; a generated column would be an error (428C9)."""
+    generated = "select attname from pg_attribute where attrelid = %s::regclass and attgenerated <> ''"
+    assert people.execute(generated, [f"public.{table}"]).fetchall() == []
