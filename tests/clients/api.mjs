@@ -77,7 +77,7 @@ test("a person makes, copies, finds and deletes a project by functions", async (
 
 test("nobody copies a project that they can't see", async () => {
   const [{ id }] = await found(service.from("projects").select("id").match({ owner_id: bob, title: "private" }))
-  await refused(people.ada.rpc("duplicate_project", { project: id }), "P0002")
+  await refused(people.ada.rpc("duplicate_project", { project: id }), "PT404")
 })
 
 test("an invitation counts once it is accepted, and only for whoever was invited", async () => {
