@@ -15,7 +15,7 @@ OPERATIONS = ("insert", "update", "delete", "truncate")
 FILTER = " where "
 LISTED = re.compile(r"(?P<table>[^()]+) \((?P<columns>[^()]+)\)")
 
-Table = tuple[str, frozenset[str], str]
+Table = tuple[str, tuple[str, ...], str]
 """Its name, the columns where not all of them are published, and the row filter."""
 
 
@@ -119,10 +119,11 @@ class Publication(ObjectKind):
             return
         was, wanted = _tables(found["tables"]), _tables(new["tables"])
         changes: list[tuple[str, sql.Composable]]
-        changes = [("drop table", sql.Identifier(*qualified(table))) for table, *_ in was - wanted]
-        changes += [("drop tables in schema", sql.Identifier(each)) for each in {*found["schemas"]} - {*new["schemas"]}]
-        changes += [("add table", _published(*each)) for each in wanted - was]
-        changes += [("add tables in schema", sql.Identifier(each)) for each in {*new["schemas"]} - {*found["schemas"]}]
+        changes = [("drop table", sql.Identifier(*qualified(table))) for table, *_ in sorted(was - wanted)]
+        gone, come = ({*one["schemas"]} - {*other["schemas"]} for one, other in ((found, new), (new, found)))
+        changes += [("drop tables in schema", sql.Identifier(each)) for each in sorted(gone)]
+        changes += [("add table", _published(*each)) for each in sorted(wanted - was)]
+        changes += [("add tables in schema", sql.Identifier(each)) for each in sorted(come)]
         for change, target in changes:
             await connection.execute(sql.SQL("alter publication {} {} {}").format(name, sql.SQL(change), target))
         if not self.same("operations", found["operations"], new["operations"]):
@@ -147,13 +148,13 @@ def _table(name: str) -> Table:
     name, _, condition = name.partition(FILTER)
     listed = LISTED.fullmatch(name)
     if not listed:
-        return name, frozenset(), condition
-    return listed["table"], frozenset(column.strip() for column in listed["columns"].split(",")), condition
+        return name, (), condition
+    return listed["table"], tuple(sorted(column.strip() for column in listed["columns"].split(","))), condition
 
 
-def _published(table: str, columns: frozenset[str], condition: str) -> sql.Composable:
+def _published(table: str, columns: tuple[str, ...], condition: str) -> sql.Composable:
     assert not condition, f"{table}: a row filter is never declared"
     target: sql.Composable = sql.Identifier(*qualified(table))
     if columns:
-        target = sql.SQL("{} ({})").format(target, sql.SQL(", ").join(map(sql.Identifier, sorted(columns))))
+        target = sql.SQL("{} ({})").format(target, sql.SQL(", ").join(map(sql.Identifier, columns)))
     return target

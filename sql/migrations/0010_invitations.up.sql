@@ -104,7 +104,6 @@ begin
 end
 $$;
 
--- Definer: names and pictures of the others, without opening anybody's profile.
 -- Who has made what everybody sees: a name and a picture, for projects that are public and in use.
 create function private.project_owners(projects uuid[])
 returns table (project_id uuid, owner_id uuid, display_name text, avatar_url text)
@@ -117,6 +116,7 @@ as $$
     where p.id = any (projects[1:100]) and p.visibility = 'public' and p.archived_at is null
 $$;
 
+-- Definer: names and pictures of the others, without opening anybody's profile.
 create function private.project_members(project uuid)
 returns table (user_id uuid, display_name text, avatar_url text, role text, since timestamptz)
 language plpgsql stable security definer

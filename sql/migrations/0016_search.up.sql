@@ -1,5 +1,5 @@
 -- 0016 search: projects, transcripts and generations by their words, best match first.
--- Lock: share row exclusive on three tables for foreign keys and triggers. Duration: instant.
+-- Lock: access exclusive on three tables, whose texts are read. Duration: instant without texts.
 -- Down: drops functions and the words; nothing that was written in a text is lost.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
@@ -230,6 +230,25 @@ comment on policy generation_words_select_definer on private.generation_words is
 comment on policy generation_words_insert_definer on private.generation_words is
 'The owner role notes the words of what was written.';
 comment on policy generation_words_update_definer on private.generation_words is 'The owner role notes them anew.';
+
+-- What was written before. Forced row security would hide it from the owner, without a word.
+alter table public.projects no force row level security;
+insert into private.project_words (project_id, words)
+select t.id, private.text_words(t.title, t.description, private.language_of(t.owner_id))
+from public.projects as t;
+alter table public.projects force row level security;
+alter table public.audio_recordings no force row level security;
+insert into private.recording_words (recording_id, words)
+select t.id, private.text_words(t.title, t.transcript, private.language_of(t.created_by))
+from public.audio_recordings as t;
+alter table public.audio_recordings force row level security;
+alter table public.prompt_generations no force row level security;
+insert into private.generation_words (generation_id, words)
+select
+    t.id,
+    private.text_words(t.prompt, coalesce(t.response, ''), private.language_of(t.created_by))
+from public.prompt_generations as t;
+alter table public.prompt_generations force row level security;
 
 create function private.tg_projects__words() returns trigger
 language plpgsql volatile security definer
