@@ -22,7 +22,7 @@ begin
         where c.id = invitation and c.expires_at > now() and (c.user_id = auth.uid() or c.email = private.my_address())
     ) then
         -- The same words whether it never was, is another person's, or is used up.
-        raise exception 'there is no such invitation for you' using errcode = 'no_data_found';
+        raise exception 'there is no such invitation for you' using errcode = 'PT404';
     end if;
     return project;
 end
@@ -153,7 +153,7 @@ begin
     select p.owner_id into old_owner from public.projects as p
     where p.id = project and (p.owner_id = auth.uid() or private.is_super_admin()) for update;
     if not found then
-        raise exception 'there is no such project of yours' using errcode = 'no_data_found';
+        raise exception 'there is no such project of yours' using errcode = 'PT404';
     end if;
     delete from public.collaborators as c
     where c.project_id = project and c.user_id = new_owner and c.accepted_at is not null;

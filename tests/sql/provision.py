@@ -124,6 +124,13 @@ def refused(connection: Connection, error: type[psycopg.Error], statement: str, 
     return str(caught.value)
 
 
+def code(connection: Connection, statement: str, *values: Any) -> str | None:
+    """The SQLSTATE of what must fail: psycopg has no classes for those that are PostgREST's."""
+    with pytest.raises(psycopg.Error) as caught, connection.transaction():
+        connection.execute(statement.encode(), values)
+    return caught.value.sqlstate
+
+
 def add_people(connection: Connection) -> None:
     """Ada and Bob, each with a private, a public and an archived public project."""
     for person, name in ((ADA, "Ada"), (BOB, "Bob")):

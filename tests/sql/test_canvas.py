@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, Connection, acting_as, code, refused, row
 
 SIGNED_IN = {"sub": ADA, "role": "authenticated"}
 MOVE = "select public.move_component(%s, %s)"
@@ -38,13 +38,6 @@ def titles(session: Connection, project: str) -> str:
     """The titles of a project's components, in order."""
     query = "select string_agg(title, '' order by position) from public.project_components where project_id = %s"
     return str(row(session, query, (project,))[0])
-
-
-def code(session: Connection, statement: str, *values: Any) -> str | None:
-    """The SQLSTATE of what must fail: psycopg has no classes for those that are PostgREST's."""
-    with pytest.raises(psycopg.Error) as caught, session.transaction():
-        session.execute(statement.encode(), values)
-    return caught.value.sqlstate
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, Connection, acting_as, code, refused, row
 
 PEOPLE = {
     "owner": ADA,
@@ -205,13 +205,13 @@ def test_an_invitation_gives_nothing_until_it_is_accepted_by_the_right_person(te
             claims = json.dumps({"role": "authenticated", "sub": PEOPLE[who]})
             session.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
             if not accepts:
-                refused(session, psycopg.errors.NoDataFound, "select public.accept_invitation(%s)", by_address)
+                assert code(session, "select public.accept_invitation(%s)", by_address) == "PT404"
                 continue
             assert row(session, sees, (shared,)) == (0,)
             assert row(session, "select id from public.my_invitations()") == (by_address,)
             assert str(row(session, "select public.accept_invitation(%s)", (by_address,))[0]) == shared
             assert row(session, sees, (shared,)) == (1,)
-            refused(session, psycopg.errors.NoDataFound, "select public.accept_invitation(%s)", by_address)
+            assert code(session, "select public.accept_invitation(%s)", by_address) == "PT404"
 
 
 def test_an_address_that_was_never_proved_accepts_nothing(team):
@@ -220,7 +220,7 @@ def test_an_address_that_was_never_proved_accepts_nothing(team):
     (invitation,) = row(team, insert, (shared,))
     team.execute('update next_auth.users set "emailVerified" = null where id = %s', (PEOPLE["stranger"],))
     with asking(team, "stranger") as session:
-        refused(session, psycopg.errors.NoDataFound, "select public.accept_invitation(%s)", invitation)
+        assert code(session, "select public.accept_invitation(%s)", invitation) == "PT404"
         assert session.execute("select * from public.my_invitations()").fetchall() == []
 
 
@@ -243,7 +243,7 @@ def test_a_project_is_handed_over_to_a_collaborator_and_to_nobody_else(team):
     hand = "select public.transfer_project(%s, %s)"
     for who in ("admin", "stranger"):
         with asking(team, who) as session:
-            refused(session, psycopg.errors.NoDataFound, hand, shared, PEOPLE[who])
+            assert code(session, hand, shared, PEOPLE[who]) == "PT404"
     for to in ("stranger", "invited"):
         with asking(team, "owner") as session:
             refused(session, psycopg.errors.CheckViolation, hand, shared, PEOPLE[to])

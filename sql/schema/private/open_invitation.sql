@@ -14,7 +14,7 @@ begin
         where c.id = invitation and c.expires_at > now() and (c.user_id = auth.uid() or c.email = private.my_address())
     ) then
         -- The same words whether it never was, is another person's, or is used up.
-        raise exception 'there is no such invitation for you' using errcode = 'no_data_found';
+        raise exception 'there is no such invitation for you' using errcode = 'PT404';
     end if;
     return project;
 end

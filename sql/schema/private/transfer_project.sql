@@ -11,7 +11,7 @@ begin
     select p.owner_id into old_owner from public.projects as p
     where p.id = project and (p.owner_id = auth.uid() or private.is_super_admin()) for update;
     if not found then
-        raise exception 'there is no such project of yours' using errcode = 'no_data_found';
+        raise exception 'there is no such project of yours' using errcode = 'PT404';
     end if;
     delete from public.collaborators as c
     where c.project_id = project and c.user_id = new_owner and c.accepted_at is not null;
