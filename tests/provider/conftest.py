@@ -39,7 +39,8 @@ do $$ declare name text; begin
 end $$;
 drop schema if exists supabase_migrations cascade;
 drop schema if exists history cascade;
-drop extension if exists citext, earthdistance, cube cascade;
+drop extension if exists citext, earthdistance, cube, pg_trgm cascade;
+drop schema if exists lent cascade;
 drop schema if exists extra cascade;
 drop schema if exists made_here cascade;
 drop schema public cascade;

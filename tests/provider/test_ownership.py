@@ -67,7 +67,6 @@ def namesake(plain_world: World) -> Iterator[Namesake]:
     yield make
     for engine in made:
         engine.close()
-    plain_world.sql("drop extension if exists pg_trgm; drop schema if exists lent")
 
 
 @pytest.mark.parametrize("token", OBJECTS)
