@@ -24,6 +24,8 @@ class Settings(ObjectKind):
         return f"settings in {inputs['table']}"
 
     def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+        if not inputs["values"]:
+            return [CheckFailure("values", "must have a setting; to take all away, remove the resource")]
         return [
             CheckFailure("values", f"{name} must be a JSON text, not '{value}'")
             for name, value in inputs["values"].items()

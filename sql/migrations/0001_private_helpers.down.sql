@@ -4,6 +4,7 @@
 
 -- Fails while a table still uses one of them.
 
+drop function private.is_server();
 drop function private.setting(text);
 drop table private.settings;
 drop function private.tg__updated_at();

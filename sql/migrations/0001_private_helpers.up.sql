@@ -60,11 +60,39 @@ comment on table private.settings is 'What functions go by and an environment ma
 comment on column private.settings.name is 'The setting, as in Pulumi.yaml.';
 comment on column private.settings.value is 'Its value, as JSON.';
 
+-- Before `up` has written a setting, what goes by it is refused: a limit that isn't there would be none.
 create function private.setting(name text) returns jsonb
-language sql stable
+language plpgsql stable
 set search_path = ''
-return (select s.value from private.settings as s where s.name = setting.name);
+as $$
+declare
+    found constant jsonb = (select s.value from private.settings as s where s.name = setting.name);
+begin
+    if found is null then
+        raise exception 'private.settings has no %', name
+            using errcode = 'object_not_in_prerequisite_state', hint = 'Run `make up`, which writes it.';
+    end if;
+    return found;
+end
+$$;
 
-comment on function private.setting(text) is 'The value of a setting; null before `up` has written it.';
+comment on function private.setting(text) is 'The value of a setting.';
 
 revoke execute on function private.setting(text) from public;
+
+-- The role of the session also inside definer functions. The app's servers, who owns the database's objects, and who
+-- may become it; a login that nobody thought of is a person.
+create function private.is_server() returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+    asker constant text = coalesce(nullif(current_setting('role'), 'none'), session_user);
+begin
+    return asker = 'service_role' or pg_has_role(asker, 'app_owner', 'member');
+end
+$$;
+
+comment on function private.is_server() is 'Whether a server asks, for nobody; else a person or who isn''t signed in.';
+
+revoke execute on function private.is_server() from public;

@@ -115,8 +115,7 @@ begin
     NEW.expires_at = case
         when NEW.accepted_at is null then coalesce(
             NEW.expires_at,
-            NEW.invited_at + make_interval(days => (private.setting('invitationDays') #>> '{}')::integer),
-            'infinity'
+            NEW.invited_at + make_interval(days => private.setting('invitationDays')::integer)
         )
     end;
     if TG_OP = 'INSERT' and exists (
@@ -141,7 +140,7 @@ set row_security = on
 as $$
 declare
     me constant uuid = auth.uid();
-    most constant bigint = (private.setting('invitationsPerDay') #>> '{}')::bigint;
+    most constant bigint = private.setting('invitationsPerDay')::bigint;
     made bigint;
 begin
     -- Servers have no quota; whoever hands a project over stays in it without an invitation.

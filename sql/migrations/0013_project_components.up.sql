@@ -113,13 +113,13 @@ return 2000;
 -- Whoever changes the order or the tree of a project holds its row: first, before any row of the project, and none but
 -- that one. So all such changes of a project come one after the other, and no two of them wait for each other. The row
 -- policy on deletes asks this as well, since a policy is asked before a row is locked and a trigger after that.
--- It is nobody's to hold up a project that they may not change. Servers ask for nobody.
+-- A person who may not change a project can't hold it up.
 create function private.lock_project(project uuid) returns boolean
 language plpgsql volatile security definer
 set search_path = ''
 as $$
 begin
-    if current_setting('role') in ('anon', 'authenticated') and not private.may_edit(project) then
+    if not private.is_server() and not private.may_edit(project) then
         return false;
     end if;
     -- Not "for update", for which new recordings and generations would have to wait.

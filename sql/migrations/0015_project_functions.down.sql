@@ -10,7 +10,7 @@ drop function private.nest_component(uuid, uuid);
 drop function private.move_component(uuid, uuid);
 drop function public.duplicate_project(uuid, text);
 drop function public.copy_components(uuid, uuid);
-drop function private.begin_copy(uuid, uuid);
+drop function private.hold_copy_target(uuid, uuid);
 drop function private.edit_component(uuid);
 drop function private.edit_project(uuid);
 drop function private.shows_project(uuid);

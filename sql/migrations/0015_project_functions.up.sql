@@ -37,14 +37,13 @@ begin
 end
 $$;
 
--- Servers ask for nobody, and see all.
 create function private.shows_project(project uuid) returns boolean
 language plpgsql stable
 set search_path = ''
 as $$
 begin
     return exists (select from public.projects as p where p.id = project)
-        and (current_setting('role') not in ('anon', 'authenticated') or private.may_see(project));
+        and (private.is_server() or private.may_see(project));
 end
 $$;
 
@@ -54,6 +53,9 @@ language plpgsql volatile
 set search_path = ''
 as $$
 begin
+    if not private.shows_project(project) then
+        raise exception 'there is no such project' using errcode = 'PT404';
+    end if;
     if not private.lock_project(project) then
         raise exception 'the components of this project cannot be changed by you'
             using errcode = 'insufficient_privilege';
@@ -78,7 +80,7 @@ begin
 end
 $$;
 
-create function private.begin_copy(source uuid, target uuid) returns void
+create function private.hold_copy_target(source uuid, target uuid) returns void
 language plpgsql volatile security definer
 set search_path = ''
 as $$
@@ -94,13 +96,13 @@ begin
 end
 $$;
 
--- In the order of the original: behind what is in the target it gets its places one after the
--- other. A recording belongs to its project and its file to one row: the copy keeps the component and not the sound.
+-- Behind what is in the target, in the order of the original. A recording's file belongs to one row: the copy has the
+-- component and not the sound.
 create function public.copy_components(source uuid, target uuid) returns void
 language sql volatile
 set search_path = ''
 begin atomic
-    select private.begin_copy(source, target);
+    select private.hold_copy_target(source, target);
     with original as (
         select
             c.id, c.parent_id, c.kind, c.title, c.x, c.y, c.width, c.height, c.position, c.properties,
@@ -209,7 +211,7 @@ return private.reorder_components(project, components);
 comment on function public.create_project(text, text, text, jsonb, jsonb) is 'A new project of the asker''s; its id.';
 comment on function public.copy_components(uuid, uuid) is 'Copies all components of one project into another one.';
 comment on function public.duplicate_project(uuid, text) is 'A private copy of a project one can see; its id.';
-comment on function private.begin_copy(uuid, uuid) is 'Holds the target of a copy, or refuses.';
+comment on function private.hold_copy_target(uuid, uuid) is 'Holds the target of a copy, or refuses.';
 comment on function private.shows_project(uuid) is 'Whether there is such a project for the asker.';
 comment on function private.edit_project(uuid) is 'Holds a project that the asker may change, or refuses.';
 comment on function private.edit_component(uuid) is 'Holds the project of a component, which comes back, or refuses.';
@@ -223,7 +225,7 @@ comment on function public.reorder_components(uuid, uuid[]) is 'Puts all compone
 revoke execute on function public.create_project(text, text, text, jsonb, jsonb) from public;
 revoke execute on function public.copy_components(uuid, uuid) from public;
 revoke execute on function public.duplicate_project(uuid, text) from public;
-revoke execute on function private.begin_copy(uuid, uuid) from public;
+revoke execute on function private.hold_copy_target(uuid, uuid) from public;
 revoke execute on function private.shows_project(uuid) from public;
 revoke execute on function private.edit_project(uuid) from public;
 revoke execute on function private.edit_component(uuid) from public;

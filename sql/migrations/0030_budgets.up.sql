@@ -1,5 +1,5 @@
 -- 0030 budgets: what a person may use in a month; a generation reserves its part before it starts.
--- Lock: access exclusive on api_usage, share row exclusive on users and prompt_generations. Duration: a month's sum.
+-- Lock: access exclusive on api_usage and prompt_generations, share row exclusive on users. Duration: a month's sum.
 -- Down: loses limits of single persons and what is reserved; usage stays.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
@@ -50,18 +50,26 @@ create table private.budget_reservations (
 create index budget_reservations_user_id_expires_at_idx on private.budget_reservations (user_id, expires_at);
 create index budget_reservations_expires_at_idx on private.budget_reservations (expires_at);
 
+alter table private.budget_limits enable row level security;
+alter table private.budget_limits force row level security;
+alter table private.budget_usage enable row level security;
+alter table private.budget_usage force row level security;
+alter table private.budget_reservations enable row level security;
+alter table private.budget_reservations force row level security;
+
 comment on table private.budget_limits is 'What a person may use in a month, where it isn''t what the settings say.';
 comment on column private.budget_limits.user_id is 'The person.';
 comment on column private.budget_limits.soft_tokens is 'From here on they are warned; null for the settings''.';
 comment on column private.budget_limits.hard_tokens is 'Above it nothing starts; null for the settings''.';
 comment on column private.budget_limits.soft_cost is 'From here on they are warned; null for the settings''.';
-comment on column private.budget_limits.hard_cost is 'Above it nothing starts, in US dollars; null as above.';
+comment on column private.budget_limits.hard_cost is 'Above it nothing starts, in dollars; null for the settings''.';
 comment on table private.budget_usage is 'What a person has used in a month, the latest one there was.';
 comment on column private.budget_usage.user_id is 'The person.';
 comment on column private.budget_usage.month is 'The first day of that month, UTC.';
 comment on column private.budget_usage.tokens is 'Tokens sent and received.';
 comment on column private.budget_usage.cost is 'What it cost, in US dollars.';
-comment on table private.budget_reservations is 'What generations that aren''t over may yet use.';
+comment on table private.budget_reservations is
+'What generations that aren''t over may yet use; whose those are that are over.';
 comment on column private.budget_reservations.generation_id is 'The generation; it may be gone.';
 comment on column private.budget_reservations.user_id is 'Who asked for it; null for nobody, or once they are gone.';
 comment on column private.budget_reservations.project_id is 'In which project; it may be gone.';
@@ -70,27 +78,51 @@ comment on column private.budget_reservations.model is 'The model, as its provid
 comment on column private.budget_reservations.tokens is 'How many tokens are reserved.';
 comment on column private.budget_reservations.cost is 'How much is reserved, in US dollars.';
 comment on column private.budget_reservations.expires_at is 'From when on it counts no more.';
+
+-- Policies come with the migration, in the words of sql/policies, which the program then takes over: between the two,
+-- people start generations.
+create policy budget_limits_select_definer on private.budget_limits for select to app_owner using (true);
+create policy budget_limits_insert_definer on private.budget_limits for insert to app_owner with check (true);
+create policy budget_limits_update_definer on private.budget_limits for update to app_owner using (true)
+with check (true);
+create policy budget_limits_delete_definer on private.budget_limits for delete to app_owner using (true);
+create policy budget_usage_select_definer on private.budget_usage for select to app_owner using (true);
+create policy budget_usage_insert_definer on private.budget_usage for insert to app_owner with check (true);
+create policy budget_usage_update_definer on private.budget_usage for update to app_owner using (true)
+with check (true);
+create policy budget_reservations_select_definer on private.budget_reservations for select to app_owner using (true);
+create policy budget_reservations_insert_definer on private.budget_reservations for insert to app_owner
+with check (true);
+create policy budget_reservations_update_definer on private.budget_reservations for update to app_owner using (true)
+with check (true);
+create policy budget_reservations_delete_definer on private.budget_reservations for delete to app_owner using (true);
+
+comment on policy budget_limits_select_definer on private.budget_limits is 'The owner role reads limits.';
+comment on policy budget_limits_insert_definer on private.budget_limits is 'The owner role sets a limit.';
+comment on policy budget_limits_update_definer on private.budget_limits is 'The owner role changes a limit.';
+comment on policy budget_limits_delete_definer on private.budget_limits is 'The owner role takes a limit back.';
+comment on policy budget_usage_select_definer on private.budget_usage is 'The owner role reads what is used.';
+comment on policy budget_usage_insert_definer on private.budget_usage is
+'The owner role counts what somebody uses first.';
+comment on policy budget_usage_update_definer on private.budget_usage is 'The owner role counts what is used.';
+comment on policy budget_reservations_select_definer on private.budget_reservations is
+'The owner role reads what is reserved.';
+comment on policy budget_reservations_insert_definer on private.budget_reservations is 'The owner role reserves.';
+comment on policy budget_reservations_update_definer on private.budget_reservations is
+'The owner role reserves again, and takes a person out when they go.';
+comment on policy budget_reservations_delete_definer on private.budget_reservations is
+'The owner role frees what is over.';
+
 -- In UTC, as providers bill: in a person's own time zone, another time zone would give them another beginning.
 create function private.budget_month(at timestamptz default now()) returns date
 language sql immutable
 set search_path = ''
 return date_trunc('month', at at time zone 'UTC')::date;
 
--- Before `up` has written the settings nothing starts: a limit that isn't there would be none.
 create function private.budget_setting(measure text, part text) returns numeric
-language plpgsql stable
+language sql stable
 set search_path = ''
-as $$
-declare
-    found constant numeric = (private.setting('budgets') -> measure ->> part)::numeric;
-begin
-    if found is null then
-        raise exception 'private.settings has no budget of % with %', measure, part
-            using errcode = 'object_not_in_prerequisite_state', hint = 'Run `make up`, which writes it.';
-    end if;
-    return found;
-end
-$$;
+return (private.setting('budgets') -> measure ->> part)::numeric;
 
 create function private.budget_of(person uuid)
 returns table (soft_tokens bigint, hard_tokens bigint, soft_cost numeric, hard_cost numeric)
@@ -110,7 +142,7 @@ begin
 end
 $$;
 
--- As of now, for who has locked the person's row: used in this month, and reserved by all generations but one.
+-- Used in this month, and reserved by all generations but one. It stays so for a caller who holds the person's row.
 create function private.budget_taken(person uuid, but_for uuid default null)
 returns table (tokens numeric, cost numeric, reserved_tokens numeric, reserved_cost numeric)
 language plpgsql stable
@@ -200,23 +232,23 @@ declare
     tokens constant bigint = coalesce(NEW.estimated_tokens, private.budget_setting('tokens', 'reserve')::bigint);
     cost constant numeric = coalesce(NEW.estimated_cost, private.budget_setting('cost', 'reserve'));
     lasts constant interval = make_interval(mins => private.setting('reservationMinutes')::integer);
-    may record;
-    has record;
+    allowed record;
+    taken record;
 begin
     if NEW.created_by is not null then
         perform private.add_to_budget(NEW.created_by, now(), 0, 0);
-        select * into strict may from private.budget_of(NEW.created_by);
-        select * into strict has from private.budget_taken(NEW.created_by, NEW.id);
-        if has.tokens + has.reserved_tokens + tokens > may.hard_tokens
-            or has.cost + has.reserved_cost + cost > may.hard_cost then
+        select * into strict allowed from private.budget_of(NEW.created_by);
+        select * into strict taken from private.budget_taken(NEW.created_by, NEW.id);
+        if (taken.tokens + taken.reserved_tokens + tokens <= allowed.hard_tokens
+            and taken.cost + taken.reserved_cost + cost <= allowed.hard_cost) is not true then
             -- PostgREST answers with 402, payment required.
             raise exception using
                 errcode = 'PT402',
                 message = format('the budget of %s for this month is used up', NEW.created_by),
                 detail = format(
                     'Used %s of %s tokens and %s of %s dollars, reserved %s and %s; this takes %s and %s.',
-                    has.tokens, may.hard_tokens, trim_scale(has.cost), trim_scale(may.hard_cost),
-                    has.reserved_tokens, trim_scale(has.reserved_cost), tokens, trim_scale(cost)
+                    taken.tokens, allowed.hard_tokens, trim_scale(taken.cost), trim_scale(allowed.hard_cost),
+                    taken.reserved_tokens, trim_scale(taken.reserved_cost), tokens, trim_scale(cost)
                 ),
                 hint = 'Wait for what runs or for next month, or raise the limit in private.budget_limits.';
         end if;
@@ -231,6 +263,14 @@ begin
 end
 $$;
 
+-- The row stays until it is old: a call of a generation that is gone meanwhile is still recorded by it.
+create function private.release_budget(generation uuid) returns void
+language sql volatile
+set search_path = ''
+begin atomic
+    update private.budget_reservations as r set tokens = 0, cost = 0 where r.generation_id = generation;
+end;
+
 -- What a server has taken may be paid for although it was cancelled or deleted meanwhile: it stays reserved until it is
 -- recorded or expires.
 create function private.tg_prompt_generations__release() returns trigger
@@ -239,7 +279,7 @@ set search_path = ''
 set row_security = on
 as $$
 begin
-    delete from private.budget_reservations as r where r.generation_id = OLD.id;
+    perform private.release_budget(OLD.id);
     return null;
 end
 $$;
@@ -255,10 +295,10 @@ declare
 begin
     return query
     select m.measure, m.used, m.reserved, m.soft, m.hard, resets_at
-    from private.budget_of(auth.uid()) as may, private.budget_taken(auth.uid()) as has, lateral (
+    from private.budget_of(auth.uid()) as allowed, private.budget_taken(auth.uid()) as taken, lateral (
         values
-        ('tokens', has.tokens, has.reserved_tokens, may.soft_tokens::numeric, may.hard_tokens::numeric),
-        ('cost', has.cost, has.reserved_cost, may.soft_cost, may.hard_cost)
+        ('tokens', taken.tokens, taken.reserved_tokens, allowed.soft_tokens::numeric, allowed.hard_tokens::numeric),
+        ('cost', taken.cost, taken.reserved_cost, allowed.soft_cost, allowed.hard_cost)
     ) as m (measure, used, reserved, soft, hard);
 end
 $$;
@@ -271,11 +311,12 @@ begin atomic
     select b.measure, b.used, b.reserved, b.soft, b.hard, b.resets_at from private.my_budget() as b;
 end;
 
-comment on function private.budget_month(timestamptz) is 'The month that counts then, by its first day; in UTC.';
+comment on function private.budget_month(timestamptz) is 'The first day of a month in UTC.';
 comment on function private.budget_setting(text, text) is 'A part of the budgets in the settings.';
 comment on function private.budget_of(uuid) is 'What a person may use in a month.';
 comment on function private.budget_taken(uuid, uuid) is 'What a person has used this month, and what is reserved.';
 comment on function private.add_to_budget(uuid, timestamptz, bigint, numeric) is 'Notes usage, and holds the row.';
+comment on function private.release_budget(uuid) is 'What a generation has reserved is free.';
 comment on function private.tg_api_usage__count() is 'Trigger, after writes: what somebody used changed.';
 comment on function private.tg_prompt_generations__reserve() is 'Trigger, at a start: within the person''s budget.';
 comment on function private.tg_prompt_generations__release() is 'Trigger, after its end: what it held is free.';
@@ -286,6 +327,7 @@ revoke execute on function private.budget_setting(text, text) from public;
 revoke execute on function private.budget_of(uuid) from public;
 revoke execute on function private.budget_taken(uuid, uuid) from public;
 revoke execute on function private.add_to_budget(uuid, timestamptz, bigint, numeric) from public;
+revoke execute on function private.release_budget(uuid) from public;
 revoke execute on function private.tg_api_usage__count() from public;
 revoke execute on function private.tg_prompt_generations__reserve() from public;
 revoke execute on function private.tg_prompt_generations__release() from public;
@@ -318,6 +360,18 @@ and exists (select from public.users as p where p.id = u.user_id)
 group by u.user_id;
 alter table analytics.api_usage force row level security;
 
+-- What hasn't ended, likewise.
+alter table public.prompt_generations no force row level security;
+insert into private.budget_reservations
+(generation_id, user_id, project_id, provider, model, tokens, cost, expires_at)
+select
+    g.id, g.created_by, g.project_id, g.provider, g.model,
+    coalesce(g.estimated_tokens, private.budget_setting('tokens', 'reserve')::bigint),
+    coalesce(g.estimated_cost, private.budget_setting('cost', 'reserve')),
+    now() + make_interval(mins => private.setting('reservationMinutes')::integer)
+from public.prompt_generations as g where g.status in ('pending', 'running');
+alter table public.prompt_generations force row level security;
+
 create trigger _400_reserve
 after insert on public.prompt_generations
 for each row execute function private.tg_prompt_generations__reserve();
@@ -339,10 +393,3 @@ create trigger _430_release_deleted
 after delete on public.prompt_generations
 for each row when (old.status = 'pending')
 execute function private.tg_prompt_generations__release();
-
-alter table private.budget_limits enable row level security;
-alter table private.budget_limits force row level security;
-alter table private.budget_usage enable row level security;
-alter table private.budget_usage force row level security;
-alter table private.budget_reservations enable row level security;
-alter table private.budget_reservations force row level security;

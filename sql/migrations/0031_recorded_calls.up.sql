@@ -26,7 +26,20 @@ comment on column private.recorded_calls.key is 'What no other call has, such as
 comment on column private.recorded_calls.generation_id is 'For which generation; it may be gone.';
 comment on column private.recorded_calls.content is 'SHA-256 of what was recorded.';
 comment on column private.recorded_calls.outcome is 'What was answered.';
-comment on column private.recorded_calls.recorded_at is 'When.';
+comment on column private.recorded_calls.recorded_at is 'When it was recorded.';
+
+-- Policies come with the migration, in the words of sql/policies, which the program then takes over: between the two,
+-- servers record calls.
+create policy recorded_calls_select_definer on private.recorded_calls for select to app_owner using (true);
+create policy recorded_calls_insert_definer on private.recorded_calls for insert to app_owner with check (true);
+create policy recorded_calls_update_definer on private.recorded_calls for update to app_owner using (true)
+with check (true);
+create policy recorded_calls_delete_definer on private.recorded_calls for delete to app_owner using (true);
+
+comment on policy recorded_calls_select_definer on private.recorded_calls is 'The owner role finds a call by its key.';
+comment on policy recorded_calls_insert_definer on private.recorded_calls is 'The owner role notes a call.';
+comment on policy recorded_calls_update_definer on private.recorded_calls is 'The owner role notes what came of it.';
+comment on policy recorded_calls_delete_definer on private.recorded_calls is 'The owner role forgets old calls.';
 
 -- Project, person, provider and model are those of the generation, or of its reservation where it was deleted.
 create function private.record_generation(
@@ -67,7 +80,7 @@ begin
         from private.budget_reservations as r where r.generation_id = generation;
         if not found then
             raise exception 'there is no generation %, nor was one deleted lately', generation
-                using errcode = 'no_data_found';
+                using errcode = 'PT404';
         end if;
     end if;
     waiting = asked.status in ('pending', 'running');
@@ -93,7 +106,7 @@ begin
             asked.user_id, 'generation.' || outcome, asked.project_id, jsonb_build_object('generation', generation)
         );
     end if;
-    delete from private.budget_reservations as r where r.generation_id = generation;
+    perform private.release_budget(generation);
     update private.recorded_calls as c set outcome = outcome where c.key = key;
     return outcome;
 end

@@ -1067,6 +1067,8 @@ def test_sealing_keys_are_each_in_order_and_at_least_one(unconnected):
 def test_a_setting_is_a_json_text(unconnected):
     with pytest.raises(CheckRefusal, match="days must be a JSON text, not 'a fortnight'"):
         unconnected.check("pg:index:Settings", {"table": "private.settings", "values": {"days": "a fortnight"}})
+    with pytest.raises(CheckRefusal, match="must have a setting"):
+        unconnected.check("pg:index:Settings", {"table": "private.settings", "values": {}})
 
 
 def test_tokens_that_were_there_before_the_first_key_are_told_of(plain_world):

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from tests.sql import matrix
-from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, code, refused, row
 
 SIGNED_IN = {"sub": ADA, "role": "authenticated"}
 SERVER = {"role": "service_role"}
@@ -135,6 +135,15 @@ def test_a_call_for_a_generation_that_was_deleted_while_it_ran_is_paid(people, a
     assert row(people, USAGE) == (1, Decimal("0.25"), ADA, project)
     assert server(people, RECORD, asked, "k", "0.25") == ("deleted",)
     assert budget(people)["tokens"][:2] == (30, 0)
+    assert server(people, RECORD, asked, "k2", "0.5") == ("deleted",)
+    assert row(people, USAGE)[:3] == (2, Decimal("0.75"), ADA)
+
+
+def test_a_second_call_for_a_generation_that_was_deleted_after_the_first_is_paid(people, asked):
+    server(people, RECORD, asked, "k", "0.25")
+    as_role(people, "authenticated", "delete from public.prompt_generations where id = %s", asked)
+    assert server(people, RECORD, asked, "k2", "0.5") == ("deleted",)
+    assert row(people, USAGE)[:3] == (2, Decimal("0.75"), ADA)
 
 
 def test_a_retry_says_the_same_and_pays_nothing_and_another_content_is_refused(people, asked):
@@ -159,8 +168,7 @@ def test_a_second_call_for_the_same_generation_is_paid_too_and_changes_no_answer
 def test_a_generation_that_never_was_is_told_and_its_key_is_free(people, asked):
     nobody = "00000000-0000-7000-8000-0000000000ff"
     with acting_as(people, "service_role", SERVER) as session:
-        message = refused(session, psycopg.errors.NoDataFound, RECORD, nobody, "k", "1")
-        assert message.splitlines()[0] == f"there is no generation {nobody}, nor was one deleted lately"
+        assert code(session, RECORD, nobody, "k", "1") == "PT404"
         assert row(session, RECORD, (asked, "k", "1")) == ("succeeded",)
 
 
@@ -399,7 +407,14 @@ def test_nothing_starts_before_there_are_budgets(people, project):
     people.execute("delete from private.settings where name = 'budgets'")
     with acting_as(people, "service_role", SERVER) as session:
         message = refused(session, psycopg.errors.ObjectNotInPrerequisiteState, SERVER_ASK, project, ADA, None, None)
-    assert message.splitlines()[0] == "private.settings has no budget of tokens with reserve"
+    assert message.splitlines()[0] == "private.settings has no budgets"
+
+
+def test_nothing_starts_where_a_limit_is_missing(people, project):
+    people.execute("update private.settings set value = value #- '{cost,hard}' where name = 'budgets'")
+    with acting_as(people, "service_role", SERVER) as session:
+        assert code(session, SERVER_ASK, project, ADA, 1, 1) == "PT402"
+        assert code(session, RECORD, project, "k", "1") == "PT404"
 
 
 def test_old_reservations_and_keys_are_forgotten_and_no_younger_ones(people, project):

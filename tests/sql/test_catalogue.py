@@ -42,7 +42,7 @@ DEFINERS = {
     "private.add_partition(text,text,text,date)",
     "private.many_from()",
     "private.is_clean(text,text,text)",
-    "private.begin_copy(uuid,uuid)",
+    "private.hold_copy_target(uuid,uuid)",
     "private.lock_project(uuid)",
     "private.move_component(uuid,uuid)",
     "private.nest_component(uuid,uuid)",

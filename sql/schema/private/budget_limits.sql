@@ -24,7 +24,7 @@ COMMENT ON COLUMN private.budget_limits.hard_tokens IS 'Above it nothing starts;
 
 COMMENT ON COLUMN private.budget_limits.soft_cost IS 'From here on they are warned; null for the settings''.';
 
-COMMENT ON COLUMN private.budget_limits.hard_cost IS 'Above it nothing starts, in US dollars; null as above.';
+COMMENT ON COLUMN private.budget_limits.hard_cost IS 'Above it nothing starts, in dollars; null for the settings''.';
 
 ALTER TABLE ONLY private.budget_limits
     ADD CONSTRAINT budget_limits_pkey PRIMARY KEY (user_id);

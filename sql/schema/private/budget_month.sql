@@ -7,4 +7,4 @@ CREATE FUNCTION private.budget_month(at timestamp with time zone DEFAULT now()) 
 
 ALTER FUNCTION private.budget_month(at timestamp with time zone) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.budget_month(at timestamp with time zone) IS 'The month that counts then, by its first day; in UTC.';
+COMMENT ON FUNCTION private.budget_month(at timestamp with time zone) IS 'The first day of a month in UTC.';

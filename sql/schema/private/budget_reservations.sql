@@ -17,7 +17,7 @@ ALTER TABLE ONLY private.budget_reservations FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE private.budget_reservations OWNER TO app_owner;
 
-COMMENT ON TABLE private.budget_reservations IS 'What generations that aren''t over may yet use.';
+COMMENT ON TABLE private.budget_reservations IS 'What generations that aren''t over may yet use; whose those are that are over.';
 
 COMMENT ON COLUMN private.budget_reservations.generation_id IS 'The generation; it may be gone.';
 

@@ -5,6 +5,9 @@ CREATE FUNCTION private.edit_project(project uuid) RETURNS void
     SET search_path TO ''
     AS $$
 begin
+    if not private.shows_project(project) then
+        raise exception 'there is no such project' using errcode = 'PT404';
+    end if;
     if not private.lock_project(project) then
         raise exception 'the components of this project cannot be changed by you'
             using errcode = 'insufficient_privilege';

@@ -5,7 +5,7 @@ CREATE FUNCTION private.lock_project(project uuid) RETURNS boolean
     SET search_path TO ''
     AS $$
 begin
-    if current_setting('role') in ('anon', 'authenticated') and not private.may_edit(project) then
+    if not private.is_server() and not private.may_edit(project) then
         return false;
     end if;
     -- Not "for update", for which new recordings and generations would have to wait.

@@ -9,10 +9,10 @@ declare
 begin
     return query
     select m.measure, m.used, m.reserved, m.soft, m.hard, resets_at
-    from private.budget_of(auth.uid()) as may, private.budget_taken(auth.uid()) as has, lateral (
+    from private.budget_of(auth.uid()) as allowed, private.budget_taken(auth.uid()) as taken, lateral (
         values
-        ('tokens', has.tokens, has.reserved_tokens, may.soft_tokens::numeric, may.hard_tokens::numeric),
-        ('cost', has.cost, has.reserved_cost, may.soft_cost, may.hard_cost)
+        ('tokens', taken.tokens, taken.reserved_tokens, allowed.soft_tokens::numeric, allowed.hard_tokens::numeric),
+        ('cost', taken.cost, taken.reserved_cost, allowed.soft_cost, allowed.hard_cost)
     ) as m (measure, used, reserved, soft, hard);
 end
 $$;

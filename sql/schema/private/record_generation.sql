@@ -35,7 +35,7 @@ begin
         from private.budget_reservations as r where r.generation_id = generation;
         if not found then
             raise exception 'there is no generation %, nor was one deleted lately', generation
-                using errcode = 'no_data_found';
+                using errcode = 'PT404';
         end if;
     end if;
     waiting = asked.status in ('pending', 'running');
@@ -61,7 +61,7 @@ begin
             asked.user_id, 'generation.' || outcome, asked.project_id, jsonb_build_object('generation', generation)
         );
     end if;
-    delete from private.budget_reservations as r where r.generation_id = generation;
+    perform private.release_budget(generation);
     update private.recorded_calls as c set outcome = outcome where c.key = key;
     return outcome;
 end

@@ -23,7 +23,7 @@ COMMENT ON COLUMN private.recorded_calls.content IS 'SHA-256 of what was recorde
 
 COMMENT ON COLUMN private.recorded_calls.outcome IS 'What was answered.';
 
-COMMENT ON COLUMN private.recorded_calls.recorded_at IS 'When.';
+COMMENT ON COLUMN private.recorded_calls.recorded_at IS 'When it was recorded.';
 
 ALTER TABLE ONLY private.recorded_calls
     ADD CONSTRAINT recorded_calls_pkey PRIMARY KEY (key);

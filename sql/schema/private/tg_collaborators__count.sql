@@ -7,7 +7,7 @@ CREATE FUNCTION private.tg_collaborators__count() RETURNS trigger
     AS $$
 declare
     me constant uuid = auth.uid();
-    most constant bigint = (private.setting('invitationsPerDay') #>> '{}')::bigint;
+    most constant bigint = private.setting('invitationsPerDay')::bigint;
     made bigint;
 begin
     -- Servers have no quota; whoever hands a project over stays in it without an invitation.

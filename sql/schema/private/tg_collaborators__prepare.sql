@@ -10,8 +10,7 @@ begin
     NEW.expires_at = case
         when NEW.accepted_at is null then coalesce(
             NEW.expires_at,
-            NEW.invited_at + make_interval(days => (private.setting('invitationDays') #>> '{}')::integer),
-            'infinity'
+            NEW.invited_at + make_interval(days => private.setting('invitationDays')::integer)
         )
     end;
     if TG_OP = 'INSERT' and exists (

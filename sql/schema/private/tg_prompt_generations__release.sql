@@ -6,7 +6,7 @@ CREATE FUNCTION private.tg_prompt_generations__release() RETURNS trigger
     SET row_security TO 'on'
     AS $$
 begin
-    delete from private.budget_reservations as r where r.generation_id = OLD.id;
+    perform private.release_budget(OLD.id);
     return null;
 end
 $$;

@@ -9,23 +9,23 @@ declare
     tokens constant bigint = coalesce(NEW.estimated_tokens, private.budget_setting('tokens', 'reserve')::bigint);
     cost constant numeric = coalesce(NEW.estimated_cost, private.budget_setting('cost', 'reserve'));
     lasts constant interval = make_interval(mins => private.setting('reservationMinutes')::integer);
-    may record;
-    has record;
+    allowed record;
+    taken record;
 begin
     if NEW.created_by is not null then
         perform private.add_to_budget(NEW.created_by, now(), 0, 0);
-        select * into strict may from private.budget_of(NEW.created_by);
-        select * into strict has from private.budget_taken(NEW.created_by, NEW.id);
-        if has.tokens + has.reserved_tokens + tokens > may.hard_tokens
-            or has.cost + has.reserved_cost + cost > may.hard_cost then
+        select * into strict allowed from private.budget_of(NEW.created_by);
+        select * into strict taken from private.budget_taken(NEW.created_by, NEW.id);
+        if (taken.tokens + taken.reserved_tokens + tokens <= allowed.hard_tokens
+            and taken.cost + taken.reserved_cost + cost <= allowed.hard_cost) is not true then
             -- PostgREST answers with 402, payment required.
             raise exception using
                 errcode = 'PT402',
                 message = format('the budget of %s for this month is used up', NEW.created_by),
                 detail = format(
                     'Used %s of %s tokens and %s of %s dollars, reserved %s and %s; this takes %s and %s.',
-                    has.tokens, may.hard_tokens, trim_scale(has.cost), trim_scale(may.hard_cost),
-                    has.reserved_tokens, trim_scale(has.reserved_cost), tokens, trim_scale(cost)
+                    taken.tokens, allowed.hard_tokens, trim_scale(taken.cost), trim_scale(allowed.hard_cost),
+                    taken.reserved_tokens, trim_scale(taken.reserved_cost), tokens, trim_scale(cost)
                 ),
                 hint = 'Wait for what runs or for next month, or raise the limit in private.budget_limits.';
         end if;

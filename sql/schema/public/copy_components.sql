@@ -4,7 +4,7 @@ CREATE FUNCTION public.copy_components(source uuid, target uuid) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
     BEGIN ATOMIC
- SELECT private.begin_copy(source, target) AS begin_copy;
+ SELECT private.hold_copy_target(source, target) AS hold_copy_target;
  WITH original AS (
           SELECT c.id,
              c.parent_id,
