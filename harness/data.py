@@ -241,6 +241,12 @@ STATEMENTS: dict[str, str] = {
         select bucket_id, object_path, md5(object_path), scan_status, scanned_at, mime_type
         from public.audio_recordings
     """,
+    # What triggers would have noted.
+    "stale_summaries": """
+        insert into private.stale_summaries (project_id, day)
+        select id, null::date from public.projects
+        union all select distinct null::uuid, (created_at at time zone 'UTC')::date from analytics.api_usage
+    """,
 }
 # The triggers of the audit log fire in any case. They record the people, so that the log has rows too, but not these.
 UNRECORDED = ("projects", "collaborators", "audio_recordings")

@@ -60,6 +60,9 @@ create table analytics.api_usage (
 alter table analytics.api_usage enable row level security;
 alter table analytics.api_usage force row level security;
 
+-- A day's sums of all; see error_logs.
+create index api_usage_created_at_idx on analytics.api_usage using brin (created_at) with (pages_per_range = 16);
+
 -- Covers a person's sums: their month is read from the index alone.
 create index api_usage_user_id_created_at_idx
 on analytics.api_usage (user_id, created_at desc) include (provider, model, tokens_in, tokens_out, cost);

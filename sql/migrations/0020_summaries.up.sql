@@ -1,135 +1,173 @@
--- 0020 summaries: dashboards read what was summed up beforehand, their own in full and everybody's rounded.
--- Lock: new functions and materialized views only, none. Duration: instant.
--- Down: drops functions and summaries; loses no data, they are made from what stays.
+-- 0020 summaries: dashboards read what was summed up beforehand, their own projects in full, everybody's usage rounded.
+-- Lock: access exclusive on api_usage, share row exclusive on projects. Duration: reads all usage once.
+-- Down: loses the summaries, which are made from what stays.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
--- under that setting too. Nothing is moved here.
+-- under that setting too. Days of usage are read below, while row security doesn't bind its table's owner.
 set local row_security = on;
 
--- Summaries are filled by functions that read as row security allows, which binds the tables' owner too. A restore runs
--- with row_security off, so that what it can't read fails loudly: a function has the setting of its own.
-create function private.sum_daily_usage()
-returns table (
-    day date, user_id uuid, provider text, model text, requests bigint, tokens_in bigint, tokens_out bigint,
-    cost numeric
-)
-language sql stable
-set search_path = ''
-set row_security = on
-begin atomic
-    select
-        (u.created_at at time zone 'UTC')::date, u.user_id, u.provider, u.model, count(*),
-        sum(u.tokens_in)::bigint, sum(u.tokens_out)::bigint, sum(u.cost)
-    from analytics.api_usage as u
-    where u.user_id is not null
-    group by 1, 2, 3, 4;
-end;
+-- Nobody is granted the summaries: people reach their own rows by the functions below.
+create table analytics.project_totals (
+    project_id uuid not null,
+    components bigint not null,
+    recordings bigint not null,
+    duration_ms bigint not null,
+    generations bigint not null,
+    tokens bigint not null,
+    cost numeric(28, 10) not null,
+    constraint project_totals_pkey primary key (project_id),
+    constraint project_totals_project_fkey foreign key (project_id) references public.projects (id) on delete cascade,
+    constraint project_totals_cost_check check (cost between 0 and 1e17)
+);
 
-create function private.sum_project_totals()
-returns table (
-    project_id uuid, components bigint, recordings bigint, duration_ms bigint, generations bigint, tokens bigint,
-    cost numeric, active_at timestamptz
-)
-language sql stable
-set search_path = ''
-set row_security = on
-begin atomic
-    select
-        p.id,
-        coalesce(c.components, 0),
-        coalesce(r.recordings, 0),
-        coalesce(r.duration_ms, 0),
-        coalesce(g.generations, 0),
-        coalesce(g.tokens, 0),
-        coalesce(g.cost, 0),
-        greatest(p.updated_at, r.latest, g.latest)
-    from public.projects as p
-    left join (
-        select n.project_id, count(*) as components from public.project_components as n group by n.project_id
-    ) as c on c.project_id = p.id
-    left join (
-        select
-            n.project_id, count(*) as recordings, sum(n.duration_ms)::bigint as duration_ms,
-            max(n.created_at) as latest
-        from public.audio_recordings as n group by n.project_id
-    ) as r on r.project_id = p.id
-    left join (
-        select
-            n.project_id, count(*) as generations, sum(n.tokens_in + n.tokens_out)::bigint as tokens,
-            sum(n.cost) as cost,
-            max(n.created_at) as latest
-        from public.prompt_generations as n group by n.project_id
-    ) as g on g.project_id = p.id;
-end;
+create table analytics.usage_overview (
+    day date not null,
+    provider text not null,
+    model text not null,
+    requests bigint not null,
+    tokens bigint not null,
+    constraint usage_overview_pkey primary key (day, provider, model)
+);
 
--- Summaries know no row security. Nobody is granted them: people reach their own rows by the functions below.
--- Made empty, since the owner role sees no row yet: a dashboard shows nothing until ops.refresh_summaries ran.
-create materialized view analytics.daily_usage as
-select d.day, d.user_id, d.provider, d.model, d.requests, d.tokens_in, d.tokens_out, d.cost
-from private.sum_daily_usage() as d;
+-- A row for each change and not for each project: two who write at the same time don't wait for each other.
+create table private.stale_summaries (
+    id uuid not null default private.uuid_v7(),
+    project_id uuid,
+    day date,
+    constraint stale_summaries_pkey primary key (id),
+    constraint stale_summaries_one_check check ((project_id is null) <> (day is null))
+);
 
--- Unique, or it could not be refreshed while it is read; by person first, as the function below asks.
--- squawk-ignore require-concurrent-index-creation
-create unique index daily_usage_user_id_day_idx on analytics.daily_usage (user_id, day, provider, model);
+alter table analytics.project_totals enable row level security;
+alter table analytics.project_totals force row level security;
+alter table analytics.usage_overview enable row level security;
+alter table analytics.usage_overview force row level security;
+alter table private.stale_summaries enable row level security;
+alter table private.stale_summaries force row level security;
 
-create materialized view analytics.project_totals as
-select
-    t.project_id, t.components, t.recordings, t.duration_ms, t.generations, t.tokens, t.cost, t.active_at
-from private.sum_project_totals() as t;
+comment on table analytics.project_totals is 'What is in each project, as of the last refresh.';
+comment on column analytics.project_totals.project_id is 'The project.';
+comment on column analytics.project_totals.components is 'How many components it has.';
+comment on column analytics.project_totals.recordings is 'How many recordings.';
+comment on column analytics.project_totals.duration_ms is 'How long these are together, in milliseconds.';
+comment on column analytics.project_totals.generations is 'How many generations.';
+comment on column analytics.project_totals.tokens is 'Tokens that these have sent and received.';
+comment on column analytics.project_totals.cost is 'What they cost, in US dollars.';
+comment on table analytics.usage_overview is 'Usage of all by day and model, of five people or more.';
+comment on column analytics.usage_overview.day is 'The day, in UTC.';
+comment on column analytics.usage_overview.provider is 'Whose model it is.';
+comment on column analytics.usage_overview.model is 'The model, as its provider names it.';
+comment on column analytics.usage_overview.requests is 'How many calls, to the nearest ten.';
+comment on column analytics.usage_overview.tokens is 'Tokens sent and received, to the nearest thousand.';
+comment on table private.stale_summaries is 'What the next refresh of summaries sums up anew, a row for each change.';
+comment on column private.stale_summaries.id is 'Key.';
+comment on column private.stale_summaries.project_id is 'A project; it may be gone.';
+comment on column private.stale_summaries.day is 'A day, in UTC.';
 
--- squawk-ignore require-concurrent-index-creation
-create unique index project_totals_project_id_idx on analytics.project_totals (project_id);
+-- Policies come with the migration, in the words of sql/policies, which the program then takes over: between the two,
+-- servers and people write.
+create policy project_totals_select_definer on analytics.project_totals for select to app_owner using (true);
+create policy project_totals_insert_definer on analytics.project_totals for insert to app_owner with check (true);
+create policy project_totals_update_definer on analytics.project_totals for update to app_owner using (true)
+with check (true);
+create policy usage_overview_select_definer on analytics.usage_overview for select to app_owner using (true);
+create policy usage_overview_insert_definer on analytics.usage_overview for insert to app_owner with check (true);
+create policy usage_overview_delete_definer on analytics.usage_overview for delete to app_owner using (true);
+create policy stale_summaries_select_definer on private.stale_summaries for select to app_owner using (true);
+create policy stale_summaries_insert_definer on private.stale_summaries for insert to app_owner with check (true);
+create policy stale_summaries_delete_definer on private.stale_summaries for delete to app_owner using (true);
 
--- Days on which fewer than five people used a model are left out here, not by who reads: what isn't there can't be
--- told. Rounded, so that whoever was the sixth can't be had by comparing the sums of two refreshes.
-create materialized view analytics.usage_overview as
-select
-    u.day,
-    u.provider,
-    u.model,
-    round(sum(u.requests), -1)::bigint as requests,
-    round(sum(u.tokens_in) + sum(u.tokens_out), -3)::bigint as tokens
-from analytics.daily_usage as u
-group by u.day, u.provider, u.model
-having count(distinct u.user_id) >= 5;
+comment on policy project_totals_select_definer on analytics.project_totals is 'The owner role reads it for members.';
+comment on policy project_totals_insert_definer on analytics.project_totals is
+'The owner role sums up a project for the first time.';
+comment on policy project_totals_update_definer on analytics.project_totals is 'The owner role sums it up anew.';
+comment on policy usage_overview_select_definer on analytics.usage_overview is
+'The owner role reads it for whoever is signed in.';
+comment on policy usage_overview_insert_definer on analytics.usage_overview is 'The owner role sums up a day.';
+comment on policy usage_overview_delete_definer on analytics.usage_overview is 'The owner role sums a day up anew.';
+comment on policy stale_summaries_select_definer on private.stale_summaries is 'The owner role reads what has changed.';
+comment on policy stale_summaries_insert_definer on private.stale_summaries is 'The owner role notes what has changed.';
+comment on policy stale_summaries_delete_definer on private.stale_summaries is 'The owner role has summed it up.';
 
--- squawk-ignore require-concurrent-index-creation
-create unique index usage_overview_day_idx on analytics.usage_overview (day, provider, model);
-
--- Definer, as the summaries are their owner's. After a restore of the definitions alone they can't be read at all, and
--- the first refresh can't be a concurrent one.
-create function private.refresh_summaries() returns void
+create function private.tg_api_usage__stale_days() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
-declare
-    summary record;
 begin
-    for summary in
-        select c.oid::regclass as name, c.relispopulated from pg_catalog.pg_class as c
-        where c.relnamespace = 'analytics'::regnamespace and c.relkind = 'm' order by c.relname
-    loop
-        if summary.relispopulated then
-            execute format('refresh materialized view concurrently %s', summary.name);
-        else
-            execute format('refresh materialized view %s', summary.name);
-        end if;
-    end loop;
+    insert into private.stale_summaries (day)
+    select distinct (c.created_at at time zone 'UTC')::date from changed as c where c.user_id is not null;
+    return null;
 end
 $$;
 
-create function private.usage_by_day(since date, until date)
-returns table (day date, provider text, model text, requests bigint, tokens_in bigint, tokens_out bigint, cost numeric)
-language plpgsql stable security definer
+create function private.tg__stale_projects() returns trigger
+language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
-#variable_conflict use_column
 begin
-    return query
-    select d.day, d.provider, d.model, d.requests, d.tokens_in, d.tokens_out, d.cost
-    from analytics.daily_usage as d
-    where d.user_id = (select auth.uid()) and d.day between since and until
-    order by d.day, d.provider, d.model;
+    insert into private.stale_summaries (project_id) select distinct c.project_id from changed as c;
+    return null;
+end
+$$;
+
+-- One refresh waits for another, or the older of two sums could be written last; nobody who writes waits.
+-- A project that is deleted meanwhile waits for its sum.
+create function private.refresh_summaries() returns void
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+declare
+    projects uuid[];
+    days date[];
+    first_day date;
+begin
+    lock table private.stale_summaries in share update exclusive mode;
+    with stale as (delete from private.stale_summaries returning project_id, day)
+    select array_agg(distinct s.project_id), array_agg(distinct s.day) into projects, days from stale as s;
+    insert into analytics.project_totals (
+        project_id, components, recordings, duration_ms, generations, tokens, cost
+    )
+    select p.id, c.components, r.recordings, r.duration_ms, g.generations, g.tokens, g.cost
+    from (
+        select o.id from public.projects as o where o.id = any(projects) order by o.id for key share
+    ) as p
+    cross join lateral (
+        select count(*) as components from public.project_components as n where n.project_id = p.id
+    ) as c
+    cross join lateral (
+        select count(*) as recordings, coalesce(sum(n.duration_ms), 0) as duration_ms
+        from public.audio_recordings as n where n.project_id = p.id
+    ) as r
+    cross join lateral (
+        select
+            count(*) as generations, coalesce(sum(n.tokens_in + n.tokens_out), 0) as tokens,
+            coalesce(sum(n.cost), 0) as cost
+        from public.prompt_generations as n where n.project_id = p.id
+    ) as g
+    on conflict on constraint project_totals_pkey do update set
+        components = excluded.components, recordings = excluded.recordings, duration_ms = excluded.duration_ms,
+        generations = excluded.generations, tokens = excluded.tokens, cost = excluded.cost;
+    -- Days on which fewer than five people used a model are left out here, not by who reads: what isn't there can't be
+    -- told. Rounded, so that whoever was the sixth can't be had by comparing the sums of two refreshes.
+    delete from analytics.usage_overview as o where o.day = any(days);
+    insert into analytics.usage_overview (day, provider, model, requests, tokens)
+    select
+        d.day, u.provider, u.model, round(count(*), -1), round(sum(u.tokens_in + u.tokens_out), -3)
+    from unnest(days) as d (day)
+    join analytics.api_usage as u
+        on u.created_at >= d.day::timestamp at time zone 'UTC'
+        and u.created_at < (d.day + 1)::timestamp at time zone 'UTC'
+    where u.user_id is not null
+    group by d.day, u.provider, u.model
+    having count(distinct u.user_id) >= 5;
+    -- Days of months that are retired.
+    select min(to_date(right(c.relname, 7), 'YYYY_MM')) into first_day
+    from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
+    where i.inhparent = 'analytics.api_usage'::regclass and c.relname ~ '_\d{4}_\d{2}$';
+    delete from analytics.usage_overview as o where o.day < first_day;
 end
 $$;
 
@@ -142,11 +180,12 @@ language sql stable security definer
 set search_path = ''
 as $$
     select
-        t.project_id, t.components, t.recordings, t.duration_ms, t.generations, t.tokens, t.cost, t.active_at
-    from analytics.project_totals as t
-    where t.project_id = any (projects)
+        p.id, coalesce(t.components, 0), coalesce(t.recordings, 0), coalesce(t.duration_ms, 0),
+        coalesce(t.generations, 0), coalesce(t.tokens, 0), coalesce(t.cost, 0), p.updated_at
+    from public.projects as p left join analytics.project_totals as t on t.project_id = p.id
+    where p.id = any (projects)
         -- Members only, also of public projects: what they cost is nobody else's business.
-        and private.may_read(t.project_id)
+        and private.may_read(p.id)
 $$;
 
 create function private.usage_overview(since date, until date)
@@ -168,18 +207,6 @@ language sql volatile
 set search_path = ''
 begin atomic
     select private.refresh_summaries();
-end;
-
-create function public.usage_by_day(
-    since date default (now() - interval '30 days')::date,
-    until date default now()::date
-)
-returns table (day date, provider text, model text, requests bigint, tokens_in bigint, tokens_out bigint, cost numeric)
-language sql stable
-set search_path = ''
-begin atomic
-    select u.day, u.provider, u.model, u.requests, u.tokens_in, u.tokens_out, u.cost
-    from private.usage_by_day(since, until) as u;
 end;
 
 create function public.project_summaries(projects uuid[])
@@ -206,27 +233,81 @@ begin atomic
     select u.day, u.provider, u.model, u.requests, u.tokens from private.usage_overview(since, until) as u;
 end;
 
-comment on function private.sum_daily_usage() is 'What fills analytics.daily_usage.';
-comment on function private.sum_project_totals() is 'What fills analytics.project_totals.';
-comment on materialized view analytics.daily_usage is 'Usage by day, person and model, as of the last refresh.';
-comment on materialized view analytics.project_totals is 'What is in each project, as of the last refresh.';
-comment on materialized view analytics.usage_overview is 'Usage of all by day and model, of five people or more.';
+comment on function private.tg_api_usage__stale_days() is 'Trigger, after writes: usage of days has changed.';
+comment on function private.tg__stale_projects() is 'Trigger, after writes: what is in projects has changed.';
 comment on function private.refresh_summaries() is 'See ops.refresh_summaries.';
-comment on function private.usage_by_day(date, date) is 'See public.usage_by_day.';
 comment on function private.project_summaries(uuid[]) is 'See public.project_summaries.';
 comment on function private.usage_overview(date, date) is 'See public.usage_overview.';
-comment on function ops.refresh_summaries() is 'Makes the summaries of dashboards anew, while they are read.';
-comment on function public.usage_by_day(date, date) is 'The asker''s usage by day and model, as of the last refresh.';
-comment on function public.project_summaries(uuid[]) is 'What is in these projects of the asker''s, as of then.';
+comment on function ops.refresh_summaries() is 'Sums up for dashboards what has changed since the last time.';
+comment on function public.project_summaries(uuid[]) is
+'What is in these projects of the asker''s, as of the last refresh.';
 comment on function public.usage_overview(date, date) is 'What everybody''s usage comes to, rounded; nobody in it.';
 
-revoke execute on function private.sum_daily_usage() from public;
-revoke execute on function private.sum_project_totals() from public;
+revoke execute on function private.tg_api_usage__stale_days() from public;
+revoke execute on function private.tg__stale_projects() from public;
 revoke execute on function private.refresh_summaries() from public;
-revoke execute on function private.usage_by_day(date, date) from public;
 revoke execute on function private.project_summaries(uuid[]) from public;
 revoke execute on function private.usage_overview(date, date) from public;
 revoke execute on function ops.refresh_summaries() from public;
-revoke execute on function public.usage_by_day(date, date) from public;
 revoke execute on function public.project_summaries(uuid[]) from public;
 revoke execute on function public.usage_overview(date, date) from public;
+
+create trigger _300_stale_insert
+after insert on analytics.api_usage referencing new table as changed
+for each statement execute function private.tg_api_usage__stale_days();
+
+create trigger _310_stale_update_old
+after update on analytics.api_usage referencing old table as changed
+for each statement execute function private.tg_api_usage__stale_days();
+
+create trigger _320_stale_update_new
+after update on analytics.api_usage referencing new table as changed
+for each statement execute function private.tg_api_usage__stale_days();
+
+create trigger _330_stale_delete
+after delete on analytics.api_usage referencing old table as changed
+for each statement execute function private.tg_api_usage__stale_days();
+
+-- Months that are there have their table's triggers, as those that come.
+select private.close_partition('analytics', 'api_usage', c.relname)
+from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
+where i.inhparent = 'analytics.api_usage'::regclass;
+
+create trigger _300_stale_insert
+after insert on public.project_components referencing new table as changed
+for each statement execute function private.tg__stale_projects();
+
+create trigger _310_stale_delete
+after delete on public.project_components referencing old table as changed
+for each statement execute function private.tg__stale_projects();
+
+create trigger _300_stale_insert
+after insert on public.audio_recordings referencing new table as changed
+for each statement execute function private.tg__stale_projects();
+
+create trigger _310_stale_update
+after update on public.audio_recordings referencing new table as changed
+for each statement execute function private.tg__stale_projects();
+
+create trigger _320_stale_delete
+after delete on public.audio_recordings referencing old table as changed
+for each statement execute function private.tg__stale_projects();
+
+create trigger _300_stale_insert
+after insert on public.prompt_generations referencing new table as changed
+for each statement execute function private.tg__stale_projects();
+
+create trigger _310_stale_update
+after update on public.prompt_generations referencing new table as changed
+for each statement execute function private.tg__stale_projects();
+
+create trigger _320_stale_delete
+after delete on public.prompt_generations referencing old table as changed
+for each statement execute function private.tg__stale_projects();
+
+-- What is there already, where this migration comes to rows.
+alter table analytics.api_usage no force row level security;
+insert into private.stale_summaries (day)
+select distinct (u.created_at at time zone 'UTC')::date from analytics.api_usage as u;
+alter table analytics.api_usage force row level security;
+insert into private.stale_summaries (project_id) select p.id from public.projects as p;

@@ -190,33 +190,15 @@ language plpgsql volatile security definer
 set search_path = ''
 set row_security = on
 as $$
+declare
+    sign constant integer = TG_ARGV[0];
 begin
-    if TG_OP = 'INSERT' then
-        perform private.add_to_budget(u.person, u.at, u.tokens, u.cost) from (
-            select a.user_id as person, max(a.created_at) as at,
-                sum(a.tokens_in + a.tokens_out)::bigint as tokens, sum(a.cost) as cost
-            from added as a where a.user_id is not null
-            group by a.user_id, private.budget_month(least(a.created_at, now())) order by 1, 2
-        ) as u;
-    elsif TG_OP = 'DELETE' then
-        perform private.add_to_budget(u.person, u.at, u.tokens, u.cost) from (
-            select r.user_id as person, max(r.created_at) as at,
-                -sum(r.tokens_in + r.tokens_out)::bigint as tokens, -sum(r.cost) as cost
-            from removed as r where r.user_id is not null
-            group by r.user_id, private.budget_month(least(r.created_at, now())) order by 1, 2
-        ) as u;
-    else
-        perform private.add_to_budget(u.person, u.at, u.tokens, u.cost) from (
-            select b.person, max(b.at) as at, sum(b.tokens)::bigint as tokens, sum(b.cost) as cost
-            from (
-                select a.user_id as person, a.created_at as at, a.tokens_in + a.tokens_out as tokens, a.cost
-                from added as a
-                union all
-                select r.user_id, r.created_at, -r.tokens_in - r.tokens_out, -r.cost from removed as r
-            ) as b where b.person is not null
-            group by b.person, private.budget_month(least(b.at, now())) order by 1, 2
-        ) as u where (u.tokens, u.cost) <> (0, 0);
-    end if;
+    perform private.add_to_budget(u.person, u.at, u.tokens, u.cost) from (
+        select c.user_id as person, max(c.created_at) as at,
+            sign * sum(c.tokens_in + c.tokens_out)::bigint as tokens, sign * sum(c.cost) as cost
+        from changed as c where c.user_id is not null
+        group by c.user_id, private.budget_month(least(c.created_at, now())) order by 1, 2
+    ) as u;
     return null;
 end
 $$;
@@ -334,16 +316,20 @@ revoke execute on function private.tg_prompt_generations__release() from public;
 revoke execute on function private.my_budget() from public;
 revoke execute on function public.my_budget() from public;
 create trigger _400_count_insert
-after insert on analytics.api_usage referencing new table as added
-for each statement execute function private.tg_api_usage__count();
+after insert on analytics.api_usage referencing new table as changed
+for each statement execute function private.tg_api_usage__count('1');
 
-create trigger _410_count_update
-after update on analytics.api_usage referencing old table as removed new table as added
-for each statement execute function private.tg_api_usage__count();
+create trigger _410_count_update_old
+after update on analytics.api_usage referencing old table as changed
+for each statement execute function private.tg_api_usage__count('-1');
 
-create trigger _420_count_delete
-after delete on analytics.api_usage referencing old table as removed
-for each statement execute function private.tg_api_usage__count();
+create trigger _420_count_update_new
+after update on analytics.api_usage referencing new table as changed
+for each statement execute function private.tg_api_usage__count('1');
+
+create trigger _430_count_delete
+after delete on analytics.api_usage referencing old table as changed
+for each statement execute function private.tg_api_usage__count('-1');
 
 -- Months that are there have their table's triggers, as those that come.
 select private.close_partition('analytics', 'api_usage', c.relname)

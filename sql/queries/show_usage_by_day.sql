@@ -1,7 +1,7 @@
--- show_usage_by_day: the person's dashboard: usage by day.
--- Role: authenticated. Since: 0020.
+-- show_usage_by_day: the person's dashboard: usage by day in their time zone.
+-- Role: authenticated. Since: 0019.
 -- Parameters: none.
--- Index: daily_usage_user_id_day_idx.
--- Plan: index scan of the summary.
+-- Index: api_usage_user_id_created_at_idx.
+-- Plan: index-only scans of the months.
 
 select day, model, requests, cost from public.usage_by_day();

@@ -123,6 +123,11 @@ insert into private.budget_limits (user_id) values (%(owner)s);
 delete from private.budget_usage where user_id = %(fellow)s;
 insert into private.recorded_calls (key, generation_id, content, outcome)
     values ('matrix', %(unborn)s, '', 'succeeded');
+insert into private.stale_summaries (project_id) values (%(shared)s);
+insert into analytics.usage_overview (day, provider, model, requests, tokens)
+    values ('2026-01-02', 'x', 'overview', 10, 1000);
+insert into analytics.project_totals (project_id, components, recordings, duration_ms, generations, tokens, cost)
+    values (%(shared)s, 1, 1, 1, 1, 1, 1);
 insert into audit.retired (partition, heads) values ('matrix', '{}');
 alter table audit.log disable trigger _100_append_only;
 alter table audit.heads disable trigger _100_append_only;
@@ -510,6 +515,25 @@ STATEMENTS = {
         )
         for table, column in WORDS
     },
+    ("private.stale_summaries", "any"): _rows(
+        "private.stale_summaries",
+        "project_id = %(shared)s",
+        "(project_id) values (%(shared)s)",
+        "day = day",
+    ),
+    ("analytics.project_totals", "any"): _rows(
+        "analytics.project_totals",
+        "project_id = %(shared)s",
+        "(project_id, components, recordings, duration_ms, generations, tokens, cost) "
+        "values (%(public)s, 1, 1, 1, 1, 1, 1)",
+        "components = 2",
+    ),
+    ("analytics.usage_overview", "any"): _rows(
+        "analytics.usage_overview",
+        "model = 'overview'",
+        "(day, provider, model, requests, tokens) values ('2026-01-01', 'x', 'm', 1, 1)",
+        "requests = 2",
+    ),
     ("private.budget_limits", "any"): _rows(
         "private.budget_limits", "user_id = %(owner)s", "(user_id) values (%(fellow)s)", "hard_cost = 2"
     ),

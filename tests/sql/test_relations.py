@@ -164,7 +164,7 @@ def test_writing_follows_the_role(team, who, title):
         "insert into analytics.error_logs (source, message, fingerprint) values ('x', 'x', 'x')",
         "delete from analytics.performance_metrics",
         "select * from analytics.usage_overview",
-        "select * from analytics.daily_usage",
+        "select * from analytics.project_totals",
         "select * from analytics.user_activity_default",
         "select * from private.deletion_queue",
         "insert into public.prompt_generations (project_id, prompt, provider, model, estimated_tokens, estimated_cost) "

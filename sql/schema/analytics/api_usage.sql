@@ -56,13 +56,25 @@ COMMENT ON COLUMN analytics.api_usage.succeeded IS 'Whether an answer came back.
 ALTER TABLE ONLY analytics.api_usage
     ADD CONSTRAINT api_usage_pkey PRIMARY KEY (id, created_at);
 
+CREATE INDEX api_usage_created_at_idx ON ONLY analytics.api_usage USING brin (created_at) WITH (pages_per_range='16');
+
 CREATE INDEX api_usage_user_id_created_at_idx ON ONLY analytics.api_usage USING btree (user_id, created_at DESC) INCLUDE (provider, model, tokens_in, tokens_out, cost);
 
-CREATE TRIGGER _400_count_insert AFTER INSERT ON analytics.api_usage REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
+CREATE TRIGGER _300_stale_insert AFTER INSERT ON analytics.api_usage REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__stale_days();
 
-CREATE TRIGGER _410_count_update AFTER UPDATE ON analytics.api_usage REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
+CREATE TRIGGER _310_stale_update_old AFTER UPDATE ON analytics.api_usage REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__stale_days();
 
-CREATE TRIGGER _420_count_delete AFTER DELETE ON analytics.api_usage REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count();
+CREATE TRIGGER _320_stale_update_new AFTER UPDATE ON analytics.api_usage REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__stale_days();
+
+CREATE TRIGGER _330_stale_delete AFTER DELETE ON analytics.api_usage REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__stale_days();
+
+CREATE TRIGGER _400_count_insert AFTER INSERT ON analytics.api_usage REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count('1');
+
+CREATE TRIGGER _410_count_update_old AFTER UPDATE ON analytics.api_usage REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count('-1');
+
+CREATE TRIGGER _420_count_update_new AFTER UPDATE ON analytics.api_usage REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count('1');
+
+CREATE TRIGGER _430_count_delete AFTER DELETE ON analytics.api_usage REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count('-1');
 
 ALTER TABLE analytics.api_usage ENABLE ROW LEVEL SECURITY;
 

@@ -10,4 +10,4 @@ END;
 
 ALTER FUNCTION ops.refresh_summaries() OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.refresh_summaries() IS 'Makes the summaries of dashboards anew, while they are read.';
+COMMENT ON FUNCTION ops.refresh_summaries() IS 'Sums up for dashboards what has changed since the last time.';

@@ -5,11 +5,12 @@ CREATE FUNCTION private.project_summaries(projects uuid[]) RETURNS TABLE(project
     SET search_path TO ''
     AS $$
     select
-        t.project_id, t.components, t.recordings, t.duration_ms, t.generations, t.tokens, t.cost, t.active_at
-    from analytics.project_totals as t
-    where t.project_id = any (projects)
+        p.id, coalesce(t.components, 0), coalesce(t.recordings, 0), coalesce(t.duration_ms, 0),
+        coalesce(t.generations, 0), coalesce(t.tokens, 0), coalesce(t.cost, 0), p.updated_at
+    from public.projects as p left join analytics.project_totals as t on t.project_id = p.id
+    where p.id = any (projects)
         -- Members only, also of public projects: what they cost is nobody else's business.
-        and private.may_read(t.project_id)
+        and private.may_read(p.id)
 $$;
 
 ALTER FUNCTION private.project_summaries(projects uuid[]) OWNER TO app_owner;

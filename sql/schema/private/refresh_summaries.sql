@@ -3,22 +3,59 @@
 CREATE FUNCTION private.refresh_summaries() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    SET row_security TO 'on'
+    AS $_$
 declare
-    summary record;
+    projects uuid[];
+    days date[];
+    first_day date;
 begin
-    for summary in
-        select c.oid::regclass as name, c.relispopulated from pg_catalog.pg_class as c
-        where c.relnamespace = 'analytics'::regnamespace and c.relkind = 'm' order by c.relname
-    loop
-        if summary.relispopulated then
-            execute format('refresh materialized view concurrently %s', summary.name);
-        else
-            execute format('refresh materialized view %s', summary.name);
-        end if;
-    end loop;
+    lock table private.stale_summaries in share update exclusive mode;
+    with stale as (delete from private.stale_summaries returning project_id, day)
+    select array_agg(distinct s.project_id), array_agg(distinct s.day) into projects, days from stale as s;
+    insert into analytics.project_totals (
+        project_id, components, recordings, duration_ms, generations, tokens, cost
+    )
+    select p.id, c.components, r.recordings, r.duration_ms, g.generations, g.tokens, g.cost
+    from (
+        select o.id from public.projects as o where o.id = any(projects) order by o.id for key share
+    ) as p
+    cross join lateral (
+        select count(*) as components from public.project_components as n where n.project_id = p.id
+    ) as c
+    cross join lateral (
+        select count(*) as recordings, coalesce(sum(n.duration_ms), 0) as duration_ms
+        from public.audio_recordings as n where n.project_id = p.id
+    ) as r
+    cross join lateral (
+        select
+            count(*) as generations, coalesce(sum(n.tokens_in + n.tokens_out), 0) as tokens,
+            coalesce(sum(n.cost), 0) as cost
+        from public.prompt_generations as n where n.project_id = p.id
+    ) as g
+    on conflict on constraint project_totals_pkey do update set
+        components = excluded.components, recordings = excluded.recordings, duration_ms = excluded.duration_ms,
+        generations = excluded.generations, tokens = excluded.tokens, cost = excluded.cost;
+    -- Days on which fewer than five people used a model are left out here, not by who reads: what isn't there can't be
+    -- told. Rounded, so that whoever was the sixth can't be had by comparing the sums of two refreshes.
+    delete from analytics.usage_overview as o where o.day = any(days);
+    insert into analytics.usage_overview (day, provider, model, requests, tokens)
+    select
+        d.day, u.provider, u.model, round(count(*), -1), round(sum(u.tokens_in + u.tokens_out), -3)
+    from unnest(days) as d (day)
+    join analytics.api_usage as u
+        on u.created_at >= d.day::timestamp at time zone 'UTC'
+        and u.created_at < (d.day + 1)::timestamp at time zone 'UTC'
+    where u.user_id is not null
+    group by d.day, u.provider, u.model
+    having count(distinct u.user_id) >= 5;
+    -- Days of months that are retired.
+    select min(to_date(right(c.relname, 7), 'YYYY_MM')) into first_day
+    from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
+    where i.inhparent = 'analytics.api_usage'::regclass and c.relname ~ '_\d{4}_\d{2}$';
+    delete from analytics.usage_overview as o where o.day < first_day;
 end
-$$;
+$_$;
 
 ALTER FUNCTION private.refresh_summaries() OWNER TO app_owner;
 

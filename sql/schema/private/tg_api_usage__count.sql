@@ -5,33 +5,15 @@ CREATE FUNCTION private.tg_api_usage__count() RETURNS trigger
     SET search_path TO ''
     SET row_security TO 'on'
     AS $$
+declare
+    sign constant integer = TG_ARGV[0];
 begin
-    if TG_OP = 'INSERT' then
-        perform private.add_to_budget(u.person, u.at, u.tokens, u.cost) from (
-            select a.user_id as person, max(a.created_at) as at,
-                sum(a.tokens_in + a.tokens_out)::bigint as tokens, sum(a.cost) as cost
-            from added as a where a.user_id is not null
-            group by a.user_id, private.budget_month(least(a.created_at, now())) order by 1, 2
-        ) as u;
-    elsif TG_OP = 'DELETE' then
-        perform private.add_to_budget(u.person, u.at, u.tokens, u.cost) from (
-            select r.user_id as person, max(r.created_at) as at,
-                -sum(r.tokens_in + r.tokens_out)::bigint as tokens, -sum(r.cost) as cost
-            from removed as r where r.user_id is not null
-            group by r.user_id, private.budget_month(least(r.created_at, now())) order by 1, 2
-        ) as u;
-    else
-        perform private.add_to_budget(u.person, u.at, u.tokens, u.cost) from (
-            select b.person, max(b.at) as at, sum(b.tokens)::bigint as tokens, sum(b.cost) as cost
-            from (
-                select a.user_id as person, a.created_at as at, a.tokens_in + a.tokens_out as tokens, a.cost
-                from added as a
-                union all
-                select r.user_id, r.created_at, -r.tokens_in - r.tokens_out, -r.cost from removed as r
-            ) as b where b.person is not null
-            group by b.person, private.budget_month(least(b.at, now())) order by 1, 2
-        ) as u where (u.tokens, u.cost) <> (0, 0);
-    end if;
+    perform private.add_to_budget(u.person, u.at, u.tokens, u.cost) from (
+        select c.user_id as person, max(c.created_at) as at,
+            sign * sum(c.tokens_in + c.tokens_out)::bigint as tokens, sign * sum(c.cost) as cost
+        from changed as c where c.user_id is not null
+        group by c.user_id, private.budget_month(least(c.created_at, now())) order by 1, 2
+    ) as u;
     return null;
 end
 $$;

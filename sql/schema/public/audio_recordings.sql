@@ -86,9 +86,15 @@ CREATE TRIGGER _200_queue_deletion AFTER DELETE ON public.audio_recordings FOR E
 
 CREATE TRIGGER _210_queue_replaced AFTER UPDATE OF bucket_id, object_path ON public.audio_recordings FOR EACH ROW WHEN (((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.object_path IS DISTINCT FROM new.object_path))) EXECUTE FUNCTION private.tg_audio_recordings__queue_deletion();
 
+CREATE TRIGGER _300_stale_insert AFTER INSERT ON public.audio_recordings REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
+
 CREATE TRIGGER _300_words AFTER INSERT ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg_audio_recordings__words();
 
+CREATE TRIGGER _310_stale_update AFTER UPDATE ON public.audio_recordings REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
+
 CREATE TRIGGER _310_words_again AFTER UPDATE OF title, transcript ON public.audio_recordings FOR EACH ROW WHEN (((old.title IS DISTINCT FROM new.title) OR (old.transcript IS DISTINCT FROM new.transcript))) EXECUTE FUNCTION private.tg_audio_recordings__words();
+
+CREATE TRIGGER _320_stale_delete AFTER DELETE ON public.audio_recordings REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
 
 CREATE TRIGGER _400_date_project_update AFTER UPDATE OF title, transcript ON public.audio_recordings FOR EACH ROW WHEN (((old.title IS DISTINCT FROM new.title) OR (old.transcript IS DISTINCT FROM new.transcript))) EXECUTE FUNCTION private.tg__date_project();
 

@@ -92,7 +92,11 @@ CREATE TRIGGER _210_check_recording BEFORE INSERT OR UPDATE OF recording_id, pro
 
 CREATE TRIGGER _300_check_new_tree AFTER INSERT ON public.project_components FOR EACH ROW WHEN ((new.parent_id IS NOT NULL)) EXECUTE FUNCTION private.tg_project_components__check_tree();
 
+CREATE TRIGGER _300_stale_insert AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
+
 CREATE TRIGGER _310_check_tree AFTER UPDATE OF parent_id, kind ON public.project_components FOR EACH ROW WHEN (((old.parent_id IS DISTINCT FROM new.parent_id) OR (old.kind <> new.kind))) EXECUTE FUNCTION private.tg_project_components__check_tree();
+
+CREATE TRIGGER _310_stale_delete AFTER DELETE ON public.project_components REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
 
 CREATE TRIGGER _320_limit AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__limit();
 

@@ -102,9 +102,15 @@ CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.prompt_generations FOR EA
 
 CREATE TRIGGER _200_advance BEFORE INSERT OR UPDATE OF status, started_at, finished_at ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__advance();
 
+CREATE TRIGGER _300_stale_insert AFTER INSERT ON public.prompt_generations REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
+
 CREATE TRIGGER _300_words AFTER INSERT ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__words();
 
+CREATE TRIGGER _310_stale_update AFTER UPDATE ON public.prompt_generations REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
+
 CREATE TRIGGER _310_words_again AFTER UPDATE OF prompt, response ON public.prompt_generations FOR EACH ROW WHEN (((old.prompt IS DISTINCT FROM new.prompt) OR (old.response IS DISTINCT FROM new.response))) EXECUTE FUNCTION private.tg_prompt_generations__words();
+
+CREATE TRIGGER _320_stale_delete AFTER DELETE ON public.prompt_generations REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
 
 CREATE TRIGGER _400_date_project_update AFTER UPDATE OF status ON public.prompt_generations FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION private.tg__date_project();
 
