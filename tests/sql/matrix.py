@@ -123,7 +123,7 @@ insert into private.budget_limits (user_id) values (%(owner)s);
 delete from private.budget_usage where user_id = %(fellow)s;
 insert into private.recorded_calls (key, generation_id, content, outcome)
     values ('matrix', %(unborn)s, '', 'succeeded');
-insert into private.stale_summaries (project_id) values (%(shared)s);
+insert into private.stale_summaries (day) values ('2000-01-01');
 insert into analytics.usage_overview (day, provider, model, requests, tokens)
     values ('2026-01-02', 'x', 'overview', 10, 1000);
 insert into analytics.project_totals (project_id, components, recordings, duration_ms, generations, tokens, cost)
@@ -517,9 +517,9 @@ STATEMENTS = {
     },
     ("private.stale_summaries", "any"): _rows(
         "private.stale_summaries",
-        "project_id = %(shared)s",
-        "(project_id) values (%(shared)s)",
-        "day = day",
+        "day = '2000-01-01'",
+        "(day) values ('2000-01-02')",
+        "day = '2000-01-03'",
     ),
     ("analytics.project_totals", "any"): _rows(
         "analytics.project_totals",
