@@ -34,8 +34,7 @@ create table private.stale_summaries (
     id uuid not null default private.uuid_v7(),
     project_id uuid,
     day date,
-    constraint stale_summaries_pkey primary key (id),
-    constraint stale_summaries_one_check check ((project_id is null) <> (day is null))
+    constraint stale_summaries_pkey primary key (id)
 );
 
 alter table analytics.project_totals enable row level security;

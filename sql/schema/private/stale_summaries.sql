@@ -3,8 +3,7 @@
 CREATE TABLE private.stale_summaries (
     id uuid DEFAULT private.uuid_v7() NOT NULL,
     project_id uuid,
-    day date,
-    CONSTRAINT stale_summaries_one_check CHECK (((project_id IS NULL) <> (day IS NULL)))
+    day date
 );
 
 ALTER TABLE ONLY private.stale_summaries FORCE ROW LEVEL SECURITY;
