@@ -292,7 +292,7 @@ OWNERS_FUNCTIONS = (
     "private.search_text(text, boolean)",
     "private.text_config(text)",
     "private.language_of(uuid)",
-    "private.words_of(text, regconfig)",
+    "private.words_of(text, regconfig, integer)",
     "private.text_words(text, text, text)",
     "private.search_query(text, regconfig)",
     "ops.make_partitions(integer, date)",
@@ -342,6 +342,7 @@ OWNERS_FUNCTIONS = (
     "private.object_bytes(jsonb)",
     "private.budget_setting(text, text)",
     "private.is_server()",
+    "private.strongest_role(text[])",
     "private.release_budget(uuid)",
     "private.budget_month(timestamptz)",
     "private.budget_of(uuid)",
@@ -350,6 +351,7 @@ OWNERS_FUNCTIONS = (
     "private.default_quota()",
     "private.date_projects(uuid[])",
     "private.most_components()",
+    "private.limit_components(uuid, integer)",
     "private.place_at(bigint)",
     "private.place_between(text, text)",
     "private.place_behind(uuid, uuid)",
@@ -425,6 +427,7 @@ FUNCTIONS: Grants = {
     **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},
     **{name: {"monitor": ["execute"]} for name in MONITORS_FUNCTIONS},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
+    "private.is_bounded_object(jsonb, integer)": {role: ["execute"] for role in ("authenticated", "service_role")},
     # The view authjs.accounts asks it; it opens nothing without the session's keys.
     "private.unsealed(uuid, text, text)": {"authjs": ["execute"]},
 }

@@ -31,6 +31,27 @@ comment on function private.uuid_v7() is 'A new uuid of version 7: ordered by ti
 -- A default runs with the rights of whoever inserts: each role that inserts is granted execute, nobody else.
 revoke execute on function private.uuid_v7() from public;
 
+-- Bounded, since people write it through the API directly: a row is no file store. What is cheap to ask comes first:
+-- writing 50 MB as text only to measure it takes seconds, and a number such as 1e131071 takes 131 kB of text. Numbers
+-- are those of JavaScript, in which all clients read them.
+create function private.is_bounded_object(value jsonb, bytes integer) returns boolean
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+    return jsonb_typeof(value) = 'object' and pg_column_size(value) <= 16 * bytes
+        and not value @? '$.**{33 to last}'
+        and not value @? '$.**{1 to last} ? (@.type() == "number" && (@.abs() > 1e308 || @ != 0 && @.abs() < 1e-308))'
+        and octet_length(value::text) <= bytes;
+end
+$$;
+
+comment on function private.is_bounded_object(jsonb, integer) is
+'Whether it is an object, its text within so many bytes, 32 deep at most, its numbers doubles.';
+
+-- A check runs with the rights of whoever writes, as a default does.
+revoke execute on function private.is_bounded_object(jsonb, integer) from public;
+
 create function private.tg__updated_at() returns trigger
 language plpgsql volatile
 set search_path = ''

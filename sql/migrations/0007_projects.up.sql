@@ -20,10 +20,7 @@ create table public.projects (
     constraint projects_description_check check (char_length(description) <= 10000),
     -- A check and not an enumeration type: a value can be added and taken away again without rewriting anything.
     constraint projects_visibility_check check (visibility in ('private', 'shared', 'public')),
-    constraint projects_settings_check check (
-        jsonb_typeof(settings) = 'object' and pg_column_size(settings) <= 1048576
-        and octet_length(settings::text) <= 65536 and not settings @? '$.**{33 to last}'
-    )
+    constraint projects_settings_check check (private.is_bounded_object(settings, 65536))
 );
 
 alter table public.projects enable row level security;

@@ -24,7 +24,8 @@ create table public.collaborators (
     -- Either somebody we know or an address; who accepts becomes known, and the address is forgotten.
     constraint collaborators_invitee_check check ((user_id is null) <> (email is null)),
     constraint collaborators_email_check check (
-        email like '_%@_%' and char_length(email) <= 320 and email = lower(email collate "C")
+        email ~ '^[^@]+@[^@%"(),:;<>\[\]\\]+$' and char_length(email) <= 320 and email = lower(email collate "C")
+        and email !~ '[\u0001-\u0020\u007f-\u00a0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]'
     ),
     constraint collaborators_accepted_at_check check (accepted_at is null or user_id is not null),
     constraint collaborators_expires_at_check check ((accepted_at is null) = (expires_at is not null))
@@ -118,11 +119,8 @@ begin
             NEW.invited_at + make_interval(days => private.setting('invitationDays')::integer)
         )
     end;
-    if TG_OP = 'INSERT' and exists (
-        select from public.collaborators as c
-        where c.project_id = NEW.project_id and c.expires_at <= now()
-            and (c.user_id = NEW.user_id or c.email = NEW.email)
-    ) then
+    -- Before the row, as who accepts does: else each would wait for the other. For those alone who may invite.
+    if TG_OP = 'INSERT' and (private.is_server() or private.may_manage(NEW.project_id, NEW.role)) then
         perform from public.projects where id = NEW.project_id for no key update;
         delete from public.collaborators as c
         where c.project_id = NEW.project_id and c.expires_at <= now()

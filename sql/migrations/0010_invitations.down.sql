@@ -18,4 +18,5 @@ drop function private.project_members(uuid);
 drop function private.my_invitations();
 drop function private.decline_invitation(uuid);
 drop function private.accept_invitation(uuid);
+drop function private.strongest_role(text[]);
 drop function private.open_invitation(uuid);

@@ -20,13 +20,18 @@ begin
     if not exists (
         select from public.collaborators as c
         where c.id = invitation and c.expires_at > now() and (c.user_id = auth.uid() or c.email = private.my_address())
-    ) then
+    ) or exists (select from public.projects as p where p.id = project and p.owner_id = auth.uid()) then
         -- The same words whether it never was, is another person's, or is used up.
         raise exception 'there is no such invitation for you' using errcode = 'PT404';
     end if;
     return project;
 end
 $$;
+
+create function private.strongest_role(roles text[]) returns text
+language sql immutable
+set search_path = ''
+return case when 'admin' = any(roles) then 'admin' when 'editor' = any(roles) then 'editor' else 'viewer' end;
 
 -- Definer: an invitation becomes a membership only here, so that nobody can write accepted_at. By address only for
 -- whoever has proved that it is theirs. One person invited by id and by address has one invitation: it takes the
@@ -53,7 +58,7 @@ begin
     where c.project_id = project and c.email = address and c.id <> kept;
     update public.collaborators as c
     set user_id = me, email = null, accepted_at = coalesce(c.accepted_at, now()),
-        role = case when 'admin' = any(roles) then 'admin' when 'editor' = any(roles) then 'editor' else 'viewer' end
+        role = private.strongest_role(roles)
     where c.id = kept;
     return project;
 end
@@ -91,14 +96,16 @@ declare
 begin
     -- One for each project, with the role that accepting it gives.
     return query
-    select c.id, c.project_id, p.title, c.role, u.display_name, c.invited_at, c.expires_at
+    select c.id, c.project_id, p.title, private.strongest_role(array[c.role, m.role]), u.display_name, c.invited_at, c.expires_at
     from (
         select distinct on (o.project_id) o.*
         from public.collaborators as o
         where o.expires_at > now() and (o.user_id = me or o.email is not null and o.email = address)
         order by o.project_id, array_position(array['admin', 'editor', 'viewer'], o.role), o.id
     ) as c
-    join public.projects as p on p.id = c.project_id
+    join public.projects as p on p.id = c.project_id and p.owner_id <> me
+    left join public.collaborators as m
+        on m.project_id = c.project_id and m.user_id = me and m.accepted_at is not null
     left join public.users as u on u.id = c.invited_by
     order by c.invited_at desc;
 end
@@ -233,6 +240,7 @@ set search_path = ''
 return private.forget_invitations();
 
 comment on function private.open_invitation(uuid) is 'The project of an open invitation to the asker, locked.';
+comment on function private.strongest_role(text[]) is 'Of these roles, the one that may most.';
 comment on function private.decline_invitation(uuid) is 'See public.decline_invitation.';
 comment on function public.decline_invitation(uuid) is 'Declines an invitation to the asker: it is deleted.';
 comment on function private.forget_invitations() is 'See ops.forget_invitations.';
@@ -250,6 +258,7 @@ comment on function public.project_members(uuid) is 'Owner and collaborators of 
 comment on function public.transfer_project(uuid, uuid) is 'Hands a project over to one of its collaborators.';
 
 revoke execute on function private.open_invitation(uuid) from public;
+revoke execute on function private.strongest_role(text[]) from public;
 revoke execute on function private.decline_invitation(uuid) from public;
 revoke execute on function public.decline_invitation(uuid) from public;
 revoke execute on function private.forget_invitations() from public;

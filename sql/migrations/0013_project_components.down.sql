@@ -14,4 +14,5 @@ drop function private.order_components(uuid, uuid[]);
 drop function private.place_between(text, text);
 drop function private.place_at(bigint);
 drop function private.lock_project(uuid);
+drop function private.limit_components(uuid, integer);
 drop function private.most_components();

@@ -50,10 +50,7 @@ create table public.project_components (
     constraint project_components_revision_check check (revision > 0),
     constraint project_components_parent_id_check check (parent_id <> id),
     constraint project_components_recording_id_check check (recording_id is null or kind = 'audio'),
-    constraint project_components_properties_check check (
-        jsonb_typeof(properties) = 'object' and pg_column_size(properties) <= 4194304
-        and octet_length(properties::text) <= 262144 and not properties @? '$.**{33 to last}'
-    )
+    constraint project_components_properties_check check (private.is_bounded_object(properties, 262144))
 );
 
 alter table public.project_components enable row level security;
@@ -124,6 +121,10 @@ begin
     end if;
     -- Not "for update", for which new recordings and generations would have to wait.
     perform from public.projects as p where p.id = project for no key update;
+    if found and not private.is_server() and not private.may_edit(project) then
+        -- A policy would go by what was so before the wait.
+        raise exception 'project % is no longer yours to change', project using errcode = 'insufficient_privilege';
+    end if;
     return found;
 end
 $$;
@@ -213,6 +214,21 @@ begin
 end
 $$;
 
+create function private.limit_components(project uuid, most integer) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    if exists (select from public.project_components as c where c.project_id = project offset most) then
+        raise exception using
+            errcode = 'check_violation', constraint = 'project_components_limit',
+            message = format('project %s has more than %s components', project, most),
+            hint = 'Delete some, or go on in another project.';
+    end if;
+end
+$$;
+
+-- Far beyond the limit a statement needn't go on to its end, where the limit is asked: meanwhile it holds the project.
 -- The policy, which is asked after this, or the foreign key refuses in their own words what doesn't get the project
 -- here: any place will do. Servers may choose one.
 create function private.tg_project_components__take_place() returns trigger
@@ -223,7 +239,10 @@ as $$
 begin
     if not private.lock_project(NEW.project_id) then
         NEW.position = coalesce(NEW.position, '5');
-    elsif NEW.position is null then
+        return NEW;
+    end if;
+    perform private.limit_components(NEW.project_id, 2 * private.most_components());
+    if NEW.position is null then
         NEW.position = private.place_behind(NEW.project_id, (
             select c.id from public.project_components as c
             where c.project_id = NEW.project_id
@@ -241,7 +260,7 @@ language plpgsql volatile
 set search_path = ''
 as $$
 begin
-    if NEW.revision <> OLD.revision then
+    if NEW.revision is distinct from OLD.revision then
         -- PostgREST makes it 409 Conflict. Not 40001, which it makes 500, and which drivers answer by the same write
         -- again.
         raise exception using
@@ -347,21 +366,9 @@ language plpgsql volatile security definer
 set search_path = ''
 set row_security = on
 as $$
-declare
-    full_project uuid;
 begin
-    select a.project_id into full_project
-    from (select distinct n.project_id from added as n) as a
-    where (
-        select count(*) from public.project_components as c where c.project_id = a.project_id
-    ) > private.most_components()
-    limit 1;
-    if found then
-        raise exception using
-            errcode = 'check_violation', constraint = 'project_components_limit',
-            message = format('project %s has more than %s components', full_project, private.most_components()),
-            hint = 'Delete some, or go on in another project.';
-    end if;
+    perform private.limit_components(a.project_id, private.most_components())
+    from (select distinct n.project_id from added as n) as a;
     return null;
 end
 $$;
@@ -378,9 +385,11 @@ comment on function private.tg_project_components__next_revision() is 'Trigger, 
 comment on function private.tg_project_components__want_revision() is 'Trigger, before update: refuses a blind write.';
 comment on function private.tg_project_components__check_tree() is 'Trigger, after writes: groups hold no circle.';
 comment on function private.tg_project_components__check_recording() is 'Trigger, before writes: the recording fits.';
+comment on function private.limit_components(uuid, integer) is 'Refuses a project with more components.';
 comment on function private.tg_project_components__limit() is 'Trigger, after insert: no project holds too many.';
 
 revoke execute on function private.most_components() from public;
+revoke execute on function private.limit_components(uuid, integer) from public;
 revoke execute on function private.lock_project(uuid) from public;
 revoke execute on function private.place_at(bigint) from public;
 revoke execute on function private.place_between(text, text) from public;

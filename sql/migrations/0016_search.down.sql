@@ -26,7 +26,7 @@ drop table private.project_words;
 
 drop function private.search_query(text, regconfig);
 drop function private.text_words(text, text, text);
-drop function private.words_of(text, regconfig);
+drop function private.words_of(text, regconfig, integer);
 drop function private.language_of(uuid);
 drop function private.text_config(text);
 drop function private.search_text(text, boolean);

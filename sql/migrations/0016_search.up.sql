@@ -97,24 +97,33 @@ begin atomic
     select u.locale from public.users as u where u.id = person;
 end;
 
--- As it stands, and its stem where the language is known. Bounded, since a vector holds a megabyte.
-create function private.words_of(value text, config regconfig) returns tsvector
+-- As it stands, and its stem where the language is known.
+create function private.words_of(value text, config regconfig, most integer) returns tsvector
 language sql immutable parallel safe
 set search_path = ''
 begin atomic
     select to_tsvector('pg_catalog.simple'::regconfig, t.value) || case
             when config <> 'pg_catalog.simple'::regconfig then to_tsvector(config, t.value) else ''
         end
-    from (select left(private.search_text(left(value, 50000), true), 100000) as value) as t;
+    from (select left(private.search_text(left(value, most), true), 2 * most) as value) as t;
 end;
 
+-- Bounded, since a vector holds a megabyte: 50,000 characters of each text, and of those that don't fit, 5,000.
 create function private.text_words(first text, second text, language text) returns tsvector
-language sql immutable parallel safe
+language plpgsql immutable
 set search_path = ''
-begin atomic
-    select setweight(private.words_of(first, private.text_config(language)), 'A')
-        || setweight(private.words_of(second, private.text_config(language)), 'B');
-end;
+as $$
+declare
+    config constant regconfig = private.text_config(language);
+begin
+    return setweight(private.words_of(first, config, 50000), 'A')
+        || setweight(private.words_of(second, config, 50000), 'B');
+exception
+    when program_limit_exceeded then
+        return setweight(private.words_of(first, config, 5000), 'A')
+            || setweight(private.words_of(second, config, 5000), 'B');
+end
+$$;
 
 -- Whatever is typed is a query: twelve words at most, each as the beginning of a word, or one of its stem. Words in
 -- quotes are a phrase, "or" and "-" mean what they do on the web.
@@ -599,7 +608,7 @@ comment on function private.plain_text(text) is 'A text without case, accents an
 comment on function private.search_text(text, boolean) is 'A text as search sees it: plain, unspaced scripts in pairs.';
 comment on function private.text_config(text) is 'The text search configuration of a language, as a BCP 47 tag.';
 comment on function private.language_of(uuid) is 'The language of a person''s interface.';
-comment on function private.words_of(text, regconfig) is 'The words of a text, and their stems.';
+comment on function private.words_of(text, regconfig, integer) is 'The words of a text, and their stems.';
 comment on function private.text_words(text, text, text) is 'The words of two texts, those of the first weighing more.';
 comment on function private.search_query(text, regconfig) is 'What somebody has typed, as a query.';
 
@@ -608,6 +617,6 @@ revoke execute on function private.plain_text(text) from public;
 revoke execute on function private.search_text(text, boolean) from public;
 revoke execute on function private.text_config(text) from public;
 revoke execute on function private.language_of(uuid) from public;
-revoke execute on function private.words_of(text, regconfig) from public;
+revoke execute on function private.words_of(text, regconfig, integer) from public;
 revoke execute on function private.text_words(text, text, text) from public;
 revoke execute on function private.search_query(text, regconfig) from public;

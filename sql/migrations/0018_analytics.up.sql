@@ -15,10 +15,7 @@ create table analytics.user_activity (
     details jsonb not null default '{}',
     constraint user_activity_pkey primary key (id, created_at),
     constraint user_activity_action_check check (action ~ '^[a-z][a-z_]*(\.[a-z_]+)*$' and char_length(action) <= 100),
-    constraint user_activity_details_check check (
-        jsonb_typeof(details) = 'object' and pg_column_size(details) <= 262144
-        and octet_length(details::text) <= 16384 and not details @? '$.**{33 to last}'
-    )
+    constraint user_activity_details_check check (private.is_bounded_object(details, 16384))
 ) partition by range (created_at);
 
 alter table analytics.user_activity enable row level security;
@@ -51,7 +48,9 @@ create table analytics.api_usage (
     succeeded boolean not null default true,
     constraint api_usage_pkey primary key (id, created_at),
     constraint api_usage_operation_check check (operation in ('generate', 'transcribe', 'embed', 'moderate')),
-    constraint api_usage_tokens_check check (tokens_in >= 0 and tokens_out >= 0),
+    constraint api_usage_tokens_check check (
+        tokens_in between 0 and 1000000000 and tokens_out between 0 and 1000000000
+    ),
     -- An upper bound refuses NaN too, which is above every number.
     constraint api_usage_cost_check check (cost between 0 and 99999999),
     constraint api_usage_latency_ms_check check (latency_ms >= 0)
@@ -96,10 +95,7 @@ create table analytics.error_logs (
     constraint error_logs_level_check check (level in ('warning', 'error', 'fatal')),
     constraint error_logs_message_check check (char_length(message) <= 10000),
     constraint error_logs_fingerprint_check check (char_length(fingerprint) between 1 and 64),
-    constraint error_logs_context_check check (
-        jsonb_typeof(context) = 'object' and pg_column_size(context) <= 1048576
-        and octet_length(context::text) <= 65536 and not context @? '$.**{33 to last}'
-    )
+    constraint error_logs_context_check check (private.is_bounded_object(context, 65536))
 ) partition by range (created_at);
 
 alter table analytics.error_logs enable row level security;
@@ -137,10 +133,7 @@ create table analytics.performance_metrics (
     -- Neither infinite nor NaN, which is above infinity.
     constraint performance_metrics_value_check check (value > '-Infinity' and value < 'Infinity'),
     constraint performance_metrics_unit_check check (unit in ('ms', 'bytes', 'count', 'ratio')),
-    constraint performance_metrics_labels_check check (
-        jsonb_typeof(labels) = 'object' and pg_column_size(labels) <= 65536
-        and octet_length(labels::text) <= 4096 and not labels @? '$.**{33 to last}'
-    )
+    constraint performance_metrics_labels_check check (private.is_bounded_object(labels, 4096))
 ) partition by range (created_at);
 
 alter table analytics.performance_metrics enable row level security;

@@ -59,7 +59,9 @@ declare
     asked record;
     waiting boolean;
     outcome text = case when response is not null then 'succeeded' else 'failed' end;
-    trouble constant text = case when response is null then coalesce(error, 'no answer') else error end;
+    -- Whatever is too long to be kept is paid for all the same.
+    answer constant text = left(response, 2000000);
+    trouble constant text = left(case when response is null then coalesce(error, 'no answer') else error end, 10000);
 begin
     insert into private.recorded_calls (key, generation_id, content, outcome)
     values (key, generation, content, outcome)
@@ -88,7 +90,7 @@ begin
     -- What is over keeps its status and its answer, and costs what its calls have cost together.
     update public.prompt_generations as g
     set status = outcome,
-        response = case when waiting then response else g.response end,
+        response = case when waiting then answer else g.response end,
         error = case when waiting then trouble else g.error end,
         tokens_in = g.tokens_in + tokens_in, tokens_out = g.tokens_out + tokens_out, cost = g.cost + paid,
         latency_ms = coalesce(latency_ms, g.latency_ms)

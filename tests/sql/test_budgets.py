@@ -1,6 +1,7 @@
 """Usage that matches the provider's invoice, and budgets that hold: also for many at once, for retries and for NaN."""
 
 import json
+import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,40 @@ def test_a_second_call_for_the_same_generation_is_paid_too_and_changes_no_answer
     assert row(people, found) == ("succeeded", "Done", None, 31, Decimal("0.75"))
     assert row(people, USAGE)[:2] == (2, Decimal("0.75"))
     assert row(people, "select count(*) from analytics.user_activity") == (1,)
+
+
+def _many_words(seed: int) -> str:
+    """Pairs of words of 50,000 letters that are two each once they are taken apart: a place for each word and pair."""
+    letters = random.Random(seed).choices([chr(0x958 + number) for number in range(8)], k=50_000)
+    words = ["".join(letters[at : at + 8]) for at in range(0, len(letters), 8)]
+    return " ".join(f"{one}-{other}" for one, other in zip(words[::2], words[1::2], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        ("x" * 2_100_000, None),
+        (None, "<html>" + "x" * 20_000),
+        (_many_words(1), None),
+    ],
+    ids=["a long answer", "a long error", "many words"],
+)
+def test_what_is_too_long_to_be_kept_or_searched_is_paid_all_the_same(people, asked, response, error):
+    people.execute("update public.prompt_generations set prompt = %s", (_many_words(2),))
+    record = "select public.record_generation(%s, 'k', response => %s, error => %s, tokens_in => 5, cost => 0.25)"
+    assert server(people, record, asked, response, error) == ("succeeded" if response else "failed",)
+    assert row(people, USAGE)[:2] == (1, Decimal("0.25"))
+    kept = "select coalesce(char_length(response), char_length(error)) from public.prompt_generations"
+    assert row(people, kept) == (min(len(response), 2_000_000) if response else 10_000,)
+
+
+def test_more_words_than_a_vector_holds_are_searched_by_the_first_ones(people):
+    words = (
+        "select private.words_of(%s, 'pg_catalog.simple', 50000) || private.words_of(%s, 'pg_catalog.simple', 50000)"
+    )
+    texts = (_many_words(1), _many_words(2))
+    refused(people, psycopg.errors.ProgramLimitExceeded, words, *texts)
+    assert row(people, "select length(private.text_words(%s, %s, 'en')) > 1000", texts) == (True,)
 
 
 def test_a_generation_that_never_was_is_told_and_its_key_is_free(people, asked):

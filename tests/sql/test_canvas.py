@@ -259,7 +259,7 @@ def test_a_stale_or_blind_write_of_properties_is_refused_in_words_that_postgrest
     (component,) = add(editor, project_of(editor, ADA), "A")
     assert row(editor, SAVE, ('{"text": "one"}', 1, component)) == (2,)
     assert row(editor, SAVE, ('{"text": "two"}', 2, component)) == (3,)
-    for given, expected in ((1, "PT409"), (4, "PT409"), (None, "PT428")):
+    for given, expected in ((1, "PT409"), (4, "PT409"), ("null", "PT409"), (None, "PT428")):
         named = "" if given is None else f", revision = {given}"
         with pytest.raises(psycopg.Error) as caught, editor.transaction():
             editor.execute(f"update public.project_components set properties = '{{}}'{named}".encode())

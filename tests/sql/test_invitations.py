@@ -1,5 +1,6 @@
 """Invitations: by id and by address, whose address counts, when they end, how many a person makes."""
 
+import base64
 import json
 import threading
 
@@ -10,6 +11,8 @@ from tests.sql.provision import ADA, BOB, Connection, acting_as, code, refused, 
 
 CARL = "00000000-0000-7000-8000-00000000000c"
 INVITE = "insert into public.collaborators (project_id, {}, role, invited_by) values (%s, %s, %s, %s) returning id"
+# 50,000 lists in each other, which no parser of JSON takes.
+NESTED = "a." + base64.b64encode(b"[" * 50_000).decode() + ".c"
 ACCEPT = "select public.accept_invitation(%s)"
 DECLINE = "select public.decline_invitation(%s)"
 LISTED = "select id, role from public.my_invitations()"
@@ -105,7 +108,18 @@ def test_an_account_linked_later_proves_no_address_that_was_there_before(guests,
 
 @pytest.mark.parametrize(
     "token",
-    [None, "", "x", "a.b.c", "a.!!.c", "a.eyJ9.c", "a.gA.c", "a." + "e" * 20_000, "a.eyJlbWFpbCI6Ilx1MDAwMCJ9.c"],
+    [
+        None,
+        "",
+        "x",
+        "a.b.c",
+        "a.!!.c",
+        "a.eyJ9.c",
+        "a.gA.c",
+        "a." + "e" * 20_000,
+        "a.eyJlbWFpbCI6Ilx1MDAwMCJ9.c",
+        NESTED,
+    ],
 )
 def test_a_token_that_is_none_proves_nothing_and_stops_no_sign_in(guests, token):
     sign_up(guests, CARL, "carl@example.org")
@@ -175,6 +189,44 @@ def test_an_invitation_by_address_to_a_member_ends_in_the_membership(guests):
         session.execute(ACCEPT.encode(), (second,))
         become(session, ADA)
         assert rows(session, project) == [("editor", None, True)]
+
+
+def test_who_owns_the_project_is_shown_no_invitation_to_it_and_accepts_none(guests):
+    project = shared(guests)
+    with asking(guests, ADA) as session:
+        kept = invite(session, project, "bob@example.org")
+        guests.execute("reset role")
+        guests.execute("update public.projects set owner_id = %s where id = %s", (BOB, project))
+        guests.execute("set local role authenticated")
+        become(session, BOB)
+        assert session.execute(LISTED).fetchall() == []
+        assert code(session, ACCEPT, kept) == "PT404"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "%@%",
+        "a b@example.org",
+        "a\tb@example.org",
+        "a@b@example.org",
+        "@example.org",
+        "a@",
+        "a\u00a0@example.org",
+        "a\u200b@example.org",
+    ],
+)
+def test_an_address_that_nobody_can_have_is_refused(guests, address):
+    with asking(guests, ADA) as session:
+        refused(session, psycopg.errors.CheckViolation, INVITE.format("email"), shared(guests), address, "viewer", ADA)
+
+
+@pytest.mark.parametrize(
+    "address", ["o'neil+tag@example.org", "müller@münchen.example", "a%b@example.org", "x@localhost"]
+)
+def test_an_unusual_address_is_taken(guests, address):
+    with asking(guests, ADA) as session:
+        invite(session, shared(guests), address)
 
 
 @pytest.mark.parametrize("to", [BOB, "bob@example.org"])

@@ -17,7 +17,7 @@ CREATE TABLE analytics.api_usage (
     CONSTRAINT api_usage_cost_check CHECK (((cost >= (0)::numeric) AND (cost <= (99999999)::numeric))),
     CONSTRAINT api_usage_latency_ms_check CHECK ((latency_ms >= 0)),
     CONSTRAINT api_usage_operation_check CHECK ((operation = ANY (ARRAY['generate'::text, 'transcribe'::text, 'embed'::text, 'moderate'::text]))),
-    CONSTRAINT api_usage_tokens_check CHECK (((tokens_in >= 0) AND (tokens_out >= 0)))
+    CONSTRAINT api_usage_tokens_check CHECK ((((tokens_in >= 0) AND (tokens_in <= 1000000000)) AND ((tokens_out >= 0) AND (tokens_out <= 1000000000))))
 )
 PARTITION BY RANGE (created_at);
 

@@ -10,7 +10,7 @@ CREATE TABLE analytics.error_logs (
     user_id uuid,
     request_id text,
     context jsonb DEFAULT '{}'::jsonb NOT NULL,
-    CONSTRAINT error_logs_context_check CHECK (((jsonb_typeof(context) = 'object'::text) AND (pg_column_size(context) <= 1048576) AND (octet_length((context)::text) <= 65536) AND (NOT (context @? '$.**{33 to last}'::jsonpath)))),
+    CONSTRAINT error_logs_context_check CHECK (private.is_bounded_object(context, 65536)),
     CONSTRAINT error_logs_fingerprint_check CHECK (((char_length(fingerprint) >= 1) AND (char_length(fingerprint) <= 64))),
     CONSTRAINT error_logs_level_check CHECK ((level = ANY (ARRAY['warning'::text, 'error'::text, 'fatal'::text]))),
     CONSTRAINT error_logs_message_check CHECK ((char_length(message) <= 10000))

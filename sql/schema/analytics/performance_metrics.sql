@@ -8,7 +8,7 @@ CREATE TABLE analytics.performance_metrics (
     unit text DEFAULT 'ms'::text NOT NULL,
     route text,
     labels jsonb DEFAULT '{}'::jsonb NOT NULL,
-    CONSTRAINT performance_metrics_labels_check CHECK (((jsonb_typeof(labels) = 'object'::text) AND (pg_column_size(labels) <= 65536) AND (octet_length((labels)::text) <= 4096) AND (NOT (labels @? '$.**{33 to last}'::jsonpath)))),
+    CONSTRAINT performance_metrics_labels_check CHECK (private.is_bounded_object(labels, 4096)),
     CONSTRAINT performance_metrics_name_check CHECK ((name ~ '^[a-z][a-z0-9_.]{0,99}$'::text)),
     CONSTRAINT performance_metrics_unit_check CHECK ((unit = ANY (ARRAY['ms'::text, 'bytes'::text, 'count'::text, 'ratio'::text]))),
     CONSTRAINT performance_metrics_value_check CHECK (((value > '-Infinity'::double precision) AND (value < 'Infinity'::double precision)))

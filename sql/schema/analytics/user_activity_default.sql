@@ -8,7 +8,7 @@ CREATE TABLE analytics.user_activity_default (
     project_id uuid,
     details jsonb DEFAULT '{}'::jsonb NOT NULL,
     CONSTRAINT user_activity_action_check CHECK (((action ~ '^[a-z][a-z_]*(\.[a-z_]+)*$'::text) AND (char_length(action) <= 100))),
-    CONSTRAINT user_activity_details_check CHECK (((jsonb_typeof(details) = 'object'::text) AND (pg_column_size(details) <= 262144) AND (octet_length((details)::text) <= 16384) AND (NOT (details @? '$.**{33 to last}'::jsonpath))))
+    CONSTRAINT user_activity_details_check CHECK (private.is_bounded_object(details, 16384))
 );
 
 ALTER TABLE ONLY analytics.user_activity_default FORCE ROW LEVEL SECURITY;

@@ -22,7 +22,7 @@ begin
     where c.project_id = project and c.email = address and c.id <> kept;
     update public.collaborators as c
     set user_id = me, email = null, accepted_at = coalesce(c.accepted_at, now()),
-        role = case when 'admin' = any(roles) then 'admin' when 'editor' = any(roles) then 'editor' else 'viewer' end
+        role = private.strongest_role(roles)
     where c.id = kept;
     return project;
 end

@@ -11,14 +11,16 @@ declare
 begin
     -- One for each project, with the role that accepting it gives.
     return query
-    select c.id, c.project_id, p.title, c.role, u.display_name, c.invited_at, c.expires_at
+    select c.id, c.project_id, p.title, private.strongest_role(array[c.role, m.role]), u.display_name, c.invited_at, c.expires_at
     from (
         select distinct on (o.project_id) o.*
         from public.collaborators as o
         where o.expires_at > now() and (o.user_id = me or o.email is not null and o.email = address)
         order by o.project_id, array_position(array['admin', 'editor', 'viewer'], o.role), o.id
     ) as c
-    join public.projects as p on p.id = c.project_id
+    join public.projects as p on p.id = c.project_id and p.owner_id <> me
+    left join public.collaborators as m
+        on m.project_id = c.project_id and m.user_id = me and m.accepted_at is not null
     left join public.users as u on u.id = c.invited_by
     order by c.invited_at desc;
 end

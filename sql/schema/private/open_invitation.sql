@@ -12,7 +12,7 @@ begin
     if not exists (
         select from public.collaborators as c
         where c.id = invitation and c.expires_at > now() and (c.user_id = auth.uid() or c.email = private.my_address())
-    ) then
+    ) or exists (select from public.projects as p where p.id = project and p.owner_id = auth.uid()) then
         -- The same words whether it never was, is another person's, or is used up.
         raise exception 'there is no such invitation for you' using errcode = 'PT404';
     end if;

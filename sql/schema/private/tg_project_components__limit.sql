@@ -5,21 +5,9 @@ CREATE FUNCTION private.tg_project_components__limit() RETURNS trigger
     SET search_path TO ''
     SET row_security TO 'on'
     AS $$
-declare
-    full_project uuid;
 begin
-    select a.project_id into full_project
-    from (select distinct n.project_id from added as n) as a
-    where (
-        select count(*) from public.project_components as c where c.project_id = a.project_id
-    ) > private.most_components()
-    limit 1;
-    if found then
-        raise exception using
-            errcode = 'check_violation', constraint = 'project_components_limit',
-            message = format('project %s has more than %s components', full_project, private.most_components()),
-            hint = 'Delete some, or go on in another project.';
-    end if;
+    perform private.limit_components(a.project_id, private.most_components())
+    from (select distinct n.project_id from added as n) as a;
     return null;
 end
 $$;

@@ -5,7 +5,7 @@ CREATE FUNCTION private.tg_project_components__next_revision() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-    if NEW.revision <> OLD.revision then
+    if NEW.revision is distinct from OLD.revision then
         -- PostgREST makes it 409 Conflict. Not 40001, which it makes 500, and which drivers answer by the same write
         -- again.
         raise exception using

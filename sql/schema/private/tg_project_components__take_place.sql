@@ -8,7 +8,10 @@ CREATE FUNCTION private.tg_project_components__take_place() RETURNS trigger
 begin
     if not private.lock_project(NEW.project_id) then
         NEW.position = coalesce(NEW.position, '5');
-    elsif NEW.position is null then
+        return NEW;
+    end if;
+    perform private.limit_components(NEW.project_id, 2 * private.most_components());
+    if NEW.position is null then
         NEW.position = private.place_behind(NEW.project_id, (
             select c.id from public.project_components as c
             where c.project_id = NEW.project_id

@@ -5,8 +5,15 @@ CREATE FUNCTION private.tg_users__know_zone() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-    -- An error of the server's, 22023, where it doesn't know the zone.
-    perform now() at time zone NEW.time_zone;
+    -- By name: the server would take abbreviations and offsets too, which clients don't know. It reads a file for each
+    -- zone, so the default isn't asked.
+    if NEW.time_zone <> 'UTC' and not exists (
+        select from pg_catalog.pg_timezone_names as z
+        where z.name = NEW.time_zone and z.name like '%/%' and z.name !~ '^(posix|right)/'
+    ) then
+        raise exception 'there is no time zone %', NEW.time_zone
+            using errcode = 'invalid_parameter_value', hint = 'Zones have names such as Europe/Berlin, or UTC.';
+    end if;
     return NEW;
 end
 $$;

@@ -9,8 +9,7 @@ declare
 begin
     return convert_from(decode(part || repeat('=', -length(part) & 3), 'base64'), 'utf8')::jsonb;
 exception
-    when invalid_parameter_value or character_not_in_repertoire or invalid_text_representation
-        or untranslatable_character then
+    when data_exception or statement_too_complex then
         return null;
 end
 $$;

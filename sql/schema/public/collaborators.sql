@@ -12,7 +12,7 @@ CREATE TABLE public.collaborators (
     accepted_at timestamp with time zone,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT collaborators_accepted_at_check CHECK (((accepted_at IS NULL) OR (user_id IS NOT NULL))),
-    CONSTRAINT collaborators_email_check CHECK (((email ~~ '_%@_%'::text) AND (char_length(email) <= 320) AND (email = lower((email COLLATE "C"))))),
+    CONSTRAINT collaborators_email_check CHECK (((email ~ '^[^@]+@[^@%"(),:;<>\[\]\\]+$'::text) AND (char_length(email) <= 320) AND (email = lower((email COLLATE "C"))) AND (email !~ '[\u0001-\u0020\u007f-\u00a0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]'::text))),
     CONSTRAINT collaborators_expires_at_check CHECK (((accepted_at IS NULL) = (expires_at IS NOT NULL))),
     CONSTRAINT collaborators_invitee_check CHECK (((user_id IS NULL) <> (email IS NULL))),
     CONSTRAINT collaborators_role_check CHECK ((role = ANY (ARRAY['viewer'::text, 'editor'::text, 'admin'::text])))

@@ -20,7 +20,7 @@ CREATE TABLE public.project_components (
     CONSTRAINT project_components_kind_check CHECK ((kind = ANY (ARRAY['text'::text, 'instruction'::text, 'example'::text, 'variable'::text, 'audio'::text, 'image'::text, 'output'::text, 'group'::text]))),
     CONSTRAINT project_components_parent_id_check CHECK ((parent_id <> id)),
     CONSTRAINT project_components_position_check CHECK (("position" ~ '^[0-9]{0,63}[1-9]$'::text)),
-    CONSTRAINT project_components_properties_check CHECK (((jsonb_typeof(properties) = 'object'::text) AND (pg_column_size(properties) <= 4194304) AND (octet_length((properties)::text) <= 262144) AND (NOT (properties @? '$.**{33 to last}'::jsonpath)))),
+    CONSTRAINT project_components_properties_check CHECK (private.is_bounded_object(properties, 262144)),
     CONSTRAINT project_components_recording_id_check CHECK (((recording_id IS NULL) OR (kind = 'audio'::text))),
     CONSTRAINT project_components_revision_check CHECK ((revision > 0)),
     CONSTRAINT project_components_title_check CHECK ((char_length(title) <= 200)),

@@ -11,7 +11,7 @@ CREATE TABLE public.projects (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT projects_description_check CHECK ((char_length(description) <= 10000)),
-    CONSTRAINT projects_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (pg_column_size(settings) <= 1048576) AND (octet_length((settings)::text) <= 65536) AND (NOT (settings @? '$.**{33 to last}'::jsonpath)))),
+    CONSTRAINT projects_settings_check CHECK (private.is_bounded_object(settings, 65536)),
     CONSTRAINT projects_title_check CHECK ((((char_length(title) >= 1) AND (char_length(title) <= 200)) AND (btrim(title) <> ''::text))),
     CONSTRAINT projects_visibility_check CHECK ((visibility = ANY (ARRAY['private'::text, 'shared'::text, 'public'::text])))
 );

@@ -33,12 +33,12 @@ CASE status
     WHEN 'failed'::text THEN (error IS NOT NULL)
     ELSE true
 END),
-    CONSTRAINT prompt_generations_parameters_check CHECK (((jsonb_typeof(parameters) = 'object'::text) AND (pg_column_size(parameters) <= 1048576) AND (octet_length((parameters)::text) <= 65536) AND (NOT (parameters @? '$.**{33 to last}'::jsonpath)))),
+    CONSTRAINT prompt_generations_parameters_check CHECK (private.is_bounded_object(parameters, 65536)),
     CONSTRAINT prompt_generations_prompt_check CHECK (((char_length(prompt) >= 1) AND (char_length(prompt) <= 200000))),
     CONSTRAINT prompt_generations_provider_check CHECK ((provider ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
     CONSTRAINT prompt_generations_response_check CHECK ((char_length(response) <= 2000000)),
     CONSTRAINT prompt_generations_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
-    CONSTRAINT prompt_generations_tokens_check CHECK ((((tokens_in >= 0) AND (tokens_in <= 100000000)) AND ((tokens_out >= 0) AND (tokens_out <= 100000000))))
+    CONSTRAINT prompt_generations_tokens_check CHECK ((((tokens_in >= 0) AND (tokens_in <= '1000000000000'::bigint)) AND ((tokens_out >= 0) AND (tokens_out <= '1000000000000'::bigint))))
 );
 
 ALTER TABLE ONLY public.prompt_generations FORCE ROW LEVEL SECURITY;

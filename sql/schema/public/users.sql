@@ -13,7 +13,7 @@ CREATE TABLE public.users (
     CONSTRAINT users_avatar_url_check CHECK (((avatar_url ~~ 'https://%'::text) AND (char_length(avatar_url) <= 2048))),
     CONSTRAINT users_display_name_check CHECK ((((char_length(display_name) >= 1) AND (char_length(display_name) <= 100)) AND (btrim(display_name) <> ''::text))),
     CONSTRAINT users_locale_check CHECK (((locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'::text) AND (char_length(locale) <= 35))),
-    CONSTRAINT users_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (pg_column_size(settings) <= 1048576) AND (octet_length((settings)::text) <= 65536) AND (NOT (settings @? '$.**{33 to last}'::jsonpath)))),
+    CONSTRAINT users_settings_check CHECK (private.is_bounded_object(settings, 65536)),
     CONSTRAINT users_time_zone_check CHECK (((time_zone ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$'::text) AND (char_length(time_zone) <= 64)))
 );
 
