@@ -130,6 +130,8 @@ TABLES: Grants = {
     "private.recording_words": {},
     "private.generation_words": {},
     "private.sealing_keys": {},
+    "private.audit_keys": {},
+    "private.departures": {},
     "private.settings": {},
     "private.proved_addresses": {},
     "private.invitation_counts": {},
@@ -145,6 +147,8 @@ TABLES: Grants = {
     "analytics.usage_overview": {},
     # Entries are written by triggers. The row policy shows them to super administrators alone.
     "audit.log": {"authenticated": ["select"]},
+    # A view that runs as who asks.
+    "audit.entries": {"authenticated": ["select"]},
     "audit.heads": {},
     "audit.retired": {},
     "storage.buckets": {
@@ -188,6 +192,7 @@ VISITORS_FUNCTIONS = (
     "private.project_owners(uuid[])",
     "public.search_projects(text, integer, real, uuid, text)",
     "private.search_projects(text, integer, real, uuid, text)",
+    "private.leaving()",
     # search_projects asks it as well, and answers a visitor with no.
     "private.is_super_admin()",
 )
@@ -233,6 +238,7 @@ PEOPLES_FUNCTIONS = (
     "private.project_summaries(uuid[])",
     "private.usage_overview(date, date)",
     "private.supervised_from()",
+    "private.is_here()",
     "private.my_projects(integer)",
     "private.led_projects(integer)",
     "private.few_projects()",
@@ -279,6 +285,8 @@ SCANNERS_FUNCTIONS = (
 )
 # The monitor's other figures are in views of the server's own.
 MONITORS_FUNCTIONS = (
+    "ops.waiting_departures()",
+    "private.waiting_departures()",
     "ops.slow_statements(integer)",
     "ops.storage_report()",
     "ops.storage_growth(date)",
@@ -302,6 +310,22 @@ OWNERS_FUNCTIONS = (
     "ops.forget_expired()",
     "ops.forget_invitations()",
     "ops.forget_calls()",
+    "ops.erase_departed(bigint, bigint)",
+    "ops.depart(uuid[])",
+    "ops.departures(timestamptz)",
+    "ops.exported_tables()",
+    "ops.export_rows(uuid, text)",
+    "ops.export_files(uuid)",
+    "private.personal_columns()",
+    "private.erase_column(uuid, regclass, name, boolean, bigint)",
+    "private.erase_projects(uuid, bigint)",
+    "private.erase(uuid, bigint)",
+    "private.people_to_erase()",
+    "private.forget_addresses()",
+    "private.depart(uuid[])",
+    "private.departures(timestamptz)",
+    "private.export_rows(uuid, text)",
+    "private.export_files(uuid)",
     "ops.refresh_summaries()",
     "private.make_partitions(integer, date)",
     "private.make_partition(text, text, text, text)",
@@ -330,7 +354,10 @@ OWNERS_FUNCTIONS = (
     "private.audit_lane()",
     "private.audit_write(text, text, text[], jsonb[], jsonb[], text[])",
     "private.acts_as_super_admin()",
-    "private.audit_table(regclass, text[], text[], text, boolean)",
+    "private.audit_table(regclass, text[], text[], text, boolean, text[], text)",
+    "private.audit_subject(text)",
+    "private.audit_sealed(text, jsonb)",
+    "private.audit_destroy(text)",
     "private.tokens_by_key()",
     "private.reseal_accounts(uuid, integer)",
     "private.resealed(uuid, text, text, text)",
@@ -370,6 +397,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_users__create_profile()",
     "private.tg_users__know_zone()",
     "private.tg_users__forget()",
+    "private.tg_users__depart()",
     "private.tg_prompt_generations__advance()",
     "private.tg_prompt_generations__reserve()",
     "private.tg_prompt_generations__release()",
@@ -428,6 +456,8 @@ FUNCTIONS: Grants = {
     **{name: {"monitor": ["execute"]} for name in MONITORS_FUNCTIONS},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
     "private.is_bounded_object(jsonb, integer)": {role: ["execute"] for role in ("authenticated", "service_role")},
+    # The view audit.entries asks it.
+    "private.audit_open(jsonb)": {"authenticated": ["execute"]},
     # The view authjs.accounts asks it; it opens nothing without the session's keys.
     "private.unsealed(uuid, text, text)": {"authjs": ["execute"]},
 }

@@ -257,7 +257,8 @@ def _row_policy(path: Path, statement: Statement) -> RowPolicy:
         raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
     if match["table"] != path.stem:
         raise SqlFileError(f"{where}: {match['name']} is on {match['table']}, but this file is for {path.stem}")
-    if match["command"] == "all" and match["roles"] != SERVERS_ROLE:
+    # A restrictive one opens nothing.
+    if match["command"] == "all" and match["roles"] != SERVERS_ROLE and match["kind"] != "restrictive":
         raise SqlFileError(
             f"{where}: {match['name']} is for all commands; for any role but {SERVERS_ROLE}, one for each"
         )

@@ -90,6 +90,8 @@ STATEMENTS: dict[str, str] = {
         insert into next_auth.verification_tokens (identifier, token, expires)
         select 'person' || n || '@example.org', md5('token' || n), now() + (n % 30 - 3) * interval '1 hour'
         from generate_series(1, {people}) as n;
+        insert into private.departures (user_id, erased_at)
+        select md5('gone' || n)::uuid, case when n % 1000 > 0 then now() end from generate_series(1, {people}) as n;
         insert into next_auth.accounts (type, provider, "providerAccountId", "userId")
         select 'oauth', (array['github', 'google'])[1 + n % 2], n::text, id from pg_temp.made_people
     """,

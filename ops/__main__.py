@@ -21,6 +21,7 @@ from declared.errors import UserError
 from declared.folders import is_own
 from declared.paths import CHECKOUT
 from ops.migrations import command as migrations
+from ops.people import command as people
 from ops.storage import command as storage
 
 PROGRAM = "./vpb"
@@ -32,6 +33,7 @@ app = typer.Typer(
     help=__doc__,
 )
 app.add_typer(migrations.app, name="migrate")
+app.add_typer(people.app, name="people")
 app.add_typer(storage.sign, name="sign")
 app.add_typer(storage.app, name="storage")
 console = Console(stderr=True, highlight=False)
@@ -169,7 +171,7 @@ def _remove_if_last() -> None:
 
 @app.command(epilog="Example: ./vpb maintain --stack prod --json")
 def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
-    """Create partitions ahead, drop old ones, delete what has expired, refresh summaries; run it each night."""
+    """Make and drop partitions, delete what has expired and who has left, refresh summaries; run it each night."""
     from ops import maintain as housekeeping
 
     raise typer.Exit(housekeeping.run(stack, as_json))

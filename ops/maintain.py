@@ -1,4 +1,4 @@
-"""Housekeeping in the database: months made and retired, what has expired and old calls forgotten, summaries refreshed.
+"""Housekeeping in the database: months made and retired, what has expired and who has left deleted, summaries anew.
 
 The work is done by schema `ops`; each piece is a transaction of its own, each month too, and can be run again any time.
 """
@@ -41,6 +41,7 @@ def tasks(retention: dict[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
         "expired sign-ins forgotten": ("select ops.forget_expired()", ()),
         "expired invitations forgotten": ("select ops.forget_invitations()", ()),
         "old reservations and calls forgotten": ("select ops.forget_calls()", ()),
+        "rows of people who have left deleted": ("call ops.erase_departed()", ()),
         "summaries refreshed": ("select ops.refresh_summaries()", ()),
     }
 

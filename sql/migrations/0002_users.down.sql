@@ -4,6 +4,10 @@
 
 drop table public.users;
 drop table next_auth.users;
+drop function private.leaving();
+drop function private.is_here();
+drop table private.departures;
+drop function private.tg_users__depart();
 drop function private.tg_users__create_profile();
 drop function private.tg_users__fold_address();
 drop function private.tg_users__know_zone();

@@ -1,4 +1,4 @@
--- 0002 users: a person, once as Auth.js must see them and once as the app may change them.
+-- 0002 users: a person, once as Auth.js must see them and once as the app may change them; who has left.
 -- Lock: new tables only, none. Duration: instant.
 -- Down: drops both tables: every sign-in and every profile is lost.
 
@@ -63,9 +63,9 @@ create table public.users (
     updated_at timestamptz not null default now(),
     -- Not a claim of the token: whoever signs tokens, or copies a person's own metadata into them, would decide.
     is_super_admin boolean not null default false,
+    -- No reference to next_auth.users, which would take everything along in the statement that deletes an account: a
+    -- profile comes and goes by the triggers below.
     constraint users_pkey primary key (id),
-    -- Auth.js deletes the person and expects the rest to follow.
-    constraint users_id_fkey foreign key (id) references next_auth.users (id) on delete cascade,
     constraint users_display_name_check check (
         char_length(display_name) between 1 and 100 and btrim(display_name) <> ''
     ),
@@ -97,6 +97,97 @@ comment on column public.users.is_super_admin is 'Whether all rows are theirs to
 create trigger _100_updated_at
 before update on public.users
 for each row execute function private.tg__updated_at();
+
+-- An id and no more: of whom it was nothing is left to tell.
+create table private.departures (
+    user_id uuid not null,
+    departed_at timestamptz not null default now(),
+    erased_at timestamptz,
+    erased_rows bigint not null default 0,
+    constraint departures_pkey primary key (user_id),
+    constraint departures_erased_rows_check check (erased_rows >= 0)
+);
+
+alter table private.departures enable row level security;
+alter table private.departures force row level security;
+
+-- Of whom something is left is asked with every list of projects: a handful of rows out of all there are.
+create index departures_departed_at_idx on private.departures (departed_at) where erased_at is null;
+
+comment on table private.departures is 'People who have left; what they leave is deleted in batches.';
+comment on column private.departures.user_id is 'Who it was; nobody any more.';
+comment on column private.departures.departed_at is 'When the account was deleted.';
+comment on column private.departures.erased_at is 'When the last of it was deleted; null while something is left.';
+comment on column private.departures.erased_rows is 'How many rows were deleted, or forgot the person.';
+
+-- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
+-- two, people leave.
+create policy departures_select_definer on private.departures for select to app_owner using (true);
+create policy departures_insert_definer on private.departures for insert to app_owner with check (true);
+create policy departures_update_definer on private.departures for update to app_owner using (true) with check (true);
+create policy users_delete_departed on public.users for delete to app_owner
+using (exists (select from private.departures as d where d.user_id = users.id));
+
+comment on policy departures_select_definer on private.departures is
+'The owner role knows who has left, and of whom something is left.';
+comment on policy departures_insert_definer on private.departures is 'The owner role notes who leaves.';
+comment on policy departures_update_definer on private.departures is 'The owner role notes what it has deleted.';
+comment on policy users_delete_departed on public.users is 'The owner role deletes the profile of who has left.';
+
+-- Definer, as Auth.js' login may delete no profile. Migration departures makes it delete in batches.
+create function private.tg_users__depart() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+begin
+    insert into private.departures (user_id, erased_at) values (OLD.id, now())
+    on conflict on constraint departures_pkey do nothing;
+    delete from public.users as u where u.id = OLD.id;
+    return OLD;
+end
+$$;
+
+comment on function private.tg_users__depart() is 'Trigger, before delete: the person is gone for everybody.';
+
+revoke execute on function private.tg_users__depart() from public;
+
+create trigger _100_depart
+before delete on next_auth.users
+for each row execute function private.tg_users__depart();
+
+-- Definer, since nobody else reads who has left. A token is good until it expires, whoever it names.
+create function private.is_here() returns boolean
+language plpgsql stable parallel safe security definer
+set search_path = ''
+as $$
+declare
+    me constant uuid = auth.uid();
+begin
+    return not exists (select from private.departures as d where d.user_id = me);
+end
+$$;
+
+-- Mostly nobody: small accounts have gone altogether. Null to who has left: they find nobody's.
+create function private.leaving() returns uuid[]
+language plpgsql stable parallel safe security definer
+set search_path = ''
+as $$
+declare
+    me constant uuid = auth.uid();
+begin
+    return (
+        select array(select d.user_id from private.departures as d where d.erased_at is null)
+        where not exists (select from private.departures as d where d.user_id = me)
+    );
+end
+$$;
+
+comment on function private.is_here() is 'Whether the asker hasn''t left.';
+comment on function private.leaving() is 'Of whom something is still to be deleted; null to who has left.';
+
+revoke execute on function private.is_here() from public;
+revoke execute on function private.leaving() from public;
 
 create function private.tg_users__know_zone() returns trigger
 language plpgsql volatile
@@ -132,7 +223,6 @@ set search_path = ''
 as $$
 begin
     -- What a provider sends is not ours to check: it is cut to fit, so that no odd name or picture stops a sign-up.
-    -- No "on conflict": the foreign key is why there can't be a profile before the person.
     insert into public.users (id, display_name, avatar_url)
     values (
         NEW.id,

@@ -18,7 +18,7 @@ create table public.collaborators (
     constraint collaborators_project_id_user_id_key unique (project_id, user_id),
     constraint collaborators_project_id_fkey foreign key (project_id) references public.projects (id) on delete cascade,
     constraint collaborators_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade,
-    -- An invitation outlives whoever wrote it.
+    -- A membership outlives whoever invited; an open invitation doesn't.
     constraint collaborators_invited_by_fkey foreign key (invited_by) references public.users (id) on delete set null,
     constraint collaborators_role_check check (role in ('viewer', 'editor', 'admin')),
     -- Either somebody we know or an address; who accepts becomes known, and the address is forgotten.

@@ -423,6 +423,7 @@ begin
         select p.*, ts_rank(w.words, wanted) as rank
         from public.projects as p join private.project_words as w on w.project_id = p.id
         where p.id = any (found) and w.project_id = any (found)
+            and not exists (select from private.departures as d where d.user_id = p.owner_id)
     ) as f
     -- The page's end is the last row's rank and id, as in every other list.
     where before_rank is null or (f.rank, f.id) < (before_rank, before_id)
@@ -466,7 +467,7 @@ rows 20
 as $$
 #variable_conflict use_column
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = case when private.is_here() then auth.uid() end;
     config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
     wanted constant tsquery = private.search_query(query, config);
     mine uuid[];
@@ -540,7 +541,7 @@ rows 20
 as $$
 #variable_conflict use_column
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = case when private.is_here() then auth.uid() end;
     config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
     wanted constant tsquery = private.search_query(query, config);
     mine uuid[];

@@ -1,6 +1,114 @@
 -- 0022 audit_writer: how an entry is chained to the one before it, and how a table is recorded.
--- Lock: share row exclusive on audit.retired for its triggers, new functions otherwise. Duration: instant.
--- Down: drops the functions; loses no data, and no table can be recorded.
+-- Lock: share row exclusive on audit.retired for its triggers, new objects otherwise. Duration: instant.
+-- Down: loses the keys of personal values, which nobody reads any more; no table can be recorded.
+
+-- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
+-- under that setting too. Nothing is moved here.
+set local row_security = on;
+
+-- What is personal in the log is sealed with a key of the person's own: where the key is destroyed, the value is gone
+-- and the chain is still whole.
+create table private.audit_keys (
+    id uuid not null default gen_random_uuid(),
+    subject text not null,
+    key bytea default extensions.gen_random_bytes(32),
+    constraint audit_keys_pkey primary key (id),
+    constraint audit_keys_subject_key unique (subject)
+);
+
+alter table private.audit_keys enable row level security;
+alter table private.audit_keys force row level security;
+
+comment on table private.audit_keys is 'Keys that personal values of the audit log are sealed with.';
+comment on column private.audit_keys.id is 'Name of the key, as sealed values bear it; drawn at random.';
+comment on column private.audit_keys.subject is 'The person''s id; of an address that is nobody''s yet, its SHA-256.';
+comment on column private.audit_keys.key is 'AES-256; null once it is destroyed, and no other comes in its place.';
+
+-- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
+-- two, recorded tables are written to.
+create policy audit_keys_select_definer on private.audit_keys for select to app_owner using (true);
+create policy audit_keys_insert_definer on private.audit_keys for insert to app_owner with check (true);
+create policy audit_keys_update_definer on private.audit_keys for update to app_owner using (true) with check (true);
+create policy audit_keys_delete_definer on private.audit_keys for delete to app_owner using (true);
+
+comment on policy audit_keys_select_definer on private.audit_keys is 'The owner role seals and opens values.';
+comment on policy audit_keys_insert_definer on private.audit_keys is 'The owner role makes a key for who has none.';
+comment on policy audit_keys_update_definer on private.audit_keys is 'The owner role destroys the key of who leaves.';
+comment on policy audit_keys_delete_definer on private.audit_keys is 'The owner role destroys the key of an address.';
+
+create function private.audit_subject(person text) returns text
+language sql immutable
+set search_path = ''
+return case when person like '%@%' then encode(sha256(convert_to(person, 'UTF8')), 'hex') else person end;
+
+-- "sealed:<key>:<base64>", and nothing behind the second colon where the key is destroyed, or the value is nobody's.
+-- Each value has its own beginning, so that equal ones look different. That nobody changes it is the chain's to show.
+create function private.audit_sealed(person text, value jsonb) returns jsonb
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+    wanted constant text = private.audit_subject(person);
+    start bytea;
+    found record;
+begin
+    if value is null or value = 'null' then
+        return value;
+    end if;
+    select k.id, k.key into found from private.audit_keys as k where k.subject = wanted;
+    if found.id is null and wanted is not null then
+        insert into private.audit_keys (subject) values (wanted)
+        on conflict on constraint audit_keys_subject_key do nothing;
+        select k.id, k.key into found from private.audit_keys as k where k.subject = wanted;
+    end if;
+    if found.key is null then
+        return to_jsonb(concat('sealed:', found.id, ':'));
+    end if;
+    start = extensions.gen_random_bytes(16);
+    return to_jsonb(concat(
+        'sealed:', found.id, ':',
+        translate(
+            encode(
+                start || extensions.encrypt_iv(convert_to(value::text, 'UTF8'), found.key, start, 'aes-cbc'), 'base64'
+            ), e'\n', ''
+        )
+    ));
+end
+$$;
+
+-- The values of an entry, as far as their keys are there; null in the place of what can't be read any more. Definer, as
+-- the view below asks for whoever may read the log, and nobody reads keys.
+create function private.audit_open(sealed jsonb) returns jsonb
+language plpgsql stable security definer
+set search_path = ''
+as $$
+begin
+    return (
+        select jsonb_object_agg(v.name, case
+            when p.parts is null then v.value
+            when k.key is not null and p.parts[2] <> '' then convert_from(
+                extensions.decrypt_iv(
+                    substr(decode(p.parts[2], 'base64'), 17), k.key, substr(decode(p.parts[2], 'base64'), 1, 16),
+                    'aes-cbc'
+                ), 'UTF8'
+            )::jsonb
+        end)
+        from jsonb_each(sealed) as v (name, value)
+        cross join lateral (
+            select regexp_match(v.value #>> '{}', '^sealed:([0-9a-f-]{36})?:([A-Za-z0-9+/=]*)$') as parts
+        ) as p
+        left join private.audit_keys as k on k.id = p.parts[1]::uuid
+    );
+end
+$$;
+
+create function private.audit_destroy(person text) returns void
+language sql volatile
+set search_path = ''
+begin atomic
+    insert into private.audit_keys (subject, key) values (private.audit_subject(person), null)
+    on conflict on constraint audit_keys_subject_key do update set key = null;
+end;
 
 -- The text of a JSON array says where each value ends, and depends on no setting of the session; the date as a number.
 -- In plpgsql, which keeps its plan: a function of SQL would start anew for each row.
@@ -99,14 +207,15 @@ begin
 end
 $$;
 
--- Makes the trigger function of a table, with its columns written out. So its plans are kept, which halves the cost of
+-- Makes the trigger function of a table, with its columns written out; those that are sealed with the key of whom the
+-- column "person" names, an id or an address. So its plans are kept, which halves the cost of
 -- an entry, and a column that is in neither list isn't even looked at: one that is added later leaks nothing. The
 -- migration that adds one calls this again. Once for a statement and not for each row; by the thousand, to bound the
 -- memory. What people do all day can be recorded for super administrators only: for others it ends at the first line.
 -- Row security is on in it, since a migration that moves data runs with it off, and is recorded like everybody.
 create function private.audit_table(
     relation regclass, recorded text[], withheld text[] default '{}', key text default 'id',
-    super_admins_only boolean default false
+    super_admins_only boolean default false, sealed text[] default '{}', person text default null
 ) returns void
 language plpgsql volatile
 set search_path = ''
@@ -141,6 +250,8 @@ $body$;
         return null;
     end if;
 $shortcut$;
+    changed constant text =
+        'case when o.%1$I is distinct from n.%1$I then jsonb_build_object(%1$L, %3$s) else ''{}'' end';
     was text;
     is_now text;
     was_of_changed text;
@@ -152,7 +263,8 @@ begin
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     where c.oid = relation;
-    select string_agg(c, ', ') into unknown from unnest(recorded || withheld || key) as c
+    select string_agg(c, ', ') into unknown
+    from unnest(recorded || withheld || sealed || array[key, coalesce(person, key)]) as c
     where not exists (
         select 1 from pg_catalog.pg_attribute as a
         where a.attrelid = relation and a.attname = c and a.attnum > 0 and not a.attisdropped
@@ -161,17 +273,22 @@ begin
         raise exception '% has no column %', target.name, unknown using errcode = 'undefined_column';
     end if;
     select
-        string_agg(format('%L, o.%I', c, c), ', '),
-        string_agg(format('%L, n.%I', c, c), ', '),
-        string_agg(
-            format('case when o.%1$I is distinct from n.%1$I then jsonb_build_object(%1$L, o.%1$I) else ''{}'' end', c),
-            ' || '
-        ),
-        string_agg(
-            format('case when o.%1$I is distinct from n.%1$I then jsonb_build_object(%1$L, n.%1$I) else ''{}'' end', c),
-            ' || '
-        )
-    into was, is_now, was_of_changed, is_of_changed from unnest(recorded) as c;
+        string_agg(format('%1$L, ' || v.old, c, person), ', '),
+        string_agg(format('%1$L, ' || v.new, c, person), ', '),
+        string_agg(format(changed, c, person, format(v.old, c, person)), ' || '),
+        string_agg(format(changed, c, person, format(v.new, c, person)), ' || ')
+    into was, is_now, was_of_changed, is_of_changed
+    from unnest(recorded) as c
+    cross join lateral (
+        select case when c = any(sealed) then s.sealed_old else s.old end as old,
+            case when c = any(sealed) then s.sealed_new else s.new end as new
+        from (
+            values (
+                'o.%1$I', 'n.%1$I', 'private.audit_sealed(o.%2$I::text, to_jsonb(o.%1$I))',
+                'private.audit_sealed(n.%2$I::text, to_jsonb(n.%1$I))'
+            )
+        ) as s (old, new, sealed_old, sealed_new)
+    ) as v;
     select string_agg(format('case when o.%1$I is distinct from n.%1$I then %1$L end', c), ', ')
     into hidden from unnest(withheld) as c;
     select string_agg(format('o.%1$I is distinct from n.%1$I', c), ' or ')
@@ -244,14 +361,31 @@ comment on function private.audit_lane() is 'A lane that nobody else writes in, 
 comment on function private.acts_as_super_admin() is 'Whether the session acts as a super administrator.';
 comment on function private.audit_write(text, text, text[], jsonb[], jsonb[], text[]) is
 'Adds entries to the audit log: one for each row, each chained to the one before it.';
-comment on function private.audit_table(regclass, text[], text[], text, boolean) is
-'Records a table from now on: which columns with their values, and of which only that they changed.';
+comment on function private.audit_table(regclass, text[], text[], text, boolean, text[], text) is
+'Records a table from now on: columns with their values, sealed ones too, of others only that they changed.';
+comment on function private.audit_subject(text) is 'Whose key it is: a person by their id, an address by its SHA-256.';
+comment on function private.audit_sealed(text, jsonb) is 'A value, sealed with the key of a person or an address.';
+comment on function private.audit_open(jsonb) is 'Values of an entry, their seals open; null for what is destroyed.';
+comment on function private.audit_destroy(text) is 'Destroys a key: what it has sealed is unreadable from now on.';
 
 revoke execute on function private.audit_hash(bytea, audit.log) from public;
 revoke execute on function private.audit_lane() from public;
 revoke execute on function private.audit_write(text, text, text[], jsonb[], jsonb[], text[]) from public;
 revoke execute on function private.acts_as_super_admin() from public;
-revoke execute on function private.audit_table(regclass, text[], text[], text, boolean) from public;
+revoke execute on function private.audit_table(regclass, text[], text[], text, boolean, text[], text) from public;
+revoke execute on function private.audit_subject(text) from public;
+revoke execute on function private.audit_sealed(text, jsonb) from public;
+revoke execute on function private.audit_open(jsonb) from public;
+revoke execute on function private.audit_destroy(text) from public;
+
+-- As invoker: who may read the log sees it here as well, and nobody else does.
+create view audit.entries with (security_invoker = true) as
+select
+    lane, entry, created_at, transaction, actor, login, role, super_admin, application, address, relation, operation,
+    row_id, private.audit_open(old) as old, private.audit_open(new) as new, withheld
+from audit.log;
+
+comment on view audit.entries is 'The audit log as people read it: personal values open, as long as their keys exist.';
 
 -- The log is its own witness: whoever drops a month and notes here that it was retired adds an entry that says so.
 select private.audit_table('audit.retired', '{heads}', key => 'partition');

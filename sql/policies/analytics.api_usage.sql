@@ -30,3 +30,8 @@ create policy api_usage_all_service on analytics.api_usage
     for all to service_role
     using (true)
     with check (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet.
+create policy api_usage_all_present on analytics.api_usage
+    as restrictive for all to authenticated
+    using ((select private.is_here()));

@@ -28,3 +28,8 @@ create policy user_activity_all_service on analytics.user_activity
     for all to service_role
     using (true)
     with check (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet.
+create policy user_activity_all_present on analytics.user_activity
+    as restrictive for all to authenticated
+    using ((select private.is_here()));

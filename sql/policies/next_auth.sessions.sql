@@ -5,10 +5,10 @@ create policy sessions_select_authjs on next_auth.sessions
     for select to authjs
     using (true);
 
--- The owner role sees sessions that are over, to clear them away.
+-- The owner role sees sessions that are over, to clear them away, and those of whoever it tells what is theirs.
 create policy sessions_select_expired on next_auth.sessions
     for select to app_owner
-    using (expires < now());
+    using (expires < now() or "userId" = (select auth.uid()));
 
 -- Auth.js opens a session at sign-in.
 create policy sessions_insert_authjs on next_auth.sessions

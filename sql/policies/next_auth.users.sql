@@ -21,10 +21,15 @@ create policy users_delete_authjs on next_auth.users
     for delete to authjs
     using (true);
 
--- The owner role reads the address of whoever asks, and of nobody else, to compare it with an invitation's.
+-- The owner role reads the address of whoever asks, to compare it with an invitation's, and finds who has left.
 create policy users_select_invitee on next_auth.users
     for select to app_owner
-    using (id = (select auth.uid()));
+    using (id = (select auth.uid()) or exists (select from private.departures as d where d.user_id = users.id));
+
+-- The owner role deletes an account again that a restored backup has brought back.
+create policy users_delete_brought_back on next_auth.users
+    for delete to app_owner
+    using (exists (select from private.departures as d where d.user_id = users.id));
 
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy users_all_auth_service on next_auth.users

@@ -47,8 +47,18 @@ create policy audio_recordings_delete_editor on public.audio_recordings
     for delete to authenticated
     using (private.may_edit(project_id));
 
+-- The owner role empties the projects of who has left.
+create policy audio_recordings_delete_departed on public.audio_recordings
+    for delete to app_owner
+    using (true);
+
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy audio_recordings_all_service on public.audio_recordings
     for all to service_role
     using (true)
     with check (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet.
+create policy audio_recordings_all_present on public.audio_recordings
+    as restrictive for all to authenticated
+    using ((select private.is_here()));

@@ -64,3 +64,8 @@ create policy collaborators_all_service on public.collaborators
     for all to service_role
     using (true)
     with check (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet.
+create policy collaborators_all_present on public.collaborators
+    as restrictive for all to authenticated
+    using ((select private.is_here()));

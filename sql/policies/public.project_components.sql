@@ -38,8 +38,18 @@ create policy project_components_delete_editor on public.project_components
     for delete to authenticated
     using (private.lock_project(project_id));
 
+-- The owner role empties the projects of who has left.
+create policy project_components_delete_departed on public.project_components
+    for delete to app_owner
+    using (true);
+
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy project_components_all_service on public.project_components
     for all to service_role
     using (true)
     with check (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet.
+create policy project_components_all_present on public.project_components
+    as restrictive for all to authenticated
+    using ((select private.is_here()));

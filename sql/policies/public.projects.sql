@@ -54,8 +54,18 @@ create policy projects_delete_own on public.projects
         or id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 
+-- The owner role deletes the projects of who has left.
+create policy projects_delete_departed on public.projects
+    for delete to app_owner
+    using (exists (select from private.departures as d where d.user_id = projects.owner_id));
+
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy projects_all_service on public.projects
     for all to service_role
     using (true)
     with check (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet, and nobody finds what was theirs.
+create policy projects_all_present on public.projects
+    as restrictive for all to anon, authenticated
+    using (owner_id <> all((select private.leaving())::uuid[]));

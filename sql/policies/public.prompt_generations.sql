@@ -51,8 +51,18 @@ create policy prompt_generations_delete_editor on public.prompt_generations
     for delete to authenticated
     using (private.may_edit(project_id));
 
+-- The owner role empties the projects of who has left.
+create policy prompt_generations_delete_departed on public.prompt_generations
+    for delete to app_owner
+    using (true);
+
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy prompt_generations_all_service on public.prompt_generations
     for all to service_role
     using (true)
     with check (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet.
+create policy prompt_generations_all_present on public.prompt_generations
+    as restrictive for all to authenticated
+    using ((select private.is_here()));

@@ -18,6 +18,17 @@ create policy users_insert_sign_up on public.users
     for insert to app_owner
     with check (true);
 
+-- The owner role empties the profile of who has left.
+create policy users_update_departed on public.users
+    for update to app_owner
+    using (exists (select from private.departures as d where d.user_id = users.id))
+    with check (true);
+
+-- The owner role deletes the profile of who has left.
+create policy users_delete_departed on public.users
+    for delete to app_owner
+    using (exists (select from private.departures as d where d.user_id = users.id));
+
 -- A person changes their own profile and stays who they are.
 create policy users_update_own on public.users
     for update to authenticated
@@ -32,3 +43,8 @@ create policy users_all_service on public.users
     for all to service_role
     using (true)
     with check (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet.
+create policy users_all_present on public.users
+    as restrictive for all to authenticated
+    using ((select private.is_here()));

@@ -5,7 +5,7 @@
 -- Plan: index scans of the months, whose few rows are put in order.
 
 select created_at, relation, operation, actor, login, role, old, new, withheld
-from audit.log
+from audit.entries
 where row_id = $1
 order by created_at desc
 limit 50;

@@ -166,3 +166,12 @@ test("a person who is deleted takes accounts and sessions along", async () => {
   assert.equal(await rows.account(identity(given)), undefined)
   assert.equal(await rows.session(sessionToken), undefined)
 })
+
+test("a person with more rows than go at once is gone at once", async () => {
+  const { id, email } = await adapter.getUser(client.heavy)
+  await adapter.deleteUser(id)
+  assert.equal(await adapter.getUser(id), null)
+  assert.equal(await adapter.getUserByEmail(email), null)
+  const again = await adapter.createUser({ ...person(), email })
+  assert.notEqual(again.id, id)
+})

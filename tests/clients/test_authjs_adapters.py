@@ -10,7 +10,7 @@ ACCOUNT = [
     *("access_token", "expires_at", "id", "id_token", "provider", "providerAccountId", "refresh_token", "scope"),
     *("session_state", "token_type", "type", "userId"),
 ]
-CONTRACT = 15
+CONTRACT = 16
 
 
 SIGN_INS = 5
@@ -33,12 +33,28 @@ def everything_is_sealed(admin: Connection) -> bool:
     return {key for (key,) in admin.execute("select key from private.tokens_by_key()")} == {"k1"}
 
 
+def heavy(admin: Connection, name: str) -> str:
+    """The id of a person with more rows than go in the statement that deletes an account."""
+    sign_up = "insert into next_auth.users (name, email) values (%s, %s || '@heavy.example.org') returning id::text"
+    (person,) = row(admin, sign_up, (name, name))
+    insert = "insert into analytics.user_activity (user_id, action) select %s, 'a.b' from generate_series(1, 3000)"
+    admin.execute(insert.encode(), (person,))
+    return str(person)
+
+
+def is_leaving(admin: Connection, person: str) -> bool:
+    """Whether somebody has left, and something of theirs is still to be deleted."""
+    return row(admin, "select %s::uuid = any(private.leaving())", (person,)) == (True,)
+
+
 def test_the_postgres_adapter_finds_what_it_expects_through_auth_url(
     programs: Programs, complete: Complete, admin: Connection
 ) -> None:
+    much = heavy(admin, "pg")
     results = programs.run(
         "authjs_adapter.mjs",
         adapter="pg",
+        heavy=much,
         url=complete.auth_url,
         accountColumns=ACCOUNT,
         returnsAccounts=True,
@@ -46,20 +62,24 @@ def test_the_postgres_adapter_finds_what_it_expects_through_auth_url(
     )
     assert failed(results) == {}
     assert everything_is_sealed(admin)
+    assert is_leaving(admin, much)
 
 
 def test_the_supabase_adapter_finds_what_it_expects_through_postgrest(
     programs: Programs, api: str, jwt_secret: str, admin: Connection
 ) -> None:
+    much = heavy(admin, "supabase")
     results = programs.run(
         "authjs_adapter.mjs",
         adapter="supabase",
+        heavy=much,
         url=api,
         key=signed(jwt_secret, role="service_role"),
         accountColumns=sorted([*ACCOUNT, "oauth_token", "oauth_token_secret"]),
     )
     assert failed(results) == {}
     assert everything_is_sealed(admin)
+    assert is_leaving(admin, much)
 
 
 def invitations_are_seen_by_who_proved_the_address(admin: Connection, domain: str) -> None:

@@ -27,6 +27,7 @@ COMMANDS = {
     "down": (),
     "migrate": ("status",),
     "storage": ("usage",),
+    "people": ("departures",),
     "scan": ("--once",),
     "sign": ("download", "audio", "6f1c9a52-7a43-4be0-8f6e-000000000000/x"),
 }

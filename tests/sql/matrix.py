@@ -12,7 +12,7 @@ import psycopg
 
 from tests.sql.provision import Connection
 
-PEOPLE = ("stranger", "removed", "invitee", "viewer", "editor", "admin", "owner", "super")
+PEOPLE = ("left", "stranger", "removed", "invitee", "viewer", "editor", "admin", "owner", "super")
 # Who asks: the role, and whether a person does.
 WHO = {
     "anon": ("anon", False),
@@ -44,7 +44,7 @@ def key(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
-NAMES = ("shared", "public", "archived", "another", "fellow", "owner", "invitee", "unborn")
+NAMES = ("left", "hidden", "shared", "public", "archived", "another", "fellow", "owner", "invitee", "unborn")
 # Another person's projects, one in each of the eight parts by which row policies ask.
 PARTS = [key(f"part {number}") for number in (10, 0, 3, 9, 5, 28, 4, 1)]
 VALUES: dict[str, Any] = {name: key(name) for name in NAMES} | {"parts": PARTS}
@@ -101,6 +101,14 @@ insert into public.projects (owner_id, title) select %(admin)s, 'many' from gene
 OTHERS = """
 update public.users set is_super_admin = true where id = %(super)s;
 delete from public.collaborators where user_id = %(removed)s;
+insert into public.projects (id, owner_id, title, visibility) values (%(hidden)s, %(left)s, 'hidden', 'public');
+insert into public.project_components (project_id, kind) values (%(hidden)s, 'text');
+insert into public.audio_recordings (id, project_id, created_by, object_path, mime_type, bytes)
+    values (%(hidden)s, %(hidden)s, %(left)s, 'x/hidden.ogg', 'audio/ogg', 1);
+insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
+    values (%(hidden)s, %(left)s, 'p', 'x', 'm');
+insert into public.collaborators (project_id, user_id, role) values (%(hidden)s, %(another)s, 'viewer');
+insert into private.departures (user_id) values (%(left)s);
 insert into next_auth.users (id) values (%(unborn)s);
 delete from public.users where id = %(unborn)s;
 insert into next_auth.verification_tokens (identifier, token, expires)
@@ -113,6 +121,7 @@ delete from private.project_words where project_id = %(public)s;
 delete from private.recording_words where recording_id = %(public)s;
 delete from private.generation_words where generation_id = %(public)s;
 insert into private.sealing_keys (id, position, public_key) values ('matrix', 97, '');
+insert into private.audit_keys (subject) values ('matrix');
 insert into private.object_scans (bucket_id, name, version) values ('audio', 'matrix', 'x');
 insert into private.storage_usage (user_id, bucket_id, objects, bytes) values (%(unborn)s, 'matrix', 1, 1);
 insert into private.proved_addresses (user_id, provider, email) values (%(owner)s, 'matrix', 'm@example.org');
@@ -160,7 +169,7 @@ def populate(connection: Connection) -> None:
         connection.execute(MEMBER.encode(), member)
     run(connection, HEARD, VALUES)
     run(connection, MANY, VALUES | {"admin": key("admin"), "invited": [key(name) for name in INVITEES]})
-    run(connection, OTHERS, {**VALUES, "removed": key("removed"), "super": key("super")})
+    run(connection, OTHERS, {**VALUES, "removed": key("removed"), "super": key("super"), "left": key("left")})
     # What the Storage API says before it deletes; without it a trigger would answer in row security's place.
     connection.execute("set local storage.allow_delete_query = 'true'")
 
@@ -254,6 +263,12 @@ STATEMENTS = {
         "(owner_id, title, visibility, archived_at) values (%(owner)s, 'x', 'public', now())",
         "title = 'x'",
     ),
+    ("public.projects", "a public one of who has left"): _rows(
+        "public.projects",
+        "id = %(hidden)s",
+        "(owner_id, title, visibility) values (%(left)s, 'x', 'public')",
+        "title = 'x'",
+    ),
     ("public.projects", "another person's, whatever the part"): _rows(
         "public.projects",
         "id = any(%(parts)s::uuid[])",
@@ -267,13 +282,22 @@ STATEMENTS = {
         "role = 'editor'",
     ),
     ("public.collaborators", "a viewer's"): _rows(
-        "public.collaborators", "user_id = %(another)s", INVITED.format("viewer"), "role = 'editor'"
+        "public.collaborators",
+        "user_id = %(another)s and project_id = %(shared)s",
+        INVITED.format("viewer"),
+        "role = 'editor'",
     ),
     ("public.collaborators", "another admin's"): _rows(
         "public.collaborators",
         "user_id = %(fellow)s and project_id = %(shared)s",
         INVITED.format("admin"),
         "role = 'viewer'",
+    ),
+    ("public.collaborators", "in one of who has left"): _rows(
+        "public.collaborators",
+        "project_id = %(hidden)s",
+        "(project_id, email, role, invited_by) values (%(hidden)s, 'new@example.org', 'viewer', %(me)s)",
+        "role = 'editor'",
     ),
     ("public.collaborators", "in another person's, whatever the part"): _rows(
         "public.collaborators",
@@ -282,7 +306,10 @@ STATEMENTS = {
         "role = 'editor'",
     ),
     ("public.collaborators", "a viewer's, made an admin's"): _rows(
-        "public.collaborators", "user_id = %(another)s", INVITED.format("viewer"), "role = 'admin'"
+        "public.collaborators",
+        "user_id = %(another)s and project_id = %(shared)s",
+        INVITED.format("viewer"),
+        "role = 'admin'",
     ),
     ("public.collaborators", "a viewer's, in another's name"): _rows(
         "public.collaborators",
@@ -293,6 +320,9 @@ STATEMENTS = {
     ("public.project_components", "in the shared one"): _project("project_components", "shared", *COMPONENT),
     ("public.project_components", "in the public one"): _project("project_components", "public", *COMPONENT),
     ("public.project_components", "in a public one, put away"): _project("project_components", "archived", *COMPONENT),
+    ("public.project_components", "in a public one of who has left"): _project(
+        "project_components", "hidden", *COMPONENT
+    ),
     ("public.project_components", "in another person's, whatever the part"): _rows(
         "public.project_components",
         IN_PARTS,
@@ -303,6 +333,7 @@ STATEMENTS = {
         "audio_recordings", "shared", *RECORDING, only=" and object_path = 'x/shared.ogg'"
     ),
     ("public.audio_recordings", "in the public one"): _project("audio_recordings", "public", *RECORDING),
+    ("public.audio_recordings", "in one of who has left"): _project("audio_recordings", "hidden", *RECORDING),
     ("public.audio_recordings", "in another person's, whatever the part"): _rows(
         "public.audio_recordings",
         IN_PARTS,
@@ -338,6 +369,7 @@ STATEMENTS = {
         GENERATION[0].replace("(project_id,", "(created_by, project_id,").replace("values (", "values (%(fellow)s, "),
         GENERATION[1],
     ),
+    ("public.prompt_generations", "in one of who has left"): _project("prompt_generations", "hidden", *GENERATION),
     ("public.prompt_generations", "in another person's, whatever the part"): _rows(
         "public.prompt_generations",
         IN_PARTS,
@@ -475,6 +507,12 @@ STATEMENTS = {
     ),
     ("private.sealing_keys", "any"): _rows(
         "private.sealing_keys", "id = 'matrix'", "(id, position, public_key) values ('x', 99, '')", "position = 98"
+    ),
+    ("private.audit_keys", "any"): _rows(
+        "private.audit_keys", "subject = 'matrix'", "(subject) values ('x')", "key = null"
+    ),
+    ("private.departures", "any"): _rows(
+        "private.departures", "user_id = %(left)s", "(user_id) values (%(owner)s)", "erased_rows = 1"
     ),
     ("private.object_scans", "any"): _rows(
         "private.object_scans",
@@ -619,15 +657,19 @@ BEHIND = {
 }
 # The owner role's functions don't ask everything: what policies keep from them. Whose claims, and what has to come.
 OWNERS = {
-    "next_auth.users": [("owner", "select from next_auth.users", "allowed")],
+    "next_auth.users": [
+        ("owner", "select from next_auth.users where id <> %(left)s", "allowed"),
+        ("owner", "delete from next_auth.users", "allowed"),
+    ],
     "next_auth.sessions": [
-        ("owner", "select from next_auth.sessions", "no row"),
+        ("owner", "select from next_auth.sessions", "allowed"),
         ("owner", "delete from next_auth.sessions", "no row"),
     ],
-    "next_auth.verification_tokens": [
-        ("owner", "select from next_auth.verification_tokens", "no row"),
-        ("owner", "delete from next_auth.verification_tokens", "no row"),
+    "public.users": [
+        ("owner", "update public.users set display_name = 'x'", "allowed"),
+        ("owner", "delete from public.users", "allowed"),
     ],
+    "public.projects": [("owner", "delete from public.projects where id <> %(hidden)s", "allowed")],
     "public.collaborators": [
         (
             "invitee",

@@ -180,7 +180,8 @@ def widened(connection: Connection, policies: Sequence[RowPolicy]) -> Iterator[M
     """One role more for each policy, where the role has a right that row security binds."""
     bypass = {role for (role,) in connection.execute("select rolname from pg_catalog.pg_roles where rolbypassrls")}
     for policy, role in itertools.product(policies, ROLES):
-        if role in bypass or role in policy.roles:
+        # A restrictive policy lets nobody do more.
+        if role in bypass or role in policy.roles or policy.kind == "restrictive":
             continue
         commands = tuple(
             command

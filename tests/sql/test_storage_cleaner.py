@@ -93,12 +93,13 @@ def test_a_verdict_is_forgotten_with_its_person_and_not_before(stored):
 def test_it_takes_what_waits_and_strikes_it_off(stored):
     stored.execute("delete from next_auth.users where id = %s", (ADA,))
     with acting_as(stored, "cleaner") as session:
-        waiting = session.execute("select object_path from ops.waiting_deletions() order by 1").fetchall()
+        # A recorded file waits twice where its recording goes first.
+        waiting = session.execute("select distinct object_path from ops.waiting_deletions() order by 1").fetchall()
         assert [name for (name,) in waiting] == [f"{ADA}/{file}.ogg" for file in ("bad", "one", "two")]
         taken = session.execute("select id, object_path, queued_at from ops.take_deletions(10)").fetchall()
-        assert sorted(each[1] for each in taken) == [name for (name,) in waiting]
+        assert sorted({each[1] for each in taken}) == [name for (name,) in waiting]
         assert session.execute("select * from ops.take_deletions(10)").fetchall() == [], "others skip them"
-        assert row(session, "select ops.finish_deletions(%s)", ([each[0] for each in taken],)) == (3,)
+        assert row(session, "select ops.finish_deletions(%s)", ([each[0] for each in taken],)) == (len(taken),)
         assert session.execute("select * from ops.waiting_deletions()").fetchall() == []
 
 

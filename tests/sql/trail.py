@@ -12,8 +12,8 @@ NEWEST = "select lane, entry from audit.log order by created_at desc, entry desc
 
 
 def entries(connection: Connection, relation: str, columns: str = "operation, row_id, old, new, withheld") -> list[Any]:
-    """The entries of a table, in order."""
-    query = f"select {columns} from audit.log where relation = %s order by transaction, created_at, lane, entry"
+    """The entries of a table, in order, their personal values open."""
+    query = f"select {columns} from audit.entries where relation = %s order by transaction, created_at, lane, entry"
     return connection.execute(query.encode(), (relation,)).fetchall()
 
 

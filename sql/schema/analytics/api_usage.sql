@@ -78,6 +78,10 @@ CREATE TRIGGER _430_count_delete AFTER DELETE ON analytics.api_usage REFERENCING
 
 ALTER TABLE analytics.api_usage ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY api_usage_all_present ON analytics.api_usage AS RESTRICTIVE TO authenticated USING (( SELECT private.is_here() AS is_here));
+
+COMMENT ON POLICY api_usage_all_present ON analytics.api_usage IS 'Who has left finds nothing here any more, though their token isn''t over yet.';
+
 CREATE POLICY api_usage_all_service ON analytics.api_usage TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY api_usage_all_service ON analytics.api_usage IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';

@@ -37,6 +37,10 @@ CREATE INDEX user_activity_user_id_created_at_id_idx ON ONLY analytics.user_acti
 
 ALTER TABLE analytics.user_activity ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY user_activity_all_present ON analytics.user_activity AS RESTRICTIVE TO authenticated USING (( SELECT private.is_here() AS is_here));
+
+COMMENT ON POLICY user_activity_all_present ON analytics.user_activity IS 'Who has left finds nothing here any more, though their token isn''t over yet.';
+
 CREATE POLICY user_activity_all_service ON analytics.user_activity TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY user_activity_all_service ON analytics.user_activity IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';

@@ -56,9 +56,9 @@ CREATE POLICY sessions_select_authjs ON next_auth.sessions FOR SELECT TO authjs 
 
 COMMENT ON POLICY sessions_select_authjs ON next_auth.sessions IS 'Auth.js finds the session behind a cookie.';
 
-CREATE POLICY sessions_select_expired ON next_auth.sessions FOR SELECT TO app_owner USING ((expires < now()));
+CREATE POLICY sessions_select_expired ON next_auth.sessions FOR SELECT TO app_owner USING (((expires < now()) OR ("userId" = ( SELECT auth.uid() AS uid))));
 
-COMMENT ON POLICY sessions_select_expired ON next_auth.sessions IS 'The owner role sees sessions that are over, to clear them away.';
+COMMENT ON POLICY sessions_select_expired ON next_auth.sessions IS 'The owner role sees sessions that are over, to clear them away, and those of whoever it tells what is theirs.';
 
 CREATE POLICY sessions_update_authjs ON next_auth.sessions FOR UPDATE TO authjs USING (true) WITH CHECK (true);
 

@@ -31,6 +31,8 @@ ALTER TABLE ONLY next_auth.users
 ALTER TABLE ONLY next_auth.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
 
+CREATE TRIGGER _100_depart BEFORE DELETE ON next_auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__depart();
+
 CREATE TRIGGER _100_fold_address BEFORE INSERT OR UPDATE OF email ON next_auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__fold_address();
 
 CREATE TRIGGER _200_create_profile AFTER INSERT ON next_auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__create_profile();
@@ -63,6 +65,12 @@ CREATE POLICY users_delete_authjs ON next_auth.users FOR DELETE TO authjs USING 
 
 COMMENT ON POLICY users_delete_authjs ON next_auth.users IS 'Auth.js deletes a person when asked to; everything they own follows.';
 
+CREATE POLICY users_delete_brought_back ON next_auth.users FOR DELETE TO app_owner USING ((EXISTS ( SELECT
+   FROM private.departures d
+  WHERE (d.user_id = users.id))));
+
+COMMENT ON POLICY users_delete_brought_back ON next_auth.users IS 'The owner role deletes an account again that a restored backup has brought back.';
+
 CREATE POLICY users_insert_authjs ON next_auth.users FOR INSERT TO authjs WITH CHECK (true);
 
 COMMENT ON POLICY users_insert_authjs ON next_auth.users IS 'Auth.js makes a person at their first sign-in.';
@@ -71,9 +79,11 @@ CREATE POLICY users_select_authjs ON next_auth.users FOR SELECT TO authjs USING 
 
 COMMENT ON POLICY users_select_authjs ON next_auth.users IS 'Auth.js looks people up by id, by address and by account.';
 
-CREATE POLICY users_select_invitee ON next_auth.users FOR SELECT TO app_owner USING ((id = ( SELECT auth.uid() AS uid)));
+CREATE POLICY users_select_invitee ON next_auth.users FOR SELECT TO app_owner USING (((id = ( SELECT auth.uid() AS uid)) OR (EXISTS ( SELECT
+   FROM private.departures d
+  WHERE (d.user_id = users.id)))));
 
-COMMENT ON POLICY users_select_invitee ON next_auth.users IS 'The owner role reads the address of whoever asks, and of nobody else, to compare it with an invitation''s.';
+COMMENT ON POLICY users_select_invitee ON next_auth.users IS 'The owner role reads the address of whoever asks, to compare it with an invitation''s, and finds who has left.';
 
 CREATE POLICY users_update_authjs ON next_auth.users FOR UPDATE TO authjs USING (true) WITH CHECK (true);
 

@@ -10,6 +10,7 @@ begin
     return exists (
         select from public.projects as p
         where p.id = project and (p.owner_id = me or p.visibility = 'public' and p.archived_at is null)
+            and not exists (select from private.departures as d where d.user_id = p.owner_id)
     ) or exists (
         select from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)

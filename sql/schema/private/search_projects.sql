@@ -31,6 +31,7 @@ begin
         select p.*, ts_rank(w.words, wanted) as rank
         from public.projects as p join private.project_words as w on w.project_id = p.id
         where p.id = any (found) and w.project_id = any (found)
+            and not exists (select from private.departures as d where d.user_id = p.owner_id)
     ) as f
     -- The page's end is the last row's rank and id, as in every other list.
     where before_rank is null or (f.rank, f.id) < (before_rank, before_id)

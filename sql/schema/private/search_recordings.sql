@@ -7,7 +7,7 @@ CREATE FUNCTION private.search_recordings(query text, page_size integer, before_
     AS $$
 #variable_conflict use_column
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = case when private.is_here() then auth.uid() end;
     config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
     wanted constant tsquery = private.search_query(query, config);
     mine uuid[];

@@ -6,7 +6,6 @@ CREATE FUNCTION private.tg_users__create_profile() RETURNS trigger
     AS $$
 begin
     -- What a provider sends is not ours to check: it is cut to fit, so that no odd name or picture stops a sign-up.
-    -- No "on conflict": the foreign key is why there can't be a profile before the person.
     insert into public.users (id, display_name, avatar_url)
     values (
         NEW.id,

@@ -126,9 +126,17 @@ ALTER TABLE ONLY public.audio_recordings
 
 ALTER TABLE public.audio_recordings ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY audio_recordings_all_present ON public.audio_recordings AS RESTRICTIVE TO authenticated USING (( SELECT private.is_here() AS is_here));
+
+COMMENT ON POLICY audio_recordings_all_present ON public.audio_recordings IS 'Who has left finds nothing here any more, though their token isn''t over yet.';
+
 CREATE POLICY audio_recordings_all_service ON public.audio_recordings TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY audio_recordings_all_service ON public.audio_recordings IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
+
+CREATE POLICY audio_recordings_delete_departed ON public.audio_recordings FOR DELETE TO app_owner USING (true);
+
+COMMENT ON POLICY audio_recordings_delete_departed ON public.audio_recordings IS 'The owner role empties the projects of who has left.';
 
 CREATE POLICY audio_recordings_delete_editor ON public.audio_recordings FOR DELETE TO authenticated USING (private.may_edit(project_id));
 

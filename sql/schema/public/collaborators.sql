@@ -99,6 +99,10 @@ ALTER TABLE ONLY public.collaborators
 
 ALTER TABLE public.collaborators ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY collaborators_all_present ON public.collaborators AS RESTRICTIVE TO authenticated USING (( SELECT private.is_here() AS is_here));
+
+COMMENT ON POLICY collaborators_all_present ON public.collaborators IS 'Who has left finds nothing here any more, though their token isn''t over yet.';
+
 CREATE POLICY collaborators_all_service ON public.collaborators TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY collaborators_all_service ON public.collaborators IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';

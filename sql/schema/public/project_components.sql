@@ -133,9 +133,17 @@ ALTER TABLE ONLY public.project_components
 
 ALTER TABLE public.project_components ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY project_components_all_present ON public.project_components AS RESTRICTIVE TO authenticated USING (( SELECT private.is_here() AS is_here));
+
+COMMENT ON POLICY project_components_all_present ON public.project_components IS 'Who has left finds nothing here any more, though their token isn''t over yet.';
+
 CREATE POLICY project_components_all_service ON public.project_components TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY project_components_all_service ON public.project_components IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
+
+CREATE POLICY project_components_delete_departed ON public.project_components FOR DELETE TO app_owner USING (true);
+
+COMMENT ON POLICY project_components_delete_departed ON public.project_components IS 'The owner role empties the projects of who has left.';
 
 CREATE POLICY project_components_delete_editor ON public.project_components FOR DELETE TO authenticated USING (private.lock_project(project_id));
 

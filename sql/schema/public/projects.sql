@@ -78,9 +78,19 @@ ALTER TABLE ONLY public.projects
 
 ALTER TABLE public.projects ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY projects_all_present ON public.projects AS RESTRICTIVE TO anon, authenticated USING ((owner_id <> ALL (( SELECT private.leaving() AS leaving)::uuid[])));
+
+COMMENT ON POLICY projects_all_present ON public.projects IS 'Who has left finds nothing here any more, though their token isn''t over yet, and nobody finds what was theirs.';
+
 CREATE POLICY projects_all_service ON public.projects TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY projects_all_service ON public.projects IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
+
+CREATE POLICY projects_delete_departed ON public.projects FOR DELETE TO app_owner USING ((EXISTS ( SELECT
+   FROM private.departures d
+  WHERE (d.user_id = projects.owner_id))));
+
+COMMENT ON POLICY projects_delete_departed ON public.projects IS 'The owner role deletes the projects of who has left.';
 
 CREATE POLICY projects_delete_own ON public.projects FOR DELETE TO authenticated USING (((owner_id = ( SELECT auth.uid() AS uid)) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 

@@ -150,9 +150,17 @@ ALTER TABLE ONLY public.prompt_generations
 
 ALTER TABLE public.prompt_generations ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY prompt_generations_all_present ON public.prompt_generations AS RESTRICTIVE TO authenticated USING (( SELECT private.is_here() AS is_here));
+
+COMMENT ON POLICY prompt_generations_all_present ON public.prompt_generations IS 'Who has left finds nothing here any more, though their token isn''t over yet.';
+
 CREATE POLICY prompt_generations_all_service ON public.prompt_generations TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY prompt_generations_all_service ON public.prompt_generations IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
+
+CREATE POLICY prompt_generations_delete_departed ON public.prompt_generations FOR DELETE TO app_owner USING (true);
+
+COMMENT ON POLICY prompt_generations_delete_departed ON public.prompt_generations IS 'The owner role empties the projects of who has left.';
 
 CREATE POLICY prompt_generations_delete_editor ON public.prompt_generations FOR DELETE TO authenticated USING (private.may_edit(project_id));
 

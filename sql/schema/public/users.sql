@@ -68,14 +68,21 @@ CREATE TRIGGER _900_audit_update AFTER UPDATE ON public.users REFERENCING OLD TA
 
 ALTER TABLE public.users ENABLE ALWAYS TRIGGER _900_audit_update;
 
-ALTER TABLE ONLY public.users
-    ADD CONSTRAINT users_id_fkey FOREIGN KEY (id) REFERENCES next_auth.users(id) ON DELETE CASCADE;
-
 ALTER TABLE public.users ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY users_all_present ON public.users AS RESTRICTIVE TO authenticated USING (( SELECT private.is_here() AS is_here));
+
+COMMENT ON POLICY users_all_present ON public.users IS 'Who has left finds nothing here any more, though their token isn''t over yet.';
 
 CREATE POLICY users_all_service ON public.users TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY users_all_service ON public.users IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
+
+CREATE POLICY users_delete_departed ON public.users FOR DELETE TO app_owner USING ((EXISTS ( SELECT
+   FROM private.departures d
+  WHERE (d.user_id = users.id))));
+
+COMMENT ON POLICY users_delete_departed ON public.users IS 'The owner role deletes the profile of who has left.';
 
 CREATE POLICY users_insert_sign_up ON public.users FOR INSERT TO app_owner WITH CHECK (true);
 
@@ -88,6 +95,12 @@ COMMENT ON POLICY users_select_definer ON public.users IS 'The owner role reads 
 CREATE POLICY users_select_own ON public.users FOR SELECT TO authenticated USING (((id = ( SELECT auth.uid() AS uid)) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
 COMMENT ON POLICY users_select_own ON public.users IS 'A person reads their own profile.';
+
+CREATE POLICY users_update_departed ON public.users FOR UPDATE TO app_owner USING ((EXISTS ( SELECT
+   FROM private.departures d
+  WHERE (d.user_id = users.id)))) WITH CHECK (true);
+
+COMMENT ON POLICY users_update_departed ON public.users IS 'The owner role empties the profile of who has left.';
 
 CREATE POLICY users_update_own ON public.users FOR UPDATE TO authenticated USING (((id = ( SELECT auth.uid() AS uid)) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)))) WITH CHECK (((id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.is_super_admin() AS is_super_admin)));
 

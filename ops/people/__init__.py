@@ -1,0 +1,1 @@
+"""What concerns one person: all that there is of them, and who has left."""

@@ -1,0 +1,7 @@
+-- find_if_here: whether the asker has left, asked with every table that people reach.
+-- Role: app_owner. Since: 0002.
+-- Parameters: none.
+-- Index: departures_pkey.
+-- Plan: one index look-up.
+
+select private.is_here();
