@@ -1,15 +1,28 @@
 """What was changed manually: Pulumi's own refresh, read as a report, object by object, with both definitions."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import psycopg
+
 from declared.errors import UserError
+from ops.environment import Environment
+from ops.errors import CommandError
+from provider.resources import KINDS
+from provider.resources.base import ObjectKind
 from run import engine
 
 SNAPSHOT = "pg:index:SchemaSnapshot"
 GONE = "delete"
 CHANGED = "update"
+# Types whose inputs stay what was declared last, whatever a refresh finds: their secret fields, by type.
+OWN = {
+    kind.token: [name for name, field in kind.fields.items() if field.secret and field.compared]
+    for kind in KINDS
+    if kind.read is ObjectKind.read
+}
 
 
 @dataclass(frozen=True)
@@ -50,8 +63,35 @@ def find(stack: str) -> list[Drift]:
     if answer.returncode or "steps" not in report:
         said = " ".join((errors or [answer.stderr.strip() or "pulumi refresh failed"])[0].split())
         raise DriftError(said.removeprefix("error: "))
+    steps = report["steps"]
+    if not any(_type(step["urn"]) == SNAPSHOT for step in steps):
+        raise DriftError(f"the state of stack {stack} isn't whole, so nothing can be compared with it; run make up")
     named = {entry["urn"] for entry in report.get("diagnostics", []) if entry.get("urn")}
-    return sorted((_drift(step) for step in report["steps"] if _is_drift(step, named)), key=_order)
+    drifts = [_drift(step, named) for step in steps if _is_drift(step, named)]
+    return sorted([*drifts, *_unknown(stack, {step["urn"] for step in steps})], key=_order)
+
+
+def _unknown(stack: str, known: set[str]) -> Iterator[Drift]:
+    """What the database says this stack holds and its state doesn't know: a part of the state was lost, or somebody
+    refreshed it after the object was dropped."""
+    try:
+        url = Environment.of(stack).output("admin_url")
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            held = connection.execute("select object, owners from supabase_migrations.managed_objects").fetchall()
+    except CommandError as error:
+        raise DriftError(str(error)) from None
+    except psycopg.Error as error:
+        raise DriftError(f"the notes of who holds what can't be read: {' '.join(str(error).split())}") from None
+    prefix = f"urn:pulumi:{stack}::"
+    for object, owners in held:
+        for urn in owners:
+            if urn.startswith(prefix) and urn not in known:
+                change = Change("state", "there", "not there, so the object wasn't compared")
+                yield Drift(_type(urn), urn.rsplit("::", 1)[1], object.partition("/")[2], False, (change,))
+
+
+def _type(urn: str) -> str:
+    return urn.split("::")[2].rsplit("$", 1)[-1]
 
 
 def _is_drift(step: dict[str, Any], named: set[str]) -> bool:
@@ -62,23 +102,40 @@ def _is_drift(step: dict[str, Any], named: set[str]) -> bool:
     Args:
         named: the URNs of the resources that said anything.
     """
-    if step.get("oldState", {}).get("type") == SNAPSHOT and step["op"] != GONE:
+    kind = step.get("oldState", {}).get("type", "")
+    if kind == SNAPSHOT and step["op"] != GONE:
         return step["urn"] in named and bool(step.get("newState", {}).get("outputs", {}).get("drift"))
-    return step["op"] in (GONE, CHANGED)
+    return step["op"] == GONE or bool(_changed(step, named))
+
+
+def _changed(step: dict[str, Any], named: set[str]) -> list[str]:
+    """The properties that aren't as declared. Our own resources keep what was declared last in their inputs, so that it
+    is known also where a run has refreshed the state and then failed."""
+    new = step.get("newState", {})
+    secrets = OWN.get(_type(step["urn"]))
+    if secrets is not None:
+        inputs, outputs = new.get("inputs", {}), new.get("outputs", {})
+        differing = sorted(name for name in inputs if inputs[name] != outputs.get(name))
+        # The report has no secret's value: what the resource says has to do.
+        return differing or (secrets if step["urn"] in named else [])
+    return sorted({_top(path) for path in step.get("detailedDiff") or {}}) if step["op"] == CHANGED else []
 
 
 def _order(drift: Drift) -> tuple[str, str]:
     return drift.type, drift.name
 
 
-def _drift(step: dict[str, Any]) -> Drift:
+def _drift(step: dict[str, Any], named: set[str]) -> Drift:
     state = step["oldState"]
     before, after = state.get("outputs", {}), step.get("newState", {}).get("outputs", {})
-    names = sorted({_top(path) for path in step.get("detailedDiff") or {}})
+    if _type(step["urn"]) in OWN:
+        before = step.get("newState", {}).get("inputs", {})
     if state["type"] == SNAPSHOT:
         changes = _by_object(after)
     else:
-        changes = tuple(change for name in names for change in _differing(name, before.get(name), after.get(name)))
+        changes = tuple(
+            change for name in _changed(step, named) for change in _differing(name, before.get(name), after.get(name))
+        )
     return Drift(
         type=state["type"],
         name=step["urn"].rsplit("::", 1)[1],

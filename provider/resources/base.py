@@ -228,12 +228,15 @@ class ObjectKind(Kind):
         if not state:
             inputs = {name: found[name] for name in self.fields if found.get(name) is not None}
             return Resource(id, inputs | {name: found.get(name) for name in self.outputs}, inputs)
-        seen = {name: self.observed(name, state, found) for name in self.compared}
-        for name, value in seen.items():
-            if not self.same(name, value, state.get(name)):
-                await context.info(self.drift(name, state, value))
-        outputs = {name: found.get(name) for name in self.outputs}
-        return Resource(id, state | outputs | seen, inputs | seen)
+        # What was declared last, and not what an earlier refresh has seen: until it is undone or put back it is drift.
+        declared = state | {name: inputs.get(name) for name in self.compared}
+        seen = {name: self.observed(name, declared, found) for name in self.compared}
+        drifted = [name for name, value in seen.items() if not self.same(name, value, declared.get(name))]
+        for name in drifted:
+            await context.info(self.drift(name, declared, seen[name]))
+        # How PostgreSQL spells what was written last.
+        outputs = {} if drifted else {name: found.get(name) for name in self.outputs}
+        return Resource(id, state | outputs | seen, inputs)
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         """One line that tells of a change manually, or by a step of this run."""

@@ -12,6 +12,7 @@ import pytest
 from declared import sqlfiles
 from harness.engine import CheckRefusal, Engine, Refusal, Thing
 from provider.resources import KINDS
+from provider.resources.base import ObjectKind
 from tests.provider.world import World
 
 VERIFIERS = [f"SCRAM-SHA-256$4096:{'c2FsdHNhbHRzYWx0c2FsdA=='}${key}=:{key}=" for key in ("A" * 43, "B" * 42 + "E")]
@@ -400,6 +401,10 @@ def test_a_property_changed_by_hand_is_seen_told_by_name_and_repaired(subject_ca
         assert property in told[0], "the property is named"
     paths = engine.diff(found, subject_case.inputs)
     assert {path.split("[")[0] for path in paths} == {property}
+    if type(engine.plugin.kinds[thing.token]).read is ObjectKind.read:
+        found = subject_case.refreshed(found)
+        assert engine.told() == told, "a refresh doesn't make it the declared one"
+        assert found.inputs == thing.inputs
     repaired = engine.update(found, subject_case.inputs)
     again = subject_case.refreshed(repaired)
     assert engine.diff(again, subject_case.inputs) == [], "one update puts it right"

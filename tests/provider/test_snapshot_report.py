@@ -23,6 +23,7 @@ def report(monkeypatch, op, before, after, said="table public.t: column a was ch
     diagnostics = [{"urn": URN, "severity": "info", "message": said}] if said else []
     answer = SimpleNamespace(stdout=json.dumps({"steps": [step], "diagnostics": diagnostics}), stderr="", returncode=0)
     monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
+    monkeypatch.setattr(drift, "_unknown", lambda *_: [])
     return drift.find("dev")
 
 
@@ -79,3 +80,10 @@ def test_comments_and_grants_of_a_column_that_went_are_part_of_its_change():
     (change,) = changes(rows)
     assert change.key == "table public.t: column a"
     assert change.rows == rows
+
+
+def test_a_state_that_lacks_the_snapshot_is_nothing_to_compare_with(monkeypatch):
+    answer = SimpleNamespace(stdout=json.dumps({"steps": [], "diagnostics": []}), stderr="", returncode=0)
+    monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
+    with pytest.raises(drift.DriftError, match="the state of stack dev isn't whole"):
+        drift.find("dev")
