@@ -55,6 +55,11 @@ select coalesce(n.object, w.object) as object, coalesce(n.parent, w.parent) as p
  cross join lateral jsonb_object_keys(coalesce(w.definition, '{{}}') || coalesce(n.definition, '{{}}')) k (facet)
  where n.definition is distinct from w.definition
    and n.definition ->> k.facet is distinct from w.definition ->> k.facet
+union all
+select n.object, n.parent, n.space, 'extension', substring(w.parent from '^extension (.*)'),
+       substring(n.parent from '^extension (.*)')
+  from objects n join was w on w.object = n.object
+ where substring(n.parent from '^extension .*') is distinct from substring(w.parent from '^extension .*')
  order by 1, 4"""
 TAKE = """
 with {marks}, {definitions}

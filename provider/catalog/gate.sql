@@ -24,6 +24,8 @@ select md5(concat_ws('|',
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_namespace),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_default_acl),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_extension),
+    (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, classid::int8 * 65536 + objid::int8)))
+       from pg_depend where refclassid = 'pg_extension'::regclass and deptype = 'e'),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_event_trigger),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_publication),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8))) from pg_publication_rel),

@@ -117,6 +117,13 @@ written (class, oid, hash) as (
     union all
     select 'pg_extension'::regclass, e.oid, @written(e, e.oid::int8) from pg_extension e
     union all
+    -- Whose extension's it is, or isn't any more.
+    select d.classid, d.objid, @written(d, 3)
+      from pg_depend d
+      left join relation r on d.classid = 'pg_class'::regclass and r.oid = d.objid and not r.child
+      left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid and p.pronamespace in (select oid from managed)
+     where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' and (r.oid is not null or p.oid is not null)
+    union all
     select 'pg_event_trigger'::regclass, t.oid, @written(t, t.oid::int8) from pg_event_trigger t
     union all
     select 'pg_publication'::regclass, p.oid, @written(p, p.oid::int8) from pg_publication p

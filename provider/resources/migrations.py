@@ -7,7 +7,7 @@ One resource holds all steps of a folder, since a thousand resources would cost 
 nothing (`docs/decisions/0004-one-resource-for-all-steps.md`). A preview still has a line for each pending step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -47,6 +47,11 @@ class MigrationSet(ObjectKind):
     root: Path
     """The folder that `folder` lies in."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._declared: dict[str, Mapping[str, str]] = {}
+        """What the program declares in this run, by URN."""
+
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"migrations {inputs['folder']}"
 
@@ -57,6 +62,7 @@ class MigrationSet(ObjectKind):
         if not failures and isinstance(inputs.get("steps"), dict):
             edited = plan.edited(inputs["folder"], old.get("steps") or {}, inputs["steps"])
             failures = [CheckFailure("steps", reason) for reason in edited]
+            self._declared[context.urn] = inputs["steps"]
         return inputs, failures
 
     def id(self, inputs: Mapping[str, Any]) -> str:
@@ -70,6 +76,9 @@ class MigrationSet(ObjectKind):
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         was, unsettled = await self._as_refreshed(new, state.get("steps") or {})
         diff = await super().diff(context, id, {**state, "steps": was}, new)
+        if self._declared.get(context.urn) != new["steps"]:
+            # A refresh compares with what was declared last: nothing of that is going to be done.
+            return diff
         to_run = {(split(name)[0], "up") for name in new["steps"].keys() - was.keys()}
         to_run |= {(split(name)[0], "down") for name in was}
         for version in sorted({each.version for each in unsettled if (each.version, each.half) not in to_run}):
@@ -85,8 +94,21 @@ class MigrationSet(ObjectKind):
         for name, step in foreseen.moved.items():
             known = {key: each for key, each in known.items() if key != name} | {step.name: step.checksum}
         plan.refuse_misplaced(new["folder"], known, new["steps"])
+        await self._refuse_lost(state, new, was.keys() | new["steps"].keys())
         await self._announce(context, was, new["steps"], foreseen, state.get("applied") or {})
         return diff
+
+    async def _refuse_lost(self, state: Mapping[str, Any], new: Mapping[str, Any], found: Set[str]) -> None:
+        """
+        :raises Refused: for what was applied here and has neither a row nor files any more
+        """
+        applied = {name: each for name, each in (state.get("applied") or {}).items() if name not in found}
+        if not applied or self.connections is None or has_unknown(new):
+            return
+        async with self.database.transaction(self.label(new)) as connection:
+            recorded = await History(new["history"]).read(connection)
+        for name in sorted(_applied({**state, "applied": applied}, recorded).keys() - recorded.steps.keys()):
+            plan.refuse_rowless(name)
 
     async def _as_refreshed(
         self, new: Mapping[str, Any], was: Mapping[str, str]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NoReturn
 
 from declared import sqldirectives, sqlfiles
 from declared.paths import CHECKOUT
@@ -138,6 +139,16 @@ def renamed(recorded: Recorded, names: Mapping[str, sqlfiles.Step]) -> Recorded:
     return replace(recorded, steps=dict(sorted(steps.items())), owners=owners)
 
 
+def refuse_rowless(name: str) -> NoReturn:
+    """
+    :raises Refused: always: what was applied can't be rolled back without its row
+    """
+    raise Refused(
+        f"step {name}: its history row is gone and with it the rollback; put the step's files back, run `make up` to "
+        "restore the row, then remove them again"
+    )
+
+
 def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
     """What has to be done where `recorded` is what the database has and `known` what this stack has applied there.
 
@@ -153,10 +164,7 @@ def make(order: Order, recorded: Recorded, known: Mapping[str, str]) -> Plan:
     back = sorted({*back, *recorded.half_back}, reverse=True)
     for name in back:
         if name not in recorded.steps:
-            raise Refused(
-                f"step {name}: its history row is gone and with it the rollback; put the step's files back, run "
-                "`pulumi up --refresh` to restore the row, then remove them again"
-            )
+            refuse_rowless(name)
     whole = {name: checksum for name, checksum in recorded.steps.items() if name not in recorded.half_back}
     forward = [name for name in sorted(order.steps) if (whole.get(name) or "") != order.steps[name]]
     noted = frozenset(name for name in forward if name in whole or (name in known and name not in recorded.steps))

@@ -211,6 +211,24 @@ def test_an_extension_speaks_for_its_members(small):
     assert list(by_hand(small)) == ["extension pg_trgm"]
 
 
+def test_what_becomes_a_member_of_an_extension_or_is_none_any_more_is_named(small):
+    """A member is in no dump, and goes with its extension."""
+    small.run(
+        "create extension pg_trgm schema vault", "create function public.ours() returns int language sql return 1"
+    )
+    small.up()
+    small.run("alter extension pg_trgm add table public.t1", "alter extension pg_trgm add function public.ours()")
+    small.run("alter extension pg_trgm drop function vault.similarity(text, text)")
+    assert by_hand(small) == {
+        "function public.ours(): extension": (None, "pg_trgm"),
+        "function vault.similarity(text,text): extension": ("pg_trgm", None),
+        "table public.t1: extension": (None, "pg_trgm"),
+    }
+    small.run("alter extension pg_trgm drop table public.t1", "alter extension pg_trgm drop function public.ours()")
+    small.run("alter extension pg_trgm add function vault.similarity(text, text)")
+    assert by_hand(small) == {}
+
+
 def test_what_other_resources_hold_is_theirs_to_name_and_to_repair(small):
     small.inputs["held"] = ["* public.t1: grants*"]
     small.up()
