@@ -100,10 +100,10 @@ TABLES: Grants = {
         "service_role": EVERYTHING,
     },
     "public.audio_recordings": {
-        # What a file is and what the scanner found isn't the person's to say afterwards.
+        # What a file is and what the scanner found isn't the person's to say.
         "authenticated": [
             "select",
-            "insert(project_id, created_by, title, bucket_id, object_path, mime_type, bytes, duration_ms, sample_rate)",
+            "insert(project_id, created_by, title, bucket_id, object_path, duration_ms, sample_rate)",
             "update(title, transcript)",
             "delete",
         ],
@@ -160,8 +160,8 @@ TABLES: Grants = {
     },
     "storage.objects": {
         "anon": ["select"],
-        # The Storage API tries an upload as whoever uploads, and writes it as its own.
-        "authenticated": ["select", f"insert({UPLOADED})", f"update({UPLOADED}, last_accessed_at)", "delete"],
+        # The Storage API tries an upload as whoever uploads, and writes it as its own; a trigger refuses a commit.
+        "authenticated": ["select", f"insert({UPLOADED})", f"update({UPLOADED})", "delete"],
         "service_role": EVERYTHING,
         "app_owner": ["select"],
         "storage_service": ["select", f"insert({UPLOADED})", f"update({UPLOADED}, last_accessed_at)", "delete"],
@@ -226,9 +226,10 @@ PEOPLES_FUNCTIONS = (
     "private.my_storage()",
     "private.my_budget()",
     "private.my_harmful()",
-    "private.few_recordings()",
-    "private.many_recordings_from()",
-    "private.may_hear(text, text, text)",
+    "private.few_files()",
+    "private.many_files_from(boolean)",
+    "private.may_find(text, text, text, boolean)",
+    "private.may_store(text)",
     "private.takes(text, text, text)",
     "private.accept_invitation(uuid)",
     "private.decline_invitation(uuid)",
@@ -386,8 +387,11 @@ OWNERS_FUNCTIONS = (
     "private.shows_project(uuid)",
     "private.edit_project(uuid)",
     "private.edit_component(uuid)",
-    "private.folder_owner(text)",
-    "private.add_usage(uuid, text, bigint, bigint)",
+    "private.project_of(text)",
+    "private.folder_of(text)",
+    "private.payer(uuid, text)",
+    "private.charge(uuid, bigint, bigint)",
+    "private.add_usage(private.storage_usage[])",
 )
 # Trigger functions run without anybody's right to execute them.
 TRIGGER_FUNCTIONS = (
@@ -418,11 +422,15 @@ TRIGGER_FUNCTIONS = (
     "private.tg_audio_recordings__words()",
     "private.tg_prompt_generations__words()",
     "private.tg_audio_recordings__queue_deletion()",
-    "private.tg_audio_recordings__take_verdict()",
+    "private.tg_audio_recordings__take_file()",
     "private.tg_storage_objects__queue_scan()",
     "private.tg_storage_objects__check_limits()",
+    "private.tg_storage_objects__check_project()",
+    "private.tg_storage_objects__refuse_person()",
     "private.tg_storage_objects__count()",
+    "private.tg_projects__charge()",
     "private.tg_users__queue_files()",
+    "private.tg_projects__queue_files()",
     "private.tg_project_components__take_place()",
     "private.tg_project_components__next_revision()",
     "private.tg_project_components__want_revision()",

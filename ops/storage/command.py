@@ -18,7 +18,7 @@ sign = typer.Typer(help="Sign URLs, with the limits that the environment declare
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 BucketId = Annotated[str, typer.Argument(metavar="BUCKET", help="a storage bucket, such as audio")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="the object, <user id>/…")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="the object, <project or user id>/…")]
 Seconds = Annotated[int, typer.Option(help="how long it is good for, up to an hour")]
 
 
@@ -85,7 +85,7 @@ def usage(
         Console().print(table)
 
 
-@sign.command(epilog="Example: ./vpb sign upload audio USER_ID/voice.webm --type audio/webm")
+@sign.command(epilog="Example: ./vpb sign upload audio PROJECT_ID/voice.webm --type audio/webm")
 def upload(
     bucket: BucketId,
     name: Name,
@@ -101,7 +101,7 @@ def upload(
     print(json.dumps(asdict(signed), indent=2) if as_json else signing.as_curl(signed))
 
 
-@sign.command(epilog="Example: ./vpb sign download audio USER_ID/voice.webm --seconds 60")
+@sign.command(epilog="Example: ./vpb sign download audio PROJECT_ID/voice.webm --seconds 60")
 def download(
     bucket: BucketId,
     name: Name,

@@ -32,7 +32,11 @@ create table public.audio_recordings (
     constraint audio_recordings_object_path_check check (
         char_length(object_path) between 1 and 1024 and object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]'
     ),
-    constraint audio_recordings_bucket_id_check check (bucket_id ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+    -- A project owns its files: whoever may edit it may replace them, and they go with it and with nobody else.
+    constraint audio_recordings_project_id_object_path_check check (
+        starts_with(object_path, project_id::text || '/')
+    ),
+    constraint audio_recordings_bucket_id_check check (bucket_id = 'audio'),
     constraint audio_recordings_mime_type_check check (
         mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$' and char_length(mime_type) <= 100
     ),
@@ -67,10 +71,10 @@ comment on column public.audio_recordings.id is 'Key, ordered by time of making.
 comment on column public.audio_recordings.project_id is 'The project it belongs to.';
 comment on column public.audio_recordings.created_by is 'Who recorded it; null if that person is gone.';
 comment on column public.audio_recordings.title is 'Name, may be empty.';
-comment on column public.audio_recordings.bucket_id is 'The storage bucket of the file.';
-comment on column public.audio_recordings.object_path is 'The file, in the folder of who recorded it.';
-comment on column public.audio_recordings.mime_type is 'Type of the file, as audio/….';
-comment on column public.audio_recordings.bytes is 'Size of the file.';
+comment on column public.audio_recordings.bucket_id is 'The storage bucket of the file, which is that of projects.';
+comment on column public.audio_recordings.object_path is 'The file, in the folder of its project.';
+comment on column public.audio_recordings.mime_type is 'Type of the file as it is stored, audio/….';
+comment on column public.audio_recordings.bytes is 'Size of the file as it is stored.';
 comment on column public.audio_recordings.duration_ms is 'Length in milliseconds, null while unknown.';
 comment on column public.audio_recordings.sample_rate is 'Samples a second, null while unknown.';
 comment on column public.audio_recordings.transcript is 'What was said, may be empty.';
@@ -83,14 +87,16 @@ create trigger _100_updated_at
 before update on public.audio_recordings
 for each row execute function private.tg__updated_at();
 
--- What no foreign key can cascade to: the file. Definer, since nobody else may write the queue; it runs for deletes by
--- cascade as well, so that the files of a deleted person or project go too.
+-- What no foreign key can cascade to: the file. Definer, since nobody else may write the queue. With the project go all
+-- its files, recorded or not, by a trigger of its own: there is nothing to queue here then.
 create function private.tg_audio_recordings__queue_deletion() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
-    insert into private.deletion_queue (bucket_id, object_path) values (OLD.bucket_id, OLD.object_path);
+    insert into private.deletion_queue (bucket_id, object_path)
+    select OLD.bucket_id, OLD.object_path from public.projects as p where p.id = OLD.project_id;
     return null;
 end
 $$;

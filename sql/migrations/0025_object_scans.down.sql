@@ -7,7 +7,7 @@ drop trigger _300_queue_scan on storage.objects;
 drop trigger _310_queue_rescan on storage.objects;
 set local role app_owner;
 
-drop trigger _050_take_verdict on public.audio_recordings;
+drop trigger _050_take_file on public.audio_recordings;
 drop function ops.settle_scan(text, text, text, bigint, text, text);
 drop function ops.retry_scan(text, text, text, bigint, interval);
 drop function ops.take_scans(integer);
@@ -16,6 +16,7 @@ drop function private.settle_scan(text, text, text, bigint, text, text);
 drop function private.as_uuid(text);
 drop function private.retry_scan(text, text, text, bigint, interval);
 drop function private.take_scans(integer);
-drop function private.tg_audio_recordings__take_verdict();
+drop function private.tg_audio_recordings__take_file();
+drop function private.object_bytes(jsonb);
 drop function private.tg_storage_objects__queue_scan();
 drop table private.object_scans;

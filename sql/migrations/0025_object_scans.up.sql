@@ -65,36 +65,74 @@ begin
             NEW.bucket_id, NEW.name, NEW.version, coalesce(NEW.owner_id, NEW.owner::text), NEW.metadata ->> 'mimetype'
         )
         on conflict on constraint object_scans_pkey do nothing;
-        -- The recording is of another file now.
-        update public.audio_recordings as r set scan_status = 'pending', scanned_at = null
-        where (r.bucket_id, r.object_path) = (NEW.bucket_id, NEW.name) and r.scan_status <> 'pending';
+        -- The recording is of another file now; its own trigger looks what that is.
+        update public.audio_recordings as r set object_path = r.object_path
+        where (r.bucket_id, r.object_path) = (NEW.bucket_id, NEW.name);
     end if;
     return null;
 end
 $$;
 
--- A recording may be written down before its file is scanned, or after. Definer, as above. The lock makes a scanner
--- that settles the same file right now wait, or be waited for.
-create function private.tg_audio_recordings__take_verdict() returns trigger
+-- Before its bytes are there, the Storage API tries a row without size. What isn't a number is none.
+create function private.object_bytes(metadata jsonb) returns bigint
+language sql immutable
+set search_path = ''
+return coalesce(
+    case when metadata ->> 'size' ~ '^[0-9]{1,15}$' then (metadata ->> 'size')::bigint end,
+    case when metadata ->> 'contentLength' ~ '^[0-9]{1,15}$' then (metadata ->> 'contentLength')::bigint end
+);
+
+-- What a recording's file is, nobody says who writes the recording down: it is looked up, with the verdict, be the file
+-- scanned already or not. Definer, as above. The lock makes a scanner that settles the same file right now, or an
+-- upload that replaces it, wait or be waited for; so the file is looked up behind it.
+create function private.tg_audio_recordings__take_file() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 declare
-    verdict record;
+    file record;
 begin
-    select s.status, s.scanned_at into verdict
-    from private.object_scans as s
-    where s.bucket_id = NEW.bucket_id and s.name = NEW.object_path
-    order by s.queued_at desc
-    limit 1
-    for share;
-    if found then
-        NEW.scan_status = replace(verdict.status, 'refused', 'failed');
-        NEW.scanned_at = verdict.scanned_at;
-    elsif TG_OP = 'UPDATE' then
-        NEW.scan_status = 'pending';
-        NEW.scanned_at = null;
+    -- Row security, which comes after, refuses this: whether the project has such a file isn't said.
+    if TG_OP = 'INSERT' and not (private.is_server() or private.may_edit(NEW.project_id)) then
+        return NEW;
     end if;
+    -- Nor is it of another project's; the table's own check comes too late.
+    if NEW.bucket_id <> 'audio' or not starts_with(NEW.object_path, NEW.project_id::text || '/') then
+        raise exception using
+            errcode = 'check_violation',
+            message = format('recording %s/%s: is not in the folder of its project', NEW.bucket_id, NEW.object_path),
+            hint = 'Name a file of bucket audio, as <project id>/<name>.';
+    end if;
+    perform from private.object_scans as s
+    where s.bucket_id = NEW.bucket_id and s.name = NEW.object_path
+    for share;
+    select private.object_bytes(o.metadata) as bytes,
+        lower(trim(split_part(o.metadata ->> 'mimetype', ';', 1))) as type, s.status, s.scanned_at
+    into file
+    from storage.objects as o
+    left join private.object_scans as s on (s.bucket_id, s.name, s.version) = (o.bucket_id, o.name, o.version)
+    where o.bucket_id = NEW.bucket_id and o.name = NEW.object_path;
+    if not found then
+        raise exception using
+            errcode = 'foreign_key_violation',
+            message = format('recording %s/%s: there is no such file', NEW.bucket_id, NEW.object_path),
+            hint = 'Store the file first, under <project id>/<name>.';
+    end if;
+    -- While an upload is only tried, or signed, less may be known of it than of what it is to replace.
+    NEW.bytes = coalesce(file.bytes, case when TG_OP = 'UPDATE' then OLD.bytes end);
+    NEW.mime_type = coalesce(file.type, case when TG_OP = 'UPDATE' then OLD.mime_type end);
+    if NEW.mime_type not like 'audio/%' or NEW.mime_type is null or NEW.bytes is null or NEW.bytes = 0 then
+        raise exception using
+            errcode = 'check_violation',
+            message = format('recording %s/%s: its file is no sound', NEW.bucket_id, NEW.object_path),
+            detail = format(
+                'It has %s bytes of type %s.', coalesce(NEW.bytes::text, 'unknown'), coalesce(NEW.mime_type, 'unknown')
+            ),
+            hint = 'Store it as audio/…, with its size.';
+    end if;
+    NEW.scan_status = replace(coalesce(file.status, 'pending'), 'refused', 'failed');
+    NEW.scanned_at = file.scanned_at;
     return NEW;
 end
 $$;
@@ -208,7 +246,8 @@ set search_path = ''
 return private.settle_scan(bucket, object, object_version, attempt, verdict, reason);
 
 comment on function private.tg_storage_objects__queue_scan() is 'Trigger: a stored file is to be scanned.';
-comment on function private.tg_audio_recordings__take_verdict() is 'Trigger: what is known of its file.';
+comment on function private.object_bytes(jsonb) is 'How large a file is said to be, null if nothing is said.';
+comment on function private.tg_audio_recordings__take_file() is 'Trigger: what its file is, and whether it is clean.';
 comment on function private.take_scans(integer) is 'Takes the next files; others skip them for 10 minutes.';
 comment on function private.retry_scan(text, text, text, bigint, interval) is 'A scan that failed is due again later.';
 comment on function private.settle_scan(text, text, text, bigint, text, text) is 'Notes a verdict; tells the owner.';
@@ -219,7 +258,8 @@ comment on function ops.retry_scan(text, text, text, bigint, interval) is 'For t
 comment on function ops.settle_scan(text, text, text, bigint, text, text) is 'For the scanner: the verdict on a file.';
 
 revoke execute on function private.tg_storage_objects__queue_scan() from public;
-revoke execute on function private.tg_audio_recordings__take_verdict() from public;
+revoke execute on function private.object_bytes(jsonb) from public;
+revoke execute on function private.tg_audio_recordings__take_file() from public;
 revoke execute on function private.take_scans(integer) from public;
 revoke execute on function private.retry_scan(text, text, text, bigint, interval) from public;
 revoke execute on function private.settle_scan(text, text, text, bigint, text, text) from public;
@@ -229,9 +269,9 @@ revoke execute on function ops.take_scans(integer) from public;
 revoke execute on function ops.retry_scan(text, text, text, bigint, interval) from public;
 revoke execute on function ops.settle_scan(text, text, text, bigint, text, text) from public;
 
-create trigger _050_take_verdict
-before insert or update of bucket_id, object_path on public.audio_recordings
-for each row execute function private.tg_audio_recordings__take_verdict();
+create trigger _050_take_file
+before insert or update of bucket_id, object_path, mime_type, bytes on public.audio_recordings
+for each row execute function private.tg_audio_recordings__take_file();
 
 -- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
 reset role;
@@ -243,8 +283,11 @@ for each row execute function private.tg_storage_objects__queue_scan();
 create trigger _310_queue_rescan
 after update of bucket_id, name, version, metadata on storage.objects
 for each row when (
-    (old.bucket_id, old.name, old.version, old.metadata ->> 'mimetype')
-    is distinct from (new.bucket_id, new.name, new.version, new.metadata ->> 'mimetype')
+    (
+        old.bucket_id, old.name, old.version, old.metadata ->> 'mimetype', old.metadata ->> 'size'
+    ) is distinct from (
+        new.bucket_id, new.name, new.version, new.metadata ->> 'mimetype', new.metadata ->> 'size'
+    )
 )
 execute function private.tg_storage_objects__queue_scan();
 

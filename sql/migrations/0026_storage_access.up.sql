@@ -1,4 +1,4 @@
--- 0026 storage_access: what row policies on storage.objects ask; a bucket's limits for those who write rows directly.
+-- 0026 storage_access: what row policies on storage.objects ask; what holds for those who write rows directly.
 -- Lock: share row exclusive on storage.objects for its triggers. Duration: instant.
 -- Down: loses no data.
 
@@ -23,9 +23,9 @@ begin
 end
 $$;
 
--- Names of other people's recordings in the asker's projects, for the index on names; null where they are too many to
--- be listed in each statement.
-create function private.few_recordings() returns text[]
+-- Bucket audio is the projects': the first folder is the project, and who may do what follows the role in it. Names of
+-- the files in the asker's projects, for the index on names; null where they are too many to be listed each time.
+create function private.few_files() returns text[]
 language plpgsql stable parallel restricted security definer
 set search_path = ''
 as $$
@@ -35,8 +35,13 @@ declare
 begin
     if projects is not null then
         found = array(
-            select r.object_path from public.audio_recordings as r
-            where r.project_id = any (projects) and r.bucket_id = 'audio' and r.created_by is distinct from auth.uid()
+            select f.name from unnest(projects) as p (id)
+            cross join lateral (
+                select o.name from storage.objects as o
+                where o.bucket_id = 'audio'
+                    and o.name collate "C" >= p.id::text || '/' and o.name collate "C" < p.id::text || '0'
+                limit 1001
+            ) as f
             limit 1001
         );
     end if;
@@ -44,26 +49,51 @@ begin
 end
 $$;
 
--- "id between this and the last uuid there is" is the whole index for those with many, who are then asked row by row.
-create function private.many_recordings_from() returns uuid
+-- "id between this and the last uuid there is" is the whole index for those with many, who are then asked row by row;
+-- and for who stores a file, whose row is in no list yet: the Storage API finds it by its name.
+create function private.many_files_from(stores boolean) returns uuid
 language plpgsql stable parallel restricted security definer
 set search_path = ''
 as $$
 begin
-    return case when private.few_recordings() is null then '00000000-0000-0000-0000-000000000000'::uuid end;
+    return case when stores or private.few_files() is null then '00000000-0000-0000-0000-000000000000'::uuid end;
 end
 $$;
 
-create function private.may_hear(bucket text, object text, object_version text) returns boolean
+create function private.project_of(object text) returns uuid
+language sql immutable
+set search_path = ''
+return private.as_uuid(split_part(object, '/', 1));
+
+-- Whoever has uploaded a file finds it before the scan too, as long as they are a member; what was found harmful nobody
+-- does. Who may edit finds all of it while the Storage API deletes or replaces, which gives nobody the bytes.
+create function private.may_find(object text, object_version text, uploader text, changes boolean) returns boolean
 language plpgsql stable parallel restricted security definer
 set search_path = ''
 as $$
 declare
-    project uuid;
+    project constant uuid = private.project_of(object);
+    verdict text;
 begin
-    select r.project_id into project from public.audio_recordings as r
-    where r.bucket_id = bucket and r.object_path = object;
-    return project is not null and private.may_read(project) and private.is_clean(bucket, object, object_version);
+    if project is null or not private.may_read(project) then
+        return false;
+    end if;
+    select s.status into verdict from private.object_scans as s
+    where (s.bucket_id, s.name, s.version) = ('audio', object, object_version);
+    return coalesce(verdict = 'clean', false)
+        or coalesce(uploader = auth.uid()::text, false) and coalesce(verdict, '') not in ('infected', 'refused')
+        or changes and private.may_edit(project);
+end
+$$;
+
+create function private.may_store(object text) returns boolean
+language plpgsql stable parallel restricted security definer
+set search_path = ''
+as $$
+declare
+    project constant uuid = private.project_of(object);
+begin
+    return project is not null and private.may_edit(project);
 end
 $$;
 
@@ -117,8 +147,8 @@ declare
     allowed text[];
 begin
     select b.allowed_mime_types into allowed from storage.buckets as b where b.id = bucket;
-    -- A bucket that isn't there, or that row security hides, takes nothing.
-    return found and (
+    -- A bucket that isn't there, or that row security hides, takes nothing; none takes a name with two readings.
+    return found and object !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]' and (
         coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
             (type is null or private.type_fits(type, allowed))
             and exists (
@@ -129,15 +159,6 @@ begin
     );
 end
 $$;
-
--- Before its bytes are there, the Storage API tries a row without size. What isn't a number is none.
-create function private.object_bytes(metadata jsonb) returns bigint
-language sql immutable
-set search_path = ''
-return coalesce(
-    case when metadata ->> 'size' ~ '^[0-9]{1,15}$' then (metadata ->> 'size')::bigint end,
-    case when metadata ->> 'contentLength' ~ '^[0-9]{1,15}$' then (metadata ->> 'contentLength')::bigint end
-);
 
 -- The Storage API refuses these before it writes; this is for those who write rows themselves, the servers too.
 create function private.tg_storage_objects__check_limits() returns trigger
@@ -181,25 +202,86 @@ begin
 end
 $$;
 
+-- In a project's folder lies what somebody has stored who may edit the project, then and now: the Storage API asks as
+-- the person when it signs an upload and when it begins one, and writes the row when it has ended, which may be hours
+-- later. A server that has nobody to name names nobody. After, since row security refuses another's project in the
+-- words for one that isn't there. The lock keeps the project until the file is its own: its deletion finds the file.
+create function private.tg_storage_objects__check_project() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+declare
+    project constant uuid = private.project_of(NEW.name);
+    person constant uuid = private.as_uuid(NEW.owner_id);
+begin
+    perform from public.projects as p where p.id = project for key share;
+    if not found then
+        raise exception using
+            errcode = 'foreign_key_violation',
+            message = format('object %s/%s: is in no project', NEW.bucket_id, NEW.name),
+            hint = 'Store it under <project id>/<name>, the id of a project in lower case.';
+    end if;
+    if NEW.owner_id is not null and not exists (
+        select from public.projects as p where p.id = project and p.owner_id = person
+    ) and not exists (
+        select from public.collaborators as c
+        where c.project_id = project and c.user_id = person
+            and c.accepted_at is not null and c.role in ('editor', 'admin')
+    ) and not exists (
+        select from public.users as u where u.id = person and u.is_super_admin
+    ) then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format(
+                'object %s/%s: %s may not edit the project', NEW.bucket_id, NEW.name, left(NEW.owner_id, 36)
+            ),
+            hint = 'Store it as somebody who may, or as a server; delete first what such a person has left there.';
+    end if;
+    return null;
+end
+$$;
+
+-- What the Storage API writes as a person it takes back, having seen that row security allows it, and writes it as its
+-- own role once the file is there. So what a person writes and commits is a row that no file is behind, or that says of
+-- one what isn't so.
+create function private.tg_storage_objects__refuse_person() returns trigger
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    raise exception using
+        errcode = 'insufficient_privilege',
+        message = format('object %s/%s: people may try to write its row, and not keep it', NEW.bucket_id, NEW.name),
+        hint = 'Upload by the Storage API, or write the row as service_role when the file is there.';
+end
+$$;
+
 comment on function private.my_harmful() is 'What isn''t to be read in the asker''s folders, as bucket/name/version.';
-comment on function private.few_recordings() is 'Names of others'' recordings in my projects; null if over 1000.';
-comment on function private.many_recordings_from() is 'The first uuid there is for those with many, else null.';
-comment on function private.may_hear(text, text, text) is 'Whether it is a clean recording in a project of mine.';
+comment on function private.few_files() is 'Names of the files of the asker''s projects; null if over 1000.';
+comment on function private.many_files_from(boolean) is 'The first uuid there is for those with many, else null.';
+comment on function private.project_of(text) is 'Whose folder of bucket audio a name is in; null if it isn''t a uuid.';
+comment on function private.may_find(text, text, text, boolean) is 'Whether the asker may find this file of a project.';
+comment on function private.may_store(text) is 'Whether it is in a project that the asker may change.';
 comment on function private.file_types(text) is 'The types that a file with this ending may be declared as.';
 comment on function private.type_fits(text, text[]) is 'Whether a type is among those allowed; none listed is any.';
 comment on function private.takes(text, text, text) is 'Whether a bucket takes a name''s ending and a declared type.';
-comment on function private.object_bytes(jsonb) is 'How large a file is said to be, null if nothing is said.';
 comment on function private.tg_storage_objects__check_limits() is 'Trigger: what its bucket''s limits refuse.';
+comment on function private.tg_storage_objects__check_project() is 'Trigger: it is a project''s, by who may edit it.';
+comment on function private.tg_storage_objects__refuse_person() is 'Trigger: no person commits a row of a file.';
 
 revoke execute on function private.my_harmful() from public;
-revoke execute on function private.few_recordings() from public;
-revoke execute on function private.many_recordings_from() from public;
-revoke execute on function private.may_hear(text, text, text) from public;
+revoke execute on function private.few_files() from public;
+revoke execute on function private.many_files_from(boolean) from public;
+revoke execute on function private.project_of(text) from public;
+revoke execute on function private.may_find(text, text, text, boolean) from public;
+revoke execute on function private.may_store(text) from public;
 revoke execute on function private.file_types(text) from public;
 revoke execute on function private.type_fits(text, text[]) from public;
 revoke execute on function private.takes(text, text, text) from public;
-revoke execute on function private.object_bytes(jsonb) from public;
 revoke execute on function private.tg_storage_objects__check_limits() from public;
+revoke execute on function private.tg_storage_objects__check_project() from public;
+revoke execute on function private.tg_storage_objects__refuse_person() from public;
 
 -- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
 reset role;
@@ -218,4 +300,25 @@ for each row when (
     )
 )
 execute function private.tg_storage_objects__check_limits();
+
+create trigger _200_check_project
+after insert on storage.objects
+for each row when (new.bucket_id = 'audio')
+execute function private.tg_storage_objects__check_project();
+
+-- A move is asked as the person just before; a signed upload that replaces is not.
+create trigger _210_check_new_project
+after update of bucket_id, name, version, owner_id on storage.objects
+for each row when (
+    new.bucket_id = 'audio'
+    and (old.bucket_id, old.name, old.version, old.owner_id)
+    is distinct from (new.bucket_id, new.name, new.version, new.owner_id)
+)
+execute function private.tg_storage_objects__check_project();
+
+create constraint trigger _900_refuse_person
+after insert or update on storage.objects
+deferrable initially deferred
+for each row when (current_user in ('anon', 'authenticated'))
+execute function private.tg_storage_objects__refuse_person();
 set local role app_owner;

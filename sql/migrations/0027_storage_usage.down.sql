@@ -1,5 +1,5 @@
 -- 0027 storage_usage: takes the counting and the quotas away again.
--- Lock: access exclusive on storage.objects for its triggers. Duration: instant.
+-- Lock: access exclusive on storage.objects and public.projects for their triggers. Duration: instant.
 -- Down: loses the quotas that were set; usage is counted anew when it comes back.
 
 reset role;
@@ -8,6 +8,9 @@ drop trigger _410_count_update on storage.objects;
 drop trigger _400_count_insert on storage.objects;
 set local role app_owner;
 
+drop trigger _310_charge_new_owner on public.projects;
+drop trigger _300_charge on public.projects;
+
 drop function ops.storage_growth(date);
 drop function ops.storage_report();
 drop function public.storage_usage();
@@ -15,8 +18,11 @@ drop function private.storage_growth(date);
 drop function private.storage_report();
 drop function private.my_storage();
 drop function private.tg_storage_objects__count();
-drop function private.add_usage(uuid, text, bigint, bigint);
-drop function private.folder_owner(text);
+drop function private.tg_projects__charge();
+drop function private.add_usage(private.storage_usage[]);
+drop function private.charge(uuid, bigint, bigint);
+drop function private.payer(uuid, text);
+drop function private.folder_of(text);
 drop function private.default_quota();
 drop table private.storage_quotas;
 drop table private.storage_usage;

@@ -1,18 +1,20 @@
--- 0027 storage_usage: what each person has stored, kept by trigger, and a quota on it.
--- Lock: share row exclusive on storage.objects while its rows are read once. Duration: a second per million objects.
+-- 0027 storage_usage: what each person has stored, kept by trigger, and a quota; a project's files are its owner's.
+-- Lock: share row exclusive on storage.objects, read once, and public.projects. Duration: a second a million objects.
 -- Down: loses the quotas that were set; usage is counted anew when it comes back.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
 -- under that setting too. What is counted below is counted before row security binds the new tables.
 set local row_security = on;
 
--- By the folder and not by owner_id: the folder is what row policies go by, and owner_id is whatever the row says.
+-- By the folder and not by owner_id: the folder is what row policies go by, and owner_id is whatever the row says. A
+-- project's owner pays for its files, whoever has uploaded them: it is they who let others in, and with the project
+-- they hand over its files, or delete them.
 create table private.storage_usage (
-    user_id uuid not null,
+    folder_id uuid not null,
     bucket_id text not null,
     objects bigint not null,
     bytes bigint not null,
-    constraint storage_usage_pkey primary key (user_id, bucket_id)
+    constraint storage_usage_pkey primary key (folder_id, bucket_id)
 );
 
 create table private.storage_quotas (
@@ -23,9 +25,9 @@ create table private.storage_quotas (
     constraint storage_quotas_bytes_check check (bytes >= 0)
 );
 
-comment on table private.storage_usage is 'What is stored, by person and bucket; folders may outlive people.';
-comment on column private.storage_usage.user_id is 'Whose folder, all zeros for what lies in nobody''s.';
-comment on column private.storage_usage.bucket_id is 'The storage bucket, empty for all of a person''s together.';
+comment on table private.storage_usage is 'What is stored, by folder and bucket; folders may outlive whose they are.';
+comment on column private.storage_usage.folder_id is 'The person or, in audio, the project; zeros for nobody.';
+comment on column private.storage_usage.bucket_id is 'The storage bucket; empty for all that a person pays for.';
 comment on column private.storage_usage.objects is 'How many objects.';
 comment on column private.storage_usage.bytes is 'How large they are together.';
 comment on table private.storage_quotas is 'How much a person may store, where it isn''t private.default_quota().';
@@ -37,82 +39,145 @@ language sql immutable
 set search_path = ''
 return 5 * 1024::bigint ^ 3;
 
-create function private.folder_owner(object text) returns uuid
+create function private.folder_of(object text) returns uuid
 language sql immutable
 set search_path = ''
 return coalesce(private.as_uuid(split_part(object, '/', 1)), '00000000-0000-0000-0000-000000000000');
 
--- A person's sum is changed first: two uploads at once into two buckets would else each see room for itself. Nothing is
--- summed up over what lies in nobody's folder, which has no quota.
-create function private.add_usage(person uuid, bucket text, more_objects bigint, more_bytes bigint) returns void
+-- Nobody pays for what is in nobody's folder, or in that of a project that is gone.
+create function private.payer(folder uuid, bucket text) returns uuid
+language plpgsql stable security definer
+set search_path = ''
+as $$
+begin
+    if bucket = 'audio' then
+        return (select p.owner_id from public.projects as p where p.id = folder);
+    end if;
+    return nullif(folder, '00000000-0000-0000-0000-000000000000');
+end
+$$;
+
+-- Two uploads at once into two buckets follow each other here: each sees what the other has taken.
+create function private.charge(person uuid, more_objects bigint, more_bytes bigint) returns void
 language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
     used bigint;
-    quota bigint;
 begin
-    if person <> '00000000-0000-0000-0000-000000000000' then
-        insert into private.storage_usage as u (user_id, bucket_id, objects, bytes)
-        values (person, '', more_objects, more_bytes)
-        on conflict on constraint storage_usage_pkey do update
-        set objects = u.objects + excluded.objects, bytes = u.bytes + excluded.bytes
-        returning u.bytes into used;
-    end if;
-    insert into private.storage_usage as u (user_id, bucket_id, objects, bytes)
-    values (person, bucket, more_objects, more_bytes)
+    insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
+    values (person, '', more_objects, more_bytes)
     on conflict on constraint storage_usage_pkey do update
-    set objects = u.objects + excluded.objects, bytes = u.bytes + excluded.bytes;
-    if used is null or more_bytes <= 0 then
-        return;
-    end if;
-    quota = coalesce(
+    set objects = u.objects + excluded.objects, bytes = u.bytes + excluded.bytes
+    returning u.bytes into used;
+    -- As a lack of rights, which the Storage API and PostgREST tell as 403 and not as a fault of theirs. How much there
+    -- is isn't said: a project's editors aren't its owner.
+    if more_bytes > 0 and used > coalesce(
         (select q.bytes from private.storage_quotas as q where q.user_id = person), private.default_quota()
-    );
-    -- As a lack of rights, which the Storage API and PostgREST tell as 403 and not as a fault of theirs.
-    if used > quota then
+    ) then
         raise exception using
             errcode = 'insufficient_privilege',
-            message = format('storage of %s is full: %s bytes more make %s', person, more_bytes, used),
-            detail = format('The quota is %s bytes over all buckets.', quota),
-            hint = 'Delete files, or raise the quota in private.storage_quotas.';
+            message = format('storage of %s is full: %s bytes more don''t fit in', person, more_bytes),
+            hint = 'Delete files, or raise the quota in private.storage_quotas. '
+                'A project''s files are counted for its owner.';
     end if;
 end
 $$;
 
--- By statement: deleting a thousand files changes a person's row once. After, since an upsert fires what is before an
--- insert also where it becomes an update.
-create function private.tg_storage_objects__count() returns trigger
+-- Folders first, in order, and people last, in order: nobody waits in a circle. Who pays is asked when the folder is
+-- held: a project that is handed over meanwhile takes along what is in it by then.
+create function private.add_usage(changes private.storage_usage[]) returns void
 language plpgsql volatile security definer
 set search_path = ''
 as $$
 begin
+    insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
+    select c.folder_id, c.bucket_id, c.objects, c.bytes from unnest(changes) as c order by 1, 2
+    on conflict on constraint storage_usage_pkey do update
+    set objects = u.objects + excluded.objects, bytes = u.bytes + excluded.bytes;
+    perform private.charge(p.payer, p.objects, p.bytes) from (
+        select
+            private.payer(c.folder_id, c.bucket_id) as payer, sum(c.objects)::bigint as objects,
+            sum(c.bytes)::bigint as bytes
+        from unnest(changes) as c
+        group by 1 order by 1
+    ) as p where p.payer is not null;
+end
+$$;
+
+-- By statement: deleting a thousand files changes a folder's row once. After, since an upsert fires what is before an
+-- insert also where it becomes an update.
+create function private.tg_storage_objects__count() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+declare
+    changes private.storage_usage[];
+begin
     if TG_OP = 'INSERT' then
-        perform private.add_usage(c.person, c.bucket_id, c.objects, c.bytes) from (
-            select private.folder_owner(a.name) as person, a.bucket_id, count(*) as objects,
-                coalesce(sum(private.object_bytes(a.metadata)), 0)::bigint as bytes
+        changes = array(
+            select
+                (
+                    private.folder_of(a.name), a.bucket_id, count(*),
+                    coalesce(sum(private.object_bytes(a.metadata)), 0)::bigint
+                )::private.storage_usage
             from added as a where (a.bucket_id, a.name) is not null
-            group by 1, 2 order by 1, 2
-        ) as c;
+            group by private.folder_of(a.name), a.bucket_id
+        );
     elsif TG_OP = 'DELETE' then
-        perform private.add_usage(c.person, c.bucket_id, -c.objects, -c.bytes) from (
-            select private.folder_owner(r.name) as person, r.bucket_id, count(*) as objects,
-                coalesce(sum(private.object_bytes(r.metadata)), 0)::bigint as bytes
+        changes = array(
+            select
+                (
+                    private.folder_of(r.name), r.bucket_id, -count(*),
+                    -coalesce(sum(private.object_bytes(r.metadata)), 0)::bigint
+                )::private.storage_usage
             from removed as r where (r.bucket_id, r.name) is not null
-            group by 1, 2 order by 1, 2
-        ) as c;
+            group by private.folder_of(r.name), r.bucket_id
+        );
     else
-        perform private.add_usage(c.person, c.bucket_id, c.objects, c.bytes) from (
-            select private.folder_owner(b.name) as person, b.bucket_id, sum(b.sign)::bigint as objects,
-                sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))::bigint as bytes
+        changes = array(
+            select
+                (
+                    private.folder_of(b.name), b.bucket_id, sum(b.sign)::bigint,
+                    sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))::bigint
+                )::private.storage_usage
             from (
                 select a.bucket_id, a.name, a.metadata, 1 as sign from added as a
                 union all
                 select r.bucket_id, r.name, r.metadata, -1 from removed as r
             ) as b where (b.bucket_id, b.name) is not null
-            group by 1, 2 order by 1, 2
-        ) as c where (c.objects, c.bytes) <> (0, 0);
+            group by private.folder_of(b.name), b.bucket_id
+            having (sum(b.sign), sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))) <> (0, 0)
+        );
     end if;
+    perform private.add_usage(changes);
+    return null;
+end
+$$;
+
+-- What the new owner has no room for isn't handed over. When a project ends its files go later, and are nobody's until
+-- then: uploads hold the project, so that none is under way. One that a server makes again finds them.
+create function private.tg_projects__charge() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+declare
+    project constant uuid = coalesce(NEW.id, OLD.id);
+begin
+    if TG_OP = 'UPDATE' then
+        -- Held also where nothing is in it: the first upload may be under way.
+        insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes) values (project, 'audio', 0, 0)
+        on conflict on constraint storage_usage_pkey do update set objects = u.objects;
+    end if;
+    perform private.charge(c.person, c.sign * c.objects, c.sign * c.bytes) from (
+        select p.person, p.sign, u.objects, u.bytes
+        from private.storage_usage as u
+        cross join (values (OLD.owner_id, -1), (NEW.owner_id, 1)) as p (person, sign)
+        where u.folder_id = project and u.bucket_id = 'audio' and u.objects > 0 and p.person is not null
+        order by p.person
+    ) as c;
     return null;
 end
 $$;
@@ -123,13 +188,22 @@ set search_path = ''
 rows 5
 as $$
 declare
+    me constant uuid = auth.uid();
     quota constant bigint = coalesce(
-        (select q.bytes from private.storage_quotas as q where q.user_id = auth.uid()), private.default_quota()
+        (select q.bytes from private.storage_quotas as q where q.user_id = me), private.default_quota()
     );
 begin
     return query
-    select u.bucket_id, u.objects, u.bytes, quota from private.storage_usage as u
-    where u.user_id = auth.uid() and u.bucket_id <> '' and u.objects > 0 order by u.bucket_id;
+    select u.bucket_id, sum(u.objects)::bigint, sum(u.bytes)::bigint, quota from (
+        select o.bucket_id, o.objects, o.bytes from private.storage_usage as o
+        where o.folder_id = me and o.bucket_id <> ''
+        union all
+        select p.bucket_id, p.objects, p.bytes from public.projects as mine
+        join private.storage_usage as p on p.folder_id = mine.id and p.bucket_id = 'audio'
+        where mine.owner_id = me
+    ) as u
+    where u.objects > 0
+    group by 1 order by 1;
 end
 $$;
 
@@ -137,8 +211,15 @@ create function private.storage_report() returns table (user_id uuid, bucket_id 
 language sql stable security definer
 set search_path = ''
 as $$
-    select u.user_id, u.bucket_id, u.objects, u.bytes from private.storage_usage as u
-    where u.bucket_id <> '' and u.objects > 0 order by u.bytes desc, u.user_id, u.bucket_id
+    select p.person, p.bucket_id, sum(p.objects)::bigint, sum(p.bytes)::bigint from (
+        select
+            coalesce(
+                private.payer(u.folder_id, u.bucket_id), '00000000-0000-0000-0000-000000000000'
+            ) as person, u.bucket_id, u.objects, u.bytes
+        from private.storage_usage as u
+        where u.bucket_id <> '' and u.objects > 0
+    ) as p
+    group by 1, 2 order by 4 desc, 1, 2
 $$;
 
 -- What is there still, by when it was stored. Reads every object's row: for a report, not for a page.
@@ -180,26 +261,41 @@ begin atomic
 end;
 
 comment on function private.default_quota() is 'How many bytes a person may store over all buckets: 5 GiB.';
-comment on function private.folder_owner(text) is 'Whose folder an object lies in, all zeros for nobody''s.';
-comment on function private.add_usage(uuid, text, bigint, bigint) is 'Notes a change, within the quota.';
+comment on function private.folder_of(text) is 'The person or project in whose folder it is, zeros for nobody''s.';
+comment on function private.payer(uuid, text) is 'Whose quota a folder counts for, null for nobody''s.';
+comment on function private.charge(uuid, bigint, bigint) is 'Notes what a person pays for, within the quota.';
+comment on function private.add_usage(private.storage_usage[]) is 'Notes changes, within the quota of who pays.';
 comment on function private.tg_storage_objects__count() is 'Trigger, after a statement: what is stored changed.';
-comment on function private.my_storage() is 'What the asker has stored, by bucket, with the quota over all.';
-comment on function private.storage_report() is 'What everybody has stored, the most first.';
+comment on function private.tg_projects__charge() is 'Trigger: its owner, and nobody else, pays for its files.';
+comment on function private.my_storage() is 'What the asker pays for, by bucket, with the quota over all.';
+comment on function private.storage_report() is 'What everybody pays for, the most first; zeros for nobody.';
 comment on function private.storage_growth(date) is 'What is stored still, by month of upload and bucket.';
-comment on function public.storage_usage() is 'What I have stored, by bucket, with my quota over all of them.';
-comment on function ops.storage_report() is 'For the monitor: what everybody has stored, the most first.';
+comment on function public.storage_usage() is 'What I and my projects have stored, by bucket, and my quota over all.';
+comment on function ops.storage_report() is 'For the monitor: what everybody pays for, the most first.';
 comment on function ops.storage_growth(date) is 'For the monitor: what is stored still, by month and bucket.';
 
 revoke execute on function private.default_quota() from public;
-revoke execute on function private.folder_owner(text) from public;
-revoke execute on function private.add_usage(uuid, text, bigint, bigint) from public;
+revoke execute on function private.folder_of(text) from public;
+revoke execute on function private.payer(uuid, text) from public;
+revoke execute on function private.charge(uuid, bigint, bigint) from public;
+revoke execute on function private.add_usage(private.storage_usage[]) from public;
 revoke execute on function private.tg_storage_objects__count() from public;
+revoke execute on function private.tg_projects__charge() from public;
 revoke execute on function private.my_storage() from public;
 revoke execute on function private.storage_report() from public;
 revoke execute on function private.storage_growth(date) from public;
 revoke execute on function public.storage_usage() from public;
 revoke execute on function ops.storage_report() from public;
 revoke execute on function ops.storage_growth(date) from public;
+
+create trigger _300_charge
+after insert or delete on public.projects
+for each row execute function private.tg_projects__charge();
+
+create trigger _310_charge_new_owner
+after update of owner_id on public.projects
+for each row when (old.owner_id <> new.owner_id)
+execute function private.tg_projects__charge();
 
 -- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
 reset role;
@@ -215,19 +311,18 @@ create trigger _420_count_delete
 after delete on storage.objects referencing old table as removed
 for each statement execute function private.tg_storage_objects__count();
 
--- What was stored before.
-set local row_security = off;
-insert into private.storage_usage (user_id, bucket_id, objects, bytes)
+-- What was stored before, asked for as the owner role: whoever logged in is bound by the row security of projects.
+set local role app_owner;
+insert into private.storage_usage (folder_id, bucket_id, objects, bytes)
 select
-    private.folder_owner(o.name), o.bucket_id, count(*), coalesce(sum(private.object_bytes(o.metadata)), 0)
+    private.folder_of(o.name), o.bucket_id, count(*), coalesce(sum(private.object_bytes(o.metadata)), 0)
 from storage.objects as o
 where (o.bucket_id, o.name) is not null
 group by 1, 2;
-insert into private.storage_usage (user_id, bucket_id, objects, bytes)
-select u.user_id, '', sum(u.objects), sum(u.bytes) from private.storage_usage as u
-where u.user_id <> '00000000-0000-0000-0000-000000000000'
+insert into private.storage_usage (folder_id, bucket_id, objects, bytes)
+select private.payer(u.folder_id, u.bucket_id), '', sum(u.objects), sum(u.bytes) from private.storage_usage as u
+where private.payer(u.folder_id, u.bucket_id) is not null
 group by 1;
-set local role app_owner;
 
 alter table private.storage_usage enable row level security;
 alter table private.storage_usage force row level security;

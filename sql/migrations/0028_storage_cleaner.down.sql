@@ -1,8 +1,8 @@
--- 0028 storage_cleaner: people are deleted without their files again; the cleaner's login can clean nothing.
--- Lock: access exclusive on public.users for its trigger. Duration: instant.
+-- 0028 storage_cleaner: files outlive people and projects again; the cleaner's login can clean nothing.
+-- Lock: access exclusive on public.users and public.projects for their triggers. Duration: instant.
 -- Down: loses no data.
 
--- The files of people deleted later stay in the object store.
+-- The files of people and projects deleted later stay in the object store.
 
 drop function ops.forget_empty_usage();
 drop function ops.finish_deletions(uuid[]);
@@ -16,5 +16,7 @@ drop function private.waiting_deletions();
 drop function private.forget_quarantined(text, text, text);
 drop function private.quarantine();
 drop function private.recorded_objects(text[], text[]);
+drop trigger _200_queue_files on public.projects;
+drop function private.tg_projects__queue_files();
 drop trigger _200_queue_files on public.users;
 drop function private.tg_users__queue_files();

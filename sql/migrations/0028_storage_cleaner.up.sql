@@ -1,16 +1,17 @@
--- 0028 storage_cleaner: what a person stored goes with them; what the cleaner's login reaches, by functions alone.
--- Lock: share row exclusive on public.users for its trigger, new functions otherwise. Duration: instant.
--- Down: loses no data; the files of people deleted later stay in the object store.
+-- 0028 storage_cleaner: files go with their person or project; what the cleaner's login reaches, by functions alone.
+-- Lock: share row exclusive on public.users and public.projects for their triggers. Duration: instant.
+-- Down: loses no data; the files of people and projects deleted later stay in the object store.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
 -- under that setting too. Nothing is moved here.
 set local row_security = on;
 
--- Recordings of the person's own projects are gone by now, by cascade; those in other people's projects stay there, as
--- audio_recordings has it, and so do their files. Definer, since nobody else may write the queue.
+-- By folder: what a person stored in other people's projects is those projects' and stays; their own projects go by
+-- cascade, each with its files. Definer, since nobody else may write the queue.
 create function private.tg_users__queue_files() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     insert into private.deletion_queue (bucket_id, object_path)
@@ -20,20 +21,40 @@ begin
         on o.bucket_id = b.id
         and o.name collate "C" >= OLD.id::text || '/'
         and o.name collate "C" < OLD.id::text || '0'
-    where not exists (
-        select 1 from public.audio_recordings as r where (r.bucket_id, r.object_path) = (o.bucket_id, o.name)
-    );
+    where b.id <> 'audio';
+    return null;
+end
+$$;
+
+create function private.tg_projects__queue_files() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+begin
+    insert into private.deletion_queue (bucket_id, object_path)
+    select o.bucket_id, o.name
+    from storage.objects as o
+    where o.bucket_id = 'audio'
+        and o.name collate "C" >= OLD.id::text || '/'
+        and o.name collate "C" < OLD.id::text || '0';
     return null;
 end
 $$;
 
 comment on function private.tg_users__queue_files() is 'Trigger, after delete: what the person stored is to go.';
+comment on function private.tg_projects__queue_files() is 'Trigger, after delete: the project''s files are to go.';
 
 revoke execute on function private.tg_users__queue_files() from public;
+revoke execute on function private.tg_projects__queue_files() from public;
 
 create trigger _200_queue_files
 after delete on public.users
 for each row execute function private.tg_users__queue_files();
+
+create trigger _200_queue_files
+after delete on public.projects
+for each row execute function private.tg_projects__queue_files();
 
 -- Definer, as are all here: the cleaner has no right to the tables. It asks of names that it knows and learns no other.
 create function private.recorded_objects(buckets text[], names text[]) returns table (bucket_id text, name text)
@@ -45,21 +66,23 @@ as $$
         on (r.bucket_id, r.object_path) = (asked.bucket_id, asked.name)
 $$;
 
--- Folders are named by people: what is in no uuid's folder is nobody's to leave behind. A handful of rows, by their own
--- index.
+-- Folders are named by people, in audio by projects: what is in no uuid's folder is nobody's to leave behind. A handful
+-- of rows, by their own index.
 create function private.quarantine() returns table (bucket_id text, name text, version text, abandoned boolean)
 language sql stable security definer
 set search_path = ''
 as $$
-    select s.bucket_id, s.name, s.version, f.person is not null and not exists (
-        select 1 from public.users as u where u.id = f.person
+    select s.bucket_id, s.name, s.version, f.id is not null and not exists (
+        select 1 from public.users as u where s.bucket_id <> 'audio' and u.id = f.id
+        union all
+        select 1 from public.projects as p where s.bucket_id = 'audio' and p.id = f.id
     )
     from private.object_scans as s
-    cross join lateral (select private.as_uuid(split_part(s.name, '/', 1)) as person) as f
+    cross join lateral (select private.as_uuid(split_part(s.name, '/', 1)) as id) as f
     where s.status in ('infected', 'refused')
 $$;
 
--- A verdict is forgotten with its person and no sooner, whoever asks: it is what keeps the file from being read.
+-- A verdict is forgotten with its person or project and no sooner, whoever asks: it keeps the file from being read.
 create function private.forget_quarantined(bucket text, object text, object_version text) returns boolean
 language sql volatile security definer
 set search_path = ''
@@ -135,17 +158,17 @@ set search_path = ''
 return private.forget_empty_usage();
 
 comment on function private.recorded_objects(text[], text[]) is 'Which of these objects a recording is of.';
-comment on function private.quarantine() is 'What was found harmful, and whether its person is gone.';
-comment on function private.forget_quarantined(text, text, text) is 'Strikes the verdict off, if its person is gone.';
+comment on function private.quarantine() is 'What was found harmful, and whether its person or project is gone.';
+comment on function private.forget_quarantined(text, text, text) is 'Strikes it off, if its person or project is gone.';
 comment on function private.waiting_deletions() is 'What is still to be deleted; takes nothing.';
-comment on function private.forget_empty_usage() is 'Counts who stores nothing no longer; how many there were.';
+comment on function private.forget_empty_usage() is 'Counts empty folders no longer; how many there were.';
 comment on function ops.recorded_objects(text[], text[]) is 'For the cleaner: which of these a recording is of.';
-comment on function ops.quarantine() is 'For the cleaner: what was found harmful, and whether its person is gone.';
+comment on function ops.quarantine() is 'For the cleaner: what was found harmful, and whether it may go.';
 comment on function ops.forget_quarantined(text, text, text) is 'For the cleaner: this lies in quarantine no more.';
 comment on function ops.waiting_deletions() is 'For the cleaner: what is still to be deleted; takes nothing.';
 comment on function ops.take_deletions(integer) is 'For the cleaner: the next files to delete.';
 comment on function ops.finish_deletions(uuid[]) is 'For the cleaner: these files are deleted.';
-comment on function ops.forget_empty_usage() is 'For the cleaner: counts who stores nothing no longer.';
+comment on function ops.forget_empty_usage() is 'For the cleaner: counts empty folders no longer.';
 
 revoke execute on function private.recorded_objects(text[], text[]) from public;
 revoke execute on function private.quarantine() from public;

@@ -75,7 +75,7 @@ as $$
     ('private.budget_usage', 'user_id', 'profile', true, '{}'),
     ('private.budget_reservations', 'user_id', 'profile', true, '{}'),
     ('private.storage_quotas', 'user_id', 'profile', true, '{}'),
-    ('private.storage_usage', 'user_id', 'files', true, '{}'),
+    ('private.storage_usage', 'folder_id', 'files', true, '{}'),
     ('private.object_scans', 'owner_id', 'files', true, '{}'),
     ('private.object_scans', 'name', 'files', true, '{}'),
     ('storage.objects', 'owner', 'files', true, '{}'),
@@ -356,8 +356,8 @@ begin
 end
 $$;
 
--- The person's own folders, and what was recorded in their projects or by them. What was found harmful stays out, and
--- so do earlier exports.
+-- The person's own folders, what was recorded in their projects or by them, and what they uploaded into any project.
+-- What was found harmful stays out, and so do earlier exports.
 create function private.export_files(person uuid)
 returns table (bucket_id text, name text, version text, bytes bigint, harmful boolean)
 language sql stable security definer
@@ -374,7 +374,10 @@ as $$
         or (o.bucket_id, o.name) in (
             select r.bucket_id, r.object_path from public.audio_recordings as r
             where r.created_by = person
-                or r.project_id in (select p.id from public.projects as p where p.owner_id = person)
+        )
+        or o.bucket_id = 'audio' and (
+            o.owner_id = person::text
+            or private.project_of(o.name) in (select p.id from public.projects as p where p.owner_id = person)
         )
     )
     order by o.bucket_id, o.name

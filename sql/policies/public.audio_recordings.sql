@@ -27,12 +27,11 @@ create policy audio_recordings_update_definer on public.audio_recordings
     using (true)
     with check (true);
 
--- Owner, admins and editors add recordings, of files in their own folder: the file goes when the row is deleted.
+-- Owner, admins and editors add recordings, in their own name. That the file is the project's is a check of the table.
 create policy audio_recordings_insert_editor on public.audio_recordings
     for insert to authenticated
     with check (
         created_by = (select auth.uid())
-        and object_path like (select auth.uid())::text || '/%'
         and private.may_edit(project_id)
     );
 

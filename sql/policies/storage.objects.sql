@@ -1,17 +1,19 @@
--- storage.objects: each person has a folder named by their id in audio, avatars and exports; all else is for
--- service_role. Members of a project hear its recordings, wherever they lie, once they were scanned clean.
--- The Storage API looks rows up as storage_service where it serves everybody (decision 18).
+-- storage.objects: each person has a folder named by their id in avatars and exports, each project one in audio, where
+-- the role in the project says who may what; all else is for service_role. Others wait until a file is scanned clean.
+-- The Storage API looks rows up as storage_service where it serves everybody (decision 18). What a person writes it
+-- tries as the person and writes itself: what a person would commit is refused by a trigger (decision 31).
 -- The range of names says the same as the folder ('0' is the character after '/'), so that an index can answer.
 -- The last condition of each is for super administrators.
 
--- A person lists and reads what is in their own folders, scanned or not, and hears the clean recordings of their
--- projects: few by their names, many one by one. What was found harmful nobody reads; the Storage API asks for a row
--- before it deletes it, so that whoever uploaded it can take it away.
+-- A person lists and reads what is in their own folders, scanned or not, and in their projects what is clean, or was
+-- uploaded by them: few by their names, many and new ones one by one. What was found harmful nobody reads; the Storage
+-- API asks for a row before it deletes or replaces it, so that whoever uploaded it can take it away, and in a project
+-- who may edit.
 create policy objects_select_own on storage.objects
     for select to authenticated
     using (
         (
-            bucket_id = any('{audio,avatars,exports}')
+            bucket_id = any('{avatars,exports}')
             and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
@@ -23,12 +25,20 @@ create policy objects_select_own on storage.objects
         )
         or (
             bucket_id = 'audio'
-            and name collate "C" = any((select private.few_recordings())::text[])
-            and private.may_hear(bucket_id, name, version)
+            and name collate "C" = any((select private.few_files())::text[])
+            and private.may_find(name, version, owner_id, (select storage.allow_any_operation(array[
+                'object.delete', 'object.delete_many', 'object.upload', 'object.upload_update', 'object.sign_upload_url'
+            ])))
         )
         or (
-            id between (select private.many_recordings_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-            and private.may_hear(bucket_id, name, version)
+            id between (select private.many_files_from((select storage.allow_any_operation(array[
+                'object.upload', 'object.upload_update', 'object.sign_upload_url', 'object.move', 'object.copy',
+                'tus.upload.create', 'tus.upload.part'
+            ])))) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+            and bucket_id = 'audio'
+            and private.may_find(name, version, owner_id, (select storage.allow_any_operation(array[
+                'object.delete', 'object.delete_many', 'object.upload', 'object.upload_update', 'object.sign_upload_url'
+            ])))
         )
         or (
             id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
@@ -44,50 +54,62 @@ create policy objects_select_definer on storage.objects
     for select to app_owner
     using (true);
 
--- A person uploads into their own folders only, files that the bucket takes by ending and declared type. Exports are
--- made by the servers.
+-- A person uploads into their own folder, and into those of projects that they may edit, files that the bucket takes by
+-- ending and declared type. Exports are made by the servers.
 create policy objects_insert_own on storage.objects
     for insert to authenticated
     with check (
         (
-            bucket_id = any('{audio,avatars}')
+            bucket_id = 'avatars'
             and (storage.foldername(name))[1] = (select auth.uid())::text
+            and private.takes(bucket_id, name, metadata ->> 'mimetype')
+        )
+        or (
+            bucket_id = 'audio'
+            and private.may_store(name)
             and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (select private.is_super_admin())
     );
 
--- A person overwrites and moves files within their own folders.
+-- A person overwrites and moves files within their own folder, and within and between projects that they may edit.
 create policy objects_update_own on storage.objects
     for update to authenticated
     using (
         (
-            bucket_id = any('{audio,avatars}')
+            bucket_id = 'avatars'
             and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
         )
+        or (bucket_id = 'audio' and private.may_store(name))
         or id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     )
     with check (
         (
-            bucket_id = any('{audio,avatars}')
+            bucket_id = 'avatars'
             and (storage.foldername(name))[1] = (select auth.uid())::text
+            and private.takes(bucket_id, name, metadata ->> 'mimetype')
+        )
+        or (
+            bucket_id = 'audio'
+            and private.may_store(name)
             and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (select private.is_super_admin())
     );
 
--- A person deletes files in their own folders, exports too.
+-- A person deletes files in their own folders, exports too, and in projects that they may edit.
 create policy objects_delete_own on storage.objects
     for delete to authenticated
     using (
         (
-            bucket_id = any('{audio,avatars,exports}')
+            bucket_id = any('{avatars,exports}')
             and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
         )
+        or (bucket_id = 'audio' and private.may_store(name))
         or id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 
@@ -134,3 +156,8 @@ create policy objects_select_cleaner on storage.objects
 create policy objects_delete_cleaner on storage.objects
     for delete to cleaner
     using (true);
+
+-- Who has left finds nothing here any more, though their token isn't over yet.
+create policy objects_all_present on storage.objects
+    as restrictive for all to authenticated
+    using ((select private.is_here()));

@@ -29,9 +29,15 @@ before(async () => {
       "values ($1, $2, 'a secret prompt', 'p', 'm') returning id",
     [project, ada],
   ))
+  await sql.query("insert into storage.buckets (id, name) values ('audio', 'audio') on conflict do nothing")
+  await sql.query(
+    "insert into storage.objects (bucket_id, name, metadata) " +
+      "values ('audio', $1::uuid || '/a.mp3', '{\"mimetype\": \"audio/mpeg\", \"size\": 1}')",
+    [project],
+  )
   ;({ id: recording } = await asked(
-    "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes, transcript) " +
-      "values ($1, $2::uuid, $2::uuid::text || '/a.mp3', 'audio/mpeg', 1, 'secret words') returning id",
+    "insert into public.audio_recordings (project_id, created_by, object_path, transcript) " +
+      "values ($1::uuid, $2::uuid, $1::uuid || '/a.mp3', 'secret words') returning id",
     [project, ada],
   ))
   ;({ id: member } = await asked(

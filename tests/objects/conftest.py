@@ -24,6 +24,8 @@ HERE = Path(__file__).resolve().parent
 VECTORS: dict[str, Any] = json.loads((HERE / "vectors.json").read_text())
 ADA = "00000000-0000-7000-8000-00000000000a"
 BOB = "00000000-0000-7000-8000-00000000000b"
+# Of Ada's.
+PROJECT = "00000000-0000-7000-8000-0000000000a1"
 VERSION = "11111111-1111-4111-8111-111111111111"
 LOGINS = ("scanner", "cleaner", "monitor")
 AUDIO = Bucket("audio", 1000, ("audio/wav", "audio/webm"))
@@ -121,6 +123,7 @@ def complete(cluster: Any, complete_template: str) -> Iterator[World]:
             connection.execute(f"alter role {role} password '{password}'".encode())
         connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('avatars', 'avatars')")
         provision.add_people(connection)
+        connection.execute("insert into public.projects (id, owner_id, title) values (%s, %s, 'one')", (PROJECT, ADA))
     yield World(
         database.url, *(f"postgresql://{role}:{password}@{database.host}:{database.port}/{name}" for role in LOGINS)
     )

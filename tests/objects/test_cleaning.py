@@ -22,11 +22,13 @@ from ops.storage.cleaning.files import Files
 from ops.storage.cleaning.job import Ages, CleanError, Job
 from ops.storage.cleaning.rows import Rows
 from tests.local.conftest import MotoServer
-from tests.objects.conftest import ADA, World
+from tests.objects.conftest import ADA, PROJECT, World
 from tests.objects.test_scan_job import Killed, Mortal
 from tests.objects.test_scan_queue import RECORD, STORE
 
-EVE = "00000000-0000-7000-8000-00000000000e"
+# A person, and the project that is hers.
+EVE, EVES = "00000000-0000-7000-8000-00000000000e", "00000000-0000-7000-8000-0000000000e1"
+PROJECTS = f"insert into public.projects (id, owner_id, title) values ('{EVES}', '{EVE}', 'one')"
 ROWS = "select bucket_id, name from storage.objects order by 1, 2"
 QUEUE = "select object_path from private.deletion_queue order by 1"
 AGAIN = "update private.deletion_queue set taken_at = null"
@@ -58,7 +60,7 @@ class Scene:
         if file:
             self.store.s3.put_object(Bucket=self.store.bucket, Key=key, Body=b"abc")
         if row:
-            self.world.run(STORE, bucket, name, None, version, json.dumps({"size": 3}))
+            self.world.run(STORE, bucket, name, None, version, json.dumps({"size": 3, "mimetype": "audio/wav"}))
         return key
 
     def keys(self) -> list[str]:
@@ -78,7 +80,7 @@ def scene(world: World, store: Store) -> Iterator[Scene]:
     empty()
     world.run("insert into storage.buckets (id, name) values ('exports', 'exports') on conflict do nothing")
     world.run("insert into next_auth.users (id, name, email) values (%s, 'Eve', 'eve@example.org')", EVE)
-    world.run("insert into public.projects (owner_id, title) values (%s, 'private')", EVE)
+    world.run(PROJECTS)
     made = Scene(world, store)
     yield made
     for rows in made.opened:
@@ -88,17 +90,17 @@ def scene(world: World, store: Store) -> Iterator[Scene]:
 
 
 def test_what_has_a_row_and_a_file_stays(scene: Scene) -> None:
-    keys = [scene.add(f"{ADA}/one.wav"), scene.add(f"{ADA}/me.png", "avatars"), scene.add("loose.txt")]
-    scene.world.run(RECORD, f"{ADA}/one.wav", ADA)
+    keys = [scene.add(f"{PROJECT}/one.wav"), scene.add(f"{ADA}/me.png", "avatars"), scene.add("loose.txt", "avatars")]
+    scene.world.run(RECORD, f"{PROJECT}/one.wav")
     tally = scene.job(ages=Ages(timedelta(), uploads=timedelta(), versions=timedelta())).run()
     assert scene.keys() == sorted(keys)
     assert {kind: found.objects for kind, found in tally.items() if found.objects} == {}
 
 
 def test_orphans_of_both_kinds_go_once_they_are_old_enough(scene: Scene) -> None:
-    kept = scene.add(f"{ADA}/kept.wav")
-    scene.add(f"{ADA}/file.wav", row=False)
-    scene.add(f"{ADA}/row.wav", file=False)
+    kept = scene.add(f"{PROJECT}/kept.wav")
+    scene.add(f"{PROJECT}/file.wav", row=False)
+    scene.add(f"{PROJECT}/row.wav", file=False)
     scene.store.s3.put_object(Bucket=scene.store.bucket, Key="elsewhere/audio/x/y", Body=b"another's")
     assert {kind: found.objects for kind, found in scene.job().run().items() if found.objects} == {}
     dry = scene.job(ages=NOW, dry=True).run()
@@ -107,16 +109,16 @@ def test_orphans_of_both_kinds_go_once_they_are_old_enough(scene: Scene) -> None
     assert len(scene.keys()) == 3, "counted, and nothing removed"
     scene.job(ages=NOW).run()
     assert scene.keys() == ["elsewhere/audio/x/y", kept]
-    assert scene.world.run(ROWS) == [("audio", f"{ADA}/kept.wav")]
+    assert scene.world.run(ROWS) == [("audio", f"{PROJECT}/kept.wav")]
 
 
 def test_a_row_of_what_lies_in_quarantine_is_no_orphan_and_goes_with_the_person(scene: Scene) -> None:
-    key = scene.add(f"{EVE}/bad.wav", file=False)
+    key = scene.add(f"{EVES}/bad.wav", file=False)
     scene.store.s3.put_object(Bucket=scene.store.bucket, Key=f"quarantine/{key}", Body=b"bad")
     scene.world.run("update private.object_scans set status = 'infected', scanned_at = now()")
     scene.job(ages=NOW).run()
     assert scene.keys() == [f"quarantine/{key}"]
-    assert scene.world.run(ROWS) == [("audio", f"{EVE}/bad.wav")]
+    assert scene.world.run(ROWS) == [("audio", f"{EVES}/bad.wav")]
     scene.world.run("delete from next_auth.users where id = %s", EVE)
     assert scene.job(ages=NOW).run()["quarantine"].objects == 1
     assert (scene.keys(), scene.world.run(ROWS)) == ([], [])
@@ -127,8 +129,8 @@ def test_a_bucket_keeps_what_is_in_it_as_long_as_it_is_declared_to(scene: Scene)
     scene.add(f"{ADA}/new.csv", "exports")
     kept = scene.add(f"{ADA}/me.png", "avatars")
     scene.add(f"{ADA}/old.csv", "exports")
-    recorded = scene.add(f"{ADA}/one.wav")
-    scene.world.run(RECORD, f"{ADA}/one.wav", ADA)
+    recorded = scene.add(f"{PROJECT}/one.wav")
+    scene.world.run(RECORD, f"{PROJECT}/one.wav")
     scene.world.run(
         "update storage.objects set created_at = now() - interval '8 days' where name not like '%%/new.csv'"
     )
@@ -142,7 +144,7 @@ def test_a_bucket_keeps_what_is_in_it_as_long_as_it_is_declared_to(scene: Scene)
     scene.job(retention={"audio": at_once, "nowhere": at_once}).run()
     assert scene.keys() == [kept]
     assert scene.world.run(ROWS) == [("avatars", f"{ADA}/me.png")]
-    assert scene.world.run("select object_path from public.audio_recordings") == [(f"{ADA}/one.wav",)]
+    assert scene.world.run("select object_path from public.audio_recordings") == [(f"{PROJECT}/one.wav",)]
 
 
 def test_a_file_that_is_too_old_goes_with_its_row_and_one_that_was_overwritten_since_stays(scene: Scene) -> None:
@@ -158,7 +160,7 @@ def test_a_file_that_is_too_old_goes_with_its_row_and_one_that_was_overwritten_s
 
 
 def test_replaced_versions_and_unfinished_uploads_go(scene: Scene) -> None:
-    key = scene.add(f"{ADA}/one.wav")
+    key = scene.add(f"{PROJECT}/one.wav")
     scene.store.s3.put_object(Bucket=scene.store.bucket, Key=key, Body=b"again")
     scene.store.s3.create_multipart_upload(Bucket=scene.store.bucket, Key=key + "0")
     # moto says of each upload that it was begun in 2010.
@@ -173,38 +175,38 @@ def test_replaced_versions_and_unfinished_uploads_go(scene: Scene) -> None:
 
 
 def test_a_deleted_recording_takes_its_file_along_and_what_was_stored_since_stays(scene: Scene) -> None:
-    name = f"{EVE}/one.wav"
-    for path in (name, f"{EVE}/two.wav", f"{EVE}/three.wav"):
+    name = f"{EVES}/one.wav"
+    for path in (name, f"{EVES}/two.wav", f"{EVES}/three.wav"):
         scene.add(path)
-        scene.world.run(RECORD, path, EVE)
+        scene.world.run(RECORD, path)
     scene.world.run("delete from public.projects where owner_id = %s", EVE)
     assert len(scene.world.run(QUEUE)) == 3
     # Recorded again under the same name; stored again under another.
-    scene.world.run("insert into public.projects (owner_id, title) values (%s, 'private')", EVE)
-    scene.world.run(RECORD, f"{EVE}/two.wav", EVE)
+    scene.world.run(PROJECTS)
+    scene.world.run(RECORD, f"{EVES}/two.wav")
     scene.world.run(
         "update private.deletion_queue set queued_at = now() - interval '1 hour' where object_path like '%%three%%'"
     )
     scene.job().run()
-    assert [row[1] for row in scene.world.run(ROWS)] == [f"{EVE}/three.wav", f"{EVE}/two.wav"]
+    assert [row[1] for row in scene.world.run(ROWS)] == [f"{EVES}/three.wav", f"{EVES}/two.wav"]
     assert len(scene.keys()) == 2
     assert scene.world.run(QUEUE) == []
 
 
 def test_a_person_who_goes_leaves_nothing_but_what_was_spoken_into_others_projects(scene: Scene) -> None:
-    for bucket, file in (("audio", "own.wav"), ("audio", "loose.wav"), ("avatars", "me.png"), ("exports", "a.csv")):
-        scene.add(f"{EVE}/{file}", bucket)
-    scene.world.run(RECORD, f"{EVE}/own.wav", EVE)
-    shared = scene.add(f"{EVE}/shared.wav")
-    scene.world.run(RECORD, f"{EVE}/shared.wav", ADA)
-    others = scene.add(f"{ADA}/one.wav")
+    own = [f"{EVES}/own.wav", f"{EVES}/loose.wav"]
+    for bucket, name in (*(("audio", name) for name in own), ("avatars", f"{EVE}/me.png"), ("exports", f"{EVE}/a.csv")):
+        scene.add(name, bucket)
+    scene.world.run(RECORD, own[0])
+    others = [scene.add(f"{PROJECT}/{name}.wav") for name in ("one", "shared")]
+    scene.world.run(RECORD, f"{PROJECT}/shared.wav")
+    scene.world.run("update public.audio_recordings set created_by = %s", EVE)
     scene.world.run("delete from next_auth.users where id = %s", EVE)
-    assert {row[0] for row in scene.world.run(QUEUE)} == {
-        f"{EVE}/{n}" for n in ("own.wav", "loose.wav", "me.png", "a.csv")
-    }
+    # A recording's file is queued with its row, and once more with its project.
+    assert {row[0] for row in scene.world.run(QUEUE)} == {*own, f"{EVE}/me.png", f"{EVE}/a.csv"}
     scene.job().run()
-    assert scene.keys() == sorted([shared, others])
-    assert [row[1] for row in scene.world.run(ROWS)] == [f"{ADA}/one.wav", f"{EVE}/shared.wav"]
+    assert scene.keys() == sorted(others)
+    assert [row[1] for row in scene.world.run(ROWS)] == [f"{PROJECT}/one.wav", f"{PROJECT}/shared.wav"]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -214,10 +216,10 @@ def test_killed_at_any_step_the_next_run_ends_it(scene: Scene, after: bool, monk
     while True:
         step += 1
         for number in range(3):
-            scene.add(f"{EVE}/{number}.wav")
-            scene.world.run(RECORD, f"{EVE}/{number}.wav", EVE)
+            scene.add(f"{EVES}/{number}.wav")
+            scene.world.run(RECORD, f"{EVES}/{number}.wav")
         scene.world.run("delete from public.audio_recordings")
-        scene.add(f"{ADA}/file.wav", row=False)
+        scene.add(f"{PROJECT}/file.wav", row=False)
         budget = [step]
         rows = Mortal(scene.rows(), budget, after, ("take", "delete", "finish"))
         files = Mortal(Files(scene.store), budget, after, ("delete",))
@@ -237,9 +239,9 @@ def test_killed_at_any_step_the_next_run_ends_it(scene: Scene, after: bool, monk
 
 def test_several_at_once_do_not_collide(scene: Scene) -> None:
     for number in range(60):
-        scene.add(f"{EVE}/{number}.wav")
-        scene.add(f"{ADA}/{number}.wav", row=False)
-    kept = scene.add(f"{ADA}/kept.wav")
+        scene.add(f"{EVES}/{number}.wav")
+        scene.add(f"{PROJECT}/{number}.wav", row=False)
+    kept = scene.add(f"{PROJECT}/kept.wav")
     scene.world.run("delete from next_auth.users where id = %s", EVE)
     start = threading.Barrier(3)
 
@@ -257,7 +259,7 @@ def test_several_at_once_do_not_collide(scene: Scene) -> None:
 def test_a_bucket_or_database_that_cannot_be_the_right_one_loses_nothing(scene: Scene) -> None:
     insert = """
         insert into storage.objects (bucket_id, name, version)
-        select 'audio', 'x/' || n, gen_random_uuid() from generate_series(1, 101) as n"""
+        select 'avatars', 'x/' || n, gen_random_uuid() from generate_series(1, 101) as n"""
     scene.world.run(insert)
     with pytest.raises(CleanError, match="101 of 101 are rows without a file"):
         scene.job(ages=NOW, force=False).run()
@@ -269,7 +271,7 @@ def test_thousands_of_files_of_a_person_go_for_good(scene: Scene) -> None:
     versions = [str(uuid4()) for _ in range(count)]
 
     def put(number: int) -> None:
-        key = f"{TENANT}/audio/{EVE}/{number}.wav/{versions[number]}"
+        key = f"{TENANT}/audio/{EVES}/{number}.wav/{versions[number]}"
         scene.store.s3.put_object(Bucket=scene.store.bucket, Key=key, Body=b"abc")
 
     with ThreadPoolExecutor(8) as pool:
@@ -278,7 +280,7 @@ def test_thousands_of_files_of_a_person_go_for_good(scene: Scene) -> None:
         "insert into storage.objects (bucket_id, name, version, metadata) "
         "select 'audio', %s || '/' || (n - 1) || '.wav', v, '{\"size\": 3}' "
         "from unnest(%s::text[]) with ordinality as t (v, n)",
-        EVE,
+        EVES,
         versions,
     )
     scene.world.run("delete from next_auth.users where id = %s", EVE)
@@ -287,7 +289,7 @@ def test_thousands_of_files_of_a_person_go_for_good(scene: Scene) -> None:
     print(f"{count} files in {time.monotonic() - begun:.1f} s")
     assert (tally["deleted"].objects, tally["deleted"].bytes) == (count, 3 * count)
     assert (scene.keys(), scene.world.run(ROWS), scene.world.run(QUEUE)) == ([], [], [])
-    assert scene.world.run("select 1 from private.storage_usage where user_id = %s", EVE) == []
+    assert scene.world.run("select 1 from private.storage_usage where folder_id in (%s, %s)", EVE, EVES) == []
 
 
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:
@@ -308,15 +310,15 @@ def test_the_commands_tell_what_there_is_and_what_went(
     }
     monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
     monkeypatch.setattr(Environment, "store", scene.store)
-    scene.add(f"{ADA}/one.wav")
-    scene.add(f"{EVE}/gone.wav")
+    scene.add(f"{PROJECT}/one.wav")
+    scene.add(f"{EVES}/gone.wav")
     scene.world.run("delete from next_auth.users where id = %s", EVE)
     status, said, _ = run(capsys, monkeypatch, "clean", "--dry-run", "--json")
     assert (status, json.loads(said)["deleted"]) == (0, {"objects": 1, "bytes": 3})
     assert len(scene.keys()) == 2
     status, said, _ = run(capsys, monkeypatch, "clean")
     assert (status, "removed" in said) == (0, True)
-    assert invalidated(cdn) == [f"/audio/{EVE}/gone.wav/*"]
+    assert invalidated(cdn) == [f"/audio/{EVES}/gone.wav/*"]
     status, said, _ = run(capsys, monkeypatch, "usage", "--json", "--price", "1000000000")
     found = json.loads(said)
     assert found["buckets"] == [{"bucket_id": "audio", "objects": 1, "bytes": 3, "month_cost": 3.0}]
@@ -380,18 +382,18 @@ def test_the_storage_api_is_told_all_it_needs_but_the_apps_secret(
 
 
 def test_the_cdn_is_told_to_forget_what_is_deleted_and_nothing_else(scene: Scene, cdn: Edge) -> None:
-    scene.add(f"{ADA}/kept.wav")
-    scene.add(f"{ADA}/a song.wav")
+    scene.add(f"{PROJECT}/kept.wav")
+    scene.add(f"{PROJECT}/a song.wav")
     for number in range(20):
         scene.add(f"{EVE}/{number}.csv", "exports")
     doomed = "insert into private.deletion_queue (bucket_id, object_path) select bucket_id, name from storage.objects"
     scene.world.run(f"{doomed} where name not like '%%/kept.wav'")
     scene.job(edge=cdn).run()
-    assert invalidated(cdn) == [f"/audio/{ADA}/a%20song.wav/*", f"/exports/{EVE}/*"]
+    assert invalidated(cdn) == [f"/audio/{PROJECT}/a%20song.wav/*", f"/exports/{EVE}/*"]
 
 
 def test_a_dry_run_leaves_the_cdn_alone(scene: Scene, cdn: Edge) -> None:
-    scene.add(f"{ADA}/one.wav")
+    scene.add(f"{PROJECT}/one.wav")
     scene.world.run(
         "insert into private.deletion_queue (bucket_id, object_path) select bucket_id, name from storage.objects"
     )

@@ -21,6 +21,7 @@ from tests.objects.conftest import World
 from tests.objects.test_scan_queue import STORE
 
 EVE = "00000000-0000-7000-8000-00000000000e"
+PROJECT = "00000000-0000-7000-8000-0000000000e1"
 NOBODY = "00000000-0000-7000-8000-0000000000ff"
 
 
@@ -29,7 +30,7 @@ def eve(world: World) -> Iterator[str]:
     """A person who has something, and has left after the test."""
     world.run("insert into storage.buckets (id, name) values ('exports', 'exports') on conflict do nothing")
     world.run("insert into next_auth.users (id, name, email) values (%s, 'Eve', 'eve@example.org')", EVE)
-    world.run("insert into public.projects (owner_id, title) values (%s, 'Gärten')", EVE)
+    world.run("insert into public.projects (id, owner_id, title) values (%s, %s, 'Gärten')", PROJECT, EVE)
     world.run("insert into analytics.user_activity (user_id, action) select %s, 'a.b' from generate_series(1, 3)", EVE)
     yield EVE
     world.run("delete from next_auth.users where id = %s", EVE)
@@ -75,10 +76,10 @@ def read(archive: zipfile.ZipFile, table: str) -> list[dict[str, Any]]:
 def test_an_export_has_each_table_the_files_and_what_is_left_out(
     capsys: pytest.CaptureFixture[str], outputs: dict[str, Any], world: World, store: Store, eve: str, tmp_path: Path
 ) -> None:
-    add(world, store, f"{eve}/one.wav", b"one")
+    add(world, store, f"{PROJECT}/one.wav", b"one")
     add(world, store, f"{eve}/deep/er/two.png", b"two", "avatars")
-    add(world, store, f"{eve}/gone.wav", None)
-    add(world, store, f"{eve}/bad.wav", b"virus")
+    add(world, store, f"{PROJECT}/gone.wav", None)
+    add(world, store, f"{PROJECT}/bad.wav", b"virus")
     world.run("update private.object_scans set status = 'infected', scanned_at = now() where name like '%%/bad.wav'")
     add(world, store, f"{eve}/earlier.zip", b"zip", "exports")
     path = tmp_path / "eve.zip"
@@ -95,12 +96,12 @@ def test_an_export_has_each_table_the_files_and_what_is_left_out(
         assert read(archive, "next_auth.users")[0]["email"] == "eve@example.org"
         assert read(archive, "public.projects")[0]["title"] == "Gärten"
         assert manifest["tables"]["analytics.user_activity"] == 3
-        assert archive.read(f"files/audio/{eve}/one.wav") == b"one"
+        assert archive.read(f"files/audio/{PROJECT}/one.wav") == b"one"
         assert archive.read(f"files/avatars/{eve}/deep/er/two.png") == b"two"
         assert len([name for name in archive.namelist() if name.startswith("files/")]) == 2
     assert {each["name"]: each["reason"] for each in manifest["left_out"]} == {
-        f"{eve}/bad.wav": "found harmful",
-        f"{eve}/gone.wav": "not in the object store",
+        f"{PROJECT}/bad.wav": "found harmful",
+        f"{PROJECT}/gone.wav": "not in the object store",
     }
 
 
@@ -149,7 +150,7 @@ def test_neither_a_file_nor_a_table_has_to_fit_into_memory(
         copy(source, target, length)
 
     monkeypatch.setattr(shutil, "copyfileobj", copied)
-    add(world, store, f"{eve}/long.wav", b"\0" * 30_000_000)
+    add(world, store, f"{PROJECT}/long.wav", b"\0" * 30_000_000)
     world.run(
         "insert into analytics.user_activity (user_id, action, details) "
         "select %s, 'a.b', jsonb_build_object('x', repeat('y', 10000)) from generate_series(1, 3000)",

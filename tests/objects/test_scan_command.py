@@ -23,7 +23,7 @@ from ops.storage.scanning.queue import Queue
 from targets.local import Local
 from tests.local.conftest import MotoServer
 from tests.objects import sound
-from tests.objects.conftest import ADA, World
+from tests.objects.conftest import ADA, PROJECT, World
 from tests.objects.test_scan_queue import DUE, STORE
 
 STATUS = "select status from private.object_scans order by queued_at"
@@ -68,9 +68,9 @@ def environment(store: Store, outputs: dict[str, Any], monkeypatch: pytest.Monke
     monkeypatch.setattr(Environment, "store", store)
 
 
-def add(world: World, store: Store, content: bytes, name: str = f"{ADA}/one.wav") -> str:
+def add(world: World, store: Store, content: bytes, name: str = f"{PROJECT}/one.wav") -> str:
     """Store a file with its row; its key."""
-    upload = sign_upload(store, Bucket("audio"), name, "audio/wav", folder=ADA)
+    upload = sign_upload(store, Bucket("audio"), name, "audio/wav", folder=PROJECT)
     store.s3.put_object(Bucket=store.bucket, Key=upload.key, Body=content, ContentType="audio/wav")
     world.run(STORE, "audio", name, ADA, upload.version, '{"mimetype": "audio/wav"}')
     return upload.key
@@ -90,11 +90,11 @@ def test_it_says_what_it_found_and_ends_with_2_if_that_is_bad(
     status, said, error = run(capsys, monkeypatch)
     assert (status, said) == (0, "")
     assert error == "engine: test signatures only, which find no real virus\n"
-    add(world, store, TEST_SIGNATURES["Vpb-Test-Signature"], f"{ADA}/bad.wav")
+    add(world, store, TEST_SIGNATURES["Vpb-Test-Signature"], f"{PROJECT}/bad.wav")
     status, said, _ = run(capsys, monkeypatch, "--json", "--once")
     found, tally = map(json.loads, said.splitlines())
     assert (status, tally) == (2, {"infected": 1})
-    assert (found["name"], found["found"]) == (f"{ADA}/bad.wav", "Vpb-Test-Signature")
+    assert (found["name"], found["found"]) == (f"{PROJECT}/bad.wav", "Vpb-Test-Signature")
     assert run(capsys, monkeypatch)[0] == 0, "once told, it is no news"
 
 
@@ -123,7 +123,7 @@ def test_the_stack_s_topic_hears_of_it_unless_another_one_or_none_is_named(
     for number, (words, heard) in enumerate(
         [([], ([told], [])), (["--topic", other.arn], ([], [told])), (["--no-topic"], ([], []))]
     ):
-        add(world, store, TEST_SIGNATURES["Vpb-Test-Signature"], f"{ADA}/{number}.wav")
+        add(world, store, TEST_SIGNATURES["Vpb-Test-Signature"], f"{PROJECT}/{number}.wav")
         assert run(capsys, monkeypatch, *words)[0] == 2
         assert (topic.heard(), other.heard()) == heard, words
 
@@ -263,7 +263,7 @@ def test_a_scanner_that_was_killed_in_the_middle_of_a_file_leaves_it_to_the_next
 
 def test_two_scanners_at_once_scan_each_file_once(world: World, store: Store) -> None:
     for number in range(20):
-        add(world, store, sound.wav(0.05), f"{ADA}/{number}.wav")
+        add(world, store, sound.wav(0.05), f"{PROJECT}/{number}.wav")
     jobs = [Job(Queue(world.scanner_url), store, TestSignatures()) for _ in range(2)]
     threads = [threading.Thread(target=job.run) for job in jobs]
     for thread in threads:

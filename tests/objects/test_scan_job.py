@@ -15,7 +15,7 @@ from ops.storage.scanning.job import Alarm, Job
 from ops.storage.scanning.queue import Queue
 from tests.local.conftest import MotoServer
 from tests.objects import sound
-from tests.objects.conftest import ADA, World
+from tests.objects.conftest import ADA, PROJECT, World
 from tests.objects.test_scan_queue import DUE, RECORD, RECORDED, STORE
 
 ATTEMPTS = len(WAITS) + 1
@@ -49,12 +49,13 @@ class Scene:
         job = Job(Queue(self.world.scanner_url), self.store, TestSignatures(), Alarm(self.sns, self.topic))
         return replace(job, **changed)
 
-    def add(self, content: bytes, type: str = "audio/wav", name: str = f"{ADA}/one.wav") -> Stored:
-        upload = sign_upload(self.store, Bucket("audio"), name, type, folder=ADA)
+    def add(self, content: bytes, type: str = "audio/wav", name: str = f"{PROJECT}/one.wav") -> Stored:
+        upload = sign_upload(self.store, Bucket("audio"), name, type, folder=PROJECT)
         self.store.s3.put_object(Bucket=self.store.bucket, Key=upload.key, Body=content, ContentType=type)
         metadata = json.dumps({"mimetype": type, "size": len(content)})
         self.world.run(STORE, "audio", name, ADA, upload.version, metadata)
-        self.world.run(RECORD, name, ADA)
+        if type.startswith("audio/"):
+            self.world.run(RECORD, name)
         return Stored(name, upload.version, upload.key)
 
     def verdict(self, stored: Stored) -> tuple[Any, ...]:
@@ -141,7 +142,7 @@ def test_what_the_store_would_serve_it_as_counts_as_well(scene: Scene) -> None:
 
 def test_all_that_is_due_is_scanned_and_no_file_twice(scene: Scene) -> None:
     for number in range(12):
-        scene.add(HARMFUL if number % 4 == 0 else sound.wav(0.1), name=f"{ADA}/{number}.wav")
+        scene.add(HARMFUL if number % 4 == 0 else sound.wav(0.1), name=f"{PROJECT}/{number}.wav")
     job = scene.job()
     job.run()
     assert job.tally == {"clean": 9, "infected": 3}
@@ -196,7 +197,7 @@ def test_killed_at_any_step_the_next_run_ends_it_as_if_nothing_had_been(
     scene: Scene, content: bytes, steps: int, end: tuple[Any, ...], after: bool
 ) -> None:
     for number in range(1, steps + 1):
-        stored = scene.add(content, name=f"{ADA}/{number}.wav")
+        stored = scene.add(content, name=f"{PROJECT}/{number}.wav")
         budget = [number]
         job = scene.job(
             store=MortalStore(scene.store.bucket, TENANT, Mortal(scene.store.s3, budget, after)),
@@ -452,7 +453,7 @@ def test_a_tag_speaks_for_the_version_that_it_is_on(scene: Scene) -> None:
 def test_killed_after_guardduty_s_verdict_the_next_run_ends_it(scene: Scene, after: bool) -> None:
     # Copied, deleted, told, settled.
     for number in range(1, 5):
-        stored = scene.add(HARMFUL, name=f"{ADA}/{number}.wav")
+        stored = scene.add(HARMFUL, name=f"{PROJECT}/{number}.wav")
         tag(scene, stored, "THREATS_FOUND")
         budget = [number]
         job = scene.job(

@@ -7,17 +7,17 @@ import pytest
 from psycopg import sql
 
 from ops.storage.scanning.queue import Queue, QueueError, Scan
-from tests.objects.conftest import ADA, World
+from tests.objects.conftest import ADA, PROJECT, World
 
 STORE = "insert into storage.objects (bucket_id, name, owner_id, version, metadata) values (%s, %s, %s, %s, %s)"
 WAV = '{"mimetype": "audio/wav", "size": 3}'
 SCANS = "select version, status, attempts from private.object_scans order by version"
 RECORD = """
-insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes)
-select id, owner_id, %s, 'audio/wav', 3 from public.projects where owner_id = %s and title = 'private'
+insert into public.audio_recordings (project_id, created_by, object_path)
+select p.id, p.owner_id, f.path from public.projects as p join (values (%s)) as f (path) on f.path like p.id || '/%%'
 """
 RECORDED = "select scan_status, scanned_at is not null from public.audio_recordings where object_path = %s"
-ONE = f"{ADA}/one.wav"
+ONE = f"{PROJECT}/one.wav"
 DUE = "update private.object_scans set due_at = now() where status = 'pending'"
 
 
@@ -33,7 +33,7 @@ def queue(world: World) -> Queue:
 def test_what_is_stored_in_any_bucket_waits_and_what_has_no_file_does_not(world: World, queue: Queue) -> None:
     add(world)
     add(world, f"{ADA}/me.png", "v2", "avatars")
-    add(world, f"{ADA}/folder", None)
+    add(world, f"{PROJECT}/folder", None)
     assert queue.take(10) == [
         Scan("audio", ONE, "v1", "audio/wav", 1),
         Scan("avatars", f"{ADA}/me.png", "v2", "audio/wav", 1),
@@ -49,7 +49,7 @@ def test_an_upload_that_the_storage_api_only_tried_leaves_nothing(world: World, 
 
 def test_two_scanners_never_take_the_same_file(world: World, queue: Queue) -> None:
     for number in range(6):
-        add(world, f"{ADA}/{number}.wav", f"v{number}")
+        add(world, f"{PROJECT}/{number}.wav", f"v{number}")
     with psycopg.connect(world.scanner_url) as first, psycopg.connect(world.scanner_url) as second:
         # Neither has committed: what the one holds, the other passes over and doesn't wait for.
         second.execute("set lock_timeout = '1s'")
@@ -68,7 +68,7 @@ def test_no_plan_takes_more_than_was_asked_for(world: World, known: int) -> None
         if number == known:
             with psycopg.connect(world.url, autocommit=True) as connection:
                 connection.execute("vacuum analyze private.object_scans")
-        add(world, f"{ADA}/{number}.wav", f"v{number}")
+        add(world, f"{PROJECT}/{number}.wav", f"v{number}")
     with psycopg.connect(world.scanner_url) as connection:
         for join in ("hashjoin", "mergejoin", "material"):
             connection.execute(sql.SQL("set {} = off").format(sql.Identifier(f"enable_{join}")))
@@ -107,12 +107,12 @@ def test_the_recording_tells_the_verdict_whenever_it_was_written(
 ) -> None:
     add(world)
     if recorded_first:
-        world.run(RECORD, ONE, ADA)
+        world.run(RECORD, ONE)
         assert world.run(RECORDED, ONE) == [("pending", False)]
     (scan,) = queue.take()
     queue.settle(scan, verdict, "because")
     if not recorded_first:
-        world.run(RECORD, ONE, ADA)
+        world.run(RECORD, ONE)
     assert world.run(RECORDED, ONE) == [(told, True)]
 
 
@@ -120,7 +120,7 @@ def test_a_recording_that_is_written_while_its_file_is_settled_is_not_left_behin
     add(world)
     (scan,) = queue.take()
     with psycopg.connect(world.url) as connection:
-        connection.execute(RECORD, (ONE, ADA))
+        connection.execute(RECORD, (ONE,))
         # The scanner waits for the recording, and then sees it.
         with psycopg.connect(world.scanner_url) as scanner:
             scanner.execute("set lock_timeout = '200ms'")
@@ -132,7 +132,7 @@ def test_a_recording_that_is_written_while_its_file_is_settled_is_not_left_behin
 
 def test_another_version_is_another_file(world: World, queue: Queue) -> None:
     add(world)
-    world.run(RECORD, ONE, ADA)
+    world.run(RECORD, ONE)
     queue.settle(queue.take()[0], "clean")
     world.run("update storage.objects set version = 'v2', updated_at = now() where name = %s", ONE)
     assert world.run(SCANS) == [("v2", "pending", 0)]
@@ -150,24 +150,26 @@ def test_what_says_nothing_of_the_file_starts_no_scan(world: World, queue: Queue
 
 def test_a_verdict_ends_with_the_object_but_for_a_bad_one(world: World, queue: Queue) -> None:
     add(world)
-    add(world, f"{ADA}/bad.wav", "v2")
+    add(world, f"{PROJECT}/bad.wav", "v2")
     for scan in queue.take(2):
         queue.settle(scan, "infected" if "bad" in scan.name else "clean", "X")
     world.run("begin; set local storage.allow_delete_query = 'true'; delete from storage.objects; commit")
     assert world.run(SCANS) == [("v2", "infected", 1)]
-    add(world, f"{ADA}/bad.wav", "v2")
+    add(world, f"{PROJECT}/bad.wav", "v2")
     assert world.run(SCANS) == [("v2", "infected", 1)], "the same file again is no other"
 
 
 def test_the_owner_is_told_of_bad_news_and_only_of_that(world: World, queue: Queue) -> None:
     for number, owner in enumerate([ADA, "no uuid", "00000000-0000-7000-8000-0000000000ff", None]):
-        world.run(STORE, "audio", f"{ADA}/{number}.wav", owner, f"v{number}", WAV)
+        # Of a project somebody who may edit it stores; of the rest the row may say anything.
+        bucket, folder = ("audio", PROJECT) if owner == ADA else ("avatars", ADA)
+        world.run(STORE, bucket, f"{folder}/{number}.wav", owner, f"v{number}", WAV)
     add(world)
-    world.run(RECORD, f"{ADA}/0.wav", ADA)
+    world.run(RECORD, f"{PROJECT}/0.wav")
     for scan in queue.take(10):
         queue.settle(scan, "clean" if scan.name == ONE else "infected", "Eicar")
     (told,) = world.run("select user_id::text, action, details, project_id is not null from analytics.user_activity")
-    assert told == (ADA, "storage.infected", {"bucket": "audio", "name": f"{ADA}/0.wav", "found": "Eicar"}, True)
+    assert told == (ADA, "storage.infected", {"bucket": "audio", "name": f"{PROJECT}/0.wav", "found": "Eicar"}, True)
 
 
 @pytest.mark.parametrize(

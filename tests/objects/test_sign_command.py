@@ -13,7 +13,7 @@ from visual_prompt_builder.signing import Store
 from ops import __main__ as ops
 from ops.environment import Environment
 from tests.objects import sound
-from tests.objects.conftest import ADA, VERSION, World
+from tests.objects.conftest import ADA, PROJECT, VERSION, World
 from tests.objects.test_scan_queue import STORE
 
 BUCKETS = {"audio": {"public": False, "file_size_limit": 100_000, "allowed_mime_types": ["audio/wav"]}}
@@ -38,13 +38,15 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *wo
 def test_the_form_is_a_command_that_uploads(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, store: Store, tmp_path: Path
 ) -> None:
-    status, said, _ = run(capsys, monkeypatch, "upload", "audio", f"{ADA}/by hand's.wav", "--type", "audio/wav")
+    status, said, _ = run(capsys, monkeypatch, "upload", "audio", f"{PROJECT}/by hand's.wav", "--type", "audio/wav")
     assert status == 0
     file = tmp_path / "a.wav"
     file.write_bytes(sound.wav(0.1))
     command = [word.replace("@FILE", f"@{file}") for word in shlex.split(said)]
     subprocess.run(command, check=True, capture_output=True, timeout=20)
-    listed = store.s3.list_objects_v2(Bucket=store.bucket, Prefix=f"storage-single-tenant/audio/{ADA}/by hand's.wav/")
+    listed = store.s3.list_objects_v2(
+        Bucket=store.bucket, Prefix=f"storage-single-tenant/audio/{PROJECT}/by hand's.wav/"
+    )
     assert [entry["Size"] for entry in listed["Contents"]] == [file.stat().st_size]
 
 
@@ -52,9 +54,9 @@ def test_the_form_is_a_command_that_uploads(
 def test_as_json_it_is_what_the_function_answers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, said, _ = run(capsys, monkeypatch, "upload", "audio", f"{ADA}/a.wav", "--type", "audio/wav", "--json")
+    status, said, _ = run(capsys, monkeypatch, "upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--json")
     found = json.loads(said)
-    assert (status, found["largest"], found["name"]) == (0, 100_000, f"{ADA}/a.wav")
+    assert (status, found["largest"], found["name"]) == (0, 100_000, f"{PROJECT}/a.wav")
     answer = requests.post(found["url"], data=found["fields"], files={"file": b"x"}, timeout=10)
     assert answer.status_code == 204
 
@@ -63,8 +65,8 @@ def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], world: World
 ) -> None:
     environment["admin_url"] = world.url
-    world.run(STORE, "audio", f"{ADA}/a.wav", ADA, VERSION, "{}")
-    words = ("download", "audio", f"{ADA}/a.wav", "--json")
+    world.run(STORE, "audio", f"{PROJECT}/a.wav", ADA, VERSION, "{}")
+    words = ("download", "audio", f"{PROJECT}/a.wav", "--json")
     status, said, error = run(capsys, monkeypatch, *words)
     assert (status, said) == (1, "")
     assert "the virus scan says pending; --unscanned signs it all the same" in json.loads(error)["error"]
@@ -73,9 +75,9 @@ def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
     status, said, _ = run(capsys, monkeypatch, *words)
     assert (status, json.loads(said)["version"]) == (0, VERSION)
     assert f"/{VERSION}?" in json.loads(said)["url"]
-    status, said, error = run(capsys, monkeypatch, "download", "audio", f"{ADA}/b.wav")
+    status, said, error = run(capsys, monkeypatch, "download", "audio", f"{PROJECT}/b.wav")
     assert (status, said) == (1, "")
-    assert error == f"error: object audio/{ADA}/b.wav: has no row in storage.objects; name its --version\n"
+    assert error == f"error: object audio/{PROJECT}/b.wav: has no row in storage.objects; name its --version\n"
 
 
 @pytest.mark.parametrize(

@@ -57,20 +57,27 @@ insert into analytics.api_usage (user_id, provider, model) values (%(id)s, 'x', 
 insert into next_auth.accounts ("userId", type, provider, "providerAccountId") values (%(id)s, 'oauth', 'x', %(name)s);
 insert into next_auth.sessions ("userId", expires, "sessionToken") values (%(id)s, now() + interval '1 day', %(name)s);
 insert into storage.objects (bucket_id, name, version) values
-    ('audio', %(id)s || '/a.ogg', 'v'), ('avatars', %(id)s || '/a.png', 'v'), ('exports', %(id)s || '/a.csv', 'v'),
-    ('other', %(id)s || '/a.ogg', 'v'), ('audio', %(id)s || '/new.ogg', 'v'), ('audio', %(id)s || '/bad.ogg', 'v');
-update private.object_scans set status = 'infected', found = 'x', scanned_at = now() where name like '%%/bad.ogg';
+    ('audio', %(own)s || '/a.ogg', 'v'), ('avatars', %(id)s || '/a.png', 'v'), ('exports', %(id)s || '/a.csv', 'v'),
+    ('other', %(id)s || '/a.ogg', 'v'), ('avatars', %(id)s || '/new.png', 'v'), ('avatars', %(id)s || '/bad.png', 'v');
+update private.object_scans set status = 'infected', found = 'x', scanned_at = now() where name like '%%/bad.png';
 update private.object_scans set status = 'clean', scanned_at = now()
-    where status = 'pending' and name not like '%%/new.ogg'"""
-PROJECTS = """
+    where status = 'pending' and name not like '%%/new.png'"""
+ALONE = """
+set local storage.allow_delete_query = 'true';
+delete from storage.objects where bucket_id = 'audio' and name = %(own)s || '/a.ogg'
+    or bucket_id = 'avatars' and name like %(id)s || '/%%'"""
+FILE = '\'{"mimetype": "audio/ogg", "size": 1}\''
+PROJECTS = f"""
 insert into public.projects (id, owner_id, title, visibility, archived_at) values
     (%(shared)s, %(owner)s, 'shared', 'shared', null), (%(public)s, %(owner)s, 'public', 'public', null),
     (%(archived)s, %(owner)s, 'archived', 'public', now());
 insert into public.project_components (project_id, kind)
     values (%(shared)s, 'text'), (%(public)s, 'text'), (%(archived)s, 'text');
-insert into public.audio_recordings (id, project_id, created_by, object_path, mime_type, bytes) values
-    (%(shared)s, %(shared)s, %(owner)s, 'x/shared.ogg', 'audio/ogg', 1),
-    (%(public)s, %(public)s, %(owner)s, 'x/public.ogg', 'audio/ogg', 1);
+insert into storage.objects (bucket_id, name, version, metadata) select 'audio', project || '/' || name, 'v', {FILE}
+    from unnest(array[%(shared)s, %(public)s]) as project, unnest('{{a.ogg,free.ogg}}'::text[]) as name;
+insert into public.audio_recordings (id, project_id, created_by, object_path) values
+    (%(shared)s, %(shared)s, %(owner)s, %(shared)s || '/a.ogg'),
+    (%(public)s, %(public)s, %(owner)s, %(public)s || '/a.ogg');
 insert into public.prompt_generations (id, project_id, created_by, prompt, provider, model) values
     (%(shared)s, %(shared)s, %(owner)s, 'p', 'x', 'm'), (%(public)s, %(public)s, %(owner)s, 'p', 'x', 'm');
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
@@ -78,33 +85,33 @@ insert into public.prompt_generations (project_id, created_by, prompt, provider,
 update public.prompt_generations set status = 'cancelled' where prompt = 'over'"""
 # Another person's projects, in which a fellow works and others have open invitations, and what hangs on them; and an
 # admin who has more than few projects, of whom row policies ask otherwise.
-MANY = """
+MANY = f"""
 insert into public.projects (id, owner_id, title) select unnest(%(parts)s::uuid[]), %(another)s, 'part';
 insert into public.collaborators (project_id, user_id, role, accepted_at)
     select unnest(%(parts)s::uuid[]), %(fellow)s, 'viewer', now();
 insert into public.collaborators (project_id, user_id, role)
     select part, person, 'admin' from unnest(%(parts)s::uuid[]) as part, unnest(%(invited)s::uuid[]) as person;
 insert into public.project_components (project_id, kind) select unnest(%(parts)s::uuid[]), 'text';
-insert into storage.objects (bucket_id, name, version)
-    select 'audio', %(another)s || '/' || part || '.ogg', 'v' from unnest(%(parts)s::uuid[]) as part;
-insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes)
-    select part, %(another)s, %(another)s || '/' || part || '.ogg', 'audio/ogg', 1
-    from unnest(%(parts)s::uuid[]) as part;
-insert into storage.objects (bucket_id, name, version) values ('other', %(another)s || '/heard.ogg', 'v');
+insert into storage.objects (bucket_id, name, version, metadata) select 'audio', part || '/' || name, 'v', {FILE}
+    from unnest(%(parts)s::uuid[]) as part, unnest('{{a.ogg,free.ogg}}'::text[]) as name;
+insert into public.audio_recordings (project_id, created_by, object_path)
+    select part, %(another)s, part || '/a.ogg' from unnest(%(parts)s::uuid[]) as part;
+insert into storage.objects (bucket_id, name, version) values ('other', %(shared)s || '/heard.ogg', 'v');
 update private.object_scans set status = 'clean', scanned_at = now()
-    where name = any(array(select %(another)s || '/' || part || '.ogg' from unnest(%(parts)s::uuid[]) as part))
-    or bucket_id = 'other' and name = %(another)s || '/heard.ogg';
+    where name like '%%/a.ogg' or bucket_id = 'other' and name = %(shared)s || '/heard.ogg';
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
     select unnest(%(parts)s::uuid[]), %(another)s, 'p', 'x', 'm';
 insert into public.projects (owner_id, title) select %(admin)s, 'many' from generate_series(1, 200)"""
 # The audit trail refuses the superuser too, by trigger: it steps aside, so that a denial is one of rights.
-OTHERS = """
+OTHERS = f"""
 update public.users set is_super_admin = true where id = %(super)s;
 delete from public.collaborators where user_id = %(removed)s;
 insert into public.projects (id, owner_id, title, visibility) values (%(hidden)s, %(left)s, 'hidden', 'public');
 insert into public.project_components (project_id, kind) values (%(hidden)s, 'text');
-insert into public.audio_recordings (id, project_id, created_by, object_path, mime_type, bytes)
-    values (%(hidden)s, %(hidden)s, %(left)s, 'x/hidden.ogg', 'audio/ogg', 1);
+insert into storage.objects (bucket_id, name, metadata) select 'audio', %(hidden)s || '/' || name, {FILE}
+    from unnest('{{hidden.ogg,free.ogg}}'::text[]) as name;
+insert into public.audio_recordings (id, project_id, created_by, object_path)
+    values (%(hidden)s, %(hidden)s, %(left)s, %(hidden)s || '/hidden.ogg');
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
     values (%(hidden)s, %(left)s, 'p', 'x', 'm');
 insert into public.collaborators (project_id, user_id, role) values (%(hidden)s, %(another)s, 'viewer');
@@ -123,7 +130,7 @@ delete from private.generation_words where generation_id = %(public)s;
 insert into private.sealing_keys (id, position, public_key) values ('matrix', 97, '');
 insert into private.audit_keys (subject) values ('matrix');
 insert into private.object_scans (bucket_id, name, version) values ('audio', 'matrix', 'x');
-insert into private.storage_usage (user_id, bucket_id, objects, bytes) values (%(unborn)s, 'matrix', 1, 1);
+insert into private.storage_usage (folder_id, bucket_id, objects, bytes) values (%(unborn)s, 'matrix', 1, 1);
 insert into private.proved_addresses (user_id, provider, email) values (%(owner)s, 'matrix', 'm@example.org');
 insert into private.invitation_counts (user_id, day, invitations) values (%(owner)s, '2000-01-01', 1);
 insert into private.settings (name, value) values ('matrix', '1');
@@ -137,23 +144,32 @@ insert into analytics.usage_overview (day, provider, model, requests, tokens)
     values ('2026-01-02', 'x', 'overview', 10, 1000);
 insert into analytics.project_totals (project_id, components, recordings, duration_ms, generations, tokens, cost)
     values (%(shared)s, 1, 1, 1, 1, 1, 1);
-insert into audit.retired (partition, heads) values ('matrix', '{}');
+insert into audit.retired (partition, heads) values ('matrix', '{{}}');
 alter table audit.log disable trigger _100_append_only;
 alter table audit.heads disable trigger _100_append_only;
 alter table audit.retired disable trigger _100_append_only"""
 BUCKETS = """
 insert into storage.buckets (id, name, allowed_mime_types) values
-    ('audio', 'audio', '{audio/*}'), ('avatars', 'avatars', null), ('exports', 'exports', null),
+    ('audio', 'audio', '{audio/*}'), ('avatars', 'avatars', '{image/*}'), ('exports', 'exports', null),
     ('other', 'other', null), ('spare', 'spare', null)"""
-# Another member's recording in the shared project: scanned, not yet scanned, and found harmful.
-HEARD = """
-insert into storage.objects (bucket_id, name, version)
-    select 'audio', %(another)s || '/' || name || '.ogg', 'v' from unnest('{heard,unheard,unsound}'::text[]) as name;
-insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes)
-    select %(shared)s, %(another)s, %(another)s || '/' || name || '.ogg', 'audio/ogg', 1
-    from unnest('{heard,unheard,unsound}'::text[]) as name;
+# Another member's recording in the shared project: scanned, not yet scanned, and found harmful; and everybody's
+# own there, not yet scanned, also of those who may store none any more.
+HEARD = f"""
+insert into storage.objects (bucket_id, name, version, metadata)
+    select 'audio', %(shared)s || '/' || name || '.ogg', 'v', {FILE}
+    from unnest('{{heard,unheard,unsound}}'::text[]) as name;
+insert into public.audio_recordings (project_id, created_by, object_path)
+    select %(shared)s, %(another)s, %(shared)s || '/' || name || '.ogg'
+    from unnest('{{heard,unheard,unsound}}'::text[]) as name;
 update private.object_scans set status = 'clean', scanned_at = now() where name like '%%/heard.ogg';
-update private.object_scans set status = 'infected', scanned_at = now() where name like '%%/unsound.ogg'"""
+update private.object_scans set status = 'infected', scanned_at = now() where name like '%%/unsound.ogg';
+set session_replication_role = replica;
+insert into storage.objects (bucket_id, name, version, owner_id)
+    select 'audio', %(shared)s || '/' || person || file, 'v', person
+    from unnest(%(people)s::text[]) as person, unnest('{{.ogg,-bad.ogg}}'::text[]) as file;
+insert into private.object_scans (bucket_id, name, version, status, scanned_at)
+    select bucket_id, name, version, 'infected', now() from storage.objects where name like '%%-bad.ogg';
+set session_replication_role = origin"""
 MEMBER = """
 insert into public.collaborators (id, project_id, user_id, role, accepted_at) values (%s, %s, %s, %s, %s)"""
 
@@ -163,11 +179,13 @@ def populate(connection: Connection) -> None:
     run(connection, BUCKETS, {})
     for name in (*PEOPLE, "another", "fellow"):
         run(connection, PEOPLE_ROWS, {"id": key(name), "name": name, "own": key(f"{name}'s own")})
+    # A write without a condition is refused for any row: so one has pictures alone to write, and one a project's file.
+    run(connection, ALONE, {"own": key("stranger's own"), "id": key("removed")})
     run(connection, PROJECTS, VALUES)
     for name, (role, accepted) in MEMBERS.items():
         member = (key(f"{name}'s membership"), VALUES["shared"], key(name), role, "now" if accepted else None)
         connection.execute(MEMBER.encode(), member)
-    run(connection, HEARD, VALUES)
+    run(connection, HEARD, VALUES | {"people": [key(name) for name in PEOPLE]})
     run(connection, MANY, VALUES | {"admin": key("admin"), "invited": [key(name) for name in INVITEES]})
     run(connection, OTHERS, {**VALUES, "removed": key("removed"), "super": key("super"), "left": key("left")})
     # What the Storage API says before it deletes; without it a trigger would answer in row security's place.
@@ -201,10 +219,7 @@ def _rows(table: str, where: str, insert: str, update: str) -> list[str]:
 
 WORDS = (("project_words", "project_id"), ("recording_words", "recording_id"), ("generation_words", "generation_id"))
 COMPONENT = ("(project_id, kind) values (%(project)s, 'text')", "title = 'x'")
-RECORDING = (
-    "(project_id, object_path, mime_type, bytes) values (%(project)s, %(folder)s || '/b.ogg', 'audio/ogg', 1)",
-    "title = 'x'",
-)
+RECORDING = ("(project_id, object_path) values (%(project)s, %(project)s::uuid || '/free.ogg')", "title = 'x'")
 GENERATION = (
     "(project_id, prompt, provider, model) values (%(project)s, 'p', 'x', 'm')",
     "status = 'cancelled'",
@@ -215,6 +230,8 @@ USAGE = "(user_id, provider, model) values (%({})s, 'x', 'm')"
 UNNESTED = "from unnest(%(parts)s::uuid[]) as part"
 IN_PARTS = "project_id = any(%(parts)s::uuid[])"
 OBJECT = "(bucket_id, name) values ('{}', %({})s || '/b.ogg')"
+PICTURE = OBJECT.format("avatars", "{}").replace("b.ogg", "b.png")
+OF_SHARED = "bucket_id = 'audio' and name = %(shared)s || '/{}.ogg'"
 
 # For each line of the matrix what is tried: select, insert, update and delete, each of one row, or of what ROWS says.
 STATEMENTS = {
@@ -330,19 +347,15 @@ STATEMENTS = {
         "title = 'x'",
     ),
     ("public.audio_recordings", "in the shared one"): _project(
-        "audio_recordings", "shared", *RECORDING, only=" and object_path = 'x/shared.ogg'"
+        "audio_recordings", "shared", *RECORDING, only=" and object_path = %(shared)s || '/a.ogg'"
     ),
     ("public.audio_recordings", "in the public one"): _project("audio_recordings", "public", *RECORDING),
     ("public.audio_recordings", "in one of who has left"): _project("audio_recordings", "hidden", *RECORDING),
     ("public.audio_recordings", "in another person's, whatever the part"): _rows(
         "public.audio_recordings",
         IN_PARTS,
-        "(project_id, object_path, mime_type, bytes) "
-        f"select part, %(folder)s || '/new-' || part, 'audio/ogg', 1 {UNNESTED}",
+        f"(project_id, object_path) select part, part || '/free.ogg' {UNNESTED}",
         "title = 'x'",
-    ),
-    ("public.audio_recordings", "in the shared one, of another's file"): _project(
-        "audio_recordings", "shared", RECORDING[0].replace("%(folder)s", "%(unborn)s"), RECORDING[1]
     ),
     ("public.audio_recordings", "in the shared one, in another's name"): _project(
         "audio_recordings",
@@ -415,16 +428,10 @@ STATEMENTS = {
     ("storage.buckets", "any"): _rows(
         "storage.buckets", "id = 'spare'", "(id, name) values ('x', 'x')", "file_size_limit = 1"
     ),
-    ("storage.objects", "in one's own folder of audio"): _rows(
-        "storage.objects",
-        "bucket_id = 'audio' and name = %(me)s || '/a.ogg'",
-        OBJECT.format("audio", "me"),
-        "metadata = '{}'",
-    ),
     ("storage.objects", "in one's own folder of avatars"): _rows(
         "storage.objects",
         "bucket_id = 'avatars' and name = %(me)s || '/a.png'",
-        OBJECT.format("avatars", "me"),
+        PICTURE.format("me"),
         "metadata = '{}'",
     ),
     ("storage.objects", "in one's own folder of exports"): _rows(
@@ -435,68 +442,113 @@ STATEMENTS = {
     ),
     ("storage.objects", "one's own, not yet scanned"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(me)s || '/new.ogg'",
-        OBJECT.format("audio", "me"),
+        "bucket_id = 'avatars' and name = %(me)s || '/new.png'",
+        PICTURE.format("me"),
         "metadata = '{}'",
     ),
     ("storage.objects", "one's own, found harmful"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(me)s || '/bad.ogg'",
-        OBJECT.format("audio", "me"),
+        "bucket_id = 'avatars' and name = %(me)s || '/bad.png'",
+        PICTURE.format("me"),
         "metadata = '{}'",
     ),
     ("storage.objects", "one's own, of a type that isn't taken"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(me)s || '/a.ogg'",
-        "(bucket_id, name) values ('audio', %(me)s || '/b.exe')",
+        "bucket_id = 'avatars' and name = %(me)s || '/a.png'",
+        "(bucket_id, name) values ('avatars', %(me)s || '/b.exe')",
         "name = %(me)s || '/b.exe'",
     ),
     ("storage.objects", "one's own, moved to another's folder"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(me)s || '/a.ogg'",
-        OBJECT.format("audio", "another"),
-        "name = %(another)s || '/b.ogg'",
+        "bucket_id = 'avatars' and name = %(me)s || '/a.png'",
+        PICTURE.format("another"),
+        "name = %(another)s || '/b.png'",
     ),
     ("storage.objects", "one's own, moved to exports"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(me)s || '/a.ogg'",
+        "bucket_id = 'avatars' and name = %(me)s || '/a.png'",
         OBJECT.format("exports", "me"),
         "bucket_id = 'exports'",
     ),
     ("storage.objects", "in another person's folder"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(another)s || '/a.ogg'",
-        OBJECT.format("audio", "another"),
+        "bucket_id = 'avatars' and name = %(another)s || '/a.png'",
+        PICTURE.format("another"),
         "metadata = '{}'",
     ),
-    ("storage.objects", "a recording of the shared project, clean"): _rows(
+    ("storage.objects", "of one's own project"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(another)s || '/heard.ogg'",
-        OBJECT.format("audio", "another"),
+        "bucket_id = 'audio' and name = %(own)s || '/a.ogg'",
+        OBJECT.format("audio", "own"),
         "metadata = '{}'",
     ),
-    ("storage.objects", "a recording of the shared project, not yet scanned"): _rows(
+    ("storage.objects", "of one's own project, of a type that isn't taken"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(another)s || '/unheard.ogg'",
-        OBJECT.format("audio", "another"),
+        "bucket_id = 'audio' and name = %(own)s || '/a.ogg'",
+        "(bucket_id, name) values ('audio', %(own)s || '/b.exe')",
+        "name = %(own)s || '/b.exe'",
+    ),
+    ("storage.objects", "of one's own project, moved to another person's"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(own)s || '/a.ogg'",
+        "(bucket_id, name) values ('audio', (%(parts)s::text[])[1] || '/b.ogg')",
+        "name = (%(parts)s::text[])[1] || '/b.ogg'",
+    ),
+    ("storage.objects", "of one's own project, moved to another bucket"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(own)s || '/a.ogg'",
+        OBJECT.format("exports", "own"),
+        "bucket_id = 'exports'",
+    ),
+    ("storage.objects", "of the shared project, clean"): _rows(
+        "storage.objects", OF_SHARED.format("heard"), OBJECT.format("audio", "shared"), "metadata = '{}'"
+    ),
+    ("storage.objects", "of the shared project, not yet scanned"): _rows(
+        "storage.objects", OF_SHARED.format("unheard"), OBJECT.format("audio", "shared"), "metadata = '{}'"
+    ),
+    ("storage.objects", "of the shared project, found harmful"): _rows(
+        "storage.objects", OF_SHARED.format("unsound"), OBJECT.format("audio", "shared"), "metadata = '{}'"
+    ),
+    ("storage.objects", "of the shared project, one's own, not yet scanned"): _rows(
+        "storage.objects",
+        "bucket_id = 'audio' and name = %(shared)s || '/' || %(me)s || '.ogg'",
+        OBJECT.format("audio", "shared"),
         "metadata = '{}'",
     ),
-    ("storage.objects", "a recording of the shared project, found harmful"): _rows(
+    ("storage.objects", "of the shared project, one's own, found harmful"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(another)s || '/unsound.ogg'",
-        OBJECT.format("audio", "another"),
+        "bucket_id = 'audio' and name = %(shared)s || '/' || %(me)s || '-bad.ogg'",
+        OBJECT.format("audio", "shared"),
         "metadata = '{}'",
     ),
-    ("storage.objects", "a recording of another person's project"): _rows(
+    ("storage.objects", "of the shared project, of a type that isn't taken"): _rows(
         "storage.objects",
-        "bucket_id = 'audio' and name = %(another)s || '/' || (%(parts)s::text[])[1] || '.ogg'",
-        OBJECT.format("audio", "another"),
+        OF_SHARED.format("heard"),
+        "(bucket_id, name) values ('audio', %(shared)s || '/b.exe')",
+        "name = %(shared)s || '/b.exe'",
+    ),
+    ("storage.objects", "of the shared project, with two readings"): _rows(
+        "storage.objects",
+        OF_SHARED.format("heard"),
+        "(bucket_id, name) values ('audio', %(shared)s || '/../b.ogg')",
+        "name = %(shared)s || '//b.ogg'",
+    ),
+    ("storage.objects", "of the shared project, moved to another person's"): _rows(
+        "storage.objects",
+        OF_SHARED.format("heard"),
+        "(bucket_id, name) values ('audio', (%(parts)s::text[])[1] || '/b.ogg')",
+        "name = (%(parts)s::text[])[1] || '/b.ogg'",
+    ),
+    ("storage.objects", "of a project of another person's, whatever the part"): _rows(
+        "storage.objects",
+        f"bucket_id = 'audio' and name = any(array(select part || '/a.ogg' {UNNESTED}))",
+        f"(bucket_id, name) select 'audio', part || '/b.ogg' {UNNESTED}",
         "metadata = '{}'",
     ),
-    ("storage.objects", "in another bucket, named as a recording"): _rows(
+    ("storage.objects", "in another bucket, named as of the shared project"): _rows(
         "storage.objects",
-        "bucket_id = 'other' and name = %(another)s || '/heard.ogg'",
-        OBJECT.format("other", "another"),
+        "bucket_id = 'other' and name = %(shared)s || '/heard.ogg'",
+        OBJECT.format("other", "shared"),
         "metadata = '{}'",
     ),
     ("storage.objects", "in another bucket"): _rows(
@@ -523,7 +575,7 @@ STATEMENTS = {
     ("private.storage_usage", "any"): _rows(
         "private.storage_usage",
         "bucket_id = 'matrix'",
-        "(user_id, bucket_id, objects, bytes) values (%(unborn)s, 'x', 1, 1)",
+        "(folder_id, bucket_id, objects, bytes) values (%(unborn)s, 'x', 1, 1)",
         "objects = 2",
     ),
     ("private.settings", "any"): _rows(
@@ -619,8 +671,8 @@ UPSERTS = {
     ),
     "storage.objects": (
         "bucket_id, name",
-        "insert into storage.objects (bucket_id, name, version) values (%(bucket_id)s, %(name)s, 'v') "
-        "on conflict (bucket_id, name) do update set metadata = '{}'",
+        "insert into storage.objects (bucket_id, name, version, owner_id) "
+        "values (%(bucket_id)s, %(name)s, 'v', %(me)s) on conflict (bucket_id, name) do update set metadata = '{}'",
     ),
 }
 # What a column grant keeps from everybody, row policies refuse too: who, the columns that are granted, and a statement.

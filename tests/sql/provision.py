@@ -144,3 +144,29 @@ def add_people(connection: Connection) -> None:
             "(%(id)s, 'archived', 'public', now())",
             {"id": person},
         )
+
+
+def add_file(
+    connection: Connection, name: str, bucket: str = "audio", *, version: str = "v", owner: str | None = None
+) -> str:
+    """The row of a stored file, of 3 bytes, with its bucket where that isn't there; the name comes back."""
+    made = "insert into storage.buckets (id, name) values (%s, %s) on conflict do nothing"
+    connection.execute(made.encode(), (bucket, bucket))
+    connection.execute(
+        "insert into storage.objects (bucket_id, name, version, owner_id, metadata) "
+        """values (%s, %s, %s, %s, '{"mimetype": "audio/ogg", "size": 3}')""",
+        (bucket, name, version, owner),
+    )
+    return name
+
+
+def add_recording(
+    connection: Connection, project: str, name: str = "a.ogg", *, transcript: str = "", person: str | None = None
+) -> str:
+    """A recording of a file that is stored for it; the file comes back."""
+    path = add_file(connection, f"{project}/{name}")
+    connection.execute(
+        "insert into public.audio_recordings (project_id, object_path, transcript, created_by) values (%s, %s, %s, %s)",
+        (project, path, transcript, person),
+    )
+    return path

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, Connection, acting_as, add_file, add_recording, refused, row
 
 AS_BOB = {"sub": BOB, "role": "authenticated"}
 AS_ADA = {"sub": ADA, "role": "authenticated"}
@@ -35,11 +35,8 @@ def secret(people: Connection) -> Connection:
         "insert into public.project_components (project_id, kind, title) values (%s, 'group', %s)",
         (project, SECRET),
     )
-    people.execute(
-        "insert into public.audio_recordings (project_id, created_by, title, object_path, mime_type, bytes) "
-        "values (%s, %s, %s, %s, 'audio/ogg', 1)",
-        (project, ADA, SECRET, f"{ADA}/secret.ogg"),
-    )
+    add_recording(people, project, "secret.ogg", person=ADA)
+    people.execute("update public.audio_recordings set title = %s", (SECRET,))
     return people
 
 
@@ -348,8 +345,7 @@ ORACLES = {
         "projects",
     ),
     "a project, by a recording": (
-        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
-        f"values (%s, '{BOB}/x.ogg', 'audio/ogg', 1)",
+        "insert into public.audio_recordings (project_id, object_path) values (%s, 'x/x.ogg')",
         "projects",
     ),
     "a project, by a generation": (
@@ -401,14 +397,29 @@ def test_what_is_anothers_is_refused_in_the_words_for_what_is_not_there(secret, 
     assert refusal[0] in ("42501", "23514", "P0002", "PT404", "02000", "23503"), refusal
 
 
-def test_a_file_name_in_anothers_folder_is_refused_whether_it_is_taken_or_not(secret):
-    secret.execute("insert into storage.buckets (id, name) values ('audio', 'audio') on conflict do nothing")
-    secret.execute("insert into storage.objects (bucket_id, name) values ('audio', %s)", (f"{ADA}/taken.ogg",))
-    statement = "insert into storage.objects (bucket_id, name) values ('audio', %s)"
+@pytest.mark.parametrize("bucket", ["audio", "avatars"])
+def test_a_file_name_in_anothers_folder_is_refused_whether_it_is_taken_or_not(secret, bucket):
+    folder = adas(secret, "projects") if bucket == "audio" else ADA
+    add_file(secret, f"{folder}/taken.ogg", bucket)
+    add_file(secret, f"{bobs(secret)}/own.ogg")
+    statement = "insert into storage.objects (bucket_id, name) values (%s, %s)"
+    names = (f"{folder}/taken.ogg", f"{folder}/free.ogg", f"{MISSING}/free.ogg")
     with acting_as(secret, "authenticated", AS_BOB) as session:
-        taken, free = (failure(session, statement, f"{ADA}/{name}.ogg") for name in ("taken", "free"))
-    assert taken == free
-    assert taken[0] == "42501"
+        told = [failure(session, statement, bucket, name) for name in names]
+    assert told[0] == told[1] == told[2]
+    assert told[0][0] == "42501"
+
+
+def test_whether_a_project_of_anothers_has_a_file_is_told_by_no_recording(secret):
+    project = adas(secret, "projects")
+    add_file(secret, f"{project}/taken.ogg")
+    statement = "insert into public.audio_recordings (project_id, object_path) values (%s, %s)"
+    with acting_as(secret, "authenticated", AS_BOB) as session:
+        theirs = [failure(session, statement, project, f"{project}/{name}.ogg") for name in ("taken", "free")]
+        mine = [failure(session, statement, bobs(secret), f"{project}/{name}.ogg")[0] for name in ("taken", "free")]
+    assert theirs[0] == theirs[1]
+    assert theirs[0][0] == "42501"
+    assert mine == ["23514", "23514"]
 
 
 def test_rows_that_cannot_be_seen_are_not_counted_by_any_write(secret):

@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, acting_as, add_recording, refused, row
 from tests.sql.trail import SIGNED_IN, entries, findings, project_of
 
 
@@ -119,11 +119,7 @@ def test_what_changes_nothing_that_is_recorded_leaves_no_entry(people, statement
 
 
 def test_the_scan_of_a_recording_is_recorded_and_its_transcript_is_not(people):
-    insert = (
-        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes, transcript) "
-        "values (%s, 'a.ogg', 'audio/ogg', 1, 'spoken words')"
-    )
-    people.execute(insert.encode(), (project_of(people, ADA),))
+    add_recording(people, project_of(people, ADA), transcript="spoken words")
     people.execute("update public.audio_recordings set transcript = 'other words', title = 'Take'")
     people.execute("update public.audio_recordings set scan_status = 'infected', scanned_at = now()")
     people.execute("delete from public.audio_recordings")

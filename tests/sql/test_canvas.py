@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, Connection, acting_as, code, refused, row
+from tests.sql.provision import ADA, BOB, Connection, acting_as, add_file, code, refused, row
 
 SIGNED_IN = {"sub": ADA, "role": "authenticated"}
 MOVE = "select public.move_component(%s, %s)"
@@ -286,8 +286,7 @@ DATED = {
     "a component is dragged": "update public.project_components set x = 1 where project_id = %(p)s",
     "a component is deleted": "delete from public.project_components where project_id = %(p)s",
     "a recording is added": (
-        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
-        "values (%(p)s, %(me)s || '/new.ogg', 'audio/ogg', 1)"
+        "insert into public.audio_recordings (project_id, object_path) values (%(p)s::uuid, %(p)s::uuid || '/new.ogg')"
     ),
     "a recording is renamed": "update public.audio_recordings set title = 'x' where project_id = %(p)s",
     "a recording is deleted": "delete from public.audio_recordings where project_id = %(p)s",
@@ -302,7 +301,9 @@ DATED = {
 @pytest.fixture
 def old(people: Connection) -> dict[str, str]:
     """Ada's private project, last changed long ago, with a component, a recording and a generation in it."""
-    values = {"p": project_of(people, ADA), "me": ADA}
+    values = {"p": str(project_of(people, ADA))}
+    for name in ("old", "new"):
+        add_file(people, f"{values['p']}/{name}.ogg")
     for what in ("a component is added", "a recording is added", "a generation is asked for"):
         people.execute(DATED[what].replace("new", "old").encode(), values)
     age(people, values["p"], "1 day")

@@ -101,15 +101,20 @@ DEFINERS = {
     "private.tg_accounts__seal()",
     "private.take_scans(integer)",
     "private.tg_audio_recordings__queue_deletion()",
-    "private.tg_audio_recordings__take_verdict()",
+    "private.tg_audio_recordings__take_file()",
     "private.tg_collaborators__invite()",
     "private.tg_projects__stay_shared()",
     "private.tg_sealing_keys__keep_used()",
     "private.tg_storage_objects__queue_scan()",
     "private.tg_storage_objects__check_limits()",
+    "private.tg_storage_objects__check_project()",
     "private.tg_storage_objects__count()",
+    "private.tg_projects__charge()",
+    "private.tg_projects__queue_files()",
     "private.tg_users__queue_files()",
-    "private.add_usage(uuid,text,bigint,bigint)",
+    "private.add_usage(private.storage_usage[])",
+    "private.charge(uuid,bigint,bigint)",
+    "private.payer(uuid,text)",
     "private.add_to_budget(uuid,timestamp with time zone,bigint,numeric)",
     "private.forget_calls()",
     "private.my_budget()",
@@ -119,9 +124,10 @@ DEFINERS = {
     "private.tg_api_usage__stale_days()",
     "private.tg_prompt_generations__release()",
     "private.tg_prompt_generations__reserve()",
-    "private.few_recordings()",
-    "private.many_recordings_from()",
-    "private.may_hear(text,text,text)",
+    "private.few_files()",
+    "private.many_files_from(boolean)",
+    "private.may_find(text,text,text,boolean)",
+    "private.may_store(text)",
     "private.my_harmful()",
     "private.my_storage()",
     "private.storage_growth(date)",
@@ -273,9 +279,10 @@ def test_every_column_that_a_row_policy_uses_leads_an_index_or_is_its_condition(
         -- A check of a new row is no condition on a table: nothing is looked up by it.
         join pg_depend as d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refobjsubid > 0
             and p.polcmd <> 'a'
-            -- Which file a row is of is asked where its name was found, and of nothing else.
-            and not (d.refobjid = 'storage.objects'::regclass and d.refobjsubid = (
-                select v.attnum from pg_attribute as v where v.attrelid = d.refobjid and v.attname = 'version'
+            -- Which file a row is of, and whose, is asked where its name was found, and of nothing else.
+            and not (d.refobjid = 'storage.objects'::regclass and d.refobjsubid in (
+                select v.attnum from pg_attribute as v
+                where v.attrelid = d.refobjid and v.attname in ('version', 'owner_id')
             ))
         join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
     """

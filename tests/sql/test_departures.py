@@ -340,8 +340,8 @@ def world(provisioned: Connection) -> Connection:
         """
         delete from private.sealing_keys;
         insert into analytics.error_logs (source, message, fingerprint, user_id) values ('s', 'm', 'f', %(owner)s);
-        insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes)
-            values (%(shared)s, %(owner)s, %(owner)s || '/spoken.ogg', 'audio/ogg', 1);
+        insert into public.audio_recordings (project_id, created_by, object_path)
+            values (%(shared)s, %(owner)s, %(shared)s || '/free.ogg');
         update next_auth.accounts set access_token = 'SECRET-1', refresh_token = 'SECRET-2' where "userId" = %(owner)s;
         update next_auth.sessions set "sessionToken" = 'SECRET-3' where "userId" = %(owner)s
         """,
@@ -403,13 +403,15 @@ def test_tables_that_are_not_exported_are_refused(provisioned):
 def test_files_are_the_persons_own_and_those_of_their_recordings_and_harmful_ones_are_told(world):
     query = "select bucket_id, name, harmful from ops.export_files(%s)"
     found = world.execute(query, (matrix.key("owner"),)).fetchall()
-    own, another = matrix.key("owner"), matrix.key("another")
+    own, shared = matrix.key("owner"), matrix.VALUES["shared"]
     assert {(bucket, name) for bucket, name, harmful in found if harmful} == {
-        ("audio", f"{own}/bad.ogg"),
-        ("audio", f"{another}/unsound.ogg"),
+        ("avatars", f"{own}/bad.png"),
+        ("audio", f"{shared}/unsound.ogg"),
+        ("audio", f"{shared}/{own}-bad.ogg"),
     }
     names = {(bucket, name) for bucket, name, _ in found}
-    assert {("audio", f"{own}/a.ogg"), ("avatars", f"{own}/a.png"), ("audio", f"{another}/heard.ogg")} <= names
+    assert {("avatars", f"{own}/a.png"), ("audio", f"{shared}/heard.ogg"), ("audio", f"{shared}/{own}.ogg")} <= names
+    assert ("audio", f"{shared}/{matrix.key('editor')}.ogg") not in names, "another's, and nobody's recording"
     assert not any(bucket == "exports" for bucket, _ in names)
 
 

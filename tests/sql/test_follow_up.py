@@ -86,7 +86,7 @@ def test_the_example_fills_checks_and_indexes_a_table_in_use_and_goes_back(
     assert len(waited) > 10, "nobody used the table meanwhile"
     assert max(waited) < 2
     assert row(alone, "select count(*) from private.object_scans") == (ROWS + len(waited),)
-    wrong = "select count(*) from private.object_scans where folder is distinct from private.folder_owner(name)"
+    wrong = "select count(*) from private.object_scans where folder is distinct from private.folder_of(name)"
     assert row(alone, wrong) == (0,)
     hers = "select count(*) from private.object_scans where folder = %s"
     assert row(alone, hers, (ADA,)) == (ROWS // 2 + len(waited),)

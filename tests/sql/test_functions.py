@@ -6,7 +6,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, Connection, acting_as, add_recording, refused, row
 
 SIGNED_IN = {"sub": ADA, "role": "authenticated"}
 SERVER = {"role": "service_role"}
@@ -109,29 +109,21 @@ def test_a_generation_is_recorded_with_its_usage_in_one_go(people, project):
 
 def test_the_file_of_a_deleted_recording_is_queued_and_taken_once(people, project):
     for number in (1, 2):
-        people.execute(
-            "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
-            "values (%s, %s, 'audio/ogg', 1)",
-            (project, f"{ADA}/{number}.ogg"),
-        )
+        add_recording(people, project, f"{number}.ogg")
     with acting_as(people, "authenticated", SIGNED_IN) as session:
         session.execute("delete from public.audio_recordings where object_path like '%%1.ogg'")
-        # The other goes by cascade.
+        # The other goes with the project, which queues its files, recorded or not.
         session.execute("delete from public.projects where id = %s", (project,))
         session.execute("set local role service_role")
         taken = session.execute("select id, object_path, attempts from public.take_deletions(10)").fetchall()
-        assert [path for _, path, _ in taken] == [f"{ADA}/1.ogg", f"{ADA}/2.ogg"]
+        assert [path for _, path, _ in taken] == [f"{project}/1.ogg", f"{project}/1.ogg", f"{project}/2.ogg"]
         assert session.execute("select id from public.take_deletions(10)").fetchall() == [], "taken twice"
         ids = [key for key, _, _ in taken]
-        assert row(session, "select public.finish_deletions(%s)", (ids,)) == (2,)
+        assert row(session, "select public.finish_deletions(%s)", (ids,)) == (3,)
 
 
 def test_a_person_who_goes_takes_activity_and_files_along_and_leaves_the_costs(people, project):
-    people.execute(
-        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
-        "values (%s, 'x', 'audio/a', 1)",
-        (project,),
-    )
+    path = add_recording(people, project)
     generated(people, project)
     people.execute(
         "insert into analytics.error_logs (source, message, fingerprint, user_id) values ('s', 'm', 'f', %s)", (ADA,)
@@ -146,7 +138,7 @@ def test_a_person_who_goes_takes_activity_and_files_along_and_leaves_the_costs(p
             Decimal("0.001234"),
         )
         assert row(session, "select count(*), count(user_id) from analytics.error_logs") == (1, 0)
-        assert row(session, "select object_path from private.deletion_queue") == ("x",)
+        assert row(session, "select object_path from private.deletion_queue") == (path,)
 
 
 PARTITIONS = """

@@ -8,7 +8,7 @@ import json
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, Connection, acting_as, code, refused, row
+from tests.sql.provision import ADA, Connection, acting_as, add_file, add_recording, code, refused, row
 
 PEOPLE = {
     "owner": ADA,
@@ -39,11 +39,8 @@ def team(people):
                 (project, PEOPLE[name], name if name != "invited" else "editor", None if name == "invited" else "now"),
             )
         people.execute("insert into public.project_components (project_id, kind) values (%s, 'text')", (project,))
-        people.execute(
-            "insert into public.audio_recordings (project_id, object_path, mime_type, bytes, transcript) "
-            "values (%s, %s, 'audio/ogg', 1, 'spoken words')",
-            (project, f"{ADA}/{title}.ogg"),
-        )
+        add_recording(people, project, transcript="spoken words")
+        add_file(people, f"{project}/new.ogg")
         people.execute(
             "insert into public.prompt_generations (project_id, prompt, provider, model) values (%s, 'p', 'x', 'm')",
             (project,),
@@ -90,8 +87,7 @@ def test_of_a_public_project_everybody_sees_the_components_and_only_members_the_
 WRITES = {
     "add a component": "insert into public.project_components (project_id, kind) values (%(p)s, 'text')",
     "add a recording": (
-        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
-        "values (%(p)s, %(me)s || '/new.ogg', 'audio/ogg', 1)"
+        "insert into public.audio_recordings (project_id, object_path) values (%(p)s::uuid, %(p)s::uuid || '/new.ogg')"
     ),
     "ask for a generation": (
         "insert into public.prompt_generations (project_id, prompt, provider, model) values (%(p)s, 'p', 'x', 'm')"
@@ -184,11 +180,14 @@ def test_what_no_person_may_do_even_as_owner(team, statement):
         refused(session, psycopg.errors.InsufficientPrivilege, statement)
 
 
-def test_a_recording_names_only_a_file_in_ones_own_folder(team):
-    # The file is deleted with the row: naming another person's file would be a way to delete it.
+def test_a_recording_names_only_a_file_of_its_own_project(team):
+    # The file is deleted with the row: naming another project's file would be a way to delete it.
     with asking(team, "editor") as session:
-        statement = WRITES["add a recording"].replace("%(p)s", "%s").replace("%(me)s", "%s")
-        refused(session, psycopg.errors.InsufficientPrivilege, statement, project(team, "private"), ADA)
+        insert = "insert into public.audio_recordings (project_id, object_path) values (%s, %s)"
+        for file in ("new.ogg", "not-there.ogg"):
+            path = f"{project(team, 'public')}/{file}"
+            message = refused(session, psycopg.errors.CheckViolation, insert, project(team, "private"), path)
+            assert "is not in the folder of its project" in message, "whether it is there or not"
 
 
 def test_an_invitation_gives_nothing_until_it_is_accepted_by_the_right_person(team):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.sql import provision
-from tests.sql.provision import ADA, BOB, Connection, acting_as
+from tests.sql.provision import ADA, BOB, Connection, acting_as, add_recording
 
 PEOPLE: dict[str, Any] = {"ada": {"sub": ADA}, "bob": {"sub": BOB}}
 ODD = "it's \\ odd"
@@ -123,12 +123,8 @@ def test_what_is_in_a_project_is_found_by_who_works_in_it_page_by_page(
     titled: Connection, function: str, expected: int
 ) -> None:
     ((project,),) = titled.execute("select id from public.projects where title = 'Running prompts'").fetchall()
-    titled.execute(
-        "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes, transcript) "
-        "select %s, %s, n::text, 'audio/mpeg', 1, 'sprechen ' || repeat('spoken ', n %% 3) "
-        "from generate_series(0, 23) as n",
-        [project, ADA],
-    )
+    for n in range(24):
+        add_recording(titled, project, str(n), transcript="sprechen " + "spoken " * (n % 3), person=ADA)
     titled.execute(
         "insert into public.prompt_generations (project_id, created_by, prompt, provider, model) "
         "select %s, %s, 'spoken ' || n, 'p', 'm' from generate_series(1, 25) as n",

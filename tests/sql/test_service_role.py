@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from declared import grants
-from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, row
+from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, add_recording, row
 
 TABLES = """
     select c.oid::regclass::text from pg_class as c
@@ -18,15 +18,12 @@ def bound(people: Connection) -> Connection:
     """People and things, and a service_role that row security binds; rolled back with the rest."""
     people.execute("alter role service_role nobypassrls")
     project = row(people, "select id from public.projects where owner_id = %s and title = 'private'", (ADA,))[0]
-    people.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
     for statement in (
         "insert into public.project_components (project_id, kind) values (%s, 'text')",
-        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
-        "values (%s, 'a.ogg', 'audio/ogg', 1)",
         "insert into public.collaborators (project_id, email) values (%s, 'x@example.org')",
     ):
         people.execute(statement.encode(), (project,))
-    people.execute("insert into storage.objects (bucket_id, name) values ('audio', 'a.ogg')")
+    add_recording(people, project)
     people.execute(
         'insert into next_auth.sessions (expires, "sessionToken", "userId") values (now(), \'s\', %s)', (ADA,)
     )
@@ -58,8 +55,10 @@ def test_it_writes_what_it_is_granted(bound):
         session.execute("set local storage.allow_delete_query = 'true'")
         assert session.execute("update public.projects set title = 'x'").rowcount == 6
         assert session.execute("update public.users set is_super_admin = true where id = %s", (BOB,)).rowcount == 1
-        session.execute("insert into storage.objects (bucket_id, name) values ('audio', 'b.ogg')")
-        assert session.execute("delete from storage.objects").rowcount == 2
+        session.execute(
+            "insert into storage.objects (bucket_id, name) select 'audio', id || '/b.ogg' from public.projects"
+        )
+        assert session.execute("delete from storage.objects").rowcount == 7
         assert session.execute("delete from next_auth.users").rowcount == 2
         assert row(session, "select count(*) from public.audio_recordings") == (0,)
 

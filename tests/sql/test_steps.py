@@ -95,8 +95,8 @@ def test_everything_goes_down_with_data_in_the_tables(connection, dump):
     provision.migrate_up(connection)
     provision.apply_policies(connection)
     provision.add_people(connection)
-    connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
-    connection.execute("insert into storage.objects (bucket_id, name) values ('audio', 'x/y')")
+    connection.execute("insert into storage.buckets (id, name) values ('exports', 'exports')")
+    connection.execute("insert into storage.objects (bucket_id, name) values ('exports', 'x/y')")
     provision.drop_policies(connection)
     provision.migrate_down(connection)
     assert dump() == empty

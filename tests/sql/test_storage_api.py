@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.sql import provision
 from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
 
 SUPER = "storage_service"
@@ -34,7 +35,8 @@ SERVING = (
     "",
     "storage.object.get_by_a_new_way",
 )
-ME, VOICE = ("avatars", f"{ADA}/me.png"), ("audio", f"{ADA}/voice.ogg")
+PROJECT = "00000000-0000-7000-8000-0000000000a1"
+ME, VOICE = ("avatars", f"{ADA}/me.png"), ("audio", f"{PROJECT}/voice.ogg")
 TYPES = {ME: "image/png", VOICE: "audio/ogg"}
 
 FIND_BUCKET = "select id, public from storage.buckets where id = %s limit 1"
@@ -111,11 +113,12 @@ def settle(connection: Connection, verdict: str) -> None:
 
 @pytest.fixture
 def api(people: Connection) -> Connection:
-    """A public and a private bucket, with nothing in them."""
+    """A public and a private bucket, with nothing in them, and a project of Ada's."""
     people.execute("""
         insert into storage.buckets (id, name, public, allowed_mime_types) values
             ('avatars', 'avatars', true, '{image/*}'), ('audio', 'audio', false, '{audio/ogg}')
     """)
+    people.execute("insert into public.projects (id, owner_id, title) values (%s, %s, 'one')", (PROJECT, ADA))
     return people
 
 
@@ -153,10 +156,110 @@ def test_the_person_reads_what_is_theirs_in_a_private_bucket_also_before_the_sca
             assert session.execute(FIND, (VOICE[1], VOICE[0])).fetchone() is None
 
 
-def test_an_upload_into_anothers_folder_ends_before_the_bytes_move(api):
+@pytest.mark.parametrize("place", [ME, VOICE])
+def test_an_upload_into_anothers_folder_ends_before_the_bytes_move(api, place):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        upload(api, VOICE, BOB)
+        upload(api, place, BOB)
     assert row(api, "select count(*) from storage.objects") == (0,)
+
+
+def join(connection: Connection, role: str) -> None:
+    """Make Bob this in Ada's project."""
+    connection.execute("delete from public.collaborators")
+    connection.execute(
+        "insert into public.collaborators (project_id, user_id, role, accepted_at) values (%s, %s, %s, now())",
+        (PROJECT, BOB, role),
+    )
+
+
+@pytest.mark.parametrize("projects", [1, 300], ids=["few projects", "many projects"])
+@pytest.mark.parametrize("verdict", ["pending", "clean", "infected"])
+def test_an_editor_replaces_moves_and_deletes_what_another_has_uploaded_and_a_viewer_nothing(api, verdict, projects):
+    api.execute(
+        "insert into public.projects (owner_id, title) select %s, 'more' from generate_series(1, %s)", (BOB, projects)
+    )
+    bucket, name = VOICE
+    move = (f"{PROJECT}/moved.ogg", bucket, BOB, BOB, "{}", "another", bucket, name)
+    for role in ("viewer", "editor"):
+        join(api, role)
+        edits = role == "editor"
+        upload(api, VOICE, operation="upload_update")
+        if verdict != "pending":
+            settle(api, verdict)
+        with acting_as(api, "supabase_storage_admin") as session:
+            scope(session, "authenticated", "storage.object.move", BOB)
+            found = session.execute(MOVE.encode(), move).fetchone()
+            assert bool(found) == (edits and verdict == "clean"), "else its bytes would be heard under another name"
+        with acting_as(api, "supabase_storage_admin") as session:
+            scope(session, "authenticated", "storage.object.delete", BOB)
+            assert bool(session.execute(DELETE, (name, bucket)).fetchone()) == edits
+        if edits:
+            upload(api, VOICE, BOB, "upload_update")
+            assert row(api, "select owner_id from storage.objects") == (BOB,)
+        else:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                upload(api, VOICE, BOB, "upload_update")
+
+
+@pytest.mark.parametrize("after", ["removed", "made a viewer"])
+def test_an_upload_that_was_signed_or_begun_before_its_person_may_no_longer_is_refused(api, after):
+    join(api, "editor")
+    upload(api, VOICE, BOB)
+    if after == "removed":
+        api.execute("delete from public.collaborators")
+    else:
+        join(api, "viewer")
+    # A signed upload asks nobody: its token is good for hours, and names who has signed it.
+    for name in (VOICE[1], f"{PROJECT}/another.ogg"):
+        with asking(api, "storage.object.upload_signed") as session:
+            values = (name, BOB, BOB, "audio", '{"size": 3}', str(uuid.uuid4()))
+            assert "may not edit" in refused(session, psycopg.errors.InsufficientPrivilege, UPSERT, *values)
+    for operation in ("get_authenticated", "sign", "list", "move", "copy", "delete", "upload"):
+        with asking(api, f"storage.object.{operation}", "authenticated", BOB) as session:
+            found = session.execute(FIND, (VOICE[1], VOICE[0])).fetchone()
+            assert bool(found) == (after != "removed"), operation
+            assert session.execute("update storage.objects set version = '2'").rowcount == 0, operation
+            assert session.execute("delete from storage.objects").rowcount == 0, operation
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        ("""update storage.objects set metadata = '{"size": 0}'""", ()),
+        ("update storage.objects set version = 'x', owner_id = null", ()),
+        ("insert into storage.objects (bucket_id, name) values (%s, %s)", ("avatars", f"{ADA}/b.png")),
+        ("insert into storage.objects (bucket_id, name) values (%s, %s)", ("audio", f"{PROJECT}/b.ogg")),
+    ],
+)
+def test_what_a_person_writes_is_tried_and_never_kept(api, statement, values):
+    """The Storage API takes its own trial back. SQL that keeps it would say of a file what isn't so."""
+    upload(api, VOICE)
+    upload(api, ME)
+    with acting_as(api, "supabase_storage_admin") as session:
+        scope(session, "authenticated", "", ADA)
+        assert session.execute(statement.encode(), values).rowcount > 0, "tried"
+    with acting_as(api, "supabase_storage_admin") as session:
+        scope(session, "authenticated", "", ADA)
+        session.execute(statement.encode(), values)
+        # What the end of a transaction does, be it as another role.
+        session.execute("reset role")
+        refused(session, psycopg.errors.InsufficientPrivilege, "set constraints all immediate")
+
+
+def test_no_commit_keeps_what_a_person_has_written(provisioned_database):
+    with psycopg.connect(provisioned_database.url, autocommit=True) as connection:
+        provision.add_people(connection)
+        provision.add_file(connection, f"{ADA}/me.png", "avatars")
+        for statement in (
+            """update storage.objects set metadata = '{"size": 0}'""",
+            f"insert into storage.objects (bucket_id, name) values ('avatars', '{ADA}/b.png')",
+        ):
+            connection.execute("begin")
+            scope(connection, "authenticated", "", ADA)
+            assert connection.execute(statement.encode()).rowcount == 1
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="people may try"):
+                connection.execute("commit")
+        assert row(connection, "select name, metadata ->> 'size' from storage.objects") == (f"{ADA}/me.png", "3")
 
 
 @pytest.mark.parametrize("operation", ["upload", "upload_update", "upload_signed"])
@@ -181,7 +284,7 @@ def test_a_move_is_asked_as_the_person_done_as_super_user_and_scanned_anew(api, 
     if verdict == "pending":
         api.execute("update private.object_scans set status = 'pending', scanned_at = null")
     bucket, name = VOICE
-    moved = (bucket, f"{ADA}/moved.ogg")
+    moved = (bucket, f"{PROJECT}/moved.ogg")
     values = (moved[1], bucket, ADA, ADA, '{"mimetype": "audio/ogg", "size": 3}', "another", bucket, name)
     with acting_as(api, "supabase_storage_admin") as session:
         scope(session, "authenticated", "storage.object.move", ADA)
@@ -201,7 +304,7 @@ def test_a_move_is_asked_as_the_person_done_as_super_user_and_scanned_anew(api, 
 def test_a_copy_is_read_as_the_person_and_scanned_by_itself(api):
     upload(api, VOICE)
     settle(api, "clean")
-    copy = ("audio", f"{ADA}/copy.ogg")
+    copy = ("audio", f"{PROJECT}/copy.ogg")
     with asking(api, "storage.object.copy", "authenticated", ADA) as session:
         assert session.execute(FIND, (VOICE[1], VOICE[0])).fetchone()
     upload(api, copy, operation="copy")
@@ -253,7 +356,7 @@ def test_while_it_serves_it_changes_nothing_that_it_does_not_find(api):
     [
         "update storage.objects set created_at = now()",
         "update storage.objects set is_versioned = true",
-        "insert into storage.objects (id, bucket_id, name) values (gen_random_uuid(), 'audio', 'x')",
+        "insert into storage.objects (id, bucket_id, name) values (gen_random_uuid(), 'avatars', 'x')",
         "truncate storage.objects",
         "insert into storage.buckets (id, name) values ('mine', 'mine')",
         "update storage.buckets set public = true",

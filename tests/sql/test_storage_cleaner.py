@@ -3,40 +3,38 @@
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, Connection, acting_as, add_file, add_recording, refused, row
 
 GONE = "00000000-0000-7000-8000-0000000000ff"
+PROJECT = "00000000-0000-7000-8000-0000000000a1"
 FOUND = "select id, bucket_id, name, version, metadata, created_at, updated_at from storage.objects"
 QUARANTINE = "select name, abandoned from ops.quarantine() order by 1"
 
 
 @pytest.fixture
 def stored(people: Connection) -> Connection:
-    """A recording of Ada's, a file of hers, and harmful ones of hers, of somebody's who is gone and of nobody's."""
-    people.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
-    names = [f"{ADA}/one.ogg", f"{ADA}/two.ogg", f"{ADA}/bad.ogg", f"{GONE}/bad.ogg", "bad.ogg"]
-    people.execute(
-        "insert into storage.objects (bucket_id, name, version) "
-        "select 'audio', name, 'v' from unnest(%s::text[]) as name",
-        (names,),
-    )
-    people.execute(
-        "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) "
-        "select id, owner_id, owner_id || '/one.ogg', 'audio/ogg', 1 from public.projects "
-        "where owner_id = %s and title = 'private'",
-        (ADA,),
-    )
+    """A recording of Ada's project, files of it and of hers, and harmful ones, also of whom and what is gone."""
+    people.execute("insert into public.projects (id, owner_id, title) values (%s, %s, 'one')", (PROJECT, ADA))
+    add_recording(people, PROJECT, "one.ogg")
+    for bucket, name in (
+        ("audio", f"{PROJECT}/two.ogg"),
+        ("audio", f"{PROJECT}/bad.ogg"),
+        ("avatars", f"{ADA}/bad.ogg"),
+        ("avatars", f"{GONE}/bad.ogg"),
+        ("avatars", "bad.ogg"),
+    ):
+        add_file(people, name, bucket)
     people.execute("update private.object_scans set status = 'infected', scanned_at = now() where name like '%bad.ogg'")
     return people
 
 
 def test_it_finds_every_row_and_deletes_what_it_names(stored):
     with acting_as(stored, "cleaner") as session:
-        assert len(session.execute(FOUND).fetchall()) == 5
+        assert len(session.execute(FOUND).fetchall()) == 6
         refused(session, psycopg.errors.InsufficientPrivilege, "delete from storage.objects")
         session.execute("set local storage.allow_delete_query = 'true'")
-        assert session.execute("delete from storage.objects where version = 'v'").rowcount == 5
-    assert row(stored, "select count(*) from storage.objects") == (5,)
+        assert session.execute("delete from storage.objects where version = 'v'").rowcount == 6
+    assert row(stored, "select count(*) from storage.objects") == (6,)
 
 
 @pytest.mark.parametrize(
@@ -73,21 +71,26 @@ def test_it_may_nothing_else(stored, statement):
 
 
 def test_of_recordings_it_learns_whether_there_is_one_of_a_name_that_it_knows(stored):
-    asked = (["audio", "audio", "other"], [f"{ADA}/one.ogg", f"{ADA}/two.ogg", f"{ADA}/one.ogg"])
+    asked = (["audio", "audio", "other"], [f"{PROJECT}/one.ogg", f"{PROJECT}/two.ogg", f"{PROJECT}/one.ogg"])
     with acting_as(stored, "cleaner") as session:
         found = session.execute("select bucket_id, name from ops.recorded_objects(%s, %s)", asked).fetchall()
-    assert found == [("audio", f"{ADA}/one.ogg")]
+    assert found == [("audio", f"{PROJECT}/one.ogg")]
 
 
-def test_a_verdict_is_forgotten_with_its_person_and_not_before(stored):
-    forget = "select ops.forget_quarantined('audio', %s, 'v')"
+def test_a_verdict_is_forgotten_with_its_person_or_project_and_not_before(stored):
+    forget = "select ops.forget_quarantined(%s, %s, 'v')"
+    theirs, mine, gone, loose = (f"{folder}bad.ogg" for folder in (f"{PROJECT}/", f"{ADA}/", f"{GONE}/", ""))
     with acting_as(stored, "cleaner") as session:
-        there = [(f"{ADA}/bad.ogg", False), (f"{GONE}/bad.ogg", True), ("bad.ogg", False)]
+        there = [(mine, False), (theirs, False), (gone, True), (loose, False)]
         assert session.execute(QUARANTINE).fetchall() == there
-        for name, gone in ((f"{ADA}/bad.ogg", False), ("bad.ogg", False), (f"{ADA}/two.ogg", False)):
-            assert row(session, forget, (name,)) == (gone,), name
-        assert row(session, forget, (f"{GONE}/bad.ogg",)) == (True,)
-        assert session.execute(QUARANTINE).fetchall() == [there[0], there[2]]
+        for bucket, name in (("avatars", mine), ("audio", theirs), ("avatars", loose), ("audio", f"{PROJECT}/two.ogg")):
+            assert row(session, forget, (bucket, name)) == (False,), name
+        assert row(session, forget, ("avatars", gone)) == (True,)
+        session.execute("reset role")
+        session.execute("delete from public.projects where id = %s", (PROJECT,))
+        session.execute("set local role cleaner")
+        assert session.execute(QUARANTINE).fetchall() == [there[0], (theirs, True), there[3]]
+        assert row(session, forget, ("audio", theirs)) == (True,)
 
 
 def test_it_takes_what_waits_and_strikes_it_off(stored):
@@ -95,12 +98,21 @@ def test_it_takes_what_waits_and_strikes_it_off(stored):
     with acting_as(stored, "cleaner") as session:
         # A recorded file waits twice where its recording goes first.
         waiting = session.execute("select distinct object_path from ops.waiting_deletions() order by 1").fetchall()
-        assert [name for (name,) in waiting] == [f"{ADA}/{file}.ogg" for file in ("bad", "one", "two")]
+        files = [f"{ADA}/bad.ogg", *(f"{PROJECT}/{file}.ogg" for file in ("bad", "one", "two"))]
+        assert [name for (name,) in waiting] == files
         taken = session.execute("select id, object_path, queued_at from ops.take_deletions(10)").fetchall()
-        assert sorted({each[1] for each in taken}) == [name for (name,) in waiting]
+        assert sorted({each[1] for each in taken}) == files
         assert session.execute("select * from ops.take_deletions(10)").fetchall() == [], "others skip them"
         assert row(session, "select ops.finish_deletions(%s)", ([each[0] for each in taken],)) == (len(taken),)
         assert session.execute("select * from ops.waiting_deletions()").fetchall() == []
+
+
+def test_who_leaves_takes_nothing_of_anothers_project_along(stored):
+    bobs = "insert into public.collaborators (project_id, user_id, role, accepted_at) values (%s, %s, 'editor', now())"
+    stored.execute(bobs.encode(), (PROJECT, BOB))
+    stored.execute("update storage.objects set owner_id = %s where bucket_id = 'audio'", (BOB,))
+    stored.execute("delete from next_auth.users where id = %s", (BOB,))
+    assert row(stored, "select count(*) from private.deletion_queue") == (0,)
 
 
 def test_whoever_stores_nothing_is_counted_no_longer(stored):

@@ -1,4 +1,7 @@
-"""storage.objects: each person's folder in bucket audio, the guard on deletes, and the platform's functions."""
+"""storage.objects: each person's folder in bucket avatars, the guard on deletes, and the platform's functions.
+
+What projects have in bucket audio is in test_project_files.py.
+"""
 
 import json
 
@@ -13,85 +16,85 @@ NAMES = "select bucket_id, name from storage.objects order by 1, 2"
 
 
 @pytest.fixture
-def audio(people):
-    """Buckets audio and other; Ada and Bob have a recording in each, in their own folders."""
-    people.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('other', 'other')")
+def avatars(people):
+    """Buckets avatars and other; Ada and Bob have a recording in each, in their own folders."""
+    people.execute("insert into storage.buckets (id, name) values ('avatars', 'avatars'), ('other', 'other')")
     for person in (ADA, BOB):
-        for bucket in ("audio", "other"):
+        for bucket in ("avatars", "other"):
             people.execute(UPLOAD.encode(), (bucket, f"{person}/one.ogg"))
     return people
 
 
-def test_a_person_sees_their_own_folder_of_bucket_audio_only(audio):
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
-        assert session.execute(NAMES.encode()).fetchall() == [("audio", f"{ADA}/one.ogg")]
-    assert len(audio.execute(NAMES.encode()).fetchall()) == 4
+def test_a_person_sees_their_own_folder_of_bucket_avatars_only(avatars):
+    with acting_as(avatars, "authenticated", SIGNED_IN) as session:
+        assert session.execute(NAMES.encode()).fetchall() == [("avatars", f"{ADA}/one.ogg")]
+    assert len(avatars.execute(NAMES.encode()).fetchall()) == 4
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated"])
-def test_nobody_sees_a_file_without_a_subject(audio, role):
-    with acting_as(audio, role, {"role": role}) as session:
+def test_nobody_sees_a_file_without_a_subject(avatars, role):
+    with acting_as(avatars, role, {"role": role}) as session:
         assert session.execute(NAMES.encode()).fetchall() == []
-    assert len(audio.execute(NAMES.encode()).fetchall()) == 4
+    assert len(avatars.execute(NAMES.encode()).fetchall()) == 4
 
 
 @pytest.mark.parametrize("name", ["two.ogg", "project/two.ogg", "a/b/c/two.ogg", "é/ü.ogg"])
-def test_a_person_uploads_into_their_own_folder(audio, name):
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
-        session.execute(UPLOAD.encode(), ("audio", f"{ADA}/{name}"))
+def test_a_person_uploads_into_their_own_folder(avatars, name):
+    with acting_as(avatars, "authenticated", SIGNED_IN) as session:
+        session.execute(UPLOAD.encode(), ("avatars", f"{ADA}/{name}"))
         assert len(session.execute(NAMES.encode()).fetchall()) == 2, "uploaded, but not seen again"
 
 
 @pytest.mark.parametrize(
     ("bucket", "name"),
     [
-        ("audio", f"{BOB}/two.ogg"),
-        ("audio", "two.ogg"),
-        ("audio", ADA),
-        ("audio", f"/{ADA}/two.ogg"),
-        ("audio", f"x/{ADA}/two.ogg"),
-        ("audio", f"{ADA}0/two.ogg"),
-        ("audio", f"{ADA.upper()}/two.ogg"),
+        ("avatars", f"{BOB}/two.ogg"),
+        ("avatars", "two.ogg"),
+        ("avatars", ADA),
+        ("avatars", f"/{ADA}/two.ogg"),
+        ("avatars", f"x/{ADA}/two.ogg"),
+        ("avatars", f"{ADA}0/two.ogg"),
+        ("avatars", f"{ADA.upper()}/two.ogg"),
         ("other", f"{ADA}/two.ogg"),
-        ("audio", None),
+        ("avatars", None),
         (None, f"{ADA}/two.ogg"),
     ],
 )
-def test_a_person_uploads_nowhere_else(audio, bucket, name):
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+def test_a_person_uploads_nowhere_else(avatars, bucket, name):
+    with acting_as(avatars, "authenticated", SIGNED_IN) as session:
         refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, bucket, name)
-    audio.execute(UPLOAD.encode(), (bucket, name))
+    avatars.execute(UPLOAD.encode(), (bucket, name))
 
 
-def test_a_visitor_uploads_nothing(audio):
-    with acting_as(audio, "anon", {"sub": ADA, "role": "anon"}) as session:
-        refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, "audio", f"{ADA}/two.ogg")
-    audio.execute(UPLOAD.encode(), ("audio", f"{ADA}/two.ogg"))
+def test_a_visitor_uploads_nothing(avatars):
+    with acting_as(avatars, "anon", {"sub": ADA, "role": "anon"}) as session:
+        refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, "avatars", f"{ADA}/two.ogg")
+    avatars.execute(UPLOAD.encode(), ("avatars", f"{ADA}/two.ogg"))
 
 
-def test_changes_reach_ones_own_files_only_and_do_not_move_them_out(audio):
+def test_changes_reach_ones_own_files_only_and_do_not_move_them_out(avatars):
     move = "update storage.objects set name = %s"
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+    with acting_as(avatars, "authenticated", SIGNED_IN) as session:
         assert session.execute(move.encode(), (f"{ADA}/moved.ogg",)).rowcount == 1
         refused(session, psycopg.errors.InsufficientPrivilege, move, f"{BOB}/moved.ogg")
         refused(session, psycopg.errors.InsufficientPrivilege, "update storage.objects set bucket_id = 'other'")
 
 
-def test_deletes_reach_ones_own_files_only(audio):
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+def test_deletes_reach_ones_own_files_only(avatars):
+    with acting_as(avatars, "authenticated", SIGNED_IN) as session:
         session.execute("set local storage.allow_delete_query = 'true'")
         assert session.execute("delete from storage.objects").rowcount == 1
-    with acting_as(audio, "anon", {"role": "anon"}) as session:
+    with acting_as(avatars, "anon", {"role": "anon"}) as session:
         session.execute("set local storage.allow_delete_query = 'true'")
         refused(session, psycopg.errors.InsufficientPrivilege, "delete from storage.objects")
-    assert len(audio.execute(NAMES.encode()).fetchall()) == 4
+    assert len(avatars.execute(NAMES.encode()).fetchall()) == 4
 
 
 @pytest.mark.parametrize("role", ["postgres", "supabase_storage_admin", "service_role", "authenticated", "anon"])
 @pytest.mark.parametrize("table", ["buckets", "objects"])
-def test_a_delete_by_sql_is_refused_to_everybody_until_the_transaction_says_so(audio, role, table):
+def test_a_delete_by_sql_is_refused_to_everybody_until_the_transaction_says_so(avatars, role, table):
     for value in (None, "", "false", "TRUE"):
-        with acting_as(audio, role, SIGNED_IN) as session:
+        with acting_as(avatars, role, SIGNED_IN) as session:
             if value is not None:
                 session.execute("select set_config('storage.allow_delete_query', %s, true)", (value,))
             message = refused(session, psycopg.errors.InsufficientPrivilege, f"delete from storage.{table}")
@@ -99,65 +102,67 @@ def test_a_delete_by_sql_is_refused_to_everybody_until_the_transaction_says_so(a
             assert ("orphan" in message) is row(session, granted, (f"storage.{table}",))[0]
 
 
-def test_with_the_setting_an_empty_bucket_goes_and_a_full_one_stays(audio):
-    audio.execute("insert into storage.buckets (id, name) values ('empty', 'empty')")
-    with acting_as(audio, "service_role") as session:
+def test_with_the_setting_an_empty_bucket_goes_and_a_full_one_stays(avatars):
+    avatars.execute("insert into storage.buckets (id, name) values ('empty', 'empty')")
+    with acting_as(avatars, "service_role") as session:
         session.execute("set local storage.allow_delete_query = 'true'")
         assert session.execute("delete from storage.buckets where id = 'empty'").rowcount == 1
-        message = refused(session, psycopg.errors.ForeignKeyViolation, "delete from storage.buckets where id = 'audio'")
+        message = refused(
+            session, psycopg.errors.ForeignKeyViolation, "delete from storage.buckets where id = 'avatars'"
+        )
         assert "objects_bucketId_fkey" in message
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated", "service_role"])
 @pytest.mark.parametrize("table", ["buckets", "objects"])
-def test_the_api_roles_cannot_truncate(audio, role, table):
-    with acting_as(audio, role, SIGNED_IN) as session:
+def test_the_api_roles_cannot_truncate(avatars, role, table):
+    with acting_as(avatars, role, SIGNED_IN) as session:
         statement = f"truncate storage.{table} cascade"
         refused(session, psycopg.errors.InsufficientPrivilege, statement)
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated"])
-def test_people_neither_see_nor_change_buckets(audio, role):
-    with acting_as(audio, role, SIGNED_IN) as session:
+def test_people_neither_see_nor_change_buckets(avatars, role):
+    with acting_as(avatars, role, SIGNED_IN) as session:
         assert session.execute("select * from storage.buckets").fetchall() == []
         refused(session, psycopg.errors.InsufficientPrivilege, "update storage.buckets set file_size_limit = null")
         refused(
             session, psycopg.errors.InsufficientPrivilege, "insert into storage.buckets (id, name) values ('x', 'x')"
         )
-    assert audio.execute("select count(*) from storage.buckets").fetchone() == (2,)
+    assert avatars.execute("select count(*) from storage.buckets").fetchone() == (2,)
 
 
-def test_service_role_works_with_every_file(audio):
-    with acting_as(audio, "service_role", {"role": "service_role"}) as session:
+def test_service_role_works_with_every_file(avatars):
+    with acting_as(avatars, "service_role", {"role": "service_role"}) as session:
         assert len(session.execute(NAMES.encode()).fetchall()) == 4
         session.execute(UPLOAD.encode(), ("other", "anywhere.ogg"))
 
 
-def test_the_storage_apis_login_becomes_the_person_who_asks(audio):
-    with acting_as(audio, "supabase_storage_admin", SIGNED_IN) as session:
+def test_the_storage_apis_login_becomes_the_person_who_asks(avatars):
+    with acting_as(avatars, "supabase_storage_admin", SIGNED_IN) as session:
         session.execute("select set_config('role', 'authenticated', true)")
-        assert session.execute(NAMES.encode()).fetchall() == [("audio", f"{ADA}/one.ogg")]
+        assert session.execute(NAMES.encode()).fetchall() == [("avatars", f"{ADA}/one.ogg")]
 
 
-def test_bucket_names_have_100_characters_at_most(audio):
+def test_bucket_names_have_100_characters_at_most(avatars):
     insert = "insert into storage.buckets (id, name) values (%s, %s)"
-    audio.execute(insert.encode(), ("long", "x" * 100))
-    assert "at most 100" in refused(audio, psycopg.errors.RaiseException, insert, "longer", "x" * 101)
-    rename = "update storage.buckets set name = %s where id = 'audio'"
-    refused(audio, psycopg.errors.RaiseException, rename, "x" * 101)
+    avatars.execute(insert.encode(), ("long", "x" * 100))
+    assert "at most 100" in refused(avatars, psycopg.errors.RaiseException, insert, "longer", "x" * 101)
+    rename = "update storage.buckets set name = %s where id = 'avatars'"
+    refused(avatars, psycopg.errors.RaiseException, rename, "x" * 101)
 
 
-def test_a_changed_object_is_dated_and_its_path_is_split(audio):
-    audio.execute("update storage.objects set updated_at = '2001-01-01' where name = %s", (f"{ADA}/one.ogg",))
+def test_a_changed_object_is_dated_and_its_path_is_split(avatars):
+    avatars.execute("update storage.objects set updated_at = '2001-01-01' where name = %s", (f"{ADA}/one.ogg",))
     found = (
         "select min(updated_at) > now() - interval '1 hour', min(path_tokens[1]) from storage.objects where name = %s"
     )
-    assert audio.execute(found.encode(), (f"{ADA}/one.ogg",)).fetchone() == (True, ADA)
+    assert avatars.execute(found.encode(), (f"{ADA}/one.ogg",)).fetchone() == (True, ADA)
 
 
 @pytest.mark.parametrize("kind", ["ENABLED", "SUSPENDED", "anything"])
-def test_versioning_cannot_be_switched_on_yet(audio, kind):
-    refused(audio, psycopg.errors.CheckViolation, "update storage.buckets set versioning_status = %s", kind)
+def test_versioning_cannot_be_switched_on_yet(avatars, kind):
+    refused(avatars, psycopg.errors.CheckViolation, "update storage.buckets set versioning_status = %s", kind)
 
 
 @pytest.mark.parametrize(
@@ -189,14 +194,14 @@ def test_the_operation_is_what_the_storage_api_says_with_or_without_its_prefix(p
         assert session.execute(ask.encode()).fetchone() == ("storage.object.list", True, True, False, True, False)
 
 
-def test_listing_ones_own_folder_reads_no_other_folders(audio):
-    audio.execute(
+def test_listing_ones_own_folder_reads_no_other_folders(avatars):
+    avatars.execute(
         "insert into storage.objects (bucket_id, name) "
-        "select 'audio', gen_random_uuid() || '/' || n || '.ogg' from generate_series(1, 20000) as n"
+        "select 'avatars', gen_random_uuid() || '/' || n || '.ogg' from generate_series(1, 20000) as n"
     )
-    audio.execute("analyze storage.objects")
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
-        explain = "explain (analyze, format json) select name from storage.objects where bucket_id = 'audio'"
+    avatars.execute("analyze storage.objects")
+    with acting_as(avatars, "authenticated", SIGNED_IN) as session:
+        explain = "explain (analyze, format json) select name from storage.objects where bucket_id = 'avatars'"
         plan = row(session, explain)[0][0]["Plan"]
     text = json.dumps(plan)
     assert "Seq Scan" not in text, text
@@ -204,89 +209,29 @@ def test_listing_ones_own_folder_reads_no_other_folders(audio):
     assert plan["Actual Rows"] == 1, text
 
 
-@pytest.mark.parametrize("projects", [1, 300], ids=["few projects", "many projects"])
-def test_a_member_hears_the_clean_recordings_of_their_projects_and_no_others(audio, projects):
-    audio.execute(
-        "insert into public.projects (owner_id, title) select %s, 'more' from generate_series(1, %s)", (ADA, projects)
-    )
-    audio.execute(
-        "insert into storage.objects (bucket_id, name, version) "
-        "select 'audio', %s || '/' || n || '.ogg', n::text from unnest('{heard,unheard,harmful,alone}'::text[]) as n",
-        (BOB,),
-    )
-    audio.execute(
-        "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) "
-        "select (select min(id::text)::uuid from public.projects where title = 'more'), %s, "
-        "%s || '/' || n || '.ogg', 'audio/ogg', 1 from unnest('{heard,unheard,harmful}'::text[]) as n",
-        (BOB, BOB),
-    )
-    # In a project of somebody else's.
-    audio.execute(
-        "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes) "
-        "select id, owner_id, owner_id || '/alone.ogg', 'audio/ogg', 1 from public.projects "
-        "where owner_id = %s and title = 'private'",
-        (BOB,),
-    )
-    verdict = "update private.object_scans set status = %s, scanned_at = now() where version = any (%s)"
-    audio.execute(verdict.encode(), ("clean", ["heard", "alone"]))
-    audio.execute(verdict.encode(), ("infected", ["harmful"]))
-    with acting_as(audio, "app_owner", SIGNED_IN) as session:
-        assert row(session, "select private.few_recordings() is null") == (projects > 200,)
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
-        heard = [("audio", f"{ADA}/one.ogg"), ("audio", f"{BOB}/heard.ogg")]
-        assert session.execute(NAMES.encode()).fetchall() == heard
-        session.execute("set local storage.allow_delete_query = 'true'")
-        assert session.execute("delete from storage.objects where name like %s", (f"{BOB}/%",)).rowcount == 0
-    audio.execute("update storage.objects set version = 'another' where version = 'heard'")
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
-        assert session.execute(NAMES.encode()).fetchall() == heard[:1], "overwritten, so to be scanned again"
-
-
-def test_what_was_found_harmful_is_read_by_nobody_and_deleted_by_who_uploaded_it(audio):
-    audio.execute("update storage.objects set version = 'v' where name = %s", (f"{ADA}/one.ogg",))
-    audio.execute("update private.object_scans set status = 'infected', scanned_at = now()")
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
+def test_what_was_found_harmful_is_read_by_nobody_and_deleted_by_who_uploaded_it(avatars):
+    avatars.execute("update storage.objects set version = 'v' where name = %s", (f"{ADA}/one.ogg",))
+    avatars.execute("update private.object_scans set status = 'infected', scanned_at = now()")
+    with acting_as(avatars, "authenticated", SIGNED_IN) as session:
         assert session.execute(NAMES.encode()).fetchall() == []
         session.execute("set local storage.allow_delete_query = 'true'")
         assert session.execute("delete from storage.objects returning name").fetchall() == []
         # As the Storage API says what it is about to do.
         session.execute("set local storage.operation = 'storage.object.delete'")
         gone = session.execute("delete from storage.objects returning bucket_id, name").fetchall()
-        assert gone == [("audio", f"{ADA}/one.ogg")]
+        assert gone == [("avatars", f"{ADA}/one.ogg")]
 
 
-def test_a_members_listing_reads_no_other_folders(audio):
-    audio.execute(
-        "insert into storage.objects (bucket_id, name, version) "
-        "select 'audio', gen_random_uuid() || '/' || n || '.ogg', n::text from generate_series(1, 20000) as n"
-    )
-    audio.execute(
-        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
-        "select (select id from public.projects where owner_id = %s and title = 'private'), name, 'audio/ogg', 1 "
-        "from storage.objects where version::integer <= 50",
-        (ADA,),
-    )
-    audio.execute("update private.object_scans set status = 'clean', scanned_at = now()")
-    audio.execute("analyze storage.objects")
-    with acting_as(audio, "authenticated", SIGNED_IN) as session:
-        explain = "explain (analyze, format json) select name from storage.objects where bucket_id = 'audio'"
-        plan = row(session, explain)[0][0]["Plan"]
-    text = json.dumps(plan)
-    assert "Seq Scan" not in text, text
-    assert plan["Actual Rows"] == 51, text
-    assert plan.get("Rows Removed by Filter", 0) == 0, text
-
-
-def test_what_is_harmful_in_ones_folder_is_found_by_its_index(audio):
-    audio.execute(
+def test_what_is_harmful_in_ones_folder_is_found_by_its_index(avatars):
+    avatars.execute(
         "insert into private.object_scans (bucket_id, name, version, status, scanned_at) "
-        "select 'audio', gen_random_uuid() || '/' || n, 'v', "
+        "select 'avatars', gen_random_uuid() || '/' || n, 'v', "
         "case when n % 9 = 0 then 'infected' else 'clean' end, now() "
         "from generate_series(1, 20000) as n"
     )
-    audio.execute("analyze private.object_scans")
+    avatars.execute("analyze private.object_scans")
     # The very statement of the function, with its own variable.
-    body = row(audio, "select prosrc from pg_proc where oid = 'private.my_harmful()'::regprocedure")[0]
+    body = row(avatars, "select prosrc from pg_proc where oid = 'private.my_harmful()'::regprocedure")[0]
     statement = body.split("array(")[1].split(");")[0].replace(" me ||", f" '{ADA}' ||")
-    with acting_as(audio, "app_owner") as session:
+    with acting_as(avatars, "app_owner") as session:
         assert "object_scans_name_idx" in json.dumps(row(session, f"explain (format json) {statement}")[0])

@@ -1,4 +1,6 @@
-"""Limits and quotas on storage.objects, by trigger, and what each person has stored."""
+"""Limits and quotas on storage.objects, by trigger, and what each person and each project has stored."""
+
+import threading
 
 import psycopg
 import pytest
@@ -8,8 +10,11 @@ from tests.sql.provision import ADA, BOB, acting_as, refused, row
 
 SIGNED_IN = {"sub": ADA, "role": "authenticated"}
 UPLOAD = "insert into storage.objects (bucket_id, name, metadata, version) values (%s, %s, %s, gen_random_uuid())"
-USAGE = "select bucket_id, objects, bytes from private.storage_usage where user_id = %s order by 1"
-ONE = f"{ADA}/one.ogg"
+USAGE = "select bucket_id, objects, bytes from private.storage_usage where folder_id = %s order by 1"
+# Ada's and Bob's.
+PROJECT, THEIRS = "00000000-0000-7000-8000-0000000000a1", "00000000-0000-7000-8000-0000000000b1"
+ONE = f"{PROJECT}/one.ogg"
+PICTURE = f"{ADA}/me.png"
 POLICIES = """
     select p.polname, p.polrelid::regclass::text, p.polcmd, p.polroles::regrole[]::text,
         pg_get_expr(p.polqual, p.polrelid), obj_description(p.oid, 'pg_policy')
@@ -25,7 +30,15 @@ def buckets(people):
             ('audio', 'audio', 1000, '{audio/ogg,audio/webm}'), ('avatars', 'avatars', 1000, '{image/*}'),
             ('other', 'other', null, null)
     """)
+    add_projects(people)
     return people
+
+
+def add_projects(connection):
+    connection.execute(
+        "insert into public.projects (id, owner_id, title) values (%s, %s, 'one'), (%s, %s, 'one')",
+        (PROJECT, ADA, THEIRS, BOB),
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +66,7 @@ def test_a_row_beyond_its_buckets_limits_is_refused_also_to_the_servers(buckets,
         ("audio", ONE, '{"mimetype": "audio/ogg"}'),
         ("audio", ONE, "{}"),
         ("audio", ONE, None),
-        ("avatars", f"{ADA}/me.png", '{"size": 1, "mimetype": "image/png"}'),
+        ("avatars", PICTURE, '{"size": 1, "mimetype": "image/png"}'),
     ],
 )
 def test_what_the_storage_api_writes_first_and_last_passes_as_the_person(buckets, bucket, name, metadata):
@@ -70,9 +83,9 @@ def test_where_the_limits_cannot_be_read_nothing_is_stored_and_nobody_deleted(bu
         with buckets.transaction(force_rollback=True):
             buckets.execute(closed.encode())
             errors = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ForeignKeyViolation)
-            refused(buckets, errors, UPLOAD, "audio", f"{ADA}/two.ogg", '{"size": 1001}')
+            refused(buckets, errors, UPLOAD, "audio", f"{PROJECT}/two.ogg", '{"size": 1001}')
             with acting_as(buckets, "authenticated", SIGNED_IN) as session:
-                refused(session, errors, UPLOAD, "audio", f"{ADA}/two.ogg", '{"size": 3}')
+                refused(session, errors, UPLOAD, "audio", f"{PROJECT}/two.ogg", '{"size": 3}')
     buckets.execute("revoke select on storage.buckets from app_owner")
     refused(buckets, psycopg.errors.InsufficientPrivilege, "delete from next_auth.users where id = %s", ADA)
 
@@ -98,7 +111,7 @@ def test_the_limits_hold_from_the_steps_on_before_any_grant_of_the_program(conne
 
 
 def test_an_empty_folder_is_of_no_type(buckets):
-    name = f"{ADA}/folder/.emptyFolderPlaceholder"
+    name = f"{PROJECT}/folder/.emptyFolderPlaceholder"
     buckets.execute(UPLOAD.encode(), ("audio", name, '{"size": 0, "mimetype": "application/octet-stream"}'))
 
 
@@ -106,7 +119,7 @@ def test_a_file_that_was_within_the_old_limit_can_still_be_moved_but_not_grow(bu
     buckets.execute(UPLOAD.encode(), ("audio", ONE, '{"size": 900}'))
     buckets.execute("update storage.buckets set file_size_limit = 10 where id = 'audio'")
     move = """update storage.objects set name = %s, metadata = metadata || '{"eTag": "x"}'"""
-    assert buckets.execute(move.encode(), (f"{ADA}/two.ogg",)).rowcount == 1
+    assert buckets.execute(move.encode(), (f"{PROJECT}/two.ogg",)).rowcount == 1
     refused(buckets, psycopg.errors.CheckViolation, """update storage.objects set metadata = '{"size": 901}'""")
 
 
@@ -114,37 +127,110 @@ def test_a_file_that_was_within_the_old_limit_can_still_be_moved_but_not_grow(bu
 def test_a_person_uploads_only_what_the_bucket_takes_by_its_ending(buckets, name):
     metadata = '{"size": 3, "mimetype": "audio/ogg"}'
     with acting_as(buckets, "authenticated", SIGNED_IN) as session:
-        refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, "audio", f"{ADA}/{name}", metadata)
-        session.execute(UPLOAD.encode(), ("audio", ONE.upper().replace(ADA.upper(), ADA), metadata))
+        refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, "audio", f"{PROJECT}/{name}", metadata)
+        session.execute(UPLOAD.encode(), ("audio", ONE.upper().replace(PROJECT.upper(), PROJECT), metadata))
         rename = "update storage.objects set name = %s"
-        refused(session, psycopg.errors.InsufficientPrivilege, rename, f"{ADA}/{name}")
+        refused(session, psycopg.errors.InsufficientPrivilege, rename, f"{PROJECT}/{name}")
 
 
 def test_usage_follows_every_change(buckets):
     def usage(person=ADA):
         return buckets.execute(USAGE.encode(), (person,)).fetchall()
 
-    for bucket, size in (("audio", 100), ("other", 5000)):
-        buckets.execute(UPLOAD.encode(), (bucket, ONE, f'{{"size": {size}}}'))
-    assert usage() == [("", 2, 5100), ("audio", 1, 100), ("other", 1, 5000)]
+    for bucket, name, size in (("audio", ONE, 100), ("other", f"{ADA}/x", 5000)):
+        buckets.execute(UPLOAD.encode(), (bucket, name, f'{{"size": {size}}}'))
+    assert usage() == [("", 2, 5100), ("other", 1, 5000)]
+    assert usage(PROJECT) == [("audio", 1, 100)]
     upsert = UPLOAD + " on conflict (bucket_id, name) do update set metadata = excluded.metadata"
     buckets.execute(upsert.encode(), ("audio", ONE, '{"size": 300}'))
-    assert usage() == [("", 2, 5300), ("audio", 1, 300), ("other", 1, 5000)]
+    assert (usage()[0], usage(PROJECT)) == (("", 2, 5300), [("audio", 1, 300)])
     buckets.execute("update storage.objects set name = %s where bucket_id = 'other'", (f"{BOB}/x",))
-    assert usage() == [("", 1, 300), ("audio", 1, 300), ("other", 0, 0)]
-    assert usage(BOB) == [("", 1, 5000), ("other", 1, 5000)]
+    buckets.execute("update storage.objects set name = %s where bucket_id = 'audio'", (f"{THEIRS}/x",))
+    assert usage() == [("", 0, 0), ("other", 0, 0)]
+    assert usage(BOB) == [("", 2, 5300), ("other", 1, 5000)]
+    assert (usage(PROJECT), usage(THEIRS)) == ([("audio", 0, 0)], [("audio", 1, 300)])
     buckets.execute("set local storage.allow_delete_query = 'true'")
     buckets.execute("delete from storage.objects")
-    assert usage() == [("", 0, 0), ("audio", 0, 0), ("other", 0, 0)]
+    assert usage(BOB) == [("", 0, 0), ("other", 0, 0)]
+
+
+def test_a_projects_files_are_its_owners_to_pay_for_whoever_uploads_and_owns_it_next(buckets):
+    def sums():
+        return [row(buckets, USAGE, (person,))[1:] for person in (ADA, BOB)]
+
+    for folder, size in ((PROJECT, 600), (THEIRS, 500)):
+        buckets.execute(UPLOAD.encode(), ("audio", f"{folder}/one.ogg", f'{{"size": {size}}}'))
+    handed = "update public.projects set owner_id = %s where id = %s"
+    buckets.execute("insert into private.storage_quotas values (%s, 1000)", (BOB,))
+    assert "is full" in refused(buckets, psycopg.errors.InsufficientPrivilege, handed, BOB, PROJECT)
+    assert sums() == [(1, 600), (1, 500)]
+    buckets.execute("update private.storage_quotas set bytes = 1100")
+    buckets.execute(handed.encode(), (BOB, PROJECT))
+    assert sums() == [(0, 0), (2, 1100)]
+    with acting_as(buckets, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
+        assert session.execute("select * from public.storage_usage()").fetchall() == [("audio", 2, 1100, 1100)]
+    # The files go later, and are nobody's by then.
+    buckets.execute("delete from public.projects where id = %s", (PROJECT,))
+    assert sums() == [(0, 0), (1, 500)]
+    nobody = "select bytes from ops.storage_report() where user_id = '00000000-0000-0000-0000-000000000000'"
+    with acting_as(buckets, "monitor") as session:
+        assert row(session, nobody) == (600,)
+    with buckets.transaction(force_rollback=True):
+        buckets.execute("insert into public.projects (id, owner_id, title) values (%s, %s, 'again')", (PROJECT, ADA))
+        assert sums() == [(1, 600), (1, 500)]
+    buckets.execute("set local storage.allow_delete_query = 'true'")
+    buckets.execute("delete from storage.objects")
+    assert sums() == [(0, 0), (0, 0)]
+    assert row(buckets, USAGE, (PROJECT,)) == ("audio", 0, 0)
+
+
+@pytest.mark.parametrize("change", ["update public.projects set owner_id = %(b)s", "delete from public.projects"])
+@pytest.mark.parametrize("upload_first", [True, False])
+def test_an_upload_beside_a_change_of_owner_or_the_projects_end_is_counted_once(
+    provisioned_database, change, upload_first
+):
+    with psycopg.connect(provisioned_database.url, autocommit=True) as connection:
+        provision.add_people(connection)
+        add_projects(connection)
+        connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
+    upload = (UPLOAD, ("audio", ONE, '{"size": 7}'))
+    change = (f"{change} where id = %(p)s", {"b": BOB, "p": PROJECT})
+    statements = [upload, change] if upload_first else [change, upload]
+    with psycopg.connect(provisioned_database.url) as first, psycopg.connect(provisioned_database.url) as second:
+        first.execute(statements[0][0].encode(), statements[0][1])
+        failed: list[psycopg.Error] = []
+
+        def other():
+            try:
+                second.execute(statements[1][0].encode(), statements[1][1])
+                second.commit()
+            except psycopg.errors.ForeignKeyViolation as error:
+                failed.append(error)
+
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive(), "the one waits for the other"
+        first.commit()
+        waiting.join()
+    deleted = "delete" in change[0]
+    with psycopg.connect(provisioned_database.url, autocommit=True) as connection:
+        found = dict(connection.execute("select folder_id::text, bytes from private.storage_usage where bytes <> 0"))
+        stored = row(connection, "select count(*) from storage.objects")[0]
+        queued = row(connection, "select count(*) from private.deletion_queue")[0]
+    assert bool(failed) == (deleted and not upload_first)
+    assert stored == 1 - len(failed)
+    assert queued == int(deleted and upload_first), "what is stored in a project that ends is queued"
+    assert found == ({} if failed else {PROJECT: 7} if deleted else {PROJECT: 7, BOB: 7})
 
 
 def test_a_full_quota_refuses_what_is_more_in_any_bucket_and_nothing_else(buckets):
     buckets.execute("insert into private.storage_quotas values (%s, 1000)", (ADA,))
     with acting_as(buckets, "authenticated", SIGNED_IN) as session:
         session.execute(UPLOAD.encode(), ("audio", ONE, '{"size": 900}'))
-        png = ("avatars", f"{ADA}/me.png")
+        png = ("avatars", PICTURE)
         message = refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, *png, '{"size": 101}')
-        assert f"storage of {ADA} is full: 101 bytes more make 1001" in message
+        assert f"storage of {ADA} is full: 101 bytes more don't fit in" in message
         grow = """update storage.objects set metadata = '{"size": 1000}'"""
         assert session.execute(grow.encode()).rowcount == 1
         refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, *png, '{"contentLength": 1}')
@@ -153,16 +239,16 @@ def test_a_full_quota_refuses_what_is_more_in_any_bucket_and_nothing_else(bucket
         mine = session.execute("select * from public.storage_usage()").fetchall()
         assert mine == [("audio", 1, 10, 1000)]
     with acting_as(buckets, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
-        session.execute(UPLOAD.encode(), ("audio", f"{BOB}/one.ogg", '{"size": 1000}'))
+        session.execute(UPLOAD.encode(), ("audio", f"{THEIRS}/one.ogg", '{"size": 1000}'))
         assert session.execute("select objects, quota from public.storage_usage()").fetchall() == [(1, 5 * 2**30)]
 
 
 def test_a_person_counts_in_the_folder_and_not_as_who_they_say_they_are(buckets):
     upload = (
-        "insert into storage.objects (bucket_id, name, owner_id, metadata) values ('audio', %s, %s, '{\"size\": 7}')"
+        "insert into storage.objects (bucket_id, name, owner_id, metadata) values ('avatars', %s, %s, '{\"size\": 7}')"
     )
     with acting_as(buckets, "authenticated", SIGNED_IN) as session:
-        session.execute(upload.encode(), (ONE, BOB))
+        session.execute(upload.encode(), (PICTURE, BOB))
         session.execute("reset role")
         assert row(session, USAGE, (ADA,)) == ("", 1, 7)
         assert session.execute(USAGE.encode(), (BOB,)).fetchall() == []
@@ -174,15 +260,16 @@ def test_two_uploads_at_once_do_not_both_find_the_last_room(provisioned_database
         provision.add_people(connection)
         connection.execute("insert into storage.buckets (id, name) values ('audio', 'audio'), ('avatars', 'avatars')")
         connection.execute("insert into private.storage_quotas values (%s, 1000)", (ADA,))
+        add_projects(connection)
     with psycopg.connect(database.url) as first, psycopg.connect(database.url) as second:
         first.execute(UPLOAD.encode(), ("audio", ONE, '{"size": 600}'))
         second.execute("set lock_timeout = '200ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            second.execute(UPLOAD.encode(), ("avatars", f"{ADA}/me.png", '{"size": 600}'))
+            second.execute(UPLOAD.encode(), ("avatars", PICTURE, '{"size": 600}'))
         second.rollback()
         first.commit()
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            second.execute(UPLOAD.encode(), ("avatars", f"{ADA}/me.png", '{"size": 600}'))
+            second.execute(UPLOAD.encode(), ("avatars", PICTURE, '{"size": 600}'))
 
 
 def test_the_monitor_reads_the_report_and_people_do_not(buckets):

@@ -55,9 +55,13 @@ WRITES = (
     "where id = (select id from public.prompt_generations order by md5(id::text || {n}) limit 1)",
     "delete from public.prompt_generations where id = "
     "(select id from public.prompt_generations order by md5(id::text || {n}) limit 1)",
-    "insert into public.audio_recordings (project_id, created_by, object_path, mime_type, bytes, duration_ms) "
-    "select id, owner_id, owner_id || '/{n}-' || id || '.ogg', 'audio/ogg', 1, {n} from public.projects "
-    "order by md5(id::text || {n}) limit 1",
+    "insert into storage.buckets (id, name) values ('audio', 'audio') on conflict do nothing; "
+    "insert into storage.objects (bucket_id, name, metadata) "
+    "select 'audio', id || '/{n}.ogg', jsonb_build_object('size', 1, 'mimetype', 'audio/ogg') from public.projects "
+    "order by md5(id::text || {n}) limit 1; "
+    "insert into public.audio_recordings (project_id, created_by, object_path, duration_ms) "
+    "select p.id, p.owner_id, o.name, {n} from storage.objects as o join public.projects as p "
+    "on o.name = p.id || '/{n}.ogg'",
     "update public.audio_recordings set duration_ms = duration_ms + {n}",
     "select ops.refresh_summaries()",
 )

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, Connection, acting_as, add_recording, refused, row
 
 ROOT = "00000000-0000-7000-8000-0000000000aa"
 # Every table that people reach, with a row in it that isn't the super administrator's.
@@ -42,9 +42,9 @@ WRITES = {
     "cancel a generation": ("update public.prompt_generations set status = 'cancelled' where project_id = %(project)s"),
     "delete a generation": "delete from public.prompt_generations where project_id = %(project)s",
     "upload a file for somebody": (
-        "insert into storage.objects (bucket_id, name) values ('audio', %(ada)s || '/new.ogg')"
+        "insert into storage.objects (bucket_id, name) values ('avatars', %(ada)s || '/new.ogg')"
     ),
-    "move a file": "update storage.objects set name = 'elsewhere'",
+    "move a file": "update storage.objects set bucket_id = 'avatars', name = 'elsewhere'",
     "delete a file": "delete from storage.objects",
 }
 
@@ -59,18 +59,11 @@ def world(people):
         "insert into public.collaborators (project_id, user_id, accepted_at) values (%s, %s, now())", (project, BOB)
     )
     people.execute("insert into public.project_components (project_id, kind) values (%s, 'text')", (project,))
-    people.execute(
-        "insert into public.audio_recordings (project_id, object_path, mime_type, bytes) "
-        "values (%s, 'a.ogg', 'audio/ogg', 1)",
-        (project,),
-    )
+    add_recording(people, project)
+    people.execute("insert into storage.buckets (id, name) values ('avatars', 'avatars')")
     people.execute(
         "insert into public.prompt_generations (project_id, prompt, provider, model) values (%s, 'p', 'x', 'm')",
         (project,),
-    )
-    people.execute("insert into storage.buckets (id, name) values ('audio', 'audio')")
-    people.execute(
-        "insert into storage.objects (bucket_id, name, version) values ('audio', %s, '1')", (f"{ADA}/a.ogg",)
     )
     people.execute("update private.object_scans set status = 'clean', scanned_at = now()")
     people.execute("insert into analytics.user_activity (user_id, action) values (%s, 'x')", (ADA,))

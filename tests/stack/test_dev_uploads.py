@@ -15,6 +15,7 @@ from tests.stack.conftest import succeeded
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 
 ADA = "00000000-0000-7000-8000-00000000000a"
+PROJECT = "00000000-0000-7000-8000-0000000000a1"
 ROW = "insert into storage.objects (bucket_id, name, version, metadata) values ('audio', %s, %s, %s)"
 
 
@@ -32,7 +33,10 @@ def upload(dev: Scratch, name: str, content: bytes) -> None:
 
 
 def test_an_upload_is_read_by_others_only_after_the_scan(dev: Scratch) -> None:
-    good, bad = f"{ADA}/good.mp3", f"{ADA}/bad.mp3"
+    good, bad = f"{PROJECT}/good.mp3", f"{PROJECT}/bad.mp3"
+    with psycopg.connect(dev.url) as connection:
+        connection.execute("insert into next_auth.users (id, name) values (%s, 'Ada')", (ADA,))
+        connection.execute("insert into public.projects (id, owner_id, title) values (%s, %s, 'one')", (PROJECT, ADA))
     upload(dev, good, sound.mp3())
     upload(dev, bad, sound.mp3() + TEST_SIGNATURES["Eicar-Test-Signature"])
     early = dev.start("sign", "download", "audio", good).wait()
@@ -50,4 +54,5 @@ def test_an_upload_is_read_by_others_only_after_the_scan(dev: Scratch) -> None:
     with psycopg.connect(dev.url) as connection:
         connection.execute("set local storage.allow_delete_query = 'true'")
         connection.execute("delete from storage.objects where name = any(%s)", ([good, bad],))
+        connection.execute("delete from next_auth.users where id = %s", (ADA,))
         connection.execute("delete from private.object_scans")

@@ -1,4 +1,4 @@
-"""Where an object lies: `<tenant>/<bucket>/<user id>/…/<version>`, the layout of the Storage API, which serves it too.
+"""Where an object lies: `<tenant>/<bucket>/<folder>/…/<version>`, as the Storage API has it, which serves it too.
 
 Rules and messages are those of `clients/typescript/src/names.ts`; a test sends both the same names.
 """
@@ -55,7 +55,7 @@ class Bucket:
 
 
 def check_name(name: str) -> str:
-    """The name of an object, `<user id>/…`, if it is one; else refuses it.
+    """The name of an object, `<project or user id>/…`, if it is one; else refuses it.
 
     :raises ObjectError: with what is wrong and what is allowed
     """
@@ -75,7 +75,9 @@ def check_name(name: str) -> str:
     if {".", ".."} & set(parts):
         raise ObjectError(f"object name {shown(name)}: has a part . or ..")
     if len(parts) < 2 or not UUID.fullmatch(parts[0]):
-        raise ObjectError(f"object name {shown(name)}: must be <user id>/<file>, the id a uuid in lower case")
+        raise ObjectError(
+            f"object name {shown(name)}: must be <project or user id>/<file>, the id a uuid in lower case"
+        )
     return name
 
 

@@ -90,7 +90,7 @@ def sign_upload(
 ) -> Upload:
     """A form with which anybody can upload exactly this object: its key, its type, 1 byte to the bucket's limit.
 
-    :param folder: the id of the person who uploads; the name must begin with it
+    :param folder: the project's id in bucket audio, else the id of the person; the name must begin with it
     :raises ObjectError: for a name, a type or a time that can't be used
     """
     version = version or str(uuid.uuid4())

@@ -1,5 +1,5 @@
 /**
- * Where an object lies: `<tenant>/<bucket>/<user id>/…/<version>`, the layout of the Storage API, which serves it too.
+ * Where an object lies: `<tenant>/<bucket>/<folder>/…/<version>`, as the Storage API has it, which serves it too.
  *
  * Rules and messages are those of `clients/python`; a test sends both the same names.
  */
@@ -54,7 +54,7 @@ export function checkType(bucket: Bucket, contentType: string): void {
   }
 }
 
-/** The name of an object, `<user id>/…`, if it is one; else it is refused. */
+/** The name of an object, `<project or user id>/…`, if it is one; else it is refused. */
 export function checkName(name: string): string {
   if (!name) throw new ObjectError("object name: is empty");
   for (const character of name) {
@@ -78,7 +78,7 @@ export function checkName(name: string): string {
     throw new ObjectError(`object name ${shown(name)}: has a part . or ..`);
   }
   if (parts.length < 2 || !UUID.test(parts[0] ?? "")) {
-    throw new ObjectError(`object name ${shown(name)}: must be <user id>/<file>, the id a uuid in lower case`);
+    throw new ObjectError(`object name ${shown(name)}: must be <project or user id>/<file>, the id a uuid in lower case`);
   }
   return name;
 }

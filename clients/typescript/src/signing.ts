@@ -61,7 +61,7 @@ export async function signUpload(
   name: string,
   contentType: string,
   options: {
-    /** The id of the person who uploads; the name must begin with it. */
+    /** The project's id in bucket audio, else the id of the person; the name must begin with it. */
     readonly folder: string;
     readonly seconds?: number;
     readonly version?: string;

@@ -127,7 +127,7 @@ class Job:
                     yield from versions
 
     def _quarantine(self) -> None:
-        """What was found harmful is kept while its uploader is there to ask."""
+        """What was found harmful is kept while its person or project is there to ask."""
         self._note("quarantine")
         for place in (place for place, abandoned in self.rows.quarantine().items() if abandoned):
             key = QUARANTINE + self.tenant + "/".join(place)

@@ -7,4 +7,4 @@ CREATE FUNCTION ops.forget_empty_usage() RETURNS bigint
 
 ALTER FUNCTION ops.forget_empty_usage() OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.forget_empty_usage() IS 'For the cleaner: counts who stores nothing no longer.';
+COMMENT ON FUNCTION ops.forget_empty_usage() IS 'For the cleaner: counts empty folders no longer.';

@@ -14,4 +14,4 @@ END;
 
 ALTER FUNCTION ops.quarantine() OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.quarantine() IS 'For the cleaner: what was found harmful, and whether its person is gone.';
+COMMENT ON FUNCTION ops.quarantine() IS 'For the cleaner: what was found harmful, and whether it may go.';

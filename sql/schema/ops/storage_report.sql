@@ -14,4 +14,4 @@ END;
 
 ALTER FUNCTION ops.storage_report() OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.storage_report() IS 'For the monitor: what everybody has stored, the most first.';
+COMMENT ON FUNCTION ops.storage_report() IS 'For the monitor: what everybody pays for, the most first.';

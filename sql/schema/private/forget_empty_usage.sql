@@ -10,4 +10,4 @@ $$;
 
 ALTER FUNCTION private.forget_empty_usage() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.forget_empty_usage() IS 'Counts who stores nothing no longer; how many there were.';
+COMMENT ON FUNCTION private.forget_empty_usage() IS 'Counts empty folders no longer; how many there were.';

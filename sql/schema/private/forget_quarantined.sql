@@ -15,4 +15,4 @@ $$;
 
 ALTER FUNCTION private.forget_quarantined(bucket text, object text, object_version text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.forget_quarantined(bucket text, object text, object_version text) IS 'Strikes the verdict off, if its person is gone.';
+COMMENT ON FUNCTION private.forget_quarantined(bucket text, object text, object_version text) IS 'Strikes it off, if its person or project is gone.';

@@ -5,16 +5,25 @@ CREATE FUNCTION private.my_storage() RETURNS TABLE(bucket_id text, objects bigin
     SET search_path TO ''
     AS $$
 declare
+    me constant uuid = auth.uid();
     quota constant bigint = coalesce(
-        (select q.bytes from private.storage_quotas as q where q.user_id = auth.uid()), private.default_quota()
+        (select q.bytes from private.storage_quotas as q where q.user_id = me), private.default_quota()
     );
 begin
     return query
-    select u.bucket_id, u.objects, u.bytes, quota from private.storage_usage as u
-    where u.user_id = auth.uid() and u.bucket_id <> '' and u.objects > 0 order by u.bucket_id;
+    select u.bucket_id, sum(u.objects)::bigint, sum(u.bytes)::bigint, quota from (
+        select o.bucket_id, o.objects, o.bytes from private.storage_usage as o
+        where o.folder_id = me and o.bucket_id <> ''
+        union all
+        select p.bucket_id, p.objects, p.bytes from public.projects as mine
+        join private.storage_usage as p on p.folder_id = mine.id and p.bucket_id = 'audio'
+        where mine.owner_id = me
+    ) as u
+    where u.objects > 0
+    group by 1 order by 1;
 end
 $$;
 
 ALTER FUNCTION private.my_storage() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.my_storage() IS 'What the asker has stored, by bucket, with the quota over all.';
+COMMENT ON FUNCTION private.my_storage() IS 'What the asker pays for, by bucket, with the quota over all.';

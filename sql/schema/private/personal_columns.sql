@@ -34,7 +34,7 @@ CREATE FUNCTION private.personal_columns() RETURNS TABLE(relation text, person_c
     ('private.budget_usage', 'user_id', 'profile', true, '{}'),
     ('private.budget_reservations', 'user_id', 'profile', true, '{}'),
     ('private.storage_quotas', 'user_id', 'profile', true, '{}'),
-    ('private.storage_usage', 'user_id', 'files', true, '{}'),
+    ('private.storage_usage', 'folder_id', 'files', true, '{}'),
     ('private.object_scans', 'owner_id', 'files', true, '{}'),
     ('private.object_scans', 'name', 'files', true, '{}'),
     ('storage.objects', 'owner', 'files', true, '{}'),

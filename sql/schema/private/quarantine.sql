@@ -4,14 +4,16 @@ CREATE FUNCTION private.quarantine() RETURNS TABLE(bucket_id text, name text, ve
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-    select s.bucket_id, s.name, s.version, f.person is not null and not exists (
-        select 1 from public.users as u where u.id = f.person
+    select s.bucket_id, s.name, s.version, f.id is not null and not exists (
+        select 1 from public.users as u where s.bucket_id <> 'audio' and u.id = f.id
+        union all
+        select 1 from public.projects as p where s.bucket_id = 'audio' and p.id = f.id
     )
     from private.object_scans as s
-    cross join lateral (select private.as_uuid(split_part(s.name, '/', 1)) as person) as f
+    cross join lateral (select private.as_uuid(split_part(s.name, '/', 1)) as id) as f
     where s.status in ('infected', 'refused')
 $$;
 
 ALTER FUNCTION private.quarantine() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.quarantine() IS 'What was found harmful, and whether its person is gone.';
+COMMENT ON FUNCTION private.quarantine() IS 'What was found harmful, and whether its person or project is gone.';

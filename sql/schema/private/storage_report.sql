@@ -4,10 +4,17 @@ CREATE FUNCTION private.storage_report() RETURNS TABLE(user_id uuid, bucket_id t
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-    select u.user_id, u.bucket_id, u.objects, u.bytes from private.storage_usage as u
-    where u.bucket_id <> '' and u.objects > 0 order by u.bytes desc, u.user_id, u.bucket_id
+    select p.person, p.bucket_id, sum(p.objects)::bigint, sum(p.bytes)::bigint from (
+        select
+            coalesce(
+                private.payer(u.folder_id, u.bucket_id), '00000000-0000-0000-0000-000000000000'
+            ) as person, u.bucket_id, u.objects, u.bytes
+        from private.storage_usage as u
+        where u.bucket_id <> '' and u.objects > 0
+    ) as p
+    group by 1, 2 order by 4 desc, 1, 2
 $$;
 
 ALTER FUNCTION private.storage_report() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.storage_report() IS 'What everybody has stored, the most first.';
+COMMENT ON FUNCTION private.storage_report() IS 'What everybody pays for, the most first; zeros for nobody.';

@@ -3,9 +3,11 @@
 CREATE FUNCTION private.tg_audio_recordings__queue_deletion() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
-    insert into private.deletion_queue (bucket_id, object_path) values (OLD.bucket_id, OLD.object_path);
+    insert into private.deletion_queue (bucket_id, object_path)
+    select OLD.bucket_id, OLD.object_path from public.projects as p where p.id = OLD.project_id;
     return null;
 end
 $$;

@@ -3,34 +3,48 @@
 CREATE FUNCTION private.tg_storage_objects__count() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
+declare
+    changes private.storage_usage[];
 begin
     if TG_OP = 'INSERT' then
-        perform private.add_usage(c.person, c.bucket_id, c.objects, c.bytes) from (
-            select private.folder_owner(a.name) as person, a.bucket_id, count(*) as objects,
-                coalesce(sum(private.object_bytes(a.metadata)), 0)::bigint as bytes
+        changes = array(
+            select
+                (
+                    private.folder_of(a.name), a.bucket_id, count(*),
+                    coalesce(sum(private.object_bytes(a.metadata)), 0)::bigint
+                )::private.storage_usage
             from added as a where (a.bucket_id, a.name) is not null
-            group by 1, 2 order by 1, 2
-        ) as c;
+            group by private.folder_of(a.name), a.bucket_id
+        );
     elsif TG_OP = 'DELETE' then
-        perform private.add_usage(c.person, c.bucket_id, -c.objects, -c.bytes) from (
-            select private.folder_owner(r.name) as person, r.bucket_id, count(*) as objects,
-                coalesce(sum(private.object_bytes(r.metadata)), 0)::bigint as bytes
+        changes = array(
+            select
+                (
+                    private.folder_of(r.name), r.bucket_id, -count(*),
+                    -coalesce(sum(private.object_bytes(r.metadata)), 0)::bigint
+                )::private.storage_usage
             from removed as r where (r.bucket_id, r.name) is not null
-            group by 1, 2 order by 1, 2
-        ) as c;
+            group by private.folder_of(r.name), r.bucket_id
+        );
     else
-        perform private.add_usage(c.person, c.bucket_id, c.objects, c.bytes) from (
-            select private.folder_owner(b.name) as person, b.bucket_id, sum(b.sign)::bigint as objects,
-                sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))::bigint as bytes
+        changes = array(
+            select
+                (
+                    private.folder_of(b.name), b.bucket_id, sum(b.sign)::bigint,
+                    sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))::bigint
+                )::private.storage_usage
             from (
                 select a.bucket_id, a.name, a.metadata, 1 as sign from added as a
                 union all
                 select r.bucket_id, r.name, r.metadata, -1 from removed as r
             ) as b where (b.bucket_id, b.name) is not null
-            group by 1, 2 order by 1, 2
-        ) as c where (c.objects, c.bytes) <> (0, 0);
+            group by private.folder_of(b.name), b.bucket_id
+            having (sum(b.sign), sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))) <> (0, 0)
+        );
     end if;
+    perform private.add_usage(changes);
     return null;
 end
 $$;

@@ -17,9 +17,9 @@ begin
             NEW.bucket_id, NEW.name, NEW.version, coalesce(NEW.owner_id, NEW.owner::text), NEW.metadata ->> 'mimetype'
         )
         on conflict on constraint object_scans_pkey do nothing;
-        -- The recording is of another file now.
-        update public.audio_recordings as r set scan_status = 'pending', scanned_at = null
-        where (r.bucket_id, r.object_path) = (NEW.bucket_id, NEW.name) and r.scan_status <> 'pending';
+        -- The recording is of another file now; its own trigger looks what that is.
+        update public.audio_recordings as r set object_path = r.object_path
+        where (r.bucket_id, r.object_path) = (NEW.bucket_id, NEW.name);
     end if;
     return null;
 end

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_users__queue_files() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     insert into private.deletion_queue (bucket_id, object_path)
@@ -12,9 +13,7 @@ begin
         on o.bucket_id = b.id
         and o.name collate "C" >= OLD.id::text || '/'
         and o.name collate "C" < OLD.id::text || '0'
-    where not exists (
-        select 1 from public.audio_recordings as r where (r.bucket_id, r.object_path) = (o.bucket_id, o.name)
-    );
+    where b.id <> 'audio';
     return null;
 end
 $$;

@@ -16,11 +16,12 @@ CREATE TABLE public.audio_recordings (
     scanned_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT audio_recordings_bucket_id_check CHECK ((bucket_id ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT audio_recordings_bucket_id_check CHECK ((bucket_id = 'audio'::text)),
     CONSTRAINT audio_recordings_bytes_check CHECK ((bytes > 0)),
     CONSTRAINT audio_recordings_duration_ms_check CHECK (((duration_ms >= 0) AND (duration_ms <= 86400000))),
     CONSTRAINT audio_recordings_mime_type_check CHECK (((mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$'::text) AND (char_length(mime_type) <= 100))),
     CONSTRAINT audio_recordings_object_path_check CHECK ((((char_length(object_path) >= 1) AND (char_length(object_path) <= 1024)) AND (object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]'::text))),
+    CONSTRAINT audio_recordings_project_id_object_path_check CHECK (starts_with(object_path, ((project_id)::text || '/'::text))),
     CONSTRAINT audio_recordings_sample_rate_check CHECK (((sample_rate >= 4000) AND (sample_rate <= 768000))),
     CONSTRAINT audio_recordings_scan_status_check CHECK ((scan_status = ANY (ARRAY['pending'::text, 'clean'::text, 'infected'::text, 'failed'::text]))),
     CONSTRAINT audio_recordings_scanned_at_check CHECK (((scan_status = 'pending'::text) OR (scanned_at IS NOT NULL))),
@@ -42,13 +43,13 @@ COMMENT ON COLUMN public.audio_recordings.created_by IS 'Who recorded it; null i
 
 COMMENT ON COLUMN public.audio_recordings.title IS 'Name, may be empty.';
 
-COMMENT ON COLUMN public.audio_recordings.bucket_id IS 'The storage bucket of the file.';
+COMMENT ON COLUMN public.audio_recordings.bucket_id IS 'The storage bucket of the file, which is that of projects.';
 
-COMMENT ON COLUMN public.audio_recordings.object_path IS 'The file, in the folder of who recorded it.';
+COMMENT ON COLUMN public.audio_recordings.object_path IS 'The file, in the folder of its project.';
 
-COMMENT ON COLUMN public.audio_recordings.mime_type IS 'Type of the file, as audio/….';
+COMMENT ON COLUMN public.audio_recordings.mime_type IS 'Type of the file as it is stored, audio/….';
 
-COMMENT ON COLUMN public.audio_recordings.bytes IS 'Size of the file.';
+COMMENT ON COLUMN public.audio_recordings.bytes IS 'Size of the file as it is stored.';
 
 COMMENT ON COLUMN public.audio_recordings.duration_ms IS 'Length in milliseconds, null while unknown.';
 
@@ -78,7 +79,7 @@ CREATE UNIQUE INDEX audio_recordings_project_id_created_at_id_idx ON public.audi
 
 ALTER TABLE ONLY public.audio_recordings REPLICA IDENTITY USING INDEX audio_recordings_project_id_created_at_id_idx;
 
-CREATE TRIGGER _050_take_verdict BEFORE INSERT OR UPDATE OF bucket_id, object_path ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg_audio_recordings__take_verdict();
+CREATE TRIGGER _050_take_file BEFORE INSERT OR UPDATE OF bucket_id, object_path, mime_type, bytes ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg_audio_recordings__take_file();
 
 CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.audio_recordings FOR EACH ROW EXECUTE FUNCTION private.tg__updated_at();
 
@@ -142,9 +143,9 @@ CREATE POLICY audio_recordings_delete_editor ON public.audio_recordings FOR DELE
 
 COMMENT ON POLICY audio_recordings_delete_editor ON public.audio_recordings IS 'Owner, admins and editors delete recordings.';
 
-CREATE POLICY audio_recordings_insert_editor ON public.audio_recordings FOR INSERT TO authenticated WITH CHECK (((created_by = ( SELECT auth.uid() AS uid)) AND (object_path ~~ ((( SELECT auth.uid() AS uid))::text || '/%'::text)) AND private.may_edit(project_id)));
+CREATE POLICY audio_recordings_insert_editor ON public.audio_recordings FOR INSERT TO authenticated WITH CHECK (((created_by = ( SELECT auth.uid() AS uid)) AND private.may_edit(project_id)));
 
-COMMENT ON POLICY audio_recordings_insert_editor ON public.audio_recordings IS 'Owner, admins and editors add recordings, of files in their own folder: the file goes when the row is deleted.';
+COMMENT ON POLICY audio_recordings_insert_editor ON public.audio_recordings IS 'Owner, admins and editors add recordings, in their own name. That the file is the project''s is a check of the table.';
 
 CREATE POLICY audio_recordings_select_definer ON public.audio_recordings FOR SELECT TO app_owner USING (true);
 

@@ -14,4 +14,4 @@ END;
 
 ALTER FUNCTION public.storage_usage() OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.storage_usage() IS 'What I have stored, by bucket, with my quota over all of them.';
+COMMENT ON FUNCTION public.storage_usage() IS 'What I and my projects have stored, by bucket, and my quota over all.';

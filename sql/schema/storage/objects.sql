@@ -43,15 +43,21 @@ CREATE TRIGGER _100_check_limits BEFORE INSERT ON storage.objects FOR EACH ROW E
 
 CREATE TRIGGER _110_check_new_limits BEFORE UPDATE OF bucket_id, metadata ON storage.objects FOR EACH ROW WHEN (((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR ((old.metadata ->> 'mimetype'::text) IS DISTINCT FROM (new.metadata ->> 'mimetype'::text))) OR ((old.metadata ->> 'size'::text) IS DISTINCT FROM (new.metadata ->> 'size'::text))) OR ((old.metadata ->> 'contentLength'::text) IS DISTINCT FROM (new.metadata ->> 'contentLength'::text)))) EXECUTE FUNCTION private.tg_storage_objects__check_limits();
 
+CREATE TRIGGER _200_check_project AFTER INSERT ON storage.objects FOR EACH ROW WHEN ((new.bucket_id = 'audio'::text)) EXECUTE FUNCTION private.tg_storage_objects__check_project();
+
+CREATE TRIGGER _210_check_new_project AFTER UPDATE OF bucket_id, name, version, owner_id ON storage.objects FOR EACH ROW WHEN (((new.bucket_id = 'audio'::text) AND ((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.version IS DISTINCT FROM new.version)) OR (old.owner_id IS DISTINCT FROM new.owner_id)))) EXECUTE FUNCTION private.tg_storage_objects__check_project();
+
 CREATE TRIGGER _300_queue_scan AFTER INSERT OR DELETE ON storage.objects FOR EACH ROW EXECUTE FUNCTION private.tg_storage_objects__queue_scan();
 
-CREATE TRIGGER _310_queue_rescan AFTER UPDATE OF bucket_id, name, version, metadata ON storage.objects FOR EACH ROW WHEN (((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.version IS DISTINCT FROM new.version)) OR ((old.metadata ->> 'mimetype'::text) IS DISTINCT FROM (new.metadata ->> 'mimetype'::text)))) EXECUTE FUNCTION private.tg_storage_objects__queue_scan();
+CREATE TRIGGER _310_queue_rescan AFTER UPDATE OF bucket_id, name, version, metadata ON storage.objects FOR EACH ROW WHEN ((((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.version IS DISTINCT FROM new.version)) OR ((old.metadata ->> 'mimetype'::text) IS DISTINCT FROM (new.metadata ->> 'mimetype'::text))) OR ((old.metadata ->> 'size'::text) IS DISTINCT FROM (new.metadata ->> 'size'::text)))) EXECUTE FUNCTION private.tg_storage_objects__queue_scan();
 
 CREATE TRIGGER _400_count_insert AFTER INSERT ON storage.objects REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__count();
 
 CREATE TRIGGER _410_count_update AFTER UPDATE ON storage.objects REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__count();
 
 CREATE TRIGGER _420_count_delete AFTER DELETE ON storage.objects REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__count();
+
+CREATE CONSTRAINT TRIGGER _900_refuse_person AFTER INSERT OR UPDATE ON storage.objects DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((CURRENT_USER = ANY (ARRAY['anon'::name, 'authenticated'::name]))) EXECUTE FUNCTION private.tg_storage_objects__refuse_person();
 
 CREATE TRIGGER protect_objects_delete BEFORE DELETE ON storage.objects FOR EACH STATEMENT EXECUTE FUNCTION storage.protect_delete();
 
@@ -62,6 +68,10 @@ ALTER TABLE ONLY storage.objects
 
 ALTER TABLE storage.objects ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY objects_all_present ON storage.objects AS RESTRICTIVE TO authenticated USING (( SELECT private.is_here() AS is_here));
+
+COMMENT ON POLICY objects_all_present ON storage.objects IS 'Who has left finds nothing here any more, though their token isn''t over yet.';
+
 CREATE POLICY objects_all_service ON storage.objects TO service_role USING (true) WITH CHECK (true);
 
 COMMENT ON POLICY objects_all_service ON storage.objects IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
@@ -70,17 +80,17 @@ CREATE POLICY objects_delete_cleaner ON storage.objects FOR DELETE TO cleaner US
 
 COMMENT ON POLICY objects_delete_cleaner ON storage.objects IS 'The cleaner deletes the rows of files that it has deleted, or that are gone.';
 
-CREATE POLICY objects_delete_own ON storage.objects FOR DELETE TO authenticated USING ((((bucket_id = ANY ('{audio,avatars,exports}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
+CREATE POLICY objects_delete_own ON storage.objects FOR DELETE TO authenticated USING ((((bucket_id = ANY ('{avatars,exports}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((bucket_id = 'audio'::text) AND private.may_store(name)) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 
-COMMENT ON POLICY objects_delete_own ON storage.objects IS 'A person deletes files in their own folders, exports too.';
+COMMENT ON POLICY objects_delete_own ON storage.objects IS 'A person deletes files in their own folders, exports too, and in projects that they may edit.';
 
 CREATE POLICY objects_delete_storage_service ON storage.objects FOR DELETE TO storage_service USING (true);
 
 COMMENT ON POLICY objects_delete_storage_service ON storage.objects IS 'The Storage API deletes, likewise, what it finds.';
 
-CREATE POLICY objects_insert_own ON storage.objects FOR INSERT TO authenticated WITH CHECK ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ( SELECT private.is_super_admin() AS is_super_admin)));
+CREATE POLICY objects_insert_own ON storage.objects FOR INSERT TO authenticated WITH CHECK ((((bucket_id = 'avatars'::text) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ((bucket_id = 'audio'::text) AND private.may_store(name) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ( SELECT private.is_super_admin() AS is_super_admin)));
 
-COMMENT ON POLICY objects_insert_own ON storage.objects IS 'A person uploads into their own folders only, files that the bucket takes by ending and declared type. Exports are made by the servers.';
+COMMENT ON POLICY objects_insert_own ON storage.objects IS 'A person uploads into their own folder, and into those of projects that they may edit, files that the bucket takes by ending and declared type. Exports are made by the servers.';
 
 CREATE POLICY objects_insert_storage_service ON storage.objects FOR INSERT TO storage_service WITH CHECK (true);
 
@@ -94,17 +104,17 @@ CREATE POLICY objects_select_definer ON storage.objects FOR SELECT TO app_owner 
 
 COMMENT ON POLICY objects_select_definer ON storage.objects IS 'The owner role reads all, to find what a deleted person leaves and to report growth.';
 
-CREATE POLICY objects_select_own ON storage.objects FOR SELECT TO authenticated USING ((((bucket_id = ANY ('{audio,avatars,exports}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text)) AND ((((((bucket_id || '/'::text) || name) || '/'::text) || COALESCE(version, ''::text)) <> ALL (( SELECT private.my_harmful() AS my_harmful)::text[])) OR ( SELECT storage.allow_any_operation(ARRAY['object.delete'::text, 'object.delete_many'::text]) AS allow_any_operation))) OR ((bucket_id = 'audio'::text) AND ((name COLLATE "C") = ANY (( SELECT private.few_recordings() AS few_recordings)::text[])) AND private.may_hear(bucket_id, name, version)) OR (((id >= ( SELECT private.many_recordings_from() AS many_recordings_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) AND private.may_hear(bucket_id, name, version)) OR (((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) AND (private.is_clean(bucket_id, name, version) OR ( SELECT storage.allow_any_operation(ARRAY['object.delete'::text, 'object.delete_many'::text]) AS allow_any_operation)))));
+CREATE POLICY objects_select_own ON storage.objects FOR SELECT TO authenticated USING ((((bucket_id = ANY ('{avatars,exports}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text)) AND ((((((bucket_id || '/'::text) || name) || '/'::text) || COALESCE(version, ''::text)) <> ALL (( SELECT private.my_harmful() AS my_harmful)::text[])) OR ( SELECT storage.allow_any_operation(ARRAY['object.delete'::text, 'object.delete_many'::text]) AS allow_any_operation))) OR ((bucket_id = 'audio'::text) AND ((name COLLATE "C") = ANY (( SELECT private.few_files() AS few_files)::text[])) AND private.may_find(name, version, owner_id, ( SELECT storage.allow_any_operation(ARRAY['object.delete'::text, 'object.delete_many'::text, 'object.upload'::text, 'object.upload_update'::text, 'object.sign_upload_url'::text]) AS allow_any_operation))) OR (((id >= ( SELECT private.many_files_from(( SELECT storage.allow_any_operation(ARRAY['object.upload'::text, 'object.upload_update'::text, 'object.sign_upload_url'::text, 'object.move'::text, 'object.copy'::text, 'tus.upload.create'::text, 'tus.upload.part'::text]) AS allow_any_operation)) AS many_files_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) AND (bucket_id = 'audio'::text) AND private.may_find(name, version, owner_id, ( SELECT storage.allow_any_operation(ARRAY['object.delete'::text, 'object.delete_many'::text, 'object.upload'::text, 'object.upload_update'::text, 'object.sign_upload_url'::text]) AS allow_any_operation))) OR (((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) AND (private.is_clean(bucket_id, name, version) OR ( SELECT storage.allow_any_operation(ARRAY['object.delete'::text, 'object.delete_many'::text]) AS allow_any_operation)))));
 
-COMMENT ON POLICY objects_select_own ON storage.objects IS 'A person lists and reads what is in their own folders, scanned or not, and hears the clean recordings of their projects: few by their names, many one by one. What was found harmful nobody reads; the Storage API asks for a row before it deletes it, so that whoever uploaded it can take it away.';
+COMMENT ON POLICY objects_select_own ON storage.objects IS 'A person lists and reads what is in their own folders, scanned or not, and in their projects what is clean, or was uploaded by them: few by their names, many and new ones one by one. What was found harmful nobody reads; the Storage API asks for a row before it deletes or replaces it, so that whoever uploaded it can take it away, and in a project who may edit.';
 
 CREATE POLICY objects_select_storage_service ON storage.objects FOR SELECT TO storage_service USING ((private.is_clean(bucket_id, name, version) OR ( SELECT storage.allow_any_operation(ARRAY['object.upload'::text, 'object.upload_update'::text, 'object.upload_signed'::text, 'tus.upload.create'::text, 'tus.upload.part'::text, 'object.copy'::text, 'object.move'::text, 'object.delete'::text, 'object.delete_many'::text, 'bucket.empty'::text, 'bucket.delete'::text]) AS allow_any_operation)));
 
 COMMENT ON POLICY objects_select_storage_service ON storage.objects IS 'The Storage API finds what was scanned clean in just this version, for whomever; the rest only while it does one of these, none of which gives anybody the bytes. An operation that isn''t named serves, whatever it is.';
 
-CREATE POLICY objects_update_own ON storage.objects FOR UPDATE TO authenticated USING ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)))) WITH CHECK ((((bucket_id = ANY ('{audio,avatars}'::text[])) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ( SELECT private.is_super_admin() AS is_super_admin)));
+CREATE POLICY objects_update_own ON storage.objects FOR UPDATE TO authenticated USING ((((bucket_id = 'avatars'::text) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND ((name COLLATE "C") >= ((( SELECT auth.uid() AS uid))::text || '/'::text)) AND ((name COLLATE "C") < ((( SELECT auth.uid() AS uid))::text || '0'::text))) OR ((bucket_id = 'audio'::text) AND private.may_store(name)) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)))) WITH CHECK ((((bucket_id = 'avatars'::text) AND ((storage.foldername(name))[1] = (( SELECT auth.uid() AS uid))::text) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ((bucket_id = 'audio'::text) AND private.may_store(name) AND private.takes(bucket_id, name, (metadata ->> 'mimetype'::text))) OR ( SELECT private.is_super_admin() AS is_super_admin)));
 
-COMMENT ON POLICY objects_update_own ON storage.objects IS 'A person overwrites and moves files within their own folders.';
+COMMENT ON POLICY objects_update_own ON storage.objects IS 'A person overwrites and moves files within their own folder, and within and between projects that they may edit.';
 
 CREATE POLICY objects_update_storage_service ON storage.objects FOR UPDATE TO storage_service USING (true) WITH CHECK (true);
 

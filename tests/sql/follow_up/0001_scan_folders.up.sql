@@ -12,7 +12,7 @@ language plpgsql volatile
 set search_path = ''
 as $$
 begin
-    NEW.folder = private.folder_owner(NEW.name);
+    NEW.folder = private.folder_of(NEW.name);
     return NEW;
 end
 $$;

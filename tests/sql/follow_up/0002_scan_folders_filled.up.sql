@@ -3,7 +3,7 @@
 -- Down: loses no data.
 -- Run: in batches of 1000, pause 50ms.
 
-update private.object_scans set folder = private.folder_owner(name)
+update private.object_scans set folder = private.folder_of(name)
 where (bucket_id, name, version) in (
     select
         s.bucket_id,
