@@ -58,7 +58,7 @@ def add(world: World, store: Store, name: str, content: bytes | None = b"sound",
     key = f"{TENANT}/{bucket}/{name}/{version}"
     if content is not None:
         store.s3.put_object(Bucket=store.bucket, Key=key, Body=content)
-    world.run(STORE, bucket, name, None, version, json.dumps({"size": len(content or b"")}))
+    world.run(STORE, bucket, name, EVE, version, json.dumps({"size": len(content or b"")}))
     return key
 
 

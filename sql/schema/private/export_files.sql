@@ -15,11 +15,9 @@ CREATE FUNCTION private.export_files(person uuid) RETURNS TABLE(bucket_id text, 
         or (o.bucket_id, o.name) in (
             select r.bucket_id, r.object_path from public.audio_recordings as r
             where r.created_by = person
+                or r.project_id in (select p.id from public.projects as p where p.owner_id = person)
         )
-        or o.bucket_id = 'audio' and (
-            o.owner_id = person::text
-            or private.project_of(o.name) in (select p.id from public.projects as p where p.owner_id = person)
-        )
+        or o.bucket_id = 'audio' and o.owner_id = person::text
     )
     order by o.bucket_id, o.name
 $$;
