@@ -25,6 +25,8 @@ HEADER = re.compile(r"-- Name: (?P<name>.+); Type: (?P<type>[A-Z ]+); Schema: (?
 COMMENTED = re.compile(r"(?P<type>COLUMN|CONSTRAINT|INDEX|POLICY|TRIGGER|[A-Z ]+) (?P<name>.+)")
 # What belongs to the table that its name begins with.
 OF_TABLE = ("CONSTRAINT", "FK CONSTRAINT", "TRIGGER", "POLICY", "ROW SECURITY", "DEFAULT", "TABLE ATTACH")
+# They come in the order in which they were made, which is another one each time.
+POLICY_ROLES = re.compile(r"^(CREATE POLICY .*? TO )(\w+(?:, \w+)+)", re.MULTILINE)
 PART = re.compile(r'("[^"]+"|[^ .]+)[ .]')
 
 
@@ -63,6 +65,7 @@ def _entries(text: str) -> Iterator[Entry]:
             if heading and lines:
                 # What follows a semicolon at a line's end begins a statement, most of the time: an empty line shows it.
                 body = re.sub(r";\n(?=[A-Z])", ";\n\n", "\n".join(lines))
+                body = POLICY_ROLES.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), body)
                 yield Entry(heading["name"], heading["type"], heading["schema"], body)
             heading, lines = match.groupdict(), []
         elif not re.fullmatch(r"--( PostgreSQL database dump.*| Dumped .*)?", line):

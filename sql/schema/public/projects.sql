@@ -84,7 +84,7 @@ ALTER TABLE ONLY public.projects
 
 ALTER TABLE public.projects ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY projects_all_present ON public.projects AS RESTRICTIVE TO authenticated, anon USING ((owner_id <> ALL (( SELECT private.leaving() AS leaving)::uuid[])));
+CREATE POLICY projects_all_present ON public.projects AS RESTRICTIVE TO anon, authenticated USING ((owner_id <> ALL (( SELECT private.leaving() AS leaving)::uuid[])));
 
 COMMENT ON POLICY projects_all_present ON public.projects IS 'Who has left finds nothing here any more, though their token isn''t over yet, and nobody finds what was theirs.';
 
