@@ -83,8 +83,10 @@ def held(sql: SqlFiles, publication: str) -> Iterator[str]:
         yield from (f"schema {schema}{facet}" for facet in ("", ": owner", ": comment"))
     for schema in (*grants.SCHEMAS, HISTORY_SCHEMA):
         yield f"schema {schema}: grants"
-    for extension in EXTENSIONS:
+    for extension, spec in EXTENSIONS.items():
         yield f"extension {extension}"
+        if spec.version is not None:
+            yield f"extension {extension}: version"
     yield "database: grants"
     yield f"default privileges of {OWNER} on functions"
     for role in ROLES:

@@ -16,6 +16,8 @@ from run import engine
 
 SNAPSHOT = "pg:index:SchemaSnapshot"
 GONE = "delete"
+Said = dict[str, list[str]]
+"""What resources have said in this run, by URN."""
 CHANGED = "update"
 # Types whose inputs stay what was declared last, whatever a refresh finds: their secret fields, by type.
 OWN = {
@@ -61,13 +63,16 @@ def find(stack: str) -> list[Drift]:
         report = {}
     errors = [entry["message"].strip() for entry in report.get("diagnostics", []) if entry["severity"] == "error"]
     if answer.returncode or "steps" not in report:
-        said = " ".join((errors or [answer.stderr.strip() or "pulumi refresh failed"])[0].split())
-        raise DriftError(said.removeprefix("error: "))
+        reason = " ".join((errors or [answer.stderr.strip() or "pulumi refresh failed"])[0].split())
+        raise DriftError(reason.removeprefix("error: "))
     steps = report["steps"]
     if not any(_type(step["urn"]) == SNAPSHOT for step in steps):
         raise DriftError(f"the state of stack {stack} isn't whole, so nothing can be compared with it; run make up")
-    named = {entry["urn"] for entry in report.get("diagnostics", []) if entry.get("urn")}
-    drifts = [_drift(step, named) for step in steps if _is_drift(step, named)]
+    said: Said = {}
+    for entry in report.get("diagnostics", []):
+        if entry.get("urn"):
+            said.setdefault(entry["urn"], []).append(entry["message"])
+    drifts = [_drift(step, said) for step in steps if _is_drift(step, said)]
     return sorted([*drifts, *_unknown(stack, {step["urn"] for step in steps})], key=_order)
 
 
@@ -94,21 +99,13 @@ def _type(urn: str) -> str:
     return urn.split("::")[2].rsplit("$", 1)[-1]
 
 
-def _is_drift(step: dict[str, Any], named: set[str]) -> bool:
-    """The snapshot's drift stays drift while it stays the same, and is none once it was undone.
-
-    Either way the engine reports no change, and the state of the run that was refused; what the snapshot says differs.
-
-    Args:
-        named: the URNs of the resources that said anything.
-    """
-    kind = step.get("oldState", {}).get("type", "")
-    if kind == SNAPSHOT and step["op"] != GONE:
-        return step["urn"] in named and bool(step.get("newState", {}).get("outputs", {}).get("drift"))
-    return step["op"] == GONE or bool(_changed(step, named))
+def _is_drift(step: dict[str, Any], said: Said) -> bool:
+    if _type(step["urn"]) == SNAPSHOT and step["op"] != GONE:
+        return bool(_by_object(step, said))
+    return step["op"] == GONE or bool(_changed(step, said))
 
 
-def _changed(step: dict[str, Any], named: set[str]) -> list[str]:
+def _changed(step: dict[str, Any], said: Said) -> list[str]:
     """The properties that aren't as declared. Our own resources keep what was declared last in their inputs, so that it
     is known also where a run has refreshed the state and then failed."""
     new = step.get("newState", {})
@@ -117,7 +114,7 @@ def _changed(step: dict[str, Any], named: set[str]) -> list[str]:
         inputs, outputs = new.get("inputs", {}), new.get("outputs", {})
         differing = sorted(name for name in inputs if inputs[name] != outputs.get(name))
         # The report has no secret's value: what the resource says has to do.
-        return differing or (secrets if step["urn"] in named else [])
+        return differing or (secrets if step["urn"] in said else [])
     return sorted({_top(path) for path in step.get("detailedDiff") or {}}) if step["op"] == CHANGED else []
 
 
@@ -125,16 +122,16 @@ def _order(drift: Drift) -> tuple[str, str]:
     return drift.type, drift.name
 
 
-def _drift(step: dict[str, Any], named: set[str]) -> Drift:
+def _drift(step: dict[str, Any], said: Said) -> Drift:
     state = step["oldState"]
     before, after = state.get("outputs", {}), step.get("newState", {}).get("outputs", {})
     if _type(step["urn"]) in OWN:
         before = step.get("newState", {}).get("inputs", {})
     if state["type"] == SNAPSHOT:
-        changes = _by_object(after)
+        changes = _by_object(step, said)
     else:
         changes = tuple(
-            change for name in _changed(step, named) for change in _differing(name, before.get(name), after.get(name))
+            change for name in _changed(step, said) for change in _differing(name, before.get(name), after.get(name))
         )
     return Drift(
         type=state["type"],
@@ -153,10 +150,19 @@ def _differing(name: str, before: Any, after: Any) -> tuple[Change, ...]:
     return tuple(Change(f"{name} {key}", before.get(key), after.get(key)) for key in keys)
 
 
-def _by_object(after: dict[str, Any]) -> tuple[Change, ...]:
-    """One row for each object that the snapshot has otherwise."""
-    drift = after.get("drift") or {}
-    return tuple(Change(name, entry.get("was"), entry.get("now")) for name, entry in sorted(drift.items()))
+def _by_object(step: dict[str, Any], said: Said) -> tuple[Change, ...]:
+    """One row for each object that the snapshot has otherwise.
+
+    What a refused run has left in the state is drift as long as the snapshot says so again: for the engine it is no
+    change, whether it was undone meanwhile or not.
+    """
+    drift = step.get("newState", {}).get("outputs", {}).get("drift") or {}
+    lines = said.get(step["urn"], [])
+    return tuple(
+        Change(name, entry.get("was"), entry.get("now"))
+        for name, entry in sorted(drift.items())
+        if any(line.startswith((f"{name} was ", f"{name}: ")) for line in lines)
+    )
 
 
 def _top(path: str) -> str:

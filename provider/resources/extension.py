@@ -1,14 +1,25 @@
 """An extension of this database, in the schema where it is wanted."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from psycopg import sql
 
-from plugin.server import Context, Resource
+from plugin.server import CheckFailure, Context, Diff
 from provider import snapshots
-from provider.connection import Connection, row
+from provider.connection import Connection, row, rows
+from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
+
+# What a control file's name may have, and no path.
+VERSION = re.compile(r"[A-Za-z0-9_]+([.+-][A-Za-z0-9_]+)*")
+# The versions that the server can make, or update this one to.
+OFFERED = """
+select version from pg_catalog.pg_available_extension_versions where name = %(name)s and %(installed)s::text is null
+union all
+select target from pg_catalog.pg_extension_update_paths(%(name)s) where source = %(installed)s and path is not null
+order by 1"""
 
 
 class Extension(ObjectKind):
@@ -30,14 +41,18 @@ class Extension(ObjectKind):
     def same(self, name: str, one: Any, other: Any) -> bool:
         return super().same(name, one, other) or (name == "version" and other is None)
 
-    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
-        """Another version of one whose version isn't declared is the snapshot's to name: servers bring theirs along."""
-        if not state or inputs.get("version") is not None:
-            return await super().read(context, id, state, inputs)
-        found = await super().read(context, id, {**state, "version": None}, inputs)
-        if found:
-            found.inputs.pop("version", None)
-        return found
+    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+        version = inputs.get("version")
+        if version is None or VERSION.fullmatch(version):
+            return []
+        return [CheckFailure("version", f"{version!r} is no version of an extension; one looks like 1.6")]
+
+    async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
+        diff = await super().diff(context, id, state, new)
+        if "version" in diff.changes and self.connections is not None:
+            async with self.database.transaction(self.label(new)) as connection:
+                await self._refuse_unknown(connection, new, state["version"])
+        return diff
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         return await row(
@@ -53,6 +68,7 @@ class Extension(ObjectKind):
             sql.Identifier(inputs["name"]), sql.Identifier(inputs["schema"])
         )
         if inputs.get("version"):
+            await self._refuse_unknown(connection, inputs, None)
             statement += sql.SQL(" version {}").format(sql.Identifier(inputs["version"]))
         await connection.execute(statement)
 
@@ -65,6 +81,7 @@ class Extension(ObjectKind):
             )
 
         if not self.same("version", found["version"], new.get("version")):
+            await self._refuse_unknown(connection, new, found["version"])
             # Its members change with it: that is declared, and no manual change.
             async with snapshots.tracked(connection):
                 await connection.execute(
@@ -72,6 +89,18 @@ class Extension(ObjectKind):
                         sql.Identifier(new["name"]), sql.Identifier(new["version"])
                     )
                 )
+
+    async def _refuse_unknown(self, connection: Connection, inputs: Mapping[str, Any], installed: str | None) -> None:
+        """
+        :raises Refused: for a version that the server can't make, or can't update the installed one to
+        """
+        offered = [each["version"] for each in await rows(connection, OFFERED, {**inputs, "installed": installed})]
+        if inputs["version"] not in offered:
+            there = f"version {installed} can be updated to" if installed else "the server has"
+            raise Refused(
+                f"{self.label(inputs)}: there is no way to version {inputs['version']}; {there} "
+                f"{', '.join(offered) or 'none other'}"
+            )
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         await connection.execute(sql.SQL("drop extension if exists {} restrict").format(sql.Identifier(state["name"])))

@@ -794,6 +794,9 @@ def test_a_declared_version_of_an_extension_is_updated_to_and_is_no_manual_chang
     assert engine.diff(old, declared) == [], "without one, whatever there is"
     new = {**declared, "version": "1.6"}
     assert engine.diff(old, new) == ["version"]
+    for version, kind in (("1.4", Refusal), ("9.9", Refusal), ("", CheckRefusal), ("1.6'; drop", CheckRefusal)):
+        with pytest.raises(kind, match=r"no way to version|is no version"):
+            engine.diff(old, {**declared, "version": version})
     thing = engine.update(old, new)
     assert thing.state["version"] == "1.6"
     assert _drift(engine, snapshot) == []

@@ -15,12 +15,15 @@ pytest_plugins = ["tests.provider.snapshot_fixtures"]
 FOUND = {"table public.t: column a": {"was": "text not null", "now": "text"}, "index public.i": {"now": "CREATE INDEX"}}
 
 
-def report(monkeypatch, op, before, after, said="table public.t: column a was changed manually"):
+SAID = ("table public.t: column a was changed manually from a to b", "index public.i was added manually: CREATE INDEX")
+
+
+def report(monkeypatch, op, before, after, said=SAID):
     def state(found):
         return {"type": drift.SNAPSHOT, "id": "schema", "outputs": {"drift": found}}
 
     step = {"op": op, "urn": URN, "oldState": state(before), "newState": state(after)}
-    diagnostics = [{"urn": URN, "severity": "info", "message": said}] if said else []
+    diagnostics = [{"urn": URN, "severity": "info", "message": line} for line in said]
     answer = SimpleNamespace(stdout=json.dumps({"steps": [step], "diagnostics": diagnostics}), stderr="", returncode=0)
     monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
     monkeypatch.setattr(drift, "_unknown", lambda *_: [])
@@ -38,8 +41,13 @@ def test_the_drift_report_has_a_row_for_each_object_also_where_it_was_known_befo
 
 
 def test_what_was_undone_is_not_in_the_drift_report(monkeypatch):
-    assert report(monkeypatch, "update", FOUND, {}, said="") == []
-    assert report(monkeypatch, "refresh", FOUND, FOUND, said="") == [], "the engine shows what a refused run has left"
+    assert report(monkeypatch, "update", FOUND, {}, said=()) == []
+    assert report(monkeypatch, "refresh", FOUND, FOUND, said=()) == [], "the engine shows what a refused run has left"
+
+
+def test_of_what_a_refused_run_has_left_only_what_is_still_so_is_in_the_drift_report(monkeypatch):
+    (found,) = report(monkeypatch, "refresh", FOUND, FOUND, said=SAID[:1])
+    assert [entry.property for entry in found.changes] == ["table public.t: column a"]
 
 
 def test_a_line_shows_of_two_long_definitions_the_place_where_they_differ():
