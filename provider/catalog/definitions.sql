@@ -242,7 +242,9 @@ extra (class, oid, object, definition, owner, grants, nspname) as materialized (
            concat(case when l.lanpltrusted then 'trusted ' end, 'handler ', nullif(l.lanplcallfoid, 0)::regprocedure,
                   ' inline ' || nullif(l.laninline, 0)::regprocedure, ' validator ' || nullif(l.lanvalidator, 0)::regprocedure),
            l.lanowner, case when l.lanacl is not null then @acl(l.lanacl, 'l', l.lanowner) end, null
-      from pg_language l where (l.oid >= 16384 or l.lanacl is not null) and @only(pg_language, l.oid)
+      from pg_language l
+     where (l.oid >= 16384 or l.lanacl is not null or l.lanpltrusted <> (l.lanname in ('sql', 'plpgsql')))
+       and @only(pg_language, l.oid)
     union all
     select 'pg_am'::regclass, a.oid, 'access method ' || quote_ident(a.amname),
            concat(case a.amtype when 't' then 'table' else 'index' end, ' handler ', a.amhandler), null, null, null
@@ -359,7 +361,9 @@ facets (class, oid, facet, definition, object, parent, space) as (
     union all
     select 'pg_class'::regclass, r.oid, 'index ' || quote_ident(i.relname),
            concat(pg_get_indexdef(i.oid), case when not x.indisvalid then ' (invalid)' end,
-                  case when x.indisclustered then ' (clustered)' end),
+                  case when x.indisclustered then ' (clustered)' end,
+                  (select string_agg(concat(' (statistics ', a.attstattarget, ' of its column ', a.attnum, ')'), '' order by a.attnum)
+                     from pg_attribute a where a.attrelid = i.oid and a.attstattarget >= 0)),
            null, null, null
       from pg_index x join rel r on r.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
      where (not x.indisvalid

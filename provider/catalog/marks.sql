@@ -39,7 +39,8 @@ others (class, oid, hash) as materialized (
     union all
     select 'pg_cast'::regclass, x.oid, @written(x, x.oid::int8) from pg_cast x where x.oid >= 16384
     union all
-    select 'pg_language'::regclass, x.oid, @written(x, x.oid::int8) from pg_language x where x.oid >= 16384 or x.lanacl is not null
+    select 'pg_language'::regclass, x.oid, @written(x, x.oid::int8) from pg_language x
+     where x.oid >= 16384 or x.lanacl is not null or x.lanpltrusted <> (x.lanname in ('sql', 'plpgsql'))
     union all
     select 'pg_am'::regclass, x.oid, @written(x, x.oid::int8) from pg_am x where x.oid >= 16384
     union all
@@ -74,6 +75,10 @@ written (class, oid, hash) as (
     union all
     select 'pg_class'::regclass, r.root, @written(x, x.indexrelid::int8) # @written(i, i.oid::int8)
       from pg_index x join relation r on r.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
+    union all
+    select 'pg_class'::regclass, r.root, @written(a, a.attrelid::int8 * 65536 + a.attnum)
+      from pg_attribute a join pg_index x on x.indexrelid = a.attrelid join relation r on r.oid = x.indrelid
+     where a.attstattarget >= 0
     union all
     select 'pg_class'::regclass, r.root, @written(t, t.oid::int8)
       from pg_trigger t join relation r on r.oid = t.tgrelid

@@ -229,6 +229,19 @@ def test_what_becomes_a_member_of_an_extension_or_is_none_any_more_is_named(smal
     assert by_hand(small) == {}
 
 
+def test_a_language_that_everybody_may_use_and_what_is_gathered_of_an_index_are_named(small):
+    small.run("create index words on public.t1 ((id::text || 'x'))")
+    small.up()
+    small.run("update pg_language set lanpltrusted = true where lanname = 'c'")
+    small.run("alter index public.words alter column 1 set statistics 300")
+    found = by_hand(small)
+    assert list(found) == ["language c", "table public.t1: index words"]
+    assert "(statistics 300 of its column 1)" in (found["table public.t1: index words"][1] or "")
+    small.run("update pg_language set lanpltrusted = false where lanname = 'c'")
+    small.run("alter index public.words alter column 1 set statistics -1")
+    assert by_hand(small) == {}
+
+
 def test_what_other_resources_hold_is_theirs_to_name_and_to_repair(small):
     small.inputs["held"] = ["* public.t1: grants*"]
     small.up()
