@@ -61,7 +61,7 @@ storage = Storage(
         alarms=alarms,
         disposable=target.disposable,
         adopt=target.existing(stack, names.values()),
-        rows_after=access.last,
+        rows_after=access.final,
     ),
     providers,
 )

@@ -45,7 +45,7 @@ class Access(Component):
         functions = [
             self._functions(name, schema, after_tables) for schema in sorted({_schema(known) for known in FUNCTIONS})
         ]
-        self.last = [*views, *functions]
+        self.final = [*views, *functions]
         self.register_outputs({"tables": tables})
 
     def _table(self, name: str, table: str, options: pulumi.ResourceOptions) -> pg.Grants:

@@ -10,7 +10,7 @@ import pulumi
 class Component(pulumi.ComponentResource):
     """A component whose children wait for whatever the component itself waits for."""
 
-    last: Sequence[pulumi.Resource] = ()
+    final: Sequence[pulumi.Resource] = ()
     """What is in the database when all of it is. Whoever comes after the component waits for these alone.
 
     Waiting for the component would name every child in every resource that comes after it: a hundred times a hundred
@@ -29,7 +29,7 @@ class Component(pulumi.ComponentResource):
 
 def after(options: pulumi.ResourceOptions, *components: Component) -> pulumi.ResourceOptions:
     """`options` of a component that stands on others."""
-    stands_on = [resource for component in components for resource in component.last]
+    stands_on = [resource for component in components for resource in component.final]
     return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=stands_on))
 
 
@@ -39,4 +39,4 @@ async def settled(component: Component) -> None:
     After the program's last line the SDK looks through all pending outputs at each answer of the engine, hundreds at
     hundreds; when this has waited, few are left. An error is for the SDK to tell, which waits for the same resources.
     """
-    await asyncio.gather(*(resource.urn.future() for resource in component.last), return_exceptions=True)
+    await asyncio.gather(*(resource.urn.future() for resource in component.final), return_exceptions=True)

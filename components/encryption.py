@@ -34,7 +34,7 @@ class Encryption(Component):
             publicKeys={key: pair.publicKey for key, pair in pairs.items()},
             opts=self.child(),
         )
-        self.last = [keys]
+        self.final = [keys]
         rings = pulumi.Output.all(**{key: pair.privateKey for key, pair in pairs.items()})
         self.session = pulumi.Output.secret(rings.apply(_setting))
         self.register_outputs({"keys": list(args.keys)})

@@ -26,5 +26,5 @@ class Realtime(Component):
             tables=sorted(args.tables),
             opts=self.child(),
         )
-        self.last = [publication]
+        self.final = [publication]
         self.register_outputs({"tables": sorted(args.tables)})

@@ -24,7 +24,7 @@ class Roles(Component):
         super().__init__(name, vars(args), opts)
         self.passwords = {}
         roles = {role: self._role(name, role, spec, args) for role, spec in ROLES.items()}
-        self.last = [
+        self.final = [
             pg.Memberships(
                 f"{name}-{role}-groups",
                 role=role,

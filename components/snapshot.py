@@ -45,7 +45,7 @@ class Snapshot(Component):
             accept=args.accept,
             opts=self.child(),
         )
-        self.last = [schema]
+        self.final = [schema]
         self.register_outputs({"schemas": schemas})
 
 
@@ -63,7 +63,7 @@ class Checkpoint(Component):
         super().__init__(name, {"published": list(args.published)}, opts)
         of = declared(args.sql, args.published)
         schema = pg.SchemaCheckpoint(f"{name}-schema", snapshot=NAME, of=of, opts=self.child())
-        self.last = [schema]
+        self.final = [schema]
         self.register_outputs({"snapshot": NAME})
 
 

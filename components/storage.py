@@ -54,7 +54,7 @@ class Storage(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"objectBucket": args.object_bucket}, opts)
-        self.last = self._rows(name, args)
+        self.final = self._rows(name, args)
         options = pulumi.ResourceOptions(parent=self)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
         objects = Objects(

@@ -21,5 +21,5 @@ class Stored(Component):
 
     def __init__(self, name: str, args: StoredArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
-        self.last = [pg.Settings(f"{name}-settings", table=TABLE, values=args.values, opts=self.child())]
+        self.final = [pg.Settings(f"{name}-settings", table=TABLE, values=args.values, opts=self.child())]
         self.register_outputs({"values": args.values})

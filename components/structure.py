@@ -66,7 +66,7 @@ class Structure(Component):
         platform, migrations = STEP_FOLDERS
         first = self._steps(f"{name}-platform", platform, args, [*schema_grants, *extensions, closed])
         steps = self._steps(f"{name}-migrations", migrations, args, [first])
-        self.last = [database, *self._history(name, steps)]
+        self.final = [database, *self._history(name, steps)]
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
     def _history(self, name: str, steps: pulumi.Resource) -> list[pg.Grants]:

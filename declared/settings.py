@@ -71,6 +71,7 @@ class Settings:
     invitation_days: int
     invitations_per_day: int
     budgets: Mapping[str, Mapping[str, str]]
+    generations_waiting: int
     reservation_minutes: int
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
@@ -97,6 +98,7 @@ class Settings:
             "invitationDays": self.invitation_days,
             "invitationsPerDay": self.invitations_per_day,
             "budgets": self.budgets,
+            "generationsWaiting": self.generations_waiting,
             "reservationMinutes": self.reservation_minutes,
         }
         return {name: json.dumps(value) for name, value in values.items()}
@@ -157,6 +159,7 @@ class Settings:
             invitation_days=_whole(config, "invitationDays", 365),
             invitations_per_day=_whole(config, "invitationsPerDay", 100_000),
             budgets=budget_settings(config.json("budgets", BUDGETS)),
+            generations_waiting=_whole(config, "generationsWaiting", 10_000),
             reservation_minutes=_whole(config, "reservationMinutes", 1440),
             accept_drift=config.get("acceptDrift") or None,
             buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size),

@@ -77,7 +77,7 @@ def _all(url: str, statements: dict[str, tuple[str, tuple[int, ...]]]) -> Iterat
             begun = time.monotonic()
             try:
                 row = connection.execute(statement.encode(), values).fetchone() or (None,)
-                result, failed = _months(*row) if len(row) > 1 else (_told(row[0]), False)
+                result, failed = _months(*row) if len(row) > 1 else (_summary(row[0]), False)
             except psycopg.Error as error:
                 result, failed = error.diag.message_primary or type(error).__name__, True
             yield Done(task, result, failed, round(time.monotonic() - begun, 3))
@@ -89,5 +89,5 @@ def _months(made: list[str], retired: list[str], waiting: list[str]) -> tuple[st
     return "; ".join(f"{word}: {', '.join(names)}" for word, names in words.items() if names) or "none", bool(waiting)
 
 
-def _told(value: Any) -> str:
+def _summary(value: Any) -> str:
     return "done" if value in (None, "") else str(value)

@@ -46,9 +46,9 @@ async def refuse_lent(url: str) -> None:
                 async with asyncio.timeout(WAIT_SECONDS):
                     lent = await _second(url, first, seen)
             except TimeoutError:
-                raise Refused(await _told(url, first, WAITS)) from None
+                raise Refused(await _explanation(url, first, WAITS)) from None
             if lent:
-                raise Refused(await _told(url, first, LENT))
+                raise Refused(await _explanation(url, first, LENT))
 
 
 async def _second(url: str, first: Session, seen: set[int]) -> bool:
@@ -70,7 +70,7 @@ async def _row(session: Session, query: str) -> tuple[Any, ...]:
     return found
 
 
-async def _told(url: str, session: Session, why: str) -> str:
+async def _explanation(url: str, session: Session, why: str) -> str:
     parameters = connectionurl.parse(url)
     try:
         async with asyncio.timeout(WAIT_SECONDS):

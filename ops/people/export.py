@@ -84,11 +84,11 @@ def to_bucket(environment: Environment, person: UUID) -> tuple[Manifest, str]:
         target.seek(0)
         store = environment.store
         place = key(store.tenant, BUCKET, name, version)
-        with _told("the export can't be stored"):
+        with _as_failure("the export can't be stored"):
             store.s3.upload_fileobj(target, store.bucket, place, ExtraArgs={"ContentType": "application/zip"})
     metadata = json.dumps({"size": size, "mimetype": "application/zip", "contentLength": size})
     # As the app's servers do; until its row is there, the file is nobody's and goes with the orphans.
-    with _connected(environment.output("api_url")) as connection, _told("the export's row can't be written"):
+    with _connected(environment.output("api_url")) as connection, _as_failure("the export's row can't be written"):
         connection.execute("set local role service_role")
         connection.execute(STORE, (BUCKET, name, str(person), version, metadata))
     return manifest, name
@@ -98,7 +98,7 @@ def _write(environment: Environment, person: UUID, target: IO[bytes]) -> Manifes
     manifest = Manifest(str(person), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     with (
         _connected(environment.admin_url) as connection,
-        _told("the export can't be made"),
+        _as_failure("the export can't be made"),
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive,
     ):
         # All tables as of one moment.
@@ -166,7 +166,7 @@ def _connected(url: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _as_failure(what: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:

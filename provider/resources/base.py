@@ -58,7 +58,7 @@ class ObjectKind(Kind):
         """What a change holds the advisory lock on, before it looks at anything."""
         return self.label(inputs)
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         """What is wrong with known inputs beyond their types."""
         return []
 
@@ -150,7 +150,7 @@ class ObjectKind(Kind):
             if reason:
                 failures.append(CheckFailure(name, reason))
         if not failures and not has_unknown(inputs):
-            failures = self.wrong(inputs)
+            failures = self.validate(inputs)
         return inputs, failures
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:

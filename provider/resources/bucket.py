@@ -74,7 +74,7 @@ class Bucket(ObjectKind):
             inputs = {**inputs, "columns": columns}
         return inputs, failures
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         failures = []
         if not STORAGE_BUCKET_ID.fullmatch(inputs["bucket"]):
             failures.append(

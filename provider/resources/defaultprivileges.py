@@ -77,7 +77,7 @@ class DefaultPrivileges(ObjectKind):
             raise Refused(f"'{id}' is no id of a {self.token}: it has the form role/objects or role/objects/schema")
         return dict(zip(("role", "objects", "schema"), parts, strict=False))
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         kind = OBJECTS[inputs["objects"]][2]
         failures = [
             CheckFailure("grants", f"{role}: '{entry}' is no privilege on {inputs['objects']}")
@@ -96,7 +96,7 @@ class DefaultPrivileges(ObjectKind):
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         was, now = state.get(name) or {}, value or {}
-        changed = grants.told(self.database.changes, self.label(state), was, now)
+        changed = grants.by_author(self.database.changes, self.label(state), was, now)
         return "; ".join(f"{self.label(state)}: {by}, {what}" for by, what in changed.items())
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:

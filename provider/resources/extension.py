@@ -41,7 +41,7 @@ class Extension(ObjectKind):
     def same(self, name: str, one: Any, other: Any) -> bool:
         return super().same(name, one, other) or (name == "version" and other is None)
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         version = inputs.get("version")
         if version is None or VERSION.fullmatch(version):
             return []

@@ -64,7 +64,7 @@ class FunctionGrants(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"grants on functions of schema {inputs['schema']}"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         schema, failures = inputs["schema"], []
         for function, lists in inputs["functions"].items():
             if not function.startswith(f"{schema}.") or not function.endswith(")"):
@@ -106,7 +106,9 @@ class FunctionGrants(ObjectKind):
             if function not in value:
                 authors.setdefault(MANUALLY, []).append(f"{function} is gone from the server")
                 continue
-            told = grants.told(self.database.changes, f"function {function}", was.get(function, {}), value[function])
+            told = grants.by_author(
+                self.database.changes, f"function {function}", was.get(function, {}), value[function]
+            )
             for by, what in told.items():
                 authors.setdefault(by, []).append(f"on {function} {what}")
         return f"{self.label(state)}: " + "; ".join(f"{by}, {'; '.join(lines)}" for by, lines in authors.items())

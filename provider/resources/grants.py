@@ -87,7 +87,7 @@ class Grants(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"grants on {inputs['kind']} {inputs['name']}"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         return [
             CheckFailure("grants", f"{role}: '{entry}' is no privilege on a {inputs['kind']}")
             for role, entries in inputs["grants"].items()
@@ -117,7 +117,9 @@ class Grants(ObjectKind):
         return [f'{name}["{role}"]' for role in roles]
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
-        changed = told(self.database.changes, f"{state['kind']} {state['name']}", state.get(name) or {}, value or {})
+        changed = by_author(
+            self.database.changes, f"{state['kind']} {state['name']}", state.get(name) or {}, value or {}
+        )
         return f"{self.label(state)}: " + "; ".join(f"{by}, {what}" for by, what in changed.items())
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -164,7 +166,9 @@ class Grants(ObjectKind):
             await self.alter(connection, found, {**before, "grants": ours(before["grants"])})
 
 
-def told(changes: Changes, object: str, was: Mapping[str, list[str]], now: Mapping[str, list[str]]) -> dict[str, str]:
+def by_author(
+    changes: Changes, object: str, was: Mapping[str, list[str]], now: Mapping[str, list[str]]
+) -> dict[str, str]:
     """What was granted and what was revoked, by who did it."""
     before, after = flat(was), flat(now)
     authors: dict[str, tuple[set[Entry], set[Entry]]] = {}

@@ -96,7 +96,7 @@ class Memberships(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"memberships of role {inputs['role']}"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         failures = []
         named = []
         for entry in inputs["groups"]:

@@ -47,7 +47,7 @@ class Policy(ObjectKind):
         # itself: two at once end in a deadlock.
         return "row policies"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         failures = []
         if "." not in inputs["table"]:
             failures.append(CheckFailure("table", "must be written with its schema"))

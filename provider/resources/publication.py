@@ -39,7 +39,7 @@ class Publication(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"publication {inputs['name']}"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         failures = [
             CheckFailure("tables", f"'{name}' must be written with its schema")
             for name in inputs["tables"]

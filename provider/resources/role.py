@@ -51,7 +51,7 @@ class Role(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"role {inputs['name']}"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         failures = []
         if inputs["name"].startswith("pg_"):
             failures.append(CheckFailure("name", "names that begin with pg_ are PostgreSQL's own"))

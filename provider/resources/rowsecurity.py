@@ -32,7 +32,7 @@ class RowSecurity(ObjectKind):
         # As for the policies, which it drops.
         return "row policies"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         if "." not in inputs["table"]:
             return [CheckFailure("table", "must be written with its schema")]
         if not inputs["enabled"]:

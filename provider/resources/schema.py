@@ -23,7 +23,7 @@ class Schema(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"schema {inputs['name']}"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         if inputs["name"].startswith("pg_") or inputs["name"] == "information_schema":
             return [CheckFailure("name", f"'{inputs['name']}' is PostgreSQL's own")]
         return []

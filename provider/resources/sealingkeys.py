@@ -29,7 +29,7 @@ class SealingKeys(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"sealing keys in {inputs['table']}"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         order = inputs["order"]
         if not order or sorted(order) != sorted(inputs["publicKeys"]):
             return [CheckFailure("order", "must name each key of publicKeys once, and at least one")]

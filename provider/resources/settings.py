@@ -23,7 +23,7 @@ class Settings(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"settings in {inputs['table']}"
 
-    def wrong(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
+    def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         if not inputs["values"]:
             return [CheckFailure("values", "must have a setting; to take all away, remove the resource")]
         return [

@@ -45,7 +45,7 @@ class Runner:
         self.changes = Changes()
         self._begun: set[snapshots.Statement] = set()
         """What an earlier run has announced to the snapshot and not ended."""
-        self._told = 0.0
+        self._reported_at = 0.0
         self._quiet = False
 
     async def run(self, known: Callable[[Recorded], Mapping[str, str]]) -> Recorded:
@@ -266,8 +266,8 @@ class Runner:
         await self.connection.execute(settled(self.connection, locks.LIMITS.once).encode())
 
     async def _status(self, work: Work) -> None:
-        if not self._quiet or time.monotonic() - self._told > STATUS_SECONDS:
-            self._told = time.monotonic()
+        if not self._quiet or time.monotonic() - self._reported_at > STATUS_SECONDS:
+            self._reported_at = time.monotonic()
             await self.tell.status(work.doing)
 
 

@@ -72,8 +72,8 @@ alter table public.prompt_generations replica identity using index prompt_genera
 create index prompt_generations_created_by_created_at_id_idx
 on public.prompt_generations (created_by, created_at desc, id desc);
 
--- What waits or hangs, oldest first: a handful of rows out of all there are.
-create index prompt_generations_created_at_id_idx on public.prompt_generations (created_at, id)
+-- What waits or hangs, oldest first, and how many of them are a person's: a handful of rows out of all there are.
+create index prompt_generations_created_at_id_idx on public.prompt_generations (created_at, id) include (created_by)
 where status in ('pending', 'running');
 
 comment on table public.prompt_generations is 'Prompts sent to models: answer, tokens, cost, time and what went wrong.';

@@ -50,7 +50,9 @@ def test_retention_is_a_whole_number_of_months(key, value):
     assert load(**{key: 7}).retention_months == (7 if key == "retentionMonths" else 13)
 
 
-@pytest.mark.parametrize(("key", "most"), [("invitationDays", 365), ("invitationsPerDay", 100_000)])
+@pytest.mark.parametrize(
+    ("key", "most"), [("invitationDays", 365), ("invitationsPerDay", 100_000), ("generationsWaiting", 10_000)]
+)
 def test_limits_of_invitations_are_whole_numbers(key, most):
     for value in ("0", "-1", "1.5", "", str(most + 1)):
         assert refused(**{key: value}) == (

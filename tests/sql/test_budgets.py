@@ -445,6 +445,19 @@ def test_nothing_starts_before_there_are_budgets(people, project):
     assert message.splitlines()[0] == "private.settings has no budgets"
 
 
+def test_no_more_of_a_person_wait_or_run_than_the_setting_says(people, project):
+    declare(people, BUDGETS | {"tokens": {"soft": "1", "hard": "1000000", "reserve": "0"}})
+    people.execute("update private.settings set value = '3' where name = 'generationsWaiting'")
+    asked = [as_role(people, "authenticated", ASK, project)[0] for _ in range(3)]
+    with acting_as(people, "authenticated", SIGNED_IN) as session:
+        assert code(session, ASK, project) == "PT429"
+    # A server may take what waits, and what has ended makes room.
+    server(people, "update public.prompt_generations set status = 'running' where id = %s", asked[0])
+    assert server(people, RECORD, asked[0], "k", "0.1") == ("succeeded",)
+    as_role(people, "authenticated", ASK, project)
+    assert server(people, SERVER_ASK, project, None, None, None), "nobody's aren't counted"
+
+
 def test_nothing_starts_where_a_limit_is_missing(people, project):
     people.execute("update private.settings set value = value #- '{cost,hard}' where name = 'budgets'")
     with acting_as(people, "service_role", SERVER) as session:

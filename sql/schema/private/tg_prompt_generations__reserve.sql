@@ -11,9 +11,19 @@ declare
     lasts constant interval = make_interval(mins => private.setting('reservationMinutes')::integer);
     allowed record;
     taken record;
+    waiting bigint;
 begin
     if NEW.created_by is not null then
         perform private.add_to_budget(NEW.created_by, now(), 0, 0);
+        select count(*) into waiting from public.prompt_generations as g
+        where g.created_by = NEW.created_by and g.status in ('pending', 'running');
+        if TG_OP = 'INSERT' and waiting > private.setting('generationsWaiting')::bigint then
+            -- PostgREST answers with 429, too many requests.
+            raise exception using
+                errcode = 'PT429',
+                message = format('%s generations of %s would wait or run', waiting, NEW.created_by),
+                hint = 'Wait for some, or cancel them; database:generationsWaiting says how many there may be.';
+        end if;
         select * into strict allowed from private.budget_of(NEW.created_by);
         select * into strict taken from private.budget_taken(NEW.created_by, NEW.id);
         if (taken.tokens + taken.reserved_tokens + tokens <= allowed.hard_tokens

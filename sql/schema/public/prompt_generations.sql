@@ -90,7 +90,7 @@ COMMENT ON COLUMN public.prompt_generations.finished_at IS 'When it was over, wh
 ALTER TABLE ONLY public.prompt_generations
     ADD CONSTRAINT prompt_generations_pkey PRIMARY KEY (id);
 
-CREATE INDEX prompt_generations_created_at_id_idx ON public.prompt_generations USING btree (created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX prompt_generations_created_at_id_idx ON public.prompt_generations USING btree (created_at, id) INCLUDE (created_by) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 
 CREATE INDEX prompt_generations_created_by_created_at_id_idx ON public.prompt_generations USING btree (created_by, created_at DESC, id DESC);
 
