@@ -94,6 +94,9 @@ def audit(
     fail_on: Annotated[Severities, typer.Option(help="the least severity that makes the status 2")] = "low",
     password_days: Annotated[int, typer.Option(min=1, help="how old a password may be")] = 90,
     anchor: Annotated[Path | None, typer.Option(help="a file with where the audit trail ended last time")] = None,
+    trail_days: Annotated[
+        int | None, typer.Option(min=1, help="verify so many days of the audit trail, and not all")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Look for what is open, weak or beyond the declaration; the status is 2 where there is something."""
@@ -103,7 +106,7 @@ def audit(
 
     url = connectionurl.given(url, "AUDIT_URL")
     with console.status("auditing", spinner="line") as status:
-        found = made(None if url else stack, url, password_days, anchor, status.update)
+        found = made(None if url else stack, url, password_days, anchor, status.update, trail_days)
     least = Severity[fail_on]
     if as_json:
         print(report.as_json(found, least))

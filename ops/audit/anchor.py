@@ -36,15 +36,18 @@ class Finding:
         return "audit trail" if self.lane is None else f"audit.log lane {self.lane}, entry {self.entry}"
 
 
-def verify(connection: Connection, anchor: Anchor | None = None) -> list[Finding]:
+def verify(connection: Connection, anchor: Anchor | None = None, since: datetime | None = None) -> list[Finding]:
     """All that is wrong, by the trail itself and by an earlier anchor; read-only, about 10 s for a million entries.
+
+    Args:
+        since: entries before it are taken to be as they were; all are looked at by default.
 
     :raises TrailError: where there is no trail, the login may not verify it, or the anchor is damaged
     """
     if anchor is not None and not _whole(anchor):
         raise TrailError("the anchor is damaged: its digest is not that of its lanes; take it from where it is kept")
-    query = "select kind, lane, entry, created_at, detail from audit.verify(%s::jsonb)"
-    return [Finding(*found) for found in _ask(connection, query, anchor and json.dumps(dict(anchor)))]
+    query = "select kind, lane, entry, created_at, detail from audit.verify(%s::jsonb, %s)"
+    return [Finding(*found) for found in _ask(connection, query, anchor and json.dumps(dict(anchor)), since)]
 
 
 def take_anchor(connection: Connection) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
@@ -102,6 +103,8 @@ class Audited:
     password_days: int = 90
     anchor: Mapping[str, Any] | None = None
     """Where the audit trail ended at an earlier audit."""
+    trail_since: datetime | None = None
+    """From when on its entries are verified; None for all."""
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """The rows of a query over the catalogue; `%(name)s` is one of `parameters`, `%%` a percent sign."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,11 +34,12 @@ def audit(
     password_days: int = 90,
     anchor: Path | None = None,
     progress: Progress = lambda message: None,
+    trail_days: int | None = None,
 ) -> Report:
     """Audit a stack; with `url`, that server in the place of its own; without a stack, the server alone.
 
     The file `anchor` says where the audit trail ended at the last audit, and then where it ends now; where the trail
-    isn't whole it stays as it was.
+    isn't whole it stays as it was. With `trail_days` so many days of the trail are verified, and not all.
 
     :raises AuditError: where it can't be made
     """
@@ -65,6 +67,7 @@ def audit(
             topics=topics,
             password_days=password_days,
             anchor=trail.read_anchor(anchor) if anchor else None,
+            trail_since=datetime.now(UTC) - timedelta(days=trail_days) if trail_days else None,
         )
         findings, skipped = look(audited, RULES, progress)
         seen = {finding.rule for finding in findings} | {rule.rule for rule in skipped}

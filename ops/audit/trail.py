@@ -13,7 +13,7 @@ from ops.audit.model import Audited, AuditError, NotSeen, Row, Rule, Severity
 def broken(audited: Audited) -> Iterator[Row]:
     """Every entry that was edited or is missing, every guard that is off."""
     try:
-        found = trail.verify(audited.connection, audited.anchor)
+        found = trail.verify(audited.connection, audited.anchor, audited.trail_since)
     except trail.TrailError as error:
         raise NotSeen(str(error)) from None
     for finding in found:

@@ -5,7 +5,7 @@
 -- Nobody can verify the log, and its months can't be retired.
 
 drop function audit.anchor();
-drop function audit.verify(jsonb);
+drop function audit.verify(jsonb, timestamptz);
 drop function private.audit_anchor();
-drop function private.audit_verify(jsonb);
+drop function private.audit_verify(jsonb, timestamptz);
 drop function private.audit_retire(text, timestamptz);

@@ -25,7 +25,7 @@ $$;
 
 -- Definer, since nobody else reads the log; it tells numbers and dates and no values. One statement, so that heads and
 -- entries are of one moment while others write.
-create function private.audit_verify(anchor jsonb)
+create function private.audit_verify(anchor jsonb, since timestamptz)
 returns table (kind text, lane bigint, entry bigint, created_at timestamptz, detail text)
 language sql stable security definer
 set search_path = ''
@@ -34,9 +34,23 @@ as $$
     with checkpoint as (
         select r.partition, r.heads from audit.retired as r order by r.partition desc limit 1
     ),
+    -- In a lane time never goes backwards.
+    earlier as (
+        select l.lane, e.entry, e.hash
+        from generate_series(0, 127) as l (lane)
+        cross join lateral (
+            select g.entry, g.hash from audit.log as g
+            where g.lane = l.lane and g.created_at < since
+            order by g.entry desc
+            limit 1
+        ) as e
+    ),
     beginnings as (
+        select e.lane, e.entry, e.hash from earlier as e
+        union all
         select b.key::bigint as lane, (b.value ->> 0)::bigint as entry, decode(b.value ->> 1, 'hex') as hash
         from checkpoint as c, jsonb_each(c.heads) as b
+        where not exists (select from earlier as e where e.lane = b.key::bigint)
     ),
     walked as (
         select
@@ -46,6 +60,7 @@ as $$
             lead(g.entry) over lane is null as newest
         from audit.log as g
         left join beginnings as b on b.lane = g.lane
+        where g.created_at >= coalesce(since, '-infinity')
         window lane as (partition by g.lane order by g.entry, g.created_at)
     ),
     ends as (
@@ -148,13 +163,13 @@ as $$
 $$;
 
 -- What people and programs call. The work is done above, where functions with their owner's rights are kept together.
-create function audit.verify(anchor jsonb default null)
+create function audit.verify(anchor jsonb default null, since timestamptz default null)
 returns table (kind text, lane bigint, entry bigint, created_at timestamptz, detail text)
 language sql stable
 set search_path = ''
 rows 10
 begin atomic
-    select v.kind, v.lane, v.entry, v.created_at, v.detail from private.audit_verify(anchor) as v;
+    select v.kind, v.lane, v.entry, v.created_at, v.detail from private.audit_verify(anchor, since) as v;
 end;
 
 create function audit.anchor() returns jsonb
@@ -163,14 +178,14 @@ set search_path = ''
 return private.audit_anchor();
 
 comment on function private.audit_retire(text, timestamptz) is 'Notes where the lanes begin when this month is gone.';
-comment on function private.audit_verify(jsonb) is 'See audit.verify.';
+comment on function private.audit_verify(jsonb, timestamptz) is 'See audit.verify.';
 comment on function private.audit_anchor() is 'See audit.anchor.';
-comment on function audit.verify(jsonb) is
-'What is wrong with the audit log, by itself and compared with an earlier anchor; no row if nothing is.';
+comment on function audit.verify(jsonb, timestamptz) is
+'What is wrong with the audit log since then, by itself and compared with an earlier anchor; no row if nothing is.';
 comment on function audit.anchor() is 'Where each lane ends now, and a digest of it; to be kept somewhere else.';
 
 revoke execute on function private.audit_retire(text, timestamptz) from public;
-revoke execute on function private.audit_verify(jsonb) from public;
+revoke execute on function private.audit_verify(jsonb, timestamptz) from public;
 revoke execute on function private.audit_anchor() from public;
-revoke execute on function audit.verify(jsonb) from public;
+revoke execute on function audit.verify(jsonb, timestamptz) from public;
 revoke execute on function audit.anchor() from public;

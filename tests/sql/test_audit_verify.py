@@ -18,6 +18,26 @@ def test_a_trail_that_nobody_touched_has_no_findings(people):
     assert findings(people, anchor) == []
 
 
+def test_since_a_moment_its_entries_are_verified_and_no_earlier_ones(people):
+    """Each lane is walked from the last entry before it."""
+    (moment,) = row(people, "select clock_timestamp()")
+    for title in "xyz":
+        people.execute("update public.projects set title = %s", (title,))
+    since = "select kind, entry from audit.verify(since => %s) where kind <> 'unguarded'"
+    (newest,) = row(people, "select max(entry) from audit.log")
+    (lane,) = row(people, "select distinct lane from audit.log where entry = %s", (newest,))
+    assert people.execute(since, (moment,)).fetchall() == []
+    with unguarded(people):
+        edit = "update audit.log set role = 'x' where lane = %s and entry = %s"
+        people.execute(edit, (lane, 1))
+        assert people.execute(since, (moment,)).fetchall() == []
+        assert [entry for kind, _, entry in findings(people) if kind != "unguarded"] == [1]
+        people.execute(edit, (lane, newest))
+        assert people.execute(since, (moment,)).fetchall() == [("edited", newest)]
+        people.execute("delete from audit.log where lane = %s and entry = %s", (lane, newest - 1))
+        assert people.execute(since, (moment,)).fetchall()[0] == ("missing", newest - 1)
+
+
 EDITS = {
     "created_at": "created_at - interval '1 second'",
     "transaction": "transaction + 1",

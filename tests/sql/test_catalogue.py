@@ -39,7 +39,7 @@ DEFINERS = {
     "private.export_rows(uuid,text)",
     "private.export_files(uuid)",
     "private.tg_users__depart()",
-    "private.audit_verify(jsonb)",
+    "private.audit_verify(jsonb,timestamp with time zone)",
     "private.few_projects()",
     "private.finish_deletions(uuid[])",
     "private.forget_empty_usage()",
