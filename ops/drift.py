@@ -16,9 +16,9 @@ from run import engine
 
 SNAPSHOT = "pg:index:SchemaSnapshot"
 GONE = "delete"
+CHANGED = "update"
 Said = dict[str, list[str]]
 """What resources have said in this run, by URN."""
-CHANGED = "update"
 # Types whose inputs stay what was declared last, whatever a refresh finds: their secret fields, by type.
 OWN = {
     kind.token: [name for name, field in kind.fields.items() if field.secret and field.compared]
@@ -87,12 +87,12 @@ def _unknown(stack: str, known: set[str]) -> Iterator[Drift]:
         raise DriftError(str(error)) from None
     except psycopg.Error as error:
         raise DriftError(f"the notes of who holds what can't be read: {' '.join(str(error).split())}") from None
-    prefix = f"urn:pulumi:{stack}::"
-    for object, owners in held:
+    prefix = "::".join(min(known).split("::")[:2]) + "::"
+    for thing, owners in held:
         for urn in owners:
             if urn.startswith(prefix) and urn not in known:
                 change = Change("state", "there", "not there, so the object wasn't compared")
-                yield Drift(_type(urn), urn.rsplit("::", 1)[1], object.partition("/")[2], False, (change,))
+                yield Drift(_type(urn), urn.rsplit("::", 1)[1], thing.partition("/")[2], False, (change,))
 
 
 def _type(urn: str) -> str:

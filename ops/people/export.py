@@ -30,7 +30,9 @@ ACCOUNT = "select exists (select from ops.export_rows(%s, 'next_auth.users'))"
 TABLES = "select t.name from ops.exported_tables() as t (name)"
 ROWS = "select r.found::text from ops.export_rows(%s, %s) as r (found)"
 FILES = "select bucket_id, name, version, harmful from ops.export_files(%s)"
-STORE = "insert into storage.objects (bucket_id, name, owner_id, version, metadata) values (%s, %s, %s, %s, %s)"
+# Nothing comes back to who has left meanwhile.
+STORE = """insert into storage.objects (bucket_id, name, owner_id, version, metadata)
+select %s, %s, u.id::text, %s, %s from next_auth.users as u where u.id = %s for key share"""
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -90,7 +92,9 @@ def to_bucket(environment: Environment, person: UUID) -> tuple[Manifest, str]:
     # As the app's servers do; until its row is there, the file is nobody's and goes with the orphans.
     with _connected(environment.output("api_url")) as connection, _as_failure("the export's row can't be written"):
         connection.execute("set local role service_role")
-        connection.execute(STORE, (BUCKET, name, str(person), version, metadata))
+        if not connection.execute(STORE, (BUCKET, name, version, metadata, person)).rowcount:
+            store.s3.delete_object(Bucket=store.bucket, Key=place)
+            raise CommandError(f"person {person}: the account was deleted while the export was made")
     return manifest, name
 
 

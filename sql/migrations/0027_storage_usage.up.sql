@@ -170,6 +170,9 @@ begin
         -- Held also where nothing is in it: the first upload may be under way.
         insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes) values (project, 'audio', 0, 0)
         on conflict on constraint storage_usage_pkey do update set objects = u.objects;
+    else
+        -- A file that goes at the same time is taken off its folder first.
+        perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = 'audio' for update;
     end if;
     perform private.charge(c.person, c.sign * c.objects, c.sign * c.bytes) from (
         select p.person, p.sign, u.objects, u.bytes

@@ -1,5 +1,5 @@
 -- 0032 departures: an account is gone at once for everybody, and what it leaves goes in batches; what is a person's.
--- Lock: new functions only, access exclusive on tables for their policies. Duration: instant.
+-- Lock: access exclusive on tables for their policies. Duration: instant.
 -- Down: loses what is left of people who have left; an account goes in one statement again, however much it has.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
@@ -197,24 +197,18 @@ set row_security = on
 set enable_seqscan = off
 as $$
 declare
+    -- Proved to be theirs: whoever signs up with another person's address would end what was sent to that person.
     addresses constant text[] = array(
-        select OLD.email where OLD.email is not null
+        select OLD.email where OLD."emailVerified" is not null
         union
-        select p.email from private.proved_addresses as p where p.user_id = OLD.id
-        union
-        select v.email from audit.log as g
-        cross join lateral (
-            values (private.audit_open(g.old) ->> 'email'), (private.audit_open(g.new) ->> 'email')
-        ) as v (email)
-        where g.row_id = OLD.id::text and g.relation = 'next_auth.users' and v.email is not null
+        select p.email from private.proved_addresses as p
+        where p.user_id = OLD.id and jsonb_exists(private.setting('verifyingProviders'), p.provider)
     );
     concerned uuid[];
 begin
     insert into private.departures (user_id) values (OLD.id)
     on conflict on constraint departures_pkey do update set erased_at = null;
     perform private.audit_destroy(OLD.id::text);
-    delete from private.audit_keys as k
-    where k.subject = any(array(select private.audit_subject(a.address) from unnest(addresses) as a (address)));
     delete from next_auth.verification_tokens as t where t.identifier = any(addresses);
     -- Whoever changes who is in a project holds the project first.
     concerned = array(
@@ -234,6 +228,9 @@ begin
             is_super_admin = false
         where u.id = OLD.id;
     end if;
+    -- Last: what is deleted above is recorded too, and would seal with a new key.
+    delete from private.audit_keys as k
+    where k.subject = any(array(select private.audit_subject(a.address) from unnest(addresses) as a (address)));
     return OLD;
 end
 $$;
@@ -270,15 +267,21 @@ as $$
 declare
     person uuid;
     done bigint;
+    failed integer = 0;
 begin
     erased = 0;
     for person in select p.user_id from private.people_to_erase() as p (user_id) loop
         loop
             begin
                 done = private.erase(person, most);
-            exception when lock_not_available or deadlock_detected then
-                -- Somebody holds what is to go; the next run takes it.
-                done = 0;
+            exception
+                when lock_not_available or deadlock_detected then
+                    -- Somebody holds what is to go; the next run takes it.
+                    done = 0;
+                when others then
+                    raise warning 'what % has left can''t be deleted: %', person, sqlerrm;
+                    failed = failed + 1;
+                    done = 0;
             end;
             erased = erased + done;
             commit;
@@ -286,6 +289,10 @@ begin
         end loop;
     end loop;
     perform private.forget_addresses();
+    commit;
+    if failed > 0 then
+        raise exception 'what % people have left can''t be deleted; the warnings say why', failed;
+    end if;
 end
 $$;
 
@@ -348,15 +355,25 @@ begin
         raise exception '% is no table that is exported', place using errcode = 'invalid_parameter_value';
     end if;
     perform set_config('request.jwt.claim.sub', person::text, true);
-    return query execute format(
-        'select to_jsonb(t) - $2 from %s as t where %s',
-        case place when 'audit.log' then 'audit.entries' else place end, conditions
-    ) using person, coalesce(hidden, '{}');
+    if place = 'audit.log' then
+        -- What the person changed elsewhere may be another's, and so may be who changed their rows.
+        return query
+        select to_jsonb(e)
+            || case when e.row_id is distinct from person::text then '{"old": null, "new": null}' else '{}' end::jsonb
+            || case
+                when e.actor is distinct from person::text then '{"actor": null, "login": null, "address": null}'
+                else '{}'
+            end::jsonb
+        from audit.entries as e where e.actor = person::text or e.row_id = person::text;
+    else
+        return query execute format('select to_jsonb(t) - $2 from %s as t where %s', place, conditions)
+        using person, coalesce(hidden, '{}');
+    end if;
     perform set_config('request.jwt.claim.sub', '', true);
 end
 $$;
 
--- The person's own folders, what was recorded in their projects or by them, and what they uploaded into any project.
+-- The person's own folders, what was recorded in their projects, and what they uploaded into any project.
 -- What was found harmful stays out, and so do earlier exports.
 create function private.export_files(person uuid)
 returns table (bucket_id text, name text, version text, bytes bigint, harmful boolean)
@@ -373,8 +390,7 @@ as $$
         o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
         or (o.bucket_id, o.name) in (
             select r.bucket_id, r.object_path from public.audio_recordings as r
-            where r.created_by = person
-                or r.project_id in (select p.id from public.projects as p where p.owner_id = person)
+            where r.project_id in (select p.id from public.projects as p where p.owner_id = person)
         )
         or o.bucket_id = 'audio' and o.owner_id = person::text
     )
@@ -462,3 +478,8 @@ revoke execute on function ops.waiting_departures() from public;
 revoke execute on function ops.exported_tables() from public;
 revoke execute on function ops.export_rows(uuid, text) from public;
 revoke execute on function ops.export_files(uuid) from public;
+
+-- Who left while this migration was rolled back.
+update private.audit_keys as k set key = null
+where k.subject in (select private.audit_subject(d.user_id::text) from private.departures as d);
+update private.departures as d set erased_at = null;

@@ -6,15 +6,21 @@ CREATE PROCEDURE ops.erase_departed(IN most bigint DEFAULT 2000, INOUT erased bi
 declare
     person uuid;
     done bigint;
+    failed integer = 0;
 begin
     erased = 0;
     for person in select p.user_id from private.people_to_erase() as p (user_id) loop
         loop
             begin
                 done = private.erase(person, most);
-            exception when lock_not_available or deadlock_detected then
-                -- Somebody holds what is to go; the next run takes it.
-                done = 0;
+            exception
+                when lock_not_available or deadlock_detected then
+                    -- Somebody holds what is to go; the next run takes it.
+                    done = 0;
+                when others then
+                    raise warning 'what % has left can''t be deleted: %', person, sqlerrm;
+                    failed = failed + 1;
+                    done = 0;
             end;
             erased = erased + done;
             commit;
@@ -22,6 +28,10 @@ begin
         end loop;
     end loop;
     perform private.forget_addresses();
+    commit;
+    if failed > 0 then
+        raise exception 'what % people have left can''t be deleted; the warnings say why', failed;
+    end if;
 end
 $$;
 

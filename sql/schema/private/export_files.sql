@@ -14,8 +14,7 @@ CREATE FUNCTION private.export_files(person uuid) RETURNS TABLE(bucket_id text, 
         o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
         or (o.bucket_id, o.name) in (
             select r.bucket_id, r.object_path from public.audio_recordings as r
-            where r.created_by = person
-                or r.project_id in (select p.id from public.projects as p where p.owner_id = person)
+            where r.project_id in (select p.id from public.projects as p where p.owner_id = person)
         )
         or o.bucket_id = 'audio' and o.owner_id = person::text
     )

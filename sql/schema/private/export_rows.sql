@@ -29,10 +29,20 @@ begin
         raise exception '% is no table that is exported', place using errcode = 'invalid_parameter_value';
     end if;
     perform set_config('request.jwt.claim.sub', person::text, true);
-    return query execute format(
-        'select to_jsonb(t) - $2 from %s as t where %s',
-        case place when 'audit.log' then 'audit.entries' else place end, conditions
-    ) using person, coalesce(hidden, '{}');
+    if place = 'audit.log' then
+        -- What the person changed elsewhere may be another's, and so may be who changed their rows.
+        return query
+        select to_jsonb(e)
+            || case when e.row_id is distinct from person::text then '{"old": null, "new": null}' else '{}' end::jsonb
+            || case
+                when e.actor is distinct from person::text then '{"actor": null, "login": null, "address": null}'
+                else '{}'
+            end::jsonb
+        from audit.entries as e where e.actor = person::text or e.row_id = person::text;
+    else
+        return query execute format('select to_jsonb(t) - $2 from %s as t where %s', place, conditions)
+        using person, coalesce(hidden, '{}');
+    end if;
     perform set_config('request.jwt.claim.sub', '', true);
 end
 $_$;

@@ -7,24 +7,18 @@ CREATE FUNCTION private.tg_users__depart() RETURNS trigger
     SET enable_seqscan TO 'off'
     AS $$
 declare
+    -- Proved to be theirs: whoever signs up with another person's address would end what was sent to that person.
     addresses constant text[] = array(
-        select OLD.email where OLD.email is not null
+        select OLD.email where OLD."emailVerified" is not null
         union
-        select p.email from private.proved_addresses as p where p.user_id = OLD.id
-        union
-        select v.email from audit.log as g
-        cross join lateral (
-            values (private.audit_open(g.old) ->> 'email'), (private.audit_open(g.new) ->> 'email')
-        ) as v (email)
-        where g.row_id = OLD.id::text and g.relation = 'next_auth.users' and v.email is not null
+        select p.email from private.proved_addresses as p
+        where p.user_id = OLD.id and jsonb_exists(private.setting('verifyingProviders'), p.provider)
     );
     concerned uuid[];
 begin
     insert into private.departures (user_id) values (OLD.id)
     on conflict on constraint departures_pkey do update set erased_at = null;
     perform private.audit_destroy(OLD.id::text);
-    delete from private.audit_keys as k
-    where k.subject = any(array(select private.audit_subject(a.address) from unnest(addresses) as a (address)));
     delete from next_auth.verification_tokens as t where t.identifier = any(addresses);
     -- Whoever changes who is in a project holds the project first.
     concerned = array(
@@ -44,6 +38,9 @@ begin
             is_super_admin = false
         where u.id = OLD.id;
     end if;
+    -- Last: what is deleted above is recorded too, and would seal with a new key.
+    delete from private.audit_keys as k
+    where k.subject = any(array(select private.audit_subject(a.address) from unnest(addresses) as a (address)));
     return OLD;
 end
 $$;
