@@ -1,6 +1,7 @@
 """What was changed manually: Pulumi's own refresh, read as a report, object by object, with both definitions."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,12 +20,16 @@ GONE = "delete"
 CHANGED = "update"
 Said = dict[str, list[str]]
 """What resources have said in this run, by URN."""
-# Types whose inputs stay what was declared last, whatever a refresh finds: their secret fields, by type.
+# Types that say in each refresh what isn't as declared, also where an earlier one has taken it into the state: what
+# they compare, by type. Their inputs stay what was declared last.
 OWN = {
-    kind.token: [name for name, field in kind.fields.items() if field.secret and field.compared]
+    kind.token: [name for name, field in kind.fields.items() if field.compared]
     for kind in KINDS
     if kind.read is ObjectKind.read
 }
+MIGRATIONS = "pg:index:MigrationSet"
+ROW = re.compile(r"the row of \S+ (?:is gone from|in \S+ has another checksum)|has a row of ")
+PROPERTY = re.compile(r": (\w+) was changed ")
 
 
 @dataclass(frozen=True)
@@ -106,16 +111,20 @@ def _is_drift(step: dict[str, Any], said: Said) -> bool:
 
 
 def _changed(step: dict[str, Any], said: Said) -> list[str]:
-    """The properties that aren't as declared. Our own resources keep what was declared last in their inputs, so that it
-    is known also where a run has refreshed the state and then failed."""
+    """The properties that aren't as declared."""
+    kind, lines = _type(step["urn"]), said.get(step["urn"], [])
+    if kind == MIGRATIONS:
+        # What a failed run has applied isn't in the inputs either, and is no manual change.
+        return ["steps"] if any(ROW.search(line) for line in lines) else []
+    if kind not in OWN:
+        return sorted({_top(path) for path in step.get("detailedDiff") or {}}) if step["op"] == CHANGED else []
+    if not lines:
+        return []
+    # Values may differ that mean the same, and secrets have none here: what the resource says decides.
+    named = {found[1] for line in lines if (found := PROPERTY.search(line))} & set(OWN[kind])
     new = step.get("newState", {})
-    secrets = OWN.get(_type(step["urn"]))
-    if secrets is not None:
-        inputs, outputs = new.get("inputs", {}), new.get("outputs", {})
-        differing = sorted(name for name in inputs if inputs[name] != outputs.get(name))
-        # The report has no secret's value: what the resource says has to do.
-        return differing or (secrets if step["urn"] in said else [])
-    return sorted({_top(path) for path in step.get("detailedDiff") or {}}) if step["op"] == CHANGED else []
+    inputs, outputs = new.get("inputs", {}), new.get("outputs", {})
+    return sorted(named or (name for name in OWN[kind] if inputs.get(name) != outputs.get(name)))
 
 
 def _order(drift: Drift) -> tuple[str, str]:
@@ -127,6 +136,8 @@ def _drift(step: dict[str, Any], said: Said) -> Drift:
     before, after = state.get("outputs", {}), step.get("newState", {}).get("outputs", {})
     if _type(step["urn"]) in OWN:
         before = step.get("newState", {}).get("inputs", {})
+    elif _type(step["urn"]) == MIGRATIONS:
+        before = {"steps": after.get("applied", {}) | before.get("steps", {})}
     if state["type"] == SNAPSHOT:
         changes = _by_object(step, said)
     else:

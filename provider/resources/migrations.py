@@ -250,17 +250,18 @@ class MigrationSet(ObjectKind):
         label, history = self.label(state), state["history"]
         if state["database"] != recorded.identity:
             await context.info(f"{label}: this is another database than the one the steps were applied to")
-        gone = [name for name in state["steps"] if name not in seen]
+        # An earlier refresh has taken the step out of the state's; what was applied here is known all the same.
+        gone = sorted({*state["steps"], *_applied(state, recorded)} - seen.keys())
         if gone and not _is_same(state, recorded):
             await context.info(
                 f"{label}: {history} isn't the one that this stack's state knows: the database was restored to an "
                 f"earlier instant, or the state is an older one; what the database says counts: {', '.join(gone)} "
                 "isn't applied"
             )
+        for name in gone if _is_same(state, recorded) else ():
+            await context.info(f"{label}: the row of {name} is gone from {history}")
         for name, checksum in state["steps"].items():
-            if name in gone and _is_same(state, recorded):
-                await context.info(f"{label}: the row of {name} is gone from {history}")
-            elif name in recorded.half_back:
+            if name in recorded.half_back:
                 await context.info(
                     f"{label}: {name} was left half rolled back; it is rolled back to its end, and applied again if "
                     "its files are there"

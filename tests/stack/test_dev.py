@@ -52,6 +52,14 @@ BY_HAND = {
         "policy users_update_own on public.users is gone",
         "public.users/users_update_own",
     ),
+    "alter policy users_all_present on public.users with check (true)": (
+        "policy users_all_present on public.users: check was changed manually",
+        "public.users/users_all_present",
+    ),
+    "alter role service_role set search_path = 'evil'": (
+        "role service_role: settings was changed manually",
+        "`service_role` (Role roles-service_role) | settings",
+    ),
     "create policy stray on public.users for select to anon using (true)": (
         "row security of public.users: manually, [stray] was added",
         "`public.users` (RowSecurity",
@@ -215,9 +223,10 @@ def test_every_change_by_hand_is_named_and_repaired(dev):
     succeeded(dev.pulumi("refresh", "--yes"))
     report = dev.drift()
     assert report.status == 2
-    ours = [id for said, id in BY_HAND.values() if "schema_migrations" not in said]
-    unlisted = [id for id in ours if id not in report.output]
+    unlisted = [id for _, id in BY_HAND.values() if id not in report.output]
     assert not unlisted, "it isn't forgotten"
+    dev.sql("revoke truncate on public.users from anon")
+    assert "table/public.users" not in dev.drift().output, "what is undone is no manual change any more"
 
     succeeded(dev.up())
     succeeded(dev.preview())
