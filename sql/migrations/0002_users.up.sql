@@ -168,7 +168,7 @@ begin
 end
 $$;
 
--- Mostly nobody: small accounts have gone altogether. Null to who has left: they find nobody's.
+-- Mostly no one: small accounts go at once. Null for a caller who has left, so that no row matches.
 create function private.leaving() returns uuid[]
 language plpgsql stable parallel safe security definer
 set search_path = ''

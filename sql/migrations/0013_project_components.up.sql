@@ -122,7 +122,7 @@ begin
     -- Not "for update", for which new recordings and generations would have to wait.
     perform from public.projects as p where p.id = project for no key update;
     if not private.is_server() and not private.may_edit(project) then
-        -- A policy would go by what was so before the wait.
+        -- The row policy, which is asked after this, reads the membership as it was before the wait.
         raise exception 'project % is no longer yours to change', project using errcode = 'insufficient_privilege';
     end if;
     return found;
