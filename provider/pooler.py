@@ -13,7 +13,7 @@ from provider.errors import Refused
 
 Session = psycopg.AsyncConnection[tuple[Any, ...]]
 
-ROUNDS = 5
+ROUNDS = 25
 WAIT_SECONDS = 5
 LENT = (
     "behind this address is a pooler in transaction mode, which would hand our settings on to its other clients; use "
