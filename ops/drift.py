@@ -30,6 +30,8 @@ OWN = {
 MIGRATIONS = "pg:index:MigrationSet"
 ROW = re.compile(r"the row of \S+ (?:is gone from|in \S+ has another checksum)|has a row of ")
 PROPERTY = re.compile(r": (\w+) was changed ")
+# A run that failed has changed it itself, and the next one goes on.
+OWN_WORK = re.compile(r"by migration \d(?!.*\bmanually\b)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,18 @@ def find(stack: str) -> list[Drift]:
     except ValueError:
         report = {}
     errors = [entry["message"].strip() for entry in report.get("diagnostics", []) if entry["severity"] == "error"]
+    if not answer.returncode and report and not errors and "steps" not in report:
+        raise DriftError(f"stack {stack} has no resources; `make up STACK={stack}` provisions it")
     if answer.returncode or "steps" not in report:
         reason = " ".join((errors or [answer.stderr.strip() or "pulumi refresh failed"])[0].split())
         raise DriftError(reason.removeprefix("error: "))
     steps = report["steps"]
     if not any(_type(step["urn"]) == SNAPSHOT for step in steps):
-        raise DriftError(f"the state of stack {stack} isn't whole, so nothing can be compared with it; run make up")
+        reason = "isn't whole, so nothing can be compared with it"
+        raise DriftError(f"the state of stack {stack} {reason}; run `make up STACK={stack}`")
     said: Said = {}
     for entry in report.get("diagnostics", []):
-        if entry.get("urn"):
+        if entry.get("urn") and not OWN_WORK.search(entry["message"]):
             said.setdefault(entry["urn"], []).append(entry["message"])
     drifts = [_drift(step, said) for step in steps if _is_drift(step, said)]
     return sorted([*drifts, *_unknown(stack, {step["urn"] for step in steps})], key=_order)
@@ -107,7 +112,9 @@ def _type(urn: str) -> str:
 def _is_drift(step: dict[str, Any], said: Said) -> bool:
     if _type(step["urn"]) == SNAPSHOT and step["op"] != GONE:
         return bool(_by_object(step, said))
-    return step["op"] == GONE or bool(_changed(step, said))
+    if step["op"] == GONE:
+        return _type(step["urn"]) not in OWN or bool(said.get(step["urn"]))
+    return bool(_changed(step, said))
 
 
 def _changed(step: dict[str, Any], said: Said) -> list[str]:

@@ -426,7 +426,9 @@ def _fitting(found: Sequence[Difference], patterns: Sequence[str]) -> set[Differ
     return {row for row in found if fits(row)}
 
 
-async def absorb(connection: Connection, before: Found, only: Sequence[str] | None = None) -> None:
+async def absorb(
+    connection: Connection, before: Found, only: Sequence[str] | None = None, made: str | None = None
+) -> None:
     """Take into the stored snapshots what was changed since `before`, by this transaction or one statement beside it.
 
     What differed before and still does stays a difference, also where it was changed once more: then it is neither what
@@ -435,6 +437,7 @@ async def absorb(connection: Connection, before: Found, only: Sequence[str] | No
     Args:
         only: patterns of what the statement may have changed. It can take hours, and others change the database
             meanwhile. All by default.
+        made: an extension that was made again as a whole: nothing of what it was before is left in it.
     """
     if not before or not await there(connection):
         return
@@ -447,7 +450,8 @@ async def absorb(connection: Connection, before: Found, only: Sequence[str] | No
                 found = await compare(connection, name, described.schemas, since)
                 gone = {row.object for row in found if not row.facet and row.now is None}
                 fitting = set(found) if only is None else _fitting(found, only)
-                kept = [row for row in found if row not in fitting or _stays(row, known, gone)]
+                own = [row for row in found if made and made in (row.object, row.parent)]
+                kept = [row for row in found if row not in fitting or (row not in own and _stays(row, known, gone))]
                 await take(connection, name, described, since, kept)
 
 
@@ -502,11 +506,15 @@ async def _noting(connection: Connection) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def tracked(connection: Connection) -> AsyncIterator[None]:
-    """A block of a transaction whose changes are declared: they go into the stored snapshots with it."""
+async def tracked(connection: Connection, made: str | None = None) -> AsyncIterator[None]:
+    """A block of a transaction whose changes are declared: they go into the stored snapshots with it.
+
+    Args:
+        made: the extension that the block makes, as a snapshot names it.
+    """
     before = await differing(connection)
     yield
-    await absorb(connection, before)
+    await absorb(connection, before, made=made)
 
 
 async def _put_back(

@@ -12,8 +12,11 @@ rel as materialized (
      where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f', 'c') and not c.relispartition and @only(pg_class, c.oid)
 ),
 member as materialized (
-    select d.classid, d.objid, 'extension ' || e.extname as parent
+    -- A composite type is known by the row in pg_class that it has too.
+    select case when t.oid is null then d.classid else 'pg_class'::regclass end as classid,
+           coalesce(t.typrelid, d.objid) as objid, 'extension ' || e.extname as parent
       from pg_depend d join pg_extension e on e.oid = d.refobjid
+      left join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid and t.typtype = 'c'
      where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
 ),
 owned as materialized (
@@ -497,8 +500,9 @@ facets (class, oid, facet, definition, object, parent, space) as (
       from pg_constraint k join typ t on t.oid = k.contypid where k.contype = 'c'
     union all
     -- What stands beside schemas and above them.
-    select 'pg_namespace'::regclass, n.oid, f.facet, f.definition, f.object, null, n.nspname
-      from pg_namespace n cross join lateral (values
+    select 'pg_namespace'::regclass, n.oid, f.facet, f.definition, f.object, m.parent, n.nspname
+      from pg_namespace n left join member m on m.classid = 'pg_namespace'::regclass and m.objid = n.oid
+     cross join lateral (values
           ('', 'schema', 'schema ' || n.nspname),
           ('owner', pg_get_userbyid(n.nspowner)::text, null),
           ('grants', case when n.nspacl is not null then @acl(n.nspacl, 'n', n.nspowner) end, null),

@@ -123,11 +123,17 @@ written (class, oid, hash) as (
     select 'pg_extension'::regclass, e.oid, @written(e, e.oid::int8) from pg_extension e
     union all
     -- Whose extension's it is, or isn't any more.
-    select d.classid, d.objid, @written(d, 3)
+    select case when r.relkind = 'c' then 'pg_class'::regclass::oid else d.classid end, coalesce(r.oid, d.objid), @written(d, 3)
       from pg_depend d
-      left join relation r on d.classid = 'pg_class'::regclass and r.oid = d.objid and not r.child
+      left join pg_type t on d.classid = 'pg_type'::regclass and t.oid = d.objid and t.typnamespace in (select oid from managed)
+      left join relation r on not r.child and r.oid = case d.classid when 'pg_class'::regclass then d.objid
+                                                      when 'pg_type'::regclass then t.typrelid end
       left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid and p.pronamespace in (select oid from managed)
-     where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' and (r.oid is not null or p.oid is not null)
+      left join pg_namespace n on d.classid = 'pg_namespace'::regclass and n.oid = d.objid
+      left join others o on o.class = d.classid and o.oid = d.objid
+     where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e'
+       and (r.oid is not null or p.oid is not null or n.oid is not null or o.oid is not null
+            or t.typtype in ('d', 'e', 'r') or t.typtype = 'b' and t.typsubscript <> 'array_subscript_handler'::regproc)
     union all
     select 'pg_event_trigger'::regclass, t.oid, @written(t, t.oid::int8) from pg_event_trigger t
     union all

@@ -46,6 +46,7 @@ class ObjectKind(Kind):
 
     def __init__(self) -> None:
         self.connections: Connections | None = None
+        self._declared: dict[str, Mapping[str, Any]] = {}
         self.secret_outputs = frozenset(name for name, field in (self.fields | self.outputs).items() if field.secret)
 
     # What a type answers.
@@ -151,7 +152,13 @@ class ObjectKind(Kind):
                 failures.append(CheckFailure(name, reason))
         if not failures and not has_unknown(inputs):
             failures = self.validate(inputs)
+        self._declared[context.urn] = inputs
         return inputs, failures
+
+    def is_declared(self, context: Context, new: Mapping[str, Any]) -> bool:
+        """Whether the program declares this in this run; a refresh compares with what was declared last."""
+        declared = self._declared.get(context.urn)
+        return declared is not None and all(declared.get(name) == new.get(name) for name in self.compared)
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         diff = Diff()

@@ -49,7 +49,7 @@ class Extension(ObjectKind):
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         diff = await super().diff(context, id, state, new)
-        if "version" in diff.changes and self.connections is not None:
+        if "version" in diff.changes and self.connections is not None and self.is_declared(context, new):
             async with self.database.transaction(self.label(new)) as connection:
                 await self._refuse_unknown(connection, new, state["version"])
         return diff
@@ -70,7 +70,9 @@ class Extension(ObjectKind):
         if inputs.get("version"):
             await self._refuse_unknown(connection, inputs, None)
             statement += sql.SQL(" version {}").format(sql.Identifier(inputs["version"]))
-        await connection.execute(statement)
+        # Dropped manually and made again, its functions have other privileges where default privileges came meanwhile.
+        async with snapshots.tracked(connection, f"extension {inputs['name']}"):
+            await connection.execute(statement)
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         if found["schema"] != new["schema"]:

@@ -47,11 +47,6 @@ class MigrationSet(ObjectKind):
     root: Path
     """The folder that `folder` lies in."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._declared: dict[str, Mapping[str, str]] = {}
-        """What the program declares in this run, by URN."""
-
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"migrations {inputs['folder']}"
 
@@ -62,7 +57,6 @@ class MigrationSet(ObjectKind):
         if not failures and isinstance(inputs.get("steps"), dict):
             edited = plan.edited(inputs["folder"], old.get("steps") or {}, inputs["steps"])
             failures = [CheckFailure("steps", reason) for reason in edited]
-            self._declared[context.urn] = inputs["steps"]
         return inputs, failures
 
     def id(self, inputs: Mapping[str, Any]) -> str:
@@ -76,8 +70,7 @@ class MigrationSet(ObjectKind):
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         was, unsettled = await self._as_refreshed(new, state.get("steps") or {})
         diff = await super().diff(context, id, {**state, "steps": was}, new)
-        if self._declared.get(context.urn) != new["steps"]:
-            # A refresh compares with what was declared last: nothing of that is going to be done.
+        if not self.is_declared(context, new):
             return diff
         to_run = {(split(name)[0], "up") for name in new["steps"].keys() - was.keys()}
         to_run |= {(split(name)[0], "down") for name in was}

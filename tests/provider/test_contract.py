@@ -813,6 +813,23 @@ def test_a_declared_version_of_an_extension_is_updated_to_and_is_no_manual_chang
     assert (read.state["version"], read.inputs, engine.told()) == ("1.5", declared, [])
 
 
+def test_an_extension_that_was_dropped_manually_and_made_again_is_as_declared(plain_world):
+    """Its functions have the privileges that are the default by now."""
+    engine, default = (
+        plain_world.engine,
+        "alter default privileges in schema extra {} execute on functions {} {{reader}}",
+    )
+    plain_world.sql(default.format("grant", "to"))
+    extension = engine.create("pg:index:Extension", {"name": "citext", "schema": "extra"})
+    plain_world.sql(default.format("revoke", "from"))
+    snapshot = engine.create("pg:index:SchemaSnapshot", {"name": "schema", "schemas": ["extra"]})
+    plain_world.sql("drop extension citext")
+    assert _drift(engine, snapshot) == ["extension citext"]
+    assert engine.refresh(extension) is None
+    engine.create("pg:index:Extension", extension.inputs)
+    assert _drift(engine, snapshot) == []
+
+
 def _drift(engine, snapshot):
     found = engine.refresh(snapshot)
     assert found is not None

@@ -229,6 +229,23 @@ def test_what_becomes_a_member_of_an_extension_or_is_none_any_more_is_named(smal
     assert by_hand(small) == {}
 
 
+def test_an_extension_takes_in_any_kind_of_object(small):
+    small.run(
+        "create extension pg_trgm schema vault", "create schema other", "create type public.pair as (a int, b int)"
+    )
+    small.run("create type public.weather as enum ('good')", "create collation public.plain (locale = 'C')")
+    small.up()
+    kinds = ("schema other", "type public.pair", "type public.weather", "collation public.plain")
+    kinds += ("operator class vault.gin_trgm_ops using gin", "operator vault.% (text, text)")
+    for number, kind in enumerate(kinds):
+        small.run(f"alter extension pg_trgm {'drop' if number > 3 else 'add'} {kind}")
+        assert len(by_hand(small)) == 1, kind
+        (key,) = by_hand(small)
+        assert key.endswith(": extension"), key
+        small.run(f"alter extension pg_trgm {'add' if number > 3 else 'drop'} {kind}")
+        assert by_hand(small) == {}, kind
+
+
 def test_a_language_that_everybody_may_use_and_what_is_gathered_of_an_index_are_named(small):
     small.run("create index words on public.t1 ((id::text || 'x'))")
     small.up()

@@ -95,3 +95,41 @@ def test_a_state_that_lacks_the_snapshot_is_nothing_to_compare_with(monkeypatch)
     monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
     with pytest.raises(drift.DriftError, match="the state of stack dev isn't whole"):
         drift.find("dev")
+
+
+POLICY = "urn:pulumi:dev::database::vpb:index:Policies$pg:index:Policy::mine"
+
+
+@pytest.mark.parametrize(
+    ("op", "said", "gone"),
+    [
+        ("delete", "policy mine on public.t is gone from the server", [True]),
+        ("delete", "policy mine on public.t was dropped by migration 0002_step", []),
+        ("update", "policy mine on public.t: using was changed manually from 'a' to 'b'", [False]),
+        ("update", "policy mine on public.t: using was changed by migration 0002_step from 'a' to 'b'", []),
+        (
+            "update",
+            "grants on t: by migration 0002_step, [select] was revoked; manually, [insert] was granted",
+            [False],
+        ),
+    ],
+)
+def test_what_a_failed_run_has_changed_itself_is_no_manual_change(monkeypatch, op, said, gone):
+    state = {"type": "pg:index:Policy", "id": "mine", "inputs": {"using": "a"}, "outputs": {"using": "b"}}
+    snapshot = {"type": drift.SNAPSHOT, "id": "schema", "outputs": {}}
+    steps = [
+        {"op": "same", "urn": URN, "oldState": snapshot, "newState": snapshot},
+        {"op": op, "urn": POLICY, "oldState": state, "newState": state},
+    ]
+    diagnostics = [{"urn": POLICY, "severity": "info", "message": said}]
+    answer = SimpleNamespace(stdout=json.dumps({"steps": steps, "diagnostics": diagnostics}), stderr="", returncode=0)
+    monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
+    monkeypatch.setattr(drift, "_unknown", lambda *_: [])
+    assert [found.gone for found in drift.find("dev")] == gone
+
+
+def test_a_stack_without_resources_is_told_so(monkeypatch):
+    answer = SimpleNamespace(stdout=json.dumps({"config": {}, "duration": 1}), stderr="", returncode=0)
+    monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
+    with pytest.raises(drift.DriftError, match="stack dev has no resources; `make up STACK=dev` provisions it"):
+        drift.find("dev")
