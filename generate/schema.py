@@ -25,7 +25,7 @@ HEADER = re.compile(r"-- Name: (?P<name>.+); Type: (?P<type>[A-Z ]+); Schema: (?
 COMMENTED = re.compile(r"(?P<type>COLUMN|CONSTRAINT|INDEX|POLICY|TRIGGER|[A-Z ]+) (?P<name>.+)")
 # What belongs to the table that its name begins with.
 OF_TABLE = ("CONSTRAINT", "FK CONSTRAINT", "TRIGGER", "POLICY", "ROW SECURITY", "DEFAULT", "TABLE ATTACH")
-# They come in the order in which they were made, which is another one each time.
+# They come in the order in which the server's roles were made, which is another one each time.
 POLICY_ROLES = re.compile(r"^(CREATE POLICY .*? TO )(\w+(?:, \w+)+)", re.MULTILINE)
 PART = re.compile(r'("[^"]+"|[^ .]+)[ .]')
 
@@ -57,6 +57,11 @@ def files(programs: Path, server: Server, database: str) -> dict[Path, str]:
     return {path: FIRST + "\n" + "\n\n".join(texts) + "\n" for path, texts in sorted(found.items())}
 
 
+def with_sorted_roles(text: str) -> str:
+    """A dump's text, with the roles of each row policy in the order of their names."""
+    return POLICY_ROLES.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), text)
+
+
 def _entries(text: str) -> Iterator[Entry]:
     heading: Mapping[str, str] | None = None
     lines: list[str] = []
@@ -65,8 +70,7 @@ def _entries(text: str) -> Iterator[Entry]:
             if heading and lines:
                 # What follows a semicolon at a line's end begins a statement, most of the time: an empty line shows it.
                 body = re.sub(r";\n(?=[A-Z])", ";\n\n", "\n".join(lines))
-                body = POLICY_ROLES.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), body)
-                yield Entry(heading["name"], heading["type"], heading["schema"], body)
+                yield Entry(heading["name"], heading["type"], heading["schema"], with_sorted_roles(body))
             heading, lines = match.groupdict(), []
         elif not re.fullmatch(r"--( PostgreSQL database dump.*| Dumped .*)?", line):
             lines.append(line)

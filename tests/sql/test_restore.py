@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from declared.roles import ROLES
+from generate.schema import with_sorted_roles
 from harness import scratch, stack
 from harness.stack import Stack
 from local import postgres
@@ -115,7 +116,7 @@ def test_its_dump_is_the_dump_that_it_was_made_of(restored: Restored):
 
 
 def statements(programs: Path, url: str) -> list[str]:
-    text = output(programs / "pg_dump", "-B", "-d", url)
+    text = with_sorted_roles(output(programs / "pg_dump", "-B", "-d", url))
     return [
         statement
         for part in re.split(r"\n--\n-- .*\n--\n", re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE))
