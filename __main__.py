@@ -29,10 +29,12 @@ guardrail = Guardrail()
 server = Server("server", ServerArgs(stack=stack, target=target, url=settings.url))
 database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
 store = target.aws(stack)
-aws = pulumi_aws.Provider("aws", region=settings.region, **store.arguments)
+snapshot_args = SnapshotArgs(sql=sql, publication=PUBLICATION, buckets=settings.buckets, **settings.accepted)
+snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
+# What is refused there is refused before anything at AWS is changed.
+first = pulumi.ResourceOptions(depends_on=snapshot.final)
+aws = pulumi_aws.Provider("aws", region=settings.region, **store.arguments, opts=first)
 providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
-
-snapshot = Snapshot("snapshot", SnapshotArgs(sql=sql, publication=PUBLICATION, accept=settings.accept_drift), providers)
 roles = Roles("roles", RolesArgs(rotation=settings.rotation), after(providers, snapshot))
 structure = Structure(
     "structure",

@@ -12,6 +12,7 @@ import pulumi
 import pg
 from components.base import Component
 from declared import grants
+from declared.buckets import BucketSettings
 from declared.roles import MIGRATOR, OWNER, ROLES
 from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, PLATFORM, SCHEMAS
 from declared.sqlfiles import SqlFiles
@@ -21,6 +22,9 @@ NAME = "schema"
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotArgs:
+    buckets: tuple[BucketSettings, ...]
+    allow: tuple[str, ...] = ()
+    """The changes of buckets with files in them that may be made all the same."""
     sql: SqlFiles
     publication: str
     accept: str | None = None
@@ -28,13 +32,20 @@ class SnapshotArgs:
 
 
 class Snapshot(Component):
-    """Names what was changed manually and is no resource of its own: columns, indexes, functions, views.
+    """Names what was changed manually and is no resource of its own, and what a changed bucket would do to its files.
 
-    Everything that writes to the database comes after it, so that a run doesn't begin on top of such a change.
+    Everything that writes to the database or to the object store comes after it, so that a run that is refused here
+    hasn't changed anything.
     """
 
     def __init__(self, name: str, args: SnapshotArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"publication": args.publication}, opts)
+        guard = pg.BucketGuard(
+            f"{name}-buckets",
+            buckets={bucket.id: _guarded(bucket) for bucket in args.buckets},
+            allow=list(args.allow) or None,
+            opts=self.child(),
+        )
         schemas = sorted({*SCHEMAS, "public", HISTORY_SCHEMA})
         schema = pg.SchemaSnapshot(
             f"{name}-schema",
@@ -43,7 +54,7 @@ class Snapshot(Component):
             open=list(PLATFORM),
             held=sorted(set(held(args.sql, args.publication))),
             accept=args.accept,
-            opts=self.child(),
+            opts=self.child(guard),
         )
         self.final = [schema]
         self.register_outputs({"schemas": schemas})
@@ -65,6 +76,15 @@ class Checkpoint(Component):
         schema = pg.SchemaCheckpoint(f"{name}-schema", snapshot=NAME, of=of, opts=self.child())
         self.final = [schema]
         self.register_outputs({"snapshot": NAME})
+
+
+def _guarded(bucket: BucketSettings) -> dict[str, Any]:
+    values = {
+        "public": bucket.public,
+        "fileSizeLimit": bucket.file_size_limit,
+        "retentionDays": bucket.retention_days,
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def held(sql: SqlFiles, publication: str) -> Iterator[str]:

@@ -31,6 +31,8 @@ DURATION = re.compile(r"([1-9][0-9]{0,9})(ms|s|min)")
 LONGEST_DURATION = 2**31 - 1
 MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
 STEPS = "a list of steps such as 0007_projects"
+BUCKET_CHANGE = re.compile(r"[a-z0-9_.-]{1,100} (public|retentionDays [1-9][0-9]{0,3})")
+BUCKET_CHANGES = "a list of changes such as [audio public, audio retentionDays 7]"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 WHOLE = re.compile(r"[1-9][0-9]{0,8}")
 PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -75,6 +77,7 @@ class Settings:
     reservation_minutes: int
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
+    allow_bucket_changes: tuple[str, ...]
     max_object_size: int
     cors_origins: tuple[str, ...]
     cdn_keys: tuple[str, ...]
@@ -89,6 +92,11 @@ class Settings:
         """
         protect = not disposable if self.protect_data is None else self.protect_data
         return {"protect": protect, "keep": self.protect_data is True, "allow": self.allow_loss}
+
+    @property
+    def accepted(self) -> dict[str, Any]:
+        """What is taken as it is before a run changes anything, as the component `Snapshot` takes it."""
+        return {"accept": self.accept_drift, "allow": self.allow_bucket_changes}
 
     @property
     def stored(self) -> dict[str, str]:
@@ -163,6 +171,9 @@ class Settings:
             reservation_minutes=_whole(config, "reservationMinutes", 1440),
             accept_drift=config.get("acceptDrift") or None,
             buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size),
+            allow_bucket_changes=_texts(
+                "allowBucketChanges", config.json("allowBucketChanges", BUCKET_CHANGES), BUCKET_CHANGE, BUCKET_CHANGES
+            ),
             max_object_size=max_object_size,
             cors_origins=_texts("corsOrigins", config.json("corsOrigins", ORIGINS), ORIGIN, ORIGINS),
             cdn_keys=_cdn_keys(config.json("cdnKeys", CDN_KEYS)),

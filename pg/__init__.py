@@ -306,6 +306,20 @@ class Settings(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class BucketGuard(_Resource):
+    """Refuses a change of buckets that reaches the files in them, before anything is changed."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        buckets: Mapping[str, Mapping[str, Any]],
+        allow: Sequence[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 class SchemaSnapshot(_Resource):
     """The definition of every object in the managed schemas, and what was changed manually since."""
 

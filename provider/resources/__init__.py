@@ -2,6 +2,7 @@
 
 from provider.resources.base import ObjectKind
 from provider.resources.bucket import Bucket
+from provider.resources.bucketguard import BucketGuard
 from provider.resources.defaultprivileges import DefaultPrivileges
 from provider.resources.extension import Extension
 from provider.resources.functiongrants import FunctionGrants
@@ -34,6 +35,7 @@ KINDS: list[type[ObjectKind]] = [
     Grants,
     FunctionGrants,
     Bucket,
+    BucketGuard,
     Publication,
     SealingKeys,
     Settings,

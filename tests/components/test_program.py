@@ -103,7 +103,7 @@ def test_what_comes_after_a_component_comes_after_all_of_it_that_is_in_the_datab
 
 def test_nothing_writes_to_the_database_before_manual_changes_were_looked_for(program):
     writing = [each for each in program.resources.values() if each.type.startswith(("pg:", "postgresql:"))]
-    stateless = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair"}
+    stateless = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair", "pg:index:BucketGuard"}
     for resource in writing:
         if resource.name != "snapshot-schema" and resource.type not in stateless:
             assert "snapshot-schema" in program.waits_for(resource.name), resource.name
@@ -114,12 +114,13 @@ def test_the_order_is_told_in_few_words(program):
     assert sum(len(resource.waits_for) for resource in program.resources.values()) < 5 * len(program.resources)
 
 
-def test_nothing_at_aws_waits_for_the_database(program):
-    # A distribution takes minutes: it begins with the run, and not when the last grant is there.
+def test_what_is_refused_is_refused_before_anything_at_aws_is_changed(program):
+    """A distribution takes minutes: it waits for nothing else of the database."""
     found = [resource for resource in program.resources.values() if resource.type.startswith("aws:")]
     assert found
     for resource in found:
         before = {program.resources[name].type for name in program.waits_for(resource.name)}
+        assert {"snapshot-buckets", "snapshot-schema"} <= program.waits_for("aws"), resource.name
         assert not {type for type in before if type.startswith("pg:")} - {"pg:index:KeyPair"}
 
 

@@ -353,8 +353,8 @@ def subject_case(world: World, request: pytest.FixtureRequest, tmp_path: Any, mo
 EVERY = pytest.mark.parametrize("subject_case", list(SUBJECTS), indirect=True)
 
 
-# What is generated is in no catalogue; the snapshot is in test_snapshot.py.
-SNAPSHOT = {"pg:index:SchemaSnapshot", "pg:index:SchemaCheckpoint"}
+# What is generated is in no catalogue; the others have files of their own.
+SNAPSHOT = {"pg:index:SchemaSnapshot", "pg:index:SchemaCheckpoint", "pg:index:BucketGuard"}
 OWN = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair"} | SNAPSHOT
 
 

@@ -321,6 +321,47 @@ def test_a_bucket_size_with_a_unit_is_refused_with_its_number_of_bytes(dev):
         stack_file.write_text(before)
 
 
+def test_a_change_of_buckets_that_reaches_files_is_refused_before_anything_is_changed(dev):
+    """The figures are in the preview; what is allowed by name passes."""
+    dev.sql(
+        """insert into storage.objects (bucket_id, name, metadata) values ('exports', 'a/b.zip', '{"size": 700}')""",
+    )
+    cdn = client_of(dev, "cloudfront")
+    client, bucket = s3(dev), outputs(dev)["object_bucket"]
+
+    def at_aws():
+        return (
+            cdn.get_distribution_config(Id=outputs(dev)["cdn_distribution"])["DistributionConfig"],
+            client.get_bucket_policy(Bucket=bucket)["Policy"],
+            client.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"],
+        )
+
+    stack_file = dev.folder / "Pulumi.dev.yaml"
+    before, stood = stack_file.read_text(), at_aws()
+    declared = "config:\n  database:target: local\n  database:buckets:\n"
+    public = "    - {id: exports, public: true, cdn: true}\n"
+    try:
+        stack_file.write_text(declared + "    - {id: avatars}\n")
+        for refused in (dev.pulumi("preview", "--non-interactive"), dev.up()):
+            assert refused.status != 0
+            assert "bucket exports isn't declared any more and holds 1 objects, 700 bytes" in refused.output
+        stack_file.write_text(declared + public)
+        refused = dev.up()
+        assert "bucket exports: public makes 1 objects, 700 bytes, readable by everybody" in refused.output
+        assert at_aws() == stood
+        assert dev.sql("select id, public from storage.buckets order by id") == [
+            ("audio", False),
+            ("avatars", True),
+            ("exports", False),
+        ]
+        stack_file.write_text(declared + public + "  database:allowBucketChanges: [exports public]\n")
+        assert "readable by everybody" not in dev.pulumi("preview", "--non-interactive").output
+    finally:
+        stack_file.write_text(before)
+        dev.sql("begin; set local storage.allow_delete_query = 'true'; delete from storage.objects; commit")
+    succeeded(dev.preview())
+
+
 def test_ctrl_c_ends_a_run_with_a_clear_line_and_the_next_goes_on(dev):
     run = dev.start("up")
     deadline = time.monotonic() + 60

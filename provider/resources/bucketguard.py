@@ -1,0 +1,140 @@
+"""What a changed declaration of buckets would disclose or destroy, found before a run has changed anything."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from plugin.server import Context, Diff, Resource
+from provider.connection import Connection, row, rows
+from provider.errors import Refused
+from provider.resources.base import Field, ObjectKind
+from provider.resources.bucket import HELD
+
+SETTING = "database:allowBucketChanges"
+THERE = "select pg_catalog.to_regclass('storage.objects') is not null as there"
+STORED = "select id, public from storage.buckets"
+# By when a retention goes: the moment in which the object was made.
+OLDER = r"""
+    select pg_catalog.count(*) as objects, pg_catalog.min(created_at)::date as oldest,
+           coalesce(pg_catalog.sum((metadata ->> 'size')::numeric)
+               filter (where metadata ->> 'size' ~ '^[0-9]{1,18}$'), 0) as bytes
+      from storage.objects
+     where bucket_id = %s and created_at < pg_catalog.now() - pg_catalog.make_interval(days => %s)"""
+Declared = Mapping[str, Mapping[str, Any]]
+
+
+class BucketGuard(ObjectKind):
+    """Refuses, already in the preview, a change of buckets that reaches the files in them.
+
+    A bucket with files in it that isn't declared any more, or is made public; a retention that files are older than; a
+    limit that files are larger than. Everything that has to do with buckets, at the database and beside it, has to
+    depend on it.
+    """
+
+    token = "pg:index:BucketGuard"
+    fields = {
+        "buckets": Field(
+            dict, "bucket to what is declared of it: `public`, `fileSizeLimit`, `retentionDays`", True, items=dict
+        ),
+        "allow": Field(
+            list, "what may be done all the same, such as `audio public`, `audio retentionDays 7`", compared=False
+        ),
+    }
+
+    def label(self, inputs: Mapping[str, Any]) -> str:
+        return "buckets"
+
+    def id(self, inputs: Mapping[str, Any]) -> str:
+        return "buckets"
+
+    async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
+        diff = await super().diff(context, id, state, new)
+        if self.is_declared(context, new):
+            await self._check(state["buckets"], new)
+        return diff
+
+    async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
+        await self._check(None, inputs)
+        return self.id(inputs), dict(inputs)
+
+    async def update(
+        self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
+    ) -> dict[str, Any]:
+        await self._check(state["buckets"], new)
+        return dict(new)
+
+    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
+        if not state:
+            raise Refused("the guard of buckets can't be imported; it exists in the state only")
+        return Resource(id, state, inputs)
+
+    async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
+        """Nothing: it is a look at what others make."""
+
+    async def _check(self, before: Declared | None, new: Mapping[str, Any]) -> None:
+        """
+        :raises Refused: for what would reach files and isn't allowed
+        """
+        if self.connections is None:
+            return
+        async with self.database.transaction(self.label(new)) as connection:
+            there = await row(connection, THERE, [])
+            if not there or not there["there"]:
+                return
+            stored = {entry["id"]: entry for entry in await rows(connection, STORED, [])}
+            found = [
+                reason
+                for bucket in sorted(stored)
+                async for reason in _reasons(connection, bucket, stored[bucket], before, new)
+            ]
+        if found:
+            raise Refused("; ".join(found))
+
+
+async def _reasons(
+    connection: Connection, bucket: str, stored: Mapping[str, Any], before: Declared | None, new: Mapping[str, Any]
+) -> AsyncIterator[str]:
+    """What of the files in one bucket a change would reach, each in one line."""
+    was = (before or {}).get(bucket) or {}
+    wanted, allowed = new["buckets"].get(bucket), new.get("allow") or ()
+    if wanted is None:
+        held = await row(connection, HELD, [bucket, 0]) if was else None
+        if held and held["objects"]:
+            yield (
+                f"bucket {bucket} isn't declared any more and holds {held['objects']} objects, {held['bytes']} bytes; "
+                f"declare it again, or empty it through the Storage API (emptyBucket('{bucket}')), which deletes the "
+                "files too, and run again"
+            )
+        return
+    limit = wanted.get("fileSizeLimit")
+    held = await row(connection, HELD, [bucket, limit])
+    if held is None or not held["objects"]:
+        return
+    if limit is not None and held["larger"]:
+        yield (
+            f"bucket {bucket}: fileSizeLimit {limit} is below {held['larger']} of its {held['objects']} objects, the "
+            f"largest {held['largest']} bytes ({held['name']}); set it to {held['largest']} or more, or delete these "
+            "through the Storage API first"
+        )
+    if wanted.get("public") and not stored["public"] and not was.get("public") and f"{bucket} public" not in allowed:
+        yield (
+            f"bucket {bucket}: public makes {held['objects']} objects, {held['bytes']} bytes, readable by everybody; "
+            + _way(f"{bucket} public")
+        )
+    days = wanted.get("retentionDays")
+    change = f"{bucket} retentionDays {days}"
+    if (
+        before is not None
+        and days is not None
+        and days < (was.get("retentionDays") or days + 1)
+        and change not in allowed
+    ):
+        older = await row(connection, OLDER, [bucket, days])
+        if older and older["objects"]:
+            yield (
+                f"bucket {bucket}: retentionDays {days} deletes {older['objects']} of its {held['objects']} objects, "
+                f"{older['bytes']} bytes, the oldest of {older['oldest']}; " + _way(change)
+            )
+
+
+def _way(change: str) -> str:
+    return f"if it is meant: `pulumi config set --path '{SETTING}[0]' '{change}'`, `up`, and take it out again"
