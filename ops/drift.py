@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from declared.errors import UserError
+from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
 from provider.resources import KINDS
@@ -90,8 +91,7 @@ def _unknown(stack: str, known: set[str]) -> Iterator[Drift]:
     """What the database says this stack holds and its state doesn't know: a part of the state was lost, or somebody
     refreshed it after the object was dropped."""
     try:
-        url = Environment.of(stack).output("admin_url")
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        with connect(Environment.of(stack).admin_url, "vpb drift") as connection:
             held = connection.execute("select object, owners from supabase_migrations.managed_objects").fetchall()
     except CommandError as error:
         raise DriftError(str(error)) from None

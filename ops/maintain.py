@@ -14,8 +14,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from ops.database import connect
 from ops.environment import Environment
-from ops.errors import CommandError
 
 MONTHS_AHEAD = 3
 
@@ -68,11 +68,7 @@ def run(stack: str, as_json: bool) -> int:
 
 
 def _all(url: str, statements: dict[str, tuple[str, tuple[int, ...]]]) -> Iterator[Done]:
-    try:
-        connection = psycopg.connect(url, autocommit=True, application_name="maintain", connect_timeout=10)
-    except psycopg.OperationalError:
-        raise CommandError("the database of output admin_url can't be reached; does it run? make up") from None
-    with connection:
+    with connect(url, "vpb maintain") as connection:
         for task, (statement, values) in statements.items():
             begun = time.monotonic()
             try:

@@ -14,6 +14,7 @@ from declared import connectionurl
 from declared.errors import UserError
 from declared.folders import stack_folder
 from local import postgres
+from ops.database import Connection, connect
 from run import engine
 
 BATCH = 200
@@ -21,8 +22,6 @@ FIRST = "00000000-0000-0000-0000-000000000000"
 RESEAL = "select last, resealed from private.reseal_accounts(%s, %s)"
 COUNT = "select key, tokens from private.tokens_by_key() order by key"
 FORGET = "select private.forget_sealed(%s)"
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 class RekeyError(UserError):
@@ -36,7 +35,8 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
         url: of that login; without it a local stack's own, or else the output `admin_url`.
         keyless: without the keys, for a stack whose state is lost.
 
-    :raises RekeyError: where there is no such stack, or its server doesn't answer
+    :raises RekeyError: where there is no such stack
+    :raises UnreachableError: where its server doesn't answer
     """
     url = url or _embedded(stack)
     outputs = {} if keyless and url else _outputs(stack)
@@ -46,10 +46,7 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
     except connectionurl.UrlError as error:
         raise RekeyError(f"--url must be {error}") from None
     login = connectionurl.with_options(connectionurl.with_options(login, keys), "-c lock_timeout=5s")
-    try:
-        return psycopg.connect(connectionurl.compose(login), autocommit=True)
-    except psycopg.Error:
-        raise RekeyError(f"stack {stack}: its server doesn't answer, or refuses the login that provisions") from None
+    return connect(connectionurl.compose(login), "vpb rekey")
 
 
 def _embedded(stack: str) -> str | None:

@@ -19,6 +19,7 @@ from ops.audit.declared import Declared
 from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.report import Report
+from ops.database import Connection, reaching
 from provider.pooler import refuse_lent
 from run import engine
 
@@ -109,25 +110,21 @@ def look(
     return tuple(findings), tuple(skipped)
 
 
-def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
+def connect(url: str) -> Connection:
     """A session that can only read, and in which no name means anything but what its schema says.
 
-    :raises AuditError: where the server doesn't let us in; never with the password
+    :raises AuditError: where the URL is none
+    :raises UnreachableError: where the server doesn't let us in; never with the password
     """
     try:
         parameters = connectionurl.parse(url)
     except connectionurl.UrlError as error:
         raise AuditError(f"--url must be {error}") from None
     url = connectionurl.compose({"connect_timeout": "15", "application_name": APPLICATION, **parameters})
-    try:
+    with reaching(parameters):
         # What is set below must not stay in a session that a pooler lends to others.
         asyncio.run(refuse_lent(url))
         connection = psycopg.connect(url, autocommit=True)
-    except psycopg.Error as error:
-        raise AuditError(
-            f"{connectionurl.place(parameters)}: {connectionurl.failure(error)}; "
-            "check that it runs and that the login is right"
-        ) from None
     connection.execute("set search_path = ''; set default_transaction_read_only = on; set jit = off")
     connection.execute("set statement_timeout = '60s'; set lock_timeout = '5s'")
     return connection

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
+from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
 
 LIST = "select user_id::text, departed_at::text, erased_at::text from ops.departures()"
 WAITING = "select people, oldest::text, erased_rows from ops.waiting_departures()"
+APPLICATION = "vpb departures"
 DEPART = "select ops.depart(%s)"
 
 
@@ -20,7 +20,7 @@ def known(environment: Environment) -> dict[str, Any]:
 
     :raises CommandError: where the database can't be asked
     """
-    with _connected(environment) as connection:
+    with connect(environment.admin_url, APPLICATION) as connection:
         people = connection.execute(LIST).fetchall()
         waiting, oldest, rows = connection.execute(WAITING).fetchone() or (0, None, 0)
     names = ("user_id", "departed_at", "erased_at")
@@ -44,17 +44,8 @@ def apply(environment: Environment, path: Path) -> int:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CommandError(f"list {path} is none that `./vpb people departures --json` has written") from None
     gone = 0
-    with _connected(environment) as connection:
+    with connect(environment.admin_url, APPLICATION) as connection:
         # One after the other: a small account goes altogether here.
         for person in people:
             gone += (connection.execute(DEPART, ([person],)).fetchone() or (0,))[0]
     return gone
-
-
-def _connected(environment: Environment) -> psycopg.Connection[tuple[Any, ...]]:
-    try:
-        return psycopg.connect(
-            environment.admin_url, autocommit=True, application_name="vpb departures", connect_timeout=10
-        )
-    except psycopg.OperationalError:
-        raise CommandError("the database of output admin_url can't be reached; does it run? make up") from None

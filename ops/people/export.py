@@ -21,10 +21,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from visual_prompt_builder.names import ObjectError, key
 from visual_prompt_builder.signing import Store
 
+from ops.database import Connection, connect
 from ops.environment import Environment
 from ops.errors import CommandError
 
 BUCKET = "exports"
+APPLICATION = "vpb export"
 PIECE = 1 << 20
 ACCOUNT = "select exists (select from ops.export_rows(%s, 'next_auth.users'))"
 TABLES = "select t.name from ops.exported_tables() as t (name)"
@@ -33,8 +35,6 @@ FILES = "select bucket_id, name, version, harmful from ops.export_files(%s)"
 # Nothing comes back to who has left meanwhile.
 STORE = """insert into storage.objects (bucket_id, name, owner_id, version, metadata)
 select %s, %s, u.id::text, %s, %s from next_auth.users as u where u.id = %s for key share"""
-
-Connection = psycopg.Connection[tuple[Any, ...]]
 
 
 @dataclass
@@ -90,7 +90,8 @@ def to_bucket(environment: Environment, person: UUID) -> tuple[Manifest, str]:
             store.s3.upload_fileobj(target, store.bucket, place, ExtraArgs={"ContentType": "application/zip"})
     metadata = json.dumps({"size": size, "mimetype": "application/zip", "contentLength": size})
     # As the app's servers do; until its row is there, the file is nobody's and goes with the orphans.
-    with _connected(environment.output("api_url")) as connection, _as_failure("the export's row can't be written"):
+    session = connect(environment.output("api_url"), APPLICATION, autocommit=False)
+    with session as connection, _as_failure("the export's row can't be written"):
         connection.execute("set local role service_role")
         if not connection.execute(STORE, (BUCKET, name, version, metadata, person)).rowcount:
             store.s3.delete_object(Bucket=store.bucket, Key=place)
@@ -101,7 +102,7 @@ def to_bucket(environment: Environment, person: UUID) -> tuple[Manifest, str]:
 def _write(environment: Environment, person: UUID, target: IO[bytes]) -> Manifest:
     manifest = Manifest(str(person), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     with (
-        _connected(environment.admin_url) as connection,
+        connect(environment.admin_url, APPLICATION, autocommit=False) as connection,
         _as_failure("the export can't be made"),
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive,
     ):
@@ -156,17 +157,6 @@ def _file(
         shutil.copyfileobj(found["Body"], out, PIECE)
     manifest.files.append({"bucket": bucket, "name": name, "bytes": found["ContentLength"]})
     return None
-
-
-@contextmanager
-def _connected(url: str) -> Iterator[Connection]:
-    """A transaction of the login."""
-    try:
-        connection = psycopg.connect(url, application_name="vpb export", connect_timeout=10, prepare_threshold=None)
-    except psycopg.OperationalError:
-        raise CommandError("the database can't be reached; does it run? make up") from None
-    with connection:
-        yield connection
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.rows import dict_row
 
 from declared.roles import STORAGE_SERVICE, URLS
+from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
 from ops.storage.cleaning.files import Files
@@ -36,7 +37,7 @@ def usage(environment: Environment, price: float) -> dict[str, list[dict[str, An
 
     :raises UserError: where the database can't be asked
     """
-    with _one_line(), psycopg.connect(environment.monitor_url, connect_timeout=10) as connection:
+    with _one_line(), connect(environment.monitor_url, "vpb usage") as connection:
         return report(connection, price, datetime.now(UTC))
 
 

@@ -10,11 +10,12 @@ import sys
 import time
 from dataclasses import dataclass
 
+from ops.database import UnreachableError
 from ops.environment import Environment
 from ops.errors import CommandError
 from ops.storage.scanning.engines import Clamd, Engine, EngineDownError, GuardDuty, TestSignatures
 from ops.storage.scanning.job import Alarm, Job, Verdict
-from ops.storage.scanning.queue import Queue, QueueError, Scan
+from ops.storage.scanning.queue import Queue, Scan
 from run import engine
 
 FOUND = 2
@@ -57,7 +58,7 @@ def _again(job: Job) -> None:
     """A server that is away for a while doesn't end the watch: nothing was taken, or it is due again."""
     try:
         job.run()
-    except (EngineDownError, QueueError) as error:
+    except (EngineDownError, UnreachableError) as error:
         print(f"waiting: {error}", file=sys.stderr, flush=True)
 
 

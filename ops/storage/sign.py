@@ -7,10 +7,10 @@ import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psycopg
 from visual_prompt_builder.names import ObjectError, check_name
 from visual_prompt_builder.signing import Upload, sign_cdn, sign_download, sign_upload
 
+from ops.database import connect
 from ops.environment import Environment
 
 LATEST = """
@@ -57,11 +57,8 @@ def cdn(url: str, key_id: str, private_key: Path, seconds: int) -> dict[str, str
 
 
 def _latest(url: str, bucket: str, name: str, unscanned: bool) -> str:
-    try:
-        with psycopg.connect(url, connect_timeout=10) as connection:
-            row = connection.execute(LATEST, (bucket, name)).fetchone()
-    except psycopg.OperationalError as error:
-        raise ObjectError(f"database: {' '.join(str(error).split())}") from None
+    with connect(url, "vpb sign") as connection:
+        row = connection.execute(LATEST, (bucket, name)).fetchone()
     if row is None or row[0] is None:
         raise ObjectError(f"object {bucket}/{name}: has no row in storage.objects; name its --version")
     if row[1] != "clean" and not unscanned:

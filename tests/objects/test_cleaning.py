@@ -327,7 +327,7 @@ def test_the_commands_tell_what_there_is_and_what_went(
     monkeypatch.setitem(outputs, "cleaner_url", "postgresql://nobody:secret@127.0.0.1:1/x")
     status, said, error = run(capsys, monkeypatch, "clean")
     assert (status, said, error.count("\n")) == (1, "", 1)
-    assert error.startswith("error: database: ")
+    assert error.startswith("error: database x on 127.0.0.1:1 as nobody: ")
     assert "secret" not in error
 
 

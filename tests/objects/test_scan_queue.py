@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ops.storage.scanning.queue import Queue, QueueError, Scan
+from ops.database import UnreachableError
+from ops.storage.scanning.queue import Queue, Scan
 from tests.objects.conftest import ADA, PROJECT, World
 
 STORE = "insert into storage.objects (bucket_id, name, owner_id, version, metadata) values (%s, %s, %s, %s, %s)"
@@ -225,7 +226,7 @@ def test_row_policies_can_ask_whether_a_version_is_clean(world: World, queue: Qu
 
 
 def test_a_database_that_is_away_is_one_line_without_the_password() -> None:
-    with pytest.raises(QueueError) as caught:
+    with pytest.raises(UnreachableError) as caught:
         Queue("postgresql://scanner:geheim@127.0.0.1:1/db").take()
     assert "geheim" not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg.rows import class_row
 
-from declared.errors import UserError
+from ops.database import Connection, connect
 
 # The Storage API says so before it deletes; without it a trigger refuses, lest a file be orphaned.
 ALLOW = "set storage.allow_delete_query = 'true'"
@@ -36,10 +35,6 @@ RECORDED = "select bucket_id, name from ops.recorded_objects(%s, %s)"
 WAITING = "select id, bucket_id, object_path as name, queued_at as before from ops.waiting_deletions()"
 TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.take_deletions(%s)"
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
-
-
-class RowsError(UserError):
-    """The database can't be asked; the text is one line, without its password."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +62,11 @@ class Doomed:
 class Rows:
     """Each call is a transaction of its own, so that a cleaner that is killed has done what it has done."""
 
-    connection: psycopg.Connection[tuple[Any, ...]]
+    connection: Connection
 
     @classmethod
     def of(cls, url: str) -> "Rows":
-        try:
-            connection = psycopg.connect(
-                url, autocommit=True, connect_timeout=10, application_name="vpb clean", prepare_threshold=None
-            )
-        except psycopg.OperationalError as error:
-            raise RowsError(f"database: {' '.join(str(error).split())}") from None
+        connection = connect(url, "vpb clean")
         connection.execute(ALLOW)
         return cls(connection)
 

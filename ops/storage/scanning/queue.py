@@ -2,14 +2,9 @@
 
 from dataclasses import dataclass
 
-import psycopg
 from psycopg.rows import class_row
 
-from declared.errors import UserError
-
-
-class QueueError(UserError):
-    """The database can't be asked; the text is one line, without its password."""
+from ops.database import Connection, connect
 
 
 @dataclass(frozen=True)
@@ -51,9 +46,5 @@ class Queue:
             ).fetchone()
         return bool(row and row[0])
 
-    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
-        try:
-            # No prepared statements of the server's: a pooler in transaction mode may be between.
-            return psycopg.connect(self.url, connect_timeout=10, application_name="vpb scan", prepare_threshold=None)
-        except psycopg.OperationalError as error:
-            raise QueueError(f"database: {' '.join(str(error).split())}") from None
+    def _connect(self) -> Connection:
+        return connect(self.url, "vpb scan", autocommit=False)
