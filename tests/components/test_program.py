@@ -20,11 +20,6 @@ from harness.program import Program, Registered, run
 from provider.package import package_schema
 
 
-@pytest.fixture(scope="module")
-def program() -> Program:
-    return run()
-
-
 def test_the_tree_is_the_golden_one(program):
     assert program.tree == TREE.read_text(), (
         "a renamed or moved resource is replaced in every live stack unless it has an alias; `make golden` writes it"
@@ -206,18 +201,22 @@ def test_no_role_is_a_superuser_and_every_login_has_a_verifier(program):
     assert [name for name, inputs in roles.items() if inputs["bypassrls"]] == ["service_role", "backup"]
 
 
-def test_the_first_key_seals_and_all_of_them_open():
-    program = run(encryptionKeys=["k2", "k1"])
-    (keys,) = program.of_type("pg:index:SealingKeys")
+@pytest.fixture(scope="module")
+def changed() -> Program:
+    """The program with other settings."""
+    return run(encryptionKeys=["k2", "k1"], verifyingProviders=["github"], invitationDays="3", protectData="true")
+
+
+def test_the_first_key_seals_and_all_of_them_open(changed):
+    (keys,) = changed.of_type("pg:index:SealingKeys")
     assert keys.inputs["order"] == ["k2", "k1"]
     assert keys.inputs["publicKeys"] == {name: f"public-encryption-{name}" for name in ("k1", "k2")}
-    assert "structure-migrations" in program.waits_for("encryption-keys")
-    assert "k2%3Aprivate-encryption-k2%2Ck1%3Aprivate-encryption-k1" in program.outputs["auth_url"]
+    assert "structure-migrations" in changed.waits_for("encryption-keys")
+    assert "k2%3Aprivate-encryption-k2%2Ck1%3Aprivate-encryption-k1" in changed.outputs["auth_url"]
 
 
-def test_the_database_gets_the_settings_that_its_functions_go_by():
-    program = run(verifyingProviders=["github"], invitationDays="3")
-    (stored,) = program.of_type("pg:index:Settings")
+def test_the_database_gets_the_settings_that_its_functions_go_by(changed):
+    (stored,) = changed.of_type("pg:index:Settings")
     assert stored.inputs["table"] == "private.settings"
     values = stored.inputs["values"]
     assert values.keys() == {
@@ -225,7 +224,7 @@ def test_the_database_gets_the_settings_that_its_functions_go_by():
         *("budgets", "generationsWaiting", "reservationMinutes"),
     }
     assert (values["verifyingProviders"], values["invitationDays"]) == ('["github"]', "3")
-    assert "access-settings_insert_definer" in program.waits_for("stored-settings")
+    assert "access-settings_insert_definer" in changed.waits_for("stored-settings")
 
 
 def test_steps_are_those_of_the_folders(program):
@@ -243,9 +242,9 @@ def test_the_command_without_the_engine_runs_what_the_program_declares(program):
     assert declared == set(sqlfiles.STEP_FOLDERS)
 
 
-def test_steps_may_go_back_on_dev_whatever_they_lose(program):
+def test_steps_may_go_back_on_dev_whatever_they_lose(program, changed):
     assert [found.inputs["protect"] for found in program.of_type("pg:index:MigrationSet")] == [False, False]
-    protected = run(protectData="true").of_type("pg:index:MigrationSet")
+    protected = changed.of_type("pg:index:MigrationSet")
     assert [(found.inputs["protect"], found.protect) for found in protected] == [(True, True)] * 2
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,6 @@ OBJECTS = "arn:aws:s3:::storage-objects-files-bucket"
 LOGS = "arn:aws:s3:::storage-objects-logs-bucket"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:storage-objects-key"
 SSE = "s3:x-amz-server-side-encryption"
-
-
-@pytest.fixture(scope="module")
-def program() -> Program:
-    return run()
 
 
 @pytest.fixture(scope="module")
@@ -339,18 +335,23 @@ def test_the_provider_knows_where_every_service_is(guarded):
 # The guardrail.
 
 LAST = "guardrail.check()\n"
-PLAIN_TOPIC = """
-import pulumi_aws
-pulumi_aws.sns.Topic("plain", {key}opts=pulumi.ResourceOptions(provider=aws))
-"""
 STRAY = """
 import pulumi_aws
 pulumi_aws.s3.Bucket("stray", opts=pulumi.ResourceOptions(provider=aws))
 """
-HALF = """
+SMALL = """
+import pulumi
+import pulumi_aws
+from components.guardrail import Guardrail
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
-PrivateBucket("half", PrivateBucketArgs(bucket="half", rules=[]), pulumi.ResourceOptions(parent=storage))
+guardrail = Guardrail()
+small = PrivateBucket("small", PrivateBucketArgs(bucket="small", rules=[]))
+{added}
+pulumi.run(lambda: None)
+guardrail.check()
 """
+POLICY = "small.policy()"
+TOPIC = POLICY + '; pulumi_aws.sns.Topic("plain"{key})'
 CHILD = """
 import sys, warnings
 from pathlib import Path
@@ -392,14 +393,27 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guardrail, "end", end)
 
 
-@pytest.mark.usefixtures("ended")
-def test_a_bucket_without_a_policy_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(harness.program, "MAIN", main_with(HALF, tmp_path))
-    with pytest.raises(pulumi.RunError, match=r"^bucket half-bucket: lacks a policy that denies requests without TLS"):
-        run()
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: None) -> Callable[[str], Program]:
+    """Runs a program of one bucket and what is added: the whole one takes seconds for each case."""
+    monkeypatch.setattr(harness.program, "MAIN", tmp_path / "__main__.py")
+
+    def run_small(added: str) -> Program:
+        harness.program.MAIN.write_text(SMALL.format(added=added))
+        return run()
+
+    return run_small
 
 
-@pytest.mark.usefixtures("ended")
+def test_a_bucket_and_a_topic_that_lack_nothing_pass(small):
+    assert "small-tls" in small(TOPIC.format(key=", kms_master_key_id='alias/ours'")).resources
+
+
+def test_a_bucket_without_a_policy_is_refused(small):
+    with pytest.raises(pulumi.RunError, match=r"^bucket small-bucket: lacks a policy that denies requests without TLS"):
+        small("")
+
+
 @pytest.mark.parametrize(
     ("type", "arguments", "lack"),
     [
@@ -411,21 +425,31 @@ def test_a_bucket_without_a_policy_is_refused(tmp_path, monkeypatch):
         ("BucketPolicy", {"policy": {"Statement": []}}, "a policy that denies requests without TLS"),
     ],
 )
-def test_a_protection_that_is_weakened_counts_as_none(type, arguments, lack, monkeypatch):
-    original = getattr(s3, type)
-    monkeypatch.setattr(privatebucket.s3, type, lambda name, **given: original(name, **{**given, **arguments}))
-    with pytest.raises(pulumi.RunError, match=f"^bucket storage-objects-files-bucket: lacks {re.escape(lack)}; "):
-        run()
+def test_a_protection_that_is_weakened_counts_as_none(type, arguments, lack, small, monkeypatch):
+    weaken(monkeypatch, type, arguments)
+    with pytest.raises(pulumi.RunError, match=f"^bucket small-bucket: lacks {re.escape(lack)}; "):
+        small(POLICY)
 
 
 @pytest.mark.usefixtures("ended")
-@pytest.mark.parametrize("key", ["", "kms_master_key_id='', "])
-def test_a_topic_without_a_key_is_refused(key, tmp_path, monkeypatch):
-    monkeypatch.setattr(harness.program, "MAIN", main_with(PLAIN_TOPIC.format(key=key), tmp_path))
+def test_the_guardrail_of_the_whole_program_sees_its_first_bucket(monkeypatch):
+    weaken(monkeypatch, "BucketPublicAccessBlock", {"restrict_public_buckets": False})
+    with pytest.raises(pulumi.RunError, match=r"^bucket storage-objects-files-bucket: lacks a public access block "):
+        run()
+
+
+def weaken(monkeypatch: pytest.MonkeyPatch, type: str, arguments: dict[str, Any]) -> None:
+    """Have every resource of this type made with these arguments."""
+    original = getattr(s3, type)
+    monkeypatch.setattr(privatebucket.s3, type, lambda name, **given: original(name, **{**given, **arguments}))
+
+
+@pytest.mark.parametrize("key", ["", ", kms_master_key_id=''"])
+def test_a_topic_without_a_key_is_refused(key, small):
     with pytest.raises(
         pulumi.RunError, match=r"^topic plain: lacks encryption; give it a key as `components/alarms.py`"
     ):
-        run()
+        small(TOPIC.format(key=key))
 
 
 def test_no_bucket_goes_with_objects_in_it_when_its_resource_is_deleted(program):

@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from declared import objectlayout
 from declared.objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
-from harness.program import Program, run
+from harness.program import Program
 from tests.components.test_storage import DISTRIBUTION, KEY, OBJECTS, run_guarded
 from tests.local.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, MotoServer, code, fetch
 
@@ -23,11 +23,6 @@ EXPORT = f"{objectlayout.prefix('exports')}u1/all.zip/v1"
 ANYBODY = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}
 )
-
-
-@pytest.fixture(scope="module")
-def program() -> Program:
-    return run()
 
 
 @pytest.fixture(scope="module")
