@@ -8,6 +8,8 @@ STEPS ?= 1000
 PROJECTS ?= 100000
 in_environment := $(PYTHON) -m toolchain run
 sources := __main__.py bench clients/python components declared generate harness local ops pg plugin provider run targets tests toolchain
+offline := tests/sql/test_lint.py tests/toolchain tests/components tests/plugin tests/declared tests/run/test_stackfile.py \
+	tests/test_commands.py tests/test_docs.py tests/test_rooms.py
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift audit maintain rekey down test lint check format docs golden faults manual-changes mutants bench
@@ -41,8 +43,8 @@ lint: ## format, lint and types
 	@$(in_environment) -m ruff check $(sources)
 	@$(in_environment) -m mypy
 
-check: lint ## format, lint, types, SQL lint, generated files up to date; offline
-	@$(in_environment) -m pytest -q -n 2 tests/sql/test_lint.py tests/test_docs.py tests/components tests/plugin tests/run/test_stackfile.py tests/declared tests/test_rooms.py tests/test_commands.py
+check: lint ## format, lint, types, and all tests that need no PostgreSQL, moto or engine; offline
+	@$(in_environment) -m pytest -q -n 2 $(offline)
 
 format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)
