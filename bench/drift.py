@@ -56,7 +56,7 @@ async def _call(login: Login, method: str, arguments: list[Any]) -> Any:
 
 
 def child() -> None:
-    """One call, told on standard input, in this process; the connection is part of its time."""
+    """One call, given on standard input, in this process; the connection is part of its time."""
     order = json.load(sys.stdin)
     login = Login.of(order["login"])
     started = time.perf_counter()

@@ -2,7 +2,7 @@
 
 `sql/queries/<name>.sql` runs as the person, `bench/unfiltered/<name>.sql` as superuser; turn by turn in one session
 each, for typical people and for the heavy one, in their own projects and in others'. Person 1 is heavy: at a million
-projects 5,000 are theirs and 10,000 shared with them. `docs/decisions/` tells what came of it.
+projects 5,000 are theirs and 10,000 shared with them. `docs/decisions/` has the results.
 """
 
 import argparse

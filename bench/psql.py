@@ -6,7 +6,7 @@ from local import postgres
 
 
 def session(server: postgres.Server, database: str, folder: Path, half: str, one: bool) -> list[str | Path]:
-    """The command for the files of a half, with a transaction for each file or one for all."""
+    """The command for the up or down scripts, with a transaction for each file or one for all."""
     names = sorted(folder.glob(f"*.{half}.sql"), reverse=half == "down")
     script = folder.parent / f"{half}-{'one' if one else 'each'}.psql"
     lines = [f"\\i '{name}'" if one else f"begin;\n\\i '{name}'\ncommit;" for name in names]

@@ -58,7 +58,7 @@ comment on column public.t{n}.title is 'What it is called.';
 
 @dataclass(frozen=True)
 class ByHand:
-    """A change manually, the object it is told under, and something of what was and of what is."""
+    """A change manually, the object it is reported under, and something of what was and of what is."""
 
     statement: str
     key: str

@@ -26,7 +26,7 @@ class AccessRolesArgs:
 
 
 class AccessRoles(Component):
-    """Three roles. Whoever in the account has a right to `sts:AssumeRole` for one may take it; nobody has it yet."""
+    """Three roles. Who in the account has a right to `sts:AssumeRole` for one may take it; nobody has it yet."""
 
     arns: Mapping[str, pulumi.Output[str]]
 

@@ -32,7 +32,7 @@ class Alarms(Component):
     topic: pulumi.Output[str]
     """Its ARN."""
     key: pulumi.Output[str]
-    """The ARN of the key that its messages are encrypted with; whoever publishes needs it too."""
+    """The ARN of the key that its messages are encrypted with; a publisher needs it too."""
 
     def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"emails": list(args.emails)}, opts)

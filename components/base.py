@@ -11,7 +11,7 @@ class Component(pulumi.ComponentResource):
     """A component whose children wait for whatever the component itself waits for."""
 
     final: Sequence[pulumi.Resource] = ()
-    """What is in the database when all of it is. Whoever comes after the component waits for these alone.
+    """What is in the database when all of it is. What comes after the component waits for these alone.
 
     Waiting for the component would name every child in every resource that comes after it: a hundred times a hundred
     names, which cost the program and the engine more than all else that they do.

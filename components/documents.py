@@ -10,12 +10,12 @@ Statement = Mapping[str, Any]
 
 
 def allow(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> Statement:
-    """Lets whoever holds the document do these actions of a service."""
+    """Lets the role with this document do these actions of a service."""
     return {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": resource}
 
 
 def through(service: str, region: str, key_arn: pulumi.Input[str], *actions: str) -> Statement:
-    """Lets whoever holds the document use a key through this service only: nobody decrypts what they got elsewhere."""
+    """Lets the role with this document use a key through this service only: nobody decrypts what they got elsewhere."""
     condition = {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
     return {**allow("kms", actions, key_arn), "Condition": condition}
 

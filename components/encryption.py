@@ -19,7 +19,7 @@ class EncryptionArgs:
 
 
 class Encryption(Component):
-    """A key pair for each name. The database gets the public halves; the private ones stay in the state."""
+    """A key pair for each name. The database gets the public keys; the private ones stay in the state."""
 
     session: pulumi.Output[str]
     """What a session that opens tokens starts with; a secret."""

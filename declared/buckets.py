@@ -54,7 +54,7 @@ class BucketSettings:
 
     @property
     def exported(self) -> dict[str, Any]:
-        """The bucket as the stack output `storage_buckets` tells it."""
+        """The bucket as the stack output `storage_buckets` has it."""
         return {
             "public": self.public,
             "file_size_limit": self.file_size_limit,

@@ -84,7 +84,7 @@ TABLES: Grants = {
         "service_role": EVERYTHING,
     },
     "public.collaborators": {
-        # Nobody writes accepted_at: private.accept_invitation does, for whoever was invited.
+        # Nobody writes accepted_at: private.accept_invitation does, for the invited person.
         "authenticated": ["select", "insert(project_id, user_id, email, role, invited_by)", "update(role)", "delete"],
         "service_role": EVERYTHING,
     },
@@ -160,7 +160,7 @@ TABLES: Grants = {
     },
     "storage.objects": {
         "anon": ["select"],
-        # The Storage API tries an upload as whoever uploads, and writes it as its own; a trigger refuses a commit.
+        # The Storage API tries an upload as the uploader, and writes it as its own; a trigger refuses a commit.
         "authenticated": ["select", f"insert({UPLOADED})", f"update({UPLOADED})", "delete"],
         "service_role": EVERYTHING,
         "app_owner": ["select"],
@@ -294,7 +294,7 @@ MONITORS_FUNCTIONS = (
     "private.storage_report()",
     "private.storage_growth(date)",
 )
-# Housekeeping: whoever provisions runs it, or a scheduler that does so as the owner.
+# Housekeeping: the login that provisions runs it, or a scheduler that does so as the owner.
 OWNERS_FUNCTIONS = (
     "private.plain_text(text)",
     "private.newest_with(tsquery, boolean)",

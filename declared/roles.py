@@ -31,8 +31,8 @@ LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_time
 # Attributes and limits of the first four: Supabase's roles as its PostgreSQL image makes them, and how long the API's
 # login may hold a transaction open.
 ROLES = {
-    "anon": RoleSpec("whoever isn't signed in", settings={"statement_timeout": "3s"}),
-    "authenticated": RoleSpec("whoever is signed in", settings={"statement_timeout": "8s"}),
+    "anon": RoleSpec("callers who aren't signed in", settings={"statement_timeout": "3s"}),
+    "authenticated": RoleSpec("callers who are signed in", settings={"statement_timeout": "8s"}),
     "service_role": RoleSpec("the app's own servers; row security doesn't bind it", bypassrls=True),
     "authenticator": RoleSpec(
         "login of the API, which becomes one of the three above for each request",

@@ -30,7 +30,7 @@ DURATION = re.compile(r"([1-9][0-9]{0,9})(ms|s|min)")
 # PostgreSQL counts in milliseconds, in 32 bits.
 LONGEST_DURATION = 2**31 - 1
 MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
-STEPS = "a list of steps such as 0007_projects"
+STEPS = "a list of migrations such as 0007_projects"
 BUCKET_CHANGE = re.compile(r"[a-z0-9_.-]{1,100} (public|retentionDays [1-9][0-9]{0,3})")
 BUCKET_CHANGES = "a list of changes such as [audio public, audio retentionDays 7]"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")

@@ -1,4 +1,4 @@
-"""How a half of a step runs, as its header says: in one transaction, outside of one, or in batches.
+"""How an up or down script runs, as its header says: in one transaction, outside of one, or in batches.
 
 The fourth line of the header, if there is one, is `-- Run: outside a transaction.` or
 `-- Run: in batches of 1000, pause 50ms.`; each script has its own.
@@ -59,7 +59,7 @@ class DirectiveError(Exception):
 
 @dataclass(frozen=True)
 class Way:
-    """How a half runs; size and pause (milliseconds) are those of batches."""
+    """How a script runs; size and pause (milliseconds) are those of batches."""
 
     kind: Literal["transaction", "outside", "batches"] = "transaction"
     size: int = 0
@@ -67,7 +67,7 @@ class Way:
 
 
 def way(text: str) -> Way:
-    """What the header of a half says.
+    """What the header of a script says.
 
     :raises DirectiveError: for a fourth line that begins as a directive and isn't one
     """
@@ -94,7 +94,7 @@ def refuse_unfit(text: str) -> None:
     for match in ELSEWHERE.finditer(text):
         number = text.count("\n", 0, match.start()) + 1
         if number != LINE or how.kind == "transaction":
-            raise DirectiveError(number, f"how a half runs stands in the header's line {LINE}, as {WAYS}")
+            raise DirectiveError(number, f"how a script runs stands in the header's line {LINE}, as {WAYS}")
     if how.kind == "outside":
         _refuse_unfit_outside(statements(text))
     if how.kind == "batches":
@@ -214,7 +214,7 @@ def _refuse_unfit_batches(found: list[Statement], size: int) -> None:
     one = type(node).__name__ in ROWS_CHANGED if node else len(found) == 1 and re.match(r"\w", found[0].text)
     if not one:
         line = found[1].line if len(found) > 1 else found[0].line if found else LINE
-        raise DirectiveError(line, "a half in batches is one statement: update, delete or insert, perhaps after with")
+        raise DirectiveError(line, "a script in batches is one statement: update, delete or insert, perhaps after with")
     (statement,) = found
     if any(type(each).__name__ in (*ROWS_CHANGED, "MergeStmt") and each is not node for each in sqlgrammar.walk(node)):
         raise DirectiveError(
@@ -306,7 +306,7 @@ def _line(text: str, number: int) -> str:
 
 
 def loss(text: str) -> str | None:
-    """What a half loses, as the third line of its header says, or else as its text does; None for nothing."""
+    """What a script loses, as the third line of its header says, or else as its text does; None for nothing."""
     line = _line(text, 3)
     if line in LOSSLESS:
         return "; ".join(str(drop) for drop in drops(text)) or None
@@ -314,7 +314,7 @@ def loss(text: str) -> str | None:
 
 
 def refuse_untold_loss(text: str) -> None:
-    """Refuse a half whose header says that nothing is lost, while it drops or deletes.
+    """Refuse a script whose header says that nothing is lost, while it drops or deletes.
 
     :raises DirectiveError: with the line of the statement
     """

@@ -159,7 +159,7 @@ def sql_files(folder: Path) -> list[Path]:
 def steps(folder: Path) -> list[Step]:
     """The numbered steps of a folder, in order.
 
-    :raises SqlFileError: for a bad name, a gap, a duplicate, a missing half, a bad header, transaction control,
+    :raises SqlFileError: for a bad name, a gap, a duplicate, a missing script, a bad header, transaction control,
         a directive that can't be followed
     """
     halves: dict[str, dict[str, Path]] = {}

@@ -209,7 +209,7 @@ class Scratch:
 
     @property
     def services(self) -> dict[str, Any]:
-        """The services as the program is told of them."""
+        """The services as the program gets them."""
         found: dict[str, Any] = json.loads((self.stack_folder / "services.json").read_text())
         return found
 

@@ -71,7 +71,7 @@ class Engine:
         self.run(self.plugin.close())
         self._runner.close()
 
-    def told(self) -> list[str]:
+    def reported(self) -> list[str]:
         """The lines of the messages since the last time."""
         found, self.messages[:] = [line for message in self.messages for line in message.splitlines()], []
         return found

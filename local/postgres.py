@@ -172,7 +172,7 @@ def _refuse_other_password(folder: Path, record: Mapping[str, Any]) -> None:
     try:
         psycopg.connect(**login, password=record["password"], connect_timeout=15).close()
     except psycopg.OperationalError as error:
-        # Whatever else is wrong is told by whoever meets it.
+        # Whatever else is wrong is reported by the command that meets it.
         if "password authentication failed" in str(error):
             raise ServerError(
                 f"PostgreSQL: password authentication failed for {SUPERUSER}, it was changed manually: set the one in "

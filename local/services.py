@@ -1,6 +1,6 @@
 """The services of one stack on this machine: PostgreSQL and moto, found, started, described, removed.
 
-`services.json` in the stack's folder tells the program where they are; it holds passwords and is its owner's alone.
+`services.json` in the stack's folder says where they are, for the program; it holds passwords and is its owner's alone.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""Housekeeping in the database: months made and retired, what has expired and who has left deleted, summaries anew.
+"""Housekeeping in the database: months made and retired, what has expired and who has left deleted, summaries again.
 
 The work is done by schema `ops`; each piece is a transaction of its own, each month too, and can be run again any time.
 """

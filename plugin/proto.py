@@ -34,7 +34,7 @@ from pulumi.runtime.proto import (  # noqa: E402
     provider_pb2_grpc,
 )
 
-# Whoever imports the SDK after us gets the SDK.
+# What imports the SDK after us gets the SDK.
 if _alone:
     for _name in _bare_names:
         del sys.modules[_name]

@@ -2,7 +2,7 @@
 
 A plugin is a `Plugin` with one `Kind` per resource type. Everything that can go wrong on the way to the user is kept
 here: an error leaves as its own message, without stack frames; whatever the code prints goes to standard error, since
-the first line of standard output tells the engine the port; and a plugin whose engine was killed ends itself.
+the first line of standard output is the port for the engine; and a plugin whose engine was killed ends itself.
 """
 
 import asyncio

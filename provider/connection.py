@@ -104,7 +104,7 @@ class Connections:
         _spelt.add(connection)
 
     async def session(self) -> Connection:
-        """A session of its own outside the pool, without a transaction; whoever asks for it closes it.
+        """A session of its own outside the pool, without a transaction; the caller for it closes it.
 
         :raises Unreachable: where the server doesn't let us in
         :raises Refused: where a pooler would lend what we set to others
@@ -146,7 +146,7 @@ class Connections:
 
     @asynccontextmanager
     async def transaction(self, label: str, place: str | None = None) -> AsyncIterator[Connection]:
-        """One transaction; what PostgreSQL refuses in it is told as `label`'s failure."""
+        """One transaction; what PostgreSQL refuses in it is reported as `label`'s failure."""
         pool = await self._open()
         connection: Connection | None = None
         try:

@@ -50,7 +50,7 @@ VALUE = re.compile(
 )
 # What a function raises is its author's; what it puts into DETAIL may be a row.
 RAISED = {"exec_stmt_raise", "PLy_elog_impl"}
-# Nobody is told to drop what depends on something unseen, or to read the server's log.
+# Nobody is advised to drop what depends on something unseen, or to read the server's log.
 USELESS_HINT = re.compile(r"Use DROP \.\.\. CASCADE|See server log")
 UNQUALIFIED = re.compile(r"""(relation|type) "[^".]+" does not exist|function "?[^".(]+"?\(.*\) does not exist""")
 MISSING_NAME = {"42P01", "42704", "42883"}

@@ -19,7 +19,7 @@ CREATED = bytes(4)
 
 @dataclass(frozen=True)
 class KeyPair:
-    """Both halves as base64: the public one as PostgreSQL decodes it, the private one as it fits into a URL."""
+    """Both keys as base64: the public one as PostgreSQL decodes it, the private one as it fits into a URL."""
 
     public: str
     private: str
@@ -28,7 +28,7 @@ class KeyPair:
 def generate() -> KeyPair:
     """A new pair; section numbers are RFC 4880's."""
     numbers = rsa.generate_private_key(EXPONENT, BITS).private_numbers()
-    # 5.5.2: what both halves begin with.
+    # 5.5.2: what both keys begin with.
     shared = VERSION + CREATED + RSA + _number(numbers.public_numbers.n) + _number(EXPONENT)
     # 5.5.3: p is the smaller one, and u its inverse modulo q.
     p, q = sorted((numbers.p, numbers.q))

@@ -65,7 +65,7 @@ async def prepare(connection: Connection) -> None:
 
 
 async def drop(connection: Connection) -> None:
-    """Remove the table, and the schema with the last table; whoever still holds an object needs the note of it."""
+    """Remove the table, and the schema with the last table; a stack that still holds an object needs the note of it."""
     if not await _is_there(connection) or await row(connection, f"select 1 from {NAME} limit 1", []):
         return
     async with snapshots.tracked(connection):

@@ -30,7 +30,7 @@ WAITS = (
 async def refuse_lent(url: str) -> None:
     """Ask which process of the server answers, before anything is set.
 
-    A server tells the number of a session's process when it begins, a pooler one of its own making: so a direct
+    A server sends the number of a session's process when it begins, a pooler one of its own making: so a direct
     connection is known by one question. Behind a pooler a second client asks too, in a transaction that stays open.
     That it gets the first client's process, or the first one another than before, happens only where sessions are lent.
 

@@ -456,7 +456,7 @@ async def absorb(
 
 
 def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: set[str]) -> bool:
-    # A partition that is open where its table is closed is drift whoever opened it.
+    # A partition that is open where its table is closed is drift no matter who opened it.
     if _is_open(row):
         return True
     if (row.object, row.facet) not in known:

@@ -36,7 +36,7 @@ BEGUN = pytest.StashKey[float]()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Of a run of many tests alone: a single one is timed by whoever runs it."""
+    """Of a run of many tests alone: a single one is timed from outside."""
     found = {
         report.nodeid: dict(report.user_properties)[NAME]
         for reports in terminalreporter.stats.values()

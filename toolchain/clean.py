@@ -13,7 +13,7 @@ def clean(context: Context) -> dict[str, int]:
         environment.name(),
         *engine.current_names(context),
         *node.names(versions.CLIENTS),
-        *node.names(versions.TWIN),
+        *node.names(versions.TYPESCRIPT),
     }
     removed = {}
     for pattern in OWN:

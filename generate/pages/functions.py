@@ -4,7 +4,7 @@ from generate.pages.read import SCHEMAS, Catalogue, Row
 from generate.pages.text import code, codes, page, section, table
 
 RIGHTS = (
-    "A function runs with the rights of whoever calls it, unless it says *definer*: then with its owner's, for the "
+    "A function runs with the rights of its caller, unless it says *definer*: then with its owner's, for the "
     "reason that stands in a comment where it is made. Trigger functions run without anybody's right to execute them. "
     "A default is what a call may leave out."
 )

@@ -137,7 +137,7 @@ def _policies(about: Table, policies: Sequence[sqlfiles.RowPolicy]) -> str:
         return ""
     mine = [policy for policy in policies if policy.table == about.name]
     if not mine:
-        return "None: whoever row security binds reaches no row."
+        return "None: a role that row security binds reaches no row."
     parts = [f"The authoritative list, from [sql/policies/{about.name}.sql](../../sql/policies/{about.name}.sql)."]
     for policy in mine:
         clauses = {"using": policy.using, "with check": policy.check}

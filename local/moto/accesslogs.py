@@ -32,7 +32,7 @@ def install() -> None:
     original = FakeBucket.set_logging
 
     def set_logging(self: Any, logging_config: Any, bucket_backend: Any) -> None:
-        # The method is static in moto and isn't told the source.
+        # The method is static in moto and doesn't get the source.
         self._log_permissions_enabled_policy = lambda target_bucket, target_prefix: _may_log(
             self, target_bucket, target_prefix or ""
         )

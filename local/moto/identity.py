@@ -27,7 +27,7 @@ VERSION_2 = "The authorization mechanism you have provided is not supported. Ple
 
 @dataclass(frozen=True)
 class Credentials:
-    """The key that the server was told; empty where it wasn't."""
+    """The key that the server was given; empty where it wasn't."""
 
     access_key: str = ""
     secret_key: str = ""

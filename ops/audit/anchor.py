@@ -51,7 +51,7 @@ def verify(connection: Connection, anchor: Anchor | None = None, since: datetime
 
 
 def take_anchor(connection: Connection) -> dict[str, Any]:
-    """Where the lanes end now, to be kept where whoever administers the database can't write.
+    """Where the lanes end now, to be kept where anyone who administers the database can't write.
 
     :raises TrailError: where there is no trail, or the login may not see it
     """

@@ -45,7 +45,7 @@ class Declared:
         return {
             "schemas": sorted({*schemas.SCHEMAS, "public"}),
             "known_schemas": sorted({*schemas.SCHEMAS, "public", HISTORY_SCHEMA}),
-            # Whoever else owns these adds to them: the Storage API brings its own tables.
+            # Other owners add to these: the Storage API brings its own tables.
             "platform": list(schemas.PLATFORM),
             "named_by_platform": ["auth", "storage"],
             "owners": Jsonb({**schemas.SCHEMAS, "public": OWNER}),

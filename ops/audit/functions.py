@@ -176,7 +176,7 @@ RULES = (
         "event-trigger",
         Severity.medium,
         "an event trigger that isn't the platform's",
-        "it runs {function} on each {event}, as whoever makes the change",
+        "it runs {function} on each {event}, as the user who makes the change",
         "{gone}",
         EVENT_TRIGGERS,
         ("CIS PostgreSQL 4.5",),

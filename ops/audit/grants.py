@@ -173,7 +173,7 @@ DEFAULTS_GIVEN = """
     left join pg_roles as r on r.oid = e.grantee
     where e.grantee <> d.defaclrole and not coalesce(r.rolsuper, false)
         and not (coalesce(n.nspname, '') = 'extensions' and e.grantee = 0 and d.defaclobjtype in ('f', 'T'))
-        -- PUBLIC's share in an entry for all schemas is told by the rule on the server's own defaults.
+        -- PUBLIC's share in an entry for all schemas is reported by the rule on the server's own defaults.
         and not (d.defaclnamespace = 0 and e.grantee = 0 and d.defaclobjtype in ('f', 'T'))
     order by 1, 2, 3
 """

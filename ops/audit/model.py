@@ -129,7 +129,7 @@ class Audited:
         return [resource for resource in found if not types or resource["type"] in types]
 
 
-# Schemas whose names an API role may use are what PostgREST can be told to show.
+# Schemas whose names an API role may use are what PostgREST can be configured to show.
 EXPOSED = """
     select n.nspname::text from pg_catalog.pg_namespace as n
     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and exists (

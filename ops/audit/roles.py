@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from ops.audit.model import Audited, Row, Rule, Severity
 
-# Roles that a platform needs for itself; whoever audits can't change them.
+# Roles that a platform needs for itself; the auditor can't change them.
 PROVIDERS = "'^(pg_|rds|aws_|cloudsql|azure|supabase_(admin|auth_admin|read_only_user|replication_admin|etl_admin)$)'"
 
 SUPERUSERS = f"""

@@ -192,7 +192,7 @@ RULES = (
         "published-secrets",
         Severity.critical,
         "a publication that streams a table with credentials",
-        "it streams {table} to whoever subscribes, whatever row security says",
+        "it streams {table} to every subscriber, whatever row security says",
         "{repair}",
         PUBLISHED_SECRETS,
     ),

@@ -255,7 +255,7 @@ RULES = (
         "bucket-listing",
         Severity.high,
         "a row policy on storage.objects that shows a whole bucket",
-        "it shows every file of a bucket, whoever's it is",
+        "it shows every file of a bucket, no matter whose it is",
         "{gone}",
         BUCKET_LISTING,
         ("splinter 0025_public_bucket_allows_listing",),

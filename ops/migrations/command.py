@@ -1,6 +1,6 @@
 """Migrate without Pulumi, with the same core: for emergencies, tests and databases that were here before us.
 
-The status is 0 when it is done, 1 when it failed; `status` has 2 where a step is pending. An empty database needs no
+The status is 0 when it is done, 1 when it failed; `status` has 2 where one is pending. An empty database needs no
 more than `./vpb migrate up --url URL`.
 """
 

@@ -89,7 +89,7 @@ def to_bucket(environment: Environment, person: UUID) -> tuple[Manifest, str]:
         with _as_failure("the export can't be stored"):
             store.s3.upload_fileobj(target, store.bucket, place, ExtraArgs={"ContentType": "application/zip"})
     metadata = json.dumps({"size": size, "mimetype": "application/zip", "contentLength": size})
-    # As the app's servers do; until its row is there, the file is nobody's and goes with the orphans.
+    # As the app's servers do; until its row is there, the file has no owner and goes with the orphans.
     session = connect(environment.output("api_url"), APPLICATION, autocommit=False)
     with session as connection, _as_failure("the export's row can't be written"):
         connection.execute("set local role service_role")

@@ -1,6 +1,6 @@
 """Signs URLs manually, with the limits that the environment declares: for support, tests and scripts.
 
-An app's server calls the functions of the package `objects`, or of its TypeScript twin, which this command calls too.
+An app's server calls the same functions of the package for Python or the one for TypeScript.
 """
 
 import shlex

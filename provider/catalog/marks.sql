@@ -52,7 +52,7 @@ others (class, oid, hash) as materialized (
     union all
     select 'pg_largeobject'::regclass, x.oid, @written(x, x.oid::int8) from pg_largeobject_metadata x
     union all
-    -- Neither tells everybody its xmin.
+    -- Neither shows its xmin to everybody.
     select 'pg_user_mapping'::regclass, x.umid, hashtextextended(concat_ws(' ', x.srvname, x.usename), x.umid::int8)
       from pg_user_mappings x
     union all

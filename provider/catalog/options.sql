@@ -1,2 +1,2 @@
--- Options that can hold secrets: each is told by its name and by its digest.
+-- Options that can hold secrets: each is reported by its name and by its digest.
 (select string_agg(concat(split_part(o, '=', 1), ' ', @digest(o)), ', ' order by o) from unnest({options}) o)

@@ -246,7 +246,7 @@ class ObjectKind(Kind):
         return Resource(id, state | outputs | seen, inputs)
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
-        """One line that tells of a change manually, or by a step of this run."""
+        """One line that names a manual change, or one by a migration of this run."""
         by = self.author(name, state, value)
         if self.fields[name].secret:
             return f"{self.label(state)}: {name} was changed {by}"

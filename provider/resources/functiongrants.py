@@ -1,6 +1,6 @@
 """Who may execute the functions of a schema: one resource for all of them, since there are a hundred and more.
 
-Each is an authoritative list, as in `grants.py`; what is done manually to one is told under its own name.
+Each is an authoritative list, as in `grants.py`; what is done manually to one is reported under its own name.
 """
 
 from collections.abc import Mapping
@@ -106,10 +106,10 @@ class FunctionGrants(ObjectKind):
             if function not in value:
                 authors.setdefault(MANUALLY, []).append(f"{function} is gone from the server")
                 continue
-            told = grants.by_author(
+            found = grants.by_author(
                 self.database.changes, f"function {function}", was.get(function, {}), value[function]
             )
-            for by, what in told.items():
+            for by, what in found.items():
                 authors.setdefault(by, []).append(f"on {function} {what}")
         return f"{self.label(state)}: " + "; ".join(f"{by}, {'; '.join(lines)}" for by, lines in authors.items())
 

@@ -19,15 +19,15 @@ class KeyPair(ObjectKind):
     token = "pg:index:KeyPair"
     fields = {}
     outputs = {
-        "privateKey": Field(str, "the half that signs, as PKCS 8", secret=True),
-        "publicKey": Field(str, "the half that checks, as SubjectPublicKeyInfo"),
+        "privateKey": Field(str, "the key that signs, as PKCS 8", secret=True),
+        "publicKey": Field(str, "the key that checks, as SubjectPublicKeyInfo"),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
         return "key pair"
 
     def generated(self) -> dict[str, str]:
-        """Both halves of a new pair."""
+        """Both keys of a new pair."""
         # Loaded here, since most runs make no key.
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import rsa
@@ -57,8 +57,8 @@ class SealingKeyPair(KeyPair):
 
     token = "pg:index:SealingKeyPair"
     outputs = {
-        "privateKey": Field(str, "the half that opens, in base64 as URLs have it", secret=True),
-        "publicKey": Field(str, "the half that seals, in base64"),
+        "privateKey": Field(str, "the key that opens, in base64 as URLs have it", secret=True),
+        "publicKey": Field(str, "the key that seals, in base64"),
     }
 
     def generated(self) -> dict[str, str]:

@@ -3,8 +3,8 @@
 The history is the truth, and says which resources hold a migration. The state is asked only where it is of the same
 incarnation of the database; an older state, a lost one or another database has no say in what was applied.
 
-One resource holds all steps of a folder, since a thousand resources would cost the engine a minute and one costs
-nothing (`docs/decisions/0004-one-resource-for-all-steps.md`). A preview still has a line for each pending step.
+One resource holds all migrations of a folder, since a thousand resources would cost the engine a minute and one costs
+nothing (`docs/decisions/0004-one-resource-for-all-steps.md`). A preview still has a line for each pending migration.
 """
 
 from collections.abc import Mapping, Set
@@ -28,20 +28,22 @@ from provider.steps.runner import find_renames, running
 
 
 class MigrationSet(ObjectKind):
-    """Each step is one transaction with its history row; `steps` maps a step's name to its checksum."""
+    """Each migration is one transaction with its history row; `steps` maps a migration's name to its checksum."""
 
     token = "pg:index:MigrationSet"
     fields = {
-        "folder": Field(str, "the folder of the steps, relative to the project", required=True, identity=True),
+        "folder": Field(str, "the folder of the migrations, relative to the project", required=True, identity=True),
         "history": Field(str, "the history table, with its schema", default=HISTORY),
-        "role": Field(str, "the role that the steps run as, and that owns what they make"),
-        "steps": Field(dict, "step to checksum", required=True),
-        "protect": Field(bool, "whether a step whose rollback loses data is refused to be rolled back", default=False),
-        "allow": Field(list, "the steps that may lose their data all the same"),
+        "role": Field(str, "the role that the migrations run as, and that owns what they make"),
+        "steps": Field(dict, "migration to checksum", required=True),
+        "protect": Field(
+            bool, "whether a migration whose rollback loses data is refused to be rolled back", default=False
+        ),
+        "allow": Field(list, "the migrations that may lose their data all the same"),
     }
     outputs = {
-        "database": Field(str, "which database the steps were applied to"),
-        "applied": Field(dict, "what this stack has applied there, step to checksum"),
+        "database": Field(str, "which database the migrations were applied to"),
+        "applied": Field(dict, "what this stack has applied there, migration to checksum"),
         "incarnation": Field(str, "of the history that it was last in step with"),
     }
     root: Path
@@ -79,7 +81,7 @@ class MigrationSet(ObjectKind):
             diff.changes[f'steps["{version}"]'] = "update"
             await context.info(
                 f"{self.label(new)}: {version} was begun outside a transaction, isn't done and won't be run any more; "
-                "from this `up` on, what it has left is told as a manual change"
+                "from this `up` on, what it has left is reported as a manual change"
             )
         # A refresh takes a step whose row is gone out of the inputs, so `check` can't know all that was applied.
         foreseen = await self._foreseen(new, was)

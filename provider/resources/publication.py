@@ -1,4 +1,4 @@
-"""A publication: which tables a logical subscriber, such as Supabase Realtime, is told of."""
+"""A publication: which tables a logical subscriber, such as Supabase Realtime, gets."""
 
 import re
 from collections.abc import Iterable, Mapping

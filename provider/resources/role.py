@@ -20,7 +20,7 @@ ATTRIBUTES = {
     "superuser": ("rolsuper", "superuser", "nosuperuser"),
 }
 DEFAULTS = {"inherit": True}
-# A setting for this database alone is nobody's declaration: it is found under this prefix, and reset.
+# A setting for this database alone is never declared: it is found under this prefix, and reset.
 HERE = "in this database: "
 OWNS_NOTHING = """select 1 from pg_catalog.pg_roles r where r.rolname = %s and not exists (
     select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid

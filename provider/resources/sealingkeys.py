@@ -40,7 +40,7 @@ class SealingKeys(ObjectKind):
             return super().drift(name, state, value)
         changed = sorted(key for key in value.keys() | state[name].keys() if value.get(key) != state[name].get(key))
         return (
-            f"{self.label(state)}: publicKeys of {shown(changed)} was changed manually; whoever did it may read what "
+            f"{self.label(state)}: publicKeys of {shown(changed)} was changed manually; who did it may read what "
             "was sealed since"
         )
 

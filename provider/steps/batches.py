@@ -30,7 +30,7 @@ SPARE_BATCHES = 10
 
 
 async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
-    """Run the one statement of a half until no row is left; after a kill its `where` finds the rest."""
+    """Run the one statement of a script until no row is left; after a kill its `where` finds the rest."""
     (statement,) = sqlfiles.statements(work.text)
     await _refuse_other_target(connection, work, statement)
     piece = Piece(work.step, work.path, statement.text, statement.line, before=acting(connection, role, local=True))

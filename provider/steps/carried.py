@@ -205,7 +205,7 @@ class Carried:
     alone: bool = True
     """Whether the transaction is that of one step."""
     lines: list[str] = field(default_factory=list)
-    """What is to be told once it is committed."""
+    """What is to be reported once it is committed."""
     _dropped: list[Saved] = field(default_factory=list)
     _policies: list[Saved] = field(default_factory=list)
     _objects: dict[Key, Object] | None = None

@@ -90,7 +90,7 @@ RENAME = """update {} h set version = n.version, name = n.name, statements = arr
                 as n (was, version, name, up, checksum, down) where h.version = n.was"""
 CLAIM = """update {} set owners = coalesce(owners, array[%s::text]) || %s::text
             where version = any(%s) and not coalesce(owners, '{{}}') @> array[%s::text]"""
-# The owner of what was in the database before this project: nobody's to roll back.
+# The owner of what was in the database before this project: never rolled back.
 ADOPTED = "adopted"
 RELEASE = "update {} set owners = array_remove(owners, %s::text) where owners @> array[%s::text]"
 RENEW = """with renewed as (update {table} set id = {id} returning 1)
@@ -161,7 +161,7 @@ class History:
         return {entry["table"]: set(entry["columns"]) for entry in found}
 
     async def is_there(self, connection: Connection) -> bool:
-        """Whether there is anything to read, whoever made it."""
+        """Whether there is anything to read, no matter who made it."""
         return self._names[0] in await self._there(connection)
 
     async def make(self, connection: Connection) -> None:
@@ -304,7 +304,7 @@ class History:
         await connection.execute(query, [min(versions)])
 
     async def under_way(self, connection: Connection, step: str, half: str) -> dict[str, bool]:
-        """The statements of a half that were begun, by digest, and whether they were done."""
+        """The statements of a script that were begun, by digest, and whether they were done."""
         query = sql.SQL("select statement, done from {} where version = %s and half = %s").format(self.progress)
         found = await rows(connection, query, [split(step)[0], half])
         return {entry["statement"]: entry["done"] for entry in found}
@@ -325,7 +325,7 @@ class History:
         await connection.execute(query, [split(step)[0], half, statement])
 
     async def begun(self, connection: Connection, half: str) -> set[str]:
-        """The numbers of the steps that have statements of a half noted, so that it was begun and not ended."""
+        """The numbers of the steps that have statements of a script noted, so that it was begun and not ended."""
         return await self._begun(connection, half) if self._names[2] in await self._there(connection) else set()
 
     async def _begun(self, connection: Connection, half: str) -> set[str]:

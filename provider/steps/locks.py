@@ -22,7 +22,7 @@ class Limits:
     """How long a run waits, in seconds."""
 
     once: float = 0.5
-    """For a lock, at a time. Whoever comes after us waits behind us for as long."""
+    """For a lock, at a time. Sessions that come after us wait behind us for as long."""
     step: float = 120
     """For the locks of one step, all tries together; and for a lock that nobody waits behind us for."""
     pause: float = 0.2
@@ -33,7 +33,7 @@ class Limits:
     look: float = 0.2
     """After how long somebody looks whom a statement waits for."""
     tell: float = 2
-    """After how long a statement is told of."""
+    """After how long a statement is reported."""
 
 
 LIMITS = Limits()
@@ -97,7 +97,7 @@ class Watch:
 
     async def _look(self) -> None:
         connection: Connection | None = None
-        told = 0.0
+        reported = 0.0
         while not self._end.is_set():
             pause = LIMITS.look / 2
             busy = time.monotonic() - self._since if self._since is not None else 0
@@ -109,8 +109,8 @@ class Watch:
                     return
                 self.holder = holder or self.holder
                 message = f"{self.doing}, statement {self.statement}" + (f", waiting for {holder}" if holder else "")
-                if self._since is not None and busy > LIMITS.tell and time.monotonic() - told > 1:
-                    told = time.monotonic()
+                if self._since is not None and busy > LIMITS.tell and time.monotonic() - reported > 1:
+                    reported = time.monotonic()
                     await self._tell.status(f"{message}, {busy:.0f} s")
             await _at_most(self._end, pause)
         if connection is not None:

@@ -49,7 +49,7 @@ PROBED = """select pg_catalog.pg_get_indexdef(i.indexrelid) as definition,
 
 
 async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
-    """Run the statements of a half that aren't noted as done."""
+    """Run the statements of a script that aren't noted as done."""
     found = sqlfiles.statements(work.text)
     known = await history.under_way(connection, work.step, work.half)
     for number, statement in enumerate(found, start=1):

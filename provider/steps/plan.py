@@ -30,7 +30,7 @@ class Order:
     root: Path = CHECKOUT
     """The folder that `folder` lies in."""
     owner: str | None = None
-    """The resource (its URN) that the run is for; without one, what is recorded is nobody's."""
+    """The resource (its URN) that the run is for; without one, what is recorded belongs to none."""
 
     @property
     def label(self) -> str:

@@ -166,7 +166,7 @@ class Runner:
                 await carried.begin(without)
             while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
                 items = work[done : done + at_once]
-                await self._halves(items)
+                await self._scripts(items)
                 done += len(items)
             async with spelt(self.connection):
                 await carried.end()
@@ -186,7 +186,7 @@ class Runner:
                     _refuse_named(error, more, work[0])
                     return await self._few(work[:1], one_message=False, without=without + more)
                 raise self._one_line(error, work[min(done, len(work) - 1)]) from None
-        # Those before it are run again and kept; what failed is met alone, and tells why. All passed but the end: one.
+        # Those before it are run again and kept; what failed is met alone, and says why. All passed but the end: one.
         return await self._few(work[: done if done < len(work) else 1], one_message=False)
 
     def _carried(self, work: Sequence[Work]) -> Carried:
@@ -201,8 +201,8 @@ class Runner:
         for line in carried.lines:
             await self.tell.info(line)
 
-    async def _halves(self, work: Sequence[Work]) -> None:
-        """Send some halves in one message; if one fails, which one isn't known."""
+    async def _scripts(self, work: Sequence[Work]) -> None:
+        """Send some scripts in one message; if one fails, which one isn't known."""
         await self._status(work[0])
         pieces = [self._piece(item) for item in work if item.text]
         if not pieces:

@@ -13,5 +13,5 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 if any(word.endswith("pulumi-language-python-exec") for word in sys.orig_argv):
     gc.disable()
-    # At its end Python would look through everything once more, told or not.
+    # At its end Python would look through everything once more, asked or not.
     atexit.register(gc.freeze)

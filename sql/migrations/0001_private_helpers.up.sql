@@ -28,7 +28,7 @@ $$;
 
 comment on function private.uuid_v7() is 'A new uuid of version 7: ordered by time to the microsecond, else random.';
 
--- A default runs with the rights of whoever inserts: each role that inserts is granted execute, nobody else.
+-- A default runs with the rights of the role that inserts: each role that inserts is granted execute, nobody else.
 revoke execute on function private.uuid_v7() from public;
 
 -- Bounded, since people write it through the API directly: a row is no file store. What is cheap to ask comes first:
@@ -49,7 +49,7 @@ $$;
 comment on function private.is_bounded_object(jsonb, integer) is
 'Whether it is an object, its text within so many bytes, 32 deep at most, its numbers doubles.';
 
--- A check runs with the rights of whoever writes, as a default does.
+-- A check runs with the rights of the role that writes, as a default does.
 revoke execute on function private.is_bounded_object(jsonb, integer) from public;
 
 create function private.tg__updated_at() returns trigger
@@ -67,7 +67,7 @@ comment on function private.tg__updated_at() is 'Trigger, before update: dates t
 
 revoke execute on function private.tg__updated_at() from public;
 
--- A table and no configuration parameter of the database: whoever opens a session may set those.
+-- A table and no configuration parameter of the database: anyone who opens a session may set those.
 create table private.settings (
     name text not null,
     value jsonb not null,

@@ -61,7 +61,7 @@ create table public.users (
     settings jsonb not null default '{}',
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    -- Not a claim of the token: whoever signs tokens, or copies a person's own metadata into them, would decide.
+    -- Not a claim of the token: anyone who signs tokens, or copies a person's own metadata into them, would decide.
     is_super_admin boolean not null default false,
     -- No reference to next_auth.users, which would take everything along in the statement that deletes an account: a
     -- profile comes and goes by the triggers below.
@@ -156,7 +156,7 @@ create trigger _100_depart
 before delete on next_auth.users
 for each row execute function private.tg_users__depart();
 
--- Definer, since nobody else reads who has left. A token is good until it expires, whoever it names.
+-- Definer, since nobody else reads who has left. A token is good until it expires, no matter who it names.
 create function private.is_here() returns boolean
 language plpgsql stable parallel safe security definer
 set search_path = ''

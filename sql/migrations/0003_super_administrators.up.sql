@@ -3,7 +3,7 @@
 -- Down: drops the functions; loses no data.
 
 -- Definer, since the asker may not be able to see the column that decides. PL/pgSQL, here and in all that row policies
--- call: its plan is kept for the session, where a function in SQL is planned anew for every query that asks it.
+-- call: its plan is kept for the session, where a function in SQL is planned again for every query that asks it.
 create function private.is_super_admin() returns boolean
 language plpgsql stable parallel restricted security definer
 set search_path = ''
@@ -15,8 +15,9 @@ begin
     if not exists (select from public.users as u where u.id = me and u.is_super_admin) then
         return false;
     end if;
-    -- Each use is told, reads too, in the server's log: a reading transaction can write nowhere else. Once a statement,
-    -- although several tables may ask; to silence it by this setting one would have to know the moment beforehand.
+    -- Each use is logged, reads too, in the server's log: a reading transaction can write nowhere else. Once a
+    -- statement, although several tables may ask; to silence it by this setting one would have to know the moment
+    -- beforehand.
     if current_setting('app.super_administrator', true) is distinct from statement then
         raise log 'super administrator % uses their right', me;
         perform set_config('app.super_administrator', statement, true);
@@ -36,7 +37,7 @@ begin
 end
 $$;
 
-comment on function private.is_super_admin() is 'Whether the asker is a super administrator; if so, the log tells.';
+comment on function private.is_super_admin() is 'Whether the asker is a super administrator; if so, it is logged.';
 comment on function private.supervised_from() is 'The first uuid there is for a super administrator, else null.';
 
 revoke execute on function private.is_super_admin() from public;

@@ -1,6 +1,6 @@
 -- 0004 sign_in: takes accounts, sessions and verification tokens away again.
 -- Lock: access exclusive on the three tables, and on next_auth.users for the foreign keys. Duration: instant.
--- Down: loses every linked account and session: people stay, but have to link their providers anew.
+-- Down: loses every linked account and session: people stay, but have to link their providers again.
 
 drop function ops.forget_expired();
 drop function private.forget_expired();

@@ -1,6 +1,6 @@
 -- 0004 sign_in: accounts, sessions and verification tokens, as both of Auth.js' adapters expect them; proved addresses.
 -- Lock: share row exclusive on next_auth.users for the foreign keys, new tables otherwise. Duration: instant.
--- Down: loses every linked account and session; everybody signs in anew.
+-- Down: loses every linked account and session; everybody signs in again.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
 -- under that setting too. Nothing is moved here.
@@ -72,7 +72,7 @@ create index sessions_expires_idx on next_auth.sessions (expires);
 comment on table next_auth.sessions is 'Sessions of people who are signed in.';
 comment on column next_auth.sessions.id is 'Key.';
 comment on column next_auth.sessions.expires is 'When it ends; the adapter moves it forward.';
-comment on column next_auth.sessions."sessionToken" is 'Secret: whoever shows it is this person.';
+comment on column next_auth.sessions."sessionToken" is 'Secret: anyone who shows it is this person.';
 comment on column next_auth.sessions."userId" is 'The person.';
 
 create table next_auth.verification_tokens (
@@ -123,13 +123,13 @@ create policy proved_addresses_update_definer on private.proved_addresses for up
 with check (true);
 
 comment on policy proved_addresses_select_definer on private.proved_addresses is
-'The owner role compares the address of whoever asks.';
+'The owner role compares the address of the caller.';
 comment on policy proved_addresses_insert_definer on private.proved_addresses is
 'The owner role notes what a provider says when an account is linked.';
 comment on policy proved_addresses_delete_definer on private.proved_addresses is
 'The owner role takes the address of a sign-up when the first account is linked.';
 comment on policy proved_addresses_update_definer on private.proved_addresses is
-'The owner role notes it anew when the account is linked again.';
+'The owner role notes it again when the account is linked again.';
 
 -- A token that isn't one says nothing, and stops no sign-in.
 create function private.token_claims(token text) returns jsonb
@@ -146,7 +146,7 @@ exception
 end
 $$;
 
--- Definer, since whoever signs somebody up writes nothing here.
+-- Definer, since the role that signs somebody up writes nothing here.
 create function private.tg_users__note_address() returns trigger
 language plpgsql volatile security definer
 set search_path = ''

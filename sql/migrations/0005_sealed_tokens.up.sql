@@ -6,8 +6,8 @@
 -- under that setting too. Nothing is moved here.
 set local row_security = on;
 
--- Only the public halves: whoever writes needs no secret, and neither does a migration, a restore or a pooler. The
--- private halves come with the session that reads, in the setting vpb.keys, and are written down nowhere here.
+-- Only the public keys: a writer needs no secret, and neither does a migration, a restore or a pooler. The
+-- private keys come with the session that reads, in the setting vpb.keys, and are written down nowhere here.
 create table private.sealing_keys (
     id text not null,
     position bigint not null,
@@ -93,8 +93,8 @@ begin
 end
 $$;
 
--- Definer, since whoever writes an account reads no keys. What a client sends is always a token, never a sealed value,
--- even if it looks like one: nobody can have a text of their own opened, or another row's copied.
+-- Definer, since the role that writes an account reads no keys. What a client sends is always a token, never a sealed
+-- value, even if it looks like one: nobody can have a text of their own opened, or another row's copied.
 create function private.tg_accounts__seal() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -160,7 +160,7 @@ return case
     else private.sealed(account, name, private.unsealed(account, name, value))
 end;
 
--- One batch of accounts in order of their ids, for a transaction each: whoever is killed in the middle begins again,
+-- One batch of accounts in order of their ids, for a transaction each: a run that is killed in the middle begins again,
 -- and passes quickly over what is done. Definer: row security binds the owner, and lets it do this.
 create function private.reseal_accounts(after uuid, count integer)
 returns table (last uuid, resealed bigint)
@@ -198,7 +198,8 @@ begin
 end
 $$;
 
--- For a key whose private half is lost: nobody can open these any more, and a null is what every client understands.
+-- For a key pair whose private key is lost: nobody can open these any more, and a null is what every client
+-- understands.
 create function private.forget_sealed(lost text) returns bigint
 language sql volatile security definer
 set search_path = ''
@@ -229,7 +230,7 @@ as $$
 declare
     used bigint;
 begin
-    -- Waits for whoever is sealing with it right now; everybody after that takes the present key.
+    -- Waits for sessions that seal with it right now; everybody after that takes the present key.
     lock table next_auth.accounts in share mode;
     select t.tokens into used from private.tokens_by_key() as t where t.key = OLD.id;
     if used > 0 then
@@ -249,7 +250,7 @@ comment on function private.unsealed(uuid, text, text) is 'A token as it was giv
 comment on function private.tg_accounts__seal() is 'Trigger, before insert or update: seals the tokens that are new.';
 comment on function private.tokens_by_key() is 'How many tokens each key seals; the empty name are unsealed ones.';
 comment on function private.resealed(uuid, text, text, text) is 'A stored token, under the present key.';
-comment on function private.reseal_accounts(uuid, integer) is 'Seals the next accounts anew; the last one, how many.';
+comment on function private.reseal_accounts(uuid, integer) is 'Seals the next accounts again; the last one, how many.';
 comment on function private.forget_sealed(text) is 'Empties what is sealed with a lost key; how many accounts.';
 comment on function private.tg_sealing_keys__keep_used() is 'Trigger, before delete: keeps a key that seals something.';
 

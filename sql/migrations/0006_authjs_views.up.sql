@@ -3,7 +3,7 @@
 -- Down: drops the views; loses no data, but that adapter finds nothing any more.
 
 -- The adapter writes names without a schema and compares whole rows. Schema authjs is its login's search path; there is
--- nothing in it but these. As invoker: a view must not lend its owner's rights to whoever reads it.
+-- nothing in it but these. As invoker: a view must not lend its owner's rights to its readers.
 create view authjs.users with (security_invoker = true) as
 select id, name, email, "emailVerified", image from next_auth.users;
 

@@ -30,7 +30,7 @@ alter table public.projects force row level security;
 -- in one statement have one date: only with the id is a page's end a single row.
 create index projects_owner_id_updated_at_id_idx on public.projects (owner_id, updated_at desc, id desc);
 
--- The gallery. The condition is the public half of projects_select_own_or_public, word for word: that lets the planner
+-- The gallery. The condition is the public part of projects_select_own_or_public, word for word: that lets the planner
 -- join this index with the one above instead of reading the table. The id settles ties for paging by key.
 create index projects_updated_at_id_idx on public.projects (updated_at desc, id desc)
 where visibility = 'public' and archived_at is null;
@@ -67,8 +67,8 @@ comment on policy projects_update_definer on public.projects is
 'The owner role dates a project, shares it when somebody is invited, hands it over; its functions check who asks.';
 
 -- A list of projects shows which was worked on last. At most once a second for each, since every date is a new version
--- of the row and an entry in each of its indexes; a new project's first change always. Nobody waits here: whoever holds
--- the row at this moment is changing the project.
+-- of the row and an entry in each of its indexes; a new project's first change always. Nobody waits here: the session
+-- that holds the row at this moment is changing the project.
 create function private.date_projects(projects uuid[]) returns void
 language plpgsql volatile
 set search_path = ''

@@ -18,7 +18,7 @@ create table public.collaborators (
     constraint collaborators_project_id_user_id_key unique (project_id, user_id),
     constraint collaborators_project_id_fkey foreign key (project_id) references public.projects (id) on delete cascade,
     constraint collaborators_user_id_fkey foreign key (user_id) references public.users (id) on delete cascade,
-    -- A membership outlives whoever invited; an open invitation doesn't.
+    -- A membership outlives the person who invited; an open invitation doesn't.
     constraint collaborators_invited_by_fkey foreign key (invited_by) references public.users (id) on delete set null,
     constraint collaborators_role_check check (role in ('viewer', 'editor', 'admin')),
     -- Either somebody we know or an address; who accepts becomes known, and the address is forgotten.
@@ -49,7 +49,7 @@ create unique index collaborators_project_id_id_idx on public.collaborators (pro
 alter table public.collaborators replica identity using index collaborators_project_id_id_idx;
 
 create index collaborators_invited_by_idx on public.collaborators (invited_by);
--- One open invitation for an address; the address first, since whoever it went to looks by it.
+-- One open invitation for an address; the address first, since its holder looks by it.
 create unique index collaborators_email_project_id_idx on public.collaborators (email, project_id)
 where email is not null;
 -- For the housekeeping.
@@ -141,7 +141,7 @@ declare
     most constant bigint = private.setting('invitationsPerDay')::bigint;
     made bigint;
 begin
-    -- Servers have no quota; whoever hands a project over stays in it without an invitation.
+    -- Servers have no quota; an owner who hands a project over stays in it without an invitation.
     if me is null or not exists (select from new_rows where accepted_at is null) then
         return null;
     end if;
@@ -167,7 +167,8 @@ set search_path = ''
 set row_security = on
 as $$
 begin
-    -- A project with collaborators is not private. Whoever makes it private at the same time is waited for, or waits.
+    -- A project with collaborators is not private. A transaction that makes it private at the same time is waited for,
+    -- or waits.
     perform from public.projects where id = NEW.project_id for no key update;
     update public.projects set visibility = 'shared' where id = NEW.project_id and visibility = 'private';
     if exists (select 1 from public.projects where id = NEW.project_id and owner_id = NEW.user_id) then
@@ -203,7 +204,7 @@ create trigger _050_prepare
 before insert or update of email, accepted_at on public.collaborators
 for each row execute function private.tg_collaborators__prepare();
 
--- After, not before: so the policy has refused by then whoever may not invite, and nothing is told by the error.
+-- After, not before: so the policy has refused by then people who may not invite, and the error reveals nothing.
 create trigger _200_invite
 after insert or update of user_id on public.collaborators
 for each row execute function private.tg_collaborators__invite();

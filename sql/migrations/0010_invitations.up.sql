@@ -6,7 +6,7 @@
 -- under that setting too. Nothing is moved here.
 set local row_security = on;
 
--- The project of an open invitation to whoever asks, locked for them. Whoever changes who is in a project holds the
+-- The project of an open invitation to the caller, locked for them. Anyone who changes who is in a project holds the
 -- project first: two at once, also of the same person, come one after the other.
 create function private.open_invitation(invitation uuid) returns uuid
 language plpgsql volatile security definer
@@ -34,7 +34,7 @@ set search_path = ''
 return case when 'admin' = any(roles) then 'admin' when 'editor' = any(roles) then 'editor' else 'viewer' end;
 
 -- Definer: an invitation becomes a membership only here, so that nobody can write accepted_at. By address only for
--- whoever has proved that it is theirs. One person invited by id and by address has one invitation: it takes the
+-- anyone who has proved that it is theirs. One person invited by id and by address has one invitation: it takes the
 -- stronger role, and both rows end in one. Nobody who invites is told before that the two are one person.
 create function private.accept_invitation(invitation uuid) returns uuid
 language plpgsql volatile security definer
@@ -170,7 +170,7 @@ begin
             using errcode = 'check_violation';
     end if;
     update public.projects set owner_id = new_owner where id = project;
-    -- Whoever hands over stays, one step lower; the new owner can change that.
+    -- The former owner stays as an admin; the new owner can change that.
     insert into public.collaborators (project_id, user_id, role, invited_by, accepted_at)
     values (project, old_owner, 'admin', new_owner, now());
 end

@@ -32,7 +32,7 @@ create table public.audio_recordings (
     constraint audio_recordings_object_path_check check (
         char_length(object_path) between 1 and 1024 and object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]'
     ),
-    -- A project owns its files: whoever may edit it may replace them, and they go with it and with nobody else.
+    -- A project owns its files: anyone who may edit it may replace them, and they go with it and with nobody else.
     constraint audio_recordings_project_id_object_path_check check (
         starts_with(object_path, project_id::text || '/')
     ),
@@ -109,7 +109,7 @@ create trigger _200_queue_deletion
 after delete on public.audio_recordings
 for each row execute function private.tg_audio_recordings__queue_deletion();
 
--- A file that was replaced is nobody's any more.
+-- A file that was replaced belongs to no recording any more.
 create trigger _210_queue_replaced
 after update of bucket_id, object_path on public.audio_recordings
 for each row when (

@@ -107,10 +107,10 @@ language sql immutable
 set search_path = ''
 return 2000;
 
--- Whoever changes the order or the tree of a project holds its row: first, before any row of the project, and none but
--- that one. So all such changes of a project come one after the other, and no two of them wait for each other. The row
--- policy on deletes asks this as well, since a policy is asked before a row is locked and a trigger after that.
--- A person who may not change a project can't hold it up.
+-- Anyone who changes the order or the tree of a project holds its row: first, before any row of the project, and none
+-- but that one. So all such changes of a project come one after the other, and no two of them wait for each other. The
+-- row policy on deletes asks this as well, since a policy is asked before a row is locked and a trigger after that. A
+-- person who may not change a project can't hold it up.
 create function private.lock_project(project uuid) returns boolean
 language plpgsql volatile security definer
 set search_path = ''
@@ -163,7 +163,8 @@ begin
 end
 $$;
 
--- For whoever holds the project. Rows are locked in the order of their keys, in which "id in (…)" finds them as well.
+-- For a session that holds the project. Rows are locked in the order of their keys, in which "id in (…)" finds them as
+-- well.
 create function private.order_components(project uuid, components uuid[]) returns void
 language plpgsql volatile
 set search_path = ''
@@ -184,7 +185,7 @@ begin
 end
 $$;
 
--- For whoever holds the project. Where there is no room any more the whole project gets short places anew.
+-- For a session that holds the project. Where there is no room any more the whole project gets new short places.
 create function private.place_behind(project uuid, after uuid) returns text
 language plpgsql volatile
 set search_path = ''
@@ -300,7 +301,7 @@ declare
 begin
     if TG_OP = 'UPDATE' then
         -- Functions hold the project before they change a row. Who changes one directly holds that already: to wait for
-        -- the project now would be a deadlock with whoever has it and wants the row.
+        -- the project now would be a deadlock with a session that has it and wants the row.
         perform from public.projects as p where p.id = NEW.project_id for no key update skip locked;
         if not found then
             raise exception using
@@ -360,7 +361,7 @@ begin
 end
 $$;
 
--- Once for a statement, and exact, since whoever adds holds the project.
+-- Once for a statement, and exact, since the session that adds holds the project.
 create function private.tg_project_components__limit() returns trigger
 language plpgsql volatile security definer
 set search_path = ''

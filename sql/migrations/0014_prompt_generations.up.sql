@@ -149,7 +149,7 @@ after insert on public.prompt_generations
 referencing new table as changed
 for each statement execute function private.tg__date_projects();
 
--- Not when whoever asked goes: that is no change of the project.
+-- Not when the person who asked goes: that is no change of the project.
 create trigger _400_date_project_update
 after update of status on public.prompt_generations
 for each row when (old.status <> new.status)

@@ -67,7 +67,8 @@ set search_path = ''
 as $$
 begin
     execute format('create table %1$I.%2$I (like %1$I.%3$I including all)', schema, partition, parent);
-    -- Policies of the parent don't bind whoever names the partition itself. It has none of its own: closed to all.
+    -- Policies of the parent don't bind a statement that names the partition itself. It has none of its own: closed to
+    -- all.
     execute format('alter table %I.%I enable row level security', schema, partition);
     execute format('comment on table %I.%I is %L', schema, partition, meaning);
 end
@@ -127,8 +128,8 @@ begin
 end
 $$;
 
--- Security definer, so that partitions belong to the owner role whoever runs this: a scheduler, a server, a person. The
--- waits are short: whoever comes after a statement that waits for a whole table waits with it.
+-- Security definer, so that partitions belong to the owner role no matter who runs this: a scheduler, a server, a
+-- person. The waits are short: sessions that come after a statement that waits for a whole table wait with it.
 create function private.add_partition(schema text, parent text, partition text, month date) returns text
 language plpgsql volatile security definer
 set search_path = ''
@@ -142,8 +143,8 @@ declare
     end_day timestamptz = (month + interval '1 month') at time zone 'UTC';
     late boolean;
 begin
-    -- A trigger of statements that the table got since stands on all of its partitions or on none. One that some have is
-    -- missing elsewhere because somebody took it away; that isn't covered up here.
+    -- A trigger of statements that the table got since stands on all of its partitions or on none. One that some have
+    -- is missing elsewhere because somebody took it away; that isn't covered up here.
     perform private.copy_trigger(t.oid, i.inhrelid)
     from pg_catalog.pg_trigger as t
     join pg_catalog.pg_inherits as i on i.inhparent = t.tgrelid

@@ -106,7 +106,7 @@ alter table analytics.error_logs force row level security;
 create index error_logs_fingerprint_created_at_idx on analytics.error_logs (fingerprint, created_at desc);
 create index error_logs_created_at_idx on analytics.error_logs using brin (created_at) with (pages_per_range = 16);
 
--- For the day a person goes; most errors are nobody's.
+-- For the day a person goes; most errors have no person.
 create index error_logs_user_id_idx on analytics.error_logs (user_id) where user_id is not null;
 
 comment on table analytics.error_logs is 'What went wrong, by month; for administrators only.';

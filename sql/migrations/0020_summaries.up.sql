@@ -58,7 +58,7 @@ comment on column analytics.usage_overview.provider is 'Whose model it is.';
 comment on column analytics.usage_overview.model is 'The model, as its provider names it.';
 comment on column analytics.usage_overview.requests is 'How many calls, to the nearest ten.';
 comment on column analytics.usage_overview.tokens is 'Tokens sent and received, to the nearest thousand.';
-comment on table private.stale_summaries is 'What the next refresh of summaries sums up anew, a row for each change.';
+comment on table private.stale_summaries is 'What the next refresh of summaries sums up again, a row for each change.';
 comment on column private.stale_summaries.id is 'Key.';
 comment on column private.stale_summaries.project_id is 'A project; it may be gone.';
 comment on column private.stale_summaries.day is 'A day, in UTC.';
@@ -79,11 +79,11 @@ create policy stale_summaries_delete_definer on private.stale_summaries for dele
 comment on policy project_totals_select_definer on analytics.project_totals is 'The owner role reads it for members.';
 comment on policy project_totals_insert_definer on analytics.project_totals is
 'The owner role sums up a project for the first time.';
-comment on policy project_totals_update_definer on analytics.project_totals is 'The owner role sums it up anew.';
+comment on policy project_totals_update_definer on analytics.project_totals is 'The owner role sums it up again.';
 comment on policy usage_overview_select_definer on analytics.usage_overview is
-'The owner role reads it for whoever is signed in.';
+'The owner role reads it for the signed-in user.';
 comment on policy usage_overview_insert_definer on analytics.usage_overview is 'The owner role sums up a day.';
-comment on policy usage_overview_delete_definer on analytics.usage_overview is 'The owner role sums a day up anew.';
+comment on policy usage_overview_delete_definer on analytics.usage_overview is 'The owner role sums a day up again.';
 comment on policy stale_summaries_select_definer on private.stale_summaries is 'The owner role reads what has changed.';
 comment on policy stale_summaries_insert_definer on private.stale_summaries is 'The owner role notes what has changed.';
 comment on policy stale_summaries_delete_definer on private.stale_summaries is 'The owner role has summed it up.';
@@ -150,7 +150,7 @@ begin
         components = excluded.components, recordings = excluded.recordings, duration_ms = excluded.duration_ms,
         generations = excluded.generations, tokens = excluded.tokens, cost = excluded.cost;
     -- Days on which fewer than five people used a model are left out here, not by who reads: what isn't there can't be
-    -- told. Rounded, so that whoever was the sixth can't be had by comparing the sums of two refreshes.
+    -- told. Rounded, so that the sixth person can't be found by comparing the sums of two refreshes.
     delete from analytics.usage_overview as o where o.day = any(days);
     insert into analytics.usage_overview (day, provider, model, requests, tokens)
     select

@@ -57,8 +57,8 @@ comment on column audit.log.new is 'The recorded columns after; of an update onl
 comment on column audit.log.withheld is 'Columns that an update changed too, and whose values are not recorded.';
 comment on column audit.log.hash is 'SHA-256 of the previous entry''s hash in the lane and of all of the above.';
 
--- Without it the newest entries of a lane could go unseen. Whoever writes in a lane holds its row until they commit.
--- Mostly empty pages, so that a new version of a row finds room beside the old one and no index is written.
+-- Without it the newest entries of a lane could go unseen. A transaction that writes in a lane holds its row until it
+-- commits. Mostly empty pages, so that a new version of a row finds room beside the old one and no index is written.
 create table audit.heads (
     lane bigint not null,
     entries bigint not null default 0,

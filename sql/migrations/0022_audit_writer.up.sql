@@ -21,7 +21,7 @@ alter table private.audit_keys force row level security;
 
 comment on table private.audit_keys is 'Keys that personal values of the audit log are sealed with.';
 comment on column private.audit_keys.id is 'Name of the key, as sealed values bear it; drawn at random.';
-comment on column private.audit_keys.subject is 'The person''s id; of an address that is nobody''s yet, its SHA-256.';
+comment on column private.audit_keys.subject is 'The person''s id; of an address without a person yet, its SHA-256.';
 comment on column private.audit_keys.key is 'AES-256; null once it is destroyed, and no other comes in its place.';
 
 -- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
@@ -41,8 +41,9 @@ language sql immutable
 set search_path = ''
 return case when person like '%@%' then encode(sha256(convert_to(person, 'UTF8')), 'hex') else person end;
 
--- "sealed:<key>:<base64>", and nothing behind the second colon where the key is destroyed, or the value is nobody's.
--- Each value has its own beginning, so that equal ones look different. That nobody changes it is the chain's to show.
+-- "sealed:<key>:<base64>", and nothing behind the second colon where the key is destroyed, or the value belongs to no
+-- person. Each value has its own beginning, so that equal ones look different. That nobody changes it is the chain's to
+-- show.
 create function private.audit_sealed(person text, value jsonb) returns jsonb
 language plpgsql volatile
 set search_path = ''
@@ -77,7 +78,7 @@ end
 $$;
 
 -- The values of an entry, as far as their keys are there; null in the place of what can't be read any more. Definer, as
--- the view below asks for whoever may read the log, and nobody reads keys.
+-- the view below asks for a role that may read the log, and nobody reads keys.
 create function private.audit_open(sealed jsonb) returns jsonb
 language plpgsql stable security definer
 set search_path = ''
@@ -111,7 +112,7 @@ begin atomic
 end;
 
 -- The text of a JSON array says where each value ends, and depends on no setting of the session; the date as a number.
--- In plpgsql, which keeps its plan: a function of SQL would start anew for each row.
+-- In plpgsql, which keeps its plan: a function of SQL would start again for each row.
 create function private.audit_hash(previous bytea, entry audit.log) returns bytea
 language plpgsql stable parallel safe
 set search_path = ''
@@ -387,5 +388,5 @@ from audit.log;
 
 comment on view audit.entries is 'The audit log as people read it: personal values open, as long as their keys exist.';
 
--- The log is its own witness: whoever drops a month and notes here that it was retired adds an entry that says so.
+-- The log is its own witness: a user who drops a month and notes here that it was retired adds an entry that says so.
 select private.audit_table('audit.retired', '{heads}', key => 'partition');

@@ -1,4 +1,4 @@
--- 0023 audit_verify: walks along the lanes and tells what is wrong, and lets old months go without breaking a chain.
+-- 0023 audit_verify: walks along the lanes and reports what is wrong, and lets old months go without breaking a chain.
 -- Lock: new functions only, none. Duration: instant.
 -- Down: drops the functions; loses no data, and nobody can verify the log or retire its months.
 
@@ -23,8 +23,8 @@ as $$
     ) as l
 $$;
 
--- Definer, since nobody else reads the log; it tells numbers and dates and no values. One statement, so that heads and
--- entries are of one moment while others write.
+-- Definer, since nobody else reads the log; it returns numbers and dates and no values. One statement, so that heads
+-- and entries are of one moment while others write.
 create function private.audit_verify(anchor jsonb, since timestamptz)
 returns table (kind text, lane bigint, entry bigint, created_at timestamptz, detail text)
 language sql stable security definer
@@ -116,7 +116,7 @@ as $$
             and g.new -> 'heads' = c.heads
     )
     union all
-    -- The entry may have been retired since, or be missing: that is told above, or is as it should be.
+    -- The entry may have been retired since, or be missing: that is reported above, or is as it should be.
     select 'rewritten', k.lane, k.entry, g.created_at, 'the anchor has another hash of it'
     from known as k
     join audit.log as g on g.lane = k.lane and g.entry = k.entry

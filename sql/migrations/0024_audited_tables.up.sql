@@ -61,7 +61,7 @@ select private.audit_table(
     super_admins_only => true
 );
 
--- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
+-- The platform's own table: only the login has a right to it by its owner and to our function by ours.
 reset role;
 select private.audit_table(
     'storage.buckets', recorded => '{name, owner_id, public, file_size_limit, allowed_mime_types, type}'

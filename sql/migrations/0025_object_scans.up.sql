@@ -28,7 +28,7 @@ create table private.object_scans (
 
 -- What waits, longest first: a handful of rows out of all there are.
 create index object_scans_due_at_idx on private.object_scans (due_at) where status = 'pending';
--- What was found harmful in a person's folder is told without reading the rest: as few rows; in byte order, as the
+-- What was found harmful in a person's folder is found without reading the rest: as few rows; in byte order, as the
 -- names of storage.objects are asked for.
 create index object_scans_name_idx
 on private.object_scans (name collate "C") where status in ('infected', 'refused');
@@ -37,7 +37,7 @@ comment on table private.object_scans is 'What the scanner found in each version
 comment on column private.object_scans.bucket_id is 'The storage bucket.';
 comment on column private.object_scans.name is 'The object in it.';
 comment on column private.object_scans.version is 'Which file, as storage.objects has it.';
-comment on column private.object_scans.owner_id is 'Who uploaded it, null if nobody says; is told of bad news.';
+comment on column private.object_scans.owner_id is 'Who uploaded it, null if nobody says; gets bad news.';
 comment on column private.object_scans.mime_type is 'What it was declared to be, null if nothing was.';
 comment on column private.object_scans.status is 'pending, clean, infected, refused (not what it says) or failed.';
 comment on column private.object_scans.found is 'Why it isn''t clean: a signature, the real type, a reason.';
@@ -46,8 +46,8 @@ comment on column private.object_scans.due_at is 'When the next scanner may take
 comment on column private.object_scans.queued_at is 'When it was stored.';
 comment on column private.object_scans.scanned_at is 'When the scanner was done, null while pending.';
 
--- Definer: whoever stores a file has no right to the queue. The Storage API tries an insert and takes it back before
--- the bytes are there; the queue's row goes back with it.
+-- Definer: the role that stores a file has no right to the queue. The Storage API tries an insert and takes it back
+-- before the bytes are there; the queue's row goes back with it.
 create function private.tg_storage_objects__queue_scan() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -191,7 +191,7 @@ begin
     if not found then
         return false;
     end if;
-    -- To whoever waits for the recording, a file that isn't what it says is one that can't be used.
+    -- To people who wait for the recording, a file that isn't what it says is one that can't be used.
     update public.audio_recordings as r
     set scan_status = replace(verdict, 'refused', 'failed'), scanned_at = now()
     where r.bucket_id = bucket and r.object_path = object
@@ -250,7 +250,7 @@ comment on function private.object_bytes(jsonb) is 'How large a file is said to 
 comment on function private.tg_audio_recordings__take_file() is 'Trigger: what its file is, and whether it is clean.';
 comment on function private.take_scans(integer) is 'Takes the next files; others skip them for 10 minutes.';
 comment on function private.retry_scan(text, text, text, bigint, interval) is 'A scan that failed is due again later.';
-comment on function private.settle_scan(text, text, text, bigint, text, text) is 'Notes a verdict; tells the owner.';
+comment on function private.settle_scan(text, text, text, bigint, text, text) is 'Notes a verdict; notifies the owner.';
 comment on function private.as_uuid(text) is 'The uuid that a text is, null if it is none.';
 comment on function private.is_clean(text, text, text) is 'Whether this version of an object was scanned clean.';
 comment on function ops.take_scans(integer) is 'For the scanner: the next files, each with the number of the attempt.';
@@ -273,7 +273,7 @@ create trigger _050_take_file
 before insert or update of bucket_id, object_path, mime_type, bytes on public.audio_recordings
 for each row execute function private.tg_audio_recordings__take_file();
 
--- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
+-- The platform's own table: only the login has a right to it by its owner and to our function by ours.
 reset role;
 create trigger _300_queue_scan
 after insert or delete on storage.objects

@@ -65,8 +65,8 @@ language sql immutable
 set search_path = ''
 return private.as_uuid(split_part(object, '/', 1));
 
--- Whoever has uploaded a file finds it before the scan too, as long as they are a member; what was found harmful nobody
--- does. Who may edit finds all of it while the Storage API deletes or replaces, which gives nobody the bytes.
+-- The person who has uploaded a file finds it before the scan too, as long as they are a member; what was found harmful
+-- nobody does. Who may edit finds all of it while the Storage API deletes or replaces, which gives nobody the bytes.
 create function private.may_find(object text, object_version text, uploader text, changes boolean) returns boolean
 language plpgsql stable parallel restricted security definer
 set search_path = ''
@@ -173,7 +173,7 @@ declare
 begin
     select b.file_size_limit, b.allowed_mime_types into largest, types
     from storage.buckets as b where b.id = NEW.bucket_id;
-    -- In the foreign key's code, which the Storage API tells as 404. A row without a bucket is in none with limits.
+    -- In the foreign key's code, which the Storage API answers with 404. A row without a bucket is in none with limits.
     if not found and NEW.bucket_id is not null then
         raise exception using
             errcode = 'foreign_key_violation',
@@ -283,7 +283,7 @@ revoke execute on function private.tg_storage_objects__check_limits() from publi
 revoke execute on function private.tg_storage_objects__check_project() from public;
 revoke execute on function private.tg_storage_objects__refuse_person() from public;
 
--- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
+-- The platform's own table: only the login has a right to it by its owner and to our function by ours.
 reset role;
 create trigger _100_check_limits
 before insert on storage.objects

@@ -1,6 +1,6 @@
 -- 0027 storage_usage: takes the counting and the quotas away again.
 -- Lock: access exclusive on storage.objects and public.projects for their triggers. Duration: instant.
--- Down: loses the quotas that were set; usage is counted anew when it comes back.
+-- Down: loses the quotas that were set; usage is counted again when it comes back.
 
 reset role;
 drop trigger _420_count_delete on storage.objects;

@@ -1,14 +1,14 @@
 -- 0027 storage_usage: what each person has stored, kept by trigger, and a quota; a project's files are its owner's.
 -- Lock: share row exclusive on storage.objects, read once, and public.projects. Duration: a second a million objects.
--- Down: loses the quotas that were set; usage is counted anew when it comes back.
+-- Down: loses the quotas that were set; usage is counted again when it comes back.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
 -- under that setting too. What is counted below is counted before row security binds the new tables.
 set local row_security = on;
 
 -- By the folder and not by owner_id: the folder is what row policies go by, and owner_id is whatever the row says. A
--- project's owner pays for its files, whoever has uploaded them: it is they who let others in, and with the project
--- they hand over its files, or delete them.
+-- project's owner pays for its files, no matter who has uploaded them: it is they who let others in, and with the
+-- project they hand over its files, or delete them.
 create table private.storage_usage (
     folder_id uuid not null,
     bucket_id text not null,
@@ -44,7 +44,7 @@ language sql immutable
 set search_path = ''
 return coalesce(private.as_uuid(split_part(object, '/', 1)), '00000000-0000-0000-0000-000000000000');
 
--- Nobody pays for what is in nobody's folder, or in that of a project that is gone.
+-- Nobody pays for what is in no person's folder, or in that of a project that is gone.
 create function private.payer(folder uuid, bucket text) returns uuid
 language plpgsql stable security definer
 set search_path = ''
@@ -156,7 +156,7 @@ begin
 end
 $$;
 
--- What the new owner has no room for isn't handed over. When a project ends its files go later, and are nobody's until
+-- What the new owner has no room for isn't handed over. When a project ends its files go later, and have no owner until
 -- then: uploads hold the project, so that none is under way. One that a server makes again finds them.
 create function private.tg_projects__charge() returns trigger
 language plpgsql volatile security definer
@@ -264,8 +264,8 @@ begin atomic
 end;
 
 comment on function private.default_quota() is 'How many bytes a person may store over all buckets: 5 GiB.';
-comment on function private.folder_of(text) is 'The person or project in whose folder it is, zeros for nobody''s.';
-comment on function private.payer(uuid, text) is 'Whose quota a folder counts for, null for nobody''s.';
+comment on function private.folder_of(text) is 'The person or project in whose folder it is, zeros for no uuid''s.';
+comment on function private.payer(uuid, text) is 'Whose quota a folder counts for, null for none.';
 comment on function private.charge(uuid, bigint, bigint) is 'Notes what a person pays for, within the quota.';
 comment on function private.add_usage(private.storage_usage[]) is 'Notes changes, within the quota of who pays.';
 comment on function private.tg_storage_objects__count() is 'Trigger, after a statement: what is stored changed.';
@@ -300,7 +300,7 @@ after update of owner_id on public.projects
 for each row when (old.owner_id <> new.owner_id)
 execute function private.tg_projects__charge();
 
--- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
+-- The platform's own table: only the login has a right to it by its owner and to our function by ours.
 reset role;
 create trigger _400_count_insert
 after insert on storage.objects referencing new table as added
@@ -314,7 +314,7 @@ create trigger _420_count_delete
 after delete on storage.objects referencing old table as removed
 for each statement execute function private.tg_storage_objects__count();
 
--- What was stored before, asked for as the owner role: whoever logged in is bound by the row security of projects.
+-- What was stored before, asked for as the owner role: the login is bound by the row security of projects.
 set local role app_owner;
 insert into private.storage_usage (folder_id, bucket_id, objects, bytes)
 select

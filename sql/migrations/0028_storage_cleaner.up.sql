@@ -66,8 +66,8 @@ as $$
         on (r.bucket_id, r.object_path) = (asked.bucket_id, asked.name)
 $$;
 
--- Folders are named by people, in audio by projects: what is in no uuid's folder is nobody's to leave behind. A handful
--- of rows, by their own index.
+-- Folders are named by people, in audio by projects: what is in no uuid's folder is left behind by no departure. A
+-- handful of rows, by their own index.
 create function private.quarantine() returns table (bucket_id text, name text, version text, abandoned boolean)
 language sql stable security definer
 set search_path = ''
@@ -82,7 +82,8 @@ as $$
     where s.status in ('infected', 'refused')
 $$;
 
--- A verdict is forgotten with its person or project and no sooner, whoever asks: it keeps the file from being read.
+-- A verdict is forgotten with its person or project and no sooner, no matter who asks: it keeps the file from being
+-- read.
 create function private.forget_quarantined(bucket text, object text, object_version text) returns boolean
 language sql volatile security definer
 set search_path = ''

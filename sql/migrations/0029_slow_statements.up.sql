@@ -2,7 +2,7 @@
 -- Lock: a new function only, none. Duration: instant.
 -- Down: drops the function; loses no data.
 
--- A text and no stored definition: another version of the extension makes its view anew, which nothing may depend on.
+-- A text and no stored definition: another version of the extension makes its view again, which nothing may depend on.
 -- Invoker: who may read all statistics sees all texts, with constants taken out, and everybody else the own ones.
 create function ops.slow_statements(most integer default 20)
 returns table (

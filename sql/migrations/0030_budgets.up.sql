@@ -18,7 +18,7 @@ create table private.budget_limits (
     constraint budget_limits_cost_check check (soft_cost between 0 and 99999999 and hard_cost between 0 and 99999999)
 );
 
--- One row a person, and not one a month: whoever starts something holds it, also across the end of a month.
+-- One row a person, and not one a month: a transaction that starts something holds it, also across the end of a month.
 create table private.budget_usage (
     user_id uuid not null,
     month date not null,
@@ -30,7 +30,8 @@ create table private.budget_usage (
     constraint budget_usage_cost_check check (cost between 0 and 1e17)
 );
 
--- Not columns of the generation: whoever deletes or cancels one that runs would have room again while it is paid for.
+-- Not columns of the generation: a person who deletes or cancels one that runs would have room again while it is paid
+-- for.
 create table private.budget_reservations (
     generation_id uuid not null,
     user_id uuid,
@@ -161,8 +162,8 @@ end
 $$;
 
 -- The row changes even where nothing is added: a transaction of a stricter isolation than read committed, which
--- wouldn't see what others have reserved meanwhile, fails instead. Nobody's and gone people's usage counts for nobody;
--- what is dated ahead counts now, and what is dated back not at all.
+-- wouldn't see what others have reserved meanwhile, fails instead. Usage without a person and that of gone people
+-- counts for nobody; what is dated ahead counts now, and what is dated back not at all.
 create function private.add_to_budget(person uuid, at timestamptz, more_tokens bigint, more_cost numeric) returns void
 language plpgsql volatile security definer
 set search_path = ''
@@ -203,8 +204,9 @@ begin
 end
 $$;
 
--- Before anything starts, and again when a server takes it, as what was reserved may have expired. Whoever starts
--- something holds the person's row until the end of the transaction: others wait, and then see what it has reserved.
+-- Before anything starts, and again when a server takes it, as what was reserved may have expired. A transaction that
+-- starts something holds the person's row until the end of the transaction: others wait, and then see what it has
+-- reserved.
 create function private.tg_prompt_generations__reserve() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -346,7 +348,7 @@ select private.close_partition('analytics', 'api_usage', c.relname)
 from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
 where i.inhparent = 'analytics.api_usage'::regclass;
 
--- What was used before, where this step comes back to rows.
+-- What was used before, where this migration comes back to rows.
 alter table analytics.api_usage no force row level security;
 insert into private.budget_usage (user_id, month, tokens, cost)
 select u.user_id, private.budget_month(), sum(u.tokens_in + u.tokens_out), sum(u.cost)

@@ -197,7 +197,7 @@ set row_security = on
 set enable_seqscan = off
 as $$
 declare
-    -- Proved to be theirs: whoever signs up with another person's address would end what was sent to that person.
+    -- Proved to be theirs: anyone who signs up with another person's address would end what was sent to that person.
     addresses constant text[] = array(
         select OLD.email where OLD."emailVerified" is not null
         union
@@ -210,7 +210,7 @@ begin
     on conflict on constraint departures_pkey do update set erased_at = null;
     perform private.audit_destroy(OLD.id::text);
     delete from next_auth.verification_tokens as t where t.identifier = any(addresses);
-    -- Whoever changes who is in a project holds the project first.
+    -- Anyone who changes who is in a project holds the project first.
     concerned = array(
         select c.id from public.collaborators as c
         where c.user_id = OLD.id or c.email = any(addresses) or c.invited_by = OLD.id and c.accepted_at is null
@@ -235,7 +235,7 @@ begin
 end
 $$;
 
--- Who still has something here, and whoever left in the last month: of them rows may have come late.
+-- Who still has something here, and people who left in the last month: of them rows may have come late.
 create function private.people_to_erase() returns setof uuid
 language sql stable security definer
 set search_path = ''
@@ -245,7 +245,7 @@ as $$
     order by d.departed_at
 $$;
 
--- An address that nobody is invited by any more is nobody's to read in the audit log either.
+-- An address that nobody is invited by any more can't be read in the audit log either.
 create function private.forget_addresses() returns bigint
 language sql volatile security definer
 set search_path = ''

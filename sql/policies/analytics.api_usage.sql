@@ -1,4 +1,4 @@
--- analytics.api_usage: written by the app's servers; read by whoever it was for.
+-- analytics.api_usage: written by the app's servers; read by the person it was for.
 
 -- A person reads what they used.
 create policy api_usage_select_own on analytics.api_usage

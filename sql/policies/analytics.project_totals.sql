@@ -10,7 +10,7 @@ create policy project_totals_insert_definer on analytics.project_totals
     for insert to app_owner
     with check (true);
 
--- The owner role sums it up anew.
+-- The owner role sums it up again.
 create policy project_totals_update_definer on analytics.project_totals
     for update to app_owner
     using (true)

@@ -1,4 +1,4 @@
--- analytics.user_activity: written by the app's servers; read by whoever it is about.
+-- analytics.user_activity: written by the app's servers; read by the person it is about.
 
 -- A person reads what they did.
 create policy user_activity_select_own on analytics.user_activity
@@ -13,7 +13,7 @@ create policy user_activity_select_definer on analytics.user_activity
     for select to app_owner
     using (true);
 
--- The owner role tells people what the scanner found in their files.
+-- The owner role notes for people what the scanner found in their files.
 create policy user_activity_insert_definer on analytics.user_activity
     for insert to app_owner
     with check (true);

@@ -1,5 +1,5 @@
 -- audit.heads: nobody but the owner role, whose triggers move the lanes' ends forward.
--- What stands here comes with the step that makes the table, word for word.
+-- What stands here comes with the migration that makes the table, word for word.
 
 -- The owner role finds a lane's end.
 create policy heads_select_definer on audit.heads

@@ -1,5 +1,5 @@
 -- audit.log: read by super administrators; written and verified by functions of the owner role. No update, no delete.
--- What is the owner role's comes with the step that makes the table, word for word.
+-- What is the owner role's comes with the migration that makes the table, word for word.
 
 -- A super administrator reads all: asked once a statement, and for everybody else the log isn't read at all.
 create policy log_select_administrator on audit.log

@@ -1,5 +1,5 @@
 -- audit.retired: nobody but the owner role, which notes here what it drops.
--- What stands here comes with the step that makes the table, word for word.
+-- What stands here comes with the migration that makes the table, word for word.
 
 -- The owner role finds where the lanes begin.
 create policy retired_select_definer on audit.retired

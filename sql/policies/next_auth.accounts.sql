@@ -6,7 +6,7 @@ create policy accounts_select_authjs on next_auth.accounts
     for select to authjs
     using (true);
 
--- The owner role counts what each key seals, and seals it anew; without a key it opens nothing.
+-- The owner role counts what each key seals, and seals it again; without a key it opens nothing.
 create policy accounts_select_definer on next_auth.accounts
     for select to app_owner
     using (true);
@@ -16,7 +16,7 @@ create policy accounts_insert_authjs on next_auth.accounts
     for insert to authjs
     with check (true);
 
--- The owner role seals tokens anew when keys change.
+-- The owner role seals tokens again when keys change.
 create policy accounts_update_definer on next_auth.accounts
     for update to app_owner
     using (true)

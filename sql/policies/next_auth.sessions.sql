@@ -5,7 +5,7 @@ create policy sessions_select_authjs on next_auth.sessions
     for select to authjs
     using (true);
 
--- The owner role sees sessions that are over, to clear them away, and those of whoever it tells what is theirs.
+-- The owner role sees sessions that are over, to delete them, and those of a person whose data it lists.
 create policy sessions_select_expired on next_auth.sessions
     for select to app_owner
     using (expires < now() or "userId" = (select auth.uid()));

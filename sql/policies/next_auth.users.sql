@@ -21,7 +21,7 @@ create policy users_delete_authjs on next_auth.users
     for delete to authjs
     using (true);
 
--- The owner role reads the address of whoever asks, to compare it with an invitation's, and finds who has left.
+-- The owner role reads the address of the caller, to compare it with an invitation's, and finds who has left.
 create policy users_select_invitee on next_auth.users
     for select to app_owner
     using (id = (select auth.uid()) or exists (select from private.departures as d where d.user_id = users.id));

@@ -10,7 +10,7 @@ create policy generation_words_insert_definer on private.generation_words
     for insert to app_owner
     with check (true);
 
--- The owner role notes them anew.
+-- The owner role notes them again.
 create policy generation_words_update_definer on private.generation_words
     for update to app_owner
     using (true)

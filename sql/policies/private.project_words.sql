@@ -10,7 +10,7 @@ create policy project_words_insert_definer on private.project_words
     for insert to app_owner
     with check (true);
 
--- The owner role notes them anew.
+-- The owner role notes them again.
 create policy project_words_update_definer on private.project_words
     for update to app_owner
     using (true)

@@ -1,6 +1,6 @@
 -- private.proved_addresses: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role compares the address of whoever asks.
+-- The owner role compares the address of the caller.
 create policy proved_addresses_select_definer on private.proved_addresses
     for select to app_owner
     using (true);
@@ -15,7 +15,7 @@ create policy proved_addresses_delete_definer on private.proved_addresses
     for delete to app_owner
     using (true);
 
--- The owner role notes it anew when the account is linked again.
+-- The owner role notes it again when the account is linked again.
 create policy proved_addresses_update_definer on private.proved_addresses
     for update to app_owner
     using (true)

@@ -1,4 +1,4 @@
--- private.sealing_keys: the owner role alone; whoever provisions is a member of it, and row security binds both.
+-- private.sealing_keys: the owner role alone; the login that provisions is a member of it, and row security binds both.
 
 -- The trigger on accounts takes the present key.
 create policy sealing_keys_select_definer on private.sealing_keys

@@ -1,4 +1,4 @@
--- private.settings: the owner role alone; whoever provisions is a member of it, and row security binds both.
+-- private.settings: the owner role alone; the login that provisions is a member of it, and row security binds both.
 
 -- Functions go by them.
 create policy settings_select_definer on private.settings

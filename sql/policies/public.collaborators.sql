@@ -32,7 +32,7 @@ create policy collaborators_insert_manager on public.collaborators
         and private.may_manage(project_id, role)
     );
 
--- The owner role keeps whoever hands a project over in it.
+-- The owner role keeps an owner who hands a project over in it.
 create policy collaborators_insert_definer on public.collaborators
     for insert to app_owner
     with check (true);
@@ -43,7 +43,7 @@ create policy collaborators_update_manager on public.collaborators
     using (private.may_manage(project_id, role))
     with check (private.may_manage(project_id, role));
 
--- The owner role accepts an open invitation, for whoever asks and nobody else; of two rows of that person it keeps one.
+-- The owner role accepts an open invitation, for the caller and nobody else; of two rows of that person it keeps one.
 create policy collaborators_update_accept on public.collaborators
     for update to app_owner
     using (accepted_at is null or user_id = (select auth.uid()))
@@ -54,7 +54,7 @@ create policy collaborators_delete_own_or_manager on public.collaborators
     for delete to authenticated
     using (user_id = (select auth.uid()) or private.may_manage(project_id, role));
 
--- The owner role takes the membership of whoever becomes the owner, and invitations that are declined or over.
+-- The owner role takes the membership of the new owner, and invitations that are declined or over.
 create policy collaborators_delete_definer on public.collaborators
     for delete to app_owner
     using (true);

@@ -1,4 +1,4 @@
--- public.project_components: seen by whoever sees the project, written by its owner, its admins and editors.
+-- public.project_components: seen by anyone who sees the project, written by its owner, its admins and editors.
 -- They are what is public of a public project; recordings and generations are not.
 
 -- A visitor reads the components of public projects.

@@ -7,7 +7,7 @@
 
 -- A person lists and reads what is in their own folders, scanned or not, and in their projects what is clean, or was
 -- uploaded by them: few by their names, many and new ones one by one. What was found harmful nobody reads; the Storage
--- API asks for a row before it deletes or replaces it, so that whoever uploaded it can take it away, and in a project
+-- API asks for a row before it deletes or replaces it, so that the uploader can take it away, and in a project
 -- who may edit.
 create policy objects_select_own on storage.objects
     for select to authenticated

@@ -1,4 +1,4 @@
--- list_collaborators: who is invited to a project, for whoever may invite.
+-- list_collaborators: who is invited to a project, for those who may invite.
 -- Role: authenticated. Since: 0008.
 -- Parameters: $1 project uuid.
 -- Index: collaborators_project_id_id_idx.

@@ -1,4 +1,4 @@
--- transfer_project: hands a project over to one of its collaborators; whoever gives it stays as an admin.
+-- transfer_project: hands a project over to one of its collaborators; the former owner stays as an admin.
 -- Role: authenticated. Since: 0010.
 -- Parameters: $1 team_project uuid, $2 member uuid.
 -- Index: projects_pkey, collaborators_project_id_user_id_key.

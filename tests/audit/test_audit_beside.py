@@ -111,7 +111,7 @@ class _NoDatabase:
 
 
 @pytest.mark.parametrize("rule", sorted(BREAKS))
-def test_what_is_wrong_with_an_s3_bucket_is_told(client, rule):
+def test_what_is_wrong_with_an_s3_bucket_is_reported(client, rule):
     assert apply(BY_ID[rule], beside(client)) == []
     BREAKS[rule](client)
     assert [finding.object for finding in apply(BY_ID[rule], beside(client))] == [f"S3 bucket {NAME}"]
@@ -158,18 +158,18 @@ def topic(moto) -> Iterator[Topic]:
     client.delete_topic(TopicArn=arn)
 
 
-def told(rule: str, topic: Topic) -> list[tuple[str, str]]:
+def findings(rule: str, topic: Topic) -> list[tuple[str, str]]:
     audited = Audited(_NoDatabase(), Declared(), state={}, topics=(topic,))  # type: ignore[arg-type]
     return [(finding.object, finding.reason) for finding in apply(BY_ID[rule], audited)]
 
 
 @pytest.mark.parametrize("rule", sorted(TOPICS))
-def test_what_is_wrong_with_a_topic_is_told(topic, rule):
+def test_what_is_wrong_with_a_topic_is_reported(topic, rule):
     assert set(TOPICS) == SNS
     name, value, reason = TOPICS[rule]
-    assert told(rule, topic) == []
+    assert findings(rule, topic) == []
     topic.client.set_topic_attributes(TopicArn=topic.arn, AttributeName=name, AttributeValue=value)
-    assert told(rule, topic) == [("SNS topic audited", reason)]
+    assert findings(rule, topic) == [("SNS topic audited", reason)]
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_what_is_wrong_with_a_topic_is_told(topic, rule):
 def test_a_topic_is_its_account_s_own(topic, principal, others):
     policy = _allowing(Principal=principal)
     topic.client.set_topic_attributes(TopicArn=topic.arn, AttributeName="Policy", AttributeValue=policy)
-    reasons = [reason for _, reason in told("sns-open", topic)]
+    reasons = [reason for _, reason in findings("sns-open", topic)]
     assert reasons == ([f"its policy allows {others} sns:Publish"] if others else [])
 
 
 def test_a_topic_that_cannot_be_asked_is_not_called_clean(topic):
     gone = Topic(topic.client, f"{topic.arn}-gone")
     with pytest.raises(NotSeen, match="SNS topic audited-gone: NotFound"):
-        told("sns-encryption", gone)
+        findings("sns-encryption", gone)
 
 
 def _state(**properties: Any) -> dict[str, Any]:
@@ -210,7 +210,7 @@ MADE_UP = {
 
 
 @pytest.mark.parametrize("what", MADE_UP)
-def test_a_secret_in_clear_text_in_the_state_is_told_by_its_place_and_not_shown(what):
+def test_a_secret_in_clear_text_in_the_state_is_reported_by_its_place_and_not_shown(what):
     assert set(MADE_UP) == set(state_rules.SECRETS)
     audited = Audited(_NoDatabase(), Declared(), state=_state(nested={"list": ["fine", MADE_UP[what]]}))  # type: ignore[arg-type]
     (finding,) = apply(BY_ID["state-secret"], audited)
@@ -219,14 +219,14 @@ def test_a_secret_in_clear_text_in_the_state_is_told_by_its_place_and_not_shown(
     assert MADE_UP[what] not in str(finding)
 
 
-def test_a_text_under_the_name_of_a_secret_is_told_and_ciphertext_is_not():
+def test_a_text_under_the_name_of_a_secret_is_reported_and_ciphertext_is_not():
     encrypted = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
     for properties, found in (({"secretKey": "x"}, 1), ({"secretKey": encrypted, "rotation": "1"}, 0)):
         audited = Audited(_NoDatabase(), Declared(), state=_state(**properties))  # type: ignore[arg-type]
         assert len(apply(BY_ID["state-secret"], audited)) == found
 
 
-def test_an_old_password_is_told_by_its_age():
+def test_an_old_password_is_reported_by_its_age():
     def password(days: int) -> dict[str, Any]:
         made = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         urn = "urn:pulumi:dev::database::vpb:index:Roles$pg:index:Password::roles-authjs-password"
@@ -237,7 +237,7 @@ def test_an_old_password_is_told_by_its_age():
         assert [finding.object for finding in apply(BY_ID["password-old"], audited)] == found
 
 
-def test_a_stack_file_with_a_secret_and_files_that_others_can_read_are_told(tmp_path, monkeypatch):
+def test_a_stack_file_with_a_secret_and_files_that_others_can_read_are_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(state_rules, "CHECKOUT", tmp_path)
     audited = Audited(_NoDatabase(), Declared(), stack="dev", state={})  # type: ignore[arg-type]
     settings = tmp_path / "Pulumi.dev.yaml"

@@ -12,7 +12,7 @@ import pytest
 from declared.paths import CHECKOUT
 from ops.audit.model import Severity
 from ops.audit.registry import RULES
-from tests.sql.trail import chain_anew, unguarded
+from tests.sql.trail import chain_again, unguarded
 
 FINDING = {"rule": str, "severity": str, "object": str, "reason": str, "repair": str, "standards": list}
 
@@ -38,7 +38,7 @@ def stray(url):
         connection.execute('drop schema "[red]stray"')
 
 
-def test_a_database_as_up_makes_it_is_clean_and_what_was_not_looked_at_is_told(url):
+def test_a_database_as_up_makes_it_is_clean_and_what_was_not_looked_at_is_reported(url):
     run = audit(url)
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(rf"server: clean; {len(RULES)} rules, \d+ info, \d+\.\d s", run.stdout)
@@ -136,7 +136,7 @@ def test_no_secret_is_in_any_form_of_the_report(url, server):
             assert secret not in run.stdout + run.stderr
 
 
-def test_an_anchor_is_written_and_tells_of_a_trail_that_was_chained_anew(url, tmp_path):
+def test_an_anchor_is_written_and_tells_of_a_trail_that_was_chained_again(url, tmp_path):
     anchor = tmp_path / "anchor.json"
     person = "insert into next_auth.users (email) values ('somebody@example.org') returning id"
     with psycopg.connect(url, autocommit=True) as connection:
@@ -145,7 +145,7 @@ def test_an_anchor_is_written_and_tells_of_a_trail_that_was_chained_anew(url, tm
         before = anchor.read_text()
         with connection.transaction(), unguarded(connection):
             connection.execute("update audit.log set login = 'x'")
-            chain_anew(connection)
+            chain_again(connection)
         assert audit(url).returncode == 0, "the chain alone is whole"
         found = audit(url, "--anchor", str(anchor))
         assert found.returncode == 2

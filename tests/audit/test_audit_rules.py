@@ -62,7 +62,7 @@ def test_an_edited_entry_of_the_trail_is_named_by_its_place(audited):
          "it is a member of pg_monitor and has none of its rights before it becomes it"),
     ],
 )  # fmt: skip
-def test_an_option_of_a_declared_membership_is_told_and_the_repair_puts_it_back(audited, statement, object, said):
+def test_an_option_of_a_declared_membership_is_reported_and_the_repair_puts_it_back(audited, statement, object, said):
     if audited.connection.info.server_version < 160000:
         pytest.skip("a membership has no such option before PostgreSQL 16")
     rule = BY_ID["membership-option"]
@@ -113,7 +113,7 @@ def test_each_repair_of_a_grant_repairs_it(audited):
             assert case.object not in still or case.statement == "grant app_owner to anon", case
 
 
-def test_an_index_that_nobody_asks_and_a_table_full_of_dead_rows_are_told(url):
+def test_an_index_that_nobody_asks_and_a_table_full_of_dead_rows_are_reported(url):
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "set search_path = ''; create table private.worn (id int, other int) with (autovacuum_enabled = off); "
@@ -131,7 +131,7 @@ def test_an_index_that_nobody_asks_and_a_table_full_of_dead_rows_are_told(url):
             connection.execute("drop table private.worn")
 
 
-def test_a_weak_server_is_told_setting_by_setting(weak):
+def test_a_weak_server_is_reported_setting_by_setting(weak):
     weak.execute("set search_path = ''")
     audited = Audited(weak, Declared())
     assert objects(audited, "setting-weak") == {
@@ -159,7 +159,7 @@ def test_a_weak_server_is_told_setting_by_setting(weak):
     assert found[2].startswith("pg_stat_statements isn't loaded")
 
 
-def test_each_line_that_lets_in_without_a_password_or_in_clear_text_is_told(weak):
+def test_each_line_that_lets_in_without_a_password_or_in_clear_text_is_reported(weak):
     weak.execute("set search_path = ''")
     found = apply(BY_ID["login-method"], Audited(weak, Declared()))
     lines = {finding.object.split("(")[1].rstrip(")"): finding.severity for finding in found}

@@ -80,7 +80,7 @@ test("nobody copies a project that they can't see", async () => {
   await refused(people.ada.rpc("duplicate_project", { project: id }), "PT404")
 })
 
-test("an invitation counts once it is accepted, and only for whoever was invited", async () => {
+test("an invitation counts once it is accepted, and only for anyone who was invited", async () => {
   const project = await found(people.ada.rpc("create_project", { title: "shared" }))
   const seen = () => found(people.bob.from("projects").select("id").eq("id", project))
   const invited = { project_id: project, user_id: bob, role: "viewer", invited_by: ada }
@@ -111,7 +111,7 @@ test("what only the servers call is refused to people", async () => {
   assert.deepEqual(await found(service.rpc("take_deletions", { count: 1 })), [])
 })
 
-test("a token without a subject is nobody's: no rows of anybody, no error", async () => {
+test("a token without a subject is no person: no rows of anybody, no error", async () => {
   assert.deepEqual(await titles(as("nobody")), ["a public", "b public"])
   assert.deepEqual(await found(as("nobody").from("users").select()), [])
   await refused(as("nobody").from("projects").insert({ owner_id: ada, title: "x" }), "42501")

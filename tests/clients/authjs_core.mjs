@@ -1,5 +1,5 @@
 // Sign-ins as Auth.js' own core makes them, from the first request to the session, with its own providers; the providers'
-// servers alone are played. What it leaves in the database is looked at by whoever runs this.
+// servers alone are played. What it leaves in the database is looked at by the test that runs this.
 import assert from "node:assert/strict"
 import { test, after } from "node:test"
 

@@ -9,7 +9,7 @@ from tests.sql.provision import ADA, BOB
 
 
 def tokens(secret: str) -> dict[str, str]:
-    """Tokens by the name that api.mjs has for whoever shows them."""
+    """Tokens by the name that api.mjs has for their bearers."""
     person = {"role": "authenticated"}
     unsigned = signed(secret, sub=ADA, **person).rpartition(".")[0]
     return {

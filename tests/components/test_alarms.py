@@ -73,7 +73,7 @@ def test_each_address_has_a_subscription_and_without_any_there_is_none(program):
         "own rule",
         "another account's alarm",
         "another account's rule",
-        "an alarm of nobody's",
+        "an alarm of no account",
         "another service",
         "another account",
         "anybody",

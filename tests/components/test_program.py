@@ -104,7 +104,7 @@ def test_nothing_writes_to_the_database_before_manual_changes_were_looked_for(pr
             assert "snapshot-schema" in program.waits_for(resource.name), resource.name
 
 
-def test_the_order_is_told_in_few_words(program):
+def test_the_order_is_reported_in_few_words(program):
     # Each names what it waits for; when each named all children of a component, a plan took twice as long.
     assert sum(len(resource.waits_for) for resource in program.resources.values()) < 5 * len(program.resources)
 

@@ -134,13 +134,13 @@ def test_settings_of_a_session_are_added_to_those_that_are_there():
     assert with_options(found, "") == found
 
 
-def test_a_place_is_told_in_one_line_and_without_the_password():
+def test_a_place_is_reported_in_one_line_and_without_the_password():
     assert (
         place(parse("postgresql://u:geheim@a:1,[::1]:2,%2Ftmp:3/d%0Ae")) == "database d?e on a:1, [::1]:2, /tmp:3 as u"
     )
 
 
-def test_what_each_of_several_hosts_said_is_told():
+def test_what_each_of_several_hosts_said_is_reported():
     with pytest.raises(psycopg.OperationalError) as caught:
         psycopg.connect("postgresql://u:geheim@127.0.0.1:1,127.0.0.1:2/d")
     said = failure(caught.value)

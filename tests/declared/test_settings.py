@@ -74,7 +74,7 @@ def test_protection_is_true_or_false_and_nothing_that_looks_like_it(value):
 
 @pytest.mark.parametrize("value", ["0007_projects", ["projects"], [3], {"0003_projects": True}])
 def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
-    assert "a list of steps such as 0007_projects" in refused(allowLoss=value)
+    assert "a list of migrations such as 0007_projects" in refused(allowLoss=value)
 
 
 def test_protection_and_its_exceptions_reach_the_settings():

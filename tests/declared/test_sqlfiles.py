@@ -120,7 +120,7 @@ def refused(folder) -> str:
     return str(caught.value)
 
 
-def test_steps_come_in_order_with_both_halves(folder):
+def test_steps_come_in_order_with_both_scripts(folder):
     write(folder, "0002_two")
     write(folder, "0001_one", up="create table a ();", down="drop table a;")
     found = steps(folder)
@@ -129,7 +129,7 @@ def test_steps_come_in_order_with_both_halves(folder):
     assert found[0].down.endswith("drop table a;\n")
 
 
-def test_the_checksum_tells_which_half_changed(folder):
+def test_the_checksum_says_which_script_changed(folder):
     write(folder, "0001_one")
     before = steps(folder)[0].checksum.split(".")
     write(folder, "0001_one", down="select 2;")
@@ -170,7 +170,7 @@ def test_two_steps_of_one_number_are_refused_with_what_to_do(folder):
 
 
 @pytest.mark.parametrize("half", ["up", "down"])
-def test_a_missing_half_is_refused_by_name(folder, half):
+def test_a_missing_script_is_refused_by_name(folder, half):
     write(folder, "0001_one")
     (folder / f"0001_one.{half}.sql").unlink()
     assert refused(folder) == f"sql/steps/0001_one.{half}.sql is missing; each step needs both scripts"
@@ -239,7 +239,7 @@ def test_a_word_that_only_looks_like_it_is_let_through(folder, statement):
     assert len(steps(folder)) == 1
 
 
-# How a half runs.
+# How a script runs.
 
 
 def directed(folder, line: str, text: str, half: str = "up") -> None:
@@ -256,7 +256,7 @@ def directed(folder, line: str, text: str, half: str = "up") -> None:
     ],
 )
 @pytest.mark.parametrize("half", ["up", "down"])
-def test_each_half_says_in_its_fourth_line_how_it_runs(folder, half, line, text, way):
+def test_each_script_says_in_its_fourth_line_how_it_runs(folder, half, line, text, way):
     directed(folder, line, text, half)
     assert sqldirectives.way(getattr(steps(folder)[0], half)) == way
 
@@ -332,7 +332,7 @@ UNFIT = {
         "",
         "-- Run: outside a transaction.\nvacuum a.b;",
         6,
-        "how a half runs stands in",
+        "how a script runs stands in",
     ),
     "a directive that is indented": (
         " -- Run: outside a transaction.",
@@ -449,7 +449,7 @@ UNFIT = {
 
 @pytest.mark.parametrize("name", list(UNFIT))
 @pytest.mark.parametrize("half", ["up", "down"])
-def test_a_half_that_cannot_run_as_its_header_says_is_refused_with_its_line(folder, half, name):
+def test_a_script_that_cannot_run_as_its_header_says_is_refused_with_its_line(folder, half, name):
     line, text, number, reason = UNFIT[name]
     directed(folder, line, text, half)
     said = refused(folder)

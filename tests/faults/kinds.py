@@ -188,7 +188,7 @@ def wrong_password(world: World, random: Random, run: Run | None) -> Seen:
         with psycopg.connect(url, password=PASSWORD_BY_HAND, autocommit=True) as connection:
             connection.execute(sql.SQL("alter role postgres password {}").format(sql.Literal(known)))
     told = re.search(r"password authentication failed.* again, or delete", failed.last_line)
-    problems = [] if failed.status and told else ["a wrong password was not told as one"]
+    problems = [] if failed.status and told else ["a wrong password was not named as one"]
     return Seen([failed], problems)
 
 

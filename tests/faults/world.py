@@ -163,7 +163,7 @@ class World:
         self.aside.clear()
 
     def write_step(self, words: str, up: list[str], down: list[str]) -> str:
-        """The two halves of the next step; one that begins with a comment brings its own header line."""
+        """The two scripts of the next step; one that begins with a comment brings its own header line."""
         name = self._next(words)
         header = f"-- {name[:4]} faults: to be interrupted.\n-- Lock: none. Duration: short.\n-- Down: its own rows.\n"
         for half, statements in (("up", up), ("down", down)):

@@ -12,7 +12,7 @@ from provider import snapshots
 Dump = Mapping[tuple[str, str], str]
 """Object and facet to its definition."""
 BESIDE = {
-    # Other roles of the server are nobody's business here; an end that was reset is `infinity`.
+    # Other roles of the server don't matter here; an end that was reset is `infinity`.
     "role": """select rolname, to_jsonb(a) - 'oid' - 'rolvaliduntil' || jsonb_build_object('until',
         nullif(rolvaliduntil, 'infinity')) from pg_catalog.pg_authid a where rolname !~ '^(pg_|stray_)'""",
     "comment on role": """select rolname, to_jsonb(pg_catalog.shobj_description(oid, 'pg_authid'))

@@ -9,11 +9,11 @@ import {
   PutObjectTaggingCommand,
 } from "@aws-sdk/client-s3"
 
-import * as twin from "./dist/index.js"
+import * as objects from "./dist/index.js"
 
 const given = JSON.parse(readFileSync(0, "utf8"))
 const credentials = { accessKeyId: given.store.access_key, secretAccessKey: given.store.secret_key }
-const s3 = twin.client(given.store.region, given.store.endpoint, credentials)
+const s3 = objects.client(given.store.region, given.store.endpoint, credentials)
 const store = { bucket: given.store.bucket, s3 }
 const bucket = { id: "audio", fileSizeLimit: given.limit, allowedMimeTypes: ["audio/wav"] }
 const sound = Buffer.from(given.sound, "base64")
@@ -28,7 +28,7 @@ async function send(upload, body = sound, changed = {}) {
   return [answer.status, /<Code>(.*?)<\/Code>/.exec(await answer.text())?.[1] ?? ""]
 }
 
-const sign = (options) => twin.signUpload(store, bucket, given.name, "audio/wav", { folder: given.folder, ...options })
+const sign = (options) => objects.signUpload(store, bucket, given.name, "audio/wav", { folder: given.folder, ...options })
 const upload = await sign()
 const refused = {}
 for (const [what, body, changed] of [
@@ -48,17 +48,17 @@ const head = await s3.send(new HeadObjectCommand({ Bucket: store.bucket, Key: up
 const scanned = { TagSet: [{ Key: "GuardDutyMalwareScanStatus", Value: "NO_THREATS_FOUND" }] }
 await s3.send(new PutObjectTaggingCommand({ Bucket: store.bucket, Key: upload.key, Tagging: scanned }))
 const early = { ...upload }
-const done = await twin.finishUpload(store, "audio", upload.name, upload.version)
+const done = await objects.finishUpload(store, "audio", upload.name, upload.version)
 upload.version = done.version
 const again = await send(early, Buffer.from("something else"))
-const nothing = await twin.finishUpload(store, "audio", upload.name, done.version.replace(/^.{8}/, "00000000")).catch(
+const nothing = await objects.finishUpload(store, "audio", upload.name, done.version.replace(/^.{8}/, "00000000")).catch(
   (error) => error.message,
 )
 const final = { Bucket: store.bucket, Key: early.key.replace(early.version, done.version) }
 const kept = await s3.send(new HeadObjectCommand(final))
 const { TagSet: tags } = await s3.send(new GetObjectTaggingCommand(final))
 
-const url = await twin.signDownload(store, "audio", upload.name, upload.version)
+const url = await objects.signDownload(store, "audio", upload.name, upload.version)
 const middle = Math.floor(sound.length / 2)
 const range = await fetch(url, { headers: { Range: `bytes=${middle}-${middle + 99}` } })
 const piece = Buffer.from(await range.arrayBuffer())

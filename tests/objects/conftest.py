@@ -1,4 +1,4 @@
-"""The object store with our extensions, the functions that sign, and their TypeScript twin, compiled."""
+"""The object store with our extensions, the functions that sign, and their TypeScript typescript, compiled."""
 
 import json
 import os
@@ -32,8 +32,8 @@ AUDIO = Bucket("audio", 1000, ("audio/wav", "audio/webm"))
 
 
 @dataclass(frozen=True)
-class Twin:
-    """The folder in which the compiled twin and the Node programs find the packages of npm."""
+class TypeScript:
+    """The folder in which the compiled typescript and the Node programs find the packages of npm."""
 
     packages: node.Packages
     folder: Path
@@ -53,32 +53,32 @@ class Twin:
         return json.loads(done.stdout)
 
     def call(self, calls: Sequence[dict[str, Any]], private: dict[str, Any]) -> list[dict[str, Any]]:
-        """The answers of the twin's functions to the calls, at the vectors' time."""
-        answers: list[dict[str, Any]] = self.run("twin.mjs", {**VECTORS, **private, "calls": list(calls)})
+        """The answers of the typescript's functions to the calls, at the vectors' time."""
+        answers: list[dict[str, Any]] = self.run("typescript.mjs", {**VECTORS, **private, "calls": list(calls)})
         return answers
 
 
 @pytest.fixture(scope="session")
 def packages() -> node.Packages:
-    """The packages that the twin pins, in the cache."""
+    """The packages that the typescript pins, in the cache."""
     try:
-        return node.ensure(toolchain.context_of(), versions.TWIN)
+        return node.ensure(toolchain.context_of(), versions.TYPESCRIPT)
     except toolchain.ToolchainError as error:
         absent(f"no TypeScript here: {error}")
 
 
 @pytest.fixture(scope="session")
-def twin(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> Twin:
-    """The twin, compiled as strictly as its own settings say."""
-    folder = tmp_path_factory.mktemp("twin") / "typescript"
-    shutil.copytree(versions.TWIN, folder)
+def typescript(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> TypeScript:
+    """The typescript, compiled as strictly as its own settings say."""
+    folder = tmp_path_factory.mktemp("typescript") / "typescript"
+    shutil.copytree(versions.TYPESCRIPT, folder)
     for program in HERE.glob("*.mjs"):
         shutil.copy(program, folder)
     (folder / "node_modules").symlink_to(packages.modules)
     compiler = [packages.node, packages.modules / "typescript" / "bin" / "tsc"]
     done = subprocess.run(compiler, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    return Twin(packages, folder)
+    return TypeScript(packages, folder)
 
 
 @pytest.fixture(scope="session")

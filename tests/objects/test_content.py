@@ -101,7 +101,7 @@ def test_a_file_is_what_it_says(file: str, declared: str | None) -> None:
         ("png", "image/jpeg", "declared as image/jpeg, is image/png"),
     ],
 )
-def test_a_file_that_is_something_else_is_told_by_its_bytes(file: str, declared: str, reason: str) -> None:
+def test_a_file_that_is_something_else_is_reported_by_its_bytes(file: str, declared: str, reason: str) -> None:
     assert mismatch(declared, FILES[file][:START]) == reason
 
 

@@ -1,4 +1,4 @@
-"""The same from Node: the TypeScript twin signs, fetch and @aws-sdk/client-s3 upload, stream and are refused."""
+"""The same from Node: the TypeScript typescript signs, fetch and @aws-sdk/client-s3 upload, stream and are refused."""
 
 import base64
 from dataclasses import asdict
@@ -6,14 +6,14 @@ from dataclasses import asdict
 from visual_prompt_builder.signing import Store
 
 from tests.objects import sound
-from tests.objects.conftest import ADA, Twin
+from tests.objects.conftest import ADA, TypeScript
 
 LIMIT = 100_000
 
 
-def test_node_uploads_streams_and_is_refused_as_it_should_be(twin: Twin, store: Store) -> None:
+def test_node_uploads_streams_and_is_refused_as_it_should_be(typescript: TypeScript, store: Store) -> None:
     recording = sound.wav(1)
-    answer = twin.run(
+    answer = typescript.run(
         "client.mjs",
         {
             "store": asdict(store),

@@ -196,7 +196,7 @@ def test_a_daemon_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     "address",
     ["tcp://127.0.0.1:1", "unix:/no/such/socket", "127.0.0.1:3310", "tcp://127.0.0.1:99999", "tcp://::1:3310"],
 )
-def test_a_daemon_that_is_not_there_is_told_in_one_line(address: str) -> None:
+def test_a_daemon_that_is_not_there_is_reported_in_one_line(address: str) -> None:
     for call in (Clamd(address).check, lambda: Clamd(address).scan(chunks(b"x"))):
         with pytest.raises(EngineDownError, match="clamd") as caught:
             call()

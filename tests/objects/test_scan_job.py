@@ -420,7 +420,7 @@ def test_what_guardduty_never_comes_to_a_verdict_on_is_given_up_and_not_clean(
     assert scene.world.run(TOLD) == [("storage.failed",)]
 
 
-def test_what_guardduty_does_not_scan_is_told_at_once(scene: Scene) -> None:
+def test_what_guardduty_does_not_scan_is_reported_at_once(scene: Scene) -> None:
     stored = scene.add(sound.wav(0.1))
     tag(scene, stored, "UNSUPPORTED")
     scene.job(engine=GuardDuty()).run()

@@ -206,7 +206,7 @@ def test_nobody_else_reaches_the_queue(world: World, role: str) -> None:
 
 def test_row_policies_can_ask_whether_a_version_is_clean(world: World, queue: Queue) -> None:
     add(world)
-    # As a row policy would: its expression is read once by whoever makes it, and run by whom it binds.
+    # As a row policy would: its expression is read once by the role that makes it, and run by those that it binds.
     with psycopg.connect(world.url) as connection:
         connection.execute(
             f"create view public.clean as select private.is_clean('audio', '{ONE}', 'v1') as it".encode()

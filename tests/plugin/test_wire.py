@@ -141,7 +141,7 @@ def test_what_no_property_can_hold_is_an_error():
 
 
 def test_the_protocol_is_loaded_without_the_sdk_and_does_not_stand_in_its_way():
-    """A third of a second of each start; and whoever imports the SDK afterwards gets it whole."""
+    """A third of a second of each start; and what imports the SDK afterwards gets it whole."""
     code = """if True:
         import json, sys
         from plugin.server import serve

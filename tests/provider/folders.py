@@ -28,7 +28,7 @@ class Folder:
         return self.world.engine
 
     def write(self, name: str, up: str, down: str = "select 1;", loses: str = "loses it.") -> None:
-        """Both halves; one that begins with a comment brings its own fourth header line."""
+        """Both scripts; one that begins with a comment brings its own fourth header line."""
         number, _, words = name.partition("_")
         for half, text in (("up", up), ("down", down)):
             header = HEADER.format(number=number, words=words).replace("loses it.", loses)

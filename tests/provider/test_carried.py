@@ -92,9 +92,9 @@ def test_policies_on_a_column_that_gets_another_type_come_back_as_they_were(fold
     assert [row[6] for row in after] == [row[6] for row in before]
     spelled = [(row[0], row[4]) for row in after if row[0] in ("by_writer", "narrow")]
     assert spelled == [("by_writer", "helps(writer)"), ("narrow", "((title)::text <> 'secret'::text)")]
-    (told,) = folder.engine.told()
-    assert told.startswith("step 0002_step: row policies in its way were dropped and made again: by_")
-    assert "by_writer" not in told, "only those that stood in the way"
+    (reported,) = folder.engine.reported()
+    assert reported.startswith("step 0002_step: row policies in its way were dropped and made again: by_")
+    assert "by_writer" not in reported, "only those that stood in the way"
 
 
 def test_policies_that_ask_a_function_which_is_dropped_and_made_again_come_back(folder):
@@ -103,16 +103,16 @@ def test_policies_that_ask_a_function_which_is_dropped_and_made_again_come_back(
     again = "create function public.helps(who text) returns boolean language sql return who is not null;"
     applied(folder, "drop function public.helps(text);\n" + again)
     assert folder.world.sql(POLICIES) == before
-    assert folder.engine.told()[0] == (
+    assert folder.engine.reported()[0] == (
         "step 0002_step: row policies in its way were dropped and made again: by_writer on public.notes"
     )
 
 
-def test_a_policy_that_cannot_come_back_is_told_and_its_table_is_closed(folder):
+def test_a_policy_that_cannot_come_back_is_reported_and_its_table_is_closed(folder):
     policies(folder.world, "by_title", "by_writer")
     applied(folder, "alter table public.notes drop title;")
     assert folder.world.sql(NAMES) == [("by_writer",)]
-    assert folder.engine.told() == [
+    assert folder.engine.reported() == [
         "step 0002_step: row policy by_title on public.notes was dropped since the migration removes what it uses; "
         "`up` makes what is declared now"
     ]
@@ -161,11 +161,11 @@ def test_on_the_way_back_what_still_works_comes_back_in_the_same_transaction(fol
     )
     policies(folder.world, "by_body")
     folder.world.sql("create policy by_ask on public.notes using (public.ask())")
-    folder.engine.told()
+    folder.engine.reported()
     folder.remove("0002_step")
     folder.engine.update(thing, folder.declared(role="app_owner"))
     assert folder.world.sql(NAMES) == [("by_body",)]
-    assert folder.engine.told() == [
+    assert folder.engine.reported() == [
         "step 0002_step: row policy by_ask on public.notes was dropped since the migration removes what it uses; "
         "`up` makes what is declared now",
         "step 0002_step: row policies in its way were dropped and made again: by_body on public.notes",
@@ -197,7 +197,7 @@ def test_what_fails_for_another_reason_leaves_the_policies_alone(folder):
     with pytest.raises(Refusal, match="division by zero"):
         applied(folder, "alter table public.notes alter title type varchar(9);\nselect 1 / 0;")
     assert folder.world.sql(POLICIES) == before
-    assert folder.engine.told() == []
+    assert folder.engine.reported() == []
 
 
 def test_a_policy_made_again_is_no_drift_to_its_resource_in_the_same_run(folder):
@@ -206,14 +206,14 @@ def test_a_policy_made_again_is_no_drift_to_its_resource_in_the_same_run(folder)
     world.sql("alter table public.notes owner to app_owner")
     policy = world.engine.create(POLICY, {**inputs, "using": "title <> 'x'", "comment": "mine"})
     applied(folder, "alter table public.notes alter title type varchar(90);")
-    world.engine.told()
+    world.engine.reported()
     found = world.engine.refresh(policy)
     assert found is not None
-    assert world.engine.told() == []
+    assert world.engine.reported() == []
     assert world.engine.diff(found, policy.inputs) == []
     world.sql("alter policy mine on public.notes using (true)")
     world.engine.refresh(policy)
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         "policy mine on public.notes: using was changed manually from 'title <> 'x'' to 'true'"
     ]
 
@@ -225,16 +225,16 @@ def test_another_policy_of_the_same_name_that_a_step_makes_is_not_taken_for_the_
     policy = world.engine.create(POLICY, {**inputs, "using": "title <> 'x'"})
     text = "alter table public.notes alter title type varchar(90);\ncreate policy mine on public.notes using (true);"
     applied_as(folder, text)
-    world.engine.told()
+    world.engine.reported()
     found = world.engine.refresh(policy)
     assert found is not None
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         "policy mine on public.notes: using was changed by migration 0001_step from 'title <> 'x'' to 'true'"
     ]
     assert world.engine.diff(found, policy.inputs) != []
 
 
-def test_a_policy_that_a_step_drops_is_told_as_the_step_s(folder):
+def test_a_policy_that_a_step_drops_is_reported_as_the_step_s(folder):
     world = folder.world
     inputs = {"table": "public.notes", "name": "mine", "command": "select", "roles": ["public"], "using": "true"}
     world.sql("alter table public.notes owner to app_owner")
@@ -245,7 +245,7 @@ def test_a_policy_that_a_step_drops_is_told_as_the_step_s(folder):
     assert world.engine.refresh(policy) is None
     world.sql("create policy stray on public.notes using (true)")
     world.engine.refresh(Thing("pg:index:RowSecurity", "public.notes", state, state))
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         "policy mine on public.notes was dropped by migration 0002_step",
         "row security of public.notes: by migration 0002_step, [other] was added; manually, [stray] was added",
     ]
@@ -274,13 +274,13 @@ def test_a_run_that_failed_behind_a_migration_leaves_word_of_what_that_changed(p
         "grants on table public.notes: by migration 0002_step, [select(name) to {reader}] was granted and "
         "[select(title) to {reader}] was revoked"
     )
-    assert engine.told() == [world.named(said)]
+    assert engine.reported() == [world.named(said)]
     engine.update(checkpoint, {"snapshot": "schema", "of": "2"})
     engine.close()
     last = world.second_engine()
     last.refresh(snapshot)
     last.refresh(grants)
-    assert last.told() == [world.named(said.replace("by migration 0002_step", "manually"))]
+    assert last.reported() == [world.named(said.replace("by migration 0002_step", "manually"))]
     last.close()
 
 
@@ -356,9 +356,9 @@ def test_what_is_dropped_and_made_again_has_its_privileges_in_the_same_transacti
     was = world.sql(query)
     applied(folder, again, number=3)
     assert sorted(str(world.sql(query)).split(",")) == sorted(str(was).split(","))
-    (told,) = folder.engine.told()
-    assert told.startswith("step 0003_step: ")
-    assert told.endswith(" came back in the same transaction")
+    (reported,) = folder.engine.reported()
+    assert reported.startswith("step 0003_step: ")
+    assert reported.endswith(" came back in the same transaction")
 
 
 def test_what_postgresql_gives_everybody_by_default_is_taken_again_where_it_was_taken(plain_folder):
@@ -389,12 +389,12 @@ def test_the_resource_finds_nothing_changed_afterwards(folder):
     grants = world.named({"kind": "table", "name": "public.other", "grants": {"{reader}": ["select"]}})
     things = [world.engine.create("pg:index:FunctionGrants", functions), world.engine.create("pg:index:Grants", grants)]
     applied(folder, AGAIN["function"][1] + "\n" + AGAIN["table"][1], number=3)
-    world.engine.told()
+    world.engine.reported()
     for thing in things:
         found = world.engine.refresh(thing)
         assert found is not None
         assert world.engine.diff(found, thing.inputs) == []
-    assert world.engine.told() == []
+    assert world.engine.reported() == []
 
 
 def test_a_table_made_again_is_no_more_open_than_it_was(folder):
@@ -457,10 +457,10 @@ def test_a_step_that_revokes_what_is_declared_is_named_and_a_manual_change_besid
     )
     applied(folder, revokes, number=3)
     world.sql("grant delete on public.other to {writer}")
-    world.engine.told()
+    world.engine.reported()
     for thing in (table, functions, security):
         world.engine.refresh(thing)
-    assert world.engine.told() == world.named([
+    assert world.engine.reported() == world.named([
         "grants on table public.other: by migration 0003_step, [insert to {reader}] was revoked; "
         "manually, [delete to {writer}] was granted",
         "grants on functions of schema public: by migration 0003_step, on public.greet(text) "
@@ -476,9 +476,9 @@ def test_a_manual_change_before_the_step_stays_one(folder):
     table = world.engine.create("pg:index:Grants", {"kind": "table", "name": "public.other", "grants": lists})
     world.sql("grant delete on public.other to {writer}; revoke select on public.other from {reader}")
     applied(folder, AGAIN["table"][1], number=3)
-    world.engine.told()
+    world.engine.reported()
     world.engine.refresh(table)
-    assert world.engine.told() == world.named([
+    assert world.engine.reported() == world.named([
         "grants on table public.other: manually, [delete to {writer}] was granted and [select to {reader}] was revoked"
     ])  # fmt: skip
 
@@ -535,8 +535,8 @@ def test_what_a_step_says_of_another_object_opens_nothing(plain_folder, case):
         world.sql("drop role {made}")
     assert allowed == [(False,)]
     assert world.sql(AGAIN["function"][3]) == was
-    (told,) = (each for each in plain_folder.engine.told() if "greet(text)" in each)
-    assert told.endswith("its privileges came back in the same transaction")
+    (reported,) = (each for each in plain_folder.engine.reported() if "greet(text)" in each)
+    assert reported.endswith("its privileges came back in the same transaction")
 
 
 ON_IT = {
@@ -557,8 +557,8 @@ def test_what_a_step_grants_on_the_object_stays_and_the_line_says_so(plain_folde
     allowed = world.sql(EVERYBODY)
     world.sql("drop role {made}")
     assert allowed == [(True,)]
-    (told,) = plain_folder.engine.told()
-    assert told == (
+    (reported,) = plain_folder.engine.reported()
+    assert reported == (
         "step 0003_step: function public.greet(text) was dropped and made again; "
         "its other privileges came back, but execute to public is new"
     )
@@ -571,8 +571,8 @@ def test_what_code_may_have_revoked_is_not_given_back_and_the_line_says_so(folde
     code = "do $$ begin execute format('revoke execute on function public.greet(text) from %I', '{reader}'); end $$;"
     applied(folder, GREET + code, number=3)
     assert world.sql("select has_function_privilege('{reader}', 'public.greet(text)', 'execute')") == [(False,)]
-    (told,) = folder.engine.told()
-    assert told.endswith(world.named("but execute to {reader} is gone"))
+    (reported,) = folder.engine.reported()
+    assert reported.endswith(world.named("but execute to {reader} is gone"))
 
 
 def test_what_code_drops_and_makes_again_has_its_privileges_too(plain_folder):
@@ -594,7 +594,7 @@ def test_another_owner_of_what_is_made_again_is_said(plain_folder):
     (owner,) = world.sql("select current_user::text")[0]
     applied(plain_folder, "reset role;\ndrop view public.odd;\nset role app_owner;\n"
             "create view public.odd as select 1 as a;", number=3)  # fmt: skip
-    assert plain_folder.engine.told() == [
+    assert plain_folder.engine.reported() == [
         f"step 0003_step: table public.odd was dropped and made again; its owner was {owner} and is app_owner",
         "step 0003_step: table public.odd was dropped and made again; its privileges came back in the same transaction",
     ]
@@ -611,7 +611,7 @@ def test_what_has_the_name_of_another_thing_has_none_of_its_privileges_and_is_na
         applied(plain_folder, "drop function public.greet(text);\n" + other, number=3)
     finally:
         world.sql("alter default privileges for role app_owner revoke execute on functions from public")
-    assert plain_folder.engine.told() == [world.named(
+    assert plain_folder.engine.reported() == [world.named(
         "step 0003_step: function public.greet(text) is gone with its privileges, and another has its name: it had "
         "execute to {reader}, public.greet(bigint) has execute to public; write the grants in the step"
     )]  # fmt: skip
@@ -660,10 +660,10 @@ def test_a_restrictive_policy_never_goes_without_its_name(plain_folder, case):
               "create policy asks on public.notes as restrictive using (public.helps(writer))")  # fmt: skip
     asks = "select permissive::text, qual from pg_policies where tablename = 'notes' and policyname = 'asks'"
     was = world.sql(asks)
-    plain_folder.engine.told()
+    plain_folder.engine.reported()
     if possible:
         applied(plain_folder, text, number=3)
-        assert any("made again: asks on public.notes" in told for told in plain_folder.engine.told())
+        assert any("made again: asks on public.notes" in reported for reported in plain_folder.engine.reported())
     else:
         with pytest.raises(Refusal, match=r"restrictive row policy asks on public\.notes can't be made again"):
             applied(plain_folder, text, number=3)
@@ -693,9 +693,10 @@ def test_a_restrictive_policy_keeps_the_roles_that_drop_owned_takes_from_it(plai
     found = {row[0]: set(row[3]) for row in world.sql(POLICIES)}
     reader, writer = world.names["reader"], world.names["writer"]
     assert (found["asks"], found["sole"]) == ({reader, writer}, {reader})
-    told = plain_folder.engine.told()
+    reported = plain_folder.engine.reported()
     assert (
-        "step 0003_step: restrictive row policies hold for the roles again that they lost: asks on public.notes" in told
+        "step 0003_step: restrictive row policies hold for the roles again that they lost: asks on public.notes"
+        in reported
     )
 
 
@@ -711,14 +712,14 @@ def test_a_permissive_policy_that_goes_with_something_else_is_named(plain_folder
     world = plain_folder.world
     applied(plain_folder, "select 1;")
     policies(world, "by_title", "by_writer")
-    plain_folder.engine.told()
+    plain_folder.engine.reported()
     applied(plain_folder, "drop function public.helps(text) cascade;", number=3)
     assert world.sql(NAMES) == [("by_title",)]
-    told = plain_folder.engine.told()
+    reported = plain_folder.engine.reported()
     assert (
         "step 0003_step: row policy by_writer on public.notes went with what the step takes away; "
         "`up` makes what is declared now"
-    ) in told
+    ) in reported
 
 
 def test_steps_in_one_transaction_lose_no_restrictive_policy_either(plain_folder):

@@ -282,9 +282,9 @@ def test_a_pooler_in_transaction_mode_is_refused_before_anything_is_set(database
         direct, own = f"port {database.port}, instead of port", url.rpartition(":")[2].partition("/")[0]
         assert f"{direct} {own}" in said
         assert database.password not in said
-        status, told = migrated(url, capsys)
+        status, reported = migrated(url, capsys)
         assert status == 1
-        assert "a pooler in transaction mode" in told
+        assert "a pooler in transaction mode" in reported
         assert settings_of_lent_sessions(url, size) == clean
 
 

@@ -363,7 +363,7 @@ def test_every_type_of_the_provider_but_the_generated_ones_has_its_subject_here(
     assert {kind.token for kind in KINDS} - tokens == OWN, "these have their own tests"
 
 
-def test_every_compared_property_has_a_change_by_hand():
+def test_every_compared_property_has_a_change_manually():
     for kind in KINDS:
         if kind.token in OWN:
             continue
@@ -384,31 +384,31 @@ def test_created_then_nothing_to_do_and_nothing_seen(subject_case):
     found = subject_case.refreshed(thing)
     assert subject_case.engine.diff(found, subject_case.inputs) == [], "an undrifted preview is empty"
     assert found.inputs == thing.inputs, "what was declared comes back as it was written"
-    assert subject_case.engine.told() == []
+    assert subject_case.engine.reported() == []
 
 
 @pytest.mark.parametrize(("subject_case", "property"), BY_HAND, indirect=["subject_case"])
-def test_a_property_changed_by_hand_is_seen_told_by_name_and_repaired(subject_case, property):
+def test_a_property_changed_manually_is_seen_told_by_name_and_repaired(subject_case, property):
     thing = subject_case.create()
     subject_case.change_by_hand(property)
     engine = subject_case.engine
     found = subject_case.refreshed(thing)
-    told = engine.told()
+    reported = engine.reported()
     label = subject_case.world.named(engine.plugin.kinds[thing.token].label(thing.inputs))
-    assert len(told) == 1
-    assert label in told[0], "the object is named"
+    assert len(reported) == 1
+    assert label in reported[0], "the object is named"
     if property not in ("grants", "groups", "members", "policies", "steps"):
-        assert property in told[0], "the property is named"
+        assert property in reported[0], "the property is named"
     paths = engine.diff(found, subject_case.inputs)
     assert {path.split("[")[0] for path in paths} == {property}
     if type(engine.plugin.kinds[thing.token]).read is ObjectKind.read:
         found = subject_case.refreshed(found)
-        assert engine.told() == told, "a refresh doesn't make it the declared one"
+        assert engine.reported() == reported, "a refresh doesn't make it the declared one"
         assert found.inputs == thing.inputs
     repaired = engine.update(found, subject_case.inputs)
     again = subject_case.refreshed(repaired)
     assert engine.diff(again, subject_case.inputs) == [], "one update puts it right"
-    assert [line for line in engine.told() if not line.startswith(("apply ", "put back the row of "))] == []
+    assert [line for line in engine.reported() if not line.startswith(("apply ", "put back the row of "))] == []
 
 
 @EVERY
@@ -454,18 +454,18 @@ def test_a_setting_of_a_role_for_this_database_alone_is_seen_and_reset(world):
 
 
 @EVERY
-def test_an_object_that_went_by_hand_is_made_again(subject_case):
+def test_an_object_that_went_manually_is_made_again(subject_case):
     if subject_case.subject.stays:
         pytest.skip("this type doesn't make its object, a migration does")
     thing = subject_case.create()
     subject_case.world.sql(subject_case.subject.vanish)
     found = subject_case.engine.refresh(thing)
-    told = subject_case.engine.told()
-    assert told, "it is said that the object is gone"
+    reported = subject_case.engine.reported()
+    assert reported, "it is said that the object is gone"
     if thing.token == "pg:index:MigrationSet":
         return
     assert found is None
-    assert told == [f"{subject_case.engine.plugin.kinds[thing.token].label(thing.inputs)} is gone from the server"]
+    assert reported == [f"{subject_case.engine.plugin.kinds[thing.token].label(thing.inputs)} is gone from the server"]
     assert subject_case.engine.diff(subject_case.refreshed(subject_case.create()), subject_case.inputs) == []
 
 
@@ -664,10 +664,10 @@ def test_roles_and_policies_in_another_order_are_no_difference(world):
     found = world.engine.refresh(thing)
     assert found is not None
     assert world.engine.diff(found, guard) == []
-    assert world.engine.told() == []
+    assert world.engine.reported() == []
 
 
-def test_a_published_column_list_or_row_filter_set_by_hand_is_seen_and_repaired(world):
+def test_a_published_column_list_or_row_filter_set_manually_is_seen_and_repaired(world):
     inputs = {"name": "changes", "tables": ["public.notes"]}
     thing = world.engine.create("pg:index:Publication", inputs)
     for change in ("(id, title)", "where (title = 'x')"):
@@ -675,7 +675,7 @@ def test_a_published_column_list_or_row_filter_set_by_hand_is_seen_and_repaired(
         found = world.engine.refresh(thing)
         assert found is not None
         assert world.engine.diff(found, inputs) == ["tables"]
-        assert "public.notes" in world.engine.told()[0]
+        assert "public.notes" in world.engine.reported()[0]
         world.engine.update(found, inputs)
         assert world.engine.diff(world.engine.refresh(thing), inputs) == []
 
@@ -693,7 +693,7 @@ def test_published_columns_are_compared_in_any_order_and_changed(world):
     world.sql("alter publication changes set table public.notes, public.other")
     found = world.engine.refresh(thing)
     assert world.engine.diff(found, another) == ["tables"]
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         "publication changes: tables was changed manually from [public.notes (id), public.other] to "
         "[public.notes, public.other]"
     ]
@@ -705,7 +705,7 @@ def test_a_publication_of_every_table_is_seen_and_replaced_by_the_declared_one(w
     world.sql("drop publication changes; create publication changes for all tables")
     found = world.engine.refresh(thing)
     assert world.engine.diff(found, inputs) == ["tables"]
-    assert world.engine.told() == ["publication changes: tables was changed manually from [public.notes] to [*]"]
+    assert world.engine.reported() == ["publication changes: tables was changed manually from [public.notes] to [*]"]
     if not world.superuser:
         return  # It is the superuser's now, and only its owner drops it.
     world.engine.update(found, inputs)
@@ -748,7 +748,7 @@ def test_a_function_that_nobody_declared_is_seen_and_closed(world):
     assert world.engine.diff(world.engine.refresh(thing), inputs) == [], "nobody may execute it"
     world.sql("grant execute on function extra.stray(timestamptz) to public")
     found = world.engine.refresh(thing)
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         "grants on functions of schema extra: manually, on extra.stray(timestamp with time zone) "
         "[execute to public] was granted"
     ]
@@ -763,7 +763,7 @@ def test_functions_of_a_platform_are_let_be_where_the_schema_is_open_to_it(world
     world.sql("grant execute on function extra.stray() to public")
     thing = world.engine.create("pg:index:FunctionGrants", {"schema": "extra", "functions": {}, "open": True})
     assert world.engine.diff(world.engine.refresh(thing)) == []
-    assert world.engine.told() == []
+    assert world.engine.reported() == []
     assert world.sql("select has_function_privilege('{reader}', 'extra.stray()', 'execute')") == [(True,)]
 
 
@@ -804,13 +804,15 @@ def test_a_declared_version_of_an_extension_is_updated_to_and_is_no_manual_chang
     read = engine.refresh(thing)
     assert read is not None
     assert engine.diff(read, new) == ["version"]
-    assert any("extension citext: version was changed manually from '1.6' to '1.5'" in line for line in engine.told())
+    assert any(
+        "extension citext: version was changed manually from '1.6' to '1.5'" in line for line in engine.reported()
+    )
     assert _drift(engine, snapshot) == ["extension citext: version"]
-    engine.told()
+    engine.reported()
     undeclared = Thing(thing.token, thing.id, declared, thing.state)
     read = engine.refresh(undeclared)
     assert read is not None
-    assert (read.state["version"], read.inputs, engine.told()) == ("1.5", declared, [])
+    assert (read.state["version"], read.inputs, engine.reported()) == ("1.5", declared, [])
 
 
 def test_an_extension_that_was_dropped_manually_and_made_again_is_as_declared(plain_world):
@@ -857,7 +859,7 @@ def test_default_privileges_for_somebody_else_are_seen_by_name(world):
     thing = world.engine.create("pg:index:DefaultPrivileges", inputs)
     world.sql("alter default privileges for role app_owner in schema extra grant usage on sequences to {writer}")
     found = world.engine.refresh(thing)
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         world.named(
             "default privileges of app_owner on sequences in schema extra: manually, [usage to {writer}] was granted"
         )
@@ -889,7 +891,7 @@ def test_a_grant_that_postgresql_only_warns_of_is_no_success(world):
     )
 
 
-def test_a_row_that_a_trigger_changes_back_is_told_with_what_was_wanted_and_found(world):
+def test_a_row_that_a_trigger_changes_back_is_reported_with_what_was_wanted_and_found(world):
     world.sql(
         "create or replace function public.keeps() returns trigger language plpgsql as "
         "'begin new.public := false; raise warning ''buckets stay private''; return new; end'; "
@@ -966,7 +968,7 @@ def test_a_limit_below_objects_that_are_there_is_refused_with_the_figures(world)
 # The key pair, which is in no catalogue either.
 
 
-def test_a_key_pair_stays_as_it_is_and_its_halves_belong_together(unconnected):
+def test_a_key_pair_stays_as_it_is_and_its_keys_belong_together(unconnected):
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import padding
 
@@ -982,7 +984,7 @@ def test_a_key_pair_stays_as_it_is_and_its_halves_belong_together(unconnected):
 
 
 @pytest.mark.parametrize("token", ["pg:index:KeyPair", "pg:index:SealingKeyPair"])
-def test_the_private_half_is_secret_and_both_are_unknown_in_a_preview(unconnected, token):
+def test_the_private_key_is_secret_and_both_are_unknown_in_a_preview(unconnected, token):
     thing = unconnected.create(token, {}, preview=True)
     assert (thing.id, thing.secrets) == ("", {"privateKey"})
     assert {repr(thing.state[name]) for name in ("privateKey", "publicKey")} == {"unknown"}
@@ -1096,8 +1098,8 @@ def test_a_setting_is_a_json_text(unconnected):
         unconnected.check("pg:index:Settings", {"table": "private.settings", "values": {}})
 
 
-def test_tokens_that_were_there_before_the_first_key_are_told_of(plain_world):
+def test_tokens_that_were_there_before_the_first_key_are_reported_of(plain_world):
     subject = SUBJECTS["SealingKeys"]
     plain_world.sql(subject.before.replace("'k1', count(*)", "'', 3 + count(*)"))
     plain_world.engine.create("pg:index:SealingKeys", subject.inputs)
-    assert plain_world.engine.told() == ["3 tokens lie here unsealed; `./vpb rekey` seals them"]
+    assert plain_world.engine.reported() == ["3 tokens lie here unsealed; `./vpb rekey` seals them"]

@@ -55,7 +55,7 @@ def test_a_list_on_every_kind_of_object_is_made_seen_drifting_and_repaired(world
     assert world.engine.diff(refreshed(world, thing), inputs) == []
     world.sql(by_hand)
     found = refreshed(world, thing)
-    assert world.named(f"grants on {kind} {name}: manually, [") in world.engine.told()[0]
+    assert world.named(f"grants on {kind} {name}: manually, [") in world.engine.reported()[0]
     assert len(world.engine.diff(found, inputs)) == 1
     repaired = world.engine.update(found, inputs)
     assert world.engine.diff(refreshed(world, repaired), inputs) == []
@@ -101,7 +101,7 @@ def test_truncate_is_a_privilege_like_the_others(world):
     assert allowed(world, world.names["reader"], "truncate")
     world.sql("revoke truncate on public.notes from {reader}")
     refreshed(world, thing)
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         f"grants on table public.notes: manually, [truncate to {world.names['reader']}] was revoked"
     ]
 
@@ -149,7 +149,7 @@ def test_what_was_granted_on_by_a_grant_option_goes_with_it(world):
     assert allowed(world, world.names["reader"], "select")
 
 
-def test_a_grant_of_somebody_who_keeps_the_option_is_told_and_not_passed_over(world):
+def test_a_grant_of_somebody_who_keeps_the_option_is_reported_and_not_passed_over(world):
     thing = declared(world, {"{reader}": ["select with grant option"]})
     world.sql("grant usage on schema public to {reader}; set role {reader}")
     world.sql("grant select on public.notes to {writer}; reset role")
@@ -170,7 +170,7 @@ def test_a_grant_is_told_apart_by_who_gave_it(world):
     world.sql("grant usage on schema public to {reader}; set role {reader}")
     world.sql("grant select on public.notes to {writer}; reset role")
     found = refreshed(world, thing)
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         world.named("grants on table public.notes: manually, [select to {writer} granted by {reader}] was granted")
     ]
     assert world.engine.diff(found, thing.inputs) == [world.named('grants["{writer}"]')]
@@ -187,7 +187,7 @@ def test_maintain_is_a_privilege_from_postgresql_17_on(world):
     assert world.engine.diff(refreshed(world, thing)) == []
     world.sql("grant maintain on public.notes to {writer}")
     refreshed(world, thing)
-    assert world.engine.told() == [
+    assert world.engine.reported() == [
         world.named("grants on table public.notes: manually, [maintain to {writer}] was granted")
     ]
 

@@ -39,7 +39,7 @@ def refreshed(world: World, thing: Thing) -> Thing:
 
 
 def granted_as(world: World, statement: str) -> str:
-    """The statement by whoever may undo it again: the login of the run."""
+    """The statement by a role that may undo it again: the login of the run."""
     return statement if world.superuser else f"set role {{master}}; {statement}; reset role"
 
 
@@ -58,8 +58,8 @@ def test_an_option_that_somebody_changed_is_seen_and_put_back(joined, options):
     thing = joined.engine.create(TOKEN, inputs)
     joined.sql(granted_as(joined, f"grant {{reader}} to {{made}} with {options}"))
     found = refreshed(joined, thing)
-    (told,) = joined.engine.told()
-    assert told == joined.named(
+    (reported,) = joined.engine.reported()
+    assert reported == joined.named(
         f"memberships of role {{made}}: manually, [{{reader}} with {CHANGES[options]}] was granted and "
         "[{reader}] was revoked"
     )
@@ -96,7 +96,7 @@ def test_declared_options_are_made_read_back_and_changed(joined, entry):
     assert joined.engine.diff(thing, plain) == ["groups"]
     updated = joined.engine.update(thing, plain)
     assert joined.engine.diff(refreshed(joined, updated), plain) == []
-    assert joined.engine.told() == []
+    assert joined.engine.reported() == []
 
 
 def test_an_option_in_words_that_is_the_usual_one_is_no_difference(joined):
@@ -105,7 +105,7 @@ def test_an_option_in_words_that_is_the_usual_one_is_no_difference(joined):
         inputs = declare(joined, entry)
         thing = joined.engine.create(TOKEN, inputs)
         assert refreshed(joined, thing).inputs == inputs
-        assert joined.engine.told() == []
+        assert joined.engine.reported() == []
 
 
 def test_the_admin_option_is_seen_on_every_version(joined):
@@ -113,7 +113,7 @@ def test_the_admin_option_is_seen_on_every_version(joined):
     thing = joined.engine.create(TOKEN, inputs)
     joined.sql(granted_as(joined, "grant {reader} to {made} with admin option"))
     found = refreshed(joined, thing)
-    assert joined.named("[{reader} with admin option] was granted") in joined.engine.told()[0]
+    assert joined.named("[{reader} with admin option] was granted") in joined.engine.reported()[0]
     joined.engine.update(found, inputs)
     assert joined.sql("select admin_option from pg_auth_members where member = '{made}'::regrole") == [(False,)]
 
@@ -127,7 +127,7 @@ def test_a_second_grant_of_the_same_membership_is_seen_with_who_gave_it(plain_wo
     found = refreshed(plain_world, thing)
     assert (
         plain_world.named("[{reader} with inherit true granted by {master}] was granted")
-        in (plain_world.engine.told()[0])
+        in (plain_world.engine.reported()[0])
     )
     repaired = plain_world.engine.update(found, inputs)
     assert plain_world.engine.diff(refreshed(plain_world, repaired), inputs) == []
@@ -139,7 +139,7 @@ def test_somebody_else_who_becomes_a_member_is_seen_by_name_and_taken_out(joined
     thing = joined.engine.create(TOKEN, inputs)
     joined.sql(granted_as(joined, "grant {made} to {reader}") + ";" + granted_as(joined, "grant {made} to {writer}"))
     found = refreshed(joined, thing)
-    assert joined.engine.told() == [
+    assert joined.engine.reported() == [
         joined.named("memberships of role {made}: manually, [{writer}] became a member of it"),
     ]
     assert joined.engine.diff(found, inputs) == ["members"]
@@ -153,7 +153,7 @@ def test_a_declared_member_that_is_missing_is_the_affair_of_its_own_resource(joi
     inputs = declare(joined, members=("{writer}",))
     thing = joined.engine.create(TOKEN, inputs)
     assert joined.engine.diff(refreshed(joined, thing), inputs) == []
-    assert joined.engine.told() == []
+    assert joined.engine.reported() == []
 
 
 def test_an_option_that_this_version_does_not_have_is_refused_in_one_line(joined):
@@ -189,4 +189,4 @@ def test_a_role_that_was_made_by_the_login_has_no_member_that_nobody_declared(wo
     with psycopg.connect(world.database.url, autocommit=True) as connection:
         connection.execute(f"alter role {world.names['made']} createdb".encode())
     assert world.engine.diff(refreshed(world, thing), inputs) == []
-    assert world.engine.told() == []
+    assert world.engine.reported() == []

@@ -224,7 +224,7 @@ def test_a_statement_in_the_context_is_never_shown(plain_folder):
 # What the client refuses.
 
 
-def test_what_the_client_refuses_is_told_in_its_words_and_not_as_a_broken_connection(plain_world):
+def test_what_the_client_refuses_is_reported_in_its_words_and_not_as_a_broken_connection(plain_world):
     policy = {"table": "public.notes", "name": "mine", "command": "select", "roles": ["public"], "using": "true"}
     with pytest.raises(Refusal) as caught:
         plain_world.engine.create("pg:index:Policy", {**policy, "comment": "a\0b"})
@@ -248,7 +248,7 @@ def test_what_the_client_quotes_is_left_out(error, said):
     assert str(one_line(error, "thing")) == said
 
 
-def test_only_a_connection_that_is_gone_is_told_as_one():
+def test_only_a_connection_that_is_gone_is_reported_as_one():
     error = psycopg.OperationalError("consuming input failed: server closed the connection unexpectedly")
     assert str(one_line(error, "thing", closed=True)) == f"thing: {CUT_OFF}"
     assert CUT_OFF not in str(one_line(error, "thing"))
@@ -263,7 +263,7 @@ def test_a_lock_that_is_held_is_told_so_that_another_try_can_be_made(plain_world
     second_session.execute("rollback")
 
 
-def test_a_lock_timeout_that_the_server_refuses_is_told_at_once(plain_world):
+def test_a_lock_timeout_that_the_server_refuses_is_reported_at_once(plain_world):
     engine = plain_world.second_engine(lockTimeout="9999999min")
     with pytest.raises(Refusal) as caught:
         engine.create("pg:index:Grants", {"kind": "table", "name": "public.notes", "grants": {}})
@@ -279,7 +279,7 @@ def test_warnings_of_a_step_are_shown_with_its_name_each_once(plain_folder):
     plain_folder.write("0001_quiet", "select 1; drop table if exists public.nothing;")
     plain_folder.write("0002_loud", f"{loud}\n{loud}\ncreate table public.{'x' * 70} (id int);")
     plain_folder.up()
-    assert plain_folder.engine.told() == [
+    assert plain_folder.engine.reported() == [
         f'migrations sql/steps: 0002_loud: warning: identifier "{"x" * 70}" will be truncated to "{"x" * 63}"',
         "migrations sql/steps: 0002_loud: warning: rows left behind",
         "migrations sql/steps: 0002_loud: warning: twice",
@@ -297,7 +297,7 @@ def test_a_grant_that_did_nothing_is_a_warning(folder):
     folder.world.sql("create table public.plain (id int); grant all on public.plain to app_owner")
     folder.write("0001_grants", folder.world.named(grant))
     folder.engine.create("pg:index:MigrationSet", folder.declared(role="app_owner"))
-    assert folder.engine.told() == [
+    assert folder.engine.reported() == [
         'migrations sql/steps: 0001_grants: warning: no privileges were granted for "plain"'
     ]
 
@@ -305,10 +305,10 @@ def test_a_grant_that_did_nothing_is_a_warning(folder):
 def test_a_step_that_warns_without_end_is_cut_off(plain_folder):
     plain_folder.write("0001_loud", "do $$ begin for n in 1..100 loop raise warning 'row %', n; end loop; end $$;")
     plain_folder.up()
-    told = plain_folder.engine.told()
-    assert told[0] == "migrations sql/steps: 0001_loud: warning: row 1"
-    assert len(told) == 21
-    assert told[-1] == "migrations sql/steps: 0001_loud: more than 20 warnings, the others are left out"
+    reported = plain_folder.engine.reported()
+    assert reported[0] == "migrations sql/steps: 0001_loud: warning: row 1"
+    assert len(reported) == 21
+    assert reported[-1] == "migrations sql/steps: 0001_loud: more than 20 warnings, the others are left out"
 
 
 def test_among_many_steps_in_one_message_the_warning_has_its_own_step(plain_folder):
@@ -316,8 +316,8 @@ def test_among_many_steps_in_one_message_the_warning_has_its_own_step(plain_fold
         text = f"select {number}; -- one\n" + ("do $$ begin raise warning 'here'; end $$;" if number == 17 else "")
         plain_folder.write(f"{number:04}_step", text + (f"select 1 as {'x' * 70};" if number == 15 else ""))
     plain_folder.up()
-    told = [line.partition(" will ")[0] for line in plain_folder.engine.told()]
-    assert told == [
+    reported = [line.partition(" will ")[0] for line in plain_folder.engine.reported()]
+    assert reported == [
         f'migrations sql/steps: 0015_step: warning: identifier "{"x" * 70}"',
         "migrations sql/steps: 0017_step: warning: here",
     ]
@@ -327,7 +327,7 @@ def test_a_failing_step_s_warnings_are_shown_too(plain_folder):
     plain_folder.write("0001_fails", "do $$ begin raise warning 'before'; end $$;\nselect 1 / 0;")
     with pytest.raises(Refusal, match="division by zero"):
         plain_folder.up()
-    assert plain_folder.engine.told() == ["migrations sql/steps: 0001_fails: warning: before"]
+    assert plain_folder.engine.reported() == ["migrations sql/steps: 0001_fails: warning: before"]
 
 
 def test_a_statement_outside_a_transaction_warns_with_its_step(plain_folder):
@@ -335,8 +335,8 @@ def test_a_statement_outside_a_transaction_warns_with_its_step(plain_folder):
     plain_folder.write("0002_after", "select 1;")
     plain_folder.world.sql("alter table public.notes owner to app_owner")
     plain_folder.engine.create("pg:index:MigrationSet", plain_folder.declared(role="app_owner"))
-    (told,) = plain_folder.engine.told()
-    assert re.match(r'migrations sql/steps: 0001_outside: warning: .*"pg_authid"', told)
+    (reported,) = plain_folder.engine.reported()
+    assert re.match(r'migrations sql/steps: 0001_outside: warning: .*"pg_authid"', reported)
 
 
 # Time limits of the login.

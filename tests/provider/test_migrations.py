@@ -28,7 +28,7 @@ def three(folder: Folder) -> Folder:
 # Applying.
 
 
-def test_steps_run_in_order_and_each_is_recorded_with_both_halves_and_its_checksum(three):
+def test_steps_run_in_order_and_each_is_recorded_with_both_scripts_and_its_checksum(three):
     thing = three.up()
     assert three.tables() == ["first", "second", "third"]
     rows = three.world.sql(f"select version, name, statements[1], checksum, down from {HISTORY} order by version")
@@ -40,11 +40,11 @@ def test_steps_run_in_order_and_each_is_recorded_with_both_halves_and_its_checks
 
 def test_a_preview_has_one_line_for_each_pending_step_and_none_for_the_rest(three):
     three.engine.create(TOKEN, three.declared(), preview=True)
-    assert three.engine.told() == ["apply 0001_first", "apply 0002_second", "apply 0003_third"]
+    assert three.engine.reported() == ["apply 0001_first", "apply 0002_second", "apply 0003_third"]
     thing = three.up()
     three.table("0004_fourth")
     assert three.engine.diff(thing, three.declared()) == ['steps["0004_fourth"]']
-    assert three.engine.told() == ["apply 0004_fourth"]
+    assert three.engine.reported() == ["apply 0004_fourth"]
 
 
 def test_a_new_step_runs_alone(three):
@@ -242,7 +242,7 @@ def test_an_edited_step_is_refused_though_its_history_row_was_deleted(three):
         three.engine.diff(found, three.declared())
 
 
-def test_an_edited_down_half_is_taken_over_without_running_anything(three):
+def test_an_edited_down_script_is_taken_over_without_running_anything(three):
     thing = three.up()
     up = "create table public.third (id int primary key);"
     three.write("0003_third", up, "drop table public.third; select 'new rollback';")
@@ -272,7 +272,7 @@ def test_a_newcomer_before_an_applied_step_is_refused_by_name(three):
 # Rolling back.
 
 
-def test_removed_steps_are_rolled_back_newest_first_by_their_recorded_down_halves(three):
+def test_removed_steps_are_rolled_back_newest_first_by_their_recorded_down_scripts(three):
     three.world.sql(
         "create table public.trace (at serial, step text); grant all on public.trace, public.trace_at_seq to public"
     )
@@ -284,7 +284,7 @@ def test_removed_steps_are_rolled_back_newest_first_by_their_recorded_down_halve
     three.remove("0002_second")
     three.remove("0003_third")
     assert three.engine.diff(thing, three.declared()) == ['steps["0002_second"]', 'steps["0003_third"]']
-    assert three.engine.told() == [
+    assert three.engine.reported() == [
         "roll back 0003_third: this drops 1 table without rows (public.third)",
         "roll back 0002_second: this drops 1 table without rows (public.second)",
     ]
@@ -331,7 +331,7 @@ def test_what_else_needs_an_object_of_a_step_keeps_it_from_being_taken_back(thre
     assert three.world.sql(OWN_POLICIES) == [("by_ask",)]
 
 
-def test_a_failing_down_half_leaves_its_step_and_names_its_line(three):
+def test_a_failing_down_script_leaves_its_step_and_names_its_line(three):
     three.write("0003_third", "create table public.third (id int);", "drop table public.third;\nselect 1 / 0;")
     thing = three.up()
     three.remove("0003_third")
@@ -342,7 +342,7 @@ def test_a_failing_down_half_leaves_its_step_and_names_its_line(three):
     assert three.recorded() == ["0001", "0002", "0003"]
 
 
-def test_a_tampered_down_half_is_refused(three):
+def test_a_tampered_down_script_is_refused(three):
     thing = three.up()
     three.world.sql(f"update {HISTORY} set down = 'drop table public.notes' where version = '0003'")
     three.remove("0003_third")
@@ -413,13 +413,13 @@ def test_a_destroy_that_was_cut_off_goes_on(three):
 
 
 @pytest.mark.parametrize("version", ["0001", "0002", "0003"])
-def test_a_deleted_history_row_is_told_by_name_and_put_back_without_running_the_step(three, version):
+def test_a_deleted_history_row_is_reported_by_name_and_put_back_without_running_the_step(three, version):
     thing = three.up()
     three.world.sql("insert into public.first values (1)")
     three.world.sql(f"delete from {HISTORY} where version = '{version}'")
     found = three.refreshed(thing)
     name = next(name for name in thing.inputs["steps"] if name.startswith(version))
-    assert three.engine.told() == [f"migrations sql/steps: the row of {name} is gone from {HISTORY}"]
+    assert three.engine.reported() == [f"migrations sql/steps: the row of {name} is gone from {HISTORY}"]
     assert three.engine.diff(found, three.declared()) == [f'steps["{name}"]']
     repaired = three.engine.update(found, three.declared())
     assert three.recorded() == ["0001", "0002", "0003"]
@@ -443,27 +443,29 @@ def test_a_history_that_is_gone_with_its_schema_is_asked_for(three):
     assert three.world.sql("select id from public.first") == [(1,)]
 
 
-def test_a_changed_checksum_is_told_by_name(three):
+def test_a_changed_checksum_is_reported_by_name(three):
     thing = three.up()
     three.world.sql(f"update {HISTORY} set checksum = 'abc.def' where version = '0002'")
     found = three.refreshed(thing)
-    assert three.engine.told() == [f"migrations sql/steps: the row of 0002_second in {HISTORY} has another checksum"]
+    assert three.engine.reported() == [
+        f"migrations sql/steps: the row of 0002_second in {HISTORY} has another checksum"
+    ]
     assert found.state["steps"] != thing.state["steps"]
 
 
-def test_a_database_made_anew_gets_every_step_again(three):
+def test_a_database_made_again_gets_every_step_again(three):
     thing = three.up()
     old = replace(thing, state={**thing.state, "database": "another/1"})
     three.world.sql("drop table public.first, public.second, public.third; drop schema supabase_migrations cascade")
     found = three.refreshed(old)
-    assert three.engine.told()[0] == (
+    assert three.engine.reported()[0] == (
         "migrations sql/steps: this is another database than the one the steps were applied to"
     )
     three.engine.update(found, three.declared())
     assert three.tables() == ["first", "second", "third"]
 
 
-def test_a_database_made_anew_gets_every_step_again_without_a_refresh_too(three):
+def test_a_database_made_again_gets_every_step_again_without_a_refresh_too(three):
     thing = three.up()
     old = replace(thing, state={**thing.state, "database": "another/1"})
     three.world.sql("drop table public.first, public.second, public.third; drop schema supabase_migrations cascade")
@@ -504,11 +506,11 @@ def test_a_step_that_somebody_else_applied_is_refused_by_name(three):
     assert three.tables() == ["first", "second", "third"]
 
 
-def test_a_stranger_s_row_is_told_by_a_refresh_and_refused_by_the_update(three):
+def test_a_stranger_s_row_is_reported_by_a_refresh_and_refused_by_the_update(three):
     thing = three.up()
     three.world.sql(f"insert into {HISTORY} (version, name) values ('0009', 'strange')")
     found = three.refreshed(thing)
-    assert three.engine.told() == [
+    assert three.engine.reported() == [
         f"migrations sql/steps: {HISTORY} has a row of 0009_strange, applied by somebody else"
     ]
     with pytest.raises(Refusal, match="has 0009_strange, which is neither in this checkout nor applied by this stack"):

@@ -235,7 +235,7 @@ def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest
     assert folder.tables() == ["first", "second"], "they were there before"
 
 
-def test_a_run_that_meets_objects_made_by_hand_says_what_to_do(made_by_hand):
+def test_a_run_that_meets_objects_made_manually_says_what_to_do(made_by_hand):
     assert made_by_hand("up", status=1).endswith("`./vpb migrate adopt` records the step")
 
 

@@ -92,7 +92,7 @@ def test_a_step_that_fails_in_its_middle_goes_on_there(plain_folder):
     assert valid(world, "notes_body_idx") == [(True,)]
     assert world.sql("select pg_relation_filenode('public.notes_title_idx')") == built, "what was done isn't done again"
     assert plain_folder.recorded() == ["0001"]
-    assert any("notes_body_idx is there already and invalid" in line for line in plain_folder.engine.told())
+    assert any("notes_body_idx is there already and invalid" in line for line in plain_folder.engine.reported())
     assert world.sql(f"select 1 from {HISTORY}_progress") == []
 
 
@@ -204,7 +204,7 @@ def test_a_build_that_is_killed_in_the_middle_is_repeated_by_the_next_run(plain_
     assert valid(world, "notes_title_idx") == [(True,)]
 
 
-HALVES = (
+SCRIPTS = (
     f"{INDEX}\ncomment on table public.notes is 'Declared.';",
     "comment on table public.notes is null;\ndrop index concurrently public.notes_title_idx;",
 )
@@ -216,7 +216,7 @@ def test_a_rollback_that_is_killed_in_the_middle_is_ended_and_not_taken_for_done
 ):
     """Also where the files are put back meanwhile: then the migration is applied again."""
     world = plain_folder.world
-    up, down = (OUTSIDE + half for half in HALVES)
+    up, down = (OUTSIDE + half for half in SCRIPTS)
     plain_folder.write("0001_index", up, down)
     thing = plain_folder.up()
     plain_folder.remove("0001_index")
@@ -234,7 +234,7 @@ def test_a_rollback_that_is_killed_in_the_middle_is_ended_and_not_taken_for_done
     if not back:
         plain_folder.write("0001_index", up, down)
     found = plain_folder.refreshed(thing)
-    assert any("0001_index was left half rolled back" in line for line in plain_folder.engine.told())
+    assert any("0001_index was left half rolled back" in line for line in plain_folder.engine.reported())
     assert plain_folder.engine.diff(found, plain_folder.declared()) != []
     with pytest.raises(Refusal, match="it was left half rolled back, and this environment protects its data"):
         plain_folder.engine.diff(found, plain_folder.declared(protect=True))
@@ -377,7 +377,7 @@ def test_what_a_killed_statement_left_is_a_manual_change_once_no_run_goes_on_wit
     assert snapshot() == []
     assert any(
         "index notes_title_idx isn't as the last `up` left it: migration 0002 was begun" in line
-        for line in plain_folder.engine.told()
+        for line in plain_folder.engine.reported()
     )
     plain_folder.remove("0002_index")
     match then:
@@ -523,7 +523,7 @@ def test_a_detachment_that_is_killed_in_the_middle_is_finished_by_the_next_run(p
     plain_folder.up()
     assert partitions(world) == []
     assert plain_folder.recorded() == ["0001"]
-    assert any("2026 May was left half detached" in line for line in plain_folder.engine.told())
+    assert any("2026 May was left half detached" in line for line in plain_folder.engine.reported())
 
 
 def test_a_detachment_that_was_done_and_not_noted_is_met_again_without_harm(plain_folder):

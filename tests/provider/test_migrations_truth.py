@@ -58,12 +58,12 @@ def test_a_step_that_a_restored_database_does_not_have_runs_again(two):
     thing = two.engine.update(thing, two.declared())
     restored(two, "public.third")
     found = two.refreshed(thing)
-    said = two.engine.told()
+    said = two.engine.reported()
     assert len(said) == 1
     assert "the database was restored to an earlier instant" in said[0]
     assert "0003_third isn't applied" in said[0]
     assert two.engine.diff(found, two.declared()) == ['steps["0003_third"]']
-    assert two.engine.told() == ["apply 0003_third"]
+    assert two.engine.reported() == ["apply 0003_third"]
     updated = two.engine.update(found, two.declared())
     assert two.tables() == ["first", "second", "third"], "recorded only, it would be missing for ever"
     assert two.engine.diff(two.refreshed(updated), two.declared()) == []
@@ -141,7 +141,7 @@ def test_a_step_whose_files_are_renamed_keeps_its_tables_and_its_rows(two):
         two.path.joinpath(f"0002_second.{script}.sql").rename(two.path / f"0002_other.{script}.sql")
     found = two.refreshed(thing)
     two.engine.diff(found, two.declared())
-    assert two.engine.told() == ["rename 0002_second to 0002_other: the text is the same, it doesn't run again"]
+    assert two.engine.reported() == ["rename 0002_second to 0002_other: the text is the same, it doesn't run again"]
     updated = two.engine.update(found, two.declared(protect=True))
     assert two.world.sql("select id from public.second") == [(1,)]
     assert two.world.sql(f"select version, name from {HISTORY}") == [("0001", "first"), ("0002", "other")]
@@ -171,7 +171,7 @@ def test_another_name_of_the_resource_drops_nothing(two):
     with another(two, "renamed") as engine:
         thing = engine.create(TOKEN, two.declared())
         two.engine.delete(old)
-        assert two.engine.told() == [
+        assert two.engine.reported() == [
             "migrations sql/steps: 2 migrations stay with their tables and rows, since "
             "urn:pulumi:dev::vpb::vpb:index:Access$pg:index:MigrationSet::renamed holds them"
         ]
@@ -249,7 +249,7 @@ def test_a_rollback_says_in_words_what_it_destroys(two):
     two.world.sql("insert into public.second select generate_series(1, 1200)")
     two.remove("0002_second")
     two.engine.diff(thing, two.declared())
-    assert two.engine.told() == ["roll back 0002_second: this drops 1 table with 1,200 rows (public.second: 1,200)"]
+    assert two.engine.reported() == ["roll back 0002_second: this drops 1 table with 1,200 rows (public.second: 1,200)"]
 
 
 LOST_UNDER_ANOTHER_NAME = {
@@ -276,7 +276,7 @@ def test_a_rollback_says_what_it_destroys_under_another_name(two, down):
     two.world.sql("insert into public.second select generate_series(1, 1200)")
     two.remove("0002_second")
     two.engine.diff(thing, two.declared())
-    assert two.engine.told() == [f"roll back 0002_second: this {LOST_UNDER_ANOTHER_NAME[down]}"]
+    assert two.engine.reported() == [f"roll back 0002_second: this {LOST_UNDER_ANOTHER_NAME[down]}"]
 
 
 def test_what_one_way_back_renames_the_next_one_destroys(two):
@@ -287,14 +287,14 @@ def test_what_one_way_back_renames_the_next_one_destroys(two):
     two.remove("0003_third")
     two.remove("0002_second")
     two.engine.diff(thing, two.declared())
-    assert "roll back 0002_second: this drops 1 table with 7 rows (public.second: 7)" in two.engine.told()
+    assert "roll back 0002_second: this drops 1 table with 7 rows (public.second: 7)" in two.engine.reported()
 
 
 def test_with_the_state_lost_the_preview_says_what_is_left_to_do(two):
     two.up()
     two.table("0003_third")
     two.engine.create(TOKEN, two.declared(), preview=True)
-    assert two.engine.told() == ["apply 0003_third"]
+    assert two.engine.reported() == ["apply 0003_third"]
 
 
 def test_the_state_of_another_incarnation_has_no_say(two):

@@ -75,10 +75,10 @@ def test_what_was_there_before_stays_when_its_resource_is_deleted(plain_world, n
     for statement in made.split("; "):
         plain_world.sql(statement)
     thing = plain_world.engine.create(token, plain_world.named(inputs))
-    plain_world.engine.told()
+    plain_world.engine.reported()
     plain_world.engine.delete(thing)
     assert plain_world.sql(there) == [(1,)]
-    (said,) = plain_world.engine.told()
+    (said,) = plain_world.engine.reported()
     assert said.endswith(" stays: it was there before this stack adopted it")
     # With the state lost, or after a kill, it is found again, and is no more ours than it was.
     again = plain_world.engine.create(token, plain_world.named(inputs))
@@ -105,7 +105,7 @@ def test_another_name_of_the_resource_drops_nothing(plain_world, namesake, token
     new = other.create(token, plain_world.named(inputs))
     plain_world.engine.delete(old)
     assert plain_world.sql(there) == [(1,)]
-    assert plain_world.engine.told()[-1].endswith("::renamed holds it too")
+    assert plain_world.engine.reported()[-1].endswith("::renamed holds it too")
     other.delete(new)
     assert plain_world.sql(there) == [], "the new resource alone held it"
 
@@ -176,7 +176,7 @@ def test_what_nothing_says_we_made_stays(plain_world, namesake, token, lost):
     else:
         thing = plain_world.engine.create(token, plain_world.named(inputs))
         plain_world.sql("drop table supabase_migrations.managed_objects")
-    plain_world.engine.told()
+    plain_world.engine.reported()
     plain_world.engine.delete(thing)
     assert plain_world.sql(there) == [(1,)]
-    assert plain_world.engine.told()[-1].endswith(" stays: nothing says that this stack has made it")
+    assert plain_world.engine.reported()[-1].endswith(" stays: nothing says that this stack has made it")

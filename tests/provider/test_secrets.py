@@ -100,12 +100,12 @@ def test_a_password_given_as_a_verifier_is_refused_without_being_shown(unconnect
     assert secret not in str(caught.value)
 
 
-def test_a_changed_verifier_is_told_without_either_of_them(plain_world, secret):
+def test_a_changed_verifier_is_reported_without_either_of_them(plain_world, secret):
     verifiers = [scram_verifier(secret, bytes([number] * 16)) for number in range(2)]
     thing = plain_world.engine.create(ROLE, role(plain_world, verifier=verifiers[0]))
     plain_world.sql(f"alter role {{made}} password '{verifiers[1]}'")
     plain_world.engine.refresh(thing)
-    assert plain_world.engine.told() == [f"role {plain_world.names['made']}: verifier was changed manually"]
+    assert plain_world.engine.reported() == [f"role {plain_world.names['made']}: verifier was changed manually"]
 
 
 def test_an_error_of_the_server_does_not_repeat_the_statement(plain_world, secret, capfd):

@@ -296,7 +296,7 @@ def test_a_platform_may_add_to_its_own_schema_but_open_nothing(small):
         "drop table supabase_migrations.schema_snapshot",
     ],
 )
-def test_a_stored_snapshot_that_was_changed_by_hand_is_noticed_and_not_trusted(small, statement):
+def test_a_stored_snapshot_that_was_changed_manually_is_noticed_and_not_trusted(small, statement):
     small.up()
     small.run(statement)
     key = "table supabase_migrations.schema_snapshot: content"

@@ -274,9 +274,9 @@ def test_a_login_that_is_no_superuser_sees_the_same(plain):
     assert set(by_hand(plain)) == {"cast (public.mood as text)", "user mapping of public on foreign server far"}
 
 
-def test_a_short_secret_cannot_be_guessed_from_what_is_told_of_it(server):
+def test_a_short_secret_cannot_be_guessed_from_what_is_reported_of_it(server):
     plain = hashlib.sha256(f"app.pin={PIN}".encode()).hexdigest()[:12]
-    told = []
+    reported = []
     for small in itertools.chain(server.stack(3), server.stack(3)):
         small.up()
         (key,) = small.ask("select definition ->> 'key' from supabase_migrations.schema_snapshot where oid = 2")[0]
@@ -289,5 +289,5 @@ def test_a_short_secret_cannot_be_guessed_from_what_is_told_of_it(server):
         small.inputs["accept"] = fingerprint(small.state["drift"])
         small.up()
         assert by_hand(small) == {}, "the key stays"
-        told.append(found)
-    assert len({plain, *told}) == 2 + 1
+        reported.append(found)
+    assert len({plain, *reported}) == 2 + 1

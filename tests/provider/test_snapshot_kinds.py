@@ -8,7 +8,7 @@ from tests.provider.snapshots import by_hand
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
 
-def test_each_of_thirty_changes_by_hand_is_named_with_what_was_and_what_is(large):
+def test_each_of_thirty_changes_manually_is_named_with_what_was_and_what_is(large):
     large.up()
     assert large.preview() == [], "nothing was changed yet"
     for change in world.CHANGES:

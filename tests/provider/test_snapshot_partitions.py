@@ -21,7 +21,7 @@ BUILD = [
     f"grant select, insert (body) on {ROOT} to drift_reader",
     f"create trigger guard before delete on {ROOT} for each row execute function vault.touch1()",
 ]
-# What is changed, how that is told, and how it is undone.
+# What is changed, how that is reported, and how it is undone.
 CHANGES = [
     (f"grant select on {MONTH} to public", "granted select to public", f"revoke select on {MONTH} from public"),
     (

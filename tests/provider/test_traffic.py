@@ -76,7 +76,7 @@ def test_no_query_waits_longer_than_the_limit_while_a_step_wants_a_held_table(pl
     world = plain_folder.world
     plain_folder.write("0001_column", "alter table public.notes add column added int;")
     world.sql("insert into public.notes (title) values ('a')")
-    # A long report: readers and writers don't mind it, `alter table` does, and whoever comes after that one.
+    # A long report: readers and writers don't mind it, `alter table` does, and so do the statements that come after it.
     second_session.execute("begin; select count(*) from public.notes")
     with Traffic(world.database.url).running() as traffic:
         report = threading.Timer(3, second_session.execute, args=("commit",))
@@ -188,7 +188,7 @@ def test_a_second_run_waits_for_the_first_however_long_and_says_so(plain_folder)
     assert world.sql("select step from public.runs") == [("slow",)]
 
 
-def test_another_run_that_never_ends_is_told_with_its_process(plain_folder, second_session, monkeypatch):
+def test_another_run_that_never_ends_is_reported_with_its_process(plain_folder, second_session, monkeypatch):
     monkeypatch.setattr(locks, "LIMITS", locks.Limits(run=0.3))
     plain_folder.table("0001_first")
     second_session.execute("select pg_advisory_lock(hashtextextended('visual-prompt-builder migrations sql/steps', 0))")

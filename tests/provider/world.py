@@ -30,7 +30,7 @@ class World:
     by_hand: psycopg.Connection[tuple[Any, ...]]
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        """By hand, with the run's role names put in for `{reader}` and the like."""
+        """Run a statement manually, with the run's role names put in for `{reader}` and the like."""
         cursor = self.by_hand.execute(self.named(statement).encode())
         return cursor.fetchall() if cursor.description else []
 

@@ -132,7 +132,7 @@ def test_a_stack_s_file_that_is_no_yaml_is_one_line_at_the_door(copy):
         for arguments in (("-m", "run", "preview"), ("-m", "ops", "down"), ("-m", "ops", "preview")):
             said = refused(copy.start(*arguments, "--stack", "made").wait())
             assert said.startswith("error: Pulumi.made.yaml:2: is no YAML: found character")
-        # Another stack's file is in nobody's way.
+        # Another stack's file is in no stack's way.
         path.write_bytes("# größe\n".encode("latin-1"))
         assert copy.start("-m", "run", "stack", "ls").wait().status == 0
     finally:

@@ -402,7 +402,7 @@ STATEMENTS = {
     ("analytics.api_usage", "another person's"): _rows(
         "analytics.api_usage", "user_id = %(another)s", USAGE.format("another"), "cost = 0"
     ),
-    ("analytics.api_usage", "nobody's"): _rows(
+    ("analytics.api_usage", "without a person"): _rows(
         "analytics.api_usage", "user_id is null", "(user_id, provider, model) values (null, 'x', 'm')", "cost = 0"
     ),
     ("analytics.error_logs", "any"): _rows(
@@ -735,14 +735,14 @@ OWNERS = {
 
 
 def values(who: str) -> dict[str, Any]:
-    """The parameters of a statement, for whoever asks; who is nobody has no id, and somebody's folder."""
+    """The parameters of a statement, for the caller; who is nobody has no id, and somebody's folder."""
     person = WHO[who][1]
     own = {"me": key(who) if person else None, "own": key(f"{who}'s own"), "folder": key(who if person else "another")}
     return VALUES | own
 
 
 def claims(who: str) -> str:
-    """The token of whoever asks; logins have none."""
+    """The token of the caller; logins have none."""
     role, person = WHO[who]
     if role not in ("anon", "authenticated", "service_role"):
         return ""

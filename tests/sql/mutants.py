@@ -1,6 +1,6 @@
 """`make mutants`: every guard taken away in turn; does the access matrix notice?
 
-A guard is a half (`using`, `with check`) of a row policy, a condition in it or in a function that it asks, the roles
+A guard is an expression (`USING`, `WITH CHECK`) of a row policy, a condition in it or in a function it asks, the roles
 that it is for, a right on a table or on a column that visitors or people don't have. Each mutant is one change of a
 database with everything else in place, tried with the cells of its tables (`tests/sql/trials.py`) and rolled back. What
 no cell can notice is named in `equivalent_mutants.toml`, with the reason why nothing is more open than before. Status 1
@@ -44,7 +44,7 @@ ENDS = (
     *("AND", "OR", "WHERE", "ON", "WHEN", "THEN", "ELSE", "END_P", "IF_P", "RETURN"),
     *("LIMIT", "UNION", "ORDER", "GROUP_P", "INTO", "ASCII_59", "ASCII_44"),
 )
-HALVES = {"using": "using", "check": "with check"}
+EXPRESSIONS = {"using": "using", "check": "with check"}
 CAN = """
 select has_schema_privilege(%(role)s, split_part(%(table)s::text, '.', 1), 'usage')
     and has_any_column_privilege(%(role)s, %(table)s::text, %(command)s)"""
@@ -76,25 +76,25 @@ class Mutant:
 def all_of(connection: Connection) -> list[Mutant]:
     """Every mutant, in the order of the files."""
     policies = sqlfiles.row_policies(SQL / "policies")
-    found = [mutant for policy in policies for mutant in (*halves(policy), *conditions(policy))]
+    found = [mutant for policy in policies for mutant in (*expressions(policy), *conditions(policy))]
     found += [*functions(connection, policies), *widened(connection, policies)]
     tables = dict.fromkeys(line.table for line in trials.LINES)
     return found + [mutant for table in tables for mutant in granted(connection, table)]
 
 
-def halves(policy: RowPolicy) -> Iterator[Mutant]:
-    """Each half that says something made `true`, and both at once."""
-    said = [half for half in HALVES if getattr(policy, half) not in (None, "true")]
-    for half in said:
-        yield _altered("half", policy, f"{HALVES[half]} (true)", f"{HALVES[half]} (true)")
+def expressions(policy: RowPolicy) -> Iterator[Mutant]:
+    """Each expression that says something made `true`, and both at once."""
+    said = [expression for expression in EXPRESSIONS if getattr(policy, expression) not in (None, "true")]
+    for expression in said:
+        yield _altered("expression", policy, f"{EXPRESSIONS[expression]} (true)", f"{EXPRESSIONS[expression]} (true)")
     if len(said) == 2:
-        yield _altered("half", policy, "both halves true", "using (true) with check (true)")
+        yield _altered("expression", policy, "both expressions true", "using (true) with check (true)")
 
 
 def conditions(policy: RowPolicy) -> Iterator[Mutant]:
     """Each operand of each `and` made `true`."""
-    for half, word in HALVES.items():
-        for dropped, left in _without_one(getattr(policy, half) or "true"):
+    for kind, word in EXPRESSIONS.items():
+        for dropped, left in _without_one(getattr(policy, kind) or "true"):
             yield _altered("condition", policy, f"{word} without {dropped}", f"{word} ({left})")
 
 

@@ -28,7 +28,7 @@ def steps(kind: str) -> list[sqlfiles.Step]:
 
 
 def run_half(connection: Connection, text: str, owner: str | None = None) -> None:
-    """One half of a step, as the provider runs it: its way, an empty search path, the owner's role."""
+    """One script of a migration, as the provider runs it: its way, an empty search path, the owner's role."""
     way = sqldirectives.way(text).kind
     if way != "transaction":
         _run_in_parts(connection, text, owner, again=way == "batches")

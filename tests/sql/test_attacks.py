@@ -4,8 +4,8 @@ A claim that the app signed is true: who signs can be anybody. Claims that are m
 do what by relation in test_relations.py, months that are made ahead in test_functions.py, what a login may become in
 tests/audit/test_logins.py.
 
-Three things stay open. Whoever has SQL and not just the API can `lock table` what they may write, as PostgreSQL has it.
-Whoever knows a component's id learns that it exists, since a client may choose it and keys are unique; whoever knows a
+Three things stay open. Who has SQL and not just the API can `lock table` what they may write, as PostgreSQL has it.
+Who knows a component's id learns that it exists, since a client may choose it and keys are unique; who knows a
 person's id learns so by an invitation. Ids have more than sixty random bits.
 """
 
@@ -104,8 +104,8 @@ def test_no_function_that_people_may_call_sets_claims_or_runs_text(provisioned):
         assert "execute " not in words, name
 
 
-def test_a_prepared_statement_asks_anew_who_it_is(secret):
-    """Poolers keep prepared statements from one client to the next: a plan must hold nobody's identity."""
+def test_a_prepared_statement_asks_again_who_it_is(secret):
+    """Poolers keep prepared statements from one client to the next: a plan must hold no client's identity."""
     query = f"select count(*) from public.projects where title = '{SECRET}'"
     secret.execute(f"set local plan_cache_mode = force_generic_plan; prepare attack as {query}")
     found = []
@@ -166,7 +166,7 @@ def test_a_new_table_is_closed_and_stays_so_when_only_half_is_done(people):
 
 @contextlib.contextmanager
 def overheard(connection: Connection) -> Iterator[list[str]]:
-    """What the server tells the client while the block runs."""
+    """What the server sends the client while the block runs."""
     said: list[str] = []
 
     def note(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -337,7 +337,7 @@ def test_nobody_writes_over_anothers_row_by_its_key(secret):
     assert adas(secret, "project_components") == component
 
 
-# What a refusal tells.
+# What a refusal reveals.
 
 ORACLES = {
     "a project, by a component": (
@@ -410,7 +410,7 @@ def test_a_file_name_in_anothers_folder_is_refused_whether_it_is_taken_or_not(se
     assert told[0][0] == "42501"
 
 
-def test_whether_a_project_of_anothers_has_a_file_is_told_by_no_recording(secret):
+def test_whether_a_project_of_anothers_has_a_file_is_reported_by_no_recording(secret):
     project = adas(secret, "projects")
     add_file(secret, f"{project}/taken.ogg")
     statement = "insert into public.audio_recordings (project_id, object_path) values (%s, %s)"

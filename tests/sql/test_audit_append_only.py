@@ -54,7 +54,7 @@ def test_nobody_else_reads_writes_or_verifies_the_trail(people, role):
             refused(session, psycopg.errors.InsufficientPrivilege, f"select {call}")
 
 
-def test_the_policies_that_come_with_the_step_are_those_of_the_files(connection):
+def test_the_policies_that_come_with_the_migration_are_those_of_the_files(connection):
     provision.migrate_up(connection)
     policies = """
         select p.polname, p.polrelid::regclass::text, p.polcmd, p.polpermissive, p.polroles::regrole[]::text,

@@ -3,7 +3,7 @@
 import psycopg
 
 from tests.sql.provision import Connection, refused, row
-from tests.sql.trail import NEWEST, chain_anew, entries, findings, unguarded
+from tests.sql.trail import NEWEST, chain_again, entries, findings, unguarded
 
 
 def made_old(connection: Connection, months: int, entries: int) -> str:
@@ -15,7 +15,7 @@ def made_old(connection: Connection, months: int, entries: int) -> str:
             "where lane = %s and entry <= %s",
             (months, lane, entries),
         )
-        chain_anew(connection)
+        chain_again(connection)
     connection.execute("select ops.make_partitions(0, (now() - make_interval(months => %s))::date)", (months,))
     return str(
         row(connection, "select tableoid::regclass::text from audit.log where lane = %s and entry = 1", (lane,))[0]

@@ -39,7 +39,7 @@ def test_a_damaged_anchor_is_refused_in_one_line(people, lanes):
         trail.verify(people, anchor)
 
 
-def test_a_database_without_a_trail_and_a_login_without_the_right_are_told(people, connection):
+def test_a_database_without_a_trail_and_a_login_without_the_right_are_reported(people, connection):
     with pytest.raises(TrailError, match="has no audit trail"):
         trail.verify(connection)
     with acting_as(people, "monitor"):

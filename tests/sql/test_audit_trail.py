@@ -199,7 +199,7 @@ def test_a_session_that_calls_itself_a_replica_is_recorded_too(people):
     assert entries(people, "public.projects")[-1][3] == {"title": "in secret"}
 
 
-def test_a_step_that_moves_data_is_recorded_like_everybody(people):
+def test_a_migration_that_moves_data_is_recorded_like_everybody(people):
     with acting_as(people, "app_owner") as session:
         session.execute("set local row_security = off")
         session.execute("alter table public.projects no force row level security")

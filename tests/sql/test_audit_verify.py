@@ -1,4 +1,4 @@
-"""What verification of the audit trail finds: whatever was changed, taken away or put in, by whoever can."""
+"""What verification of the audit trail finds: whatever was changed, taken away or put in, by anyone who can."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.sql.provision import row
-from tests.sql.trail import NEWEST, chain_anew, findings, unguarded
+from tests.sql.trail import NEWEST, chain_again, findings, unguarded
 
 
 def test_a_trail_that_nobody_touched_has_no_findings(people):
@@ -130,18 +130,18 @@ def test_the_head_of_an_empty_lane_is_watched_too(people):
     assert findings(people) == [("head", lane, 0)]
 
 
-def test_only_an_anchor_shows_a_trail_that_was_chained_anew(people):
+def test_only_an_anchor_shows_a_trail_that_was_chained_again(people):
     people.execute("update public.projects set title = 'x'")
     anchor = row(people, "select audit.anchor()")[0]
     lane, newest = row(people, NEWEST)
     with people.transaction(force_rollback=True), unguarded(people):
         people.execute("update audit.log set actor = 'somebody else' where lane = %s and entry = 2", (lane,))
-        chain_anew(people)
+        chain_again(people)
         assert findings(people) == []
         assert findings(people, anchor) == [("rewritten", lane, newest)]
     with people.transaction(force_rollback=True), unguarded(people):
         people.execute("delete from audit.log where lane = %s and entry > 2", (lane,))
-        chain_anew(people)
+        chain_again(people)
         assert findings(people) == []
         assert findings(people, anchor) == [("rewritten", lane, newest)]
 

@@ -200,7 +200,7 @@ def test_more_words_than_a_vector_holds_are_searched_by_the_first_ones(people):
     assert row(people, "select length(private.text_words(%s, %s, 'en')) > 1000", texts) == (True,)
 
 
-def test_a_generation_that_never_was_is_told_and_its_key_is_free(people, asked):
+def test_a_generation_that_never_was_is_reported_and_its_key_is_free(people, asked):
     nobody = "00000000-0000-7000-8000-0000000000ff"
     with acting_as(people, "service_role", SERVER) as session:
         assert code(session, RECORD, nobody, "k", "1") == "PT404"
@@ -311,7 +311,7 @@ def test_a_person_says_neither_when_nor_what_is_reserved(people, asked, change):
 # Budgets.
 
 
-def test_a_person_sees_what_is_used_and_reserved_and_the_limits_and_when_it_begins_anew(people, asked):
+def test_a_person_sees_what_is_used_and_reserved_and_the_limits_and_when_it_begins_again(people, asked):
     found = budget(people)
     assert found["tokens"] == (0, 100, 400, 500)
     assert found["cost"] == (0, Decimal("0.1"), 1, 100)
@@ -455,7 +455,7 @@ def test_no_more_of_a_person_wait_or_run_than_the_setting_says(people, project):
     server(people, "update public.prompt_generations set status = 'running' where id = %s", asked[0])
     assert server(people, RECORD, asked[0], "k", "0.1") == ("succeeded",)
     as_role(people, "authenticated", ASK, project)
-    assert server(people, SERVER_ASK, project, None, None, None), "nobody's aren't counted"
+    assert server(people, SERVER_ASK, project, None, None, None), "calls without a person aren't counted"
 
 
 def test_nothing_starts_where_a_limit_is_missing(people, project):

@@ -97,7 +97,7 @@ def test_a_place_between_two_is_between_them_for_every_client(people):
     assert row(people, between, ("1", "1" + "0" * 62 + "1")) == (None,)
 
 
-def test_at_either_end_of_all_places_they_are_given_anew(people):
+def test_at_either_end_of_all_places_they_are_given_again(people):
     project = project_of(people, ADA)
     for end, order in (("9" * 8, "AB"), ("0" * 7 + "1", "BA")):
         people.execute("delete from public.project_components")
@@ -463,7 +463,7 @@ def test_a_new_order_takes_its_components_in_the_order_in_which_a_list_of_keys_i
                 pool.submit(_once, ordering, "select public.reorder_components(%s, %s::uuid[])", (project, [c, b, a]))
             )
             assert waits(alone, ordering.connection.info.backend_pid)
-            # For whoever holds A; in the queue for B it would wait for a "tuple", with C in its hands.
+            # For the session that holds A; in the queue for B it would wait for a "tuple", with C in its hands.
             event = "select wait_event from pg_stat_activity where pid = %s"
             assert row(alone, event, (ordering.connection.info.backend_pid,)) == ("transactionid",)
         for each in later:
@@ -485,7 +485,7 @@ def test_typing_and_dragging_on_the_canvas_wait_for_nobody(alone, editors):
     assert row(alone, "select revision, x from public.project_components where id = %s", (a,)) == (2, 1)
 
 
-def test_a_server_that_moves_a_component_by_hand_is_refused_while_the_project_is_held(alone, editors):
+def test_a_server_that_moves_a_component_manually_is_refused_while_the_project_is_held(alone, editors):
     project = project_of(alone, ADA)
     group, piece = chain(alone, project, 2)
     statement = "update public.project_components set parent_id = null where id = %s"
@@ -631,4 +631,4 @@ def test_a_thousand_changes_by_six_people_at_once_are_no_deadlock_and_one_order(
         assert places == sorted({*places})
     saves = sum((session.saves for session in sessions), Counter[str]())
     for component, revision in alone.execute("select id::text, revision from public.project_components").fetchall():
-        assert revision == 1 + saves[component], "a write that was told to be done is lost"
+        assert revision == 1 + saves[component], "a write that was reported as done is lost"

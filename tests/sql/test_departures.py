@@ -282,7 +282,7 @@ def test_an_address_is_readable_as_long_as_an_invitation_to_it_is_open(people):
     assert findings(people) == []
 
 
-# What is recorded and tells nothing about a person: ids, what they may do, when, and what servers say.
+# What is recorded and reveals nothing about a person: ids, what they may do, when, and what servers say.
 IMPERSONAL = {
     "audit.retired": {"heads"},
     "next_auth.accounts": {"type", "provider", "userId", "scope", "token_type"},
@@ -408,7 +408,7 @@ def test_tables_that_are_not_exported_are_refused(provisioned):
     assert "private.audit_keys is no table that is exported" in message
 
 
-def test_files_are_the_persons_own_and_those_of_their_recordings_and_harmful_ones_are_told(world):
+def test_files_are_the_persons_own_and_those_of_their_recordings_and_harmful_ones_are_reported(world):
     query = "select bucket_id, name, harmful from ops.export_files(%s)"
     found = world.execute(query, (matrix.key("owner"),)).fetchall()
     own, shared = matrix.key("owner"), matrix.VALUES["shared"]
@@ -419,7 +419,7 @@ def test_files_are_the_persons_own_and_those_of_their_recordings_and_harmful_one
     }
     names = {(bucket, name) for bucket, name, _ in found}
     assert {("avatars", f"{own}/a.png"), ("audio", f"{shared}/heard.ogg"), ("audio", f"{shared}/{own}.ogg")} <= names
-    assert ("audio", f"{shared}/{matrix.key('editor')}.ogg") not in names, "another's, and nobody's recording"
+    assert ("audio", f"{shared}/{matrix.key('editor')}.ogg") not in names, "another's, and of no recording"
     assert not any(bucket == "exports" for bucket, _ in names)
 
 

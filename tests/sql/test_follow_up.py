@@ -1,6 +1,6 @@
 """Migrations of a database in use, applied by the real runner on the whole schema while rows come and go.
 
-`follow_up/` is the example for whoever has to fill a column: a backfill in batches, and a constraint that is added
+`follow_up/` is the example of how to fill a column: a backfill in batches, and a constraint that is added
 without reading the table and validated while it is used.
 """
 

@@ -17,7 +17,7 @@ def world(shared: Connection) -> Iterator[Connection]:
         yield shared
 
 
-@pytest.mark.parametrize("kind", ["half", "condition", "function", "role", "grant", "column"])
+@pytest.mark.parametrize("kind", ["expression", "condition", "function", "role", "grant", "column"])
 def test_each_guard_that_is_taken_away_is_noticed(world: Connection, kind: str) -> None:
     tried = [mutant for mutant in mutants.all_of(world) if mutant.kind == kind and not mutants.reason(mutant)]
     assert [mutant.name for mutant in tried if not mutants.noticed(world, mutant)] == []
@@ -26,6 +26,6 @@ def test_each_guard_that_is_taken_away_is_noticed(world: Connection, kind: str) 
 def test_each_kind_of_guard_has_its_mutants_and_each_name_of_an_equivalent_one_is_of_some(world: Connection) -> None:
     found = mutants.all_of(world)
     kinds = Counter(mutant.kind for mutant in found)
-    assert kinds.keys() == {"half", "condition", "function", "role", "grant", "column"}
+    assert kinds.keys() == {"expression", "condition", "function", "role", "grant", "column"}
     assert min(kinds.values()) > 30, kinds
     assert [name for name in mutants.reasons() if not any(fnmatchcase(mutant.name, name) for mutant in found)] == []

@@ -121,7 +121,7 @@ def test_the_owner_role_is_bound_by_row_security_too(people):
     assert exists(people, "title = 'public'")
 
 
-def test_a_step_that_moves_data_fails_loudly_unless_it_takes_force_off(people):
+def test_a_migration_that_moves_data_fails_loudly_unless_it_takes_force_off(people):
     change = "delete from public.projects"
     with acting_as(people, "app_owner") as session:
         assert session.execute(change.encode()).rowcount == 0, "the silence that the setting below is there for"

@@ -160,7 +160,7 @@ def test_lists_in_order_are_read_in_order(filled):
             assert not {"Sort", "Incremental Sort"} & kinds, f"{query.name} sorts before it takes a page"
 
 
-# What a person may see, as it would be written without row security; %(me)s is whoever asks.
+# What a person may see, as it would be written without row security; %(me)s is the caller.
 MEMBER = (
     "(exists (select from public.projects as o where o.id = {0} and o.owner_id = %(me)s) or exists (select from "
     "public.collaborators as m where m.project_id = {0} and m.user_id = %(me)s and m.accepted_at is not null))"
@@ -221,7 +221,7 @@ def test_search_finds_exactly_what_the_row_policy_shows_of_generated_projects(un
         assert sorted(function) == sorted(policy), words
 
 
-def test_each_read_pattern_has_its_filter_by_hand_and_finds_the_same_rows(filled):
+def test_each_read_pattern_has_its_filter_written_out_and_finds_the_same_rows(filled):
     writes = {
         "accept_invitation",
         "create_project",

@@ -14,7 +14,7 @@ from harness.queries import QUERIES, run, values
 from tests.sql import provision
 from tests.sql.provision import ADA, acting_as
 
-HALVES = sorted(path for kind in ("platform", "migrations") for path in (provision.SQL / kind).glob("*"))
+SCRIPTS = sorted(path for kind in ("platform", "migrations") for path in (provision.SQL / kind).glob("*"))
 HEADER = (r"-- {number} {name}: \S.*\.", r"-- Lock: \S.*\. Duration: \S.*\.", r"-- Down: \S.*\.")
 
 
@@ -29,7 +29,7 @@ def dump(cluster, framed):
 
 
 def test_every_script_is_named_by_number_and_words_and_begins_with_its_three_header_lines():
-    wrong = [f"{path.name}: {what}" for path in HALVES if (what := fault(path))]
+    wrong = [f"{path.name}: {what}" for path in SCRIPTS if (what := fault(path))]
     assert wrong == []
 
 
@@ -47,7 +47,7 @@ def fault(path):
 
 
 @pytest.mark.parametrize("kind", ["platform", "migrations"])
-def test_numbers_have_no_gap_and_no_duplicate_and_both_halves(kind):
+def test_numbers_have_no_gap_and_no_duplicate_and_both_scripts(kind):
     names = sorted(path.name for path in (provision.SQL / kind).iterdir())
     numbers = [name[:4] for name in names]
     steps = len(names) // 2
@@ -75,7 +75,7 @@ def test_up_again_after_all_down_gives_the_same_catalogue(connection, dump):
     assert dump() == first
 
 
-def test_each_step_removes_on_its_way_down_exactly_what_it_brought(connection, dump):
+def test_each_migration_removes_on_its_way_down_exactly_what_it_brought(connection, dump):
     before = dump()
     for step, owner in [(step, None) for step in provision.steps("platform")] + [
         (step, "app_owner") for step in provision.steps("migrations")
@@ -124,14 +124,14 @@ def test_the_storage_layer_goes_down_with_what_the_storage_api_built_on_it(conne
     assert dump() == empty
 
 
-def test_a_step_leaves_the_role_of_its_transaction_as_it_was(connection):
+def test_a_migration_leaves_the_role_of_its_transaction_as_it_was(connection):
     for step in provision.steps("platform"):
         with connection.transaction():
             connection.execute(step.up.encode())
             assert connection.execute("select current_user = session_user").fetchone() == (True,)
 
 
-def test_steps_run_as_a_login_that_is_no_superuser_but_a_member_of_the_owners(connection, framed):
+def test_migrations_run_as_a_login_that_is_no_superuser_but_a_member_of_the_owners(connection, framed):
     login, password = f"plain_{secrets.token_hex(4)}", secrets.token_hex(16)
     connection.execute(
         sql.SQL("create role {} login createrole createdb password {}").format(sql.Identifier(login), password)
@@ -226,7 +226,7 @@ def test_the_golden_schema_has_every_statement_of_the_dump_once(cluster, provisi
     assert sorted(kept) == sorted(line for line in text.splitlines() if not line.startswith("--"))
 
 
-def test_each_step_goes_down_and_up_again_with_data_in_the_tables(connection, dump):
+def test_each_migration_goes_down_and_up_again_with_data_in_the_tables(connection, dump):
     empty = dump()
     provision.migrate_up(connection)
     provision.apply_policies(connection)
@@ -248,7 +248,7 @@ def add_people(connection):
     provision.add_people(connection)
 
 
-def test_the_queries_of_the_app_before_keep_working_after_each_step(connection):
+def test_the_queries_of_the_app_before_keep_working_after_each_migration(connection):
     for step in provision.steps("platform"):
         provision.run_half(connection, step.up)
     ran = 0

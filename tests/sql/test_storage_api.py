@@ -18,7 +18,7 @@ from tests.sql import provision
 from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
 
 SUPER = "storage_service"
-# What it says that it is doing where it hands out bytes, or what it knows of them, to whoever asks.
+# What it says that it is doing where it hands out bytes, or what it knows of them, to the caller.
 SERVING = (
     "storage.object.get_public",
     "storage.object.info_public",
@@ -278,7 +278,7 @@ def test_what_is_there_is_overwritten_whatever_the_scan_said(api, operation, ver
 
 
 @pytest.mark.parametrize("verdict", ["pending", "clean"])
-def test_a_move_is_asked_as_the_person_done_as_super_user_and_scanned_anew(api, verdict):
+def test_a_move_is_asked_as_the_person_done_as_super_user_and_scanned_again(api, verdict):
     upload(api, VOICE)
     settle(api, "clean")
     if verdict == "pending":

@@ -90,7 +90,7 @@ def test_where_the_limits_cannot_be_read_nothing_is_stored_and_nobody_deleted(bu
     refused(buckets, psycopg.errors.InsufficientPrivilege, "delete from next_auth.users where id = %s", ADA)
 
 
-def test_a_bucket_that_is_not_there_is_told_as_one_that_is_not_there(buckets):
+def test_a_bucket_that_is_not_there_is_reported_as_one_that_is_not_there(buckets):
     message = refused(buckets, psycopg.errors.ForeignKeyViolation, UPLOAD, "nowhere", ONE, None)
     assert f"object nowhere/{ONE}: the limits of its bucket can't be read" in message
     # What row policies ask, which come after the trigger.
@@ -98,7 +98,7 @@ def test_a_bucket_that_is_not_there_is_told_as_one_that_is_not_there(buckets):
     assert row(buckets, takes) == (True, False)
 
 
-def test_the_limits_hold_from_the_steps_on_before_any_grant_of_the_program(connection):
+def test_the_limits_hold_from_the_migrations_on_before_any_grant_of_the_program(connection):
     provision.migrate_up(connection)
     brought = connection.execute(POLICIES.encode()).fetchall()
     assert len(brought) == 2
@@ -169,7 +169,7 @@ def test_a_projects_files_are_its_owners_to_pay_for_whoever_uploads_and_owns_it_
     assert sums() == [(0, 0), (2, 1100)]
     with acting_as(buckets, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
         assert session.execute("select * from public.storage_usage()").fetchall() == [("audio", 2, 1100, 1100)]
-    # The files go later, and are nobody's by then.
+    # The files go later, and have no owner by then.
     buckets.execute("delete from public.projects where id = %s", (PROJECT,))
     assert sums() == [(0, 0), (1, 500)]
     nobody = "select bytes from ops.storage_report() where user_id = '00000000-0000-0000-0000-000000000000'"

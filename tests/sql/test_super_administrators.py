@@ -1,4 +1,4 @@
-"""Super administrators: a flag that nobody can give themselves, which opens every row, and whose use is told."""
+"""Super administrators: a flag that nobody can give themselves, which opens every row, and whose use is logged."""
 
 import psycopg
 import pytest
@@ -85,7 +85,7 @@ def asking(connection: Connection, who: str, **claims: object):
 
 
 def heard(session: Connection) -> list[str]:
-    """What the server's log is told from now on; a notice here is a line there."""
+    """What the server's log gets from now on; a notice here is a line there."""
     said: list[str] = []
     session.execute("set local client_min_messages = 'log'")
     session.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
@@ -184,7 +184,7 @@ def test_a_profile_that_is_made_at_sign_up_has_no_flag(world):
     assert row(world, "select count(*) from public.users where is_super_admin") == (1,)
 
 
-def test_each_use_is_told_once_a_statement_also_where_nothing_can_be_written(world):
+def test_each_use_is_reported_once_a_statement_also_where_nothing_can_be_written(world):
     with asking(world, ROOT) as session:
         session.execute("set local transaction_read_only = on")
         said = heard(session)
@@ -195,7 +195,7 @@ def test_each_use_is_told_once_a_statement_also_where_nothing_can_be_written(wor
         assert said == [f"super administrator {ROOT} uses their right"] * 2
 
 
-def test_nothing_is_told_of_anybody_else(world):
+def test_nothing_is_reported_of_anybody_else(world):
     with asking(world, ADA) as session:
         said = heard(session)
         session.execute("select count(*) from public.projects")

@@ -44,7 +44,7 @@ def test_no_two_keys_are_equal(provisioned):
     assert len(set(made(provisioned, 100_000))) == 100_000
 
 
-def test_the_random_half_is_random(provisioned):
+def test_the_random_part_is_random(provisioned):
     keys = made(provisioned, 5000)
     share = sum((key.int & (2**62 - 1)).bit_count() for key in keys) / (62 * 5000)
     assert 0.49 < share < 0.51

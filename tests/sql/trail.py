@@ -41,7 +41,7 @@ def unguarded(connection: Connection) -> Iterator[None]:
         connection.execute(f"alter table only {name} enable always trigger _100_append_only".encode())
 
 
-def chain_anew(connection: Connection) -> None:
+def chain_again(connection: Connection) -> None:
     """What a thorough forger does: every hash computed again, in order, and the heads set right."""
     connection.execute("""
         do $$

@@ -197,7 +197,7 @@ def test_no_password_lies_in_the_state_or_in_a_log(dev):
     assert (dev.folder / ".local").stat().st_mode & 0o077 == 0, "nobody else looks inside"
 
 
-def test_every_change_by_hand_is_named_and_repaired(dev):
+def test_every_change_manually_is_named_and_repaired(dev):
     dev.sql("insert into next_auth.users (email) values ('kept@example.org')")
     for statement in BY_HAND:
         dev.sql(statement)

@@ -68,7 +68,7 @@ def test_keys_change_while_apps_go_on_with_the_url_they_have(dev):
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="sealed with key k2"):
         tokens(first)
 
-    # A key that is still needed stays, with its private half.
+    # A key that is still needed stays, with its private key.
     refused = use_keys(dev, "k2")
     assert refused.status == 1
     assert "key k1 still seals 1 tokens; run `./vpb rekey` first" in refused.output
@@ -100,7 +100,7 @@ def test_no_private_key_and_no_token_lies_in_a_file(dev):
     assert {dev.checkpoint, dev.data / "server.log"} <= read
 
 
-def test_a_key_that_is_exchanged_by_hand_is_named_and_put_back(dev):
+def test_a_key_that_is_exchanged_manually_is_named_and_put_back(dev):
     dev.sql("update private.sealing_keys set public_key = 'other'")
     preview = dev.preview()
     assert preview.status != 0

@@ -92,7 +92,7 @@ def test_a_step_whose_third_statement_fails_leaves_nothing_of_the_first_two(worl
     survives(world, kinds.third_statement, "settled", Random(1))
 
 
-def test_a_password_changed_by_hand_is_told_before_anything_runs(world):
+def test_a_password_changed_manually_is_reported_before_anything_runs(world):
     seen = survives(world, kinds.wrong_password, "settled", Random(1))
     assert len(seen.runs[0].output.splitlines()) == 1
 

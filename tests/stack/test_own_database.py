@@ -85,7 +85,7 @@ def own(database) -> Iterator[Scratch]:
         yield scratch
 
 
-def told(scratch: Scratch) -> list[str]:
+def written(scratch: Scratch) -> list[str]:
     path = scratch.folder / "told"
     return path.read_text().split() if path.exists() else []
 
@@ -102,10 +102,10 @@ def test_data_of_a_server_of_ones_own_goes_only_when_the_stack_is_named(own, dat
         assert (run.status, run.output) == (1, said)
     assert answered(own, "dev") == 1
     assert own.checkpoint.exists()
-    assert told(own) == []
+    assert written(own) == []
     assert own.processes() == []
     assert answered(own, "own") == 0
-    assert told(own) == ["own"], "destroy is told whose data may go"
+    assert written(own) == ["own"], "destroy is told whose data may go"
     assert not own.checkpoint.exists()
 
 
@@ -137,10 +137,10 @@ def test_only_destroy_is_told_that_data_may_go(own):
     own.environment["VPB_DESTROY"] = "own"
     succeeded(own.up())
     succeeded(own.pulumi("destroy", "--yes", "--skip-preview", "--non-interactive"))
-    assert told(own) == ["None", "own"]
+    assert written(own) == ["None", "own"]
 
 
-def test_a_server_that_does_not_answer_is_told_and_confirmed_all_the_same(own):
+def test_a_server_that_does_not_answer_is_reported_and_confirmed_all_the_same(own):
     succeeded(own.pulumi("config", "set", "--secret", "database:url", "postgresql://u:geheim@127.0.0.1:1/d"))
     run = own.start("down").wait()
     assert run.status == 1

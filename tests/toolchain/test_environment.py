@@ -82,7 +82,7 @@ def test_an_old_python_is_refused_in_one_line(world: World) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_venv_whose_python_was_removed_is_made_anew(bare: World) -> None:
+def test_a_venv_whose_python_was_removed_is_made_again(bare: World) -> None:
     pulumi(bare.path)
     venv = Path(str(bare.ensure()["venv"]))
     (venv / "bin" / "python").unlink()

@@ -85,7 +85,7 @@ def test_an_older_node_or_none_gives_way_to_the_wheels(machine: Machine, version
     assert any(versions.NODE_WHEEL in line for line in machine.lines), "it says what it fetches, and why"
 
 
-def test_it_is_made_once_and_anew_for_another_lock_file(machine: Machine) -> None:
+def test_it_is_made_once_and_again_for_another_lock_file(machine: Machine) -> None:
     machine.has("22.1.0")
     first = machine.ensure()
     machine.lines.clear()

@@ -5,5 +5,5 @@ signing   signed URLs: upload, download, the CDN's
 uploads   what follows an upload, so that its form can't replace the file
 content   what a file is, by its first bytes
 
-`clients/typescript` is the twin of the first three.
+`clients/typescript` has the first three in TypeScript.
 """

@@ -25,7 +25,7 @@ TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+_-]*")
 
 
 class ObjectError(ValueError):
-    """A name, a type or a time that can't be used; the text is one line for whoever asked."""
+    """A name, a type or a time that can't be used; the text is one line for the caller."""
 
 
 @dataclass(frozen=True)

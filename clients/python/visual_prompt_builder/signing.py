@@ -1,7 +1,7 @@
 """Signed URLs: one upload of one file, one file to read, for minutes; the CDN's with a key of its key group.
 
 Who may have one is decided before: ask for the row of `storage.objects` as the person who asks, and row security says.
-A signed URL is good for whoever holds it. The twin is `clients/typescript/src/signing.ts`.
+A signed URL is good for anyone who holds it. The same in TypeScript is `clients/typescript/src/signing.ts`.
 """
 
 import functools

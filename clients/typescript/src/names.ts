@@ -14,7 +14,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 const TYPE = /^[a-z]+\/[a-z0-9][a-z0-9.+_-]*$/;
 
-/** A name, a type or a time that can't be used; the message is one line for whoever asked. */
+/** A name, a type or a time that can't be used; the message is one line for the caller. */
 export class ObjectError extends Error {
   override readonly name = "ObjectError";
 }

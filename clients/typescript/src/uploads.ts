@@ -2,7 +2,7 @@
  * What follows a signed upload: the file is put where its form can't reach it any more, and its row is written.
  *
  * A form can be sent as often as somebody likes until it expires. A file that was scanned must not be replaced by the
- * same form afterwards, so it is copied to a version of its own first. The twin is `clients/python`.
+ * same form afterwards, so it is copied to a version of its own first. The same in Python is `clients/python`.
  */
 import { randomUUID } from "node:crypto";
 

@@ -60,7 +60,7 @@ def _parsed(value: Any) -> Any:
 def check(inputs: dict[str, Any]) -> list[CheckFailure]:
     """What is wrong with the provider's arguments."""
     failures = [
-        # The engine prints the value of a property that it is told of, and this one may be a secret.
+        # The engine prints the value of a property that is reported to it, and this one may be a secret.
         CheckFailure("", f"{name} is not supported by the offline stand-in for the aws plugin; leave it out")
         for name in sorted(inputs.keys() - HONOURED)
     ]

@@ -103,7 +103,7 @@ class Pem(Scalar):
 
 
 class PublicKey(Configured):
-    """The half of a key pair that the CDN checks signed URLs with."""
+    """The key of a key pair with which the CDN checks signed URLs with."""
 
     token = "aws:cloudfront/publicKey:PublicKey"
     noun = "public key"

@@ -51,7 +51,7 @@ def _use(name: str) -> str:
 
 
 class Bucket(AwsKind):
-    """A bucket with its tags. Everything else that it can be told is a resource of its own."""
+    """A bucket with its tags. Everything else that can be set is a resource of its own."""
 
     token = "aws:s3/bucket:Bucket"
     service = "s3"
@@ -106,7 +106,7 @@ class Bucket(AwsKind):
             advice = "choose another name, or take it in with `pulumi import`"
             raise PluginError(f"bucket {name}: bucket already exists (BucketAlreadyExists); {advice}")
         arguments: Values = {"Bucket": name}
-        # The one region that AWS refuses to be told of.
+        # The one region that AWS refuses as a constraint.
         if site.region != "us-east-1":
             arguments["CreateBucketConfiguration"] = {"LocationConstraint": site.region}
         if inputs.get("objectLockEnabled"):

@@ -257,7 +257,7 @@ class SetOf(ListOf):
             if match is not None:
                 partners[index] = match
                 rest.remove(match)
-        # Without a key nothing tells which entry was changed into which; by position the report is the shortest.
+        # Without a key nothing shows which entry was changed into which; by position the report is the shortest.
         for index, entry in enumerate(new):
             if partners[index] is None and rest and self.key is None and isinstance(entry, dict):
                 partners[index] = rest.pop(0)

@@ -23,7 +23,7 @@ class Edge:
     distribution: str
 
     def forget(self, objects: Iterable[tuple[str, str]]) -> None:
-        """Invalidate all versions of these objects, told by bucket and name."""
+        """Invalidate all versions of these objects, given by bucket and name."""
         paths = list[str]()
         for folder, members in groupby(sorted(objects), key=lambda each: f"{each[0]}/{each[1].partition('/')[0]}"):
             names = [f"/{quote(f'{bucket}/{name}')}/*" for bucket, name in members]

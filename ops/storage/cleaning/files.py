@@ -1,4 +1,4 @@
-"""The object bucket as the cleaner sees it: every version of every key, told by page and deleted by the thousand."""
+"""The object bucket as the cleaner sees it: every version of every key, listed by page and deleted by the thousand."""
 
 import contextlib
 from collections.abc import Iterable, Iterator

@@ -26,7 +26,7 @@ class ScanError(UserError):
 
 
 class NotYetError(ScanError):
-    """Whoever scans this file hasn't come to it."""
+    """The scanner hasn't come to this file yet."""
 
 
 class UnscannableError(ScanError):

@@ -34,7 +34,7 @@ class File:
         return itertools.chain([self.start], self._chunks)
 
     def tags(self) -> Mapping[str, str]:
-        """What is tagged now, by us or by somebody else; whoever may not read the file may still ask."""
+        """What is tagged now, by us or by somebody else; a login that may not read the file may still ask."""
         return {tag["Key"]: tag["Value"] for tag in self._ask("get_object_tagging")["TagSet"]}
 
     @cached_property

@@ -97,7 +97,7 @@ class Job:
 
     def _verdict(self, scan: Scan) -> Verdict:
         if scan.attempt > self._attempts:
-            # Whoever took it died over it each time, and was never there to say so.
+            # Each scanner that took it died over it, and was never there to say so.
             return Verdict("failed", f"gave up after {self._attempts} attempts: no scanner came to an end")
         file = File(self.store, key(self.store.tenant, scan.bucket_id, scan.name, scan.version))
         try:

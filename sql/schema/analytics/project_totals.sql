@@ -49,4 +49,4 @@ COMMENT ON POLICY project_totals_select_definer ON analytics.project_totals IS '
 
 CREATE POLICY project_totals_update_definer ON analytics.project_totals FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 
-COMMENT ON POLICY project_totals_update_definer ON analytics.project_totals IS 'The owner role sums it up anew.';
+COMMENT ON POLICY project_totals_update_definer ON analytics.project_totals IS 'The owner role sums it up again.';

@@ -31,7 +31,7 @@ ALTER TABLE analytics.usage_overview ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY usage_overview_delete_definer ON analytics.usage_overview FOR DELETE TO app_owner USING (true);
 
-COMMENT ON POLICY usage_overview_delete_definer ON analytics.usage_overview IS 'The owner role sums a day up anew.';
+COMMENT ON POLICY usage_overview_delete_definer ON analytics.usage_overview IS 'The owner role sums a day up again.';
 
 CREATE POLICY usage_overview_insert_definer ON analytics.usage_overview FOR INSERT TO app_owner WITH CHECK (true);
 
@@ -39,4 +39,4 @@ COMMENT ON POLICY usage_overview_insert_definer ON analytics.usage_overview IS '
 
 CREATE POLICY usage_overview_select_definer ON analytics.usage_overview FOR SELECT TO app_owner USING (true);
 
-COMMENT ON POLICY usage_overview_select_definer ON analytics.usage_overview IS 'The owner role reads it for whoever is signed in.';
+COMMENT ON POLICY usage_overview_select_definer ON analytics.usage_overview IS 'The owner role reads it for the signed-in user.';

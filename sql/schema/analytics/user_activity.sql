@@ -51,7 +51,7 @@ COMMENT ON POLICY user_activity_delete_definer ON analytics.user_activity IS 'Th
 
 CREATE POLICY user_activity_insert_definer ON analytics.user_activity FOR INSERT TO app_owner WITH CHECK (true);
 
-COMMENT ON POLICY user_activity_insert_definer ON analytics.user_activity IS 'The owner role tells people what the scanner found in their files.';
+COMMENT ON POLICY user_activity_insert_definer ON analytics.user_activity IS 'The owner role notes for people what the scanner found in their files.';
 
 CREATE POLICY user_activity_select_definer ON analytics.user_activity FOR SELECT TO app_owner USING (true);
 

@@ -102,8 +102,8 @@ COMMENT ON POLICY accounts_select_authjs ON next_auth.accounts IS 'Auth.js finds
 
 CREATE POLICY accounts_select_definer ON next_auth.accounts FOR SELECT TO app_owner USING (true);
 
-COMMENT ON POLICY accounts_select_definer ON next_auth.accounts IS 'The owner role counts what each key seals, and seals it anew; without a key it opens nothing.';
+COMMENT ON POLICY accounts_select_definer ON next_auth.accounts IS 'The owner role counts what each key seals, and seals it again; without a key it opens nothing.';
 
 CREATE POLICY accounts_update_definer ON next_auth.accounts FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 
-COMMENT ON POLICY accounts_update_definer ON next_auth.accounts IS 'The owner role seals tokens anew when keys change.';
+COMMENT ON POLICY accounts_update_definer ON next_auth.accounts IS 'The owner role seals tokens again when keys change.';

@@ -17,7 +17,7 @@ COMMENT ON COLUMN next_auth.sessions.id IS 'Key.';
 
 COMMENT ON COLUMN next_auth.sessions.expires IS 'When it ends; the adapter moves it forward.';
 
-COMMENT ON COLUMN next_auth.sessions."sessionToken" IS 'Secret: whoever shows it is this person.';
+COMMENT ON COLUMN next_auth.sessions."sessionToken" IS 'Secret: anyone who shows it is this person.';
 
 COMMENT ON COLUMN next_auth.sessions."userId" IS 'The person.';
 
@@ -58,7 +58,7 @@ COMMENT ON POLICY sessions_select_authjs ON next_auth.sessions IS 'Auth.js finds
 
 CREATE POLICY sessions_select_expired ON next_auth.sessions FOR SELECT TO app_owner USING (((expires < now()) OR ("userId" = ( SELECT auth.uid() AS uid))));
 
-COMMENT ON POLICY sessions_select_expired ON next_auth.sessions IS 'The owner role sees sessions that are over, to clear them away, and those of whoever it tells what is theirs.';
+COMMENT ON POLICY sessions_select_expired ON next_auth.sessions IS 'The owner role sees sessions that are over, to delete them, and those of a person whose data it lists.';
 
 CREATE POLICY sessions_update_authjs ON next_auth.sessions FOR UPDATE TO authjs USING (true) WITH CHECK (true);
 

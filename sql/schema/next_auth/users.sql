@@ -83,7 +83,7 @@ CREATE POLICY users_select_invitee ON next_auth.users FOR SELECT TO app_owner US
    FROM private.departures d
   WHERE (d.user_id = users.id)))));
 
-COMMENT ON POLICY users_select_invitee ON next_auth.users IS 'The owner role reads the address of whoever asks, to compare it with an invitation''s, and finds who has left.';
+COMMENT ON POLICY users_select_invitee ON next_auth.users IS 'The owner role reads the address of the caller, to compare it with an invitation''s, and finds who has left.';
 
 CREATE POLICY users_update_authjs ON next_auth.users FOR UPDATE TO authjs USING (true) WITH CHECK (true);
 

@@ -13,8 +13,8 @@ declare
     end_day timestamptz = (month + interval '1 month') at time zone 'UTC';
     late boolean;
 begin
-    -- A trigger of statements that the table got since stands on all of its partitions or on none. One that some have is
-    -- missing elsewhere because somebody took it away; that isn't covered up here.
+    -- A trigger of statements that the table got since stands on all of its partitions or on none. One that some have
+    -- is missing elsewhere because somebody took it away; that isn't covered up here.
     perform private.copy_trigger(t.oid, i.inhrelid)
     from pg_catalog.pg_trigger as t
     join pg_catalog.pg_inherits as i on i.inhparent = t.tgrelid

@@ -14,7 +14,7 @@ COMMENT ON TABLE private.audit_keys IS 'Keys that personal values of the audit l
 
 COMMENT ON COLUMN private.audit_keys.id IS 'Name of the key, as sealed values bear it; drawn at random.';
 
-COMMENT ON COLUMN private.audit_keys.subject IS 'The person''s id; of an address that is nobody''s yet, its SHA-256.';
+COMMENT ON COLUMN private.audit_keys.subject IS 'The person''s id; of an address without a person yet, its SHA-256.';
 
 COMMENT ON COLUMN private.audit_keys.key IS 'AES-256; null once it is destroyed, and no other comes in its place.';
 

@@ -89,7 +89,7 @@ CREATE FUNCTION private.audit_verify(anchor jsonb, since timestamp with time zon
             and g.new -> 'heads' = c.heads
     )
     union all
-    -- The entry may have been retired since, or be missing: that is told above, or is as it should be.
+    -- The entry may have been retired since, or be missing: that is reported above, or is as it should be.
     select 'rewritten', k.lane, k.entry, g.created_at, 'the anchor has another hash of it'
     from known as k
     join audit.log as g on g.lane = k.lane and g.entry = k.entry

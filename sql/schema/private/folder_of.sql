@@ -7,4 +7,4 @@ CREATE FUNCTION private.folder_of(object text) RETURNS uuid
 
 ALTER FUNCTION private.folder_of(object text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.folder_of(object text) IS 'The person or project in whose folder it is, zeros for nobody''s.';
+COMMENT ON FUNCTION private.folder_of(object text) IS 'The person or project in whose folder it is, zeros for no uuid''s.';

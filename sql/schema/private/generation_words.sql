@@ -35,4 +35,4 @@ COMMENT ON POLICY generation_words_select_definer ON private.generation_words IS
 
 CREATE POLICY generation_words_update_definer ON private.generation_words FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 
-COMMENT ON POLICY generation_words_update_definer ON private.generation_words IS 'The owner role notes them anew.';
+COMMENT ON POLICY generation_words_update_definer ON private.generation_words IS 'The owner role notes them again.';

@@ -11,8 +11,9 @@ begin
     if not exists (select from public.users as u where u.id = me and u.is_super_admin) then
         return false;
     end if;
-    -- Each use is told, reads too, in the server's log: a reading transaction can write nowhere else. Once a statement,
-    -- although several tables may ask; to silence it by this setting one would have to know the moment beforehand.
+    -- Each use is logged, reads too, in the server's log: a reading transaction can write nowhere else. Once a
+    -- statement, although several tables may ask; to silence it by this setting one would have to know the moment
+    -- beforehand.
     if current_setting('app.super_administrator', true) is distinct from statement then
         raise log 'super administrator % uses their right', me;
         perform set_config('app.super_administrator', statement, true);
@@ -23,4 +24,4 @@ $$;
 
 ALTER FUNCTION private.is_super_admin() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.is_super_admin() IS 'Whether the asker is a super administrator; if so, the log tells.';
+COMMENT ON FUNCTION private.is_super_admin() IS 'Whether the asker is a super administrator; if so, it is logged.';

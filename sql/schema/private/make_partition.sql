@@ -6,7 +6,8 @@ CREATE FUNCTION private.make_partition(schema text, parent text, partition text,
     AS $_$
 begin
     execute format('create table %1$I.%2$I (like %1$I.%3$I including all)', schema, partition, parent);
-    -- Policies of the parent don't bind whoever names the partition itself. It has none of its own: closed to all.
+    -- Policies of the parent don't bind a statement that names the partition itself. It has none of its own: closed to
+    -- all.
     execute format('alter table %I.%I enable row level security', schema, partition);
     execute format('comment on table %I.%I is %L', schema, partition, meaning);
 end

@@ -29,7 +29,7 @@ COMMENT ON COLUMN private.object_scans.name IS 'The object in it.';
 
 COMMENT ON COLUMN private.object_scans.version IS 'Which file, as storage.objects has it.';
 
-COMMENT ON COLUMN private.object_scans.owner_id IS 'Who uploaded it, null if nobody says; is told of bad news.';
+COMMENT ON COLUMN private.object_scans.owner_id IS 'Who uploaded it, null if nobody says; gets bad news.';
 
 COMMENT ON COLUMN private.object_scans.mime_type IS 'What it was declared to be, null if nothing was.';
 

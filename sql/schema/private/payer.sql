@@ -14,4 +14,4 @@ $$;
 
 ALTER FUNCTION private.payer(folder uuid, bucket text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.payer(folder uuid, bucket text) IS 'Whose quota a folder counts for, null for nobody''s.';
+COMMENT ON FUNCTION private.payer(folder uuid, bucket text) IS 'Whose quota a folder counts for, null for none.';

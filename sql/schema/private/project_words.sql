@@ -35,4 +35,4 @@ COMMENT ON POLICY project_words_select_definer ON private.project_words IS 'The 
 
 CREATE POLICY project_words_update_definer ON private.project_words FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 
-COMMENT ON POLICY project_words_update_definer ON private.project_words IS 'The owner role notes them anew.';
+COMMENT ON POLICY project_words_update_definer ON private.project_words IS 'The owner role notes them again.';

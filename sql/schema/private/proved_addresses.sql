@@ -39,8 +39,8 @@ COMMENT ON POLICY proved_addresses_insert_definer ON private.proved_addresses IS
 
 CREATE POLICY proved_addresses_select_definer ON private.proved_addresses FOR SELECT TO app_owner USING (true);
 
-COMMENT ON POLICY proved_addresses_select_definer ON private.proved_addresses IS 'The owner role compares the address of whoever asks.';
+COMMENT ON POLICY proved_addresses_select_definer ON private.proved_addresses IS 'The owner role compares the address of the caller.';
 
 CREATE POLICY proved_addresses_update_definer ON private.proved_addresses FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 
-COMMENT ON POLICY proved_addresses_update_definer ON private.proved_addresses IS 'The owner role notes it anew when the account is linked again.';
+COMMENT ON POLICY proved_addresses_update_definer ON private.proved_addresses IS 'The owner role notes it again when the account is linked again.';

@@ -35,4 +35,4 @@ COMMENT ON POLICY recording_words_select_definer ON private.recording_words IS '
 
 CREATE POLICY recording_words_update_definer ON private.recording_words FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 
-COMMENT ON POLICY recording_words_update_definer ON private.recording_words IS 'The owner role notes them anew.';
+COMMENT ON POLICY recording_words_update_definer ON private.recording_words IS 'The owner role notes them again.';

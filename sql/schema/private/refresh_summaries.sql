@@ -37,7 +37,7 @@ begin
         components = excluded.components, recordings = excluded.recordings, duration_ms = excluded.duration_ms,
         generations = excluded.generations, tokens = excluded.tokens, cost = excluded.cost;
     -- Days on which fewer than five people used a model are left out here, not by who reads: what isn't there can't be
-    -- told. Rounded, so that whoever was the sixth can't be had by comparing the sums of two refreshes.
+    -- told. Rounded, so that the sixth person can't be found by comparing the sums of two refreshes.
     delete from analytics.usage_overview as o where o.day = any(days);
     insert into analytics.usage_overview (day, provider, model, requests, tokens)
     select

@@ -37,4 +37,4 @@ $$;
 
 ALTER FUNCTION private.reseal_accounts(after uuid, count integer) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.reseal_accounts(after uuid, count integer) IS 'Seals the next accounts anew; the last one, how many.';
+COMMENT ON FUNCTION private.reseal_accounts(after uuid, count integer) IS 'Seals the next accounts again; the last one, how many.';

@@ -16,7 +16,7 @@ begin
     if not found then
         return false;
     end if;
-    -- To whoever waits for the recording, a file that isn't what it says is one that can't be used.
+    -- To people who wait for the recording, a file that isn't what it says is one that can't be used.
     update public.audio_recordings as r
     set scan_status = replace(verdict, 'refused', 'failed'), scanned_at = now()
     where r.bucket_id = bucket and r.object_path = object
@@ -34,4 +34,4 @@ $$;
 
 ALTER FUNCTION private.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) IS 'Notes a verdict; tells the owner.';
+COMMENT ON FUNCTION private.settle_scan(bucket text, object text, object_version text, attempt bigint, verdict text, reason text) IS 'Notes a verdict; notifies the owner.';

@@ -10,7 +10,7 @@ ALTER TABLE ONLY private.stale_summaries FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE private.stale_summaries OWNER TO app_owner;
 
-COMMENT ON TABLE private.stale_summaries IS 'What the next refresh of summaries sums up anew, a row for each change.';
+COMMENT ON TABLE private.stale_summaries IS 'What the next refresh of summaries sums up again, a row for each change.';
 
 COMMENT ON COLUMN private.stale_summaries.id IS 'Key.';
 

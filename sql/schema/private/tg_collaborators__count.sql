@@ -10,7 +10,7 @@ declare
     most constant bigint = private.setting('invitationsPerDay')::bigint;
     made bigint;
 begin
-    -- Servers have no quota; whoever hands a project over stays in it without an invitation.
+    -- Servers have no quota; an owner who hands a project over stays in it without an invitation.
     if me is null or not exists (select from new_rows where accepted_at is null) then
         return null;
     end if;

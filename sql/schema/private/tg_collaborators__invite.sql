@@ -6,7 +6,8 @@ CREATE FUNCTION private.tg_collaborators__invite() RETURNS trigger
     SET row_security TO 'on'
     AS $$
 begin
-    -- A project with collaborators is not private. Whoever makes it private at the same time is waited for, or waits.
+    -- A project with collaborators is not private. A transaction that makes it private at the same time is waited for,
+    -- or waits.
     perform from public.projects where id = NEW.project_id for no key update;
     update public.projects set visibility = 'shared' where id = NEW.project_id and visibility = 'private';
     if exists (select 1 from public.projects where id = NEW.project_id and owner_id = NEW.user_id) then

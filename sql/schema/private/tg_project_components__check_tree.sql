@@ -12,7 +12,7 @@ declare
 begin
     if TG_OP = 'UPDATE' then
         -- Functions hold the project before they change a row. Who changes one directly holds that already: to wait for
-        -- the project now would be a deadlock with whoever has it and wants the row.
+        -- the project now would be a deadlock with a session that has it and wants the row.
         perform from public.projects as p where p.id = NEW.project_id for no key update skip locked;
         if not found then
             raise exception using

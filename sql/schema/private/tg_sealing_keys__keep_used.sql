@@ -7,7 +7,7 @@ CREATE FUNCTION private.tg_sealing_keys__keep_used() RETURNS trigger
 declare
     used bigint;
 begin
-    -- Waits for whoever is sealing with it right now; everybody after that takes the present key.
+    -- Waits for sessions that seal with it right now; everybody after that takes the present key.
     lock table next_auth.accounts in share mode;
     select t.tokens into used from private.tokens_by_key() as t where t.key = OLD.id;
     if used > 0 then

@@ -12,7 +12,7 @@ declare
 begin
     select b.file_size_limit, b.allowed_mime_types into largest, types
     from storage.buckets as b where b.id = NEW.bucket_id;
-    -- In the foreign key's code, which the Storage API tells as 404. A row without a bucket is in none with limits.
+    -- In the foreign key's code, which the Storage API answers with 404. A row without a bucket is in none with limits.
     if not found and NEW.bucket_id is not null then
         raise exception using
             errcode = 'foreign_key_violation',

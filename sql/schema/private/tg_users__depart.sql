@@ -7,7 +7,7 @@ CREATE FUNCTION private.tg_users__depart() RETURNS trigger
     SET enable_seqscan TO 'off'
     AS $$
 declare
-    -- Proved to be theirs: whoever signs up with another person's address would end what was sent to that person.
+    -- Proved to be theirs: anyone who signs up with another person's address would end what was sent to that person.
     addresses constant text[] = array(
         select OLD.email where OLD."emailVerified" is not null
         union
@@ -20,7 +20,7 @@ begin
     on conflict on constraint departures_pkey do update set erased_at = null;
     perform private.audit_destroy(OLD.id::text);
     delete from next_auth.verification_tokens as t where t.identifier = any(addresses);
-    -- Whoever changes who is in a project holds the project first.
+    -- Anyone who changes who is in a project holds the project first.
     concerned = array(
         select c.id from public.collaborators as c
         where c.user_id = OLD.id or c.email = any(addresses) or c.invited_by = OLD.id and c.accepted_at is null

@@ -20,7 +20,7 @@ begin
             using errcode = 'check_violation';
     end if;
     update public.projects set owner_id = new_owner where id = project;
-    -- Whoever hands over stays, one step lower; the new owner can change that.
+    -- The former owner stays as an admin; the new owner can change that.
     insert into public.collaborators (project_id, user_id, role, invited_by, accepted_at)
     values (project, old_owner, 'admin', new_owner, now());
 end

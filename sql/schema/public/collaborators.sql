@@ -109,7 +109,7 @@ COMMENT ON POLICY collaborators_all_service ON public.collaborators IS 'The app'
 
 CREATE POLICY collaborators_delete_definer ON public.collaborators FOR DELETE TO app_owner USING (true);
 
-COMMENT ON POLICY collaborators_delete_definer ON public.collaborators IS 'The owner role takes the membership of whoever becomes the owner, and invitations that are declined or over.';
+COMMENT ON POLICY collaborators_delete_definer ON public.collaborators IS 'The owner role takes the membership of the new owner, and invitations that are declined or over.';
 
 CREATE POLICY collaborators_delete_own_or_manager ON public.collaborators FOR DELETE TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR private.may_manage(project_id, role)));
 
@@ -117,7 +117,7 @@ COMMENT ON POLICY collaborators_delete_own_or_manager ON public.collaborators IS
 
 CREATE POLICY collaborators_insert_definer ON public.collaborators FOR INSERT TO app_owner WITH CHECK (true);
 
-COMMENT ON POLICY collaborators_insert_definer ON public.collaborators IS 'The owner role keeps whoever hands a project over in it.';
+COMMENT ON POLICY collaborators_insert_definer ON public.collaborators IS 'The owner role keeps an owner who hands a project over in it.';
 
 CREATE POLICY collaborators_insert_manager ON public.collaborators FOR INSERT TO authenticated WITH CHECK (((invited_by = ( SELECT auth.uid() AS uid)) AND (accepted_at IS NULL) AND private.may_manage(project_id, role)));
 
@@ -133,7 +133,7 @@ COMMENT ON POLICY collaborators_select_own_or_manager ON public.collaborators IS
 
 CREATE POLICY collaborators_update_accept ON public.collaborators FOR UPDATE TO app_owner USING (((accepted_at IS NULL) OR (user_id = ( SELECT auth.uid() AS uid)))) WITH CHECK ((user_id = ( SELECT auth.uid() AS uid)));
 
-COMMENT ON POLICY collaborators_update_accept ON public.collaborators IS 'The owner role accepts an open invitation, for whoever asks and nobody else; of two rows of that person it keeps one.';
+COMMENT ON POLICY collaborators_update_accept ON public.collaborators IS 'The owner role accepts an open invitation, for the caller and nobody else; of two rows of that person it keeps one.';
 
 CREATE POLICY collaborators_update_manager ON public.collaborators FOR UPDATE TO authenticated USING (private.may_manage(project_id, role)) WITH CHECK (private.may_manage(project_id, role));
 

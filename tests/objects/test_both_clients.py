@@ -17,7 +17,7 @@ from visual_prompt_builder import signing
 from visual_prompt_builder.names import Bucket, ObjectError, check_name
 from visual_prompt_builder.signing import Store, sign_cdn, sign_download, sign_upload
 
-from tests.objects.conftest import ADA, VECTORS, VERSION, Twin
+from tests.objects.conftest import ADA, VECTORS, VERSION, TypeScript
 
 NOW = datetime.fromisoformat(VECTORS["now"])
 STORE = Store(**VECTORS["store"])
@@ -79,9 +79,9 @@ def policy(form: dict[str, str]) -> tuple[str, list[str]]:
 
 
 @pytest.mark.usefixtures("clock")
-def test_uploads_get_the_same_policy_document_or_the_same_refusal(twin: Twin) -> None:
+def test_uploads_get_the_same_policy_document_or_the_same_refusal(typescript: TypeScript) -> None:
     given = list(vectors("uploads", folder=ADA, version=VERSION))
-    theirs = twin.call([{"call": "signUpload", **values} for values, _ in given], {})
+    theirs = typescript.call([{"call": "signUpload", **values} for values, _ in given], {})
     for (values, refused), other in zip(given, theirs, strict=True):
         ours = answer(upload, dict(values))
         assert ours.get("refused") == other.get("refused") == refused
@@ -111,9 +111,9 @@ def test_the_policy_pins_bucket_key_type_and_size_and_nothing_is_left_open() -> 
 
 
 @pytest.mark.usefixtures("clock")
-def test_downloads_are_signed_alike(twin: Twin) -> None:
+def test_downloads_are_signed_alike(typescript: TypeScript) -> None:
     given = list(vectors("downloads", version=VERSION))
-    theirs = twin.call([{"call": "signDownload", **values} for values, _ in given], {})
+    theirs = typescript.call([{"call": "signDownload", **values} for values, _ in given], {})
     for (values, refused), other in zip(given, theirs, strict=True):
         ours = answer(sign_download, STORE, **values)
         assert ours.get("refused") == other.get("refused") == refused
@@ -123,9 +123,9 @@ def test_downloads_are_signed_alike(twin: Twin) -> None:
             assert unsigned(ours["answer"]) | more == unsigned(other["answer"])
 
 
-def test_names_are_refused_alike(twin: Twin) -> None:
+def test_names_are_refused_alike(typescript: TypeScript) -> None:
     names = [*(name for name, _ in VECTORS["names"]), *LONG, f"{ADA}/a b/(c)!.webm"]
-    theirs = twin.call([{"call": "checkName", "name": name} for name in names], {})
+    theirs = typescript.call([{"call": "checkName", "name": name} for name in names], {})
     ours = [answer(check_name, name) for name in names]
     assert ours == theirs
     assert [found.get("refused") for found in ours[: len(VECTORS["names"])]] == [text for _, text in VECTORS["names"]]
@@ -134,9 +134,9 @@ def test_names_are_refused_alike(twin: Twin) -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_key_may_have_1024_bytes_and_no_more(twin: Twin) -> None:
+def test_a_key_may_have_1024_bytes_and_no_more(typescript: TypeScript) -> None:
     given = [{"bucket": "exports", "name": name, "type": "a/b", "folder": ADA, "version": VERSION} for name in LONG]
-    theirs = twin.call([{"call": "signUpload", **values} for values in given], {})
+    theirs = typescript.call([{"call": "signUpload", **values} for values in given], {})
     ours = [answer(upload, dict(values)) for values in given]
     assert [found.get("refused") for found in ours] == [found.get("refused") for found in theirs]
     assert [len(found["answer"]["key"]) if "answer" in found else None for found in ours] == [
@@ -153,10 +153,10 @@ def test_a_key_may_have_1024_bytes_and_no_more(twin: Twin) -> None:
     }
 
 
-def test_the_cdns_addresses_and_signatures_are_the_same(twin: Twin, private_key: str) -> None:
+def test_the_cdns_addresses_and_signatures_are_the_same(typescript: TypeScript, private_key: str) -> None:
     given = list(vectors("cdn", keyId="K1"))
     calls = [{"call": "signCdn", **values, "privateKey": private_key} for values, _ in given]
-    theirs = twin.call(calls, {})
+    theirs = typescript.call(calls, {})
     for (values, refused), other in zip(given, theirs, strict=True):
         expires = datetime.fromisoformat(values["expires"])
         ours = answer(sign_cdn, values["url"], "K1", private_key, expires)
@@ -166,8 +166,10 @@ def test_the_cdns_addresses_and_signatures_are_the_same(twin: Twin, private_key:
 
 
 @pytest.mark.parametrize("pem", ["", "no key", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"])
-def test_a_key_that_is_none_is_refused_without_being_told(twin: Twin, pem: str) -> None:
+def test_a_key_that_is_none_is_refused_without_being_told(typescript: TypeScript, pem: str) -> None:
     values, _ = next(vectors("cdn"))
-    (other,) = twin.call([{"call": "signCdn", "url": values["url"], "keyId": "K1", "privateKey": pem, **values}], {})
+    (other,) = typescript.call(
+        [{"call": "signCdn", "url": values["url"], "keyId": "K1", "privateKey": pem, **values}], {}
+    )
     ours = answer(sign_cdn, values["url"], "K1", pem, NOW)
     assert ours == other == {"refused": "CDN key: must be an RSA private key as PEM, not encrypted"}

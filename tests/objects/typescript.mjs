@@ -1,23 +1,23 @@
-// Calls the functions of the TypeScript twin as JSON on standard input says, at the time that it says.
+// Calls the functions of the TypeScript package as JSON on standard input says, at the time that it says.
 import { readFileSync } from "node:fs"
 import { mock } from "node:test"
 
-import * as twin from "./dist/index.js"
+import * as objects from "./dist/index.js"
 
 const { now, store, buckets, calls } = JSON.parse(readFileSync(0, "utf8"))
 if (now) mock.timers.enable({ apis: ["Date"], now: new Date(now) })
-const s3 = twin.client(store.region, store.endpoint, {
+const s3 = objects.client(store.region, store.endpoint, {
   accessKeyId: store.access_key,
   secretAccessKey: store.secret_key,
 })
 const place = { bucket: store.bucket, s3 }
 
 const functions = {
-  checkName: ({ name }) => twin.checkName(name),
+  checkName: ({ name }) => objects.checkName(name),
   signUpload: ({ bucket, name, type, ...options }) =>
-    twin.signUpload(place, twin.declared(buckets, bucket), name, type, options),
-  signDownload: ({ bucket, name, version, ...options }) => twin.signDownload(place, bucket, name, version, options),
-  signCdn: ({ url, keyId, privateKey, expires }) => twin.signCdn(url, keyId, privateKey, new Date(expires)),
+    objects.signUpload(place, objects.declared(buckets, bucket), name, type, options),
+  signDownload: ({ bucket, name, version, ...options }) => objects.signDownload(place, bucket, name, version, options),
+  signCdn: ({ url, keyId, privateKey, expires }) => objects.signCdn(url, keyId, privateKey, new Date(expires)),
 }
 
 const answers = []
@@ -25,7 +25,7 @@ for (const { call, ...given } of calls) {
   try {
     answers.push({ answer: await functions[call](given) })
   } catch (error) {
-    if (!(error instanceof twin.ObjectError)) throw error
+    if (!(error instanceof objects.ObjectError)) throw error
     answers.push({ refused: error.message })
   }
 }
