@@ -1,15 +1,19 @@
 """A dump that the backup login takes is, restored into an empty server as docs/backup.md says, the environment."""
 
+import os
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from declared.paths import CHECKOUT
 from declared.roles import ROLES
 from generate.schema import with_sorted_roles
 from harness import scratch, stack
@@ -141,7 +145,11 @@ def test_the_trail_is_whole_its_triggers_stand_and_the_summaries_are_there(resto
 
 
 def test_nothing_differs_and_up_takes_it_over(restored: Restored):
-    environment = restored.stack
+    assert_taken_over(restored.stack)
+
+
+def assert_taken_over(environment: Stack) -> None:
+    """`up` sets the passwords, and then nothing differs."""
     for run in (environment.preview(), environment.up()):
         assert run.errors == {}
         # The passwords are the state's, and in no dump.
@@ -159,6 +167,88 @@ def test_without_the_state_it_is_taken_over_too(restored: Restored):
     assert run.errors == {}
     assert [line for line in run.messages if "manually" in line] == []
     assert environment.preview().text == []
+
+
+@pytest.fixture
+def moving(cluster: Cluster, source: Source) -> Iterator[Stack]:
+    """The environment once more, on the same server."""
+    database = cluster.create("moving", NAME)
+    made = source.stack.moved(database.url, scratch.identity(source.stack.url), scratch.identity(database.url))
+    made.declared = stack.declaration("moving")
+    assert made.up().errors == {}
+    yield made
+    cluster.drop("moving")
+
+
+def test_it_moves_to_another_server_while_people_write(moving: Stack, tmp_path_factory: pytest.TempPathFactory):
+    programs = postgres.wheel_binaries()
+    folder = tmp_path_factory.mktemp("moved")
+    server = postgres.ensure(folder, programs, FAST)
+    new = server.url("moving")
+    urls = {"old": moving.url, "server": server.url(), "new": new}
+    environment = os.environ | urls | {"PATH": f"{programs}:{os.environ['PATH']}"}
+    follow, switch = re.findall("```sh\n(.*?)```", section("Moving without downtime"), re.DOTALL)
+    done = threading.Event()
+    writer = threading.Thread(target=write, args=(moving.url, done))
+    try:
+        writer.start()
+        try:
+            run_commands(follow, folder, environment)
+        finally:
+            done.set()
+            writer.join()
+        assert run_commands(switch, folder, environment) == ""
+        assert rows(new) == rows(moving.url)
+        assert_taken_over(replace(moving, url=new))
+        with psycopg.connect(new, autocommit=True) as connection:
+            entries = "select count(*) from audit.log"
+            before = provision.row(connection, entries)[0]
+            connection.execute("update public.projects set title = 'written after the switch'")
+            assert provision.row(connection, entries)[0] > before > 0
+            assert connection.execute("select * from audit.verify()").fetchall() == []
+            assert connection.execute("select * from pg_sequences").fetchall() == [], "its value doesn't follow"
+    finally:
+        postgres.remove(folder, programs)
+
+
+def section(title: str) -> str:
+    text = (CHECKOUT / "docs" / "backup.md").read_text()
+    return text.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def run_commands(text: str, folder: Path, environment: dict[str, str]) -> str:
+    """Commands of a page, as a shell runs them; what they print."""
+    done = subprocess.run(["sh", "-eu"], input=text, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def write(url: str, done: threading.Event) -> None:
+    """Rows of every kind come, change and go."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not done.is_set():
+            connection.execute(USAGE)
+            connection.execute("update public.projects set title = 'written ' || clock_timestamp()")
+            connection.execute(
+                "delete from public.project_components where id in (select id from public.project_components limit 3)"
+            )
+            connection.execute("select ops.refresh_summaries()")
+            done.wait(0.02)
+
+
+def rows(url: str) -> dict[str, tuple[Any, ...]]:
+    """How many rows each table has, and what they are."""
+    tables = """
+        select n.nspname, c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_|^information_schema$' """
+    counts = "select count(*), md5(string_agg(t::text, '' order by t::text)) from {} as t"
+    with psycopg.connect(url) as connection:
+        return {
+            f"{schema}.{name}": provision.row(
+                connection, sql.SQL(counts).format(sql.Identifier(schema, name)).as_string(connection)
+            )
+            for schema, name in connection.execute(tables).fetchall()
+        }
 
 
 @pytest.mark.parametrize("call", ["lo_create(0)", "lo_creat(131072)", "lo_from_bytea(0, 'x')"])
