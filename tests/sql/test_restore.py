@@ -19,6 +19,7 @@ from generate.schema import with_sorted_roles
 from harness import scratch, stack
 from harness.stack import Stack
 from local import postgres
+from ops import rekey
 from provider import spellings
 from tests.conftest import FAST, Cluster, Database
 from tests.sql import provision
@@ -31,6 +32,11 @@ USAGE = """
 insert into analytics.api_usage (user_id, project_id, provider, model, tokens_in, tokens_out, cost)
 select p.owner_id, p.id, 'a', 'b', 1000, 1000, 0.1 from public.projects as p;
 insert into public.project_components (project_id, kind) select p.id, 'text' from public.projects as p"""
+TOKEN = "token-7f3a"
+ACCOUNT = """
+insert into next_auth.accounts ("userId", provider, type, "providerAccountId", access_token)
+values (%s, 'github', 'oidc', '1', %s)"""
+OPENED = "select access_token from authjs.accounts"
 SUMMARIES = ("project_totals", "usage_overview")
 
 
@@ -72,6 +78,7 @@ def source(cluster: Cluster, frame: Stack, tmp_path_factory: pytest.TempPathFact
     assert made.up().errors == {}
     with psycopg.connect(database.url, autocommit=True) as connection:
         provision.add_people(connection)
+        connection.execute(ACCOUNT.encode(), (provision.ADA, TOKEN))
         connection.execute(USAGE)
         connection.execute("select ops.refresh_summaries()")
         # Somebody's with enough rights: the backup can't read it.
@@ -144,6 +151,23 @@ def test_the_trail_is_whole_its_triggers_stand_and_the_summaries_are_there(resto
     assert [len(each) > 0 for each in was] == [True, True, False]
 
 
+def test_tokens_open_with_the_key_of_the_state_and_the_trail_with_those_of_the_dump(restored: Restored):
+    private = restored.source.stack.state["encryption-k1"].state["privateKey"]
+    with psycopg.connect(restored.server.url(NAME), autocommit=True) as connection:
+        lying = provision.row(connection, "select access_token from next_auth.accounts")[0]
+        assert lying.startswith("pgp:k1:")
+        with provision.acting_as(connection, "authjs"):
+            provision.refused(connection, psycopg.errors.ObjectNotInPrerequisiteState, OPENED)
+            connection.execute("select set_config('vpb.keys', %s, true)", (f"k1:{private}",))
+            assert provision.row(connection, OPENED) == (TOKEN,)
+        entry = "select new ->> 'email' from audit.{} where relation = 'next_auth.users' and row_id = '{}'"
+        assert provision.row(connection, entry.format("log", provision.ADA))[0].startswith("sealed:")
+        assert provision.row(connection, entry.format("entries", provision.ADA)) == ("ada@example.org",)
+        with connection.transaction(force_rollback=True):
+            connection.execute("delete from private.audit_keys")
+            assert provision.row(connection, entry.format("entries", provision.ADA)) == (None,)
+
+
 def test_nothing_differs_and_up_takes_it_over(restored: Restored):
     assert_taken_over(restored.stack)
 
@@ -162,10 +186,16 @@ def assert_taken_over(environment: Stack) -> None:
 def test_without_the_state_it_is_taken_over_too(restored: Restored):
     with psycopg.connect(restored.server.url(), autocommit=True) as connection:
         connection.execute(f"create database stateless template {NAME}".encode())
-    environment = Stack(restored.server.url("stateless"), stack.declaration("stateless"))
+    url = restored.server.url("stateless")
+    environment = Stack(url, stack.declaration("stateless"))
+    stopped = environment.up()
+    assert stopped.errors.keys() == {"encryption-keys"}
+    assert "[k1] seals 1 tokens here and isn't the declared key" in stopped.errors["encryption-keys"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert rekey.forget(connection, "k1") == 1
     run = environment.up()
     assert run.errors == {}
-    assert [line for line in run.messages if "manually" in line] == []
+    assert [line for line in stopped.messages + run.messages if "manually" in line] == []
     assert environment.preview().text == []
 
 
@@ -197,6 +227,8 @@ def test_it_moves_to_another_server_while_people_write(moving: Stack, tmp_path_f
         finally:
             done.set()
             writer.join()
+        # The copies are done: this is followed.
+        write(moving.url, done)
         assert run_commands(switch, folder, environment) == ""
         assert rows(new) == rows(moving.url)
         assert_taken_over(replace(moving, url=new))
@@ -218,7 +250,9 @@ def section(title: str) -> str:
 
 def run_commands(text: str, folder: Path, environment: dict[str, str]) -> str:
     """Commands of a page, as a shell runs them; what they print."""
-    done = subprocess.run(["sh", "-eu"], input=text, cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ["sh", "-eu"], input=text, cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -226,14 +260,15 @@ def run_commands(text: str, folder: Path, environment: dict[str, str]) -> str:
 def write(url: str, done: threading.Event) -> None:
     """Rows of every kind come, change and go."""
     with psycopg.connect(url, autocommit=True) as connection:
-        while not done.is_set():
+        while True:
             connection.execute(USAGE)
             connection.execute("update public.projects set title = 'written ' || clock_timestamp()")
             connection.execute(
                 "delete from public.project_components where id in (select id from public.project_components limit 3)"
             )
             connection.execute("select ops.refresh_summaries()")
-            done.wait(0.02)
+            if done.wait(0.1):
+                return
 
 
 def rows(url: str) -> dict[str, tuple[Any, ...]]:
