@@ -1,5 +1,5 @@
 -- 0027 storage_usage: what each person has stored, kept by trigger, and a quota; a project's files are its owner's.
--- Lock: share row exclusive on storage.objects, read once, and public.projects. Duration: a second a million objects.
+-- Lock: share row exclusive on storage.objects and public.projects. Duration: reads storage.objects once.
 -- Down: loses the quotas that were set; usage is counted again when it comes back.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions

@@ -90,7 +90,7 @@ def test_the_example_fills_checks_and_indexes_a_table_in_use_and_goes_back(
     assert row(alone, wrong) == (0,)
     hers = "select count(*) from private.object_scans where folder = %s"
     assert row(alone, hers, (ADA,)) == (ROWS // 2 + len(waited),)
-    assert any("0002_scan_folders_filled" in line and "rows" in line for line in engine.progress)
+    assert any("0003_scan_folders_filled" in line and "rows" in line for line in engine.progress)
     assert row(alone, LOOK) == STANDS
     engine.update(there, declared() | {"steps": {}})
     assert dump() == before

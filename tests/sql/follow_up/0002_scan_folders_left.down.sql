@@ -1,7 +1,7 @@
--- 0005 scan_folders_index: takes the index away again.
+-- 0002 scan_folders_left: takes the index away again.
 -- Lock: share update exclusive, which lets reads and writes pass. Duration: instant.
 -- Down: loses no data.
 -- Run: outside a transaction.
 
 -- squawk-ignore ban-concurrent-index-creation-in-transaction
-drop index concurrently private.object_scans_folder_idx;
+drop index concurrently private.object_scans_folder_left_idx;

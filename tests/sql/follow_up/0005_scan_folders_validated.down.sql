@@ -1,4 +1,4 @@
--- 0004 scan_folders_validated: the constraint is as before it was validated.
+-- 0005 scan_folders_validated: the constraint is as before it was validated.
 -- Lock: access exclusive on private.object_scans for an instant: no row is read. Duration: instant.
 -- Down: loses no data.
 

@@ -1,5 +1,5 @@
--- 0002 scan_folders_filled: the same for files that were there before, a thousand at a time.
--- Lock: a row lock on each batch. Duration: a minute for a million rows, with the app in use.
+-- 0003 scan_folders_filled: the same for files that were there before, a thousand at a time.
+-- Lock: a row lock on each batch. Duration: docs/performance.md has what a batch takes.
 -- Down: loses no data.
 -- Run: in batches of 1000, pause 50ms.
 

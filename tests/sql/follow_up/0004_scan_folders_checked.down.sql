@@ -1,4 +1,4 @@
--- 0003 scan_folders_checked: files without a folder are let in again.
+-- 0004 scan_folders_checked: files without a folder are let in again.
 -- Lock: access exclusive on private.object_scans for an instant. Duration: instant.
 -- Down: loses no data.
 

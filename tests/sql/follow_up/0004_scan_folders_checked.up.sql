@@ -1,4 +1,4 @@
--- 0003 scan_folders_checked: no file without a folder from now on.
+-- 0004 scan_folders_checked: no file without a folder from now on.
 -- Lock: access exclusive on private.object_scans for an instant: no row is read. Duration: instant.
 -- Down: loses no data.
 

@@ -1,6 +1,0 @@
--- 0004 scan_folders_validated: nor among those that were there before.
--- Lock: share update exclusive, which lets reads and writes pass. Duration: a second for a million rows.
--- Down: loses no data.
--- Run: outside a transaction.
-
-alter table private.object_scans validate constraint object_scans_folder_check;
