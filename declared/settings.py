@@ -34,7 +34,7 @@ STEPS = "a list of migrations such as 0007_projects"
 BUCKET_CHANGE = re.compile(r"[a-z0-9_.-]{1,100} (public|retentionDays [1-9][0-9]{0,3})")
 BUCKET_CHANGES = "a list of changes such as [audio public, audio retentionDays 7]"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
-WHOLE = re.compile(r"[1-9][0-9]{0,8}")
+WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 PROVIDERS = "a list of different providers as the app names them, such as [apple, google]"
 KEY = re.compile(r"[a-z0-9_]{1,32}")
@@ -75,6 +75,8 @@ class Settings:
     budgets: Mapping[str, Mapping[str, str]]
     generations_waiting: int
     reservation_minutes: int
+    generation_days: int
+    """After how many days a generation that has ended goes; 0 is never."""
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
     allow_bucket_changes: tuple[str, ...]
@@ -108,6 +110,7 @@ class Settings:
             "budgets": self.budgets,
             "generationsWaiting": self.generations_waiting,
             "reservationMinutes": self.reservation_minutes,
+            "generationDays": self.generation_days,
         }
         return {name: json.dumps(value) for name, value in values.items()}
 
@@ -169,6 +172,7 @@ class Settings:
             budgets=budget_settings(config.json("budgets", BUDGETS)),
             generations_waiting=_whole(config, "generationsWaiting", 10_000),
             reservation_minutes=_whole(config, "reservationMinutes", 1440),
+            generation_days=_whole(config, "generationDays", 36_500, least=0),
             accept_drift=config.get("acceptDrift") or None,
             buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size),
             allow_bucket_changes=_texts(
@@ -244,10 +248,10 @@ def _months(config: _Given, key: str) -> int:
     return int(value)
 
 
-def _whole(config: _Given, key: str, most: int) -> int:
+def _whole(config: _Given, key: str, most: int, least: int = 1) -> int:
     value = config.get(key)
-    if not WHOLE.fullmatch(value) or int(value) > most:
-        raise SettingError(key, value, f"a whole number from 1 to {most}")
+    if not WHOLE.fullmatch(value) or not least <= int(value) <= most:
+        raise SettingError(key, value, f"a whole number from {least} to {most}")
     return int(value)
 
 

@@ -1,5 +1,5 @@
 -- 0025 object_scans: what the scanner found in each stored file, in every bucket; who isn't its owner waits for clean.
--- Lock: share row exclusive on storage.objects while its rows are read once. Duration: a second per 100,000 objects.
+-- Lock: share row exclusive on storage.objects. Duration: reads its rows once and writes a row for each.
 -- Down: loses every verdict, and what was found harmful; should it come back, every file is scanned again.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
@@ -8,6 +8,7 @@ set local row_security = on;
 
 -- Not in storage.objects: the Storage API owns its columns, and lets clients write user_metadata. Not by the object's
 -- id either: an overwrite keeps it. A verdict is about the bytes under one key of the object store, and ends with them.
+-- Vacuumed early: what is settled leaves the index of what waits, which the scanner reads from its beginning.
 create table private.object_scans (
     bucket_id text not null,
     name text not null,
@@ -24,7 +25,7 @@ create table private.object_scans (
     constraint object_scans_status_check check (status in ('pending', 'clean', 'infected', 'refused', 'failed')),
     constraint object_scans_scanned_at_check check ((status = 'pending') = (scanned_at is null)),
     constraint object_scans_attempts_check check (attempts >= 0)
-);
+) with (autovacuum_vacuum_scale_factor = 0.01);
 
 -- What waits, longest first: a handful of rows out of all there are.
 create index object_scans_due_at_idx on private.object_scans (due_at) where status = 'pending';

@@ -27,7 +27,7 @@ comment on policy project_components_delete_departed on public.project_component
 comment on policy audio_recordings_delete_departed on public.audio_recordings is
 'The owner role empties the projects of who has left.';
 comment on policy prompt_generations_delete_departed on public.prompt_generations is
-'The owner role empties the projects of who has left.';
+'The owner role empties the projects of who has left, and deletes old generations where a setting says so.';
 
 -- Where a person's id is, or a project's, and what becomes of it; departures and exports both go by this and nothing
 -- else. A column that isn't here fails a test.

@@ -51,7 +51,7 @@ create policy prompt_generations_delete_editor on public.prompt_generations
     for delete to authenticated
     using (private.may_edit(project_id));
 
--- The owner role empties the projects of who has left.
+-- The owner role empties the projects of who has left, and deletes old generations where a setting says so.
 create policy prompt_generations_delete_departed on public.prompt_generations
     for delete to app_owner
     using (true);

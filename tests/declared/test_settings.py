@@ -61,6 +61,13 @@ def test_limits_of_invitations_are_whole_numbers(key, most):
     assert json.loads(load(**{key: most}).stored[key]) == most
 
 
+def test_generations_are_kept_for_so_many_days_or_for_ever():
+    for value in ("-1", "1.5", "", "36501", "01"):
+        said = f"setting database:generationDays is {value!r}; allowed is a whole number from 0 to 36500"
+        assert refused(generationDays=value) == said
+    assert [load(generationDays=value).stored["generationDays"] for value in (0, 36500)] == ["0", "36500"]
+
+
 @pytest.mark.parametrize("value", ["google", ["google", "google"], [1], ["with space"]])
 def test_verifying_providers_are_a_list_of_different_names(value):
     assert "a list of different providers as the app names them" in refused(verifyingProviders=value)

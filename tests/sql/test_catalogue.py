@@ -14,7 +14,7 @@ EVERYWHERE = [*OURS, *PLATFORM]
 # Names that others gave: Auth.js its columns, the Storage API its foreign key.
 FOREIGN_NAMES = {"emailVerified", "providerAccountId", "sessionToken", "userId", "objects_bucketId_fkey"}
 # A procedure that commits can't pin a setting; its body names the schema of everything.
-COMMITS = ("ops.keep_partitions(", "ops.erase_departed(")
+COMMITS = ("ops.keep_partitions(", "ops.erase_departed(", "ops.forget_generations(")
 # Functions that run with their owner's rights; each has its reason in a comment where it is made.
 DEFINERS = {
     "private.accept_invitation(uuid)",
@@ -117,6 +117,7 @@ DEFINERS = {
     "private.payer(uuid,text)",
     "private.add_to_budget(uuid,timestamp with time zone,bigint,numeric)",
     "private.forget_calls()",
+    "private.forget_generations(uuid,bigint)",
     "private.my_budget()",
     "private.record_generation(uuid,text,text,text,bigint,bigint,numeric,bigint)",
     "private.tg__stale_projects()",

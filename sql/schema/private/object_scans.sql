@@ -15,7 +15,8 @@ CREATE TABLE private.object_scans (
     CONSTRAINT object_scans_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT object_scans_scanned_at_check CHECK (((status = 'pending'::text) = (scanned_at IS NULL))),
     CONSTRAINT object_scans_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'clean'::text, 'infected'::text, 'refused'::text, 'failed'::text])))
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.01');
 
 ALTER TABLE ONLY private.object_scans FORCE ROW LEVEL SECURITY;
 

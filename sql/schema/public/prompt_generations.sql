@@ -39,7 +39,8 @@ END),
     CONSTRAINT prompt_generations_response_check CHECK ((char_length(response) <= 2000000)),
     CONSTRAINT prompt_generations_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
     CONSTRAINT prompt_generations_tokens_check CHECK ((((tokens_in >= 0) AND (tokens_in <= '1000000000000'::bigint)) AND ((tokens_out >= 0) AND (tokens_out <= '1000000000000'::bigint))))
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0.01');
 
 ALTER TABLE ONLY public.prompt_generations FORCE ROW LEVEL SECURITY;
 
@@ -114,7 +115,7 @@ CREATE TRIGGER _320_stale_delete AFTER DELETE ON public.prompt_generations REFER
 
 CREATE TRIGGER _400_date_project_update AFTER UPDATE OF status ON public.prompt_generations FOR EACH ROW WHEN ((old.status <> new.status)) EXECUTE FUNCTION private.tg__date_project();
 
-CREATE TRIGGER _400_date_projects_delete AFTER DELETE ON public.prompt_generations REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
+CREATE TRIGGER _400_date_projects_delete AFTER DELETE ON public.prompt_generations REFERENCING OLD TABLE AS changed FOR EACH STATEMENT WHEN ((CURRENT_USER <> 'app_owner'::name)) EXECUTE FUNCTION private.tg__date_projects();
 
 CREATE TRIGGER _400_date_projects_insert AFTER INSERT ON public.prompt_generations REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 
@@ -160,7 +161,7 @@ COMMENT ON POLICY prompt_generations_all_service ON public.prompt_generations IS
 
 CREATE POLICY prompt_generations_delete_departed ON public.prompt_generations FOR DELETE TO app_owner USING (true);
 
-COMMENT ON POLICY prompt_generations_delete_departed ON public.prompt_generations IS 'The owner role empties the projects of who has left.';
+COMMENT ON POLICY prompt_generations_delete_departed ON public.prompt_generations IS 'The owner role empties the projects of who has left, and deletes old generations where a setting says so.';
 
 CREATE POLICY prompt_generations_delete_editor ON public.prompt_generations FOR DELETE TO authenticated USING (private.may_edit(project_id));
 
