@@ -1,4 +1,4 @@
-"""Who may touch objects at S3: one role each for the Storage API, the scanner and the cleaner, and what each may do."""
+"""Who may touch objects at S3: a role each for the app's server, the Storage API, the scanner and the cleaner."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class AccessRolesArgs:
 
 
 class AccessRoles(Component):
-    """Three roles. Who in the account has a right to `sts:AssumeRole` for one may take it; nobody has it yet."""
+    """Four roles. Who in the account has a right to `sts:AssumeRole` for one may take it; nobody has it yet."""
 
     arns: Mapping[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: AccessRolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {}, opts)
         self._args = args
-        rights = {"api": self._api(), "scanner": self._scanner(), "cleaner": self._cleaner()}
+        rights = {"server": self._server(), "api": self._api(), "scanner": self._scanner(), "cleaner": self._cleaner()}
         self.arns = {role: self._role(f"{name}-{role}", statements) for role, statements in rights.items()}
         self.register_outputs({"arns": dict(self.arns)})
 
@@ -49,6 +49,17 @@ class AccessRoles(Component):
         iam.RolePolicy(f"{name}-rights", role=role.name, policy=text(*statements), opts=self.child())
         arn: pulumi.Output[str] = role.arn
         return arn
+
+    def _server(self) -> list[Statement]:
+        """Signs forms and addresses, and makes what was sent an object; it deletes nothing and sets no tags."""
+        sent, objects = f"{objectlayout.UPLOADS}/{objectlayout.TENANT}/", f"{objectlayout.TENANT}/"
+        return [
+            self._on_objects(sent, "GetObject", "GetObjectVersion", "PutObject"),
+            self._on_objects(objects, "GetObject", "PutObject"),
+            # Without it S3 answers 403 for what isn't there.
+            self._on_bucket("ListBucket"),
+            self._with_key("Decrypt", "GenerateDataKey"),
+        ]
 
     def _api(self) -> list[Statement]:
         """Everything with objects of its tenant, nothing with their old versions and the bucket's settings."""

@@ -152,7 +152,14 @@ def _key_rights(account: pulumi.Input[str]) -> list[Statement]:
 
 
 def _lifecycle(buckets: tuple[BucketSettings, ...]) -> list[dict[str, Any]]:
-    return [
+    uploads = {
+        "id": "uploads",
+        "status": "Enabled",
+        "filter": {"prefix": f"{objectlayout.UPLOADS}/"},
+        "expiration": {"days": 1},
+        "noncurrent_version_expiration": {"noncurrent_days": 1},
+    }
+    return [uploads] + [
         {
             "id": f"retention-{bucket.id}",
             "status": "Enabled",

@@ -103,7 +103,7 @@ class Storage(Component):
                 options,
             )
             # The API serves an upload to its owner at once: who that is, the row policies say.
-            gate = malware.unread_until_clean(roles.arns["scanner"], roles.arns["api"])
+            gate = malware.unread_until_clean(roles.arns["scanner"], roles.arns["server"], roles.arns["api"])
         objects.bucket.policy(*objects.own_key_only(), *gate, *cdn.statements())
         self.exports = {
             "object_bucket": objects.bucket.bucket.id,

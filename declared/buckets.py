@@ -59,6 +59,7 @@ class BucketSettings:
             "public": self.public,
             "file_size_limit": self.file_size_limit,
             "allowed_mime_types": list(self.allowed_mime_types),
+            "cdn": self.cdn,
         }
 
 

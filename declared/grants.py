@@ -126,6 +126,7 @@ TABLES: Grants = {
     "analytics.performance_metrics": {"authenticated": ["select"], "service_role": EVERYTHING},
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
+    "private.unserved_files": {},
     "private.project_words": {},
     "private.recording_words": {},
     "private.generation_words": {},
@@ -269,11 +270,15 @@ CLEANERS_FUNCTIONS = (
     "ops.take_deletions(integer)",
     "ops.finish_deletions(uuid[])",
     "ops.forget_empty_usage()",
+    "ops.unserved_files(integer)",
+    "ops.finish_unserved(uuid[])",
     "private.recorded_objects(text[], text[])",
     "private.quarantine()",
     "private.forget_quarantined(text, text, text)",
     "private.waiting_deletions()",
     "private.forget_empty_usage()",
+    "private.unserved_files(integer)",
+    "private.finish_unserved(uuid[])",
 )
 # The scanner's login has nothing else.
 SCANNERS_FUNCTIONS = (
@@ -430,6 +435,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_storage_objects__check_project()",
     "private.tg_storage_objects__refuse_person()",
     "private.tg_storage_objects__count()",
+    "private.tg_storage_objects__unserve()",
     "private.tg_projects__charge()",
     "private.tg_users__queue_files()",
     "private.tg_projects__queue_files()",

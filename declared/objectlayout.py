@@ -7,6 +7,9 @@ changes, and the CDN may keep it for ever. `clients/python/visual_prompt_builder
 # What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID).
 TENANT = "storage-single-tenant"
 
+# What signed forms send lies below this, for a day at most, until it is taken over as an object.
+UPLOADS = "uploads"
+
 # Where the scanner puts what it found infected: outside the tenant, so that neither the API nor the CDN reaches it.
 QUARANTINE = "quarantine"
 

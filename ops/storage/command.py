@@ -19,6 +19,7 @@ Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 BucketId = Annotated[str, typer.Argument(metavar="BUCKET", help="a storage bucket, such as audio")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="the object, <project or user id>/…")]
+Person = Annotated[str, typer.Option(help="the id of the person whose form it is")]
 Seconds = Annotated[int, typer.Option(help="how long it is good for, up to an hour")]
 
 
@@ -50,6 +51,23 @@ def clean(
     for kind, count in found.items():
         table.add_row(kind, f"{count.objects:,}", f"{count.bytes:,}")
     Console().print(table)
+
+
+@app.command(epilog="Example: ./vpb storage purge avatars USER_ID/me.png")
+def purge(
+    bucket: Annotated[str | None, typer.Argument(metavar="[BUCKET]", help="forget all of this bucket")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="only this object of it, in all versions")
+    ] = None,
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """Have the CDN forget what is named, or what has ended since the last time: run it each minute."""
+    from ops.environment import Environment
+    from ops.storage import report
+
+    paths = report.purge(Environment.of(stack), bucket, name)
+    print(json.dumps({"paths": paths}) if as_json else f"{paths} paths invalidated at the CDN")
 
 
 @app.command(epilog="Example: ./vpb storage api-env > api.env; docker run --env-file api.env …")
@@ -85,20 +103,41 @@ def usage(
         Console().print(table)
 
 
-@sign.command(epilog="Example: ./vpb sign upload audio PROJECT_ID/voice.webm --type audio/webm")
+@sign.command(epilog="Example: ./vpb sign upload audio PROJECT_ID/voice.webm --type audio/webm --person PERSON_ID")
 def upload(
     bucket: BucketId,
     name: Name,
     type: Annotated[str, typer.Option("--type", "-t", help="the file's type, such as audio/webm")],
+    person: Person,
     seconds: Seconds = UPLOAD_SECONDS,
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
-    """A form that uploads exactly this object: its key, its type, up to the bucket's limit. By default as a command."""
+    """A form that uploads exactly this object: its key, its type, up to the bucket's limit. By default as a command.
+
+    What it sends is no object before `./vpb sign finish`.
+    """
     from ops.storage import sign as signing
 
-    signed = signing.upload(stack, bucket, name, type, seconds)
+    signed = signing.upload(stack, bucket, name, type, person, seconds)
     print(json.dumps(asdict(signed), indent=2) if as_json else signing.as_curl(signed))
+
+
+@sign.command(epilog="Example: ./vpb sign finish audio PROJECT_ID/voice.webm VERSION --person PERSON_ID")
+def finish(
+    bucket: BucketId,
+    name: Name,
+    version: Annotated[str, typer.Argument(help="the form's version")],
+    person: Person,
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """Make what a form has sent that version of the object; says what its row of storage.objects has to say."""
+    from ops.storage import sign as signing
+
+    stored = signing.finish(stack, bucket, name, version, person)
+    found = {"bucket": stored.bucket, "name": stored.name, "version": stored.version, "metadata": stored.metadata}
+    print(json.dumps(found, indent=2) if as_json else f"{bucket}/{name}: version {version}, {stored.size} bytes")
 
 
 @sign.command(epilog="Example: ./vpb sign download audio PROJECT_ID/voice.webm --seconds 60")

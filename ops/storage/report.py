@@ -32,6 +32,25 @@ def clean(environment: Environment, ages: Ages, dry_run: bool, force: bool) -> d
             return Job(rows, files, ages, dry_run, force, environment.retention, environment.edge).run()
 
 
+def purge(environment: Environment, bucket: str | None, name: str | None) -> int:
+    """Have the CDN forget an object, a whole bucket, or whatever ended since it was last told; how many paths.
+
+    :raises UserError: where something stands in the way
+    """
+    with _one_line():
+        if bucket is not None:
+            environment.bucket(bucket)
+            edge = environment.edge
+            if edge.served is not None and bucket not in edge.served:
+                raise CommandError(f"bucket {bucket}: the CDN doesn't serve it; its declaration has no cdn: true")
+            return edge.forget_bucket(bucket) if name is None else edge.forget([(bucket, name)])
+        rows = Rows.of(environment.cleaner_url)
+        with rows.connection:
+            job = Job(rows, Files(environment.store), edge=environment.edge)
+            job.forget()
+            return sum(found.objects for found in job.tally.values())
+
+
 def usage(environment: Environment, price: float) -> dict[str, list[dict[str, Any]]]:
     """What is stored, as `report` has it.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from visual_prompt_builder.names import ObjectError, check_name
 from visual_prompt_builder.signing import Upload, sign_cdn, sign_download, sign_upload
+from visual_prompt_builder.uploads import Stored, finish_upload
 
 from ops.database import connect
 from ops.environment import Environment
@@ -20,14 +21,25 @@ where o.bucket_id = %s and o.name = %s
 """
 
 
-def upload(stack: str, bucket: str, name: str, type: str, seconds: int) -> Upload:
+def upload(stack: str, bucket: str, name: str, type: str, person: str, seconds: int) -> Upload:
     """A form that uploads exactly this object: its key, its type, up to the bucket's limit.
 
     :raises ObjectError: for what can't be signed
     """
     folder = check_name(name).partition("/")[0]
     environment = Environment.of(stack)
-    return sign_upload(environment.store, environment.bucket(bucket), name, type, folder=folder, seconds=seconds)
+    return sign_upload(
+        environment.store, environment.bucket(bucket), name, type, folder=folder, person=person, seconds=seconds
+    )
+
+
+def finish(stack: str, bucket: str, name: str, version: str, person: str) -> Stored:
+    """What a form has sent, as a version of the object; its row is the caller's to write.
+
+    :raises ObjectError: where nothing was sent by a form of this person
+    """
+    folder = check_name(name).partition("/")[0]
+    return finish_upload(Environment.of(stack).store, bucket, name, version, folder=folder, person=person)
 
 
 def download(

@@ -98,7 +98,10 @@ def test_the_key_is_the_accounts_and_the_cdn_reads_with_it(program):
 
 def test_objects_go_when_their_bucket_says_so(program):
     rules = {rule["id"]: rule for rule in inputs(program, "storage-objects-files-lifecycle")["rules"]}
-    assert rules.keys() == {"unfinished-uploads", "old-versions", "retention-exports"}
+    assert rules.keys() == {"unfinished-uploads", "old-versions", "retention-exports", "uploads"}
+    uploads = rules["uploads"]
+    assert uploads["filter"] == {"prefix": f"{objectlayout.UPLOADS}/"}
+    assert (uploads["expiration"], uploads["noncurrentVersionExpiration"]) == ({"days": 1}, {"noncurrentDays": 1})
     exports = rules["retention-exports"]
     assert exports["filter"] == {"prefix": f"{objectlayout.TENANT}/exports/"}
     assert (exports["expiration"], exports["noncurrentVersionExpiration"]) == ({"days": 7}, {"noncurrentDays": 1})
@@ -237,16 +240,21 @@ def test_guardduty_scans_the_tenant_and_tags_what_it_finds(guarded):
 
 def test_nothing_is_read_before_it_is_tagged_clean_but_by_guardduty_and_the_api(guarded, program):
     found = document(inputs(guarded, "storage-objects-files-tls")["policy"])
-    guardduty, api, scanner = (
-        f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-{role}" for role in ("malware-role", "access-api", "access-scanner")
+    guardduty, api, scanner, server = (
+        f"arn:aws:iam:us-east-1:{ACCOUNT}:storage-{role}"
+        for role in ("malware-role", "access-api", "access-scanner", "access-server")
     )
     tag, clean = "s3:ExistingObjectTag/GuardDutyMalwareScanStatus", "NO_THREATS_FOUND"
     assert found["UnreadUntilClean"]["Condition"] == {
-        "StringNotEquals": {tag: clean, "aws:PrincipalArn": [guardduty, scanner, api]}
+        "StringNotEquals": {tag: clean, "aws:PrincipalArn": [guardduty, scanner, server, api]}
     }
     assert found["UnreadUntilScanned"]["Condition"] == {
         "StringEquals": {"aws:PrincipalArn": scanner},
         "StringNotEquals": {tag: [clean, "THREATS_FOUND"]},
+    }
+    assert found["UnservedUntilClean"]["Condition"] == {
+        "StringEquals": {"aws:PrincipalArn": server},
+        "StringNotEquals": {tag: clean},
     }
     assert found["TaggedByGuardDuty"]["Condition"] == {"StringNotEquals": {"aws:PrincipalArn": guardduty}}
     assert found["CdnReads"]["Condition"]["StringEquals"][tag] == clean
@@ -275,6 +283,20 @@ def test_the_api_writes_and_reads_its_tenant_and_no_settings(program):
     assert found[KEY] == {"kms:Decrypt", "kms:GenerateDataKey"}
 
 
+def test_the_apps_server_puts_what_was_sent_in_its_place_and_deletes_nothing(program):
+    found = rights(program, "server")
+    assert found == {
+        f"{OBJECTS}/{objectlayout.UPLOADS}/{objectlayout.TENANT}/*": {
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+            "s3:PutObject",
+        },
+        TENANT: {"s3:GetObject", "s3:PutObject"},
+        OBJECTS: {"s3:ListBucket"},
+        KEY: {"kms:Decrypt", "kms:GenerateDataKey"},
+    }
+
+
 def test_the_scanner_marks_objects_and_moves_them_to_quarantine(program, guarded):
     found = rights(program, "scanner")
     assert {"s3:GetObject", "s3:PutObjectTagging"} <= found[TENANT]
@@ -292,7 +314,7 @@ def test_the_scanner_alone_tells_the_alarm_topic(program):
     )
     found = rights(program, "scanner")
     assert (found[topic], found[key]) == ({"sns:Publish"}, {"kms:Decrypt", "kms:GenerateDataKey"})
-    for role in ("api", "cleaner"):
+    for role in ("server", "api", "cleaner"):
         assert not {topic, key} & rights(program, role).keys()
 
 
@@ -303,7 +325,7 @@ def test_the_cleaner_deletes_and_reads_nothing(program):
     assert KEY not in found
 
 
-@pytest.mark.parametrize("role", ["api", "scanner", "cleaner"])
+@pytest.mark.parametrize("role", ["server", "api", "scanner", "cleaner"])
 def test_no_role_may_do_everything_with_anything(program, role):
     for resource, actions in rights(program, role).items():
         assert resource != "*"

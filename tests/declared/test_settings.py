@@ -178,6 +178,7 @@ def test_the_defaults_are_valid():
         "public": False,
         "file_size_limit": 50_000_000,
         "allowed_mime_types": ["audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm"],
+        "cdn": True,
     }
 
 

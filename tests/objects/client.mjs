@@ -28,7 +28,7 @@ async function send(upload, body = sound, changed = {}) {
   return [answer.status, /<Code>(.*?)<\/Code>/.exec(await answer.text())?.[1] ?? ""]
 }
 
-const sign = (options) => objects.signUpload(store, bucket, given.name, "audio/wav", { folder: given.folder, ...options })
+const sign = (options) => objects.signUpload(store, bucket, given.name, "audio/wav", { folder: given.folder, person: given.folder, ...options })
 const upload = await sign()
 const refused = {}
 for (const [what, body, changed] of [
@@ -47,14 +47,15 @@ const head = await s3.send(new HeadObjectCommand({ Bucket: store.bucket, Key: up
 
 const scanned = { TagSet: [{ Key: "GuardDutyMalwareScanStatus", Value: "NO_THREATS_FOUND" }] }
 await s3.send(new PutObjectTaggingCommand({ Bucket: store.bucket, Key: upload.key, Tagging: scanned }))
-const early = { ...upload }
-const done = await objects.finishUpload(store, "audio", upload.name, upload.version)
-upload.version = done.version
-const again = await send(early, Buffer.from("something else"))
-const nothing = await objects.finishUpload(store, "audio", upload.name, done.version.replace(/^.{8}/, "00000000")).catch(
-  (error) => error.message,
-)
-const final = { Bucket: store.bucket, Key: early.key.replace(early.version, done.version) }
+const by = { folder: given.folder, person: given.folder }
+const finish = (version, options = by) =>
+  objects.finishUpload(store, "audio", upload.name, version, options).catch((error) => error.message)
+const done = await finish(upload.version)
+const again = await send(upload, Buffer.from("something else"))
+const twice = await finish(upload.version)
+const nothing = await finish(done.version.replace(/^.{8}/, "00000000"))
+const stranger = await finish(upload.version, { ...by, person: done.version })
+const final = { Bucket: store.bucket, Key: upload.key.replace("uploads/", "") }
 const kept = await s3.send(new HeadObjectCommand(final))
 const { TagSet: tags } = await s3.send(new GetObjectTaggingCommand(final))
 
@@ -74,6 +75,8 @@ console.log(
     refused,
     sent,
     finished: [done.metadata.size, done.metadata.mimetype, done.metadata.eTag === kept.ETag, again[0], kept.ContentLength, tags],
+    twice: JSON.stringify(twice) === JSON.stringify(done),
+    stranger: stranger.replace(upload.version, ""),
     nothing: nothing.replace(done.version.slice(8), ""),
     stored: [head.ContentType, head.ContentLength],
     range: [range.status, range.headers.get("content-range"), piece.equals(sound.subarray(middle, middle + 100))],

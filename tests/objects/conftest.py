@@ -1,4 +1,4 @@
-"""The object store with our extensions, the functions that sign, and their TypeScript typescript, compiled."""
+"""The object store with our extensions, the functions that sign, and the same in TypeScript, compiled."""
 
 import json
 import os
@@ -33,7 +33,7 @@ AUDIO = Bucket("audio", 1000, ("audio/wav", "audio/webm"))
 
 @dataclass(frozen=True)
 class TypeScript:
-    """The folder in which the compiled typescript and the Node programs find the packages of npm."""
+    """The folder in which the compiled package and the Node programs find the packages of npm."""
 
     packages: node.Packages
     folder: Path
@@ -53,14 +53,14 @@ class TypeScript:
         return json.loads(done.stdout)
 
     def call(self, calls: Sequence[dict[str, Any]], private: dict[str, Any]) -> list[dict[str, Any]]:
-        """The answers of the typescript's functions to the calls, at the vectors' time."""
+        """The answers of TypeScript's functions to the calls, at the vectors' time."""
         answers: list[dict[str, Any]] = self.run("typescript.mjs", {**VECTORS, **private, "calls": list(calls)})
         return answers
 
 
 @pytest.fixture(scope="session")
 def packages() -> node.Packages:
-    """The packages that the typescript pins, in the cache."""
+    """The packages that the TypeScript package pins, in the cache."""
     try:
         return node.ensure(toolchain.context_of(), versions.TYPESCRIPT)
     except toolchain.ToolchainError as error:
@@ -69,7 +69,7 @@ def packages() -> node.Packages:
 
 @pytest.fixture(scope="session")
 def typescript(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> TypeScript:
-    """The typescript, compiled as strictly as its own settings say."""
+    """The TypeScript package, compiled as strictly as its own settings say."""
     folder = tmp_path_factory.mktemp("typescript") / "typescript"
     shutil.copytree(versions.TYPESCRIPT, folder)
     for program in HERE.glob("*.mjs"):

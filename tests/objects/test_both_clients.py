@@ -2,11 +2,14 @@
 
 import base64
 import json
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
+from urllib.parse import unquote
 
 import botocore.auth
 import botocore.signers
@@ -15,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from visual_prompt_builder import signing
 from visual_prompt_builder.names import Bucket, ObjectError, check_name
-from visual_prompt_builder.signing import Store, sign_cdn, sign_download, sign_upload
+from visual_prompt_builder.signing import Store, cdn_url, sign_cdn, sign_download, sign_upload
 
-from tests.objects.conftest import ADA, VECTORS, VERSION, TypeScript
+from tests.objects.conftest import ADA, BOB, VECTORS, VERSION, TypeScript
 
 NOW = datetime.fromisoformat(VECTORS["now"])
 STORE = Store(**VECTORS["store"])
@@ -56,6 +59,12 @@ def upload(given: dict[str, Any]) -> dict[str, Any]:
     return asdict(sign_upload(STORE, Bucket.declared(VECTORS["buckets"], bucket), name, type, **given))
 
 
+def odd_names(count: int) -> list[str]:
+    """Names of files with the characters that spellings differ in; always the same ones."""
+    choose = random.Random(1)
+    return ["".join(choose.choices("aZ0_!-.*'() &$@=;:+,?/", k=choose.randint(1, 12))) for _ in range(count)]
+
+
 def vectors(kind: str, **more: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
     for vector in VECTORS[kind]:
         yield {**more, **{key: value for key, value in vector.items() if key != "refused"}}, vector.get("refused")
@@ -80,7 +89,7 @@ def policy(form: dict[str, str]) -> tuple[str, list[str]]:
 
 @pytest.mark.usefixtures("clock")
 def test_uploads_get_the_same_policy_document_or_the_same_refusal(typescript: TypeScript) -> None:
-    given = list(vectors("uploads", folder=ADA, version=VERSION))
+    given = list(vectors("uploads", folder=ADA, person=BOB, version=VERSION))
     theirs = typescript.call([{"call": "signUpload", **values} for values, _ in given], {})
     for (values, refused), other in zip(given, theirs, strict=True):
         ours = answer(upload, dict(values))
@@ -96,15 +105,16 @@ def test_uploads_get_the_same_policy_document_or_the_same_refusal(typescript: Ty
 
 @pytest.mark.usefixtures("clock")
 def test_the_policy_pins_bucket_key_type_and_size_and_nothing_is_left_open() -> None:
-    values, _ = next(vectors("uploads", folder=ADA, version=VERSION))
+    values, _ = next(vectors("uploads", folder=ADA, person=BOB, version=VERSION))
     form = upload(dict(values))["fields"]
     expires, conditions = policy(form)
     assert expires == "2026-05-17T09:35:00Z"
     pinned = [json.loads(condition) for condition in conditions]
     assert ["content-length-range", 1, 50_000_000] in pinned
-    assert {"key": f"storage-single-tenant/audio/{ADA}/a.webm/{VERSION}"} in pinned
+    assert {"key": f"uploads/storage-single-tenant/audio/{ADA}/a.webm/{VERSION}"} in pinned
     assert {"content-type": "audio/webm"} in pinned
     assert {"bucket": STORE.bucket} in pinned
+    assert {"x-amz-meta-form": sha256(f"{VERSION}/{BOB}".encode()).hexdigest()} in pinned
     assert not [condition for condition in pinned if isinstance(condition, list) and condition[0] == "starts-with"]
     assert STORE.secret_key not in json.dumps(form)
     assert str(STORE.secret_key) not in repr(STORE)
@@ -135,18 +145,21 @@ def test_names_are_refused_alike(typescript: TypeScript) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_a_key_may_have_1024_bytes_and_no_more(typescript: TypeScript) -> None:
-    given = [{"bucket": "exports", "name": name, "type": "a/b", "folder": ADA, "version": VERSION} for name in LONG]
+    given = [
+        {"bucket": "exports", "name": name, "type": "a/b", "folder": ADA, "person": BOB, "version": VERSION}
+        for name in LONG
+    ]
     theirs = typescript.call([{"call": "signUpload", **values} for values in given], {})
     ours = [answer(upload, dict(values)) for values in given]
     assert [found.get("refused") for found in ours] == [found.get("refused") for found in theirs]
     assert [len(found["answer"]["key"]) if "answer" in found else None for found in ours] == [
-        1004,
+        1012,
         None,
         None,
         None,
         None,
     ]
-    fitting = f"{ADA}/{'a' * 920}"
+    fitting = f"{ADA}/{'a' * 912}"
     assert len(upload({**given[0], "name": fitting})["key"]) == 1024
     assert answer(upload, {**given[0], "name": fitting + "a"}) == {
         "refused": "object name: its key has 1025 bytes, at most 1024 are allowed"
@@ -173,3 +186,26 @@ def test_a_key_that_is_none_is_refused_without_being_told(typescript: TypeScript
     )
     ours = answer(sign_cdn, values["url"], "K1", pem, NOW)
     assert ours == other == {"refused": "CDN key: must be an RSA private key as PEM, not encrypted"}
+
+
+def test_there_is_one_spelling_of_an_objects_path(typescript: TypeScript, private_key: str) -> None:
+    """Both languages make the same address of it, and signing leaves it as it is."""
+    names = [f"{ADA}/{file}" for file in odd_names(300)]
+    calls = [{"call": "cdnUrl", "domain": "media.example.org", "bucket": "audio", "name": name} for name in names]
+    theirs = typescript.call([{**call, "version": VERSION} for call in calls], {})
+    for name, other in zip(names, theirs, strict=True):
+        ours = answer(cdn_url, "media.example.org", "audio", name, VERSION)
+        assert ours == other
+        if "answer" in ours:
+            assert unquote(ours["answer"]) == f"https://media.example.org/audio/{name}/{VERSION}"
+            signed = sign_cdn(ours["answer"], "K1", private_key, NOW)
+            assert signed.partition("?")[0] == ours["answer"]
+
+
+@pytest.mark.parametrize("domain", ["", "a/b", "a b", "A.example.org", "a?b"])
+def test_a_domain_that_is_none_is_refused_alike(typescript: TypeScript, domain: str) -> None:
+    given = {"domain": domain, "bucket": "audio", "name": f"{ADA}/a", "version": VERSION}
+    (other,) = typescript.call([{"call": "cdnUrl", **given}], {})
+    ours = answer(cdn_url, *given.values())
+    assert ours == other
+    assert "refused" in ours

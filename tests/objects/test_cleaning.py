@@ -1,13 +1,16 @@
 """The cleaner on a real database and store: each kind of leftover, killed at every step, several at once, thousands."""
 
 import json
+import random
+import re
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -31,6 +34,7 @@ EVE, EVES = "00000000-0000-7000-8000-00000000000e", "00000000-0000-7000-8000-000
 PROJECTS = f"insert into public.projects (id, owner_id, title) values ('{EVES}', '{EVE}', 'one')"
 ROWS = "select bucket_id, name from storage.objects order by 1, 2"
 QUEUE = "select object_path from private.deletion_queue order by 1"
+ENDED = "update private.unserved_files set ended_at = now() - interval '2 minutes'"
 AGAIN = "update private.deletion_queue set taken_at = null"
 NOW = Ages(timedelta(), timedelta(), timedelta())
 WEEK = {"exports": timedelta(days=7)}
@@ -76,6 +80,7 @@ def scene(world: World, store: Store) -> Iterator[Scene]:
         for key, upload, _ in list(Files(store).unfinished("")):
             Files(store).abort(key, upload)
         world.run("delete from private.deletion_queue")
+        world.run("delete from private.unserved_files")
 
     empty()
     world.run("insert into storage.buckets (id, name) values ('exports', 'exports') on conflict do nothing")
@@ -306,6 +311,7 @@ def test_the_commands_tell_what_there_is_and_what_went(
         "cleaner_url": scene.world.cleaner_url,
         "monitor_url": scene.world.monitor_url,
         "storage_retention_days": {"exports": 7},
+        "storage_buckets": {"audio": {"cdn": True}, "exports": {"cdn": False}},
         "cdn_distribution": cdn.distribution,
     }
     monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
@@ -319,6 +325,16 @@ def test_the_commands_tell_what_there_is_and_what_went(
     status, said, _ = run(capsys, monkeypatch, "clean")
     assert (status, "removed" in said) == (0, True)
     assert invalidated(cdn) == [f"/audio/{EVES}/gone.wav/*"]
+    assert run(capsys, monkeypatch, "purge") == (0, "0 paths invalidated at the CDN\n", ""), "it ended just now"
+    scene.world.run(ENDED)
+    assert run(capsys, monkeypatch, "purge", "--json")[:2] == (0, '{"paths": 1}\n')
+    assert run(capsys, monkeypatch, "purge", "audio", f"{PROJECT}/one.wav")[0] == 0
+    assert run(capsys, monkeypatch, "purge", "audio")[0] == 0
+    gone = f"/audio/{EVES}/gone.wav/*"
+    assert invalidated(cdn) == ["/audio/*", f"/audio/{PROJECT}/one.wav/*", gone, gone]
+    for words in (("purge", "video"), ("purge", "exports")):
+        status, said, error = run(capsys, monkeypatch, *words)
+        assert (status, said, error.count("\n")) == (1, "", 1)
     status, said, _ = run(capsys, monkeypatch, "usage", "--json", "--price", "1000000000")
     found = json.loads(said)
     assert found["buckets"] == [{"bucket_id": "audio", "objects": 1, "bytes": 3, "month_cost": 3.0}]
@@ -389,7 +405,63 @@ def test_the_cdn_is_told_to_forget_what_is_deleted_and_nothing_else(scene: Scene
     doomed = "insert into private.deletion_queue (bucket_id, object_path) select bucket_id, name from storage.objects"
     scene.world.run(f"{doomed} where name not like '%%/kept.wav'")
     scene.job(edge=cdn).run()
-    assert invalidated(cdn) == [f"/audio/{PROJECT}/a%20song.wav/*", f"/exports/{EVE}/*"]
+    assert invalidated(cdn) == [f"/audio/{PROJECT}/a*", f"/exports/{EVE}/*"]
+
+
+def test_the_cdn_forgets_what_went_by_the_storage_api(scene: Scene, cdn: Edge) -> None:
+    """A deleted row, an upsert, a move; and what it doesn't serve costs nothing."""
+    for name in ("deleted", "replaced", "moved", "kept"):
+        scene.add(f"{PROJECT}/{name}.wav")
+    scene.add(f"{EVE}/all.csv", "exports")
+    scene.world.run("delete from private.unserved_files")
+    allowed = "begin; set local storage.allow_delete_query = 'true'; delete from storage.objects where name like "
+    scene.world.run(f"{allowed} '%%/deleted.wav' or bucket_id = 'exports'; commit")
+    scene.world.run("update storage.objects set version = gen_random_uuid()::text where name like '%%/replaced.wav'")
+    scene.world.run("update storage.objects set name = replace(name, 'moved', 'new') where name like '%%/moved.wav'")
+    edge = replace(cdn, served=frozenset({"audio"}))
+    scene.job(edge=edge).forget()
+    assert invalidated(cdn) == [], "their files may still be there"
+    scene.world.run(ENDED)
+    job = scene.job(edge=edge)
+    job.forget()
+    assert invalidated(cdn) == [f"/audio/{PROJECT}/{name}.wav/*" for name in ("deleted", "moved", "replaced")]
+    assert job.tally["forgotten by the CDN"].objects == 3
+    scene.job(edge=edge).forget()
+    assert len(invalidated(cdn)) == 3, "once"
+
+
+def test_an_orphan_is_forgotten_when_it_goes(scene: Scene, cdn: Edge) -> None:
+    scene.add(f"{PROJECT}/orphan.wav")
+    scene.world.run("begin; set local storage.allow_delete_query = 'true'; delete from storage.objects; commit")
+    scene.world.run("delete from private.unserved_files")
+    scene.job(edge=cdn, ages=Ages(grace=timedelta(0))).run()
+    assert invalidated(cdn) == [f"/audio/{PROJECT}/orphan.wav/*"]
+
+
+def test_every_spelling_of_a_name_is_forgotten() -> None:
+    """CloudFront keeps a copy for each; a star at the end stands for anything, elsewhere for itself."""
+    choose = random.Random(1)
+    for _ in range(2000):
+        name = f"{EVE}/" + "".join(choose.choices("aZ0_!-.*'() &$@=;:+,?", k=choose.randint(1, 9)))
+        spellings = [quote(name, safe=safe) for safe in ("/", "/!~*'()", "/!*'();:@&=+$,", "/ !*'(),")]
+        spellings += [name]
+        heard = Heard()
+        Edge(heard, "D").forget([("audio", name)])
+        (pattern,) = heard.paths
+        assert re.fullmatch(r"/audio/[A-Za-z0-9_./-]+\*", pattern), pattern
+        for spelled in spellings:
+            assert f"/audio/{spelled}/v1".startswith(pattern[:-1]), (spelled, pattern)
+        assert EVE in pattern, "no more than the person's folder"
+
+
+@dataclass
+class Heard:
+    """CloudFront's client, as far as it is asked."""
+
+    paths: list[str] = field(default_factory=list)
+
+    def create_invalidation(self, **given: Any) -> None:
+        self.paths += given["InvalidationBatch"]["Paths"]["Items"]
 
 
 def test_a_dry_run_leaves_the_cdn_alone(scene: Scene, cdn: Edge) -> None:

@@ -1,4 +1,4 @@
-"""The same from Node: the TypeScript typescript signs, fetch and @aws-sdk/client-s3 upload, stream and are refused."""
+"""The same from Node: the TypeScript package signs, fetch and @aws-sdk/client-s3 upload, stream and are refused."""
 
 import base64
 from dataclasses import asdict
@@ -9,6 +9,7 @@ from tests.objects import sound
 from tests.objects.conftest import ADA, TypeScript
 
 LIMIT = 100_000
+NOTHING = f'object "audio/{ADA}/from node.wav": nothing was uploaded as version {{version}} by a form of this person'
 
 
 def test_node_uploads_streams_and_is_refused_as_it_should_be(typescript: TypeScript, store: Store) -> None:
@@ -36,7 +37,9 @@ def test_node_uploads_streams_and_is_refused_as_it_should_be(typescript: TypeScr
         },
         "sent": [204, ""],
         "finished": [size, "audio/wav", True, 204, size, []],
-        "nothing": f'object "audio/{ADA}/from node.wav": nothing was uploaded as version 00000000',
+        "nothing": NOTHING.format(version="00000000"),
+        "twice": True,
+        "stranger": NOTHING.format(version=""),
         "stored": ["audio/wav", size],
         "range": [206, f"bytes {middle}-{middle + 99}/{size}", True],
         "beyond": 416,

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from visual_prompt_builder.names import Bucket
-from visual_prompt_builder.signing import Store, sign_upload
+from visual_prompt_builder.names import key
+from visual_prompt_builder.signing import Store
 
 from declared.paths import CHECKOUT
 from ops import __main__ as ops
@@ -70,10 +71,11 @@ def environment(store: Store, outputs: dict[str, Any], monkeypatch: pytest.Monke
 
 def add(world: World, store: Store, content: bytes, name: str = f"{PROJECT}/one.wav") -> str:
     """Store a file with its row; its key."""
-    upload = sign_upload(store, Bucket("audio"), name, "audio/wav", folder=PROJECT)
-    store.s3.put_object(Bucket=store.bucket, Key=upload.key, Body=content, ContentType="audio/wav")
-    world.run(STORE, "audio", name, ADA, upload.version, '{"mimetype": "audio/wav"}')
-    return upload.key
+    version = str(uuid.uuid4())
+    place = key(store.tenant, "audio", name, version)
+    store.s3.put_object(Bucket=store.bucket, Key=place, Body=content, ContentType="audio/wav")
+    world.run(STORE, "audio", name, ADA, version, '{"mimetype": "audio/wav"}')
+    return place
 
 
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str, str]:

@@ -1,14 +1,15 @@
 """The scanner's job on a real database and store: verdicts, quarantine, alarms, and being killed at every step."""
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from visual_prompt_builder.names import TENANT, Bucket
-from visual_prompt_builder.signing import Store, sign_upload
+from visual_prompt_builder.names import TENANT, key
+from visual_prompt_builder.signing import Store
 
 from ops.storage.scanning.engines import TEST_SIGNATURES, WAITS, EngineDownError, GuardDuty, ScanError, TestSignatures
 from ops.storage.scanning.job import Alarm, Job
@@ -50,13 +51,14 @@ class Scene:
         return replace(job, **changed)
 
     def add(self, content: bytes, type: str = "audio/wav", name: str = f"{PROJECT}/one.wav") -> Stored:
-        upload = sign_upload(self.store, Bucket("audio"), name, type, folder=PROJECT)
-        self.store.s3.put_object(Bucket=self.store.bucket, Key=upload.key, Body=content, ContentType=type)
+        version = str(uuid.uuid4())
+        place = key(self.store.tenant, "audio", name, version)
+        self.store.s3.put_object(Bucket=self.store.bucket, Key=place, Body=content, ContentType=type)
         metadata = json.dumps({"mimetype": type, "size": len(content)})
-        self.world.run(STORE, "audio", name, ADA, upload.version, metadata)
+        self.world.run(STORE, "audio", name, ADA, version, metadata)
         if type.startswith("audio/"):
             self.world.run(RECORD, name)
-        return Stored(name, upload.version, upload.key)
+        return Stored(name, version, place)
 
     def verdict(self, stored: Stored) -> tuple[Any, ...]:
         return self.world.run(STATE, stored.version)[0]

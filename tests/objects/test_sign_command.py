@@ -16,6 +16,7 @@ from tests.objects import sound
 from tests.objects.conftest import ADA, PROJECT, VERSION, World
 from tests.objects.test_scan_queue import STORE
 
+PERSON = ("--person", ADA)
 BUCKETS = {"audio": {"public": False, "file_size_limit": 100_000, "allowed_mime_types": ["audio/wav"]}}
 
 
@@ -38,14 +39,16 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *wo
 def test_the_form_is_a_command_that_uploads(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, store: Store, tmp_path: Path
 ) -> None:
-    status, said, _ = run(capsys, monkeypatch, "upload", "audio", f"{PROJECT}/by hand's.wav", "--type", "audio/wav")
+    status, said, _ = run(
+        capsys, monkeypatch, "upload", "audio", f"{PROJECT}/by hand's.wav", "--type", "audio/wav", "--person", ADA
+    )
     assert status == 0
     file = tmp_path / "a.wav"
     file.write_bytes(sound.wav(0.1))
     command = [word.replace("@FILE", f"@{file}") for word in shlex.split(said)]
     subprocess.run(command, check=True, capture_output=True, timeout=20)
     listed = store.s3.list_objects_v2(
-        Bucket=store.bucket, Prefix=f"storage-single-tenant/audio/{PROJECT}/by hand's.wav/"
+        Bucket=store.bucket, Prefix=f"uploads/storage-single-tenant/audio/{PROJECT}/by hand's.wav/"
     )
     assert [entry["Size"] for entry in listed["Contents"]] == [file.stat().st_size]
 
@@ -54,11 +57,19 @@ def test_the_form_is_a_command_that_uploads(
 def test_as_json_it_is_what_the_function_answers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, said, _ = run(capsys, monkeypatch, "upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--json")
+    status, said, _ = run(
+        capsys, monkeypatch, "upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--person", ADA, "--json"
+    )
     found = json.loads(said)
     assert (status, found["largest"], found["name"]) == (0, 100_000, f"{PROJECT}/a.wav")
     answer = requests.post(found["url"], data=found["fields"], files={"file": b"x"}, timeout=10)
     assert answer.status_code == 204
+    words = ("finish", "audio", f"{PROJECT}/a.wav", found["version"], "--person")
+    status, said, _ = run(capsys, monkeypatch, *words, ADA, "--json")
+    assert (status, json.loads(said)["metadata"]["size"]) == (0, 1)
+    status, said, error = run(capsys, monkeypatch, *words, PROJECT)
+    assert (status, said) == (1, "")
+    assert "by a form of this person" in error
 
 
 def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
@@ -83,12 +94,19 @@ def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        (["upload", "audio", "../a", "--type", "audio/wav"], 'object name "../a": has a part . or ..'),
-        (["upload", "audio", f"{ADA}/a", "--type", "text/html"], 'type "text/html": bucket audio takes audio/wav'),
-        (["upload", "video", f"{ADA}/a", "--type", "a/b"], 'bucket "video": no such bucket; there are audio'),
+        (["upload", "audio", "../a", "--type", "audio/wav", *PERSON], 'object name "../a": has a part . or ..'),
         (
-            ["upload", "audio", f"{ADA}/a", "--type", "audio/wav", "--seconds", "9999"],
+            ["upload", "audio", f"{ADA}/a", "--type", "text/html", *PERSON],
+            'type "text/html": bucket audio takes audio/wav',
+        ),
+        (["upload", "video", f"{ADA}/a", "--type", "a/b", *PERSON], 'bucket "video": no such bucket; there are audio'),
+        (
+            ["upload", "audio", f"{ADA}/a", "--type", "audio/wav", "--seconds", "9999", *PERSON],
             "time 9999 s: must be 1 to 3600 s",
+        ),
+        (
+            ["upload", "audio", f"{ADA}/a", "--type", "audio/wav", "--person", "ada"],
+            'person "ada": must be a uuid in lower case',
         ),
         (["download", "audio", f"{ADA}/a", "--version", "1"], 'version "1": must be a uuid in lower case'),
         (["cdn", "https://a.b/c", "--key-id", "K", "--private-key", "/no/such"], "CDN key /no/such: No such file"),

@@ -11,6 +11,7 @@ import pytest
 import requests
 from visual_prompt_builder.names import Bucket
 from visual_prompt_builder.signing import Store, sign_download, sign_upload
+from visual_prompt_builder.uploads import finish_upload
 
 from tests.objects import sound
 from tests.objects.conftest import ADA, BOB
@@ -32,8 +33,9 @@ class Recording:
 
 
 def upload(store: Store, name: str, type: str, content: bytes) -> Recording:
-    form = sign_upload(store, RECORDINGS, f"{ADA}/{name}", type, folder=ADA)
+    form = sign_upload(store, RECORDINGS, f"{ADA}/{name}", type, folder=ADA, person=ADA)
     assert requests.post(form.url, data=form.fields, files={"file": content}, timeout=10).status_code == 204
+    finish_upload(store, "audio", form.name, form.version, folder=ADA, person=ADA)
     return Recording(content, form.name, form.version, sign_download(store, "audio", form.name, form.version))
 
 

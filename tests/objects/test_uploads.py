@@ -4,14 +4,16 @@ The client is `requests`, as an app's or a person's program would be; the Node c
 """
 
 import time
+import uuid
 from typing import Any
 
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from visual_prompt_builder.names import ObjectError
+from visual_prompt_builder import uploads
+from visual_prompt_builder.names import ObjectError, key
 from visual_prompt_builder.signing import Store, Upload, sign_upload
-from visual_prompt_builder.uploads import finish_upload
+from visual_prompt_builder.uploads import Stored, finish_upload
 
 from tests.local.conftest import ACCESS_KEY
 from tests.objects.conftest import ADA, AUDIO, BOB
@@ -20,7 +22,7 @@ SOUND = b"RIFF" + b"\0" * 96
 
 
 def form(store: Store, **more: Any) -> Upload:
-    return sign_upload(store, AUDIO, f"{ADA}/a.wav", "audio/wav", **{"folder": ADA, **more})
+    return sign_upload(store, AUDIO, f"{ADA}/a.wav", "audio/wav", **{"folder": ADA, "person": ADA, **more})
 
 
 def send(upload: Upload, body: bytes = SOUND, **changed: str | None) -> tuple[int, str]:
@@ -40,10 +42,10 @@ def is_there(store: Store, key: str) -> bool:
 
 
 @pytest.mark.parametrize("size", [1, 100, 1000])
-def test_a_file_that_fits_arrives_where_the_storage_api_looks_for_it(store: Store, size: int) -> None:
+def test_a_file_that_fits_arrives_beside_the_objects(store: Store, size: int) -> None:
     upload = form(store)
     assert send(upload, b"x" * size) == (204, "")
-    assert upload.key == f"storage-single-tenant/audio/{ADA}/a.wav/{upload.version}"
+    assert upload.key == f"uploads/storage-single-tenant/audio/{ADA}/a.wav/{upload.version}"
     found = store.s3.get_object(Bucket=store.bucket, Key=upload.key)
     assert (found["ContentType"], found["ContentLength"]) == ("audio/wav", size)
 
@@ -65,6 +67,7 @@ REFUSED = {
     "no credential": ({"x_amz_credential": None}, (400, "InvalidRequest")),
     "no date": ({"x_amz_date": None}, (403, "")),
     "public for all": ({"acl": "public-read"}, (403, "AccessDenied")),
+    "another form's mark": ({"x_amz_meta_form": "0" * 64}, (403, "AccessDenied")),
     "a field of your own": ({"x_amz_meta_owner": BOB}, (403, "AccessDenied")),
     "another place to go on": ({"success_action_redirect": "https://example.org"}, (403, "AccessDenied")),
 }
@@ -81,15 +84,61 @@ def test_what_the_form_does_not_allow_is_refused(store: Store, what: str) -> Non
     assert send(upload)[0] == 204, "the same form, unchanged, is good"
 
 
-def test_what_was_taken_over_the_form_cannot_replace(store: Store) -> None:
+def finish(store: Store, upload: Upload, **more: str) -> Stored:
+    return finish_upload(store, "audio", upload.name, upload.version, **{"folder": ADA, "person": ADA, **more})
+
+
+def read(store: Store, place: str) -> bytes:
+    found: bytes = store.s3.get_object(Bucket=store.bucket, Key=place)["Body"].read()
+    return found
+
+
+def test_what_was_taken_over_lies_where_the_storage_api_looks_and_the_form_cannot_replace_it(store: Store) -> None:
     upload = form(store)
     send(upload)
-    done = finish_upload(store, "audio", upload.name, upload.version)
-    final = upload.key.replace(upload.version, done.version)
-    assert (done.size, done.metadata["mimetype"], is_there(store, upload.key)) == (len(SOUND), "audio/wav", False)
+    done = finish(store, upload)
+    final = f"storage-single-tenant/audio/{ADA}/a.wav/{upload.version}"
+    assert (done.version, done.size, done.metadata["mimetype"]) == (upload.version, len(SOUND), "audio/wav")
     assert send(upload, b"x")[0] == 204, "until it expires the form is good"
-    assert store.s3.get_object(Bucket=store.bucket, Key=final)["Body"].read() == SOUND
+    assert read(store, final) == SOUND
     assert store.s3.head_object(Bucket=store.bucket, Key=final)["ETag"] == done.etag
+
+
+def test_taking_over_twice_changes_nothing_also_where_the_form_was_sent_again(store: Store) -> None:
+    upload = form(store)
+    send(upload)
+    done = finish(store, upload)
+    assert finish(store, upload) == done
+    send(upload, b"other bytes")
+    assert finish(store, upload) == done
+    assert read(store, key("storage-single-tenant", "audio", upload.name, upload.version)) == SOUND
+
+
+def test_of_a_form_that_was_sent_twice_the_newer_bytes_are_taken_over(store: Store) -> None:
+    upload = form(store)
+    send(upload, b"older")
+    send(upload, b"the newer ones")
+    finish(store, upload)
+    assert read(store, key("storage-single-tenant", "audio", upload.name, upload.version)) == b"the newer ones"
+
+
+def test_bytes_that_came_in_between_are_not_taken_for_those_that_were_looked_at(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = form(store)
+    send(upload)
+    head = uploads._head
+
+    def and_send(store: Store, place: str) -> Any:
+        found = head(store, place)
+        if place == upload.key:
+            send(upload, b"other bytes")
+        return found
+
+    monkeypatch.setattr(uploads, "_head", and_send)
+    done = finish(store, upload)
+    assert read(store, key("storage-single-tenant", "audio", upload.name, upload.version)) == SOUND
+    assert done.size == len(SOUND)
 
 
 def test_what_was_taken_over_has_no_tags_of_the_original(store: Store) -> None:
@@ -97,17 +146,37 @@ def test_what_was_taken_over_has_no_tags_of_the_original(store: Store) -> None:
     send(upload)
     tags = {"TagSet": [{"Key": "GuardDutyMalwareScanStatus", "Value": "NO_THREATS_FOUND"}]}
     store.s3.put_object_tagging(Bucket=store.bucket, Key=upload.key, Tagging=tags)
-    done = finish_upload(store, "audio", upload.name, upload.version)
-    final = upload.key.replace(upload.version, done.version)
+    finish(store, upload)
+    final = key("storage-single-tenant", "audio", upload.name, upload.version)
     assert store.s3.get_object_tagging(Bucket=store.bucket, Key=final)["TagSet"] == []
+
+
+@pytest.mark.parametrize("more", [{"person": BOB}, {"folder": BOB}, {"person": "ada"}])
+def test_it_is_taken_over_for_its_person_and_in_its_folder_alone(store: Store, more: dict[str, str]) -> None:
+    upload = form(store)
+    send(upload)
+    for _ in ("before", "after"):
+        with pytest.raises(ObjectError):
+            finish(store, upload, **more)
+        finish(store, upload)
+
+
+def test_what_is_an_object_already_and_came_otherwise_is_not_taken_over(store: Store) -> None:
+    """As the Storage API stores it, of anybody's."""
+    version = str(uuid.uuid4())
+    place = key("storage-single-tenant", "audio", f"{ADA}/b.wav", version)
+    store.s3.put_object(Bucket=store.bucket, Key=place, Body=SOUND)
+    with pytest.raises(ObjectError, match="nothing was uploaded as version"):
+        finish_upload(store, "audio", f"{ADA}/b.wav", version, folder=ADA, person=ADA)
+    assert read(store, place) == SOUND
 
 
 def test_what_was_not_uploaded_cannot_be_taken_over(store: Store) -> None:
     upload = form(store)
     with pytest.raises(ObjectError) as caught:
-        finish_upload(store, "audio", upload.name, upload.version)
-    wanted = f'object "audio/{ADA}/a.wav": nothing was uploaded as version {upload.version}'
-    assert str(caught.value) == wanted
+        finish(store, upload)
+    reason = f"nothing was uploaded as version {upload.version} by a form of this person"
+    assert str(caught.value) == f'object "audio/{ADA}/a.wav": {reason}'
 
 
 def test_an_expired_form_is_refused(store: Store) -> None:

@@ -17,6 +17,7 @@ const functions = {
   signUpload: ({ bucket, name, type, ...options }) =>
     objects.signUpload(place, objects.declared(buckets, bucket), name, type, options),
   signDownload: ({ bucket, name, version, ...options }) => objects.signDownload(place, bucket, name, version, options),
+  cdnUrl: ({ domain, bucket, name, version }) => objects.cdnUrl(domain, bucket, name, version),
   signCdn: ({ url, keyId, privateKey, expires }) => objects.signCdn(url, keyId, privateKey, new Date(expires)),
 }
 

@@ -124,6 +124,7 @@ insert into analytics.error_logs (level, source, message, fingerprint) values ('
 insert into analytics.api_usage (user_id, provider, model) values (null, 'x', 'm');
 insert into analytics.performance_metrics (name, value) values ('matrix', 1);
 insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
+insert into private.unserved_files (bucket_id, object_path) values ('audio', 'matrix');
 delete from private.project_words where project_id = %(public)s;
 delete from private.recording_words where recording_id = %(public)s;
 delete from private.generation_words where generation_id = %(public)s;
@@ -651,6 +652,12 @@ STATEMENTS = {
         "object_path = 'matrix'",
         "(bucket_id, object_path) values ('audio', 'x')",
         "attempts = 1",
+    ),
+    ("private.unserved_files", "any"): _rows(
+        "private.unserved_files",
+        "object_path = 'matrix'",
+        "(bucket_id, object_path) values ('audio', 'x')",
+        "ended_at = now()",
     ),
 }
 

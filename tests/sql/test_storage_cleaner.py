@@ -55,6 +55,7 @@ def test_it_finds_every_row_and_deletes_what_it_names(stored):
         "select * from public.projects",
         "select * from private.deletion_queue",
         "insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'x')",
+        "select * from private.unserved_files",
         "select * from private.object_scans",
         "update private.object_scans set status = 'clean'",
         "select * from private.quarantine()",
@@ -124,6 +125,42 @@ def test_whoever_stores_nothing_is_counted_no_longer(stored):
 
 @pytest.mark.parametrize("role", ["anon", "authenticated", "service_role", "scanner", "monitor", "storage_service"])
 def test_nobody_else_reaches_what_is_the_cleaners(stored, role):
-    for call in ("ops.quarantine()", "ops.waiting_deletions()", "ops.recorded_objects('{}', '{}')"):
+    for call in (
+        "ops.quarantine()",
+        "ops.waiting_deletions()",
+        "ops.unserved_files(1)",
+        "ops.recorded_objects('{}', '{}')",
+    ):
         with acting_as(stored, role) as session:
             refused(session, psycopg.errors.InsufficientPrivilege, f"select * from {call}")
+
+
+ENDED = "update private.unserved_files set ended_at = now() - interval '2 minutes'"
+
+
+@pytest.mark.parametrize(
+    ("change", "ended"),
+    [
+        ("delete from storage.objects", ["bad.ogg", "one.ogg", "two.ogg"]),
+        ("update storage.objects set version = 'w' where name like '%two.ogg'", ["two.ogg"]),
+        ("update storage.objects set name = name || 'x' where name like '%two.ogg'", ["two.ogg"]),
+        ("update storage.objects set version = version, updated_at = now(), last_accessed_at = now()", []),
+        ("delete from public.projects", []),
+    ],
+)
+def test_whatever_way_a_version_ends_the_cdn_is_to_forget_it(stored, change, ended):
+    """The file of a row that stays is still served; a move leaves the old name behind."""
+    stored.execute("delete from private.unserved_files")
+    stored.execute("set local storage.allow_delete_query = 'true'")
+    stored.execute("delete from storage.objects where bucket_id = 'avatars'")
+    stored.execute("delete from private.unserved_files")
+    stored.execute(change.encode())
+    with acting_as(stored, "cleaner") as session:
+        assert session.execute("select * from ops.unserved_files(10)").fetchall() == [], "its file may still be there"
+        session.execute("reset role")
+        session.execute(ENDED)
+        session.execute("set local role cleaner")
+        found = session.execute("select id, bucket_id, object_path from ops.unserved_files(10)").fetchall()
+        assert sorted(path.rpartition("/")[2] for _, bucket, path in found if bucket == "audio") == ended
+        assert row(session, "select ops.finish_unserved(%s)", ([each[0] for each in found],)) == (len(ended),)
+        assert session.execute("select * from ops.unserved_files(10)").fetchall() == []

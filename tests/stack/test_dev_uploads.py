@@ -25,11 +25,12 @@ def answer(dev: Scratch, *words: str) -> dict[str, Any]:
 
 
 def upload(dev: Scratch, name: str, content: bytes) -> None:
-    form = answer(dev, "upload", "audio", name, "--type", "audio/mpeg")
+    form = answer(dev, "upload", "audio", name, "--type", "audio/mpeg", "--person", ADA)
     sent = requests.post(form["url"], data=form["fields"], files={"file": content}, timeout=10)
     assert sent.status_code == 204, sent.text
+    done = answer(dev, "finish", "audio", name, form["version"], "--person", ADA)
     with psycopg.connect(dev.url) as connection:
-        connection.execute(ROW, (name, form["version"], json.dumps({"mimetype": "audio/mpeg"})))
+        connection.execute(ROW, (name, done["version"], json.dumps(done["metadata"])))
 
 
 def test_an_upload_is_read_by_others_only_after_the_scan(dev: Scratch) -> None:

@@ -3,14 +3,18 @@
 Rules and messages are those of `clients/typescript/src/names.ts`; a test sends both the same names.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 # What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID).
 TENANT = "storage-single-tenant"
+# What is sent by a signed form lies below this until it is taken over; neither the Storage API nor the CDN reaches it.
+UPLOADS = "uploads"
 # Amazon S3's limit for a whole key.
 LONGEST_KEY = 1024
 # As long as it takes to upload the largest recording, and to listen to one; nothing is signed for longer than an hour.
@@ -95,6 +99,48 @@ def key(tenant: str, bucket: str, name: str, version: str) -> str:
     if len(found) > LONGEST_KEY:
         raise ObjectError(f"object name: its key has {len(found)} bytes, at most {LONGEST_KEY} are allowed")
     return found
+
+
+def upload_key(tenant: str, bucket: str, name: str, version: str) -> str:
+    """The key of what a signed form sends, until it is taken over as this version of the object.
+
+    :raises ObjectError: where a part of it can't be used
+    """
+    found = f"{UPLOADS}/{key(tenant, bucket, name, version)}"
+    if len(found) > LONGEST_KEY:
+        raise ObjectError(f"object name: its key has {len(found)} bytes, at most {LONGEST_KEY} are allowed")
+    return found
+
+
+def check_folder(name: str, folder: str) -> None:
+    """
+    :raises ObjectError: where the object isn't in that folder
+    """
+    if not name.startswith(f"{folder}/"):
+        raise ObjectError(f"object name {shown(name)}: is not in the folder {shown(folder)}")
+
+
+def form_mark(version: str, person: str) -> str:
+    """What a form writes into what it sends: by whom and as which version it may be taken over.
+
+    :raises ObjectError: for a person that is no uuid
+    """
+    if not UUID.fullmatch(person):
+        raise ObjectError(f"person {shown(person)}: must be a uuid in lower case")
+    return hashlib.sha256(f"{version}/{person}".encode()).hexdigest()
+
+
+def cdn_path(bucket: str, name: str, version: str) -> str:
+    """The path at the CDN of one version of an object: in the one spelling in which it is signed.
+
+    :raises ObjectError: where a part of it can't be used
+    """
+    return "/" + spelled(key(TENANT, bucket, name, version).removeprefix(f"{TENANT}/"))
+
+
+def spelled(path: str) -> str:
+    """A path as CloudFront's signer for JavaScript spells it: one spelling, one signature."""
+    return "/".join(quote(part, safe="!~*'()") for part in path.split("/"))
 
 
 def shown(text: str) -> str:

@@ -20,7 +20,19 @@ from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from visual_prompt_builder.names import DOWNLOAD_SECONDS as DOWNLOAD_SECONDS
-from visual_prompt_builder.names import LONGEST_SECONDS, TENANT, Bucket, ObjectError, key, shown
+from visual_prompt_builder.names import (
+    LONGEST_SECONDS,
+    TENANT,
+    Bucket,
+    ObjectError,
+    cdn_path,
+    check_folder,
+    form_mark,
+    key,
+    shown,
+    spelled,
+    upload_key,
+)
 from visual_prompt_builder.names import UPLOAD_SECONDS as UPLOAD_SECONDS
 
 # Amazon S3 takes no more in one request.
@@ -71,8 +83,9 @@ class Upload:
     bucket: str
     name: str
     version: str
-    """For the row of `storage.objects`, once the file is there."""
+    """For `finish_upload`, and the row of `storage.objects` after it."""
     key: str
+    """Where it lies until then."""
     largest: int
     """How many bytes it may have."""
     expires_at: str
@@ -85,28 +98,31 @@ def sign_upload(
     content_type: str,
     *,
     folder: str,
+    person: str,
     seconds: int = UPLOAD_SECONDS,
     version: str | None = None,
 ) -> Upload:
     """A form with which anybody can upload exactly this object: its key, its type, 1 byte to the bucket's limit.
 
+    What it sends is no object yet: `finish_upload` makes it one, for the same person.
+
     :param folder: the project's id in bucket audio, else the id of the person; the name must begin with it
+    :param person: whose form it is
     :raises ObjectError: for a name, a type or a time that can't be used
     """
     version = version or str(uuid.uuid4())
-    place = key(store.tenant, bucket.id, name, version)
-    if not name.startswith(f"{folder}/"):
-        raise ObjectError(f"object name {shown(name)}: is not in the folder {shown(folder)}")
+    place = upload_key(store.tenant, bucket.id, name, version)
+    check_folder(name, folder)
     bucket.check_type(content_type)
     _check_seconds(seconds)
     largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD)
-    fields = {"Content-Type": content_type}
+    fields = {"Content-Type": content_type, "x-amz-meta-form": form_mark(version, person)}
     expires = datetime.now(UTC) + timedelta(seconds=seconds)
     form = store.s3.generate_presigned_post(
         store.bucket,
         place,
         Fields=dict(fields),
-        Conditions=[["content-length-range", 1, largest], fields],
+        Conditions=[["content-length-range", 1, largest], *({name: value} for name, value in fields.items())],
         ExpiresIn=seconds,
     )
     return Upload(
@@ -142,6 +158,17 @@ def sign_download(
     return str(store.s3.generate_presigned_url("get_object", wanted, ExpiresIn=seconds))
 
 
+def cdn_url(domain: str, bucket: str, name: str, version: str) -> str:
+    """The CDN's address of one version of an object: as it is in a public bucket, else for `sign_cdn`.
+
+    :param domain: the stack output `cdn_domain`
+    :raises ObjectError: for a domain, a name or a version that can't be used
+    """
+    if not HOST.fullmatch(domain):
+        raise ObjectError(f"CDN domain {shown(domain)}: must be a host name")
+    return f"https://{domain}{cdn_path(bucket, name, version)}"
+
+
 def sign_cdn(url: str, key_id: str, private_key: str | bytes, expires: datetime) -> str:
     """The CDN's URL, good until `expires`: CloudFront's canned policy, signed by a key of the behaviour's key group.
 
@@ -154,9 +181,8 @@ def sign_cdn(url: str, key_id: str, private_key: str | bytes, expires: datetime)
     if expires.tzinfo is None:
         raise ObjectError("CDN address: the time of expiry must have a time zone")
     signer = CloudFrontSigner(key_id, functools.partial(_rsa, _private(private_key)))
-    # As CloudFront's signer for JavaScript spells a path: one spelling, one signature.
-    spelled = "/".join(quote(unquote(part), safe="!~*'()") for part in path.split("/"))
-    return str(signer.generate_presigned_url(f"https://{domain}/{spelled}", date_less_than=expires))
+    path = spelled("/".join(unquote(part) for part in path.split("/")))
+    return str(signer.generate_presigned_url(f"https://{domain}/{path}", date_less_than=expires))
 
 
 def _attachment(filename: str) -> str:

@@ -1,16 +1,17 @@
-"""What follows a signed upload: the file is put where its form can't reach it any more, and its row is written.
+"""What follows a signed upload: what was sent becomes a version of an object, and its row is written.
 
 A form can be sent as often as somebody likes until it expires. A file that was scanned must not be replaced by the same
-form afterwards, so it is copied to a version of its own first.
-The same in TypeScript is `clients/typescript/src/uploads.ts`.
+form afterwards: so the form reaches no object, and what it sends is copied. The same in TypeScript is
+`clients/typescript/src/uploads.ts`.
 """
 
-import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from visual_prompt_builder.names import ObjectError, key, shown
+from visual_prompt_builder.names import ObjectError, check_folder, form_mark, key, shown, upload_key
 from visual_prompt_builder.signing import Store
 
 
@@ -31,35 +32,53 @@ class Stored:
         return {"size": self.size, "mimetype": self.content_type, "eTag": self.etag, "contentLength": self.size}
 
 
-def finish_upload(store: Store, bucket: str, name: str, version: str) -> Stored:
-    """Take over what was uploaded by the form with this version; the version to write down is another one.
+def finish_upload(store: Store, bucket: str, name: str, version: str, *, folder: str, person: str) -> Stored:
+    """Make what was sent by the form with this version that version of the object.
 
-    It can be called again after a failure. What it left behind then has no row, and goes with the other orphans.
+    It deletes nothing, and can be called again for a day, after a failure or twice: what is an object already stays as
+    it is. After that day what was sent is gone.
 
-    :raises ObjectError: where nothing was uploaded, or something was taken over already
+    :param folder: as `sign_upload` was given it, and not as a browser says it
+    :param person: who asks
+    :raises ObjectError: where nothing was sent by such a form of this person
     """
-    uploaded = key(store.tenant, bucket, name, version)
+    check_folder(name, folder)
+    final = key(store.tenant, bucket, name, version)
+    sent, mark = upload_key(store.tenant, bucket, name, version), form_mark(version, person)
+    head = _head(store, sent)
+    if head is None or head["Metadata"].get("form") != mark:
+        raise ObjectError(
+            f"object {shown(f'{bucket}/{name}')}: nothing was uploaded as version {version} by a form of this person"
+        )
+    size, etag = _there(store, final) or (head["ContentLength"], _copy(store, sent, final, head))
+    # The form has pinned the type.
+    return Stored(bucket=bucket, name=name, version=version, size=size, content_type=head["ContentType"], etag=etag)
+
+
+def _head(store: Store, place: str) -> dict[str, Any] | None:
     try:
-        head = store.s3.head_object(Bucket=store.bucket, Key=uploaded)
+        found: dict[str, Any] = store.s3.head_object(Bucket=store.bucket, Key=place)
     except ClientError as error:
         if error.response["Error"]["Code"] != "404":
             raise
-        raise ObjectError(f"object {shown(f'{bucket}/{name}')}: nothing was uploaded as version {version}") from None
-    final = str(uuid.uuid4())
+        return None
+    return found
+
+
+def _there(store: Store, place: str) -> tuple[int, str] | None:
+    """Size and ETag of what lies there; listed and not asked, since before its scan GuardDuty lets nobody ask."""
+    listed = store.s3.list_objects_v2(Bucket=store.bucket, Prefix=place, MaxKeys=1).get("Contents", ())
+    return next(((entry["Size"], entry["ETag"]) for entry in listed if entry["Key"] == place), None)
+
+
+def _copy(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> str:
+    """Copy exactly what was looked at; the copy's ETag, since with a key of KMS it is another one."""
     exactly = {"VersionId": head["VersionId"]} if "VersionId" in head else {}
-    store.s3.copy_object(
+    copied = store.s3.copy_object(
         Bucket=store.bucket,
-        Key=key(store.tenant, bucket, name, final),
-        CopySource={"Bucket": store.bucket, "Key": uploaded, **exactly},
-        # GuardDuty may have tagged the original by now, and tags are copied by those only who may set them.
+        Key=final,
+        CopySource={"Bucket": store.bucket, "Key": sent, **exactly},
+        # Copying tags takes a right of its own.
         TaggingDirective="REPLACE",
     )
-    store.s3.delete_object(Bucket=store.bucket, Key=uploaded, **exactly)
-    return Stored(
-        bucket=bucket,
-        name=name,
-        version=final,
-        size=head["ContentLength"],
-        content_type=head["ContentType"],
-        etag=head["ETag"],
-    )
+    return str(copied["CopyObjectResult"]["ETag"])

@@ -1,4 +1,4 @@
 /** Signed URLs for the objects of Visual Prompt Builder; the same as the Python package `objects`. */
-export { type Bucket, checkName, checkType, declared, key, ObjectError, TENANT } from "./names.js";
+export { type Bucket, cdnPath, checkName, checkType, declared, key, ObjectError, TENANT } from "./names.js";
 export { finishUpload, type Stored } from "./uploads.js";
-export { client, type Store, signCdn, signDownload, signUpload, type Upload } from "./signing.js";
+export { cdnUrl, client, type Store, signCdn, signDownload, signUpload, type Upload } from "./signing.js";

@@ -3,9 +3,12 @@
  *
  * Rules and messages are those of `clients/python`; a test sends both the same names.
  */
+import { createHash } from "node:crypto";
 
 /** What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID). */
 export const TENANT = "storage-single-tenant";
+/** What is sent by a signed form lies below this until it is taken over; the Storage API and the CDN don't reach it. */
+const UPLOADS = "uploads";
 /** Amazon S3's limit for a whole key. */
 const LONGEST_KEY = 1024;
 /** The Storage API serves no object whose name has another character. */
@@ -94,6 +97,34 @@ export function key(tenant: string, bucket: string, name: string, version: strin
     throw new ObjectError(`object name: its key has ${found.length} bytes, at most ${LONGEST_KEY} are allowed`);
   }
   return found;
+}
+
+/** The key of what a signed form sends, until it is taken over as this version of the object. */
+export function uploadKey(tenant: string, bucket: string, name: string, version: string): string {
+  const found = `${UPLOADS}/${key(tenant, bucket, name, version)}`;
+  if (found.length > LONGEST_KEY) {
+    throw new ObjectError(`object name: its key has ${found.length} bytes, at most ${LONGEST_KEY} are allowed`);
+  }
+  return found;
+}
+
+/** Refuses an object that isn't in that folder. */
+export function checkFolder(name: string, folder: string): void {
+  if (!name.startsWith(`${folder}/`)) {
+    throw new ObjectError(`object name ${shown(name)}: is not in the folder ${shown(folder)}`);
+  }
+}
+
+/** What a form writes into what it sends: by whom and as which version it may be taken over. */
+export function formMark(version: string, person: string): string {
+  if (!UUID.test(person)) throw new ObjectError(`person ${shown(person)}: must be a uuid in lower case`);
+  return createHash("sha256").update(`${version}/${person}`).digest("hex");
+}
+
+/** The path at the CDN of one version of an object: in the one spelling in which it is signed. */
+export function cdnPath(bucket: string, name: string, version: string): string {
+  const path = key(TENANT, bucket, name, version).slice(TENANT.length + 1);
+  return `/${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /** The text in quotes, on one line, in ASCII, and not too much of it. */

@@ -11,7 +11,7 @@ import { getSignedUrl as signForCdn } from "@aws-sdk/cloudfront-signer";
 import { createPresignedPost } from "@aws-sdk/s3-presigned-post";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
-import { type Bucket, checkType, key, ObjectError, shown, TENANT } from "./names.js";
+import { type Bucket, cdnPath, checkFolder, checkType, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
 
 /** As long as it takes to upload the largest recording, and to listen to one. */
 const UPLOAD_SECONDS = 300;
@@ -46,15 +46,20 @@ export interface Upload {
   readonly fields: Record<string, string>;
   readonly bucket: string;
   readonly name: string;
-  /** For the row of `storage.objects`, once the file is there. */
+  /** For `finishUpload`, and the row of `storage.objects` after it. */
   readonly version: string;
+  /** Where it lies until then. */
   readonly key: string;
   /** How many bytes it may have. */
   readonly largest: number;
   readonly expiresAt: string;
 }
 
-/** A form with which anybody can upload exactly this object: its key, its type, 1 byte to the bucket's limit. */
+/**
+ * A form with which anybody can upload exactly this object: its key, its type, 1 byte to the bucket's limit.
+ *
+ * What it sends is no object yet: `finishUpload` makes it one, for the same person.
+ */
 export async function signUpload(
   store: Store,
   bucket: Bucket,
@@ -63,15 +68,15 @@ export async function signUpload(
   options: {
     /** The project's id in bucket audio, else the id of the person; the name must begin with it. */
     readonly folder: string;
+    /** Whose form it is. */
+    readonly person: string;
     readonly seconds?: number;
     readonly version?: string;
   },
 ): Promise<Upload> {
-  const { folder, seconds = UPLOAD_SECONDS, version = randomUUID() } = options;
-  const place = key(store.tenant ?? TENANT, bucket.id, name, version);
-  if (!name.startsWith(`${folder}/`)) {
-    throw new ObjectError(`object name ${shown(name)}: is not in the folder ${shown(folder)}`);
-  }
+  const { folder, person, seconds = UPLOAD_SECONDS, version = randomUUID() } = options;
+  const place = uploadKey(store.tenant ?? TENANT, bucket.id, name, version);
+  checkFolder(name, folder);
   checkType(bucket, contentType);
   checkSeconds(seconds);
   const largest = Math.min(bucket.fileSizeLimit || LARGEST_UPLOAD, LARGEST_UPLOAD);
@@ -79,7 +84,7 @@ export async function signUpload(
   const form = await createPresignedPost(store.s3, {
     Bucket: store.bucket,
     Key: place,
-    Fields: { "Content-Type": contentType },
+    Fields: { "Content-Type": contentType, "x-amz-meta-form": formMark(version, person) },
     Conditions: [["content-length-range", 1, largest]],
     Expires: seconds,
   });
@@ -101,6 +106,17 @@ export async function signDownload(
   const saved = filename === undefined ? {} : { ResponseContentDisposition: attachment(filename) };
   const command = new GetObjectCommand({ Bucket: store.bucket, Key, ...saved });
   return getSignedUrl(store.s3, command, { expiresIn: seconds });
+}
+
+/**
+ * The CDN's address of one version of an object: as it is in a public bucket, else for `signCdn`. The domain is the
+ * stack output `cdn_domain`.
+ */
+export function cdnUrl(domain: string, bucket: string, name: string, version: string): string {
+  if (!/^[a-z0-9.-]+(:[0-9]{1,5})?$/.test(domain)) {
+    throw new ObjectError(`CDN domain ${shown(domain)}: must be a host name`);
+  }
+  return `https://${domain}${cdnPath(bucket, name, version)}`;
 }
 
 /**

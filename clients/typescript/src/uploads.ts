@@ -1,14 +1,12 @@
 /**
- * What follows a signed upload: the file is put where its form can't reach it any more, and its row is written.
+ * What follows a signed upload: what was sent becomes a version of an object, and its row is written.
  *
  * A form can be sent as often as somebody likes until it expires. A file that was scanned must not be replaced by the
- * same form afterwards, so it is copied to a version of its own first. The same in Python is `clients/python`.
+ * same form afterwards: so the form reaches no object, and what it sends is copied. The same in Python is `clients/python`.
  */
-import { randomUUID } from "node:crypto";
+import { CopyObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput, ListObjectsV2Command } from "@aws-sdk/client-s3";
 
-import { CopyObjectCommand, DeleteObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
-
-import { key, ObjectError, shown, TENANT } from "./names.js";
+import { checkFolder, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
 import type { Store } from "./signing.js";
 
 /** What the row of `storage.objects` says of a file; as the store has it, and nothing as a browser says it. */
@@ -21,29 +19,51 @@ export interface Stored {
 }
 
 /**
- * Take over what was uploaded by the form with this version; the version to write down is another one.
+ * Make what was sent by the form with this version that version of the object.
  *
- * It can be called again after a failure. What it left behind then has no row, and goes with the other orphans.
+ * It deletes nothing, and can be called again for a day, after a failure or twice: what is an object already stays as
+ * it is. After that day what was sent is gone. `folder` is as `signUpload` was given it, and not as a browser says it;
+ * `person` is who asks.
  */
-export async function finishUpload(store: Store, bucket: string, name: string, version: string): Promise<Stored> {
+export async function finishUpload(
+  store: Store,
+  bucket: string,
+  name: string,
+  version: string,
+  options: { readonly folder: string; readonly person: string },
+): Promise<Stored> {
+  checkFolder(name, options.folder);
   const tenant = store.tenant ?? TENANT;
-  const uploaded = key(tenant, bucket, name, version);
-  const head = await headOf(store, uploaded);
-  if (!head) {
-    throw new ObjectError(`object ${shown(`${bucket}/${name}`)}: nothing was uploaded as version ${version}`);
+  const final = key(tenant, bucket, name, version);
+  const sent = uploadKey(tenant, bucket, name, version);
+  const mark = formMark(version, options.person);
+  const head = await headOf(store, sent);
+  if (head?.Metadata?.["form"] !== mark) {
+    const place = shown(`${bucket}/${name}`);
+    throw new ObjectError(`object ${place}: nothing was uploaded as version ${version} by a form of this person`);
   }
-  const final = randomUUID();
-  const VersionId = head.VersionId;
-  const source = [store.bucket, ...uploaded.split("/")].map(encodeURIComponent).join("/");
-  const CopySource = VersionId ? `${source}?versionId=${encodeURIComponent(VersionId)}` : source;
-  const copy = { Bucket: store.bucket, Key: key(tenant, bucket, name, final), CopySource };
-  // GuardDuty may have tagged the original by now, and tags are copied by those only who may set them.
-  await store.s3.send(new CopyObjectCommand({ ...copy, TaggingDirective: "REPLACE" }));
-  const exactly = VersionId ? { VersionId } : {};
-  await store.s3.send(new DeleteObjectCommand({ Bucket: store.bucket, Key: uploaded, ...exactly }));
-  const size = head.ContentLength ?? 0;
-  const metadata = { size, mimetype: head.ContentType ?? "", eTag: head.ETag ?? "", contentLength: size };
-  return { bucket, name, version: final, metadata };
+  const there = await listed(store, final);
+  const size = there?.size ?? head.ContentLength ?? 0;
+  const eTag = there?.eTag ?? (await copied(store, sent, final, head.VersionId));
+  // The form has pinned the type.
+  return { bucket, name, version, metadata: { size, mimetype: head.ContentType ?? "", eTag, contentLength: size } };
+}
+
+/** Size and ETag of what lies there; listed and not asked, since before its scan GuardDuty lets nobody ask. */
+async function listed(store: Store, place: string): Promise<{ size: number; eTag: string } | undefined> {
+  const answer = await store.s3.send(new ListObjectsV2Command({ Bucket: store.bucket, Prefix: place, MaxKeys: 1 }));
+  const found = answer.Contents?.find((entry) => entry.Key === place);
+  return found && { size: found.Size ?? 0, eTag: found.ETag ?? "" };
+}
+
+/** Copies exactly what was looked at; the copy's ETag, since with a key of KMS it is another one. */
+async function copied(store: Store, sent: string, final: string, version: string | undefined): Promise<string> {
+  const source = [store.bucket, ...sent.split("/")].map(encodeURIComponent).join("/");
+  const CopySource = version ? `${source}?versionId=${encodeURIComponent(version)}` : source;
+  // Copying tags takes a right of its own.
+  const copy = { Bucket: store.bucket, Key: final, CopySource, TaggingDirective: "REPLACE" } as const;
+  const done = await store.s3.send(new CopyObjectCommand(copy));
+  return done.CopyObjectResult?.ETag ?? "";
 }
 
 async function headOf(store: Store, Key: string): Promise<HeadObjectCommandOutput | undefined> {

@@ -70,9 +70,19 @@ class Job:
         self._quarantine()
         self._unfinished()
         self._orphans()
+        self.forget()
         if not self.dry:
             self.rows.forget_nobody()
         return self.tally
+
+    def forget(self) -> None:
+        """Have the CDN forget what is no object any more: also what went by the Storage API, a move or an upsert."""
+        self._note("forgotten by the CDN")
+        if self.dry or self.edge is None:
+            return
+        while ended := self.rows.unserved():
+            self._note("forgotten by the CDN", self.edge.forget(ended.values()))
+            self.rows.finish_unserved(ended)
 
     def _deleted(self) -> None:
         """What the queue says: recordings that were deleted, with their project or alone, and what people left."""
@@ -194,6 +204,9 @@ class Job:
             places = {version.key: place for version in batch if (place := self._place(version.key))}
             known = self.rows.known(places.values())
             self.files.delete(version for version in batch if places[version.key][2] not in known)
+            if self.edge:
+                # Their rows ended long ago, and since then it may have fetched them again.
+                self.edge.forget((bucket, name) for bucket, name, version in places.values() if version not in known)
 
     def _delete_lost(self, lost: list[Row]) -> None:
         for batch in batched(lost):

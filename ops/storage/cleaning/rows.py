@@ -34,6 +34,7 @@ AT = f"{ROW} join unnest(%s::text[], %s::text[]) as asked (bucket_id, name) usin
 RECORDED = "select bucket_id, name from ops.recorded_objects(%s, %s)"
 WAITING = "select id, bucket_id, object_path as name, queued_at as before from ops.waiting_deletions()"
 TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.take_deletions(%s)"
+UNSERVED = "select id, bucket_id, object_path from ops.unserved_files(1000)"
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
 
 
@@ -109,6 +110,14 @@ class Rows:
 
     def finish(self, done: Iterable[Doomed]) -> None:
         self.connection.execute("select ops.finish_deletions(%s)", ([entry.id for entry in done],))
+
+    def unserved(self) -> dict[UUID, tuple[str, str]]:
+        """What the CDN has to forget, by bucket and name; a thousand at a time."""
+        found = self.connection.execute(UNSERVED)
+        return {id: (str(bucket), str(name)) for id, bucket, name in found}
+
+    def finish_unserved(self, done: Iterable[UUID]) -> None:
+        self.connection.execute("select ops.finish_unserved(%s)", (list(done),))
 
     def quarantine(self) -> dict[tuple[str, str, str], bool]:
         """What lies in quarantine, by bucket, name and version; and whether its person is gone."""

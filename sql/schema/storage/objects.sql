@@ -57,6 +57,10 @@ CREATE TRIGGER _410_count_update AFTER UPDATE ON storage.objects REFERENCING OLD
 
 CREATE TRIGGER _420_count_delete AFTER DELETE ON storage.objects REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__count();
 
+CREATE TRIGGER _500_unserve_deleted AFTER DELETE ON storage.objects REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__unserve();
+
+CREATE TRIGGER _510_unserve_updated AFTER UPDATE ON storage.objects REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_storage_objects__unserve();
+
 CREATE CONSTRAINT TRIGGER _900_refuse_person AFTER INSERT OR UPDATE ON storage.objects DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((CURRENT_USER = ANY (ARRAY['anon'::name, 'authenticated'::name]))) EXECUTE FUNCTION private.tg_storage_objects__refuse_person();
 
 CREATE TRIGGER protect_objects_delete BEFORE DELETE ON storage.objects FOR EACH STATEMENT EXECUTE FUNCTION storage.protect_delete();
