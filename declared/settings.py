@@ -72,6 +72,8 @@ class Settings:
     verifying_providers: tuple[str, ...]
     invitation_days: int
     invitations_per_day: int
+    projects_per_person: int
+    project_megabytes: int
     budgets: Mapping[str, Mapping[str, str]]
     generations_waiting: int
     reservation_minutes: int
@@ -107,6 +109,8 @@ class Settings:
             "verifyingProviders": self.verifying_providers,
             "invitationDays": self.invitation_days,
             "invitationsPerDay": self.invitations_per_day,
+            "projectsPerPerson": self.projects_per_person,
+            "projectMegabytes": self.project_megabytes,
             "budgets": self.budgets,
             "generationsWaiting": self.generations_waiting,
             "reservationMinutes": self.reservation_minutes,
@@ -169,6 +173,8 @@ class Settings:
             verifying_providers=_providers(config.json("verifyingProviders", PROVIDERS)),
             invitation_days=_whole(config, "invitationDays", 365),
             invitations_per_day=_whole(config, "invitationsPerDay", 100_000),
+            projects_per_person=_whole(config, "projectsPerPerson", 1_000_000),
+            project_megabytes=_whole(config, "projectMegabytes", 1024, least=16),
             budgets=budget_settings(config.json("budgets", BUDGETS)),
             generations_waiting=_whole(config, "generationsWaiting", 10_000),
             reservation_minutes=_whole(config, "reservationMinutes", 1440),

@@ -180,24 +180,29 @@ def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
     raise typer.Exit(housekeeping.run(stack, as_json))
 
 
-@app.command(epilog="Example: ./vpb rekey; of a lost key: ./vpb rekey --forget k1")
+@app.command(epilog="Example: ./vpb rekey; of a lost key: ./vpb rekey --forget k1 --yes")
 def rekey(
     stack: Stack = "dev",
     forget: Annotated[str | None, typer.Option(help="a key that is lost: empties the tokens that it sealed")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="empty the tokens of --forget without a question")] = False,
     url: Annotated[
         str | None, typer.Option(envvar="DATABASE_URL", help="the login that provisions, on a server elsewhere")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Seal every token with the first of database:encryptionKeys; killed, it goes on when run again."""
+    from ops import confirmation
     from ops import rekey as keys
     from run import engine
 
+    if yes and not forget:
+        raise typer.BadParameter("--yes goes with --forget alone")
     url = connectionurl.given(url, "DATABASE_URL")
     if url is None or not forget:
         engine.require(stack)
     with keys.session(stack, url, keyless=forget is not None) as connection:
         if forget:
+            confirmation.sure(f"stack {stack}: this empties every token that key {forget} has sealed", yes)
             emptied = keys.forget(connection, forget)
             if as_json:
                 print(json.dumps({"emptied accounts": emptied}))

@@ -1,4 +1,4 @@
-"""Asks before a stack is destroyed whose data isn't disposable: a server that was there before us."""
+"""Asks before something is lost for good: a stack whose data isn't disposable, accounts, tokens."""
 
 import asyncio
 import sys
@@ -6,6 +6,7 @@ import sys
 import psycopg
 
 from declared import connectionurl
+from ops.errors import CommandError
 from provider.steps import losses
 from run import engine
 
@@ -34,6 +35,20 @@ def ask(stack: str, given: str) -> None:
     print(f"{loss}\nType the stack's name to go on: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != stack:
         raise engine.EngineError(f"stack {stack}: not confirmed; nothing was destroyed")
+
+
+def sure(loss: str, yes: bool) -> None:
+    """Ask whether to go on, unless it was said already.
+
+    :raises CommandError: where it wasn't, and nobody is there to be asked; or the answer is no
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError(f"{loss}; confirm with --yes")
+    print(f"{loss}\nType yes to go on: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != "yes":
+        raise CommandError("not confirmed; nothing was deleted")
 
 
 def lost(stack: str) -> str:

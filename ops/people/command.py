@@ -47,15 +47,22 @@ def departures(
     apply: Annotated[
         Path | None, typer.Option(help="a list of before, after a restore: everybody on it leaves again")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="delete the accounts of --apply without a question")] = False,
     as_json: Json = False,
 ) -> None:
     """Who has left, to be kept beside backups, and of how many something is still to be deleted."""
+    from ops import confirmation
     from ops.environment import Environment
     from ops.people import departures as people
 
+    if yes and not apply:
+        raise typer.BadParameter("--yes goes with --apply alone")
     environment = Environment.of(stack)
     if apply:
-        gone = people.apply(environment, apply)
+        listed = people.listed(apply)
+        loss = f"stack {stack}: this deletes what accounts there are of {len(listed)} people, with all that they have"
+        confirmation.sure(loss, yes)
+        gone = people.apply(environment, listed)
         print(json.dumps({"accounts": gone}) if as_json else f"{gone} accounts that a backup had brought back are gone")
         return
     found = people.known(environment)

@@ -32,17 +32,24 @@ def known(environment: Environment) -> dict[str, Any]:
     }
 
 
-def apply(environment: Environment, path: Path) -> int:
-    """Let everybody of a kept list leave again; how many accounts there were.
+def listed(path: Path) -> list[UUID]:
+    """Everybody on a kept list.
 
-    :raises CommandError: where the file is no such list, or the database can't be asked
+    :raises CommandError: where the file is no such list
     """
     try:
-        people = [UUID(each["user_id"]) for each in json.loads(path.read_text())["departures"]]
+        return [UUID(each["user_id"]) for each in json.loads(path.read_text())["departures"]]
     except OSError as error:
         raise CommandError(f"list {path} can't be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CommandError(f"list {path} is none that `./vpb people departures --json` has written") from None
+
+
+def apply(environment: Environment, people: list[UUID]) -> int:
+    """Let all these people leave again; how many accounts there were.
+
+    :raises CommandError: where the database can't be asked
+    """
     gone = 0
     with connect(environment.admin_url, APPLICATION) as connection:
         # One after the other: a small account goes altogether here.

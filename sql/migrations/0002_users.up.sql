@@ -1,6 +1,6 @@
 -- 0002 users: a person, once as Auth.js must see them and once as the app may change them; who has left.
 -- Lock: new tables only, none. Duration: instant.
--- Down: drops both tables: every sign-in and every profile is lost.
+-- Down: drops the tables: every sign-in, every profile and who has left is lost.
 
 -- Auth.js' adapters compare and hand on whole rows: one column more, even if null, breaks them. So no dates and no
 -- settings here, and two names in their spelling instead of ours.
@@ -183,10 +183,27 @@ begin
 end
 $$;
 
+-- For the functions that work past row security: to them who has left is nobody, whatever the token says.
+create function private.me() returns uuid
+language plpgsql stable parallel safe security definer
+set search_path = ''
+as $$
+declare
+    me constant uuid = auth.uid();
+begin
+    if exists (select from private.departures as d where d.user_id = me) then
+        return null;
+    end if;
+    return me;
+end
+$$;
+
 comment on function private.is_here() is 'Whether the asker hasn''t left.';
+comment on function private.me() is 'Who asks; null for nobody, and for who has left.';
 comment on function private.leaving() is 'Of whom something is still to be deleted; null to who has left.';
 
 revoke execute on function private.is_here() from public;
+revoke execute on function private.me() from public;
 revoke execute on function private.leaving() from public;
 
 create function private.tg_users__know_zone() returns trigger

@@ -201,7 +201,7 @@ language plpgsql stable security definer
 set search_path = ''
 as $$
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
 begin
     return (
         select u.email from next_auth.users as u

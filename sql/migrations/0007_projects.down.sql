@@ -3,6 +3,8 @@
 -- Down: loses every project.
 
 drop table public.projects;
+drop function private.tg_projects__limit();
+drop function private.limit_projects(uuid);
 drop function private.tg__date_projects();
 drop function private.tg__date_project();
 drop function private.date_projects(uuid[]);

@@ -109,10 +109,61 @@ begin
 end
 $$;
 
+-- Of people, not of servers. One statement of a person after the other: two at once see each other's projects.
+create function private.limit_projects(owner uuid) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+    most constant bigint = private.setting('projectsPerPerson')::bigint;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('projects of ' || owner, 0));
+    if exists (select from public.projects as p where p.owner_id = owner offset most) then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format('%s would have more than %s projects', owner, most),
+            hint = 'Delete some, or set database:projectsPerPerson.';
+    end if;
+end
+$$;
+
+create function private.tg_projects__limit() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+begin
+    if auth.uid() is null then
+        return null;
+    end if;
+    if TG_LEVEL = 'ROW' then
+        perform private.limit_projects(NEW.owner_id);
+    else
+        perform private.limit_projects(a.owner_id)
+        from (select distinct n.owner_id from added as n order by n.owner_id) as a;
+    end if;
+    return null;
+end
+$$;
+
+create trigger _320_limit
+after insert on public.projects
+referencing new table as added
+for each statement execute function private.tg_projects__limit();
+
+create trigger _330_limit_new_owner
+after update of owner_id on public.projects
+for each row when (old.owner_id <> new.owner_id)
+execute function private.tg_projects__limit();
+
+comment on function private.limit_projects(uuid) is 'Refuses a person with more projects.';
+comment on function private.tg_projects__limit() is 'Trigger, after writes: nobody owns too many.';
 comment on function private.date_projects(uuid[]) is 'Notes that what is in these projects has changed.';
 comment on function private.tg__date_project() is 'Trigger, after update of a row: its project has changed.';
 comment on function private.tg__date_projects() is 'Trigger, after writes: what is in projects has changed.';
 
+revoke execute on function private.limit_projects(uuid) from public;
+revoke execute on function private.tg_projects__limit() from public;
 revoke execute on function private.date_projects(uuid[]) from public;
 revoke execute on function private.tg__date_project() from public;
 revoke execute on function private.tg__date_projects() from public;

@@ -7,5 +7,6 @@ drop table public.collaborators;
 drop function private.tg_projects__stay_shared();
 drop function private.tg_collaborators__invite();
 drop function private.tg_collaborators__prepare();
+drop function private.refuse_invitations(bigint);
 drop function private.tg_collaborators__count();
 drop table private.invitation_counts;

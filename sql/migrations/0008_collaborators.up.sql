@@ -105,13 +105,45 @@ comment on policy invitation_counts_update_definer on private.invitation_counts 
 comment on policy invitation_counts_delete_definer on private.invitation_counts is
 'The housekeeping forgets days that are over.';
 
+create function private.refuse_invitations(made bigint) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+declare
+    most constant bigint = private.setting('invitationsPerDay')::bigint;
+begin
+    if made > most then
+        raise exception 'these would be % invitations today, and a person may make % in a day', made, most
+            using errcode = 'insufficient_privilege',
+                hint = 'Go on tomorrow (UTC), or set database:invitationsPerDay.';
+    end if;
+end
+$$;
+
 -- Definer, for settings and for what has expired: that isn't in the way of a new invitation.
 create function private.tg_collaborators__prepare() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
 set row_security = on
 as $$
+declare
+    statement constant text = statement_timestamp()::text;
+    made bigint;
 begin
+    -- A statement ends at its first row too many, and not at its last: each row costs, and holds a project. They are
+    -- counted for the day when it has ended, below; until then a setting of the transaction has the number.
+    if TG_OP = 'INSERT' and auth.uid() is not null and NEW.accepted_at is null then
+        made = 1 + case
+            when starts_with(current_setting('app.invitations', true), statement || '/')
+                then substr(current_setting('app.invitations'), length(statement) + 2)::bigint
+            else coalesce((
+                select i.invitations from private.invitation_counts as i
+                where i.user_id = auth.uid() and i.day = (now() at time zone 'utc')::date
+            ), 0)
+        end;
+        perform set_config('app.invitations', statement || '/' || made, true);
+        perform private.refuse_invitations(made);
+    end if;
     NEW.email = lower(btrim(NEW.email) collate "C");
     NEW.expires_at = case
         when NEW.accepted_at is null then coalesce(
@@ -122,6 +154,11 @@ begin
     -- Before the row, as who accepts does: else each would wait for the other. For those alone who may invite.
     if TG_OP = 'INSERT' and (private.is_server() or private.may_manage(NEW.project_id, NEW.role)) then
         perform from public.projects where id = NEW.project_id for no key update;
+        if not (private.is_server() or private.may_manage(NEW.project_id, NEW.role)) then
+            -- The row policy, asked after this, reads as it was before the wait: the owner may have left since.
+            raise exception 'project % is no longer yours to invite to', NEW.project_id
+                using errcode = 'insufficient_privilege';
+        end if;
         delete from public.collaborators as c
         where c.project_id = NEW.project_id and c.expires_at <= now()
             and (c.user_id = NEW.user_id or c.email = NEW.email);
@@ -138,7 +175,6 @@ set row_security = on
 as $$
 declare
     me constant uuid = auth.uid();
-    most constant bigint = private.setting('invitationsPerDay')::bigint;
     made bigint;
 begin
     -- Servers have no quota; an owner who hands a project over stays in it without an invitation.
@@ -150,11 +186,7 @@ begin
     on conflict on constraint invitation_counts_pkey do update
     set invitations = i.invitations + excluded.invitations
     returning i.invitations into made;
-    if made > most then
-        raise exception 'these would be % invitations today, and a person may make % in a day', made, most
-            using errcode = 'insufficient_privilege',
-                hint = 'Go on tomorrow (UTC), or set database:invitationsPerDay.';
-    end if;
+    perform private.refuse_invitations(made);
     return null;
 end
 $$;
@@ -195,6 +227,7 @@ begin
 end
 $$;
 
+comment on function private.refuse_invitations(bigint) is 'Refuses more invitations in a day than a person may make.';
 comment on function private.tg_collaborators__prepare() is 'Trigger, before writes: spelling and end of an invitation.';
 comment on function private.tg_collaborators__count() is 'Trigger, after insert: how many a person invites in a day.';
 comment on function private.tg_collaborators__invite() is 'Trigger, after insert: the project is shared from now on.';
@@ -219,6 +252,7 @@ before update of visibility on public.projects
 for each row when (new.visibility = 'private' and old.visibility <> 'private')
 execute function private.tg_projects__stay_shared();
 
+revoke execute on function private.refuse_invitations(bigint) from public;
 revoke execute on function private.tg_collaborators__prepare() from public;
 revoke execute on function private.tg_collaborators__count() from public;
 revoke execute on function private.tg_collaborators__invite() from public;

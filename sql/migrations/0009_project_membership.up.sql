@@ -6,6 +6,9 @@
 -- Security definer, since a policy on collaborators that reads collaborators as the asker would ask itself; nobody is
 -- told more than their own projects.
 --
+-- Whether the asker has left is asked beside the lists by a policy on each table, once for a statement. The yes or no
+-- says it itself, as functions ask for it too.
+--
 -- A list of a person's projects is what lets an index answer "all recordings that I see". For "the recordings of this
 -- project" the list is a waste, of 3 ms for somebody with 15,000. So policies ask for it in eight parts, with "or":
 -- each is a condition of an index, and where another condition has found the row, "or" stops at the part that it is in.
@@ -47,7 +50,8 @@ $$;
 
 -- The yes or no, by two keys and some microseconds: for checks of new rows, for changes, and for components, which are
 -- public where their project is and so are in no list of anybody's. The part stands in the conditions for the planner,
--- who would else read all that a person has from the index rather than one project from the table.
+-- who would else read all that a person has from the index rather than one project from the table. Whether who asks has
+-- left, or the owner, is asked of those alone who would get a yes.
 create function private.may_read(project uuid) returns boolean
 language plpgsql stable parallel restricted security definer
 set search_path = ''
@@ -56,14 +60,21 @@ declare
     me constant uuid = auth.uid();
 begin
     -- Collaborators first: the policy on projects, which asks most, knows by then that the asker isn't the owner.
-    return exists (
+    if exists (
         select from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
             and c.project_id = project and c.accepted_at is not null
     ) or exists (
         select from public.projects as p
         where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
-    ) or private.is_super_admin();
+    ) then
+        -- Whoever asks may have left, or the owner.
+        return not exists (
+            select from private.departures as d
+            where d.user_id = me or d.user_id = (select p.owner_id from public.projects as p where p.id = project)
+        ) or private.is_super_admin();
+    end if;
+    return private.is_super_admin();
 end
 $$;
 
@@ -74,15 +85,21 @@ as $$
 declare
     me constant uuid = auth.uid();
 begin
-    return exists (
+    if exists (
         select from public.projects as p
         where p.id = project and (p.owner_id = me or p.visibility = 'public' and p.archived_at is null)
-            and not exists (select from private.departures as d where d.user_id = p.owner_id)
     ) or exists (
         select from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
             and c.project_id = project and c.accepted_at is not null
-    ) or private.is_super_admin();
+    ) then
+        -- Whoever asks may have left, or the owner.
+        return not exists (
+            select from private.departures as d
+            where d.user_id = me or d.user_id = (select p.owner_id from public.projects as p where p.id = project)
+        ) or private.is_super_admin();
+    end if;
+    return private.is_super_admin();
 end
 $$;
 
@@ -93,14 +110,21 @@ as $$
 declare
     me constant uuid = auth.uid();
 begin
-    return exists (
+    if exists (
         select from public.projects as p
         where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
     ) or exists (
         select from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
             and c.project_id = project and c.accepted_at is not null and c.role in ('editor', 'admin')
-    ) or private.is_super_admin();
+    ) then
+        -- Whoever asks may have left, or the owner.
+        return not exists (
+            select from private.departures as d
+            where d.user_id = me or d.user_id = (select p.owner_id from public.projects as p where p.id = project)
+        ) or private.is_super_admin();
+    end if;
+    return private.is_super_admin();
 end
 $$;
 
@@ -112,14 +136,21 @@ as $$
 declare
     me constant uuid = auth.uid();
 begin
-    return exists (
+    if exists (
         select from public.projects as p
         where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
     ) or may_manage.role <> 'admin' and exists (
         select from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
             and c.project_id = project and c.accepted_at is not null and c.role = 'admin'
-    ) or private.is_super_admin();
+    ) then
+        -- Whoever asks may have left, or the owner.
+        return not exists (
+            select from private.departures as d
+            where d.user_id = me or d.user_id = (select p.owner_id from public.projects as p where p.id = project)
+        ) or private.is_super_admin();
+    end if;
+    return private.is_super_admin();
 end
 $$;
 

@@ -13,14 +13,15 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
+    me constant uuid = private.me();
     project uuid;
 begin
     select c.project_id into project from public.collaborators as c where c.id = invitation;
     perform from public.projects as p where p.id = project for no key update;
     if not exists (
         select from public.collaborators as c
-        where c.id = invitation and c.expires_at > now() and (c.user_id = auth.uid() or c.email = private.my_address())
-    ) or exists (select from public.projects as p where p.id = project and p.owner_id = auth.uid()) then
+        where c.id = invitation and c.expires_at > now() and (c.user_id = me or c.email = private.my_address())
+    ) or exists (select from public.projects as p where p.id = project and p.owner_id = me) then
         -- The same words whether it never was, is another person's, or is used up.
         raise exception 'there is no such invitation for you' using errcode = 'PT404';
     end if;
@@ -41,7 +42,7 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
     address constant text = private.my_address();
     project constant uuid = private.open_invitation(invitation);
     roles text[];
@@ -75,7 +76,7 @@ declare
 begin
     delete from public.collaborators as c
     where c.project_id = project and c.accepted_at is null
-        and (c.user_id = auth.uid() or c.email = address);
+        and (c.user_id = private.me() or c.email = address);
 end
 $$;
 
@@ -91,7 +92,7 @@ rows 5
 as $$
 #variable_conflict use_column
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
     address constant text = private.my_address();
 begin
     -- One for each project, with the role that accepting it gives.
@@ -122,6 +123,7 @@ as $$
     from public.projects as p join public.users as u on u.id = p.owner_id
     where p.id = any (projects[1:100]) and p.visibility = 'public' and p.archived_at is null
         and not exists (select from private.departures as d where d.user_id = p.owner_id)
+        and (select private.is_here())
 $$;
 
 -- Definer: names and pictures of the others, without opening anybody's profile.
@@ -159,7 +161,7 @@ declare
 begin
     -- The row is locked first: of two transfers at once the second finds that it isn't the owner's any more.
     select p.owner_id into old_owner from public.projects as p
-    where p.id = project and private.is_here() and (p.owner_id = auth.uid() or private.is_super_admin()) for update;
+    where p.id = project and (p.owner_id = private.me() or private.is_super_admin()) for update;
     if not found then
         raise exception 'there is no such project of yours' using errcode = 'PT404';
     end if;

@@ -88,7 +88,8 @@ before update on public.audio_recordings
 for each row execute function private.tg__updated_at();
 
 -- What no foreign key can cascade to: the file. Definer, since nobody else may write the queue. With the project go all
--- its files, recorded or not, by a trigger of its own: there is nothing to queue here then.
+-- its files, recorded or not, by a trigger of its own: there is nothing to queue here then, nor where its owner has
+-- left, and it is to go.
 create function private.tg_audio_recordings__queue_deletion() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -96,7 +97,8 @@ set row_security = on
 as $$
 begin
     insert into private.deletion_queue (bucket_id, object_path)
-    select OLD.bucket_id, OLD.object_path from public.projects as p where p.id = OLD.project_id;
+    select OLD.bucket_id, OLD.object_path from public.projects as p
+    where p.id = OLD.project_id and not exists (select from private.departures as d where d.user_id = p.owner_id);
     return null;
 end
 $$;

@@ -3,6 +3,7 @@
 -- Down: loses every component: of a project, only its title, description and recordings are left.
 
 drop table public.project_components;
+drop function private.tg_project_components__limit_bytes();
 drop function private.tg_project_components__limit();
 drop function private.tg_project_components__check_recording();
 drop function private.tg_project_components__check_tree();

@@ -230,6 +230,7 @@ end
 $$;
 
 -- Far beyond the limit a statement needn't go on to its end, where the limit is asked: meanwhile it holds the project.
+-- Asked at each hundredth place, which has two digits less: it reads as many entries as there may be components.
 -- The policy, which is asked after this, or the foreign key refuses in their own words what doesn't get the project
 -- here: any place will do. Servers may choose one.
 create function private.tg_project_components__take_place() returns trigger
@@ -242,7 +243,6 @@ begin
         NEW.position = coalesce(NEW.position, '5');
         return NEW;
     end if;
-    perform private.limit_components(NEW.project_id, 2 * private.most_components());
     if NEW.position is null then
         NEW.position = private.place_behind(NEW.project_id, (
             select c.id from public.project_components as c
@@ -250,6 +250,9 @@ begin
             order by c.position desc
             limit 1
         ));
+    end if;
+    if char_length(NEW.position) <= 6 then
+        perform private.limit_components(NEW.project_id, 2 * private.most_components());
     end if;
     return NEW;
 end
@@ -374,6 +377,39 @@ begin
 end
 $$;
 
+-- As they are stored, which is compressed. Asked where a statement writes a large one: 2,000 small ones are within any
+-- limit that may be set. Two who write at the same time don't see each other's: the next one is refused.
+create function private.tg_project_components__limit_bytes() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+declare
+    large constant uuid[] = array(
+        select distinct n.project_id from added as n where pg_column_size(n.properties) > 8192
+    );
+    most bigint;
+    over record;
+begin
+    if large = '{}' then
+        return null;
+    end if;
+    most = private.setting('projectMegabytes')::bigint * 1024 ^ 2;
+    select c.project_id, sum(pg_column_size(c.properties)) as bytes into over
+    from public.project_components as c where c.project_id = any(large)
+    group by c.project_id having sum(pg_column_size(c.properties)) > most limit 1;
+    if found then
+        raise exception using
+            errcode = 'check_violation', constraint = 'project_components_bytes',
+            message = format('the components of project %s would take %s bytes', over.project_id, over.bytes),
+            detail = format('A project may have %s.', most),
+            hint = 'Delete some, go on in another project, or set database:projectMegabytes.';
+    end if;
+    return null;
+end
+$$;
+
+comment on function private.tg_project_components__limit_bytes() is 'Trigger, after writes: no project is too large.';
 comment on function private.most_components() is 'How many components a project may have.';
 comment on function private.lock_project(uuid) is
 'Whether the asker may change the project; if so, it is theirs until the transaction ends.';
@@ -402,6 +438,7 @@ revoke execute on function private.tg_project_components__want_revision() from p
 revoke execute on function private.tg_project_components__check_tree() from public;
 revoke execute on function private.tg_project_components__check_recording() from public;
 revoke execute on function private.tg_project_components__limit() from public;
+revoke execute on function private.tg_project_components__limit_bytes() from public;
 
 create trigger _110_next_revision
 before update of revision on public.project_components
@@ -435,6 +472,16 @@ create trigger _320_limit
 after insert on public.project_components
 referencing new table as added
 for each statement execute function private.tg_project_components__limit();
+
+create trigger _330_limit_bytes_insert
+after insert on public.project_components
+referencing new table as added
+for each statement execute function private.tg_project_components__limit_bytes();
+
+create trigger _330_limit_bytes_update
+after update on public.project_components
+referencing new table as added
+for each statement execute function private.tg_project_components__limit_bytes();
 
 create trigger _400_date_projects_insert
 after insert on public.project_components

@@ -6,6 +6,10 @@ drop function public.search_generations(text, integer, real, uuid, text);
 drop function private.search_generations(text, integer, real, uuid, text);
 drop function public.search_recordings(text, integer, real, uuid, text);
 drop function private.search_recordings(text, integer, real, uuid, text);
+drop function private.search_in_projects(
+    regclass, regclass, name, name, name[], text, integer, real, uuid, text
+);
+drop function private.excerpt(text, text);
 drop function public.search_projects(text, integer, real, uuid, text);
 drop function private.search_projects(text, integer, real, uuid, text);
 drop function private.newest_with(tsquery, boolean);

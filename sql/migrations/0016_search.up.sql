@@ -14,8 +14,8 @@ set search_path = ''
 return replace(replace(replace(
     translate(
         normalize(lower(regexp_replace(normalize(value, nfkd), '[\u0300-\u036f]', '', 'g')), nfc),
-        'øłđħŧıð',
-        'oldhtid'
+        'øłđħŧıðς',
+        'oldhtidσ'
     ),
     'ß', 'ss'
 ), 'æ', 'ae'), 'œ', 'oe');
@@ -23,18 +23,36 @@ return replace(replace(replace(
 -- Scripts that write no spaces (Thai, Lao, Burmese, Khmer, Japanese, Chinese) are cut into pairs: 音声入力 is 音声, 声入
 -- and 入力, so that each part of two or more is found. A text has the last character by itself as well, so that a single
 -- one is found too, as the beginning of a pair.
+-- Names of files, of variables and the like are words apart: the parser would take foo-bar/baz.txt for one. Don't is
+-- found as dont and the other way round; l'école stays two words, of which the second is what people type.
 create function private.search_text(value text, last boolean) returns text
 language plpgsql immutable parallel safe
 set search_path = ''
 as $$
 declare
-    plain constant text = private.plain_text(value);
-    unspaced constant text = '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]+';
+    unspaced constant text =
+        '\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f';
+    runs constant text = '[' || unspaced || ']+';
+    plain text = regexp_replace(
+        translate(private.plain_text(value), '’ʼ', ''''''), '(?<=\w)[-_/.@:\\]+(?=\w)|_', ' ', 'g'
+    );
 begin
-    if plain !~ unspaced then
+    if not last then
+        plain = regexp_replace(plain, '(\w)''(t|s|re|ve|ll|d|m)\M', '\1\2', 'g');
+    elsif plain ~ '\w''\w' then
+        plain = plain || (
+            select string_agg(' ' || replace(m.word[1], '''', ''), '')
+            from regexp_matches(plain, '\w+(?:''\w+)+', 'g') as m (word)
+        );
+    end if;
+    if last and plain ~ runs then
+        -- Whoever breaks a line breaks a word.
+        plain = regexp_replace(plain, format('(?<=[%1$s])\s+(?=[%1$s])', unspaced), '', 'g');
+    end if;
+    if plain !~ runs then
         return plain;
     end if;
-    return regexp_replace(plain, unspaced, ' ', 'g') || (
+    return regexp_replace(plain, runs, ' ', 'g') || (
         select string_agg(
             case
                 when last or length(r.run[1]) = 1 then ' ' || p.even || ' ' || p.odd
@@ -42,7 +60,7 @@ begin
             end,
             ''
         )
-        from regexp_matches(plain, unspaced, 'g') as r (run),
+        from regexp_matches(plain, runs, 'g') as r (run),
             lateral (
                 select
                     regexp_replace(r.run[1], '(..)', '\1 ', 'g') as even,
@@ -399,10 +417,10 @@ rows 20
 as $$
 #variable_conflict use_column
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
     config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
     wanted constant tsquery = private.search_query(query, config);
-    found uuid[] = private.newest_with(wanted, private.is_super_admin());
+    found uuid[] = case when private.is_here() then private.newest_with(wanted, private.is_super_admin()) end;
 begin
     if me is not null then
         found = found || array(
@@ -456,56 +474,85 @@ comment on function public.search_projects(text, integer, real, uuid, text) is
 revoke execute on function private.search_projects(text, integer, real, uuid, text) from public;
 revoke execute on function public.search_projects(text, integer, real, uuid, text) from public;
 
-create function private.search_recordings(
+-- Where the first of the words is that were typed, as far as it is cheap to look; else the beginning.
+create function private.excerpt(value text, typed text) returns text
+language plpgsql immutable
+set search_path = ''
+as $$
+declare
+    plain constant text = lower(left(value, 20000));
+    word text;
+    place integer = 0;
+    beginning integer;
+begin
+    foreach word in array regexp_split_to_array(lower(left(typed, 100)), '[\s"]+') loop
+        continue when word in ('', 'or') or word like '-%';
+        place = strpos(plain, word);
+        exit when place > 0;
+    end loop;
+    beginning = case when place > 100 then place - 80 else 1 end;
+    return case when beginning > 1 then '…' else '' end || substr(value, beginning, 240)
+        || case when char_length(value) >= beginning + 240 then '…' else '' end;
+end
+$$;
+
+-- Of recordings or generations, in the projects of who asks. The names are those of the two functions below, never what
+-- somebody typed.
+create function private.search_in_projects(
+    texts regclass, words regclass, key name, heading name, contents name[],
     query text, page_size integer, before_rank real, before_id uuid, language text
 )
-returns table (id uuid, project_id uuid, title text, transcript text, created_at timestamptz, rank real)
-language plpgsql stable security definer
+returns table (id uuid, project_id uuid, title text, excerpt text, created_at timestamptz, rank real)
+language plpgsql stable
 set search_path = ''
-set plan_cache_mode = force_custom_plan
 rows 20
 as $$
-#variable_conflict use_column
 declare
-    me constant uuid = case when private.is_here() then auth.uid() end;
-    config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
-    wanted constant tsquery = private.search_query(query, config);
+    me constant uuid = private.me();
+    everything constant boolean = private.is_super_admin();
+    config constant regconfig = private.text_config(coalesce(search_in_projects.language, private.language_of(me)));
+    wanted constant tsquery = private.search_query(search_in_projects.query, config);
+    -- As arrays, so that what is in the projects is read by their index.
     mine uuid[];
     found uuid[];
 begin
-    if private.is_super_admin() then
-        found = array(select n.id from (
-            select t.id, t.created_at from private.recording_words as w
-            join public.audio_recordings as t on t.id = w.recording_id
-            where w.words @@ wanted
-            order by t.created_at desc, t.id desc
-            limit 200
-        ) as n);
-    else
+    if not everything then
         mine = array(
             select p.id from public.projects as p where p.owner_id = me
             union all
             select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
         );
-        found = array(select n.id from (
-            select t.id, t.created_at from private.recording_words as w
-            join public.audio_recordings as t on t.id = w.recording_id
-            where w.words @@ wanted and t.project_id = any (mine)
-            order by t.created_at desc, t.id desc
-            limit 200
-        ) as n);
     end if;
-    return query
-    select f.id, f.project_id, f.title, f.transcript, f.created_at, f.rank
-    from (
-        select t.*, ts_rank(w.words, wanted) as rank
-        from public.audio_recordings as t join private.recording_words as w on w.recording_id = t.id
-        where t.id = any (found) and w.recording_id = any (found)
-    ) as f
-    where before_rank is null or (f.rank, f.id) < (before_rank, before_id)
-    order by f.rank desc, f.id desc
-    limit greatest(least(page_size, 100), 0);
+    execute format(
+        'select array(select n.id from ('
+        || 'select t.id, t.created_at from %1$s as w join %2$s as t on t.id = w.%3$I where w.words @@ $1 %4$s '
+        || 'order by t.created_at desc, t.id desc limit 200) as n)',
+        words, texts, key, case when not everything then 'and t.project_id = any ($2)' end
+    ) into found using wanted, mine;
+    return query execute format(
+        'select f.id, f.project_id, %4$s, private.excerpt(f.content, $3), f.created_at, f.rank from ('
+        || 'select t.*, concat_ws(e''\n'', %5$s) as content, ts_rank(w.words, $1) as rank '
+        || 'from %2$s as t join %1$s as w on w.%3$I = t.id where t.id = any ($2) and w.%3$I = any ($2)) as f '
+        || 'where $4 is null or (f.rank, f.id) < ($4, $5) order by f.rank desc, f.id desc limit $6',
+        words, texts, key, case when heading is null then '''''::text' else format('f.%I', heading) end,
+        (select string_agg(format('t.%I', c), ', ') from unnest(contents) as c)
+    ) using
+        wanted, found, search_in_projects.query, before_rank, before_id, greatest(least(page_size, 100), 0);
 end
+$$;
+
+create function private.search_recordings(
+    query text, page_size integer, before_rank real, before_id uuid, language text
+)
+returns table (id uuid, project_id uuid, title text, excerpt text, created_at timestamptz, rank real)
+language sql stable security definer
+set search_path = ''
+rows 20
+as $$
+    select s.id, s.project_id, s.title, s.excerpt, s.created_at, s.rank from private.search_in_projects(
+        'public.audio_recordings', 'private.recording_words', 'recording_id', 'title', '{transcript}',
+        query, page_size, before_rank, before_id, language
+    ) as s
 $$;
 
 create function public.search_recordings(
@@ -515,17 +562,17 @@ create function public.search_recordings(
     before_id uuid default null,
     language text default null
 )
-returns table (id uuid, project_id uuid, title text, transcript text, created_at timestamptz, rank real)
+returns table (id uuid, project_id uuid, title text, excerpt text, created_at timestamptz, rank real)
 language sql stable
 set search_path = ''
 begin atomic
-    select s.id, s.project_id, s.title, s.transcript, s.created_at, s.rank
+    select s.id, s.project_id, s.title, s.excerpt, s.created_at, s.rank
     from private.search_recordings(query, page_size, before_rank, before_id, language) as s;
 end;
 
 comment on function private.search_recordings(text, integer, real, uuid, text) is 'See public.search_recordings.';
 comment on function public.search_recordings(text, integer, real, uuid, text) is
-'Recordings that the asker sees, by words: of the 200 newest that have them, the best match first.';
+'Recordings that the asker sees, by words: of the 200 newest that have them, the best match first, with an excerpt.';
 
 revoke execute on function private.search_recordings(text, integer, real, uuid, text) from public;
 revoke execute on function public.search_recordings(text, integer, real, uuid, text) from public;
@@ -533,53 +580,15 @@ revoke execute on function public.search_recordings(text, integer, real, uuid, t
 create function private.search_generations(
     query text, page_size integer, before_rank real, before_id uuid, language text
 )
-returns table (id uuid, project_id uuid, prompt text, response text, created_at timestamptz, rank real)
-language plpgsql stable security definer
+returns table (id uuid, project_id uuid, excerpt text, created_at timestamptz, rank real)
+language sql stable security definer
 set search_path = ''
-set plan_cache_mode = force_custom_plan
 rows 20
 as $$
-#variable_conflict use_column
-declare
-    me constant uuid = case when private.is_here() then auth.uid() end;
-    config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
-    wanted constant tsquery = private.search_query(query, config);
-    mine uuid[];
-    found uuid[];
-begin
-    if private.is_super_admin() then
-        found = array(select n.id from (
-            select t.id, t.created_at from private.generation_words as w
-            join public.prompt_generations as t on t.id = w.generation_id
-            where w.words @@ wanted
-            order by t.created_at desc, t.id desc
-            limit 200
-        ) as n);
-    else
-        mine = array(
-            select p.id from public.projects as p where p.owner_id = me
-            union all
-            select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
-        );
-        found = array(select n.id from (
-            select t.id, t.created_at from private.generation_words as w
-            join public.prompt_generations as t on t.id = w.generation_id
-            where w.words @@ wanted and t.project_id = any (mine)
-            order by t.created_at desc, t.id desc
-            limit 200
-        ) as n);
-    end if;
-    return query
-    select f.id, f.project_id, f.prompt, f.response, f.created_at, f.rank
-    from (
-        select t.*, ts_rank(w.words, wanted) as rank
-        from public.prompt_generations as t join private.generation_words as w on w.generation_id = t.id
-        where t.id = any (found) and w.generation_id = any (found)
-    ) as f
-    where before_rank is null or (f.rank, f.id) < (before_rank, before_id)
-    order by f.rank desc, f.id desc
-    limit greatest(least(page_size, 100), 0);
-end
+    select s.id, s.project_id, s.excerpt, s.created_at, s.rank from private.search_in_projects(
+        'public.prompt_generations', 'private.generation_words', 'generation_id', null, '{prompt,response}',
+        query, page_size, before_rank, before_id, language
+    ) as s
 $$;
 
 create function public.search_generations(
@@ -589,21 +598,25 @@ create function public.search_generations(
     before_id uuid default null,
     language text default null
 )
-returns table (id uuid, project_id uuid, prompt text, response text, created_at timestamptz, rank real)
+returns table (id uuid, project_id uuid, excerpt text, created_at timestamptz, rank real)
 language sql stable
 set search_path = ''
 begin atomic
-    select s.id, s.project_id, s.prompt, s.response, s.created_at, s.rank
+    select s.id, s.project_id, s.excerpt, s.created_at, s.rank
     from private.search_generations(query, page_size, before_rank, before_id, language) as s;
 end;
 
 comment on function private.search_generations(text, integer, real, uuid, text) is 'See public.search_generations.';
 comment on function public.search_generations(text, integer, real, uuid, text) is
-'Generations that the asker sees, by words: of the 200 newest that have them, the best match first.';
+'Generations that the asker sees, by words: of the 200 newest that have them, the best match first, with an excerpt.';
 
 revoke execute on function private.search_generations(text, integer, real, uuid, text) from public;
 revoke execute on function public.search_generations(text, integer, real, uuid, text) from public;
 
+comment on function private.excerpt(text, text) is 'At most 240 characters of a text, around a word that was typed.';
+comment on function private.search_in_projects(
+    regclass, regclass, name, name, name[], text, integer, real, uuid, text
+) is 'What search_recordings and search_generations do.';
 comment on function private.newest_with(tsquery, boolean) is 'The newest projects that have these words.';
 comment on function private.plain_text(text) is 'A text without case, accents and ligatures.';
 comment on function private.search_text(text, boolean) is 'A text as search sees it: plain, unspaced scripts in pairs.';
@@ -613,6 +626,10 @@ comment on function private.words_of(text, regconfig, integer) is 'The words of 
 comment on function private.text_words(text, text, text) is 'The words of two texts, those of the first weighing more.';
 comment on function private.search_query(text, regconfig) is 'What somebody has typed, as a query.';
 
+revoke execute on function private.excerpt(text, text) from public;
+revoke execute on function private.search_in_projects(
+    regclass, regclass, name, name, name[], text, integer, real, uuid, text
+) from public;
 revoke execute on function private.newest_with(tsquery, boolean) from public;
 revoke execute on function private.plain_text(text) from public;
 revoke execute on function private.search_text(text, boolean) from public;

@@ -1,5 +1,5 @@
 -- 0020 summaries: dashboards read what was summed up beforehand, their own projects in full, everybody's usage rounded.
--- Lock: access exclusive on api_usage, share row exclusive on projects. Duration: reads all usage once.
+-- Lock: access exclusive on api_usage, share row exclusive on projects and contents. Duration: reads usage, projects.
 -- Down: loses the summaries, which are made from what stays.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
@@ -196,7 +196,7 @@ begin
     return query
     select o.day, o.provider, o.model, o.requests, o.tokens
     from analytics.usage_overview as o
-    where o.day between since and until
+    where o.day between since and until and (select private.is_here())
     order by o.day, o.provider, o.model;
 end
 $$;

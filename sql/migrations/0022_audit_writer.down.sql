@@ -13,6 +13,8 @@ drop function private.audit_lane();
 drop function private.audit_hash(bytea, audit.log);
 drop function private.audit_destroy(text);
 drop function private.audit_open(jsonb);
+drop function private.audit_opened(jsonb, text, bytea);
+drop function private.audit_know(text[]);
 drop function private.audit_sealed(text, jsonb);
 drop function private.audit_subject(text);
 drop table private.audit_keys;

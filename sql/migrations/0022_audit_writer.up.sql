@@ -77,6 +77,40 @@ begin
 end
 $$;
 
+-- Keys for all whose values a statement seals, where they are several: made in one order, or two statements that name
+-- the same addresses would wait for each other.
+create function private.audit_know(people text[]) returns void
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    if cardinality(people) > 1 then
+        insert into private.audit_keys (subject)
+        select s.subject
+        from (select distinct private.audit_subject(p.person) as subject from unnest(people) as p (person)) as s
+        where not exists (select from private.audit_keys as k where k.subject = s.subject)
+        order by s.subject
+        on conflict on constraint audit_keys_subject_key do nothing;
+    end if;
+end
+$$;
+
+-- One sealed value; itself where it can't be opened with the key that it names: only a text that was never sealed.
+create function private.audit_opened(sealed jsonb, base64 text, key bytea) returns jsonb
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+    bytes bytea;
+begin
+    bytes = decode(base64, 'base64');
+    return convert_from(extensions.decrypt_iv(substr(bytes, 17), key, substr(bytes, 1, 16), 'aes-cbc'), 'UTF8')::jsonb;
+exception
+    when others then
+        return sealed;
+end
+$$;
+
 -- The values of an entry, as far as their keys are there; null in the place of what can't be read any more. Definer, as
 -- the view below asks for a role that may read the log, and nobody reads keys.
 create function private.audit_open(sealed jsonb) returns jsonb
@@ -84,19 +118,20 @@ language plpgsql stable security definer
 set search_path = ''
 as $$
 begin
+    if sealed = '{}' or jsonb_typeof(sealed) <> 'object' then
+        return sealed;
+    end if;
     return (
         select jsonb_object_agg(v.name, case
             when p.parts is null then v.value
-            when k.key is not null and p.parts[2] <> '' then convert_from(
-                extensions.decrypt_iv(
-                    substr(decode(p.parts[2], 'base64'), 17), k.key, substr(decode(p.parts[2], 'base64'), 1, 16),
-                    'aes-cbc'
-                ), 'UTF8'
-            )::jsonb
+            when k.key is not null and p.parts[2] <> '' then private.audit_opened(v.value, p.parts[2], k.key)
         end)
         from jsonb_each(sealed) as v (name, value)
         cross join lateral (
-            select regexp_match(v.value #>> '{}', '^sealed:([0-9a-f-]{36})?:([A-Za-z0-9+/=]*)$') as parts
+            select regexp_match(
+                v.value #>> '{}',
+                '^sealed:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?:([A-Za-z0-9+/=]*)$'
+            ) as parts
         ) as p
         left join private.audit_keys as k on k.id = p.parts[1]::uuid
     );
@@ -259,6 +294,7 @@ $shortcut$;
     is_of_changed text;
     hidden text;
     differs text;
+    know constant text = case when sealed <> '{}' then E'\n        perform private.audit_know(array(%s));' else '' end;
 begin
     select n.nspname || '.' || c.relname as name, format('%I.%I', n.nspname, c.relname) as quoted into target
     from pg_catalog.pg_class as c
@@ -302,7 +338,8 @@ begin
         format(
             body,
             case when super_admins_only then shortcut end,
-            format(
+            format(know, format('select distinct n.%1$I::text from new_rows as n where n.%1$I is not null', coalesce(person, key)))
+            || format(
                 chunks,
                 format(
                     'n.%I::text as id, null::jsonb as old, jsonb_build_object(%s) as new, null::text as withheld '
@@ -311,6 +348,11 @@ begin
                 target.name, 'insert'
             ),
             format(
+                know, format(
+                    'select n.%1$I::text from new_rows as n where n.%1$I is not null '
+                    || 'union select o.%1$I::text from old_rows as o where o.%1$I is not null', coalesce(person, key)
+                )
+            ) || format(
                 chunks,
                 format(
                     'coalesce(n.%1$I, o.%1$I)::text as id, %2$s as old, %3$s as new, '
@@ -320,7 +362,8 @@ begin
                 ),
                 target.name, 'update'
             ),
-            format(
+            format(know, format('select distinct o.%1$I::text from old_rows as o where o.%1$I is not null', coalesce(person, key)))
+            || format(
                 chunks,
                 format(
                     'o.%I::text as id, jsonb_build_object(%s) as old, null::jsonb as new, null::text as withheld '
@@ -366,6 +409,8 @@ comment on function private.audit_table(regclass, text[], text[], text, boolean,
 'Records a table from now on: columns with their values, sealed ones too, of others only that they changed.';
 comment on function private.audit_subject(text) is 'Whose key it is: a person by their id, an address by its SHA-256.';
 comment on function private.audit_sealed(text, jsonb) is 'A value, sealed with the key of a person or an address.';
+comment on function private.audit_know(text[]) is 'Makes the keys that several people have none of, in one order.';
+comment on function private.audit_opened(jsonb, text, bytea) is 'A sealed value, opened with its key.';
 comment on function private.audit_open(jsonb) is 'Values of an entry, their seals open; null for what is destroyed.';
 comment on function private.audit_destroy(text) is 'Destroys a key: what it has sealed is unreadable from now on.';
 
@@ -376,6 +421,8 @@ revoke execute on function private.acts_as_super_admin() from public;
 revoke execute on function private.audit_table(regclass, text[], text[], text, boolean, text[], text) from public;
 revoke execute on function private.audit_subject(text) from public;
 revoke execute on function private.audit_sealed(text, jsonb) from public;
+revoke execute on function private.audit_know(text[]) from public;
+revoke execute on function private.audit_opened(jsonb, text, bytea) from public;
 revoke execute on function private.audit_open(jsonb) from public;
 revoke execute on function private.audit_destroy(text) from public;
 

@@ -191,7 +191,7 @@ set search_path = ''
 rows 5
 as $$
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
     quota constant bigint = coalesce(
         (select q.bytes from private.storage_quotas as q where q.user_id = me), private.default_quota()
     );

@@ -285,15 +285,17 @@ set search_path = ''
 rows 2
 as $$
 declare
+    me constant uuid = private.me();
     resets_at constant timestamptz = (private.budget_month() + interval '1 month') at time zone 'UTC';
 begin
     return query
     select m.measure, m.used, m.reserved, m.soft, m.hard, resets_at
-    from private.budget_of(auth.uid()) as allowed, private.budget_taken(auth.uid()) as taken, lateral (
+    from private.budget_of(me) as allowed, private.budget_taken(me) as taken, lateral (
         values
         ('tokens', taken.tokens, taken.reserved_tokens, allowed.soft_tokens::numeric, allowed.hard_tokens::numeric),
         ('cost', taken.cost, taken.reserved_cost, allowed.soft_cost, allowed.hard_cost)
-    ) as m (measure, used, reserved, soft, hard);
+    ) as m (measure, used, reserved, soft, hard)
+    where me is not null;
 end
 $$;
 

@@ -1,5 +1,5 @@
 -- 0032 departures: an account takes everything along again when it goes, in one statement.
--- Lock: access exclusive on public.users and private.departures. Duration: by what is left of people.
+-- Lock: access exclusive on people, departures, projects and what is in these. Duration: by what is left of people.
 -- Down: deletes what is left of people who have left.
 
 create or replace function private.tg_users__depart() returns trigger
@@ -42,7 +42,8 @@ drop function private.export_rows(uuid, text);
 drop function private.waiting_departures();
 drop function private.departures(timestamptz);
 drop function private.depart(uuid[]);
-drop function private.forget_addresses();
+drop function private.forget_addresses(text[]);
+drop function private.unwanted_addresses(bigint);
 drop function private.people_to_erase();
 drop function private.erase(uuid, bigint);
 drop function private.erase_projects(uuid, bigint);

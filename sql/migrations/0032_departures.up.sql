@@ -1,5 +1,5 @@
 -- 0032 departures: an account is gone at once for everybody, and what it leaves goes in batches; what is a person's.
--- Lock: access exclusive on tables for their policies. Duration: instant.
+-- Lock: access exclusive on people, projects and what is in these, for policies. Duration: instant.
 -- Down: loses what is left of people who have left; an account goes in one statement again, however much it has.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
@@ -132,6 +132,8 @@ begin
     loop
         few = array(select p.id from public.projects as p where p.owner_id = person limit least(most - done, 100));
         exit when few = '{}';
+        -- Before anything in them, as anyone who changes them does.
+        perform from public.projects as p where p.id = any(few) order by p.id for no key update;
         foreach relation in array array['project_components', 'prompt_generations', 'audio_recordings'] loop
             execute format(
                 'delete from public.%1$I where id = any(array('
@@ -152,11 +154,13 @@ end
 $$;
 
 -- One batch of what somebody has left who has left; less than asked for means that nothing is there any more. It can be
--- asked again any time: servers may write a row late. Definer: it deletes where nobody else may.
+-- asked again any time: servers may write a row late. Definer: it deletes where nobody else may. It waits for nobody
+-- longer than a moment, less than the second after which the server looks for a deadlock: then it fails, and lets go.
 create function private.erase(person uuid, most bigint) returns bigint
 language plpgsql volatile security definer
 set search_path = ''
 set row_security = on
+set lock_timeout = '200ms'
 as $$
 declare
     place record;
@@ -178,6 +182,17 @@ begin
     end loop;
     if done < most then
         delete from public.users as u where u.id = person;
+        if not found then
+            -- An upload that was signed before may end after: the profile had gone, and queued no file of it.
+            insert into private.deletion_queue (bucket_id, object_path)
+            select o.bucket_id, o.name from storage.buckets as b
+            join storage.objects as o
+                on o.bucket_id = b.id
+                and o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
+            where b.id <> 'audio' and not exists (
+                select from private.deletion_queue as q where (q.bucket_id, q.object_path) = (o.bucket_id, o.name)
+            );
+        end if;
     end if;
     update private.departures as d
     set erased_rows = d.erased_rows + done, erased_at = case when done < most then coalesce(d.erased_at, now()) end
@@ -205,22 +220,34 @@ declare
         where p.user_id = OLD.id and jsonb_exists(private.setting('verifyingProviders'), p.provider)
     );
     concerned uuid[];
+    small boolean;
 begin
     insert into private.departures (user_id) values (OLD.id)
     on conflict on constraint departures_pkey do update set erased_at = null;
     perform private.audit_destroy(OLD.id::text);
     delete from next_auth.verification_tokens as t where t.identifier = any(addresses);
-    -- Anyone who changes who is in a project holds the project first.
     concerned = array(
         select c.id from public.collaborators as c
         where c.user_id = OLD.id or c.email = any(addresses) or c.invited_by = OLD.id and c.accepted_at is null
     );
+    -- Whoever changes a project, or who is in it, holds the project first. Their own and those of others in one order:
+    -- two who leave at once, each in the other's projects, come one after the other.
     perform from public.projects as p
-    where p.id in (select c.project_id from public.collaborators as c where c.id = any(concerned))
+    where p.id = any(
+        array(select c.project_id from public.collaborators as c where c.id = any(concerned))
+        || array(select o.id from public.projects as o where o.owner_id = OLD.id)
+    )
     order by p.id for no key update;
     delete from public.collaborators as c where c.id = any(concerned);
+    begin
+        small = private.erase(OLD.id, 1000) < 1000;
+    exception
+        when lock_not_available or deadlock_detected then
+            -- Somebody holds some of it: all of it goes in batches.
+            small = false;
+    end;
     -- Public projects are hidden by their owner being here no more, shared ones by having nobody in them.
-    if private.erase(OLD.id, 1000) >= 1000 then
+    if not small then
         delete from public.collaborators as c using public.projects as p
         where p.owner_id = OLD.id and p.visibility <> 'private' and c.project_id = p.id;
         update public.users as u
@@ -246,17 +273,28 @@ as $$
 $$;
 
 -- An address that nobody is invited by any more can't be read in the audit log either.
-create function private.forget_addresses() returns bigint
+-- In batches, which are found at once: one walk along all invitations. An address that is invited again while they are
+-- forgotten gets a new key.
+create function private.unwanted_addresses(most bigint) returns setof text[]
+language sql stable security definer
+set search_path = ''
+set enable_nestloop = off
+as $$
+    select array_agg(n.subject) from (
+        select k.subject, (row_number() over () - 1) / most as batch from private.audit_keys as k
+        where char_length(k.subject) = 64 and not exists (
+            select from public.collaborators as c
+            where c.email is not null and private.audit_subject(c.email) = k.subject
+        )
+    ) as n
+    group by n.batch
+$$;
+
+create function private.forget_addresses(subjects text[]) returns bigint
 language sql volatile security definer
 set search_path = ''
 begin atomic
-    with gone as (
-        delete from private.audit_keys as k
-        where char_length(k.subject) = 64 and not k.subject = any(array(
-            select private.audit_subject(c.email) from public.collaborators as c where c.email is not null
-        ))
-        returning 1
-    )
+    with gone as (delete from private.audit_keys as k where k.subject = any(subjects) returning 1)
     select count(*) from gone;
 end;
 
@@ -268,6 +306,7 @@ declare
     person uuid;
     done bigint;
     failed integer = 0;
+    addresses text[];
 begin
     erased = 0;
     for person in select p.user_id from private.people_to_erase() as p (user_id) loop
@@ -288,8 +327,10 @@ begin
             exit when done < most;
         end loop;
     end loop;
-    perform private.forget_addresses();
-    commit;
+    for addresses in select u.batch from private.unwanted_addresses(most) as u (batch) loop
+        perform private.forget_addresses(addresses);
+        commit;
+    end loop;
     if failed > 0 then
         raise exception 'what % people have left can''t be deleted; the warnings say why', failed;
     end if;
@@ -445,7 +486,8 @@ comment on function private.erase_column(uuid, regclass, name, boolean, bigint) 
 comment on function private.erase_projects(uuid, bigint) is 'Deletes the next rows in a person''s projects; how many.';
 comment on function private.erase(uuid, bigint) is 'Deletes the next rows of who has left; how many.';
 comment on function private.people_to_erase() is 'Who has left, and has or may have rows here.';
-comment on function private.forget_addresses() is 'Destroys keys of addresses that no open invitation went to.';
+comment on function private.unwanted_addresses(bigint) is 'Keys of addresses that no open invitation went to.';
+comment on function private.forget_addresses(text[]) is 'Destroys these keys of addresses; how many there were.';
 comment on procedure ops.erase_departed is
 'Deletes what people have left who have left, each batch in a transaction of its own; how many rows.';
 comment on function private.depart(uuid[]) is 'See ops.depart.';
@@ -465,7 +507,8 @@ revoke execute on function private.erase_column(uuid, regclass, name, boolean, b
 revoke execute on function private.erase_projects(uuid, bigint) from public;
 revoke execute on function private.erase(uuid, bigint) from public;
 revoke execute on function private.people_to_erase() from public;
-revoke execute on function private.forget_addresses() from public;
+revoke execute on function private.unwanted_addresses(bigint) from public;
+revoke execute on function private.forget_addresses(text[]) from public;
 revoke execute on procedure ops.erase_departed(bigint, bigint) from public;
 revoke execute on function private.depart(uuid[]) from public;
 revoke execute on function private.departures(timestamptz) from public;

@@ -7,7 +7,7 @@
 set local row_security = on;
 
 -- One batch after "last", by key: ids begin with the time at which they were made, so that it needs no index of its
--- own, and rows that were passed over aren't read again. Definer: it deletes whoever's they are.
+-- own, and rows that were passed over aren't read again. Definer: it deletes the rows of any person.
 create function private.forget_generations(inout last uuid, most bigint, out forgotten bigint)
 language plpgsql volatile security definer
 set search_path = ''

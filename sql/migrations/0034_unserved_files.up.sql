@@ -93,7 +93,7 @@ revoke execute on function private.finish_unserved(uuid[]) from public;
 revoke execute on function ops.unserved_files(integer) from public;
 revoke execute on function ops.finish_unserved(uuid[]) from public;
 
--- The platform's own table: only whoever logged in has a right to it by its owner and to our function by ours.
+-- The platform's own table: only the login has a right to it by its owner and to our function by ours.
 reset role;
 create trigger _500_unserve_deleted
 after delete on storage.objects referencing old table as removed

@@ -4,4 +4,4 @@
 -- Index: recording_words_pkey, audio_recordings_project_id_created_at_id_idx.
 -- Plan: what is in the person's projects, then its words by key; by the index of words for who has thousands.
 
-select id, project_id, title, rank from public.search_recordings($1);
+select id, project_id, title, excerpt, rank from public.search_recordings($1);

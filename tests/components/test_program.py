@@ -220,7 +220,7 @@ def test_the_database_gets_the_settings_that_its_functions_go_by(changed):
     assert stored.inputs["table"] == "private.settings"
     values = stored.inputs["values"]
     assert values.keys() == {
-        *("verifyingProviders", "invitationDays", "invitationsPerDay"),
+        *("verifyingProviders", "invitationDays", "invitationsPerDay", "projectsPerPerson", "projectMegabytes"),
         *("budgets", "generationsWaiting", "reservationMinutes", "generationDays"),
     }
     assert (values["verifyingProviders"], values["invitationDays"]) == ('["github"]', "3")

@@ -51,12 +51,19 @@ def test_retention_is_a_whole_number_of_months(key, value):
 
 
 @pytest.mark.parametrize(
-    ("key", "most"), [("invitationDays", 365), ("invitationsPerDay", 100_000), ("generationsWaiting", 10_000)]
+    ("key", "least", "most"),
+    [
+        ("invitationDays", 1, 365),
+        ("invitationsPerDay", 1, 100_000),
+        ("projectsPerPerson", 1, 1_000_000),
+        ("projectMegabytes", 16, 1024),
+        ("generationsWaiting", 1, 10_000),
+    ],
 )
-def test_limits_of_invitations_are_whole_numbers(key, most):
-    for value in ("0", "-1", "1.5", "", str(most + 1)):
+def test_limits_are_whole_numbers(key, least, most):
+    for value in (str(least - 1), "-1", "1.5", "", str(most + 1)):
         assert refused(**{key: value}) == (
-            f"setting database:{key} is {value!r}; allowed is a whole number from 1 to {most}"
+            f"setting database:{key} is {value!r}; allowed is a whole number from {least} to {most}"
         )
     assert json.loads(load(**{key: most}).stored[key]) == most
 

@@ -174,7 +174,13 @@ def test_the_list_of_who_has_left_is_kept_and_applied_to_a_restored_database(
     # What a backup from before brings back.
     world.run("delete from private.departures")
     world.run("insert into next_auth.users (id, name) values (%s, 'Eve')", eve)
-    assert run(capsys, "departures", "--apply", str(kept))[:2] == (
+    status, said, error = run(capsys, "departures", "--apply", str(kept))
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert "this deletes what accounts there are of 1 people" in error
+    assert "confirm with --yes" in error
+    assert world.run("select name from next_auth.users where id = %s", eve) == [("Eve",)], "nobody was asked"
+    assert run(capsys, "departures", "--yes")[0] == 1, "nothing is asked there"
+    assert run(capsys, "departures", "--apply", str(kept), "--yes")[:2] == (
         0,
         "1 accounts that a backup had brought back are gone\n",
     )

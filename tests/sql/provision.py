@@ -107,9 +107,11 @@ def drop_policies(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def acting_as(connection: Connection, role: str, claims: dict[str, Any] | str | None = None) -> Iterator[Connection]:
-    """A transaction as PostgREST makes it, with role and claims, or raw text as claims; always rolled back."""
-    with connection.transaction(force_rollback=True):
+def acting_as(
+    connection: Connection, role: str, claims: dict[str, Any] | str | None = None, *, keep: bool = False
+) -> Iterator[Connection]:
+    """A transaction as PostgREST makes it, with role and claims, or raw text as claims; rolled back but for `keep`."""
+    with connection.transaction(force_rollback=not keep):
         if claims is not None:
             text = claims if isinstance(claims, str) else json.dumps(claims)
             connection.execute("select set_config('request.jwt.claims', %s, true)", (text,))

@@ -7,12 +7,13 @@ import psycopg
 import pytest
 
 from tests.sql import matrix
-from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, OURS, Connection, acting_as, add_file, add_recording, refused, row
 from tests.sql.trail import entries, findings, project_of
 
 ADAS = {"sub": ADA, "role": "authenticated"}
 BOBS = {"sub": BOB, "role": "authenticated"}
 LEAVE = "delete from next_auth.users where id = %s"
+FORGET = "select coalesce(sum(private.forget_addresses(u.batch)), 0) from private.unwanted_addresses(10) as u (batch)"
 WAITING = "select people, erased_rows from ops.waiting_departures()"
 COLUMNS = "select relation, person_column, fate, exported from private.personal_columns()"
 # Where the id of nobody any more may be, and what the cleaner takes away with the file.
@@ -270,16 +271,70 @@ def test_what_looks_sealed_is_sealed_all_the_same(people):
         assert entries(people, "public.users", "new ->> 'display_name'")[-1] == (name,)
 
 
+def test_a_value_that_cant_be_opened_is_shown_as_it_stands_and_no_other_goes_with_it(people):
+    (key,) = row(people, "select id::text from private.audit_keys where subject = %s", (BOB,))
+    odd = (
+        *(f"sealed:{key}:AAAA", f"sealed:{key}:{'A' * 44}", f"sealed:{key}:{'A' * 64}", f"sealed:{key}:A"),
+        *("sealed:------------------------------------:AAAA", "sealed"),
+    )
+    for text in odd:
+        assert row(people, "select private.audit_open(jsonb_build_object('a', %s::text, 'b', 1))", (text,)) == (
+            {"a": text, "b": 1},
+        ), text
+    for whole in ("{}", "[]", "1", "null"):
+        assert row(people, "select private.audit_open(%s)::text", (whole,)) == (whole,)
+    assert row(people, "select private.audit_open(null)") == (None,)
+    before = row(people, "select count(*) from audit.entries")
+    bucket = (
+        "insert into storage.buckets (id, name) select 'b' || n, t from unnest(%s::text[]) with ordinality as b (t, n)"
+    )
+    short = [text for text in odd if len(text) <= 100]
+    people.execute(bucket.encode(), (short,))
+    assert row(people, "select count(old), count(new) from audit.entries")[1] >= before[0]
+    assert {name for (name,) in entries(people, "storage.buckets", "new ->> 'name'")} >= set(short)
+
+
 def test_an_address_is_readable_as_long_as_an_invitation_to_it_is_open(people):
     invite = "insert into public.collaborators (project_id, email) values (%s, 'eve@example.org')"
     people.execute(invite.encode(), (project_of(people, ADA),))
     address = "select distinct new ->> 'email' from audit.entries where relation = 'public.collaborators'"
-    assert row(people, "select private.forget_addresses()") == (0,)
+    assert row(people, FORGET) == (0,)
     assert row(people, address) == ("eve@example.org",)
     people.execute("delete from public.collaborators")
-    assert row(people, "select private.forget_addresses()") == (1,)
+    assert row(people, FORGET) == (1,)
     assert row(people, address) == (None,)
     assert findings(people) == []
+
+
+def test_addresses_are_forgotten_in_batches_of_so_many(alone):
+    invite = (
+        "insert into public.collaborators (project_id, email) "
+        "select %s, n || '@example.org' from generate_series(1, 25) as n"
+    )
+    alone.execute(invite.encode(), (project_of(alone, ADA),))
+    alone.execute("delete from public.collaborators where email <> '7@example.org'")
+    batches = [batch for (batch,) in alone.execute("select private.unwanted_addresses(10)")]
+    assert [len(batch) for batch in batches] == [10, 10, 4]
+    alone.execute("call ops.erase_departed(10)")
+    kept = alone.execute("select subject from private.audit_keys where char_length(subject) = 64").fetchall()
+    assert kept == [row(alone, "select private.audit_subject('7@example.org')")]
+
+
+def test_a_projects_files_are_queued_once_when_its_owner_leaves(heavy):
+    paths = [add_recording(heavy, project_of(heavy, ADA), name) for name in ("a.ogg", "b.ogg")]
+    leave(heavy)
+    heavy.execute("call ops.erase_departed(100)")
+    queued = "select object_path from private.deletion_queue order by 1"
+    assert [path for (path,) in heavy.execute(queued.encode())] == sorted(paths)
+
+
+def test_a_file_that_comes_after_its_person_has_gone_is_queued_once(alone):
+    leave(alone)
+    name = add_file(alone, f"{ADA}/late.png", "avatars")
+    queued = "select count(*), min(object_path) from private.deletion_queue"
+    for _ in range(2):
+        alone.execute("call ops.erase_departed()")
+        assert row(alone, queued) == (1, name)
 
 
 # What is recorded and reveals nothing about a person: ids, what they may do, when, and what servers say.

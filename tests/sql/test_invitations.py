@@ -359,6 +359,19 @@ def test_a_person_invites_so_many_in_a_day_whatever_becomes_of_them(guests):
         assert session.execute(many.format(3).encode(), (project, ADA)).rowcount == 3
 
 
+def test_far_too_many_at_once_are_refused_at_the_first_that_is_too_many(guests):
+    project = shared(guests)
+    many = (
+        "insert into public.collaborators (project_id, email, invited_by) "
+        "select %s, n || '@example.org', %s from generate_series(1, 200000) as n"
+    )
+    with asking(guests, ADA) as session:
+        session.execute("set local statement_timeout = '2s'")
+        told = refused(session, psycopg.errors.InsufficientPrivilege, many, project, ADA)
+        assert "these would be 101 invitations today, and a person may make 100 in a day" in told
+        invite(session, project, "1@example.org")
+
+
 def test_servers_and_memberships_that_nobody_was_invited_to_are_not_counted(guests):
     project = shared(guests)
     guests.execute(SET.encode(), ("invitationsPerDay", "1"))

@@ -9,6 +9,7 @@ from tests.sql.provision import ADA, BOB, Connection, acting_as, add_recording
 
 PEOPLE: dict[str, Any] = {"ada": {"sub": ADA}, "bob": {"sub": BOB}}
 ODD = "it's \\ odd"
+NAMES = "don't foo-bar_baz/qux.txt"
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def titled(people: Connection) -> Connection:
         (ADA, "การออกแบบคำสั่ง", ""),
         (BOB, "Die Häuser am See", ""),
         (ADA, ODD, "a'b"),
+        (ADA, NAMES, "won't σοφός 日本\n語 l'école 3.14"),
     ]
     people.cursor().executemany(
         "insert into public.projects (owner_id, title, description, visibility) values (%s, %s, %s, 'public')", projects
@@ -67,6 +69,20 @@ def found(connection: Connection, query: str, who: str | None = "ada", language:
         ("q f", None),
         ("it's odd runn or café", "Café étude"),
         ("-foxe quick", "Running prompts"),
+        ("dont", NAMES),
+        ("don't", NAMES),
+        ("don’t wont", NAMES),
+        ("l'ecole", NAMES),
+        ("ecole foo", NAMES),
+        ("foo-bar_baz/qux.txt", NAMES),
+        ("baz qux", NAMES),
+        ("txt", NAMES),
+        ("3.14", NAMES),
+        ("σοφος", NAMES),
+        ("ΣΟΦΟΣ", NAMES),
+        ("日本 語", NAMES),
+        ("日本語", NAMES),
+        ("本", NAMES),
     ],
 )
 def test_what_is_typed_finds_what_is_meant(titled: Connection, query: str, title: str | None) -> None:
@@ -142,6 +158,39 @@ def test_what_is_in_a_project_is_found_by_who_works_in_it_page_by_page(
         assert session.execute(query, [None, None]).fetchall() == []
 
 
+def test_of_a_long_text_an_excerpt_comes_back_around_a_word_that_was_typed(titled: Connection) -> None:
+    ((project,),) = titled.execute("select id from public.projects where title = 'Running prompts'").fetchall()
+    long = "lorem " * 3000 + "Zebra " + "ipsum " * 3000
+    add_recording(titled, project, transcript=long, person=ADA)
+    titled.execute(
+        "insert into public.prompt_generations (project_id, created_by, prompt, provider, model) "
+        "values (%s, %s, %s, 'p', 'm')",
+        [project, ADA, long],
+    )
+    with acting_as(titled, "authenticated", PEOPLE["ada"]) as session:
+        for function in ("search_recordings", "search_generations"):
+            query = f"select excerpt from public.{function}(%s)".encode()
+            ((excerpt,),) = session.execute(query, ["zebra"]).fetchall()
+            assert (excerpt[0], excerpt[-1], "Zebra" in excerpt, len(excerpt)) == ("…", "…", True, 242), function
+            ((excerpt,),) = session.execute(query, ["-zzz lor"]).fetchall()
+            assert (excerpt[:6], len(excerpt)) == ("lorem ", 241)
+
+
+@pytest.mark.parametrize(
+    ("value", "typed", "excerpt"),
+    [
+        ("", "x", ""),
+        ("short text", "none", "short text"),
+        ("x" * 241, "", "x" * 240 + "…"),
+        ("a or b", "or b", "a or b"),
+    ],
+)
+def test_an_excerpt_is_the_whole_of_what_is_short(
+    provisioned: Connection, value: str, typed: str, excerpt: str
+) -> None:
+    assert provisioned.execute("select private.excerpt(%s, %s)", [value, typed]).fetchone() == (excerpt,)
+
+
 def test_what_was_written_before_the_migration_has_its_words_too(titled: Connection) -> None:
     (search,) = (step for step in provision.steps("migrations") if step.name == "0016_search")
     # Not Bob's: his language is another one since he wrote some of them.
@@ -153,6 +202,6 @@ def test_what_was_written_before_the_migration_has_its_words_too(titled: Connect
     provision.run_half(titled, search.down, "app_owner")
     provision.run_half(titled, search.up, "app_owner")
     assert titled.execute(kept).fetchall() == before
-    assert len(before) == 8
+    assert len(before) == 9
     query = "select relforcerowsecurity from pg_class where oid = 'public.projects'::regclass"
     assert titled.execute(query).fetchone() == (True,)

@@ -119,7 +119,9 @@ def test_keys_that_were_lost_with_the_state_are_not_replaced_in_silence(dev):
     assert "[k2] seals 4 tokens here and isn't the declared key" in refused.output
     assert "./vpb rekey --forget k2" in refused.output
 
-    assert "gone from 4 accounts" in succeeded(dev.start("rekey", "--forget", "k2").wait())
+    asked = dev.start("rekey", "--forget", "k2").wait()
+    assert (asked.status, "confirm with --yes" in asked.output) == (1, True)
+    assert "gone from 4 accounts" in succeeded(dev.start("rekey", "--forget", "k2", "--yes").wait())
     succeeded(dev.up())
     link(auth_url(dev), "5")
     assert tokens(auth_url(dev)) == [None] * 4 + ["token-5"]

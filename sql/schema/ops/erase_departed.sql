@@ -7,6 +7,7 @@ declare
     person uuid;
     done bigint;
     failed integer = 0;
+    addresses text[];
 begin
     erased = 0;
     for person in select p.user_id from private.people_to_erase() as p (user_id) loop
@@ -27,8 +28,10 @@ begin
             exit when done < most;
         end loop;
     end loop;
-    perform private.forget_addresses();
-    commit;
+    for addresses in select u.batch from private.unwanted_addresses(most) as u (batch) loop
+        perform private.forget_addresses(addresses);
+        commit;
+    end loop;
     if failed > 0 then
         raise exception 'what % people have left can''t be deleted; the warnings say why', failed;
     end if;

@@ -5,7 +5,7 @@ CREATE FUNCTION private.accept_invitation(invitation uuid) RETURNS uuid
     SET search_path TO ''
     AS $$
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
     address constant text = private.my_address();
     project constant uuid = private.open_invitation(invitation);
     roles text[];

@@ -5,19 +5,20 @@ CREATE FUNCTION private.audit_open(sealed jsonb) RETURNS jsonb
     SET search_path TO ''
     AS $_$
 begin
+    if sealed = '{}' or jsonb_typeof(sealed) <> 'object' then
+        return sealed;
+    end if;
     return (
         select jsonb_object_agg(v.name, case
             when p.parts is null then v.value
-            when k.key is not null and p.parts[2] <> '' then convert_from(
-                extensions.decrypt_iv(
-                    substr(decode(p.parts[2], 'base64'), 17), k.key, substr(decode(p.parts[2], 'base64'), 1, 16),
-                    'aes-cbc'
-                ), 'UTF8'
-            )::jsonb
+            when k.key is not null and p.parts[2] <> '' then private.audit_opened(v.value, p.parts[2], k.key)
         end)
         from jsonb_each(sealed) as v (name, value)
         cross join lateral (
-            select regexp_match(v.value #>> '{}', '^sealed:([0-9a-f-]{36})?:([A-Za-z0-9+/=]*)$') as parts
+            select regexp_match(
+                v.value #>> '{}',
+                '^sealed:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?:([A-Za-z0-9+/=]*)$'
+            ) as parts
         ) as p
         left join private.audit_keys as k on k.id = p.parts[1]::uuid
     );

@@ -42,6 +42,7 @@ $shortcut$;
     is_of_changed text;
     hidden text;
     differs text;
+    know constant text = case when sealed <> '{}' then E'\n        perform private.audit_know(array(%s));' else '' end;
 begin
     select n.nspname || '.' || c.relname as name, format('%I.%I', n.nspname, c.relname) as quoted into target
     from pg_catalog.pg_class as c
@@ -85,7 +86,8 @@ begin
         format(
             body,
             case when super_admins_only then shortcut end,
-            format(
+            format(know, format('select distinct n.%1$I::text from new_rows as n where n.%1$I is not null', coalesce(person, key)))
+            || format(
                 chunks,
                 format(
                     'n.%I::text as id, null::jsonb as old, jsonb_build_object(%s) as new, null::text as withheld '
@@ -94,6 +96,11 @@ begin
                 target.name, 'insert'
             ),
             format(
+                know, format(
+                    'select n.%1$I::text from new_rows as n where n.%1$I is not null '
+                    || 'union select o.%1$I::text from old_rows as o where o.%1$I is not null', coalesce(person, key)
+                )
+            ) || format(
                 chunks,
                 format(
                     'coalesce(n.%1$I, o.%1$I)::text as id, %2$s as old, %3$s as new, '
@@ -103,7 +110,8 @@ begin
                 ),
                 target.name, 'update'
             ),
-            format(
+            format(know, format('select distinct o.%1$I::text from old_rows as o where o.%1$I is not null', coalesce(person, key)))
+            || format(
                 chunks,
                 format(
                     'o.%I::text as id, jsonb_build_object(%s) as old, null::jsonb as new, null::text as withheld '

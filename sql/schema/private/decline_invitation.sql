@@ -10,7 +10,7 @@ declare
 begin
     delete from public.collaborators as c
     where c.project_id = project and c.accepted_at is null
-        and (c.user_id = auth.uid() or c.email = address);
+        and (c.user_id = private.me() or c.email = address);
 end
 $$;
 

@@ -4,6 +4,7 @@ CREATE FUNCTION private.erase(person uuid, most bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET row_security TO 'on'
+    SET lock_timeout TO '200ms'
     AS $$
 declare
     place record;
@@ -25,6 +26,17 @@ begin
     end loop;
     if done < most then
         delete from public.users as u where u.id = person;
+        if not found then
+            -- An upload that was signed before may end after: the profile had gone, and queued no file of it.
+            insert into private.deletion_queue (bucket_id, object_path)
+            select o.bucket_id, o.name from storage.buckets as b
+            join storage.objects as o
+                on o.bucket_id = b.id
+                and o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
+            where b.id <> 'audio' and not exists (
+                select from private.deletion_queue as q where (q.bucket_id, q.object_path) = (o.bucket_id, o.name)
+            );
+        end if;
     end if;
     update private.departures as d
     set erased_rows = d.erased_rows + done, erased_at = case when done < most then coalesce(d.erased_at, now()) end

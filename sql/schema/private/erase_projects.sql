@@ -13,6 +13,8 @@ begin
     loop
         few = array(select p.id from public.projects as p where p.owner_id = person limit least(most - done, 100));
         exit when few = '{}';
+        -- Before anything in them, as anyone who changes them does.
+        perform from public.projects as p where p.id = any(few) order by p.id for no key update;
         foreach relation in array array['project_components', 'prompt_generations', 'audio_recordings'] loop
             execute format(
                 'delete from public.%1$I where id = any(array('

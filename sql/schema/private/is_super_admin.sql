@@ -8,7 +8,8 @@ declare
     me constant uuid = auth.uid();
     statement constant text = me || ' ' || statement_timestamp();
 begin
-    if not exists (select from public.users as u where u.id = me and u.is_super_admin) then
+    if not exists (select from public.users as u where u.id = me and u.is_super_admin)
+        or exists (select from private.departures as d where d.user_id = me) then
         return false;
     end if;
     -- Each use is logged, reads too, in the server's log: a reading transaction can write nowhere else. Once a

@@ -5,7 +5,7 @@ CREATE FUNCTION private.my_address() RETURNS text
     SET search_path TO ''
     AS $$
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
 begin
     return (
         select u.email from next_auth.users as u

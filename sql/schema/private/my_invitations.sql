@@ -6,7 +6,7 @@ CREATE FUNCTION private.my_invitations() RETURNS TABLE(id uuid, project_id uuid,
     AS $$
 #variable_conflict use_column
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
     address constant text = private.my_address();
 begin
     -- One for each project, with the role that accepting it gives.

@@ -5,7 +5,7 @@ CREATE FUNCTION private.my_storage() RETURNS TABLE(bucket_id text, objects bigin
     SET search_path TO ''
     AS $$
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
     quota constant bigint = coalesce(
         (select q.bytes from private.storage_quotas as q where q.user_id = me), private.default_quota()
     );

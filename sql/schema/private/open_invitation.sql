@@ -5,14 +5,15 @@ CREATE FUNCTION private.open_invitation(invitation uuid) RETURNS uuid
     SET search_path TO ''
     AS $$
 declare
+    me constant uuid = private.me();
     project uuid;
 begin
     select c.project_id into project from public.collaborators as c where c.id = invitation;
     perform from public.projects as p where p.id = project for no key update;
     if not exists (
         select from public.collaborators as c
-        where c.id = invitation and c.expires_at > now() and (c.user_id = auth.uid() or c.email = private.my_address())
-    ) or exists (select from public.projects as p where p.id = project and p.owner_id = auth.uid()) then
+        where c.id = invitation and c.expires_at > now() and (c.user_id = me or c.email = private.my_address())
+    ) or exists (select from public.projects as p where p.id = project and p.owner_id = me) then
         -- The same words whether it never was, is another person's, or is used up.
         raise exception 'there is no such invitation for you' using errcode = 'PT404';
     end if;

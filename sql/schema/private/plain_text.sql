@@ -3,7 +3,7 @@
 CREATE FUNCTION private.plain_text(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
-    RETURN replace(replace(replace(translate(NORMALIZE(lower(regexp_replace(NORMALIZE(value, NFKD), '[\u0300-\u036f]'::text, ''::text, 'g'::text)), NFC), 'øłđħŧıð'::text, 'oldhtid'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
+    RETURN replace(replace(replace(translate(NORMALIZE(lower(regexp_replace(NORMALIZE(value, NFKD), '[\u0300-\u036f]'::text, ''::text, 'g'::text)), NFC), 'øłđħŧıðς'::text, 'oldhtidσ'::text), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
 
 ALTER FUNCTION private.plain_text(value text) OWNER TO app_owner;
 

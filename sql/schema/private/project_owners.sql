@@ -8,6 +8,7 @@ CREATE FUNCTION private.project_owners(projects uuid[]) RETURNS TABLE(project_id
     from public.projects as p join public.users as u on u.id = p.owner_id
     where p.id = any (projects[1:100]) and p.visibility = 'public' and p.archived_at is null
         and not exists (select from private.departures as d where d.user_id = p.owner_id)
+        and (select private.is_here())
 $$;
 
 ALTER FUNCTION private.project_owners(projects uuid[]) OWNER TO app_owner;

@@ -7,10 +7,10 @@ CREATE FUNCTION private.search_projects(query text, page_size integer, before_ra
     AS $$
 #variable_conflict use_column
 declare
-    me constant uuid = auth.uid();
+    me constant uuid = private.me();
     config constant regconfig = private.text_config(coalesce(language, private.language_of(me)));
     wanted constant tsquery = private.search_query(query, config);
-    found uuid[] = private.newest_with(wanted, private.is_super_admin());
+    found uuid[] = case when private.is_here() then private.newest_with(wanted, private.is_super_admin()) end;
 begin
     if me is not null then
         found = found || array(

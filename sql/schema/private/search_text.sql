@@ -5,13 +5,29 @@ CREATE FUNCTION private.search_text(value text, last boolean) RETURNS text
     SET search_path TO ''
     AS $_$
 declare
-    plain constant text = private.plain_text(value);
-    unspaced constant text = '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]+';
+    unspaced constant text =
+        '\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f';
+    runs constant text = '[' || unspaced || ']+';
+    plain text = regexp_replace(
+        translate(private.plain_text(value), '’ʼ', ''''''), '(?<=\w)[-_/.@:\\]+(?=\w)|_', ' ', 'g'
+    );
 begin
-    if plain !~ unspaced then
+    if not last then
+        plain = regexp_replace(plain, '(\w)''(t|s|re|ve|ll|d|m)\M', '\1\2', 'g');
+    elsif plain ~ '\w''\w' then
+        plain = plain || (
+            select string_agg(' ' || replace(m.word[1], '''', ''), '')
+            from regexp_matches(plain, '\w+(?:''\w+)+', 'g') as m (word)
+        );
+    end if;
+    if last and plain ~ runs then
+        -- Whoever breaks a line breaks a word.
+        plain = regexp_replace(plain, format('(?<=[%1$s])\s+(?=[%1$s])', unspaced), '', 'g');
+    end if;
+    if plain !~ runs then
         return plain;
     end if;
-    return regexp_replace(plain, unspaced, ' ', 'g') || (
+    return regexp_replace(plain, runs, ' ', 'g') || (
         select string_agg(
             case
                 when last or length(r.run[1]) = 1 then ' ' || p.even || ' ' || p.odd
@@ -19,7 +35,7 @@ begin
             end,
             ''
         )
-        from regexp_matches(plain, unspaced, 'g') as r (run),
+        from regexp_matches(plain, runs, 'g') as r (run),
             lateral (
                 select
                     regexp_replace(r.run[1], '(..)', '\1 ', 'g') as even,

@@ -7,7 +7,8 @@ CREATE FUNCTION private.tg_audio_recordings__queue_deletion() RETURNS trigger
     AS $$
 begin
     insert into private.deletion_queue (bucket_id, object_path)
-    select OLD.bucket_id, OLD.object_path from public.projects as p where p.id = OLD.project_id;
+    select OLD.bucket_id, OLD.object_path from public.projects as p
+    where p.id = OLD.project_id and not exists (select from private.departures as d where d.user_id = p.owner_id);
     return null;
 end
 $$;

@@ -7,7 +7,6 @@ CREATE FUNCTION private.tg_collaborators__count() RETURNS trigger
     AS $$
 declare
     me constant uuid = auth.uid();
-    most constant bigint = private.setting('invitationsPerDay')::bigint;
     made bigint;
 begin
     -- Servers have no quota; an owner who hands a project over stays in it without an invitation.
@@ -19,11 +18,7 @@ begin
     on conflict on constraint invitation_counts_pkey do update
     set invitations = i.invitations + excluded.invitations
     returning i.invitations into made;
-    if made > most then
-        raise exception 'these would be % invitations today, and a person may make % in a day', made, most
-            using errcode = 'insufficient_privilege',
-                hint = 'Go on tomorrow (UTC), or set database:invitationsPerDay.';
-    end if;
+    perform private.refuse_invitations(made);
     return null;
 end
 $$;

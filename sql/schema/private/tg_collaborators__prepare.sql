@@ -5,7 +5,24 @@ CREATE FUNCTION private.tg_collaborators__prepare() RETURNS trigger
     SET search_path TO ''
     SET row_security TO 'on'
     AS $$
+declare
+    statement constant text = statement_timestamp()::text;
+    made bigint;
 begin
+    -- A statement ends at its first row too many, and not at its last: each row costs, and holds a project. They are
+    -- counted for the day when it has ended, below; until then a setting of the transaction has the number.
+    if TG_OP = 'INSERT' and auth.uid() is not null and NEW.accepted_at is null then
+        made = 1 + case
+            when starts_with(current_setting('app.invitations', true), statement || '/')
+                then substr(current_setting('app.invitations'), length(statement) + 2)::bigint
+            else coalesce((
+                select i.invitations from private.invitation_counts as i
+                where i.user_id = auth.uid() and i.day = (now() at time zone 'utc')::date
+            ), 0)
+        end;
+        perform set_config('app.invitations', statement || '/' || made, true);
+        perform private.refuse_invitations(made);
+    end if;
     NEW.email = lower(btrim(NEW.email) collate "C");
     NEW.expires_at = case
         when NEW.accepted_at is null then coalesce(
@@ -16,6 +33,11 @@ begin
     -- Before the row, as who accepts does: else each would wait for the other. For those alone who may invite.
     if TG_OP = 'INSERT' and (private.is_server() or private.may_manage(NEW.project_id, NEW.role)) then
         perform from public.projects where id = NEW.project_id for no key update;
+        if not (private.is_server() or private.may_manage(NEW.project_id, NEW.role)) then
+            -- The row policy, asked after this, reads as it was before the wait: the owner may have left since.
+            raise exception 'project % is no longer yours to invite to', NEW.project_id
+                using errcode = 'insufficient_privilege';
+        end if;
         delete from public.collaborators as c
         where c.project_id = NEW.project_id and c.expires_at <= now()
             and (c.user_id = NEW.user_id or c.email = NEW.email);

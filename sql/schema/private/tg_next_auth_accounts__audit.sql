@@ -12,6 +12,7 @@ declare
     names text[];
 begin
     if TG_OP = 'INSERT' then
+        perform private.audit_know(array(select distinct n."userId"::text from new_rows as n where n."userId" is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('type', n.type, 'provider', n.provider, 'providerAccountId', private.audit_sealed(n."userId"::text, to_jsonb(n."providerAccountId")), 'userId', n."userId", 'scope', n.scope, 'token_type', n.token_type) as new, null::text as withheld from new_rows as n) as c
@@ -20,6 +21,7 @@ begin
             perform private.audit_write('next_auth.accounts', 'insert', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'UPDATE' then
+        perform private.audit_know(array(select n."userId"::text from new_rows as n where n."userId" is not null union select o."userId"::text from old_rows as o where o."userId" is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.type is distinct from n.type then jsonb_build_object('type', o.type) else '{}' end || case when o.provider is distinct from n.provider then jsonb_build_object('provider', o.provider) else '{}' end || case when o."providerAccountId" is distinct from n."providerAccountId" then jsonb_build_object('providerAccountId', private.audit_sealed(o."userId"::text, to_jsonb(o."providerAccountId"))) else '{}' end || case when o."userId" is distinct from n."userId" then jsonb_build_object('userId', o."userId") else '{}' end || case when o.scope is distinct from n.scope then jsonb_build_object('scope', o.scope) else '{}' end || case when o.token_type is distinct from n.token_type then jsonb_build_object('token_type', o.token_type) else '{}' end as old, case when o.type is distinct from n.type then jsonb_build_object('type', n.type) else '{}' end || case when o.provider is distinct from n.provider then jsonb_build_object('provider', n.provider) else '{}' end || case when o."providerAccountId" is distinct from n."providerAccountId" then jsonb_build_object('providerAccountId', private.audit_sealed(n."userId"::text, to_jsonb(n."providerAccountId"))) else '{}' end || case when o."userId" is distinct from n."userId" then jsonb_build_object('userId', n."userId") else '{}' end || case when o.scope is distinct from n.scope then jsonb_build_object('scope', n.scope) else '{}' end || case when o.token_type is distinct from n.token_type then jsonb_build_object('token_type', n.token_type) else '{}' end as new, nullif(concat_ws(', ', case when o.refresh_token is distinct from n.refresh_token then 'refresh_token' end, case when o.access_token is distinct from n.access_token then 'access_token' end, case when o.id_token is distinct from n.id_token then 'id_token' end, case when o.oauth_token is distinct from n.oauth_token then 'oauth_token' end, case when o.oauth_token_secret is distinct from n.oauth_token_secret then 'oauth_token_secret' end), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.type is distinct from n.type or o.provider is distinct from n.provider or o."providerAccountId" is distinct from n."providerAccountId" or o."userId" is distinct from n."userId" or o.scope is distinct from n.scope or o.token_type is distinct from n.token_type or o.refresh_token is distinct from n.refresh_token or o.access_token is distinct from n.access_token or o.id_token is distinct from n.id_token or o.oauth_token is distinct from n.oauth_token or o.oauth_token_secret is distinct from n.oauth_token_secret) as c
@@ -28,6 +30,7 @@ begin
             perform private.audit_write('next_auth.accounts', 'update', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'DELETE' then
+        perform private.audit_know(array(select distinct o."userId"::text from old_rows as o where o."userId" is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('type', o.type, 'provider', o.provider, 'providerAccountId', private.audit_sealed(o."userId"::text, to_jsonb(o."providerAccountId")), 'userId', o."userId", 'scope', o.scope, 'token_type', o.token_type) as old, null::jsonb as new, null::text as withheld from old_rows as o) as c

@@ -12,6 +12,7 @@ declare
     names text[];
 begin
     if TG_OP = 'INSERT' then
+        perform private.audit_know(array(select distinct n.id::text from new_rows as n where n.id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('name', private.audit_sealed(n.id::text, to_jsonb(n.name)), 'email', private.audit_sealed(n.id::text, to_jsonb(n.email)), 'emailVerified', n."emailVerified", 'image', private.audit_sealed(n.id::text, to_jsonb(n.image))) as new, null::text as withheld from new_rows as n) as c
@@ -20,6 +21,7 @@ begin
             perform private.audit_write('next_auth.users', 'insert', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'UPDATE' then
+        perform private.audit_know(array(select n.id::text from new_rows as n where n.id is not null union select o.id::text from old_rows as o where o.id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.name is distinct from n.name then jsonb_build_object('name', private.audit_sealed(o.id::text, to_jsonb(o.name))) else '{}' end || case when o.email is distinct from n.email then jsonb_build_object('email', private.audit_sealed(o.id::text, to_jsonb(o.email))) else '{}' end || case when o."emailVerified" is distinct from n."emailVerified" then jsonb_build_object('emailVerified', o."emailVerified") else '{}' end || case when o.image is distinct from n.image then jsonb_build_object('image', private.audit_sealed(o.id::text, to_jsonb(o.image))) else '{}' end as old, case when o.name is distinct from n.name then jsonb_build_object('name', private.audit_sealed(n.id::text, to_jsonb(n.name))) else '{}' end || case when o.email is distinct from n.email then jsonb_build_object('email', private.audit_sealed(n.id::text, to_jsonb(n.email))) else '{}' end || case when o."emailVerified" is distinct from n."emailVerified" then jsonb_build_object('emailVerified', n."emailVerified") else '{}' end || case when o.image is distinct from n.image then jsonb_build_object('image', private.audit_sealed(n.id::text, to_jsonb(n.image))) else '{}' end as new, nullif(concat_ws(', ', null), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.name is distinct from n.name or o.email is distinct from n.email or o."emailVerified" is distinct from n."emailVerified" or o.image is distinct from n.image) as c
@@ -28,6 +30,7 @@ begin
             perform private.audit_write('next_auth.users', 'update', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'DELETE' then
+        perform private.audit_know(array(select distinct o.id::text from old_rows as o where o.id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('name', private.audit_sealed(o.id::text, to_jsonb(o.name)), 'email', private.audit_sealed(o.id::text, to_jsonb(o.email)), 'emailVerified', o."emailVerified", 'image', private.audit_sealed(o.id::text, to_jsonb(o.image))) as old, null::jsonb as new, null::text as withheld from old_rows as o) as c

@@ -10,7 +10,6 @@ begin
         NEW.position = coalesce(NEW.position, '5');
         return NEW;
     end if;
-    perform private.limit_components(NEW.project_id, 2 * private.most_components());
     if NEW.position is null then
         NEW.position = private.place_behind(NEW.project_id, (
             select c.id from public.project_components as c
@@ -18,6 +17,9 @@ begin
             order by c.position desc
             limit 1
         ));
+    end if;
+    if char_length(NEW.position) <= 6 then
+        perform private.limit_components(NEW.project_id, 2 * private.most_components());
     end if;
     return NEW;
 end

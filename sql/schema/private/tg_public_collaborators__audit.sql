@@ -12,6 +12,7 @@ declare
     names text[];
 begin
     if TG_OP = 'INSERT' then
+        perform private.audit_know(array(select distinct n.email::text from new_rows as n where n.email is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('project_id', n.project_id, 'user_id', n.user_id, 'email', private.audit_sealed(n.email::text, to_jsonb(n.email)), 'role', n.role, 'invited_by', n.invited_by, 'accepted_at', n.accepted_at) as new, null::text as withheld from new_rows as n) as c
@@ -20,6 +21,7 @@ begin
             perform private.audit_write('public.collaborators', 'insert', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'UPDATE' then
+        perform private.audit_know(array(select n.email::text from new_rows as n where n.email is not null union select o.email::text from old_rows as o where o.email is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.project_id is distinct from n.project_id then jsonb_build_object('project_id', o.project_id) else '{}' end || case when o.user_id is distinct from n.user_id then jsonb_build_object('user_id', o.user_id) else '{}' end || case when o.email is distinct from n.email then jsonb_build_object('email', private.audit_sealed(o.email::text, to_jsonb(o.email))) else '{}' end || case when o.role is distinct from n.role then jsonb_build_object('role', o.role) else '{}' end || case when o.invited_by is distinct from n.invited_by then jsonb_build_object('invited_by', o.invited_by) else '{}' end || case when o.accepted_at is distinct from n.accepted_at then jsonb_build_object('accepted_at', o.accepted_at) else '{}' end as old, case when o.project_id is distinct from n.project_id then jsonb_build_object('project_id', n.project_id) else '{}' end || case when o.user_id is distinct from n.user_id then jsonb_build_object('user_id', n.user_id) else '{}' end || case when o.email is distinct from n.email then jsonb_build_object('email', private.audit_sealed(n.email::text, to_jsonb(n.email))) else '{}' end || case when o.role is distinct from n.role then jsonb_build_object('role', n.role) else '{}' end || case when o.invited_by is distinct from n.invited_by then jsonb_build_object('invited_by', n.invited_by) else '{}' end || case when o.accepted_at is distinct from n.accepted_at then jsonb_build_object('accepted_at', n.accepted_at) else '{}' end as new, nullif(concat_ws(', ', null), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.project_id is distinct from n.project_id or o.user_id is distinct from n.user_id or o.email is distinct from n.email or o.role is distinct from n.role or o.invited_by is distinct from n.invited_by or o.accepted_at is distinct from n.accepted_at) as c
@@ -28,6 +30,7 @@ begin
             perform private.audit_write('public.collaborators', 'update', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'DELETE' then
+        perform private.audit_know(array(select distinct o.email::text from old_rows as o where o.email is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('project_id', o.project_id, 'user_id', o.user_id, 'email', private.audit_sealed(o.email::text, to_jsonb(o.email)), 'role', o.role, 'invited_by', o.invited_by, 'accepted_at', o.accepted_at) as old, null::jsonb as new, null::text as withheld from old_rows as o) as c

@@ -12,6 +12,7 @@ declare
     names text[];
 begin
     if TG_OP = 'INSERT' then
+        perform private.audit_know(array(select distinct n.owner_id::text from new_rows as n where n.owner_id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('owner_id', n.owner_id, 'title', private.audit_sealed(n.owner_id::text, to_jsonb(n.title)), 'visibility', n.visibility, 'archived_at', n.archived_at) as new, null::text as withheld from new_rows as n) as c
@@ -20,6 +21,7 @@ begin
             perform private.audit_write('public.projects', 'insert', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'UPDATE' then
+        perform private.audit_know(array(select n.owner_id::text from new_rows as n where n.owner_id is not null union select o.owner_id::text from old_rows as o where o.owner_id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.owner_id is distinct from n.owner_id then jsonb_build_object('owner_id', o.owner_id) else '{}' end || case when o.title is distinct from n.title then jsonb_build_object('title', private.audit_sealed(o.owner_id::text, to_jsonb(o.title))) else '{}' end || case when o.visibility is distinct from n.visibility then jsonb_build_object('visibility', o.visibility) else '{}' end || case when o.archived_at is distinct from n.archived_at then jsonb_build_object('archived_at', o.archived_at) else '{}' end as old, case when o.owner_id is distinct from n.owner_id then jsonb_build_object('owner_id', n.owner_id) else '{}' end || case when o.title is distinct from n.title then jsonb_build_object('title', private.audit_sealed(n.owner_id::text, to_jsonb(n.title))) else '{}' end || case when o.visibility is distinct from n.visibility then jsonb_build_object('visibility', n.visibility) else '{}' end || case when o.archived_at is distinct from n.archived_at then jsonb_build_object('archived_at', n.archived_at) else '{}' end as new, nullif(concat_ws(', ', case when o.description is distinct from n.description then 'description' end, case when o.settings is distinct from n.settings then 'settings' end), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.owner_id is distinct from n.owner_id or o.title is distinct from n.title or o.visibility is distinct from n.visibility or o.archived_at is distinct from n.archived_at or o.description is distinct from n.description or o.settings is distinct from n.settings) as c
@@ -28,6 +30,7 @@ begin
             perform private.audit_write('public.projects', 'update', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'DELETE' then
+        perform private.audit_know(array(select distinct o.owner_id::text from old_rows as o where o.owner_id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('owner_id', o.owner_id, 'title', private.audit_sealed(o.owner_id::text, to_jsonb(o.title)), 'visibility', o.visibility, 'archived_at', o.archived_at) as old, null::jsonb as new, null::text as withheld from old_rows as o) as c

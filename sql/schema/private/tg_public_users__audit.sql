@@ -12,6 +12,7 @@ declare
     names text[];
 begin
     if TG_OP = 'INSERT' then
+        perform private.audit_know(array(select distinct n.id::text from new_rows as n where n.id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, n.id::text as id, null::jsonb as old, jsonb_build_object('display_name', private.audit_sealed(n.id::text, to_jsonb(n.display_name)), 'avatar_url', private.audit_sealed(n.id::text, to_jsonb(n.avatar_url)), 'locale', private.audit_sealed(n.id::text, to_jsonb(n.locale)), 'time_zone', private.audit_sealed(n.id::text, to_jsonb(n.time_zone)), 'is_super_admin', n.is_super_admin) as new, null::text as withheld from new_rows as n) as c
@@ -20,6 +21,7 @@ begin
             perform private.audit_write('public.users', 'insert', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'UPDATE' then
+        perform private.audit_know(array(select n.id::text from new_rows as n where n.id is not null union select o.id::text from old_rows as o where o.id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, coalesce(n.id, o.id)::text as id, case when o.display_name is distinct from n.display_name then jsonb_build_object('display_name', private.audit_sealed(o.id::text, to_jsonb(o.display_name))) else '{}' end || case when o.avatar_url is distinct from n.avatar_url then jsonb_build_object('avatar_url', private.audit_sealed(o.id::text, to_jsonb(o.avatar_url))) else '{}' end || case when o.locale is distinct from n.locale then jsonb_build_object('locale', private.audit_sealed(o.id::text, to_jsonb(o.locale))) else '{}' end || case when o.time_zone is distinct from n.time_zone then jsonb_build_object('time_zone', private.audit_sealed(o.id::text, to_jsonb(o.time_zone))) else '{}' end || case when o.is_super_admin is distinct from n.is_super_admin then jsonb_build_object('is_super_admin', o.is_super_admin) else '{}' end as old, case when o.display_name is distinct from n.display_name then jsonb_build_object('display_name', private.audit_sealed(n.id::text, to_jsonb(n.display_name))) else '{}' end || case when o.avatar_url is distinct from n.avatar_url then jsonb_build_object('avatar_url', private.audit_sealed(n.id::text, to_jsonb(n.avatar_url))) else '{}' end || case when o.locale is distinct from n.locale then jsonb_build_object('locale', private.audit_sealed(n.id::text, to_jsonb(n.locale))) else '{}' end || case when o.time_zone is distinct from n.time_zone then jsonb_build_object('time_zone', private.audit_sealed(n.id::text, to_jsonb(n.time_zone))) else '{}' end || case when o.is_super_admin is distinct from n.is_super_admin then jsonb_build_object('is_super_admin', n.is_super_admin) else '{}' end as new, nullif(concat_ws(', ', case when o.settings is distinct from n.settings then 'settings' end), '') as withheld from old_rows as o full join new_rows as n on o.id = n.id where o.display_name is distinct from n.display_name or o.avatar_url is distinct from n.avatar_url or o.locale is distinct from n.locale or o.time_zone is distinct from n.time_zone or o.is_super_admin is distinct from n.is_super_admin or o.settings is distinct from n.settings) as c
@@ -28,6 +30,7 @@ begin
             perform private.audit_write('public.users', 'update', ids, olds, news, names);
         end loop;
     elsif TG_OP = 'DELETE' then
+        perform private.audit_know(array(select distinct o.id::text from old_rows as o where o.id is not null));
         for ids, olds, news, names in
             select array_agg(c.id), array_agg(c.old), array_agg(c.new), array_agg(c.withheld)
             from (select (row_number() over () - 1) / 1000 as chunk, o.id::text as id, jsonb_build_object('display_name', private.audit_sealed(o.id::text, to_jsonb(o.display_name)), 'avatar_url', private.audit_sealed(o.id::text, to_jsonb(o.avatar_url)), 'locale', private.audit_sealed(o.id::text, to_jsonb(o.locale)), 'time_zone', private.audit_sealed(o.id::text, to_jsonb(o.time_zone)), 'is_super_admin', o.is_super_admin) as old, null::jsonb as new, null::text as withheld from old_rows as o) as c

@@ -15,22 +15,34 @@ declare
         where p.user_id = OLD.id and jsonb_exists(private.setting('verifyingProviders'), p.provider)
     );
     concerned uuid[];
+    small boolean;
 begin
     insert into private.departures (user_id) values (OLD.id)
     on conflict on constraint departures_pkey do update set erased_at = null;
     perform private.audit_destroy(OLD.id::text);
     delete from next_auth.verification_tokens as t where t.identifier = any(addresses);
-    -- Anyone who changes who is in a project holds the project first.
     concerned = array(
         select c.id from public.collaborators as c
         where c.user_id = OLD.id or c.email = any(addresses) or c.invited_by = OLD.id and c.accepted_at is null
     );
+    -- Whoever changes a project, or who is in it, holds the project first. Their own and those of others in one order:
+    -- two who leave at once, each in the other's projects, come one after the other.
     perform from public.projects as p
-    where p.id in (select c.project_id from public.collaborators as c where c.id = any(concerned))
+    where p.id = any(
+        array(select c.project_id from public.collaborators as c where c.id = any(concerned))
+        || array(select o.id from public.projects as o where o.owner_id = OLD.id)
+    )
     order by p.id for no key update;
     delete from public.collaborators as c where c.id = any(concerned);
+    begin
+        small = private.erase(OLD.id, 1000) < 1000;
+    exception
+        when lock_not_available or deadlock_detected then
+            -- Somebody holds some of it: all of it goes in batches.
+            small = false;
+    end;
     -- Public projects are hidden by their owner being here no more, shared ones by having nobody in them.
-    if private.erase(OLD.id, 1000) >= 1000 then
+    if not small then
         delete from public.collaborators as c using public.projects as p
         where p.owner_id = OLD.id and p.visibility <> 'private' and c.project_id = p.id;
         update public.users as u

@@ -9,7 +9,7 @@ declare
 begin
     -- The row is locked first: of two transfers at once the second finds that it isn't the owner's any more.
     select p.owner_id into old_owner from public.projects as p
-    where p.id = project and private.is_here() and (p.owner_id = auth.uid() or private.is_super_admin()) for update;
+    where p.id = project and (p.owner_id = private.me() or private.is_super_admin()) for update;
     if not found then
         raise exception 'there is no such project of yours' using errcode = 'PT404';
     end if;

@@ -8,7 +8,7 @@ begin
     return query
     select o.day, o.provider, o.model, o.requests, o.tokens
     from analytics.usage_overview as o
-    where o.day between since and until
+    where o.day between since and until and (select private.is_here())
     order by o.day, o.provider, o.model;
 end
 $$;

@@ -100,6 +100,10 @@ CREATE TRIGGER _310_stale_delete AFTER DELETE ON public.project_components REFER
 
 CREATE TRIGGER _320_limit AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__limit();
 
+CREATE TRIGGER _330_limit_bytes_insert AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__limit_bytes();
+
+CREATE TRIGGER _330_limit_bytes_update AFTER UPDATE ON public.project_components REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__limit_bytes();
+
 CREATE TRIGGER _400_date_projects_delete AFTER DELETE ON public.project_components REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 
 CREATE TRIGGER _400_date_projects_insert AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();

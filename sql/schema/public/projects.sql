@@ -63,6 +63,10 @@ CREATE TRIGGER _310_charge_new_owner AFTER UPDATE OF owner_id ON public.projects
 
 CREATE TRIGGER _310_words_again AFTER UPDATE OF title, description ON public.projects FOR EACH ROW WHEN (((old.title IS DISTINCT FROM new.title) OR (old.description IS DISTINCT FROM new.description))) EXECUTE FUNCTION private.tg_projects__words();
 
+CREATE TRIGGER _320_limit AFTER INSERT ON public.projects REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_projects__limit();
+
+CREATE TRIGGER _330_limit_new_owner AFTER UPDATE OF owner_id ON public.projects FOR EACH ROW WHEN ((old.owner_id <> new.owner_id)) EXECUTE FUNCTION private.tg_projects__limit();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.projects REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_projects__audit();
 
 ALTER TABLE public.projects ENABLE ALWAYS TRIGGER _900_audit_delete;
