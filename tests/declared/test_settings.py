@@ -184,7 +184,10 @@ def test_the_defaults_are_valid():
     assert audio.exported == {
         "public": False,
         "file_size_limit": 50_000_000,
-        "allowed_mime_types": ["audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm"],
+        "allowed_mime_types": [
+            *("audio/mpeg", "audio/mp4", "audio/ogg", "audio/wav", "audio/webm"),
+            *("audio/mp3", "audio/x-m4a", "audio/x-wav"),
+        ],
         "cdn": True,
     }
 

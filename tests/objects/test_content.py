@@ -26,6 +26,12 @@ FILES = {
     "mp3": sound.mp3(),
     "mp3 with id3": b"ID3\x04\0\0\0\0\0\0" + sound.mp3(),
     "mp3 of mpeg 2": b"\xff\xf3\x44\xc4" + bytes(400),
+    "mp3 of mpeg 2.5": b"\xff\xe3\x18\xc4" + bytes(400),
+    "mp3 with checksum": b"\xff\xfa\x90\x64" + bytes(400),
+    "mp3 with a large id3": b"ID3\x03\0\0\0\1\0\0" + b"APIC" + bytes(9000),
+    "mp3 with id3 and padding": b"ID3\x03\0\0\0\0\0\x10" + bytes(600) + b"\xff\xe3\x18\xc4" + bytes(400),
+    "rf64": b"RF64\xff\xff\xff\xffWAVEds64" + bytes(30),
+    "m4a of quicktime": box(b"qt  ", b"qt  "),
     "m4a": box(b"M4A "),
     "mp4": box(b"isom"),
     "mp4 fragment": box(b"iso5", b"iso5dash"),
@@ -58,6 +64,13 @@ FILES = {
         ("mp3", "audio/mpeg"),
         ("mp3 with id3", "audio/mpeg"),
         ("mp3 of mpeg 2", "audio/mp3"),
+        ("mp3 of mpeg 2.5", "audio/mpeg"),
+        ("mp3 with checksum", "audio/mpeg"),
+        ("mp3 with a large id3", "audio/mpeg"),
+        ("mp3 with id3 and padding", "audio/mpeg"),
+        ("rf64", "audio/wav"),
+        ("m4a of quicktime", "audio/mp4"),
+        ("m4a of quicktime", "audio/x-m4a"),
         ("m4a", "audio/mp4"),
         ("m4a", "audio/x-m4a"),
         ("mp4", "audio/mp4"),
@@ -103,6 +116,23 @@ def test_a_file_is_what_it_says(file: str, declared: str | None) -> None:
 )
 def test_a_file_that_is_something_else_is_reported_by_its_bytes(file: str, declared: str, reason: str) -> None:
     assert mismatch(declared, FILES[file][:START]) == reason
+
+
+@pytest.mark.parametrize(
+    ("start", "declared"),
+    [
+        (b"ID3<html><script>alert(1)</script>", "audio/mpeg"),
+        (b"ID3\x04\0\0\0\0\0\0<html><script>alert(1)</script>", "audio/mpeg"),
+        (b"ID3\x04\0\0\0\0\0\x02\0\0\0\0<html>", "audio/mpeg"),
+        (b"\xff\xfb<html><script>", "audio/mpeg"),
+        (b"\xff\xfb\xf0\xc0" + bytes(400), "audio/mpeg"),
+        (b"\xff\xeb\x90\x64" + bytes(400), "audio/mpeg"),
+        (b"\xff\xd8\xff<html><script>alert(1)</script>", "image/jpeg"),
+        (b"RF64\0\0\0\0AVI " + bytes(30), "audio/wav"),
+    ],
+)
+def test_a_page_behind_the_letters_of_a_sound_or_an_image_is_neither(start: bytes, declared: str) -> None:
+    assert mismatch(declared, start) == f"declared as {declared}, and is none"
 
 
 BEGINNINGS = st.sampled_from([file[:12] for file in FILES.values()])
