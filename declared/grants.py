@@ -284,10 +284,12 @@ CLEANERS_FUNCTIONS = (
 SCANNERS_FUNCTIONS = (
     "ops.take_scans(integer)",
     "ops.retry_scan(text, text, text, bigint, interval)",
-    "ops.settle_scan(text, text, text, bigint, text, text)",
+    "ops.settle_scan(text, text, text, bigint, text, text, text)",
+    "ops.reopen_scans()",
     "private.take_scans(integer)",
     "private.retry_scan(text, text, text, bigint, interval)",
-    "private.settle_scan(text, text, text, bigint, text, text)",
+    "private.settle_scan(text, text, text, bigint, text, text, text)",
+    "private.reopen_scans()",
 )
 # The monitor's other figures are in views of the server's own.
 MONITORS_FUNCTIONS = (
@@ -320,6 +322,10 @@ OWNERS_FUNCTIONS = (
     "ops.forget_calls()",
     "ops.erase_departed(bigint, bigint)",
     "ops.forget_generations(bigint, bigint)",
+    "ops.release_file(text, text, text, text, text, boolean)",
+    "private.release_file(text, text, text, text, text, boolean)",
+    "ops.note_restored(text, text, text, text, text, text)",
+    "private.note_restored(text, text, text, text, text, text)",
     "ops.depart(uuid[])",
     "ops.departures(timestamptz)",
     "ops.exported_tables()",
@@ -439,6 +445,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_audio_recordings__queue_deletion()",
     "private.tg_audio_recordings__take_file()",
     "private.tg_storage_objects__queue_scan()",
+    "private.tg_object_scans__record()",
     "private.tg_storage_objects__check_limits()",
     "private.tg_storage_objects__check_project()",
     "private.tg_storage_objects__refuse_person()",

@@ -226,19 +226,33 @@ def scan(
     ] = None,
     topic: Annotated[str | None, typer.Option(help="ARN of an SNS topic other than the stack's own")] = None,
     no_topic: Annotated[bool, typer.Option("--no-topic", help="notify no topic")] = False,
+    again: Annotated[bool, typer.Option("--again", help="first take up what was given up")] = False,
+    signature_days: Annotated[int, typer.Option(min=1, help="how old ClamAV's signatures may be")] = 30,
+    signature: Annotated[
+        bool,
+        typer.Option("--signature", help="print the test signature for ClamAV's DatabaseDirectory, and scan nothing"),
+    ] = False,
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
-    """Scan uploads for viruses and for false types; the status is 2 where a file was infected or refused.
+    """Scan uploads for viruses and for false types; the status is 2 where a file was infected, refused or given up.
 
-    With --json: a line for each file that isn't clean, and a tally.
+    With --json: a line about the engine, one for each file that isn't clean, and a tally.
     """
     from ops.storage import scan as scanning
+    from ops.storage.scanning.signatures import CLAMAV
+
+    if signature:
+        print(CLAMAV)
+        return
 
     for one, other, both in (("--once", "--watch", once and watch), ("--topic", "--no-topic", topic and no_topic)):
         if both:
             raise typer.BadParameter(f"{one} and {other} exclude each other")
-    raise typer.Exit(scanning.run(scanning.Options(stack, watch, scanner, clamd, topic, no_topic, as_json)))
+    options = scanning.Options(
+        stack, watch, scanner, clamd, topic, no_topic, as_json, again=again, signature_days=signature_days
+    )
+    raise typer.Exit(scanning.run(options))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """Scans what was uploaded for viruses, and for not being what it says; see docs/objects.md.
 
-Exit status 0: whatever was due is clean, or due again later; 2: something was infected, refused or given up; 1: it
-could not be done.
+Exit status 0: whatever was due is clean, or due again later; 2: something was infected, refused or given up, or the
+engine is blind to a type that a bucket takes; 1: it could not be done.
 """
 
 import json
@@ -9,17 +9,21 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from ops.database import UnreachableError
 from ops.environment import Environment
 from ops.errors import CommandError
-from ops.storage.scanning.engines import Clamd, Engine, EngineDownError, GuardDuty, TestSignatures
+from ops.storage.scanning.clamd import Clamd, dated
+from ops.storage.scanning.engines import Engine, EngineDownError, GuardDuty, TestSignatures
 from ops.storage.scanning.job import Alarm, Job, Verdict
 from ops.storage.scanning.queue import Queue, Scan
 from run import engine
 
 FOUND = 2
 PAUSE_SECONDS = 5.0
+# ClamAV brings new signatures every day, and itself complains after a week.
+STALE = timedelta(days=7)
 BAD = {"infected", "refused", "failed"}
 # What there is nothing to do about.
 QUIET = {"clean", "waiting"}
@@ -36,6 +40,10 @@ class Options:
     topic: str | None
     no_topic: bool
     json: bool
+    again: bool = False
+    """Whether what was given up is due again first."""
+    signature_days: int = 30
+    """How old the signatures may be; with older ones nothing is scanned."""
 
 
 def run(options: Options) -> int:
@@ -44,19 +52,49 @@ def run(options: Options) -> int:
     :raises UserError: where it can't be done
     """
     job = _job(options)
-    print(f"engine: {job.engine.check()}", file=sys.stderr, flush=True)
+    _start(job, options)
+    if options.again:
+        print(f"due again: {job.queue.reopen()} files that were given up", file=sys.stderr, flush=True)
     job.run()
     while options.watch:
         time.sleep(PAUSE_SECONDS)
-        _again(job)
+        _again(job, options)
     if options.json:
         print(json.dumps(job.tally))
-    return FOUND if BAD & job.tally.keys() else 0
+    return FOUND if BAD & job.tally.keys() or job.blind else 0
 
 
-def _again(job: Job) -> None:
+def _start(job: Job, options: Options) -> None:
+    """Ask the engine what it is and what it is worth, and say so.
+
+    :raises EngineDownError: where it doesn't answer, or goes by signatures that are too old
+    """
+    known = job.decided_by
+    job.check()
+    made = dated(job.decided_by)
+    age = datetime.now(UTC) - made if made else None
+    if age and age > timedelta(days=options.signature_days):
+        raise EngineDownError(
+            f"{job.decided_by}: its signatures are {age.days} days old, {options.signature_days} are allowed: "
+            "run freshclam, or allow more with --signature-days"
+        )
+    if job.decided_by == known:
+        return
+    warnings = [f"finds nothing in {type}, so no such file is called clean: {why}" for type, why in job.blind.items()]
+    if age and age > STALE:
+        warnings.append(f"its signatures are {age.days} days old: run freshclam")
+    if options.json:
+        about = {"engine": job.decided_by, "signatures": made.isoformat() if made else None, "blind": dict(job.blind)}
+        print(json.dumps(about), flush=True)
+    print(
+        f"engine: {job.decided_by}", *(f"warning: {each}" for each in warnings), sep="\n", file=sys.stderr, flush=True
+    )
+
+
+def _again(job: Job, options: Options) -> None:
     """A server that is away for a while doesn't end the watch: nothing was taken, or it is due again."""
     try:
+        _start(job, options)
         job.run()
     except (EngineDownError, UnreachableError) as error:
         print(f"waiting: {error}", file=sys.stderr, flush=True)
@@ -68,7 +106,12 @@ def _job(options: Options) -> Job:
     topic = None if options.no_topic else options.topic or environment.output("alarm_topic_arn")
     alarm = Alarm(environment.client("sns"), topic) if topic else None
     queue = Queue(str(environment.output("scanner_url")))
-    return Job(queue, environment.store, scanner, alarm, _line if not options.json else _json_line)
+    told = _json_line if options.json else _line
+    buckets = environment.output("storage_buckets").values()
+    lists = [bucket.get("allowed_mime_types") for bucket in buckets]
+    # One bucket that takes anything, and the engine has to find it in everything.
+    types = {type for each in lists for type in each} if all(lists) else set()
+    return Job(queue, environment.store, scanner, alarm, told, types)
 
 
 def _engine(options: Options, environment: Environment) -> Engine:

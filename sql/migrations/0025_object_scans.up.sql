@@ -17,6 +17,7 @@ create table private.object_scans (
     mime_type text,
     status text not null default 'pending',
     found text,
+    decided_by text,
     attempts bigint not null default 0,
     due_at timestamptz not null default now(),
     queued_at timestamptz not null default now(),
@@ -42,6 +43,7 @@ comment on column private.object_scans.owner_id is 'Who uploaded it, null if nob
 comment on column private.object_scans.mime_type is 'What it was declared to be, null if nothing was.';
 comment on column private.object_scans.status is 'pending, clean, infected, refused (not what it says) or failed.';
 comment on column private.object_scans.found is 'Why it isn''t clean: a signature, the real type, a reason.';
+comment on column private.object_scans.decided_by is 'Engine and signatures, or a person and why; null: nobody.';
 comment on column private.object_scans.attempts is 'How often a scanner took it; what it settles must name this.';
 comment on column private.object_scans.due_at is 'When the next scanner may take it.';
 comment on column private.object_scans.queued_at is 'When it was stored.';
@@ -175,7 +177,7 @@ as $$
 $$;
 
 create function private.settle_scan(
-    bucket text, object text, object_version text, attempt bigint, verdict text, reason text
+    bucket text, object text, object_version text, attempt bigint, verdict text, reason text, engine text
 ) returns boolean
 language plpgsql volatile security definer
 set search_path = ''
@@ -184,7 +186,7 @@ declare
     uploader text;
     project uuid;
 begin
-    update private.object_scans as s set status = verdict, found = reason, scanned_at = now()
+    update private.object_scans as s set status = verdict, found = reason, decided_by = engine, scanned_at = now()
     where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
         and s.attempts = attempt and s.status = 'pending'
     returning s.owner_id into uploader;
@@ -205,6 +207,114 @@ begin
         from public.users as u where u.id = private.as_uuid(uploader);
     end if;
     return true;
+end
+$$;
+
+create function private.reopen_scans() returns bigint
+language sql volatile security definer
+set search_path = ''
+as $$
+    with again as (
+        update private.object_scans as s
+        set status = 'pending', found = null, decided_by = null, attempts = 0, due_at = now(), scanned_at = null
+        where s.status = 'failed'
+        returning s.bucket_id, s.name
+    ), recordings as (
+        update public.audio_recordings as r set scan_status = 'pending', scanned_at = null
+        from again where (r.bucket_id, r.object_path) = (again.bucket_id, again.name)
+    )
+    select count(*) from again
+$$;
+
+-- A person's verdict in the place of the scanner's; what there was before it. The file is put back by whoever asks, who
+-- asks again if that is not done: what was released already is no entry more.
+create function private.release_file(
+    bucket text, object text, object_version text, reason text, person text, even_infected boolean
+) returns text
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+declare
+    file private.object_scans;
+    place constant text = format('object %s/%s, version %s', bucket, object, object_version);
+    project uuid;
+begin
+    if coalesce(trim(reason), '') = '' or coalesce(trim(person), '') = '' then
+        raise exception using
+            errcode = 'invalid_parameter_value', message = format('%s: is released for a reason, by somebody', place);
+    end if;
+    select s.* into file from private.object_scans as s
+    where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+    for update;
+    if file.decided_by like 'released by %' then
+        return file.status;
+    end if;
+    if file.status is null or file.status in ('pending', 'clean') then
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = format('%s: is %s, nothing to release', place, coalesce(file.status, 'of no verdict'));
+    end if;
+    if file.status = 'infected' and not coalesce(even_infected, false) then
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = format('%s: is infected: %s', place, file.found),
+            hint = 'Who is certain that it is harmless says --infected.';
+    end if;
+    if not exists (
+        select from storage.objects as o
+        where (o.bucket_id, o.name, o.version) = (bucket, object, object_version)
+    ) then
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = format('%s: was deleted or replaced by now, nothing to release', place);
+    end if;
+    update private.object_scans as s
+    set status = 'clean', found = null, decided_by = format('released by %s: %s', person, reason), scanned_at = now()
+    where (s.bucket_id, s.name, s.version) = (bucket, object, object_version);
+    update public.audio_recordings as r set scan_status = 'clean', scanned_at = now()
+    where r.bucket_id = bucket and r.object_path = object
+    returning r.project_id into project;
+    insert into analytics.user_activity (user_id, project_id, action, details)
+    select u.id, project, 'storage.released', jsonb_build_object('bucket', bucket, 'name', object)
+    from public.users as u where u.id = private.as_uuid(file.owner_id);
+    return file.status;
+end
+$$;
+
+create function private.note_restored(
+    bucket text, object text, object_version text, former_version text, reason text, person text
+) returns boolean
+language sql volatile security definer
+set search_path = ''
+as $$
+    with noted as (
+        update private.object_scans as s
+        set decided_by = concat_ws(
+            ', ', s.decided_by, format('restored by %s from version %s: %s', person, former_version, reason)
+        )
+        where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+        returning 1
+    )
+    select exists (select 1 from noted)
+$$;
+
+-- What a person does goes into the audit log; the scanner's own verdicts are no changes of anybody's.
+create function private.tg_object_scans__record() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+begin
+    perform private.audit_write(
+        'private.object_scans', 'update', array[NEW.version],
+        array[jsonb_build_object('status', OLD.status, 'found', OLD.found, 'decided_by', OLD.decided_by)],
+        array[jsonb_build_object(
+            'bucket_id', NEW.bucket_id, 'name', NEW.name, 'status', NEW.status, 'decided_by', NEW.decided_by
+        )],
+        array[null]::text[]
+    );
+    return null;
 end
 $$;
 
@@ -240,35 +350,82 @@ set search_path = ''
 return private.retry_scan(bucket, object, object_version, attempt, wait);
 
 create function ops.settle_scan(
-    bucket text, object text, object_version text, attempt bigint, verdict text, reason text
+    bucket text, object text, object_version text, attempt bigint, verdict text, reason text, engine text
 ) returns boolean
 language sql volatile
 set search_path = ''
-return private.settle_scan(bucket, object, object_version, attempt, verdict, reason);
+return private.settle_scan(bucket, object, object_version, attempt, verdict, reason, engine);
+
+create function ops.reopen_scans() returns bigint
+language sql volatile
+set search_path = ''
+return private.reopen_scans();
+
+create function ops.release_file(
+    bucket text, object text, object_version text, reason text, person text, even_infected boolean
+) returns text
+language sql volatile
+set search_path = ''
+return private.release_file(bucket, object, object_version, reason, person, even_infected);
+
+create function ops.note_restored(
+    bucket text, object text, object_version text, former_version text, reason text, person text
+) returns boolean
+language sql volatile
+set search_path = ''
+return private.note_restored(bucket, object, object_version, former_version, reason, person);
 
 comment on function private.tg_storage_objects__queue_scan() is 'Trigger: a stored file is to be scanned.';
 comment on function private.object_bytes(jsonb) is 'How large a file is said to be, null if nothing is said.';
 comment on function private.tg_audio_recordings__take_file() is 'Trigger: what its file is, and whether it is clean.';
 comment on function private.take_scans(integer) is 'Takes the next files; others skip them for 10 minutes.';
 comment on function private.retry_scan(text, text, text, bigint, interval) is 'A scan that failed is due again later.';
-comment on function private.settle_scan(text, text, text, bigint, text, text) is 'Notes a verdict; notifies the owner.';
+comment on function private.settle_scan(text, text, text, bigint, text, text, text) is
+'Notes a verdict and who came to it; notifies the owner.';
+comment on function private.reopen_scans() is 'What was given up is due again; how many files.';
+comment on function private.release_file(text, text, text, text, text, boolean) is 'See ops.release_file.';
+comment on function private.note_restored(text, text, text, text, text, text) is 'See ops.note_restored.';
+comment on function private.tg_object_scans__record() is 'Trigger: what a person says of a file, into the audit log.';
 comment on function private.as_uuid(text) is 'The uuid that a text is, null if it is none.';
 comment on function private.is_clean(text, text, text) is 'Whether this version of an object was scanned clean.';
 comment on function ops.take_scans(integer) is 'For the scanner: the next files, each with the number of the attempt.';
 comment on function ops.retry_scan(text, text, text, bigint, interval) is 'For the scanner: later, this failed.';
-comment on function ops.settle_scan(text, text, text, bigint, text, text) is 'For the scanner: the verdict on a file.';
+comment on function ops.settle_scan(text, text, text, bigint, text, text, text) is
+'For the scanner: the verdict on a file, and by which engine.';
+comment on function ops.reopen_scans() is 'For the scanner: what was given up is due again; how many files.';
+comment on function ops.release_file(text, text, text, text, text, boolean) is
+'A file is clean, a person says; into the audit log. The verdict that there was before.';
+comment on function ops.note_restored(text, text, text, text, text, text) is
+'Notes in the audit log that a deleted file was had back.';
 
 revoke execute on function private.tg_storage_objects__queue_scan() from public;
 revoke execute on function private.object_bytes(jsonb) from public;
 revoke execute on function private.tg_audio_recordings__take_file() from public;
 revoke execute on function private.take_scans(integer) from public;
 revoke execute on function private.retry_scan(text, text, text, bigint, interval) from public;
-revoke execute on function private.settle_scan(text, text, text, bigint, text, text) from public;
+revoke execute on function private.settle_scan(text, text, text, bigint, text, text, text) from public;
+revoke execute on function private.reopen_scans() from public;
+revoke execute on function private.release_file(text, text, text, text, text, boolean) from public;
+revoke execute on function private.note_restored(text, text, text, text, text, text) from public;
+revoke execute on function private.tg_object_scans__record() from public;
 revoke execute on function private.as_uuid(text) from public;
 revoke execute on function private.is_clean(text, text, text) from public;
 revoke execute on function ops.take_scans(integer) from public;
 revoke execute on function ops.retry_scan(text, text, text, bigint, interval) from public;
-revoke execute on function ops.settle_scan(text, text, text, bigint, text, text) from public;
+revoke execute on function ops.settle_scan(text, text, text, bigint, text, text, text) from public;
+revoke execute on function ops.reopen_scans() from public;
+revoke execute on function ops.release_file(text, text, text, text, text, boolean) from public;
+revoke execute on function ops.note_restored(text, text, text, text, text, text) from public;
+
+create trigger _900_record
+after update of decided_by on private.object_scans
+for each row when (
+    new.decided_by is distinct from old.decided_by
+    and (starts_with(new.decided_by, 'released by ') or new.decided_by like '%restored by %')
+)
+execute function private.tg_object_scans__record();
+-- As with all that is recorded: a session that calls itself a replica is too.
+alter table private.object_scans enable always trigger _900_record;
 
 create trigger _050_take_file
 before insert or update of bucket_id, object_path, mime_type, bytes on public.audio_recordings

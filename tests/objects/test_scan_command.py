@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from declared.paths import CHECKOUT
 from ops import __main__ as ops
 from ops.environment import Environment
 from ops.storage import scan as command
-from ops.storage.scanning.engines import TEST_SIGNATURES, TestSignatures
+from ops.storage.scanning.engines import TestSignatures
 from ops.storage.scanning.job import Job
 from ops.storage.scanning.queue import Queue
+from ops.storage.scanning.signatures import CLAMAV, TEST_SIGNATURES
 from targets.local import Local
 from tests.local.conftest import MotoServer
 from tests.objects import sound
@@ -59,6 +61,7 @@ def outputs(store: Store, world: World, topic: Topic) -> dict[str, Any]:
         "scanner_url": world.scanner_url,
         "scanning": "clamav",
         "alarm_topic_arn": topic.arn,
+        "storage_buckets": {"audio": {"allowed_mime_types": ["audio/wav"]}},
     }
 
 
@@ -94,7 +97,8 @@ def test_it_says_what_it_found_and_ends_with_2_if_that_is_bad(
     assert error == "engine: test signatures only, which find no real virus\n"
     add(world, store, TEST_SIGNATURES["Vpb-Test-Signature"], f"{PROJECT}/bad.wav")
     status, said, _ = run(capsys, monkeypatch, "--json", "--once")
-    found, tally = map(json.loads, said.splitlines())
+    about, found, tally = map(json.loads, said.splitlines())
+    assert about == {"engine": "test signatures only, which find no real virus", "signatures": None, "blind": {}}
     assert (status, tally) == (2, {"infected": 1})
     assert (found["name"], found["found"]) == (f"{PROJECT}/bad.wav", "Vpb-Test-Signature")
     assert run(capsys, monkeypatch)[0] == 0, "once told, it is no news"
@@ -159,11 +163,16 @@ def test_where_guardduty_scans_its_tags_are_read_and_no_daemon_is_wanted(
     monkeypatch.setenv("CLAMD_ADDRESS", "tcp://127.0.0.1:1")
     key = add(world, store, sound.wav(0.1))
     status, said, error = run(capsys, monkeypatch, "--json")
-    assert (status, said, error) == (0, '{"waiting": 1}\n', "engine: GuardDuty, by the tags that it sets\n")
+    assert (status, said.splitlines()[1:], error) == (
+        0,
+        ['{"waiting": 1}'],
+        "engine: GuardDuty, by the tags that it sets\n",
+    )
     tags = {"TagSet": [{"Key": "GuardDutyMalwareScanStatus", "Value": "NO_THREATS_FOUND"}]}
     store.s3.put_object_tagging(Bucket=store.bucket, Key=key, Tagging=tags)
     world.run(DUE)
-    assert run(capsys, monkeypatch, "--json")[:2] == (0, '{"clean": 1}\n')
+    status, said, _ = run(capsys, monkeypatch, "--json")
+    assert (status, said.splitlines()[1:]) == (0, ['{"clean": 1}'])
 
 
 @pytest.mark.usefixtures("environment")
@@ -200,6 +209,89 @@ def test_an_engine_that_does_not_answer_is_one_line_and_takes_nothing(
 
 
 @pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("days", "words", "status", "said"),
+    [
+        (1, (), 0, None),
+        (8, (), 0, "warning: its signatures are 8 days old: run freshclam"),
+        (
+            31,
+            (),
+            1,
+            "its signatures are 31 days old, 30 are allowed: run freshclam, or allow more with --signature-days",
+        ),
+        (31, ("--signature-days", "40"), 0, "warning: its signatures are 31 days old"),
+        (2, ("--signature-days", "1"), 1, "its signatures are 2 days old, 1 are allowed"),
+    ],
+)
+def test_old_signatures_are_told_and_too_old_ones_scan_nothing(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    world: World,
+    store: Store,
+    days: int,
+    words: tuple[str, ...],
+    status: int,
+    said: str | None,
+) -> None:
+    made = datetime.now(UTC) - timedelta(days=days)
+    monkeypatch.setattr(TestSignatures, "check", lambda self: f"ClamAV 1.4.6/27832/{made:%a %b %d %H:%M:%S %Y}")
+    add(world, store, sound.wav(0.1))
+    found, told, error = run(capsys, monkeypatch, *words, "--json")
+    assert found == status, error
+    assert (said or "engine: ClamAV") in error
+    assert ("warning" in error) == (said is not None and status == 0)
+    assert world.run("select attempts from private.object_scans") == [(0 if status else 1,)]
+    if status == 0:
+        about = json.loads(told.splitlines()[0])
+        assert (about["engine"][:12], about["signatures"][:10]) == ("ClamAV 1.4.6", f"{made:%Y-%m-%d}")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_type_to_which_the_engine_is_blind_is_told_and_is_bad_news(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    world: World,
+    store: Store,
+    outputs: dict[str, Any],
+) -> None:
+    tried: list[Any] = []
+
+    def blind(self: TestSignatures, types: Any) -> dict[str, str]:
+        tried.append(types)
+        return {"audio/x-wav": "it looks away"}
+
+    monkeypatch.setattr(TestSignatures, "blind", blind)
+    add(world, store, sound.wav(0.1))
+    status, said, error = run(capsys, monkeypatch, "--json")
+    assert (status, json.loads(said.splitlines()[0])["blind"]) == (2, {"audio/x-wav": "it looks away"})
+    assert "warning: finds nothing in audio/x-wav, so no such file is called clean: it looks away" in error
+    assert world.run(STATUS) == [("pending",)]
+    outputs["storage_buckets"]["any"] = {"allowed_mime_types": []}
+    run(capsys, monkeypatch)
+    assert tried == [{"audio/wav"}, set()], "a bucket that takes anything has it tried with everything"
+
+
+@pytest.mark.usefixtures("environment")
+def test_what_was_given_up_is_taken_up_again_by_an_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World, store: Store
+) -> None:
+    add(world, store, sound.wav(0.1))
+    world.run("update private.object_scans set status = 'failed', scanned_at = now(), attempts = 5")
+    assert run(capsys, monkeypatch)[0] == 0
+    assert world.run(STATUS) == [("failed",)]
+    status, _, error = run(capsys, monkeypatch, "--again")
+    assert (status, "due again: 1 files that were given up" in error) == (0, True)
+    assert world.run(STATUS) == [("clean",)]
+
+
+def test_the_signature_for_clamav_is_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(capsys, monkeypatch, "--signature") == (0, CLAMAV + "\n", "")
+
+
+@pytest.mark.usefixtures("environment")
 def test_a_watch_goes_on_when_a_server_was_away_until_it_is_interrupted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World, store: Store
 ) -> None:
@@ -230,7 +322,7 @@ def test_a_watch_goes_on_when_a_server_was_away_until_it_is_interrupted(
 SCANNER = """
 import json, sys
 from visual_prompt_builder.signing import Store
-from ops.storage.scanning.engines import Clamd
+from ops.storage.scanning.clamd import Clamd
 from ops.storage.scanning.job import Job
 from ops.storage.scanning.queue import Queue
 given = json.load(sys.stdin)

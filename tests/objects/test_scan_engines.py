@@ -10,20 +10,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from visual_prompt_builder.content import mismatch
 
 from local.ports import free_port
-from ops.storage.scanning import engines
-from ops.storage.scanning.engines import TEST_SIGNATURES, Clamd, Engine, EngineDownError, ScanError
+from ops.storage.scanning import clamd as clamav
+from ops.storage.scanning import engines, samples
+from ops.storage.scanning.clamd import Clamd, dated
+from ops.storage.scanning.engines import Engine, EngineDownError, ScanError
+from ops.storage.scanning.signatures import CLAMAV, TEST_SIGNATURES
 from tests.conftest import absent
 from tests.objects import sound
 
 EICAR, OURS = TEST_SIGNATURES.values()
 CHUNK = 4096
-# clamd won't start without a database, and the real one can't be had everywhere: this one knows our two signatures.
-DATABASE = "".join(f"{name}:0:*:{text.hex()}\n" for name, text in TEST_SIGNATURES.items())
+# As ClamAV's own has it: EICAR's test file is one only if nothing comes before it.
+EICARS = f"Eicar-Test-Signature:0:0:{EICAR.hex()}\n"
 
 
 def chunks(content: bytes, size: int = CHUNK) -> Iterator[bytes]:
@@ -35,17 +40,17 @@ def clamd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("clamd")
 
 
-@pytest.fixture(scope="module")
-def clamd(clamd_folder: Path) -> Iterator[Clamd]:
-    """ClamAV's daemon (Debian: clamav-daemon) with a database of its own, on TCP; it takes 1 MB at most."""
+@contextmanager
+def daemon(folder: Path, signatures: str = EICARS + CLAMAV + "\n", **more: object) -> Iterator[Clamd]:
+    """ClamAV's daemon (Debian: clamav-daemon) with a database of its own, on TCP; it takes 2.5 MB at most."""
     program = shutil.which("clamd", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
     if not program:
         absent("no clamd on this machine (Debian: apt install clamav-daemon)")
-    folder, port = clamd_folder, free_port()
-    (folder / "vpb.ndb").write_text(DATABASE)
+    port = free_port()
+    (folder / "vpb.ndb").write_text(signatures)
     settings = {"Foreground": "yes", "DatabaseDirectory": folder, "TCPSocket": port, "TCPAddr": "127.0.0.1"}
-    settings |= {"StreamMaxLength": "1M", "LocalSocket": folder / "socket", "User": "root", "AlertExceedsMax": "yes"}
-    settings |= {"MaxFileSize": "500K"}
+    settings |= {"StreamMaxLength": "2500K", "LocalSocket": folder / "socket", "User": "root", "AlertExceedsMax": "yes"}
+    settings |= {"MaxFileSize": "3M", "MaxScanSize": "500K", **more}
     (folder / "clamd.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([program, "-c", folder / "clamd.conf"], stdout=log, stderr=log)
@@ -59,9 +64,17 @@ def clamd(clamd_folder: Path) -> Iterator[Clamd]:
             assert process.poll() is None, (folder / "log").read_text()[-1000:]
             assert time.monotonic() < deadline, (folder / "log").read_text()[-1000:]
             time.sleep(0.1)
-    yield found
-    process.kill()
-    process.wait()
+    try:
+        yield found
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def clamd(clamd_folder: Path) -> Iterator[Clamd]:
+    with daemon(clamd_folder) as found:
+        yield found
 
 
 @pytest.fixture(params=["clamd", "test signatures"])
@@ -70,12 +83,92 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
-@pytest.mark.parametrize("name", TEST_SIGNATURES)
 @pytest.mark.parametrize("before", [b"", b"x" * (CHUNK - 30), sound.wav(1)], ids=["first", "across two chunks", "deep"])
-def test_a_signature_is_found_wherever_it_stands(engine: Engine, name: str, before: bytes) -> None:
-    found = engine.scan(chunks(before + TEST_SIGNATURES[name] + b"x" * 5000))
+def test_a_signature_is_found_wherever_it_stands(engine: Engine, before: bytes) -> None:
+    found = engine.scan(chunks(before + OURS + b"x" * 5000))
     # clamd says of a database that isn't ClamAV's own that it is unofficial.
-    assert str(found).removesuffix(".UNOFFICIAL") == name
+    assert str(found).removesuffix(".UNOFFICIAL") == "Vpb-Test-Signature"
+
+
+def test_eicars_test_file_is_found_and_in_a_zip_too(clamd: Clamd) -> None:
+    for content in (EICAR, samples.zipped(EICAR)):
+        assert clamd.scan(chunks(content)) == "Eicar-Test-Signature.UNOFFICIAL"
+
+
+HIDDEN = {
+    "behind the letters of an ID3 tag": b"ID3",
+    "behind an ID3 tag": b"ID3\x04\0\0\0\0\0\0",
+    "behind the letters of an Ogg page": b"OggS",
+    "behind the first page of an Ogg stream": sound.ogg_opus(),
+    "behind sound without a tag": sound.mp3(),
+    "in a page": b"<!doctype html><html><script>",
+    "in a page behind an ID3 tag": b"ID3\x04\0\0\0\0\0\0<html>",
+    "in a page behind zeros": bytes(40) + b"<html><body>",
+    "in a table with a page in it": b"a,b\n1,<html>\n",
+}
+
+
+@pytest.mark.parametrize("before", HIDDEN.values(), ids=HIDDEN.keys())
+def test_nothing_hides_behind_what_clamav_takes_for_harmless_by_its_beginning(clamd: Clamd, before: bytes) -> None:
+    assert clamd.scan(chunks(before + OURS)) == "Vpb-Test-Signature.UNOFFICIAL"
+
+
+def test_more_than_it_unpacks_is_not_called_clean(clamd: Clamd) -> None:
+    for content in (samples.bomb(), samples.zipped(bytes(600_000) + OURS), samples.zipped(bytes(600_000))):
+        with pytest.raises(ScanError, match="can't tell"):
+            clamd.scan(chunks(content))
+
+
+def test_a_daemon_that_is_set_up_as_documented_is_blind_to_nothing(clamd: Clamd) -> None:
+    probed = [type for type, _ in samples.samples(())]
+    assert {"audio/mpeg", "audio/ogg", "audio/mp4", "video/webm", "image/png", "application/zip"} <= {*probed}
+    assert clamd.blind(()) == {}
+
+
+def test_a_daemon_that_unpacks_in_part_and_calls_it_clean_is_blind_to_what_is_packed(tmp_path: Path) -> None:
+    with daemon(tmp_path, MaxFileSize="2300K", MaxScanSize="100M") as found:
+        assert {*found.blind(())} == {"application/zip", "application/pdf"}
+        assert "set MaxFileSize" in found.blind(["application/zip"])["application/zip"]
+        assert found.blind(["audio/*", "image/png", "text/csv"]) == {}, "a bucket of these unpacks nothing"
+
+
+def test_a_daemon_without_our_signature_can_not_be_tried(tmp_path: Path) -> None:
+    with daemon(tmp_path, EICARS) as found, pytest.raises(EngineDownError, match="--signature") as caught:
+        found.blind(())
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("type", ["audio/ogg", "audio/mpeg", "text/csv"])
+def test_a_type_that_the_daemon_passes_over_in_both_forms_is_told(
+    clamd: Clamd, monkeypatch: pytest.MonkeyPatch, type: str
+) -> None:
+    monkeypatch.setattr(clamav, "MASK", b"")
+    assert {*clamd.blind([type])} == {type}
+
+
+@pytest.mark.parametrize(
+    ("declared", "probed"),
+    [
+        (["audio/x-m4a"], {"audio/mp4", "video/mp4"}),
+        (["audio/wav"], {"audio/x-wav"}),
+        (["image/*"], {"image/avif", "image/gif", "image/jpeg", "image/png", "image/webp"}),
+        (["application/json"], {"application/json"}),
+        (["font/woff2"], set()),
+    ],
+)
+def test_what_is_tried_is_what_a_bucket_takes(declared: list[str], probed: set[str]) -> None:
+    assert {type for type, _ in samples.samples(declared)} == probed
+
+
+@pytest.mark.parametrize("type", [type for type, _ in samples.samples(())])
+def test_each_sample_is_taken_for_what_it_stands_for(type: str) -> None:
+    for content in (each for name, each in samples.samples(()) if name == type):
+        assert mismatch(type, content) is None
+
+
+def test_clamav_says_of_when_its_signatures_are() -> None:
+    assert dated("ClamAV 1.4.6/27832/Thu Nov 26 09:24:04 2026") == datetime(2026, 11, 26, 9, 24, 4, tzinfo=UTC)
+    assert [dated(said) for said in ("ClamAV 1.4.6", "ClamAV 1.4.6/1/soon", "test signatures only")] == [None] * 3
 
 
 @pytest.mark.parametrize("content", [b"", b"x", sound.wav(3), EICAR[:-1], sound.mp3()])
@@ -89,7 +182,7 @@ def test_the_daemon_says_what_it_is(clamd: Clamd) -> None:
 
 def test_a_stream_that_is_longer_than_the_daemon_takes_is_not_called_clean(clamd: Clamd) -> None:
     with pytest.raises(ScanError, match=r"size limit exceeded|hung up"):
-        clamd.scan(chunks(bytes(3_000_000)))
+        clamd.scan(chunks(bytes(5_000_000)))
 
 
 def test_a_file_that_the_daemon_read_in_part_only_is_not_called_clean(clamd: Clamd) -> None:
@@ -151,7 +244,7 @@ def test_the_stream_arrives_as_it_was_in_chunks_with_their_lengths() -> None:
 
     with fake(answer) as daemon:
         assert daemon.scan(iter([b"ab", b"", b"cde"])) == "Some.Virus-1"
-    assert heard == [b"abcde"], "an empty chunk would have ended it"
+    assert sorted(heard) == sorted([b"abcde", clamav.MASK + b"abcde"]), "an empty chunk would have ended it"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +277,7 @@ def test_a_daemon_that_hangs_up_in_the_middle_is_no_verdict() -> None:
 
 
 def test_a_daemon_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "SECONDS", 0.2)
+    monkeypatch.setattr(clamav, "SECONDS", 0.2)
     release = threading.Event()
     with fake(lambda connection: release.wait(5) and None) as daemon:
         with pytest.raises(ScanError):

@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from botocore.exceptions import ClientError
 from visual_prompt_builder.names import TENANT, key
 from visual_prompt_builder.signing import Store
 
-from ops.storage.scanning.engines import TEST_SIGNATURES, WAITS, EngineDownError, GuardDuty, ScanError, TestSignatures
+from ops.storage.scanning.engines import WAITS, EngineDownError, GuardDuty, ScanError, TestSignatures
 from ops.storage.scanning.job import Alarm, Job
 from ops.storage.scanning.queue import Queue
+from ops.storage.scanning.signatures import OURS, TEST_SIGNATURES
 from tests.local.conftest import MotoServer
 from tests.objects import sound
 from tests.objects.conftest import ADA, PROJECT, World
+from tests.objects.test_scan_engines import daemon
 from tests.objects.test_scan_queue import DUE, RECORD, RECORDED, STORE
 
 ATTEMPTS = len(WAITS) + 1
@@ -121,6 +124,7 @@ def test_an_infected_file_goes_into_quarantine_and_everybody_hears_of_it(scene: 
         "name": stored.name,
         "version": stored.version,
         "found": "Eicar-Test-Signature",
+        "engine": "test signatures only, which find no real virus",
     }
 
 
@@ -250,6 +254,94 @@ def test_a_scan_that_fails_is_tried_again_with_longer_waits_and_then_given_up(sc
     assert scene.world.run(RECORDED, stored.name) == [("failed", True)]
     assert scene.versions(stored.key) == 1, "nobody knows that it is harmful"
     assert scene.world.run(TOLD) == [("storage.failed",)]
+    (alarm,) = scene.alarms()
+    assert (alarm["status"], alarm["name"], alarm["found"]) == (
+        "failed",
+        stored.name,
+        "gave up after 5 attempts: clamd can't tell",
+    )
+
+
+def test_a_topic_that_can_not_be_told_does_not_keep_a_file_from_being_given_up(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    scene.world.run("update private.object_scans set attempts = %s", ATTEMPTS - 1)
+    scene.job(engine=Broken(ScanError("clamd can't tell")), alarm=Alarm(scene.sns, f"{scene.topic}-of-nobody")).run()
+    status, found = scene.verdict(stored)
+    assert (status, "nor can the alarm topic be told" in found) == ("failed", True)
+
+
+def test_what_was_given_up_is_scanned_again_when_asked_for(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    scene.world.run("update private.object_scans set attempts = %s", ATTEMPTS - 1)
+    scene.job(engine=Broken(ScanError("clamd can't tell"))).run()
+    job = scene.job()
+    job.run()
+    assert scene.verdict(stored)[0] == "failed", "not by itself"
+    assert job.queue.reopen() == 1
+    assert scene.world.run(RECORDED, stored.name) == [("pending", False)]
+    job.run()
+    assert scene.verdict(stored) == ("clean", None)
+    assert scene.world.run(RECORDED, stored.name) == [("clean", True)]
+    assert job.queue.reopen() == 0, "and what has a verdict keeps it"
+
+
+@dataclass
+class Blind(TestSignatures):
+    """An engine that finds nothing in files of one type."""
+
+    tried: list[Any] = field(default_factory=list)
+    version: str = "1"
+
+    def check(self) -> str:
+        return f"half blind {self.version}"
+
+    def blind(self, types: Any) -> dict[str, str]:
+        self.tried.append(types)
+        return {"audio/x-wav": "it looks away", "text/csv": "it looks away"} if self.version == "1" else {}
+
+
+def test_a_file_of_a_type_to_which_the_engine_is_blind_is_not_called_clean(scene: Scene) -> None:
+    wav, ogg = scene.add(sound.wav(0.1)), scene.add(sound.ogg_opus(), "audio/ogg", f"{PROJECT}/one.ogg")
+    bad = scene.add(HARMFUL, name=f"{PROJECT}/bad.wav")
+    said: list[str | None] = []
+    engine = Blind()
+    job = scene.job(engine=engine, types={"audio/wav"})
+    job.tell = lambda scan, verdict: said.append(verdict.found)
+    job.run()
+    assert job.tally == {"retried": 1, "clean": 1, "infected": 1}
+    assert (scene.verdict(wav)[0], scene.verdict(ogg)[0], scene.verdict(bad)[0]) == ("pending", "clean", "infected")
+    assert "the engine can't tell of audio/x-wav: it looks away" in said
+    assert scene.tags(wav.key) == {}
+    job.run()
+    assert engine.tried == [{"audio/wav"}], "the same engine is tried once"
+    engine.version = "2"
+    scene.world.run(DUE)
+    job.run()
+    assert scene.verdict(wav) == ("clean", None)
+    assert len(engine.tried) == 2
+
+
+def test_a_text_has_no_type_but_the_declared_one(scene: Scene) -> None:
+    version = "33333333-3333-4333-8333-333333333333"
+    key = f"{TENANT}/avatars/{ADA}/a.csv/{version}"
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key=key, Body=b"a,b\n", ContentType="text/csv")
+    scene.world.run(
+        STORE, "avatars", f"{ADA}/a.csv", ADA, version, '{"mimetype": "text/csv; charset=utf-8", "size": 4}'
+    )
+    job = scene.job(engine=Blind())
+    job.run()
+    assert job.tally == {"retried": 1}
+
+
+def test_the_row_says_which_engine_decided(scene: Scene) -> None:
+    decided = "select status, decided_by from private.object_scans order by name"
+    scene.add(sound.wav(0.1), name=f"{PROJECT}/a.wav")
+    scene.add(HARMFUL, name=f"{PROJECT}/b.wav")
+    assert scene.world.run(decided) == [("pending", None)] * 2
+    job = scene.job(engine=Blind(version="ClamAV 1.4.6/27832/Thu Nov 26 09:24:04 2026"))
+    job.run()
+    engine = "half blind ClamAV 1.4.6/27832/Thu Nov 26 09:24:04 2026"
+    assert scene.world.run(decided) == [("clean", engine), ("infected", engine)]
 
 
 def test_a_file_over_which_each_scanner_dies_is_given_up_too(scene: Scene) -> None:
@@ -336,6 +428,18 @@ def test_a_store_that_refuses_is_a_failed_attempt_and_not_a_verdict(scene: Scene
     assert "SignatureDoesNotMatch" in said[0]
     with pytest.raises(ClientError):
         job.store.s3.head_object(Bucket=scene.store.bucket, Key=stored.key)
+
+
+def test_with_clamav_what_hides_behind_an_id3_tag_goes_into_quarantine(scene: Scene, tmp_path: Path) -> None:
+    good = scene.add(sound.mp3(), "audio/mpeg", f"{PROJECT}/good.mp3")
+    bad = scene.add(b"ID3\x04\0\0\0\0\0\0" + sound.mp3() + OURS, "audio/mpeg", f"{PROJECT}/bad.mp3")
+    with daemon(tmp_path) as clamd:
+        job = scene.job(engine=clamd, types={"audio/mpeg", "application/zip"})
+        job.run()
+        decided = scene.world.run("select distinct decided_by from private.object_scans")
+        assert decided == [(clamd.check(),)]
+    assert (job.blind, scene.verdict(good)) == ({}, ("clean", None))
+    assert scene.verdict(bad) == ("infected", "Vpb-Test-Signature.UNOFFICIAL")
 
 
 # GuardDuty, whose part the test plays: it puts the tags.

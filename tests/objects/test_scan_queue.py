@@ -126,7 +126,7 @@ def test_a_recording_that_is_written_while_its_file_is_settled_is_not_left_behin
         with psycopg.connect(world.scanner_url) as scanner:
             scanner.execute("set lock_timeout = '200ms'")
             with pytest.raises(psycopg.errors.LockNotAvailable):
-                scanner.execute("select ops.settle_scan('audio', %s, 'v1', 1, 'clean', null)", (ONE,))
+                scanner.execute("select ops.settle_scan('audio', %s, 'v1', 1, 'clean', null, 'x')", (ONE,))
     assert queue.settle(scan, "clean")
     assert world.run(RECORDED, ONE) == [("clean", True)]
 
@@ -183,6 +183,8 @@ def test_the_owner_is_told_of_bad_news_and_only_of_that(world: World, queue: Que
         "insert into analytics.user_activity (user_id, action) values (gen_random_uuid(), 'a')",
         "select private.is_clean('a', 'b', 'c')",
         "select private.take_scans(1)",
+        "select ops.release_file('a', 'b', 'c', 'd', 'e', true)",
+        "select ops.note_restored('a', 'b', 'c', 'd', 'e', 'f')",
         "set role service_role",
     ],
 )
@@ -198,7 +200,10 @@ def test_nobody_else_reaches_the_queue(world: World, role: str) -> None:
         for statement in (
             "select * from private.object_scans",
             "select * from ops.take_scans(1)",
-            "select ops.settle_scan('a', 'b', 'c', 1, 'clean', null)",
+            "select ops.settle_scan('a', 'b', 'c', 1, 'clean', null, 'x')",
+            "select ops.reopen_scans()",
+            "select ops.release_file('a', 'b', 'c', 'd', 'e', true)",
+            "select ops.note_restored('a', 'b', 'c', 'd', 'e', 'f')",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
                 connection.execute(statement.encode())

@@ -364,7 +364,7 @@ def test_while_it_serves_it_changes_nothing_that_it_does_not_find(api):
         "select * from public.users",
         "select * from next_auth.sessions",
         "select * from private.object_scans",
-        "select private.settle_scan('audio', 'x', 'y', 1, 'clean', null)",
+        "select private.settle_scan('audio', 'x', 'y', 1, 'clean', null, 'x')",
         "select * from ops.take_scans(1)",
         "select * from public.take_deletions(1)",
         "select auth.uid()",

@@ -61,7 +61,7 @@ def test_it_finds_every_row_and_deletes_what_it_names(stored):
         "select * from private.quarantine()",
         "select * from private.storage_usage",
         "select * from ops.take_scans(1)",
-        "select ops.settle_scan('audio', 'x', 'v', 1, 'clean', null)",
+        "select ops.settle_scan('audio', 'x', 'v', 1, 'clean', null, 'x')",
         "select * from ops.storage_report()",
         "select ops.forget_expired()",
     ],

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from harness.checkout import Scratch
-from ops.storage.scanning.engines import TEST_SIGNATURES
+from ops.storage.scanning.signatures import TEST_SIGNATURES
 from tests.objects import sound
 from tests.stack.conftest import succeeded
 

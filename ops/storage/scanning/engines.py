@@ -1,24 +1,14 @@
 """What says whether a file is harmful: ClamAV's daemon, GuardDuty, or on local our own few signatures for tests."""
 
-import re
-import socket
-import struct
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from declared.errors import UserError
 from declared.objectlayout import GUARDDUTY_CLEAN, GUARDDUTY_TAG, GUARDDUTY_THREAT
+from ops.storage.scanning.signatures import TEST_SIGNATURES
 
-SECONDS = 120
-# What EICAR's test file and our own say of themselves; put together, so that no scanner takes this file for one.
-TEST_SIGNATURES = {
-    "Eicar-Test-Signature": rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
-    "Vpb-Test-Signature": b"VISUAL-PROMPT-BUILDER" + b"-SCANNER-TEST-FILE",
-}
 # Four times as long after each attempt that failed.
 WAITS = tuple(30.0 * 4**number for number in range(4))
-TCP = re.compile(r"tcp://(?P<host>[^/:]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
 
 
 class ScanError(UserError):
@@ -63,6 +53,12 @@ class Engine(Protocol):
         :raises EngineDownError: where it doesn't answer
         """
 
+    def blind(self, types: Collection[str]) -> Mapping[str, str]:
+        """Of the types that buckets allow, those in whose files it finds nothing, and why.
+
+        :raises EngineDownError: where it can't be tried
+        """
+
     def scan(self, file: Scannable, /) -> str | None:
         """The name of what was found in the file, None if nothing was.
 
@@ -78,6 +74,9 @@ class TestSignatures:
 
     def check(self) -> str:
         return "test signatures only, which find no real virus"
+
+    def blind(self, types: Collection[str]) -> Mapping[str, str]:
+        return {}
 
     def scan(self, chunks: Iterable[bytes]) -> str | None:
         found, kept = None, b""
@@ -102,6 +101,10 @@ class GuardDuty:
     def check(self) -> str:
         return "GuardDuty, by the tags that it sets"
 
+    def blind(self, types: Collection[str]) -> Mapping[str, str]:
+        """Nothing can be sent to it; what it can't look into it tags so."""
+        return {}
+
     def scan(self, file: Scannable) -> str | None:
         status = file.tags().get(GUARDDUTY_TAG)
         if status is None:
@@ -113,83 +116,3 @@ class GuardDuty:
         if status not in (GUARDDUTY_CLEAN, GUARDDUTY_THREAT):
             raise ScanError(f"GuardDuty can't tell: {status[:100]}")
         return None if status == GUARDDUTY_CLEAN else f"GuardDuty: {status}"
-
-
-@dataclass(frozen=True)
-class Clamd:
-    """ClamAV's daemon, spoken to as its manual says (clamd(8), command INSTREAM)."""
-
-    address: str
-    """`tcp://host:port` or `unix:/path/of/the/socket`."""
-
-    waits = WAITS
-    tags_files = False
-
-    def check(self) -> str:
-        if self._ask(b"zPING\0") != "PONG":
-            raise EngineDownError(f"clamd at {self.address} answers, and isn't clamd")
-        return self._ask(b"zVERSION\0")
-
-    def scan(self, chunks: Iterable[bytes]) -> str | None:
-        hung_up: OSError | None = None
-        with self._connect() as connection:
-            try:
-                connection.sendall(b"zINSTREAM\0")
-                for chunk in filter(None, chunks):
-                    connection.sendall(struct.pack("!L", len(chunk)) + chunk)
-                connection.sendall(struct.pack("!L", 0))
-            except (BrokenPipeError, ConnectionResetError) as error:
-                # It hangs up on what is too long, and has said so before.
-                hung_up = error
-            except TimeoutError:
-                raise ScanError(f"clamd at {self.address} took nothing for {SECONDS} s") from None
-            return _verdict(self._answer(connection, hung_up))
-
-    def _ask(self, command: bytes) -> str:
-        with self._connect() as connection:
-            connection.sendall(command)
-            return self._answer(connection)
-
-    def _connect(self) -> socket.socket:
-        try:
-            if self.address.startswith("unix:"):
-                return _local(self.address.removeprefix("unix:"))
-            match = TCP.fullmatch(self.address)
-            if not match:
-                raise EngineDownError(f"clamd's address is {self.address}; it must be tcp://host:port or unix:/path")
-            return socket.create_connection((match["host"].strip("[]"), int(match["port"])), SECONDS)
-        except (OSError, OverflowError) as error:
-            raise EngineDownError(f"clamd at {self.address} doesn't answer: {error}") from None
-
-    def _answer(self, connection: socket.socket, hung_up: OSError | None = None) -> str:
-        said = b""
-        try:
-            while not said.endswith(b"\0") and len(said) < 4096:
-                part = connection.recv(4096)
-                if not part:
-                    break
-                said += part
-        except OSError as error:
-            hung_up = hung_up or error
-        if not said.endswith(b"\0"):
-            raise ScanError(f"clamd at {self.address} hung up: {hung_up or 'no reason given'}")
-        return said.rstrip(b"\0\n").decode(errors="replace")
-
-
-def _local(path: str) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.settimeout(SECONDS)
-        connection.connect(path)
-    except OSError:
-        connection.close()
-        raise
-    return connection
-
-
-def _verdict(said: str) -> str | None:
-    match = re.fullmatch(r"stream: (?:(?P<name>.+) FOUND|OK)", said)
-    # A file that it didn't look at to the end is neither clean nor known to be harmful.
-    if not match or (match["name"] or "").startswith("Heuristics.Limits.Exceeded"):
-        raise ScanError(f"clamd can't tell: {said[:200]}")
-    return match["name"]

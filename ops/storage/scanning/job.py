@@ -6,7 +6,7 @@ step leaves what is done already as it is. Nobody but the owner is served the fi
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ from ops.storage.scanning.engines import Engine, EngineDownError, NotYetError, S
 from ops.storage.scanning.file import File, GoneError
 from ops.storage.scanning.queue import Queue, Scan
 
+# What people must hear of: a file that is harmful, and one of which nobody will ever know.
+ALARMING = {"infected", "failed"}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -31,13 +34,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Alarm:
-    """The topic that hears of harmful files."""
+    """The topic that hears of harmful files, and of those that were given up."""
 
     sns: Any
     topic: str
 
-    def tell(self, scan: Scan, verdict: Verdict) -> None:
+    def tell(self, scan: Scan, verdict: Verdict, engine: str) -> None:
         message = {"bucket": scan.bucket_id, "name": scan.name, "version": scan.version, "found": verdict.found}
+        message |= {"engine": engine}
         self.sns.publish(
             TopicArn=self.topic,
             Subject=f"Storage: {verdict.status} upload in {scan.bucket_id}"[:100],
@@ -54,14 +58,30 @@ class Job:
     engine: Engine
     alarm: Alarm | None = None
     tell: Callable[[Scan, Verdict], None] = lambda scan, verdict: None
+    types: Collection[str] = ()
+    """What the buckets allow, and so what the engine is tried with; none is everything."""
     tally: dict[str, int] = field(default_factory=dict)
+    decided_by: str = ""
+    """The engine with its version and signatures, once it was asked."""
+    blind: Mapping[str, str] = field(default_factory=dict)
+    """Types in which it finds nothing, and why: no file of these is called clean."""
+
+    def check(self) -> None:
+        """Ask the engine what it is, and if that is news try what it looks into.
+
+        :raises EngineDownError: where it doesn't answer, or can't be tried
+        """
+        engine = self.engine.check()
+        if engine != self.decided_by:
+            self.blind = self.engine.blind(self.types)
+            self.decided_by = engine
 
     def run(self) -> None:
         """Scan until nothing is due.
 
         :raises EngineDownError: where the engine doesn't answer; then nothing was taken
         """
-        self.engine.check()
+        self.check()
         while scans := self.queue.take():
             for scan in scans:
                 self.scan(scan)
@@ -70,7 +90,7 @@ class Job:
         """Scan one file to its verdict, or leave it for later."""
         try:
             verdict = self._verdict(scan)
-            settled = self.queue.settle(scan, verdict.status, verdict.found)
+            settled = self._settle(scan, verdict)
         except KeyboardInterrupt:
             self.queue.retry(scan, 0)
             raise
@@ -82,6 +102,12 @@ class Job:
             self.tally[verdict.status] = self.tally.get(verdict.status, 0) + 1
             self.tell(scan, verdict)
 
+    def _settle(self, scan: Scan, verdict: Verdict) -> bool:
+        # Before the row says so: whoever dies in between says it again, and nothing is kept quiet.
+        if self.alarm and verdict.status in ALARMING:
+            self.alarm.tell(scan, verdict, self.decided_by)
+        return self.queue.settle(scan, verdict.status, verdict.found, self.decided_by or None)
+
     @property
     def _attempts(self) -> int:
         return len(self.engine.waits) + 1
@@ -91,7 +117,12 @@ class Job:
         if isinstance(error, UnscannableError) or scan.attempt >= self._attempts:
             gave_up = "" if isinstance(error, UnscannableError) else f"gave up after {self._attempts} attempts: "
             verdict = Verdict("failed", f"{gave_up}{reason}"[:500])
-            return self.queue.settle(scan, verdict.status, verdict.found), verdict
+            try:
+                return self._settle(scan, verdict), verdict
+            except (BotoCoreError, ClientError) as silent:
+                # The last attempt: there is no other one to tell it in.
+                verdict = Verdict("failed", f"{verdict.found}; nor can the alarm topic be told: {silent}"[:1000])
+                return self.queue.settle(scan, verdict.status, verdict.found, self.decided_by or None), verdict
         status = "waiting" if isinstance(error, NotYetError) else "retried"
         return self.queue.retry(scan, self.engine.waits[scan.attempt - 1]), Verdict(status, reason)
 
@@ -108,8 +139,6 @@ class Job:
             self._mark(file, verdict)
         if verdict.status != "clean":
             file.delete()
-        if self.alarm and verdict.status == "infected":
-            self.alarm.tell(scan, verdict)
         return verdict
 
     def _look(self, scan: Scan, file: File) -> Verdict:
@@ -122,6 +151,9 @@ class Job:
                 reason = content.mismatch(declared, file.start[: content.START])
                 if reason:
                     return Verdict("refused", reason)
+            for type in (content.kind(file.start[: content.START]), content.plain(scan.mime_type)):
+                if type and type in self.blind:
+                    raise ScanError(f"the engine can't tell of {type}: {self.blind[type]}")
         return Verdict("clean")
 
     def _mark(self, file: File, verdict: Verdict) -> None:

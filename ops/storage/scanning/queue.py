@@ -1,8 +1,8 @@
-"""The files that wait to be scanned, as the login `scanner` reaches them: by three functions, and no table."""
+"""The files that wait to be scanned, as the login `scanner` reaches them: by functions, and no table."""
 
 from dataclasses import dataclass
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from ops.database import Connection, connect
 
@@ -35,9 +35,14 @@ class Queue:
     def retry(self, scan: Scan, seconds: float) -> bool:
         return self._call("select ops.retry_scan(%s, %s, %s, %s, make_interval(secs => %s))", scan, seconds)
 
-    def settle(self, scan: Scan, verdict: str, found: str | None = None) -> bool:
-        """Note the verdict; False where the file is another scanner's by now, or was overwritten."""
-        return self._call("select ops.settle_scan(%s, %s, %s, %s, %s, %s)", scan, verdict, found)
+    def settle(self, scan: Scan, verdict: str, found: str | None = None, engine: str | None = None) -> bool:
+        """Note the verdict and whose it is; False where the file is another scanner's by now, or was overwritten."""
+        return self._call("select ops.settle_scan(%s, %s, %s, %s, %s, %s, %s)", scan, verdict, found, engine)
+
+    def reopen(self) -> int:
+        """What was given up is due again; how many files."""
+        with self._connect() as connection, connection.cursor(row_factory=scalar_row) as cursor:
+            return int(cursor.execute("select ops.reopen_scans()").fetchone() or 0)
 
     def _call(self, statement: str, scan: Scan, *more: object) -> bool:
         with self._connect() as connection:

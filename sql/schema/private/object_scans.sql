@@ -8,6 +8,7 @@ CREATE TABLE private.object_scans (
     mime_type text,
     status text DEFAULT 'pending'::text NOT NULL,
     found text,
+    decided_by text,
     attempts bigint DEFAULT 0 NOT NULL,
     due_at timestamp with time zone DEFAULT now() NOT NULL,
     queued_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -38,6 +39,8 @@ COMMENT ON COLUMN private.object_scans.status IS 'pending, clean, infected, refu
 
 COMMENT ON COLUMN private.object_scans.found IS 'Why it isn''t clean: a signature, the real type, a reason.';
 
+COMMENT ON COLUMN private.object_scans.decided_by IS 'Engine and signatures, or a person and why; null: nobody.';
+
 COMMENT ON COLUMN private.object_scans.attempts IS 'How often a scanner took it; what it settles must name this.';
 
 COMMENT ON COLUMN private.object_scans.due_at IS 'When the next scanner may take it.';
@@ -52,6 +55,10 @@ ALTER TABLE ONLY private.object_scans
 CREATE INDEX object_scans_due_at_idx ON private.object_scans USING btree (due_at) WHERE (status = 'pending'::text);
 
 CREATE INDEX object_scans_name_idx ON private.object_scans USING btree (name COLLATE "C") WHERE (status = ANY (ARRAY['infected'::text, 'refused'::text]));
+
+CREATE TRIGGER _900_record AFTER UPDATE OF decided_by ON private.object_scans FOR EACH ROW WHEN (((new.decided_by IS DISTINCT FROM old.decided_by) AND (starts_with(new.decided_by, 'released by '::text) OR (new.decided_by ~~ '%restored by %'::text)))) EXECUTE FUNCTION private.tg_object_scans__record();
+
+ALTER TABLE private.object_scans ENABLE ALWAYS TRIGGER _900_record;
 
 ALTER TABLE private.object_scans ENABLE ROW LEVEL SECURITY;
 
