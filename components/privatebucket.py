@@ -9,9 +9,9 @@ from pulumi_aws import s3
 
 from components.base import Component
 from components.documents import Statement, document
+from declared import objectlayout
 
 DAYS_OF_UNFINISHED_UPLOADS = 7
-DAYS_OF_OLD_VERSIONS = 30
 # What every bucket forgets in time.
 RULES = (
     {
@@ -25,7 +25,7 @@ RULES = (
         "status": "Enabled",
         "filter": {"prefix": ""},
         "expiration": {"expired_object_delete_marker": True},
-        "noncurrent_version_expiration": {"noncurrent_days": DAYS_OF_OLD_VERSIONS},
+        "noncurrent_version_expiration": {"noncurrent_days": objectlayout.DAYS_OF_OLD_VERSIONS},
     },
 )
 

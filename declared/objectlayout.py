@@ -13,6 +13,9 @@ UPLOADS = "uploads"
 # Where the scanner puts what it found infected: outside the tenant, so that neither the API nor the CDN reaches it.
 QUARANTINE = "quarantine"
 
+# How long what was deleted or overwritten can be had back.
+DAYS_OF_OLD_VERSIONS = 30
+
 # What a file that was scanned clean is tagged with, by our own scanner and by GuardDuty.
 CLEAN_TAGS = {"clamav": ("scan", "clean"), "guardduty": ("GuardDutyMalwareScanStatus", "NO_THREATS_FOUND")}
 GUARDDUTY_TAG, GUARDDUTY_CLEAN = CLEAN_TAGS["guardduty"]

@@ -1,5 +1,6 @@
 """The commands for stored files. AWS' library takes half a second to load, so each loads it when it runs."""
 
+import getpass
 import json
 import sys
 from dataclasses import asdict
@@ -21,6 +22,15 @@ BucketId = Annotated[str, typer.Argument(metavar="BUCKET", help="a storage bucke
 Name = Annotated[str, typer.Argument(metavar="NAME", help="the object, <project or user id>/…")]
 Person = Annotated[str, typer.Option(help="the id of the person whose form it is")]
 Seconds = Annotated[int, typer.Option(help="how long it is good for, up to an hour")]
+
+Reason = Annotated[str, typer.Option(help="what for; the audit log keeps it")]
+Person = Annotated[str | None, typer.Option(help="who does it; without it, the name of your account here")]
+
+
+def _why(reason: str, person: str | None) -> Any:
+    from ops.storage.comeback import Why
+
+    return Why(reason, person or getpass.getuser())
 
 
 def _days(help: str) -> Any:
@@ -79,6 +89,58 @@ def api_env(stack: Stack = "dev", as_json: Json = False) -> None:
     found = report.storage_api(Environment.of(stack))
     print(json.dumps(found, indent=2) if as_json else "\n".join(f"{name}={value}" for name, value in found.items()))
     print("AUTH_JWT_SECRET is yours to add: what the app's tokens are signed with", file=sys.stderr)
+
+
+@app.command(
+    epilog="Example: ./vpb storage release audio PROJECT_ID/call.mp3 --reason 'telephone speech, listened to it'"
+)
+def release(
+    bucket: BucketId,
+    name: Name,
+    reason: Reason,
+    version: Annotated[str | None, typer.Option(help="refuse unless it is still this version")] = None,
+    infected: Annotated[bool, typer.Option("--infected", help="even if a virus was found in it")] = False,
+    by: Person = None,
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """Put a file back that the scanner refused, quarantined or gave up, and call it clean; the audit log keeps why."""
+    from ops.environment import Environment
+    from ops.storage import comeback
+
+    done = comeback.release(Environment.of(stack), bucket, name, version, _why(reason, by), infected)
+    print(json.dumps(done) if as_json else f"{bucket}/{name}: was {done['was']}, is clean")
+
+
+@app.command(epilog="Example: ./vpb storage restore audio PROJECT_ID/call.mp3 --reason 'deleted by mistake, ticket 12'")
+def restore(
+    bucket: BucketId,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="what for; the audit log keeps it")] = "",
+    version: Annotated[str | None, typer.Option(help="another one than the last that was deleted")] = None,
+    by: Person = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="list what can be had back, and restore nothing")] = False,
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """Have a deleted or replaced file back, with its row; it is scanned again, and counts for the quota."""
+    from ops.environment import Environment
+    from ops.storage import comeback
+
+    environment = Environment.of(stack)
+    if not dry_run:
+        done = comeback.restore(environment, bucket, name, version, _why(reason, by))
+        print(json.dumps(done) if as_json else f"{bucket}/{name}: {done['bytes']:,} bytes are back, to be scanned")
+        return
+    found = comeback.deleted(environment, bucket, name)
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=2, default=str))
+        return
+    table = Table("version", "bytes", "stored", "deleted", "until")
+    for each in found:
+        dates = (f"{date:%Y-%m-%d %H:%M}" for date in (each.stored, each.deleted, each.until))
+        table.add_row(each.version, f"{each.bytes:,}", *dates)
+    Console().print(table)
 
 
 @app.command(epilog="Example: ./vpb storage usage --price 0.023 --top 5")
