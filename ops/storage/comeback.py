@@ -1,7 +1,7 @@
 """Files that come back: what the scanner took away wrongly, and what somebody deleted.
 
 Both are done by a person for a reason, which the audit log keeps; see docs/storage-cleanup.md. They go by the rights of
-whoever asks: no role of ours may write a file and read old versions.
+the caller: no role of ours may write a file and read old versions.
 """
 
 import json

@@ -226,7 +226,7 @@ as $$
     select count(*) from again
 $$;
 
--- A person's verdict in the place of the scanner's; what there was before it. The file is put back by whoever asks, who
+-- A person's verdict in the place of the scanner's; what there was before it. The file is put back by the caller, who
 -- asks again if that is not done: what was released already is no entry more.
 create function private.release_file(
     bucket text, object text, object_version text, reason text, person text, even_infected boolean

@@ -103,7 +103,7 @@ class Job:
             self.tell(scan, verdict)
 
     def _settle(self, scan: Scan, verdict: Verdict) -> bool:
-        # Before the row says so: whoever dies in between says it again, and nothing is kept quiet.
+        # Before the row says so: a scanner that dies in between says it again, and nothing is kept quiet.
         if self.alarm and verdict.status in ALARMING:
             self.alarm.tell(scan, verdict, self.decided_by)
         return self.queue.settle(scan, verdict.status, verdict.found, self.decided_by or None)
