@@ -62,16 +62,28 @@ class AccessRoles(Component):
         ]
 
     def _api(self) -> list[Statement]:
-        """Everything with objects of its tenant, nothing with their old versions and the bucket's settings."""
+        """Everything with objects of its tenant, nothing with their old versions and the bucket's settings.
+
+        What it copies and moves takes its tags along, the verdict of the same bytes too; it says none itself.
+        """
+        objects = objectlayout.TENANT + "/"
         return [
             self._on_objects(
-                objectlayout.TENANT + "/",
+                objects,
                 "AbortMultipartUpload",
                 "DeleteObject",
                 "GetObject",
+                "GetObjectTagging",
                 "ListMultipartUploadParts",
                 "PutObject",
+                "PutObjectTagging",
             ),
+            {
+                **self._on_objects(objects, "PutObjectTagging"),
+                "Effect": "Deny",
+                # Of a copy that takes tags along the request names none.
+                "Condition": {"Null": {f"s3:RequestObjectTag/{objectlayout.SCAN_TAG}": "false"}},
+            },
             self._on_bucket("ListBucket", "ListBucketMultipartUploads"),
             self._with_key("Decrypt", "GenerateDataKey"),
         ]

@@ -18,6 +18,7 @@ DAYS_OF_OLD_VERSIONS = 30
 
 # What a file that was scanned clean is tagged with, by our own scanner and by GuardDuty.
 CLEAN_TAGS = {"clamav": ("scan", "clean"), "guardduty": ("GuardDutyMalwareScanStatus", "NO_THREATS_FOUND")}
+SCAN_TAG = CLEAN_TAGS["clamav"][0]
 GUARDDUTY_TAG, GUARDDUTY_CLEAN = CLEAN_TAGS["guardduty"]
 GUARDDUTY_THREAT = "THREATS_FOUND"
 

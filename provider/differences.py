@@ -4,16 +4,21 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from provider.snapshots import Difference
 
 # Facets that are there only where something is wrong, and what to call it where nothing is. Each is named on its own,
 # also where the object is new, since the text of a whole object is cut.
 USUAL = {"partition ": "like its table", "enforcement of ": "enforced"}
-# What a platform may add to its own schemas without our noticing. Grants and policies aren't among them.
-ADDITIONS = ("column ", "constraint ", "index ", "trigger ", "comment")
+# What a platform may add to a table of ours in its own schema, and what of its own objects it may not change: these say
+# who reaches what.
+ADDITIONS = ("column ", "constraint ", "index ", "comment")
+REACH = ("owner", "grants", "row security", "policy ", "comment on policy ", "rule ", "trigger ", *USUAL)
+# A function's header ends where its body begins.
+DEFINER = re.compile(r"^CREATE OR REPLACE (?:(?!\nAS ).)*?\bSECURITY DEFINER\b", re.S)
 LONG = 200
 REINDEXED = re.compile(r'index .*_cc(?:new|old)\d*"?')
 LEFT = "a `reindex concurrently` that was ended has left it and nobody works on it: drop it"
@@ -53,8 +58,13 @@ class Change:
         return f"{self.key} was changed manually from {was} to {now}"
 
 
-def changes(found: Iterable[Difference], open: Iterable[str] = ()) -> list[Change]:
-    """The differences by object. What goes or comes with another object is part of that one's change."""
+def changes(found: Iterable[Difference], open: Iterable[str] = (), held: Iterable[str] = ()) -> list[Change]:
+    """The differences by object. What goes or comes with another object is part of that one's change.
+
+    Args:
+        open: schemas of a platform, whose own changes there are none.
+        held: patterns of what other resources hold; a table whose row security they hold is ours, not the platform's.
+    """
     objects: dict[str, list[Difference]] = defaultdict(list)
     for difference in found:
         objects[difference.object].append(difference)
@@ -83,7 +93,8 @@ def changes(found: Iterable[Difference], open: Iterable[str] = ()) -> list[Chang
         follows = not change.facet and change.object in whole and whole.get(parent) == whole[change.object]
         if follows or parent in extensions:
             _top(made, objects, extensions.get(parent, parent)).rows.extend(made.pop(key).rows)
-    return [change for _, change in sorted(made.items()) if not _is_addition(change, set(open))]
+    schemas, ours = set(open), tuple(pattern for pattern in held if pattern.endswith(": row security"))
+    return [change for _, change in sorted(made.items()) if not _is_platforms(change, schemas, ours)]
 
 
 def _top(made: Mapping[str, Change], objects: Mapping[str, list[Difference]], name: str) -> Change:
@@ -111,9 +122,22 @@ def _whole(rows: list[Difference], gone: bool) -> str:
     return "; ".join(parts + [f"{facet} {text}" for facet, text in sorted(texts.items()) if facet and text is not None])
 
 
-def _is_addition(change: Change, open: set[str]) -> bool:
-    added = change.was is None and (not change.facet or change.facet.startswith(ADDITIONS))
-    return added and change.rows[0].space in open
+def _is_platforms(change: Change, open: set[str], ours: Sequence[str]) -> bool:
+    """Whether a platform may have done this in its own schema: another version of it replaces what it has brought.
+
+    Who reaches what is never its own affair: grants, owners, row security, policies, functions that run as their owner.
+    """
+    schema, added = change.rows[0].space, change.was is None
+    if schema not in open or change.object.startswith("default privileges ") or DEFINER.match(change.now or ""):
+        return False
+    mine = any(fnmatchcase(f"{change.object}: row security", pattern) for pattern in ours)
+    if change.facet.startswith("trigger "):
+        return (added or not mine) and f" EXECUTE FUNCTION {schema}." in (change.now or change.was or "")
+    if not mine:
+        return not change.facet.startswith(REACH)
+    if added:
+        return change.facet.startswith(ADDITIONS)
+    return change.facet == "comment" or change.facet.startswith("comment on column ")
 
 
 def _short(was: str, now: str) -> tuple[str, str]:

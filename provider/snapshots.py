@@ -108,7 +108,7 @@ class Header:
     fingerprint: str
     schemas: list[str]
     open: list[str]
-    """The schemas that a platform may add objects to."""
+    """The schemas of a platform, whose own objects there are its affair."""
     held: list[str]
     """Patterns of the facets that resources of their own hold: these repair them, here they are no drift."""
     announced: str | None = None

@@ -15,9 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
+from xml.etree import ElementTree
 
+from moto import settings
+from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.responses import ActionResult
-from moto.iam.access_control import PermissionResult
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.models import iam_backends
 from moto.s3 import responses
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket, S3Backend
@@ -27,9 +31,10 @@ from requests.structures import CaseInsensitiveDict
 from local.moto import access, actions, policy, postform, public
 from local.moto.errors import Refused
 from local.moto.identity import Credentials, Identities
-from local.moto.policy import ANONYMOUS, Principal, Request
+from local.moto.policy import ANONYMOUS, Principal, Request, Verdict
 from local.moto.sigv4 import Wire
 
+TAG = "{*}TagSet/{*}Tag"
 Headers = Mapping[str, str]
 _serving = threading.local()
 
@@ -61,7 +66,20 @@ class Call:
     def may(self, bucket: Any, action: str, name: str = "") -> bool:
         key = self.key(bucket, name)
         resource = f"{bucket.arn}/{name}" if name else bucket.arn
-        return access.allowed(bucket, key, Request(f"s3:{action}", resource, self.principal, self._context(key)))
+        request = Request(f"s3:{action}", resource, self.principal, self._context(key))
+        return access.allowed(bucket, key, request) and self._has_right(request)
+
+    def _has_right(self, request: Request) -> bool:
+        """What the policies of a role say, conditions too, where moto is told to ask them; of users moto asks alone."""
+        if not self.principal.role or ActionAuthenticatorMixin.request_count < settings.INITIAL_NO_AUTH_ACTION_COUNT:
+            return True
+        backend = iam_backends[self.principal.account]["aws"]
+        name = self.principal.role.rsplit("/", 1)[1]
+        inline = [backend.get_role_policy(name, each)[1] for each in backend.list_role_policies(name)]
+        attached, _ = backend.list_attached_role_policies(name)
+        documents = [IAMPolicy(each)._policy_json for each in (*inline, *attached)]
+        verdicts = {policy.evaluate(document, request) for document in documents}
+        return Verdict.ALLOW in verdicts and Verdict.DENY not in verdicts
 
     def _context(self, key: Any) -> dict[str, str]:
         sent = {name.lower(): value for name, value in {**self.headers, **self.form}.items()}
@@ -69,12 +87,28 @@ class Call:
         for name in ("prefix", "delimiter", "versionId"):
             if name in self.arguments:
                 context[f"s3:{name.lower()}"] = self.arguments[name]
-        for tag, value in parse_qsl(sent.get("x-amz-tagging", ""), keep_blank_values=True):
-            context[f"s3:requestobjecttag/{tag}"] = value
+        context |= {f"s3:requestobjecttag/{tag}": value for tag, value in self._sent_tags(sent).items()}
         if key is not None:
             tags = self.response.backend.tagger.get_tag_dict_for_resource(key.arn)
             context |= {f"s3:existingobjecttag/{tag}": value for tag, value in tags.items()}
         return context | self._global_context()
+
+    def _sent_tags(self, sent: Mapping[str, str]) -> dict[str, str]:
+        """The tags that the request itself names; those that a copy takes along aren't among them."""
+        if self.request.method == "PUT" and "tagging" in self.arguments:
+            found = ElementTree.fromstring(self.response.body or b"<Tagging/>").iterfind(TAG)
+            return {tag.findtext("{*}Key", ""): tag.findtext("{*}Value", "") for tag in found}
+        return dict(parse_qsl(sent.get("x-amz-tagging", ""), keep_blank_values=True))
+
+    @property
+    def copied(self) -> tuple[str, str, str] | None:
+        """Bucket, key and version that the request copies from; no version is the newest."""
+        source = self.headers.get("x-amz-copy-source", "") if self.request.method == "PUT" else ""
+        if not source:
+            return None
+        path, _, query = unquote(source).partition("?")
+        bucket, _, name = path.lstrip("/").partition("/")
+        return bucket, name, dict(parse_qsl(query)).get("versionId", "")
 
     def _global_context(self) -> dict[str, str]:
         context = {
@@ -138,17 +172,26 @@ def _authorise(call: Call, bucket: Any, name: str) -> None:
     if name and method in ("GET", "HEAD") and call.key(bucket, name) is None and not call.may(bucket, "ListBucket"):
         # Who may not list doesn't learn whether an object exists ("GetObject", section Permissions).
         raise Refused("AccessDenied", "Access Denied")
-    if method == "PUT" and "x-amz-copy-source" in call.headers:
-        _authorise_source(call)
+    if name and "x-amz-tagging" in call.headers and not call.may(bucket, "PutObjectTagging", name):
+        raise Refused("AccessDenied", "Access Denied")
+    if call.copied:
+        _authorise_copy(call, bucket, name, *call.copied)
 
 
-def _authorise_source(call: Call) -> None:
-    source, _, name = unquote(call.headers["x-amz-copy-source"]).split("?")[0].lstrip("/").partition("/")
+def _authorise_copy(call: Call, bucket: Any, name: str, source: str, key: str, version: str) -> None:
+    """The source is read; its tags are read and set too where they are taken along ("CopyObject", Permissions)."""
+    backend = call.response.backend
     try:
-        bucket = call.response.backend.get_bucket(source)
+        origin = backend.get_bucket(source)
     except S3ClientError:
         return
-    if not call.may(bucket, "GetObject", name):
+    stored = backend.get_object(source, key, version_id=version or None)
+    tagged = stored is not None and bool(backend.tagger.get_tag_dict_for_resource(stored.arn))
+    kind = "Version" if version else ""
+    needs = [(origin, f"GetObject{kind}", key)]
+    if tagged and call.headers.get("x-amz-tagging-directive", "COPY") == "COPY" and "partNumber" not in call.arguments:
+        needs += [(origin, f"GetObject{kind}Tagging", key), (bucket, "PutObjectTagging", name)]
+    if not all(call.may(*need) for need in needs):
         raise Refused("AccessDenied", "Access Denied")
 
 
@@ -208,6 +251,16 @@ def _answer(response: Any, request: Any, refusal: Refused) -> Any:
     return refusal.status, headers, "" if request.method == "HEAD" else body
 
 
+def _asked(original: Callable[..., Any]) -> Callable[..., Any]:
+    def authorised(self: Any, *args: Any, **kwargs: Any) -> None:
+        # moto asks for actions of its own making (s3:DeleteObjects), and knows no conditions.
+        call = getattr(_serving, "call", None)
+        if call is None or not call.principal.role:
+            original(self, *args, **kwargs)
+
+    return authorised
+
+
 def _put_object(original: Callable[..., Any]) -> Callable[..., Any]:
     def put_object(self: Any, *args: Any, **kwargs: Any) -> Any:
         # moto passes nothing but the body of a form on.
@@ -227,5 +280,6 @@ def install(credentials: Credentials) -> None:
     identities = Identities(credentials)
     S3Response._bucket_response = _gated(identities, S3Response._bucket_response, lambda response: "")
     S3Response._key_response = _gated(identities, S3Response._key_response, lambda response: response.parse_key_name())
+    S3Response._authenticate_and_authorize_s3_action = _asked(S3Response._authenticate_and_authorize_s3_action)
     FakeBucket.get_permission = _permission
     S3Backend.put_object = _put_object(S3Backend.put_object)

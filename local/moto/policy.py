@@ -154,8 +154,10 @@ def evaluate(policy: Mapping[str, Any], request: Request) -> Verdict:
 
 
 def _applies(statement: Mapping[str, Any], request: Request) -> bool:
+    # The policy of a role names nobody: it is the role's.
+    of_a_role = "Principal" not in statement and "NotPrincipal" not in statement
     return (
-        _either(statement, "Principal", lambda value: _is_meant(value, request.principal))
+        (of_a_role or _either(statement, "Principal", lambda value: _is_meant(value, request.principal)))
         and _either(statement, "Action", lambda value: _any_like(request.action.lower(), value, lower=True))
         and _either(statement, "Resource", lambda value: _any_like(request.resource, value))
         and conditions.all_hold(statement.get("Condition", {}), request.context)

@@ -1,6 +1,7 @@
 """Rules on storage: the buckets that the Storage API shows, and the S3 buckets under them."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,7 @@ def stored_undeclared(audited: Audited) -> Iterator[Row]:
         raise NotSeen("which buckets are declared is in the state, and a server was named, and no stack")
     for row in audited.rows(STORED):
         if row["id"] not in audited.declared.buckets:
-            yield {"object": f"bucket {row['id']}"}
+            yield {"object": f"bucket {row['id']}", "literal": row["literal"], "word": shlex.quote(row["id"])}
 
 
 def unlimited(audited: Audited) -> Iterator[Row]:
@@ -185,7 +186,8 @@ RULES = (
         Severity.medium,
         "a storage bucket that no setting has",
         "database:buckets doesn't have it",
-        "declare it in Pulumi.<stack>.yaml, or delete it by the Storage API",
+        "declare it in Pulumi.<stack>.yaml; or ./vpb storage empty {word} --confirm {word}, then in one transaction "
+        "set local storage.allow_delete_query = 'true'; delete from storage.buckets where id = {literal};",
         stored_undeclared,
     ),
     Rule(

@@ -3,6 +3,7 @@
 import getpass
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -57,6 +58,10 @@ def clean(
     if as_json:
         print(json.dumps({kind: asdict(count) for kind, count in found.items()}, indent=2))
         return
+    _counted(found, dry_run)
+
+
+def _counted(found: Mapping[str, Any], dry_run: bool) -> None:
     table = Table("", "found" if dry_run else "removed", "bytes")
     for kind, count in found.items():
         table.add_row(kind, f"{count.objects:,}", f"{count.bytes:,}")
@@ -78,6 +83,27 @@ def purge(
 
     paths = report.purge(Environment.of(stack), bucket, name)
     print(json.dumps({"paths": paths}) if as_json else f"{paths} paths invalidated at the CDN")
+
+
+@app.command(epilog="Example: ./vpb storage empty audio --confirm audio")
+def empty(
+    bucket: BucketId,
+    stack: Stack = "dev",
+    confirm: Annotated[str, typer.Option(help="the bucket again; without it files are counted and stay")] = "",
+    as_json: Json = False,
+) -> None:
+    """Remove all files of a bucket, with their rows and old versions, for good: before it is deleted."""
+    from ops.environment import Environment
+    from ops.errors import CommandError
+    from ops.storage import report
+
+    if confirm not in ("", bucket):
+        raise CommandError(f"--confirm names {confirm!r}, not {bucket!r}; nothing was removed")
+    found = report.empty(Environment.of(stack), bucket, dry_run=not confirm)
+    if as_json:
+        print(json.dumps({kind: asdict(count) for kind, count in found.items()}, indent=2))
+        return
+    _counted(found, not confirm)
 
 
 @app.command(epilog="Example: ./vpb storage api-env > api.env; docker run --env-file api.env …")

@@ -1,6 +1,7 @@
 """A storage bucket: a row of `storage.buckets`, with its limits."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -169,12 +170,17 @@ class Bucket(ObjectKind):
         if held and held["objects"]:
             raise Refused(
                 f"{self.label(state)} holds {held['objects']} objects, {held['bytes']} bytes; declare it again, or "
-                f"empty it through the Storage API (emptyBucket('{state['bucket']}')), which deletes the files too, "
-                "and run again"
+                f"{how_to_empty(state['bucket'])}, and run again"
             )
         # Storage's own guard against deletes that leave files behind; the count above has just shown there are none.
         await connection.execute("set local storage.allow_delete_query = 'true'")
         await connection.execute("delete from storage.buckets where id = %s", [state["bucket"]])
+
+
+def how_to_empty(bucket: str) -> str:
+    """The command that removes a bucket's files."""
+    word = shlex.quote(bucket)
+    return f"remove its files for good by `./vpb storage empty {word} --confirm {word}`"
 
 
 def _text(value: Any) -> str:

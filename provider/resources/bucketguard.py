@@ -7,7 +7,7 @@ from plugin.server import Context, Diff, Resource
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
-from provider.resources.bucket import HELD
+from provider.resources.bucket import HELD, how_to_empty
 
 SETTING = "database:allowBucketChanges"
 THERE = "select pg_catalog.to_regclass('storage.objects') is not null as there"
@@ -101,8 +101,7 @@ async def _reasons(
         if held and held["objects"]:
             yield (
                 f"bucket {bucket} isn't declared any more and holds {held['objects']} objects, {held['bytes']} bytes; "
-                f"declare it again, or empty it through the Storage API (emptyBucket('{bucket}')), which deletes the "
-                "files too, and run again"
+                f"declare it again, or {how_to_empty(bucket)}, and run again"
             )
         return
     limit = wanted.get("fileSizeLimit")

@@ -84,7 +84,7 @@ async def look(
     else:
         honest = False
     manual, begun = [], []
-    for change in differences.changes(found, header.open):
+    for change in differences.changes(found, header.open, header.held if held is None else held):
         by = [version for pattern, version in patterns.items() if fnmatchcase(change.key, pattern)]
         if not by:
             manual.append(change)
@@ -103,7 +103,7 @@ class SchemaSnapshot(ObjectKind):
     fields = {
         "name": Field(str, "the snapshot's name", required=True, identity=True),
         "schemas": Field(list, "the managed schemas", required=True),
-        "open": Field(list, "those of them that a platform may add objects to"),
+        "open": Field(list, "those of them that are a platform's: what it changes there of its own is no drift"),
         "held": Field(
             list, "patterns of the objects and facets that other resources hold, such as `schema ops: grants`"
         ),

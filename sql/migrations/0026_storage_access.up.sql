@@ -138,7 +138,8 @@ return coalesce(cardinality(allowed), 0) = 0
         lower(trim(split_part(type, ';', 1))), split_part(lower(trim(type)), '/', 1) || '/*', '*/*'
     ] && allowed;
 
--- No type is declared where the Storage API only asks whether a signed upload would be allowed.
+-- Where the Storage API only asks whether a signed upload would be allowed, the type is that of the request for it: the
+-- stock client's is application/json. What is then uploaded has one of its own.
 create function private.takes(bucket text, object text, type text) returns boolean
 language plpgsql stable security definer
 set search_path = ''
@@ -150,7 +151,10 @@ begin
     -- A bucket that isn't there, or that row security hides, takes nothing; none takes a name with two readings.
     return found and object !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]' and (
         coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
-            (type is null or private.type_fits(type, allowed))
+            (
+                type is null or private.type_fits(type, allowed)
+                or current_setting('storage.operation', true) = 'storage.object.sign_upload_url'
+            )
             and exists (
                 select 1 from unnest(private.file_types(substring(object from '\.([^./]+)$'))) as named (type)
                 where private.type_fits(named.type, allowed)
@@ -188,8 +192,9 @@ begin
             detail = format('Bucket %s takes at most %s bytes.', NEW.bucket_id, largest),
             hint = 'Upload a smaller file, or raise the limit in the setting buckets.';
     end if;
-    -- The Storage API's mark of an empty folder is of no type.
+    -- The Storage API's mark of an empty folder is of no type, nor is what it only asks before it signs.
     if type is not null and not private.type_fits(type, types)
+        and current_setting('storage.operation', true) is distinct from 'storage.object.sign_upload_url'
         and not (NEW.name like '%/.emptyFolderPlaceholder' and coalesce(bytes, 0) = 0)
     then
         raise exception using

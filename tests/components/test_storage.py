@@ -268,8 +268,7 @@ def test_nothing_is_read_before_it_is_tagged_clean_but_by_guardduty_and_the_api(
 def rights(program: Program, role: str) -> dict[str, set[str]]:
     """What a role may do, resource to actions."""
     statements = document(inputs(program, f"storage-access-{role}-rights")["policy"]).values()
-    assert all(statement["Effect"] == "Allow" for statement in statements)
-    return {statement["Resource"]: set(statement["Action"]) for statement in statements}
+    return {each["Resource"]: set(each["Action"]) for each in statements if each["Effect"] == "Allow"}
 
 
 TENANT = f"{OBJECTS}/{objectlayout.TENANT}/*"
@@ -281,6 +280,10 @@ def test_the_api_writes_and_reads_its_tenant_and_no_settings(program):
     assert {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"} <= found[TENANT]
     assert found[OBJECTS] == {"s3:ListBucket", "s3:ListBucketMultipartUploads"}
     assert found[KEY] == {"kms:Decrypt", "kms:GenerateDataKey"}
+    statements = document(inputs(program, "storage-access-api-rights")["policy"]).values()
+    (denied,) = (each for each in statements if each["Effect"] == "Deny")
+    assert (denied["Resource"], denied["Action"]) == (TENANT, ["s3:PutObjectTagging"])
+    assert denied["Condition"] == {"Null": {"s3:RequestObjectTag/scan": "false"}}
 
 
 def test_the_apps_server_puts_what_was_sent_in_its_place_and_deletes_nothing(program):

@@ -5,6 +5,7 @@ The documents are taken from the program as it is run under mocks, word for word
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -229,6 +230,17 @@ def test_under_guardduty_nobody_else_says_what_is_clean(guarded: dict[str, Any])
     assert code(guarded["cdn"].put_object_tagging, **clean) == "AccessDenied"
 
 
+def test_under_guardduty_the_storage_api_copies_a_verdict(guarded: dict[str, Any]) -> None:
+    guarded["guardduty"].put_object_tagging(**tagged(AUDIO, GUARDDUTY_TAG, GUARDDUTY_CLEAN))
+    assert copying(guarded["api"], GUARDED) == "ok"
+    assert reading(guarded["cdn"], GUARDED) == "ok"
+    said = f"{GUARDDUTY_TAG}={GUARDDUTY_CLEAN}"
+    assert copying(guarded["api"], COPY, **REPLACED, Tagging=said) == "AccessDenied"
+    assert code(guarded["api"].put_object, Bucket=BUCKET, Key=COPY, Body=b"x", Tagging=said) == "AccessDenied"
+    for who in ("owner", "scanner"):
+        assert copying(guarded[who], COPY) == "AccessDenied"
+
+
 def test_under_guardduty_the_scanner_moves_a_threat_and_reads_what_it_noted(guarded: dict[str, Any]) -> None:
     guarded["guardduty"].put_object_tagging(**tagged(AUDIO, GUARDDUTY_TAG, GUARDDUTY_THREAT))
     scanner, moved = guarded["scanner"], f"{objectlayout.QUARANTINE}/{AUDIO}"
@@ -252,6 +264,14 @@ def checking(server: MotoServer, from_call: bytes) -> None:
     """From which call on moto looks at what identities may do."""
     text = {"Content-Type": "text/plain"}
     assert fetch(f"{server.endpoint}/moto-api/reset-auth", "POST", from_call, text)[0] == 200
+
+
+@contextmanager
+def as_owner(server: MotoServer) -> Iterator[Any]:
+    """The owner's client, while nobody's rights are looked at: moto knows no owner where it looks."""
+    checking(server, b"inf")
+    yield server.client("s3")
+    checking(server, b"0")
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +311,84 @@ MAY = {
     "cleaner": {"list", "delete"},
     "nobody": set[str](),
 }
+
+
+def copying(client: Any, key: str, **more: Any) -> str:
+    """What comes of copying AUDIO to a key."""
+    return code(client.copy_object, Bucket=BUCKET, Key=key, CopySource={"Bucket": BUCKET, "Key": AUDIO}, **more)
+
+
+COPY = f"{objectlayout.prefix('audio')}u1/copy.webm/v1"
+GUARDED = f"{objectlayout.prefix('audio')}u1/copy.webm/v2"
+REPLACED = {"TaggingDirective": "REPLACE"}
+
+
+def tags(server: MotoServer, key: str) -> list[dict[str, str]]:
+    with as_owner(server) as s3:
+        found: list[dict[str, str]] = s3.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
+        return found
+
+
+@pytest.fixture
+def scanned(server: MotoServer, roles: dict[str, Any]) -> None:
+    with as_owner(server) as s3:
+        s3.put_object(Bucket=BUCKET, Key=AUDIO, Body=b"sound", Tagging="scan=clean")
+
+
+def test_the_storage_api_copies_a_verdict_and_says_none(
+    server: MotoServer, roles: dict[str, Any], scanned: None
+) -> None:
+    api = roles["api"]
+    assert copying(api, COPY, MetadataDirective="REPLACE", ContentType="audio/webm") == "ok"
+    assert tags(server, COPY) == CLEAN["TagSet"]
+    for ask in (
+        lambda: code(api.put_object_tagging, Bucket=BUCKET, Key=COPY, Tagging=CLEAN),
+        lambda: code(api.put_object, Bucket=BUCKET, Key=COPY, Body=b"other", Tagging="scan=clean"),
+        lambda: copying(api, COPY, **REPLACED, Tagging="scan=clean"),
+        lambda: code(api.create_multipart_upload, Bucket=BUCKET, Key=COPY, Tagging="a=b&scan=clean"),
+        lambda: code(api.delete_object_tagging, Bucket=BUCKET, Key=COPY),
+    ):
+        assert ask() == "AccessDenied"
+    assert tags(server, COPY) == CLEAN["TagSet"]
+
+
+def test_a_copy_with_tags_needs_a_right_to_each_of_its_steps(
+    server: MotoServer, program: Program, roles: dict[str, Any], scanned: None
+) -> None:
+    rights = json.loads(program.resources["storage-access-api-rights"].inputs["policy"])["Statement"]
+    for lost in ("GetObject", "PutObject", "GetObjectTagging", "PutObjectTagging"):
+        kept = [{**each, "Action": [name for name in _list(each["Action"]) if name != f"s3:{lost}"]} for each in rights]
+        text = json.dumps({"Version": "2012-10-17", "Statement": [each for each in kept if each["Action"]]})
+        with as_owner(server):
+            client = session(server, f"without-{lost}", text)
+        assert copying(client, COPY) == "AccessDenied", lost
+    with as_owner(server) as s3:
+        s3.delete_object_tagging(Bucket=BUCKET, Key=AUDIO)
+    assert copying(client, COPY) == "ok", "no tags, no right to tags"
+
+
+def _list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_the_storage_api_uploads_in_parts(roles: dict[str, Any]) -> None:
+    """As its resumable uploads do, without tags: `TUS_ALLOW_S3_TAGS=false`."""
+    api, key = roles["api"], f"{objectlayout.prefix('audio')}u1/long.webm/v1"
+    at = {"Bucket": BUCKET, "Key": key}
+    for finished in (True, False):
+        upload = {**at, "UploadId": api.create_multipart_upload(**at, ContentType="audio/webm")["UploadId"]}
+        assert code(api.put_object, Bucket=BUCKET, Key=f"{key}.info", Body=b"{}") == "ok"
+        assert code(api.get_object, Bucket=BUCKET, Key=f"{key}.info") == "ok"
+        part = api.upload_part(**upload, PartNumber=1, Body=b"sound")
+        assert len(api.list_parts(**upload)["Parts"]) == 1
+        assert code(api.head_object, Bucket=BUCKET, Key=f"{key}.part") == "404"
+        if finished:
+            parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+            assert code(api.complete_multipart_upload, **upload, MultipartUpload=parts) == "ok"
+        else:
+            assert code(api.abort_multipart_upload, **upload) == "ok"
+        gone = {"Objects": [{"Key": key}, {"Key": f"{key}.info"}]}
+        assert "Errors" not in api.delete_objects(Bucket=BUCKET, Delete=gone)
 
 
 @pytest.mark.parametrize("role", sorted(MAY))

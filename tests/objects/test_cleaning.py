@@ -373,6 +373,7 @@ API = {
     "S3_PROTOCOL_ENABLED": "false",
     "PG_QUEUE_ENABLE": "false",
     "IMAGE_TRANSFORMATION_ENABLED": "false",
+    "TUS_ALLOW_S3_TAGS": "false",
 }
 LOCAL = {
     "STORAGE_S3_ENDPOINT": "http://127.0.0.1:5000",

@@ -941,8 +941,8 @@ def test_a_bucket_with_objects_is_kept_and_says_how_many(world):
     with pytest.raises(Refusal) as caught:
         world.engine.delete(thing)
     assert str(caught.value) == (
-        "bucket songs holds 2 objects, 1400 bytes; declare it again, or empty it through the Storage API "
-        "(emptyBucket('songs')), which deletes the files too, and run again"
+        "bucket songs holds 2 objects, 1400 bytes; declare it again, or remove its files for good by `"
+        "./vpb storage empty songs --confirm songs`, and run again"
     )
 
 

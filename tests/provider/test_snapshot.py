@@ -274,14 +274,78 @@ def test_what_other_resources_hold_is_theirs_to_name_and_to_repair(small):
     assert small.preview() == ['drift["table public.t1: grants"]']
 
 
-def test_a_platform_may_add_to_its_own_schema_but_open_nothing(small):
-    small.inputs["open"] = ["vault"]
+PLATFORMS = (
+    "create function public.outside() returns trigger language plpgsql as 'begin return new; end'",
+    "create table vault.theirs (id int, old int)",
+    "create function vault.tell() returns int language sql as 'select 1'",
+    "create function vault.watch() returns trigger language plpgsql as 'begin return new; end'",
+    "create table vault.ours (id int, name text)",
+    "alter table vault.ours enable row level security",
+    "create policy mine on vault.ours for select to drift_reader using (id > 0)",
+    "create trigger mine before insert on vault.ours for each row execute function vault.watch()",
+    "comment on column vault.ours.id is 'ours'",
+)
+
+
+@pytest.fixture
+def shared(small):
+    """A schema that a platform shares with us: a table of ours stands in it."""
+    small.run(*PLATFORMS)
+    small.inputs |= {"open": ["vault"], "held": ["table vault.ours: row security"]}
     small.up()
-    small.run("create table vault.theirs (id int)", "create table vault.more (id int)")
-    assert small.preview() == []
-    small.up()
-    small.run("alter table vault.theirs add column name text", "grant select on vault.theirs to drift_reader")
-    assert list(by_hand(small)) == ["table vault.theirs: grants"]
+    return small
+
+
+ITS_OWN = (
+    "create table vault.more (id int)",
+    "alter table vault.theirs drop column old, add column new text",
+    "create or replace function vault.tell() returns int language sql as 'select 2'",
+    "comment on function vault.tell() is 'theirs'",
+    "create trigger theirs before update on vault.theirs for each row execute function vault.watch()",
+    "drop trigger theirs on vault.theirs",
+    "create trigger theirs before update on vault.ours for each row execute function vault.watch()",
+    "alter table vault.ours add column more text",
+    "create index ours_name on vault.ours (name)",
+    "comment on column vault.ours.id is 'theirs'",
+    "drop function vault.tell()",
+    "drop table vault.theirs",
+)
+REACHING = {
+    "grant select on vault.theirs to drift_reader": "table vault.theirs: grants",
+    "grant execute on function vault.tell() to drift_reader": "function vault.tell(): grants",
+    "alter function vault.tell() owner to drift_reader": "function vault.tell(): owner",
+    "alter function vault.tell() security definer": "function vault.tell()",
+    "create function vault.more() returns int language sql security definer as 'select 1'": "function vault.more()",
+    "alter table vault.theirs enable row level security": "table vault.theirs: row security",
+    "create policy more on vault.theirs using (true)": "table vault.theirs: policy more",
+    "alter policy mine on vault.ours using (true)": "table vault.ours: policy mine",
+    "alter table vault.ours disable trigger mine": "table vault.ours: trigger mine",
+    "create trigger more before insert on vault.ours for each row execute function public.outside()": (
+        "table vault.ours: trigger more"
+    ),
+    "alter table vault.ours drop column name": "table vault.ours: column name",
+    "alter default privileges for role drift_reader in schema vault grant select on tables to public": (
+        "default privileges of drift_reader on tables in schema vault"
+    ),
+    "drop table vault.ours": "table vault.ours",
+}
+
+
+def test_what_a_platform_changes_of_its_own_is_no_drift(shared):
+    for statement in ITS_OWN:
+        shared.run(statement)
+        assert by_hand(shared) == {}, statement
+    shared.up()
+    assert shared.preview() == []
+
+
+def test_who_reaches_what_is_named_in_a_platforms_schema_too(shared):
+    seen = set[str]()
+    for statement, named in REACHING.items():
+        shared.run(statement)
+        found = set(by_hand(shared))
+        assert found - seen == {named}, statement
+        seen = found
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What Supabase's Storage API sends, replayed: its settings and its statements, as the role that it takes for each.
 
+Its requests from end to end, also with the real one: tests/objects/test_storage_api_requests.py.
+
 It asks as the person where a person decides, and "as super user" where it serves everybody or writes down what it has
 done. That one is `storage_service` where it was started with DB_SERVICE_ROLE, else `service_role`. Read in its source:
 src/internal/database/postgres/scope.ts, src/storage/database/pg.ts, uploader.ts, object.ts, src/http/routes/object.
@@ -14,10 +16,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.objects.storageapi import SUPER, scope
 from tests.sql import provision
 from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
 
-SUPER = "storage_service"
 # What it says that it is doing where it hands out bytes, or what it knows of them, to the caller.
 SERVING = (
     "storage.object.get_public",
@@ -54,25 +56,6 @@ MOVE = (
 )
 DELETE = "delete from storage.objects where name = %s and bucket_id = %s returning *"
 LIST = 'select name from storage.objects where bucket_id = %s order by name collate "C" limit 100'
-
-
-def scope(session: Connection, role: str, operation: str, subject: str = "") -> None:
-    """What it sets before each statement; as super user it is nobody."""
-    claims = {"role": role} | ({"sub": subject} if subject else {})
-    settings = {
-        "role": role,
-        "request.jwt.claim.role": role,
-        "request.jwt": "",
-        "request.jwt.claim.sub": subject,
-        "request.jwt.claims": json.dumps(claims),
-        "request.headers": "{}",
-        "request.method": "GET",
-        "request.path": "/object",
-        "storage.operation": operation,
-        "storage.allow_delete_query": "true",
-    }
-    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
-    session.execute(f"select {calls}".encode(), [part for pair in settings.items() for part in pair])
 
 
 @contextmanager

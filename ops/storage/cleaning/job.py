@@ -68,7 +68,7 @@ class Job:
         self._deleted()
         self._expired()
         self._quarantine()
-        self._unfinished()
+        self._unfinished(self.tenant, self.ages.uploads)
         self._orphans()
         self.forget()
         if not self.dry:
@@ -83,6 +83,24 @@ class Job:
         while ended := self.rows.unserved():
             self._note("forgotten by the CDN", self.edge.forget(ended.values()))
             self.rows.finish_unserved(ended)
+
+    def empty(self, bucket: str) -> dict[str, Found]:
+        """All files of a bucket with their versions, then their rows; what is stored meanwhile stays."""
+        self._note("emptied")
+        for batch in batched(self.rows.expired(bucket, timedelta())):
+            self._remove("emptied", batch)
+        prefix = f"{self.tenant}{bucket}/"
+        self._unfinished(prefix, timedelta())
+        self._note("orphaned files")
+        for found in batched(self.files.keys(prefix)):
+            places = {each[0].key: place for each in found if (place := self._place(each[0].key))}
+            known = self.rows.known(places.values())
+            orphans = [each for versions in found for each in versions if places[each.key][2] not in known]
+            self._note("orphaned files", len({each.key for each in orphans}), _bytes(orphans))
+            if not self.dry:
+                self._delete_orphans(orphans)
+        self.forget()
+        return self.tally
 
     def _deleted(self) -> None:
         """What the queue says: recordings that were deleted, with their project or alone, and what people left."""
@@ -147,10 +165,10 @@ class Job:
                 self.files.delete(versions)
                 self.rows.forget(*place)
 
-    def _unfinished(self) -> None:
+    def _unfinished(self, prefix: str, age: timedelta) -> None:
         self._note("unfinished uploads")
-        for key, upload, begun in self.files.unfinished(self.tenant):
-            if begun < datetime.now(UTC) - self.ages.uploads:
+        for key, upload, begun in self.files.unfinished(prefix):
+            if begun < datetime.now(UTC) - age:
                 self._note("unfinished uploads", 1)
                 if not self.dry:
                     self.files.abort(key, upload)

@@ -11,7 +11,10 @@ begin
     -- A bucket that isn't there, or that row security hides, takes nothing; none takes a name with two readings.
     return found and object !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]' and (
         coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
-            (type is null or private.type_fits(type, allowed))
+            (
+                type is null or private.type_fits(type, allowed)
+                or current_setting('storage.operation', true) = 'storage.object.sign_upload_url'
+            )
             and exists (
                 select 1 from unnest(private.file_types(substring(object from '\.([^./]+)$'))) as named (type)
                 where private.type_fits(named.type, allowed)

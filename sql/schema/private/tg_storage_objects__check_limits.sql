@@ -27,8 +27,9 @@ begin
             detail = format('Bucket %s takes at most %s bytes.', NEW.bucket_id, largest),
             hint = 'Upload a smaller file, or raise the limit in the setting buckets.';
     end if;
-    -- The Storage API's mark of an empty folder is of no type.
+    -- The Storage API's mark of an empty folder is of no type, nor is what it only asks before it signs.
     if type is not null and not private.type_fits(type, types)
+        and current_setting('storage.operation', true) is distinct from 'storage.object.sign_upload_url'
         and not (NEW.name like '%/.emptyFolderPlaceholder' and coalesce(bytes, 0) = 0)
     then
         raise exception using
