@@ -25,7 +25,7 @@ Person = Annotated[str, typer.Option(help="the id of the person whose form it is
 Seconds = Annotated[int, typer.Option(help="how long it is good for, up to an hour")]
 
 Reason = Annotated[str, typer.Option(help="what for; the audit log keeps it")]
-Person = Annotated[str | None, typer.Option(help="who does it; without it, the name of your account here")]
+By = Annotated[str | None, typer.Option(help="who does it; without it, the name of your account here")]
 
 
 def _why(reason: str, person: str | None) -> Any:
@@ -126,7 +126,7 @@ def release(
     reason: Reason,
     version: Annotated[str | None, typer.Option(help="refuse unless it is still this version")] = None,
     infected: Annotated[bool, typer.Option("--infected", help="even if a virus was found in it")] = False,
-    by: Person = None,
+    by: By = None,
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
@@ -144,7 +144,7 @@ def restore(
     name: Name,
     reason: Annotated[str, typer.Option(help="what for; the audit log keeps it")] = "",
     version: Annotated[str | None, typer.Option(help="another one than the last that was deleted")] = None,
-    by: Person = None,
+    by: By = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="list what can be had back, and restore nothing")] = False,
     stack: Stack = "dev",
     as_json: Json = False,
