@@ -83,6 +83,8 @@ class Connections:
         self.login = login
         self.changes = Changes()
         """What migrations have changed of other resources since the last run that ended well."""
+        self.looked = False
+        """Whether this run has looked for manual changes, and gone on."""
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
         self._direct = False

@@ -12,7 +12,7 @@ whatever secret it holds: which of the two, PostgreSQL's code says.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -21,7 +21,7 @@ from psycopg.errors import Diagnostic
 from plugin.errors import PluginError
 
 HINTS = {
-    "42501": "the login lacks the right; run with the login that owns the object",
+    "42501": "the login lacks the right; run as the object's owner, or give the object to the role that asks",
     "55P03": "another session held the lock too long; run again when it is done",
     "57014": "the statement took longer than its limit",
     "53100": "the server's disk is full; free some space and run again",
@@ -63,6 +63,12 @@ IN_FUNCTION = re.compile(
 )
 LINES = 5
 LONG = 300
+NAMED = 5
+
+
+def few(names: Sequence[str]) -> str:
+    """The first of many names, and how many there are besides."""
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 class NotConnected(PluginError):

@@ -183,7 +183,7 @@ def _own_name(name: str) -> str:
 
     :raises NameRefused: where that is no name of a stack
     """
-    return naming.stack(name.rpartition("/")[2])
+    return naming.stack(name.rpartition("/")[2] or name)
 
 
 def make_stack(stack: str) -> None:

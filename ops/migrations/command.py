@@ -30,6 +30,9 @@ History = Annotated[str, typer.Option(help="the history table of a folder of you
 Role = Annotated[str | None, typer.Option(help="the role that a folder of your own runs as")]
 Allow = Annotated[list[str] | None, typer.Option(help="a migration that may lose its data; may be repeated")]
 Lose = Annotated[bool, typer.Option("--lose", help="all of them may lose their data")]
+Despite = Annotated[
+    bool, typer.Option("--despite-drift", help="also where something was changed manually, which it stays then")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 Command = Callable[[Job], Awaitable[dict[str, Any]]]
@@ -44,11 +47,12 @@ def up(
     role: Role = None,
     allow: Allow = None,
     lose: Lose = False,
+    despite_drift: Despite = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Apply what is pending, and end a rollback that was left half done."""
-    options = Options(folder, history, role, allow=tuple(allow or ()), lose=lose)
+    options = Options(folder, history, role, allow=tuple(allow or ()), lose=lose, despite_drift=despite_drift)
     answer = _run(commands.up, stack, url, options, quiet)
     _show(answer, as_json, quiet)
 
@@ -74,6 +78,7 @@ def down(
     to: Annotated[int, typer.Option(min=0, help="the last migration that stays, 0 for none")],
     allow: Allow = None,
     lose: Lose = False,
+    despite_drift: Despite = False,
     stack: Stack = "dev",
     url: Url = None,
     folder: Folder = None,
@@ -83,7 +88,7 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Roll back to a migration, newest first: of the last folder, or of the one that is named."""
-    options = Options(folder, history, role, to=to, allow=tuple(allow or ()), lose=lose)
+    options = Options(folder, history, role, to=to, allow=tuple(allow or ()), lose=lose, despite_drift=despite_drift)
     _show(_run(commands.down, stack, url, options, quiet), as_json, quiet)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from declared import sqlfiles
 from provider.connection import Connections
 from provider.errors import Refused
+from provider.manualchanges import refuse_drift
 from provider.steps import plan
 from provider.steps.history import DEFAULT, History, Recorded
 from provider.steps.runner import find_renames, running
@@ -24,6 +25,7 @@ class Options:
     to: int = 0
     allow: tuple[str, ...] = ()
     lose: bool = False
+    despite_drift: bool = False
     through: int | None = None
     write: bool = False
 
@@ -101,8 +103,18 @@ def _as_recorded(recorded: Recorded) -> Mapping[str, str]:
     return {name: checksum or "" for name, checksum in recorded.steps.items()}
 
 
+async def _refuse_drift(job: Job) -> None:
+    """
+    :raises Refused: for manual changes, unless the command line says to go on all the same
+    """
+    if not job.options.despite_drift:
+        async with job.database.transaction("manual changes") as connection:
+            await refuse_drift(connection)
+
+
 async def up(job: Job) -> dict[str, Any]:
     """Apply what is pending."""
+    await _refuse_drift(job)
     done: dict[str, list[str]] = {}
     for folder in job.folders:
         order = job.order(folder, {step.name: step.checksum for step in job.steps(folder)})
@@ -142,6 +154,7 @@ def _strange(recorded: Recorded, wanted: Mapping[str, str]) -> dict[str, str]:
 async def down(job: Job) -> dict[str, Any]:
     """Roll back the steps after `--to`, of the last folder alone or of the one that was named."""
     folder = job.folders[-1]
+    await _refuse_drift(job)
     async with running(job.database.session, job.tell, job.order(folder, {})) as runner:
         recorded = await runner.history.read(runner.connection)
         kept = {

@@ -244,9 +244,9 @@ extra (class, oid, object, definition, owner, grants, nspname) as materialized (
     select 'pg_language'::regclass, l.oid, 'language ' || quote_ident(l.lanname),
            concat(case when l.lanpltrusted then 'trusted ' end, 'handler ', nullif(l.lanplcallfoid, 0)::regprocedure,
                   ' inline ' || nullif(l.laninline, 0)::regprocedure, ' validator ' || nullif(l.lanvalidator, 0)::regprocedure),
-           l.lanowner, case when l.lanacl is not null then @acl(l.lanacl, 'l', l.lanowner) end, null
+           l.lanowner, case when l.lanacl <> acldefault('l', l.lanowner) then @acl(l.lanacl, 'l', l.lanowner) end, null
       from pg_language l
-     where (l.oid >= 16384 or l.lanacl is not null or l.lanpltrusted <> (l.lanname in ('sql', 'plpgsql')))
+     where (l.oid >= 16384 or l.lanacl <> acldefault('l', l.lanowner) or l.lanpltrusted <> (l.lanname in ('sql', 'plpgsql')))
        and @only(pg_language, l.oid)
     union all
     select 'pg_am'::regclass, a.oid, 'access method ' || quote_ident(a.amname),

@@ -40,7 +40,7 @@ others (class, oid, hash) as materialized (
     select 'pg_cast'::regclass, x.oid, @written(x, x.oid::int8) from pg_cast x where x.oid >= 16384
     union all
     select 'pg_language'::regclass, x.oid, @written(x, x.oid::int8) from pg_language x
-     where x.oid >= 16384 or x.lanacl is not null or x.lanpltrusted <> (x.lanname in ('sql', 'plpgsql'))
+     where x.oid >= 16384 or x.lanacl <> acldefault('l', x.lanowner) or x.lanpltrusted <> (x.lanname in ('sql', 'plpgsql'))
     union all
     select 'pg_am'::regclass, x.oid, @written(x, x.oid::int8) from pg_am x where x.oid >= 16384
     union all

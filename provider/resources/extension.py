@@ -9,7 +9,7 @@ from psycopg import sql
 from plugin.server import CheckFailure, Context, Diff
 from provider import snapshots
 from provider.connection import Connection, row, rows
-from provider.errors import Refused
+from provider.errors import Refused, few
 from provider.resources.base import Field, ObjectKind
 
 # What a control file's name may have, and no path.
@@ -81,6 +81,7 @@ class Extension(ObjectKind):
                     sql.Identifier(new["name"]), sql.Identifier(new["schema"])
                 )
             )
+            await self._refuse_changed_members(connection, new)
 
         if not self.same("version", found["version"], new.get("version")):
             await self._refuse_unknown(connection, new, found["version"])
@@ -91,6 +92,25 @@ class Extension(ObjectKind):
                         sql.Identifier(new["name"]), sql.Identifier(new["version"])
                     )
                 )
+
+    async def _refuse_changed_members(self, connection: Connection, new: Mapping[str, Any]) -> None:
+        """While it lay elsewhere its members had other names, and nobody could say what else was changed of them.
+
+        :raises Refused: for members that aren't as they were; the move is undone with it
+        """
+        label = self.label(new)
+        names = {
+            row.object
+            for found in (await snapshots.differing(connection)).values()
+            for row in found.values()
+            if row.parent == f"extension {new['name']}"
+        }
+        if names:
+            raise Refused(
+                f"{label} was moved to another schema manually, and {len(names)} of its members were changed too: "
+                f"{few(sorted(names))}; change them back, or drop the extension where nothing depends on it: `up` "
+                "makes it again"
+            )
 
     async def _refuse_unknown(self, connection: Connection, inputs: Mapping[str, Any], installed: str | None) -> None:
         """

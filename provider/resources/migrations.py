@@ -19,6 +19,7 @@ from plugin.wire import UNKNOWN, has_unknown
 from provider import snapshots
 from provider.connection import lock
 from provider.errors import Refused
+from provider.manualchanges import refuse_drift
 from provider.ownership import destroying
 from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan
@@ -268,6 +269,9 @@ class MigrationSet(ObjectKind):
                 await context.info(f"{label}: {history} has a row of {name}, applied by somebody else")
 
     async def _run(self, context: Context, state: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+        if not self.database.looked and not destroying(context.urn):
+            async with self.database.transaction(self.label(new)) as connection:
+                await refuse_drift(connection)
         async with running(self.database.session, context, self._order(new, context.urn)) as runner:
             try:
                 recorded = await runner.run(lambda found: _applied(state, found))

@@ -8,8 +8,7 @@ whatever still differs. The definitions lie in the database, in `supabase_migrat
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from typing import Any
 
 from plugin.server import Context, Diff, Resource
@@ -18,79 +17,12 @@ from provider import differences, ownership, snapshots
 from provider.connection import Connection, lock
 from provider.differences import Change
 from provider.errors import Refused
+from provider.manualchanges import Drift, Seen, look, named
 from provider.resources.base import Field, ObjectKind
-from provider.snapshots import Difference, Header, Statement
+from provider.snapshots import Difference, Header
 from provider.steps.history import identity
 
-NAMED = 5
-SELF = f"table {snapshots.TABLE}: content"
 LISTS = ("open", "held")
-AS_LEFT = "as the last `up` left it"
-Drift = dict[str, dict[str, str | None]]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a look at the database has found."""
-
-    header: Header | None
-    """None where no snapshot is stored."""
-    manual: list[Change]
-    """What nobody declared and no other resource repairs."""
-    broken: str = ""
-    """What is wrong with the stored definitions themselves."""
-    begun: list[tuple[Change, str]] = field(default_factory=list)
-    """What a migration may have changed that was begun outside a transaction and isn't done, with its number."""
-
-    @property
-    def drift(self) -> Drift:
-        found = differences.drift(self.manual)
-        return found | {SELF: {"was": AS_LEFT, "now": self.broken}} if self.broken else found
-
-    @property
-    def lines(self) -> list[str]:
-        """Each difference in one line."""
-        uncertain = f"{SELF}: {self.broken}; what is said to have been is not certain"
-        begun = [
-            f"{change.key} isn't as the last `up` left it: migration {version} was begun outside a transaction "
-            "and isn't done, or somebody changed it meanwhile"
-            for change, version in self.begun
-        ]
-        return [change.line for change in self.manual] + begun + ([uncertain] if self.broken else [])
-
-
-async def look(
-    connection: Connection, name: str, held: Sequence[str] | None = None, state: Mapping[str, Any] | None = None
-) -> Seen:
-    """Compare the database with a stored snapshot.
-
-    Args:
-        held: patterns of what other resources hold; those that the snapshot was stored with by default.
-        state: what the engine knows, which says whether a snapshot that isn't there was there before.
-    """
-    header = await snapshots.header(connection, name) if await snapshots.there(connection) else None
-    if header is None:
-        was_here = bool(state) and state.get("database") == await identity(connection)  # type: ignore[union-attr]
-        return Seen(None, [], "gone" if was_here else "")
-    if await snapshots.is_current(connection, name):
-        return Seen(header, [])
-    since = await snapshots.touched(connection, name, header.schemas)
-    found = await snapshots.compare(connection, name, header.schemas, since) if since else []
-    honest = await snapshots.fingerprint(connection, name) == header.fingerprint
-    patterns = dict.fromkeys(header.held if held is None else held, "")
-    if await snapshots.announced(connection) == header.announced:
-        statements = {each: Statement.of(label) for each, label in (await snapshots.pending(connection)).items()}
-        patterns = {pattern: each.version for pattern, each in statements.items() if each} | patterns
-    else:
-        honest = False
-    manual, begun = [], []
-    for change in differences.changes(found, header.open, header.held if held is None else held):
-        by = [version for pattern, version in patterns.items() if fnmatchcase(change.key, pattern)]
-        if not by:
-            manual.append(change)
-        elif all(by):
-            begun.append((change, by[0]))
-    return Seen(header, manual, "" if honest else "changed manually", begun)
 
 
 class SchemaSnapshot(ObjectKind):
@@ -122,6 +54,8 @@ class SchemaSnapshot(ObjectKind):
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         diff = await super().diff(context, id, state, new)
+        if self.connections is not None and self.is_declared(context, new):
+            self.connections.looked = True
         for key in await self._drift_now(state, new):
             quoted = key.replace("\\", "\\\\").replace('"', '\\"')
             diff.changes[f'drift["{quoted}"]'] = "update"
@@ -156,6 +90,7 @@ class SchemaSnapshot(ObjectKind):
                     for line in (await self._look(connection, name, inputs.get("held") or [])).lines:
                         await context.info(line)
             return name, inputs | {"database": UNKNOWN, "drift": {}}
+        self.database.looked = True
         async with self.database.transaction(self.label(inputs)) as connection:
             await lock(connection, self.label(inputs))
             await self._refuse_other_stacks(connection, inputs, context.urn)
@@ -243,7 +178,7 @@ class SchemaSnapshot(ObjectKind):
         if not drift or inputs.get("accept") == differences.fingerprint(drift):
             return
         raise Refused(
-            f"{self.label(inputs)}: changed manually and declared nowhere: {_named(drift)}; this run has changed "
+            f"{self.label(inputs)}: changed manually and declared nowhere: {named(drift)}; this run has changed "
             "nothing. Undo it, or write it as a migration and undo it, or take exactly this as it is: "
             f"`pulumi config set database:acceptDrift {differences.fingerprint(drift)}`"
         )
@@ -302,7 +237,7 @@ class SchemaCheckpoint(ObjectKind):
             raise Refused(
                 f"{self.label(inputs)}: changed while this run was under way or left by a killed migration whose "
                 f"files are gone, and declared nowhere: "
-                f"{_named(seen.drift)}; run again, it says how to go on"
+                f"{named(seen.drift)}; run again, it says how to go on"
             )
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
@@ -316,9 +251,3 @@ def _header(inputs: Mapping[str, Any]) -> Header:
 
 def _rows(changes: Iterable[Change]) -> list[Difference]:
     return [row for change in changes for row in change.rows]
-
-
-def _named(drift: Drift) -> str:
-    # Whole objects first: what is said of them says more than a column or a comment.
-    names = sorted(drift, key=lambda name: (": " in name, name))
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -4,7 +4,7 @@ import asyncio
 
 from provider import snapshots
 from provider.connection import Connections, Login
-from provider.resources.snapshot import look
+from provider.manualchanges import look
 
 NAME = "schema"
 

@@ -832,6 +832,30 @@ def test_an_extension_that_was_dropped_manually_and_made_again_is_as_declared(pl
     assert _drift(engine, snapshot) == []
 
 
+def test_an_extension_that_was_moved_hides_no_change_of_its_members(plain_world):
+    """While it lies elsewhere they have other names: what else was changed is named when it would be moved back."""
+    engine, declared = plain_world.engine, {"name": "citext", "schema": "extra"}
+    extension = engine.create("pg:index:Extension", declared)
+    snapshot = engine.create("pg:index:SchemaSnapshot", {"name": "schema", "schemas": ["extra", "public"]})
+    plain_world.sql("alter extension citext set schema public")
+    moved = engine.refresh(extension)
+    assert engine.update(moved, declared).state["version"], "nothing else was changed"
+    plain_world.sql("alter extension citext set schema public; alter function public.citextsend(citext) cost 7")
+    moved = engine.refresh(extension)
+    with pytest.raises(Refusal) as caught:
+        engine.update(moved, declared)
+    assert "extension citext was moved to another schema manually, and 1 of its members were changed too" in str(
+        caught.value
+    )
+    assert "function extra.citextsend(extra.citext)" in str(caught.value)
+    assert plain_world.sql("select extnamespace::regnamespace::text from pg_extension where extname = 'citext'") == [
+        ("public",)
+    ]
+    plain_world.sql("alter function public.citextsend(citext) cost 1")
+    engine.update(moved, declared)
+    assert _drift(engine, snapshot) == []
+
+
 def _drift(engine, snapshot):
     found = engine.refresh(snapshot)
     assert found is not None

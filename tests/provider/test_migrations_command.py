@@ -11,6 +11,7 @@ import pytest
 
 from bench.steps import write_steps
 from declared import sqlfiles
+from harness.engine import Refusal
 from ops import __main__ as ops
 from provider.steps.history import DEFAULT
 from tests.provider.folders import HISTORY, Folder
@@ -43,6 +44,31 @@ def command(plain_folder: Folder, capsys: pytest.CaptureFixture[str]) -> Command
     for name in ("0001_first", "0002_second", "0003_third"):
         plain_folder.table(name)
     return Command(plain_folder, capsys)
+
+
+def test_nothing_runs_beside_a_manual_change_unless_it_is_said(command):
+    """What a migration would state once more would be called manual, and undone with good advice."""
+    folder = command.folder
+    world = folder.world
+    world.engine.create("pg:index:SchemaSnapshot", {"name": "schema", "schemas": ["public"]})
+    held = folder.engine.create("pg:index:MigrationSet", {**folder.declared(), "steps": {}})
+    world.sql("create table public.stray (id int)")
+    for words in (("up",), ("down", "--to", "0")):
+        refused = command(*words, status=1)
+        assert "changed manually and declared nowhere: table public.stray; no migration was run" in refused
+    # As `--target` has it: the resource that looks first isn't asked.
+    alone = world.second_engine()
+    try:
+        with pytest.raises(Refusal, match=r"declared nowhere: table public\.stray; no migration was run"):
+            alone.update(held, folder.declared())
+        assert "first" not in folder.tables()
+        command("up", "--despite-drift")
+        assert "third" in folder.tables()
+        world.sql("drop table public.stray")
+        command("down", "--to", "2", "--lose")
+        assert "third" not in folder.tables()
+    finally:
+        alone.close()
 
 
 def test_up_status_and_down_are_what_the_engine_would_do(command):
