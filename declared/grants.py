@@ -180,11 +180,12 @@ API_FUNCTIONS = (
     "storage.filename(text)",
     "storage.extension(text)",
     "storage.allow_only_operation(text)",
-)
-# What row policies on storage.objects ask of everybody, the Storage API too; the first is asked by the second.
-VERDICT_FUNCTIONS = (
     "storage.operation()",
     "storage.allow_any_operation(text[])",
+)
+# What row policies on storage.objects ask of everybody, the Storage API too.
+VERDICT_FUNCTIONS = (
+    "private.is_operation(text[])",
     "private.is_clean(text, text, text)",
 )
 # What is public can be searched by visitors; the trailing private ones are what these and the row policies call.

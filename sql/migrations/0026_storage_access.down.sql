@@ -14,6 +14,7 @@ drop function private.tg_storage_objects__refuse_person();
 drop function private.tg_storage_objects__check_project();
 drop function private.tg_storage_objects__check_limits();
 drop function private.takes(text, text, text);
+drop function private.is_operation(text[]);
 drop function private.type_fits(text, text[]);
 drop function private.file_types(text);
 drop function private.may_store(text);

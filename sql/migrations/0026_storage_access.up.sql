@@ -138,6 +138,15 @@ return coalesce(cardinality(allowed), 0) = 0
         lower(trim(split_part(type, ';', 1))), split_part(lower(trim(type)), '/', 1) || '/*', '*/*'
     ] && allowed;
 
+-- What the Storage API says that it is doing. A function of our own: the Storage API replaces its own, and who could
+-- replace one would say who reads which file.
+create function private.is_operation(operations text[]) returns boolean
+language sql stable parallel safe
+set search_path = ''
+return coalesce(
+    regexp_replace(current_setting('storage.operation', true), '^storage\.', '') = any(operations), false
+);
+
 -- Where the Storage API only asks whether a signed upload would be allowed, the type is that of the request for it: the
 -- stock client's is application/json. What is then uploaded has one of its own.
 create function private.takes(bucket text, object text, type text) returns boolean
@@ -270,6 +279,7 @@ comment on function private.may_find(text, text, text, boolean) is 'Whether the 
 comment on function private.may_store(text) is 'Whether it is in a project that the asker may change.';
 comment on function private.file_types(text) is 'The types that a file with this ending may be declared as.';
 comment on function private.type_fits(text, text[]) is 'Whether a type is among those allowed; none listed is any.';
+comment on function private.is_operation(text[]) is 'Whether the Storage API is doing one of these.';
 comment on function private.takes(text, text, text) is 'Whether a bucket takes a name''s ending and a declared type.';
 comment on function private.tg_storage_objects__check_limits() is 'Trigger: what its bucket''s limits refuse.';
 comment on function private.tg_storage_objects__check_project() is 'Trigger: it is a project''s, by who may edit it.';
@@ -283,6 +293,7 @@ revoke execute on function private.may_find(text, text, text, boolean) from publ
 revoke execute on function private.may_store(text) from public;
 revoke execute on function private.file_types(text) from public;
 revoke execute on function private.type_fits(text, text[]) from public;
+revoke execute on function private.is_operation(text[]) from public;
 revoke execute on function private.takes(text, text, text) from public;
 revoke execute on function private.tg_storage_objects__check_limits() from public;
 revoke execute on function private.tg_storage_objects__check_project() from public;

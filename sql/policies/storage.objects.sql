@@ -14,29 +14,28 @@ create policy objects_select_own on storage.objects
     using (
         (
             bucket_id = any('{avatars,exports}')
-            and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
             and (
                 bucket_id || '/' || name || '/' || coalesce(version, '')
                 != all((select private.my_harmful())::text[])
-                or (select storage.allow_any_operation(array['object.delete', 'object.delete_many']))
+                or (select private.is_operation(array['object.delete', 'object.delete_many']))
             )
         )
         or (
             bucket_id = 'audio'
             and name collate "C" = any((select private.few_files())::text[])
-            and private.may_find(name, version, owner_id, (select storage.allow_any_operation(array[
+            and private.may_find(name, version, owner_id, (select private.is_operation(array[
                 'object.delete', 'object.delete_many', 'object.upload', 'object.upload_update', 'object.sign_upload_url'
             ])))
         )
         or (
-            id between (select private.many_files_from((select storage.allow_any_operation(array[
+            id between (select private.many_files_from((select private.is_operation(array[
                 'object.upload', 'object.upload_update', 'object.sign_upload_url', 'object.move', 'object.copy',
                 'tus.upload.create', 'tus.upload.part'
             ])))) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
             and bucket_id = 'audio'
-            and private.may_find(name, version, owner_id, (select storage.allow_any_operation(array[
+            and private.may_find(name, version, owner_id, (select private.is_operation(array[
                 'object.delete', 'object.delete_many', 'object.upload', 'object.upload_update', 'object.sign_upload_url'
             ])))
         )
@@ -44,7 +43,7 @@ create policy objects_select_own on storage.objects
             id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
             and (
                 private.is_clean(bucket_id, name, version)
-                or (select storage.allow_any_operation(array['object.delete', 'object.delete_many']))
+                or (select private.is_operation(array['object.delete', 'object.delete_many']))
             )
         )
     );
@@ -61,7 +60,7 @@ create policy objects_insert_own on storage.objects
     with check (
         (
             bucket_id = 'avatars'
-            and (storage.foldername(name))[1] = (select auth.uid())::text
+            and starts_with(name, (select auth.uid())::text || '/')
             and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (
@@ -78,7 +77,6 @@ create policy objects_update_own on storage.objects
     using (
         (
             bucket_id = 'avatars'
-            and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
         )
@@ -88,7 +86,7 @@ create policy objects_update_own on storage.objects
     with check (
         (
             bucket_id = 'avatars'
-            and (storage.foldername(name))[1] = (select auth.uid())::text
+            and starts_with(name, (select auth.uid())::text || '/')
             and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (
@@ -105,7 +103,6 @@ create policy objects_delete_own on storage.objects
     using (
         (
             bucket_id = any('{avatars,exports}')
-            and (storage.foldername(name))[1] = (select auth.uid())::text
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
         )
@@ -125,7 +122,7 @@ create policy objects_select_storage_service on storage.objects
     for select to storage_service
     using (
         private.is_clean(bucket_id, name, version)
-        or (select storage.allow_any_operation(array[
+        or (select private.is_operation(array[
             'object.upload', 'object.upload_update', 'object.upload_signed', 'tus.upload.create', 'tus.upload.part',
             'object.copy', 'object.move', 'object.delete', 'object.delete_many', 'bucket.empty', 'bucket.delete'
         ]))
