@@ -23,13 +23,13 @@ up: ## provision an environment from whatever is there: make up STACK=dev
 preview: ## what `make up` would do, and what was changed manually
 	@$(in_environment) -m ops preview --stack "$(STACK)"
 
-drift: ## what was changed manually, as Markdown; status 2 if something was
+drift: ## what was changed manually, as Markdown
 	@$(in_environment) -m ops drift --stack "$(STACK)"
 
 maintain: ## partitions ahead and retired, what has expired forgotten, summaries refreshed: each night
 	@$(in_environment) -m ops maintain --stack "$(STACK)"
 
-audit: ## what is open, weak or beyond the declaration; status 2 if something is: make audit AUDIT=--json
+audit: ## what is open, weak or beyond the declaration: make audit AUDIT=--json
 	@$(in_environment) -m ops audit --stack "$(STACK)" $(AUDIT)
 
 down: ## destroy an environment; on local also stop its services and delete their data: make down STACK=dev CONFIRM=dev

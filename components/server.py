@@ -39,8 +39,7 @@ class Server(Component):
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
         self.disposable = url is None and args.target.disposable
-        # The embedded server has no TLS, and is to be reached whatever PGSSLMODE says.
-        provisioning = {} if url is not None else {"sslmode": "disable"}
+        provisioning = {} if url is not None else args.target.provisioning
         self.url = self._parameters.apply(lambda found: connectionurl.compose({**found, **provisioning}))
         self.register_outputs({"host": self.host, "port": self.port, "database": self.database})
 

@@ -35,7 +35,7 @@ ROLES = {
     "authenticated": RoleSpec("callers who are signed in", settings={"statement_timeout": "8s"}),
     "service_role": RoleSpec("the app's own servers; row security doesn't bind it", bypassrls=True),
     "authenticator": RoleSpec(
-        "login of the API, which becomes one of the three above for each request",
+        "login of the API, which becomes anon, authenticated or service_role for each request",
         login=True,
         output="api_url",
         inherit=False,

@@ -106,7 +106,7 @@ class Connections:
         _spelt.add(connection)
 
     async def session(self) -> Connection:
-        """A session of its own outside the pool, without a transaction; the caller for it closes it.
+        """A session of its own outside the pool, without a transaction; the caller closes it.
 
         :raises Unreachable: where the server doesn't let us in
         :raises Refused: where a pooler would lend what we set to others

@@ -152,10 +152,13 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
 def _plugins(where: Target, variables: Mapping[str, str]) -> dict[str, str]:
     """What has the engine take the target's plugin `aws`: a plugin on PATH comes before one that is installed.
 
-    :raises ToolchainError: where the official one can't be had
+    :raises EngineError: where the official one can't be had
     """
     if not where.standins:
-        toolchain.ensure_plugins()
+        try:
+            toolchain.ensure_plugins()
+        except toolchain.ToolchainError as error:
+            raise EngineError(str(error)) from None
         return {}
     paths = [str(STANDINS), variables.get("PATH", os.defpath)]
     return {"PATH": os.pathsep.join(paths), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}

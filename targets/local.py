@@ -21,6 +21,8 @@ class Local:
     disposable = True
     standins = True
     checkpoints = False
+    # The embedded server has no TLS, and is to be reached whatever PGSSLMODE says.
+    provisioning: Parameters = {"sslmode": "disable"}
 
     def parameters(self, stack: str) -> Parameters:
         server = services.load(stack).postgres

@@ -40,6 +40,9 @@ class Target(Protocol):
     checkpoints: bool
     """Whether the engine writes its state after each resource; elsewhere once, at the end of a run."""
 
+    provisioning: Parameters
+    """What the connection of the login that provisions on the target's own server has beside its parameters."""
+
     def parameters(self, stack: str) -> Parameters:
         """The login that provisions on the target's own server.
 

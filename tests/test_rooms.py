@@ -123,9 +123,14 @@ def test_only_targets_ask_which_target_it_is():
     wrong = [
         f"{path}:{node.lineno}"
         for path, tree in parsed().items()
-        if FILES[path] not in ("targets", "toolchain")
+        if FILES[path] not in ("targets", "toolchain", "local")
         for node in ast.walk(tree)
-        if isinstance(node, ast.Compare)
-        and any(isinstance(each, ast.Constant) and each.value in TARGETS for each in [node.left, *node.comparators])
+        if _asks(node) and any(isinstance(each, ast.Constant) and each.value in TARGETS for each in ast.walk(node))
     ]
     assert wrong == []
+
+
+def _asks(node: ast.AST) -> bool:
+    """Whether it compares: by an operator, a container, a pattern, a key, or a method of a text."""
+    asked = isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("startswith", "endswith", "get", "__eq__")
+    return asked or isinstance(node, ast.Compare | ast.match_case | ast.Subscript)

@@ -20,7 +20,7 @@ from provider.connection import Connections, Login
 from provider.errors import Refused
 from provider.steps.history import DEFAULT
 
-PENDING = 2
+FOUND = 2
 app = typer.Typer(help=__doc__)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment, where it has a local server")]
@@ -70,7 +70,7 @@ def status(
     """Show what is recorded, what `up` renames, and what is pending; the status is 2 where something is."""
     answer = _run(commands.status, stack, url, Options(folder, history, role), quiet)
     _show(answer, as_json, quiet=False)
-    raise typer.Exit(PENDING if any(found["pending"] for found in answer.values()) else 0)
+    raise typer.Exit(FOUND if any(found["pending"] for found in answer.values()) else 0)
 
 
 @app.command(epilog="Example: ./vpb migrate down --to 12 --allow 0013_search")
@@ -122,7 +122,7 @@ def adopt(
     options = Options(folder, history, role, through=through, write=write)
     answer = _run(rehearsal.adopt, stack, url, options, quiet)
     _show(answer, as_json, quiet)
-    raise typer.Exit(1 if answer["differences"] else 0)
+    raise typer.Exit(FOUND if answer["differences"] else 0)
 
 
 def _run(command: Command, stack: str, url: str | None, options: Options, quiet: bool) -> dict[str, Any]:

@@ -174,5 +174,5 @@ def test_a_copy_needs_the_right_to_read_its_source(bucket: Bucket) -> None:
 
 def test_a_stranger_learns_that_a_bucket_is_missing_but_cannot_make_it(moto_server):
     missing = f"{moto_server.endpoint}/nobody-made-this-one"
-    assert fetch(missing, method="HEAD")[0] == 404, "AWS answers 404 NoSuchBucket the caller"
+    assert fetch(missing, method="HEAD")[0] == 404, "AWS answers 404 NoSuchBucket"
     assert fetch(missing, method="PUT")[0] == 403

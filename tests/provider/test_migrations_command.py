@@ -268,12 +268,12 @@ def test_a_run_that_meets_objects_made_manually_says_what_to_do(made_by_hand):
 def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(made_by_hand):
     made_by_hand.folder.world.sql("alter table public.second alter id type bigint")
     assert made_by_hand("adopt")["to adopt"] == {"sql/steps": ["0001_first"]}
-    answer = made_by_hand("adopt", "--through", "2", "--write", status=1)
+    answer = made_by_hand("adopt", "--through", "2", "--write", status=2)
     assert [line.partition(",")[0] for line in answer["differences"]] == [
         "column public.second.id is 'bigint not null'"
     ]
     assert "by the steps up to 0002_second it would be 'integer not null'" in answer["differences"][0]
-    answer = made_by_hand("adopt", "--through", "3", "--write", status=1)
+    answer = made_by_hand("adopt", "--through", "3", "--write", status=2)
     assert "table public.third isn't there, which the steps up to 0003_third make" in answer["differences"]
     assert made_by_hand.folder.world.sql(f"select to_regclass('{DEFAULT}')") == [(None,)]
 

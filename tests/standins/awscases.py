@@ -1,4 +1,4 @@
-"""One case for every type of the aws stand-in that isn't a bucket's: arguments, a change manually, where it shows."""
+"""One case for every type of the aws stand-in that isn't a bucket's: arguments, a manual change, where it shows."""
 
 import itertools
 import json

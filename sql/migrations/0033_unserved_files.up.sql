@@ -1,4 +1,4 @@
--- 0034 unserved_files: what the CDN has to forget, since it is no object any more, by whatever way it went.
+-- 0033 unserved_files: what the CDN has to forget, since it is no object any more, by whatever way it went.
 -- Lock: share row exclusive on storage.objects for its triggers. Duration: instant.
 -- Down: loses the queue: what the CDN wasn't yet told to forget, it may answer until its copy expires.
 

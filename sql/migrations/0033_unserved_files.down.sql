@@ -1,4 +1,4 @@
--- 0034 unserved_files: the CDN is told by the cleaner's own deletions alone again.
+-- 0033 unserved_files: the CDN is told by the cleaner's own deletions alone again.
 -- Lock: access exclusive on storage.objects for its triggers. Duration: instant.
 -- Down: loses the queue: what the CDN wasn't yet told to forget, it may answer until its copy expires.
 

@@ -1,4 +1,4 @@
--- 0033 generation_retention: generations that ended long ago go, where a setting says when; what they cost stays.
+-- 0034 generation_retention: generations that ended long ago go, where a setting says when; what they cost stays.
 -- Lock: new functions only, none. Duration: instant.
 -- Down: loses no data; generations are kept for ever.
 

@@ -1,4 +1,4 @@
--- 0033 generation_retention: keeps generations for ever again.
+-- 0034 generation_retention: keeps generations for ever again.
 -- Lock: access exclusive on the functions. Duration: instant.
 -- Down: loses no data; generations are kept for ever.
 
