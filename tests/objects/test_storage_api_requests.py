@@ -67,6 +67,12 @@ class Place:
         found = s3.list_objects_v2(Bucket=self.store.bucket, Prefix=prefix).get("Contents", [])
         return {each["Key"].removeprefix(prefix): self.tags(each["Key"]) for each in found}
 
+    def empty(self) -> None:
+        """Delete every file there."""
+        for key in self.files():
+            full = f"{self.store.tenant}/audio/{FOLDER}{key}"
+            self.store.s3.delete_object(Bucket=self.store.bucket, Key=full)
+
     def tags(self, key: str) -> dict[str, str]:
         found = self.store.s3.get_object_tagging(Bucket=self.store.bucket, Key=key)["TagSet"]
         return {tag["Key"]: tag["Value"] for tag in found}
@@ -135,15 +141,15 @@ def test_its_start_leaves_what_was_recorded_and_make_up_takes_back_what_is_too_m
 
 @pytest.fixture
 def api(place: Place) -> Iterator[Api]:
-    """After `make up`; with no file of another test."""
+    """After `make up`; with no file of another test, nor of another module: the store is the session's."""
     place.up()
+    place.empty()
     yield place.api
     place.connection.execute(
         "begin; set local storage.allow_delete_query = 'true'; delete from storage.objects; commit"
     )
     place.connection.execute("delete from private.object_scans")
-    for key in place.files():
-        place.store.s3.delete_object(Bucket=place.store.bucket, Key=f"{place.store.tenant}/audio/{FOLDER}{key}")
+    place.empty()
 
 
 def wait_for(found: Callable[[], bool]) -> None:
