@@ -54,8 +54,8 @@ def up_half(checksum: str) -> str:
 def edited(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     """The applied steps whose up scripts aren't what they were."""
     return [
-        f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text back "
-        "and write the change as a new step; or its row in the history was edited: put the checksum back"
+        f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text (or row) back "
+        "and write the change as a new step"
         for name, checksum in wanted.items()
         if applied.get(name) and up_half(applied[name]) != up_half(checksum)
     ]
