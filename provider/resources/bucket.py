@@ -157,11 +157,7 @@ class Bucket(ObjectKind):
             return
         held = await row(connection, HELD, [new["bucket"], limit])
         if held and held["larger"]:
-            raise Refused(
-                f"{self.label(new)}: fileSizeLimit {limit} is below {held['larger']} of its {held['objects']} objects, "
-                f"the largest {held['largest']} bytes ({held['name']}); set it to {held['largest']} or more, "
-                "or delete these through the Storage API first"
-            )
+            raise Refused(below_files(new["bucket"], limit, held))
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         if await self.find(connection, state) is None:
@@ -175,6 +171,15 @@ class Bucket(ObjectKind):
         # Storage's own guard against deletes that leave files behind; the count above has just shown there are none.
         await connection.execute("set local storage.allow_delete_query = 'true'")
         await connection.execute("delete from storage.buckets where id = %s", [state["bucket"]])
+
+
+def below_files(bucket: str, limit: int, held: Mapping[str, Any]) -> str:
+    """Why a limit can't be set, with the figures of HELD."""
+    return (
+        f"bucket {bucket}: fileSizeLimit {limit} is below {held['larger']} of its {held['objects']} objects, the "
+        f"largest {held['largest']} bytes ({held['name']}); set it to {held['largest']} or more, or delete these "
+        "through the Storage API first"
+    )
 
 
 def how_to_empty(bucket: str) -> str:

@@ -7,7 +7,7 @@ from plugin.server import Context, Diff, Resource
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
-from provider.resources.bucket import HELD, how_to_empty
+from provider.resources.bucket import HELD, below_files, how_to_empty
 
 SETTING = "database:allowBucketChanges"
 THERE = "select pg_catalog.to_regclass('storage.objects') is not null as there"
@@ -109,11 +109,7 @@ async def _reasons(
     if held is None or not held["objects"]:
         return
     if limit is not None and held["larger"]:
-        yield (
-            f"bucket {bucket}: fileSizeLimit {limit} is below {held['larger']} of its {held['objects']} objects, the "
-            f"largest {held['largest']} bytes ({held['name']}); set it to {held['largest']} or more, or delete these "
-            "through the Storage API first"
-        )
+        yield below_files(bucket, limit, held)
     if wanted.get("public") and not stored["public"] and not was.get("public") and f"{bucket} public" not in allowed:
         yield (
             f"bucket {bucket}: public makes {held['objects']} objects, {held['bytes']} bytes, readable by everybody; "
