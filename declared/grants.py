@@ -304,6 +304,8 @@ MONITORS_FUNCTIONS = (
 )
 # Housekeeping: the login that provisions runs it, or a scheduler that does so as the owner.
 OWNERS_FUNCTIONS = (
+    "private.at_most(integer, integer)",
+    "private.is_file_name(text)",
     "private.plain_text(text)",
     "private.newest_with(tsquery, boolean)",
     "private.search_text(text, boolean)",
@@ -335,6 +337,7 @@ OWNERS_FUNCTIONS = (
     "private.personal_columns()",
     "private.erase_column(uuid, regclass, name, boolean, bigint)",
     "private.erase_projects(uuid, bigint)",
+    "private.leave_projects(uuid)",
     "private.erase(uuid, bigint)",
     "private.people_to_erase()",
     "private.forget_addresses(text[])",
@@ -441,6 +444,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_accounts__insert()",
     "private.tg_sealing_keys__keep_used()",
     "private.tg_projects__words()",
+    "private.tg_projects__list()",
     "private.tg_audio_recordings__words()",
     "private.tg_prompt_generations__words()",
     "private.tg_audio_recordings__queue_deletion()",
@@ -448,6 +452,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_storage_objects__queue_scan()",
     "private.tg_object_scans__record()",
     "private.tg_storage_objects__check_limits()",
+    "private.tg_storage_objects__check_name()",
     "private.tg_storage_objects__check_project()",
     "private.tg_storage_objects__refuse_person()",
     "private.tg_storage_objects__count()",

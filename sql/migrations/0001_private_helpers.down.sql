@@ -8,5 +8,6 @@ drop function private.is_server();
 drop function private.setting(text);
 drop table private.settings;
 drop function private.tg__updated_at();
+drop function private.at_most(integer, integer);
 drop function private.is_bounded_object(jsonb, integer);
 drop function private.uuid_v7();

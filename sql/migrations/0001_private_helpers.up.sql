@@ -52,6 +52,22 @@ comment on function private.is_bounded_object(jsonb, integer) is
 -- A check runs with the rights of the role that writes, as a default does.
 revoke execute on function private.is_bounded_object(jsonb, integer) from public;
 
+create function private.at_most(count integer, most integer) returns integer
+language plpgsql immutable
+set search_path = ''
+as $$
+begin
+    if count < 0 then
+        raise exception '% rows are asked for; ask for 0 or more', count using errcode = 'invalid_parameter_value';
+    end if;
+    return least(count, most);
+end
+$$;
+
+comment on function private.at_most(integer, integer) is 'How many rows of a queue are asked for, and no more than that.';
+
+revoke execute on function private.at_most(integer, integer) from public;
+
 create function private.tg__updated_at() returns trigger
 language plpgsql volatile
 set search_path = ''

@@ -104,6 +104,7 @@ create table private.departures (
     departed_at timestamptz not null default now(),
     erased_at timestamptz,
     erased_rows bigint not null default 0,
+    collaborators uuid[],
     constraint departures_pkey primary key (user_id),
     constraint departures_erased_rows_check check (erased_rows >= 0)
 );
@@ -119,6 +120,8 @@ comment on column private.departures.user_id is 'Who it was; nobody any more.';
 comment on column private.departures.departed_at is 'When the account was deleted.';
 comment on column private.departures.erased_at is 'When the last of it was deleted; null while something is left.';
 comment on column private.departures.erased_rows is 'How many rows were deleted, or forgot the person.';
+comment on column private.departures.collaborators is
+'Memberships and open invitations that are still to go; null when they have gone.';
 
 -- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
 -- two, people leave.

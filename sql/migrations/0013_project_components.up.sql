@@ -377,16 +377,18 @@ begin
 end
 $$;
 
--- As they are stored, which is compressed. Asked where a statement writes a large one: 2,000 small ones are within any
--- limit that may be set. Two who write at the same time don't see each other's: the next one is refused.
+-- As text, which is what readers get: what is stored is compressed, a hundredfold if somebody wants it. Asked where a
+-- statement writes a large one, since 2,000 small ones are within any limit that may be set, and of a project with more
+-- than fit if each is as large as one may be: to add them up reads them all. Two who write at the same time don't see
+-- each other's: the next one is refused.
 create function private.tg_project_components__limit_bytes() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
 set row_security = on
 as $$
 declare
-    large constant uuid[] = array(
-        select distinct n.project_id from added as n where pg_column_size(n.properties) > 8192
+    large uuid[] = array(
+        select distinct n.project_id from added as n where octet_length(n.properties::text) > 8192
     );
     most bigint;
     over record;
@@ -395,9 +397,13 @@ begin
         return null;
     end if;
     most = private.setting('projectMegabytes')::bigint * 1024 ^ 2;
-    select c.project_id, sum(pg_column_size(c.properties)) as bytes into over
+    large = array(
+        select c.project_id from public.project_components as c where c.project_id = any(large)
+        group by c.project_id having count(*) * 262144 > most
+    );
+    select c.project_id, sum(octet_length(c.properties::text)) as bytes into over
     from public.project_components as c where c.project_id = any(large)
-    group by c.project_id having sum(pg_column_size(c.properties)) > most limit 1;
+    group by c.project_id having sum(octet_length(c.properties::text)) > most limit 1;
     if found then
         raise exception using
             errcode = 'check_violation', constraint = 'project_components_bytes',

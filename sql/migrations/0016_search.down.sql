@@ -20,8 +20,10 @@ drop function private.tg_prompt_generations__words();
 drop trigger _310_words_again on public.audio_recordings;
 drop trigger _300_words on public.audio_recordings;
 drop function private.tg_audio_recordings__words();
+drop trigger _320_list on public.projects;
 drop trigger _310_words_again on public.projects;
 drop trigger _300_words on public.projects;
+drop function private.tg_projects__list();
 drop function private.tg_projects__words();
 
 drop table private.generation_words;

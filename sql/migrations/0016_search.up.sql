@@ -180,6 +180,7 @@ end;
 create table private.project_words (
     project_id uuid not null,
     words tsvector not null,
+    listed boolean not null default false,
     constraint project_words_pkey primary key (project_id),
     constraint project_words_project_id_fkey foreign key (project_id)
     references public.projects (id) on delete cascade
@@ -189,10 +190,14 @@ alter table private.project_words enable row level security;
 alter table private.project_words force row level security;
 
 create index project_words_words_idx on private.project_words using gin (words);
+-- What everybody finds has indexes of its own: what is others' alone, however much, is in nobody's way.
+create index project_words_project_id_listed_idx on private.project_words (project_id) where listed;
+create index project_words_words_listed_idx on private.project_words using gin (words) where listed;
 
 comment on table private.project_words is 'By what projects are found.';
 comment on column private.project_words.project_id is 'What the words are of.';
 comment on column private.project_words.words is 'Words and, where its author''s language is known, their stems.';
+comment on column private.project_words.listed is 'Whether it is public and in use, so that everybody finds it.';
 
 create table private.recording_words (
     recording_id uuid not null,
@@ -260,8 +265,11 @@ comment on policy generation_words_update_definer on private.generation_words is
 
 -- What was written before. Forced row security would hide it from the owner, without a word.
 alter table public.projects no force row level security;
-insert into private.project_words (project_id, words)
-select t.id, private.text_words(t.title, t.description, private.language_of(t.owner_id))
+insert into private.project_words (project_id, words, listed)
+select
+    t.id,
+    private.text_words(t.title, t.description, private.language_of(t.owner_id)),
+    t.visibility = 'public' and t.archived_at is null
 from public.projects as t;
 alter table public.projects force row level security;
 alter table public.audio_recordings no force row level security;
@@ -283,8 +291,12 @@ set search_path = ''
 set row_security = on
 as $$
 begin
-    insert into private.project_words as w (project_id, words)
-    values (NEW.id, private.text_words(NEW.title, NEW.description, private.language_of(NEW.owner_id)))
+    insert into private.project_words as w (project_id, words, listed)
+    values (
+        NEW.id,
+        private.text_words(NEW.title, NEW.description, private.language_of(NEW.owner_id)),
+        NEW.visibility = 'public' and NEW.archived_at is null
+    )
     on conflict (project_id) do update set words = excluded.words;
     return null;
 end
@@ -300,6 +312,29 @@ for each row when (
     (old.title, old.description) is distinct from (new.title, new.description)
 )
 execute function private.tg_projects__words();
+
+create function private.tg_projects__list() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+begin
+    update private.project_words as w set listed = NEW.visibility = 'public' and NEW.archived_at is null
+    where w.project_id = NEW.id;
+    return null;
+end
+$$;
+
+create trigger _320_list
+after update of visibility, archived_at on public.projects
+for each row when (
+    (old.visibility = 'public' and old.archived_at is null) <> (new.visibility = 'public' and new.archived_at is null)
+)
+execute function private.tg_projects__list();
+
+comment on function private.tg_projects__list() is 'Trigger: whether everybody finds the project.';
+
+revoke execute on function private.tg_projects__list() from public;
 
 comment on function private.tg_projects__words() is 'Trigger: the words by which the row is found.';
 
@@ -377,26 +412,27 @@ declare
 begin
     foreach looked_at in array array[2000, 100000]::bigint[] loop
         found = array(
-            select p.id
+            select n.project_id
             from (
-                select w.project_id, w.words from private.project_words as w order by w.project_id desc limit looked_at
+                select w.project_id, w.words from private.project_words as w
+                where everything or w.listed
+                order by w.project_id desc
+                limit looked_at
             ) as n
-            join public.projects as p on p.id = n.project_id
-            where n.words @@ wanted and (everything or p.visibility = 'public' and p.archived_at is null)
+            where n.words @@ wanted
             order by n.project_id desc
             limit 200
         );
         if looked_at > 2000 or cardinality(found) = 200 then
             return found;
         end if;
-        matching = array(select w.project_id from private.project_words as w where w.words @@ wanted limit 5001);
+        matching = array(
+            select w.project_id from private.project_words as w
+            where (everything or w.listed) and w.words @@ wanted
+            limit 5001
+        );
         if cardinality(matching) <= 5000 then
-            return array(
-                select p.id from public.projects as p
-                where p.id = any (matching) and (everything or p.visibility = 'public' and p.archived_at is null)
-                order by p.id desc
-                limit 200
-            );
+            return array(select m.id from unnest(matching) as m (id) order by m.id desc limit 200);
         end if;
     end loop;
 end

@@ -146,6 +146,11 @@ set search_path = ''
 return coalesce(
     regexp_replace(current_setting('storage.operation', true), '^storage\.', '') = any(operations), false
 );
+-- A name with two readings is none: an empty part or one of dots, a control character, a backslash.
+create function private.is_file_name(object text) returns boolean
+language sql immutable
+set search_path = ''
+return object !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f-\u009f\\]';
 
 -- Where the Storage API only asks whether a signed upload would be allowed, the type is that of the request for it: the
 -- stock client's is application/json. What is then uploaded has one of its own.
@@ -157,8 +162,8 @@ declare
     allowed text[];
 begin
     select b.allowed_mime_types into allowed from storage.buckets as b where b.id = bucket;
-    -- A bucket that isn't there, or that row security hides, takes nothing; none takes a name with two readings.
-    return found and object !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]' and (
+    -- A bucket that isn't there, or that row security hides, takes nothing.
+    return found and private.is_file_name(object) and (
         coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
             (
                 type is null or private.type_fits(type, allowed)
@@ -211,6 +216,22 @@ begin
             message = format('object %s/%s is declared as %s', NEW.bucket_id, NEW.name, left(type, 100)),
             detail = format('Bucket %s takes %s.', NEW.bucket_id, array_to_string(types, ', ')),
             hint = 'Upload a file of one of these types, or add the type in the setting buckets.';
+    end if;
+    return NEW;
+end
+$$;
+
+-- Also for the servers: "a/../b" is in folder a for all rules here, and in b for whoever makes a path or a URL of it.
+create function private.tg_storage_objects__check_name() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+begin
+    if not private.is_file_name(NEW.name) then
+        raise exception using
+            errcode = 'check_violation',
+            message = format('object %s/%s: the name can be read in two ways', NEW.bucket_id, NEW.name),
+            hint = 'Choose one without empty parts, parts of dots, control characters and backslashes.';
     end if;
     return NEW;
 end
@@ -280,6 +301,8 @@ comment on function private.may_store(text) is 'Whether it is in a project that 
 comment on function private.file_types(text) is 'The types that a file with this ending may be declared as.';
 comment on function private.type_fits(text, text[]) is 'Whether a type is among those allowed; none listed is any.';
 comment on function private.is_operation(text[]) is 'Whether the Storage API is doing one of these.';
+comment on function private.is_file_name(text) is 'Whether a name has one reading only.';
+comment on function private.tg_storage_objects__check_name() is 'Trigger: a name has one reading only.';
 comment on function private.takes(text, text, text) is 'Whether a bucket takes a name''s ending and a declared type.';
 comment on function private.tg_storage_objects__check_limits() is 'Trigger: what its bucket''s limits refuse.';
 comment on function private.tg_storage_objects__check_project() is 'Trigger: it is a project''s, by who may edit it.';
@@ -294,6 +317,8 @@ revoke execute on function private.may_store(text) from public;
 revoke execute on function private.file_types(text) from public;
 revoke execute on function private.type_fits(text, text[]) from public;
 revoke execute on function private.is_operation(text[]) from public;
+revoke execute on function private.is_file_name(text) from public;
+revoke execute on function private.tg_storage_objects__check_name() from public;
 revoke execute on function private.takes(text, text, text) from public;
 revoke execute on function private.tg_storage_objects__check_limits() from public;
 revoke execute on function private.tg_storage_objects__check_project() from public;
@@ -304,6 +329,10 @@ reset role;
 create trigger _100_check_limits
 before insert on storage.objects
 for each row execute function private.tg_storage_objects__check_limits();
+
+create trigger _120_check_name
+before insert or update of name on storage.objects
+for each row execute function private.tg_storage_objects__check_name();
 
 -- What was stored before a limit was lowered can still be moved and read.
 create trigger _110_check_new_limits

@@ -18,8 +18,13 @@ $$;
 -- Row security would hide them from the owner.
 alter table public.users no force row level security;
 alter table private.departures no force row level security;
+alter table public.collaborators no force row level security;
 delete from public.users as u using private.departures as d where d.user_id = u.id;
-update private.departures set erased_at = now() where erased_at is null;
+delete from public.collaborators as c using private.departures as d
+where c.id = any(d.collaborators) and c.accepted_at is null;
+update private.departures set erased_at = now(), collaborators = null
+where erased_at is null or collaborators is not null;
+alter table public.collaborators force row level security;
 alter table private.departures force row level security;
 alter table public.users force row level security;
 
@@ -46,6 +51,7 @@ drop function private.forget_addresses(text[]);
 drop function private.unwanted_addresses(bigint);
 drop function private.people_to_erase();
 drop function private.erase(uuid, bigint);
+drop function private.leave_projects(uuid);
 drop function private.erase_projects(uuid, bigint);
 drop function private.erase_column(uuid, regclass, name, boolean, bigint);
 drop function private.personal_columns();

@@ -153,6 +153,37 @@ begin
 end
 $$;
 
+-- What goes first, whatever its number: memberships, open invitations to and by the person, and who is in their
+-- projects. Whoever changes a project, or who is in it, holds the project first. Their own and those of others in one
+-- order: two who leave at once, each in the other's projects, come one after the other. An update of several
+-- collaborators takes these in an order of its own: so it waits for nobody longer than a moment, as erase does. What
+-- was accepted since is a membership, which outlives whoever invited.
+create function private.leave_projects(person uuid) returns void
+language plpgsql volatile
+set search_path = ''
+set enable_seqscan = off
+set lock_timeout = '200ms'
+as $$
+declare
+    concerned constant uuid[] = (select d.collaborators from private.departures as d where d.user_id = person);
+begin
+    if concerned is null then
+        return;
+    end if;
+    perform from public.projects as p
+    where p.id = any(
+        array(select c.project_id from public.collaborators as c where c.id = any(concerned))
+        || array(select o.id from public.projects as o where o.owner_id = person)
+    )
+    order by p.id for no key update;
+    delete from public.collaborators as c
+    where c.id = any(concerned) and (c.accepted_at is null or c.user_id = person);
+    delete from public.collaborators as c using public.projects as p
+    where p.owner_id = person and p.visibility <> 'private' and c.project_id = p.id;
+    update private.departures as d set collaborators = null where d.user_id = person;
+end
+$$;
+
 -- One batch of what somebody has left who has left; less than asked for means that nothing is there any more. It can be
 -- asked again any time: servers may write a row late. Definer: it deletes where nobody else may. It waits for nobody
 -- longer than a moment, less than the second after which the server looks for a deadlock: then it fails, and lets go.
@@ -171,6 +202,7 @@ begin
     if not found then
         return 0;
     end if;
+    perform private.leave_projects(person);
     done = private.erase_projects(person, most);
     for place in
         select c.relation::regclass as relation, c.person_column, c.fate = 'forgotten' as forget
@@ -201,10 +233,10 @@ begin
 end
 $$;
 
--- What has to be so when the statement ends: nobody finds the person or what they shared, nobody signs in, nothing is
--- sent to them, and their personal values in the audit log are unreadable. A small account has gone altogether by then.
--- The profile stays, empty, until all that refers to it has gone. Before the account's own row goes: with it go the
--- addresses that the person had proved.
+-- What has to be so when the statement ends: nobody finds the person or what they shared, nobody signs in, and their
+-- personal values in the audit log are unreadable. A small account has gone altogether by then. The profile stays,
+-- empty, until all that refers to it has gone. Before the account's own row goes: with it go the addresses that the
+-- person had proved.
 create or replace function private.tg_users__depart() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -219,37 +251,34 @@ declare
         select p.email from private.proved_addresses as p
         where p.user_id = OLD.id and jsonb_exists(private.setting('verifyingProviders'), p.provider)
     );
-    concerned uuid[];
-    small boolean;
+    small boolean = false;
 begin
-    insert into private.departures (user_id) values (OLD.id)
-    on conflict on constraint departures_pkey do update set erased_at = null;
+    insert into private.departures (user_id, collaborators) values (
+        OLD.id,
+        array(
+            select c.id from public.collaborators as c
+            where c.user_id = OLD.id or c.email = any(addresses) or c.invited_by = OLD.id and c.accepted_at is null
+        )
+    )
+    on conflict on constraint departures_pkey do update
+    set erased_at = null, collaborators = excluded.collaborators;
     perform private.audit_destroy(OLD.id::text);
     delete from next_auth.verification_tokens as t where t.identifier = any(addresses);
-    concerned = array(
-        select c.id from public.collaborators as c
-        where c.user_id = OLD.id or c.email = any(addresses) or c.invited_by = OLD.id and c.accepted_at is null
-    );
-    -- Whoever changes a project, or who is in it, holds the project first. Their own and those of others in one order:
-    -- two who leave at once, each in the other's projects, come one after the other.
-    perform from public.projects as p
-    where p.id = any(
-        array(select c.project_id from public.collaborators as c where c.id = any(concerned))
-        || array(select o.id from public.projects as o where o.owner_id = OLD.id)
-    )
-    order by p.id for no key update;
-    delete from public.collaborators as c where c.id = any(concerned);
+    -- Where somebody holds some of it, all of it goes in batches: leaving waits for nobody.
     begin
-        small = private.erase(OLD.id, 1000) < 1000;
+        perform private.leave_projects(OLD.id);
+        begin
+            small = private.erase(OLD.id, 1000) < 1000;
+        exception
+            when lock_not_available or deadlock_detected then
+                null;
+        end;
     exception
         when lock_not_available or deadlock_detected then
-            -- Somebody holds some of it: all of it goes in batches.
-            small = false;
+            null;
     end;
-    -- Public projects are hidden by their owner being here no more, shared ones by having nobody in them.
+    -- Projects are hidden by their owner being here no more.
     if not small then
-        delete from public.collaborators as c using public.projects as p
-        where p.owner_id = OLD.id and p.visibility <> 'private' and c.project_id = p.id;
         update public.users as u
         set display_name = null, avatar_url = null, locale = 'en', time_zone = 'UTC', settings = '{}',
             is_super_admin = false
@@ -308,6 +337,10 @@ declare
     failed integer = 0;
     addresses text[];
 begin
+    if most is null or most < 1 then
+        raise exception 'ops.erase_departed takes batches of 1 row or more, not %', coalesce(most::text, 'null')
+            using errcode = 'invalid_parameter_value';
+    end if;
     erased = 0;
     for person in select p.user_id from private.people_to_erase() as p (user_id) loop
         loop
@@ -382,7 +415,9 @@ begin
                     't.%I in (select p.id from public.projects as p where p.owner_id = $1)', c.person_column
                 )
                 when c.person_column = 'name' then
-                    't.name collate "C" >= $1::text || ''/'' and t.name collate "C" < $1::text || ''0'''
+                    't.name collate "C" >= $1::text || ''/'' and t.name collate "C" < $1::text || ''0'' '
+                    || 'or t.bucket_id = ''audio'' and split_part(t.name, ''/'', 1) in '
+                    || '(select p.id::text from public.projects as p where p.owner_id = $1)'
                 else format('t.%I = $1::%s', c.person_column, format_type(a.atttypid, null))
             end, ' or '
         ),
@@ -414,8 +449,8 @@ begin
 end
 $$;
 
--- The person's own folders, what was recorded in their projects, and what they uploaded into any project.
--- What was found harmful stays out, and so do earlier exports.
+-- The person's own folders, those of their projects, and what they uploaded into any project. What was found harmful
+-- stays out, and so do earlier exports.
 create function private.export_files(person uuid)
 returns table (bucket_id text, name text, version text, bytes bigint, harmful boolean)
 language sql stable security definer
@@ -429,11 +464,10 @@ as $$
     from storage.objects as o
     where o.version is not null and o.bucket_id <> 'exports' and (
         o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
-        or (o.bucket_id, o.name) in (
-            select r.bucket_id, r.object_path from public.audio_recordings as r
-            where r.project_id in (select p.id from public.projects as p where p.owner_id = person)
+        or o.bucket_id = 'audio' and (
+            o.owner_id = person::text
+            or split_part(o.name, '/', 1) in (select p.id::text from public.projects as p where p.owner_id = person)
         )
-        or o.bucket_id = 'audio' and o.owner_id = person::text
     )
     order by o.bucket_id, o.name
 $$;
@@ -484,6 +518,8 @@ comment on function private.personal_columns() is 'Where a person''s id is, what
 comment on function private.erase_column(uuid, regclass, name, boolean, bigint) is
 'Deletes or forgets the next rows of a person; how many.';
 comment on function private.erase_projects(uuid, bigint) is 'Deletes the next rows in a person''s projects; how many.';
+comment on function private.leave_projects(uuid) is
+'Deletes memberships of who has left, open invitations to and by them, and who is in their projects.';
 comment on function private.erase(uuid, bigint) is 'Deletes the next rows of who has left; how many.';
 comment on function private.people_to_erase() is 'Who has left, and has or may have rows here.';
 comment on function private.unwanted_addresses(bigint) is 'Keys of addresses that no open invitation went to.';
@@ -505,6 +541,7 @@ comment on function ops.export_files(uuid) is 'The files that concern a person.'
 revoke execute on function private.personal_columns() from public;
 revoke execute on function private.erase_column(uuid, regclass, name, boolean, bigint) from public;
 revoke execute on function private.erase_projects(uuid, bigint) from public;
+revoke execute on function private.leave_projects(uuid) from public;
 revoke execute on function private.erase(uuid, bigint) from public;
 revoke execute on function private.people_to_erase() from public;
 revoke execute on function private.unwanted_addresses(bigint) from public;

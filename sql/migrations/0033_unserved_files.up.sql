@@ -60,7 +60,7 @@ rows 100
 as $$
     select * from private.unserved_files as u
     where u.ended_at < now() - interval '1 minute'
-    order by u.id limit least(count, 1000)
+    order by u.id limit private.at_most(count, 1000)
 $$;
 
 create function private.finish_unserved(ids uuid[]) returns integer

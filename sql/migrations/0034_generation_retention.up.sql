@@ -43,6 +43,10 @@ declare
     batch record;
     last uuid = '00000000-0000-0000-0000-000000000000';
 begin
+    if most is null or most < 1 then
+        raise exception 'ops.forget_generations takes batches of 1 row or more, not %', coalesce(most::text, 'null')
+            using errcode = 'invalid_parameter_value';
+    end if;
     forgotten = 0;
     loop
         select f.last, f.forgotten into strict batch from private.forget_generations(last, most) as f;

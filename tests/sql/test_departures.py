@@ -463,19 +463,45 @@ def test_tables_that_are_not_exported_are_refused(provisioned):
     assert "private.audit_keys is no table that is exported" in message
 
 
-def test_files_are_the_persons_own_and_those_of_their_recordings_and_harmful_ones_are_reported(world):
+def test_files_are_the_persons_own_and_those_of_their_projects_and_harmful_ones_are_reported(world):
     query = "select bucket_id, name, harmful from ops.export_files(%s)"
     found = world.execute(query, (matrix.key("owner"),)).fetchall()
     own, shared = matrix.key("owner"), matrix.VALUES["shared"]
-    assert {(bucket, name) for bucket, name, harmful in found if harmful} == {
+    assert {(bucket, name) for bucket, name, harmful in found if harmful} >= {
         ("avatars", f"{own}/bad.png"),
         ("audio", f"{shared}/unsound.ogg"),
         ("audio", f"{shared}/{own}-bad.ogg"),
+        ("audio", f"{shared}/{matrix.key('editor')}-bad.ogg"),
     }
+    assert not any(harmful for _, name, harmful in found if name in {f"{own}/a.png", f"{shared}/heard.ogg"})
     names = {(bucket, name) for bucket, name, _ in found}
     assert {("avatars", f"{own}/a.png"), ("audio", f"{shared}/heard.ogg"), ("audio", f"{shared}/{own}.ogg")} <= names
-    assert ("audio", f"{shared}/{matrix.key('editor')}.ogg") not in names, "another's, and of no recording"
+    assert ("audio", f"{shared}/{matrix.key('editor')}.ogg") in names, "another's, in their project"
     assert not any(bucket == "exports" for bucket, _ in names)
+
+
+def test_files_in_own_projects_are_exported_whoever_uploaded_them_and_so_are_their_rows(people):
+    own, others = project_of(people, ADA), project_of(people, BOB)
+    people.execute("insert into storage.buckets (id, name) values ('audio', 'audio') on conflict do nothing")
+    store = "insert into storage.objects (bucket_id, name, version, owner_id) values ('audio', %s, 'v', %s)"
+    people.cursor().executemany(
+        store, [(f"{own}/a.ogg", ADA), (f"{own}/nobodys.ogg", None), (f"{others}/bobs.ogg", BOB)]
+    )
+    share = "insert into public.collaborators (project_id, user_id, role, accepted_at) values (%s, %s, 'editor', now())"
+    people.execute(share.encode(), (own, BOB))
+    people.execute(store.encode(), (f"{own}/bobs.ogg", BOB))
+    wanted = {f"{own}/{name}.ogg" for name in ("a", "bobs", "nobodys")}
+    assert {name for (name,) in people.execute("select name from ops.export_files(%s)", (ADA,))} == wanted
+    for table in ("storage.objects", "private.object_scans"):
+        assert {each["name"] for each in exported(people, ADA)[table]} == wanted, table
+
+
+@pytest.mark.parametrize("most", [0, -1, None])
+def test_a_batch_of_nothing_is_refused_as_it_would_never_end(alone, most):
+    leave(alone)
+    for name in ("erase_departed", "forget_generations"):
+        told = refused(alone, psycopg.errors.InvalidParameterValue, f"call ops.{name}(%s::bigint)", most)
+        assert f"ops.{name} takes batches of 1 row or more, not {'null' if most is None else most}" in told
 
 
 # After a restore.

@@ -64,6 +64,18 @@ def test_many_at_once_make_no_more_than_that(alone):
     assert row(alone, "select count(*) from public.projects where owner_id = %s", (ADA,)) == (8,)
 
 
+def test_what_compresses_well_counts_as_the_text_that_it_is(people):
+    people.execute(SET.encode(), ("16", "projectMegabytes"))
+    make = (
+        "insert into public.project_components (project_id, kind, properties) "
+        "select %s, 'text', jsonb_build_object('a', repeat('\"', 130000)) from generate_series(1, %s)"
+    )
+    project = project_of(people, ADA)
+    with acting_as(people, "authenticated", ADAS) as session:
+        session.execute(make.encode(), (project, 64))
+        refused(session, psycopg.errors.CheckViolation, make, project, 1)
+
+
 def stored(connection: Connection, project: str) -> int:
     query = "select coalesce(sum(pg_column_size(properties)), 0) from public.project_components where project_id = %s"
     return int(row(connection, query, (project,))[0])

@@ -205,3 +205,24 @@ def test_what_was_written_before_the_migration_has_its_words_too(titled: Connect
     assert len(before) == 9
     query = "select relforcerowsecurity from pg_class where oid = 'public.projects'::regclass"
     assert titled.execute(query).fetchone() == (True,)
+
+
+def test_what_is_private_hides_nothing_that_is_public_however_much_there_is(people: Connection) -> None:
+    """More than the index is asked for, and more than the newest that are looked at."""
+    make = "insert into public.projects (owner_id, title, visibility) values (%s, %s, 'public') returning id"
+    for title in ("needle one", "needle two", "needle three"):
+        (project,) = people.execute(make.encode(), (BOB, title)).fetchone() or (None,)
+        if title == "needle two":
+            people.execute("update public.projects set archived_at = now() where id = %s", (project,))
+        if title == "needle three":
+            people.execute("update public.projects set visibility = 'shared' where id = %s", (project,))
+    people.execute("set local session_replication_role = replica")
+    people.execute(
+        "insert into private.project_words (project_id, words) "
+        "select ('ff000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'needle' "
+        "from generate_series(1, 100001) as n"
+    )
+    people.execute("set local session_replication_role = origin")
+    assert found(people, "needle", None) == ["needle one"]
+    people.execute("update public.projects set archived_at = null, visibility = 'public' where title like 'needle t%'")
+    assert sorted(found(people, "needle", None)) == ["needle one", "needle three", "needle two"]

@@ -9,6 +9,10 @@ declare
     failed integer = 0;
     addresses text[];
 begin
+    if most is null or most < 1 then
+        raise exception 'ops.erase_departed takes batches of 1 row or more, not %', coalesce(most::text, 'null')
+            using errcode = 'invalid_parameter_value';
+    end if;
     erased = 0;
     for person in select p.user_id from private.people_to_erase() as p (user_id) loop
         loop

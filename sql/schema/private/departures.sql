@@ -18,6 +18,7 @@ CREATE TABLE private.departures (
     departed_at timestamp with time zone DEFAULT now() NOT NULL,
     erased_at timestamp with time zone,
     erased_rows bigint DEFAULT 0 NOT NULL,
+    collaborators uuid[],
     CONSTRAINT departures_erased_rows_check CHECK ((erased_rows >= 0))
 );
 
@@ -34,6 +35,8 @@ COMMENT ON COLUMN private.departures.departed_at IS 'When the account was delete
 COMMENT ON COLUMN private.departures.erased_at IS 'When the last of it was deleted; null while something is left.';
 
 COMMENT ON COLUMN private.departures.erased_rows IS 'How many rows were deleted, or forgot the person.';
+
+COMMENT ON COLUMN private.departures.collaborators IS 'Memberships and open invitations that are still to go; null when they have gone.';
 
 ALTER TABLE ONLY private.departures
     ADD CONSTRAINT departures_pkey PRIMARY KEY (user_id);

@@ -15,6 +15,7 @@ begin
     if not found then
         return 0;
     end if;
+    perform private.leave_projects(person);
     done = private.erase_projects(person, most);
     for place in
         select c.relation::regclass as relation, c.person_column, c.fate = 'forgotten' as forget

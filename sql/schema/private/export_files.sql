@@ -12,11 +12,10 @@ CREATE FUNCTION private.export_files(person uuid) RETURNS TABLE(bucket_id text, 
     from storage.objects as o
     where o.version is not null and o.bucket_id <> 'exports' and (
         o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
-        or (o.bucket_id, o.name) in (
-            select r.bucket_id, r.object_path from public.audio_recordings as r
-            where r.project_id in (select p.id from public.projects as p where p.owner_id = person)
+        or o.bucket_id = 'audio' and (
+            o.owner_id = person::text
+            or split_part(o.name, '/', 1) in (select p.id::text from public.projects as p where p.owner_id = person)
         )
-        or o.bucket_id = 'audio' and o.owner_id = person::text
     )
     order by o.bucket_id, o.name
 $$;

@@ -13,26 +13,27 @@ declare
 begin
     foreach looked_at in array array[2000, 100000]::bigint[] loop
         found = array(
-            select p.id
+            select n.project_id
             from (
-                select w.project_id, w.words from private.project_words as w order by w.project_id desc limit looked_at
+                select w.project_id, w.words from private.project_words as w
+                where everything or w.listed
+                order by w.project_id desc
+                limit looked_at
             ) as n
-            join public.projects as p on p.id = n.project_id
-            where n.words @@ wanted and (everything or p.visibility = 'public' and p.archived_at is null)
+            where n.words @@ wanted
             order by n.project_id desc
             limit 200
         );
         if looked_at > 2000 or cardinality(found) = 200 then
             return found;
         end if;
-        matching = array(select w.project_id from private.project_words as w where w.words @@ wanted limit 5001);
+        matching = array(
+            select w.project_id from private.project_words as w
+            where (everything or w.listed) and w.words @@ wanted
+            limit 5001
+        );
         if cardinality(matching) <= 5000 then
-            return array(
-                select p.id from public.projects as p
-                where p.id = any (matching) and (everything or p.visibility = 'public' and p.archived_at is null)
-                order by p.id desc
-                limit 200
-            );
+            return array(select m.id from unnest(matching) as m (id) order by m.id desc limit 200);
         end if;
     end loop;
 end

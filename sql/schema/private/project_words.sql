@@ -2,7 +2,8 @@
 
 CREATE TABLE private.project_words (
     project_id uuid NOT NULL,
-    words tsvector NOT NULL
+    words tsvector NOT NULL,
+    listed boolean DEFAULT false NOT NULL
 );
 
 ALTER TABLE ONLY private.project_words FORCE ROW LEVEL SECURITY;
@@ -15,10 +16,16 @@ COMMENT ON COLUMN private.project_words.project_id IS 'What the words are of.';
 
 COMMENT ON COLUMN private.project_words.words IS 'Words and, where its author''s language is known, their stems.';
 
+COMMENT ON COLUMN private.project_words.listed IS 'Whether it is public and in use, so that everybody finds it.';
+
 ALTER TABLE ONLY private.project_words
     ADD CONSTRAINT project_words_pkey PRIMARY KEY (project_id);
 
+CREATE INDEX project_words_project_id_listed_idx ON private.project_words USING btree (project_id) WHERE listed;
+
 CREATE INDEX project_words_words_idx ON private.project_words USING gin (words);
+
+CREATE INDEX project_words_words_listed_idx ON private.project_words USING gin (words) WHERE listed;
 
 ALTER TABLE ONLY private.project_words
     ADD CONSTRAINT project_words_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;

@@ -11,7 +11,7 @@ CREATE FUNCTION private.take_deletions(count integer) RETURNS SETOF private.dele
         select w.id from private.deletion_queue as w
         where w.taken_at is null or w.taken_at < now() - interval '10 minutes'
         order by w.taken_at nulls first, w.id
-        limit least(count, 1000)
+        limit private.at_most(count, 1000)
         for update skip locked
     ))
     returning q.*

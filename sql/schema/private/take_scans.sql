@@ -8,7 +8,7 @@ CREATE FUNCTION private.take_scans(count integer) RETURNS TABLE(bucket_id text, 
         select w.bucket_id, w.name, w.version from private.object_scans as w
         where w.status = 'pending' and w.due_at <= now()
         order by w.due_at
-        limit least(count, 100)
+        limit private.at_most(count, 100)
         for update skip locked
     )
     update private.object_scans as s set due_at = now() + interval '10 minutes', attempts = s.attempts + 1

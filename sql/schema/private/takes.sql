@@ -8,8 +8,8 @@ declare
     allowed text[];
 begin
     select b.allowed_mime_types into allowed from storage.buckets as b where b.id = bucket;
-    -- A bucket that isn't there, or that row security hides, takes nothing; none takes a name with two readings.
-    return found and object !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]' and (
+    -- A bucket that isn't there, or that row security hides, takes nothing.
+    return found and private.is_file_name(object) and (
         coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
             (
                 type is null or private.type_fits(type, allowed)

@@ -6,8 +6,8 @@ CREATE FUNCTION private.tg_project_components__limit_bytes() RETURNS trigger
     SET row_security TO 'on'
     AS $$
 declare
-    large constant uuid[] = array(
-        select distinct n.project_id from added as n where pg_column_size(n.properties) > 8192
+    large uuid[] = array(
+        select distinct n.project_id from added as n where octet_length(n.properties::text) > 8192
     );
     most bigint;
     over record;
@@ -16,9 +16,13 @@ begin
         return null;
     end if;
     most = private.setting('projectMegabytes')::bigint * 1024 ^ 2;
-    select c.project_id, sum(pg_column_size(c.properties)) as bytes into over
+    large = array(
+        select c.project_id from public.project_components as c where c.project_id = any(large)
+        group by c.project_id having count(*) * 262144 > most
+    );
+    select c.project_id, sum(octet_length(c.properties::text)) as bytes into over
     from public.project_components as c where c.project_id = any(large)
-    group by c.project_id having sum(pg_column_size(c.properties)) > most limit 1;
+    group by c.project_id having sum(octet_length(c.properties::text)) > most limit 1;
     if found then
         raise exception using
             errcode = 'check_violation', constraint = 'project_components_bytes',

@@ -6,8 +6,12 @@ CREATE FUNCTION private.tg_projects__words() RETURNS trigger
     SET row_security TO 'on'
     AS $$
 begin
-    insert into private.project_words as w (project_id, words)
-    values (NEW.id, private.text_words(NEW.title, NEW.description, private.language_of(NEW.owner_id)))
+    insert into private.project_words as w (project_id, words, listed)
+    values (
+        NEW.id,
+        private.text_words(NEW.title, NEW.description, private.language_of(NEW.owner_id)),
+        NEW.visibility = 'public' and NEW.archived_at is null
+    )
     on conflict (project_id) do update set words = excluded.words;
     return null;
 end

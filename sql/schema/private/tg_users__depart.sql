@@ -14,37 +14,34 @@ declare
         select p.email from private.proved_addresses as p
         where p.user_id = OLD.id and jsonb_exists(private.setting('verifyingProviders'), p.provider)
     );
-    concerned uuid[];
-    small boolean;
+    small boolean = false;
 begin
-    insert into private.departures (user_id) values (OLD.id)
-    on conflict on constraint departures_pkey do update set erased_at = null;
+    insert into private.departures (user_id, collaborators) values (
+        OLD.id,
+        array(
+            select c.id from public.collaborators as c
+            where c.user_id = OLD.id or c.email = any(addresses) or c.invited_by = OLD.id and c.accepted_at is null
+        )
+    )
+    on conflict on constraint departures_pkey do update
+    set erased_at = null, collaborators = excluded.collaborators;
     perform private.audit_destroy(OLD.id::text);
     delete from next_auth.verification_tokens as t where t.identifier = any(addresses);
-    concerned = array(
-        select c.id from public.collaborators as c
-        where c.user_id = OLD.id or c.email = any(addresses) or c.invited_by = OLD.id and c.accepted_at is null
-    );
-    -- Whoever changes a project, or who is in it, holds the project first. Their own and those of others in one order:
-    -- two who leave at once, each in the other's projects, come one after the other.
-    perform from public.projects as p
-    where p.id = any(
-        array(select c.project_id from public.collaborators as c where c.id = any(concerned))
-        || array(select o.id from public.projects as o where o.owner_id = OLD.id)
-    )
-    order by p.id for no key update;
-    delete from public.collaborators as c where c.id = any(concerned);
+    -- Where somebody holds some of it, all of it goes in batches: leaving waits for nobody.
     begin
-        small = private.erase(OLD.id, 1000) < 1000;
+        perform private.leave_projects(OLD.id);
+        begin
+            small = private.erase(OLD.id, 1000) < 1000;
+        exception
+            when lock_not_available or deadlock_detected then
+                null;
+        end;
     exception
         when lock_not_available or deadlock_detected then
-            -- Somebody holds some of it: all of it goes in batches.
-            small = false;
+            null;
     end;
-    -- Public projects are hidden by their owner being here no more, shared ones by having nobody in them.
+    -- Projects are hidden by their owner being here no more.
     if not small then
-        delete from public.collaborators as c using public.projects as p
-        where p.owner_id = OLD.id and p.visibility <> 'private' and c.project_id = p.id;
         update public.users as u
         set display_name = null, avatar_url = null, locale = 'en', time_zone = 'UTC', settings = '{}',
             is_super_admin = false

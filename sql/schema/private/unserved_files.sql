@@ -27,7 +27,7 @@ CREATE FUNCTION private.unserved_files(count integer) RETURNS SETOF private.unse
     AS $$
     select * from private.unserved_files as u
     where u.ended_at < now() - interval '1 minute'
-    order by u.id limit least(count, 1000)
+    order by u.id limit private.at_most(count, 1000)
 $$;
 
 ALTER FUNCTION private.unserved_files(count integer) OWNER TO app_owner;

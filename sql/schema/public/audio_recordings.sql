@@ -20,7 +20,7 @@ CREATE TABLE public.audio_recordings (
     CONSTRAINT audio_recordings_bytes_check CHECK ((bytes > 0)),
     CONSTRAINT audio_recordings_duration_ms_check CHECK (((duration_ms >= 0) AND (duration_ms <= 86400000))),
     CONSTRAINT audio_recordings_mime_type_check CHECK (((mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$'::text) AND (char_length(mime_type) <= 100))),
-    CONSTRAINT audio_recordings_object_path_check CHECK ((((char_length(object_path) >= 1) AND (char_length(object_path) <= 1024)) AND (object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f\\]'::text))),
+    CONSTRAINT audio_recordings_object_path_check CHECK ((((char_length(object_path) >= 1) AND (char_length(object_path) <= 1024)) AND (object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f-\u009f\\]'::text))),
     CONSTRAINT audio_recordings_project_id_object_path_check CHECK (starts_with(object_path, ((project_id)::text || '/'::text))),
     CONSTRAINT audio_recordings_sample_rate_check CHECK (((sample_rate >= 4000) AND (sample_rate <= 768000))),
     CONSTRAINT audio_recordings_scan_status_check CHECK ((scan_status = ANY (ARRAY['pending'::text, 'clean'::text, 'infected'::text, 'failed'::text]))),

@@ -65,6 +65,8 @@ CREATE TRIGGER _310_words_again AFTER UPDATE OF title, description ON public.pro
 
 CREATE TRIGGER _320_limit AFTER INSERT ON public.projects REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_projects__limit();
 
+CREATE TRIGGER _320_list AFTER UPDATE OF visibility, archived_at ON public.projects FOR EACH ROW WHEN ((((old.visibility = 'public'::text) AND (old.archived_at IS NULL)) <> ((new.visibility = 'public'::text) AND (new.archived_at IS NULL)))) EXECUTE FUNCTION private.tg_projects__list();
+
 CREATE TRIGGER _330_limit_new_owner AFTER UPDATE OF owner_id ON public.projects FOR EACH ROW WHEN ((old.owner_id <> new.owner_id)) EXECUTE FUNCTION private.tg_projects__limit();
 
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.projects REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_projects__audit();

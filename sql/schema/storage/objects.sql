@@ -43,6 +43,8 @@ CREATE TRIGGER _100_check_limits BEFORE INSERT ON storage.objects FOR EACH ROW E
 
 CREATE TRIGGER _110_check_new_limits BEFORE UPDATE OF bucket_id, metadata ON storage.objects FOR EACH ROW WHEN (((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR ((old.metadata ->> 'mimetype'::text) IS DISTINCT FROM (new.metadata ->> 'mimetype'::text))) OR ((old.metadata ->> 'size'::text) IS DISTINCT FROM (new.metadata ->> 'size'::text))) OR ((old.metadata ->> 'contentLength'::text) IS DISTINCT FROM (new.metadata ->> 'contentLength'::text)))) EXECUTE FUNCTION private.tg_storage_objects__check_limits();
 
+CREATE TRIGGER _120_check_name BEFORE INSERT OR UPDATE OF name ON storage.objects FOR EACH ROW EXECUTE FUNCTION private.tg_storage_objects__check_name();
+
 CREATE TRIGGER _200_check_project AFTER INSERT ON storage.objects FOR EACH ROW WHEN ((new.bucket_id = 'audio'::text)) EXECUTE FUNCTION private.tg_storage_objects__check_project();
 
 CREATE TRIGGER _210_check_new_project AFTER UPDATE OF bucket_id, name, version, owner_id ON storage.objects FOR EACH ROW WHEN (((new.bucket_id = 'audio'::text) AND ((((old.bucket_id IS DISTINCT FROM new.bucket_id) OR (old.name IS DISTINCT FROM new.name)) OR (old.version IS DISTINCT FROM new.version)) OR (old.owner_id IS DISTINCT FROM new.owner_id)))) EXECUTE FUNCTION private.tg_storage_objects__check_project();
