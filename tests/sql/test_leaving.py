@@ -269,3 +269,50 @@ def test_a_membership_that_a_server_writes_in_a_project_of_who_has_left_gives_no
     connection.execute("select set_config('request.jwt.claim.sub', %s, false)", (str(eve),))
     for question in ("may_read(%s)", "may_see(%s)", "may_edit(%s)", "may_manage(%s, 'viewer')"):
         assert row(connection, f"select private.{question}", (values["adas"],)) == (False,), question
+
+
+def test_leaving_waits_for_nobody_who_changes_several_collaborators_or_holds_a_project(alone):
+    """Nor is either a deadlock's victim. Memberships go with the batches; an invitation that was accepted stays."""
+    project = project_of(alone, BOB)
+    (eve,) = row(alone, "insert into next_auth.users (email) values ('eve@example.org') returning id")
+    invite = (
+        "insert into public.collaborators (project_id, user_id, email, role, invited_by, accepted_at) "
+        "values (%s, %s, %s, 'editor', %s, %s)"
+    )
+    own = project_of(alone, ADA)
+    rows = (
+        (project, ADA, None, BOB, "now"),
+        (project, None, "ada@example.org", BOB, None),
+        (project, eve, None, ADA, None),
+        (project, None, "new@example.org", ADA, None),
+        (own, BOB, None, ADA, "now"),
+    )
+    alone.cursor().executemany(invite, rows)
+    alone.execute('update next_auth.users set "emailVerified" = now() where id = %s', (ADA,))
+    holders = (
+        ("update public.collaborators set role = 'viewer' where project_id = %s", project),
+        ("select from public.projects where id = %s for no key update", own),
+    )
+    with psycopg.connect(alone.info.dsn, password=alone.info.password) as other:
+        for query, held in holders:
+            other.execute(query.encode(), (held,))
+            with alone.transaction(force_rollback=query is not holders[-1][0]):
+                alone.execute("set local statement_timeout = '3s'")
+                alone.execute("delete from next_auth.users where id = %s", (ADA,))
+                with acting_as(alone, "authenticated", {"sub": ADA, "role": "authenticated"}) as session:
+                    assert row(session, "select count(*) from public.projects") == (0,)
+                with acting_as(alone, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
+                    assert row(session, "select count(*) from public.projects where id = %s", (own,)) == (0,)
+            if query is not holders[-1][0]:
+                other.rollback()
+        assert row(alone, "call ops.erase_departed()") == (0,), "still held"
+    left = "select count(*) from public.collaborators where project_id = %s"
+    assert row(alone, left, (project,)) == (4,)
+    alone.execute("update public.collaborators set accepted_at = now() where user_id = %s", (eve,))
+    alone.execute("call ops.erase_departed()")
+    assert alone.execute("select user_id, email, invited_by from public.collaborators").fetchall() == [
+        (eve, None, None)
+    ]
+    readable = "select coalesce(old, new) ->> 'email' from audit.entries where relation = 'public.collaborators'"
+    assert not {"ada@example.org", "new@example.org"} & {email for (email,) in alone.execute(readable.encode())}
+    assert row(alone, "select people from ops.waiting_departures()") == (0,)
