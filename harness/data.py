@@ -167,7 +167,8 @@ STATEMENTS: dict[str, str] = {
     """,
     "project_words": """
         insert into private.project_words
-        select id, private.text_words(title, description, 'en') from public.projects
+        select id, private.text_words(title, description, 'en'), visibility = 'public' and archived_at is null
+        from public.projects
     """,
     "recording_words": """
         insert into private.recording_words

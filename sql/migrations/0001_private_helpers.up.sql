@@ -64,7 +64,8 @@ begin
 end
 $$;
 
-comment on function private.at_most(integer, integer) is 'How many rows of a queue are asked for, and no more than that.';
+comment on function private.at_most(integer, integer) is
+'How many rows of a queue are asked for, and no more than that.';
 
 revoke execute on function private.at_most(integer, integer) from public;
 

@@ -30,7 +30,8 @@ create table public.audio_recordings (
     constraint audio_recordings_title_check check (char_length(title) <= 200),
     -- Deleting the row deletes the file of this name, so it must be one name however it is read.
     constraint audio_recordings_object_path_check check (
-        char_length(object_path) between 1 and 1024 and object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f-\u009f\\]'
+        char_length(object_path) between 1 and 1024
+        and object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f-\u009f\\]'
     ),
     -- A project owns its files: anyone who may edit it may replace them, and they go with it and with nobody else.
     constraint audio_recordings_project_id_object_path_check check (

@@ -163,7 +163,7 @@ declare
 begin
     select b.allowed_mime_types into allowed from storage.buckets as b where b.id = bucket;
     -- A bucket that isn't there, or that row security hides, takes nothing.
-    return found and private.is_file_name(object) and (
+    return found and (
         coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
             (
                 type is null or private.type_fits(type, allowed)
@@ -230,7 +230,7 @@ begin
     if not private.is_file_name(NEW.name) then
         raise exception using
             errcode = 'check_violation',
-            message = format('object %s/%s: the name can be read in two ways', NEW.bucket_id, NEW.name),
+            message = format('object %s/%s: the name can be read in two ways', NEW.bucket_id, to_json(NEW.name)),
             hint = 'Choose one without empty parts, parts of dots, control characters and backslashes.';
     end if;
     return NEW;

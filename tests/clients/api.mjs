@@ -58,6 +58,20 @@ test("columns that aren't a person's to write are refused", async () => {
   await refused(people.ada.from("projects").update({ owner_id: bob }).eq("owner_id", ada), "42501")
 })
 
+test("a row that was read is upserted back by servers; people send what they change", async () => {
+  const project = await found(people.ada.rpc("create_project", { title: "kept", components: [{ kind: "text", title: "x" }] }))
+  for (const [table, key, change] of [["projects", "id", { title: "new" }], ["project_components", "project_id", { title: "y" }]]) {
+    const rows = await found(people.ada.from(table).select("*").eq(key, project))
+    assert.equal(rows.length, 1)
+    assert.equal((await found(service.from(table).upsert(rows).select("id"))).length, 1)
+    await refused(people.ada.from(table).upsert(rows), "42501")
+    assert.equal((await found(people.ada.from(table).update(change).eq(key, project).select("id"))).length, 1)
+  }
+  const profiles = await found(people.ada.from("users").select("*"))
+  assert.equal((await found(service.from("users").upsert(profiles).select("id"))).length, 1)
+  await found(people.ada.from("projects").delete().eq("id", project))
+})
+
 test("nobody makes a project in another's name", async () => {
   await refused(people.ada.from("projects").insert({ owner_id: bob, title: "x" }), "42501")
 })

@@ -33,5 +33,5 @@ def test_the_app_reaches_what_the_policies_say_and_nothing_else(
     programs: Programs, api: str, jwt_secret: str, people: None
 ) -> None:
     results = programs.run("api.mjs", url=api, tokens=tokens(jwt_secret), ada=ADA, bob=BOB)
-    assert len(results) == 20
+    assert len(results) == 21
     assert {name: verdict for name, verdict in results.items() if verdict != "ok"} == {}

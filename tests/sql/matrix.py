@@ -528,12 +528,6 @@ STATEMENTS = {
         "(bucket_id, name) values ('audio', %(shared)s || '/b.exe')",
         "name = %(shared)s || '/b.exe'",
     ),
-    ("storage.objects", "of the shared project, with two readings"): _rows(
-        "storage.objects",
-        OF_SHARED.format("heard"),
-        "(bucket_id, name) values ('audio', %(shared)s || '/../b.ogg')",
-        "name = %(shared)s || '//b.ogg'",
-    ),
     ("storage.objects", "of the shared project, moved to another person's"): _rows(
         "storage.objects",
         OF_SHARED.format("heard"),

@@ -108,6 +108,8 @@ def test_a_time_zone_is_one_that_the_server_knows(people: Connection, zone: str,
 def test_a_recording_s_path_is_one_name_however_it_is_read(people: Connection, path: str, fits: bool) -> None:
     (project,) = row(people, "select id from public.projects limit 1")
     insert = "insert into public.audio_recordings (project_id, object_path) values (%s, %s)"
+    # No file has such a name: its table refuses them too.
+    people.execute("drop trigger _120_check_name on storage.objects")
     add_file(people, f"{project}/{path}")
     if fits:
         people.execute(insert, [project, f"{project}/{path}"])

@@ -1,5 +1,6 @@
 """Limits and quotas on storage.objects, by trigger, and what each person and each project has stored."""
 
+import json
 import threading
 
 import psycopg
@@ -133,15 +134,15 @@ def test_a_person_uploads_only_what_the_bucket_takes_by_its_ending(buckets, name
         refused(session, psycopg.errors.InsufficientPrivilege, rename, f"{PROJECT}/{name}")
 
 
-@pytest.mark.parametrize("name", ["../x.ogg", "a//x.ogg", "./x.ogg", "a\\x.ogg", "x\x7f.ogg", "x\x85.ogg", "a/.."])
+@pytest.mark.parametrize(
+    "name", ["../x.ogg", "a//x.ogg", "./x.ogg", "a\\x.ogg", "a\nx.ogg", "x\x7f.ogg", "x\x85.ogg", "a/..", ""]
+)
 def test_a_name_that_can_be_read_in_two_ways_is_refused_also_to_the_servers(buckets, name):
     buckets.execute(UPLOAD.encode(), ("audio", ONE, "{}"))
     with acting_as(buckets, "service_role") as session:
         told = refused(session, psycopg.errors.CheckViolation, UPLOAD, "audio", f"{PROJECT}/{name}", "{}")
-        assert "the name can be read in two ways" in told
+        assert told.startswith(f"object audio/{json.dumps(f'{PROJECT}/{name}', ensure_ascii=False)}: the name can")
         refused(session, psycopg.errors.CheckViolation, "update storage.objects set name = %s", f"{PROJECT}/{name}")
-    takes = "select private.takes('audio', %s, 'audio/ogg')"
-    assert row(buckets, takes, (f"{PROJECT}/{name}",)) == (False,)
 
 
 def test_usage_follows_every_change(buckets):

@@ -9,7 +9,7 @@ declare
 begin
     select b.allowed_mime_types into allowed from storage.buckets as b where b.id = bucket;
     -- A bucket that isn't there, or that row security hides, takes nothing.
-    return found and private.is_file_name(object) and (
+    return found and (
         coalesce(cardinality(allowed), 0) = 0 or '*/*' = any (allowed) or (
             (
                 type is null or private.type_fits(type, allowed)

@@ -8,7 +8,7 @@ begin
     if not private.is_file_name(NEW.name) then
         raise exception using
             errcode = 'check_violation',
-            message = format('object %s/%s: the name can be read in two ways', NEW.bucket_id, NEW.name),
+            message = format('object %s/%s: the name can be read in two ways', NEW.bucket_id, to_json(NEW.name)),
             hint = 'Choose one without empty parts, parts of dots, control characters and backslashes.';
     end if;
     return NEW;
