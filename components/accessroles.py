@@ -54,7 +54,14 @@ class AccessRoles(Component):
         """Signs forms and addresses, and makes what was sent an object; it deletes nothing and sets no tags."""
         sent, objects = f"{objectlayout.UPLOADS}/{objectlayout.TENANT}/", f"{objectlayout.TENANT}/"
         return [
-            self._on_objects(sent, "GetObject", "GetObjectVersion", "PutObject"),
+            self._on_objects(
+                sent,
+                "AbortMultipartUpload",
+                "GetObject",
+                "GetObjectVersion",
+                "ListMultipartUploadParts",
+                "PutObject",
+            ),
             self._on_objects(objects, "GetObject", "PutObject"),
             # Without it S3 answers 403 for what isn't there.
             self._on_bucket("ListBucket"),

@@ -290,8 +290,10 @@ def test_the_apps_server_puts_what_was_sent_in_its_place_and_deletes_nothing(pro
     found = rights(program, "server")
     assert found == {
         f"{OBJECTS}/{objectlayout.UPLOADS}/{objectlayout.TENANT}/*": {
+            "s3:AbortMultipartUpload",
             "s3:GetObject",
             "s3:GetObjectVersion",
+            "s3:ListMultipartUploadParts",
             "s3:PutObject",
         },
         TENANT: {"s3:GetObject", "s3:PutObject"},

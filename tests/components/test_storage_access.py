@@ -10,8 +10,10 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from botocore.config import Config
 from visual_prompt_builder.names import Bucket
+from visual_prompt_builder.parts import begin_parts, finish_parts, sign_parts, stop_parts
 from visual_prompt_builder.signing import Store, sign_upload
 from visual_prompt_builder.uploads import finish_upload
 
@@ -408,6 +410,15 @@ def test_the_server_alone_can_sign_and_finish_an_upload(server: MotoServer, role
     for _ in range(2):
         done = finish_upload(store, "audio", form.name, form.version, folder=folder, person=person)
         assert (sent, done.version, done.size) == ("ok", form.version, 1)
+    for end in (finish_parts, stop_parts):
+        asked = {"folder": folder, "person": person}
+        upload = begin_parts(store, Bucket("audio"), f"{folder}/b.webm", "audio/webm", 1, **asked)
+        (part,) = sign_parts(store, Bucket("audio"), upload, folder=folder)
+        assert requests.put(part.url, data=b"x", timeout=10).status_code == 200
+        if end is stop_parts:
+            stop_parts(store, upload, folder=folder)
+        else:
+            assert finish_parts(store, Bucket("audio"), upload, **asked).size == 1
 
 
 @pytest.mark.parametrize("role", sorted(MAY))

@@ -3,7 +3,8 @@
 names     where an object lies, and what is declared of its bucket
 signing   signed URLs: upload, download, the CDN's
 uploads   what follows an upload, so that its form can't replace the file
+parts     the same in parts, for large files and lines that break
 content   what a file is, by its first bytes
 
-`clients/typescript` has the first three in TypeScript.
+`clients/typescript` has the first four in TypeScript.
 """

@@ -114,7 +114,7 @@ def sign_upload(
     place = upload_key(store.tenant, bucket.id, name, version)
     check_folder(name, folder)
     bucket.check_type(content_type)
-    _check_seconds(seconds)
+    check_seconds(seconds)
     largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD)
     fields = {"Content-Type": content_type, "x-amz-meta-form": form_mark(version, person)}
     expires = datetime.now(UTC) + timedelta(seconds=seconds)
@@ -151,7 +151,7 @@ def sign_download(
     :raises ObjectError: for a name, a version or a time that can't be used
     """
     place = key(store.tenant, bucket, name, version)
-    _check_seconds(seconds)
+    check_seconds(seconds)
     wanted = {"Bucket": store.bucket, "Key": place}
     if filename is not None:
         wanted["ResponseContentDisposition"] = _attachment(filename)
@@ -192,7 +192,10 @@ def _attachment(filename: str) -> str:
         raise ObjectError(f"file name {shown(filename)}: is no text") from None
 
 
-def _check_seconds(seconds: int) -> None:
+def check_seconds(seconds: int) -> None:
+    """
+    :raises ObjectError: for a time that nothing is signed for
+    """
     if not 1 <= seconds <= LONGEST_SECONDS:
         raise ObjectError(f"time {seconds} s: must be 1 to {LONGEST_SECONDS} seconds")
 

@@ -14,6 +14,9 @@ from botocore.exceptions import ClientError
 from visual_prompt_builder.names import ObjectError, check_folder, form_mark, key, shown, upload_key
 from visual_prompt_builder.signing import Store
 
+# Amazon S3 copies no more in one request.
+LARGEST_COPY = 5 * 2**30
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
@@ -73,12 +76,24 @@ def _there(store: Store, place: str) -> tuple[int, str] | None:
 
 def _copy(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> str:
     """Copy exactly what was looked at; the copy's ETag, since with a key of KMS it is another one."""
-    exactly = {"VersionId": head["VersionId"]} if "VersionId" in head else {}
-    copied = store.s3.copy_object(
-        Bucket=store.bucket,
-        Key=final,
-        CopySource={"Bucket": store.bucket, "Key": sent, **exactly},
-        # Copying tags takes a right of its own.
-        TaggingDirective="REPLACE",
-    )
+    source = {"Bucket": store.bucket, "Key": sent}
+    if "VersionId" in head:
+        source["VersionId"] = head["VersionId"]
+    if head["ContentLength"] > LARGEST_COPY:
+        return _copy_parts(store, source, final, head)
+    # Copying tags takes a right of its own.
+    copied = store.s3.copy_object(Bucket=store.bucket, Key=final, CopySource=source, TaggingDirective="REPLACE")
     return str(copied["CopyObjectResult"]["ETag"])
+
+
+def _copy_parts(store: Store, source: Mapping[str, str], final: str, head: Mapping[str, Any]) -> str:
+    place = {"Bucket": store.bucket, "Key": final}
+    begun = store.s3.create_multipart_upload(**place, ContentType=head["ContentType"], Metadata=head["Metadata"])
+    place["UploadId"] = begun["UploadId"]
+    parts = []
+    size = head["ContentLength"]
+    for number, start in enumerate(range(0, size, LARGEST_COPY), start=1):
+        span = f"bytes={start}-{min(start + LARGEST_COPY, size) - 1}"
+        done = store.s3.upload_part_copy(**place, PartNumber=number, CopySource=source, CopySourceRange=span)
+        parts.append({"PartNumber": number, "ETag": done["CopyPartResult"]["ETag"]})
+    return str(store.s3.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})["ETag"])

@@ -14,7 +14,7 @@ import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { type Bucket, cdnPath, checkFolder, checkType, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
 
 /** As long as it takes to upload the largest recording, and to listen to one. */
-const UPLOAD_SECONDS = 300;
+export const UPLOAD_SECONDS = 300;
 const DOWNLOAD_SECONDS = 900;
 const LONGEST_SECONDS = 3600;
 /** Amazon S3 takes no more in one request. */
@@ -148,7 +148,7 @@ function attachment(filename: string): string {
   return `attachment; filename*=UTF-8''${coded}`;
 }
 
-function checkSeconds(seconds: number): void {
+export function checkSeconds(seconds: number): void {
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > LONGEST_SECONDS) {
     throw new ObjectError(`time ${seconds} s: must be 1 to ${LONGEST_SECONDS} seconds`);
   }

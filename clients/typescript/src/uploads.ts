@@ -4,10 +4,21 @@
  * A form can be sent as often as somebody likes until it expires. A file that was scanned must not be replaced by the
  * same form afterwards: so the form reaches no object, and what it sends is copied. The same in Python is `clients/python`.
  */
-import { CopyObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import {
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListObjectsV2Command,
+  UploadPartCopyCommand,
+} from "@aws-sdk/client-s3";
 
 import { checkFolder, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
 import type { Store } from "./signing.js";
+
+/** Amazon S3 copies no more in one request. */
+const LARGEST_COPY = 5 * 2 ** 30;
 
 /** What the row of `storage.objects` says of a file; as the store has it, and nothing as a browser says it. */
 export interface Stored {
@@ -44,7 +55,7 @@ export async function finishUpload(
   }
   const there = await listed(store, final);
   const size = there?.size ?? head.ContentLength ?? 0;
-  const eTag = there?.eTag ?? (await copied(store, sent, final, head.VersionId));
+  const eTag = there?.eTag ?? (await copied(store, sent, final, head));
   // The form has pinned the type.
   return { bucket, name, version, metadata: { size, mimetype: head.ContentType ?? "", eTag, contentLength: size } };
 }
@@ -56,14 +67,45 @@ async function listed(store: Store, place: string): Promise<{ size: number; eTag
   return found && { size: found.Size ?? 0, eTag: found.ETag ?? "" };
 }
 
-/** Copies exactly what was looked at; the copy's ETag, since with a key of KMS it is another one. */
-async function copied(store: Store, sent: string, final: string, version: string | undefined): Promise<string> {
+/**
+ * Copies exactly what was looked at, in pieces of `largest` bytes at most; the copy's ETag, since with a key of KMS it is
+ * another one.
+ */
+export async function copied(
+  store: Store,
+  sent: string,
+  final: string,
+  head: HeadObjectCommandOutput,
+  largest = LARGEST_COPY,
+): Promise<string> {
   const source = [store.bucket, ...sent.split("/")].map(encodeURIComponent).join("/");
-  const CopySource = version ? `${source}?versionId=${encodeURIComponent(version)}` : source;
+  const CopySource = head.VersionId ? `${source}?versionId=${encodeURIComponent(head.VersionId)}` : source;
+  const place = { Bucket: store.bucket, Key: final };
+  const size = head.ContentLength ?? 0;
+  if (size > largest) return copiedInParts(store, CopySource, place, head, largest);
   // Copying tags takes a right of its own.
-  const copy = { Bucket: store.bucket, Key: final, CopySource, TaggingDirective: "REPLACE" } as const;
-  const done = await store.s3.send(new CopyObjectCommand(copy));
+  const done = await store.s3.send(new CopyObjectCommand({ ...place, CopySource, TaggingDirective: "REPLACE" }));
   return done.CopyObjectResult?.ETag ?? "";
+}
+
+async function copiedInParts(
+  store: Store,
+  CopySource: string,
+  place: { Bucket: string; Key: string },
+  head: HeadObjectCommandOutput,
+  largest: number,
+): Promise<string> {
+  const { ContentType, Metadata, ContentLength: size = 0 } = head;
+  const { UploadId } = await store.s3.send(new CreateMultipartUploadCommand({ ...place, ContentType, Metadata }));
+  const upload = { ...place, UploadId };
+  const Parts = [];
+  for (let PartNumber = 1, start = 0; start < size; PartNumber += 1, start += largest) {
+    const CopySourceRange = `bytes=${start}-${Math.min(start + largest, size) - 1}`;
+    const done = await store.s3.send(new UploadPartCopyCommand({ ...upload, PartNumber, CopySource, CopySourceRange }));
+    Parts.push({ PartNumber, ETag: done.CopyPartResult?.ETag });
+  }
+  const done = await store.s3.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }));
+  return done.ETag ?? "";
 }
 
 async function headOf(store: Store, Key: string): Promise<HeadObjectCommandOutput | undefined> {

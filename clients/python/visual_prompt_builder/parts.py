@@ -1,0 +1,203 @@
+"""Uploads in parts: for files above one form's size, and for lines that break: what was sent isn't sent again.
+
+S3's multipart upload by signed addresses. The server begins it, signs the parts that are missing as often as it is
+asked, and makes the whole an object, by the rules of `finish_upload`. The same in TypeScript is
+`clients/typescript/src/parts.ts`.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from botocore.exceptions import ClientError
+
+from visual_prompt_builder.names import UPLOAD_SECONDS, Bucket, ObjectError, check_folder, form_mark, shown, upload_key
+from visual_prompt_builder.signing import Store, check_seconds
+from visual_prompt_builder.uploads import Stored, finish_upload
+
+# Amazon S3's limits: 5 MiB to 5 GiB for a part, 10,000 parts, 5 TiB for an object.
+PART_BYTES = 16 * 2**20
+MOST_PARTS = 10_000
+LARGEST_OBJECT = 5 * 2**40
+MOST_SIGNED = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """An upload in parts; the server that goes on with it has to know what is here, and who began it."""
+
+    bucket: str
+    name: str
+    version: str
+    upload_id: str
+    size: int
+    """How many bytes the file has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Bytes `start` to `end`, which isn't among them, to send by PUT as they are."""
+
+    number: int
+    start: int
+    end: int
+    url: str
+    expires_at: str
+
+
+class _Sent(NamedTuple):
+    size: int
+    etag: str
+
+
+def begin_parts(
+    store: Store,
+    bucket: Bucket,
+    name: str,
+    content_type: str,
+    size: int,
+    *,
+    folder: str,
+    person: str,
+    version: str | None = None,
+) -> Parts:
+    """Begin an upload in parts. What isn't finished goes after 7 days.
+
+    :param size: of the file, in bytes
+    :param folder: the project's id in bucket audio, else the id of the person; the name must begin with it
+    :param person: whose upload it is
+    :raises ObjectError: for a name, a type or a size that can't be used
+    """
+    version = version or str(uuid.uuid4())
+    place = upload_key(store.tenant, bucket.id, name, version)
+    check_folder(name, folder)
+    bucket.check_type(content_type)
+    _check_size(bucket, size)
+    begun = store.s3.create_multipart_upload(
+        Bucket=store.bucket, Key=place, ContentType=content_type, Metadata={"form": form_mark(version, person)}
+    )
+    return Parts(bucket=bucket.id, name=name, version=version, upload_id=begun["UploadId"], size=size)
+
+
+def sign_parts(
+    store: Store, bucket: Bucket, upload: Parts, *, folder: str, seconds: int = UPLOAD_SECONDS, most: int = MOST_SIGNED
+) -> list[Part]:
+    """Addresses for the next parts that are missing, each good for exactly as many bytes; none where all are there.
+
+    :param folder: as `begin_parts` was given it, and not as a browser says it
+    :raises ObjectError: for a size or a time that can't be used, or an upload that isn't there
+    """
+    place = _place(store, upload, folder)
+    _check_size(bucket, upload.size)
+    check_seconds(seconds)
+    sent = _sent(store, upload, place)
+    if sent is None:
+        raise ObjectError(f"{_object(upload)}: no such upload; it was finished, stopped, or begun more than 7 days ago")
+    expires = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    sizes = {number: part.size for number, part in sent.items()}
+    missing = [(number, start, end) for number, start, end in pieces(upload.size) if sizes.get(number) != end - start]
+    return [
+        Part(
+            number=number,
+            start=start,
+            end=end,
+            url=store.s3.generate_presigned_url(
+                "upload_part",
+                {
+                    "Bucket": store.bucket,
+                    "Key": place,
+                    "UploadId": upload.upload_id,
+                    "PartNumber": number,
+                    "ContentLength": end - start,
+                },
+                ExpiresIn=seconds,
+            ),
+            expires_at=expires,
+        )
+        for number, start, end in missing[:most]
+    ]
+
+
+def finish_parts(store: Store, bucket: Bucket, upload: Parts, *, folder: str, person: str) -> Stored:
+    """Make the parts an object, as `finish_upload` does; like that it can be called again.
+
+    :param folder: as `begin_parts` was given it, and not as a browser says it
+    :param person: who asks
+    :raises ObjectError: where parts are missing, or this person has begun no such upload
+    """
+    place = _place(store, upload, folder)
+    _check_size(bucket, upload.size)
+    sent = _sent(store, upload, place)
+    if sent is not None:
+        _complete(store, upload, place, sent)
+    return finish_upload(store, upload.bucket, upload.name, upload.version, folder=folder, person=person)
+
+
+def stop_parts(store: Store, upload: Parts, *, folder: str) -> None:
+    """Remove what was sent; nothing where nothing is there.
+
+    :raises ObjectError: for an upload into another folder
+    """
+    place = _place(store, upload, folder)
+    try:
+        store.s3.abort_multipart_upload(Bucket=store.bucket, Key=place, UploadId=upload.upload_id)
+    except ClientError as error:
+        _unless_gone(error)
+
+
+def pieces(size: int) -> Iterator[tuple[int, int, int]]:
+    """Number, first byte and end of each part of a file of this size."""
+    length = max(PART_BYTES, -(-size // MOST_PARTS))
+    for number, start in enumerate(range(0, size, length), start=1):
+        yield number, start, min(start + length, size)
+
+
+def _complete(store: Store, upload: Parts, place: str, sent: dict[int, _Sent]) -> None:
+    wanted = {number: end - start for number, start, end in pieces(upload.size)}
+    sizes = {number: part.size for number, part in sent.items()}
+    wrong = sorted(number for number in wanted.keys() | sizes.keys() if wanted.get(number) != sizes.get(number))
+    if wrong:
+        few = ", ".join(map(str, wrong[:5])) + (" and more" if len(wrong) > 5 else "")
+        raise ObjectError(f"{_object(upload)}: parts are missing or of another size: {few}")
+    parts = [{"PartNumber": number, "ETag": part.etag} for number, part in sorted(sent.items())]
+    try:
+        store.s3.complete_multipart_upload(
+            Bucket=store.bucket, Key=place, UploadId=upload.upload_id, MultipartUpload={"Parts": parts}
+        )
+    except ClientError as error:
+        # Somebody else was faster.
+        _unless_gone(error)
+
+
+def _sent(store: Store, upload: Parts, place: str) -> dict[int, _Sent] | None:
+    """What was sent, by number; None where there is no such upload."""
+    pages = store.s3.get_paginator("list_parts").paginate(Bucket=store.bucket, Key=place, UploadId=upload.upload_id)
+    try:
+        return {
+            part["PartNumber"]: _Sent(part["Size"], part["ETag"]) for page in pages for part in page.get("Parts", ())
+        }
+    except ClientError as error:
+        _unless_gone(error)
+        return None
+
+
+def _unless_gone(error: ClientError) -> None:
+    if error.response["Error"]["Code"] != "NoSuchUpload":
+        raise error
+
+
+def _place(store: Store, upload: Parts, folder: str) -> str:
+    check_folder(upload.name, folder)
+    return upload_key(store.tenant, upload.bucket, upload.name, upload.version)
+
+
+def _check_size(bucket: Bucket, size: int) -> None:
+    largest = min(bucket.file_size_limit or LARGEST_OBJECT, LARGEST_OBJECT)
+    if not 1 <= size <= largest:
+        raise ObjectError(f"size {size}: bucket {bucket.id} takes 1 to {largest} bytes")
+
+
+def _object(upload: Parts) -> str:
+    return f"object {shown(f'{upload.bucket}/{upload.name}')}"
