@@ -124,8 +124,10 @@ TABLES: Grants = {
     # Their row policies show nothing to anybody but super administrators.
     "analytics.error_logs": {"authenticated": ["select"], "service_role": EVERYTHING},
     "analytics.performance_metrics": {"authenticated": ["select"], "service_role": EVERYTHING},
+    "analytics.storage_days": {"authenticated": ["select"]},
     # Nobody: files are taken by public.take_deletions, summaries are read by functions that know who asks.
     "private.deletion_queue": {},
+    "private.file_events": {},
     "private.unserved_files": {},
     "private.project_words": {},
     "private.recording_words": {},
@@ -254,6 +256,10 @@ PEOPLES_FUNCTIONS = (
 SERVERS_FUNCTIONS = (
     "public.take_deletions(integer)",
     "public.finish_deletions(uuid[])",
+    "public.take_file_events(integer)",
+    "public.finish_file_events(uuid[])",
+    "private.take_file_events(integer)",
+    "private.finish_file_events(uuid[])",
     "public.record_generation(uuid, text, text, text, bigint, bigint, numeric, bigint)",
     "private.record_generation(uuid, text, text, text, bigint, bigint, numeric, bigint)",
 )
@@ -323,6 +329,10 @@ OWNERS_FUNCTIONS = (
     "ops.forget_expired()",
     "ops.forget_invitations()",
     "ops.forget_calls()",
+    "ops.forget_file_events()",
+    "private.forget_file_events()",
+    "ops.note_storage()",
+    "private.note_storage()",
     "ops.erase_departed(bigint, bigint)",
     "ops.forget_generations(bigint, bigint)",
     "ops.release_file(text, text, text, text, text, boolean)",
@@ -451,6 +461,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_audio_recordings__take_file()",
     "private.tg_storage_objects__queue_scan()",
     "private.tg_object_scans__record()",
+    "private.tg_object_scans__note_event()",
     "private.tg_storage_objects__check_limits()",
     "private.tg_storage_objects__check_name()",
     "private.tg_storage_objects__check_project()",

@@ -239,6 +239,11 @@ STATEMENTS: dict[str, str] = {
         insert into private.deletion_queue (bucket_id, object_path, taken_at)
         select 'audio', 'gone/' || n, case when n % 3 > 0 then now() end from generate_series(1, {projects} / 5) as n
     """,
+    "file_events": """
+        insert into private.file_events (bucket_id, object_path, version, event, taken_at)
+        select 'audio', 'kept/' || n, md5(n::text), 'stored', case when n % 3 > 0 then now() end
+        from generate_series(1, {projects} / 5) as n
+    """,
     "object_scans": """
         insert into private.object_scans (bucket_id, name, version, status, scanned_at, mime_type)
         select bucket_id, object_path, md5(object_path), scan_status, scanned_at, mime_type

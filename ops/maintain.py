@@ -41,6 +41,8 @@ def tasks(retention: dict[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
         "expired sign-ins forgotten": ("select ops.forget_expired()", ()),
         "expired invitations forgotten": ("select ops.forget_invitations()", ()),
         "old reservations and calls forgotten": ("select ops.forget_calls()", ()),
+        "old file events forgotten": ("select ops.forget_file_events()", ()),
+        "what is stored noted": ("select ops.note_storage()", ()),
         "old generations forgotten": ("call ops.forget_generations()", ()),
         "rows of people who have left deleted": ("call ops.erase_departed()", ()),
         "summaries refreshed": ("select ops.refresh_summaries()", ()),

@@ -124,6 +124,8 @@ insert into analytics.error_logs (level, source, message, fingerprint) values ('
 insert into analytics.api_usage (user_id, provider, model) values (null, 'x', 'm');
 insert into analytics.performance_metrics (name, value) values ('matrix', 1);
 insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
+insert into private.file_events (bucket_id, object_path, version, event) values ('audio', 'event', 'x', 'stored');
+insert into analytics.storage_days (day, bucket_id, objects, bytes) values ('2020-01-01', 'matrix', 1, 1);
 insert into private.unserved_files (bucket_id, object_path) values ('audio', 'matrix');
 delete from private.project_words where project_id = %(public)s;
 delete from private.recording_words where recording_id = %(public)s;
@@ -412,6 +414,9 @@ STATEMENTS = {
         "(level, source, message, fingerprint) values ('error', 'web', 'x', 'y')",
         "message = 'x'",
     ),
+    ("analytics.storage_days", "any"): _rows(
+        "analytics.storage_days", "bucket_id = 'matrix'", "values ('2020-01-01', 'x', 1, 1)", "objects = 2"
+    ),
     ("analytics.performance_metrics", "any"): _rows(
         "analytics.performance_metrics", "name = 'matrix'", "(name, value) values ('x', 1)", "value = 2"
     ),
@@ -645,6 +650,12 @@ STATEMENTS = {
         "private.deletion_queue",
         "object_path = 'matrix'",
         "(bucket_id, object_path) values ('audio', 'x')",
+        "attempts = 1",
+    ),
+    ("private.file_events", "any"): _rows(
+        "private.file_events",
+        "object_path = 'event'",
+        "(bucket_id, object_path, version, event) values ('audio', 'x', 'x', 'stored')",
         "attempts = 1",
     ),
     ("private.unserved_files", "any"): _rows(

@@ -56,6 +56,10 @@ CREATE INDEX object_scans_due_at_idx ON private.object_scans USING btree (due_at
 
 CREATE INDEX object_scans_name_idx ON private.object_scans USING btree (name COLLATE "C") WHERE (status = ANY (ARRAY['infected'::text, 'refused'::text]));
 
+CREATE TRIGGER _300_note_stored AFTER INSERT ON private.object_scans FOR EACH ROW EXECUTE FUNCTION private.tg_object_scans__note_event();
+
+CREATE TRIGGER _310_note_settled AFTER UPDATE OF status ON private.object_scans FOR EACH ROW WHEN (((old.status <> new.status) AND (new.status <> 'pending'::text))) EXECUTE FUNCTION private.tg_object_scans__note_event();
+
 CREATE TRIGGER _900_record AFTER UPDATE OF decided_by ON private.object_scans FOR EACH ROW WHEN (((new.decided_by IS DISTINCT FROM old.decided_by) AND (starts_with(new.decided_by, 'released by '::text) OR (new.decided_by ~~ '%restored by %'::text)))) EXECUTE FUNCTION private.tg_object_scans__record();
 
 ALTER TABLE private.object_scans ENABLE ALWAYS TRIGGER _900_record;
