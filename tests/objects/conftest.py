@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from visual_prompt_builder.names import Bucket
 from visual_prompt_builder.signing import Store
 
 import toolchain
+from ops.storage.cleaning.edge import Edge
 from tests.conftest import absent
 from tests.local.conftest import ACCESS_KEY, REGION, SECRET_KEY, MotoServer
 from tests.sql import provision
@@ -138,3 +140,27 @@ def world(complete: World) -> Iterator[World]:
     complete.run("begin; set local storage.allow_delete_query = 'true'; delete from storage.objects; commit")
     complete.run("delete from private.object_scans")
     complete.run("delete from analytics.user_activity")
+
+
+@pytest.fixture
+def cdn(moto: MotoServer) -> Edge:
+    """A distribution that remembers nothing yet."""
+    client = moto.client("cloudfront")
+    origin = {"Id": "objects", "DomainName": "objects.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    made = client.create_distribution(
+        DistributionConfig={
+            "CallerReference": str(uuid4()),
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": {"TargetOriginId": "objects", "ViewerProtocolPolicy": "https-only"},
+            "Comment": "",
+            "Enabled": True,
+        }
+    )
+    return Edge(client, made["Distribution"]["Id"])
+
+
+def invalidated(cdn: Edge) -> list[str]:
+    """The paths that it was told to forget."""
+    listed = cdn.client.list_invalidations(DistributionId=cdn.distribution)["InvalidationList"].get("Items", [])
+    found = (cdn.client.get_invalidation(DistributionId=cdn.distribution, Id=each["Id"]) for each in listed)
+    return sorted(path for each in found for path in each["Invalidation"]["InvalidationBatch"]["Paths"]["Items"])

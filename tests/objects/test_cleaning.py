@@ -24,8 +24,7 @@ from ops.storage.cleaning.edge import Edge
 from ops.storage.cleaning.files import Files
 from ops.storage.cleaning.job import Ages, CleanError, Job
 from ops.storage.cleaning.rows import Rows
-from tests.local.conftest import MotoServer
-from tests.objects.conftest import ADA, PROJECT, World
+from tests.objects.conftest import ADA, PROJECT, World, invalidated
 from tests.objects.test_scan_job import Killed, Mortal
 from tests.objects.test_scan_queue import RECORD, STORE
 
@@ -474,27 +473,3 @@ def test_a_dry_run_leaves_the_cdn_alone(scene: Scene, cdn: Edge) -> None:
     )
     scene.job(edge=cdn, dry=True).run()
     assert invalidated(cdn) == []
-
-
-@pytest.fixture
-def cdn(moto: MotoServer) -> Edge:
-    """A distribution that remembers nothing yet."""
-    client = moto.client("cloudfront")
-    origin = {"Id": "objects", "DomainName": "objects.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
-    made = client.create_distribution(
-        DistributionConfig={
-            "CallerReference": str(uuid4()),
-            "Origins": {"Quantity": 1, "Items": [origin]},
-            "DefaultCacheBehavior": {"TargetOriginId": "objects", "ViewerProtocolPolicy": "https-only"},
-            "Comment": "",
-            "Enabled": True,
-        }
-    )
-    return Edge(client, made["Distribution"]["Id"])
-
-
-def invalidated(cdn: Edge) -> list[str]:
-    """The paths that it was told to forget."""
-    listed = cdn.client.list_invalidations(DistributionId=cdn.distribution)["InvalidationList"].get("Items", [])
-    found = (cdn.client.get_invalidation(DistributionId=cdn.distribution, Id=each["Id"]) for each in listed)
-    return sorted(path for each in found for path in each["Invalidation"]["InvalidationBatch"]["Paths"]["Items"])
