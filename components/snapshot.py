@@ -80,6 +80,7 @@ class Checkpoint(Component):
 
 def _guarded(bucket: BucketSettings) -> dict[str, Any]:
     values = {
+        "access": bucket.access,
         "public": bucket.public,
         "fileSizeLimit": bucket.file_size_limit,
         "retentionDays": bucket.retention_days,

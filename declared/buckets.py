@@ -9,7 +9,10 @@ from declared.errors import UserError
 from declared.naming import BUCKET_ID, MIME_FAMILIES, MIME_TYPE
 
 NAMESPACE = "database"
-BUCKET_KEYS = {"id", "public", "fileSizeLimit", "allowedMimeTypes", "retentionDays", "cdn"}
+BUCKET_KEYS = {"id", "access", "public", "fileSizeLimit", "allowedMimeTypes", "retentionDays", "cdn"}
+# Whose the folders of a bucket are, and who writes there.
+PEOPLE, INBOX, PROJECTS, SERVERS = "people", "inbox", "projects", "servers"
+ACCESS = (PEOPLE, INBOX, PROJECTS, SERVERS)
 SIZE = re.compile(r"(?P<number>[0-9]+(\.[0-9]+)?)\s*(?P<unit>[kMG]i?B)", re.IGNORECASE)
 UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 # Amazon S3's largest object, 5 TB.
@@ -44,7 +47,11 @@ class BucketSettings:
     """One storage bucket; the limit is in bytes, no limit is None; no MIME types means any."""
 
     id: str
+    access: str = SERVERS
+    """`people`: a folder each, who read, write and delete; `inbox`: servers write it, they read and delete;
+    `projects`: a folder each, where the role in the project says; `servers`: nobody else."""
     public: bool = False
+    """Whether everybody reads, by its address, what is scanned clean."""
     file_size_limit: int | None = None
     allowed_mime_types: tuple[str, ...] = ()
     retention_days: int | None = None
@@ -56,6 +63,7 @@ class BucketSettings:
     def exported(self) -> dict[str, Any]:
         """The bucket as the stack output `storage_buckets` has it."""
         return {
+            "access": self.access,
             "public": self.public,
             "file_size_limit": self.file_size_limit,
             "allowed_mime_types": list(self.allowed_mime_types),
@@ -86,6 +94,7 @@ def _bucket(key: str, value: Any) -> BucketSettings:
             raise SettingError(f"{key}.{name}", value[name], "no such key; there are " + ", ".join(sorted(BUCKET_KEYS)))
     return BucketSettings(
         id=_checked(f"{key}.id", value.get("id"), _is_id, "a-z, 0-9, _ . and -, up to 100, no quotes"),
+        access=_checked(f"{key}.access", value.get("access", SERVERS), _is_access, "one of " + ", ".join(ACCESS)),
         public=_checked(f"{key}.public", value.get("public", False), _is_bool, "true or false"),
         file_size_limit=file_size(f"{key}.fileSizeLimit", value.get("fileSizeLimit")),
         allowed_mime_types=_mime_types(f"{key}.allowedMimeTypes", value.get("allowedMimeTypes", [])),
@@ -104,6 +113,10 @@ def _checked(key: str, value: Any, fits: Callable[[Any], bool], allowed: str) ->
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, str) and bool(BUCKET_ID.fullmatch(value))
+
+
+def _is_access(value: Any) -> bool:
+    return isinstance(value, str) and value in ACCESS
 
 
 def _is_bool(value: Any) -> bool:

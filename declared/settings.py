@@ -31,8 +31,8 @@ DURATION = re.compile(r"([1-9][0-9]{0,9})(ms|s|min)")
 LONGEST_DURATION = 2**31 - 1
 MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
 STEPS = "a list of migrations such as 0007_projects"
-BUCKET_CHANGE = re.compile(r"[a-z0-9_.-]{1,100} (public|retentionDays [1-9][0-9]{0,3})")
-BUCKET_CHANGES = "a list of changes such as [audio public, audio retentionDays 7]"
+BUCKET_CHANGE = re.compile(r"[a-z0-9_.-]{1,100} (public|access [a-z]+|retentionDays [1-9][0-9]{0,3})")
+BUCKET_CHANGES = "a list of changes such as [audio public, audio access people, audio retentionDays 7]"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -115,6 +115,7 @@ class Settings:
             "generationsWaiting": self.generations_waiting,
             "reservationMinutes": self.reservation_minutes,
             "generationDays": self.generation_days,
+            "bucketAccess": {bucket.id: bucket.access for bucket in self.buckets},
         }
         return {name: json.dumps(value) for name, value in values.items()}
 

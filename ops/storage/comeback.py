@@ -19,6 +19,7 @@ from visual_prompt_builder.names import check_name, key
 from visual_prompt_builder.signing import Store
 from visual_prompt_builder.uploads import Stored
 
+from declared.buckets import INBOX, PEOPLE
 from declared.objectlayout import CLEAN_TAGS, DAYS_OF_OLD_VERSIONS
 from ops.database import Connection, connect
 from ops.environment import Environment
@@ -32,13 +33,15 @@ from storage.objects as o left join private.object_scans as s using (bucket_id, 
 where o.bucket_id = %s and o.name = %s"""
 RELEASE = "select ops.release_file(%s, %s, %s, %s, %s, %s)"
 NOTE = "select ops.note_restored(%s, %s, %s, %s, %s, %s)"
-# Nothing comes back to who has left. What is in a project nobody is named for: who stored it may be gone from there.
+ACCESS = "select private.bucket_access(%s)"
+# Nothing comes back to who has left. What is in a project, or the servers', nobody is named for: who stored it may be
+# gone from there.
 STORE = """
 insert into storage.objects (bucket_id, name, owner_id, version, metadata)
 select %(bucket)s, %(name)s, u.id::text, %(version)s, %(metadata)s
 from (select split_part(%(name)s, '/', 1) as folder) as f
-left join public.users as u on %(bucket)s <> 'audio' and u.id::text = f.folder
-where %(bucket)s = 'audio' or u.id is not null"""
+left join public.users as u on %(personal)s and u.id::text = f.folder
+where not %(personal)s or u.id is not null"""
 
 Row = dict[str, Any]
 
@@ -178,6 +181,7 @@ def restore(environment: Environment, bucket: str, name: str, version: str | Non
         with _connected(environment.admin_url) as admin:
             if _row(admin, bucket, name):
                 raise CommandError(f"{place}: there is a file of this name; delete or move it first")
+            access = admin.execute(ACCESS, (bucket,)).fetchone()
         head = store.s3.head_object(Bucket=store.bucket, Key=former.key, VersionId=former.id)
         stored = Stored(
             bucket=bucket,
@@ -188,7 +192,8 @@ def restore(environment: Environment, bucket: str, name: str, version: str | Non
             etag=head["ETag"],
         )
         metadata = stored.metadata | ({"cacheControl": head["CacheControl"]} if "CacheControl" in head else {})
-        given = {"bucket": bucket, "name": name, "version": new, "metadata": json.dumps(metadata)}
+        given: Row = {"bucket": bucket, "name": name, "version": new, "metadata": json.dumps(metadata)}
+        given["personal"] = access is not None and access[0] in (PEOPLE, INBOX)
         # As the app's servers write it; the row first, since it may be refused. Without it the file is an orphan.
         with _connected(str(environment.output("api_url"))) as api:
             api.execute("set local role service_role")

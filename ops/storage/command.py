@@ -172,7 +172,7 @@ def restore(
 @app.command(epilog="Example: ./vpb storage usage --price 0.023 --top 5")
 def usage(
     stack: Stack = "dev",
-    price: Annotated[float, typer.Option(min=0, help="of a gigabyte a month, in your currency")] = 0.0245,
+    price: Annotated[float, typer.Option(min=0, help="of a GiB (2^30 bytes) a month, in your currency")] = 0.0245,
     top: Annotated[int, typer.Option(min=1, help="how many people")] = 20,
     as_json: Json = False,
 ) -> None:

@@ -17,7 +17,8 @@ from ops.storage.cleaning.files import Files
 from ops.storage.cleaning.job import Ages, Found, Job
 from ops.storage.cleaning.rows import Rows
 
-GIGABYTE = 10**9
+# As AWS bills it.
+GIBIBYTE = 2**30
 MONTHS = 12
 
 
@@ -116,7 +117,7 @@ def report(connection: psycopg.Connection[Any], price: float, now: datetime) -> 
 
 
 def _cost(bytes: int, price: float) -> float:
-    return round(bytes / GIGABYTE * price, 4)
+    return round(bytes / GIBIBYTE * price, 4)
 
 
 @contextmanager

@@ -25,18 +25,23 @@ Declared = Mapping[str, Mapping[str, Any]]
 class BucketGuard(ObjectKind):
     """Refuses, already in the preview, a change of buckets that reaches the files in them.
 
-    A bucket with files in it that isn't declared any more, or is made public; a retention that files are older than; a
-    limit that files are larger than. Everything that has to do with buckets, at the database and beside it, has to
-    depend on it.
+    A bucket with files in it that isn't declared any more, is made public or given to others; a retention that files
+    are older than; a limit that files are larger than. Everything that has to do with buckets, at the database and
+    beside it, has to depend on it.
     """
 
     token = "pg:index:BucketGuard"
     fields = {
         "buckets": Field(
-            dict, "bucket to what is declared of it: `public`, `fileSizeLimit`, `retentionDays`", True, items=dict
+            dict,
+            "bucket to what is declared of it: `access`, `public`, `fileSizeLimit`, `retentionDays`",
+            True,
+            items=dict,
         ),
         "allow": Field(
-            list, "what may be done all the same, such as `audio public`, `audio retentionDays 7`", compared=False
+            list,
+            "what may be done all the same, such as `audio public`, `audio access people`, `audio retentionDays 7`",
+            compared=False,
         ),
     }
 
@@ -114,6 +119,12 @@ async def _reasons(
         yield (
             f"bucket {bucket}: public makes {held['objects']} objects, {held['bytes']} bytes, readable by everybody; "
             + _way(f"{bucket} public")
+        )
+    access, change = wanted.get("access"), f"{bucket} access {wanted.get('access')}"
+    if before is not None and access != was.get("access") and was and change not in allowed:
+        yield (
+            f"bucket {bucket}: access {access} in place of {was.get('access')} gives {held['objects']} objects, "
+            f"{held['bytes']} bytes, to others; " + _way(change)
         )
     days = wanted.get("retentionDays")
     change = f"{bucket} retentionDays {days}"

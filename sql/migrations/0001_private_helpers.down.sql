@@ -5,6 +5,8 @@
 -- Fails while a table still uses one of them.
 
 drop function private.is_server();
+drop function private.buckets_of(text[]);
+drop function private.bucket_access(text);
 drop function private.setting(text);
 drop table private.settings;
 drop function private.tg__updated_at();

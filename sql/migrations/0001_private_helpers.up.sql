@@ -114,9 +114,39 @@ begin
 end
 $$;
 
+-- Definer: row policies ask it, and nobody may read settings. A bucket that nothing is declared of is the servers'.
+create function private.bucket_access(bucket text) returns text
+language plpgsql stable parallel restricted security definer
+set search_path = ''
+as $$
+begin
+    return coalesce(
+        (select s.value ->> bucket from private.settings as s where s.name = 'bucketAccess'), 'servers'
+    );
+end
+$$;
+
+create function private.buckets_of(access text[]) returns text[]
+language plpgsql stable parallel restricted security definer
+set search_path = ''
+as $$
+begin
+    return array(
+        select b.key from private.settings as s
+        cross join lateral jsonb_each_text(s.value) as b
+        where s.name = 'bucketAccess' and b.value = any(access)
+    );
+end
+$$;
+
 comment on function private.setting(text) is 'The value of a setting.';
+comment on function private.bucket_access(text) is
+'Whose a bucket''s folders are: people, inbox (people''s, written by servers), projects, or servers alone.';
+comment on function private.buckets_of(text[]) is 'The buckets with one of these kinds of access.';
 
 revoke execute on function private.setting(text) from public;
+revoke execute on function private.bucket_access(text) from public;
+revoke execute on function private.buckets_of(text[]) from public;
 
 -- The role of the session also inside definer functions. The app's servers, who owns the database's objects, and who
 -- may become it; a login that nobody thought of is a person.

@@ -37,7 +37,6 @@ create table public.audio_recordings (
     constraint audio_recordings_project_id_object_path_check check (
         starts_with(object_path, project_id::text || '/')
     ),
-    constraint audio_recordings_bucket_id_check check (bucket_id = 'audio'),
     constraint audio_recordings_mime_type_check check (
         mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$' and char_length(mime_type) <= 100
     ),
@@ -72,7 +71,7 @@ comment on column public.audio_recordings.id is 'Key, ordered by time of making.
 comment on column public.audio_recordings.project_id is 'The project it belongs to.';
 comment on column public.audio_recordings.created_by is 'Who recorded it; null if that person is gone.';
 comment on column public.audio_recordings.title is 'Name, may be empty.';
-comment on column public.audio_recordings.bucket_id is 'The storage bucket of the file, which is that of projects.';
+comment on column public.audio_recordings.bucket_id is 'The storage bucket of the file, which is one of projects.';
 comment on column public.audio_recordings.object_path is 'The file, in the folder of its project.';
 comment on column public.audio_recordings.mime_type is 'Type of the file as it is stored, audio/….';
 comment on column public.audio_recordings.bytes is 'Size of the file as it is stored.';

@@ -101,11 +101,13 @@ begin
         return NEW;
     end if;
     -- Nor is it of another project's; the table's own check comes too late.
-    if NEW.bucket_id <> 'audio' or not starts_with(NEW.object_path, NEW.project_id::text || '/') then
+    if private.bucket_access(NEW.bucket_id) <> 'projects'
+        or not starts_with(NEW.object_path, NEW.project_id::text || '/')
+    then
         raise exception using
             errcode = 'check_violation',
             message = format('recording %s/%s: is not in the folder of its project', NEW.bucket_id, NEW.object_path),
-            hint = 'Name a file of bucket audio, as <project id>/<name>.';
+            hint = 'Name a file of a bucket of projects, as <project id>/<name>.';
     end if;
     perform from private.object_scans as s
     where s.bucket_id = NEW.bucket_id and s.name = NEW.object_path

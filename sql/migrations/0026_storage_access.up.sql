@@ -23,14 +23,15 @@ begin
 end
 $$;
 
--- Bucket audio is the projects': the first folder is the project, and who may do what follows the role in it. Names of
--- the files in the asker's projects, for the index on names; null where they are too many to be listed each time.
+-- In a bucket of projects the first folder is the project, and who may do what follows the role in it. Names of the
+-- files in the asker's projects, for the index on names; null where they are too many to be listed each time.
 create function private.few_files() returns text[]
 language plpgsql stable parallel restricted security definer
 set search_path = ''
 as $$
 declare
     projects constant uuid[] = private.few_projects();
+    buckets constant text[] = private.buckets_of('{projects}');
     found text[];
 begin
     if projects is not null then
@@ -38,7 +39,7 @@ begin
             select f.name from unnest(projects) as p (id)
             cross join lateral (
                 select o.name from storage.objects as o
-                where o.bucket_id = 'audio'
+                where o.bucket_id = any(buckets)
                     and o.name collate "C" >= p.id::text || '/' and o.name collate "C" < p.id::text || '0'
                 limit 1001
             ) as f
@@ -67,7 +68,9 @@ return private.as_uuid(split_part(object, '/', 1));
 
 -- The person who has uploaded a file finds it before the scan too, as long as they are a member; what was found harmful
 -- nobody does. Who may edit finds all of it while the Storage API deletes or replaces, which gives nobody the bytes.
-create function private.may_find(object text, object_version text, uploader text, changes boolean) returns boolean
+create function private.may_find(
+    bucket text, object text, object_version text, uploader text, changes boolean
+) returns boolean
 language plpgsql stable parallel restricted security definer
 set search_path = ''
 as $$
@@ -79,7 +82,7 @@ begin
         return false;
     end if;
     select s.status into verdict from private.object_scans as s
-    where (s.bucket_id, s.name, s.version) = ('audio', object, object_version);
+    where (s.bucket_id, s.name, s.version) = (bucket, object, object_version);
     return coalesce(verdict = 'clean', false)
         or coalesce(uploader = auth.uid()::text, false) and coalesce(verdict, '') not in ('infected', 'refused')
         or changes and private.may_edit(project);
@@ -146,11 +149,15 @@ set search_path = ''
 return coalesce(
     regexp_replace(current_setting('storage.operation', true), '^storage\.', '') = any(operations), false
 );
--- A name with two readings is none: an empty part or one of dots, a control character, a backslash.
+
+-- What may be stored can be scanned, served and deleted: the characters that the Storage API serves, which have one
+-- spelling each; no part that is empty or of dots alone; no more bytes than the longest key has room for, which is that
+-- of quarantine. The clients have the same rule.
 create function private.is_file_name(object text) returns boolean
 language sql immutable
 set search_path = ''
-return object !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f-\u009f\\]';
+return char_length(object) <= 850 and object ~ '^[A-Za-z0-9_/!.*''() &$@=;:+,?-]+$'
+    and object !~ '(^|/)\.{0,2}(/|$)';
 
 -- Where the Storage API only asks whether a signed upload would be allowed, the type is that of the request for it: the
 -- stock client's is application/json. What is then uploaded has one of its own.
@@ -230,11 +237,26 @@ begin
     if not private.is_file_name(NEW.name) then
         raise exception using
             errcode = 'check_violation',
-            message = format('object %s/%s: the name can be read in two ways', NEW.bucket_id, to_json(NEW.name)),
-            hint = 'Choose one without empty parts, parts of dots, control characters and backslashes.';
+            message = format('object %s/%s: is no name of a file', NEW.bucket_id, to_json(left(NEW.name, 100))),
+            hint = 'Choose one of up to 850 of A-Z, a-z, 0-9, space and _ / ! - . * '' ( ) & $ @ = ; : + , ?, '
+                'without empty parts and parts of dots.';
     end if;
     return NEW;
 end
+$$;
+
+-- Whose folder a uuid names in a bucket with this access. Of the servers' nobody asks.
+create function private.is_folder_of_somebody(access text, folder uuid) returns boolean
+language sql stable security definer
+set search_path = ''
+set row_security = on
+as $$
+    select case access
+        when 'projects' then exists (select from public.projects as p where p.id = folder)
+        when 'servers' then true
+        else exists (select from public.users as u where u.id = folder)
+            and not exists (select from private.departures as d where d.user_id = folder)
+    end
 $$;
 
 -- In a project's folder lies what somebody has stored who may edit the project, then and now: the Storage API asks as
@@ -249,7 +271,19 @@ as $$
 declare
     project constant uuid = private.project_of(NEW.name);
     person constant uuid = private.as_uuid(NEW.owner_id);
+    access constant text = private.bucket_access(NEW.bucket_id);
 begin
+    -- A token outlives its person, and so does a form. Nobody is waited for: who leaves at this moment has what comes
+    -- late swept by the cleaner.
+    if access in ('people', 'inbox') and project is not null and not private.is_folder_of_somebody(access, project) then
+        raise exception using
+            errcode = 'foreign_key_violation',
+            message = format('object %s/%s: the person of this folder isn''t there', NEW.bucket_id, NEW.name),
+            hint = 'Store it under <user id>/<name>, the id of a person who has an account.';
+    end if;
+    if access <> 'projects' then
+        return null;
+    end if;
     perform from public.projects as p where p.id = project for key share;
     if not found then
         raise exception using
@@ -295,28 +329,33 @@ $$;
 comment on function private.my_harmful() is 'What isn''t to be read in the asker''s folders, as bucket/name/version.';
 comment on function private.few_files() is 'Names of the files of the asker''s projects; null if over 1000.';
 comment on function private.many_files_from(boolean) is 'The first uuid there is for those with many, else null.';
-comment on function private.project_of(text) is 'Whose folder of bucket audio a name is in; null if it isn''t a uuid.';
-comment on function private.may_find(text, text, text, boolean) is 'Whether the asker may find this file of a project.';
+comment on function private.project_of(text) is 'Whose folder a name is in; null if it isn''t a uuid.';
+comment on function private.may_find(text, text, text, text, boolean) is
+'Whether the asker may find this file of a project.';
 comment on function private.may_store(text) is 'Whether it is in a project that the asker may change.';
 comment on function private.file_types(text) is 'The types that a file with this ending may be declared as.';
 comment on function private.type_fits(text, text[]) is 'Whether a type is among those allowed; none listed is any.';
 comment on function private.is_operation(text[]) is 'Whether the Storage API is doing one of these.';
-comment on function private.is_file_name(text) is 'Whether a name has one reading only.';
-comment on function private.tg_storage_objects__check_name() is 'Trigger: a name has one reading only.';
+comment on function private.is_folder_of_somebody(text, uuid) is 'Whether the person or project is there.';
+comment on function private.is_file_name(text) is
+'Whether what has this name can be stored, scanned, served and deleted.';
+comment on function private.tg_storage_objects__check_name() is 'Trigger: refuses what is no name of a file.';
 comment on function private.takes(text, text, text) is 'Whether a bucket takes a name''s ending and a declared type.';
 comment on function private.tg_storage_objects__check_limits() is 'Trigger: what its bucket''s limits refuse.';
-comment on function private.tg_storage_objects__check_project() is 'Trigger: it is a project''s, by who may edit it.';
+comment on function private.tg_storage_objects__check_project() is
+'Trigger: it is a person''s who is there, or a project''s, by who may edit it.';
 comment on function private.tg_storage_objects__refuse_person() is 'Trigger: no person commits a row of a file.';
 
 revoke execute on function private.my_harmful() from public;
 revoke execute on function private.few_files() from public;
 revoke execute on function private.many_files_from(boolean) from public;
 revoke execute on function private.project_of(text) from public;
-revoke execute on function private.may_find(text, text, text, boolean) from public;
+revoke execute on function private.may_find(text, text, text, text, boolean) from public;
 revoke execute on function private.may_store(text) from public;
 revoke execute on function private.file_types(text) from public;
 revoke execute on function private.type_fits(text, text[]) from public;
 revoke execute on function private.is_operation(text[]) from public;
+revoke execute on function private.is_folder_of_somebody(text, uuid) from public;
 revoke execute on function private.is_file_name(text) from public;
 revoke execute on function private.tg_storage_objects__check_name() from public;
 revoke execute on function private.takes(text, text, text) from public;
@@ -348,15 +387,13 @@ execute function private.tg_storage_objects__check_limits();
 
 create trigger _200_check_project
 after insert on storage.objects
-for each row when (new.bucket_id = 'audio')
-execute function private.tg_storage_objects__check_project();
+for each row execute function private.tg_storage_objects__check_project();
 
 -- A move is asked as the person just before; a signed upload that replaces is not.
 create trigger _210_check_new_project
 after update of bucket_id, name, version, owner_id on storage.objects
 for each row when (
-    new.bucket_id = 'audio'
-    and (old.bucket_id, old.name, old.version, old.owner_id)
+    (old.bucket_id, old.name, old.version, old.owner_id)
     is distinct from (new.bucket_id, new.name, new.version, new.owner_id)
 )
 execute function private.tg_storage_objects__check_project();

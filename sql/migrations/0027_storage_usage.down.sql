@@ -8,6 +8,9 @@ drop trigger _410_count_update on storage.objects;
 drop trigger _400_count_insert on storage.objects;
 set local role app_owner;
 
+drop trigger _320_charge_delete on private.settings;
+drop trigger _310_charge_update on private.settings;
+drop trigger _300_charge_insert on private.settings;
 drop trigger _310_charge_new_owner on public.projects;
 drop trigger _300_charge on public.projects;
 
@@ -17,6 +20,7 @@ drop function public.storage_usage();
 drop function private.storage_growth(date);
 drop function private.storage_report();
 drop function private.my_storage();
+drop function private.tg_settings__charge();
 drop function private.tg_storage_objects__count();
 drop function private.tg_projects__charge();
 drop function private.add_usage(private.storage_usage[]);

@@ -26,7 +26,7 @@ create table private.storage_quotas (
 );
 
 comment on table private.storage_usage is 'What is stored, by folder and bucket; folders may outlive whose they are.';
-comment on column private.storage_usage.folder_id is 'The person or, in audio, the project; zeros for nobody.';
+comment on column private.storage_usage.folder_id is 'The person, or the project in a bucket of such; zeros: nobody.';
 comment on column private.storage_usage.bucket_id is 'The storage bucket; empty for all that a person pays for.';
 comment on column private.storage_usage.objects is 'How many objects.';
 comment on column private.storage_usage.bytes is 'How large they are together.';
@@ -44,16 +44,17 @@ language sql immutable
 set search_path = ''
 return coalesce(private.as_uuid(split_part(object, '/', 1)), '00000000-0000-0000-0000-000000000000');
 
--- Nobody pays for what is in no person's folder, or in that of a project that is gone.
+-- Nobody pays for what is the servers', in no person's folder, or in that of a project that is gone.
 create function private.payer(folder uuid, bucket text) returns uuid
 language plpgsql stable security definer
 set search_path = ''
 as $$
 begin
-    if bucket = 'audio' then
-        return (select p.owner_id from public.projects as p where p.id = folder);
-    end if;
-    return nullif(folder, '00000000-0000-0000-0000-000000000000');
+    return case private.bucket_access(bucket)
+        when 'projects' then (select p.owner_id from public.projects as p where p.id = folder)
+        when 'servers' then null
+        else nullif(folder, '00000000-0000-0000-0000-000000000000')
+    end;
 end
 $$;
 
@@ -165,22 +166,44 @@ set row_security = on
 as $$
 declare
     project constant uuid = coalesce(NEW.id, OLD.id);
+    buckets constant text[] = private.buckets_of('{projects}');
 begin
     if TG_OP = 'UPDATE' then
         -- Held also where nothing is in it: the first upload may be under way.
-        insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes) values (project, 'audio', 0, 0)
+        insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
+        select project, b.id, 0, 0 from unnest(buckets) as b (id) order by 2
         on conflict on constraint storage_usage_pkey do update set objects = u.objects;
     else
         -- A file that goes at the same time is taken off its folder first.
-        perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = 'audio' for update;
+        perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = any(buckets)
+        order by u.bucket_id for update;
     end if;
     perform private.charge(c.person, c.sign * c.objects, c.sign * c.bytes) from (
-        select p.person, p.sign, u.objects, u.bytes
+        select p.person, p.sign, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes
         from private.storage_usage as u
         cross join (values (OLD.owner_id, -1), (NEW.owner_id, 1)) as p (person, sign)
-        where u.folder_id = project and u.bucket_id = 'audio' and u.objects > 0 and p.person is not null
-        order by p.person
+        where u.folder_id = project and u.bucket_id = any(buckets) and u.objects > 0 and p.person is not null
+        group by p.person, p.sign order by p.person
     ) as c;
+    return null;
+end
+$$;
+
+-- A bucket's access is declared after its files may be there, and may change: then others pay.
+create function private.tg_settings__charge() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+begin
+    lock table private.storage_usage in share row exclusive mode;
+    delete from private.storage_usage as u where u.bucket_id = '';
+    insert into private.storage_usage (folder_id, bucket_id, objects, bytes)
+    select p.payer, '', sum(p.objects), sum(p.bytes) from (
+        select private.payer(u.folder_id, u.bucket_id) as payer, u.objects, u.bytes from private.storage_usage as u
+    ) as p
+    where p.payer is not null
+    group by 1;
     return null;
 end
 $$;
@@ -199,10 +222,11 @@ begin
     return query
     select u.bucket_id, sum(u.objects)::bigint, sum(u.bytes)::bigint, quota from (
         select o.bucket_id, o.objects, o.bytes from private.storage_usage as o
-        where o.folder_id = me and o.bucket_id <> ''
+        where o.folder_id = me and o.bucket_id = any(private.buckets_of('{people,inbox}'))
         union all
         select p.bucket_id, p.objects, p.bytes from public.projects as mine
-        join private.storage_usage as p on p.folder_id = mine.id and p.bucket_id = 'audio'
+        join private.storage_usage as p
+            on p.folder_id = mine.id and p.bucket_id = any(private.buckets_of('{projects}'))
         where mine.owner_id = me
     ) as u
     where u.objects > 0
@@ -270,6 +294,7 @@ comment on function private.charge(uuid, bigint, bigint) is 'Notes what a person
 comment on function private.add_usage(private.storage_usage[]) is 'Notes changes, within the quota of who pays.';
 comment on function private.tg_storage_objects__count() is 'Trigger, after a statement: what is stored changed.';
 comment on function private.tg_projects__charge() is 'Trigger: its owner, and nobody else, pays for its files.';
+comment on function private.tg_settings__charge() is 'Trigger: who pays, where a bucket''s access is another one.';
 comment on function private.my_storage() is 'What the asker pays for, by bucket, with the quota over all.';
 comment on function private.storage_report() is 'What everybody pays for, the most first; zeros for nobody.';
 comment on function private.storage_growth(date) is 'What is stored still, by month of upload and bucket.';
@@ -284,6 +309,7 @@ revoke execute on function private.charge(uuid, bigint, bigint) from public;
 revoke execute on function private.add_usage(private.storage_usage[]) from public;
 revoke execute on function private.tg_storage_objects__count() from public;
 revoke execute on function private.tg_projects__charge() from public;
+revoke execute on function private.tg_settings__charge() from public;
 revoke execute on function private.my_storage() from public;
 revoke execute on function private.storage_report() from public;
 revoke execute on function private.storage_growth(date) from public;
@@ -299,6 +325,21 @@ create trigger _310_charge_new_owner
 after update of owner_id on public.projects
 for each row when (old.owner_id <> new.owner_id)
 execute function private.tg_projects__charge();
+
+create trigger _300_charge_insert
+after insert on private.settings
+for each row when (new.name = 'bucketAccess')
+execute function private.tg_settings__charge();
+
+create trigger _310_charge_update
+after update on private.settings
+for each row when (new.name = 'bucketAccess' and new.value is distinct from old.value)
+execute function private.tg_settings__charge();
+
+create trigger _320_charge_delete
+after delete on private.settings
+for each row when (old.name = 'bucketAccess')
+execute function private.tg_settings__charge();
 
 -- The platform's own table: only the login has a right to it by its owner and to our function by ours.
 reset role;

@@ -21,7 +21,7 @@ begin
         on o.bucket_id = b.id
         and o.name collate "C" >= OLD.id::text || '/'
         and o.name collate "C" < OLD.id::text || '0'
-    where b.id <> 'audio';
+    where private.bucket_access(b.id) <> 'projects';
     return null;
 end
 $$;
@@ -35,7 +35,7 @@ begin
     insert into private.deletion_queue (bucket_id, object_path)
     select o.bucket_id, o.name
     from storage.objects as o
-    where o.bucket_id = 'audio'
+    where o.bucket_id = any(private.buckets_of('{projects}'))
         and o.name collate "C" >= OLD.id::text || '/'
         and o.name collate "C" < OLD.id::text || '0';
     return null;
@@ -66,19 +66,18 @@ as $$
         on (r.bucket_id, r.object_path) = (asked.bucket_id, asked.name)
 $$;
 
--- Folders are named by people, in audio by projects: what is in no uuid's folder is left behind by no departure. A
--- handful of rows, by their own index.
+-- Folders are named by people or projects: what is in no uuid's folder, or the servers', is left behind by no
+-- departure. A handful of rows, by their own index.
 create function private.quarantine() returns table (bucket_id text, name text, version text, abandoned boolean)
 language sql stable security definer
 set search_path = ''
 as $$
-    select s.bucket_id, s.name, s.version, f.id is not null and not exists (
-        select 1 from public.users as u where s.bucket_id <> 'audio' and u.id = f.id
-        union all
-        select 1 from public.projects as p where s.bucket_id = 'audio' and p.id = f.id
-    )
+    select s.bucket_id, s.name, s.version, f.id is not null and not private.is_folder_of_somebody(f.access, f.id)
     from private.object_scans as s
-    cross join lateral (select private.as_uuid(split_part(s.name, '/', 1)) as id) as f
+    cross join lateral (
+        select
+            private.as_uuid(split_part(s.name, '/', 1)) as id, private.bucket_access(s.bucket_id) as access
+    ) as f
     where s.status in ('infected', 'refused')
 $$;
 
@@ -95,6 +94,28 @@ as $$
         returning 1
     )
     select exists (select 1 from gone)
+$$;
+
+-- What no departure has queued: it was stored too late, or by who never was a person here. Folders are few, and known
+-- from what they hold.
+create function private.abandoned_files(grace interval, count integer)
+returns table (id uuid, bucket_id text, name text)
+language plpgsql stable security definer
+set search_path = ''
+rows 1000
+as $$
+begin
+    return query
+    select o.id, o.bucket_id, o.name from private.storage_usage as u
+    join storage.objects as o
+        on o.bucket_id = u.bucket_id
+        and o.name collate "C" >= u.folder_id::text || '/' and o.name collate "C" < u.folder_id::text || '0'
+    where u.objects > 0 and u.folder_id <> '00000000-0000-0000-0000-000000000000'
+        and u.bucket_id = any(private.buckets_of('{people,inbox,projects}'))
+        and not private.is_folder_of_somebody(private.bucket_access(u.bucket_id), u.folder_id)
+        and greatest(o.created_at, o.updated_at) < now() - grace
+    limit private.at_most(count, 1000);
+end
 $$;
 
 create function private.waiting_deletions() returns setof private.deletion_queue
@@ -132,6 +153,13 @@ language sql volatile
 set search_path = ''
 return private.forget_quarantined(bucket, object, object_version);
 
+create function ops.abandoned_files(grace interval, count integer) returns table (id uuid, bucket_id text, name text)
+language sql stable
+set search_path = ''
+begin atomic
+    select a.id, a.bucket_id, a.name from private.abandoned_files(grace, count) as a;
+end;
+
 create function ops.waiting_deletions()
 returns table (id uuid, bucket_id text, object_path text, queued_at timestamptz)
 language sql stable
@@ -161,11 +189,14 @@ return private.forget_empty_usage();
 comment on function private.recorded_objects(text[], text[]) is 'Which of these objects a recording is of.';
 comment on function private.quarantine() is 'What was found harmful, and whether its person or project is gone.';
 comment on function private.forget_quarantined(text, text, text) is 'Strikes it off, if its person or project is gone.';
+comment on function private.abandoned_files(interval, integer) is 'See ops.abandoned_files.';
 comment on function private.waiting_deletions() is 'What is still to be deleted; takes nothing.';
 comment on function private.forget_empty_usage() is 'Counts empty folders no longer; how many there were.';
 comment on function ops.recorded_objects(text[], text[]) is 'For the cleaner: which of these a recording is of.';
 comment on function ops.quarantine() is 'For the cleaner: what was found harmful, and whether it may go.';
 comment on function ops.forget_quarantined(text, text, text) is 'For the cleaner: this lies in quarantine no more.';
+comment on function ops.abandoned_files(interval, integer) is
+'For the cleaner: files that have been in the folder of nobody for longer than this.';
 comment on function ops.waiting_deletions() is 'For the cleaner: what is still to be deleted; takes nothing.';
 comment on function ops.take_deletions(integer) is 'For the cleaner: the next files to delete.';
 comment on function ops.finish_deletions(uuid[]) is 'For the cleaner: these files are deleted.';
@@ -174,11 +205,13 @@ comment on function ops.forget_empty_usage() is 'For the cleaner: counts empty f
 revoke execute on function private.recorded_objects(text[], text[]) from public;
 revoke execute on function private.quarantine() from public;
 revoke execute on function private.forget_quarantined(text, text, text) from public;
+revoke execute on function private.abandoned_files(interval, integer) from public;
 revoke execute on function private.waiting_deletions() from public;
 revoke execute on function private.forget_empty_usage() from public;
 revoke execute on function ops.recorded_objects(text[], text[]) from public;
 revoke execute on function ops.quarantine() from public;
 revoke execute on function ops.forget_quarantined(text, text, text) from public;
+revoke execute on function ops.abandoned_files(interval, integer) from public;
 revoke execute on function ops.waiting_deletions() from public;
 revoke execute on function ops.take_deletions(integer) from public;
 revoke execute on function ops.finish_deletions(uuid[]) from public;

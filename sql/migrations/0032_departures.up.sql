@@ -221,7 +221,7 @@ begin
             join storage.objects as o
                 on o.bucket_id = b.id
                 and o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
-            where b.id <> 'audio' and not exists (
+            where private.bucket_access(b.id) <> 'projects' and not exists (
                 select from private.deletion_queue as q where (q.bucket_id, q.object_path) = (o.bucket_id, o.name)
             );
         end if;
@@ -416,7 +416,7 @@ begin
                 )
                 when c.person_column = 'name' then
                     't.name collate "C" >= $1::text || ''/'' and t.name collate "C" < $1::text || ''0'' '
-                    || 'or t.bucket_id = ''audio'' and split_part(t.name, ''/'', 1) in '
+                    || 'or t.bucket_id = any(private.buckets_of(''{projects}'')) and split_part(t.name, ''/'', 1) in '
                     || '(select p.id::text from public.projects as p where p.owner_id = $1)'
                 else format('t.%I = $1::%s', c.person_column, format_type(a.atttypid, null))
             end, ' or '
@@ -450,7 +450,7 @@ end
 $$;
 
 -- The person's own folders, those of their projects, and what they uploaded into any project. What was found harmful
--- stays out, and so do earlier exports.
+-- stays out, and so does what servers have put there for the person, such as earlier exports.
 create function private.export_files(person uuid)
 returns table (bucket_id text, name text, version text, bytes bigint, harmful boolean)
 language sql stable security definer
@@ -462,9 +462,9 @@ as $$
             and s.status in ('infected', 'refused')
     )
     from storage.objects as o
-    where o.version is not null and o.bucket_id <> 'exports' and (
+    where o.version is not null and o.bucket_id <> all(private.buckets_of('{inbox}')) and (
         o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
-        or o.bucket_id = 'audio' and (
+        or o.bucket_id = any(private.buckets_of('{projects}')) and (
             o.owner_id = person::text
             or split_part(o.name, '/', 1) in (select p.id::text from public.projects as p where p.owner_id = person)
         )

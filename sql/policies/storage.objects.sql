@@ -1,5 +1,6 @@
--- storage.objects: each person has a folder named by their id in avatars and exports, each project one in audio, where
--- the role in the project says who may what; all else is for service_role. Others wait until a file is scanned clean.
+-- storage.objects: who may what in a bucket goes by the access that is declared of it. Each person has a folder named
+-- by their id, in some buckets to read and delete only; each project one, where the role in the project says who may
+-- what; all else is for service_role. Others wait until a file is scanned clean.
 -- The Storage API looks rows up as storage_service where it serves everybody (decision 18). What a person writes it
 -- tries as the person and writes itself: what a person would commit is refused by a trigger (decision 31).
 -- The range of names says the same as the folder ('0' is the character after '/'), so that an index can answer.
@@ -13,7 +14,7 @@ create policy objects_select_own on storage.objects
     for select to authenticated
     using (
         (
-            bucket_id = any('{avatars,exports}')
+            bucket_id = any((select private.buckets_of('{people,inbox}'))::text[])
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
             and (
@@ -23,9 +24,9 @@ create policy objects_select_own on storage.objects
             )
         )
         or (
-            bucket_id = 'audio'
+            bucket_id = any((select private.buckets_of('{projects}'))::text[])
             and name collate "C" = any((select private.few_files())::text[])
-            and private.may_find(name, version, owner_id, (select private.is_operation(array[
+            and private.may_find(bucket_id, name, version, owner_id, (select private.is_operation(array[
                 'object.delete', 'object.delete_many', 'object.upload', 'object.upload_update', 'object.sign_upload_url'
             ])))
         )
@@ -34,8 +35,8 @@ create policy objects_select_own on storage.objects
                 'object.upload', 'object.upload_update', 'object.sign_upload_url', 'object.move', 'object.copy',
                 'tus.upload.create', 'tus.upload.part'
             ])))) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-            and bucket_id = 'audio'
-            and private.may_find(name, version, owner_id, (select private.is_operation(array[
+            and bucket_id = any((select private.buckets_of('{projects}'))::text[])
+            and private.may_find(bucket_id, name, version, owner_id, (select private.is_operation(array[
                 'object.delete', 'object.delete_many', 'object.upload', 'object.upload_update', 'object.sign_upload_url'
             ])))
         )
@@ -54,17 +55,17 @@ create policy objects_select_definer on storage.objects
     using (true);
 
 -- A person uploads into their own folder, and into those of projects that they may edit, files that the bucket takes by
--- ending and declared type. Exports are made by the servers.
+-- ending and declared type. What is in an inbox the servers have stored.
 create policy objects_insert_own on storage.objects
     for insert to authenticated
     with check (
         (
-            bucket_id = 'avatars'
+            bucket_id = any((select private.buckets_of('{people}'))::text[])
             and starts_with(name, (select auth.uid())::text || '/')
             and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (
-            bucket_id = 'audio'
+            bucket_id = any((select private.buckets_of('{projects}'))::text[])
             and private.may_store(name)
             and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
@@ -76,37 +77,37 @@ create policy objects_update_own on storage.objects
     for update to authenticated
     using (
         (
-            bucket_id = 'avatars'
+            bucket_id = any((select private.buckets_of('{people}'))::text[])
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
         )
-        or (bucket_id = 'audio' and private.may_store(name))
+        or (bucket_id = any((select private.buckets_of('{projects}'))::text[]) and private.may_store(name))
         or id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     )
     with check (
         (
-            bucket_id = 'avatars'
+            bucket_id = any((select private.buckets_of('{people}'))::text[])
             and starts_with(name, (select auth.uid())::text || '/')
             and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (
-            bucket_id = 'audio'
+            bucket_id = any((select private.buckets_of('{projects}'))::text[])
             and private.may_store(name)
             and private.takes(bucket_id, name, metadata ->> 'mimetype')
         )
         or (select private.is_super_admin())
     );
 
--- A person deletes files in their own folders, exports too, and in projects that they may edit.
+-- A person deletes files in their own folders, an inbox too, and in projects that they may edit.
 create policy objects_delete_own on storage.objects
     for delete to authenticated
     using (
         (
-            bucket_id = any('{avatars,exports}')
+            bucket_id = any((select private.buckets_of('{people,inbox}'))::text[])
             and name collate "C" >= (select auth.uid())::text || '/'
             and name collate "C" < (select auth.uid())::text || '0'
         )
-        or (bucket_id = 'audio' and private.may_store(name))
+        or (bucket_id = any((select private.buckets_of('{projects}'))::text[]) and private.may_store(name))
         or id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 

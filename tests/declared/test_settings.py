@@ -181,7 +181,9 @@ def test_the_defaults_are_valid():
     assert avatars.file_size_limit == 2_000_000
     assert (found.max_object_size, found.cors_origins, found.cdn_keys) == (50_000_000, (), ("1",))
     assert (found.scanning, found.alarm_emails) == ("clamav", ())
+    assert [bucket.access for bucket in found.buckets] == ["projects", "inbox", "people"]
     assert audio.exported == {
+        "access": "projects",
         "public": False,
         "file_size_limit": 50_000_000,
         "allowed_mime_types": [
@@ -211,7 +213,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a bad region": ({"region": "Frankfurt"}, "region is 'Frankfurt'; allowed is an AWS region such as us-east-1"),
     "buckets that are text": ({"buckets": "audio"}, "buckets is 'audio'; allowed is a list of maps"),
     "buckets that are a map": ({"buckets": {"id": "audio"}}, "buckets is {'id': 'audio'}; allowed is a list of maps"),
-    "a bucket that is text": ({"buckets": ["audio"]}, "buckets[0] is 'audio'; allowed is a map with allowedMimeTypes"),
+    "a bucket that is text": ({"buckets": ["audio"]}, "buckets[0] is 'audio'; allowed is a map with access"),
     "a bucket's unknown key": ({"buckets": bucket(size=1)}, "buckets[0].size is 1; allowed is no such key; there are"),
     "a bucket without id": ({"buckets": [{}]}, "buckets[0].id is None; allowed is a-z, 0-9"),
     "an id with a quote": ({"buckets": [{"id": "au'dio"}]}, 'buckets[0].id is "au\'dio"; allowed is a-z, 0-9'),
@@ -219,6 +221,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an id in capitals": ({"buckets": [{"id": "Audio"}]}, "buckets[0].id is 'Audio'; allowed is a-z, 0-9"),
     "an id with a line break": ({"buckets": [{"id": "audio\n"}]}, "buckets[0].id is 'audio\\n'; allowed is a-z"),
     "an id that is too long": ({"buckets": [{"id": "a" * 101}]}, "allowed is a-z, 0-9, _ . and -, up to 100"),
+    "an access that is none": ({"buckets": bucket(access="everybody")}, "allowed is one of people, inbox, projects"),
     "two of one id": ({"buckets": bucket() + bucket()}, "buckets is 'audio'; allowed is one bucket of each id"),
     "public as text": ({"buckets": bucket(public="yes")}, "buckets[0].public is 'yes'; allowed is true or false"),
     "public as a number": ({"buckets": bucket(public=1)}, "buckets[0].public is 1; allowed is true or false"),

@@ -23,7 +23,7 @@ from ops.storage.cleaning import job as cleaning
 from ops.storage.cleaning.edge import Edge
 from ops.storage.cleaning.files import Files
 from ops.storage.cleaning.job import Ages, CleanError, Job
-from ops.storage.cleaning.rows import Rows
+from ops.storage.cleaning.rows import Doomed, Rows
 from tests.objects.conftest import ADA, PROJECT, World, invalidated
 from tests.objects.test_scan_job import Killed, Mortal
 from tests.objects.test_scan_queue import RECORD, STORE
@@ -129,6 +129,43 @@ def test_a_row_of_what_lies_in_quarantine_is_no_orphan_and_goes_with_the_person(
     assert scene.job(ages=NOW).run()["quarantine"].objects == 1
     assert (scene.keys(), scene.world.run(ROWS)) == ([], [])
     assert scene.world.run("select 1 from private.object_scans") == []
+
+
+def test_what_lies_in_nobodys_folder_goes_though_nothing_has_queued_it(scene: Scene) -> None:
+    kept = [scene.add(f"{ADA}/me.png", "avatars"), scene.add("logos/a.png", "avatars"), scene.add(f"{PROJECT}/a.wav")]
+    scene.world.run("insert into storage.buckets (id, name) values ('other', 'other') on conflict do nothing")
+    kept.append(scene.add(f"{EVE}/servers.txt", "other"))
+    for name, bucket in ((f"{EVE}/me.png", "avatars"), (f"{EVE}/all.zip", "exports"), (f"{EVES}/a.wav", "audio")):
+        scene.add(name, bucket)
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    # As if it had been stored after the person had left.
+    scene.world.run("delete from private.deletion_queue")
+    assert scene.job().run()["in nobody's folder"].objects == 0, "it may only just be on its way"
+    assert scene.job(ages=NOW, dry=True).run()["in nobody's folder"].objects == 3
+    assert scene.job(ages=NOW).run()["in nobody's folder"].objects == 3
+    assert scene.keys() == sorted(kept)
+    assert len(scene.world.run(ROWS)) == len(kept)
+
+
+def test_a_person_with_many_files_goes_in_batches(scene: Scene) -> None:
+    scene.world.run(
+        "insert into storage.objects (bucket_id, name, version, metadata) "
+        "select 'avatars', %s || '/' || n || '.png', n, '{\"size\": 1}' from generate_series(1, 2500) as n",
+        EVE,
+    )
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    batches = list[int]()
+    rows = scene.rows()
+
+    class Counted(Rows):
+        def take(self, count: int) -> list[Doomed]:
+            found = super().take(count)
+            batches.append(len(found))
+            return found
+
+    assert scene.job(rows=Counted(rows.connection)).run()["deleted"].objects == 2500
+    assert batches == [1000, 1000, 500, 0]
+    assert scene.world.run(ROWS) == scene.world.run(QUEUE) == []
 
 
 def test_a_bucket_keeps_what_is_in_it_as_long_as_it_is_declared_to(scene: Scene) -> None:
@@ -336,7 +373,7 @@ def test_the_commands_tell_what_there_is_and_what_went(
     for words in (("purge", "video"), ("purge", "exports")):
         status, said, error = run(capsys, monkeypatch, *words)
         assert (status, said, error.count("\n")) == (1, "", 1)
-    status, said, _ = run(capsys, monkeypatch, "usage", "--json", "--price", "1000000000")
+    status, said, _ = run(capsys, monkeypatch, "usage", "--json", "--price", "1073741824")
     found = json.loads(said)
     assert found["buckets"] == [{"bucket_id": "audio", "objects": 1, "bytes": 3, "month_cost": 3.0}]
     assert [row["user_id"] for row in found["people"]] == [ADA]

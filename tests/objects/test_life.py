@@ -21,7 +21,7 @@ from tests.objects.conftest import BOB, World, invalidated
 from tests.objects.test_scan_queue import STORE
 from tests.sql.provision import acting_as
 
-EVE, EVES = "00000000-0000-7000-8000-00000000000e", "00000000-0000-7000-8000-0000000000e1"
+EVE, EVES = "00000000-0000-7000-8000-0000000000f0", "00000000-0000-7000-8000-0000000000f1"
 NAME, COPY = f"{EVES}/life.ogg", f"{EVES}/copy.ogg"
 OGG = b"OggS" + bytes(100)
 SHARED = "insert into public.collaborators (project_id, user_id, role, accepted_at) values (%s, %s, 'viewer', now())"

@@ -28,6 +28,7 @@ NOBODY = "00000000-0000-7000-8000-0000000000ff"
 @pytest.fixture
 def eve(world: World) -> Iterator[str]:
     """A person who has something, and has left after the test."""
+    world.run("delete from private.departures")
     world.run("insert into storage.buckets (id, name) values ('exports', 'exports') on conflict do nothing")
     world.run("insert into next_auth.users (id, name, email) values (%s, 'Eve', 'eve@example.org')", EVE)
     world.run("insert into public.projects (id, owner_id, title) values (%s, %s, 'Gärten')", PROJECT, EVE)

@@ -5,7 +5,7 @@ import pytest
 from harness.engine import CheckRefusal, Refusal
 
 TOKEN = "pg:index:BucketGuard"
-SONGS = {"public": False, "fileSizeLimit": 5000, "retentionDays": 30}
+SONGS = {"access": "servers", "public": False, "fileSizeLimit": 5000, "retentionDays": 30}
 
 
 def guarded(**changes):
@@ -31,6 +31,12 @@ REFUSED = [
         guarded(public=True),
         "bucket songs: public makes 2 objects, 4300 bytes, readable by everybody; if it is meant: `pulumi config set "
         "--path 'database:allowBucketChanges[0]' 'songs public'`, `up`, and take it out again",
+    ),
+    (
+        guarded(access="people"),
+        "bucket songs: access people in place of servers gives 2 objects, 4300 bytes, to others; if it is meant: "
+        "`pulumi config set --path 'database:allowBucketChanges[0]' 'songs access people'`, `up`, and "
+        "take it out again",
     ),
     (
         guarded(retentionDays=10),

@@ -503,8 +503,8 @@ STATEMENTS = {
     ("storage.objects", "of one's own project, moved to another bucket"): _rows(
         "storage.objects",
         "bucket_id = 'audio' and name = %(own)s || '/a.ogg'",
-        OBJECT.format("exports", "own"),
-        "bucket_id = 'exports'",
+        OBJECT.format("other", "own"),
+        "bucket_id = 'other'",
     ),
     ("storage.objects", "of the shared project, clean"): _rows(
         "storage.objects", OF_SHARED.format("heard"), OBJECT.format("audio", "shared"), "metadata = '{}'"

@@ -147,7 +147,7 @@ ASKED = {
     "leaving()": ("", None),
     "lock_project(uuid)": ("%(adas)s", False),
     "may_edit(uuid)": ("%(adas)s", False),
-    "may_find(text,text,text,boolean)": ("%(adas)s || '/a.ogg', 'v', %(ada)s::text, true", False),
+    "may_find(text,text,text,text,boolean)": ("'audio', %(adas)s || '/a.ogg', 'v', %(ada)s::text, true", False),
     "may_manage(uuid,text)": ("%(adas)s, 'viewer'", False),
     "may_read(uuid)": ("%(bobs)s", False),
     "may_see(uuid)": ("%(adas)s", False),
@@ -155,7 +155,7 @@ ASKED = {
     "supervised_from()": ("", None),
 }
 # They tell nothing of anybody, or open what policies show and nobody else.
-HARMLESS = {"audit_open(jsonb)", "is_clean(text,text,text)", "takes(text,text,text)"}
+HARMLESS = {"audit_open(jsonb)", "buckets_of(text[])", "is_clean(text,text,text)", "takes(text,text,text)"}
 # Once a statement, by row policies alone: beside each there is one that asks whether the asker is here.
 LISTS = {
     *("few_files()", "few_projects()", "led_projects(integer)", "many_files_from(boolean)", "many_from()"),

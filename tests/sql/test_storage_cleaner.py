@@ -16,6 +16,7 @@ def stored(people: Connection) -> Connection:
     """A recording of Ada's project, files of it and of hers, and harmful ones, also of whom and what is gone."""
     people.execute("insert into public.projects (id, owner_id, title) values (%s, %s, 'one')", (PROJECT, ADA))
     add_recording(people, PROJECT, "one.ogg")
+    people.execute("insert into next_auth.users (id) values (%s)", (GONE,))
     for bucket, name in (
         ("audio", f"{PROJECT}/two.ogg"),
         ("audio", f"{PROJECT}/bad.ogg"),
@@ -25,6 +26,9 @@ def stored(people: Connection) -> Connection:
     ):
         add_file(people, name, bucket)
     people.execute("update private.object_scans set status = 'infected', scanned_at = now() where name like '%bad.ogg'")
+    people.execute("delete from next_auth.users where id = %s", (GONE,))
+    people.execute("delete from private.deletion_queue")
+    people.execute("delete from private.departures")
     return people
 
 
@@ -129,6 +133,7 @@ def test_nobody_else_reaches_what_is_the_cleaners(stored, role):
         "ops.quarantine()",
         "ops.waiting_deletions()",
         "ops.unserved_files(1)",
+        "ops.abandoned_files('0', 1)",
         "ops.recorded_objects('{}', '{}')",
     ):
         with acting_as(stored, role) as session:

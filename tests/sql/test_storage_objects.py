@@ -3,6 +3,7 @@
 What projects have in bucket audio is in test_project_files.py.
 """
 
+import contextlib
 import json
 
 import psycopg
@@ -38,7 +39,7 @@ def test_nobody_sees_a_file_without_a_subject(avatars, role):
     assert len(avatars.execute(NAMES.encode()).fetchall()) == 4
 
 
-@pytest.mark.parametrize("name", ["two.ogg", "project/two.ogg", "a/b/c/two.ogg", "é/ü.ogg"])
+@pytest.mark.parametrize("name", ["two.ogg", "project/two.ogg", "a/b/c/two.ogg", "a b/(c)+d?.ogg"])
 def test_a_person_uploads_into_their_own_folder(avatars, name):
     with acting_as(avatars, "authenticated", SIGNED_IN) as session:
         session.execute(UPLOAD.encode(), ("avatars", f"{ADA}/{name}"))
@@ -63,6 +64,86 @@ def test_a_person_uploads_nowhere_else(avatars, bucket, name):
     with acting_as(avatars, "authenticated", SIGNED_IN) as session:
         refused(session, psycopg.errors.InsufficientPrivilege, UPLOAD, bucket, name)
     avatars.execute(UPLOAD.encode(), (bucket, name))
+
+
+PAID = "select objects from private.storage_usage where folder_id = %s and bucket_id = ''"
+ACCESS = {
+    # Who reads, writes, deletes in the folder of their own, and in that of the project that they edit.
+    "people": (("r", "w", "d"), ()),
+    "inbox": (("r", "d"), ()),
+    "projects": ((), ("r", "w", "d")),
+    "servers": ((), ()),
+    None: ((), ()),
+}
+
+
+@pytest.mark.parametrize(("access", "rights"), ACCESS.items())
+def test_who_may_what_in_a_new_bucket_is_declared_with_it(avatars, access, rights):
+    if access:
+        avatars.execute(
+            "update private.settings set value = value || jsonb_build_object('fresh', %s::text) "
+            "where name = 'bucketAccess'",
+            (access,),
+        )
+    avatars.execute("insert into storage.buckets (id, name) values ('fresh', 'fresh')")
+    project = row(avatars, "select id::text from public.projects where owner_id = %s limit 1", (ADA,))[0]
+    for folder, expected in ((ADA, rights[0]), (project, rights[1]), ("logos", ())):
+        if folder in {"projects": (ADA, "logos"), "people": (project,), "inbox": (project,)}.get(access, ()):
+            refused(avatars, psycopg.errors.ForeignKeyViolation, UPLOAD, "fresh", f"{folder}/one.ogg")
+            continue
+        before = row(avatars, PAID, (ADA,))[0]
+        avatars.execute(UPLOAD.encode(), ("fresh", f"{folder}/one.ogg"))
+        avatars.execute("update storage.objects set version = 'v' where bucket_id = 'fresh'")
+        avatars.execute(
+            "update private.object_scans set status = 'clean', scanned_at = now() where bucket_id = 'fresh'"
+        )
+        assert may(avatars, f"{folder}/", SIGNED_IN) == set(expected), folder
+        assert may(avatars, f"{folder}/", {"sub": BOB, "role": "authenticated"}) == set()
+        assert row(avatars, PAID, (ADA,))[0] - before == (1 if expected else 0)
+
+
+@pytest.mark.parametrize("role", ["authenticated", "service_role"])
+@pytest.mark.parametrize("bucket", ["avatars", "exports"])
+def test_nobody_stores_for_who_is_no_person_any_more_or_never_was(avatars, role, bucket):
+    """Row by row, so whoever writes it: a token and a form outlive their person."""
+    avatars.execute("insert into storage.buckets (id, name) values ('exports', 'exports')")
+    never = "00000000-0000-7000-8000-0000000000ff"
+    avatars.execute("delete from next_auth.users where id = %s", (BOB,))
+    for person in (BOB, never):
+        with acting_as(avatars, role, {"sub": person, "role": role}) as session:
+            either = (psycopg.errors.ForeignKeyViolation, psycopg.errors.InsufficientPrivilege)
+            with pytest.raises(either):
+                session.execute(UPLOAD.encode(), (bucket, f"{person}/late.png"))
+    with acting_as(avatars, "service_role") as session:
+        told = refused(session, psycopg.errors.ForeignKeyViolation, UPLOAD, bucket, f"{BOB}/late.png")
+        assert told.startswith(f"object {bucket}/{BOB}/late.png: the person of this folder isn't there")
+        session.execute(UPLOAD.encode(), (bucket, f"{ADA}/late.png"))
+        session.execute(UPLOAD.encode(), (bucket, "logos/late.png"))
+
+
+def test_who_pays_changes_with_the_access_of_a_bucket(avatars):
+    other = "update private.settings set value = value || %s::text::jsonb where name = 'bucketAccess'"
+    assert row(avatars, PAID, (ADA,)) == (1,)
+    avatars.execute(other.encode(), ('{"other": "inbox"}',))
+    assert row(avatars, PAID, (ADA,)) == (2,)
+    avatars.execute("delete from private.settings where name = 'bucketAccess'")
+    assert avatars.execute(PAID.encode(), (ADA,)).fetchall() == [], "nobody pays for what is the servers'"
+
+
+def may(connection, folder, claims):
+    """What somebody may in a folder of bucket fresh: read, write, delete."""
+    found = set()
+    with acting_as(connection, "authenticated", claims) as session:
+        one = (f"{folder}one.ogg",)
+        if session.execute("select from storage.objects where bucket_id = 'fresh' and name = %s", one).rowcount:
+            found.add("r")
+        session.execute("set local storage.allow_delete_query = 'true'")
+        if session.execute("delete from storage.objects where bucket_id = 'fresh' and name = %s", one).rowcount:
+            found.add("d")
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege), session.transaction():
+            session.execute(UPLOAD.encode(), ("fresh", f"{folder}three.ogg"))
+            found.add("w")
+    return found
 
 
 def test_a_visitor_uploads_nothing(avatars):
@@ -194,10 +275,13 @@ def test_the_operation_is_what_the_storage_api_says_with_or_without_its_prefix(p
 
 
 def test_listing_ones_own_folder_reads_no_other_folders(avatars):
+    # Of people who aren't there.
+    avatars.execute("set local session_replication_role = replica")
     avatars.execute(
         "insert into storage.objects (bucket_id, name) "
         "select 'avatars', gen_random_uuid() || '/' || n || '.ogg' from generate_series(1, 20000) as n"
     )
+    avatars.execute("set local session_replication_role = origin")
     avatars.execute("analyze storage.objects")
     with acting_as(avatars, "authenticated", SIGNED_IN) as session:
         explain = "explain (analyze, format json) select name from storage.objects where bucket_id = 'avatars'"

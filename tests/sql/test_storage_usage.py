@@ -1,6 +1,5 @@
 """Limits and quotas on storage.objects, by trigger, and what each person and each project has stored."""
 
-import json
 import threading
 
 import psycopg
@@ -25,11 +24,11 @@ POLICIES = """
 
 @pytest.fixture
 def buckets(people):
-    """Bucket audio takes 1000 bytes of two types, avatars any image, other everything."""
+    """Bucket audio takes 1000 bytes of two types, avatars any image, exports everything."""
     people.execute("""
         insert into storage.buckets (id, name, file_size_limit, allowed_mime_types) values
             ('audio', 'audio', 1000, '{audio/ogg,audio/webm}'), ('avatars', 'avatars', 1000, '{image/*}'),
-            ('other', 'other', null, null)
+            ('exports', 'exports', null, null)
     """)
     add_projects(people)
     return people
@@ -134,14 +133,18 @@ def test_a_person_uploads_only_what_the_bucket_takes_by_its_ending(buckets, name
         refused(session, psycopg.errors.InsufficientPrivilege, rename, f"{PROJECT}/{name}")
 
 
-@pytest.mark.parametrize(
-    "name", ["../x.ogg", "a//x.ogg", "./x.ogg", "a\\x.ogg", "a\nx.ogg", "x\x7f.ogg", "x\x85.ogg", "a/..", ""]
-)
-def test_a_name_that_can_be_read_in_two_ways_is_refused_also_to_the_servers(buckets, name):
+ODD = ["../x.ogg", "a//x.ogg", "./x.ogg", "a\\x.ogg", "a\nx.ogg", "x\x7f.ogg", "x\x85.ogg", "a/..", ""]
+ODD += ["\u00e9.ogg", "e\u0301.ogg", "a%20b.ogg", "a#b.ogg", "x" * 810 + ".ogg"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_no_name_of_a_file_is_refused_also_to_the_servers(buckets, name):
     buckets.execute(UPLOAD.encode(), ("audio", ONE, "{}"))
     with acting_as(buckets, "service_role") as session:
         told = refused(session, psycopg.errors.CheckViolation, UPLOAD, "audio", f"{PROJECT}/{name}", "{}")
-        assert told.startswith(f"object audio/{json.dumps(f'{PROJECT}/{name}', ensure_ascii=False)}: the name can")
+        assert f'object audio/"{PROJECT}/' in told
+        assert ": is no name of a file" in told
+        assert len(told.splitlines()[0]) < 200
         refused(session, psycopg.errors.CheckViolation, "update storage.objects set name = %s", f"{PROJECT}/{name}")
 
 
@@ -149,21 +152,21 @@ def test_usage_follows_every_change(buckets):
     def usage(person=ADA):
         return buckets.execute(USAGE.encode(), (person,)).fetchall()
 
-    for bucket, name, size in (("audio", ONE, 100), ("other", f"{ADA}/x", 5000)):
+    for bucket, name, size in (("audio", ONE, 100), ("exports", f"{ADA}/x", 5000)):
         buckets.execute(UPLOAD.encode(), (bucket, name, f'{{"size": {size}}}'))
-    assert usage() == [("", 2, 5100), ("other", 1, 5000)]
+    assert usage() == [("", 2, 5100), ("exports", 1, 5000)]
     assert usage(PROJECT) == [("audio", 1, 100)]
     upsert = UPLOAD + " on conflict (bucket_id, name) do update set metadata = excluded.metadata"
     buckets.execute(upsert.encode(), ("audio", ONE, '{"size": 300}'))
     assert (usage()[0], usage(PROJECT)) == (("", 2, 5300), [("audio", 1, 300)])
-    buckets.execute("update storage.objects set name = %s where bucket_id = 'other'", (f"{BOB}/x",))
+    buckets.execute("update storage.objects set name = %s where bucket_id = 'exports'", (f"{BOB}/x",))
     buckets.execute("update storage.objects set name = %s where bucket_id = 'audio'", (f"{THEIRS}/x",))
-    assert usage() == [("", 0, 0), ("other", 0, 0)]
-    assert usage(BOB) == [("", 2, 5300), ("other", 1, 5000)]
+    assert usage() == [("", 0, 0), ("exports", 0, 0)]
+    assert usage(BOB) == [("", 2, 5300), ("exports", 1, 5000)]
     assert (usage(PROJECT), usage(THEIRS)) == ([("audio", 0, 0)], [("audio", 1, 300)])
     buckets.execute("set local storage.allow_delete_query = 'true'")
     buckets.execute("delete from storage.objects")
-    assert usage(BOB) == [("", 0, 0), ("other", 0, 0)]
+    assert usage(BOB) == [("", 0, 0), ("exports", 0, 0)]
 
 
 def test_a_projects_files_are_its_owners_to_pay_for_whoever_uploads_and_owns_it_next(buckets):

@@ -15,8 +15,8 @@ from urllib.parse import quote
 TENANT = "storage-single-tenant"
 # What is sent by a signed form lies below this until it is taken over; neither the Storage API nor the CDN reaches it.
 UPLOADS = "uploads"
-# Amazon S3's limit for a whole key.
-LONGEST_KEY = 1024
+# Amazon S3's limit for a whole key is 1024; so much is left in the longest, which is that of quarantine.
+LONGEST_NAME = 850
 # As long as it takes to upload the largest recording, and to listen to one; nothing is signed for longer than an hour.
 UPLOAD_SECONDS = 300
 DOWNLOAD_SECONDS = 900
@@ -59,7 +59,7 @@ class Bucket:
 
 
 def check_name(name: str) -> str:
-    """The name of an object, `<project or user id>/…`, if it is one; else refuses it.
+    """The name of an object, if it is one by the database's rule (`private.is_file_name`); else refuses it.
 
     :raises ObjectError: with what is wrong and what is allowed
     """
@@ -71,17 +71,13 @@ def check_name(name: str) -> str:
                 f"object name: has the character {shown(character)}; "
                 "allowed are A-Z, a-z, 0-9, space and _ / ! - . * ' ( ) & $ @ = ; : + , ?"
             )
-    if len(name) > LONGEST_KEY:
-        raise ObjectError(f"object name: has {len(name)} bytes, at most {LONGEST_KEY} are allowed for the whole key")
+    if len(name) > LONGEST_NAME:
+        raise ObjectError(f"object name: has {len(name)} bytes, at most {LONGEST_NAME} are allowed")
     parts = name.split("/")
     if "" in parts:
         raise ObjectError(f"object name {shown(name)}: has an empty part; no slash may stand first, last or twice")
     if {".", ".."} & set(parts):
         raise ObjectError(f"object name {shown(name)}: has a part . or ..")
-    if len(parts) < 2 or not UUID.fullmatch(parts[0]):
-        raise ObjectError(
-            f"object name {shown(name)}: must be <project or user id>/<file>, the id a uuid in lower case"
-        )
     return name
 
 
@@ -95,10 +91,7 @@ def key(tenant: str, bucket: str, name: str, version: str) -> str:
             raise ObjectError(f"{what} {shown(id)}: must be A-Z, a-z, 0-9, _ . and -, up to 100")
     if not UUID.fullmatch(version):
         raise ObjectError(f"version {shown(version)}: must be a uuid in lower case")
-    found = f"{tenant}/{bucket}/{check_name(name)}/{version}"
-    if len(found) > LONGEST_KEY:
-        raise ObjectError(f"object name: its key has {len(found)} bytes, at most {LONGEST_KEY} are allowed")
-    return found
+    return f"{tenant}/{bucket}/{check_name(name)}/{version}"
 
 
 def upload_key(tenant: str, bucket: str, name: str, version: str) -> str:
@@ -106,16 +99,17 @@ def upload_key(tenant: str, bucket: str, name: str, version: str) -> str:
 
     :raises ObjectError: where a part of it can't be used
     """
-    found = f"{UPLOADS}/{key(tenant, bucket, name, version)}"
-    if len(found) > LONGEST_KEY:
-        raise ObjectError(f"object name: its key has {len(found)} bytes, at most {LONGEST_KEY} are allowed")
-    return found
+    return f"{UPLOADS}/{key(tenant, bucket, name, version)}"
 
 
 def check_folder(name: str, folder: str) -> None:
     """
-    :raises ObjectError: where the object isn't in that folder
+    :raises ObjectError: where the object isn't in that folder, or it is no person's and no project's
     """
+    if not UUID.fullmatch(name.partition("/")[0]):
+        raise ObjectError(
+            f"object name {shown(name)}: must be <project or user id>/<file>, the id a uuid in lower case"
+        )
     if not name.startswith(f"{folder}/"):
         raise ObjectError(f"object name {shown(name)}: is not in the folder {shown(folder)}")
 

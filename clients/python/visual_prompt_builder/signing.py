@@ -106,7 +106,7 @@ def sign_upload(
 
     What it sends is no object yet: `finish_upload` makes it one, for the same person.
 
-    :param folder: the project's id in bucket audio, else the id of the person; the name must begin with it
+    :param folder: the id of the project, or of the person, by the bucket's access; the name must begin with it
     :param person: whose form it is
     :raises ObjectError: for a name, a type or a time that can't be used
     """

@@ -9,8 +9,8 @@ import { createHash } from "node:crypto";
 export const TENANT = "storage-single-tenant";
 /** What is sent by a signed form lies below this until it is taken over; the Storage API and the CDN don't reach it. */
 const UPLOADS = "uploads";
-/** Amazon S3's limit for a whole key. */
-const LONGEST_KEY = 1024;
+/** Amazon S3's limit for a whole key is 1024; so much is left in the longest, which is that of quarantine. */
+const LONGEST_NAME = 850;
 /** The Storage API serves no object whose name has another character. */
 const ALLOWED = /^[A-Za-z0-9_/!.*'() &$@=;:+,?-]$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -57,7 +57,7 @@ export function checkType(bucket: Bucket, contentType: string): void {
   }
 }
 
-/** The name of an object, `<project or user id>/…`, if it is one; else it is refused. */
+/** The name of an object, if it is one by the database's rule (`private.is_file_name`); else it is refused. */
 export function checkName(name: string): string {
   if (!name) throw new ObjectError("object name: is empty");
   for (const character of name) {
@@ -68,10 +68,8 @@ export function checkName(name: string): string {
       );
     }
   }
-  if (name.length > LONGEST_KEY) {
-    throw new ObjectError(
-      `object name: has ${name.length} bytes, at most ${LONGEST_KEY} are allowed for the whole key`,
-    );
+  if (name.length > LONGEST_NAME) {
+    throw new ObjectError(`object name: has ${name.length} bytes, at most ${LONGEST_NAME} are allowed`);
   }
   const parts = name.split("/");
   if (parts.includes("")) {
@@ -79,9 +77,6 @@ export function checkName(name: string): string {
   }
   if (parts.includes(".") || parts.includes("..")) {
     throw new ObjectError(`object name ${shown(name)}: has a part . or ..`);
-  }
-  if (parts.length < 2 || !UUID.test(parts[0] ?? "")) {
-    throw new ObjectError(`object name ${shown(name)}: must be <project or user id>/<file>, the id a uuid in lower case`);
   }
   return name;
 }
@@ -92,24 +87,19 @@ export function key(tenant: string, bucket: string, name: string, version: strin
     if (!ID.test(id)) throw new ObjectError(`${what} ${shown(id)}: must be A-Z, a-z, 0-9, _ . and -, up to 100`);
   }
   if (!UUID.test(version)) throw new ObjectError(`version ${shown(version)}: must be a uuid in lower case`);
-  const found = `${tenant}/${bucket}/${checkName(name)}/${version}`;
-  if (found.length > LONGEST_KEY) {
-    throw new ObjectError(`object name: its key has ${found.length} bytes, at most ${LONGEST_KEY} are allowed`);
-  }
-  return found;
+  return `${tenant}/${bucket}/${checkName(name)}/${version}`;
 }
 
 /** The key of what a signed form sends, until it is taken over as this version of the object. */
 export function uploadKey(tenant: string, bucket: string, name: string, version: string): string {
-  const found = `${UPLOADS}/${key(tenant, bucket, name, version)}`;
-  if (found.length > LONGEST_KEY) {
-    throw new ObjectError(`object name: its key has ${found.length} bytes, at most ${LONGEST_KEY} are allowed`);
-  }
-  return found;
+  return `${UPLOADS}/${key(tenant, bucket, name, version)}`;
 }
 
-/** Refuses an object that isn't in that folder. */
+/** Refuses an object that isn't in that folder, or in no person's and no project's. */
 export function checkFolder(name: string, folder: string): void {
+  if (!UUID.test(name.split("/")[0] ?? "")) {
+    throw new ObjectError(`object name ${shown(name)}: must be <project or user id>/<file>, the id a uuid in lower case`);
+  }
   if (!name.startsWith(`${folder}/`)) {
     throw new ObjectError(`object name ${shown(name)}: is not in the folder ${shown(folder)}`);
   }

@@ -66,7 +66,7 @@ export async function signUpload(
   name: string,
   contentType: string,
   options: {
-    /** The project's id in bucket audio, else the id of the person; the name must begin with it. */
+    /** The id of the project, or of the person, by the bucket's access; the name must begin with it. */
     readonly folder: string;
     /** Whose form it is. */
     readonly person: string;

@@ -66,6 +66,7 @@ class Job:
         :raises CleanError: where more would go than can be right
         """
         self._deleted()
+        self._abandoned()
         self._expired()
         self._quarantine()
         self._unfinished(self.tenant, self.ages.uploads)
@@ -117,6 +118,17 @@ class Job:
         """Without what was queued with a recording and is another one's by now."""
         recorded = self.rows.recorded(batch)
         return (each for each in batch if (each.bucket_id, each.name) not in recorded)
+
+    def _abandoned(self) -> None:
+        """What nobody has queued: it was stored for who had left by then, or for who never was there."""
+        self._note("in nobody's folder")
+        if self.dry:
+            waiting = {(each.bucket_id, each.name) for each in self.rows.waiting()}
+            found = self.rows.abandoned(self.ages.grace)
+            self._remove("in nobody's folder", [each for each in found if (each.bucket_id, each.name) not in waiting])
+            return
+        while batch := self.rows.abandoned(self.ages.grace):
+            self._remove("in nobody's folder", batch)
 
     def _expired(self) -> None:
         self._note("expired")

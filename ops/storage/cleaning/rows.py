@@ -35,6 +35,7 @@ RECORDED = "select bucket_id, name from ops.recorded_objects(%s, %s)"
 WAITING = "select id, bucket_id, object_path as name, queued_at as before from ops.waiting_deletions()"
 TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.take_deletions(%s)"
 UNSERVED = "select id, bucket_id, object_path from ops.unserved_files(1000)"
+ABANDONED = "select id, bucket_id, name, now() as before from ops.abandoned_files(%s, 1000)"
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
 
 
@@ -104,6 +105,10 @@ class Rows:
 
     def waiting(self) -> list[Doomed]:
         return self._all(Doomed, WAITING)
+
+    def abandoned(self, grace: timedelta) -> list[Doomed]:
+        """What lies in the folder of nobody; a thousand at a time."""
+        return self._all(Doomed, ABANDONED, grace)
 
     def take(self, count: int) -> list[Doomed]:
         return self._all(Doomed, TAKE, count)

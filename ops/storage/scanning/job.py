@@ -12,7 +12,6 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from visual_prompt_builder import content
-from visual_prompt_builder.names import ObjectError, key
 from visual_prompt_builder.signing import Store
 
 from declared.objectlayout import CLEAN_TAGS
@@ -94,7 +93,7 @@ class Job:
         except KeyboardInterrupt:
             self.queue.retry(scan, 0)
             raise
-        except (ScanError, ObjectError, BotoCoreError, ClientError) as error:
+        except (ScanError, BotoCoreError, ClientError) as error:
             settled, verdict = self._later(scan, error)
             if isinstance(error, EngineDownError):
                 raise
@@ -130,7 +129,8 @@ class Job:
         if scan.attempt > self._attempts:
             # Each scanner that took it died over it, and was never there to say so.
             return Verdict("failed", f"gave up after {self._attempts} attempts: no scanner came to an end")
-        file = File(self.store, key(self.store.tenant, scan.bucket_id, scan.name, scan.version))
+        # The key as it is stored, whatever clients may name.
+        file = File(self.store, "/".join((self.store.tenant, scan.bucket_id, scan.name, scan.version)))
         try:
             verdict = self._look(scan, file)
         except GoneError:

@@ -34,7 +34,7 @@ begin
             join storage.objects as o
                 on o.bucket_id = b.id
                 and o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
-            where b.id <> 'audio' and not exists (
+            where private.bucket_access(b.id) <> 'projects' and not exists (
                 select from private.deletion_queue as q where (q.bucket_id, q.object_path) = (o.bucket_id, o.name)
             );
         end if;

@@ -10,9 +10,9 @@ CREATE FUNCTION private.export_files(person uuid) RETURNS TABLE(bucket_id text, 
             and s.status in ('infected', 'refused')
     )
     from storage.objects as o
-    where o.version is not null and o.bucket_id <> 'exports' and (
+    where o.version is not null and o.bucket_id <> all(private.buckets_of('{inbox}')) and (
         o.name collate "C" >= person::text || '/' and o.name collate "C" < person::text || '0'
-        or o.bucket_id = 'audio' and (
+        or o.bucket_id = any(private.buckets_of('{projects}')) and (
             o.owner_id = person::text
             or split_part(o.name, '/', 1) in (select p.id::text from public.projects as p where p.owner_id = person)
         )

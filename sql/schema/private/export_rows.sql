@@ -16,7 +16,7 @@ begin
                 )
                 when c.person_column = 'name' then
                     't.name collate "C" >= $1::text || ''/'' and t.name collate "C" < $1::text || ''0'' '
-                    || 'or t.bucket_id = ''audio'' and split_part(t.name, ''/'', 1) in '
+                    || 'or t.bucket_id = any(private.buckets_of(''{projects}'')) and split_part(t.name, ''/'', 1) in '
                     || '(select p.id::text from public.projects as p where p.owner_id = $1)'
                 else format('t.%I = $1::%s', c.person_column, format_type(a.atttypid, null))
             end, ' or '

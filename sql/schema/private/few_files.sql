@@ -6,6 +6,7 @@ CREATE FUNCTION private.few_files() RETURNS text[]
     AS $$
 declare
     projects constant uuid[] = private.few_projects();
+    buckets constant text[] = private.buckets_of('{projects}');
     found text[];
 begin
     if projects is not null then
@@ -13,7 +14,7 @@ begin
             select f.name from unnest(projects) as p (id)
             cross join lateral (
                 select o.name from storage.objects as o
-                where o.bucket_id = 'audio'
+                where o.bucket_id = any(buckets)
                     and o.name collate "C" >= p.id::text || '/' and o.name collate "C" < p.id::text || '0'
                 limit 1001
             ) as f

@@ -3,8 +3,8 @@
 CREATE FUNCTION private.is_file_name(object text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
-    RETURN (object !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f-\u009f\\]'::text);
+    RETURN ((char_length(object) <= 850) AND (object ~ '^[A-Za-z0-9_/!.*''() &$@=;:+,?-]+$'::text) AND (object !~ '(^|/)\.{0,2}(/|$)'::text));
 
 ALTER FUNCTION private.is_file_name(object text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.is_file_name(object text) IS 'Whether a name has one reading only.';
+COMMENT ON FUNCTION private.is_file_name(object text) IS 'Whether what has this name can be stored, scanned, served and deleted.';

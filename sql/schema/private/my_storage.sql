@@ -13,10 +13,11 @@ begin
     return query
     select u.bucket_id, sum(u.objects)::bigint, sum(u.bytes)::bigint, quota from (
         select o.bucket_id, o.objects, o.bytes from private.storage_usage as o
-        where o.folder_id = me and o.bucket_id <> ''
+        where o.folder_id = me and o.bucket_id = any(private.buckets_of('{people,inbox}'))
         union all
         select p.bucket_id, p.objects, p.bytes from public.projects as mine
-        join private.storage_usage as p on p.folder_id = mine.id and p.bucket_id = 'audio'
+        join private.storage_usage as p
+            on p.folder_id = mine.id and p.bucket_id = any(private.buckets_of('{projects}'))
         where mine.owner_id = me
     ) as u
     where u.objects > 0

@@ -5,10 +5,11 @@ CREATE FUNCTION private.payer(folder uuid, bucket text) RETURNS uuid
     SET search_path TO ''
     AS $$
 begin
-    if bucket = 'audio' then
-        return (select p.owner_id from public.projects as p where p.id = folder);
-    end if;
-    return nullif(folder, '00000000-0000-0000-0000-000000000000');
+    return case private.bucket_access(bucket)
+        when 'projects' then (select p.owner_id from public.projects as p where p.id = folder)
+        when 'servers' then null
+        else nullif(folder, '00000000-0000-0000-0000-000000000000')
+    end;
 end
 $$;
 

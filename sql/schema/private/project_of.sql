@@ -7,4 +7,4 @@ CREATE FUNCTION private.project_of(object text) RETURNS uuid
 
 ALTER FUNCTION private.project_of(object text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.project_of(object text) IS 'Whose folder of bucket audio a name is in; null if it isn''t a uuid.';
+COMMENT ON FUNCTION private.project_of(object text) IS 'Whose folder a name is in; null if it isn''t a uuid.';

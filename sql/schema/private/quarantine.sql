@@ -4,13 +4,12 @@ CREATE FUNCTION private.quarantine() RETURNS TABLE(bucket_id text, name text, ve
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS $$
-    select s.bucket_id, s.name, s.version, f.id is not null and not exists (
-        select 1 from public.users as u where s.bucket_id <> 'audio' and u.id = f.id
-        union all
-        select 1 from public.projects as p where s.bucket_id = 'audio' and p.id = f.id
-    )
+    select s.bucket_id, s.name, s.version, f.id is not null and not private.is_folder_of_somebody(f.access, f.id)
     from private.object_scans as s
-    cross join lateral (select private.as_uuid(split_part(s.name, '/', 1)) as id) as f
+    cross join lateral (
+        select
+            private.as_uuid(split_part(s.name, '/', 1)) as id, private.bucket_access(s.bucket_id) as access
+    ) as f
     where s.status in ('infected', 'refused')
 $$;
 

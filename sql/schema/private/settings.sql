@@ -18,6 +18,12 @@ COMMENT ON COLUMN private.settings.value IS 'Its value, as JSON.';
 ALTER TABLE ONLY private.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
 
+CREATE TRIGGER _300_charge_insert AFTER INSERT ON private.settings FOR EACH ROW WHEN ((new.name = 'bucketAccess'::text)) EXECUTE FUNCTION private.tg_settings__charge();
+
+CREATE TRIGGER _310_charge_update AFTER UPDATE ON private.settings FOR EACH ROW WHEN (((new.name = 'bucketAccess'::text) AND (new.value IS DISTINCT FROM old.value))) EXECUTE FUNCTION private.tg_settings__charge();
+
+CREATE TRIGGER _320_charge_delete AFTER DELETE ON private.settings FOR EACH ROW WHEN ((old.name = 'bucketAccess'::text)) EXECUTE FUNCTION private.tg_settings__charge();
+
 ALTER TABLE private.settings ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY settings_delete_definer ON private.settings FOR DELETE TO app_owner USING (true);

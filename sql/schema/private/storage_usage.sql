@@ -13,7 +13,7 @@ ALTER TABLE private.storage_usage OWNER TO app_owner;
 
 COMMENT ON TABLE private.storage_usage IS 'What is stored, by folder and bucket; folders may outlive whose they are.';
 
-COMMENT ON COLUMN private.storage_usage.folder_id IS 'The person or, in audio, the project; zeros for nobody.';
+COMMENT ON COLUMN private.storage_usage.folder_id IS 'The person, or the project in a bucket of such; zeros: nobody.';
 
 COMMENT ON COLUMN private.storage_usage.bucket_id IS 'The storage bucket; empty for all that a person pays for.';
 

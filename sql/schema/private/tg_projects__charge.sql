@@ -7,21 +7,24 @@ CREATE FUNCTION private.tg_projects__charge() RETURNS trigger
     AS $$
 declare
     project constant uuid = coalesce(NEW.id, OLD.id);
+    buckets constant text[] = private.buckets_of('{projects}');
 begin
     if TG_OP = 'UPDATE' then
         -- Held also where nothing is in it: the first upload may be under way.
-        insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes) values (project, 'audio', 0, 0)
+        insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
+        select project, b.id, 0, 0 from unnest(buckets) as b (id) order by 2
         on conflict on constraint storage_usage_pkey do update set objects = u.objects;
     else
         -- A file that goes at the same time is taken off its folder first.
-        perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = 'audio' for update;
+        perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = any(buckets)
+        order by u.bucket_id for update;
     end if;
     perform private.charge(c.person, c.sign * c.objects, c.sign * c.bytes) from (
-        select p.person, p.sign, u.objects, u.bytes
+        select p.person, p.sign, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes
         from private.storage_usage as u
         cross join (values (OLD.owner_id, -1), (NEW.owner_id, 1)) as p (person, sign)
-        where u.folder_id = project and u.bucket_id = 'audio' and u.objects > 0 and p.person is not null
-        order by p.person
+        where u.folder_id = project and u.bucket_id = any(buckets) and u.objects > 0 and p.person is not null
+        group by p.person, p.sign order by p.person
     ) as c;
     return null;
 end

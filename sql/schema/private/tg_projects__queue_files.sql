@@ -9,7 +9,7 @@ begin
     insert into private.deletion_queue (bucket_id, object_path)
     select o.bucket_id, o.name
     from storage.objects as o
-    where o.bucket_id = 'audio'
+    where o.bucket_id = any(private.buckets_of('{projects}'))
         and o.name collate "C" >= OLD.id::text || '/'
         and o.name collate "C" < OLD.id::text || '0';
     return null;

@@ -3,18 +3,19 @@
 CREATE FUNCTION private.tg_storage_objects__check_name() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    AS $$
+    AS $_$
 begin
     if not private.is_file_name(NEW.name) then
         raise exception using
             errcode = 'check_violation',
-            message = format('object %s/%s: the name can be read in two ways', NEW.bucket_id, to_json(NEW.name)),
-            hint = 'Choose one without empty parts, parts of dots, control characters and backslashes.';
+            message = format('object %s/%s: is no name of a file', NEW.bucket_id, to_json(left(NEW.name, 100))),
+            hint = 'Choose one of up to 850 of A-Z, a-z, 0-9, space and _ / ! - . * '' ( ) & $ @ = ; : + , ?, '
+                'without empty parts and parts of dots.';
     end if;
     return NEW;
 end
-$$;
+$_$;
 
 ALTER FUNCTION private.tg_storage_objects__check_name() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.tg_storage_objects__check_name() IS 'Trigger: a name has one reading only.';
+COMMENT ON FUNCTION private.tg_storage_objects__check_name() IS 'Trigger: refuses what is no name of a file.';

@@ -8,7 +8,19 @@ CREATE FUNCTION private.tg_storage_objects__check_project() RETURNS trigger
 declare
     project constant uuid = private.project_of(NEW.name);
     person constant uuid = private.as_uuid(NEW.owner_id);
+    access constant text = private.bucket_access(NEW.bucket_id);
 begin
+    -- A token outlives its person, and so does a form. Nobody is waited for: who leaves at this moment has what comes
+    -- late swept by the cleaner.
+    if access in ('people', 'inbox') and project is not null and not private.is_folder_of_somebody(access, project) then
+        raise exception using
+            errcode = 'foreign_key_violation',
+            message = format('object %s/%s: the person of this folder isn''t there', NEW.bucket_id, NEW.name),
+            hint = 'Store it under <user id>/<name>, the id of a person who has an account.';
+    end if;
+    if access <> 'projects' then
+        return null;
+    end if;
     perform from public.projects as p where p.id = project for key share;
     if not found then
         raise exception using
@@ -38,4 +50,4 @@ $$;
 
 ALTER FUNCTION private.tg_storage_objects__check_project() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.tg_storage_objects__check_project() IS 'Trigger: it is a project''s, by who may edit it.';
+COMMENT ON FUNCTION private.tg_storage_objects__check_project() IS 'Trigger: it is a person''s who is there, or a project''s, by who may edit it.';

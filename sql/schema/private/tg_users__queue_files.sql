@@ -13,7 +13,7 @@ begin
         on o.bucket_id = b.id
         and o.name collate "C" >= OLD.id::text || '/'
         and o.name collate "C" < OLD.id::text || '0'
-    where b.id <> 'audio';
+    where private.bucket_access(b.id) <> 'projects';
     return null;
 end
 $$;

@@ -16,7 +16,6 @@ CREATE TABLE public.audio_recordings (
     scanned_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT audio_recordings_bucket_id_check CHECK ((bucket_id = 'audio'::text)),
     CONSTRAINT audio_recordings_bytes_check CHECK ((bytes > 0)),
     CONSTRAINT audio_recordings_duration_ms_check CHECK (((duration_ms >= 0) AND (duration_ms <= 86400000))),
     CONSTRAINT audio_recordings_mime_type_check CHECK (((mime_type ~ '^audio/[a-z0-9][a-z0-9.+-]*$'::text) AND (char_length(mime_type) <= 100))),
@@ -43,7 +42,7 @@ COMMENT ON COLUMN public.audio_recordings.created_by IS 'Who recorded it; null i
 
 COMMENT ON COLUMN public.audio_recordings.title IS 'Name, may be empty.';
 
-COMMENT ON COLUMN public.audio_recordings.bucket_id IS 'The storage bucket of the file, which is that of projects.';
+COMMENT ON COLUMN public.audio_recordings.bucket_id IS 'The storage bucket of the file, which is one of projects.';
 
 COMMENT ON COLUMN public.audio_recordings.object_path IS 'The file, in the folder of its project.';
 
