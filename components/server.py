@@ -35,7 +35,7 @@ class Server(Component):
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         url = pulumi.Output.secret(args.url) if args.url else None
         super().__init__(name, {"stack": args.stack, "url": url}, opts)
-        self._parameters = _given(url) if url is not None else _own(args.target, args.stack)
+        self._parameters = _given(url) if url is not None else _own(args.target, args.stack, self.child())
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
         self.disposable = url is None and args.target.disposable
@@ -66,9 +66,9 @@ def _given(url: pulumi.Output[str]) -> pulumi.Output[connectionurl.Parameters]:
     return pulumi.Output.secret(url.apply(connectionurl.parse))
 
 
-def _own(target: Target, stack: str) -> pulumi.Output[connectionurl.Parameters]:
+def _own(target: Target, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Output[connectionurl.Parameters]:
     try:
-        return pulumi.Output.secret(target.parameters(stack))
+        return pulumi.Output.secret(target.server(stack, opts))
     except UserError as error:
         raise pulumi.RunError(str(error)) from None
 

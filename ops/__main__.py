@@ -123,17 +123,15 @@ def down(
     confirm: Annotated[str, typer.Option(help="the stack's name, where its data isn't disposable")] = "",
 ) -> None:
     """Destroy a stack's resources; on local also stop its services and delete their data."""
-    from local import services
     from run import engine
 
-    there = engine.exists(stack)
-    if not there and not services.known(stack):
+    there, target = engine.exists(stack), engine.target(stack)
+    if not there and not target.started(stack):
         engine.require(stack)
-    services.removable(stack)
+    target.check_removable(stack)
     engine.refuse_protected(stack)
-    disposable = engine.target(stack).disposable
-    # The embedded server and moto go with everything in them; a server of your own is tidied up.
-    gone_with_its_server = disposable and engine.embedded(stack)
+    # A disposable server goes with everything in it; a server of your own is tidied up.
+    gone_with_its_server = target.disposable and engine.embedded(stack)
     if there:
         if confirm or not gone_with_its_server:
             from ops import confirmation
@@ -143,8 +141,8 @@ def down(
         status = status or _pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack=stack)
         if status:
             raise typer.Exit(1)
-    if disposable:
-        services.remove(stack)
+    if target.disposable:
+        target.remove(stack)
         console.print(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
 

@@ -12,8 +12,6 @@ import psycopg
 
 from declared import connectionurl
 from declared.errors import UserError
-from declared.folders import stack_folder
-from local import postgres
 from ops.database import Connection, connect
 from run import engine
 
@@ -32,13 +30,13 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
     """The login that provisions, with the stack's keys.
 
     Args:
-        url: of that login; without it a local stack's own, or else the output `admin_url`.
+        url: of that login; without it the one on the target's own server, or else the output `admin_url`.
         keyless: without the keys, for a stack whose state is lost.
 
     :raises RekeyError: where there is no such stack
     :raises UnreachableError: where its server doesn't answer
     """
-    url = url or _embedded(stack)
+    url = url or _own(stack)
     outputs = {} if keyless and url else _outputs(stack)
     keys = "" if keyless else connectionurl.parse(outputs["auth_url"])["options"]
     try:
@@ -49,10 +47,9 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
     return connect(connectionurl.compose(login), "vpb rekey")
 
 
-def _embedded(stack: str) -> str | None:
-    """The superuser's URL on a local stack's own server."""
-    running = postgres.running(stack_folder(stack)) if engine.embedded(stack) else None
-    return running.url() if running else None
+def _own(stack: str) -> str | None:
+    login = engine.own_login(stack)
+    return connectionurl.compose(login) if login else None
 
 
 def _outputs(stack: str) -> dict[str, str]:

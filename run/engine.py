@@ -18,6 +18,7 @@ from pathlib import Path
 import targets
 import toolchain
 from declared import naming
+from declared.connectionurl import Parameters
 from declared.folders import make_private
 from declared.paths import CHECKOUT
 from declared.settings import NAMESPACE, defaults
@@ -34,7 +35,6 @@ DESTROY = {"destroy", "down", "dn"}
 DESTROY_MARK = "VPB_DESTROY"
 # Words after these are no command; Pulumi takes the flags before the command too.
 WITH_VALUE = {"-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"}
-STANDINS = CHECKOUT / "local" / "standins" / "bin"
 SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
 
 
@@ -70,8 +70,13 @@ def region(stack: str) -> str:
 
 
 def embedded(stack: str) -> bool:
-    """Whether the stack lives on the embedded PostgreSQL rather than on a server that it names."""
+    """Whether the stack lives on its target's own PostgreSQL rather than on a server that it names."""
     return not _setting(stack, "url")
+
+
+def own_login(stack: str) -> Parameters | None:
+    """The login that provisions on the target's own server, where it is known without the stack's outputs."""
+    return target(stack).login(stack) if embedded(stack) else None
 
 
 def _setting(stack: str, key: str) -> object:
@@ -154,13 +159,13 @@ def _plugins(where: Target, variables: Mapping[str, str]) -> dict[str, str]:
 
     :raises EngineError: where the official one can't be had
     """
-    if not where.standins:
+    if where.plugins is None:
         try:
             toolchain.ensure_plugins()
         except toolchain.ToolchainError as error:
             raise EngineError(str(error)) from None
         return {}
-    paths = [str(STANDINS), variables.get("PATH", os.defpath)]
+    paths = [str(where.plugins), variables.get("PATH", os.defpath)]
     return {"PATH": os.pathsep.join(paths), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 
 

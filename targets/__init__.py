@@ -1,13 +1,22 @@
 """Where an environment lives. The only code that knows which target that is; all else asks what can be done there."""
 
+from collections.abc import Callable
+
 from declared.errors import UserError
 from declared.settings import TARGETS
-from targets.local import Local
 from targets.target import Aws as Aws
 from targets.target import Can as Can
 from targets.target import Target as Target
 
-BUILT: dict[str, type[Target]] = {"local": Local}
+
+def _local() -> Target:
+    # What it starts and stops is no other target's to import.
+    from targets.local import Local
+
+    return Local()
+
+
+BUILT: dict[str, Callable[[], Target]] = {"local": _local}
 
 
 class TargetError(UserError):

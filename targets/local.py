@@ -3,11 +3,18 @@
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from declared.connectionurl import Parameters
-from local import services
+from declared.folders import stack_folder
+from declared.paths import CHECKOUT
+from local import postgres, services
 from local.postgres import ServerError
 from targets.target import Aws, Can
+
+if TYPE_CHECKING:
+    import pulumi
 
 # The services that the program has resources of.
 SERVICES = ("cloudfront", "guardduty", "iam", "kms", "logs", "s3", "sns", "sts")
@@ -19,16 +26,20 @@ class Local:
     name = "local"
     can = Can(guardduty=False, test_signatures=True)
     disposable = True
-    standins = True
+    plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"
     checkpoints = False
     # The embedded server has no TLS, and is to be reached whatever PGSSLMODE says.
     provisioning: Parameters = {"sslmode": "disable"}
 
-    def parameters(self, stack: str) -> Parameters:
+    def server(self, stack: str, opts: "pulumi.ResourceOptions") -> Parameters:
         server = services.load(stack).postgres
         if server is None:
             raise ServerError("the embedded PostgreSQL isn't running; run ./pulumiw instead of pulumi")
         return server.parameters()
+
+    def login(self, stack: str) -> Parameters | None:
+        server = postgres.running(stack_folder(stack))
+        return {**server.parameters(), **self.provisioning} if server else None
 
     def aws(self, stack: str) -> Aws:
         # The port may be another one than in the last run.
@@ -50,6 +61,15 @@ class Local:
 
     def start(self, stack: str, own_server: bool, progress: Callable[[str], None]) -> None:
         services.ensure(stack, own_server, progress=progress)
+
+    def started(self, stack: str) -> bool:
+        return services.known(stack)
+
+    def check_removable(self, stack: str) -> None:
+        services.removable(stack)
+
+    def remove(self, stack: str) -> None:
+        services.remove(stack)
 
 
 def _exists(endpoint: str, bucket: str) -> bool:

@@ -2,14 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from declared.connectionurl import Parameters
+
+# The commands beside Pulumi import targets too, and are to start without its SDK.
+if TYPE_CHECKING:
+    import pulumi
 
 
 @dataclass(frozen=True)
 class Can:
-    """What can be done at a target."""
+    """What can be done at a target, as far as anything depends on it.
+
+    What the login that provisions may do isn't here: `pg` asks the server itself, also one of `database:url`.
+    """
 
     guardduty: bool
     """Whether Amazon GuardDuty scans uploads."""
@@ -35,18 +43,28 @@ class Target(Protocol):
     can: Can
     disposable: bool
     """Whether what holds data may go with it, and keys at once."""
-    standins: bool
-    """Whether the plugin `aws` is the stand-in; elsewhere it is the official one."""
+    plugins: Path | None
+    """A folder of plugins in the place of the official ones; None where these are to be had."""
     checkpoints: bool
     """Whether the engine writes its state after each resource; elsewhere once, at the end of a run."""
 
     provisioning: Parameters
     """What the connection of the login that provisions on the target's own server has beside its parameters."""
 
-    def parameters(self, stack: str) -> Parameters:
-        """The login that provisions on the target's own server.
+    def server(self, stack: str, opts: "pulumi.ResourceOptions") -> "pulumi.Input[Parameters]":
+        """The login that provisions on the target's own server, for the program.
+
+        Args:
+            opts: for the resources of a server that the program itself makes; then this is an output.
 
         :raises UserError: where there is none
+        """
+        ...
+
+    def login(self, stack: str) -> Parameters | None:
+        """The same login for a command, as it connects with it; None where only the stack's outputs know it.
+
+        They do wherever a server is reached without what runs on this machine.
         """
         ...
 
@@ -66,5 +84,22 @@ class Target(Protocol):
 
         Args:
             own_server: whether the stack lives on the target's own PostgreSQL.
+        """
+        ...
+
+    def started(self, stack: str) -> bool:
+        """Whether anything was ever started for a stack and not removed, whatever became of its state."""
+        ...
+
+    def check_removable(self, stack: str) -> None:
+        """
+        :raises UserError: where what was started for a stack can't be removed safely
+        """
+        ...
+
+    def remove(self, stack: str) -> None:
+        """Stop what was started for a stack, and delete its data.
+
+        :raises UserError: as for `check_removable`
         """
         ...

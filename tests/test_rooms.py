@@ -21,7 +21,7 @@ ROOMS = {
     "components": {"declared", "pg", "targets"},
     "__main__": {"components", "declared", "pg"},
     "run": {"declared", "targets", "toolchain"},
-    "ops": {"declared", "run", "provider", "local", CLIENTS},
+    "ops": {"declared", "run", "provider", CLIENTS},
     "harness": {"declared", "plugin", "provider", "local", "targets", "toolchain"},
     "generate": {"declared", "harness", "local", "provider", "ops"},
     "bench": {"declared", "harness", "local", "provider", "plugin"},
@@ -61,6 +61,14 @@ def test_every_room_imports_only_what_it_may():
     ]
     assert len(FILES) > 150
     assert wrong == []
+
+
+def test_of_all_that_serves_a_target_only_the_target_local_needs_local():
+    authors = {"local", "harness", "generate", "bench"}
+    found = {path for path, tree in parsed().items() for name in imported(tree) if name.startswith("local.")}
+    assert {path for path in found if FILES[path] not in authors} == {Path("targets/local.py")}
+    # Another target doesn't even load it.
+    assert [name for name in _at_import(parsed()[Path("targets/__init__.py")]) if "local" in name] == []
 
 
 def test_every_package_has_its_line_in_the_table():

@@ -154,19 +154,16 @@ def _login(url: str) -> Login:
 def _url(given: str | None, stack: str) -> str:
     if url := connectionurl.given(given, "DATABASE_URL"):
         return url
-    from declared.folders import stack_folder
-    from local import postgres
     from run import engine
 
     engine.require(stack)
-    server = postgres.running(stack_folder(stack))
-    if server is None:
+    login = engine.own_login(stack)
+    if login is None:
         raise Refused(
             f"stack {stack} has no server of its own that runs here; give its address: "
             f'--url "$(./pulumiw stack output admin_url --show-secrets --stack {stack})"'
         )
-    # It has no TLS, and is to be reached whatever PGSSLMODE says.
-    return connectionurl.compose({**server.parameters(), "sslmode": "disable"})
+    return connectionurl.compose(login)
 
 
 def _show(answer: Mapping[str, Any], as_json: bool, quiet: bool) -> None:

@@ -123,7 +123,7 @@ def outputs(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], None]:
         done = subprocess.CompletedProcess([], status, text, "error: no stack named 'nowhere' found")
         monkeypatch.setattr(rekey.engine, "capture", lambda *arguments: done)
 
-    monkeypatch.setattr(rekey, "_embedded", lambda stack: None)
+    monkeypatch.setattr(rekey, "_own", lambda stack: None)
     return answer
 
 
