@@ -21,7 +21,7 @@ up: ## provision an environment from whatever is there: make up STACK=dev
 	@$(in_environment) -m ops up --stack "$(STACK)"
 
 preview: ## what `make up` would do, and what was changed manually
-	@$(in_environment) -m ops preview --stack "$(STACK)"
+	@$(in_environment) -m ops preview --stack "$(STACK)" || test $$? -eq 2
 
 drift: ## what was changed manually, as Markdown
 	@$(in_environment) -m ops drift --stack "$(STACK)"

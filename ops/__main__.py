@@ -1,7 +1,7 @@
 """The database of Visual Prompt Builder: every command.
 
-The status is 0 when it is done, 1 when it failed or was used wrongly, 2 when it found something: drift, a weak spot, an
-infected file, a pending migration; 130 after Ctrl-C.
+The status is 0 when it is done, 1 when it failed or was used wrongly, 2 when it found something: drift, pending
+changes, a weak spot, an infected file; 130 after Ctrl-C.
 """
 
 import json
@@ -22,10 +22,10 @@ from declared.folders import is_own
 from declared.paths import CHECKOUT
 from ops.migrations import command as migrations
 from ops.people import command as people
+from ops.status import FAILED, FOUND, INTERRUPTED
 from ops.storage import command as storage
 
 PROGRAM = "./vpb"
-FOUND, INTERRUPTED = 2, 130
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -60,19 +60,23 @@ def up(stack: Stack = "dev") -> None:
     status = _pulumi("up", "--yes", "--skip-preview", stack=stack)
     if status == 0:
         print(CONNECT.format(stack=stack))
-    raise typer.Exit(status and 1)
+    raise typer.Exit(status and FAILED)
 
 
 @app.command(epilog="Example: ./vpb preview --stack pr-12")
-def preview(stack: Stack = "dev") -> None:
-    """Show what `up` would do, and what was changed manually."""
+def preview(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Show what `up` would do, and what was changed manually; the status is 2 where there is something.
+
+    With --json: Pulumi's own report; changeSummary counts the resources by what becomes of them.
+    """
     from run import engine
 
     # A stack that has a file of settings may not have been made yet.
     if not engine.declared(stack):
         engine.require(stack)
     engine.make_stack(stack)
-    raise typer.Exit(_pulumi("preview", "--diff", stack=stack) and 1)
+    status, pending = engine.preview(stack, "--json" if as_json else "--diff")
+    raise typer.Exit(FAILED if status else FOUND if pending else 0)
 
 
 @app.command(epilog="Example: ./vpb drift --stack prod --json")
@@ -140,7 +144,7 @@ def down(
         status = 0 if gone_with_its_server else _pulumi("destroy", "--yes", "--skip-preview", stack=stack)
         status = status or _pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack=stack)
         if status:
-            raise typer.Exit(1)
+            raise typer.Exit(FAILED)
     if target.disposable:
         target.remove(stack)
         console.print(f"stack {stack}: services stopped, data deleted")
@@ -275,7 +279,7 @@ def _failed(message: str, words: Sequence[str]) -> int:
         print(json.dumps({"error": message}), file=sys.stderr)
     else:
         console.print(f"error: {message}", soft_wrap=True, markup=False)
-    return 1
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from ops.database import connect
 from ops.environment import Environment
+from ops.status import FAILED
 
 MONTHS_AHEAD = 3
 
@@ -67,7 +68,7 @@ def run(stack: str, as_json: bool) -> int:
         for done in results:
             table.add_row(done.task, ("failed: " if done.failed else "") + done.result, f"{done.seconds:.2f}")
         Console().print(table)
-    return 1 if any(done.failed for done in results) else 0
+    return FAILED if any(done.failed for done in results) else 0
 
 
 def _all(url: str, statements: dict[str, tuple[str, tuple[int, ...]]]) -> Iterator[Done]:

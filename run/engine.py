@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import targets
 import toolchain
@@ -30,6 +32,8 @@ from targets import Target
 NEED_SERVICES = {"up", "update", "preview", "pre", "refresh", "destroy", "down", "dn", "import", "watch"}
 # Of these, the ones that change something; two of them at once would be in each other's way.
 CHANGE = NEED_SERVICES - {"preview", "pre"}
+# What becomes of a resource in a run that leaves it as it is.
+UNCHANGED = {"same", "read", "refresh"}
 DESTROY = {"destroy", "down", "dn"}
 # Tells the provider that what holds data may go, and whose.
 DESTROY_MARK = "VPB_DESTROY"
@@ -96,10 +100,10 @@ def _configuration(stack: str) -> Mapping[str, object]:
     return stackfile.settings(_file(stack))
 
 
-def run(arguments: Sequence[str], stack: str | None = None) -> int:
-    """Run `pulumi ARGUMENTS` in the foreground, with what it needs; its exit status."""
+def run(arguments: Sequence[str], stack: str | None = None, more: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Run `pulumi ARGUMENTS` in the foreground, with what it needs and `more` variables; its exit status."""
     with _prepared(arguments, stack) as variables:
-        status = _child(["pulumi", *arguments], variables)
+        status = _child(["pulumi", *arguments], {**variables, **more})
         if status < 0:
             state.end_left_over(variables[state.RUN_MARK])
             # It may have been in the middle of a line.
@@ -117,6 +121,26 @@ def capture(arguments: Sequence[str], stack: str | None = None) -> subprocess.Co
     """Run `pulumi ARGUMENTS` with what it needs; its exit status and what it wrote."""
     with _prepared(arguments, stack) as variables:
         return subprocess.run(["pulumi", *arguments], env=variables, capture_output=True, text=True, check=False)
+
+
+def preview(stack: str, form: str) -> tuple[int, bool]:
+    """Run `pulumi preview` in the foreground; its exit status, and whether `up` would change anything.
+
+    Args:
+        form: how it is shown, `--diff` or `--json`.
+    """
+    with TemporaryDirectory() as folder:
+        events = Path(folder) / "events"
+        arguments = ["preview", form, "--event-log", str(events), "--non-interactive", "--stack", stack]
+        # As Pulumi's Automation API reads what a run has done: the option is there with this alone.
+        status = run(arguments, stack, {"PULUMI_DEBUG_COMMANDS": "true"})
+        return status, status == 0 and _pending(events)
+
+
+def _pending(events: Path) -> bool:
+    summaries = [json.loads(line).get("summaryEvent") for line in events.read_text(encoding="utf-8").splitlines()]
+    changes = [summary["resourceChanges"] for summary in summaries if summary]
+    return any(counts.keys() - UNCHANGED for counts in changes)
 
 
 @contextmanager

@@ -9,6 +9,10 @@ import typer
 
 from declared.paths import CHECKOUT
 from ops import __main__ as ops
+from ops.audit.model import Finding, Severity
+from ops.audit.report import Report
+from ops.drift import Drift
+from run import engine
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -43,6 +47,51 @@ def test_wrong_usage_is_one_line_and_status_1(capsys, words):
     status, said, error = run(capsys, *words)
     assert (status, said, error.count("\n")) == (1, "", 1)
     assert error.startswith("error: ")
+
+
+def _status(condition: bool) -> int:
+    return 2 if condition else 0
+
+
+ANSWERS = {
+    ("drift",): ("ops.drift.find", lambda bad: [Drift("pg:index:Role", "a", "a", True, ())] if bad else []),
+    ("preview",): ("run.engine.preview", lambda bad: (0, bad)),
+    ("audit",): (
+        "ops.audit.run.audit",
+        lambda bad: Report("server", 1, (Finding("a", Severity.high, "a", "a", "a", ()),) if bad else (), (), 0.0),
+    ),
+    ("scan",): ("ops.storage.scan.run", _status),
+    ("migrate", "status"): (
+        "ops.migrations.command._run",
+        lambda bad: {"sql/a": {"pending": ["0001_a"] if bad else []}},
+    ),
+    ("migrate", "check"): ("ops.migrations.command._run", lambda bad: {"checked": {}, "found": ["a"] if bad else []}),
+    ("migrate", "adopt"): ("ops.migrations.command._run", lambda bad: {"differences": ["a"] if bad else []}),
+}
+"""What finds something: the function that looks, and what it answers."""
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_what_finds_something_ends_with_2_and_says_so_in_its_help(capsys, monkeypatch, words):
+    said = " ".join(run(capsys, *words, "--help")[1].replace("│", " ").split())
+    assert ("the status is 2" in said.partition(" Options ")[0]) == (words in ANSWERS)
+    if words not in ANSWERS:
+        return
+    for name in ("require", "make_stack", "declared"):
+        monkeypatch.setattr(engine, name, lambda stack: True)
+    function, answer = ANSWERS[words]
+    for bad in (True, False):
+        answered = answer(bad)
+        monkeypatch.setattr(function, lambda *_, found=answered: found)
+        assert run(capsys, *words)[0] == _status(bad)
+
+
+def test_what_a_run_changes_is_pending_and_what_it_leaves_is_not(tmp_path):
+    events = tmp_path / "events"
+    for changes, pending in (({"same": 3, "read": 1}, False), ({"same": 3, "update": 1}, True), ({"delete": 1}, True)):
+        lines = ({"preludeEvent": {}}, {"summaryEvent": {"resourceChanges": changes}})
+        events.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        assert engine._pending(events) == pending
 
 
 def test_without_a_word_it_shows_all_commands(capsys):

@@ -1,7 +1,7 @@
 """Migrate without Pulumi, with the same core: for emergencies, tests and databases that were here before us.
 
-The status is 0 when it is done, 1 when it failed; `status` has 2 where one is pending. An empty database needs no
-more than `./vpb migrate up --url URL`.
+The status is 0 when it is done, 1 when it failed, 2 when it found something. An empty database needs no more than
+`./vpb migrate up --url URL`.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from declared.paths import CHECKOUT
 from ops.migrations import job as commands
 from ops.migrations import rehearsal
 from ops.migrations.job import Job, Options, Terminal
+from ops.status import FOUND
 from provider.connection import Connections, Login
 from provider.errors import Refused
 from provider.steps.history import DEFAULT
 
-FOUND = 2
 app = typer.Typer(help=__doc__)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment, where it has a local server")]
@@ -102,8 +102,13 @@ def check(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Run each migration up, down and up again on a scratch database; what its rollback leaves is named."""
-    _show(_run(rehearsal.check, stack, url, Options(folder, history, role), quiet), as_json, quiet)
+    """Run each migration up, down and up again on a scratch database.
+
+    The first whose rollback leaves something or takes too much is named; the status is 2 then.
+    """
+    answer = _run(rehearsal.check, stack, url, Options(folder, history, role), quiet)
+    _show(answer, as_json, quiet and not answer["found"])
+    raise typer.Exit(FOUND if answer["found"] else 0)
 
 
 @app.command(epilog="Example: ./vpb migrate adopt --write")
@@ -118,7 +123,10 @@ def adopt(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Find the migrations whose objects are there already, made by another tool, and record them."""
+    """Find the migrations whose objects are there already, made by another tool, and record them.
+
+    What isn't as the migrations make it is named; the status is 2 then.
+    """
     options = Options(folder, history, role, through=through, write=write)
     answer = _run(rehearsal.adopt, stack, url, options, quiet)
     _show(answer, as_json, quiet)

@@ -15,7 +15,6 @@ from declared import sqlfiles
 from ops.migrations import catalogue
 from ops.migrations.job import Job
 from provider.connection import Connection, Connections, rows
-from provider.errors import Refused
 from provider.steps import plan
 from provider.steps.history import ADOPTED, History, Recorded
 from provider.steps.runner import Runner, running
@@ -111,9 +110,9 @@ class Rehearsal:
 
 
 async def check(job: Job) -> dict[str, Any]:
-    """Each step up, down and up again; what its rollback leaves or takes too much is named and refused.
+    """Each migration up, down and up again; the first whose rollback leaves something or takes too much is named.
 
-    :raises Refused: for the first step whose rollback isn't the way up
+    :raises Refused: for a script that doesn't run
     """
     checked: dict[str, int] = {}
     without = sorted(_histories() | {job.options.history.partition(".")[0]})
@@ -126,28 +125,31 @@ async def check(job: Job) -> dict[str, Any]:
                 for number, step in enumerate(steps, start=1):
                     await job.tell.status(f"checking {step.name} ({number} of {len(steps)})")
                     after = await rehearsal.to(steps[:number])
-                    _refuse(folder, step, "down", before, await rehearsal.to(steps[: number - 1]))
-                    again = await rehearsal.to(steps[:number])
-                    _refuse(folder, step, "up", after, again)
-                    before = again
-            checked[folder.folder] = len(steps)
-    return {"checked": checked}
+                    checked[folder.folder] = number
+                    if found := _left(folder, step, "down", before, await rehearsal.to(steps[: number - 1])):
+                        return {"checked": checked, "found": [found]}
+                    before = await rehearsal.to(steps[:number])
+                    if found := _left(folder, step, "up", after, before):
+                        return {"checked": checked, "found": [found]}
+    return {"checked": checked, "found": []}
 
 
-def _refuse(
+def _left(
     folder: sqlfiles.StepFolder,
     step: sqlfiles.Step,
     half: str,
     wanted: catalogue.Catalogue,
     found: catalogue.Catalogue,
-) -> None:
+) -> str:
+    """What a script has made otherwise than it should, in one line; an empty text is nothing."""
     left = [f"leaves {name}" for name in sorted(found.keys() - wanted.keys())]
     missing = [f"takes away {name}" for name in sorted(wanted.keys() - found.keys())]
     other = [f"leaves {name} changed" for name in sorted(found.keys() & wanted.keys()) if found[name] != wanted[name]]
-    if left or missing or other:
-        where = f"{folder.folder}/{step.name}.{half}.sql:1"
-        again = " when it runs again" if half == "up" else ""
-        raise Refused(f"step {step.name}: its {half} script{again} {', '.join([*left, *missing, *other])}, {where}")
+    if not (left or missing or other):
+        return ""
+    where = f"{folder.folder}/{step.name}.{half}.sql:1"
+    again = " when it runs again" if half == "up" else ""
+    return f"migration {step.name}: its {half} script{again} {', '.join([*left, *missing, *other])}, {where}"
 
 
 async def adopt(job: Job) -> dict[str, Any]:

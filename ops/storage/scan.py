@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from ops.database import UnreachableError
 from ops.environment import Environment
 from ops.errors import CommandError
+from ops.status import FOUND
 from ops.storage.scanning.clamd import Clamd, dated
 from ops.storage.scanning.engines import Engine, EngineDownError, GuardDuty, TestSignatures
 from ops.storage.scanning.job import Alarm, Job, Verdict
 from ops.storage.scanning.queue import Queue, Scan
 from run import engine
 
-FOUND = 2
 PAUSE_SECONDS = 5.0
 # ClamAV brings new signatures every day, and itself complains after a week.
 STALE = timedelta(days=7)

@@ -176,7 +176,7 @@ def test_many_steps_of_a_first_run_share_transactions_and_a_failure_still_names_
 def test_steps_whose_ways_back_are_whole_pass_the_check_and_leave_nothing(command):
     databases = "select count(*) from pg_database"
     before = command.folder.world.sql(databases)
-    assert command("check") == {"checked": {"sql/steps": 3}}
+    assert command("check") == {"checked": {"sql/steps": 3}, "found": []}
     assert command.folder.world.sql(databases) == before
     assert command.folder.tables() == []
 
@@ -221,8 +221,8 @@ def test_what_a_way_back_leaves_is_named_with_its_step_and_file(command, what):
     up, down, named = LEFT[what]
     command.folder.table("0004_notes_too")
     command.folder.write("0005_leaves", up, down)
-    said = command("check", status=1)
-    assert said.startswith(f"step 0005_leaves: its down script {named.partition(', ')[0]}")
+    (said,) = command("check", status=2)["found"]
+    assert said.startswith(f"migration 0005_leaves: its down script {named.partition(', ')[0]}")
     assert said.endswith(", sql/steps/0005_leaves.down.sql:1")
 
 
@@ -232,7 +232,7 @@ def test_a_step_that_cannot_run_again_is_named(command):
     )
     command("check")
     command.folder.write("0005_once", "create table public.t (id serial);", "alter table public.t rename to u;")
-    assert "0005_once: its down script" in command("check", status=1)
+    assert "0005_once: its down script" in command("check", status=2)["found"][0]
 
 
 # Adoption.

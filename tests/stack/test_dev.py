@@ -154,6 +154,22 @@ def test_a_second_preview_is_empty(dev):
     assert "unchanged" in succeeded(dev.preview())
 
 
+def test_a_preview_s_status_says_whether_anything_is_pending(dev):
+    def changes() -> dict:
+        shown = dev.start("preview", "--json").wait()
+        found = json.loads(shown.output[shown.output.index("{") :])["changeSummary"]
+        assert shown.status == (2 if found.keys() - {"same"} else 0), shown.output
+        return found
+
+    assert changes().keys() == {"same"}
+    succeeded(dev.pulumi("config", "set", "database:invitationDays", "9"))
+    try:
+        assert changes()["update"] == 2, "the setting and the checkpoint"
+        assert dev.start("preview").wait().status == 2
+    finally:
+        succeeded(dev.pulumi("config", "rm", "database:invitationDays"))
+
+
 def test_the_audit_of_a_fresh_environment_is_clean(dev):
     audit = dev.start("audit", "--json").wait()
     report = json.loads(audit.output[audit.output.index("{") :])
