@@ -22,6 +22,7 @@ from psycopg import sql
 from bench import world
 from declared.connectionurl import compose
 from declared.paths import CHECKOUT
+from declared.schemas import HISTORY_SCHEMA
 from local import postgres
 from plugin.server import Context
 from provider.connection import Connections, Login
@@ -29,7 +30,7 @@ from provider.resources.snapshot import SchemaSnapshot
 
 SIZES = (100, 1000, 5000)
 ROUNDS = 3
-INPUTS = {"name": "schema", "schemas": sorted([*world.SCHEMAS, "supabase_migrations"])}
+INPUTS = {"name": "schema", "schemas": sorted([*world.SCHEMAS, HISTORY_SCHEMA])}
 BATCH = 50
 MIB = 1024
 

@@ -33,6 +33,8 @@ PROGRAM = """import pulumi
 
 import pg
 from declared import sqlfiles
+from declared.paths import CHECKOUT
+from declared.schemas import HISTORY_SCHEMA
 from local import services
 
 server = services.load(pulumi.get_stack()).postgres
@@ -42,7 +44,7 @@ found = {{step.name: step.checksum for step in sqlfiles.steps(CHECKOUT / "sql" /
 steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)
 """
 SNAPSHOT = """schema = pg.SchemaSnapshot(
-    "schema", name="schema", schemas=["public", "supabase_migrations"], opts=pulumi.ResourceOptions(provider=provider)
+    "schema", name="schema", schemas=["public", HISTORY_SCHEMA], opts=pulumi.ResourceOptions(provider=provider)
 )
 """
 CHECKPOINT = """import hashlib

@@ -9,7 +9,9 @@ import pulumi.runtime.config
 import targets
 from declared import naming, sqlfiles
 from declared.errors import UserError
-from declared.settings import NAMESPACE, SettingError, Settings
+from declared.naming import NAMESPACE
+from declared.objectlayout import GUARDDUTY
+from declared.settings import SettingError, Settings
 from declared.sqlfiles import SqlFiles
 from targets import Target
 
@@ -50,7 +52,7 @@ def target(settings: Settings) -> Target:
     :raises InputRefused: for a target that isn't built, or that can't do what a setting asks for
     """
     found = _checked(lambda: targets.of(settings.target))
-    if settings.scanning == "guardduty" and not found.can.guardduty:
+    if settings.scanning == GUARDDUTY and not found.can.guardduty:
         allowed = f"clamav where database:target is {found.name}: GuardDuty scans on aws only"
         raise InputRefused(str(SettingError("scanning", settings.scanning, allowed)))
     return found

@@ -91,12 +91,12 @@ class Storage(Component):
                 account=account,
                 region=args.region,
                 alarms=args.alarms,
-                scanner_tags=args.scanning != "guardduty",
+                scanner_tags=args.scanning != objectlayout.GUARDDUTY,
             ),
             options,
         )
         gate: list[Statement] = []
-        if args.scanning == "guardduty":
+        if args.scanning == objectlayout.GUARDDUTY:
             malware = Malware(
                 f"{name}-malware",
                 MalwareArgs(objects=objects.bucket, key_arn=objects.key.arn, account=account, region=args.region),

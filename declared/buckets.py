@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from declared.errors import UserError
-from declared.naming import BUCKET_ID, MIME_FAMILIES, MIME_TYPE
+from declared.naming import BUCKET_ID, MIME_FAMILIES, MIME_TYPE, NAMESPACE
 
-NAMESPACE = "database"
 BUCKET_KEYS = {"id", "access", "public", "fileSizeLimit", "allowedMimeTypes", "retentionDays", "cdn"}
 # Whose the folders of a bucket are, and who writes there.
 PEOPLE, INBOX, PROJECTS, SERVERS = "people", "inbox", "projects", "servers"

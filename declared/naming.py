@@ -7,6 +7,8 @@ import re
 
 from declared.errors import UserError
 
+# Of this project's settings, as a stack's file has it before each key.
+NAMESPACE = "database"
 LONGEST_STACK = 30
 # A folder's name and a part of S3 bucket names (visual-prompt-builder-<stack>-objects, of 63 characters at most).
 STACK = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_STACK - 2}}}[a-z0-9])?")

@@ -4,6 +4,8 @@ A key is `<tenant>/<bucket>/<name>/<version>`, the version a new uuid for each u
 changes, and the CDN may keep it for ever. `clients/python/visual_prompt_builder/names.py` makes the keys.
 """
 
+from typing import Literal, get_args
+
 # What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID).
 TENANT = "storage-single-tenant"
 
@@ -16,10 +18,12 @@ QUARANTINE = "quarantine"
 # How long what was deleted or overwritten can be had back.
 DAYS_OF_OLD_VERSIONS = 30
 
-# What a file that was scanned clean is tagged with, by our own scanner and by GuardDuty.
-CLEAN_TAGS = {"clamav": ("scan", "clean"), "guardduty": ("GuardDutyMalwareScanStatus", "NO_THREATS_FOUND")}
-SCAN_TAG = CLEAN_TAGS["clamav"][0]
-GUARDDUTY_TAG, GUARDDUTY_CLEAN = CLEAN_TAGS["guardduty"]
+# What scans uploads, and what it tags a clean file with: our own scanner with ClamAV, and Amazon GuardDuty.
+Scanner = Literal["clamav", "guardduty"]
+CLAMAV, GUARDDUTY = get_args(Scanner)
+CLEAN_TAGS = {CLAMAV: ("scan", "clean"), GUARDDUTY: ("GuardDutyMalwareScanStatus", "NO_THREATS_FOUND")}
+SCAN_TAG = CLEAN_TAGS[CLAMAV][0]
+GUARDDUTY_TAG, GUARDDUTY_CLEAN = CLEAN_TAGS[GUARDDUTY]
 GUARDDUTY_THREAT = "THREATS_FOUND"
 
 

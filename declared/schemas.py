@@ -18,14 +18,14 @@ class ExtensionSpec:
 SCHEMAS = {
     "extensions": OWNER,
     "statistics": OWNER,
-    "auth": OWNER,
-    "storage": "supabase_storage_admin",
     "next_auth": OWNER,
     "authjs": OWNER,
     "analytics": OWNER,
     "audit": OWNER,
     "private": OWNER,
     "ops": OWNER,
+    "storage": "supabase_storage_admin",
+    "auth": OWNER,
 }
 # What PostgreSQL lets everybody read there, who asks what how often, is behind a schema that the monitor alone uses.
 EXTENSIONS: Mapping[str, ExtensionSpec] = {
@@ -34,6 +34,11 @@ EXTENSIONS: Mapping[str, ExtensionSpec] = {
     "pg_trgm": ExtensionSpec(),
 }
 HISTORY_SCHEMA = "supabase_migrations"
+# Those with objects of ours, beside what extensions and the history of migrations bring.
+_OF_EXTENSIONS = {each.schema for each in EXTENSIONS.values()}
+WITH_OBJECTS = ("public", *(schema for schema in SCHEMAS if schema not in _OF_EXTENSIONS))
+# Named and shaped as Supabase's platform has them.
+OF_SUPABASE = ("auth", "storage")
 # The Storage API brings its own migrations; what they add is its own affair.
 PLATFORM = ("storage",)
 

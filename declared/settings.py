@@ -1,6 +1,7 @@
 """The settings of a stack: read once, checked whole, before any resource is registered.
 
-This is the only reader of the stack's configuration. `Pulumi.yaml` declares each key with its default and its meaning.
+This is the only reader of the stack's configuration: whole for the program, key by key for the commands that have no
+more than the stack's file. `Pulumi.yaml` declares each key with its default and its meaning.
 """
 
 import json
@@ -13,14 +14,13 @@ from typing import Any
 import yaml
 
 from declared import connectionurl
-from declared.buckets import NAMESPACE as NAMESPACE
 from declared.buckets import BucketSettings as BucketSettings
 from declared.buckets import SettingError as SettingError
 from declared.buckets import buckets as bucket_settings
 from declared.buckets import file_size
 from declared.budgets import FORM as BUDGETS
 from declared.budgets import budgets as budget_settings
-from declared.naming import STEP
+from declared.naming import BUCKET_ID, NAMESPACE, STEP
 from declared.objectlayout import CLEAN_TAGS
 from declared.paths import CHECKOUT
 
@@ -31,7 +31,7 @@ DURATION = re.compile(r"([1-9][0-9]{0,9})(ms|s|min)")
 LONGEST_DURATION = 2**31 - 1
 MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
 STEPS = "a list of migrations such as 0007_projects"
-BUCKET_CHANGE = re.compile(r"[a-z0-9_.-]{1,100} (public|access [a-z]+|retentionDays [1-9][0-9]{0,3})")
+BUCKET_CHANGE = re.compile(rf"{BUCKET_ID.pattern} (public|access [a-z]+|retentionDays [1-9][0-9]{{0,3}})")
 BUCKET_CHANGES = "a list of changes such as [audio public, audio access people, audio retentionDays 7]"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -156,7 +156,7 @@ class Settings:
             if key not in keys:
                 raise SettingError(key, given[key], f"no such key; there are {', '.join(keys)}")
         config = _Given(given)
-        target = config.get("target") or "local"
+        target = config.or_default("target")
         if target not in TARGETS:
             raise SettingError("target", target, "one of " + ", ".join(TARGETS))
         max_object_size = _max_object_size(config)
@@ -166,7 +166,7 @@ class Settings:
             lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),
             allow_loss=_texts("allowLoss", config.json("allowLoss", STEPS), STEP, STEPS),
-            rotation=config.get("rotation") or "1",
+            rotation=config.or_default("rotation"),
             region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
             retention_months=_months(config, "retentionMonths"),
             audit_retention_months=_months(config, "auditRetentionMonths"),
@@ -188,7 +188,7 @@ class Settings:
             max_object_size=max_object_size,
             cors_origins=_texts("corsOrigins", config.json("corsOrigins", ORIGINS), ORIGIN, ORIGINS),
             cdn_keys=_cdn_keys(config.json("cdnKeys", CDN_KEYS)),
-            scanning=_scanning(config.get("scanning") or "clamav"),
+            scanning=_scanning(config.or_default("scanning")),
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
         )
 
@@ -200,6 +200,11 @@ def defaults() -> Mapping[str, Any]:
     return {key: entry["default"] for key, entry in declared.items()}
 
 
+def one(file: Mapping[str, object], key: str) -> object:
+    """A setting as a stack's file has it, or else its default; not checked, for what a command asks before a run."""
+    return file.get(f"{NAMESPACE}:{key}", defaults()[key])
+
+
 class _Given:
     """Values as Pulumi hands them on."""
 
@@ -208,6 +213,9 @@ class _Given:
 
     def get(self, key: str) -> str:
         return self._texts.get(key) or ""
+
+    def or_default(self, key: str) -> str:
+        return self.get(key) or str(defaults()[key])
 
     def json(self, key: str, allowed: str) -> Any:
         """

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from declared.paths import CHECKOUT
-from declared.roles import ROLES
+from declared.roles import LIMITS, ROLES
 from generate import pages, schema
 from harness import program, scratch
 from local import postgres
@@ -18,6 +18,7 @@ from provider.package import package_schema
 
 SETTINGS = CHECKOUT / "docs" / "settings.md"
 OUTPUTS = CHECKOUT / "docs" / "outputs.md"
+SERVERS = CHECKOUT / "docs" / "servers.md"
 TREE = CHECKOUT / "tests" / "golden" / "tree.txt"
 
 
@@ -70,6 +71,18 @@ def logins_table() -> str:
     return "\n".join(["| output | login | is |", "|---|---|---|", *sorted(rows)]) + "\n"
 
 
+def limits_table() -> str:
+    """How long a session of each login may take, by its settings."""
+    logins = {name: spec.settings for name, spec in ROLES.items() if spec.login}
+    lines = ["| login | statement | wait for a lock | idle in a transaction |", "|---|---|---|---|"]
+    lines += [f"| `{name}` | {' | '.join(_limit(sets[limit]) for limit in LIMITS)} |" for name, sets in logins.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _limit(value: str) -> str:
+    return "no limit" if value == "0" else value
+
+
 def filled(path: Path, name: str, table: str) -> str:
     """A page with the table between its marks."""
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
@@ -90,6 +103,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     CHECKOUT / "docs" / "audit.md": registry.page,
     SETTINGS: lambda: filled(SETTINGS, "settings", settings_table()),
     OUTPUTS: lambda: filled(OUTPUTS, "logins", logins_table()),
+    SERVERS: lambda: filled(SERVERS, "limits", limits_table()),
 }
 
 

@@ -18,6 +18,7 @@ import pulumi.runtime.mocks
 from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
 
+from declared.naming import NAMESPACE
 from declared.paths import CHECKOUT
 from declared.settings import defaults
 from local import postgres, services
@@ -175,7 +176,7 @@ def run(stack: str = "dev", **changes: Any) -> Program:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi.runtime.set_mocks(Mocks(), project="database", stack=stack, monitor=Monitor(program))
-    pulumi.runtime.config.set_all_config({f"database:{name}": text for name, text in texts.items()})
+    pulumi.runtime.config.set_all_config({f"{NAMESPACE}:{name}": text for name, text in texts.items()})
 
     exported: dict[str, pulumi.Output[Any]] = {}
 

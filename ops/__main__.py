@@ -19,6 +19,7 @@ from visual_prompt_builder.names import ObjectError
 from declared import connectionurl, naming
 from declared.errors import UserError
 from declared.folders import is_own
+from declared.objectlayout import Scanner
 from declared.paths import CHECKOUT
 from ops.migrations import command as migrations
 from ops.people import command as people
@@ -40,7 +41,6 @@ console = Console(stderr=True, highlight=False)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Severities = Literal["critical", "high", "medium", "low", "info"]
-Scanner = Literal["clamav", "guardduty"]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 
 CONNECT = """

@@ -6,6 +6,7 @@ import sys
 import psycopg
 
 from declared import connectionurl
+from declared.naming import NAMESPACE
 from ops.errors import CommandError
 from provider.steps import losses
 from run import engine
@@ -53,7 +54,7 @@ def sure(loss: str, yes: bool) -> None:
 
 def lost(stack: str) -> str:
     """What goes with a stack on your own server, in words."""
-    answer = engine.capture(["config", "get", "database:url", "--stack", stack])
+    answer = engine.capture(["config", "get", f"{NAMESPACE}:url", "--stack", stack])
     try:
         parameters = connectionurl.parse(answer.stdout.strip())
     except connectionurl.UrlError:

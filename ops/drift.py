@@ -12,6 +12,7 @@ from declared.errors import UserError
 from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
+from provider import ownership
 from provider.resources import KINDS
 from provider.resources.base import ObjectKind
 from run import engine
@@ -92,7 +93,7 @@ def _unknown(stack: str, known: set[str]) -> Iterator[Drift]:
     refreshed it after the object was dropped."""
     try:
         with connect(Environment.of(stack).admin_url, "vpb drift") as connection:
-            held = connection.execute("select object, owners from supabase_migrations.managed_objects").fetchall()
+            held = connection.execute(f"select object, owners from {ownership.NAME}").fetchall()
     except CommandError as error:
         raise DriftError(str(error)) from None
     except psycopg.Error as error:

@@ -4,7 +4,6 @@ Batches of a few accounts, a transaction each, beside running traffic. Killed, i
 done. Afterwards the older keys can be taken out of `database:encryptionKeys`.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ import psycopg
 from declared import connectionurl
 from declared.errors import UserError
 from ops.database import Connection, connect
+from ops.environment import Environment
 from run import engine
 
 BATCH = 200
@@ -33,14 +33,15 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
         url: of that login; without it the one on the target's own server, or else the output `admin_url`.
         keyless: without the keys, for a stack whose state is lost.
 
-    :raises RekeyError: where there is no such stack
+    :raises CommandError: where there is no such stack, or nothing in it yet
+    :raises RekeyError: where the URL is none
     :raises UnreachableError: where its server doesn't answer
     """
     url = url or _own(stack)
-    outputs = {} if keyless and url else _outputs(stack)
-    keys = "" if keyless else connectionurl.parse(outputs["auth_url"])["options"]
+    environment = None if keyless and url else Environment.of(stack)
+    keys = "" if keyless or not environment else connectionurl.parse(environment.output("auth_url"))["options"]
     try:
-        login = connectionurl.parse(url or outputs["admin_url"])
+        login = connectionurl.parse(url or (environment.admin_url if environment else ""))
     except connectionurl.UrlError as error:
         raise RekeyError(f"--url must be {error}") from None
     login = connectionurl.with_options(connectionurl.with_options(login, keys), "-c lock_timeout=5s")
@@ -50,14 +51,6 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
 def _own(stack: str) -> str | None:
     login = engine.own_login(stack)
     return connectionurl.compose(login) if login else None
-
-
-def _outputs(stack: str) -> dict[str, str]:
-    answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack], stack)
-    outputs = json.loads(answer.stdout) if answer.returncode == 0 else {}
-    if not {"admin_url", "auth_url"} <= outputs.keys():
-        raise RekeyError(f"stack {stack} has no outputs admin_url and auth_url yet: run `make up STACK={stack}` first")
-    return dict(outputs)
 
 
 def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATCH) -> dict[str, int]:

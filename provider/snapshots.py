@@ -17,21 +17,22 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from declared.schemas import HISTORY_SCHEMA
 from provider import spellings
 from provider.changes import Changes
 from provider.connection import Connection, drop_if_empty, lock, row, rows, spelt
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
-TABLE = "supabase_migrations.schema_snapshot"
-PENDING = "supabase_migrations.schema_snapshot_pending"
-SCHEMA = TABLE.partition(".")[0]
+SCHEMA = HISTORY_SCHEMA
+TABLE = f"{SCHEMA}.schema_snapshot"
+PENDING = f"{SCHEMA}.schema_snapshot_pending"
 # Rows of no object, which have the empty name: what a snapshot says of itself, the gate when it was last compared,
 # what goes into the digests of secrets, and what migrations have changed of what other resources declare.
 HEADER, GATE, KEY, CHANGES = 0, 1, 2, 3
-FINGERPRINT = """
+FINGERPRINT = f"""
 select md5(string_agg(md5(concat_ws(E'\\x1f', object, class, oid, mark, parent, space, definition)), ''
                       order by class, oid)) as fingerprint
-  from supabase_migrations.schema_snapshot where snapshot = %s and object <> ''"""
+  from {TABLE} where snapshot = %s and object <> ''"""
 ANNOUNCED = (
     f"select md5(string_agg(concat_ws(E'\\x1f', object, label), E'\\x1e' order by object)) as announced from {PENDING}"
 )
@@ -39,14 +40,14 @@ TOUCHED = """
 with {marks}
 select coalesce(m.class, s.class)::regclass::text as class, array_agg(coalesce(m.oid, s.oid)::int8) as oids
   from marks m full join (
-      select class, oid, mark from supabase_migrations.schema_snapshot where snapshot = {name} and object <> ''
+      select class, oid, mark from @history.schema_snapshot where snapshot = {name} and object <> ''
   ) s on s.class = m.class and s.oid = m.oid
  where m.mark is distinct from s.mark
- group by 1"""
+ group by 1""".replace("@history", SCHEMA)
 COMPARE = """
 with {definitions},
 was as materialized (
-    select object, parent, space, definition from supabase_migrations.schema_snapshot s
+    select object, parent, space, definition from @history.schema_snapshot s
      where snapshot = {name} and object <> '' and {stored}
 )
 select coalesce(n.object, w.object) as object, coalesce(n.parent, w.parent) as parent,
@@ -60,16 +61,13 @@ select n.object, n.parent, n.space, 'extension', substring(w.parent from '^exten
        substring(n.parent from '^extension (.*)')
   from objects n join was w on w.object = n.object
  where substring(n.parent from '^extension .*') is distinct from substring(w.parent from '^extension .*')
- order by 1, 4"""
+ order by 1, 4""".replace("@history", SCHEMA)
 TAKE = """
 with {marks}, {definitions}
-insert into supabase_migrations.schema_snapshot (snapshot, object, class, oid, mark, parent, space, definition)
+insert into @history.schema_snapshot (snapshot, object, class, oid, mark, parent, space, definition)
 select {name}, o.object, o.class, o.oid, coalesce(m.mark, 0), o.parent, o.space, o.definition
-  from objects o left join marks m on m.class = o.class and m.oid = o.oid"""
-SECRET = (
-    "(select definition ->> 'key' from supabase_migrations.schema_snapshot "
-    f"where snapshot = {{name}} and class = 0 and oid = {KEY})"
-)
+  from objects o left join marks m on m.class = o.class and m.oid = o.oid""".replace("@history", SCHEMA)
+SECRET = f"(select definition ->> 'key' from {TABLE} where snapshot = {{name}} and class = 0 and oid = {KEY})"
 # Texts of their own in definitions.sql and marks.sql, by the name of their file: their arguments.
 MACROS = {
     "acl": r"(?P<acl>[\w.]+), (?P<kind>'\w'|case .*? end), (?P<owner>[\w.]+)",
@@ -124,7 +122,7 @@ Found = Mapping[str, Mapping[tuple[str, str], Difference]]
 @cache
 def _text(name: str) -> str:
     lines = (CATALOG / f"{name}.sql").read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("--")).replace("@history", SCHEMA)
     for macro, arguments in MACROS.items():
         text = re.sub(rf"@{macro}\({arguments}\)", partial(_filled, macro), text)
     return text

@@ -19,11 +19,10 @@ from types import MappingProxyType
 
 import targets
 import toolchain
-from declared import naming
+from declared import naming, settings
 from declared.connectionurl import Parameters
 from declared.folders import make_private
 from declared.paths import CHECKOUT
-from declared.settings import NAMESPACE, defaults
 from run import stackfile, state
 from run.state import EngineError as EngineError
 from targets import Target
@@ -84,7 +83,7 @@ def own_login(stack: str) -> Parameters | None:
 
 
 def _setting(stack: str, key: str) -> object:
-    return _configuration(stack).get(f"{NAMESPACE}:{key}", defaults()[key])
+    return settings.one(stackfile.settings(_file(stack)), key)
 
 
 def declared(stack: str) -> bool:
@@ -94,10 +93,6 @@ def declared(stack: str) -> bool:
 
 def _file(stack: str) -> Path:
     return CHECKOUT / f"Pulumi.{naming.stack(stack)}.yaml"
-
-
-def _configuration(stack: str) -> Mapping[str, object]:
-    return stackfile.settings(_file(stack))
 
 
 def run(arguments: Sequence[str], stack: str | None = None, more: Mapping[str, str] = MappingProxyType({})) -> int:

@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
+from declared.naming import NAMESPACE
 from run.state import EngineError
 
 # What Pulumi reads of the file; it passes over everything else.
 KEYS = ("config", "secretsprovider", "encryptedkey", "encryptionsalt", "environment")
-# Of our settings. Other namespaces are providers' or anybody's, so only one that is spelt nearly so is a slip.
-NAMESPACE = "database"
+# Other namespaces than ours are providers' or anybody's, so only one that is spelt nearly so is a slip.
 TYPO = 2
 
 

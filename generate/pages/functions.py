@@ -1,6 +1,7 @@
 """The page of all functions: what each is for, how it is called, with whose rights, and by whom."""
 
-from generate.pages.read import SCHEMAS, Catalogue, Row
+from declared.schemas import WITH_OBJECTS
+from generate.pages.read import Catalogue, Row
 from generate.pages.text import code, codes, page, section, table
 
 RIGHTS = (
@@ -14,7 +15,7 @@ def made(catalogue: Catalogue) -> str:
     """A section for each schema that has functions."""
     parts = [
         section(schema, _functions([each for each in catalogue.functions if each["schema"] == schema]))
-        for schema in SCHEMAS
+        for schema in WITH_OBJECTS
     ]
     return page(
         "Functions",

@@ -1,7 +1,8 @@
 """The first page: the entity diagram, the schemas, and every table with what it is for."""
 
+from declared.schemas import WITH_OBJECTS
 from generate.pages import diagram
-from generate.pages.read import SCHEMAS, Catalogue
+from generate.pages.read import Catalogue
 from generate.pages.text import link, page, section, table
 
 PURPOSES = {
@@ -29,7 +30,7 @@ def made(catalogue: Catalogue) -> str:
         "[Functions](functions.md) · [Query patterns](queries.md) · [Who may do what](access.md)",
         LEGEND,
         diagram.whole(catalogue),
-        section("Schemas", table(("schema", "holds"), [(f"`{name}`", PURPOSES[name]) for name in SCHEMAS])),
+        section("Schemas", table(("schema", "holds"), [(f"`{name}`", PURPOSES[name]) for name in WITH_OBJECTS])),
         section("Tables and views", _tables(catalogue)),
         section("Diagrams by group", _groups(catalogue)),
     )

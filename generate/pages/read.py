@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from declared.schemas import WITH_OBJECTS
+
 Connection = psycopg.Connection[tuple[Any, ...]]
-# In the order in which pages list them.
-SCHEMAS = ("public", "next_auth", "authjs", "analytics", "audit", "private", "ops", "storage", "auth")
 
 TABLES = """
 select c.oid, n.nspname as schema, c.relname as name, c.relkind::text as kind, pg_get_userbyid(c.relowner) as owner,
@@ -134,7 +134,7 @@ def catalogue(connection: Connection) -> Catalogue:
     with connection.cursor(row_factory=dict_row) as cursor:
 
         def rows(query: str, **values: Any) -> list[Row]:
-            return cursor.execute(query.encode(), {"schemas": list(SCHEMAS), **values}).fetchall()
+            return cursor.execute(query.encode(), {"schemas": list(WITH_OBJECTS), **values}).fetchall()
 
         tables = [
             Table(about, **{part: rows(query, oid=about["oid"]) for part, query in PARTS.items()})

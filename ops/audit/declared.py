@@ -15,7 +15,7 @@ from declared.schemas import HISTORY_SCHEMA
 Grant = tuple[str, str, str, str, str]
 """Kind, object, role, privilege, column; no column is the whole object, and the database has no name here."""
 # Tables whose rows nobody outside may ever stream, whatever a publication says.
-CREDENTIALS = ("next_auth", "private", "audit", "supabase_migrations")
+CREDENTIALS = ("next_auth", "private", "audit", HISTORY_SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Declared:
             "known_schemas": sorted({*schemas.SCHEMAS, "public", HISTORY_SCHEMA}),
             # Other owners add to these: the Storage API brings its own tables.
             "platform": list(schemas.PLATFORM),
-            "named_by_platform": ["auth", "storage"],
+            "named_by_platform": list(schemas.OF_SUPABASE),
             "owners": Jsonb({**schemas.SCHEMAS, "public": OWNER}),
             "owner": OWNER,
             "roles": Jsonb({name: _attributes(spec) for name, spec in ROLES.items()}),

@@ -20,6 +20,7 @@ from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule,
 from ops.audit.registry import RULES
 from ops.audit.report import Report
 from ops.database import Connection, reaching
+from ops.environment import Environment
 from provider.pooler import refuse_lent
 from run import engine
 
@@ -43,17 +44,17 @@ def audit(
     isn't whole it stays as it was. With `trail_days` so many days of the trail are verified, and not all.
 
     :raises AuditError: where it can't be made
+    :raises CommandError: where there is no such stack, or nothing in it yet
     """
     begun = time.monotonic()
     state = outputs = None
     buckets: tuple[Bucket, ...] = ()
     topics: tuple[Topic, ...] = ()
     if stack is not None:
-        engine.require(stack)
         progress("reading the state")
-        state = _state(stack)
-        outputs = _outputs(state)
-        url = url or _admin_url(stack)
+        environment = Environment.of(stack)
+        state, outputs = _state(stack), environment.outputs
+        url = url or environment.admin_url
         buckets, topics = _buckets(stack, state), _topics(stack, state)
     if url is None:
         raise AuditError("neither a stack nor a server was named")
@@ -140,20 +141,6 @@ def _state(stack: str) -> dict[str, Any]:
         said = " ".join(answer.stderr.split()) or "its state can't be read"
         raise AuditError(f"stack {stack}: {said.removeprefix('error: ')}; make up STACK={stack} makes it")
     return state
-
-
-def _outputs(state: Mapping[str, Any]) -> dict[str, Any]:
-    for resource in (state.get("deployment") or {}).get("resources") or []:
-        if resource["type"] == "pulumi:pulumi:Stack":
-            return dict(resource.get("outputs") or {})
-    return {}
-
-
-def _admin_url(stack: str) -> str:
-    answer = engine.capture(["stack", "output", "admin_url", "--show-secrets", "--stack", stack])
-    if answer.returncode or not answer.stdout.strip():
-        raise AuditError(f"stack {stack} has no output admin_url: was it provisioned? make up STACK={stack}")
-    return answer.stdout.strip()
 
 
 def _buckets(stack: str, state: Mapping[str, Any]) -> tuple[Bucket, ...]:

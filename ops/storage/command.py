@@ -29,7 +29,7 @@ By = Annotated[str | None, typer.Option(help="who does it; without it, the name 
 
 
 def _why(reason: str, person: str | None) -> Any:
-    from ops.storage.comeback import Why
+    from ops.storage.restoring import Why
 
     return Why(reason, person or getpass.getuser())
 
@@ -132,9 +132,9 @@ def release(
 ) -> None:
     """Put a file back that the scanner refused, quarantined or gave up, and call it clean; the audit log keeps why."""
     from ops.environment import Environment
-    from ops.storage import comeback
+    from ops.storage import restoring
 
-    done = comeback.release(Environment.of(stack), bucket, name, version, _why(reason, by), infected)
+    done = restoring.release(Environment.of(stack), bucket, name, version, _why(reason, by), infected)
     print(json.dumps(done) if as_json else f"{bucket}/{name}: was {done['was']}, is clean")
 
 
@@ -151,14 +151,14 @@ def restore(
 ) -> None:
     """Have a deleted or replaced file back, with its row; it is scanned again, and counts for the quota."""
     from ops.environment import Environment
-    from ops.storage import comeback
+    from ops.storage import restoring
 
     environment = Environment.of(stack)
     if not dry_run:
-        done = comeback.restore(environment, bucket, name, version, _why(reason, by))
+        done = restoring.restore(environment, bucket, name, version, _why(reason, by))
         print(json.dumps(done) if as_json else f"{bucket}/{name}: {done['bytes']:,} bytes are back, to be scanned")
         return
-    found = comeback.deleted(environment, bucket, name)
+    found = restoring.deleted(environment, bucket, name)
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         return

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from declared.objectlayout import GUARDDUTY
 from ops.database import UnreachableError
 from ops.environment import Environment
 from ops.errors import CommandError
@@ -115,7 +116,7 @@ def _job(options: Options) -> Job:
 
 
 def _engine(options: Options, environment: Environment) -> Engine:
-    if not options.clamd and (options.engine or environment.output("scanning")) == "guardduty":
+    if not options.clamd and (options.engine or environment.output("scanning")) == GUARDDUTY:
         return GuardDuty()
     address = options.clamd or os.environ.get("CLAMD_ADDRESS")
     if not address and not engine.target(options.stack).can.test_signatures:

@@ -65,7 +65,7 @@ select md5(concat_ws('|',
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, objoid::int8 * 65536 + objsubid)))
        from pg_description where objoid >= 16384 or classoid = 'pg_namespace'::regclass),
     (select concat(count(*), ':', bit_xor(hashtextextended(xmin::text, oid::int8)))
-       from supabase_migrations.schema_snapshot where snapshot = {name} and not (class = 0 and oid = 1)),
+       from @history.schema_snapshot where snapshot = {name} and not (class = 0 and oid = 1)),
     (select concat(count(*), ':', bit_xor(hashtextextended(concat(xmin, label), hashtext(object))))
-       from supabase_migrations.schema_snapshot_pending)
+       from @history.schema_snapshot_pending)
 )) as gate

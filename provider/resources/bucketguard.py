@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from declared.naming import NAMESPACE
 from plugin.server import Context, Diff, Resource
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
 from provider.resources.bucket import HELD, below_files, how_to_empty
 
-SETTING = "database:allowBucketChanges"
+SETTING = f"{NAMESPACE}:allowBucketChanges"
 THERE = "select pg_catalog.to_regclass('storage.objects') is not null as there"
 STORED = "select id, public from storage.buckets"
 # By when a retention goes: the moment in which the object was made.

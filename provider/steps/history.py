@@ -16,7 +16,7 @@ from provider.errors import Refused, one_line
 from provider.steps import oddities
 from provider.steps.oddities import Shape
 
-DEFAULT = "supabase_migrations.schema_migrations"
+DEFAULT = sqlfiles.STEP_FOLDERS[-1].history
 # The first three columns are the Supabase CLI's, so that `supabase migration list` shows our steps.
 TABLES = """
 create schema if not exists {schema};

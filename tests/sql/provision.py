@@ -11,12 +11,13 @@ from psycopg import sql
 
 from declared import sqldirectives, sqlfiles
 from declared.paths import CHECKOUT
+from declared.schemas import OF_SUPABASE, WITH_OBJECTS
 from harness import scratch, stack
 from local import postgres
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 SQL = CHECKOUT / "sql"
-OURS = ("public", "next_auth", "authjs", "analytics", "audit", "private", "ops")
+OURS = tuple(schema for schema in WITH_OBJECTS if schema not in OF_SUPABASE)
 
 ADA = "00000000-0000-7000-8000-00000000000a"
 BOB = "00000000-0000-7000-8000-00000000000b"

@@ -12,6 +12,7 @@ import pytest
 
 from ops import rekey
 from ops.database import UnreachableError
+from ops.errors import CommandError
 from tests.sql.provision import ADA, Connection
 from tests.sql.test_sealed_tokens import KEYS, put_keys, ring
 
@@ -122,16 +123,19 @@ def outputs(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], None]:
     def answer(status: int, text: str) -> None:
         done = subprocess.CompletedProcess([], status, text, "error: no stack named 'nowhere' found")
         monkeypatch.setattr(rekey.engine, "capture", lambda *arguments: done)
+        monkeypatch.setattr(rekey.engine, "require", lambda stack: None)
 
     monkeypatch.setattr(rekey, "_own", lambda stack: None)
     return answer
 
 
 def test_a_stack_that_is_not_there_or_not_up_is_one_line(outputs):
-    expected = "stack nowhere has no outputs admin_url and auth_url yet: run `make up STACK=nowhere` first"
-    for status, text in ((1, ""), (0, "{}")):
-        outputs(status, text)
-        with pytest.raises(rekey.RekeyError) as caught:
+    for status, expected in (
+        (1, "the outputs of stack nowhere can't be read: error: no stack named 'nowhere' found"),
+        (0, "stack nowhere has no output auth_url yet; `make up STACK=nowhere` provisions it"),
+    ):
+        outputs(status, "{}")
+        with pytest.raises(CommandError) as caught:
             rekey.session("nowhere")
         assert str(caught.value) == expected
 

@@ -12,7 +12,7 @@ from visual_prompt_builder.signing import Store
 
 from ops import __main__ as ops
 from ops.environment import Environment
-from ops.storage import comeback
+from ops.storage import restoring
 from ops.storage.scanning.engines import TestSignatures
 from ops.storage.scanning.job import Job
 from ops.storage.scanning.queue import Queue
@@ -239,12 +239,12 @@ def test_each_deleted_version_can_be_chosen_and_is_told_with_its_end(
     scene.store.s3.put_object(Bucket=scene.store.bucket, Key=scene.key(str(uuid4()), name), Body=b"unfinished")
     status, found = run(capsys, *words, "--dry-run")
     assert (status, {each["version"] for each in found}) == (0, {first, second})
-    deleted, until = (comeback.datetime.fromisoformat(found[0][name]) for name in ("deleted", "until"))
+    deleted, until = (restoring.datetime.fromisoformat(found[0][name]) for name in ("deleted", "until"))
     assert until - deleted == timedelta(days=30)
     assert scene.world.run("select 1 from storage.objects") == []
     scene.outputs["storage_retention_days"] = {"audio": 7}
     ((brief, _),) = [tuple(run(capsys, *words, "--dry-run")[1])]
-    assert comeback.datetime.fromisoformat(brief["until"]) == comeback.datetime.fromisoformat(
+    assert restoring.datetime.fromisoformat(brief["until"]) == restoring.datetime.fromisoformat(
         brief["deleted"]
     ) + timedelta(days=1)
     status, answer = run(capsys, *words, "--version", first)

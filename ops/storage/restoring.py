@@ -1,7 +1,7 @@
 """Files that come back: what the scanner took away wrongly, and what somebody deleted.
 
-Both are done by a person for a reason, which the audit log keeps; see docs/storage-cleanup.md. They go by the rights of
-the caller: no role of ours may write a file and read old versions.
+Both are done by a person for a reason, which the audit log keeps; see docs/storage-cleanup.md. They go by the
+privileges of the caller: no role of ours may write a file and read old versions.
 """
 
 import json
@@ -20,7 +20,7 @@ from visual_prompt_builder.signing import Store
 from visual_prompt_builder.uploads import Stored
 
 from declared.buckets import INBOX, PEOPLE
-from declared.objectlayout import CLEAN_TAGS, DAYS_OF_OLD_VERSIONS
+from declared.objectlayout import CLEAN_TAGS, DAYS_OF_OLD_VERSIONS, GUARDDUTY
 from ops.database import Connection, connect
 from ops.environment import Environment
 from ops.errors import CommandError
@@ -77,7 +77,7 @@ def release(
 
     :raises CommandError: where there is no such verdict, or it can't be done
     """
-    if environment.output("scanning") == "guardduty":
+    if environment.output("scanning") == GUARDDUTY:
         raise CommandError(
             f"object {bucket}/{name}: GuardDuty's tag alone says here what is clean, and no person sets it; "
             "upload the file again as what it is"
