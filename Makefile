@@ -26,7 +26,7 @@ preview: ## what `make up` would do, and what was changed manually
 drift: ## what was changed manually, as Markdown
 	@$(in_environment) -m ops drift --stack "$(STACK)"
 
-maintain: ## partitions ahead and retired, what has expired forgotten, summaries refreshed: each night
+maintain: ## partitions created ahead and dropped, what has expired deleted, summaries refreshed: each night
 	@$(in_environment) -m ops maintain --stack "$(STACK)"
 
 audit: ## what is open, weak or beyond the declaration: make audit AUDIT=--json

@@ -1,4 +1,4 @@
-"""The roles of `declared/roles.py`, their memberships and their passwords. No login has a right of its own."""
+"""The roles of `declared/roles.py`, their memberships and their passwords. No login has a privilege of its own."""
 
 from dataclasses import dataclass
 

@@ -46,7 +46,7 @@ class Structure(Component):
             for extension, spec in EXTENSIONS.items()
         ]
         # PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted. The
-        # first platform step needs it already; the other defaults are closed by the last one.
+        # first platform migration needs it already; the other defaults are closed by the last one.
         closed = pg.DefaultPrivileges(
             f"{name}-functions-closed", role=OWNER, objects="functions", grants={}, opts=self.child()
         )
@@ -91,7 +91,7 @@ class Structure(Component):
                 roles=[MIGRATOR],
                 using="true",
                 check="true" if writes else None,
-                comment="The migrator reads and notes which steps were applied.",
+                comment="The migrator reads and notes which migrations were applied.",
                 opts=self.child(steps),
             )
             options = self.child(policy)

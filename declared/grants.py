@@ -1,4 +1,4 @@
-"""Every grant there is, by object; what isn't here is revoked. The owner's own rights aren't grants."""
+"""Every grant there is, by object; what isn't here is revoked. The owner's own privileges aren't grants."""
 
 from declared.roles import API, OWNER, ROLES
 
@@ -63,7 +63,7 @@ TABLES: Grants = {
     "next_auth.accounts": {"authjs": AUTHJS_ACCOUNTS, "service_role": EVERYTHING},
     "next_auth.sessions": {"authjs": AUTHJS_SESSIONS, "service_role": EVERYTHING},
     "next_auth.verification_tokens": {"authjs": AUTHJS_TOKENS, "service_role": EVERYTHING},
-    # Views that run as who asks: right is needed on both, and nobody else has any here.
+    # Views that run as who asks: a privilege is needed on both, and nobody else has any here.
     "authjs.users": {"authjs": AUTHJS_USERS},
     "authjs.accounts": {"authjs": AUTHJS_ACCOUNTS},
     "authjs.sessions": {"authjs": AUTHJS_SESSIONS},
@@ -433,7 +433,7 @@ OWNERS_FUNCTIONS = (
     "private.charge(uuid, bigint, bigint)",
     "private.add_usage(private.storage_usage[])",
 )
-# Trigger functions run without anybody's right to execute them.
+# Trigger functions run without anybody's privilege to execute them.
 TRIGGER_FUNCTIONS = (
     "private.tg__updated_at()",
     "private.tg__date_projects()",

@@ -23,7 +23,7 @@ BUCKET_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9.+_-]*)")
 # The top-level types of the IANA registry (RFC 6838, section 4.2); another one can't match any upload.
 MIME_FAMILIES = {"application", "audio", "font", "image", "message", "model", "multipart", "text", "video"}
-# A step's two files, and the step itself.
+# A migration's two files, and the migration itself.
 STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
 STEP_FILE = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")
 

@@ -118,7 +118,7 @@ def _unfit_outside(text: str) -> str | None:
     if reason := _locks_out(node, text):
         return reason
     if not (_runs_outside(node) if node else OUTSIDE.match(text)):
-        return f"only this runs outside a transaction, the rest is a step of its own: {OUTSIDE_FORMS}"
+        return f"only this runs outside a transaction, the rest is a migration of its own: {OUTSIDE_FORMS}"
     detached = detach_of(node)
     return DETACH_FORM if detached and not (detached.table[0] and detached.partition[0]) else None
 

@@ -1,4 +1,4 @@
-"""What lies in `sql/`: numbered steps and row policies, read with file and line, refused where they break the rules.
+"""What lies in `sql/`: migrations and row policies, read with file and line, refused where they break the rules.
 
 Nothing here talks to a server. The program declares what it finds here, the provider reads the same files to run them.
 """
@@ -34,7 +34,7 @@ class SqlFileError(UserError):
 
 @dataclass(frozen=True)
 class StepFolder:
-    """A folder of steps, the table that records them, and the role that they run as."""
+    """A folder of migrations, the table that records them, and the role that they run as."""
 
     folder: str
     history: str
@@ -159,7 +159,7 @@ def sql_files(folder: Path) -> list[Path]:
 
 
 def steps(folder: Path) -> list[Step]:
-    """The numbered steps of a folder, in order.
+    """The numbered migrations of a folder, in order.
 
     :raises SqlFileError: for a bad name, a gap, a duplicate, a missing script, a bad header, transaction control,
         a directive that can't be followed
@@ -182,13 +182,13 @@ def _refuse_bad_number(folder: Path, name: str, expected: int, previous: str | N
     if previous and previous.startswith(f"{number}_"):
         raise SqlFileError(f"{place(folder)}: {previous} and {name} have the same number; give the newer one the next")
     if int(number) != expected:
-        raise SqlFileError(f"{place(folder)}: step {expected:04} is missing before {name}")
+        raise SqlFileError(f"{place(folder)}: migration {expected:04} is missing before {name}")
 
 
 def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
     for half in ("up", "down"):
         if half not in pair:
-            raise SqlFileError(f"{place(folder / f'{name}.{half}.sql')} is missing; each step needs both scripts")
+            raise SqlFileError(f"{place(folder / f'{name}.{half}.sql')} is missing; each migration needs both scripts")
     up, down = (read_statements(pair[half]) for half in ("up", "down"))
     for half, text in (("up", up), ("down", down)):
         _refuse_bad_header(pair[half], text)
@@ -209,7 +209,7 @@ def _refuse_bad_header(path: Path, text: str) -> None:
         if len(lines) < number or not pattern.match(lines[number - 1]):
             raise SqlFileError(f"{place(path, number)}: the header's line {number} must read `{form}`")
     if lines[0][3:7] != path.name[:4]:
-        raise SqlFileError(f"{place(path, 1)}: the header says step {lines[0][3:7]}")
+        raise SqlFileError(f"{place(path, 1)}: the header says migration {lines[0][3:7]}")
 
 
 def _refuse_transaction_control(path: Path, text: str) -> None:
@@ -217,7 +217,7 @@ def _refuse_transaction_control(path: Path, text: str) -> None:
     if not MAYBE_TRANSACTION.search(text) or not _controls(sqltext.quick_statements(text)):
         return
     if found := _controls(statements(text)):
-        raise SqlFileError(f"{place(path, found.line)}: a step is one transaction already, leave this out")
+        raise SqlFileError(f"{place(path, found.line)}: a migration is one transaction already, leave this out")
 
 
 def _controls(found: Iterable[Statement]) -> Statement | None:
@@ -304,7 +304,7 @@ class SqlFiles:
     policies: tuple[RowPolicy, ...]
 
     def checksums(self, folder: str) -> dict[str, str]:
-        """The steps of a folder, name to checksum."""
+        """The migrations of a folder, name to checksum."""
         return {step.name: step.checksum for step in self.steps[folder]}
 
 

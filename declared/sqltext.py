@@ -102,7 +102,7 @@ def _semicolons(text: str) -> Iterator[int]:
 
 @lru_cache(maxsize=2)
 def _all_tokens(text: str) -> tuple[tuple[str, int], ...]:
-    """Of a whole text; the two scripts of a step are each asked more than once."""
+    """Of a whole text; the two scripts of a migration are each asked more than once."""
     return tuple(_tokens(text, 0))
 
 

@@ -21,6 +21,7 @@ from declared.errors import UserError
 from declared.folders import is_own
 from declared.objectlayout import Scanner
 from declared.paths import CHECKOUT
+from ops.helptext import joined
 from ops.migrations import command as migrations
 from ops.people import command as people
 from ops.status import FAILED, FOUND, INTERRUPTED
@@ -31,7 +32,7 @@ PROGRAM = "./vpb"
 app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help=__doc__,
+    help=joined(__doc__),
 )
 app.add_typer(migrations.app, name="migrate")
 app.add_typer(people.app, name="people")

@@ -1,4 +1,4 @@
-"""Housekeeping in the database: months made and retired, what has expired and who has left deleted, summaries again.
+"""Housekeeping in the database: partitions, what has expired and who has left, summaries.
 
 The work is done by schema `ops`; each piece is a transaction of its own, each month too, and can be run again any time.
 """
@@ -35,16 +35,16 @@ def tasks(retention: dict[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """The statements in their order, by what they do; retention is in months."""
     kept = (retention["analytics"], retention["audit"])
     return {
-        "months made and retired": (
+        "partitions created and dropped": (
             "call ops.keep_partitions(%s, make_interval(months => %s), make_interval(months => %s))",
             (MONTHS_AHEAD, *kept),
         ),
-        "expired sign-ins forgotten": ("select ops.forget_expired()", ()),
-        "expired invitations forgotten": ("select ops.forget_invitations()", ()),
-        "old reservations and calls forgotten": ("select ops.forget_calls()", ()),
-        "old file events forgotten": ("select ops.forget_file_events()", ()),
+        "expired sign-ins deleted": ("select ops.forget_expired()", ()),
+        "expired invitations deleted": ("select ops.forget_invitations()", ()),
+        "old reservations and calls deleted": ("select ops.forget_calls()", ()),
+        "old file events deleted": ("select ops.forget_file_events()", ()),
         "what is stored noted": ("select ops.note_storage()", ()),
-        "old generations forgotten": ("call ops.forget_generations()", ()),
+        "old generations deleted": ("call ops.forget_generations()", ()),
         "rows of people who have left deleted": ("call ops.erase_departed()", ()),
         "summaries refreshed": ("select ops.refresh_summaries()", ()),
     }

@@ -152,7 +152,7 @@ class DefaultPrivileges(_Resource):
 
 
 class MigrationSet(_Resource):
-    """The numbered steps of a folder, step to checksum."""
+    """The numbered migrations of a folder, migration to checksum."""
 
     database: pulumi.Output[str]
     applied: pulumi.Output[Mapping[str, str]]

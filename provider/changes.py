@@ -9,7 +9,7 @@ MANUALLY = "manually"
 
 @dataclass(frozen=True)
 class Change:
-    """One facet of one object: what it was before the steps, what it is after them, which one changed it last."""
+    """One facet of one object: what it was before the migrations, what it is after them, which one changed it last."""
 
     was: Any
     now: Any

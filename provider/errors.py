@@ -21,17 +21,17 @@ from psycopg.errors import Diagnostic
 from plugin.errors import PluginError
 
 HINTS = {
-    "42501": "the login lacks the right; run as the object's owner, or give the object to the role that asks",
+    "42501": "the login lacks the privilege; run as the object's owner, or give the object to the role that asks",
     "55P03": "another session held the lock too long; run again when it is done",
     "57014": "the statement took longer than its limit",
     "53100": "the server's disk is full; free some space and run again",
-    "25001": "give the step the header line `-- Run: outside a transaction.`",
+    "25001": "give the migration the header line `-- Run: outside a transaction.`",
     "2BP01": "something still depends on it; remove that first",
 }
 SCHEMA_MISSING = "the search path is empty here: write the name with its schema, as in public.name"
 LOCK_CODES = {"55P03", "40P01"}
 
-CUT_OFF = "the server ended the connection; nothing of this step was kept, run again"
+CUT_OFF = "the server ended the connection; nothing of this migration was kept, run again"
 
 # The codes whose DETAIL names objects: class 42 is about definitions, and 2BP01 and 0A000 say what depends on what.
 NAMING = re.compile(r"42...|2BP01|0A000|0LP01|3F000|54000|55000|55006|58P01")

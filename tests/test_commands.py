@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -38,6 +39,13 @@ def test_every_command_has_help_and_refuses_an_option_that_there_is_not(capsys, 
     status, said, error = run(capsys, *words, "--bogus")
     assert (status, said) == (1, "")
     assert error == f"error: No such option: --bogus See ./vpb {' '.join(words)} --help\n"
+
+
+def test_no_help_breaks_in_the_middle_of_a_sentence():
+    root = typer.main.get_command(ops.app)
+    groups = [root, *(each for each in root.commands.values() if hasattr(each, "commands"))]
+    texts = [each.help or "" for each in groups] + [each.help for group in groups for each in group.commands.values()]
+    assert [text for text in texts if re.search(r"\S\n\S", text.strip())] == []
 
 
 @pytest.mark.parametrize(

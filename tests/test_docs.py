@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from declared.paths import CHECKOUT
-from declared.roles import LIMITS, ROLES
 from declared.version import VERSION
 from generate import files as generate
 
@@ -21,14 +20,6 @@ def test_the_generated_files_that_need_no_server_are_up_to_date():
     stale = [f"{path.relative_to(CHECKOUT)} is out of date: run make golden" for path in generate.stale(made)]
     if stale:
         pytest.fail("\n".join(stale), pytrace=False)
-
-
-def test_the_page_about_servers_has_the_limits_of_each_login():
-    text = (CHECKOUT / "docs" / "servers.md").read_text()
-    written = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \| (.+) \|$", text, re.M)
-    said = [(name, *("0" if each == "no limit" else each for each in limits)) for name, *limits in written]
-    logins = {name: spec.settings for name, spec in ROLES.items() if spec.login}
-    assert said == [(name, *(settings[limit] for limit in LIMITS)) for name, settings in logins.items()]
 
 
 def test_every_setting_is_on_its_page():

@@ -15,8 +15,8 @@ ABOUT = (
     "owner are those of a signed-in person to one shared project."
 )
 COLUMNS = (
-    "A right to insert or update is one on columns, unless none is named: then it is on all. Generated columns can be "
-    "written by nobody."
+    "A privilege to insert or update is one on columns, unless none is named: then it is on all. Generated columns can "
+    "be written by nobody."
 )
 
 

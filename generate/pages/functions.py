@@ -1,13 +1,13 @@
-"""The page of all functions: what each is for, how it is called, with whose rights, and by whom."""
+"""The page of all functions: what each is for, how it is called, with whose privileges, and by whom."""
 
 from declared.schemas import WITH_OBJECTS
 from generate.pages.read import Catalogue, Row
 from generate.pages.text import code, codes, page, section, table
 
 RIGHTS = (
-    "A function runs with the rights of its caller, unless it says *definer*: then with its owner's, for the "
-    "reason that stands in a comment where it is made. Trigger functions run without anybody's right to execute them. "
-    "A default is what a call may leave out."
+    "A function runs with the privileges of its caller, unless it says *definer*: then with its owner's, for the "
+    "reason that stands in a comment where it is made. Trigger functions run without anybody's privilege to execute "
+    "them. A default is what a call may leave out."
 )
 
 

@@ -1,4 +1,4 @@
-"""Rules on functions: whose rights they run with, where they look names up, who may run them."""
+"""Rules on functions: whose privileges they run with, where they look names up, who may run them."""
 
 from ops.audit.model import Rule, Severity
 
@@ -99,8 +99,8 @@ RULES = (
     Rule(
         "definer-path",
         Severity.high,
-        "a function with its owner's rights that looks names up where others can put something",
-        "{what}, with its owner's rights",
+        "a function with its owner's privileges that looks names up where others can put something",
+        "{what}, with its owner's privileges",
         "alter function {name} set search_path = '';",
         DEFINER_PATH,
         ("splinter 0011_function_search_path_mutable", "CIS PostgreSQL 4.5"),
@@ -117,8 +117,8 @@ RULES = (
     Rule(
         "definer-open",
         Severity.critical,
-        "a function with its owner's rights that everybody or, undeclared, visitors may run",
-        "{role} may run it, with its owner's rights",
+        "a function with its owner's privileges that everybody or, undeclared, visitors may run",
+        "{role} may run it, with its owner's privileges",
         "{revoke}",
         DEFINER_OPEN,
         ("CIS PostgreSQL 4.5",),
@@ -126,8 +126,8 @@ RULES = (
     Rule(
         "definer-exposed",
         Severity.medium,
-        "a function with its owner's rights in an exposed schema that visitors or people may run",
-        "{roles} may call it by name, with its owner's rights",
+        "a function with its owner's privileges in an exposed schema that visitors or people may run",
+        "{roles} may call it by name, with its owner's privileges",
         "move {name} to schema private, and call it from a plain function",
         DEFINER_EXPOSED,
         (
@@ -139,7 +139,7 @@ RULES = (
     Rule(
         "definer-superuser",
         Severity.critical,
-        "a function with the rights of a superuser",
+        "a function with the privileges of a superuser",
         "it runs as {owner}, a superuser",
         "alter function {name} owner to app_owner;",
         DEFINER_SUPERUSER,

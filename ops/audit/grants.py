@@ -7,7 +7,7 @@ from declared.privileges import GRANTABLE
 from ops.audit.declared import Grant
 from ops.audit.model import Audited, Row, Rule, Severity
 
-# Every entry of every access list, but the owner's own rights and what superusers were given, which changes nothing.
+# Every entry of every access list, but the owner's own and what superusers were given, which changes nothing.
 # Where there is no list, the server's defaults count; the system's own objects have one only where they aren't those.
 ENTRIES = """
     with lists (kind, name, shown, class, oid, sub, owner, acl, space) as (
@@ -208,7 +208,7 @@ RULES = (
     Rule(
         "default-privileges-given",
         Severity.high,
-        "a default that gives rights on every new object",
+        "a default that gives privileges on every new object",
         "{role} gets {word} on each new one",
         "{revoke}",
         DEFAULTS_GIVEN,

@@ -30,7 +30,7 @@ ATTRIBUTES = """
 """
 UNDECLARED = f"""
     select 'role ' || r.rolname as object, quote_ident(r.rolname) as role,
-        case when r.rolcanlogin then 'it can log in' else 'it has rights of its own' end as can
+        case when r.rolcanlogin then 'it can log in' else 'it has privileges of its own' end as can
     from pg_roles as r
     where r.oid >= 16384 and r.rolname !~ {PROVIDERS} and r.rolname <> session_user
         and not %(roles)s::jsonb ? r.rolname
@@ -57,9 +57,9 @@ OPTIONS = """
     join pg_roles as g on g.oid = a.roleid
     cross join lateral (values
         ('may pass it on', a.admin_option),
-        ('has its rights without becoming it', (to_jsonb(a) ->> 'inherit_option')::boolean
+        ('has its privileges without becoming it', (to_jsonb(a) ->> 'inherit_option')::boolean
             and not (%(roles)s::jsonb -> m.rolname ->> 'inherit')::boolean),
-        ('has none of its rights before it becomes it', not (to_jsonb(a) ->> 'inherit_option')::boolean
+        ('has none of its privileges before it becomes it', not (to_jsonb(a) ->> 'inherit_option')::boolean
             and (%(roles)s::jsonb -> m.rolname ->> 'inherit')::boolean),
         ('can''t become it', not (to_jsonb(a) ->> 'set_option')::boolean)
     ) as o (word, wrong)

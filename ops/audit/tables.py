@@ -2,7 +2,7 @@
 
 from ops.audit.model import Rule, Severity
 
-# A table is reached from outside where a visitor's or a person's role may use its schema and has a right on it.
+# A table is reached from outside where a visitor's or a person's role may use its schema and has a privilege on it.
 REACHED = """
     exists (
         select from pg_roles as r

@@ -13,6 +13,7 @@ import typer
 
 from declared import connectionurl
 from declared.paths import CHECKOUT
+from ops.helptext import joined
 from ops.migrations import job as commands
 from ops.migrations import rehearsal
 from ops.migrations.job import Job, Options, Terminal
@@ -21,7 +22,7 @@ from provider.connection import Connections, Login
 from provider.errors import Refused
 from provider.steps.history import DEFAULT
 
-app = typer.Typer(help=__doc__)
+app = typer.Typer(help=joined(__doc__))
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment, where it has a local server")]
 Url = Annotated[str | None, typer.Option(help="any other server; also from DATABASE_URL")]

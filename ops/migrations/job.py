@@ -56,7 +56,7 @@ class Job:
 
     @property
     def folders(self) -> list[sqlfiles.StepFolder]:
-        """All sets of steps in order, or the one folder that was named."""
+        """All sets of migrations in order, or the one folder that was named."""
         options = self.options
         if not options.folder:
             return list(sqlfiles.STEP_FOLDERS)
@@ -89,7 +89,7 @@ class Job:
         :raises SqlFileError: for a folder that can't be read
         """
         if self.options.folder == "":
-            raise Refused("--folder is empty; name a folder of steps, or leave the option out")
+            raise Refused("--folder is empty; name a folder of migrations, or leave the option out")
         for folder in self.folders:
             sqlfiles.sql_files(self.root / folder.folder)
 
@@ -152,7 +152,7 @@ def _strange(recorded: Recorded, wanted: Mapping[str, str]) -> dict[str, str]:
 
 
 async def down(job: Job) -> dict[str, Any]:
-    """Roll back the steps after `--to`, of the last folder alone or of the one that was named."""
+    """Roll back the migrations after `--to`, of the last folder alone or of the one that was named."""
     folder = job.folders[-1]
     await _refuse_drift(job)
     async with running(job.database.session, job.tell, job.order(folder, {})) as runner:

@@ -1,6 +1,6 @@
-"""Steps tried on a scratch database of the same server: what a rollback leaves, what another migration tool has made.
+"""Migrations tried on a scratch database of the same server: what a rollback leaves, what another tool has made.
 
-The scratch database has the frame of the real one (schemas, extensions, default privileges), since steps stand on it.
+The scratch database has the frame of the real one (schemas, extensions, default privileges): migrations stand on it.
 """
 
 import secrets
@@ -28,7 +28,7 @@ select n.nspname as name, pg_catalog.pg_get_userbyid(n.nspowner) as owner,
  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all(%s::text[])"""
 EXTENSIONS = """select e.extname as name, e.extnamespace::pg_catalog.regnamespace::text as schema
                   from pg_catalog.pg_extension e where e.extname <> 'plpgsql'"""
-# Functions that nobody may execute are the one default that steps rely on.
+# Functions that nobody may execute are the one default that migrations rely on.
 DEFAULTS = """select pg_catalog.pg_get_userbyid(d.defaclrole) as role from pg_catalog.pg_default_acl d
                where d.defaclobjtype = 'f' and d.defaclnamespace = 0
                  and not exists (select 1 from pg_catalog.aclexplode(d.defaclacl) a where a.grantee = 0)"""
@@ -96,13 +96,13 @@ def _nothing(recorded: Recorded) -> dict[str, str]:
 
 
 class Rehearsal:
-    """One set of steps on the scratch database, brought to any number of them."""
+    """One set of migrations on the scratch database, brought to any number of them."""
 
     def __init__(self, runner: Runner, order: plan.Order, without: Sequence[str]) -> None:
         self._runner, self._order, self._without = runner, order, without
 
     async def to(self, steps: Sequence[sqlfiles.Step], grants: bool = True) -> catalogue.Catalogue:
-        """The catalogue with exactly these steps applied."""
+        """The catalogue with exactly these migrations applied."""
         wanted = {step.name: step.checksum for step in steps}
         self._runner.order = replace(self._order, steps=wanted)
         await self._runner.run(lambda recorded: {name: each or "" for name, each in recorded.steps.items()})
@@ -153,10 +153,10 @@ def _left(
 
 
 async def adopt(job: Job) -> dict[str, Any]:
-    """Find the steps whose objects are there already, as the steps make them; with `--write`, record them.
+    """Find the migrations whose objects are there already, as the migrations make them; with `--write`, record them.
 
-    A step counts as there when everything that the steps up to it have made is in the database with the definition
-    that the scratch database gives it. Grants aren't compared: the program closes them.
+    A migration counts as there when everything that the migrations up to it have made is in the database with the
+    definition that the scratch database gives it. Grants aren't compared: the program closes them.
     """
     answer: dict[str, Any] = {"adopted" if job.options.write else "to adopt": {}, "differences": []}
     (adopted, problems) = answer.values()
@@ -199,17 +199,17 @@ async def _there(
             reasons = [_reason(step, name, live.get(name), after.get(name)) for name in different]
     if through is not None:
         last = through
-    await job.tell.status(f"{folder.folder}: {last} of {len(steps)} steps are there")
+    await job.tell.status(f"{folder.folder}: {last} of {len(steps)} migrations are there")
     return [step for step in steps[:last] if step.name not in recorded.steps], reasons
 
 
 def _reason(step: sqlfiles.Step, name: str, found: str | None, wanted: str | None) -> str:
     if found is None:
-        return f"{name} isn't there, which the steps up to {step.name} make"
+        return f"{name} isn't there, which the migrations up to {step.name} make"
     if wanted is None:
-        return f"{name} is there, which the steps up to {step.name} remove"
+        return f"{name} is there, which the migrations up to {step.name} remove"
     is_now, would_be = (" ".join(text.split()) for text in (found, wanted))
-    return f"{name} is {is_now!r}, by the steps up to {step.name} it would be {would_be!r}"
+    return f"{name} is {is_now!r}, by the migrations up to {step.name} it would be {would_be!r}"
 
 
 async def _record(job: Job, folder: sqlfiles.StepFolder, steps: Sequence[sqlfiles.Step]) -> None:

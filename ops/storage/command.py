@@ -70,14 +70,14 @@ def _counted(found: Mapping[str, Any], dry_run: bool) -> None:
 
 @app.command(epilog="Example: ./vpb storage purge avatars USER_ID/me.png")
 def purge(
-    bucket: Annotated[str | None, typer.Argument(metavar="[BUCKET]", help="forget all of this bucket")] = None,
+    bucket: Annotated[str | None, typer.Argument(metavar="[BUCKET]", help="invalidate all of this bucket")] = None,
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="only this object of it, in all versions")
     ] = None,
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
-    """Have the CDN forget what is named, or what has ended since the last time: run it each minute."""
+    """Invalidate at the CDN what is named, or what has ended since the last time; run it each minute."""
     from ops.environment import Environment
     from ops.storage import report
 
@@ -201,7 +201,7 @@ def upload(
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
-    """A form that uploads exactly this object: its key, its type, up to the bucket's limit. By default as a command.
+    """A form that uploads exactly this object: its key, its type, up to the bucket's limit; without --json as a command.
 
     What it sends is no object before `./vpb sign finish`.
     """

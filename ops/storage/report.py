@@ -34,7 +34,7 @@ def clean(environment: Environment, ages: Ages, dry_run: bool, force: bool) -> d
 
 
 def purge(environment: Environment, bucket: str | None, name: str | None) -> int:
-    """Have the CDN forget an object, a whole bucket, or whatever ended since it was last told; how many paths.
+    """Invalidate an object, a whole bucket, or what has ended since the last time, at the CDN; how many paths.
 
     :raises UserError: where something stands in the way
     """

@@ -107,12 +107,12 @@ def _job(options: Options) -> Job:
     topic = None if options.no_topic else options.topic or environment.output("alarm_topic_arn")
     alarm = Alarm(environment.client("sns"), topic) if topic else None
     queue = Queue(str(environment.output("scanner_url")))
-    told = _json_line if options.json else _line
+    report = _json_line if options.json else _line
     buckets = environment.output("storage_buckets").values()
     lists = [bucket.get("allowed_mime_types") for bucket in buckets]
     # One bucket that takes anything, and the engine has to find it in everything.
     types = {type for each in lists for type in each} if all(lists) else set()
-    return Job(queue, environment.store, scanner, alarm, told, types)
+    return Job(queue, environment.store, scanner, alarm, report, types)
 
 
 def _engine(options: Options, environment: Environment) -> Engine:

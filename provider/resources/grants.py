@@ -67,7 +67,7 @@ COLUMN_ENTRIES = """select coalesce(r.rolname::text, 'public') as role, pg_catal
 
 
 class Grants(ObjectKind):
-    """`grant … on object to role`, `revoke …` for all that isn't in the list; the owner's own rights are left out."""
+    """`grant … on object to role`, `revoke …` for all that isn't in the list; the owner's own are left out."""
 
     token = "pg:index:Grants"
     list_field = "grants"

@@ -84,7 +84,7 @@ class MigrationSet(ObjectKind):
                 f"{self.label(new)}: {version} was begun outside a transaction, isn't done and won't be run any more; "
                 "from this `up` on, what it has left is reported as a manual change"
             )
-        # A refresh takes a step whose row is gone out of the inputs, so `check` can't know all that was applied.
+        # A refresh takes a migration whose row is gone out of the inputs, so `check` can't know all that was applied.
         foreseen = await self._foreseen(new, was)
         known = {**(state.get("applied") or {}), **was}
         for name, step in foreseen.moved.items():
@@ -148,7 +148,8 @@ class MigrationSet(ObjectKind):
         foreseen: "Foreseen",
         applied: Mapping[str, str],
     ) -> None:
-        # One message of many lines: with a thousand steps, a message each takes as long as the steps themselves.
+        # One message of many lines: with a thousand migrations, a message each takes as long as the migrations
+        # themselves.
         moved = {name: step.name for name, step in foreseen.moved.items()}
         lines = [f"rename {name} to {new}: the text is the same, it doesn't run again" for name, new in moved.items()]
         lines += [
@@ -245,8 +246,8 @@ class MigrationSet(ObjectKind):
     ) -> None:
         label, history = self.label(state), state["history"]
         if state["database"] != recorded.identity:
-            await context.info(f"{label}: this is another database than the one the steps were applied to")
-        # An earlier refresh has taken the step out of the state's; what was applied here is known all the same.
+            await context.info(f"{label}: this is another database than the one the migrations were applied to")
+        # An earlier refresh has taken the migration out of the state's; what was applied here is known all the same.
         gone = sorted({*state["steps"], *_applied(state, recorded)} - seen.keys())
         if gone and not _is_same(state, recorded):
             await context.info(

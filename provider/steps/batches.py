@@ -62,8 +62,8 @@ async def _refuse_other_target(connection: Connection, work: Work, statement: St
         return
     what = "has rules that change what is written to it" if found["kind"] in TABLE_KINDS else "is no table"
     raise Refused(
-        f"step {work.step}: {found['name']} {what}, {work.path}:{statement.line}; how many rows a batch has changed "
-        "can't be known of it: name the table itself, without such a rule"
+        f"migration {work.step}: {found['name']} {what}, {work.path}:{statement.line}; how many rows a batch has "
+        "changed can't be known of it: name the table itself, without such a rule"
     )
 
 
@@ -139,10 +139,10 @@ class _Batches:
         now = await self._counted(self.count)
         if now >= self.left:
             raise Refused(
-                f"step {self.work.step}: the statement never ends, {self.piece.path}:{self.piece.line}: it has changed "
-                f"{self.since:,} rows and still finds {now:,}, of {self.left:,} at first; its `where` must leave out "
-                "the rows that are done, and no trigger may put them back; what was changed is kept, the step isn't "
-                "recorded"
+                f"migration {self.work.step}: the statement never ends, {self.piece.path}:{self.piece.line}: it has "
+                f"changed {self.since:,} rows and still finds {now:,}, of {self.left:,} at first; its `where` must "
+                "leave out the rows that are done, and no trigger may put them back; what was changed is kept, the "
+                "migration isn't recorded"
             )
         self.left, self.since = now, 0
 
@@ -150,7 +150,8 @@ class _Batches:
         over = waited > locks.LIMITS.step if SKIPS.search(self.piece.text) else tries >= TRIES
         if over:
             raise Refused(
-                f"step {self.work.step}: the statement still finds rows and changes none of them, {self.piece.path}:"
-                f"{self.piece.line}; a trigger, a rule or a conflict keeps them as they are, or another session holds "
-                f"them; {self.rows:,} rows are done and kept, the step isn't recorded, the next run goes on with it"
+                f"migration {self.work.step}: the statement still finds rows and changes none of them, "
+                f"{self.piece.path}:{self.piece.line}; a trigger, a rule or a conflict keeps them as they are, or "
+                f"another session holds them; {self.rows:,} rows are done and kept, the migration isn't recorded, the "
+                "next run goes on with it"
             )

@@ -1,9 +1,10 @@
-"""What a step takes along that isn't its own, and what comes back in the same transaction.
+"""What a migration takes along that isn't its own, and what comes back in the same transaction.
 
-Row policies stand in the way of a step that changes a column or drops a function which they use. They are saved,
-dropped before it and made again after it. What a step drops and creates under the same name loses its privileges, and a
-table its row security: they come back as they were. The grants that a step itself writes on such an object are left to
-it. However a step loses a restrictive policy that it doesn't drop by name, it is made again, or the step is refused.
+Row policies stand in the way of a migration that changes a column or drops a function which they use. They are saved,
+dropped before it and made again after it. What a migration drops and creates under the same name loses its privileges,
+and a table its row security: they come back as they were. The grants that a migration itself writes on such an object
+are left to it. However a migration loses a restrictive policy that it doesn't drop by name: it is made again, or the
+migration is refused.
 """
 
 import re
@@ -187,23 +188,23 @@ class Tried:
     was: Object
     changed: bool
     taken: set[Privilege]
-    """What it had more than before, and nothing in the step grants."""
+    """What it had more than before, and nothing in the migration grants."""
     refused: str = ""
 
 
 @dataclass
 class Carried:
-    """What one transaction of steps takes along."""
+    """What one transaction of migrations takes along."""
 
     connection: Connection
     step: str
     path: str
     text: str
     role: str | None = None
-    """The owner of what steps make, where the login isn't allowed to change it itself."""
+    """The owner of what migrations make, where the login isn't allowed to change it itself."""
     changes: Changes = field(default_factory=Changes)
     alone: bool = True
-    """Whether the transaction is that of one step."""
+    """Whether the transaction is that of one migration."""
     lines: list[str] = field(default_factory=list)
     """What is to be reported once it is committed."""
     _dropped: list[Saved] = field(default_factory=list)
@@ -240,11 +241,12 @@ class Carried:
         after = await _policies(self.connection)
         gone = await self._gone(after)
         if gone and not self.alone:
-            raise StatementFailed(f"step {self.step} or one after it loses row policy {gone[0].shown}")
+            raise StatementFailed(f"migration {self.step} or one after it loses row policy {gone[0].shown}")
         now = await _objects(self.connection) if self._objects is not None else {}
         pairs = [(was, now[key]) for key, was in (self._objects or {}).items() if key in now]
         again = [(was, new) for was, new in pairs if was.oid != new.oid]
-        # A table that the step makes again with policies of its own has those; a restrictive one holds all the same.
+        # A table that the migration makes again with policies of its own has those; a restrictive one holds all the
+        # same.
         made = {new.name for _, new in again if new.sort == "r"} - {saved.table for saved in after}
         ours = {saved.key for saved in self._dropped}
         back = [saved for saved in gone if not saved.permissive or saved.key in ours or saved.table in made]
@@ -255,11 +257,11 @@ class Carried:
         if self._back:
             names = ", ".join(self._back.values())
             how = "in its way were dropped" if ours >= self._back.keys() else "that it takes away were dropped"
-            self.lines.append(f"step {self.step}: row policies {how} and made again: {names}")
+            self.lines.append(f"migration {self.step}: row policies {how} and made again: {names}")
         if narrowed:
             names = ", ".join(narrowed)
             self.lines.append(
-                f"step {self.step}: restrictive row policies hold for the roles again that they lost: {names}"
+                f"migration {self.step}: restrictive row policies hold for the roles again that they lost: {names}"
             )
         self._tell_replaced(now)
         if again:
@@ -272,7 +274,7 @@ class Carried:
         self._note(now, await _policies(self.connection) if self._back or narrowed else after)
 
     async def _gone(self, after: Sequence[Saved]) -> list[Saved]:
-        """The policies that are missing on their tables, and that the step doesn't drop by name."""
+        """The policies that are missing on their tables, and that the migration doesn't drop by name."""
         there = {saved.key for saved in after}
         renamed = {(saved.table, saved.oid) for saved in after}
         gone = [saved for saved in self._policies if saved.key not in there and (saved.table, saved.oid) not in renamed]
@@ -308,7 +310,7 @@ class Carried:
         return True
 
     async def _widen(self, after: Sequence[Saved]) -> list[str]:
-        """Restrictive policies that hold for fewer roles now (`drop owned`), where the step doesn't name them."""
+        """Restrictive policies that hold for fewer roles now (`drop owned`), where the migration doesn't name them."""
         found, done = {saved.key: saved for saved in after}, []
         fewer = [
             saved
@@ -333,15 +335,15 @@ class Carried:
             if not saved.permissive and saved.table in opened and saved.key in self._reasons:
                 name = sql.Identifier(saved.name).as_string(self.connection)
                 raise StatementFailed(
-                    f"step {self.step}: restrictive row policy {saved.shown} can't be made again after the step: "
-                    f"{self._reasons[saved.key]}, {self.path}; without it the table would be more open: write "
-                    f"`drop policy {name} on {saved.table};` at the beginning of the file, and at its end "
+                    f"migration {self.step}: restrictive row policy {saved.shown} can't be made again after the "
+                    f"migration: {self._reasons[saved.key]}, {self.path}; without it the table would be more open: "
+                    f"write `drop policy {name} on {saved.table};` at the beginning of the file, and at its end "
                     f"`create policy {name} on {saved.table} as restrictive …` with what is to hold from then on"
                 )
             why = "was dropped since the migration removes what it uses"
             if saved.key not in self._reasons:
-                why = "went with what the step takes away"
-            self.lines.append(f"step {self.step}: row policy {saved.shown} {why}; `up` makes what is declared now")
+                why = "went with what the migration takes away"
+            self.lines.append(f"migration {self.step}: row policy {saved.shown} {why}; `up` makes what is declared now")
 
     async def _give_back(self, was: Object, new: Object, grants: Sequence[named.Grant], code: bool) -> Tried:
         """Bring back the privileges and the row security of an object that was dropped and created."""
@@ -389,13 +391,13 @@ class Carried:
         return bool(found[0]["oid"] == object.oid)
 
     def _tell_again(self, tried: Tried, now: Object) -> None:
-        was, what = tried.was, f"step {self.step}: {now.kind} {now.name} was dropped and made again;"
+        was, what = tried.was, f"migration {self.step}: {now.kind} {now.name} was dropped and made again;"
         gone = {each for each in was.privileges - now.privileges if each[0] != now.owner}
         new = now.privileges - was.privileges
         if opened := tried.taken & new:
             raise StatementFailed(
                 f"{what} it would be more open than before, by {_entries(opened)}, {self.path}; "
-                f"revoke that in the step, or grant it on {now.name} there"
+                f"revoke that in the migration, or grant it on {now.name} there"
             )
         if was.owner != now.owner:
             self.lines.append(f"{what} its owner was {was.owner} and is {now.owner}")
@@ -420,12 +422,12 @@ class Carried:
             had = _entries(was.privileges) or "nothing"
             has = ", ".join(f"{new.name} has {_entries(new.privileges) or 'nothing'}" for new in heirs)
             self.lines.append(
-                f"step {self.step}: {was.kind} {was.name} is gone with its privileges, and another has its name: "
-                f"it had {had}, {has}; write the grants in the step"
+                f"migration {self.step}: {was.kind} {was.name} is gone with its privileges, and another has its name: "
+                f"it had {had}, {has}; write the grants in the migration"
             )
 
     def _note(self, now: Mapping[Key, Object], policies: Sequence[Saved]) -> None:
-        """What other resources will find changed, and by which step."""
+        """What other resources will find changed, and by which migration."""
         if not self.alone:
             return
         for key, was in (self._objects or {}).items():
@@ -462,7 +464,7 @@ async def _policies(connection: Connection) -> list[Saved]:
 
 
 async def _objects(connection: Connection) -> dict[Key, Object]:
-    # Compiling the query would take longer than the step.
+    # Compiling the query would take longer than the migration.
     await connection.execute("set local jit = off")
     found = {}
     for entry in await rows(connection, OBJECTS, []):

@@ -17,7 +17,7 @@ from provider.steps import oddities
 from provider.steps.oddities import Shape
 
 DEFAULT = sqlfiles.STEP_FOLDERS[-1].history
-# The first three columns are the Supabase CLI's, so that `supabase migration list` shows our steps.
+# The first three columns are the Supabase CLI's, so that `supabase migration list` shows our migrations.
 TABLES = """
 create schema if not exists {schema};
 create table if not exists {table} (version text primary key, statements text[], name text);
@@ -118,7 +118,7 @@ class Recorded:
 
 
 def split(step: str) -> tuple[str, str]:
-    """Number and words of a step's name."""
+    """Number and words of a migration's name."""
     version, _, words = step.partition("_")
     return version, words
 
@@ -194,7 +194,7 @@ class History:
     async def read(self, connection: Connection) -> Recorded:
         """What the database says; nothing of it needs to be there.
 
-        :raises Refused: where the rows don't say which steps were applied
+        :raises Refused: where the rows don't say which migrations were applied
         """
         try:
             return await self._read(connection)
@@ -211,8 +211,8 @@ class History:
         columns = there.get(self._names[0], set())
         if columns and (await rows(connection, UNSEEN, [self.schema, self._names[0]]))[0]["unseen"]:
             raise Refused(
-                f"{self.name}: row security hides its rows from this login, so which steps were applied isn't known; "
-                "use the login that owns it, or one that a row policy lets read them"
+                f"{self.name}: row security hides its rows from this login, so which migrations were applied isn't "
+                "known; use the login that owns it, or one that a row policy lets read them"
             )
         if "name" in columns:
             more = ", ".join(name if name in columns else f"null as {name}" for name in ("checksum", "owners"))
@@ -240,7 +240,7 @@ class History:
         )
 
     async def downs(self, connection: Connection, names: Iterable[str]) -> dict[str, str | None]:
-        """The recorded down scripts of some steps."""
+        """The recorded down scripts of some migrations."""
         versions = [split(name)[0] for name in names]
         if "down" not in (await self._there(connection)).get(self._names[0], set()):
             return {}
@@ -288,7 +288,7 @@ class History:
         return id
 
     async def forget(self, connection: Connection, names: Sequence[str]) -> None:
-        """Note steps as rolled back."""
+        """Note migrations as rolled back."""
         versions, words = ([split(name)[part] for name in names] for part in (0, 1))
         async with connection.pipeline():
             for table in (self.table, self.progress):
@@ -325,7 +325,7 @@ class History:
         await connection.execute(query, [split(step)[0], half, statement])
 
     async def begun(self, connection: Connection, half: str) -> set[str]:
-        """The numbers of the steps that have statements of a script noted, so that it was begun and not ended."""
+        """The numbers of the migrations that have statements of a script noted, so that it was begun and not ended."""
         return await self._begun(connection, half) if self._names[2] in await self._there(connection) else set()
 
     async def _begun(self, connection: Connection, half: str) -> set[str]:

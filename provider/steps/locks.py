@@ -24,7 +24,7 @@ class Limits:
     once: float = 0.5
     """For a lock, at a time. Sessions that come after us wait behind us for as long."""
     step: float = 120
-    """For the locks of one step, all tries together; and for a lock that nobody waits behind us for."""
+    """For the locks of one migration, all tries together; and for a lock that nobody waits behind us for."""
     pause: float = 0.2
     """Between the first and the second try; each one after that twice as long, up to `longest_pause`."""
     longest_pause: float = 10

@@ -1,4 +1,4 @@
-"""What the text of a step itself says of row policies and of privileges.
+"""What the text of a migration itself says of row policies and of privileges.
 
 What can't be read, code and a grammar newer than ours, names no grant; of its `drop policy`, only a plain one counts.
 """
@@ -133,7 +133,7 @@ def policies(text: str) -> list[Use]:
 
 
 def dropped(uses: Sequence[Use], schema: str, table: str, name: str) -> bool:
-    """Whether a step itself drops a row policy, and doesn't make it again."""
+    """Whether a migration itself drops a row policy, and doesn't make it again."""
     words = [use.word for use in uses if use.word in ("create", "drop") and use.means(schema, table, name)]
     return words[-1:] == ["drop"]
 

@@ -1,4 +1,5 @@
-"""What the server warns of while a step runs, with the step's name: each warning once, and not more than some."""
+"""What the server warns of while a migration runs, with the migration's name: each warning once, and not more than "
+"some."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ class Notices:
 
     @contextmanager
     def heard(self, connection: Connection, step: Callable[[Diagnostic], str]) -> Iterator[None]:
-        """Listen as long as something of a step is with the server; `step` says of which one."""
+        """Listen as long as something of a migration is with the server; `step` says of which one."""
 
         def hear(diag: Diagnostic) -> None:
             if diag.severity_nonlocalized == "WARNING" or diag.sqlstate == TRUNCATED:
@@ -42,7 +43,7 @@ class Notices:
             connection.remove_notice_handler(hear)
 
     def _note(self, step: str, text: str) -> None:
-        # A step that gives way to traffic is run again, and warns again.
+        # A migration that gives way to traffic is run again, and warns again.
         if (step, text) in self._seen:
             return
         if self._counts[step] <= MOST:

@@ -24,8 +24,8 @@ def refuse_other_kind(table: str, kind: str) -> None:
     """The history's name is taken by something that holds no rows of its own."""
     if kind in KINDS:
         raise Refused(
-            f"{table} is {KINDS[kind]}, not a table, so which steps were applied isn't known; rename it, and put the "
-            "table back under its name"
+            f"{table} is {KINDS[kind]}, not a table, so which migrations were applied isn't known; rename it, and put "
+            "the table back under its name"
         )
 
 
@@ -70,18 +70,18 @@ def refuse_other_shape(table: str, shape: Shape, found: Mapping[str, Any]) -> No
 
 
 def refuse_unnamed(table: str, rows: bool) -> None:
-    """Rows that don't say which step they are; to a table without rows the column is added."""
+    """Rows that don't say which migration they are; to a table without rows the column is added."""
     if rows:
         raise Refused(
-            f"{table} has rows and no column name, so which steps were applied isn't known; put it back: "
+            f"{table} has rows and no column name, so which migrations were applied isn't known; put it back: "
             f"`alter table {table} add column name text`, and fill it"
         )
 
 
 def steps(table: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The rows by the names of their steps.
+    """The rows by the names of their migrations.
 
-    :raises Refused: for a row that names no step
+    :raises Refused: for a row that names no migration
     """
     found: dict[str, Mapping[str, Any]] = {}
     for row in rows:
@@ -93,7 +93,7 @@ def steps(table: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[st
             )
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise Refused(
-                f"{table}: the row of version {version} has {_shown(name)} for a name, so its step isn't known; "
+                f"{table}: the row of version {version} has {_shown(name)} for a name, so its migration isn't known; "
                 f"`update {table} set name = 'WORDS' where version = '{version}'` with the words of its file's name, "
                 "or delete it"
             )

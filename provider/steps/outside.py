@@ -152,7 +152,7 @@ class _One:
         if found is None:
             return False
         name = f"{build.schema}.{build.name}"
-        where = f"step {self.work.step}: index {name} is there already"
+        where = f"migration {self.work.step}: index {name} is there already"
         wanted = await self._definition(build)
         same = _essence(found) == wanted if wanted else self.begun
         if (found["unique"], found["schema"], found["table"]) != (build.unique, build.schema, build.table) or not same:
@@ -174,7 +174,7 @@ class _One:
             return self.begun
         if detach.finalize or not found["pending"]:
             return False
-        where = f"step {self.work.step}: partition {'.'.join(detach.partition)}"
+        where = f"migration {self.work.step}: partition {'.'.join(detach.partition)}"
         await self.tell.info(f"{where} was left half detached by a run that was killed; it is detached to the end")
         statement = sql.SQL("alter table {} detach partition {} finalize").format(table, partition)
         await self._send(statement.as_string(self.connection))

@@ -17,7 +17,7 @@ FIRST_LINE = re.compile(r"\A[^\n]*")
 
 @dataclass(frozen=True)
 class Order:
-    """What a run is asked for: the steps of a folder, name to checksum, and under which conditions."""
+    """What a run is asked for: the migrations of a folder, name to checksum, and under which conditions."""
 
     folder: str
     history: str
@@ -26,7 +26,7 @@ class Order:
     protect: bool = False
     allow: frozenset[str] = frozenset()
     allow_hint: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
-    """How a step is allowed to lose its data."""
+    """How a migration is allowed to lose its data."""
     root: Path = CHECKOUT
     """The folder that `folder` lies in."""
     owner: str | None = None
@@ -39,7 +39,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps to roll back, newest first, and those to apply; of those `noted`, which ran before, the row alone."""
+    """The migrations to roll back, newest first, and those to apply; of those `noted`, which ran before, the row "
+    "alone."""
 
     back: list[str] = field(default_factory=list)
     forward: list[str] = field(default_factory=list)
@@ -52,17 +53,17 @@ def up_half(checksum: str) -> str:
 
 
 def edited(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """The applied steps whose up scripts aren't what they were."""
+    """The applied migrations whose up scripts aren't what they were."""
     return [
         f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text (or row) back "
-        "and write the change as a new step"
+        "and write the change as a new migration"
         for name, checksum in wanted.items()
         if applied.get(name) and up_half(applied[name]) != up_half(checksum)
     ]
 
 
 def refuse_misplaced(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """What may not happen to steps that are applied: edited up scripts, and newcomers between them."""
+    """What may not happen to migrations that are applied: edited up scripts, and newcomers between them."""
     newest = max((name for name in applied if name in wanted), default="")
     refused = edited(folder, applied, wanted) + [
         f"{folder}/{name}.up.sql:1: is new but comes before {newest}, which is applied; give it the next number"
@@ -99,12 +100,12 @@ def refuse_shared(order: Order, recorded: Recorded, back: list[str]) -> None:
         others = sorted(owners - {order.owner}) if order.owner else sorted(owners & {ADOPTED})
         if ADOPTED in others:
             raise Refused(
-                f"step {name}: it was there before this stack adopted it and isn't this stack's to roll back; put its "
-                "files back, and write what is to go as a new migration"
+                f"migration {name}: it was there before this stack adopted it and isn't this stack's to roll back; "
+                "put its files back, and write what is to go as a new migration"
             )
         if others:
             raise Refused(
-                f"step {name}: {others[0]} holds it too and would lose what it made; put its files back, or take "
+                f"migration {name}: {others[0]} holds it too and would lose what it made; put its files back, or take "
                 f"that name out of the column owners of {order.history} if nothing uses it any more"
             )
 
@@ -144,8 +145,8 @@ def refuse_rowless(name: str) -> NoReturn:
     :raises Refused: always: what was applied can't be rolled back without its row
     """
     raise Refused(
-        f"step {name}: its history row is gone and with it the rollback; put the step's files back, run `make up` to "
-        "restore the row, then remove them again"
+        f"migration {name}: its history row is gone and with it the rollback; put the migration's files back, run "
+        "`make up` to restore the row, then remove them again"
     )
 
 
@@ -183,7 +184,7 @@ def refuse_changed_downs(
     for name in plan.back:
         down, checksum = downs.get(name), known.get(name)
         if down is None or (checksum and digest(down) != checksum.partition(".")[2]):
-            raise Refused(f"step {name}: the down script in {order.history} isn't the one this stack applied")
+            raise Refused(f"migration {name}: the down script in {order.history} isn't the one this stack applied")
         found[name] = down
     return found
 
@@ -198,17 +199,17 @@ def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: froz
             hint = order.allow_hint.format(number=len(order.allow), step=name)
             if name in half_back:
                 raise Refused(
-                    f"step {name}: it was left half rolled back, and this environment protects its data: the rest of "
-                    f"the rollback says '{lost}'; allow it once: {hint}"
+                    f"migration {name}: it was left half rolled back, and this environment protects its data: the "
+                    f"rest of the rollback says '{lost}'; allow it once: {hint}"
                 )
             raise Refused(
-                f"step {name}: this environment protects its data and the rollback doesn't: '{lost}'; put its files "
-                f"back, or allow it once: {hint}"
+                f"migration {name}: this environment protects its data and the rollback doesn't: '{lost}'; put its "
+                f"files back, or allow it once: {hint}"
             )
 
 
 def read_steps(order: Order) -> dict[str, sqlfiles.Step]:
-    """The steps of the checkout, read once for a whole run."""
+    """The migrations of the checkout, read once for a whole run."""
     try:
         return {step.name: step for step in sqlfiles.steps(order.root / order.folder)}
     except sqlfiles.SqlFileError as error:
@@ -216,7 +217,7 @@ def read_steps(order: Order) -> dict[str, sqlfiles.Step]:
 
 
 def refuse_changed_files(order: Order, plan: Plan, steps: Mapping[str, sqlfiles.Step]) -> list[sqlfiles.Step]:
-    """The steps to apply, each as the run was asked for."""
+    """The migrations to apply, each as the run was asked for."""
     found = []
     for name in plan.forward:
         step = steps.get(name)

@@ -1,7 +1,7 @@
-"""The steps of a folder, run on a session of their own: in transactions, outside of them, in batches.
+"""The migrations of a folder, run on a session of their own: in transactions, outside of them, in batches.
 
-A step and its history row are one transaction. Where nothing of the set is in use yet or any more (an empty history, or
-all of it going), many quick steps share one: `docs/decisions/0008-how-steps-run.md`.
+A migration and its history row are one transaction. Where nothing of the set is in use yet or any more (an empty
+history, or all of it going), many quick migrations share one: `docs/decisions/0008-how-steps-run.md`.
 """
 
 import re
@@ -31,7 +31,7 @@ TOGETHER = 100
 TOGETHER_SECONDS = 0.5
 MESSAGE = 20
 STATUS_SECONDS = 0.1
-# Up to so many steps each has its own status line and its own transaction.
+# Up to so many migrations each has its own status line and its own transaction.
 STATUS_STEPS = 20
 
 
@@ -99,8 +99,8 @@ class Runner:
         numbers = {name.partition("_")[0] for name in todo.forward}
         for version in sorted(await self.history.begun(self.connection, "up") - numbers):
             await self.tell.info(
-                f"{self.order.label}: step {version} was begun outside a transaction or in batches and then left the "
-                "checkout; what it made until then is still there"
+                f"{self.order.label}: migration {version} was begun outside a transaction or in batches and then left "
+                "the checkout; what it made until then is still there"
             )
 
     async def _disown(self, todo: plan.Plan) -> None:
@@ -154,7 +154,8 @@ class Runner:
                 position += 1
 
     async def _few(self, work: Sequence[Work], one_message: bool = True, without: tuple[Policy, ...] = ()) -> int:
-        """Run steps in one transaction for a moment, `without` some row policies; how many are done, one at least."""
+        """Run migrations in one transaction for a moment, `without` some row policies; how many are done, one at "
+        "least."""
         begun, done = time.monotonic(), 0
         at_once = MESSAGE if one_message and len(work) > 1 else 1
         try:
@@ -190,7 +191,7 @@ class Runner:
         return await self._few(work[: done if done < len(work) else 1], one_message=False)
 
     def _carried(self, work: Sequence[Work]) -> Carried:
-        # Steps share a transaction only where nothing of the set is in use yet or any more.
+        # Migrations share a transaction only where nothing of the set is in use yet or any more.
         text = work[0].text if len(work) == 1 else ""
         superuser = self.connection.info.parameter_status("is_superuser") == "on"
         role = None if superuser else self.order.role
@@ -214,11 +215,11 @@ class Runner:
             await send(self.connection, piece, self.watch, work[0].doing)
         except StatementFailed:
             if len(pieces) > 1 and self.connection.closed:
-                raise StatementFailed(f"steps {work[0].step} to {work[-1].step}: {CUT_OFF}") from None
+                raise StatementFailed(f"migrations {work[0].step} to {work[-1].step}: {CUT_OFF}") from None
             raise
         if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.INTRANS:
             raise StatementFailed(
-                f"step {piece.step}: {piece.path} ended the transaction it runs in; leave out commit and rollback"
+                f"migration {piece.step}: {piece.path} ended the transaction it runs in; leave out commit and rollback"
             )
 
     def _piece(self, work: Work) -> Piece:
@@ -259,7 +260,7 @@ class Runner:
 
     def _one_line(self, error: Exception, work: Work) -> Exception:
         if isinstance(error, psycopg.Error):
-            return one_line(error, f"step {work.step}", work.path, closed=self.connection.closed)
+            return one_line(error, f"migration {work.step}", work.path, closed=self.connection.closed)
         return error
 
     async def _settle(self) -> None:
@@ -291,7 +292,7 @@ async def find_renames(
 
 
 def _transactions(work: Sequence[Work]) -> int:
-    """How many steps from the first on run in a transaction, as far as one may hold."""
+    """How many migrations from the first on run in a transaction, as far as one may hold."""
     count = 0
     for item in work[:TOGETHER]:
         if item.way.kind != "transaction":
@@ -301,12 +302,13 @@ def _transactions(work: Sequence[Work]) -> int:
 
 
 def _in_the_way(error: Exception, without: Sequence[Policy]) -> tuple[Policy, ...]:
-    """The row policies that keep a step from what it does, if nothing else does; `alter … type` names one of them."""
+    """The row policies that keep a migration from what it does, if nothing else does; `alter … type` names one of "
+    "them."""
     return tuple(policy for policy in error.policies if policy not in without) if isinstance(error, Failed) else ()
 
 
 def _refuse_named(error: Exception, policies: Sequence[Policy], work: Work) -> None:
-    """Leave to the step the policies which it names itself: they have to be there when it does."""
+    """Leave to the migration the policies which it names itself: they have to be there when it does."""
     uses = [use for use in named.policies(work.text) if use.needs_it] if isinstance(error, Failed) else []
     for table, name in policies:
         for use in uses:
@@ -314,8 +316,9 @@ def _refuse_named(error: Exception, policies: Sequence[Policy], work: Work) -> N
                 place = re.search(re.escape(work.path) + r":(\d+)", str(error))
                 raise reworded(
                     error,  # type: ignore[arg-type]
-                    f"row policy {name} on {table} is in its way, and the step itself names it in line {use.line}: "
-                    f"drop it before {f'line {place[1]}' if place else 'the statement'} and create it again after that",
+                    f"row policy {name} on {table} is in its way, and the migration itself names it in line "
+                    f"{use.line}: drop it before {f'line {place[1]}' if place else 'the statement'} and create it "
+                    "again after that",
                 )
 
 
@@ -323,7 +326,7 @@ def _refuse_named(error: Exception, policies: Sequence[Policy], work: Work) -> N
 async def running(session: Session, tell: Tell, order: plan.Order) -> AsyncIterator[Runner]:
     """A runner for one order, alone in its database as long as it lasts."""
     connection = await session()
-    # Each step begins without prepared statements; psycopg must not count on its own.
+    # Each migration begins without prepared statements; psycopg must not count on its own.
     connection.prepare_threshold = None
     try:
         await connection.execute(begun(connection).encode())

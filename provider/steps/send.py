@@ -20,14 +20,14 @@ POLICY, ON_TABLE, DEPENDS = "policy ", " on table ", " depends on "
 QUALIFIED = re.compile(r'(?:"(?:[^"]|"")+"|[^".]+)\.(?:"(?:[^"]|"")+"|[^".]+)')
 # PostgreSQL names a hundred at most.
 MORE = re.compile(r"and \d+ other objects? \(")
-# What a step meets where its objects were made manually.
-THERE_ALREADY = "it is there already: where another migration tool made it, `./vpb migrate adopt` records the step"
+# What a migration meets where its objects were made manually.
+THERE_ALREADY = "it is there already: where another migration tool made it, `./vpb migrate adopt` records the migration"
 IN_THE_WAY = (
-    "drop what depends on it in this step, before the statement, and create it again after it; "
+    "drop what depends on it in this migration, before the statement, and create it again after it; "
     "a function whose arguments and result stay can be replaced as it is: `create or replace function`"
 )
 STEP_HINTS = HINTS | {"2BP01": IN_THE_WAY} | dict.fromkeys(("42P06", "42P07", "42701", "42710", "42723"), THERE_ALREADY)
-KEPT = "nothing of this step was kept"
+KEPT = "nothing of this migration was kept"
 COPY: dict[int, str] = {
     pq.ExecStatus.COPY_IN: "takes rows from its input; write insert instead",
     pq.ExecStatus.COPY_OUT: "gives rows to its output, which nobody reads; leave it out",
@@ -36,10 +36,10 @@ SETTINGS = (
     "set search_path = ''; set client_min_messages = notice; set standard_conforming_strings = on; "
     "set quote_all_identifiers = off; "
 )
-# A login can have limits of its own, made for the app. A step sets the ones that it wants.
+# A login can have limits of its own, made for the app. A migration sets the ones that it wants.
 LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout")
 TRANSACTION_LIMIT, SINCE = "transaction_timeout", 170000
-# What else of a step would stay in the session, and be in the way of the next one.
+# What else of a migration would stay in the session, and be in the way of the next one.
 LEFT_OVER = "close all; deallocate all; discard temp; unlisten *"
 
 
@@ -63,7 +63,7 @@ class Piece:
         return self.before + self.text + (f"\n;{self.after}" if self.after else "")
 
     def step_of(self, statement: int, notice: Diagnostic) -> str:
-        """The step that a notice is about, heard while the server is at a statement of the text."""
+        """The migration that a notice is about, heard while the server is at a statement of the text."""
         if notice.sqlstate == TRUNCATED:  # all of a message is read before its first statement runs
             name = (notice.message_primary or "").partition('"')[2].partition('"')[0]
             return next((piece.step for piece in self.joined if name.lower() in piece.text.lower()), self.step)
@@ -97,16 +97,17 @@ def settled(connection: Connection, seconds: float) -> str:
 
 
 def begun(connection: Connection) -> str:
-    """The settings of a session that runs steps, except for how long it waits for a lock."""
+    """The settings of a session that runs migrations, except for how long it waits for a lock."""
     names = [*LIMITS, *([TRANSACTION_LIMIT] if connection.info.server_version >= SINCE else [])]
     return SETTINGS + "; ".join(f"set {name} = 0" for name in names)
 
 
 def acting(connection: Connection, role: str | None, local: bool) -> str:
-    """The role and settings that a step runs with, until the end of its transaction or of the session's `settled`."""
+    """The role and settings that a migration runs with, until the end of its transaction or of the session's "
+    "`settled`."""
     scope = "local " if local else ""
     name = sql.Identifier(role).as_string(connection) if role else ""
-    # Row security binds the owner too: a step that would change no row in silence fails instead.
+    # Row security binds the owner too: a migration that would change no row in silence fails instead.
     return (f"set {scope}role {name}; " if role else "") + f"set {scope}row_security = off; "
 
 
@@ -135,7 +136,7 @@ async def _send(connection: Connection, piece: Piece, watch: locks.Watch, doing:
                 failed = result
             elif result.status in COPY:
                 await connection.close()
-                raise StatementFailed(f"step {piece.step}: a copy in {piece.path} {COPY[result.status]}")
+                raise StatementFailed(f"migration {piece.step}: a copy in {piece.path} {COPY[result.status]}")
             else:
                 done, changed = done + 1, result.command_tuples or changed
                 watch.statement = done - piece.before.count(";") + 1
@@ -169,12 +170,13 @@ def _failure(connection: Connection, result: pq.abc.PGresult, piece: Piece, done
     diag = Diagnostic(result, "utf-8")
     if not diag.sqlstate:
         gone = connection.closed
-        return _failed(Failed, f"step {piece.step}: {CUT_OFF if gone else in_its_own_words(_text(result))}, {where}")
+        said = CUT_OFF if gone else in_its_own_words(_text(result))
+        return _failed(Failed, f"migration {piece.step}: {said}, {where}")
     depended = " depends on " in (diag.message_detail or "")
     found = report(diag, STEP_HINTS | ({"0A000": IN_THE_WAY} if depended else {}))
     failure = _failed(
         FailedLock if found.code in LOCK_CODES else Failed,
-        "; ".join([f"step {piece.step}: {found.said}, {where}", *found.named]),
+        "; ".join([f"migration {piece.step}: {found.said}, {where}", *found.named]),
         "; ".join(found.advice) or KEPT,
     )
     failure.code = found.code

@@ -3,8 +3,8 @@
 -- Down: drops the functions; loses no data.
 
 -- Row policies ask "which projects" and not "this project?" wherever they can: the answer is made once for a statement.
--- Security definer, since a policy on collaborators that reads collaborators as the asker would ask itself; nobody is
--- told more than their own projects.
+-- Security definer, since a policy on collaborators that reads collaborators as the caller would ask itself; nobody
+-- learns of more than their own projects.
 --
 -- Whether the asker has left is asked beside the lists by a policy on each table, once for a statement. The yes or no
 -- says it itself, as functions ask for it too.

@@ -1,6 +1,6 @@
--- 0033 unserved_files: the CDN is told by the cleaner's own deletions alone again.
+-- 0033 unserved_files: the cleaner's own deletions alone are invalidated at the CDN again.
 -- Lock: access exclusive on storage.objects for its triggers. Duration: instant.
--- Down: loses the queue: what the CDN wasn't yet told to forget, it may answer until its copy expires.
+-- Down: loses the queue: the CDN may answer with what wasn't invalidated yet until its copy expires.
 
 reset role;
 drop trigger _510_unserve_updated on storage.objects;

@@ -1,6 +1,6 @@
--- 0033 unserved_files: what the CDN has to forget, since it is no object any more, by whatever way it went.
+-- 0033 unserved_files: what is to be invalidated at the CDN, since it is no object any more, by whatever way it went.
 -- Lock: share row exclusive on storage.objects for its triggers. Duration: instant.
--- Down: loses the queue: what the CDN wasn't yet told to forget, it may answer until its copy expires.
+-- Down: loses the queue: the CDN may answer with what wasn't invalidated yet until its copy expires.
 
 -- Migrations run with row_security off, so that moving data fails loudly; the server tries the bodies of functions
 -- under that setting too. Nothing is moved here.
@@ -19,7 +19,7 @@ create table private.unserved_files (
 alter table private.unserved_files enable row level security;
 alter table private.unserved_files force row level security;
 
-comment on table private.unserved_files is 'What the CDN has to forget; a row goes when it was told so.';
+comment on table private.unserved_files is 'What is to be invalidated at the CDN; a row goes when it was.';
 comment on column private.unserved_files.id is 'Key, in order of queueing.';
 comment on column private.unserved_files.bucket_id is 'The storage bucket.';
 comment on column private.unserved_files.object_path is 'The object''s name in it.';
@@ -47,11 +47,12 @@ begin
 end
 $$;
 
-comment on function private.tg_storage_objects__unserve() is 'Trigger, after: what ends is to be forgotten by the CDN.';
+comment on function private.tg_storage_objects__unserve() is
+'Trigger, after: what ends is to be invalidated at the CDN.';
 
 revoke execute on function private.tg_storage_objects__unserve() from public;
 
--- Definer: the cleaner has no right to the table. Not what ended a moment ago: its file may still be on its way out,
+-- Definer: the cleaner has no privilege on it. Not what ended a moment ago: its file may still be on its way out,
 -- and the CDN would fetch it again.
 create function private.unserved_files(count integer) returns setof private.unserved_files
 language sql stable security definer
@@ -83,17 +84,18 @@ language sql volatile
 set search_path = ''
 return private.finish_unserved(ids);
 
-comment on function private.unserved_files(integer) is 'What the CDN has to forget, what ended first before all.';
-comment on function private.finish_unserved(uuid[]) is 'Strikes off what the CDN was told to forget; how many.';
-comment on function ops.unserved_files(integer) is 'For the cleaner: what the CDN has to forget.';
-comment on function ops.finish_unserved(uuid[]) is 'For the cleaner: the CDN was told to forget these.';
+comment on function private.unserved_files(integer) is
+'What is to be invalidated at the CDN, what ended first before all.';
+comment on function private.finish_unserved(uuid[]) is 'Strikes off what was invalidated at the CDN; how many.';
+comment on function ops.unserved_files(integer) is 'For the cleaner: what is to be invalidated at the CDN.';
+comment on function ops.finish_unserved(uuid[]) is 'For the cleaner: these were invalidated at the CDN.';
 
 revoke execute on function private.unserved_files(integer) from public;
 revoke execute on function private.finish_unserved(uuid[]) from public;
 revoke execute on function ops.unserved_files(integer) from public;
 revoke execute on function ops.finish_unserved(uuid[]) from public;
 
--- The platform's own table: only the login has a right to it by its owner and to our function by ours.
+-- The platform's own table: only the login has a privilege on it by its owner and on our function by ours.
 reset role;
 create trigger _500_unserve_deleted
 after delete on storage.objects referencing old table as removed

@@ -10,7 +10,7 @@ create policy unserved_files_insert_definer on private.unserved_files
     for insert to app_owner
     with check (true);
 
--- The owner role strikes off what the CDN was told.
+-- The owner role strikes off what was invalidated at the CDN.
 create policy unserved_files_delete_definer on private.unserved_files
     for delete to app_owner
     using (true);

@@ -55,11 +55,11 @@ def test_an_edited_entry_of_the_trail_is_named_by_its_place(audited):
     ("statement", "object", "said"),
     [
         ("grant service_role to authenticator with inherit true", "role authenticator",
-         "it is a member of service_role and has its rights without becoming it"),
+         "it is a member of service_role and has its privileges without becoming it"),
         ("grant anon to authenticator with set false", "role authenticator",
          "it is a member of anon and can't become it"),
         ("grant pg_monitor to monitor with inherit false", "role monitor",
-         "it is a member of pg_monitor and has none of its rights before it becomes it"),
+         "it is a member of pg_monitor and has none of its privileges before it becomes it"),
     ],
 )  # fmt: skip
 def test_an_option_of_a_declared_membership_is_reported_and_the_repair_puts_it_back(audited, statement, object, said):

@@ -97,7 +97,7 @@ def test_leading_comments_of_any_kind_are_no_part_of_a_statement(comment):
     assert texts(f"{comment} commit;") == ["commit"]
 
 
-# Steps.
+# Migrations.
 
 
 def write(folder, name: str, up: str = "select 1;", down: str = "select 1;") -> None:
@@ -155,12 +155,12 @@ def test_a_name_of_another_form_is_refused(folder, name):
 def test_a_gap_is_refused_with_the_number_that_is_missing(folder):
     write(folder, "0001_one")
     write(folder, "0003_three")
-    assert refused(folder) == "sql/steps: step 0002 is missing before 0003_three"
+    assert refused(folder) == "sql/steps: migration 0002 is missing before 0003_three"
 
 
 def test_the_first_step_has_the_number_one(folder):
     write(folder, "0002_two")
-    assert refused(folder) == "sql/steps: step 0001 is missing before 0002_two"
+    assert refused(folder) == "sql/steps: migration 0001 is missing before 0002_two"
 
 
 def test_two_steps_of_one_number_are_refused_with_what_to_do(folder):
@@ -173,7 +173,7 @@ def test_two_steps_of_one_number_are_refused_with_what_to_do(folder):
 def test_a_missing_script_is_refused_by_name(folder, half):
     write(folder, "0001_one")
     (folder / f"0001_one.{half}.sql").unlink()
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql is missing; each step needs both scripts"
+    assert refused(folder) == f"sql/steps/0001_one.{half}.sql is missing; each migration needs both scripts"
 
 
 HEADERS = {
@@ -199,7 +199,7 @@ def test_a_header_with_the_number_of_another_step_is_refused(folder, half):
     write(folder, "0001_one")
     path = folder / f"0001_one.{half}.sql"
     path.write_text(path.read_text().replace("-- 0001", "-- 0007"))
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:1: the header says step 0007"
+    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:1: the header says migration 0007"
 
 
 @pytest.mark.parametrize("half", ["up", "down"])
@@ -221,7 +221,7 @@ def test_a_header_with_the_number_of_another_step_is_refused(folder, half):
 )
 def test_transaction_control_is_refused_with_its_line(folder, half, statement):
     write(folder, "0001_one", **{half: f"select 1;\n\n{statement};"})
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:6: a step is one transaction already, leave this out"
+    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:6: a migration is one transaction already, leave this out"
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_a_statement_in_batches_is_asked_whether_it_still_finds_a_row(folder, st
 
 
 WAYS = "the header's line 4 must be empty or read `-- Run: outside a transaction.` or"
-ONLY = "only this runs outside a transaction, the rest is a step of its own"
+ONLY = "only this runs outside a transaction, the rest is a migration of its own"
 UNFIT = {
     "another word": ("-- Run: later.", "select 1;", 4, WAYS),
     "no full stop": ("-- Run: outside a transaction", "select 1;", 4, WAYS),
@@ -579,7 +579,7 @@ GOOD_POLICY = "-- Notes.\n\n\n\n\n-- One's own.\ncreate policy notes_a on public
 GOOD_QUERY = "-- a: b.\n-- Role: c. Since: 0001.\n-- Parameters: none.\n-- Index: none.\n-- Plan: d.\n\nselect 1;\n"
 # Of each kind of file one good text of seven lines, with its name and its reader.
 KINDS = {
-    "a step": ("0001_one.up.sql", HEADER.format(number="0001", words="one") + "\n\n\nselect 1;\n", steps),
+    "a migration": ("0001_one.up.sql", HEADER.format(number="0001", words="one") + "\n\n\nselect 1;\n", steps),
     "a row policy": ("public.notes.sql", GOOD_POLICY, row_policies),
     "a query": ("a.sql", GOOD_QUERY, sqlqueries.queries),
     "the matrix": (

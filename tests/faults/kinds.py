@@ -160,17 +160,17 @@ def two_ups(world: World, random: Random, run: Run | None) -> Seen:
     return Seen(runs, problems, moment=f"{wait:.1f} s after the first")
 
 
-# Steps and servers that refuse.
+# Migrations and servers that refuse.
 
 
 def third_statement(world: World, random: Random, run: Run | None) -> Seen:
-    """A step whose third statement fails leaves nothing of the first two; mended, it runs."""
+    """A migration whose third statement fails leaves nothing of the first two; mended, it runs."""
     name = world.add_step(broken=True)
     failed = world.scratch.up()
-    problems = [] if failed.status else ["a step that can't run was reported as done"]
+    problems = [] if failed.status else ["a migration that can't run was reported as done"]
     problems += [] if "division by zero" in failed.output and f"{name}.up.sql:6" in failed.output else ["no reason"]
     if world.scratch.sql(f"select 1 from ops.fault_ledger where step = '{name}'"):
-        problems.append("the first statements of a step that failed were kept")
+        problems.append("the first statements of a migration that failed were kept")
     path = world.scratch.folder / "sql" / "migrations" / f"{name}.up.sql"
     path.write_text(path.read_text().replace("select 1 / 0", "select 1"))
     return Seen([failed], problems)
@@ -193,7 +193,7 @@ def wrong_password(world: World, random: Random, run: Run | None) -> Seen:
 
 
 def disk_full(world: World, random: Random, run: Run | None) -> Seen:
-    """The data folder on a file system that a step fills."""
+    """The data folder on a file system that a migration fills."""
     if os.geteuid() != 0:
         raise Skip("only root can mount a small file system")
     with _small_disk(world) as room_again:

@@ -121,7 +121,7 @@ def _situation(world: World, start: str, random: Random) -> Run | None:
         must(world.scratch.up(), "up")
         world.take_back(random)
     if start == "destroy":
-        # The pending step is there so that the recovery has one, too.
+        # The pending migration is there so that the recovery has one, too.
         world.forget()
         return world.scratch.start("-m", "run", *DESTROY, "--stack", world.scratch.stack)
     if start == "drifted":

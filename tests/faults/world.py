@@ -1,4 +1,4 @@
-"""What a round of faults stands on: rows and objects that must survive, steps that must run once, and the checks."""
+"""What a round of faults stands on: rows and objects that must survive, migrations that must run once; checks."""
 
 import json
 import re
@@ -47,16 +47,16 @@ class World:
     objects: set[str] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
     doing: str = ""
-    """What the run says when it is at the step in whose middle a fault may come."""
+    """What the run says when it is at the migration in whose middle a fault may come."""
     aside: dict[Path, str] = field(default_factory=dict)
-    """The files of steps that were taken back."""
+    """The files of migrations that were taken back."""
     managed: list[tuple[Any, ...]] = field(default_factory=list)
     """The ownership notes of the first run."""
 
     # What a round begins with.
 
     def begin(self) -> None:
-        """Have the ledger in which every generated step writes."""
+        """Have the ledger in which every generated migration writes."""
         self.steps.clear()
         self.aside.clear()
         self.forget()
@@ -108,7 +108,7 @@ class World:
         time.sleep(1.2)
 
     def add_step(self, seconds: float = SLOW_SECONDS, broken: bool = False) -> str:
-        """One more pending step of several statements, one of them slow; `broken`: its third can't run."""
+        """One more pending migration of several statements, one of them slow; `broken`: its third can't run."""
         name = self._next("step")
         record = f"insert into ops.fault_ledger (step) values ('{name}')"
         middle = "select 1 / 0" if broken else f"select pg_catalog.pg_sleep({seconds})"
@@ -116,7 +116,7 @@ class World:
         return self.write_step("step", [record, "select 1", middle, record], [_forgotten(name)])
 
     def add_work(self, random: Random) -> None:
-        """Pending steps of every kind: in a transaction, outside of one, in batches; one is to be interrupted."""
+        """Pending migrations of every kind: in a transaction, outside of one, in batches; one is to be interrupted."""
         number = int(self._next("")[:4])
         month = f"ops.fault_month_{number}"
         self.write_step(
@@ -144,7 +144,7 @@ class World:
         self.doing = f"applying {random.choice(self.steps[-4:])}"
 
     def take_back(self, random: Random) -> None:
-        """Take the files of the newest steps out of the folder, so that a run rolls them back."""
+        """Take the files of the newest migrations out of the folder, so that a run rolls them back."""
         self.aside.clear()
         gone = self.steps[-4:]
         for name in gone:
@@ -163,7 +163,7 @@ class World:
         self.aside.clear()
 
     def write_step(self, words: str, up: list[str], down: list[str]) -> str:
-        """The two scripts of the next step; one that begins with a comment brings its own header line."""
+        """The two scripts of the next migration; one that begins with a comment brings its own header line."""
         name = self._next(words)
         header = f"-- {name[:4]} faults: to be interrupted.\n-- Lock: none. Duration: short.\n-- Down: its own rows.\n"
         for half, statements in (("up", up), ("down", down)):
@@ -256,11 +256,11 @@ class World:
     def _effects(self) -> list[str]:
         counted = dict(self.scratch.sql("select step, count(*) from ops.fault_ledger group by step"))
         wanted = {name: 2 for name in self.steps if name.endswith("_step")}
-        found = [] if counted == wanted else [f"effects of steps are there {counted} times, wanted {wanted}"]
+        found = [] if counted == wanted else [f"effects of migrations are there {counted} times, wanted {wanted}"]
         rows = self.scratch.sql("select filled, count(distinct visits), count(*) from ops.fault_rows group by 1")
         if rows != [(max(self._fills), 1, ROWS)]:
             found.append(f"rows were filled with {rows} (what, numbers of visits, rows), wanted {max(self._fills)}")
-        # An index has the number of the first of the four steps.
+        # An index has the number of the first of the four migrations.
         numbers = [int(name[:4]) - 2 for name in self.steps if name.endswith("_parts")]
         indexes = {f"fault_rows_{number}_{part}_idx" for number in numbers for part in "ab"}
         there = self.scratch.sql(
@@ -275,7 +275,7 @@ class World:
 
     @property
     def _fills(self) -> list[int]:
-        """With what the steps in batches fill the rows, beginning with what is there before."""
+        """With what the migrations in batches fill the rows, beginning with what is there before."""
         return [0] + [int(name[:4]) for name in self.steps if name.endswith("_fill")]
 
     def _rows(self) -> list[str]:

@@ -464,7 +464,7 @@ def test_the_cdn_forgets_what_went_by_the_storage_api(scene: Scene, cdn: Edge) -
     job = scene.job(edge=edge)
     job.forget()
     assert invalidated(cdn) == [f"/audio/{PROJECT}/{name}.wav/*" for name in ("deleted", "moved", "replaced")]
-    assert job.tally["forgotten by the CDN"].objects == 3
+    assert job.tally["invalidated at the CDN"].objects == 3
     scene.job(edge=edge).forget()
     assert len(invalidated(cdn)) == 3, "once"
 

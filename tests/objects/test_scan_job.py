@@ -267,7 +267,7 @@ def test_a_topic_that_can_not_be_told_does_not_keep_a_file_from_being_given_up(s
     scene.world.run("update private.object_scans set attempts = %s", ATTEMPTS - 1)
     scene.job(engine=Broken(ScanError("clamd can't tell")), alarm=Alarm(scene.sns, f"{scene.topic}-of-nobody")).run()
     status, found = scene.verdict(stored)
-    assert (status, "nor can the alarm topic be told" in found) == ("failed", True)
+    assert (status, "nor can the alarm topic be notified" in found) == ("failed", True)
 
 
 def test_what_was_given_up_is_scanned_again_when_asked_for(scene: Scene) -> None:
@@ -505,7 +505,7 @@ def test_what_guardduty_has_not_tagged_is_not_read_and_due_again_more_and_more_s
     ("status", "found"),
     [
         (None, "gave up after 14 attempts: GuardDuty has not tagged it yet"),
-        ("ACCESS_DENIED", "gave up after 14 attempts: GuardDuty may not read it: its role lacks a right"),
+        ("ACCESS_DENIED", "gave up after 14 attempts: GuardDuty may not read it: its role lacks a permission"),
         ("FAILED", "gave up after 14 attempts: GuardDuty can't tell: FAILED"),
         ("NO_THREATS_FOUND_YET", "gave up after 14 attempts: GuardDuty can't tell: NO_THREATS_FOUND_YET"),
     ],

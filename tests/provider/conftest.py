@@ -119,7 +119,7 @@ def _world(template: Template, superuser: bool) -> Iterator[World]:
 
 @pytest.fixture
 def folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    """An empty folder of steps; with both logins."""
+    """An empty folder of migrations; with both logins."""
     return make_folder(world, tmp_path, monkeypatch)
 
 
@@ -131,7 +131,7 @@ def plain_folder(plain_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def second_session(provider_template: Template) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    """The app, or somebody with psql: holds locks while steps run."""
+    """The app, or somebody with psql: holds locks while migrations run."""
     with psycopg.connect(provider_template.database.url, autocommit=True, application_name="app") as connection:
         yield connection
 

@@ -1,4 +1,4 @@
-"""A folder of steps in a checkout of its own, and the database that it is applied to."""
+"""A folder of migrations in a checkout of its own, and the database that it is applied to."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ HEADER = "-- {number} {words}: why.\n-- Lock: none. Duration: instant.\n-- Down:
 
 @dataclass
 class Folder:
-    """A folder of steps in a checkout of its own, and the world it is applied to."""
+    """A folder of migrations in a checkout of its own, and the world it is applied to."""
 
     path: Path
     world: World
@@ -35,7 +35,7 @@ class Folder:
             (self.path / f"{name}.{half}.sql").write_text(header + text + "\n")
 
     def table(self, name: str) -> None:
-        """A step that makes a table named after it."""
+        """A migration that makes a table named after it."""
         words = name.partition("_")[2]
         self.write(name, f"create table public.{words} (id int primary key);", f"drop table public.{words};")
 
@@ -56,7 +56,7 @@ class Folder:
         return found
 
     def tables(self) -> list[str]:
-        """The tables that steps made, oldest first."""
+        """The tables that migrations made, oldest first."""
         found = self.world.sql(
             "select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' "
             "and relname not in ('notes', 'other') order by oid"

@@ -1,4 +1,4 @@
-"""What a step takes along: row policies in its way, privileges and row security of what it makes again."""
+"""What a migration takes along: row policies in its way, privileges and row security of what it makes again."""
 
 import pytest
 
@@ -23,7 +23,7 @@ ON_NOTES = {
 
 
 def applied(folder: Folder, up: str, down: str = "select 1;", number: int = 2) -> Thing:
-    """A step after a first one, so that it runs in a transaction of its own."""
+    """A migration after a first one, so that it runs in a transaction of its own."""
     world = folder.world
     if number == 2:
         world.sql(
@@ -40,7 +40,7 @@ def applied(folder: Folder, up: str, down: str = "select 1;", number: int = 2) -
 
 
 def applied_as(folder: Folder, up: str) -> Thing:
-    """A first step."""
+    """A first migration."""
     folder.write("0001_step", up)
     return folder.engine.create(TOKEN, folder.declared(role="app_owner"))
 
@@ -93,7 +93,7 @@ def test_policies_on_a_column_that_gets_another_type_come_back_as_they_were(fold
     spelled = [(row[0], row[4]) for row in after if row[0] in ("by_writer", "narrow")]
     assert spelled == [("by_writer", "helps(writer)"), ("narrow", "((title)::text <> 'secret'::text)")]
     (reported,) = folder.engine.reported()
-    assert reported.startswith("step 0002_step: row policies in its way were dropped and made again: by_")
+    assert reported.startswith("migration 0002_step: row policies in its way were dropped and made again: by_")
     assert "by_writer" not in reported, "only those that stood in the way"
 
 
@@ -104,7 +104,7 @@ def test_policies_that_ask_a_function_which_is_dropped_and_made_again_come_back(
     applied(folder, "drop function public.helps(text);\n" + again)
     assert folder.world.sql(POLICIES) == before
     assert folder.engine.reported()[0] == (
-        "step 0002_step: row policies in its way were dropped and made again: by_writer on public.notes"
+        "migration 0002_step: row policies in its way were dropped and made again: by_writer on public.notes"
     )
 
 
@@ -113,8 +113,8 @@ def test_a_policy_that_cannot_come_back_is_reported_and_its_table_is_closed(fold
     applied(folder, "alter table public.notes drop title;")
     assert folder.world.sql(NAMES) == [("by_writer",)]
     assert folder.engine.reported() == [
-        "step 0002_step: row policy by_title on public.notes was dropped since the migration removes what it uses; "
-        "`up` makes what is declared now"
+        "migration 0002_step: row policy by_title on public.notes was dropped since the migration removes what it "
+        "uses; `up` makes what is declared now"
     ]
 
 
@@ -133,7 +133,7 @@ def test_a_restrictive_policy_that_cannot_come_back_is_refused_with_what_to_writ
             folder.engine.update(thing, folder.declared(role="app_owner"))
     said = line(caught)
     assert said.startswith(
-        "step 0002_step: restrictive row policy narrow on public.notes can't be made again after the"
+        "migration 0002_step: restrictive row policy narrow on public.notes can't be made again after the"
     )
     assert f", sql/steps/0002_step.{half}.sql; without it the table would be more open: write `drop policy" in said
     assert 'write `drop policy "narrow" on public.notes;` at the beginning of the file' in said
@@ -166,9 +166,9 @@ def test_on_the_way_back_what_still_works_comes_back_in_the_same_transaction(fol
     folder.engine.update(thing, folder.declared(role="app_owner"))
     assert folder.world.sql(NAMES) == [("by_body",)]
     assert folder.engine.reported() == [
-        "step 0002_step: row policy by_ask on public.notes was dropped since the migration removes what it uses; "
-        "`up` makes what is declared now",
-        "step 0002_step: row policies in its way were dropped and made again: by_body on public.notes",
+        "migration 0002_step: row policy by_ask on public.notes was dropped since the migration removes what it "
+        "uses; `up` makes what is declared now",
+        "migration 0002_step: row policies in its way were dropped and made again: by_body on public.notes",
     ]
 
 
@@ -357,7 +357,7 @@ def test_what_is_dropped_and_made_again_has_its_privileges_in_the_same_transacti
     applied(folder, again, number=3)
     assert sorted(str(world.sql(query)).split(",")) == sorted(str(was).split(","))
     (reported,) = folder.engine.reported()
-    assert reported.startswith("step 0003_step: ")
+    assert reported.startswith("migration 0003_step: ")
     assert reported.endswith(" came back in the same transaction")
 
 
@@ -377,7 +377,7 @@ def test_what_postgresql_gives_everybody_by_default_is_taken_again_where_it_was_
         assert world.sql(everybody) == [(False,)]
         plain_folder.write("0002_again", again + "\ngrant execute on function public.greet(text) to public;")
         plain_folder.up()
-        assert world.sql(everybody) == [(True,)], "the step says so itself"
+        assert world.sql(everybody) == [(True,)], "the migration says so itself"
     finally:
         world.sql("alter default privileges revoke execute on functions from public")
 
@@ -492,7 +492,7 @@ def test_outside_a_transaction_nothing_can_be_dropped_that_has_privileges(plain_
         assert "0001_outside.up.sql:6" in str(caught.value)
 
 
-# What a step names itself, and on which object.
+# What a migration names itself, and on which object.
 
 EVERYBODY = "select has_function_privilege('{made}', 'public.greet(text)', 'execute')"
 GREET = (
@@ -559,7 +559,7 @@ def test_what_a_step_grants_on_the_object_stays_and_the_line_says_so(plain_folde
     assert allowed == [(True,)]
     (reported,) = plain_folder.engine.reported()
     assert reported == (
-        "step 0003_step: function public.greet(text) was dropped and made again; "
+        "migration 0003_step: function public.greet(text) was dropped and made again; "
         "its other privileges came back, but execute to public is new"
     )
 
@@ -595,8 +595,9 @@ def test_another_owner_of_what_is_made_again_is_said(plain_folder):
     applied(plain_folder, "reset role;\ndrop view public.odd;\nset role app_owner;\n"
             "create view public.odd as select 1 as a;", number=3)  # fmt: skip
     assert plain_folder.engine.reported() == [
-        f"step 0003_step: table public.odd was dropped and made again; its owner was {owner} and is app_owner",
-        "step 0003_step: table public.odd was dropped and made again; its privileges came back in the same transaction",
+        f"migration 0003_step: table public.odd was dropped and made again; its owner was {owner} and is app_owner",
+        "migration 0003_step: table public.odd was dropped and made again; "
+        "its privileges came back in the same transaction",
     ]
 
 
@@ -612,8 +613,8 @@ def test_what_has_the_name_of_another_thing_has_none_of_its_privileges_and_is_na
     finally:
         world.sql("alter default privileges for role app_owner revoke execute on functions from public")
     assert plain_folder.engine.reported() == [world.named(
-        "step 0003_step: function public.greet(text) is gone with its privileges, and another has its name: it had "
-        "execute to {reader}, public.greet(bigint) has execute to public; write the grants in the step"
+        "migration 0003_step: function public.greet(text) is gone with its privileges, and another has its name: it "
+        "had execute to {reader}, public.greet(bigint) has execute to public; write the grants in the migration"
     )]  # fmt: skip
 
 
@@ -695,7 +696,7 @@ def test_a_restrictive_policy_keeps_the_roles_that_drop_owned_takes_from_it(plai
     assert (found["asks"], found["sole"]) == ({reader, writer}, {reader})
     reported = plain_folder.engine.reported()
     assert (
-        "step 0003_step: restrictive row policies hold for the roles again that they lost: asks on public.notes"
+        "migration 0003_step: restrictive row policies hold for the roles again that they lost: asks on public.notes"
         in reported
     )
 
@@ -717,7 +718,7 @@ def test_a_permissive_policy_that_goes_with_something_else_is_named(plain_folder
     assert world.sql(NAMES) == [("by_title",)]
     reported = plain_folder.engine.reported()
     assert (
-        "step 0003_step: row policy by_writer on public.notes went with what the step takes away; "
+        "migration 0003_step: row policy by_writer on public.notes went with what the migration takes away; "
         "`up` makes what is declared now"
     ) in reported
 
@@ -729,12 +730,12 @@ def test_steps_in_one_transaction_lose_no_restrictive_policy_either(plain_folder
     for number in range(1, 26):
         plain_folder.write(f"{number:04}_step", "select 1;")
     plain_folder.write("0012_step", "drop function public.helps(text) cascade;")
-    with pytest.raises(Refusal, match=r"step 0012_step: restrictive row policy asks on public\.notes"):
+    with pytest.raises(Refusal, match=r"migration 0012_step: restrictive row policy asks on public\.notes"):
         plain_folder.up()
     assert world.sql(NAMES) == [("asks",), ("by_title",)]
 
 
-# A policy in the way that the step names itself.
+# A policy in the way that the migration names itself.
 
 
 @pytest.mark.parametrize("later", [
@@ -748,7 +749,7 @@ def test_a_policy_in_the_way_that_the_step_names_later_is_refused_with_the_line(
     with pytest.raises(Refusal) as caught:
         applied(plain_folder, "alter table public.notes alter title type varchar(90);\n" + later, number=3)
     assert line(caught).endswith(
-        "row policy by_title on public.notes is in its way, and the step itself names it in line 5: "
+        "row policy by_title on public.notes is in its way, and the migration itself names it in line 5: "
         "drop it before line 4 and create it again after that"
     )
     assert plain_folder.world.sql(POLICIES) == before

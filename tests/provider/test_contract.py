@@ -372,7 +372,7 @@ def test_every_compared_property_has_a_change_manually():
         for name, subject in SUBJECTS.items():
             if kind.token == f"pg:index:{name.split()[0]}":
                 covered |= set(subject.by_hand)
-        # These say where, as whom and under which conditions steps run; nothing on a server can change them.
+        # These say where, as whom and under which conditions migrations run; nothing on a server can change them.
         of_steps = {"history", "role", "protect", "allow"}
         assert changeable - covered <= (of_steps if kind.token == "pg:index:MigrationSet" else set())
 

@@ -34,7 +34,7 @@ ODD = {
     ),
     "no column name": (
         f"alter table {HISTORY} drop column name",
-        f"{HISTORY} has rows and no column name, so which steps were applied isn't known; put it back: `alter table",
+        f"{HISTORY} has rows and no column name, so which migrations were applied isn't known; put it back: `alter",
     ),
     "no column version": (
         f"alter table {HISTORY} drop column version",
@@ -53,7 +53,7 @@ ODD = {
     ),
     "a view in its place": (
         f"alter table {HISTORY} rename to kept; create view {HISTORY} as select * from supabase_migrations.kept",
-        f"{HISTORY} is a view, not a table, so which steps were applied isn't known; rename it, and put the table",
+        f"{HISTORY} is a view, not a table, so which migrations were applied isn't known; rename it, and put the table",
     ),
     "an odd row of what was rolled back": (
         f"insert into {HISTORY}_rolled_back (version) values ('0009')",

@@ -33,7 +33,7 @@ end $f$;
 SAID = {
     "alter a column of a view": (
         "alter table public.notes alter title type varchar(10);",
-        ['rule _RETURN on view public.titles depends on column "title"', "drop what depends on it in this step"],
+        ['rule _RETURN on view public.titles depends on column "title"', "drop what depends on it in this migration"],
     ),
     "drop a function that a view asks": (
         "drop function public.told(int);",
@@ -132,7 +132,7 @@ def refused(folder: Folder, text: str) -> str:
 def test_detail_and_hint_are_kept_where_they_name_the_object(plain_folder, case):
     text, words = SAID[case]
     said = refused(plain_folder, text)
-    assert said.startswith("step 0002_fails: ")
+    assert said.startswith("migration 0002_fails: ")
     assert [word for word in words if word not in said] == [], said
     assert SECRET not in said
     assert "CASCADE" not in said

@@ -156,9 +156,9 @@ def test_a_step_whose_third_statement_fails_leaves_nothing_and_names_its_line(fo
         folder.up()
     line = 3 + text.count("\n") + 1 + offset
     said = one_line(caught)
-    assert said.startswith("step 0002_fails: ")
+    assert said.startswith("migration 0002_fails: ")
     assert f"{message}, sql/steps/0002_fails.up.sql:{line};" in said
-    assert folder.tables() == ["first"], "the step before it stays, of this one nothing does"
+    assert folder.tables() == ["first"], "the migration before it stays, of this one nothing does"
     assert folder.recorded() == ["0001"]
 
 
@@ -179,7 +179,8 @@ def test_a_step_that_controls_the_transaction_is_refused_with_its_line(plain_fol
     plain_folder.write("0001_commits", f"create table public.a (id int);\n{word};")
     with pytest.raises(sqlfiles.SqlFileError) as caught:
         plain_folder.declared()
-    assert str(caught.value) == ("sql/steps/0001_commits.up.sql:5: a step is one transaction already, leave this out")
+    said = "sql/steps/0001_commits.up.sql:5: a migration is one transaction already, leave this out"
+    assert str(caught.value) == said
 
 
 def test_a_step_that_commits_all_the_same_is_refused_and_says_so(plain_folder, monkeypatch):
@@ -207,7 +208,7 @@ def test_a_way_back_that_was_recorded_with_a_copy_for_psql_says_so(plain_folder,
     plain_folder.remove("0001_copy")
     with pytest.raises(Refusal) as caught:
         plain_folder.engine.update(thing, plain_folder.declared())
-    assert one_line(caught) == f"step 0001_copy: a copy in sql/steps/0001_copy.down.sql {said}"
+    assert one_line(caught) == f"migration 0001_copy: a copy in sql/steps/0001_copy.down.sql {said}"
     assert plain_folder.recorded() == ["0001"]
 
 
@@ -218,10 +219,10 @@ def test_a_file_that_changes_between_the_preview_and_the_run_is_refused(three):
         Refusal, match=r"sql/steps/0002_second\.up\.sql changed while the update was running; run again"
     ):
         three.engine.create(TOKEN, declared)
-    assert three.tables() == [], "it is seen before the first step runs"
+    assert three.tables() == [], "it is seen before the first migration runs"
 
 
-# Applied steps are not to be touched.
+# Applied migrations are not to be touched.
 
 
 def test_an_applied_step_that_was_edited_is_refused_by_check_with_its_file(three):
@@ -348,7 +349,7 @@ def test_a_tampered_down_script_is_refused(three):
     three.remove("0003_third")
     with pytest.raises(Refusal) as caught:
         three.engine.update(thing, three.declared())
-    assert one_line(caught) == f"step 0003_third: the down script in {HISTORY} isn't the one this stack applied"
+    assert one_line(caught) == f"migration 0003_third: the down script in {HISTORY} isn't the one this stack applied"
     assert three.world.sql("select 1 from public.notes") == []
 
 
@@ -364,7 +365,7 @@ def test_a_removed_step_whose_row_is_gone_too_is_refused_with_the_way_out(three)
 def test_a_rollback_that_was_cut_off_before_the_engine_could_note_it_goes_on(three):
     thing = three.up()
     three.remove("0003_third")
-    three.engine.update(thing, three.declared())  # and its answer is lost: the state still has three steps
+    three.engine.update(thing, three.declared())  # and its answer is lost: the state still has three migrations
     three.remove("0002_second")
     updated = three.engine.update(thing, three.declared())
     assert three.recorded() == ["0001"]
@@ -401,7 +402,7 @@ def test_destroy_leaves_the_schema_of_the_history_where_something_else_is_in_it(
 def test_a_destroy_that_was_cut_off_goes_on(three):
     thing = three.up()
     three.world.sql("create view public.holds as select * from public.second")
-    with pytest.raises(Refusal, match=r"step 0002_second: cannot drop table public\.second because"):
+    with pytest.raises(Refusal, match=r"migration 0002_second: cannot drop table public\.second because"):
         three.engine.delete(thing)
     assert three.recorded() == ["0001", "0002"]
     three.world.sql("drop view public.holds")
@@ -438,7 +439,7 @@ def test_a_dropped_history_table_is_put_back_without_running_a_step(three):
 def test_a_history_that_is_gone_with_its_schema_is_asked_for(three):
     thing = three.up()
     three.world.sql("insert into public.first values (1); drop schema supabase_migrations cascade")
-    with pytest.raises(Refusal, match=r'0001_first: relation "first" already exists .* adopt` records the step'):
+    with pytest.raises(Refusal, match=r'0001_first: relation "first" already exists .* adopt` records the migration'):
         three.engine.update(three.refreshed(thing), three.declared())
     assert three.world.sql("select id from public.first") == [(1,)]
 
@@ -459,7 +460,7 @@ def test_a_database_made_again_gets_every_step_again(three):
     three.world.sql("drop table public.first, public.second, public.third; drop schema supabase_migrations cascade")
     found = three.refreshed(old)
     assert three.engine.reported()[0] == (
-        "migrations sql/steps: this is another database than the one the steps were applied to"
+        "migrations sql/steps: this is another database than the one the migrations were applied to"
     )
     three.engine.update(found, three.declared())
     assert three.tables() == ["first", "second", "third"]
@@ -570,7 +571,7 @@ def wait_for_sleep(world: World) -> None:
 
 
 def killed(folder: Folder, kill: Any) -> pytest.ExceptionInfo[Refusal]:
-    """Run a step that sleeps, and kill its connection meanwhile."""
+    """Run a migration that sleeps, and kill its connection meanwhile."""
     killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(Refusal) as caught:
@@ -594,7 +595,7 @@ def test_a_session_that_is_terminated_in_the_middle_is_one_line_and_the_next_run
     # Both statements are one message: on a busy machine the session may end before the second one begins.
     what = "terminating connection due to administrator command (57P01)"
     places = [f"sql/steps/0002_second.up.sql:{line}" for line in (4, 5)]
-    assert said in [f"step 0002_second: {what}, {place}; nothing of this step was kept" for place in places]
+    assert said in [f"migration 0002_second: {what}, {place}; nothing of this migration was kept" for place in places]
     plain_folder.table("0002_second")
     plain_folder.up()
     assert plain_folder.tables() == ["first", "second"]
@@ -668,5 +669,5 @@ def test_a_server_that_dies_in_the_middle_is_one_line(plain_folder):
     engine.close()
     said = one_line(caught)
     assert said.startswith(
-        "step 0001_sleeps: the server ended the connection; nothing of this step was kept, run again"
+        "migration 0001_sleeps: the server ended the connection; nothing of this migration was kept, run again"
     )

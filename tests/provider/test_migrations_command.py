@@ -40,7 +40,7 @@ class Command:
 
 @pytest.fixture
 def command(plain_folder: Folder, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Three steps, and the command."""
+    """Three migrations, and the command."""
     for name in ("0001_first", "0002_second", "0003_third"):
         plain_folder.table(name)
     return Command(plain_folder, capsys)
@@ -87,7 +87,8 @@ def test_up_status_and_down_are_what_the_engine_would_do(command):
 def test_down_loses_data_only_when_told_to(command):
     command("up")
     said = command("down", "--to", "2", status=1)
-    assert said.startswith("step 0003_third: this environment protects its data and the rollback doesn't: 'loses it.'")
+    protected = "this environment protects its data and the rollback doesn't: 'loses it.'"
+    assert said.startswith(f"migration 0003_third: {protected}")
     assert said.endswith("or allow it once: --allow 0003_third")
     assert command("down", "--to", "2", "--allow", "0003_third")["rolled back"]["sql/steps"] == ["0003_third"]
 
@@ -103,7 +104,7 @@ def test_what_was_left_half_rolled_back_is_pending_and_up_ends_it_first(command)
         "unknown": [],
     }
     assert command("up", status=1) == (
-        "step 0003_third: it was left half rolled back, and this environment protects its data: the rest of the "
+        "migration 0003_third: it was left half rolled back, and this environment protects its data: the rest of the "
         "rollback says 'loses it.'; allow it once: --allow 0003_third"
     )
     assert command("up", "--allow", "0003_third") == {"applied": {"sql/steps": ["0003_third"]}}
@@ -135,7 +136,7 @@ def test_a_failure_is_one_line_and_status_one(command):
     command.folder.write("0002_second", "select 1 / 0;")
     assert "division by zero (22012), sql/steps/0002_second.up.sql:4" in command("up", status=1)
     command.folder.remove("0001_first")
-    assert command("up", status=1) == "sql/steps: step 0001 is missing before 0002_second"
+    assert command("up", status=1) == "sql/steps: migration 0001 is missing before 0002_second"
     assert "check that the server runs" in command("status", status=1, url="postgresql://a:b@127.0.0.1:1/c")
     assert "--url must be postgresql://" in command("status", status=1, url="mysql://a/b")
 
@@ -156,7 +157,7 @@ def test_many_steps_of_a_first_run_share_transactions_and_a_failure_still_names_
     path.write_text(good.replace("(parent_id);", "(nowhere);"))
     said = command("up", status=1)
     assert said.startswith(
-        'step 0087_columns_17: column "nowhere" does not exist (42703), sql/steps/0087_columns_17.up'
+        'migration 0087_columns_17: column "nowhere" does not exist (42703), sql/steps/0087_columns_17.up'
     )
     assert folder.recorded() == [f"{number:04}" for number in range(1, 87)], "those before it are kept"
     path.write_text(good)
@@ -240,7 +241,7 @@ def test_a_step_that_cannot_run_again_is_named(command):
 
 @pytest.fixture
 def made_by_hand(command: Command) -> Command:
-    """The objects of the first two steps, in the database and in no history."""
+    """The objects of the first two migrations, in the database and in no history."""
     command.folder.world.sql("create table public.first (id int primary key)")
     command.folder.world.sql("create table public.second (id int primary key)")
     return command
@@ -262,7 +263,7 @@ def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest
 
 
 def test_a_run_that_meets_objects_made_manually_says_what_to_do(made_by_hand):
-    assert made_by_hand("up", status=1).endswith("`./vpb migrate adopt` records the step")
+    assert made_by_hand("up", status=1).endswith("`./vpb migrate adopt` records the migration")
 
 
 def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(made_by_hand):
@@ -272,9 +273,9 @@ def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(mad
     assert [line.partition(",")[0] for line in answer["differences"]] == [
         "column public.second.id is 'bigint not null'"
     ]
-    assert "by the steps up to 0002_second it would be 'integer not null'" in answer["differences"][0]
+    assert "by the migrations up to 0002_second it would be 'integer not null'" in answer["differences"][0]
     answer = made_by_hand("adopt", "--through", "3", "--write", status=2)
-    assert "table public.third isn't there, which the steps up to 0003_third make" in answer["differences"]
+    assert "table public.third isn't there, which the migrations up to 0003_third make" in answer["differences"]
     assert made_by_hand.folder.world.sql(f"select to_regclass('{DEFAULT}')") == [(None,)]
 
 

@@ -1,4 +1,4 @@
-"""Steps that don't run in one transaction: outside of one, and in batches; killed in the middle they go on."""
+"""Migrations that don't run in one transaction: outside of one, and in batches; killed in the middle they go on."""
 
 import threading
 import time
@@ -65,7 +65,7 @@ def test_without_the_header_line_the_error_says_which_one_is_missing(plain_folde
     with pytest.raises(Refusal) as caught:
         plain_folder.up()
     assert one_line(caught).endswith(
-        "(25001), sql/steps/0001_index.up.sql:4; give the step the header line `-- Run: outside a transaction.`"
+        "(25001), sql/steps/0001_index.up.sql:4; give the migration the header line `-- Run: outside a transaction.`"
     )
 
 
@@ -139,7 +139,7 @@ def test_an_invalid_index_of_another_definition_is_left_alone_and_refused(plain_
     with pytest.raises(Refusal) as caught:
         plain_folder.up()
     assert one_line(caught) == (
-        "step 0001_index: index public.notes_title_idx is there already with another definition, "
+        "migration 0001_index: index public.notes_title_idx is there already with another definition, "
         "sql/steps/0001_index.up.sql:6; drop it or name this one differently"
     )
     assert valid(world, "notes_title_idx") == [(False,)]
@@ -576,7 +576,7 @@ def test_a_backfill_that_is_killed_in_the_middle_keeps_its_rows_and_goes_on(plai
         args=(world, "%update public.notes set body%", "select 1 from public.notes where body = 'filled'"),
     )
     killer.start()
-    with pytest.raises(Refusal, match=r"step 0001_fill: .*0001_fill\.up\.sql:6"):
+    with pytest.raises(Refusal, match=r"migration 0001_fill: .*0001_fill\.up\.sql:6"):
         plain_folder.up()
     killer.join()
     kept = world.sql("select count(*) from public.notes where body = 'filled'")[0][0]
@@ -655,9 +655,9 @@ def test_rows_that_a_trigger_keeps_as_they_are_end_in_an_error_and_not_in_a_reco
     with pytest.raises(Refusal) as caught:
         plain_folder.up()
     assert one_line(caught) == (
-        "step 0001_fill: the statement still finds rows and changes none of them, sql/steps/0001_fill.up.sql:6; "
+        "migration 0001_fill: the statement still finds rows and changes none of them, sql/steps/0001_fill.up.sql:6; "
         "a trigger, a rule or a conflict keeps them as they are, or another session holds them; 450 rows are done "
-        "and kept, the step isn't recorded, the next run goes on with it"
+        "and kept, the migration isn't recorded, the next run goes on with it"
     )
     assert plain_folder.recorded() == []
     world.sql("drop trigger keep on public.notes")
@@ -702,8 +702,8 @@ def test_a_statement_that_never_ends_is_stopped_with_what_it_did(plain_folder, h
     with pytest.raises(Refusal) as caught:
         plain_folder.up()
     assert one_line(caught).startswith(
-        "step 0001_fill: the statement never ends, sql/steps/0001_fill.up.sql:6: it has changed 2,100 rows and still "
-        "finds 1,000, of 1,000 at first"
+        "migration 0001_fill: the statement never ends, sql/steps/0001_fill.up.sql:6: it has changed 2,100 rows and "
+        "still finds 1,000, of 1,000 at first"
     )
     assert plain_folder.recorded() == []
 
@@ -722,7 +722,7 @@ def test_a_target_whose_changed_rows_are_not_counted_is_refused(plain_folder, ma
     plain_folder.write("0001_fill", BATCHES + BACKFILL)
     with pytest.raises(Refusal) as caught:
         plain_folder.up()
-    assert f"step 0001_fill: public.notes {said}" in one_line(caught)
+    assert f"migration 0001_fill: public.notes {said}" in one_line(caught)
     assert "sql/steps/0001_fill.up.sql:6" in one_line(caught)
     assert world.sql("select count(*) from public.notes where body is null") == [(300,)]
     assert plain_folder.recorded() == []

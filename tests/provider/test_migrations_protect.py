@@ -1,4 +1,4 @@
-"""A step whose rollback loses data stays where data is protected, until it is allowed by name."""
+"""A migration whose rollback loses data stays where data is protected, until it is allowed by name."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.provider.folders import Folder, one_line
 
 @pytest.fixture
 def two(folder: Folder) -> Folder:
-    """A step that loses data on its rollback, and one above it that doesn't."""
+    """A migration that loses data on its rollback, and one above it that doesn't."""
     folder.write("0001_table", "create table public.first (id int);", "drop table public.first;", "loses every first.")
     folder.write("0002_view", "create view public.v as select 1 as one;", "drop view public.v;", "loses nothing.")
     return folder
@@ -23,11 +23,11 @@ def test_a_lossy_way_back_is_refused_by_preview_and_update_with_the_way_to_allow
         with pytest.raises(Refusal) as caught:
             attempt(thing, two.declared(protect=True))
         assert one_line(caught) == (
-            "step 0001_table: this environment protects its data and the rollback doesn't: 'loses every first.'; "
+            "migration 0001_table: this environment protects its data and the rollback doesn't: 'loses every first.'; "
             "put its files back, or allow it once: "
             "`pulumi config set --path 'database:allowLoss[0]' 0001_table`, `up`, and take it out again"
         )
-    assert two.recorded() == ["0001", "0002"], "refused before the first step goes"
+    assert two.recorded() == ["0001", "0002"], "refused before the first migration goes"
     updated = two.engine.update(thing, two.declared(protect=True, allow=["0001_table"]))
     assert two.recorded() == []
     assert two.engine.diff(two.refreshed(updated), two.declared(protect=True, allow=["0001_table"])) == []

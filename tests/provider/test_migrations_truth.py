@@ -191,7 +191,7 @@ def test_what_another_stack_holds_too_is_not_rolled_back(two):
         with pytest.raises(Refusal) as caught:
             two.engine.update(thing, two.declared())
         assert one_line(caught).startswith(
-            "step 0002_second: urn:pulumi:dev::vpb::vpb:index:Access$pg:index:MigrationSet::elsewhere holds it too"
+            "migration 0002_second: urn:pulumi:dev::vpb::vpb:index:Access$pg:index:MigrationSet::elsewhere holds it too"
         )
         assert two.tables() == ["first", "second"]
         engine.delete(other)

@@ -1,4 +1,4 @@
-"""Steps in front of live traffic: they give way, and no query waits longer than the limit."""
+"""Migrations in front of live traffic: they give way, and no query waits longer than the limit."""
 
 import statistics
 import threading
@@ -86,14 +86,14 @@ def test_no_query_waits_longer_than_the_limit_while_a_step_wants_a_held_table(pl
         took = time.monotonic() - begun
         report.join()
     assert traffic.failures == []
-    assert took > 2.5, "the step had to wait for the report"
+    assert took > 2.5, "the migration had to wait for the report"
     assert column_there(world)
     assert plain_folder.recorded() == ["0001"]
     assert len(traffic.seconds) > 500, "there was traffic all the time"
     assert max(traffic.seconds) < LIMIT + SLACK, (
         f"longest of {len(traffic.seconds)}, median {statistics.median(traffic.seconds)}"
     )
-    assert max(traffic.seconds) > LIMIT / 2, "somebody did wait behind the step, or nothing was tested"
+    assert max(traffic.seconds) > LIMIT / 2, "somebody did wait behind the migration, or nothing was tested"
     holder = f"a lock on public.notes held by pid {second_session.info.backend_pid}, application app"
     assert any(
         line.startswith(f"applying 0001_column (1 of 1): waiting for {holder}, try ")
@@ -130,7 +130,8 @@ def test_a_lock_that_never_comes_is_one_line_with_who_holds_it_and_changes_nothi
     second_session.execute("rollback")
     assert time.monotonic() - begun < 5
     said = one_line(caught)
-    assert "step 0002_column: canceling statement due to lock timeout (55P03), sql/steps/0002_column.up.sql:5; " in said
+    assert "migration 0002_column: canceling statement due to lock timeout (55P03), " in said
+    assert ", sql/steps/0002_column.up.sql:5; " in said
     assert f"held by pid {second_session.info.backend_pid}, application app" in said
     assert plain_folder.tables() == ["first"]
     assert plain_folder.recorded() == ["0001"]

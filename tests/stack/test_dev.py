@@ -257,7 +257,7 @@ def test_every_change_manually_is_named_and_repaired(dev):
 def test_a_new_step_is_announced_applied_and_taken_back_when_its_files_go(dev):
     folder = dev.folder / "sql" / "migrations"
     number = f"{len(list(folder.glob('*.up.sql'))) + 1:04}"
-    header = f"-- {number} notes: a scratch step.\n-- Lock: none. Duration: instant.\n-- Down: drops it.\n"
+    header = f"-- {number} notes: a scratch migration.\n-- Lock: none. Duration: instant.\n-- Down: drops it.\n"
     up, down = (folder / f"{number}_notes.{half}.sql" for half in ("up", "down"))
     up.write_text(header + "create table private.notes (id int primary key);\n")
     down.write_text(header + "drop table private.notes;\n")
@@ -283,7 +283,7 @@ def test_an_applied_step_that_was_edited_is_refused_by_name(dev):
         assert "0007_projects.up.sql" in refused.output
         lines = [line for line in refused.output.splitlines() if "was edited after it was applied" in line]
         assert [line for line in lines if "steps: sql/migrations/0007_projects.up.sql:1: was edited" not in line] == []
-        assert max(map(len, lines)) < 300, "without the checksums of all steps"
+        assert max(map(len, lines)) < 300, "without the checksums of all migrations"
         assert "Traceback" not in refused.output
     finally:
         path.write_text(text)

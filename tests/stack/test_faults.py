@@ -20,7 +20,7 @@ LOST = {fault.name: fault for fault in LOSSES}
 
 
 class InTheStep(Random):
-    """Chooses the moment 0.45 s after the slow step began."""
+    """Chooses the moment 0.45 s after the slow migration began."""
 
     def random(self) -> float:
         return 0.3
@@ -65,7 +65,7 @@ def test_the_checks_tell_of_a_lost_row_a_lost_object_and_a_step_that_ran_twice(w
         world.objects.discard("something")
         world.scratch.sql("delete from ops.fault_ledger where ctid = (select max(ctid) from ops.fault_ledger)")
     assert len(problems) == 3
-    assert problems[0].startswith("effects of steps")
+    assert problems[0].startswith("effects of migrations")
     assert problems[1:] == ["1 of 2 people or their projects are lost", "1 of 2 objects are lost"]
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from ops.storage.cleaning.files import batched
 
-# So many objects of one folder, and the folder is forgotten instead of each of them.
+# So many objects of one folder, and the folder is invalidated instead of each of them.
 MANY = 10
 # CloudFront takes so many paths in progress at a time; one with a star counts as 15 files, and costs as one path.
 PATHS = 1000
@@ -27,7 +27,7 @@ class Edge:
     """The buckets that it serves; None is all."""
 
     def forget(self, objects: Iterable[tuple[str, str]]) -> int:
-        """Invalidate all versions of these objects, told by bucket and name; how many paths that took."""
+        """Invalidate all versions of these objects, by bucket and name; how many paths that took."""
         wanted = sorted({each for each in objects if self.served is None or each[0] in self.served})
         paths = list[str]()
         for folder, members in groupby(wanted, key=lambda each: f"{each[0]}/{each[1].partition('/')[0]}"):

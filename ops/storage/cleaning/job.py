@@ -77,12 +77,12 @@ class Job:
         return self.tally
 
     def forget(self) -> None:
-        """Have the CDN forget what is no object any more: also what went by the Storage API, a move or an upsert."""
-        self._note("forgotten by the CDN")
+        """Invalidate at the CDN what is no object any more: also what went by the Storage API, a move or an upsert."""
+        self._note("invalidated at the CDN")
         if self.dry or self.edge is None:
             return
         while ended := self.rows.unserved():
-            self._note("forgotten by the CDN", self.edge.forget(ended.values()))
+            self._note("invalidated at the CDN", self.edge.forget(ended.values()))
             self.rows.finish_unserved(ended)
 
     def empty(self, bucket: str) -> dict[str, Found]:

@@ -117,7 +117,7 @@ class Rows:
         self.connection.execute("select ops.finish_deletions(%s)", ([entry.id for entry in done],))
 
     def unserved(self) -> dict[UUID, tuple[str, str]]:
-        """What the CDN has to forget, by bucket and name; a thousand at a time."""
+        """What is to be invalidated at the CDN, by bucket and name; a thousand at a time."""
         found = self.connection.execute(UNSERVED)
         return {id: (str(bucket), str(name)) for id, bucket, name in found}
 

@@ -112,7 +112,7 @@ class GuardDuty:
         if status == "UNSUPPORTED":
             raise UnscannableError("GuardDuty does not scan it: locked with a password, too large or packed too deep")
         if status == "ACCESS_DENIED":
-            raise ScanError("GuardDuty may not read it: its role lacks a right")
+            raise ScanError("GuardDuty may not read it: its role lacks a permission")
         if status not in (GUARDDUTY_CLEAN, GUARDDUTY_THREAT):
             raise ScanError(f"GuardDuty can't tell: {status[:100]}")
         return None if status == GUARDDUTY_CLEAN else f"GuardDuty: {status}"

@@ -120,7 +120,7 @@ class Job:
                 return self._settle(scan, verdict), verdict
             except (BotoCoreError, ClientError) as silent:
                 # The last attempt: there is no other one to tell it in.
-                verdict = Verdict("failed", f"{verdict.found}; nor can the alarm topic be told: {silent}"[:1000])
+                verdict = Verdict("failed", f"{verdict.found}; nor can the alarm topic be notified: {silent}"[:1000])
                 return self.queue.settle(scan, verdict.status, verdict.found, self.decided_by or None), verdict
         status = "waiting" if isinstance(error, NotYetError) else "retried"
         return self.queue.retry(scan, self.engine.waits[scan.attempt - 1]), Verdict(status, reason)

@@ -1,4 +1,4 @@
-"""Small files of every type that is told by its beginning, with our test signature inside: what an engine must find.
+"""Small files of every type that has a beginning of its own, with our test signature inside: what an engine must find.
 
 A type that an engine recognises and doesn't look into is found out so: ClamAV passes whatever begins with `ID3` or
 `OggS`. EICAR's test file is no use here, since by its rules nothing may come before it.

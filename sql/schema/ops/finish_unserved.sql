@@ -7,4 +7,4 @@ CREATE FUNCTION ops.finish_unserved(ids uuid[]) RETURNS integer
 
 ALTER FUNCTION ops.finish_unserved(ids uuid[]) OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.finish_unserved(ids uuid[]) IS 'For the cleaner: the CDN was told to forget these.';
+COMMENT ON FUNCTION ops.finish_unserved(ids uuid[]) IS 'For the cleaner: these were invalidated at the CDN.';

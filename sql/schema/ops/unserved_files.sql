@@ -13,4 +13,4 @@ END;
 
 ALTER FUNCTION ops.unserved_files(count integer) OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.unserved_files(count integer) IS 'For the cleaner: what the CDN has to forget.';
+COMMENT ON FUNCTION ops.unserved_files(count integer) IS 'For the cleaner: what is to be invalidated at the CDN.';

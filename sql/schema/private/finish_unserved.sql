@@ -10,4 +10,4 @@ $$;
 
 ALTER FUNCTION private.finish_unserved(ids uuid[]) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.finish_unserved(ids uuid[]) IS 'Strikes off what the CDN was told to forget; how many.';
+COMMENT ON FUNCTION private.finish_unserved(ids uuid[]) IS 'Strikes off what was invalidated at the CDN; how many.';

@@ -23,4 +23,4 @@ $$;
 
 ALTER FUNCTION private.tg_storage_objects__unserve() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.tg_storage_objects__unserve() IS 'Trigger, after: what ends is to be forgotten by the CDN.';
+COMMENT ON FUNCTION private.tg_storage_objects__unserve() IS 'Trigger, after: what ends is to be invalidated at the CDN.';

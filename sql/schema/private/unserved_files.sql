@@ -11,7 +11,7 @@ ALTER TABLE ONLY private.unserved_files FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE private.unserved_files OWNER TO app_owner;
 
-COMMENT ON TABLE private.unserved_files IS 'What the CDN has to forget; a row goes when it was told so.';
+COMMENT ON TABLE private.unserved_files IS 'What is to be invalidated at the CDN; a row goes when it was.';
 
 COMMENT ON COLUMN private.unserved_files.id IS 'Key, in order of queueing.';
 
@@ -32,7 +32,7 @@ $$;
 
 ALTER FUNCTION private.unserved_files(count integer) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.unserved_files(count integer) IS 'What the CDN has to forget, what ended first before all.';
+COMMENT ON FUNCTION private.unserved_files(count integer) IS 'What is to be invalidated at the CDN, what ended first before all.';
 
 ALTER TABLE ONLY private.unserved_files
     ADD CONSTRAINT unserved_files_pkey PRIMARY KEY (id);
@@ -41,7 +41,7 @@ ALTER TABLE private.unserved_files ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY unserved_files_delete_definer ON private.unserved_files FOR DELETE TO app_owner USING (true);
 
-COMMENT ON POLICY unserved_files_delete_definer ON private.unserved_files IS 'The owner role strikes off what the CDN was told.';
+COMMENT ON POLICY unserved_files_delete_definer ON private.unserved_files IS 'The owner role strikes off what was invalidated at the CDN.';
 
 CREATE POLICY unserved_files_insert_definer ON private.unserved_files FOR INSERT TO app_owner WITH CHECK (true);
 

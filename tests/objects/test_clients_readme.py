@@ -1,0 +1,73 @@
+"""The examples in the packages' READMEs, run as they stand; what the packages say of themselves."""
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from visual_prompt_builder.signing import Store
+
+from declared.paths import CHECKOUT
+from declared.version import VERSION
+from tests.objects.conftest import ADA, PROJECT, TypeScript
+
+PYTHON, NODE = CHECKOUT / "clients" / "python", CHECKOUT / "clients" / "typescript"
+
+
+def example(folder: Path, language: str) -> str:
+    (found,) = re.findall(rf"```{language}\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    return found
+
+
+@pytest.fixture
+def environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The outputs of a stack; the store's key where both SDKs look for one."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", store.access_key or "")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", store.secret_key or "")
+    audio = {"public": False, "file_size_limit": 1000, "allowed_mime_types": ["audio/webm"], "cdn": False}
+    return {"object_bucket": store.bucket, "s3_endpoint": store.endpoint, "storage_buckets": {"audio": audio}}
+
+
+def test_the_example_in_python_uploads_and_reads(environment, tmp_path, monkeypatch):
+    (tmp_path / "outputs.json").write_text(json.dumps(environment))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(example(PYTHON, "python"), "README.md", "exec"), names)
+    form = names["begin"](PROJECT, ADA)
+    assert requests.post(form.url, data=form.fields, files={"file": ("a", b"sound")}, timeout=10).status_code == 204
+    stored = names["finish"](form, PROJECT, ADA)
+    assert requests.get(names["listen"](stored), timeout=10).content == b"sound"
+
+
+def test_the_example_in_typescript_uploads_and_reads(environment, typescript: TypeScript, tmp_path):
+    (tmp_path / "outputs.json").write_text(json.dumps(environment))
+    program = typescript.folder / "readme.mjs"
+    program.write_text(example(NODE, "ts"))
+    done = subprocess.run(
+        [typescript.packages.node, "--no-warnings", program, PROJECT, ADA],
+        cwd=tmp_path,
+        env=typescript.packages.environment(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    answer = json.loads(done.stdout)
+    assert answer["metadata"]["mimetype"] == "audio/webm"
+    assert requests.get(answer["url"], timeout=10).content == b"sound"
+
+
+def test_both_packages_have_the_project_s_version_and_its_licence():
+    python = tomllib.loads((PYTHON / "pyproject.toml").read_text())["project"]
+    node = json.loads((NODE / "package.json").read_text())
+    lock = json.loads((NODE / "package-lock.json").read_text())
+    assert {python["version"], node["version"], lock["version"], lock["packages"][""]["version"]} == {VERSION}
+    assert {python["license"], node["license"]} == {"MIT"}
+    (first, *_) = re.findall(r"^## (.+)$", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert re.fullmatch(rf"{re.escape(VERSION)} - \d{{4}}-\d\d-\d\d|Unreleased", first)
