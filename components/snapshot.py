@@ -40,7 +40,7 @@ class Snapshot(Component):
 
     def __init__(self, name: str, args: SnapshotArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"publication": args.publication}, opts)
-        guard = pg.BucketGuard(
+        buckets = pg.BucketGuard(
             f"{name}-buckets",
             buckets={bucket.id: _guarded(bucket) for bucket in args.buckets},
             allow=list(args.allow) or None,
@@ -54,7 +54,7 @@ class Snapshot(Component):
             open=list(PLATFORM),
             held=sorted(set(held(args.sql, args.publication))),
             accept=args.accept,
-            opts=self.child(guard),
+            opts=self.child(buckets),
         )
         self.final = [schema]
         self.register_outputs({"schemas": schemas})

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.audit.model import Audited, Bucket, NotSeen, Row, Rule, Severity
+from ops.audit.model import Audited, NotSeen, Row, Rule, S3Bucket, Severity
 
 STORED = """
     select id, public, file_size_limit, allowed_mime_types, quote_literal(id) as literal
@@ -46,12 +46,12 @@ def unlimited(audited: Audited) -> Iterator[Row]:
             yield {"object": f"bucket {row['id']}", "lacks": " and ".join(lacks)}
 
 
-def _buckets(audited: Audited) -> tuple[Bucket, ...]:
+def _buckets(audited: Audited) -> tuple[S3Bucket, ...]:
     audited.resources()
     return audited.buckets
 
 
-def _asked(bucket: Bucket, operation: str) -> dict[str, Any]:
+def _asked(bucket: S3Bucket, operation: str) -> dict[str, Any]:
     """The answer to a question about a bucket; nothing where that was never set.
 
     :raises NotSeen: where the store refuses to tell
@@ -66,7 +66,7 @@ def _asked(bucket: Bucket, operation: str) -> dict[str, Any]:
     return answer
 
 
-def _row(bucket: Bucket, **more: Any) -> Row:
+def _row(bucket: S3Bucket, **more: Any) -> Row:
     return {"object": f"S3 bucket {bucket.name}", "name": bucket.name, **more}
 
 
@@ -79,7 +79,7 @@ def not_blocked(audited: Audited) -> Iterator[Row]:
             yield _row(bucket, off=", ".join(off))
 
 
-def _statements(bucket: Bucket) -> list[dict[str, Any]]:
+def _statements(bucket: S3Bucket) -> list[dict[str, Any]]:
     return statements(_asked(bucket, "get_bucket_policy").get("Policy"))
 
 

@@ -69,7 +69,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Bucket:
+class S3Bucket:
     """An S3 bucket of the stack."""
 
     client: Any
@@ -98,7 +98,7 @@ class Audited:
     declared: Declared
     stack: str | None = None
     state: Mapping[str, Any] | None = None
-    buckets: tuple[Bucket, ...] = ()
+    buckets: tuple[S3Bucket, ...] = ()
     topics: tuple[Topic, ...] = ()
     password_days: int = 90
     anchor: Mapping[str, Any] | None = None

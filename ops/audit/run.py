@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError
 from declared import connectionurl
 from ops.audit import trail
 from ops.audit.declared import Declared
-from ops.audit.model import Audited, AuditError, Bucket, Finding, NotSeen, Rule, Skipped, Topic, apply
+from ops.audit.model import Audited, AuditError, Finding, NotSeen, Rule, S3Bucket, Skipped, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.report import Report
 from ops.database import Connection, reaching
@@ -48,7 +48,7 @@ def audit(
     """
     begun = time.monotonic()
     state = outputs = None
-    buckets: tuple[Bucket, ...] = ()
+    buckets: tuple[S3Bucket, ...] = ()
     topics: tuple[Topic, ...] = ()
     if stack is not None:
         progress("reading the state")
@@ -143,9 +143,9 @@ def _state(stack: str) -> dict[str, Any]:
     return state
 
 
-def _buckets(stack: str, state: Mapping[str, Any]) -> tuple[Bucket, ...]:
+def _buckets(stack: str, state: Mapping[str, Any]) -> tuple[S3Bucket, ...]:
     client = _client(stack, "s3", s3={"addressing_style": "path"})
-    return tuple(Bucket(client, id, engine.target(stack).disposable) for id in _ids(state, BUCKETS))
+    return tuple(S3Bucket(client, id, engine.target(stack).disposable) for id in _ids(state, BUCKETS))
 
 
 def _topics(stack: str, state: Mapping[str, Any]) -> tuple[Topic, ...]:

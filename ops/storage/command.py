@@ -201,7 +201,7 @@ def upload(
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
-    """A form that uploads exactly this object: its key, its type, up to the bucket's limit; without --json as a command.
+    """A form that uploads exactly this object: its key, its type, up to the bucket's limit. A command, without --json.
 
     What it sends is no object before `./vpb sign finish`.
     """

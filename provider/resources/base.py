@@ -55,7 +55,7 @@ class ObjectKind(Kind):
         """The object as the user knows it, such as `role anon`."""
         raise NotImplementedError
 
-    def guard(self, inputs: Mapping[str, Any]) -> str:
+    def lock_key(self, inputs: Mapping[str, Any]) -> str:
         """What a change holds the advisory lock on, before it looks at anything."""
         return self.label(inputs)
 
@@ -183,7 +183,7 @@ class ObjectKind(Kind):
             id = "" if any(has_unknown(inputs.get(name)) for name in self.identity) else self.id(inputs)
             return id, inputs | dict.fromkeys(self.outputs, UNKNOWN)
         async with self.database.transaction(self.label(inputs), inputs.get("place")) as connection:
-            await lock(connection, self.guard(inputs))
+            await lock(connection, self.lock_key(inputs))
             found = await self.find(connection, inputs)
             if found is None:
                 await self.make(connection, inputs)
@@ -263,7 +263,7 @@ class ObjectKind(Kind):
             kept = {name: state.get(name, UNKNOWN) for name in self.outputs}
             return new | kept
         async with self.database.transaction(self.label(new), new.get("place")) as connection:
-            await lock(connection, self.guard(new))
+            await lock(connection, self.lock_key(new))
             found = await self.find(connection, new)
             if found is None:
                 await self.make(connection, new)
@@ -276,7 +276,7 @@ class ObjectKind(Kind):
         """Drop the object, where this resource alone holds it and it wasn't there before."""
         label = self.label(state)
         async with self.database.transaction(label) as connection:
-            await lock(connection, self.guard(state))
+            await lock(connection, self.lock_key(state))
             released = await ownership.release(connection, self._object(state), context.urn)
             if released is None:
                 await context.info(f"{label} stays: nothing says that this stack has made it")

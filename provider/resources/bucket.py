@@ -32,7 +32,7 @@ THERE = """select attname::text as name from pg_catalog.pg_attribute
             where attrelid = 'storage.buckets'::pg_catalog.regclass and attname = any (%s) and not attisdropped"""
 
 # How many objects there are and how large; an upload that isn't finished has no size yet.
-HELD = r"""
+FILES = r"""
     with sized as (
         select name,
                case when metadata ->> 'size' ~ '^[0-9]{1,18}$' then (metadata ->> 'size')::bigint else 0 end as size
@@ -155,17 +155,17 @@ class Bucket(ObjectKind):
         limit = new.get("fileSizeLimit")
         if limit is None:
             return
-        held = await row(connection, HELD, [new["bucket"], limit])
-        if held and held["larger"]:
-            raise Refused(below_files(new["bucket"], limit, held))
+        files = await row(connection, FILES, [new["bucket"], limit])
+        if files and files["larger"]:
+            raise Refused(below_files(new["bucket"], limit, files))
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         if await self.find(connection, state) is None:
             return
-        held = await row(connection, HELD, [state["bucket"], 0])
-        if held and held["objects"]:
+        files = await row(connection, FILES, [state["bucket"], 0])
+        if files and files["objects"]:
             raise Refused(
-                f"{self.label(state)} holds {held['objects']} objects, {held['bytes']} bytes; declare it again, or "
+                f"{self.label(state)} holds {files['objects']} objects, {files['bytes']} bytes; declare it again, or "
                 f"{how_to_empty(state['bucket'])}, and run again"
             )
         # Storage's own guard against deletes that leave files behind; the count above has just shown there are none.
@@ -173,11 +173,11 @@ class Bucket(ObjectKind):
         await connection.execute("delete from storage.buckets where id = %s", [state["bucket"]])
 
 
-def below_files(bucket: str, limit: int, held: Mapping[str, Any]) -> str:
-    """Why a limit can't be set, with the figures of HELD."""
+def below_files(bucket: str, limit: int, files: Mapping[str, Any]) -> str:
+    """Why a limit can't be set, with the figures of FILES."""
     return (
-        f"bucket {bucket}: fileSizeLimit {limit} is below {held['larger']} of its {held['objects']} objects, the "
-        f"largest {held['largest']} bytes ({held['name']}); set it to {held['largest']} or more, or delete these "
+        f"bucket {bucket}: fileSizeLimit {limit} is below {files['larger']} of its {files['objects']} objects, the "
+        f"largest {files['largest']} bytes ({files['name']}); set it to {files['largest']} or more, or delete these "
         "through the Storage API first"
     )
 

@@ -8,7 +8,7 @@ from plugin.server import Context, Diff, Resource
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
-from provider.resources.bucket import HELD, below_files, how_to_empty
+from provider.resources.bucket import FILES, below_files, how_to_empty
 
 SETTING = f"{NAMESPACE}:allowBucketChanges"
 THERE = "select pg_catalog.to_regclass('storage.objects') is not null as there"
@@ -103,22 +103,22 @@ async def _reasons(
     was = (before or {}).get(bucket) or {}
     wanted, allowed = new["buckets"].get(bucket), new.get("allow") or ()
     if wanted is None:
-        held = await row(connection, HELD, [bucket, 0]) if was else None
-        if held and held["objects"]:
+        files = await row(connection, FILES, [bucket, 0]) if was else None
+        if files and files["objects"]:
             yield (
-                f"bucket {bucket} isn't declared any more and holds {held['objects']} objects, {held['bytes']} bytes; "
+                f"bucket {bucket} isn't declared any more and holds {files['objects']} objects, {files['bytes']} bytes; "
                 f"declare it again, or {how_to_empty(bucket)}, and run again"
             )
         return
     limit = wanted.get("fileSizeLimit")
-    held = await row(connection, HELD, [bucket, limit])
-    if held is None or not held["objects"]:
+    files = await row(connection, FILES, [bucket, limit])
+    if files is None or not files["objects"]:
         return
-    if limit is not None and held["larger"]:
-        yield below_files(bucket, limit, held)
+    if limit is not None and files["larger"]:
+        yield below_files(bucket, limit, files)
     if wanted.get("public") and not stored["public"] and not was.get("public") and f"{bucket} public" not in allowed:
         yield (
-            f"bucket {bucket}: public makes {held['objects']} objects, {held['bytes']} bytes, readable by everybody; "
+            f"bucket {bucket}: public makes {files['objects']} objects, {files['bytes']} bytes, readable by everybody; "
             + _way(f"{bucket} public")
         )
     access, change = wanted.get("access"), f"{bucket} access {wanted.get('access')}"
@@ -138,7 +138,7 @@ async def _reasons(
         older = await row(connection, OLDER, [bucket, days])
         if older and older["objects"]:
             yield (
-                f"bucket {bucket}: retentionDays {days} deletes {older['objects']} of its {held['objects']} objects, "
+                f"bucket {bucket}: retentionDays {days} deletes {older['objects']} of its {files['objects']} objects, "
                 f"{older['bytes']} bytes, the oldest of {older['oldest']}; " + _way(change)
             )
 

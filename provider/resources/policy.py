@@ -42,7 +42,7 @@ class Policy(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"policy {inputs['name']} on {inputs['table']}"
 
-    def guard(self, inputs: Mapping[str, Any]) -> str:
+    def lock_key(self, inputs: Mapping[str, Any]) -> str:
         # Looking at a policy locks its table and those its expressions name, changing it locks the table alone for
         # itself: two at once end in a deadlock.
         return "row policies"

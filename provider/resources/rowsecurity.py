@@ -28,7 +28,7 @@ class RowSecurity(ObjectKind):
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"row security of {inputs['table']}"
 
-    def guard(self, inputs: Mapping[str, Any]) -> str:
+    def lock_key(self, inputs: Mapping[str, Any]) -> str:
         # As for the policies, which it drops.
         return "row policies"
 

@@ -21,7 +21,7 @@ ODD = {
     ),
     "no name": (
         f"insert into {HISTORY} (version) values ('0009')",
-        f"the row of version 0009 has nothing for a name, so its step isn't known; `update {HISTORY} set name",
+        f"the row of version 0009 has nothing for a name, so its migration isn't known; `update {HISTORY} set name",
     ),
     "an empty name": (f"insert into {HISTORY} (version, name) values ('0009', '')", "version 0009 has '' for a name"),
     "a name with control characters": (
