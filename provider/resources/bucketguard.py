@@ -106,8 +106,8 @@ async def _reasons(
         files = await row(connection, FILES, [bucket, 0]) if was else None
         if files and files["objects"]:
             yield (
-                f"bucket {bucket} isn't declared any more and holds {files['objects']} objects, {files['bytes']} bytes; "
-                f"declare it again, or {how_to_empty(bucket)}, and run again"
+                f"bucket {bucket} isn't declared any more and holds {files['objects']} objects, {files['bytes']} "
+                f"bytes; declare it again, or {how_to_empty(bucket)}, and run again"
             )
         return
     limit = wanted.get("fileSizeLimit")
