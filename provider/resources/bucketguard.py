@@ -124,8 +124,8 @@ async def _reasons(
     access, change = wanted.get("access"), f"{bucket} access {wanted.get('access')}"
     if before is not None and access != was.get("access") and was and change not in allowed:
         yield (
-            f"bucket {bucket}: access {access} in place of {was.get('access')} gives {held['objects']} objects, "
-            f"{held['bytes']} bytes, to others; " + _way(change)
+            f"bucket {bucket}: access {access} in place of {was.get('access')} gives {files['objects']} objects, "
+            f"{files['bytes']} bytes, to others; " + _way(change)
         )
     days = wanted.get("retentionDays")
     change = f"{bucket} retentionDays {days}"
