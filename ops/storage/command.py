@@ -89,6 +89,7 @@ def purge(
 def empty(
     bucket: BucketId,
     stack: Stack = "dev",
+    larger_than: Annotated[int | None, typer.Option(min=0, help="only files of more bytes than this")] = None,
     confirm: Annotated[str, typer.Option(help="the bucket again; without it files are counted and stay")] = "",
     as_json: Json = False,
 ) -> None:
@@ -99,7 +100,7 @@ def empty(
 
     if confirm not in ("", bucket):
         raise CommandError(f"--confirm names {confirm!r}, not {bucket!r}; nothing was removed")
-    found = report.empty(Environment.of(stack), bucket, dry_run=not confirm)
+    found = report.empty(Environment.of(stack), bucket, larger_than, dry_run=not confirm)
     if as_json:
         print(json.dumps({kind: asdict(count) for kind, count in found.items()}, indent=2))
         return

@@ -52,15 +52,19 @@ def purge(environment: Environment, bucket: str | None, name: str | None) -> int
             return sum(found.objects for found in job.tally.values())
 
 
-def empty(environment: Environment, bucket: str, dry_run: bool) -> dict[str, Found]:
+def empty(environment: Environment, bucket: str, larger_than: int | None, dry_run: bool) -> dict[str, Found]:
     """Remove all files of a bucket, their old versions too; how much there was, by its kind.
+
+    Args:
+        larger_than: bytes; only what has more is removed.
 
     :raises UserError: where something stands in the way
     """
     with _one_line():
         rows, files = Rows.of(environment.cleaner_url), Files(environment.store)
         with rows.connection:
-            return Job(rows, files, dry=dry_run, edge=environment.edge).empty(bucket)
+            job = Job(rows, files, dry=dry_run, edge=environment.edge)
+            return job.empty(bucket) if larger_than is None else job.remove_larger(bucket, larger_than)
 
 
 def usage(environment: Environment, price: float) -> dict[str, list[dict[str, Any]]]:

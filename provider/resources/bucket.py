@@ -177,15 +177,19 @@ def below_files(bucket: str, limit: int, files: Mapping[str, Any]) -> str:
     """Why a limit can't be set, with the figures of FILES."""
     return (
         f"bucket {bucket}: fileSizeLimit {limit} is below {files['larger']} of its {files['objects']} objects, the "
-        f"largest {files['largest']} bytes ({files['name']}); set it to {files['largest']} or more, or delete these "
-        "through the Storage API first"
+        f"largest {files['largest']} bytes ({files['name']}); set it to {files['largest']} or more, or remove "
+        f"these for good by `{_empty(bucket, f'--larger-than {limit} ')}`"
     )
 
 
 def how_to_empty(bucket: str) -> str:
     """The command that removes a bucket's files."""
+    return f"remove its files for good by `{_empty(bucket)}`"
+
+
+def _empty(bucket: str, options: str = "") -> str:
     word = shlex.quote(bucket)
-    return f"remove its files for good by `./vpb storage empty {word} --confirm {word}`"
+    return f"./vpb storage empty {word} {options}--confirm {word}"
 
 
 def _text(value: Any) -> str:

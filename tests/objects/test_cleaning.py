@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from ops.storage.cleaning.edge import Edge
 from ops.storage.cleaning.files import Files
 from ops.storage.cleaning.job import Ages, CleanError, Job
 from ops.storage.cleaning.rows import Doomed, Rows
+from provider.resources.bucket import below_files
 from tests.objects.conftest import ADA, PROJECT, World, invalidated
 from tests.objects.test_scan_job import Killed, Mortal
 from tests.objects.test_scan_queue import RECORD, STORE
@@ -339,6 +341,27 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *wo
     status = ops.main(["storage", *words])
     said = capsys.readouterr()
     return status, said.out, said.err
+
+
+def test_what_is_larger_than_a_new_limit_is_removed_as_the_refusal_advises(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scene: Scene, cdn: Edge
+) -> None:
+    outputs = {"object_bucket": scene.store.bucket, "cleaner_url": scene.world.cleaner_url}
+    monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
+    monkeypatch.setattr(Environment, "store", scene.store)
+    monkeypatch.setattr(Environment, "edge", cdn)
+    kept = scene.add(f"{PROJECT}/small.wav")
+    other = scene.add(f"{ADA}/me.png", "avatars")
+    scene.add(f"{PROJECT}/large.wav")
+    scene.world.run("""update storage.objects set metadata = '{"size": 4000}' where name not like '%%/small.wav'""")
+    advice = below_files("audio", 3, {"larger": 1, "objects": 2, "largest": 4000, "name": "large.wav"})
+    words = shlex.split(advice.split("`")[1])
+    assert words[:2] == ["./vpb", "storage"]
+    assert run(capsys, monkeypatch, *words[2:-2])[0] == 0
+    assert len(scene.keys()) == 3, "without --confirm it counts"
+    assert run(capsys, monkeypatch, *words[2:])[0] == 0
+    assert scene.keys() == sorted([kept, other])
+    assert [name for _, name in scene.world.run(ROWS)] == [f"{PROJECT}/small.wav", f"{ADA}/me.png"]
 
 
 def test_the_commands_tell_what_there_is_and_what_went(

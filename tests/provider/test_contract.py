@@ -982,7 +982,8 @@ def test_a_limit_below_objects_that_are_there_is_refused_with_the_figures(world)
         world.engine.update(thing, {"bucket": "songs", "fileSizeLimit": 3000})
     assert str(caught.value) == (
         "bucket songs: fileSizeLimit 3000 is below 2 of its 5 objects, the largest 4500 bytes (larger.mp3); "
-        "set it to 4500 or more, or delete these through the Storage API first"
+        "set it to 4500 or more, or remove these for good by "
+        "`./vpb storage empty songs --larger-than 3000 --confirm songs`"
     )
     assert world.engine.refresh(thing).state["fileSizeLimit"] == 5000, "nothing was changed"
     lower = world.engine.update(thing, {"bucket": "songs", "fileSizeLimit": 4500})

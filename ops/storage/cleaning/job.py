@@ -103,6 +103,14 @@ class Job:
         self.forget()
         return self.tally
 
+    def remove_larger(self, bucket: str, limit: int) -> dict[str, Found]:
+        """The files of a bucket that have more bytes than a limit, with their versions, then their rows."""
+        self._note("too large")
+        for batch in batched(self.rows.larger(bucket, limit)):
+            self._remove("too large", batch)
+        self.forget()
+        return self.tally
+
     def _deleted(self) -> None:
         """What the queue says: recordings that were deleted, with their project or alone, and what people left."""
         self._note("deleted")
