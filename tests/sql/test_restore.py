@@ -27,7 +27,7 @@ from tests.sql import provision
 # One environment for all of them.
 pytestmark = pytest.mark.xdist_group("restore")
 NAME = "environment"
-ANOTHER = "this is another database than the one the steps were applied to"
+ANOTHER = "this is another database than the one the migrations were applied to"
 USAGE = """
 insert into analytics.api_usage (user_id, project_id, provider, model, tokens_in, tokens_out, cost)
 select p.owner_id, p.id, 'a', 'b', 1000, 1000, 0.1 from public.projects as p;
