@@ -66,11 +66,17 @@ create table public.users (
     -- No reference to next_auth.users, which would take everything along in the statement that deletes an account: a
     -- profile comes and goes by the triggers below.
     constraint users_pkey primary key (id),
+    -- One line that is seen: no control characters, none that hide or turn others, not blanks alone.
     constraint users_display_name_check check (
-        char_length(display_name) between 1 and 100 and btrim(display_name) <> ''
+        char_length(display_name) between 1 and 100
+        and display_name ~ '[^[:space:]\u00a0\u115f\u1160\u200c\u200d\u2800\u3164\uffa0]'
+        and display_name !~ '[\u0001-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]'
     ),
     -- It ends in other people's pages: no javascript:, no data:, no plain http.
-    constraint users_avatar_url_check check (avatar_url like 'https://%' and char_length(avatar_url) <= 2048),
+    constraint users_avatar_url_check check (
+        char_length(avatar_url) <= 2048 and avatar_url ~ '^https://[^/?#]'
+        and avatar_url !~ '[\s<>"\\\u0001-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'
+    ),
     -- The shape of a tag only: which languages there are is the app's business.
     constraint users_locale_check check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' and char_length(locale) <= 35),
     -- The shape of a name; whether there is such a zone is asked by trigger: a check can't read the server's list.
@@ -241,13 +247,21 @@ create function private.tg_users__create_profile() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
 as $$
+declare
+    name constant text = btrim(left(btrim(regexp_replace(
+        NEW.name, '[\u0001-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]+', ' ', 'g'
+    )), 100));
 begin
     -- What a provider sends is not ours to check: it is cut to fit, so that no odd name or picture stops a sign-up.
     insert into public.users (id, display_name, avatar_url)
     values (
         NEW.id,
-        nullif(btrim(left(btrim(NEW.name), 100)), ''),
-        case when NEW.image like 'https://%' and char_length(NEW.image) <= 2048 then NEW.image end
+        case when name ~ '[^[:space:]\u00a0\u115f\u1160\u200c\u200d\u2800\u3164\uffa0]' then name end,
+        case
+            when char_length(NEW.image) <= 2048 and NEW.image ~ '^https://[^/?#]'
+                and NEW.image !~ '[\s<>"\\\u0001-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'
+                then NEW.image
+        end
     );
     return null;
 end

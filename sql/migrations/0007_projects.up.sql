@@ -20,6 +20,7 @@ create table public.projects (
     constraint projects_description_check check (char_length(description) <= 10000),
     -- A check and not an enumeration type: a value can be added and taken away again without rewriting anything.
     constraint projects_visibility_check check (visibility in ('private', 'shared', 'public')),
+    constraint projects_archived_at_check check (isfinite(archived_at)),
     constraint projects_settings_check check (private.is_bounded_object(settings, 65536))
 );
 

@@ -166,7 +166,9 @@ begin
         raise exception 'there is no such project of yours' using errcode = 'PT404';
     end if;
     delete from public.collaborators as c
-    where c.project_id = project and c.user_id = new_owner and c.accepted_at is not null;
+    where c.project_id = project and c.user_id = new_owner and c.accepted_at is not null
+        -- Their memberships may still wait to be deleted, and the project would go with them.
+        and not exists (select from private.departures as d where d.user_id = new_owner);
     if not found then
         raise exception 'a project can be handed over only to one of its collaborators'
             using errcode = 'check_violation';

@@ -378,21 +378,29 @@ end
 $$;
 
 -- As text, which is what readers get: what is stored is compressed, a hundredfold if somebody wants it. Asked where a
--- statement writes a large one, since 2,000 small ones are within any limit that may be set, and of a project with more
--- than fit if each is as large as one may be: to add them up reads them all. Two who write at the same time don't see
--- each other's: the next one is refused.
+-- statement makes a large one, or makes one larger, which changes its revision: 2,000 small ones come to 16 MB, and a
+-- drag reads no properties. Of a project with more than fit if each is as large as one may be: to add them up reads
+-- them all. Two who write at the same time don't see each other's: the next one is refused.
 create function private.tg_project_components__limit_bytes() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
 set row_security = on
 as $$
 declare
-    large uuid[] = array(
-        select distinct n.project_id from added as n where octet_length(n.properties::text) > 8192
-    );
+    large uuid[];
     most bigint;
     over record;
 begin
+    if TG_OP = 'INSERT' then
+        large = array(select distinct n.project_id from added as n where octet_length(n.properties::text) > 8192);
+    else
+        large = array(
+            select distinct n.project_id
+            from added as n
+            join removed as r on r.id = n.id and r.revision <> n.revision
+            where octet_length(n.properties::text) > greatest(8192, octet_length(r.properties::text))
+        );
+    end if;
     if large = '{}' then
         return null;
     end if;
@@ -486,7 +494,7 @@ for each statement execute function private.tg_project_components__limit_bytes()
 
 create trigger _330_limit_bytes_update
 after update on public.project_components
-referencing new table as added
+referencing old table as removed new table as added
 for each statement execute function private.tg_project_components__limit_bytes();
 
 create trigger _400_date_projects_insert

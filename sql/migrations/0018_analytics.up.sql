@@ -159,6 +159,7 @@ select ops.make_partitions(3);
 create function private.tg_users__forget() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
+set row_security = on
 as $$
 begin
     delete from analytics.user_activity where user_id = OLD.id;

@@ -177,9 +177,14 @@ begin
     )
     order by p.id for no key update;
     delete from public.collaborators as c
-    where c.id = any(concerned) and (c.accepted_at is null or c.user_id = person);
+    where c.id = any(concerned) and (c.accepted_at is null or c.user_id = person)
+        -- What the person was just sending.
+        or c.invited_by = person and c.accepted_at is null;
     delete from public.collaborators as c using public.projects as p
     where p.owner_id = person and p.visibility <> 'private' and c.project_id = p.id;
+    -- Else they would stand in the way of what others have published.
+    update private.project_words as w set listed = false
+    from public.projects as p where p.owner_id = person and w.project_id = p.id and w.listed;
     update private.departures as d set collaborators = null where d.user_id = person;
 end
 $$;

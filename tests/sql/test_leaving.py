@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.sql import matrix
-from tests.sql.provision import ADA, BOB, Connection, acting_as, row
+from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
 from tests.sql.test_departures import heavy as heavy
 from tests.sql.test_departures import leave
 from tests.sql.trail import project_of
@@ -136,7 +136,7 @@ CALLS = {
     "search_recordings(text,integer,real,uuid,text)": ("'p', 5, null, null, null", NOTHING),
     "storage_usage()": ("", NOTHING),
     "transfer_project(uuid,uuid)": ("%(adas)s, %(bob)s", "PT404"),
-    "usage_by_day(date,date)": ("'-infinity', 'infinity'", NOTHING),
+    "usage_by_day(date,date)": ("'-infinity', '5874897-12-31'", NOTHING),
     "usage_overview(date,date)": ("'-infinity', 'infinity'", NOTHING),
     "usage_summary(timestamptz)": ("'-infinity'", NOTHING),
 }
@@ -308,6 +308,11 @@ def test_leaving_waits_for_nobody_who_changes_several_collaborators_or_holds_a_p
         assert row(alone, "call ops.erase_departed()") == (0,), "still held"
     left = "select count(*) from public.collaborators where project_id = %s"
     assert row(alone, left, (project,)) == (4,)
+    with acting_as(alone, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
+        handed = "select public.transfer_project(%s, %s)"
+        refused(session, psycopg.errors.CheckViolation, handed, project, ADA)
+    # What was on its way when the account went.
+    alone.execute(invite.encode(), (project, None, "late@example.org", ADA, None))
     alone.execute("update public.collaborators set accepted_at = now() where user_id = %s", (eve,))
     alone.execute("call ops.erase_departed()")
     assert alone.execute("select user_id, email, invited_by from public.collaborators").fetchall() == [
@@ -316,3 +321,16 @@ def test_leaving_waits_for_nobody_who_changes_several_collaborators_or_holds_a_p
     readable = "select coalesce(old, new) ->> 'email' from audit.entries where relation = 'public.collaborators'"
     assert not {"ada@example.org", "new@example.org"} & {email for (email,) in alone.execute(readable.encode())}
     assert row(alone, "select people from ops.waiting_departures()") == (0,)
+
+
+def test_projects_of_who_has_left_stand_in_nobodys_way_before_they_are_deleted(alone):
+    own = project_of(alone, ADA)
+    alone.execute("update public.projects set visibility = 'public' where id = %s", (own,))
+    component = "insert into public.project_components (project_id, kind) values (%s, 'text')"
+    alone.execute(component.encode(), (own,))
+    listed = "select listed from private.project_words where project_id = %s"
+    assert row(alone, listed, (own,)) == (True,)
+    with psycopg.connect(alone.info.dsn, password=alone.info.password) as other:
+        other.execute("select from public.project_components where project_id = %s for update", (own,))
+        alone.execute("delete from next_auth.users where id = %s", (ADA,))
+    assert row(alone, listed, (own,)) == (False,)

@@ -104,6 +104,9 @@ def test_one_address_is_one_person(people):
         ("  Ada  ", "javascript:alert(1)", ("Ada", None)),
         ("x" * 300, "https://example.org/" + "a" * 3000, ("x" * 100, None)),
         ("a" * 99 + " b", "https://example.org/a.png", ("a" * 99, "https://example.org/a.png")),
+        ("\u200b\u3164", "https://", (None, None)),
+        ("Ada\nL.\u202e", "https://example.org/a\n.png", ("Ada L.", None)),
+        ("\u0622\u200c\u0628", "https://example.org/\u202e.png", ("\u0622\u200c\u0628", None)),
     ],
 )
 def test_no_odd_name_or_picture_stops_a_sign_up(people, name, image, profile):
@@ -118,6 +121,13 @@ def test_no_odd_name_or_picture_stops_a_sign_up(people, name, image, profile):
         ("display_name", "", "users_display_name_check"),
         ("display_name", " ", "users_display_name_check"),
         ("display_name", "x" * 101, "users_display_name_check"),
+        ("display_name", "\u200b", "users_display_name_check"),
+        ("display_name", "\u3164\u00a0", "users_display_name_check"),
+        ("display_name", "a\nb", "users_display_name_check"),
+        ("display_name", "a\u202eb", "users_display_name_check"),
+        ("avatar_url", "https://", "users_avatar_url_check"),
+        ("avatar_url", "https://example.org/a\nb", "users_avatar_url_check"),
+        ("avatar_url", "https://example.org/<script>", "users_avatar_url_check"),
         ("avatar_url", "javascript:alert(1)", "users_avatar_url_check"),
         ("avatar_url", "http://example.org/a.png", "users_avatar_url_check"),
         ("locale", "english", "users_locale_check"),

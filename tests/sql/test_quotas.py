@@ -97,3 +97,18 @@ def test_the_components_of_a_project_are_so_large_together(people):
         session.execute("update public.project_components set x = 1 where project_id = %s", (project,))
         small = "insert into public.project_components (project_id, kind) values (%s, 'text')"
         session.execute(small.encode(), (project,))
+
+
+def test_a_project_that_is_too_large_is_worked_on_as_long_as_it_does_not_grow(people):
+    project = project_of(people, ADA)
+    with acting_as(people, "authenticated", ADAS, keep=True) as session:
+        session.execute(LARGE.encode(), (project, 200, 80))
+    people.execute("reset role")
+    people.execute(SET.encode(), ("1", "projectMegabytes"))
+    change = "update public.project_components set revision = revision, properties = {} where project_id = %s"
+    with acting_as(people, "authenticated", ADAS) as session:
+        session.execute("update public.project_components set x = 1 where project_id = %s", (project,))
+        shorter = "jsonb_build_object('t', left(properties ->> 't', 20000))"
+        session.execute(change.format(shorter).encode(), (project,))
+        longer = "properties || '{\"u\": 1}'"
+        refused(session, psycopg.errors.CheckViolation, change.format(longer), project)

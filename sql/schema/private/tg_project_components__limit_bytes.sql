@@ -6,12 +6,20 @@ CREATE FUNCTION private.tg_project_components__limit_bytes() RETURNS trigger
     SET row_security TO 'on'
     AS $$
 declare
-    large uuid[] = array(
-        select distinct n.project_id from added as n where octet_length(n.properties::text) > 8192
-    );
+    large uuid[];
     most bigint;
     over record;
 begin
+    if TG_OP = 'INSERT' then
+        large = array(select distinct n.project_id from added as n where octet_length(n.properties::text) > 8192);
+    else
+        large = array(
+            select distinct n.project_id
+            from added as n
+            join removed as r on r.id = n.id and r.revision <> n.revision
+            where octet_length(n.properties::text) > greatest(8192, octet_length(r.properties::text))
+        );
+    end if;
     if large = '{}' then
         return null;
     end if;

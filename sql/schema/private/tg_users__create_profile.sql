@@ -4,13 +4,21 @@ CREATE FUNCTION private.tg_users__create_profile() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+    name constant text = btrim(left(btrim(regexp_replace(
+        NEW.name, '[\u0001-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]+', ' ', 'g'
+    )), 100));
 begin
     -- What a provider sends is not ours to check: it is cut to fit, so that no odd name or picture stops a sign-up.
     insert into public.users (id, display_name, avatar_url)
     values (
         NEW.id,
-        nullif(btrim(left(btrim(NEW.name), 100)), ''),
-        case when NEW.image like 'https://%' and char_length(NEW.image) <= 2048 then NEW.image end
+        case when name ~ '[^[:space:]\u00a0\u115f\u1160\u200c\u200d\u2800\u3164\uffa0]' then name end,
+        case
+            when char_length(NEW.image) <= 2048 and NEW.image ~ '^https://[^/?#]'
+                and NEW.image !~ '[\s<>"\\\u0001-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'
+                then NEW.image
+        end
     );
     return null;
 end

@@ -3,6 +3,7 @@
 CREATE FUNCTION private.tg_users__forget() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET row_security TO 'on'
     AS $$
 begin
     delete from analytics.user_activity where user_id = OLD.id;

@@ -102,7 +102,7 @@ CREATE TRIGGER _320_limit AFTER INSERT ON public.project_components REFERENCING 
 
 CREATE TRIGGER _330_limit_bytes_insert AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__limit_bytes();
 
-CREATE TRIGGER _330_limit_bytes_update AFTER UPDATE ON public.project_components REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__limit_bytes();
+CREATE TRIGGER _330_limit_bytes_update AFTER UPDATE ON public.project_components REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__limit_bytes();
 
 CREATE TRIGGER _400_date_projects_delete AFTER DELETE ON public.project_components REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 

@@ -10,6 +10,7 @@ CREATE TABLE public.projects (
     archived_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT projects_archived_at_check CHECK (isfinite(archived_at)),
     CONSTRAINT projects_description_check CHECK ((char_length(description) <= 10000)),
     CONSTRAINT projects_settings_check CHECK (private.is_bounded_object(settings, 65536)),
     CONSTRAINT projects_title_check CHECK ((((char_length(title) >= 1) AND (char_length(title) <= 200)) AND (btrim(title) <> ''::text))),

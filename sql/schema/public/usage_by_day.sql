@@ -8,8 +8,9 @@ CREATE FUNCTION public.usage_by_day(since date DEFAULT NULL::date, until date DE
 declare
     zone constant text = coalesce((select p.time_zone from public.users as p where p.id = auth.uid()), 'UTC');
     today constant date = (now() at time zone zone)::date;
-    first_day constant date = coalesce(usage_by_day.since, today - 30);
-    last_day constant date = coalesce(usage_by_day.until, today);
+    -- What lies further off has no calls, and no time of its own.
+    first_day constant date = greatest(coalesce(usage_by_day.since, today - 30), '2000-01-01');
+    last_day constant date = least(coalesce(usage_by_day.until, today), today + 1);
 begin
     return query
     select
