@@ -120,10 +120,10 @@ def test_a_recording_s_path_is_one_name_however_it_is_read(people: Connection, p
 def test_a_recording_is_of_a_file_of_its_own_project_in_their_bucket(people: Connection) -> None:
     (project, other) = (id for (id,) in people.execute("select id from public.projects limit 2").fetchall())
     add_file(people, f"{other}/a.ogg")
-    add_file(people, f"{project}/a.ogg", "exports")
+    add_file(people, f"{project}/a.ogg", "other")
     insert = "insert into public.audio_recordings (bucket_id, project_id, object_path) values (%s, %s, %s)"
     refused(people, psycopg.errors.CheckViolation, insert, "audio", project, f"{other}/a.ogg")
-    refused(people, psycopg.errors.CheckViolation, insert, "exports", project, f"{project}/a.ogg")
+    refused(people, psycopg.errors.CheckViolation, insert, "other", project, f"{project}/a.ogg")
     refused(people, psycopg.errors.ForeignKeyViolation, insert, "audio", project, f"{project}/a.ogg")
 
 
