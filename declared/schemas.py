@@ -34,6 +34,7 @@ EXTENSIONS: Mapping[str, ExtensionSpec] = {
     "pg_trgm": ExtensionSpec(),
 }
 HISTORY_SCHEMA = "supabase_migrations"
+HISTORY = f"{HISTORY_SCHEMA}.schema_migrations"
 # Those with objects of ours, beside what extensions and the history of migrations bring.
 _OF_EXTENSIONS = {each.schema for each in EXTENSIONS.values()}
 WITH_OBJECTS = ("public", *(schema for schema in SCHEMAS if schema not in _OF_EXTENSIONS))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from visual_prompt_builder.names import ObjectError
 
 from declared import connectionurl, naming
@@ -21,7 +20,7 @@ from declared.errors import UserError
 from declared.folders import is_own
 from declared.objectlayout import Scanner
 from declared.paths import CHECKOUT
-from ops.helptext import joined
+from ops.helptext import Commands, joined
 from ops.migrations import command as migrations
 from ops.people import command as people
 from ops.status import FAILED, FOUND, INTERRUPTED
@@ -30,7 +29,10 @@ from ops.storage import command as storage
 PROGRAM = "./vpb"
 
 app = typer.Typer(
+    cls=Commands,
     pretty_exceptions_enable=False,
+    # Loading rich takes longer than all the rest of `--help`.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=joined(__doc__),
 )
@@ -38,7 +40,6 @@ app.add_typer(migrations.app, name="migrate")
 app.add_typer(people.app, name="people")
 app.add_typer(storage.sign, name="sign")
 app.add_typer(storage.app, name="storage")
-console = Console(stderr=True, highlight=False)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Severities = Literal["critical", "high", "medium", "low", "info"]
@@ -105,12 +106,14 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Look for what is open, weak or beyond the declaration; the status is 2 where there is something."""
+    from rich.console import Console
+
     from ops.audit import report
     from ops.audit.model import Severity
     from ops.audit.run import audit as made
 
     url = connectionurl.given(url, "AUDIT_URL")
-    with console.status("auditing", spinner="line") as status:
+    with Console(stderr=True).status("auditing", spinner="line") as status:
         found = made(None if url else stack, url, password_days, anchor, status.update, trail_days)
     least = Severity[fail_on]
     if as_json:
@@ -148,7 +151,7 @@ def down(
             raise typer.Exit(FAILED)
     if target.disposable:
         target.remove(stack)
-        console.print(f"stack {stack}: services stopped, data deleted")
+        _say(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
 
 
@@ -209,9 +212,9 @@ def rekey(
             emptied = keys.forget(connection, forget)
             if as_json:
                 print(json.dumps({"emptied accounts": emptied}))
-            console.print(f"stack {stack}: tokens that key {forget} had sealed are gone from {emptied} accounts")
+            _say(f"stack {stack}: tokens that key {forget} had sealed are gone from {emptied} accounts")
         else:
-            found = keys.rekey(connection, console.print)
+            found = keys.rekey(connection, _say)
             listed = ", ".join(f"{key}: {tokens} tokens" for key, tokens in found.items()) or "no tokens"
             print(json.dumps(found) if as_json else f"stack {stack}: sealed by key {listed}")
 
@@ -271,15 +274,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UserError, ObjectError) as error:
         return _failed(str(error), words)
     if status == INTERRUPTED:
-        console.print("interrupted; run it again, it goes on from there")
+        _say("interrupted; run it again, it goes on from there")
     return status if isinstance(status, int) else 0
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 def _failed(message: str, words: Sequence[str]) -> int:
     if "--json" in words:
         print(json.dumps({"error": message}), file=sys.stderr)
     else:
-        console.print(f"error: {message}", soft_wrap=True, markup=False)
+        _say(f"error: {message}")
     return FAILED
 
 

@@ -4,25 +4,17 @@ The status is 0 when it is done, 1 when it failed, 2 when it found something. An
 `./vpb migrate up --url URL`.
 """
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from declared import connectionurl
-from declared.paths import CHECKOUT
-from ops.helptext import joined
-from ops.migrations import job as commands
-from ops.migrations import rehearsal
-from ops.migrations.job import Job, Options, Terminal
+from declared.schemas import HISTORY as DEFAULT
+from ops.helptext import Commands, joined
 from ops.status import FOUND
-from provider.connection import Connections, Login
-from provider.errors import Refused
-from provider.steps.history import DEFAULT
 
-app = typer.Typer(help=joined(__doc__))
+app = typer.Typer(cls=Commands, help=joined(__doc__))
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment, where it has a local server")]
 Url = Annotated[str | None, typer.Option(help="any other server; also from DATABASE_URL")]
@@ -36,7 +28,6 @@ Despite = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
-Command = Callable[[Job], Awaitable[dict[str, Any]]]
 
 
 @app.command(epilog="Example: ./vpb migrate up --url postgresql://…")
@@ -53,8 +44,8 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Apply what is pending, and end a rollback that was left half done."""
-    options = Options(folder, history, role, allow=tuple(allow or ()), lose=lose, despite_drift=despite_drift)
-    answer = _run(commands.up, stack, url, options, quiet)
+    may = {"allow": tuple(allow or ()), "lose": lose, "despite_drift": despite_drift}
+    answer = _run("up", stack, url, quiet, folder=folder, history=history, role=role, **may)
     _show(answer, as_json, quiet)
 
 
@@ -69,7 +60,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show what is recorded, what `up` renames, and what is pending; the status is 2 where something is."""
-    answer = _run(commands.status, stack, url, Options(folder, history, role), quiet)
+    answer = _run("status", stack, url, quiet, folder=folder, history=history, role=role)
     _show(answer, as_json, quiet=False)
     raise typer.Exit(FOUND if any(found["pending"] for found in answer.values()) else 0)
 
@@ -89,8 +80,9 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Roll back to a migration, newest first: of the last folder, or of the one that is named."""
-    options = Options(folder, history, role, to=to, allow=tuple(allow or ()), lose=lose, despite_drift=despite_drift)
-    _show(_run(commands.down, stack, url, options, quiet), as_json, quiet)
+    may = {"allow": tuple(allow or ()), "lose": lose, "despite_drift": despite_drift}
+    answer = _run("down", stack, url, quiet, folder=folder, history=history, role=role, to=to, **may)
+    _show(answer, as_json, quiet)
 
 
 @app.command(epilog="Example: ./vpb migrate check")
@@ -107,7 +99,7 @@ def check(
 
     The first whose rollback leaves something or takes too much is named; the status is 2 then.
     """
-    answer = _run(rehearsal.check, stack, url, Options(folder, history, role), quiet)
+    answer = _run("check", stack, url, quiet, folder=folder, history=history, role=role)
     _show(answer, as_json, quiet and not answer["found"])
     raise typer.Exit(FOUND if answer["found"] else 0)
 
@@ -128,51 +120,17 @@ def adopt(
 
     What isn't as the migrations make it is named; the status is 2 then.
     """
-    options = Options(folder, history, role, through=through, write=write)
-    answer = _run(rehearsal.adopt, stack, url, options, quiet)
+    what = {"through": through, "write": write}
+    answer = _run("adopt", stack, url, quiet, folder=folder, history=history, role=role, **what)
     _show(answer, as_json, quiet)
     raise typer.Exit(FOUND if answer["differences"] else 0)
 
 
-def _run(command: Command, stack: str, url: str | None, options: Options, quiet: bool) -> dict[str, Any]:
-    """
-    :raises UserError: for what stands in its way
-    """
-    job = Job(options, Connections(_login(_url(url, stack))), Terminal(quiet), CHECKOUT)
-    job.refuse_missing_folders()
-    try:
-        return asyncio.run(_awaited(command, job))
-    except KeyboardInterrupt:
-        raise Refused("interrupted; the migrations before this one are kept") from None
+def _run(command: str, stack: str, url: str | None, quiet: bool, **options: Any) -> dict[str, Any]:
+    # The driver of PostgreSQL and the SQL files' grammar, which `--help` can do without.
+    from ops.migrations import run
 
-
-async def _awaited(command: Command, job: Job) -> dict[str, Any]:
-    return await command(job)
-
-
-def _login(url: str) -> Login:
-    """
-    :raises Refused: where it is no connection URL
-    """
-    try:
-        return Login.of(url)
-    except connectionurl.UrlError as error:
-        raise Refused(f"--url must be {error}") from None
-
-
-def _url(given: str | None, stack: str) -> str:
-    if url := connectionurl.given(given, "DATABASE_URL"):
-        return url
-    from run import engine
-
-    engine.require(stack)
-    login = engine.own_login(stack)
-    if login is None:
-        raise Refused(
-            f"stack {stack} has no server of its own that runs here; give its address: "
-            f'--url "$(./pulumiw stack output admin_url --show-secrets --stack {stack})"'
-        )
-    return connectionurl.compose(login)
+    return run.run(command, stack, url, quiet, run.Options(**options))
 
 
 def _show(answer: Mapping[str, Any], as_json: bool, quiet: bool) -> None:

@@ -7,9 +7,12 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 
-app = typer.Typer(help="What concerns a person: an export of it, and who has left; see docs/departures.md.")
+from ops.helptext import Commands
+
+app = typer.Typer(
+    cls=Commands, help="What concerns a person: an export of it, and who has left; see docs/departures.md."
+)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
@@ -70,6 +73,8 @@ def departures(
         print(json.dumps(found, indent=2))
         return
     since = f" since {found['oldest']}, {found['erased_rows']} rows so far" if found["waiting"] else ""
+    from rich.console import Console
+
     Console(highlight=False).print(
         f"{len(found['departures'])} people have left, of {found['waiting']} something is still to be deleted{since}"
     )

@@ -3,19 +3,23 @@
 import getpass
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from visual_prompt_builder.names import DOWNLOAD_SECONDS, UPLOAD_SECONDS
 
-app = typer.Typer(help="Stored files: what they come to, and what nobody needs any more; see docs/storage-cleanup.md.")
-sign = typer.Typer(help="Sign URLs, with the limits that the environment declares: for support, tests and scripts.")
+from ops.helptext import Commands
+
+app = typer.Typer(
+    cls=Commands, help="Stored files: what they come to, and what nobody needs any more; see docs/storage-cleanup.md."
+)
+sign = typer.Typer(
+    cls=Commands, help="Sign URLs, with the limits that the environment declares: for support, tests and scripts."
+)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
@@ -62,9 +66,17 @@ def clean(
 
 
 def _counted(found: Mapping[str, Any], dry_run: bool) -> None:
-    table = Table("", "found" if dry_run else "removed", "bytes")
-    for kind, count in found.items():
-        table.add_row(kind, f"{count.objects:,}", f"{count.bytes:,}")
+    rows = [(kind, f"{count.objects:,}", f"{count.bytes:,}") for kind, count in found.items()]
+    _table(["", "found" if dry_run else "removed", "bytes"], rows)
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]], title: str | None = None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)
 
 
@@ -163,11 +175,11 @@ def restore(
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         return
-    table = Table("version", "bytes", "stored", "deleted", "until")
+    rows = []
     for each in found:
         dates = (f"{date:%Y-%m-%d %H:%M}" for date in (each.stored, each.deleted, each.until))
-        table.add_row(each.version, f"{each.bytes:,}", *dates)
-    Console().print(table)
+        rows.append((each.version, f"{each.bytes:,}", *dates))
+    _table(["version", "bytes", "stored", "deleted", "until"], rows)
 
 
 @app.command(epilog="Example: ./vpb storage usage --price 0.023 --top 5")
@@ -186,10 +198,10 @@ def usage(
         print(json.dumps(found, indent=2, default=str))
         return
     for title, rows in found.items():
-        table = Table(*(rows[0] if rows else ["nothing"]), title=title)
-        for row in rows[:top]:
-            table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()))
-        Console().print(table)
+        shown = [
+            [f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()] for row in rows[:top]
+        ]
+        _table(rows[0] if rows else ["nothing"], shown, title)
 
 
 @sign.command(epilog="Example: ./vpb sign upload audio PROJECT_ID/voice.webm --type audio/webm --person PERSON_ID")

@@ -1,0 +1,64 @@
+"""Runs one of the migration commands on a stack's database, or on any other."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from declared import connectionurl
+from declared.paths import CHECKOUT
+from ops.migrations import job, rehearsal
+from ops.migrations.job import Job, Terminal
+from ops.migrations.job import Options as Options
+from provider.connection import Connections, Login
+from provider.errors import Refused
+from run import engine
+
+Command = Callable[[Job], Awaitable[dict[str, Any]]]
+
+COMMANDS: dict[str, Command] = {
+    "up": job.up,
+    "status": job.status,
+    "down": job.down,
+    "check": rehearsal.check,
+    "adopt": rehearsal.adopt,
+}
+
+
+def run(command: str, stack: str, url: str | None, quiet: bool, options: Options) -> dict[str, Any]:
+    """Run the command that has this name; its answer.
+
+    :raises UserError: for what stands in its way
+    """
+    asked = Job(options, Connections(_login(_url(url, stack))), Terminal(quiet), CHECKOUT)
+    asked.refuse_missing_folders()
+    try:
+        return asyncio.run(_awaited(COMMANDS[command], asked))
+    except KeyboardInterrupt:
+        raise Refused("interrupted; the migrations before this one are kept") from None
+
+
+async def _awaited(command: Command, asked: Job) -> dict[str, Any]:
+    return await command(asked)
+
+
+def _login(url: str) -> Login:
+    """
+    :raises Refused: where it is no connection URL
+    """
+    try:
+        return Login.of(url)
+    except connectionurl.UrlError as error:
+        raise Refused(f"--url must be {error}") from None
+
+
+def _url(given: str | None, stack: str) -> str:
+    if url := connectionurl.given(given, "DATABASE_URL"):
+        return url
+    engine.require(stack)
+    login = engine.own_login(stack)
+    if login is None:
+        raise Refused(
+            f"stack {stack} has no server of its own that runs here; give its address: "
+            f'--url "$(./pulumiw stack output admin_url --show-secrets --stack {stack})"'
+        )
+    return connectionurl.compose(login)
