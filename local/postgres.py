@@ -124,6 +124,11 @@ def running(folder: Path) -> Server | None:
     return Server(HOST, record["port"], SUPERUSER, record["password"], _major(data))
 
 
+def log(folder: Path) -> Path:
+    """What the server of `folder` writes to."""
+    return data_folder(folder) / "postgres" / "server.log"
+
+
 def process_id(folder: Path) -> int | None:
     """The postmaster's process id, as its own file says."""
     return _postmaster(data_folder(folder) / "postgres")

@@ -80,6 +80,13 @@ def load(stack: str) -> Services:
     return Services(postgres.Server(**server) if server else None, Aws(**described["aws"]))
 
 
+def moto_endpoint(stack: str) -> str | None:
+    """Where the stack's moto answers; None where it doesn't run."""
+    folder = stack_folder(stack)
+    record = read_private(folder / "moto.json", "port")
+    return f"http://{HOST}:{record['port']}" if record and _moto_answers(folder, record["port"]) else None
+
+
 def stop(stack: str) -> None:
     """Stop the services of `stack`; their data stays."""
     folder = stack_folder(stack)

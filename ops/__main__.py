@@ -20,6 +20,8 @@ from declared.errors import UserError
 from declared.folders import is_own
 from declared.objectlayout import Scanner
 from declared.paths import CHECKOUT
+from declared.version import VERSION
+from ops.everyday import command as everyday
 from ops.helptext import Commands, joined
 from ops.migrations import command as migrations
 from ops.people import command as people
@@ -36,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help=joined(__doc__),
 )
+app.add_typer(everyday.app)
 app.add_typer(migrations.app, name="migrate")
 app.add_typer(people.app, name="people")
 app.add_typer(storage.sign, name="sign")
@@ -51,6 +54,21 @@ Connect as the owner of everything:
 For the app: api_url (PostgREST, Storage), auth_url (Auth.js), s3_endpoint and object_bucket:
   ./pulumiw stack output --show-secrets --stack {stack}
 Take it all away again: make down STACK={stack}"""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"{PROGRAM} {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version and exit")
+    ] = False,
+) -> None:
+    """Before every command."""
 
 
 @app.command(epilog="Example: ./vpb up --stack pr-12")
@@ -153,6 +171,19 @@ def down(
         target.remove(stack)
         _say(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
+
+
+@app.command(epilog="Example: ./vpb reset --yes")
+def reset(
+    stack: Stack = "dev",
+    yes: Annotated[bool, typer.Option("--yes", help="without asking for the stack's name")] = False,
+) -> None:
+    """Empty an embedded environment and provision it again: `down`, then `up`; all rows and files go."""
+    from ops import confirmation
+
+    confirmation.emptied(stack, yes)
+    down(stack, "")
+    up(stack)
 
 
 def _pulumi(*arguments: str, stack: str) -> int:

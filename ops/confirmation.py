@@ -29,10 +29,27 @@ def ask(stack: str, given: str) -> None:
     if given:
         return
     loss = f"stack {stack}: this destroys {lost(stack)}"
+    _typed(stack, loss, f"--confirm {stack}, or `make down STACK={stack} CONFIRM={stack}`")
+
+
+def emptied(stack: str, yes: bool) -> None:
+    """Ask for the name of a stack that is to be emptied, unless it was confirmed.
+
+    :raises EngineError: where it wasn't; and where it lives on a server of its own, or its data is to be kept
+    """
+    target = engine.target(stack)
+    if not (target.disposable and engine.embedded(stack)):
+        raise engine.EngineError(f"stack {stack} lives on a server of your own, which `reset` empties for nobody")
+    if not target.started(stack):
+        engine.require(stack)
+    engine.refuse_protected(stack)
+    if not yes:
+        _typed(stack, f"stack {stack}: this deletes its whole database and all its files", "--yes")
+
+
+def _typed(stack: str, loss: str, option: str) -> None:
     if not sys.stdin.isatty():
-        raise engine.EngineError(
-            f"{loss}; confirm with --confirm {stack}, or `make down STACK={stack} CONFIRM={stack}`"
-        )
+        raise engine.EngineError(f"{loss}; confirm with {option}")
     print(f"{loss}\nType the stack's name to go on: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != stack:
         raise engine.EngineError(f"stack {stack}: not confirmed; nothing was destroyed")

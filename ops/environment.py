@@ -1,6 +1,5 @@
 """A provisioned environment as the commands beside Pulumi see it: its outputs, its object store, its database."""
 
-import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,7 +8,7 @@ import boto3
 from visual_prompt_builder.names import Bucket
 from visual_prompt_builder.signing import Store
 
-from ops.errors import CommandError
+from ops import outputs
 from ops.storage.cleaning.edge import Edge
 from run import engine
 
@@ -26,18 +25,10 @@ class Environment:
         """
         :raises CommandError: where there is no such stack, or nothing in it yet
         """
-        engine.require(stack)
-        answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack])
-        if answer.returncode:
-            raise CommandError(f"the outputs of stack {stack} can't be read: {' '.join(answer.stderr.split())}")
-        return cls(stack, json.loads(answer.stdout))
+        return cls(stack, outputs.read(stack))
 
     def output(self, name: str) -> Any:
-        if name not in self.outputs:
-            raise CommandError(
-                f"stack {self.stack} has no output {name} yet; `make up STACK={self.stack}` provisions it"
-            )
-        return self.outputs[name]
+        return outputs.needed(self.stack, self.outputs, name)
 
     @property
     def store(self) -> Store:

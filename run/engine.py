@@ -25,6 +25,7 @@ from declared.folders import make_private
 from declared.paths import CHECKOUT
 from run import stackfile, state
 from run.state import EngineError as EngineError
+from targets import Service as Service
 from targets import Target
 
 # The commands that talk to the resources of a stack, and so need its servers.

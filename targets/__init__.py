@@ -6,6 +6,7 @@ from declared.errors import UserError
 from declared.settings import TARGETS
 from targets.target import Aws as Aws
 from targets.target import Can as Can
+from targets.target import Service as Service
 from targets.target import Target as Target
 
 

@@ -2,7 +2,8 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from declared.folders import stack_folder
 from declared.paths import CHECKOUT
 from local import postgres, services
 from local.postgres import ServerError
-from targets.target import Aws, Can
+from targets.target import Aws, Can, Service
 
 if TYPE_CHECKING:
     import pulumi
@@ -61,6 +62,15 @@ class Local:
 
     def start(self, stack: str, own_server: bool, progress: Callable[[str], None]) -> None:
         services.ensure(stack, own_server, progress=progress)
+
+    def beside(self, stack: str) -> Sequence[Service]:
+        return [Service("moto", version("moto"), services.moto_endpoint(stack))]
+
+    def log(self, stack: str) -> Path | None:
+        return postgres.log(stack_folder(stack))
+
+    def program(self, name: str) -> Path | None:
+        return postgres.wheel_binaries() / name
 
     def started(self, stack: str) -> bool:
         return services.known(stack)

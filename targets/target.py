@@ -1,6 +1,6 @@
 """What every target says of itself."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +34,16 @@ class Aws:
     secret_key: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """What the provider `aws` is given, beside its region."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a target starts for a stack."""
+
+    name: str
+    version: str
+    place: str | None
+    """Where it answers; None where it doesn't run."""
 
 
 class Target(Protocol):
@@ -85,6 +95,18 @@ class Target(Protocol):
         Args:
             own_server: whether the stack lives on the target's own PostgreSQL.
         """
+        ...
+
+    def beside(self, stack: str) -> Sequence[Service]:
+        """What was started for a stack beside its server; nothing is started by asking."""
+        ...
+
+    def log(self, stack: str) -> Path | None:
+        """The log of the target's own server; None where it is no file of this machine."""
+        ...
+
+    def program(self, name: str) -> Path | None:
+        """A program of PostgreSQL's, such as psql, that came with the target's own server."""
         ...
 
     def started(self, stack: str) -> bool:

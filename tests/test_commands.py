@@ -90,7 +90,7 @@ def test_what_finds_something_ends_with_2_and_says_so_in_its_help(capsys, monkey
     function, answer = ANSWERS[words]
     for bad in (True, False):
         answered = answer(bad)
-        monkeypatch.setattr(function, lambda *_, found=answered: found)
+        monkeypatch.setattr(function, lambda *_, found=answered, **__: found)
         assert run(capsys, *words)[0] == _status(bad)
 
 

@@ -1,0 +1,81 @@
+"""The commands of every day; see docs/everyday.md."""
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+
+app = typer.Typer()
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
+Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
+
+
+@app.command(epilog='Example: ./vpb env --secrets > .env; in a shell: eval "$(./vpb env --format shell --secrets)"')
+def env(
+    stack: Stack = "dev",
+    form: Annotated[Literal["dotenv", "json", "shell"], typer.Option("--format", help="how it is written")] = "dotenv",
+    secrets: Annotated[bool, typer.Option("--secrets", help="also what holds a password or a key")] = False,
+    every_login: Annotated[bool, typer.Option("--all", help="also the URLs of operations: admin, backup …")] = False,
+) -> None:
+    """The variables that an app needs: URLs, S3, CDN; those with a secret are left out, unless --secrets is there."""
+    from ops.everyday import env as environment
+
+    found = environment.variables(stack, every_login)
+    shown = {name: variable.value for name, variable in found.items() if secrets or not variable.secret}
+    print(environment.written(shown, form))
+    if left_out := [name for name in found if name not in shown]:
+        print(f"left out, since secret: {', '.join(left_out)}; --secrets shows them", file=sys.stderr)
+
+
+@app.command(epilog="Example: ./vpb psql api --as USER_ID -c 'select * from public.projects' -- --csv")
+def psql(
+    role: Annotated[str | None, typer.Argument(metavar="[ROLE]", help="a login: admin, api, auth, monitor …")] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[-- OPTION…]", help="psql's own options")] = None,
+    person: Annotated[
+        str | None, typer.Option("--as", help="a person's id, or anon: what they see and may, as in a request")
+    ] = None,
+    statement: Annotated[list[str] | None, typer.Option("-c", help="SQL to run; may be repeated")] = None,
+    stack: Stack = "dev",
+) -> None:
+    """psql as a login of the stack: who provisions, unless another one is named; with --as, the API's."""
+    from ops.everyday import psql as session
+
+    # After `--` alone, an option of psql's stands where the role would.
+    own = [*([role] if role and role.startswith("-") else []), *(more or [])]
+    login = None if role and role.startswith("-") else role
+    statements = [word for each in statement or [] for word in ("-c", each)]
+    raise typer.Exit(session.run(stack, login, person, [*statements, *own]))
+
+
+@app.command(epilog="Example: ./vpb status --stack pr-12 --json")
+def status(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Show what runs, where, which migrations are pending, and the last `up`; the status is 2 where any are pending.
+
+    Nothing is started by it. Where the server or its migrations can't be read, it says why, and the status is 1.
+    """
+    from ops.everyday import overview
+
+    found = overview.of(stack)
+    print(overview.as_json(found) if as_json else overview.as_text(found))
+    raise typer.Exit(overview.status(found))
+
+
+@app.command(epilog="Example: ./vpb logs --lines 200; as it is written: ./vpb logs --follow")
+def logs(
+    stack: Stack = "dev",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="how many, from the end")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False,
+) -> None:
+    """The log of the embedded server: who connects, what changes the structure, errors, what is slow."""
+    from ops.everyday import logs as log
+
+    path = log.of(stack)
+    text, position = log.last(path, lines)
+    print(text, end="", flush=True)
+    try:
+        for more in log.follow(path, position) if follow else ():
+            print(more, end="", flush=True)
+    except KeyboardInterrupt:
+        return

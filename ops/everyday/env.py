@@ -1,0 +1,86 @@
+"""The variables that an app needs, in the names that its libraries read, written for a shell, for dotenv or as JSON.
+
+Parsers of dotenv differ in what a backslash and `$` do between quotes. A value is written in the one way that all of
+them read alike; where there is none, it is refused.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from declared import connectionurl
+from ops import outputs
+from ops.errors import CommandError
+from run import engine
+
+Format = Literal["dotenv", "json", "shell"]
+# As they are in every format.
+PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What a variable is set to; and whether nobody else may know."""
+
+    value: str
+    secret: bool = False
+
+
+def variables(stack: str, every_login: bool) -> dict[str, Variable]:
+    """The variables of a stack; `every_login`: also the URLs of operations, such as `BACKUP_DATABASE_URL`.
+
+    :raises CommandError: where there is no such stack, or it isn't provisioned
+    """
+    found = outputs.read(stack)
+
+    def output(name: str) -> Any:
+        return outputs.needed(stack, found, name)
+
+    def url(name: str) -> Variable:
+        return Variable(connectionurl.compose(outputs.login(stack, found, name)), secret=True)
+
+    aws = engine.target(stack).aws(stack)
+    key = output("cdn_signing_key")
+    named = {
+        "DATABASE_URL": url("api_url"),
+        "AUTH_DATABASE_URL": url("auth_url"),
+        "AWS_REGION": Variable(engine.region(stack)),
+        "AWS_ENDPOINT_URL_S3": Variable(aws.endpoint) if aws.endpoint else None,
+        "AWS_ACCESS_KEY_ID": Variable(aws.access_key, secret=True) if aws.access_key else None,
+        "AWS_SECRET_ACCESS_KEY": Variable(aws.secret_key, secret=True) if aws.secret_key else None,
+        "OBJECT_BUCKET": Variable(output("object_bucket")),
+        "STORAGE_BUCKETS": Variable(json.dumps(output("storage_buckets"), separators=(",", ":"))),
+        "CDN_DOMAIN": Variable(output("cdn_domain")),
+        "CDN_KEY_ID": Variable(key["id"]),
+        "CDN_PRIVATE_KEY": Variable(key["private_key"], secret=True),
+    }
+    if every_login:
+        logins = sorted(name for name in found if name.endswith("_url"))
+        named |= {f"{name.removesuffix('_url').upper()}_DATABASE_URL": url(name) for name in logins}
+    return {name: variable for name, variable in named.items() if variable}
+
+
+def written(values: Mapping[str, str], form: Format) -> str:
+    """The variables in one of the formats.
+
+    :raises CommandError: where a value can't be written so that it is read back
+    """
+    if form == "json":
+        return json.dumps(values, indent=2)
+    if form == "shell":
+        return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items())
+    return "\n".join(f"{name}={_dotenv(name, value)}" for name, value in values.items())
+
+
+def _dotenv(name: str, value: str) -> str:
+    if PLAIN.fullmatch(value):
+        return value
+    # Between single quotes, python-dotenv takes `${…}` for a variable, and a backslash for the next character.
+    if not re.search(r"['\\\r]|\$\{", value):
+        return f"'{value}'"
+    if not re.search(r"[\"\\\r$`]", value):
+        return f'"{value}"'
+    raise CommandError(f"{name} has characters that parsers of dotenv read differently; use --format shell or json")

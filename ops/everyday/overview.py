@@ -1,0 +1,144 @@
+"""What there is of a stack now. Nothing is started by asking, and nothing is compared: that is `drift`'s work."""
+
+import asyncio
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from declared import connectionurl
+from declared.errors import UserError
+from declared.paths import CHECKOUT
+from ops import outputs
+from ops.database import connect
+from ops.migrations import job
+from ops.status import FAILED, FOUND
+from provider.connection import Connections, Login
+from run import engine
+
+# Of the runs that Pulumi notes, so many are looked at for the last `up`.
+RUNS = 50
+LEFT = "same"
+
+
+@dataclass(frozen=True)
+class LastUp:
+    """The last run of `up`: when it began, how it ended, what became of how many resources."""
+
+    begun: str
+    seconds: int
+    result: str
+    changes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A stack: where it lives, what runs, what is pending, what was done last.
+
+    Args:
+        pending: folder → migrations; None where they can't be known, for `problem` or since no server runs.
+        problem: why the server or its migrations can't be read, in one line.
+    """
+
+    stack: str
+    target: str
+    services: list[engine.Service]
+    pending: dict[str, list[str]] | None
+    problem: str | None
+    last_up: LastUp | None
+
+
+def of(stack: str) -> Overview:
+    """
+    :raises EngineError: where there is no such stack
+    """
+    engine.require(stack)
+    target = engine.target(stack)
+    version, place, pending, problem = "", None, None, None
+    try:
+        if login := _login(stack):
+            version, place = _server(login)
+            pending = _pending(login)
+    except UserError as error:
+        problem = " ".join(str(error).split())
+    services = [engine.Service("PostgreSQL", version, place), *target.beside(stack)]
+    return Overview(stack, target.name, services, pending, problem, _last_up(stack))
+
+
+def status(found: Overview) -> int:
+    """The command's exit status."""
+    return FAILED if found.problem else FOUND if any((found.pending or {}).values()) else 0
+
+
+def as_json(found: Overview) -> str:
+    """The same for a script; a service without a place doesn't run."""
+    return json.dumps(asdict(found), indent=2)
+
+
+def as_text(found: Overview) -> str:
+    """The same for people."""
+    rows = [(f"stack {found.stack}", f"target {found.target}")]
+    rows += [(f"{each.name} {each.version}".strip(), each.place or "isn't running") for each in found.services]
+    rows.append(("migrations", found.problem or _migrations(found)))
+    rows.append(("last up", _last(found.last_up) if found.last_up else "none"))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name:{width}}  {value}" for name, value in rows]
+    return "\n".join(
+        [
+            *lines,
+            f"What was changed manually: ./vpb drift --stack {found.stack}; "
+            f"what `up` would do: ./vpb preview --stack {found.stack}",
+        ]
+    )
+
+
+def _login(stack: str) -> connectionurl.Parameters | None:
+    """The login that provisions; None where the embedded server doesn't run."""
+    if own := engine.own_login(stack):
+        return own
+    if engine.embedded(stack) and engine.target(stack).log(stack):
+        return None
+    return outputs.login(stack, outputs.read(stack), outputs.ADMIN)
+
+
+def _server(login: connectionurl.Parameters) -> tuple[str, str]:
+    """The version of a server, and where it is."""
+    with connect(connectionurl.compose(login), "vpb status") as connection:
+        row = connection.execute("show server_version").fetchone()
+    return str(row[0]).split()[0] if row else "", connectionurl.place(login)
+
+
+def _pending(login: connectionurl.Parameters) -> dict[str, list[str]]:
+    url = connectionurl.compose(login)
+    asked = job.Job(job.Options(), Connections(Login.of(url)), job.Terminal(quiet=True), CHECKOUT)
+    return {folder: found["pending"] for folder, found in asyncio.run(job.status(asked)).items()}
+
+
+def _last_up(stack: str) -> LastUp | None:
+    answer = engine.capture(["stack", "history", "--json", "--page-size", str(RUNS), "--stack", stack])
+    runs = json.loads(answer.stdout or "null") or [] if answer.returncode == 0 else []
+    return next((_run(run) for run in runs if run["kind"] == "update"), None)
+
+
+def _run(run: dict[str, Any]) -> LastUp:
+    begun, ended = (datetime.fromisoformat(run.get(name) or run["startTime"]) for name in ("startTime", "endTime"))
+    seconds = round((ended - begun).total_seconds())
+    return LastUp(begun.astimezone(UTC).isoformat(), seconds, run["result"], run.get("resourceChanges") or {})
+
+
+def _migrations(found: Overview) -> str:
+    if found.pending is None:
+        return f"unknown while the server doesn't run; `make up STACK={found.stack}` starts it"
+    names = [name for names in found.pending.values() for name in names]
+    return f"{len(names)} pending: {', '.join(names)}" if names else "none pending"
+
+
+def _last(up: LastUp) -> str:
+    begun = datetime.fromisoformat(up.begun)
+    changes = ", ".join(f"{number} {_done(kind)}" for kind, number in up.changes.items() if kind != LEFT)
+    return f"{begun:%Y-%m-%d %H:%M} UTC, {up.result} in {up.seconds} s: {changes or 'nothing changed'}"
+
+
+def _done(kind: str) -> str:
+    """Pulumi's word for an operation, as what was done."""
+    return kind.removesuffix("e") + "ed"

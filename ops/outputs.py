@@ -1,0 +1,45 @@
+"""The outputs of a stack, secrets too."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from declared import connectionurl
+from ops.errors import CommandError
+from run import engine
+
+ADMIN = "admin_url"
+
+
+def read(stack: str) -> dict[str, Any]:
+    """All of them.
+
+    :raises EngineError: where there is no such stack
+    :raises CommandError: where they can't be read
+    """
+    engine.require(stack)
+    answer = engine.capture(["stack", "output", "--json", "--show-secrets", "--stack", stack])
+    if answer.returncode:
+        raise CommandError(f"the outputs of stack {stack} can't be read: {' '.join(answer.stderr.split())}")
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
+
+
+def needed(stack: str, outputs: Mapping[str, Any], name: str) -> Any:
+    """One of them.
+
+    :raises CommandError: where the stack doesn't have it yet
+    """
+    if name not in outputs:
+        raise CommandError(f"stack {stack} has no output {name} yet; `make up STACK={stack}` provisions it")
+    return outputs[name]
+
+
+def login(stack: str, outputs: Mapping[str, Any], name: str) -> connectionurl.Parameters:
+    """The connection of a login, where the server is now: an embedded one may have got another port since `up`.
+
+    :raises CommandError: where the stack doesn't have it yet
+    """
+    found = connectionurl.parse(needed(stack, outputs, name))
+    own = engine.own_login(stack)
+    return {**found, "host": own["host"], "port": own["port"]} if own else found
