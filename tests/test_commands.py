@@ -13,6 +13,7 @@ from ops import __main__ as ops
 from ops.audit.model import Finding, Severity
 from ops.audit.report import Report
 from ops.drift import Drift
+from ops.everyday.overview import Overview
 from run import engine
 
 
@@ -69,6 +70,10 @@ ANSWERS = {
         lambda bad: Report("server", 1, (Finding("a", Severity.high, "a", "a", "a", ()),) if bad else (), (), 0.0),
     ),
     ("scan",): ("ops.storage.scan.run", _status),
+    ("status",): (
+        "ops.everyday.overview.of",
+        lambda bad: Overview("dev", "local", [], {"sql/a": ["0001_a"] if bad else []}, None, None),
+    ),
     ("migrate", "status"): (
         "ops.migrations.command._run",
         lambda bad: {"sql/a": {"pending": ["0001_a"] if bad else []}},

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import typer
 
-
 app = typer.Typer()
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]

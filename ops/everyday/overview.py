@@ -71,14 +71,14 @@ def status(found: Overview) -> int:
 
 
 def as_json(found: Overview) -> str:
-    """The same for a script; a service without a place doesn't run."""
+    """The same for a script; a service without a place doesn't answer."""
     return json.dumps(asdict(found), indent=2)
 
 
 def as_text(found: Overview) -> str:
     """The same for people."""
     rows = [(f"stack {found.stack}", f"target {found.target}")]
-    rows += [(f"{each.name} {each.version}".strip(), each.place or "isn't running") for each in found.services]
+    rows += [(f"{each.name} {each.version}".strip(), each.place or "doesn't answer") for each in found.services]
     rows.append(("migrations", found.problem or _migrations(found)))
     rows.append(("last up", _last(found.last_up) if found.last_up else "none"))
     width = max(len(name) for name, _ in rows)

@@ -1,0 +1,39 @@
+"""What `status` says, and its status."""
+
+import json
+
+import pytest
+
+from ops import __main__ as ops
+from ops.everyday import overview
+from ops.everyday.overview import LastUp, Overview
+from run import engine
+
+UP = LastUp("2026-11-27T08:14:36+00:00", 24, "succeeded", {"create": 2, "update": 1, "same": 315})
+SERVICES = [engine.Service("PostgreSQL", "17.10", "127.0.0.1:5432"), engine.Service("moto", "5.1", None)]
+
+
+def found(**changes) -> Overview:
+    return Overview(
+        **{"stack": "dev", "target": "local", "services": SERVICES, "last_up": UP, "problem": None, **changes}
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "line"),
+    [
+        (found(pending={"sql/migrations": []}), 0, "migrations        none pending"),
+        (found(pending={"sql/platform": [], "sql/migrations": ["0099_tags"]}), 2, "1 pending: 0099_tags"),
+        (found(pending=None), 0, "unknown while the server doesn't run; `make up STACK=dev` starts it"),
+        (found(pending=None, problem="it doesn't answer"), 1, "migrations        it doesn't answer"),
+    ],
+)
+def test_pending_migrations_are_status_2_and_what_cannot_be_read_is_1(capsys, monkeypatch, said, status, line):
+    monkeypatch.setattr(overview, "of", lambda stack: said)
+    assert ops.main(["status"]) == status
+    text = capsys.readouterr().out
+    assert line in text
+    assert "moto 5.1          doesn't answer" in text
+    assert "last up           2026-11-27 08:14 UTC, succeeded in 24 s: 2 created, 1 updated" in text
+    assert ops.main(["status", "--json"]) == status
+    assert json.loads(capsys.readouterr().out)["pending"] == said.pending
