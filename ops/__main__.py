@@ -49,11 +49,9 @@ Severities = Literal["critical", "high", "medium", "low", "info"]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 
 CONNECT = """
-Connect as the owner of everything:
-  psql "$(./pulumiw stack output admin_url --show-secrets --stack {stack})"
-For the app: api_url (PostgREST, Storage), auth_url (Auth.js), s3_endpoint and object_bucket:
-  ./pulumiw stack output --show-secrets --stack {stack}
-Take it all away again: make down STACK={stack}"""
+Connect as the owner of everything:  ./vpb psql --stack {stack}
+What an app needs, secrets too:      ./vpb env --secrets --stack {stack}
+Take it all away again:              make down STACK={stack}"""
 
 
 def _version(asked: bool) -> None:

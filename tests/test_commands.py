@@ -4,11 +4,13 @@ import json
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 import typer
 
 from declared.paths import CHECKOUT
+from declared.version import VERSION
 from ops import __main__ as ops
 from ops.audit.model import Finding, Severity
 from ops.audit.report import Report
@@ -117,6 +119,18 @@ def test_a_failure_is_json_where_json_was_asked_for(capsys):
     status, said, error = run(capsys, "drift", "--stack", "No", "--json")
     assert (status, said) == (1, "")
     assert json.loads(error)["error"].startswith("stack 'No': a stack's name has")
+
+
+def test_help_loads_nothing_that_it_can_do_without():
+    asked = "import sys, ops.__main__ as ops; ops.main(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
+    assert "typer" in loaded
+    assert loaded & {"rich", "psycopg", "yaml", "boto3", "pulumi", "provider", "run", "targets", "asyncio"} == set()
+
+
+def test_the_version_is_shown(capsys):
+    assert run(capsys, "--version") == (0, f"./vpb {VERSION}\n", "")
 
 
 def test_a_shell_completes_a_word():

@@ -58,7 +58,7 @@ def variables(stack: str, every_login: bool) -> dict[str, Variable]:
         "CDN_PRIVATE_KEY": Variable(key["private_key"], secret=True),
     }
     if every_login:
-        logins = sorted(name for name in found if name.endswith("_url"))
+        logins = sorted(name for name in found if name.endswith("_url") and name != "api_url")
         named |= {f"{name.removesuffix('_url').upper()}_DATABASE_URL": url(name) for name in logins}
     return {name: variable for name, variable in named.items() if variable}
 

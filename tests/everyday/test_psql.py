@@ -25,7 +25,7 @@ def test_what_is_secret_is_in_the_environment_alone():
     words, hidden = psql.command(WHERE, "psql", ["-c", "select 1"])
     assert words == ["psql", "--dbname", "postgresql://authjs@127.0.0.1:5432/app", "-c", "select 1"]
     assert hidden == {"PGPASSWORD": "guess me", "PGOPTIONS": "-c vpb.key=secret"}
-    with pytest.raises(CommandError, match="^the URL has sslpassword"):
+    with pytest.raises(CommandError, match=r"^the URL has sslpassword"):
         psql.command({**WHERE, "sslpassword": "x"}, "psql", [])
 
 

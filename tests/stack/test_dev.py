@@ -203,6 +203,36 @@ def test_the_outputs_describe_the_buckets_and_hide_the_urls(dev):
     assert s3(dev).head_bucket(Bucket=shown["object_bucket"])["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
+def test_an_app_gets_what_it_needs_from_one_command(dev):
+    shown = dev.start("env", "--secrets", "--format", "json").wait()
+    found = json.loads(succeeded(shown))
+    with psycopg.connect(found["DATABASE_URL"]) as connection:
+        assert connection.execute("select current_user").fetchone() == ("authenticator",)
+    with psycopg.connect(found["AUTH_DATABASE_URL"]) as connection:
+        assert connection.execute("select current_user").fetchone() == ("authjs",)
+    client = boto3.client(
+        "s3",
+        endpoint_url=found["AWS_ENDPOINT_URL_S3"],
+        region_name=found["AWS_REGION"],
+        aws_access_key_id=found["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=found["AWS_SECRET_ACCESS_KEY"],
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    assert client.head_bucket(Bucket=found["OBJECT_BUCKET"])["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_session_status_and_log_of_the_embedded_server(dev):
+    session = dev.start("psql", "--as", "anon", "-c", "select current_user, auth.role()").wait()
+    assert "anon         | anon" in succeeded(session)
+    status = json.loads(succeeded(dev.start("status", "--json").wait()))
+    running = {service["name"]: service["place"] for service in status["services"]}
+    assert f"127.0.0.1:{dev.services['postgres']['port']}" in running["PostgreSQL"]
+    assert running["moto"] == dev.services["aws"]["endpoint"]
+    assert (status["problem"], status["last_up"]["result"]) == (None, "succeeded")
+    dev.sql("create table private.logged (); drop table private.logged")
+    assert "drop table private.logged" in succeeded(dev.start("logs", "--lines", "200").wait())
+
+
 def test_no_password_lies_in_the_state_or_in_a_log(dev):
     secrets = {url.split(":")[2].split("@")[0] for name, url in outputs(dev).items() if name.endswith("_url")}
     files = [path for path in (dev.folder / ".local").rglob("*") if path.is_file()]
