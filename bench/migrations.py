@@ -24,9 +24,10 @@ GOALS = {"apply": 1.25, "roll back": 0.5}
 # The provider alone, as the engine has it: loaded once, then asked. The last line is what the work took.
 STARTED = """
 import sys, time
-from ops.migrations import command as migrate
+from ops import __main__ as ops
+from ops.migrations import run
 begun = time.monotonic()
-status = migrate.main(sys.argv[1:])
+status = ops.main(["migrate", *sys.argv[1:]])
 print(time.monotonic() - begun)
 sys.exit(status)
 """

@@ -8,7 +8,7 @@ import pytest
 
 from declared import sqlfiles
 from harness.engine import Engine, Refusal, Thing
-from ops.migrations import command
+from ops.migrations import run
 from tests.provider.world import World
 
 TOKEN = "pg:index:MigrationSet"
@@ -69,7 +69,7 @@ class Folder:
 
 def make_folder(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     world.engine.plugin.read_from(tmp_path)
-    monkeypatch.setattr(command, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(run, "CHECKOUT", tmp_path)
     path = tmp_path / "sql" / "steps"
     path.mkdir(parents=True)
     return Folder(path, world)
