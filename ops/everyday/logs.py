@@ -42,7 +42,7 @@ def last(path: Path, lines: int) -> tuple[str, int]:
 
 
 def follow(path: Path, position: int, wait: Callable[[float], None] = time.sleep) -> Iterator[str]:
-    """What is written after `position`, as it comes; from the beginning where the file was made anew."""
+    """What is written after `position`, as it comes; from the beginning where the file was made again."""
     while True:
         size = path.stat().st_size if path.exists() else 0
         position = 0 if size < position else position

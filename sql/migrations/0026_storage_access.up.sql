@@ -228,7 +228,7 @@ begin
 end
 $$;
 
--- Also for the servers: "a/../b" is in folder a for all rules here, and in b for whoever makes a path or a URL of it.
+-- Also for the servers: "a/../b" is in folder a for all rules here, and in b for a caller that makes a path of it.
 create function private.tg_storage_objects__check_name() returns trigger
 language plpgsql volatile security definer
 set search_path = ''

@@ -157,7 +157,7 @@ $$;
 -- projects. Whoever changes a project, or who is in it, holds the project first. Their own and those of others in one
 -- order: two who leave at once, each in the other's projects, come one after the other. An update of several
 -- collaborators takes these in an order of its own: so it waits for nobody longer than a moment, as erase does. What
--- was accepted since is a membership, which outlives whoever invited.
+-- was accepted since is a membership, which outlives its inviter.
 create function private.leave_projects(person uuid) returns void
 language plpgsql volatile
 set search_path = ''
