@@ -141,3 +141,11 @@ def test_a_row_that_was_read_can_be_written_back_whole(people: Connection, table
     """PostgREST upserts what it is sent; a generated column would be an error (428C9)."""
     generated = "select attname from pg_attribute where attrelid = %s::regclass and attgenerated <> ''"
     assert people.execute(generated, [f"public.{table}"]).fetchall() == []
+
+
+def test_a_project_is_put_away_at_a_time_and_not_at_infinity(people: Connection) -> None:
+    archive = "update public.projects set archived_at = %s"
+    with acting_as(people, "authenticated", ME) as session:
+        session.execute(archive, ["2026-01-01"])
+        for never in ("infinity", "-infinity"):
+            assert "projects_archived_at_check" in refused(session, psycopg.errors.CheckViolation, archive, never)
