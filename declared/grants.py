@@ -314,6 +314,7 @@ MONITORS_FUNCTIONS = (
 # Housekeeping: the login that provisions runs it, or a scheduler that does so as the owner.
 OWNERS_FUNCTIONS = (
     "private.at_most(integer, integer)",
+    "private.first_uuid(timestamptz)",
     "private.is_file_name(text)",
     "private.plain_text(text)",
     "private.newest_with(tsquery, boolean)",
@@ -511,7 +512,10 @@ FUNCTIONS: Grants = {
     **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},
     **{name: {"monitor": ["execute"]} for name in MONITORS_FUNCTIONS},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
+    # Checks on tables that these roles write.
     "private.is_bounded_object(jsonb, integer)": {role: ["execute"] for role in ("authenticated", "service_role")},
+    "private.is_display_name(text)": {role: ["execute"] for role in ("authenticated", "service_role")},
+    "private.is_picture_url(text)": {role: ["execute"] for role in ("authenticated", "service_role")},
     # The view audit.entries asks it.
     "private.audit_open(jsonb)": {"authenticated": ["execute"]},
     # The view authjs.accounts asks it; it opens nothing without the session's keys.

@@ -12,4 +12,5 @@ drop table private.settings;
 drop function private.tg__updated_at();
 drop function private.at_most(integer, integer);
 drop function private.is_bounded_object(jsonb, integer);
+drop function private.first_uuid(timestamptz);
 drop function private.uuid_v7();

@@ -31,6 +31,18 @@ comment on function private.uuid_v7() is 'A new uuid of version 7: ordered by ti
 -- A default runs with the rights of the role that inserts: each role that inserts is granted execute, nobody else.
 revoke execute on function private.uuid_v7() from public;
 
+-- Rows before a time are found by their key, without an index of its own.
+create function private.first_uuid(made_at timestamptz) returns uuid
+language sql immutable
+set search_path = ''
+return encode(
+    int8send(floor(extract(epoch from made_at) * 1000)::bigint << 16) || decode('0000000000000000', 'hex'), 'hex'
+)::uuid;
+
+comment on function private.first_uuid(timestamptz) is 'The least uuid of version 7 of a millisecond.';
+
+revoke execute on function private.first_uuid(timestamptz) from public;
+
 -- Bounded, since people write it through the API directly: a row is no file store. What is cheap to ask comes first:
 -- writing 50 MB as text only to measure it takes seconds, and a number such as 1e131071 takes 131 kB of text. Numbers
 -- are those of JavaScript, in which all clients read them.

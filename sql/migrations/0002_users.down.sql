@@ -4,6 +4,8 @@
 
 drop table public.users;
 drop table next_auth.users;
+drop function private.is_picture_url(text);
+drop function private.is_display_name(text);
 drop function private.leaving();
 drop function private.me();
 drop function private.is_here();

@@ -52,6 +52,27 @@ create trigger _100_fold_address
 before insert or update of email on next_auth.users
 for each row execute function private.tg_users__fold_address();
 
+-- One line that is seen: no control characters, none that hide or turn others, not blanks alone.
+create function private.is_display_name(name text) returns boolean
+language sql immutable
+set search_path = ''
+return char_length(name) between 1 and 100
+    and name ~ '[^[:space:]\u00a0\u115f\u1160\u200c\u200d\u2800\u3164\uffa0]'
+    and name !~ '[\u0001-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]';
+
+-- It ends in other people's pages: no javascript:, no data:, no plain http.
+create function private.is_picture_url(url text) returns boolean
+language sql immutable
+set search_path = ''
+return char_length(url) <= 2048 and url ~ '^https://[^/?#]'
+    and url !~ '[\s<>"\\\u0001-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]';
+
+comment on function private.is_display_name(text) is 'Whether it is one line that is seen, within 100 characters.';
+comment on function private.is_picture_url(text) is 'Whether it is an address that a page may show a picture from.';
+
+revoke execute on function private.is_display_name(text) from public;
+revoke execute on function private.is_picture_url(text) from public;
+
 create table public.users (
     id uuid not null,
     display_name text,
@@ -66,17 +87,8 @@ create table public.users (
     -- No reference to next_auth.users, which would take everything along in the statement that deletes an account: a
     -- profile comes and goes by the triggers below.
     constraint users_pkey primary key (id),
-    -- One line that is seen: no control characters, none that hide or turn others, not blanks alone.
-    constraint users_display_name_check check (
-        char_length(display_name) between 1 and 100
-        and display_name ~ '[^[:space:]\u00a0\u115f\u1160\u200c\u200d\u2800\u3164\uffa0]'
-        and display_name !~ '[\u0001-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]'
-    ),
-    -- It ends in other people's pages: no javascript:, no data:, no plain http.
-    constraint users_avatar_url_check check (
-        char_length(avatar_url) <= 2048 and avatar_url ~ '^https://[^/?#]'
-        and avatar_url !~ '[\s<>"\\\u0001-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'
-    ),
+    constraint users_display_name_check check (private.is_display_name(display_name)),
+    constraint users_avatar_url_check check (private.is_picture_url(avatar_url)),
     -- The shape of a tag only: which languages there are is the app's business.
     constraint users_locale_check check (locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$' and char_length(locale) <= 35),
     -- The shape of a name; whether there is such a zone is asked by trigger: a check can't read the server's list.
@@ -256,12 +268,8 @@ begin
     insert into public.users (id, display_name, avatar_url)
     values (
         NEW.id,
-        case when name ~ '[^[:space:]\u00a0\u115f\u1160\u200c\u200d\u2800\u3164\uffa0]' then name end,
-        case
-            when char_length(NEW.image) <= 2048 and NEW.image ~ '^https://[^/?#]'
-                and NEW.image !~ '[\s<>"\\\u0001-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'
-                then NEW.image
-        end
+        case when private.is_display_name(name) then name end,
+        case when private.is_picture_url(NEW.image) then NEW.image end
     );
     return null;
 end

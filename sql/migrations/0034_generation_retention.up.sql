@@ -15,15 +15,14 @@ as $$
 declare
     days constant integer = private.setting('generationDays')::integer;
     ended constant timestamptz = now() - make_interval(days => days);
-    newest constant uuid = encode(
-        int8send(floor(extract(epoch from ended) * 1000)::bigint << 16) || decode('ffffffffffffffff', 'hex'), 'hex'
-    )::uuid;
+    -- What was made in the same millisecond may have ended in it.
+    beyond constant uuid = private.first_uuid(ended + interval '1 millisecond');
     few uuid[] = '{}';
 begin
     if days > 0 then
         few = array(
             select g.id from public.prompt_generations as g
-            where g.id > last and g.id <= newest and g.finished_at < ended
+            where g.id > last and g.id < beyond and g.finished_at < ended
             order by g.id
             limit most
             for update skip locked

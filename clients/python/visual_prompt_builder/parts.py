@@ -8,13 +8,12 @@ asked, and makes the whole an object, by the rules of `finish_upload`. The same 
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
 from visual_prompt_builder.names import UPLOAD_SECONDS, Bucket, ObjectError, check_folder, form_mark, shown, upload_key
-from visual_prompt_builder.signing import Store, check_seconds
+from visual_prompt_builder.signing import Store, check_seconds, expiry
 from visual_prompt_builder.uploads import Stored, finish_upload
 
 # Amazon S3's limits: 5 MiB to 5 GiB for a part, 10,000 parts, 5 TiB for an object.
@@ -95,7 +94,7 @@ def sign_parts(
     sent = _sent(store, upload, place)
     if sent is None:
         raise ObjectError(f"{_object(upload)}: no such upload; it was finished, stopped, or begun more than 7 days ago")
-    expires = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    expires = expiry(seconds)
     sizes = {number: part.size for number, part in sent.items()}
     missing = [(number, start, end) for number, start, end in pieces(upload.size) if sizes.get(number) != end - start]
     return [

@@ -117,7 +117,7 @@ def sign_upload(
     check_seconds(seconds)
     largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD)
     fields = {"Content-Type": content_type, "x-amz-meta-form": form_mark(version, person)}
-    expires = datetime.now(UTC) + timedelta(seconds=seconds)
+    expires = expiry(seconds)
     form = store.s3.generate_presigned_post(
         store.bucket,
         place,
@@ -133,7 +133,7 @@ def sign_upload(
         version=version,
         key=place,
         largest=largest,
-        expires_at=expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        expires_at=expires,
     )
 
 
@@ -190,6 +190,11 @@ def _attachment(filename: str) -> str:
         return f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
     except UnicodeEncodeError:
         raise ObjectError(f"file name {shown(filename)}: is no text") from None
+
+
+def expiry(seconds: int) -> str:
+    """When something ends that is signed for so long from now on."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def check_seconds(seconds: int) -> None:

@@ -17,7 +17,7 @@ import {
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
 import { type Bucket, checkFolder, checkType, formMark, ObjectError, shown, TENANT, uploadKey } from "./names.js";
-import { checkSeconds, type Store, UPLOAD_SECONDS } from "./signing.js";
+import { checkSeconds, expiry, type Store, UPLOAD_SECONDS } from "./signing.js";
 import { finishUpload, type Stored } from "./uploads.js";
 
 /** Amazon S3's limits: 5 MiB to 5 GiB for a part, 10,000 parts, 5 TiB for an object. */
@@ -96,7 +96,7 @@ export async function signParts(
     throw new ObjectError(`${objectOf(upload)}: ${gone}`);
   }
   const missing = [...pieces(upload.size)].filter(({ number, start, end }) => sent.get(number)?.size !== end - start);
-  const expiresAt = new Date(Date.now() + seconds * 1000).toISOString().replace(/\.\d{3}Z$/, "Z");
+  const expiresAt = expiry(seconds);
   return Promise.all(
     missing.slice(0, most).map(async ({ number, start, end }) => {
       const command = new UploadPartCommand({

@@ -80,7 +80,7 @@ export async function signUpload(
   checkType(bucket, contentType);
   checkSeconds(seconds);
   const largest = Math.min(bucket.fileSizeLimit || LARGEST_UPLOAD, LARGEST_UPLOAD);
-  const expires = new Date(Date.now() + seconds * 1000);
+  const expiresAt = expiry(seconds);
   const form = await createPresignedPost(store.s3, {
     Bucket: store.bucket,
     Key: place,
@@ -88,7 +88,6 @@ export async function signUpload(
     Conditions: [["content-length-range", 1, largest]],
     Expires: seconds,
   });
-  const expiresAt = expires.toISOString().replace(/\.\d{3}Z$/, "Z");
   return { url: form.url, fields: form.fields, bucket: bucket.id, name, version, key: place, largest, expiresAt };
 }
 
@@ -146,6 +145,11 @@ function attachment(filename: string): string {
   const hex = (sign: string) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
   const coded = encodeURIComponent(filename).replace(/[!'()*]/g, hex);
   return `attachment; filename*=UTF-8''${coded}`;
+}
+
+/** When something ends that is signed for so long from now on. */
+export function expiry(seconds: number): string {
+  return new Date(Date.now() + seconds * 1000).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
 export function checkSeconds(seconds: number): void {

@@ -27,8 +27,9 @@ STALE = f"{ROW} where o.version is not null and greatest(o.created_at, o.updated
 EXPIRED = """
 select o.id, o.bucket_id, o.name, now() - %s as before from storage.objects as o
 where o.bucket_id = %s and o.created_at < now() - %s"""
-LARGER = f"select found.id, found.bucket_id, found.name, now() as before from ({ROW}) as found"
-LARGER += " where found.bucket_id = %s and found.bytes > %s"
+LARGER = f"""
+select found.id, found.bucket_id, found.name, now() as before from ({ROW}) as found
+where found.bucket_id = %s and found.bytes > %s"""
 DELETE_ROWS = """
 delete from storage.objects as o using unnest(%s::uuid[], %s::text[]) as gone (id, version)
 where o.id = gone.id and o.version is not distinct from gone.version"""

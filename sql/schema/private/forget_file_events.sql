@@ -5,11 +5,7 @@ CREATE FUNCTION private.forget_file_events() RETURNS bigint
     SET search_path TO ''
     AS $$
     with gone as (
-        delete from private.file_events as e
-        where e.id < encode(
-            int8send(floor(extract(epoch from now() - interval '7 days') * 1000)::bigint << 16)
-            || decode('0000000000000000', 'hex'), 'hex'
-        )::uuid
+        delete from private.file_events as e where e.id < private.first_uuid(now() - interval '7 days')
         returning 1
     )
     select count(*) from gone

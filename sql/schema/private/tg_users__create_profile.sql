@@ -13,12 +13,8 @@ begin
     insert into public.users (id, display_name, avatar_url)
     values (
         NEW.id,
-        case when name ~ '[^[:space:]\u00a0\u115f\u1160\u200c\u200d\u2800\u3164\uffa0]' then name end,
-        case
-            when char_length(NEW.image) <= 2048 and NEW.image ~ '^https://[^/?#]'
-                and NEW.image !~ '[\s<>"\\\u0001-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'
-                then NEW.image
-        end
+        case when private.is_display_name(name) then name end,
+        case when private.is_picture_url(NEW.image) then NEW.image end
     );
     return null;
 end

@@ -10,8 +10,8 @@ CREATE TABLE public.users (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     is_super_admin boolean DEFAULT false NOT NULL,
-    CONSTRAINT users_avatar_url_check CHECK (((char_length(avatar_url) <= 2048) AND (avatar_url ~ '^https://[^/?#]'::text) AND (avatar_url !~ '[\s<>"\\\u0001-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]'::text))),
-    CONSTRAINT users_display_name_check CHECK ((((char_length(display_name) >= 1) AND (char_length(display_name) <= 100)) AND (display_name ~ '[^[:space:]\u00a0\u115f\u1160\u200c\u200d\u2800\u3164\uffa0]'::text) AND (display_name !~ '[\u0001-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]'::text))),
+    CONSTRAINT users_avatar_url_check CHECK (private.is_picture_url(avatar_url)),
+    CONSTRAINT users_display_name_check CHECK (private.is_display_name(display_name)),
     CONSTRAINT users_locale_check CHECK (((locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'::text) AND (char_length(locale) <= 35))),
     CONSTRAINT users_settings_check CHECK (private.is_bounded_object(settings, 65536)),
     CONSTRAINT users_time_zone_check CHECK (((time_zone ~ '^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$'::text) AND (char_length(time_zone) <= 64)))
