@@ -230,14 +230,21 @@ def named(connection: Connection) -> set[Any]:
     return {name for (name,) in connection.execute(f"{query} where relation = 'next_auth.users'".encode())}
 
 
+def open_text(connection: Connection) -> str:
+    """All of the audit log but what is sealed: random letters, among which any short word turns up in time."""
+    (text,) = row(connection, "select string_agg(l::text, ' ') from audit.log as l")
+    found, sealed = re.subn("sealed:[0-9a-f-]{36}:[A-Za-z0-9+/]+=*", "", text)
+    assert sealed > 0
+    return found
+
+
 def test_personal_values_are_readable_for_auditors_until_the_person_leaves_and_the_chain_stays_whole(people):
     people.execute("update public.users set is_super_admin = true where id = %s", (BOB,))
     people.execute("update public.projects set title = 'Adas secret' where title = 'private' and owner_id = %s", (ADA,))
     account = 'insert into next_auth.accounts (type, provider, "providerAccountId", "userId") values '
     people.execute(f"{account}('oauth', 'x', 'adas-account', %s)".encode(), (ADA,))
-    text = "select string_agg(l::text, ' ') from audit.log as l"
     for word in ("ada@", "Ada", "secret", "adas-account"):
-        assert word not in row(people, text)[0], "sealed from the beginning"
+        assert word not in open_text(people), "sealed from the beginning"
     with acting_as(people, "authenticated", BOBS) as session:
         assert named(session) == {"Ada", "Bob"}
         titles = "select new ->> 'title' from audit.entries where operation = 'update' and new ? 'title'"
@@ -250,7 +257,7 @@ def test_personal_values_are_readable_for_auditors_until_the_person_leaves_and_t
     assert row(people, "select count(*) from audit.log")[0] > before[0]
     assert row(people, "select count(*) from private.audit_keys where subject = %s and key is not null", (ADA,)) == (0,)
     assert findings(people) == []
-    assert not re.search("ada@|Ada|secret|adas-account", row(people, text)[0])
+    assert not re.search("ada@|Ada|secret|adas-account", open_text(people))
 
 
 def test_keys_and_open_values_are_for_nobody_else(people):
