@@ -152,16 +152,18 @@ set search_path = ''
 rows 10
 as $$
     with taken as materialized (
-        select w.bucket_id, w.name, w.version from private.object_scans as w
+        select w.bucket_id, w.name, w.version, w.due_at from private.object_scans as w
         where w.status = 'pending' and w.due_at <= now()
         order by w.due_at
         limit private.at_most(count, 100)
         for update skip locked
+    ), begun as (
+        update private.object_scans as s set due_at = now() + interval '10 minutes', attempts = s.attempts + 1
+        from taken
+        where (s.bucket_id, s.name, s.version) = (taken.bucket_id, taken.name, taken.version)
+        returning s.bucket_id, s.name, s.version, s.mime_type, s.attempts, taken.due_at
     )
-    update private.object_scans as s set due_at = now() + interval '10 minutes', attempts = s.attempts + 1
-    from taken
-    where (s.bucket_id, s.name, s.version) = (taken.bucket_id, taken.name, taken.version)
-    returning s.bucket_id, s.name, s.version, s.mime_type, s.attempts
+    select b.bucket_id, b.name, b.version, b.mime_type, b.attempts from begun as b order by b.due_at, b.version
 $$;
 
 create function private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval)

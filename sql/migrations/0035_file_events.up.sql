@@ -67,15 +67,18 @@ set search_path = ''
 rows 100
 as $$
     -- As private.take_deletions does, and for the same reasons.
-    update private.file_events as e set taken_at = now(), attempts = e.attempts + 1
-    where e.id = any (array(
-        select w.id from private.file_events as w
-        where w.taken_at is null or w.taken_at < now() - interval '10 minutes'
-        order by w.taken_at nulls first, w.id
-        limit private.at_most(count, 1000)
-        for update skip locked
-    ))
-    returning e.*
+    with taken as (
+        update private.file_events as e set taken_at = now(), attempts = e.attempts + 1
+        where e.id = any (array(
+            select w.id from private.file_events as w
+            where w.taken_at is null or w.taken_at < now() - interval '10 minutes'
+            order by w.taken_at nulls first, w.id
+            limit private.at_most(count, 1000)
+            for update skip locked
+        ))
+        returning e.*
+    )
+    select t.* from taken as t order by t.id
 $$;
 
 create function private.finish_file_events(ids uuid[]) returns integer

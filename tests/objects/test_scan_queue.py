@@ -41,6 +41,18 @@ def test_what_is_stored_in_any_bucket_waits_and_what_has_no_file_does_not(world:
     ]
 
 
+@pytest.mark.parametrize("join", ["hashjoin", "mergejoin", "nestloop"])
+def test_what_waits_longest_is_taken_first_by_any_plan(world: World, join: str) -> None:
+    for number in range(6):
+        add(world, f"{PROJECT}/{number}.wav", f"v{number}")
+    world.run("update private.object_scans set due_at = now() - substr(version, 2)::integer * interval '1 minute'")
+    with psycopg.connect(world.scanner_url) as connection:
+        for other in {"hashjoin", "mergejoin", "nestloop"} - {join}:
+            connection.execute(sql.SQL("set {} = off").format(sql.Identifier(f"enable_{other}")))
+        taken = connection.execute("select version from ops.take_scans(10)").fetchall()
+    assert taken == [(f"v{number}",) for number in (5, 4, 3, 2, 1, 0)]
+
+
 def test_an_upload_that_the_storage_api_only_tried_leaves_nothing(world: World, queue: Queue) -> None:
     with psycopg.connect(world.url) as connection:
         connection.execute(STORE, ("audio", ONE, ADA, "v1", WAV))
