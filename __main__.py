@@ -15,7 +15,7 @@ from components.roles import Roles, RolesArgs
 from components.server import Server, ServerArgs
 from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotArgs
 from components.storage import Storage, StorageArgs
-from components.stored import Stored, StoredArgs
+from components.storedsettings import StoredSettings, StoredSettingsArgs
 from components.structure import Structure, StructureArgs
 from declared.roles import URLS
 from declared.schemas import PUBLICATION, PUBLISHED
@@ -43,7 +43,7 @@ structure = Structure(
 )
 access = Access("access", AccessArgs(database=server.database, policies=sql.policies), after(providers, structure))
 encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
-stored = Stored("stored", StoredArgs(values=settings.stored), after(providers, access))
+stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
 alarms = Alarms(
     "alarms",
     AlarmsArgs(stack=stack, region=settings.region, emails=settings.alarm_emails, disposable=target.disposable),

@@ -7,7 +7,7 @@ import pulumi
 import pg
 from components.base import Component
 from declared.grants import FUNCTIONS, TABLES
-from declared.schemas import PLATFORM
+from declared.schemas import OPEN_SCHEMAS
 from declared.sqlfiles import RowPolicy
 
 
@@ -57,7 +57,7 @@ class Access(Component):
             f"{name}-functions-{schema}",
             schema=schema,
             functions=functions,
-            open=schema in PLATFORM,
+            open=schema in OPEN_SCHEMAS,
             opts=options,
         )
 

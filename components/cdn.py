@@ -84,7 +84,7 @@ class Cdn(Component):
             # What no bucket's behaviour takes needs a signature here and finds no right to read at S3.
             default_cache_behavior=signed,
             ordered_cache_behaviors=[
-                {**(shared if bucket.public else signed), "path_pattern": objectlayout.cdn_path(bucket.id)}
+                {**(shared if bucket.public else signed), "path_pattern": objectlayout.cdn_pattern(bucket.id)}
                 for bucket in self._buckets
             ],
             restrictions={"geo_restriction": {"restriction_type": "none"}},

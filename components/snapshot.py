@@ -14,7 +14,7 @@ from components.base import Component
 from declared import grants
 from declared.buckets import BucketSettings
 from declared.roles import MIGRATOR, OWNER, ROLES
-from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, PLATFORM, SCHEMAS
+from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS
 from declared.sqlfiles import SqlFiles
 
 NAME = "schema"
@@ -51,7 +51,7 @@ class Snapshot(Component):
             f"{name}-schema",
             name=NAME,
             schemas=schemas,
-            open=list(PLATFORM),
+            open=list(OPEN_SCHEMAS),
             held=sorted(set(held(args.sql, args.publication))),
             accept=args.accept,
             opts=self.child(buckets),
@@ -94,7 +94,7 @@ def held(sql: SqlFiles, publication: str) -> Iterator[str]:
         yield from (f"table {escape(table)}: {facet}" for facet in ("row security", "policy *", "comment on policy *"))
     for table in grants.TABLES:
         yield f"* {escape(table)}: grants*"
-    for table in grants.HISTORY:
+    for table in grants.HISTORY_GRANTS:
         yield f"table {HISTORY_SCHEMA}.{table}: grants*"
         yield f"table {HISTORY_SCHEMA}.{table}: policy {table}_{MIGRATOR}"
         yield f"table {HISTORY_SCHEMA}.{table}: comment on policy {table}_{MIGRATOR}"
@@ -102,7 +102,7 @@ def held(sql: SqlFiles, publication: str) -> Iterator[str]:
         yield from (f"{kind} {escape(schema)}.*: grants" for kind in ("function", "procedure", "aggregate"))
     for schema in SCHEMAS:
         yield from (f"schema {schema}{facet}" for facet in ("", ": owner", ": comment"))
-    for schema in (*grants.SCHEMAS, HISTORY_SCHEMA):
+    for schema in (*grants.SCHEMA_GRANTS, HISTORY_SCHEMA):
         yield f"schema {schema}: grants"
     for extension, spec in EXTENSIONS.items():
         yield f"extension {extension}"
@@ -122,7 +122,7 @@ def declared(sql: SqlFiles, published: tuple[str, ...]) -> str:
     """A checksum over everything that makes or changes an object of the database."""
     facts: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
     facts["policies"] = [asdict(policy) for policy in sql.policies]
-    facts["grants"] = [grants.SCHEMAS, grants.DATABASE, grants.HISTORY, grants.GRANTS]
+    facts["grants"] = [grants.SCHEMA_GRANTS, grants.DATABASE_GRANTS, grants.HISTORY_GRANTS, grants.GRANTS]
     extensions = {name: asdict(spec) for name, spec in EXTENSIONS.items()}
     facts["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

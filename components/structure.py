@@ -6,8 +6,7 @@ import pulumi
 
 import pg
 from components.base import Component
-from declared.grants import DATABASE, HISTORY
-from declared.grants import SCHEMAS as SCHEMA_GRANTS
+from declared.grants import DATABASE_GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
 from declared.roles import MIGRATOR, OWNER
 from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
 from declared.sqlfiles import STEP_FOLDERS, SqlFiles, StepFolder
@@ -51,7 +50,7 @@ class Structure(Component):
             f"{name}-functions-closed", role=OWNER, objects="functions", grants={}, opts=self.child()
         )
         database = pg.Grants(
-            f"{name}-database", kind="database", name=args.database, grants=DATABASE, opts=self.child()
+            f"{name}-database", kind="database", name=args.database, grants=DATABASE_GRANTS, opts=self.child()
         )
         schema_grants = [
             pg.Grants(
@@ -80,7 +79,7 @@ class Structure(Component):
                 opts=self.child(steps),
             )
         ]
-        for table, grants in HISTORY.items():
+        for table, grants in HISTORY_GRANTS.items():
             target = f"{HISTORY_SCHEMA}.{table}"
             writes = grants[MIGRATOR] != ["select"]
             policy = pg.Policy(

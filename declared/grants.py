@@ -1,6 +1,7 @@
 """Every grant there is, by object; what isn't here is revoked. The owner's own privileges aren't grants."""
 
 from declared.roles import API, OWNER, ROLES
+from declared.schemas import HISTORY_SUFFIXES
 
 Grants = dict[str, dict[str, list[str]]]
 
@@ -12,7 +13,7 @@ def _usage(*roles: str) -> dict[str, list[str]]:
 
 
 # Schemas come first: migrations run as the owner, which needs them.
-SCHEMAS: Grants = {
+SCHEMA_GRANTS: Grants = {
     "public": {"app_owner": ["usage", "create"], **_usage(*API)},
     # Auth.js' login opens what pgcrypto sealed.
     "extensions": _usage(*API, "authjs"),
@@ -30,14 +31,13 @@ SCHEMAS: Grants = {
 
 # Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
 # owner, whose refresh of a summary needs one.
-DATABASE = {OWNER: ["temporary"], **{role: ["connect"] for role, spec in ROLES.items() if spec.login}}
+DATABASE_GRANTS = {OWNER: ["temporary"], **{role: ["connect"] for role, spec in ROLES.items() if spec.login}}
 
 # What `./vpb migrate` reads and writes as the migrator: the app's history, and the snapshot, into which it takes what a
 # migration changes. The platform's history is `up`'s to write.
-HISTORY_TABLES = ("", "_rolled_back", "_progress", "_incarnation")
-HISTORY: Grants = {
-    **{f"schema_migrations{end}": {"migrator": EVERYTHING} for end in HISTORY_TABLES},
-    **{f"platform_migrations{end}": {"migrator": ["select"]} for end in HISTORY_TABLES},
+HISTORY_GRANTS: Grants = {
+    **{f"schema_migrations{end}": {"migrator": EVERYTHING} for end in HISTORY_SUFFIXES},
+    **{f"platform_migrations{end}": {"migrator": ["select"]} for end in HISTORY_SUFFIXES},
     **{f"schema_snapshot{end}": {"migrator": EVERYTHING} for end in ("", "_pending")},
 }
 

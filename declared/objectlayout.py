@@ -32,6 +32,6 @@ def prefix(bucket: str) -> str:
     return f"{TENANT}/{bucket}/"
 
 
-def cdn_path(bucket: str) -> str:
+def cdn_pattern(bucket: str) -> str:
     """The paths at the CDN under which a storage bucket's objects are: the keys without the tenant."""
     return f"/{bucket}/*"

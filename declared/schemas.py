@@ -34,14 +34,16 @@ EXTENSIONS: Mapping[str, ExtensionSpec] = {
     "pg_trgm": ExtensionSpec(),
 }
 HISTORY_SCHEMA = "supabase_migrations"
-HISTORY = f"{HISTORY_SCHEMA}.schema_migrations"
+HISTORY_TABLE = f"{HISTORY_SCHEMA}.schema_migrations"
+# A history is one table and three beside it, named like it.
+HISTORY_SUFFIXES = ("", "_rolled_back", "_progress", "_incarnation")
 # Those with objects of ours, beside what extensions and the history of migrations bring.
 _OF_EXTENSIONS = {each.schema for each in EXTENSIONS.values()}
 WITH_OBJECTS = ("public", *(schema for schema in SCHEMAS if schema not in _OF_EXTENSIONS))
 # Named and shaped as Supabase's platform has them.
 OF_SUPABASE = ("auth", "storage")
 # The Storage API brings its own migrations; what they add is its own affair.
-PLATFORM = ("storage",)
+OPEN_SCHEMAS = ("storage",)
 
 # The publication that Supabase Realtime looks for; its tables, and the columns where not all of them go out. Long texts
 # don't, nor addresses: who hears of a change reads them through row security.

@@ -15,7 +15,7 @@ from declared.errors import UserError
 from declared.naming import STEP_FILE
 from declared.paths import CHECKOUT
 from declared.roles import OWNER
-from declared.schemas import HISTORY, HISTORY_SCHEMA
+from declared.schemas import HISTORY_SCHEMA, HISTORY_TABLE
 from declared.sqltext import Statement as Statement
 from declared.sqltext import closing, digest
 from declared.sqltext import statements as statements
@@ -44,7 +44,7 @@ class StepFolder:
 # In the order in which they are applied. The program declares them, `./vpb migrate` runs the same ones.
 STEP_FOLDERS = (
     StepFolder("sql/platform", f"{HISTORY_SCHEMA}.platform_migrations"),
-    StepFolder("sql/migrations", HISTORY, OWNER),
+    StepFolder("sql/migrations", HISTORY_TABLE, OWNER),
 )
 
 

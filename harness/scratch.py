@@ -11,7 +11,7 @@ from harness.stack import Declaration, Declared, Stack, declaration
 from local import postgres
 from provider.steps.history import IDENTITY
 
-PLATFORM = "structure-platform"
+PLATFORM_STEPS = "structure-platform"
 # What puts rows into tables rather than making objects.
 ROWS = frozenset({"pg:index:Bucket", "pg:index:SealingKeys"})
 
@@ -48,7 +48,7 @@ def frame(url: str) -> Stack:
     :raises ProvisioningFailed: with the first resource that couldn't be made
     """
     declared = _declared(url)
-    return _up(Stack(url, {name: declared[name] for name in declared if name in declared[PLATFORM].waits_for}))
+    return _up(Stack(url, {name: declared[name] for name in declared if name in declared[PLATFORM_STEPS].waits_for}))
 
 
 def go_on(stack: Stack, url: str) -> Stack:

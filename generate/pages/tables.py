@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from declared import sqlfiles
-from declared.grants import SCHEMAS as SCHEMA_GRANTS
+from declared.grants import SCHEMA_GRANTS
 from declared.sqlaccess import Line
 from declared.sqlqueries import Query
 from generate.pages import access

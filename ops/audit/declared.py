@@ -41,12 +41,12 @@ class Declared:
     def parameters(self) -> dict[str, Any]:
         """The declaration as queries ask for it."""
         policies = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
-        ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{MIGRATOR}" for table in grants.HISTORY]
+        ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{MIGRATOR}" for table in grants.HISTORY_GRANTS]
         return {
             "schemas": sorted({*schemas.SCHEMAS, "public"}),
             "known_schemas": sorted({*schemas.SCHEMAS, "public", HISTORY_SCHEMA}),
             # Other owners add to these: the Storage API brings its own tables.
-            "platform": list(schemas.PLATFORM),
+            "platform": list(schemas.OPEN_SCHEMAS),
             "named_by_platform": list(schemas.OF_SUPABASE),
             "owners": Jsonb({**schemas.SCHEMAS, "public": OWNER}),
             "owner": OWNER,
@@ -61,10 +61,10 @@ class Declared:
 
 
 def _privileges() -> dict[str, grants.Grants]:
-    history: grants.Grants = {f"{HISTORY_SCHEMA}.{table}": roles for table, roles in grants.HISTORY.items()}
+    history: grants.Grants = {f"{HISTORY_SCHEMA}.{table}": roles for table, roles in grants.HISTORY_GRANTS.items()}
     return {
-        "database": {"": grants.DATABASE},
-        "schema": {**grants.SCHEMAS, HISTORY_SCHEMA: {MIGRATOR: ["usage"]}},
+        "database": {"": grants.DATABASE_GRANTS},
+        "schema": {**grants.SCHEMA_GRANTS, HISTORY_SCHEMA: {MIGRATOR: ["usage"]}},
         "table": {**grants.TABLES, **history},
         "function": grants.FUNCTIONS,
     }

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from declared.schemas import HISTORY as DEFAULT
+from declared.schemas import HISTORY_TABLE
 from ops.helptext import Commands, joined
 from ops.status import FOUND
 
@@ -35,7 +35,7 @@ def up(
     stack: Stack = "dev",
     url: Url = None,
     folder: Folder = None,
-    history: History = DEFAULT,
+    history: History = HISTORY_TABLE,
     role: Role = None,
     allow: Allow = None,
     lose: Lose = False,
@@ -54,7 +54,7 @@ def status(
     stack: Stack = "dev",
     url: Url = None,
     folder: Folder = None,
-    history: History = DEFAULT,
+    history: History = HISTORY_TABLE,
     role: Role = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -74,7 +74,7 @@ def down(
     stack: Stack = "dev",
     url: Url = None,
     folder: Folder = None,
-    history: History = DEFAULT,
+    history: History = HISTORY_TABLE,
     role: Role = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -90,7 +90,7 @@ def check(
     stack: Stack = "dev",
     url: Url = None,
     folder: Folder = None,
-    history: History = DEFAULT,
+    history: History = HISTORY_TABLE,
     role: Role = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -111,7 +111,7 @@ def adopt(
     stack: Stack = "dev",
     url: Url = None,
     folder: Folder = None,
-    history: History = DEFAULT,
+    history: History = HISTORY_TABLE,
     role: Role = None,
     quiet: Quiet = False,
     as_json: Json = False,

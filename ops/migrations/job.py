@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from declared import sqlfiles
+from declared.schemas import HISTORY_TABLE
 from provider.connection import Connections
 from provider.errors import Refused
 from provider.manualchanges import refuse_drift
 from provider.steps import plan
-from provider.steps.history import DEFAULT, History, Recorded
+from provider.steps.history import History, Recorded
 from provider.steps.runner import find_renames, running
 
 
@@ -20,7 +21,7 @@ class Options:
     """What the command line says."""
 
     folder: str | None = None
-    history: str = DEFAULT
+    history: str = HISTORY_TABLE
     role: str | None = None
     to: int = 0
     allow: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from declared import sqlfiles
+from declared.schemas import HISTORY_TABLE
 from plugin.server import CheckFailure, Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
 from provider import snapshots
@@ -24,7 +25,6 @@ from provider.ownership import destroying
 from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan
 from provider.steps.history import ADOPTED, History, Recorded, split
-from provider.steps.history import DEFAULT as HISTORY
 from provider.steps.runner import find_renames, running
 
 
@@ -34,7 +34,7 @@ class MigrationSet(ObjectKind):
     token = "pg:index:MigrationSet"
     fields = {
         "folder": Field(str, "the folder of the migrations, relative to the project", required=True, identity=True),
-        "history": Field(str, "the history table, with its schema", default=HISTORY),
+        "history": Field(str, "the history table, with its schema", default=HISTORY_TABLE),
         "role": Field(str, "the role that the migrations run as, and that owns what they make"),
         "steps": Field(dict, "migration to checksum", required=True),
         "protect": Field(
@@ -63,12 +63,12 @@ class MigrationSet(ObjectKind):
         return inputs, failures
 
     def id(self, inputs: Mapping[str, Any]) -> str:
-        history = inputs.get("history", HISTORY)
-        return str(inputs["folder"]) if history == HISTORY else f"{inputs['folder']}@{history}"
+        history = inputs.get("history", HISTORY_TABLE)
+        return str(inputs["folder"]) if history == HISTORY_TABLE else f"{inputs['folder']}@{history}"
 
     def parse_id(self, id: str) -> dict[str, str]:
         folder, _, history = id.partition("@")
-        return {"folder": folder, "history": history or HISTORY}
+        return {"folder": folder, "history": history or HISTORY_TABLE}
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         was, unsettled = await self._as_refreshed(new, state.get("steps") or {})

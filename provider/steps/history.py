@@ -10,13 +10,13 @@ import psycopg
 from psycopg import sql
 
 from declared import sqlfiles
+from declared.schemas import HISTORY_SUFFIXES
 from provider import snapshots
 from provider.connection import Connection, drop_if_empty, lock, qualified, row, rows
 from provider.errors import Refused, one_line
 from provider.steps import oddities
 from provider.steps.oddities import Shape
 
-DEFAULT = sqlfiles.STEP_FOLDERS[-1].history
 # The first three columns are the Supabase CLI's, so that `supabase migration list` shows our migrations.
 TABLES = """
 create schema if not exists {schema};
@@ -38,7 +38,7 @@ alter table {incarnation} enable row level security;
 # of a migration that runs outside a transaction; and the incarnation, a random id that each transaction renews which
 # writes to the history. A state that knows another id knows another course of events: an older state file, or a
 # database that was restored to an earlier instant.
-ROLLED_BACK, PROGRESS, INCARNATION = "_rolled_back", "_progress", "_incarnation"
+_, ROLLED_BACK, PROGRESS, INCARNATION = HISTORY_SUFFIXES
 COLUMNS = {"version", "statements", "name", "checksum", "down", "applied_at", "owners"}
 SHAPES = {
     "": Shape(

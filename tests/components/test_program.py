@@ -11,7 +11,7 @@ import pytest
 import pg
 from components.inputs import InputRefused
 from declared import sqlfiles
-from declared.grants import DATABASE, GRANTS, HISTORY, SCHEMAS
+from declared.grants import DATABASE_GRANTS, GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
 from declared.paths import CHECKOUT
 from declared.roles import ROLES
 from declared.schemas import HISTORY_SCHEMA
@@ -34,7 +34,7 @@ def test_every_resource_but_components_and_providers_has_a_component_above_it(pr
         "Structure",
         "Access",
         "Encryption",
-        "Stored",
+        "StoredSettings",
         "Alarms",
         "Storage",
         "Realtime",
@@ -171,10 +171,10 @@ def test_grants_are_the_lists_of_their_file(program):
     found = {
         (each.inputs["kind"], each.inputs["name"]): each.inputs["grants"] for each in program.of_type("pg:index:Grants")
     }
-    wanted = {("schema", name): lists for name, lists in SCHEMAS.items()}
+    wanted = {("schema", name): lists for name, lists in SCHEMA_GRANTS.items()}
     wanted |= {("table", name): lists for name, lists in GRANTS["table"].items()}
-    wanted |= {("table", f"{HISTORY_SCHEMA}.{table}"): lists for table, lists in HISTORY.items()}
-    wanted |= {("schema", HISTORY_SCHEMA): {"migrator": ["usage"]}, ("database", "postgres"): DATABASE}
+    wanted |= {("table", f"{HISTORY_SCHEMA}.{table}"): lists for table, lists in HISTORY_GRANTS.items()}
+    wanted |= {("schema", HISTORY_SCHEMA): {"migrator": ["usage"]}, ("database", "postgres"): DATABASE_GRANTS}
     assert found == wanted
     functions = [each.inputs["functions"] for each in program.of_type("pg:index:FunctionGrants")]
     assert {name: lists for each in functions for name, lists in each.items()} == GRANTS["function"]
@@ -182,7 +182,7 @@ def test_grants_are_the_lists_of_their_file(program):
 
 def test_every_login_may_connect_and_nobody_else():
     logins = {role for role, spec in ROLES.items() if spec.login}
-    assert {role for role, entries in DATABASE.items() if "connect" in entries} == logins
+    assert {role for role, entries in DATABASE_GRANTS.items() if "connect" in entries} == logins
 
 
 def test_the_migrator_becomes_the_owner_and_nothing_else():

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from declared import sqlfiles
+from declared.schemas import OF_SUPABASE
 from tests.sql import provision
 from tests.sql.provision import OURS, Connection
 
-PLATFORM = ("auth", "storage")
-EVERYWHERE = [*OURS, *PLATFORM]
+EVERYWHERE = [*OURS, *OF_SUPABASE]
 # Names that others gave: Auth.js its columns, the Storage API its foreign key.
 FOREIGN_NAMES = {"emailVerified", "providerAccountId", "sessionToken", "userId", "objects_bucketId_fkey"}
 # A procedure that commits can't pin a setting; its body names the schema of everything.

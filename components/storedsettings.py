@@ -1,4 +1,4 @@
-"""Stored settings: those that functions of the database go by, in a table of theirs."""
+"""The settings that functions of the database go by, in a table of theirs."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,17 @@ TABLE = "private.settings"
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredArgs:
+class StoredSettingsArgs:
     values: dict[str, str]
     """Name to value, as a JSON text."""
 
 
-class Stored(Component):
+class StoredSettings(Component):
     """The rows of the settings' table, which nobody but the owner's functions reads."""
 
-    def __init__(self, name: str, args: StoredArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, vars(args), opts)
+    def __init__(self, name: str, args: StoredSettingsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        # Stacks made before know it by this type.
+        before = pulumi.ResourceOptions(aliases=[pulumi.Alias(type_="vpb:index:Stored")])
+        super().__init__(name, vars(args), pulumi.ResourceOptions.merge(opts, before))
         self.final = [pg.Settings(f"{name}-settings", table=TABLE, values=args.values, opts=self.child())]
         self.register_outputs({"values": args.values})
