@@ -167,6 +167,7 @@ def down(
             raise typer.Exit(FAILED)
     if target.disposable:
         target.remove(stack)
+        engine.forget_file(stack)
         _say(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
 
@@ -312,7 +313,7 @@ def _say(message: str) -> None:
 
 
 def _failed(message: str, words: Sequence[str]) -> int:
-    if "--json" in words:
+    if "--json" in words[: words.index("--") if "--" in words else None]:
         print(json.dumps({"error": message}), file=sys.stderr)
     else:
         _say(f"error: {message}")

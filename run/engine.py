@@ -92,6 +92,13 @@ def declared(stack: str) -> bool:
     return _file(stack).exists()
 
 
+def forget_file(stack: str) -> None:
+    """Delete the stack's file if no setting is in it: only a stack that somebody declared has one to keep."""
+    path = _file(stack)
+    if path.exists() and not stackfile.settings(path):
+        path.unlink()
+
+
 def _file(stack: str) -> Path:
     return CHECKOUT / f"Pulumi.{naming.stack(stack)}.yaml"
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -67,3 +68,22 @@ def test_every_folder_of_the_readmes_table_exists():
     folders = [name for row in rows for name in re.findall(r"`([a-z_]+)/`", row)]
     assert folders, "the table was found"
     assert [name for name in folders if not Path(CHECKOUT, name).is_dir()] == []
+
+
+def test_every_file_of_ours_that_a_text_names_exists():
+    """Also in comments and docstrings; tests write of files that they make, and the changelog of what was."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    files = listed.stdout.split()
+    rooms = "|".join(sorted({re.escape(file.partition("/")[0]) for file in files if "/" in file}))
+    named = re.compile(rf"(?<![\w/.<>{{}}*$-])(?:{rooms})/[\w/.-]*\.(?:py|md|sql|toml|ts|mjs|yaml|txt)\b(?![*<{{])")
+    texts = [file for file in files if re.search(r"\.(py|md|sql|toml|ts|mjs|yaml)$", file) and file != "CHANGELOG.md"]
+    found = [
+        (file, name)
+        for file in texts
+        if not file.startswith("tests/")
+        for name in named.findall((CHECKOUT / file).read_text())
+    ]
+    assert len(found) > 100
+    assert [f"{file} names {name}" for file, name in found if name not in files] == []

@@ -167,9 +167,9 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
-    asker constant text = coalesce(nullif(current_setting('role'), 'none'), session_user);
+    caller constant text = coalesce(nullif(current_setting('role'), 'none'), session_user);
 begin
-    return asker = 'service_role' or pg_has_role(asker, 'app_owner', 'member');
+    return caller = 'service_role' or pg_has_role(caller, 'app_owner', 'member');
 end
 $$;
 

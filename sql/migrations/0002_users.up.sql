@@ -219,7 +219,7 @@ begin
 end
 $$;
 
-comment on function private.is_here() is 'Whether the asker hasn''t left.';
+comment on function private.is_here() is 'Whether the caller hasn''t left.';
 comment on function private.me() is 'Who asks; null for nobody, and for who has left.';
 comment on function private.leaving() is 'Of whom something is still to be deleted; null to who has left.';
 

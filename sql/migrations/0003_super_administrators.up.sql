@@ -2,7 +2,7 @@
 -- Lock: new functions only, none. Duration: instant.
 -- Down: drops the functions; loses no data.
 
--- Definer, since the asker may not be able to see the column that decides. PL/pgSQL, here and in all that row policies
+-- Definer, since the caller may not be able to see the column that decides. PL/pgSQL, here and in all that row policies
 -- call: its plan is kept for the session, where a function in SQL is planned again for every query that asks it.
 create function private.is_super_admin() returns boolean
 language plpgsql stable parallel restricted security definer
@@ -38,7 +38,7 @@ begin
 end
 $$;
 
-comment on function private.is_super_admin() is 'Whether the asker is a super administrator; if so, it is logged.';
+comment on function private.is_super_admin() is 'Whether the caller is a super administrator; if so, it is logged.';
 comment on function private.supervised_from() is 'The first uuid there is for a super administrator, else null.';
 
 revoke execute on function private.is_super_admin() from public;

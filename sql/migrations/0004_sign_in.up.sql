@@ -221,7 +221,7 @@ $$;
 comment on function private.token_claims(text) is 'What a JWT says, unchecked; null for any other text.';
 comment on function private.tg_users__note_address() is 'Trigger, after insert: notes the address of a sign-up.';
 comment on function private.tg_accounts__note_address() is 'Trigger, before insert: notes the address that is proved.';
-comment on function private.my_address() is 'The asker''s address, if it is proved to be theirs.';
+comment on function private.my_address() is 'The caller''s address, if it is proved to be theirs.';
 
 revoke execute on function private.token_claims(text) from public;
 revoke execute on function private.tg_users__note_address() from public;

@@ -6,7 +6,7 @@
 -- Security definer, since a policy on collaborators that reads collaborators as the caller would ask itself; nobody
 -- learns of more than their own projects.
 --
--- Whether the asker has left is asked beside the lists by a policy on each table, once for a statement. The yes or no
+-- Whether the caller has left is asked beside the lists by a policy on each table, once for a statement. The yes or no
 -- says it itself, as functions ask for it too.
 --
 -- A list of a person's projects is what lets an index answer "all recordings that I see". For "the recordings of this
@@ -59,7 +59,7 @@ as $$
 declare
     me constant uuid = auth.uid();
 begin
-    -- Collaborators first: the policy on projects, which asks most, knows by then that the asker isn't the owner.
+    -- Collaborators first: the policy on projects, which asks most, knows by then that the caller isn't the owner.
     if exists (
         select from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
@@ -187,13 +187,13 @@ begin
 end
 $$;
 
-comment on function private.my_projects(integer) is 'Of the asker''s projects, own and shared, those of this part.';
-comment on function private.led_projects(integer) is 'Of the projects in which the asker may invite, a part.';
-comment on function private.may_read(uuid) is 'Whether the asker is a member of this project.';
-comment on function private.may_see(uuid) is 'Whether the asker is a member of this project, or it is public.';
-comment on function private.may_edit(uuid) is 'Whether the asker may change the content of this project.';
-comment on function private.may_manage(uuid, text) is 'Whether the asker may give or take this role in this project.';
-comment on function private.few_projects() is 'The asker''s projects, own and shared, unless they are more than 200.';
+comment on function private.my_projects(integer) is 'Of the caller''s projects, own and shared, those of this part.';
+comment on function private.led_projects(integer) is 'Of the projects in which the caller may invite, a part.';
+comment on function private.may_read(uuid) is 'Whether the caller is a member of this project.';
+comment on function private.may_see(uuid) is 'Whether the caller is a member of this project, or it is public.';
+comment on function private.may_edit(uuid) is 'Whether the caller may change the content of this project.';
+comment on function private.may_manage(uuid, text) is 'Whether the caller may give or take this role in this project.';
+comment on function private.few_projects() is 'The caller''s projects, own and shared, unless they are more than 200.';
 comment on function private.many_from() is 'The first uuid there is for who has more than few projects, else null.';
 
 revoke execute on function private.my_projects(integer) from public;

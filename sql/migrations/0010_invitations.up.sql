@@ -244,10 +244,10 @@ language sql volatile
 set search_path = ''
 return private.forget_invitations();
 
-comment on function private.open_invitation(uuid) is 'The project of an open invitation to the asker, locked.';
+comment on function private.open_invitation(uuid) is 'The project of an open invitation to the caller, locked.';
 comment on function private.strongest_role(text[]) is 'Of these roles, the one that may most.';
 comment on function private.decline_invitation(uuid) is 'See public.decline_invitation.';
-comment on function public.decline_invitation(uuid) is 'Declines an invitation to the asker: it is deleted.';
+comment on function public.decline_invitation(uuid) is 'Declines an invitation to the caller: it is deleted.';
 comment on function private.forget_invitations() is 'See ops.forget_invitations.';
 comment on function ops.forget_invitations() is 'Deletes invitations whose time is over; how many there were.';
 comment on function private.accept_invitation(uuid) is 'See public.accept_invitation.';
@@ -257,9 +257,9 @@ comment on function public.project_owners(uuid[]) is
 'Who owns which of these projects, of those that are public and in use; 100 at most.';
 comment on function private.project_members(uuid) is 'See public.project_members.';
 comment on function private.transfer_project(uuid, uuid) is 'See public.transfer_project.';
-comment on function public.accept_invitation(uuid) is 'Accepts an invitation to the asker; the project''s id.';
-comment on function public.my_invitations() is 'Open invitations to the asker, by person or by proved address.';
-comment on function public.project_members(uuid) is 'Owner and collaborators of a project of the asker''s.';
+comment on function public.accept_invitation(uuid) is 'Accepts an invitation to the caller; the project''s id.';
+comment on function public.my_invitations() is 'Open invitations to the caller, by person or by proved address.';
+comment on function public.project_members(uuid) is 'Owner and collaborators of a project of the caller''s.';
 comment on function public.transfer_project(uuid, uuid) is 'Hands a project over to one of its collaborators.';
 
 revoke execute on function private.open_invitation(uuid) from public;

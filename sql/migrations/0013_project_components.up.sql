@@ -426,7 +426,7 @@ $$;
 comment on function private.tg_project_components__limit_bytes() is 'Trigger, after writes: no project is too large.';
 comment on function private.most_components() is 'How many components a project may have.';
 comment on function private.lock_project(uuid) is
-'Whether the asker may change the project; if so, it is theirs until the transaction ends.';
+'Whether the caller may change the project; if so, it is theirs until the transaction ends.';
 comment on function private.place_at(bigint) is 'The place of this number, from 1 to 99,999,999.';
 comment on function private.place_between(text, text) is 'A place between these, null for an end; null for no room.';
 comment on function private.order_components(uuid, uuid[]) is 'Gives all components of a project short places.';

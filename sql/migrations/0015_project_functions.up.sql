@@ -125,7 +125,7 @@ as $$
 declare
     copy uuid;
 begin
-    -- Whatever can be seen can be copied; the copy is the asker's own, and private whatever the original was.
+    -- Whatever can be seen can be copied; the copy is the caller's own, and private whatever the original was.
     insert into public.projects (owner_id, title, description, settings)
     select auth.uid(), coalesce(duplicate_project.title, left(p.title, 193) || ' (copy)'), p.description, p.settings
     from public.projects as p where p.id = project
@@ -208,12 +208,12 @@ language sql volatile
 set search_path = ''
 return private.reorder_components(project, components);
 
-comment on function public.create_project(text, text, text, jsonb, jsonb) is 'A new project of the asker''s; its id.';
+comment on function public.create_project(text, text, text, jsonb, jsonb) is 'A new project of the caller''s; its id.';
 comment on function public.copy_components(uuid, uuid) is 'Copies all components of one project into another one.';
 comment on function public.duplicate_project(uuid, text) is 'A private copy of a project one can see; its id.';
 comment on function private.hold_copy_target(uuid, uuid) is 'Holds the target of a copy, or refuses.';
-comment on function private.shows_project(uuid) is 'Whether there is such a project for the asker.';
-comment on function private.edit_project(uuid) is 'Holds a project that the asker may change, or refuses.';
+comment on function private.shows_project(uuid) is 'Whether there is such a project for the caller.';
+comment on function private.edit_project(uuid) is 'Holds a project that the caller may change, or refuses.';
 comment on function private.edit_component(uuid) is 'Holds the project of a component, which comes back, or refuses.';
 comment on function private.move_component(uuid, uuid) is 'See public.move_component.';
 comment on function private.nest_component(uuid, uuid) is 'See public.nest_component.';

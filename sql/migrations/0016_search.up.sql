@@ -439,7 +439,7 @@ end
 $$;
 
 -- The condition is that of projects_select_own_or_public, and a test holds the two equal, row by row, for every kind of
--- asker.
+-- caller.
 create function private.search_projects(
     query text, page_size integer, before_rank real, before_id uuid, language text
 )
@@ -505,7 +505,7 @@ end;
 
 comment on function private.search_projects(text, integer, real, uuid, text) is 'See public.search_projects.';
 comment on function public.search_projects(text, integer, real, uuid, text) is
-'Projects that the asker sees, by words: of the 200 newest that have them, the best match first.';
+'Projects that the caller sees, by words: of the 200 newest that have them, the best match first.';
 
 revoke execute on function private.search_projects(text, integer, real, uuid, text) from public;
 revoke execute on function public.search_projects(text, integer, real, uuid, text) from public;
@@ -608,7 +608,7 @@ end;
 
 comment on function private.search_recordings(text, integer, real, uuid, text) is 'See public.search_recordings.';
 comment on function public.search_recordings(text, integer, real, uuid, text) is
-'Recordings that the asker sees, by words: of the 200 newest that have them, the best match first, with an excerpt.';
+'Recordings that the caller sees, by words: of the 200 newest that have them, the best match first, with an excerpt.';
 
 revoke execute on function private.search_recordings(text, integer, real, uuid, text) from public;
 revoke execute on function public.search_recordings(text, integer, real, uuid, text) from public;
@@ -644,7 +644,7 @@ end;
 
 comment on function private.search_generations(text, integer, real, uuid, text) is 'See public.search_generations.';
 comment on function public.search_generations(text, integer, real, uuid, text) is
-'Generations that the asker sees, by words: of the 200 newest that have them, the best match first, with an excerpt.';
+'Generations that the caller sees, by words: of the 200 newest that have them, the best match first, with an excerpt.';
 
 revoke execute on function private.search_generations(text, integer, real, uuid, text) from public;
 revoke execute on function public.search_generations(text, integer, real, uuid, text) from public;

@@ -2,7 +2,7 @@
 -- Lock: new functions only, none. Duration: instant.
 -- Down: drops the functions; loses no data.
 
--- Read by the asker's own row policy, up to the last second.
+-- Read by the caller's own row policy, up to the last second.
 create function public.usage_summary(since timestamptz default now() - interval '30 days')
 returns table (provider text, model text, requests bigint, tokens_in bigint, tokens_out bigint, cost numeric)
 language plpgsql stable
@@ -46,9 +46,9 @@ begin
 end
 $$;
 
-comment on function public.usage_summary(timestamptz) is 'What the asker''s use of models came to, by model, live.';
+comment on function public.usage_summary(timestamptz) is 'What the caller''s use of models came to, by model, live.';
 comment on function public.usage_by_day(date, date) is
-'What the asker''s use of models came to, by day in their time zone and model, live.';
+'What the caller''s use of models came to, by day in their time zone and model, live.';
 
 revoke execute on function public.usage_summary(timestamptz) from public;
 revoke execute on function public.usage_by_day(date, date) from public;

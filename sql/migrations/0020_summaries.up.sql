@@ -239,7 +239,7 @@ comment on function private.project_summaries(uuid[]) is 'See public.project_sum
 comment on function private.usage_overview(date, date) is 'See public.usage_overview.';
 comment on function ops.refresh_summaries() is 'Sums up for dashboards what has changed since the last time.';
 comment on function public.project_summaries(uuid[]) is
-'What is in these projects of the asker''s, as of the last refresh.';
+'What is in these projects of the caller''s, as of the last refresh.';
 comment on function public.usage_overview(date, date) is 'What everybody''s usage comes to, rounded; nobody in it.';
 
 revoke execute on function private.tg_api_usage__stale_days() from public;

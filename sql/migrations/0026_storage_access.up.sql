@@ -24,7 +24,7 @@ end
 $$;
 
 -- In a bucket of projects the first folder is the project, and who may do what follows the role in it. Names of the
--- files in the asker's projects, for the index on names; null where they are too many to be listed each time.
+-- files in the caller's projects, for the index on names; null where they are too many to be listed each time.
 create function private.few_files() returns text[]
 language plpgsql stable parallel restricted security definer
 set search_path = ''
@@ -326,13 +326,13 @@ begin
 end
 $$;
 
-comment on function private.my_harmful() is 'What isn''t to be read in the asker''s folders, as bucket/name/version.';
-comment on function private.few_files() is 'Names of the files of the asker''s projects; null if over 1000.';
+comment on function private.my_harmful() is 'What isn''t to be read in the caller''s folders, as bucket/name/version.';
+comment on function private.few_files() is 'Names of the files of the caller''s projects; null if over 1000.';
 comment on function private.many_files_from(boolean) is 'The first uuid there is for those with many, else null.';
 comment on function private.project_of(text) is 'Whose folder a name is in; null if it isn''t a uuid.';
 comment on function private.may_find(text, text, text, text, boolean) is
-'Whether the asker may find this file of a project.';
-comment on function private.may_store(text) is 'Whether it is in a project that the asker may change.';
+'Whether the caller may find this file of a project.';
+comment on function private.may_store(text) is 'Whether it is in a project that the caller may change.';
 comment on function private.file_types(text) is 'The types that a file with this ending may be declared as.';
 comment on function private.type_fits(text, text[]) is 'Whether a type is among those allowed; none listed is any.';
 comment on function private.is_operation(text[]) is 'Whether the Storage API is doing one of these.';

@@ -317,7 +317,7 @@ comment on function private.tg_api_usage__count() is 'Trigger, after writes: wha
 comment on function private.tg_prompt_generations__reserve() is 'Trigger, at a start: within the person''s budget.';
 comment on function private.tg_prompt_generations__release() is 'Trigger, after its end: what it held is free.';
 comment on function private.my_budget() is 'See public.my_budget.';
-comment on function public.my_budget() is 'What the asker may use this month, and has used and reserved.';
+comment on function public.my_budget() is 'What the caller may use this month, and has used and reserved.';
 revoke execute on function private.budget_month(timestamptz) from public;
 revoke execute on function private.budget_setting(text, text) from public;
 revoke execute on function private.budget_of(uuid) from public;

@@ -4,7 +4,7 @@
 
 -- The triggers of sql/migrations on storage.objects run as the owner role, and refuse what they can't check. The
 -- program's grants and row policies come seconds after the migrations, in which uploads go on: so what these triggers
--- need is here, in the words of components/grants.py and sql/policies, which the program takes over.
+-- need is here, in the words of declared/grants.py and sql/policies, which the program takes over.
 set local role supabase_storage_admin;
 
 grant select on table storage.buckets to app_owner;

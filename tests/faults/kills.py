@@ -1,6 +1,6 @@
 """Kills the migration runner, its sessions and its server at random moments, without the engine and so much faster.
 
-`ops/faults.py` does the same to whole runs of `up`. Here a moment is a time, or the n-th message to the server, so that
+`make faults` does the same to whole runs of `up`. Here a moment is a time, or the n-th message to the server, so that
 each gap between two statements is met; and after a kill the next run may want another set of migrations.
 """
 

@@ -1,6 +1,7 @@
 """A short run of `make faults FAULTS=--fast`: kills of the migration runner, forward and back, without the engine.
 
-The checks after each kill are those of ops/killworld.py: effects exactly once, history, owners, notes, the snapshot.
+What is checked after each kill is in tests/faults/killworld.py: effects exactly once, history, owners, notes, the
+snapshot.
 """
 
 from collections.abc import Iterator

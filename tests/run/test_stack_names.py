@@ -12,7 +12,7 @@ import pytest
 from declared import folders, naming
 from declared.paths import CHECKOUT
 from harness.checkout import Finished, Scratch
-from run import state
+from run import engine, state
 
 BAD = ["", " ", ".", "..", "../..", "/", "dev/../..", "state", "passphrase", "Feature_X", "-x", "x-", "1st", "a" * 31]
 BAD += ["dev\n", "größe", "a b", "a.b", "a;b"]
@@ -219,3 +219,15 @@ def test_a_folder_that_others_could_read_is_closed(copy):
         python(copy, REMOVE)
         for pid in motos(copy):
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"), [("encryptionsalt: v1:x\n", False), ("", False), ("config:\n  a:b: c\n", True)]
+)
+def test_only_a_file_with_settings_outlives_its_stack(tmp_path, monkeypatch, content, kept):
+    monkeypatch.setattr(engine, "CHECKOUT", tmp_path)
+    file = tmp_path / "Pulumi.pr-1.yaml"
+    file.write_text(content)
+    engine.forget_file("pr-1")
+    assert file.exists() == kept
+    assert engine.declared("pr-1") == kept

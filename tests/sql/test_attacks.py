@@ -393,7 +393,7 @@ def test_what_is_anothers_is_refused_in_the_words_for_what_is_not_there(secret, 
         refusal = failure(session, statement, there)
         assert refusal == failure(session, statement, MISSING)
     # Not a missing value or a wrong type, which would be the same for everything. The one foreign key is a pair with
-    # the asker's own project.
+    # the caller's own project.
     assert refusal[0] in ("42501", "23514", "P0002", "PT404", "02000", "23503"), refusal
 
 

@@ -156,7 +156,7 @@ ASKED = {
 }
 # They tell nothing of anybody, or open what policies show and nobody else.
 HARMLESS = {"audit_open(jsonb)", "buckets_of(text[])", "is_clean(text,text,text)", "takes(text,text,text)"}
-# Once a statement, by row policies alone: beside each there is one that asks whether the asker is here.
+# Once a statement, by row policies alone: beside each there is one that asks whether the caller is here.
 LISTS = {
     *("few_files()", "few_projects()", "led_projects(integer)", "many_files_from(boolean)", "many_from()"),
     *("my_harmful()", "my_projects(integer)"),

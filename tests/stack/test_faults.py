@@ -1,6 +1,7 @@
 """A short run of `make faults`: what a crash in the middle leaves, and what the next `up` makes of it.
 
-The checks after each fault are those of ops/faultworld.py: histories, effects, rows, objects, strays, an empty preview.
+The checks after each fault are those of tests/faults/world.py: histories, effects, rows, objects, strays, an empty
+preview.
 """
 
 from collections.abc import Callable, Iterator

@@ -17,4 +17,4 @@ $$;
 
 ALTER FUNCTION private.edit_project(project uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.edit_project(project uuid) IS 'Holds a project that the asker may change, or refuses.';
+COMMENT ON FUNCTION private.edit_project(project uuid) IS 'Holds a project that the caller may change, or refuses.';

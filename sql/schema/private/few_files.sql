@@ -27,4 +27,4 @@ $$;
 
 ALTER FUNCTION private.few_files() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.few_files() IS 'Names of the files of the asker''s projects; null if over 1000.';
+COMMENT ON FUNCTION private.few_files() IS 'Names of the files of the caller''s projects; null if over 1000.';

@@ -19,4 +19,4 @@ $$;
 
 ALTER FUNCTION private.few_projects() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.few_projects() IS 'The asker''s projects, own and shared, unless they are more than 200.';
+COMMENT ON FUNCTION private.few_projects() IS 'The caller''s projects, own and shared, unless they are more than 200.';

@@ -13,4 +13,4 @@ $$;
 
 ALTER FUNCTION private.is_here() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.is_here() IS 'Whether the asker hasn''t left.';
+COMMENT ON FUNCTION private.is_here() IS 'Whether the caller hasn''t left.';

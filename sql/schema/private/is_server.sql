@@ -5,9 +5,9 @@ CREATE FUNCTION private.is_server() RETURNS boolean
     SET search_path TO ''
     AS $$
 declare
-    asker constant text = coalesce(nullif(current_setting('role'), 'none'), session_user);
+    caller constant text = coalesce(nullif(current_setting('role'), 'none'), session_user);
 begin
-    return asker = 'service_role' or pg_has_role(asker, 'app_owner', 'member');
+    return caller = 'service_role' or pg_has_role(caller, 'app_owner', 'member');
 end
 $$;
 

@@ -25,4 +25,4 @@ $$;
 
 ALTER FUNCTION private.is_super_admin() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.is_super_admin() IS 'Whether the asker is a super administrator; if so, it is logged.';
+COMMENT ON FUNCTION private.is_super_admin() IS 'Whether the caller is a super administrator; if so, it is logged.';

@@ -20,4 +20,4 @@ $$;
 
 ALTER FUNCTION private.led_projects(part integer) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.led_projects(part integer) IS 'Of the projects in which the asker may invite, a part.';
+COMMENT ON FUNCTION private.led_projects(part integer) IS 'Of the projects in which the caller may invite, a part.';

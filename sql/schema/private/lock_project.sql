@@ -20,4 +20,4 @@ $$;
 
 ALTER FUNCTION private.lock_project(project uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.lock_project(project uuid) IS 'Whether the asker may change the project; if so, it is theirs until the transaction ends.';
+COMMENT ON FUNCTION private.lock_project(project uuid) IS 'Whether the caller may change the project; if so, it is theirs until the transaction ends.';

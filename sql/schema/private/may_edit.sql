@@ -27,4 +27,4 @@ $$;
 
 ALTER FUNCTION private.may_edit(project uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.may_edit(project uuid) IS 'Whether the asker may change the content of this project.';
+COMMENT ON FUNCTION private.may_edit(project uuid) IS 'Whether the caller may change the content of this project.';

@@ -21,4 +21,4 @@ $$;
 
 ALTER FUNCTION private.may_find(bucket text, object text, object_version text, uploader text, changes boolean) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.may_find(bucket text, object text, object_version text, uploader text, changes boolean) IS 'Whether the asker may find this file of a project.';
+COMMENT ON FUNCTION private.may_find(bucket text, object text, object_version text, uploader text, changes boolean) IS 'Whether the caller may find this file of a project.';

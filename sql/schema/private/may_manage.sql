@@ -27,4 +27,4 @@ $$;
 
 ALTER FUNCTION private.may_manage(project uuid, role text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.may_manage(project uuid, role text) IS 'Whether the asker may give or take this role in this project.';
+COMMENT ON FUNCTION private.may_manage(project uuid, role text) IS 'Whether the caller may give or take this role in this project.';

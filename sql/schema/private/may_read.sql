@@ -7,7 +7,7 @@ CREATE FUNCTION private.may_read(project uuid) RETURNS boolean
 declare
     me constant uuid = auth.uid();
 begin
-    -- Collaborators first: the policy on projects, which asks most, knows by then that the asker isn't the owner.
+    -- Collaborators first: the policy on projects, which asks most, knows by then that the caller isn't the owner.
     if exists (
         select from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
@@ -28,4 +28,4 @@ $$;
 
 ALTER FUNCTION private.may_read(project uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.may_read(project uuid) IS 'Whether the asker is a member of this project.';
+COMMENT ON FUNCTION private.may_read(project uuid) IS 'Whether the caller is a member of this project.';

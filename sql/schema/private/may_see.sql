@@ -27,4 +27,4 @@ $$;
 
 ALTER FUNCTION private.may_see(project uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.may_see(project uuid) IS 'Whether the asker is a member of this project, or it is public.';
+COMMENT ON FUNCTION private.may_see(project uuid) IS 'Whether the caller is a member of this project, or it is public.';

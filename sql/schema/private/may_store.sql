@@ -13,4 +13,4 @@ $$;
 
 ALTER FUNCTION private.may_store(object text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.may_store(object text) IS 'Whether it is in a project that the asker may change.';
+COMMENT ON FUNCTION private.may_store(object text) IS 'Whether it is in a project that the caller may change.';

@@ -24,4 +24,4 @@ $$;
 
 ALTER FUNCTION private.my_address() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.my_address() IS 'The asker''s address, if it is proved to be theirs.';
+COMMENT ON FUNCTION private.my_address() IS 'The caller''s address, if it is proved to be theirs.';

@@ -17,4 +17,4 @@ $$;
 
 ALTER FUNCTION private.my_harmful() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.my_harmful() IS 'What isn''t to be read in the asker''s folders, as bucket/name/version.';
+COMMENT ON FUNCTION private.my_harmful() IS 'What isn''t to be read in the caller''s folders, as bucket/name/version.';

@@ -19,4 +19,4 @@ $$;
 
 ALTER FUNCTION private.my_projects(part integer) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.my_projects(part integer) IS 'Of the asker''s projects, own and shared, those of this part.';
+COMMENT ON FUNCTION private.my_projects(part integer) IS 'Of the caller''s projects, own and shared, those of this part.';

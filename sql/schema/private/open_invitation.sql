@@ -23,4 +23,4 @@ $$;
 
 ALTER FUNCTION private.open_invitation(invitation uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.open_invitation(invitation uuid) IS 'The project of an open invitation to the asker, locked.';
+COMMENT ON FUNCTION private.open_invitation(invitation uuid) IS 'The project of an open invitation to the caller, locked.';

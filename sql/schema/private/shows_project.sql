@@ -12,4 +12,4 @@ $$;
 
 ALTER FUNCTION private.shows_project(project uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.shows_project(project uuid) IS 'Whether there is such a project for the asker.';
+COMMENT ON FUNCTION private.shows_project(project uuid) IS 'Whether there is such a project for the caller.';

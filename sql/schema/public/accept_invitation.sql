@@ -7,4 +7,4 @@ CREATE FUNCTION public.accept_invitation(invitation uuid) RETURNS uuid
 
 ALTER FUNCTION public.accept_invitation(invitation uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.accept_invitation(invitation uuid) IS 'Accepts an invitation to the asker; the project''s id.';
+COMMENT ON FUNCTION public.accept_invitation(invitation uuid) IS 'Accepts an invitation to the caller; the project''s id.';

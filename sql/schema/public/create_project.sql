@@ -25,4 +25,4 @@ $$;
 
 ALTER FUNCTION public.create_project(title text, description text, visibility text, settings jsonb, components jsonb) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.create_project(title text, description text, visibility text, settings jsonb, components jsonb) IS 'A new project of the asker''s; its id.';
+COMMENT ON FUNCTION public.create_project(title text, description text, visibility text, settings jsonb, components jsonb) IS 'A new project of the caller''s; its id.';

@@ -10,4 +10,4 @@ END;
 
 ALTER FUNCTION public.decline_invitation(invitation uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.decline_invitation(invitation uuid) IS 'Declines an invitation to the asker: it is deleted.';
+COMMENT ON FUNCTION public.decline_invitation(invitation uuid) IS 'Declines an invitation to the caller: it is deleted.';

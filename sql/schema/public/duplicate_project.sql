@@ -7,7 +7,7 @@ CREATE FUNCTION public.duplicate_project(project uuid, title text DEFAULT NULL::
 declare
     copy uuid;
 begin
-    -- Whatever can be seen can be copied; the copy is the asker's own, and private whatever the original was.
+    -- Whatever can be seen can be copied; the copy is the caller's own, and private whatever the original was.
     insert into public.projects (owner_id, title, description, settings)
     select auth.uid(), coalesce(duplicate_project.title, left(p.title, 193) || ' (copy)'), p.description, p.settings
     from public.projects as p where p.id = project

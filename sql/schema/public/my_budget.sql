@@ -16,4 +16,4 @@ END;
 
 ALTER FUNCTION public.my_budget() OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.my_budget() IS 'What the asker may use this month, and has used and reserved.';
+COMMENT ON FUNCTION public.my_budget() IS 'What the caller may use this month, and has used and reserved.';

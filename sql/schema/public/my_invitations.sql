@@ -17,4 +17,4 @@ END;
 
 ALTER FUNCTION public.my_invitations() OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.my_invitations() IS 'Open invitations to the asker, by person or by proved address.';
+COMMENT ON FUNCTION public.my_invitations() IS 'Open invitations to the caller, by person or by proved address.';

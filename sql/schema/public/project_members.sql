@@ -15,4 +15,4 @@ END;
 
 ALTER FUNCTION public.project_members(project uuid) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.project_members(project uuid) IS 'Owner and collaborators of a project of the asker''s.';
+COMMENT ON FUNCTION public.project_members(project uuid) IS 'Owner and collaborators of a project of the caller''s.';

@@ -18,4 +18,4 @@ END;
 
 ALTER FUNCTION public.project_summaries(projects uuid[]) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.project_summaries(projects uuid[]) IS 'What is in these projects of the asker''s, as of the last refresh.';
+COMMENT ON FUNCTION public.project_summaries(projects uuid[]) IS 'What is in these projects of the caller''s, as of the last refresh.';

@@ -17,4 +17,4 @@ END;
 
 ALTER FUNCTION public.search_projects(query text, page_size integer, before_rank real, before_id uuid, language text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.search_projects(query text, page_size integer, before_rank real, before_id uuid, language text) IS 'Projects that the asker sees, by words: of the 200 newest that have them, the best match first.';
+COMMENT ON FUNCTION public.search_projects(query text, page_size integer, before_rank real, before_id uuid, language text) IS 'Projects that the caller sees, by words: of the 200 newest that have them, the best match first.';

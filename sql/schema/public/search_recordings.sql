@@ -16,4 +16,4 @@ END;
 
 ALTER FUNCTION public.search_recordings(query text, page_size integer, before_rank real, before_id uuid, language text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.search_recordings(query text, page_size integer, before_rank real, before_id uuid, language text) IS 'Recordings that the asker sees, by words: of the 200 newest that have them, the best match first, with an excerpt.';
+COMMENT ON FUNCTION public.search_recordings(query text, page_size integer, before_rank real, before_id uuid, language text) IS 'Recordings that the caller sees, by words: of the 200 newest that have them, the best match first, with an excerpt.';

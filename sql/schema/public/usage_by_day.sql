@@ -27,4 +27,4 @@ $$;
 
 ALTER FUNCTION public.usage_by_day(since date, until date) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.usage_by_day(since date, until date) IS 'What the asker''s use of models came to, by day in their time zone and model, live.';
+COMMENT ON FUNCTION public.usage_by_day(since date, until date) IS 'What the caller''s use of models came to, by day in their time zone and model, live.';

@@ -17,4 +17,4 @@ $$;
 
 ALTER FUNCTION public.usage_summary(since timestamp with time zone) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.usage_summary(since timestamp with time zone) IS 'What the asker''s use of models came to, by model, live.';
+COMMENT ON FUNCTION public.usage_summary(since timestamp with time zone) IS 'What the caller''s use of models came to, by model, live.';
