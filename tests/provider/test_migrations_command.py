@@ -11,9 +11,9 @@ import pytest
 
 from bench.steps import write_steps
 from declared import sqlfiles
+from declared.schemas import HISTORY_TABLE
 from harness.engine import Refusal
 from ops import __main__ as ops
-from provider.steps.history import DEFAULT
 from tests.provider.folders import HISTORY, Folder
 from tests.sql import provision
 
@@ -276,7 +276,7 @@ def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(mad
     assert "by the migrations up to 0002_second it would be 'integer not null'" in answer["differences"][0]
     answer = made_by_hand("adopt", "--through", "3", "--write", status=2)
     assert "table public.third isn't there, which the migrations up to 0003_third make" in answer["differences"]
-    assert made_by_hand.folder.world.sql(f"select to_regclass('{DEFAULT}')") == [(None,)]
+    assert made_by_hand.folder.world.sql(f"select to_regclass('{HISTORY_TABLE}')") == [(None,)]
 
 
 def test_a_database_without_history_of_the_real_steps_is_adopted_whole(framed, capsys):
@@ -297,7 +297,7 @@ def test_the_real_steps_pass_the_check(framed):
 
 def test_a_number_of_another_form_is_compared_as_a_number(command):
     command("up")
-    command.folder.world.sql(f"insert into {DEFAULT} (version, name) values ('20260101000000', 'later')")
+    command.folder.world.sql(f"insert into {HISTORY_TABLE} (version, name) values ('20260101000000', 'later')")
     assert "20260101000000_later: it was there before" in command("down", "--to", "3", status=1)
     assert command.folder.tables() == ["first", "second", "third"]
 
