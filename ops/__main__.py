@@ -47,6 +47,7 @@ app.add_typer(storage.app, name="storage")
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Severities = Literal["critical", "high", "medium", "low", "info"]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
+Verbose = Annotated[bool, typer.Option("--verbose", envvar="VPB_VERBOSE", help="show the engine's whole text")]
 
 CONNECT = """
 Connect as the owner of everything:  ./vpb psql --stack {stack}
@@ -70,31 +71,38 @@ def root(
 
 
 @app.command(epilog="Example: ./vpb up --stack pr-12")
-def up(stack: Stack = "dev") -> None:
-    """Provision an environment, from nothing or from whatever is there."""
+def up(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = False) -> None:
+    """Provision an environment, from nothing or from whatever is there.
+
+    With --json: the engine's events, one on each line, as Pulumi's manual describes them (EngineEvent).
+    """
+    from ops import progress
     from run import engine
 
     engine.make_stack(stack)
-    status = _pulumi("up", "--yes", "--skip-preview", stack=stack)
-    if status == 0:
-        print(CONNECT.format(stack=stack))
-    raise typer.Exit(status and FAILED)
+    done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose, as_json)
+    if not as_json or done.status:
+        progress.conclude("up", stack, done, CONNECT.format(stack=stack))
+    raise typer.Exit(done.status and FAILED)
 
 
 @app.command(epilog="Example: ./vpb preview --stack pr-12")
-def preview(stack: Stack = "dev", as_json: Json = False) -> None:
+def preview(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = False) -> None:
     """Show what `up` would do, and what was changed manually; the status is 2 where there is something.
 
     With --json: Pulumi's own report; changeSummary counts the resources by what becomes of them.
     """
+    from ops import progress
     from run import engine
 
     # A stack that has a file of settings may not have been made yet.
     if not engine.declared(stack):
         engine.require(stack)
     engine.make_stack(stack)
-    status, pending = engine.preview(stack, "--json" if as_json else "--diff")
-    raise typer.Exit(FAILED if status else FOUND if pending else 0)
+    done = progress.run(["preview", "--json" if as_json else "--diff"], stack, verbose=verbose or as_json)
+    if not as_json or done.status:
+        progress.conclude("preview", stack, done, f"do it: {PROGRAM} up --stack {stack}")
+    raise typer.Exit(FAILED if done.status else FOUND if done.changes else 0)
 
 
 @app.command(epilog="Example: ./vpb drift --stack prod --json")
@@ -145,6 +153,7 @@ def audit(
 def down(
     stack: Stack = "dev",
     confirm: Annotated[str, typer.Option(help="the stack's name, where its data isn't disposable")] = "",
+    verbose: Verbose = False,
 ) -> None:
     """Destroy a stack's resources; on local also stop its services and delete their data."""
     from run import engine
@@ -161,10 +170,9 @@ def down(
             from ops import confirmation
 
             confirmation.ask(stack, confirm)
-        status = 0 if gone_with_its_server else _pulumi("destroy", "--yes", "--skip-preview", stack=stack)
-        status = status or _pulumi("stack", "rm", "--yes", "--force", "--preserve-config", stack=stack)
-        if status:
-            raise typer.Exit(FAILED)
+        if not gone_with_its_server:
+            _destroy(stack, verbose)
+        engine.remove(stack)
     if target.disposable:
         target.remove(stack)
         engine.forget_file(stack)
@@ -181,14 +189,17 @@ def reset(
     from ops import confirmation
 
     confirmation.emptied(stack, yes)
-    down(stack, "")
+    down(stack)
     up(stack)
 
 
-def _pulumi(*arguments: str, stack: str) -> int:
-    from run import engine
+def _destroy(stack: str, verbose: bool) -> None:
+    from ops import progress
 
-    return engine.run([*arguments, "--non-interactive", "--stack", stack], stack)
+    done = progress.run(["destroy", "--yes", "--skip-preview"], stack, verbose)
+    progress.conclude("destroy", stack, done, "")
+    if done.status:
+        raise typer.Exit(FAILED)
 
 
 def _remove_if_last() -> None:

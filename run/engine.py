@@ -11,11 +11,13 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
+from threading import Event as Signal
+from typing import BinaryIO
 
 import targets
 import toolchain
@@ -23,7 +25,7 @@ from declared import naming, settings
 from declared.connectionurl import Parameters
 from declared.folders import make_private
 from declared.paths import CHECKOUT
-from run import stackfile, state
+from run import events, stackfile, state
 from run.state import EngineError as EngineError
 from targets import Service as Service
 from targets import Target
@@ -32,8 +34,6 @@ from targets import Target
 NEED_SERVICES = {"up", "update", "preview", "pre", "refresh", "destroy", "down", "dn", "import", "watch"}
 # Of these, the ones that change something; two of them at once would be in each other's way.
 CHANGE = NEED_SERVICES - {"preview", "pre"}
-# What becomes of a resource in a run that leaves it as it is.
-UNCHANGED = {"same", "read", "refresh"}
 DESTROY = {"destroy", "down", "dn"}
 # Tells the provider that what holds data may go, and whose.
 DESTROY_MARK = "VPB_DESTROY"
@@ -92,6 +92,16 @@ def declared(stack: str) -> bool:
     return _file(stack).exists()
 
 
+def remove(stack: str) -> None:
+    """Remove the stack from its backend; the file of its settings stays.
+
+    :raises EngineError: with what Pulumi said
+    """
+    done = capture(["stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive", "--stack", stack])
+    if done.returncode:
+        raise EngineError(f"stack {stack} can't be removed: {' '.join(done.stderr.split())}")
+
+
 def forget_file(stack: str) -> None:
     """Delete the stack's file if no setting is in it: only a stack that somebody declared has one to keep."""
     path = _file(stack)
@@ -103,15 +113,11 @@ def _file(stack: str) -> Path:
     return CHECKOUT / f"Pulumi.{naming.stack(stack)}.yaml"
 
 
-def run(arguments: Sequence[str], stack: str | None = None, more: Mapping[str, str] = MappingProxyType({})) -> int:
-    """Run `pulumi ARGUMENTS` in the foreground, with what it needs and `more` variables; its exit status."""
+def run(arguments: Sequence[str], stack: str | None = None) -> int:
+    """Run `pulumi ARGUMENTS` in the foreground, with what it needs; its exit status."""
     with _prepared(arguments, stack) as variables:
-        status = _child(["pulumi", *arguments], {**variables, **more})
-        if status < 0:
-            state.end_left_over(variables[state.RUN_MARK])
-            # It may have been in the middle of a line.
-            print(file=sys.stderr)
-            raise EngineError(f"pulumi was ended by signal {-status}; run it again, it goes on from where this run was")
+        status = _child(["pulumi", *arguments], variables)
+        _refuse_signal(status, variables)
         if status and _command(arguments) in CHANGE:
             _tell(
                 f"pulumi {_command(arguments)} did not finish, the lines above say why; "
@@ -120,30 +126,45 @@ def run(arguments: Sequence[str], stack: str | None = None, more: Mapping[str, s
         return status
 
 
+def _refuse_signal(status: int, variables: Mapping[str, str]) -> None:
+    if status < 0:
+        state.end_left_over(variables[state.RUN_MARK])
+        # It may have been in the middle of a line.
+        print(file=sys.stderr)
+        raise EngineError(f"pulumi was ended by signal {-status}; run it again, it goes on from where this run was")
+
+
 def capture(arguments: Sequence[str], stack: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run `pulumi ARGUMENTS` with what it needs; its exit status and what it wrote."""
     with _prepared(arguments, stack) as variables:
         return subprocess.run(["pulumi", *arguments], env=variables, capture_output=True, text=True, check=False)
 
 
-def preview(stack: str, form: str) -> tuple[int, bool]:
-    """Run `pulumi preview` in the foreground; its exit status, and whether `up` would change anything.
+def watch(arguments: Sequence[str], stack: str, tell: Callable[[str | None], None], verbose: bool) -> tuple[int, str]:
+    """Run `pulumi ARGUMENTS` on a stack in the foreground, and hand on what the engine tells.
 
     Args:
-        form: how it is shown, `--diff` or `--json`.
+        tell: gets each line of the event log (see `run/events.py`), and None again and again while there is none.
+        verbose: whether the engine's own text is shown too.
+    Returns:
+        the exit status, and the engine's text where it wasn't shown.
     """
-    with TemporaryDirectory() as folder:
-        events = Path(folder) / "events"
-        arguments = ["preview", form, "--event-log", str(events), "--non-interactive", "--stack", stack]
-        # As Pulumi's Automation API reads what a run has done: the option is there with this alone.
-        status = run(arguments, stack, {"PULUMI_DEBUG_COMMANDS": "true"})
-        return status, status == 0 and _pending(events)
-
-
-def _pending(events: Path) -> bool:
-    summaries = [json.loads(line).get("summaryEvent") for line in events.read_text(encoding="utf-8").splitlines()]
-    changes = [summary["resourceChanges"] for summary in summaries if summary]
-    return any(counts.keys() - UNCHANGED for counts in changes)
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+        log, text = Path(folder) / "events", Path(folder) / "text"
+        log.touch()
+        arguments = [*arguments, "--event-log", str(log), "--non-interactive", "--stack", stack]
+        ended = Signal()
+        with _prepared(arguments, stack) as variables, text.open("wb") as output:
+            following = pool.submit(events.follow, log, ended, tell)
+            try:
+                # As Pulumi's Automation API reads what a run has done: the option is there with this alone.
+                variables["PULUMI_DEBUG_COMMANDS"] = "true"
+                status = _child(["pulumi", *arguments], variables, None if verbose else output)
+            finally:
+                ended.set()
+                following.result()
+            _refuse_signal(status, variables)
+        return status, text.read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager
@@ -240,7 +261,7 @@ def _tell(error: str) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
 
-def _child(command: Sequence[str], variables: Mapping[str, str]) -> int:
+def _child(command: Sequence[str], variables: Mapping[str, str], output: BinaryIO | None = None) -> int:
     """Run in the foreground; Ctrl-C is the engine's to deal with.
 
     A run that asks nothing gets a process group of its own, and the engine alone gets a Ctrl-C. In the terminal's
@@ -250,10 +271,21 @@ def _child(command: Sequence[str], variables: Mapping[str, str]) -> int:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process = subprocess.Popen(
-            command, env=dict(variables), preexec_fn=_default_interrupt, process_group=None if asks else 0
+            command,
+            env=dict(variables),
+            stdout=output,
+            stderr=output,
+            preexec_fn=_default_interrupt,
+            process_group=None if asks else 0,
         )
+
+        def hand_on(received: int, _: object) -> None:
+            if output is not None and received == signal.SIGINT:
+                state.say("ending; what is under way is finished first")
+            process.send_signal(received)
+
         for number in (signal.SIGTERM, signal.SIGHUP, *([] if asks else [signal.SIGINT])):
-            signal.signal(number, lambda received, _: process.send_signal(received))
+            signal.signal(number, hand_on)
         return process.wait()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -12,11 +12,13 @@ import typer
 from declared.paths import CHECKOUT
 from declared.version import VERSION
 from ops import __main__ as ops
+from ops import progress
 from ops.audit.model import Finding, Severity
 from ops.audit.report import Report
 from ops.drift import Drift
 from ops.everyday.overview import Overview
 from run import engine
+from run.events import Summary
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -66,7 +68,10 @@ def _status(condition: bool) -> int:
 
 ANSWERS = {
     ("drift",): ("ops.drift.find", lambda bad: [Drift("pg:index:Role", "a", "a", True, ())] if bad else []),
-    ("preview",): ("run.engine.preview", lambda bad: (0, bad)),
+    ("preview",): (
+        "ops.progress.run",
+        lambda bad: progress.Report(summary=Summary(1, {"update": 1} if bad else {"same": 2})),
+    ),
     ("audit",): (
         "ops.audit.run.audit",
         lambda bad: Report("server", 1, (Finding("a", Severity.high, "a", "a", "a", ()),) if bad else (), (), 0.0),
@@ -99,14 +104,6 @@ def test_what_finds_something_ends_with_2_and_says_so_in_its_help(capsys, monkey
         answered = answer(bad)
         monkeypatch.setattr(function, lambda *_, found=answered, **__: found)
         assert run(capsys, *words)[0] == _status(bad)
-
-
-def test_what_a_run_changes_is_pending_and_what_it_leaves_is_not(tmp_path):
-    events = tmp_path / "events"
-    for changes, pending in (({"same": 3, "read": 1}, False), ({"same": 3, "update": 1}, True), ({"delete": 1}, True)):
-        lines = ({"preludeEvent": {}}, {"summaryEvent": {"resourceChanges": changes}})
-        events.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-        assert engine._pending(events) == pending
 
 
 def test_without_a_word_it_shows_all_commands(capsys):

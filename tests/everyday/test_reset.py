@@ -22,7 +22,7 @@ def done(monkeypatch):
     calls = []
     monkeypatch.setattr(engine, "target", lambda stack: Target())
     monkeypatch.setattr(engine, "_setting", lambda stack, key: {"protectData": False, "url": ""}[key])
-    monkeypatch.setattr(ops, "down", lambda stack, confirm: calls.append("down"))
+    monkeypatch.setattr(ops, "down", lambda stack: calls.append("down"))
     monkeypatch.setattr(ops, "up", lambda stack: calls.append("up"))
     return calls
 

@@ -61,6 +61,8 @@ def run(rounds: int, seed: int | None, only: str | None, as_json: bool) -> int:
     random = Random(seed)
     print(f"seed {seed}: {rounds} rounds", file=sys.stderr, flush=True)
     with Scratch() as scratch:
+        # What is under way is told at once, so that a fault can meet it.
+        scratch.environment["VPB_VERBOSE"] = "1"
         world = World(scratch)
         world.begin()
         world.provision()

@@ -4,6 +4,7 @@ What a single resource type does is in tests/provider, what survives a crash in 
 """
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,30 @@ def outputs(scratch: Scratch) -> dict:
 
 def test_a_second_preview_is_empty(dev):
     assert "unchanged" in succeeded(dev.preview())
+
+
+@pytest.mark.parametrize("command", ["up", "preview"])
+def test_nothing_to_do_is_said_in_one_line(dev, command):
+    (line,) = succeeded(dev.start(command).wait()).splitlines()
+    assert re.fullmatch(r"stack dev: up to date, nothing to do \(\d+ s\)", line)
+
+
+def test_up_shows_what_changes_alone_then_how_to_connect(dev):
+    succeeded(dev.pulumi("config", "set", "database:invitationDays", "8"))
+    pending = dev.start("preview").wait()
+    assert (pending.status, pending.output.splitlines()[:2]) == (
+        2,
+        [" ~ Settings stored-settings", '     values["invitationDays"]'],
+    )
+    assert pending.last_line.endswith("do it: ./vpb up --stack dev")
+    told = [json.loads(line) for line in succeeded(dev.start("up", "--json").wait()).splitlines()]
+    assert any("summaryEvent" in event for event in told)
+    assert not [event for event in told if event.get("diagnosticEvent", {}).get("severity") == "debug"]
+    succeeded(dev.pulumi("config", "rm", "database:invitationDays"))
+    lines = succeeded(dev.up()).splitlines()
+    assert len(lines) <= 10
+    assert lines[2].startswith("stack dev: 1 updated in ")
+    assert "./vpb psql --stack dev" in lines[3]
 
 
 def test_a_preview_s_status_says_whether_anything_is_pending(dev):
@@ -314,6 +339,8 @@ def test_an_applied_step_that_was_edited_is_refused_by_name(dev):
         lines = [line for line in refused.output.splitlines() if "was edited after it was applied" in line]
         assert [line for line in lines if "steps: sql/migrations/0007_projects.up.sql:1: was edited" not in line] == []
         assert max(map(len, lines)) < 310, "without the checksums of all migrations"
+        assert refused.last_line == f"error: {lines[-1].removeprefix('error: ')}", "the cause is last"
+        assert len(refused.output.splitlines()) <= 10
         assert "Traceback" not in refused.output
     finally:
         path.write_text(text)

@@ -30,6 +30,8 @@ class InTheStep(Random):
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with Scratch() as scratch:
+        # What is under way is told at once, so that a fault can meet it.
+        scratch.environment["VPB_VERBOSE"] = "1"
         world = World(scratch)
         world.begin()
         world.provision()

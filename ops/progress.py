@@ -1,0 +1,230 @@
+"""A run of the engine for people: what changes, nothing about what doesn't, and the cause of a failure last."""
+
+import shutil
+import sys
+import textwrap
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from run import engine, events
+from run.events import Message, Step, Summary
+
+SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
+DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
+TO_DO = {op: f"to {op}" for op in DONE}
+# Components, providers, the stack, and the note that a run leaves of itself.
+BOOKKEEPING = ("vpb:", "pulumi:", "pg:index:SchemaCheckpoint")
+# More that say nothing of themselves are counted by kind.
+FEW = 30
+WIDTH = 80
+# So many lines of one text, and so many properties; --verbose has the rest.
+LINES, PATHS = 8, 4
+# What takes no longer isn't told of in a log.
+PATIENCE_SECONDS = 1.0
+# The engine's last words, which say nothing beside a cause.
+INTERRUPTED = "interrupted; what is done stays done, the next run does the rest"
+LAST_WORDS = ("update failed", "preview failed", "destroy failed", "an unhandled error occurred: program exited")
+
+
+@dataclass
+class Progress:
+    """What is under way: one line that is written over on a terminal; in a log, a line for what takes long."""
+
+    terminal: bool = field(default_factory=lambda: sys.stderr.isatty())
+    settled: int = 0
+    _now: str = ""
+    _since: float = 0.0
+    _shown: str = ""
+
+    def under_way(self, text: str) -> None:
+        """Something has begun."""
+        self._now, self._since = text, time.monotonic()
+
+    def tick(self) -> None:
+        """Show it."""
+        if self.terminal:
+            counted = f"{self.settled} resources" if self.settled else "looking"
+            self._write(f"{counted}  {self._now}"[: shutil.get_terminal_size().columns - 1])
+        elif self._now not in ("", self._shown) and time.monotonic() - self._since > PATIENCE_SECONDS:
+            self._shown = self._now
+            print(self._now, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self.terminal and self._shown:
+            self._write("")
+
+    def _write(self, text: str) -> None:
+        if text != self._shown:
+            self._shown = text
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+@dataclass
+class Report:
+    """All that one run has told."""
+
+    progress: Progress = field(default_factory=Progress)
+    steps: list[Step] = field(default_factory=list)
+    said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """By resource; what the engine says is under the empty name."""
+    errors: list[str] = field(default_factory=list)
+    summary: Summary = field(default_factory=lambda: Summary(0, {}))
+    status: int = 0
+    text: str = ""
+    """What the engine wrote itself, where it wasn't shown."""
+
+    def tell(self, line: str | None) -> None:
+        """Take a line of the engine's event log; None for a moment without one."""
+        match events.read(line) if line else None:
+            case Message(text, resource=resource, passing=True):
+                self.progress.under_way(text)
+            case Message(text, severity, resource):
+                self._say(text, severity, resource)
+            case Step() as step:
+                self.progress.settled += 1
+                if step.failed or step.op not in events.UNCHANGED:
+                    self.steps.append(step)
+            case Summary() as summary:
+                self.summary = summary
+        if line is None:
+            self.progress.tick()
+
+    def _say(self, text: str, severity: str, resource: str) -> None:
+        if severity == "error":
+            cause = INTERRUPTED if text.endswith(" canceled") else text
+            if not text.startswith(LAST_WORDS) and cause not in self.errors:
+                self.errors.append(cause)
+        elif text not in self.said[resource]:
+            self.said[resource].append(f"warning: {text}" if severity == "warning" else text)
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """How many resources are changed, by what is done to them."""
+        return self.summary.changes
+
+    @property
+    def counts(self) -> Counter[str]:
+        """The same of what is shown."""
+        return Counter(step.op for step in self.shown)
+
+    @property
+    def shown(self) -> list[Step]:
+        """What was settled, without the engine's and our own bookkeeping where that says nothing."""
+        done = [step for step in self.steps if not step.failed]
+        seen = [step for step in done if self.said.get(step.resource) or not step.type.startswith(BOOKKEEPING)]
+        return seen or done
+
+    def lines(self) -> Iterator[str]:
+        """What changes, each with what it said of itself; then what others said."""
+        quiet = [step for step in self.shown if not self.said.get(step.resource)]
+        if len(quiet) > FEW:
+            yield from _together(quiet)
+        for step in self.shown if len(quiet) <= FEW else [step for step in self.shown if step not in quiet]:
+            yield f" {_sign(step.op)} {_short(step.type)} {step.resource}"
+            yield from _indented(self.said.get(step.resource) or _paths(step))
+        told = {step.resource for step in self.shown}
+        for resource, texts in self.said.items():
+            if resource not in told:
+                yield from (f"   {line}" for text in texts for line in _cut(text))
+
+    def causes(self) -> list[str]:
+        """Why it failed, each cause once."""
+        text = self.text.splitlines()
+        # What stops the engine before it begins is no event.
+        found = self.errors or [line.removeprefix("error: ") for line in text if line.startswith("error: ")]
+        return [
+            line
+            for each in found or ["pulumi failed without a reason; --verbose shows its text"]
+            for line in _cut(each)
+        ]
+
+
+def run(arguments: Sequence[str], stack: str, verbose: bool = False, as_json: bool = False) -> Report:
+    """Run `pulumi ARGUMENTS` on a stack and show what changes.
+
+    Args:
+        verbose: the engine's whole text in place of ours.
+        as_json: the engine's events in place of it, one on each line.
+    """
+    report = Report()
+
+    def tell(line: str | None) -> None:
+        report.tell(line)
+        if line and as_json and not events.is_debug(line):
+            print(line, end="", flush=True)
+
+    report.status, report.text = engine.watch(arguments, stack, tell, verbose)
+    report.progress.end()
+    if not (verbose or as_json):
+        for line in report.lines():
+            print(line)
+    return report
+
+
+def conclude(verb: str, stack: str, report: Report, next_steps: str) -> None:
+    """Say in one line what a run came to, then what to do next; of one that failed the causes, on standard error.
+
+    Args:
+        verb: `up`, `preview` or `destroy`.
+        next_steps: shown where something changed.
+    """
+    changes, took = counted(report.counts), duration(report.summary.seconds)
+    if report.status:
+        kept = f"{changes}, which stays; run it again for the rest" if changes else "nothing was changed"
+        said = f"stack {stack}: {verb} failed after {took}" + ("" if verb == "preview" else f": {kept}")
+        print("\n".join([said, *(f"error: {line}" for line in report.causes())]), file=sys.stderr)
+    elif not changes:
+        print(f"stack {stack}: up to date, nothing to do ({took})")
+    elif verb == "preview":
+        print(f"stack {stack}: {counted(report.counts, TO_DO)} ({took}); {next_steps}")
+    else:
+        print(f"stack {stack}: {changes} in {took}{next_steps}")
+
+
+def duration(seconds: int) -> str:
+    """`17 s`, `2 min 5 s`."""
+    return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+
+
+def counted(changes: Mapping[str, int], words: Mapping[str, str] = DONE) -> str:
+    """`2 created, 1 updated`."""
+    return ", ".join(f"{number} {words.get(op, op)}" for op, number in changes.items())
+
+
+def _together(steps: Iterable[Step]) -> Iterator[str]:
+    """`+ 216 Policy, 71 Grants`, one paragraph for each thing done."""
+    kinds = defaultdict[str, Counter[str]](Counter)
+    for step in steps:
+        kinds[step.op][_short(step.type)] += 1
+    for op, found in kinds.items():
+        listed = ", ".join(f"{number} {kind}" for kind, number in found.most_common())
+        yield from textwrap.wrap(listed, WIDTH, initial_indent=f" {_sign(op)} ", subsequent_indent="   ")
+
+
+def _sign(op: str) -> str:
+    return SIGNS.get(op, op)
+
+
+def _short(kind: str) -> str:
+    return kind.rpartition(":")[2]
+
+
+def _paths(step: Step) -> list[str]:
+    if step.op != "update" or not step.paths:
+        return []
+    more = f" and {len(step.paths) - PATHS} more" if len(step.paths) > PATHS else ""
+    return [", ".join(step.paths[:PATHS]) + more]
+
+
+def _indented(texts: Iterable[str]) -> Iterator[str]:
+    yield from (f"     {line}" for text in texts for line in _cut(text))
+
+
+def _cut(text: str) -> list[str]:
+    lines = text.splitlines()
+    if len(lines) <= LINES:
+        return lines
+    return [*lines[:LINES], f"… {len(lines) - LINES} more lines; --verbose shows them"]

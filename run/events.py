@@ -1,0 +1,113 @@
+"""What the engine tells of a run, event by event, as it writes it to the file of `--event-log`.
+
+The form is that of Pulumi's Go package `apitype`, type EngineEvent; what isn't shown to anybody is passed over.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Signal
+
+# What becomes of a resource in a run that leaves it as it is, or that is told by another step beside it.
+UNCHANGED = frozenset({"same", "read", "refresh"})
+PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "remove-pending-replace"})
+POLL_SECONDS = 0.05
+OURS_ON_PATH = "using pulumi-resource-"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a resource says, or the engine itself; passing ones tell of work under way."""
+
+    text: str
+    severity: str
+    resource: str = ""
+    passing: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One resource that is settled: what was done to it, or would be; `same` for nothing."""
+
+    op: str
+    type: str
+    resource: str
+    paths: tuple[str, ...] = ()
+    """The properties that differ."""
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a run: how long it took, and how many resources became what."""
+
+    seconds: int
+    counts: Mapping[str, int]
+
+    @property
+    def changes(self) -> dict[str, int]:
+        return {op: number for op, number in self.counts.items() if op not in UNCHANGED}
+
+
+Event = Message | Step | Summary
+
+
+def read(line: str) -> Event | None:
+    """One line of the file; None for what nobody is shown."""
+    event = json.loads(line)
+    if said := event.get("diagnosticEvent"):
+        return _message(said)
+    if summary := event.get("summaryEvent"):
+        return Summary(summary["durationSeconds"], summary.get("resourceChanges") or {})
+    for kind in ("resOutputsEvent", "resOpFailedEvent"):
+        if kind in event:
+            return _step(event[kind]["metadata"], kind == "resOpFailedEvent")
+    return None
+
+
+def is_debug(line: str) -> bool:
+    """Whether it is what the engine tells its own developers."""
+    return bool(json.loads(line).get("diagnosticEvent", {}).get("severity") == "debug")
+
+
+def _message(said: Mapping[str, str]) -> Message | None:
+    text = said["message"].strip()
+    if said["severity"] == "debug" or not text or text.startswith(OURS_ON_PATH):
+        return None
+    return Message(text, said["severity"], _name(said.get("urn", "")), bool(said.get("ephemeral")))
+
+
+def _step(step: Mapping[str, object], failed: bool) -> Step | None:
+    op = str(step["op"])
+    # A refresh comes before the step proper.
+    if op in PARTS or (op == "refresh" and not failed):
+        return None
+    paths = step.get("detailedDiff")
+    named = tuple(sorted(paths)) if isinstance(paths, Mapping) else ()
+    return Step(op, str(step["type"]), _name(str(step["urn"])), named, failed)
+
+
+def _name(urn: str) -> str:
+    return urn.split("::", 3)[3] if urn.count("::") >= 3 else ""
+
+
+def follow(path: Path, ended: Signal, tell: Callable[[str | None], None]) -> None:
+    """Hand on the lines of a file that is being written, as they come, until `ended` is set and all is read.
+
+    Args:
+        tell: gets each line whole, and None where there is none yet.
+    """
+    with path.open(encoding="utf-8") as file:
+        part = ""
+        while True:
+            last = ended.is_set()
+            while text := file.readline():
+                part += text
+                if part.endswith("\n"):
+                    tell(part)
+                    part = ""
+            if last:
+                return
+            tell(None)
+            ended.wait(POLL_SECONDS)

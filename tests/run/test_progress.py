@@ -1,0 +1,169 @@
+"""What people see of a run: the engine's events, as its event log has them, and our lines of them."""
+
+import json
+from threading import Event as Signal
+from threading import Thread
+
+import pytest
+
+from ops import progress
+from ops.progress import Progress, Report
+from run import events
+
+URN = "urn:pulumi:dev::database::vpb:index:Structure${type}::{name}"
+SNAPSHOT, MIGRATIONS = "pg:index:SchemaSnapshot", "pg:index:MigrationSet"
+CAUSE = 'migration 0037_try: column "nowhere" does not exist (42703), sql/migrations/0037_try.up.sql:7'
+
+
+def said(text: str, severity: str = "info", type: str = MIGRATIONS, name: str = "", **more: bool) -> str:
+    urn = {"urn": URN.format(type=type, name=name)} if name else {}
+    return json.dumps({"diagnosticEvent": {"message": f"{text}\n", "severity": severity, **urn, **more}})
+
+
+def settled(op: str, type: str, name: str, paths: list[str] | None = None, event: str = "resOutputsEvent") -> str:
+    diff = {path: {"diffKind": "update"} for path in paths} if paths else None
+    urn = URN.format(type=type, name=name)
+    return json.dumps({event: {"metadata": {"op": op, "urn": urn, "type": type, "detailedDiff": diff}}})
+
+
+def ended(counts: dict[str, int], seconds: int = 8) -> str:
+    return json.dumps({"summaryEvent": {"durationSeconds": seconds, "resourceChanges": counts}})
+
+
+def told(*lines: str, status: int = 0, text: str = "") -> Report:
+    report = Report(Progress(terminal=False), status=status, text=text)
+    for line in lines:
+        report.tell(line)
+    return report
+
+
+def conclusion(capsys, report: Report, verb: str = "up") -> tuple[list[str], list[str]]:
+    progress.conclude(verb, "dev", report, "\nnext")
+    found = capsys.readouterr()
+    return found.out.splitlines(), found.err.splitlines()
+
+
+def test_nothing_to_do_is_one_line(capsys):
+    report = told(
+        said("using pulumi-resource-aws from $PATH at /a", "warning"),
+        said("registering resource", "debug"),
+        settled("refresh", "pg:index:Role", "anon"),
+        settled("same", "pg:index:Role", "anon"),
+        ended({"same": 453}),
+    )
+    assert list(report.lines()) == []
+    assert conclusion(capsys, report) == (["stack dev: up to date, nothing to do (8 s)"], [])
+
+
+def test_what_changes_is_shown_with_what_it_says_of_itself(capsys):
+    report = told(
+        said("apply 0037_try", name="migrations"),
+        settled("update", MIGRATIONS, "migrations", ['steps["0037_try"]']),
+        settled("update", "pg:index:Role", "anon", ["a", "b", "c", "d", "e"]),
+        settled("create-replacement", "pg:index:Key", "key"),
+        settled("replace", "pg:index:Key", "key"),
+        settled("update", "pg:index:SchemaCheckpoint", "checkpoint", ["of"]),
+        said("unknown setting", "warning", name="stack"),
+        ended({"same": 450, "update": 3, "replace": 1}, 65),
+    )
+    assert list(report.lines()) == [
+        " ~ MigrationSet migrations",
+        "     apply 0037_try",
+        " ~ Role anon",
+        "     a, b, c, d and 1 more",
+        " ± Key key",
+        "   warning: unknown setting",
+    ]
+    assert conclusion(capsys, report) == (["stack dev: 2 updated, 1 replaced in 1 min 5 s", "next"], [])
+    assert conclusion(capsys, report, "preview")[0][0] == "stack dev: 2 to update, 1 to replace (1 min 5 s); "
+
+
+def test_many_are_counted_in_lines_of_80_columns_but_not_those_that_say_something():
+    kinds = [f"pg:index:Kind{number:02}" for number in range(progress.FEW)]
+    report = told(
+        said("0002 holds data", name="first"),
+        *(settled("create", kind, f"{kind}-{number}") for kind in kinds for number in range(2)),
+        settled("create", kinds[0], "first"),
+    )
+    lines = list(report.lines())
+    assert lines[0].startswith(" + 2 Kind00, 2 Kind01, ")
+    assert max(map(len, lines)) <= 80
+    assert lines[-2:] == [" + Kind00 first", "     0002 holds data"]
+
+
+def test_a_failure_ends_with_its_cause_once(capsys):
+    report = told(
+        said("applying 0037_try (37 of 37)", name="migrations", ephemeral=True),
+        said(CAUSE, "error", name="migrations"),
+        said(CAUSE, "error", name="migrations"),
+        settled("update", MIGRATIONS, "migrations", event="resOpFailedEvent"),
+        said("update failed", "error"),
+        ended({"same": 116}),
+        status=1,
+    )
+    assert list(report.lines()) == []
+    assert conclusion(capsys, report) == (
+        [],
+        ["stack dev: up failed after 8 s: nothing was changed", f"error: {CAUSE}"],
+    )
+
+
+def test_what_is_kept_after_a_failure_is_said(capsys):
+    report = told(settled("create", "pg:index:Role", "anon"), said(CAUSE, "error"), ended({"create": 1}), status=1)
+    assert "1 created, which stays" in conclusion(capsys, report)[1][0]
+
+
+def test_an_interrupted_run_says_so(capsys):
+    report = told(said("update canceled", "error"), ended({"create": 2}), status=1)
+    assert conclusion(capsys, report)[1][-1].startswith("error: interrupted; what is done stays done")
+
+
+def test_a_long_cause_is_cut_and_one_that_is_no_event_is_taken_from_the_text(capsys):
+    long = told(said("\n".join(map(str, range(30))), "error"), status=1)
+    errors = conclusion(capsys, long)[1]
+    assert len(errors) <= 10
+    assert errors[-1] == "error: … 22 more lines; --verbose shows them"
+    early = told(status=255, text="Updating\nwarning: a\nerror: the stack is locked by 1 lock\n")
+    assert conclusion(capsys, early)[1][-1] == "error: the stack is locked by 1 lock"
+    silent = told(status=255)
+    assert "--verbose" in conclusion(capsys, silent)[1][-1]
+
+
+@pytest.mark.parametrize(("passed", "shown"), [(0.5, ""), (1.5, "applying 0037_try\n")])
+def test_a_log_tells_of_what_takes_long_once(capsys, monkeypatch, passed, shown):
+    now = iter((0.0, *(passed for _ in range(9))))
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    report = told(said("applying 0037_try", name="migrations", ephemeral=True))
+    for _ in range(3):
+        report.tell(None)
+    assert capsys.readouterr().err == shown
+
+
+def test_a_terminal_has_one_line_that_is_written_over_and_gone_at_the_end(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    report = Report(Progress(terminal=True))
+    for line in (
+        None,
+        settled("same", "pg:index:Role", "a"),
+        said("applying " + "x" * 90, name="m", ephemeral=True),
+        None,
+    ):
+        report.tell(line)
+    report.progress.end()
+    written = capsys.readouterr().err.split("\r\x1b[K")[1:]
+    assert written == ["looking  ", "1 resources  applying xxxxxxx", ""]
+
+
+def test_a_log_is_followed_to_its_last_line_also_when_lines_come_in_parts(tmp_path):
+    log, signal = tmp_path / "events", Signal()
+    log.touch()
+    found: list[str | None] = []
+    follower = Thread(target=events.follow, args=(log, signal, found.append))
+    follower.start()
+    with log.open("a") as file:
+        for part in ('{"a"', ": 1}\n{", "}\n"):
+            file.write(part)
+            file.flush()
+    signal.set()
+    follower.join(5)
+    assert [line for line in found if line] == ['{"a": 1}\n', "{}\n"]
