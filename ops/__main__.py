@@ -24,6 +24,7 @@ from declared.version import VERSION
 from ops.everyday import command as everyday
 from ops.helptext import Commands, joined
 from ops.migrations import command as migrations
+from ops.new import command as new
 from ops.people import command as people
 from ops.status import FAILED, FOUND, INTERRUPTED
 from ops.storage import command as storage
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(everyday.app)
 app.add_typer(migrations.app, name="migrate")
+app.add_typer(new.app, name="new")
 app.add_typer(people.app, name="people")
 app.add_typer(storage.sign, name="sign")
 app.add_typer(storage.app, name="storage")

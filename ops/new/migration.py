@@ -1,0 +1,47 @@
+"""A migration's two files, under the next number."""
+
+import re
+
+from declared import sqlfiles
+from ops.errors import CommandError
+from ops.new.files import Change
+
+FOLDER = "sql/migrations"
+WORDS = re.compile(r"[a-z][a-z0-9_]{0,59}")
+UP = """\
+-- {number} {words}: what it is for.
+-- Lock: which locks it takes, and on what. Duration: how long it holds them.
+-- Down: what a rollback loses; or else, word for word, loses nothing.
+"""
+DOWN = """\
+-- {number} {words}: what is no longer so.
+-- Lock: which locks it takes, and on what. Duration: how long it holds them.
+-- Down: what a rollback loses; or else, word for word, loses nothing.
+"""
+
+
+def plan(change: Change, words: str, up: str = UP, down: str = DOWN) -> str:
+    """Add both scripts to a change; the migration's name.
+
+    Args:
+        up, down: the scripts, with `{number} {words}` in the first line.
+
+    :raises CommandError: for a bad or a taken name
+    :raises SqlFileError: where a migration that is there already breaks a rule, as a half-made one does
+    """
+    if not WORDS.fullmatch(words):
+        raise CommandError(
+            f"{words!r} is no name of a migration; it has a-z, 0-9 and _, a letter first, at most 60 characters, "
+            "such as add_tags"
+        )
+    steps = sqlfiles.steps(change.root / FOLDER)
+    for step in steps:
+        if step.name.partition("_")[2] == words:
+            raise CommandError(f"{FOLDER}/{step.name}.up.sql: has this name already; choose another one")
+    if len(steps) >= 9999:
+        raise CommandError(f"{FOLDER}: has all the numbers of four digits")
+    number = f"{len(steps) + 1:04}"
+    for half, text in (("up", up), ("down", down)):
+        header = text.replace("{number} {words}", f"{number} {words}", 1)
+        change.make(f"{FOLDER}/{number}_{words}.{half}.sql", header)
+    return f"{number}_{words}"
