@@ -68,6 +68,13 @@ def target(stack: str) -> Target:
     return targets.of(str(_setting(stack, "target")))
 
 
+def check_target(name: str) -> None:
+    """
+    :raises TargetError: for a target that there isn't
+    """
+    targets.of(name)
+
+
 def region(stack: str) -> str:
     """The setting `database:region` of a stack, as its file or else `Pulumi.yaml` says."""
     return str(_setting(stack, "region"))
@@ -134,10 +141,14 @@ def _refuse_signal(status: int, variables: Mapping[str, str]) -> None:
         raise EngineError(f"pulumi was ended by signal {-status}; run it again, it goes on from where this run was")
 
 
-def capture(arguments: Sequence[str], stack: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `pulumi ARGUMENTS` with what it needs; its exit status and what it wrote."""
+def capture(
+    arguments: Sequence[str], stack: str | None = None, said: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `pulumi ARGUMENTS` with what it needs, `said` on its standard input; its status and what it wrote."""
     with _prepared(arguments, stack) as variables:
-        return subprocess.run(["pulumi", *arguments], env=variables, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["pulumi", *arguments], env=variables, input=said, capture_output=True, text=True, check=False
+        )
 
 
 def watch(arguments: Sequence[str], stack: str, tell: Callable[[str | None], None], verbose: bool) -> tuple[int, str]:

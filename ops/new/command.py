@@ -59,6 +59,96 @@ def migration(
     _tell(as_json, [*change.made], [], steps)
 
 
+@app.command(epilog="Example: ./vpb new policy public.projects --for delete --to anon --who nobody")
+def policy(
+    table: Annotated[str, typer.Argument(help="schema.table, or a table of schema public")],
+    command: Annotated[
+        Literal["select", "insert", "update", "delete"], typer.Option("--for", help="what it is to allow")
+    ],
+    role: Annotated[Literal["anon", "authenticated", "app_owner"], typer.Option("--to", help="whom")],
+    who: Annotated[str, typer.Option(help="the last word of its name: own, member, public …")],
+    as_json: Json = False,
+) -> None:
+    """A row policy in its table's file; it says `false`: nobody reaches a row by it until you write the condition."""
+    from declared.paths import CHECKOUT
+    from ops.new import policy as policies
+
+    change, name = policies.plan(CHECKOUT, table, command, role, who)
+    change.write()
+    steps = [
+        f"write its sentence and its condition in {next(iter({**change.made, **change.edited}))}",
+        "its privilege in declared/grants.py, its lines in sql/access.md and tests/sql/matrix.py",
+        "make mutants and make golden",
+        "./vpb up",
+    ]
+    _tell(as_json, [*change.made], [*change.edited], steps, f"{name} lets nobody do anything yet")
+
+
+@app.command(epilog="Example: ./vpb new bucket notes --access people --limit 5000000 --type text/plain")
+def bucket(
+    id: Annotated[str, typer.Argument(help="a-z, 0-9, _ . and -, such as notes")],
+    access: Annotated[
+        Literal["servers", "people", "inbox", "projects"], typer.Option(help="whose its folders are")
+    ] = "servers",
+    limit: Annotated[int | None, typer.Option(min=1, help="the largest file, in bytes")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="a MIME type that it takes, such as image/*; may be repeated")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="everybody reads what is scanned clean")] = False,
+    stack: Annotated[
+        str | None, typer.Option("--stack", "-s", help="in this stack's own list, and not in the defaults of all")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """A storage bucket among the settings: nobody but servers reaches it, unless --access says who does.
+
+    servers: nobody else. people: a folder each, where they read and write. inbox: a folder each, where servers write
+    and they read. projects: a folder for each project, where the role in it says.
+    """
+    from declared.paths import CHECKOUT
+    from ops.new import bucket as buckets
+
+    made = buckets.Bucket(id, access, limit, tuple(types or ()), public)
+    change = buckets.plan(CHECKOUT, made, stack)
+    change.write()
+    steps = [*([] if stack else ["make golden"]), f"./vpb up --stack {stack or 'dev'}"]
+    said = [f"who reaches bucket {id}: {made.reach}"]
+    if change.begun:
+        said.append(f"{next(iter(change.edited))} has a list of buckets of its own now, which the defaults don't change")
+    _tell(as_json, [], [*change.edited], steps, *said)
+
+
+@app.command(
+    epilog="Example: ./vpb new stack own --url postgresql://admin@db.example.org/app; with a password: "
+    "./vpb new stack own --url - < url.txt"
+)
+def stack(
+    name: Annotated[str, typer.Argument(help="a-z, 0-9 and -, a letter first, such as own or pr-12")],
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="an existing server, without a password; - reads it from standard input; also from STACK_URL"
+        ),
+    ] = None,
+    embedded: Annotated[bool, typer.Option("--embedded", help="the server that this project starts itself")] = False,
+    target: Annotated[str, typer.Option(help="where all else lives, see database:target")] = "local",
+    as_json: Json = False,
+) -> None:
+    """A stack on a server that is there already: its file of settings, with the URL encrypted.
+
+    Without --url it asks for one, on a terminal. It looks whether the server answers and has what is needed, and starts
+    and changes nothing; `./vpb up` does.
+    """
+    from ops.new import stack as stacks
+
+    if url is not None and embedded:
+        raise typer.BadParameter("--url and --embedded exclude each other")
+    stacks.refuse_taken(name)
+    server = stacks.url(url, embedded)
+    path = stacks.make(name, target, server)
+    _tell(as_json, [path], [], [f"./vpb up --stack {name}"], f"stack {name} lives on {stacks.where(server)}")
+
+
 def _asked(question: str, answers: tuple[str, ...], option: str) -> str:
     """An answer from the terminal; without one, the option is needed.
 

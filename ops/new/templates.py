@@ -225,21 +225,21 @@ ADAS, BOBS = ({"sub": person, "role": "authenticated"} for person in (ADA, BOB))
 COUNT = "select count(*) from public.NAME"
 UPDATE, DELETE = "update public.NAME set title = 'x'", "delete from public.NAME"
 '''
-VISITOR = '''
+VISITOR = """
 
 def test_a_visitor_reaches_nothing(rows):
     with acting_as(rows, "anon", {"role": "anon"}) as session:
         for statement in (COUNT, INSERT, UPDATE, DELETE):
             refused(session, psycopg.errors.InsufficientPrivilege, statement)
     assert row(rows, COUNT) == (TOTAL,)
-'''
-SERVE = '''
+"""
+SERVE = """
 
 def test_the_servers_read_and_write_every_row(rows):
     with acting_as(rows, "service_role", {"role": "service_role"}) as session:
         assert session.execute(UPDATE).rowcount == TOTAL
         assert session.execute(DELETE).rowcount == TOTAL
-'''
+"""
 PERSON_TEST = (
     HEAD.replace("SAYS", "people read and write their own.")
     + '''\
@@ -276,12 +276,12 @@ def test_a_person_changes_and_deletes_their_own_alone_and_gives_none_away(rows):
 '''
     + VISITOR
     + SERVE
-    + '''
+    + """
 
 def test_what_was_theirs_goes_with_the_person(rows):
     rows.execute("delete from next_auth.users where id = %s", (ADA,))
     assert rows.execute("select owner_id::text from public.NAME").fetchall() == [(BOB,)]
-'''
+"""
 ).replace("TOTAL", "2")
 PROJECT_TEST = (
     HEAD.replace("SAYS", "members of the project read, its owner, admins and editors write.")
@@ -339,16 +339,17 @@ def test_a_row_stays_in_its_project(rows):
 '''
     + VISITOR
     + SERVE
-    + '''
+    + """
 
 def test_the_rows_go_with_their_project(rows):
     rows.execute("delete from public.projects where owner_id = %s", (ADA,))
     assert row(rows, COUNT) == (3,)
-'''
+"""
 ).replace("TOTAL", "6")
 SERVERS_TEST = (
-    HEAD.replace("SAYS", "the app's servers alone.").replace("ADA, BOB, ", "ADA, ")
-    + '''\
+    (
+        HEAD.replace("SAYS", "the app's servers alone.").replace("ADA, BOB, ", "ADA, ")
+        + '''\
 INSERT = "insert into public.NAME (title) values ('new')"
 
 
@@ -365,11 +366,14 @@ def test_a_person_reaches_nothing(rows):
             refused(session, psycopg.errors.InsufficientPrivilege, statement)
     assert row(rows, COUNT) == (1,)
 '''
-    + VISITOR
-    + SERVE
-).replace("TOTAL", "1").replace(
-    'ADAS, BOBS = ({"sub": person, "role": "authenticated"} for person in (ADA, BOB))',
-    'ADAS = {"sub": ADA, "role": "authenticated"}',
+        + VISITOR
+        + SERVE
+    )
+    .replace("TOTAL", "1")
+    .replace(
+        'ADAS, BOBS = ({"sub": person, "role": "authenticated"} for person in (ADA, BOB))',
+        'ADAS = {"sub": ADA, "role": "authenticated"}',
+    )
 )
 
 PERSON = Owner(
@@ -435,8 +439,7 @@ on public.NAME (project_id, created_at desc, id desc);
         (
             "in another person's, whatever the part",
             cells(CLOSED, "....", super="siud", **SERVERS),
-            '_rows("public.NAME", IN_PARTS, '
-            f"f\"(project_id, title) select part, 'x' {{UNNESTED}}\", \"{ANY}\")",
+            f'_rows("public.NAME", IN_PARTS, f"(project_id, title) select part, \'x\' {{UNNESTED}}", "{ANY}")',
         ),
     ),
     guards=(("project_id", "update", "nothing is smuggled into another project"), THE_DATABASES),

@@ -1,0 +1,145 @@
+"""A stack with its file of settings, on a server that is there; nothing is started for it, least of all a server."""
+
+import getpass
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from declared import connectionurl, naming
+from declared.naming import NAMESPACE
+from declared.paths import CHECKOUT
+from declared.schemas import EXTENSIONS
+from ops.database import connect
+from ops.errors import CommandError
+from run import engine
+
+VARIABLE = "STACK_URL"
+OLDEST, NEWEST = 15, 18
+ASKED = """
+select current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), r.rolsuper or r.rolcreaterole,
+    has_database_privilege(current_database(), 'create'), pg_encoding_to_char(d.encoding),
+    array(select e from unnest(%s::text[]) as e where e not in (select name from pg_available_extensions))
+from pg_roles as r, pg_database as d where r.rolname = current_user and d.datname = current_database()"""
+
+
+def url(given: str | None, embedded: bool) -> str | None:
+    """The URL of the server: from standard input for `-`, from the variable, or from whoever is at the terminal.
+
+    None is the embedded server. A password on the command line is refused: each process here can read it.
+
+    :raises CommandError: where there is none to be had
+    :raises UrlError: for one that can't be used
+    """
+    if embedded:
+        return None
+    terminal = sys.stdin.isatty()
+    if given == "-":
+        text = getpass.getpass("URL of the server (not shown): ") if terminal else sys.stdin.readline()
+        return _complete(text.strip(), terminal=False)
+    if given is not None:
+        # Also the form without `://`, which libpq takes too.
+        if connectionurl.parse(given).get("password"):
+            raise CommandError(
+                f"--url has a password, which every process of this machine can read there; "
+                f"write `--url -` and give it on standard input, or set {VARIABLE}; it is best changed now"
+            )
+        return _complete(given, terminal)
+    if VARIABLE in os.environ:
+        return _complete(connectionurl.given(None, VARIABLE) or "", terminal=False)
+    if not terminal:
+        raise CommandError(
+            f"no server is named, and nobody is there to be asked: write `--url -` and give it on standard input, set "
+            f"{VARIABLE}, or say --embedded"
+        )
+    typed = getpass.getpass("URL of the server (not shown; nothing is the embedded one): ").strip()
+    return _complete(typed, terminal=False) if typed else None
+
+
+def _complete(text: str, terminal: bool) -> str:
+    parameters = connectionurl.from_anywhere(connectionurl.parse(text))
+    if not terminal or parameters.get("password"):
+        return text
+    password = getpass.getpass(f"Password of {parameters['user']} (not shown; may be empty): ")
+    return connectionurl.compose({**parameters, "password": password}) if password else text
+
+
+def make(name: str, target: str, server: str | None) -> str:
+    """Make the stack and its file; what that file is called.
+
+    :raises NameRefused: for a bad name
+    :raises CommandError: where there is such a stack or file, the server doesn't answer or lacks something
+    :raises EngineError: with what Pulumi said
+    """
+    refuse_taken(name)
+    path = _file(name)
+    engine.check_target(target)
+    if server is not None:
+        check(server)
+    try:
+        engine.make_stack(name)
+        _set(name, "target", target)
+        if server is not None:
+            _set(name, "url", server, "--secret")
+    except BaseException:
+        # Else the next attempt would find half of it.
+        with suppress(Exception):
+            engine.capture(["stack", "rm", "--yes", "--force", "--stack", name])
+        path.unlink(missing_ok=True)
+        raise
+    return path.name
+
+
+def where(server: str | None) -> str:
+    """The server of a stack, in words."""
+    return connectionurl.place(connectionurl.parse(server)) if server else "the embedded server, which `up` starts"
+
+
+def _file(name: str) -> Path:
+    return CHECKOUT / f"Pulumi.{naming.stack(name)}.yaml"
+
+
+def refuse_taken(name: str) -> None:
+    """
+    :raises NameRefused: for a bad name
+    :raises CommandError: where there is such a stack or its file
+    """
+    path = _file(name)
+    if os.path.lexists(path):
+        raise CommandError(f"{path.name}: is there already; nothing was changed")
+    if engine.exists(name):
+        raise CommandError(f"stack {name} is there already, without a file; `make down STACK={name}` takes it away")
+
+
+def _set(name: str, key: str, value: str, *options: str) -> None:
+    # By standard input: a command line can be read by others.
+    done = engine.capture(["config", "set", *options, f"{NAMESPACE}:{key}", "--stack", name], said=value)
+    if done.returncode:
+        raise CommandError(
+            f"stack {name}: {NAMESPACE}:{key} can't be set: {' '.join(done.stderr.split()).replace(value, '[value]')}"
+        )
+
+
+def check(server: str) -> None:
+    """Look whether the server answers and has what provisioning needs; nothing is changed there.
+
+    :raises UnreachableError: where it doesn't answer
+    :raises CommandError: with all that it lacks
+    """
+    with connect(server, "vpb new stack") as connection:
+        found = connection.execute(ASKED, (list(EXTENSIONS),)).fetchone()
+    assert found
+    if lacking := _lacking(*found):
+        raise CommandError(f"{where(server)}: {'; '.join(lacking)}; nothing was made")
+
+
+def _lacking(version: int, standby: bool, roles: bool, create: bool, encoding: str, missing: list[str]) -> list[str]:
+    holds = {
+        f"it is PostgreSQL {version}, and {OLDEST} to {NEWEST} are taken": not OLDEST <= version <= NEWEST,
+        "it is a standby, which writes nothing; name its primary": standby,
+        "the login may make no roles; give it CREATEROLE": not roles,
+        "the login may make no schemas; grant it CREATE on the database": not create,
+        f"the database's encoding is {encoding}; make one with UTF8": encoding != "UTF8",
+        f"it has no {', '.join(missing)}; install them (Debian: postgresql-contrib)": bool(missing),
+    }
+    return [what for what, lacks in holds.items() if lacks]
