@@ -28,8 +28,11 @@ def table(
 ) -> None:
     """A table with id, owner, title and times: migration, row policies, grants, access matrix, test.
 
-    person: each reads and writes their own rows. project: members read, its owner, admins and editors write. servers:
-    nobody else reaches any. Further columns go into the up script, the grants and the tests; all of it is green before.
+    --owner person: each reads and writes their own rows.
+
+    --owner project: members of the project read, its owner, admins and editors write.
+
+    --owner servers: the app's servers alone.
     """
     from declared.paths import CHECKOUT
     from ops.new import table as tables
@@ -102,8 +105,11 @@ def bucket(
 ) -> None:
     """A storage bucket among the settings: nobody but servers reaches it, unless --access says who does.
 
-    servers: nobody else. people: a folder each, where they read and write. inbox: a folder each, where servers write
-    and they read. projects: a folder for each project, where the role in it says.
+    --access people: a folder for each person, where they read and write.
+
+    --access inbox: a folder for each person, where servers write, and they read and delete.
+
+    --access projects: a folder for each project, where members read, its owner, admins and editors write.
     """
     from declared.paths import CHECKOUT
     from ops.new import bucket as buckets
@@ -114,7 +120,9 @@ def bucket(
     steps = [*([] if stack else ["make golden"]), f"./vpb up --stack {stack or 'dev'}"]
     said = [f"who reaches bucket {id}: {made.reach}"]
     if change.begun:
-        said.append(f"{next(iter(change.edited))} has a list of buckets of its own now, which the defaults don't change")
+        said.append(
+            f"{next(iter(change.edited))} has a list of buckets of its own now, which the defaults don't change"
+        )
     _tell(as_json, [], [*change.edited], steps, *said)
 
 
@@ -136,8 +144,9 @@ def stack(
 ) -> None:
     """A stack on a server that is there already: its file of settings, with the URL encrypted.
 
-    Without --url it asks for one, on a terminal. It looks whether the server answers and has what is needed, and starts
-    and changes nothing; `./vpb up` does.
+    Without --url it asks for one, on a terminal.
+
+    It looks whether the server answers and has what is needed; nothing is started or changed, which `./vpb up` does.
     """
     from ops.new import stack as stacks
 

@@ -36,6 +36,8 @@ def url(given: str | None, embedded: bool) -> str | None:
     terminal = sys.stdin.isatty()
     if given == "-":
         text = getpass.getpass("URL of the server (not shown): ") if terminal else sys.stdin.readline()
+        if not text.strip():
+            raise CommandError("--url - reads the URL from standard input, and nothing came")
         return _complete(text.strip(), terminal=False)
     if given is not None:
         # Also the form without `://`, which libpq takes too.

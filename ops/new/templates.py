@@ -380,7 +380,7 @@ PERSON = Owner(
     about="what people keep of their own",
     reach="each person their own rows, super administrators and servers all; visitors none",
     column="""\
-    owner_id uuid not null default auth.uid(),
+    owner_id uuid not null,
 |\
     constraint NAME_owner_id_fkey foreign key (owner_id)
     references public.users (id) on delete cascade,

@@ -1,0 +1,90 @@
+"""What `./vpb new table` writes, on a real server: as it is, without an edit, it holds for each kind of owner."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from declared import sqlfiles
+from harness.checkout import Scratch
+from ops.new.templates import OWNERS
+from tests.sql import provision
+from tests.sql.provision import row
+
+# The last one also lists what the one before it has listed.
+NAMES = {owner: f"kept_by_{owner}" for owner in OWNERS}
+# What a table can break beside its own test.
+TESTS = (
+    *(f"tests/sql/test_public_{name}.py" for name in NAMES.values()),
+    *("tests/sql/test_matrix.py", "tests/sql/test_catalogue.py", "tests/sql/test_departures.py"),
+    *("tests/sql/test_lint.py", "tests/sql/test_pages.py", "tests/test_docs.py"),
+    "tests/sql/test_steps.py::test_the_golden_schema_is_what_the_migrations_make",
+    "tests/sql/test_steps.py::test_each_migration_removes_on_its_way_down_exactly_what_it_brought",
+)
+ONLY = "kept_by or not (test_the_matrix_is or test_a_write or test_each_role or test_no_column or cannot_be_written)"
+
+
+@pytest.fixture(scope="module")
+def copy() -> Iterator[Scratch]:
+    """A copy of the checkout with a table of each kind."""
+    with Scratch() as scratch:
+        for owner, name in NAMES.items():
+            run = scratch.start("-m", "ops", "new", "table", name, "--owner", owner).wait()
+            assert run.status == 0, run.output
+        yield scratch
+
+
+def python(copy: Scratch, *words: str) -> str:
+    """What Python said in the copy, where it ended well."""
+    environment = copy.environment | {"VPB_TEST_POSTGRES": "wheel", "PYTHONPATH": str(copy.folder)}
+    # The run around this one has said how its workers find each other.
+    environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run([sys.executable, *words], cwd=copy.folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout
+
+
+def test_tests_golden_files_and_linters_hold_without_an_edit(copy, tmp_path):
+    python(copy, "-W", "ignore", "-m", "generate")
+    python(copy, "-m", "ruff", "format", "--check", "declared", "tests")
+    python(copy, "-m", "ruff", "check", "declared", "tests")
+    said = python(
+        copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "t"), "-k", ONLY, *TESTS
+    )
+    assert "failed" not in said
+    assert "passed" in said
+
+
+def test_every_guard_of_its_policies_is_missed_by_the_access_matrix(copy):
+    said = python(copy, "-m", "tests.sql.mutants", "--only", "kept_by", "--verbose")
+    assert "missed" not in said
+    # Of each kind of owner some; servers have rights alone to be noticed.
+    assert {owner for owner, name in NAMES.items() if f"noticed: public.{name}: " in said} == {*OWNERS}
+    assert "noticed: kept_by_person_delete_departed: using (true)" in said
+
+
+def test_a_rollback_takes_the_tables_away_and_leaves_what_was_before(copy, connection):
+    steps = sqlfiles.steps(copy.folder / "sql/migrations")
+    ours = [step for step in steps if step.name.partition("_")[2] in NAMES.values()]
+    assert len(ours) == len(NAMES)
+    provision.migrate_up(connection)
+    columns = "select array_agg(c::text order by c::text) from private.personal_columns() as c"
+    tables = "select count(*) from pg_class where relkind = 'r' and relname like 'kept_by_%%'"
+    before = row(connection, columns)
+    for step in ours:
+        provision.run_half(connection, step.up, owner="app_owner")
+    assert row(connection, tables, ()) == (len(NAMES),)
+    assert len(row(connection, columns)[0]) == len(before[0]) + 2
+    for step in reversed(ours):
+        provision.run_half(connection, step.down, owner="app_owner")
+    assert (row(connection, tables, ()), row(connection, columns)) == ((0,), before)
+
+
+@pytest.fixture
+def connection(framed) -> Iterator[provision.Connection]:
+    """The superuser, on a database with roles and schemas and nothing else."""
+    with psycopg.connect(framed.url, autocommit=True) as connection:
+        connection.execute("set search_path = ''")
+        yield connection
