@@ -280,3 +280,11 @@ def test_a_list_in_another_form_is_refused_with_its_line(checkout, capsys):
     (checkout / "Pulumi.dev.yaml").write_text("config:\n  database:buckets: [{id: audio}]\n")
     said = refused(capsys, checkout, "bucket", "x", "--stack", "dev")
     assert said.startswith("error: Pulumi.dev.yaml:2: the list of buckets has another form")
+
+
+@pytest.mark.parametrize("behind", ["", "\n", "\n  # where it lives\n  database:target: local\n"])
+def test_an_entry_stands_right_below_the_last_one(checkout, capsys, behind):
+    path, before = checkout / "Pulumi.dev.yaml", "config:\n  database:buckets:\n  - id: audio\n    access: projects\n"
+    path.write_text(before + behind)
+    assert run(capsys, "bucket", "x", "--stack", "dev")[0] == 0
+    assert path.read_text() == f"{before}  - id: x\n    access: servers\n    public: false\n{behind}"
