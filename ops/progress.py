@@ -1,5 +1,6 @@
 """A run of the engine for people: what changes, nothing about what doesn't, and the cause of a failure last."""
 
+import re
 import shutil
 import sys
 import textwrap
@@ -7,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from run import engine, events
 from run.events import Message, Step, Summary
@@ -25,7 +27,14 @@ LINES, PATHS = 8, 4
 PATIENCE_SECONDS = 1.0
 # The engine's last words, which say nothing beside a cause.
 INTERRUPTED = "interrupted; what is done stays done, the next run does the rest"
-LAST_WORDS = ("update failed", "preview failed", "destroy failed", "an unhandled error occurred: program exited")
+LAST_WORDS = (
+    "update failed",
+    "preview failed",
+    "destroy failed",
+    "an unhandled error occurred: program exited",
+    "error reading from server: EOF",
+)
+DIED = re.compile(r"Detected that (.+?) exited prematurely")
 
 
 @dataclass
@@ -94,7 +103,7 @@ class Report:
 
     def _say(self, text: str, severity: str, resource: str) -> None:
         if severity == "error":
-            cause = INTERRUPTED if text.endswith(" canceled") else text
+            cause = _cause(text)
             if not text.startswith(LAST_WORDS) and cause not in self.errors:
                 self.errors.append(cause)
         elif text not in self.said[resource]:
@@ -135,11 +144,8 @@ class Report:
         text = self.text.splitlines()
         # What stops the engine before it begins is no event.
         found = self.errors or [line.removeprefix("error: ") for line in text if line.startswith("error: ")]
-        return [
-            line
-            for each in found or ["pulumi failed without a reason; --verbose shows its text"]
-            for line in _cut(each)
-        ]
+        found = found or ["pulumi failed without a reason; --verbose shows its text"]
+        return [line.strip() for each in found for line in _cut(each) if line.strip()]
 
 
 def run(arguments: Sequence[str], stack: str, verbose: bool = False, as_json: bool = False) -> Report:
@@ -202,6 +208,17 @@ def _together(steps: Iterable[Step]) -> Iterator[str]:
     for op, found in kinds.items():
         listed = ", ".join(f"{number} {kind}" for kind, number in found.most_common())
         yield from textwrap.wrap(listed, WIDTH, initial_indent=f" {_sign(op)} ", subsequent_indent="   ")
+
+
+def _cause(text: str) -> str:
+    """The engine's words for an interruption and for a plugin that died, as what they mean to who sees them."""
+    if text.endswith(" canceled"):
+        return INTERRUPTED
+    if died := DIED.match(text):
+        return (
+            f"{Path(died[1]).name} ended in the middle of the run; what is done stays done, run it again for the rest"
+        )
+    return text
 
 
 def _sign(op: str) -> str:

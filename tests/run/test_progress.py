@@ -118,6 +118,17 @@ def test_an_interrupted_run_says_so(capsys):
     assert conclusion(capsys, report)[1][-1].startswith("error: interrupted; what is done stays done")
 
 
+def test_a_plugin_that_died_is_one_line(capsys):
+    report = told(
+        said("error reading from server: EOF", "error", name="migrations"),
+        said("Detected that /a b/pulumi-resource-pg exited prematurely. \n   This is *always* a bug\n", "error"),
+        status=1,
+    )
+    assert conclusion(capsys, report)[1][1:] == [
+        "error: pulumi-resource-pg ended in the middle of the run; what is done stays done, run it again for the rest"
+    ]
+
+
 def test_a_long_cause_is_cut_and_one_that_is_no_event_is_taken_from_the_text(capsys):
     long = told(said("\n".join(map(str, range(30))), "error"), status=1)
     errors = conclusion(capsys, long)[1]
