@@ -114,8 +114,8 @@ def report(connection: psycopg.Connection[Any], price: float, now: datetime) -> 
     for row in people:
         row["month_cost"] = _cost(row["bytes"] + row["kept_bytes"], price)
         bucket = buckets.setdefault(row["bucket_id"], {"bucket_id": row["bucket_id"], **dict.fromkeys(SUMS, 0)})
-        for sum in SUMS:
-            bucket[sum] += row[sum]
+        for name in SUMS:
+            bucket[name] += row[name]
     for bucket in buckets.values():
         bucket["month_cost"] = _cost(bucket["bytes"] + bucket["kept_bytes"], price)
     return {"buckets": sorted(buckets.values(), key=lambda row: row["bucket_id"]), "people": people, "months": months}
