@@ -147,7 +147,15 @@ def test_names_are_refused_alike(typescript: TypeScript) -> None:
 @pytest.mark.usefixtures("clock")
 def test_a_name_may_have_850_bytes_and_no_more(typescript: TypeScript) -> None:
     given = [
-        {"bucket": "exports", "name": name, "type": "a/b", "folder": ADA, "person": BOB, "version": VERSION}
+        {
+            "bucket": "exports",
+            "name": name,
+            "type": "a/b",
+            "folder": ADA,
+            "person": BOB,
+            "version": VERSION,
+            "room": None,
+        }
         for name in LONG
     ]
     theirs = typescript.call([{"call": "signUpload", **values} for values in given], {})

@@ -13,7 +13,9 @@ NOTE = "select ops.note_kept(%s, %s, %s)"
 SUMS = "select bytes, kept_bytes from private.storage_usage where folder_id = %s and bucket_id = ''"
 FOLDER = "select kept_bytes from private.storage_usage where folder_id = %s and bucket_id = 'audio'"
 DELETE = "delete from storage.objects where name = %s"
-UPSERT = UPLOAD + " on conflict (bucket_id, name) do update set metadata = excluded.metadata, version = excluded.version"
+UPSERT = (
+    UPLOAD + " on conflict (bucket_id, name) do update set metadata = excluded.metadata, version = excluded.version"
+)
 ROOM = "select public.storage_room(%s, %s)"
 HANDED = "update public.projects set owner_id = %s where id = %s"
 FULL = f"storage of {ADA} is full of deleted files: {{}} bytes more don't fit in beside what is kept of them"

@@ -57,9 +57,7 @@ class Files:
 
     def sent(self, key: str, upload: str) -> int:
         """How many bytes have arrived of an upload in parts."""
-        pages = self.store.s3.get_paginator("list_parts").paginate(
-            Bucket=self.store.bucket, Key=key, UploadId=upload
-        )
+        pages = self.store.s3.get_paginator("list_parts").paginate(Bucket=self.store.bucket, Key=key, UploadId=upload)
         with contextlib.suppress(self.store.s3.exceptions.NoSuchUpload):
             return sum(part["Size"] for page in pages for part in page.get("Parts", ()))
         return 0
