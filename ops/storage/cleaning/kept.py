@@ -1,4 +1,4 @@
-"""What the object store holds and no row of storage.objects shows: it counts, beside the rows, for who pays for a folder."""
+"""What the object store holds and no row of storage.objects shows; it counts too, for who pays for the folder."""
 
 from collections import Counter
 from dataclasses import dataclass, field
