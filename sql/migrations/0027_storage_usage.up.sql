@@ -214,8 +214,8 @@ $$;
 
 -- What the new owner has no room for isn't handed over; what is kept goes along, and asks nobody for room. When a
 -- project ends its files go later, and have no owner until then: uploads hold the project, so that none is under way.
--- One that a server makes again finds them. Until the cleaner has removed them they are kept for who has owned them: who
--- stores and ends projects over and over stores as well.
+-- One that a server makes again finds them. Until the cleaner has removed them they are kept for the last owner: who
+-- stores in projects and ends them, over and over, comes to an end too.
 create function private.tg_projects__charge() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -430,12 +430,12 @@ comment on function private.storage_report() is 'See ops.storage_report.';
 comment on function private.storage_growth(date) is 'What is stored still, by month of upload and bucket.';
 comment on function public.storage_usage() is
 'What I and my projects have stored, by bucket: objects and bytes of the files that are there, kept_bytes of what was '
-'deleted, replaced, refused or not finished and is still in the store, as last counted; and my quota for the bytes over '
-'all buckets, which what is kept may take once more.';
+'deleted, replaced, refused or not finished and is still in the store, as last counted; and my quota for the bytes '
+'over all buckets, which what is kept may take once more.';
 comment on function public.storage_room(text, text) is
 'For the app''s server, before it signs an upload: the most bytes that this object may have; null: no quota counts it.';
 comment on function ops.note_kept(text[], text[], bigint[]) is
-'For the cleaner: bytes in the object store that no row shows, by first folder and bucket; replaces all that was noted.';
+'For the cleaner: bytes in the store that no row shows, by first folder and bucket; replaces all that was noted.';
 comment on function ops.storage_report() is
 'For the monitor: what everybody pays for, the most first, zeros for nobody; bytes by rows, kept_bytes beside them.';
 comment on function ops.storage_growth(date) is 'For the monitor: what is stored still, by month and bucket.';

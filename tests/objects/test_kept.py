@@ -1,4 +1,4 @@
-"""A person's usage is what the object store lists for them, whatever was done: random operations, the same each time."""
+"""A person's usage is what the object store lists for them: random operations, the same each time."""
 
 import json
 import random
