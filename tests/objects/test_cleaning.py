@@ -86,8 +86,6 @@ def scene(world: World, store: Store) -> Iterator[Scene]:
         world.run("delete from private.departures")
 
     empty()
-    # As if no cleaner had noted yet what is kept.
-    world.run("delete from private.storage_usage")
     world.run("insert into storage.buckets (id, name) values ('exports', 'exports') on conflict do nothing")
     world.run("insert into next_auth.users (id, name, email) values (%s, 'Eve', 'eve@example.org')", EVE)
     world.run(PROJECTS)

@@ -217,7 +217,7 @@ def two(world: World, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator
             Files(store).delete(versions)
         for place, upload, _ in list(Files(store).unfinished("")):
             Files(store).abort(place, upload)
-        for table in ("departures", "deletion_queue", "unserved_files", "storage_usage"):
+        for table in ("departures", "deletion_queue", "unserved_files"):
             world.run(f"delete from private.{table}")
 
     empty()
