@@ -118,10 +118,13 @@ class AccessRoles(Component):
         ]
 
     def _cleaner(self) -> list[Statement]:
-        """Lists and deletes, reads nothing: it has no right to the key."""
+        """Lists and deletes, and reads no object; the key is asked for when the parts of an upload are listed."""
         return [
-            self._on_objects("", "AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion"),
+            self._on_objects(
+                "", "AbortMultipartUpload", "DeleteObject", "DeleteObjectVersion", "ListMultipartUploadParts"
+            ),
             self._on_bucket("ListBucket", "ListBucketMultipartUploads", "ListBucketVersions"),
+            self._with_key("Decrypt"),
             {
                 "Effect": "Allow",
                 "Action": ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation"],

@@ -259,6 +259,8 @@ SERVERS_FUNCTIONS = (
     "public.finish_deletions(uuid[])",
     "public.take_file_events(integer)",
     "public.finish_file_events(uuid[])",
+    "public.storage_room(text, text)",
+    "private.storage_room(text, text)",
     "private.take_file_events(integer)",
     "private.finish_file_events(uuid[])",
     "public.record_generation(uuid, text, text, text, bigint, bigint, numeric, bigint)",
@@ -279,6 +281,7 @@ CLEANERS_FUNCTIONS = (
     "ops.take_deletions(integer)",
     "ops.finish_deletions(uuid[])",
     "ops.forget_empty_usage()",
+    "ops.note_kept(text[], text[], bigint[])",
     "ops.unserved_files(integer)",
     "ops.finish_unserved(uuid[])",
     "private.recorded_objects(text[], text[])",
@@ -287,6 +290,7 @@ CLEANERS_FUNCTIONS = (
     "private.abandoned_files(interval, integer)",
     "private.waiting_deletions()",
     "private.forget_empty_usage()",
+    "private.note_kept(text[], text[], bigint[])",
     "private.unserved_files(integer)",
     "private.finish_unserved(uuid[])",
 )
@@ -417,6 +421,7 @@ OWNERS_FUNCTIONS = (
     "private.budget_taken(uuid, uuid)",
     "private.add_to_budget(uuid, timestamptz, bigint, numeric)",
     "private.default_quota()",
+    "private.quota_of(uuid)",
     "private.date_projects(uuid[])",
     "private.most_components()",
     "private.limit_components(uuid, integer)",
@@ -431,7 +436,8 @@ OWNERS_FUNCTIONS = (
     "private.is_folder_of_somebody(text, uuid)",
     "private.folder_of(text)",
     "private.payer(uuid, text)",
-    "private.charge(uuid, bigint, bigint)",
+    "private.charge(uuid, bigint, bigint, bigint, bigint)",
+    "private.notes_kept()",
     "private.add_usage(private.storage_usage[])",
 )
 # Trigger functions run without anybody's privilege to execute them.

@@ -189,7 +189,7 @@ def usage(
     top: Annotated[int, typer.Option(min=1, help="how many people")] = 20,
     as_json: Json = False,
 ) -> None:
-    """What is stored: by bucket, by person, by month of upload, and what it costs."""
+    """What is stored, and kept of deleted and unfinished files: by bucket, person and month, with its cost."""
     from ops.environment import Environment
     from ops.storage import report
 

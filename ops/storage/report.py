@@ -20,6 +20,7 @@ from ops.storage.cleaning.rows import Rows
 # As AWS bills it.
 GIBIBYTE = 2**30
 MONTHS = 12
+SUMS = ("objects", "bytes", "kept_bytes")
 
 
 def clean(environment: Environment, ages: Ages, dry_run: bool, force: bool) -> dict[str, Found]:
@@ -104,19 +105,19 @@ def storage_api(environment: Environment) -> dict[str, str]:
 
 
 def report(connection: psycopg.Connection[Any], price: float, now: datetime) -> dict[str, list[dict[str, Any]]]:
-    """The three tables; cost is of a month at the present size, without requests, traffic and old versions."""
+    """The three tables; cost is of a month at the present size, with what is kept, without requests and traffic."""
     since = (now - timedelta(days=31 * MONTHS)).date()
     with connection.cursor(row_factory=dict_row) as cursor:
         people = cursor.execute("select * from ops.storage_report()").fetchall()
         months = cursor.execute("select * from ops.storage_growth(%s)", (since,)).fetchall()
     buckets: dict[str, dict[str, Any]] = {}
     for row in people:
-        row["month_cost"] = _cost(row["bytes"], price)
-        bucket = buckets.setdefault(row["bucket_id"], {"bucket_id": row["bucket_id"], "objects": 0, "bytes": 0})
-        bucket["objects"] += row["objects"]
-        bucket["bytes"] += row["bytes"]
+        row["month_cost"] = _cost(row["bytes"] + row["kept_bytes"], price)
+        bucket = buckets.setdefault(row["bucket_id"], {"bucket_id": row["bucket_id"], **dict.fromkeys(SUMS, 0)})
+        for name in SUMS:
+            bucket[name] += row[name]
     for bucket in buckets.values():
-        bucket["month_cost"] = _cost(bucket["bytes"], price)
+        bucket["month_cost"] = _cost(bucket["bytes"] + bucket["kept_bytes"], price)
     return {"buckets": sorted(buckets.values(), key=lambda row: row["bucket_id"]), "people": people, "months": months}
 
 

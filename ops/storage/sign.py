@@ -28,8 +28,10 @@ def upload(stack: str, bucket: str, name: str, type: str, person: str, seconds: 
     """
     folder = check_name(name).partition("/")[0]
     environment = Environment.of(stack)
+    declared = environment.bucket(bucket)
+    room = _room(environment.admin_url, bucket, name)
     return sign_upload(
-        environment.store, environment.bucket(bucket), name, type, folder=folder, person=person, seconds=seconds
+        environment.store, declared, name, type, folder=folder, person=person, room=room, seconds=seconds
     )
 
 
@@ -76,6 +78,12 @@ def _latest(url: str, bucket: str, name: str, unscanned: bool) -> str:
     if row[1] != "clean" and not unscanned:
         raise ObjectError(f"object {bucket}/{name}: the virus scan says {row[1]}; --unscanned signs it all the same")
     return str(row[0])
+
+
+def _room(url: str, bucket: str, name: str) -> int | None:
+    with connect(url, "vpb sign") as connection:
+        row = connection.execute("select public.storage_room(%s, %s)", (bucket, name)).fetchone()
+    return row[0] if row else None
 
 
 def as_curl(signed: Upload) -> str:

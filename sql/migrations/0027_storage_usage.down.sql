@@ -1,6 +1,6 @@
 -- 0027 storage_usage: takes the counting and the quotas away again.
 -- Lock: access exclusive on storage.objects and public.projects for their triggers. Duration: instant.
--- Down: loses the quotas that were set; usage is counted again when it comes back.
+-- Down: loses quotas, and what is kept until a cleaner notes it again; usage is counted again when it comes back.
 
 reset role;
 drop trigger _420_count_delete on storage.objects;
@@ -16,17 +16,23 @@ drop trigger _300_charge on public.projects;
 
 drop function ops.storage_growth(date);
 drop function ops.storage_report();
+drop function ops.note_kept(text[], text[], bigint[]);
+drop function public.storage_room(text, text);
 drop function public.storage_usage();
 drop function private.storage_growth(date);
 drop function private.storage_report();
 drop function private.my_storage();
+drop function private.storage_room(text, text);
+drop function private.note_kept(text[], text[], bigint[]);
 drop function private.tg_settings__charge();
 drop function private.tg_storage_objects__count();
 drop function private.tg_projects__charge();
 drop function private.add_usage(private.storage_usage[]);
-drop function private.charge(uuid, bigint, bigint);
+drop function private.charge(uuid, bigint, bigint, bigint, bigint);
+drop function private.notes_kept();
 drop function private.payer(uuid, text);
 drop function private.folder_of(text);
+drop function private.quota_of(uuid);
 drop function private.default_quota();
 drop table private.storage_quotas;
 drop table private.storage_usage;

@@ -125,11 +125,17 @@ as $$
     select * from private.deletion_queue
 $$;
 
+-- Not the mark that a cleaner notes what is kept.
 create function private.forget_empty_usage() returns bigint
 language sql volatile security definer
 set search_path = ''
 as $$
-    with gone as (delete from private.storage_usage where objects = 0 returning 1)
+    with gone as (
+        delete from private.storage_usage as u
+        where (u.objects, u.kept_bytes) = (0, 0)
+            and (u.folder_id, u.bucket_id) <> ('00000000-0000-0000-0000-000000000000', '')
+        returning 1
+    )
     select count(*) from gone
 $$;
 

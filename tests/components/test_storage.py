@@ -323,11 +323,17 @@ def test_the_scanner_alone_tells_the_alarm_topic(program):
         assert not {topic, key} & rights(program, role).keys()
 
 
-def test_the_cleaner_deletes_and_reads_nothing(program):
+def test_the_cleaner_lists_and_deletes_and_reads_no_object(program):
     found = rights(program, "cleaner")
-    assert found[f"{OBJECTS}/*"] == {"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"}
+    assert found[f"{OBJECTS}/*"] == {
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:ListMultipartUploadParts",
+    }
+    # What S3 wants before it lists the parts of an encrypted upload.
+    assert found[KEY] == {"kms:Decrypt"}
     assert found[DISTRIBUTION] == {"cloudfront:CreateInvalidation", "cloudfront:GetInvalidation"}
-    assert KEY not in found
 
 
 @pytest.mark.parametrize("role", ["server", "api", "scanner", "cleaner"])

@@ -400,7 +400,9 @@ def test_the_server_alone_can_sign_and_finish_an_upload(server: MotoServer, role
     place = {"bucket": BUCKET, "region": REGION, "endpoint": server.endpoint}
     credentials = {"access_key": keys.access_key, "secret_key": keys.secret_key, "session_token": keys.token}
     store = Store(**place, **credentials)
-    form = sign_upload(store, Bucket("audio"), f"{folder}/a.webm", "audio/webm", folder=folder, person=person)
+    form = sign_upload(
+        store, Bucket("audio"), f"{folder}/a.webm", "audio/webm", folder=folder, person=person, room=None
+    )
     # moto can't judge who signed a form: the right that it takes is asked directly.
     mark = {"form": form.fields["x-amz-meta-form"]}
     sent = code(roles[role].put_object, Bucket=BUCKET, Key=form.key, Metadata=mark, Body=b"x")
@@ -412,7 +414,7 @@ def test_the_server_alone_can_sign_and_finish_an_upload(server: MotoServer, role
         assert (sent, done.version, done.size) == ("ok", form.version, 1)
     for end in (finish_parts, stop_parts):
         asked = {"folder": folder, "person": person}
-        upload = begin_parts(store, Bucket("audio"), f"{folder}/b.webm", "audio/webm", 1, **asked)
+        upload = begin_parts(store, Bucket("audio"), f"{folder}/b.webm", "audio/webm", 1, room=None, **asked)
         (part,) = sign_parts(store, Bucket("audio"), upload, folder=folder)
         assert requests.put(part.url, data=b"x", timeout=10).status_code == 200
         if end is stop_parts:

@@ -28,7 +28,7 @@ async function send(upload, body = sound, changed = {}) {
   return [answer.status, /<Code>(.*?)<\/Code>/.exec(await answer.text())?.[1] ?? ""]
 }
 
-const sign = (options) => objects.signUpload(store, bucket, given.name, "audio/wav", { folder: given.folder, person: given.folder, ...options })
+const sign = (options) => objects.signUpload(store, bucket, given.name, "audio/wav", { folder: given.folder, person: given.folder, room: null, ...options })
 const upload = await sign()
 const refused = {}
 for (const [what, body, changed] of [

@@ -134,10 +134,11 @@ def complete(cluster: Any, complete_template: str) -> Iterator[World]:
 
 @pytest.fixture
 def world(complete: World) -> Iterator[World]:
-    """The same, with no object and no recording from another test."""
+    """The same, with no object and no recording from another test, and nothing kept of one."""
     yield complete
     complete.run("delete from public.audio_recordings")
     complete.run("begin; set local storage.allow_delete_query = 'true'; delete from storage.objects; commit")
+    complete.run("delete from private.storage_usage")
     complete.run("delete from private.object_scans")
     complete.run("delete from analytics.user_activity")
 

@@ -90,7 +90,7 @@ def policy(form: dict[str, str]) -> tuple[str, list[str]]:
 
 @pytest.mark.usefixtures("clock")
 def test_uploads_get_the_same_policy_document_or_the_same_refusal(typescript: TypeScript) -> None:
-    given = list(vectors("uploads", folder=ADA, person=BOB, version=VERSION))
+    given = list(vectors("uploads", folder=ADA, person=BOB, version=VERSION, room=None))
     theirs = typescript.call([{"call": "signUpload", **values} for values, _ in given], {})
     for (values, refused), other in zip(given, theirs, strict=True):
         ours = answer(upload, dict(values))
@@ -106,7 +106,7 @@ def test_uploads_get_the_same_policy_document_or_the_same_refusal(typescript: Ty
 
 @pytest.mark.usefixtures("clock")
 def test_the_policy_pins_bucket_key_type_and_size_and_nothing_is_left_open() -> None:
-    values, _ = next(vectors("uploads", folder=ADA, person=BOB, version=VERSION))
+    values, _ = next(vectors("uploads", folder=ADA, person=BOB, version=VERSION, room=None))
     form = upload(dict(values))["fields"]
     expires, conditions = policy(form)
     assert expires == "2026-05-17T09:35:00Z"
@@ -147,7 +147,15 @@ def test_names_are_refused_alike(typescript: TypeScript) -> None:
 @pytest.mark.usefixtures("clock")
 def test_a_name_may_have_850_bytes_and_no_more(typescript: TypeScript) -> None:
     given = [
-        {"bucket": "exports", "name": name, "type": "a/b", "folder": ADA, "person": BOB, "version": VERSION}
+        {
+            "bucket": "exports",
+            "name": name,
+            "type": "a/b",
+            "folder": ADA,
+            "person": BOB,
+            "version": VERSION,
+            "room": None,
+        }
         for name in LONG
     ]
     theirs = typescript.call([{"call": "signUpload", **values} for values in given], {})

@@ -6,7 +6,7 @@ import re
 import shlex
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -24,7 +24,7 @@ from ops.storage.cleaning import job as cleaning
 from ops.storage.cleaning.edge import Edge
 from ops.storage.cleaning.files import Files
 from ops.storage.cleaning.job import Ages, CleanError, Job
-from ops.storage.cleaning.rows import Doomed, Rows
+from ops.storage.cleaning.rows import Doomed, Row, Rows
 from provider.resources.bucket import below_files
 from tests.objects.conftest import ADA, PROJECT, World, invalidated
 from tests.objects.test_scan_job import Killed, Mortal
@@ -219,6 +219,54 @@ def test_replaced_versions_and_unfinished_uploads_go(scene: Scene) -> None:
     assert {kind: found.objects for kind, found in again.items() if found.objects} == {}
 
 
+def test_what_forms_and_parts_have_sent_goes_once_it_is_old_enough(scene: Scene) -> None:
+    sent = {"Bucket": scene.store.bucket, "Key": f"uploads/{TENANT}/audio/{PROJECT}/a.wav/1"}
+    scene.store.s3.put_object(**sent, Body=b"abc")
+    scene.store.s3.put_object(**sent, Body=b"again")
+    scene.store.s3.create_multipart_upload(**sent)
+    young = scene.job(ages=Ages(uploads=timedelta(days=36500))).run()
+    assert {kind: found.objects for kind, found in young.items() if found.objects} == {}
+    dry = scene.job(ages=NOW, dry=True).run()
+    assert (dry["sent by forms"].bytes, len(scene.keys())) == (8, 1)
+    tally = scene.job(ages=NOW).run()
+    assert (tally["sent by forms"].objects, tally["sent by forms"].bytes) == (1, 8)
+    assert tally["unfinished uploads"].objects == 1
+    assert (scene.keys(), list(scene.job().files.unfinished(""))) == ([], [])
+
+
+def test_what_cannot_be_deleted_is_left_for_another_night(scene: Scene) -> None:
+    for number in range(3):
+        scene.add(f"{EVE}/{number}.png", "avatars")
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    scene.world.run("delete from private.deletion_queue")
+    rows = scene.rows()
+
+    class Stuck(Rows):
+        def delete(self, rows: Iterable[Row]) -> int:
+            return super().delete(row for row in rows if not row.name.endswith("/1.png"))
+
+    assert scene.job(rows=Stuck(rows.connection), ages=NOW).run()["in nobody's folder"].objects == 3
+    assert scene.world.run(ROWS) == [("avatars", f"{EVE}/1.png")]
+    scene.job(ages=NOW).run()
+    assert scene.world.run(ROWS) == []
+
+
+def test_what_the_cleaner_deletes_is_not_kept_and_what_others_delete_is(scene: Scene) -> None:
+    kept = "select coalesce(sum(kept_bytes), 0)::bigint from private.storage_usage where bucket_id = 'audio'"
+    for name in ("one", "two"):
+        scene.add(f"{PROJECT}/{name}.wav")
+    scene.job().run()
+    one = f"delete from storage.objects where name = '{PROJECT}/one.wav'"
+    scene.world.run(f"begin; set local storage.allow_delete_query = 'true'; {one}; commit")
+    assert scene.world.run(kept) == [(3,)]
+    scene.job().empty("audio")
+    assert (scene.keys(), scene.world.run(kept)) == ([], [(3,)])
+    scene.job(dry=True).run()
+    assert scene.world.run(kept) == [(3,)], "a dry run notes nothing"
+    scene.job().run()
+    assert scene.world.run(kept) == [(0,)]
+
+
 def test_a_deleted_recording_takes_its_file_along_and_what_was_stored_since_stays(scene: Scene) -> None:
     name = f"{EVES}/one.wav"
     for path in (name, f"{EVES}/two.wav", f"{EVES}/three.wav"):
@@ -379,10 +427,11 @@ def test_the_commands_tell_what_there_is_and_what_went(
     monkeypatch.setattr(Environment, "store", scene.store)
     scene.add(f"{PROJECT}/one.wav")
     scene.add(f"{EVES}/gone.wav")
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key=f"uploads/{TENANT}/audio/{PROJECT}/a.wav/1", Body=b"sent")
     scene.world.run("delete from next_auth.users where id = %s", EVE)
     status, said, _ = run(capsys, monkeypatch, "clean", "--dry-run", "--json")
     assert (status, json.loads(said)["deleted"]) == (0, {"objects": 1, "bytes": 3})
-    assert len(scene.keys()) == 2
+    assert len(scene.keys()) == 3
     status, said, _ = run(capsys, monkeypatch, "clean")
     assert (status, "removed" in said) == (0, True)
     assert invalidated(cdn) == [f"/audio/{EVES}/gone.wav/*"]
@@ -398,8 +447,9 @@ def test_the_commands_tell_what_there_is_and_what_went(
         assert (status, said, error.count("\n")) == (1, "", 1)
     status, said, _ = run(capsys, monkeypatch, "usage", "--json", "--price", "1073741824")
     found = json.loads(said)
-    assert found["buckets"] == [{"bucket_id": "audio", "objects": 1, "bytes": 3, "month_cost": 3.0}]
-    assert [row["user_id"] for row in found["people"]] == [ADA]
+    sums = {"objects": 1, "bytes": 3, "kept_bytes": 4, "month_cost": 7.0}
+    assert found["buckets"] == [{"bucket_id": "audio", **sums}]
+    assert found["people"] == [{"user_id": ADA, "bucket_id": "audio", **sums}]
     assert [(row["objects"], row["bytes"]) for row in found["months"]] == [(1, 3)]
     monkeypatch.setitem(outputs, "cleaner_url", "postgresql://nobody:secret@127.0.0.1:1/x")
     status, said, error = run(capsys, monkeypatch, "clean")

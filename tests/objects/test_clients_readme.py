@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 import requests
 from visual_prompt_builder.signing import Store
 
+import toolchain
 from declared.paths import CHECKOUT
 from declared.version import VERSION
-from tests.objects.conftest import ADA, PROJECT, TypeScript
+from tests.objects.conftest import ADA, PROJECT, TypeScript, World
+from toolchain import node, versions
 
 PYTHON, NODE = CHECKOUT / "clients" / "python", CHECKOUT / "clients" / "typescript"
 
@@ -25,12 +28,15 @@ def example(folder: Path, language: str) -> str:
 
 
 @pytest.fixture
-def environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The outputs of a stack; the store's key where both SDKs look for one."""
+def environment(world: World, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The outputs of a stack; the store's key where both SDKs look for one, and room for as much as both send."""
+    world.run("insert into private.storage_quotas (user_id, bytes) values (%s, %s)", ADA, len(b"sound"))
+    monkeypatch.setenv("DATABASE_URL", world.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", store.access_key or "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", store.secret_key or "")
     audio = {"public": False, "file_size_limit": 1000, "allowed_mime_types": ["audio/webm"], "cdn": False}
-    return {"object_bucket": store.bucket, "s3_endpoint": store.endpoint, "storage_buckets": {"audio": audio}}
+    yield {"object_bucket": store.bucket, "s3_endpoint": store.endpoint, "storage_buckets": {"audio": audio}}
+    world.run("delete from private.storage_quotas")
 
 
 def test_the_example_in_python_uploads_and_reads(environment, tmp_path, monkeypatch):
@@ -39,6 +45,7 @@ def test_the_example_in_python_uploads_and_reads(environment, tmp_path, monkeypa
     names: dict[str, Any] = {}
     exec(compile(example(PYTHON, "python"), "README.md", "exec"), names)
     form = names["begin"](PROJECT, ADA)
+    assert form.largest == len(b"sound"), "as the database answers"
     assert requests.post(form.url, data=form.fields, files={"file": ("a", b"sound")}, timeout=10).status_code == 204
     stored = names["finish"](form, PROJECT, ADA)
     assert requests.get(names["listen"](stored), timeout=10).content == b"sound"
@@ -46,7 +53,13 @@ def test_the_example_in_python_uploads_and_reads(environment, tmp_path, monkeypa
 
 def test_the_example_in_typescript_uploads_and_reads(environment, typescript: TypeScript, tmp_path):
     (tmp_path / "outputs.json").write_text(json.dumps(environment))
-    program = typescript.folder / "readme.mjs"
+    # The app's own packages, of which the database's driver is one.
+    app = tmp_path / "app"
+    (app / "node_modules").mkdir(parents=True)
+    drivers = node.ensure(toolchain.context_of(), versions.CLIENTS).modules
+    for name, place in (("pg", drivers / "pg"), ("visual-prompt-builder-objects", typescript.folder)):
+        (app / "node_modules" / name).symlink_to(place)
+    program = app / "readme.mjs"
     program.write_text(example(NODE, "ts"))
     done = subprocess.run(
         [typescript.packages.node, "--no-warnings", program, PROJECT, ADA],

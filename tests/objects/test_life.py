@@ -96,7 +96,7 @@ def life(
 
 def test_a_file_from_its_upload_to_its_persons_departure(life: Life, cdn: Edge) -> None:
     world, store = life.world, life.store
-    form = sign_upload(store, Bucket("audio", 1000), NAME, "audio/ogg", folder=EVES, person=EVE)
+    form = sign_upload(store, Bucket("audio", 1000), NAME, "audio/ogg", folder=EVES, person=EVE, room=None)
     assert requests.post(form.url, data=form.fields, files={"file": OGG}, timeout=10).status_code == 204
     done = finish_upload(store, "audio", NAME, form.version, folder=EVES, person=EVE)
     world.run(STORE, "audio", NAME, EVE, done.version, json.dumps(done.metadata))

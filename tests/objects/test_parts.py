@@ -22,11 +22,15 @@ NAME = f"{ADA}/in parts.wav"
 BODY = (b"abcdefg" * (SIZE // 7 + 1))[:SIZE]
 MISSING = f'object "audio/{NAME}": parts are missing or of another size: 1, 2'
 GONE = f'object "audio/{NAME}": no such upload; it was finished, stopped, or begun more than 7 days ago'
+FULL = (
+    f'object "audio/{NAME}": the quota that it counts for has room for {{}} bytes, not for {SIZE}; '
+    "delete files, or raise it"
+)
 STRANGER = f'object "audio/{NAME}": nothing was uploaded as version {{}} by a form of this person'
 
 
 def begun(store: Store) -> Parts:
-    return begin_parts(store, AUDIO, NAME, "audio/wav", SIZE, folder=ADA, person=ADA)
+    return begin_parts(store, AUDIO, NAME, "audio/wav", SIZE, folder=ADA, person=ADA, room=None)
 
 
 def put(part: Part, body: bytes | None = None) -> int:
@@ -42,9 +46,11 @@ def read(store: Store, place: str) -> bytes:
     return found
 
 
-def node(typescript: TypeScript, store: Store, *steps: str, upload: Parts | None = None) -> tuple[list[Any], Parts]:
+def node(
+    typescript: TypeScript, store: Store, *steps: str, upload: Parts | None = None, **more: Any
+) -> tuple[list[Any], Parts]:
     given = {"store": asdict(store), "limit": LIMIT, "folder": ADA, "person": ADA, "name": NAME, "size": SIZE}
-    known = {**given, "upload": asdict(upload) if upload else None, "steps": steps}
+    known = {**given, "upload": asdict(upload) if upload else None, "steps": steps, **more}
     answer = typescript.run("parts.mjs", known)
     last = answer["upload"]
     return answer["answers"], Parts(
@@ -97,8 +103,16 @@ def test_what_was_stopped_is_gone(store: Store) -> None:
 
 @pytest.mark.parametrize("size", [0, -1, LIMIT + 1])
 def test_a_size_that_the_bucket_does_not_take_is_refused(store: Store, size: int) -> None:
-    said = refusal(begin_parts, store, AUDIO, NAME, "audio/wav", size, folder=ADA, person=ADA)
+    said = refusal(begin_parts, store, AUDIO, NAME, "audio/wav", size, folder=ADA, person=ADA, room=None)
     assert said == f"size {size}: bucket audio takes 1 to {LIMIT} bytes"
+
+
+@pytest.mark.parametrize("room", [0, SIZE - 1])
+def test_what_the_quota_has_no_room_for_is_not_begun(store: Store, room: int) -> None:
+    said = refusal(begin_parts, store, AUDIO, NAME, "audio/wav", SIZE, folder=ADA, person=ADA, room=room)
+    assert said == FULL.format(room)
+    upload = begin_parts(store, AUDIO, NAME, "audio/wav", SIZE, folder=ADA, person=ADA, room=SIZE)
+    stop_parts(store, upload, folder=ADA)
 
 
 def test_a_size_that_another_says_later_is_checked_too(store: Store) -> None:
@@ -130,6 +144,8 @@ def test_a_file_above_one_copys_size_is_copied_in_pieces(store: Store, monkeypat
 
 
 def test_typescript_does_the_same(typescript: TypeScript, store: Store) -> None:
+    for room, said in ((5, FULL.format(5)), ("20000000", "room: must be a whole number of bytes, or null")):
+        assert node(typescript, store, "begin", room=room, upload=begun(store))[0] == [said]
     steps = ("begin", "finish", "send one byte", "send", "sign")
     (_, missing, one_byte, sent, left), upload = node(typescript, store, *steps)
     assert (missing, one_byte, sent, left) == (MISSING, 403, 200, [[2, 16 * MIB, SIZE]])

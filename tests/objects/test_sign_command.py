@@ -21,9 +21,9 @@ BUCKETS = {"audio": {"public": False, "file_size_limit": 100_000, "allowed_mime_
 
 
 @pytest.fixture
-def environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The outputs of an environment whose store is the tests' own."""
-    outputs = {"object_bucket": store.bucket, "storage_buckets": BUCKETS}
+def environment(world: World, store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The outputs of an environment whose store and database are the tests' own."""
+    outputs = {"object_bucket": store.bucket, "storage_buckets": BUCKETS, "admin_url": world.url}
     monkeypatch.setattr(Environment, "of", lambda stack: Environment(stack, outputs))
     monkeypatch.setattr(Environment, "store", store)
     return outputs
@@ -72,10 +72,23 @@ def test_as_json_it_is_what_the_function_answers(
     assert "by a form of this person" in error
 
 
-def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any], world: World
+@pytest.mark.usefixtures("environment")
+def test_a_form_takes_no_more_than_the_quota_leaves(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
-    environment["admin_url"] = world.url
+    words = ("upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--person", ADA, "--json")
+    for quota, wanted in ((7, (0, 7)), (0, (1, "the quota that it counts for has room for 0 bytes, not for 1"))):
+        world.run("insert into private.storage_quotas (user_id, bytes) values (%s, %s)", ADA, quota)
+        status, said, error = run(capsys, monkeypatch, *words)
+        world.run("delete from private.storage_quotas")
+        assert status == wanted[0]
+        assert json.loads(said)["largest"] == wanted[1] if status == 0 else str(wanted[1]) in error
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
     world.run(STORE, "audio", f"{PROJECT}/a.wav", ADA, VERSION, "{}")
     words = ("download", "audio", f"{PROJECT}/a.wav", "--json")
     status, said, error = run(capsys, monkeypatch, *words)

@@ -22,7 +22,9 @@ SOUND = b"RIFF" + b"\0" * 96
 
 
 def form(store: Store, **more: Any) -> Upload:
-    return sign_upload(store, AUDIO, f"{ADA}/a.wav", "audio/wav", **{"folder": ADA, "person": ADA, **more})
+    return sign_upload(
+        store, AUDIO, f"{ADA}/a.wav", "audio/wav", **{"folder": ADA, "person": ADA, "room": None, **more}
+    )
 
 
 def send(upload: Upload, body: bytes = SOUND, **changed: str | None) -> tuple[int, str]:

@@ -183,7 +183,7 @@ def test_a_projects_files_are_its_owners_to_pay_for_whoever_uploads_and_owns_it_
     buckets.execute(handed.encode(), (BOB, PROJECT))
     assert sums() == [(0, 0), (2, 1100)]
     with acting_as(buckets, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
-        assert session.execute("select * from public.storage_usage()").fetchall() == [("audio", 2, 1100, 1100)]
+        assert session.execute("select * from public.storage_usage()").fetchall() == [("audio", 2, 1100, 0, 1100)]
     # The files go later, and have no owner by then.
     buckets.execute("delete from public.projects where id = %s", (PROJECT,))
     assert sums() == [(0, 0), (1, 500)]
@@ -252,7 +252,7 @@ def test_a_full_quota_refuses_what_is_more_in_any_bucket_and_nothing_else(bucket
         shrink = """update storage.objects set metadata = '{"size": 10}'"""
         assert session.execute(shrink.encode()).rowcount == 1
         mine = session.execute("select * from public.storage_usage()").fetchall()
-        assert mine == [("audio", 1, 10, 1000)]
+        assert mine == [("audio", 1, 10, 0, 1000)]
     with acting_as(buckets, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
         session.execute(UPLOAD.encode(), ("audio", f"{THEIRS}/one.ogg", '{"size": 1000}'))
         assert session.execute("select objects, quota from public.storage_usage()").fetchall() == [(1, 5 * 2**30)]

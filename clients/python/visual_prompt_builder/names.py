@@ -114,6 +114,19 @@ def check_folder(name: str, folder: str) -> None:
         raise ObjectError(f"object name {shown(name)}: is not in the folder {shown(folder)}")
 
 
+def check_room(bucket: str, name: str, size: int, room: int | None) -> None:
+    """
+    :param size: at least so many bytes
+    :param room: what `public.storage_room` of the database answers; None where no quota counts it
+    :raises ObjectError: where the quota has no room for it
+    """
+    if room is not None and size > room:
+        raise ObjectError(
+            f"object {shown(f'{bucket}/{name}')}: the quota that it counts for has room for {room} bytes, "
+            f"not for {size}; delete files, or raise it"
+        )
+
+
 def form_mark(version: str, person: str) -> str:
     """What a form writes into what it sends: by whom and as which version it may be taken over.
 

@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
-from visual_prompt_builder.names import UPLOAD_SECONDS, Bucket, ObjectError, check_folder, form_mark, shown, upload_key
+from visual_prompt_builder.names import (
+    UPLOAD_SECONDS,
+    Bucket,
+    ObjectError,
+    check_folder,
+    check_room,
+    form_mark,
+    shown,
+    upload_key,
+)
 from visual_prompt_builder.signing import Store, check_seconds, expiry
 from visual_prompt_builder.uploads import Stored, finish_upload
 
@@ -60,6 +69,7 @@ def begin_parts(
     *,
     folder: str,
     person: str,
+    room: int | None,
     version: str | None = None,
 ) -> Parts:
     """Begin an upload in parts. What isn't finished goes after 7 days.
@@ -67,13 +77,15 @@ def begin_parts(
     :param size: of the file, in bytes
     :param folder: the project's id in bucket audio, else the id of the person; the name must begin with it
     :param person: whose upload it is
-    :raises ObjectError: for a name, a type or a size that can't be used
+    :param room: how many bytes the quota leaves, as `public.storage_room` of the database answers; None: no limit
+    :raises ObjectError: for a name, a type or a size that can't be used, and where there is no room
     """
     version = version or str(uuid.uuid4())
     place = upload_key(store.tenant, bucket.id, name, version)
     check_folder(name, folder)
     bucket.check_type(content_type)
     _check_size(bucket, size)
+    check_room(bucket.id, name, size, room)
     begun = store.s3.create_multipart_upload(
         Bucket=store.bucket, Key=place, ContentType=content_type, Metadata={"form": form_mark(version, person)}
     )

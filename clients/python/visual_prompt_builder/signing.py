@@ -27,6 +27,7 @@ from visual_prompt_builder.names import (
     ObjectError,
     cdn_path,
     check_folder,
+    check_room,
     form_mark,
     key,
     shown,
@@ -99,23 +100,26 @@ def sign_upload(
     *,
     folder: str,
     person: str,
+    room: int | None,
     seconds: int = UPLOAD_SECONDS,
     version: str | None = None,
 ) -> Upload:
     """A form with which anybody can upload exactly this object: its key, its type, 1 byte to the bucket's limit.
 
-    What it sends is no object yet: `finish_upload` makes it one, for the same person.
+    Not more than there is room for. What it sends is no object yet: `finish_upload` makes it one, for the same person.
 
     :param folder: the id of the project, or of the person, by the bucket's access; the name must begin with it
     :param person: whose form it is
-    :raises ObjectError: for a name, a type or a time that can't be used
+    :param room: how many bytes the quota leaves, as `public.storage_room` of the database answers; None: no limit
+    :raises ObjectError: for a name, a type or a time that can't be used, and where there is no room
     """
     version = version or str(uuid.uuid4())
     place = upload_key(store.tenant, bucket.id, name, version)
     check_folder(name, folder)
     bucket.check_type(content_type)
     check_seconds(seconds)
-    largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD)
+    check_room(bucket.id, name, 1, room)
+    largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD, LARGEST_UPLOAD if room is None else room)
     fields = {"Content-Type": content_type, "x-amz-meta-form": form_mark(version, person)}
     expires = expiry(seconds)
     form = store.s3.generate_presigned_post(

@@ -105,6 +105,19 @@ export function checkFolder(name: string, folder: string): void {
   }
 }
 
+/**
+ * Refuses what the quota has no room for: at least `size` bytes, where `public.storage_room` of the database answers
+ * `room`, or null where no quota counts it.
+ */
+export function checkRoom(bucket: string, name: string, size: number, room: number | null): void {
+  // PostgreSQL's driver answers a bigint as text.
+  if (room !== null && !Number.isInteger(room)) throw new ObjectError("room: must be a whole number of bytes, or null");
+  if (room !== null && size > room) {
+    const said = `the quota that it counts for has room for ${room} bytes, not for ${size}; delete files, or raise it`;
+    throw new ObjectError(`object ${shown(`${bucket}/${name}`)}: ${said}`);
+  }
+}
+
 /** What a form writes into what it sends: by whom and as which version it may be taken over. */
 export function formMark(version: string, person: string): string {
   if (!UUID.test(person)) throw new ObjectError(`person ${shown(person)}: must be a uuid in lower case`);

@@ -16,7 +16,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
-import { type Bucket, checkFolder, checkType, formMark, ObjectError, shown, TENANT, uploadKey } from "./names.js";
+import { type Bucket, checkFolder, checkRoom, checkType, formMark, ObjectError, shown, TENANT, uploadKey } from "./names.js";
 import { checkSeconds, expiry, type Store, UPLOAD_SECONDS } from "./signing.js";
 import { finishUpload, type Stored } from "./uploads.js";
 
@@ -57,14 +57,17 @@ export async function beginParts(
     readonly folder: string;
     /** Whose upload it is. */
     readonly person: string;
+    /** How many bytes the quota leaves, as `public.storage_room` of the database answers; null: no limit. */
+    readonly room: number | null;
     readonly version?: string;
   },
 ): Promise<Parts> {
-  const { folder, person, version = randomUUID() } = options;
+  const { folder, person, room, version = randomUUID() } = options;
   const Key = uploadKey(store.tenant ?? TENANT, bucket.id, name, version);
   checkFolder(name, folder);
   checkType(bucket, contentType);
   checkSize(bucket, size);
+  checkRoom(bucket.id, name, size, room);
   const begun = await store.s3.send(
     new CreateMultipartUploadCommand({
       Bucket: store.bucket,

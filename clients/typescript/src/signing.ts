@@ -11,7 +11,7 @@ import { getSignedUrl as signForCdn } from "@aws-sdk/cloudfront-signer";
 import { createPresignedPost } from "@aws-sdk/s3-presigned-post";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
-import { type Bucket, cdnPath, checkFolder, checkType, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
+import { type Bucket, cdnPath, checkFolder, checkRoom, checkType, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
 
 /** As long as it takes to upload the largest recording, and to listen to one. */
 export const UPLOAD_SECONDS = 300;
@@ -58,7 +58,7 @@ export interface Upload {
 /**
  * A form with which anybody can upload exactly this object: its key, its type, 1 byte to the bucket's limit.
  *
- * What it sends is no object yet: `finishUpload` makes it one, for the same person.
+ * Not more than there is room for. What it sends is no object yet: `finishUpload` makes it one, for the same person.
  */
 export async function signUpload(
   store: Store,
@@ -70,16 +70,19 @@ export async function signUpload(
     readonly folder: string;
     /** Whose form it is. */
     readonly person: string;
+    /** How many bytes the quota leaves, as `public.storage_room` of the database answers; null: no limit. */
+    readonly room: number | null;
     readonly seconds?: number;
     readonly version?: string;
   },
 ): Promise<Upload> {
-  const { folder, person, seconds = UPLOAD_SECONDS, version = randomUUID() } = options;
+  const { folder, person, room, seconds = UPLOAD_SECONDS, version = randomUUID() } = options;
   const place = uploadKey(store.tenant ?? TENANT, bucket.id, name, version);
   checkFolder(name, folder);
   checkType(bucket, contentType);
   checkSeconds(seconds);
-  const largest = Math.min(bucket.fileSizeLimit || LARGEST_UPLOAD, LARGEST_UPLOAD);
+  checkRoom(bucket.id, name, 1, room);
+  const largest = Math.min(bucket.fileSizeLimit || LARGEST_UPLOAD, LARGEST_UPLOAD, room ?? LARGEST_UPLOAD);
   const expiresAt = expiry(seconds);
   const form = await createPresignedPost(store.s3, {
     Bucket: store.bucket,

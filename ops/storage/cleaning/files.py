@@ -55,6 +55,13 @@ class Files:
             for entry in page.get("Uploads", ()):
                 yield entry["Key"], entry["UploadId"], entry["Initiated"]
 
+    def sent(self, key: str, upload: str) -> int:
+        """How many bytes have arrived of an upload in parts."""
+        pages = self.store.s3.get_paginator("list_parts").paginate(Bucket=self.store.bucket, Key=key, UploadId=upload)
+        with contextlib.suppress(self.store.s3.exceptions.NoSuchUpload):
+            return sum(part["Size"] for page in pages for part in page.get("Parts", ()))
+        return 0
+
     def abort(self, key: str, upload: str) -> None:
         with contextlib.suppress(self.store.s3.exceptions.NoSuchUpload):
             self.store.s3.abort_multipart_upload(Bucket=self.store.bucket, Key=key, UploadId=upload)

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
+from uuid import UUID
 
+from declared import objectlayout
 from declared.errors import UserError
 from ops.storage.cleaning.edge import MANY, Edge
 from ops.storage.cleaning.files import PAGE, Files, Version, batched
+from ops.storage.cleaning.kept import Kept, place
 from ops.storage.cleaning.rows import Doomed, Row, Rows
 from ops.storage.scanning.file import QUARANTINE
 
@@ -60,8 +63,13 @@ class Job:
     def tenant(self) -> str:
         return self.files.store.tenant + "/"
 
+    @property
+    def uploads(self) -> str:
+        """Below it lies what forms and parts send, until it is taken over."""
+        return f"{objectlayout.UPLOADS}/{self.tenant}"
+
     def run(self) -> dict[str, Found]:
-        """All of it.
+        """All of it; then what is left and counts beside the rows is noted.
 
         :raises CleanError: where more would go than can be right
         """
@@ -69,10 +77,14 @@ class Job:
         self._abandoned()
         self._expired()
         self._quarantine()
-        self._unfinished(self.tenant, self.ages.uploads)
-        self._orphans()
+        kept = Kept()
+        for prefix in (self.tenant, self.uploads):
+            self._unfinished(prefix, self.ages.uploads, kept)
+        self._sent(kept)
+        self._quarantined(self._orphans(kept), kept)
         self.forget()
         if not self.dry:
+            self.rows.note_kept(kept.bytes)
             self.rows.forget_nobody()
         return self.tally
 
@@ -91,12 +103,13 @@ class Job:
         for batch in batched(self.rows.expired(bucket, timedelta())):
             self._remove("emptied", batch)
         prefix = f"{self.tenant}{bucket}/"
-        self._unfinished(prefix, timedelta())
+        for begun in (prefix, f"{self.uploads}{bucket}/"):
+            self._unfinished(begun, timedelta())
         self._note("orphaned files")
         for found in batched(self.files.keys(prefix)):
-            places = {each[0].key: place for each in found if (place := self._place(each[0].key))}
+            places = {each[0].key: where for each in found if (where := place(each[0].key, self.tenant))}
             known = self.rows.known(places.values())
-            orphans = [each for versions in found for each in versions if places[each.key][2] not in known]
+            orphans = [each for versions in found for each in versions if places[each.key].version not in known]
             self._note("orphaned files", len({each.key for each in orphans}), _bytes(orphans))
             if not self.dry:
                 self._delete_orphans(orphans)
@@ -135,8 +148,11 @@ class Job:
             found = self.rows.abandoned(self.ages.grace)
             self._remove("in nobody's folder", [each for each in found if (each.bucket_id, each.name) not in waiting])
             return
-        while batch := self.rows.abandoned(self.ages.grace):
+        done = set[UUID]()
+        # What comes again can't be deleted now; another night.
+        while batch := [each for each in self.rows.abandoned(self.ages.grace) if each.id not in done]:
             self._remove("in nobody's folder", batch)
+            done |= {each.id for each in batch}
 
     def _expired(self) -> None:
         self._note("expired")
@@ -149,7 +165,7 @@ class Job:
         doomed = {(each.bucket_id, each.name): each for each in sorted(batch, key=lambda each: each.before)}
         gone, kept = list[Version](), set[str]()
         for version in self._stored(doomed.values()):
-            bucket, name, stored = self._place(version.key) or ("", "", "")
+            bucket, name, stored = place(version.key, self.tenant) or ("", "", "")
             if (bucket, name) not in doomed:
                 continue
             if version.changed <= doomed[bucket, name].before:
@@ -177,39 +193,70 @@ class Job:
     def _quarantine(self) -> None:
         """What was found harmful is kept while its person or project is there to ask."""
         self._note("quarantine")
-        for place in (place for place, abandoned in self.rows.quarantine().items() if abandoned):
-            key = QUARANTINE + self.tenant + "/".join(place)
+        for where in (where for where, abandoned in self.rows.quarantine().items() if abandoned):
+            key = QUARANTINE + self.tenant + "/".join(where)
             versions = [each for found in self.files.keys(key) for each in found if each.key == key]
             self._note("quarantine", 1, sum(version.bytes for version in versions))
             if not self.dry:
                 self.files.delete(versions)
-                self.rows.forget(*place)
+                self.rows.forget(*where)
 
-    def _unfinished(self, prefix: str, age: timedelta) -> None:
+    def _unfinished(self, prefix: str, age: timedelta, kept: Kept | None = None) -> None:
         self._note("unfinished uploads")
         for key, upload, begun in self.files.unfinished(prefix):
             if begun < datetime.now(UTC) - age:
                 self._note("unfinished uploads", 1)
                 if not self.dry:
                     self.files.abort(key, upload)
+            elif kept:
+                kept.add(place(key, prefix), self.files.sent(key, upload))
 
-    def _orphans(self) -> None:
-        """Files without a row, rows without a file, and replaced versions: all of the bucket is read."""
+    def _sent(self, kept: Kept) -> None:
+        """What was sent by forms and in parts, taken over or not: of what was taken over there is a copy."""
+        self._note("sent by forms")
+        for batch in batched(self.files.keys(self.uploads)):
+            gone = list[Version]()
+            for versions in batch:
+                if versions[0].changed < datetime.now(UTC) - self.ages.grace:
+                    gone += versions
+                else:
+                    kept.add(place(versions[0].key, self.uploads), _bytes(versions))
+            self._note("sent by forms", len({version.key for version in gone}), _bytes(gone))
+            if not self.dry:
+                self.files.delete(gone)
+
+    def _quarantined(self, seen: set[str], kept: Kept) -> None:
+        """What is left in quarantine; its row counts it, where there is one and no file in its place."""
+        prefix = QUARANTINE + self.tenant
+        for batch in batched(self.files.keys(prefix)):
+            places = {found[0].key: where for found in batch if (where := place(found[0].key, prefix))}
+            known = self.rows.known(places.values()) - seen
+            for versions in batch:
+                if where := places.get(versions[0].key):
+                    shown = where.version in known and not versions[0].marker
+                    kept.add(where, _bytes(versions[1:] if shown else versions))
+
+    def _orphans(self, kept: Kept) -> set[str]:
+        """Files without a row, rows without a file, and replaced versions: all of the bucket is read.
+
+        The versions of rows whose file is there.
+        """
         orphans, old = list[Version](), list[Version]()
         seen, keys = set[str](), 0
         for batch in batched(self.files.keys(self.tenant)):
             keys += len(batch)
-            places = [place for found in batch if (place := self._place(found[0].key))]
-            known = self.rows.known(places)
+            places = {found[0].key: where for found in batch if (where := place(found[0].key, self.tenant))}
+            known = self.rows.known(places.values())
             for versions in batch:
-                place = self._place(versions[0].key)
-                if not place:
+                if not (where := places.get(versions[0].key)):
                     continue
-                if place[2] in known:
-                    old += self._old(versions)
-                    seen |= set() if versions[0].marker else {place[2]}
-                elif versions[0].changed < self._cutoff(versions[0]):
-                    orphans += versions
+                shown = where.version in known and not versions[0].marker
+                seen |= {where.version} if shown else set()
+                if where.version in known:
+                    old += (gone := list(self._old(versions)))
+                else:
+                    orphans += (gone := versions if versions[0].changed < self._cutoff(versions[0]) else [])
+                kept.add(where, _bytes(versions[1:] if shown else versions) - _bytes(gone))
         lost = self._lost(seen)
         self._suspect("files without a row", len({version.key for version in orphans}), keys)
         self._suspect("rows without a file", len(lost), self.rows.count())
@@ -220,6 +267,7 @@ class Job:
             self._delete_orphans(orphans)
             self.files.delete(old)
             self._delete_lost(lost)
+        return seen
 
     def _lost(self, seen: set[str]) -> list[Row]:
         """Rows of no version that was seen. What is in quarantine has none, and is its owner's to delete."""
@@ -239,9 +287,9 @@ class Job:
     def _delete_orphans(self, orphans: list[Version]) -> None:
         for batch in batched(orphans):
             # Reading the bucket takes a while: somebody may have written the row since.
-            places = {version.key: place for version in batch if (place := self._place(version.key))}
+            places = {version.key: where for version in batch if (where := place(version.key, self.tenant))}
             known = self.rows.known(places.values())
-            self.files.delete(version for version in batch if places[version.key][2] not in known)
+            self.files.delete(version for version in batch if places[version.key].version not in known)
             if self.edge:
                 # Their rows ended long ago, and since then it may have fetched them again.
                 self.edge.forget((bucket, name) for bucket, name, version in places.values() if version not in known)
@@ -263,12 +311,6 @@ class Job:
                 f"{found} of {all} are {what}: is this the right object bucket and the right database? "
                 "nothing of it was removed; --force removes it"
             )
-
-    def _place(self, key: str) -> tuple[str, str, str] | None:
-        """Bucket, name and version that a key is of; None where it is none of the Storage API's."""
-        bucket, _, rest = key.removeprefix(self.tenant).partition("/")
-        name, _, version = rest.rpartition("/")
-        return (bucket, name, version) if bucket and name and version else None
 
     def _note(self, kind: str, objects: int = 0, bytes: int = 0) -> None:
         found = self.tally.setdefault(kind, Found())

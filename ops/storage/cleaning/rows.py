@@ -3,7 +3,7 @@
 It reads some columns of storage.objects and deletes rows there; all else it reaches by functions of schema ops.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -137,6 +137,11 @@ class Rows:
 
     def forget(self, bucket: str, name: str, version: str) -> None:
         self.connection.execute("select ops.forget_quarantined(%s, %s, %s)", (bucket, name, version))
+
+    def note_kept(self, kept: Mapping[tuple[str, str], int]) -> None:
+        """Bytes in the store that no row shows, by the first part of their names and the bucket; replaces all noted."""
+        folders, buckets = [folder for folder, _ in kept], [bucket for _, bucket in kept]
+        self.connection.execute("select ops.note_kept(%s, %s, %s)", (folders, buckets, list(kept.values())))
 
     def forget_nobody(self) -> None:
         """People who store nothing any more are counted no longer."""

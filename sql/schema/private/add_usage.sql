@@ -5,14 +5,17 @@ CREATE FUNCTION private.add_usage(changes private.storage_usage[]) RETURNS void
     SET search_path TO ''
     AS $$
 begin
-    insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
-    select c.folder_id, c.bucket_id, c.objects, c.bytes from unnest(changes) as c order by 1, 2
+    insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes, kept_bytes)
+    select c.folder_id, c.bucket_id, c.objects, c.bytes, c.kept_bytes from unnest(changes) as c order by 1, 2
     on conflict on constraint storage_usage_pkey do update
-    set objects = u.objects + excluded.objects, bytes = u.bytes + excluded.bytes;
-    perform private.charge(p.payer, p.objects, p.bytes) from (
+    set
+        objects = u.objects + excluded.objects,
+        bytes = u.bytes + excluded.bytes,
+        kept_bytes = u.kept_bytes + excluded.kept_bytes;
+    perform private.charge(p.payer, p.objects, p.bytes, p.kept_bytes, p.bytes + p.kept_bytes) from (
         select
             private.payer(c.folder_id, c.bucket_id) as payer, sum(c.objects)::bigint as objects,
-            sum(c.bytes)::bigint as bytes
+            sum(c.bytes)::bigint as bytes, sum(c.kept_bytes)::bigint as kept_bytes
         from unnest(changes) as c
         group by 1 order by 1
     ) as p where p.payer is not null;

@@ -4,7 +4,12 @@ CREATE FUNCTION private.forget_empty_usage() RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS $$
-    with gone as (delete from private.storage_usage where objects = 0 returning 1)
+    with gone as (
+        delete from private.storage_usage as u
+        where (u.objects, u.kept_bytes) = (0, 0)
+            and (u.folder_id, u.bucket_id) <> ('00000000-0000-0000-0000-000000000000', '')
+        returning 1
+    )
     select count(*) from gone
 $$;
 

@@ -4,7 +4,8 @@ CREATE TABLE private.storage_usage (
     folder_id uuid NOT NULL,
     bucket_id text NOT NULL,
     objects bigint NOT NULL,
-    bytes bigint NOT NULL
+    bytes bigint NOT NULL,
+    kept_bytes bigint DEFAULT 0 NOT NULL
 );
 
 ALTER TABLE ONLY private.storage_usage FORCE ROW LEVEL SECURITY;
@@ -17,9 +18,11 @@ COMMENT ON COLUMN private.storage_usage.folder_id IS 'The person, or the project
 
 COMMENT ON COLUMN private.storage_usage.bucket_id IS 'The storage bucket; empty for all that a person pays for.';
 
-COMMENT ON COLUMN private.storage_usage.objects IS 'How many objects.';
+COMMENT ON COLUMN private.storage_usage.objects IS 'How many objects, by the rows of storage.objects.';
 
-COMMENT ON COLUMN private.storage_usage.bytes IS 'How large they are together.';
+COMMENT ON COLUMN private.storage_usage.bytes IS 'How large they are together, by their rows.';
+
+COMMENT ON COLUMN private.storage_usage.kept_bytes IS 'Bytes that the object store holds beside them: old versions, unfinished and refused uploads.';
 
 ALTER TABLE ONLY private.storage_usage
     ADD CONSTRAINT storage_usage_pkey PRIMARY KEY (folder_id, bucket_id);

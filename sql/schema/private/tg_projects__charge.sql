@@ -19,11 +19,18 @@ begin
         perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = any(buckets)
         order by u.bucket_id for update;
     end if;
-    perform private.charge(c.person, c.sign * c.objects, c.sign * c.bytes) from (
-        select p.person, p.sign, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes
+    perform private.charge(c.person, c.sign * c.objects, c.sign * c.bytes, c.kept_bytes, 0) from (
+        select
+            p.person, p.sign, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes,
+            case
+                when TG_OP <> 'DELETE' then p.sign * sum(u.kept_bytes)
+                when private.notes_kept() then sum(u.bytes)
+                else 0
+            end::bigint as kept_bytes
         from private.storage_usage as u
         cross join (values (OLD.owner_id, -1), (NEW.owner_id, 1)) as p (person, sign)
-        where u.folder_id = project and u.bucket_id = any(buckets) and u.objects > 0 and p.person is not null
+        where u.folder_id = project and u.bucket_id = any(buckets) and (u.objects, u.kept_bytes) <> (0, 0)
+            and p.person is not null
         group by p.person, p.sign order by p.person
     ) as c;
     return null;

@@ -7,10 +7,12 @@ CREATE FUNCTION private.tg_settings__charge() RETURNS trigger
     AS $$
 begin
     lock table private.storage_usage in share row exclusive mode;
-    delete from private.storage_usage as u where u.bucket_id = '';
-    insert into private.storage_usage (folder_id, bucket_id, objects, bytes)
-    select p.payer, '', sum(p.objects), sum(p.bytes) from (
-        select private.payer(u.folder_id, u.bucket_id) as payer, u.objects, u.bytes from private.storage_usage as u
+    delete from private.storage_usage as u
+    where u.bucket_id = '' and u.folder_id <> '00000000-0000-0000-0000-000000000000';
+    insert into private.storage_usage (folder_id, bucket_id, objects, bytes, kept_bytes)
+    select p.payer, '', sum(p.objects), sum(p.bytes), sum(p.kept_bytes) from (
+        select private.payer(u.folder_id, u.bucket_id) as payer, u.objects, u.bytes, u.kept_bytes
+        from private.storage_usage as u
     ) as p
     where p.payer is not null
     group by 1;

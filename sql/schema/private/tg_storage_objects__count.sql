@@ -7,13 +7,14 @@ CREATE FUNCTION private.tg_storage_objects__count() RETURNS trigger
     AS $$
 declare
     changes private.storage_usage[];
+    keeps constant boolean = session_user <> 'cleaner' and private.notes_kept();
 begin
     if TG_OP = 'INSERT' then
         changes = array(
             select
                 (
                     private.folder_of(a.name), a.bucket_id, count(*),
-                    coalesce(sum(private.object_bytes(a.metadata)), 0)::bigint
+                    coalesce(sum(private.object_bytes(a.metadata)), 0)::bigint, 0
                 )::private.storage_usage
             from added as a where (a.bucket_id, a.name) is not null
             group by private.folder_of(a.name), a.bucket_id
@@ -23,7 +24,10 @@ begin
             select
                 (
                     private.folder_of(r.name), r.bucket_id, -count(*),
-                    -coalesce(sum(private.object_bytes(r.metadata)), 0)::bigint
+                    -coalesce(sum(private.object_bytes(r.metadata)), 0)::bigint,
+                    coalesce(
+                        sum(private.object_bytes(r.metadata)) filter (where keeps and r.version is not null), 0
+                    )::bigint
                 )::private.storage_usage
             from removed as r where (r.bucket_id, r.name) is not null
             group by private.folder_of(r.name), r.bucket_id
@@ -33,15 +37,23 @@ begin
             select
                 (
                     private.folder_of(b.name), b.bucket_id, sum(b.sign)::bigint,
-                    sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))::bigint
+                    sum(b.sign * b.bytes)::bigint, coalesce(sum(b.bytes) filter (where b.ended), 0)::bigint
                 )::private.storage_usage
             from (
-                select a.bucket_id, a.name, a.metadata, 1 as sign from added as a
+                select a.bucket_id, a.name, coalesce(private.object_bytes(a.metadata), 0) as bytes, 1 as sign,
+                    false as ended
+                from added as a
                 union all
-                select r.bucket_id, r.name, r.metadata, -1 from removed as r
+                select r.bucket_id, r.name, coalesce(private.object_bytes(r.metadata), 0), -1,
+                    keeps and r.version is not null
+                    and (a.bucket_id, a.name, a.version) is distinct from (r.bucket_id, r.name, r.version)
+                from removed as r
+                left join added as a on a.id = r.id
             ) as b where (b.bucket_id, b.name) is not null
             group by private.folder_of(b.name), b.bucket_id
-            having (sum(b.sign), sum(b.sign * coalesce(private.object_bytes(b.metadata), 0))) <> (0, 0)
+            having (
+                sum(b.sign), sum(b.sign * b.bytes), coalesce(sum(b.bytes) filter (where b.ended), 0)
+            ) <> (0, 0, 0)
         );
     end if;
     perform private.add_usage(changes);

@@ -1,0 +1,32 @@
+"""What the object store holds and no row of storage.objects shows; it counts too, for who pays for the folder."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Which version of which object a key is of."""
+
+    bucket: str
+    name: str
+    version: str
+
+
+def place(key: str, prefix: str) -> Place | None:
+    """The place of a key below a prefix; None where the key is none of the Storage API's."""
+    bucket, _, rest = key.removeprefix(prefix).partition("/")
+    name, _, version = rest.rpartition("/")
+    return Place(bucket, name, version) if bucket and name and version else None
+
+
+@dataclass
+class Kept:
+    """Bytes by folder and bucket, as the database is told."""
+
+    bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, where: Place | None, size: int) -> None:
+        # What is in no bucket is nobody's.
+        if where and size:
+            self.bytes[where.name.partition("/")[0], where.bucket] += size
