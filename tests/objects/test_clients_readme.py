@@ -83,4 +83,4 @@ def test_both_packages_have_the_project_s_version_and_its_licence():
     assert {python["version"], node["version"], lock["version"], lock["packages"][""]["version"]} == {VERSION}
     assert {python["license"], node["license"]} == {"MIT"}
     (first, *_) = re.findall(r"^## (.+)$", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert re.fullmatch(rf"{re.escape(VERSION)} - \d{{4}}-\d\d-\d\d|Unreleased", first)
+    assert re.fullmatch(rf"{re.escape(VERSION)} - (\d{{4}}-\d\d-\d\d|unreleased)", first)
