@@ -5,13 +5,16 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from declared.paths import CHECKOUT
 from declared.version import VERSION
 from generate import files as generate
+from ops import __main__ as ops
 
 PAGES = sorted([*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), CHECKOUT / "sql" / "README.md"])
 
@@ -87,3 +90,40 @@ def test_every_file_of_ours_that_a_text_names_exists():
     ]
     assert len(found) > 100
     assert [f"{file} names {name}" for file, name in found if name not in files] == []
+
+
+def documented(path: Path) -> list[str]:
+    """What stands after `./vpb` in a page's shell blocks and code, or in a source's messages."""
+    text = path.read_text()
+    if path.suffix != ".md":
+        return re.findall(r"\./vpb ([a-z][\w -]*)", text)
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    return re.findall(r"\./vpb ([^|>;&)#\n]*)", blocks) + re.findall(r"`\./vpb ([^`]*)`", text)
+
+
+def unknown(command: Any, words: list[str]) -> str | None:
+    """The first word that is no command of its group, or no option of its command."""
+    for word in words:
+        if hasattr(command, "commands") and not word.startswith("-"):
+            if word not in command.commands:
+                return None if word == "…" else word
+            command = command.commands[word]
+        elif word == "--":
+            return None
+        elif word.startswith("--"):
+            known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+            if word.partition("=")[0] not in known | {"--help"}:
+                return word
+    return None
+
+
+def test_every_command_that_a_page_or_a_message_names_exists():
+    rooms = ("ops", "run", "declared", "provider", "components", "targets", "local", "sql")
+    sources = [path for room in rooms for path in (CHECKOUT / room).rglob("*.*") if path.suffix in (".py", ".sql")]
+    commands = [(path, text) for path in [*PAGES, *sources] if path.name != "CHANGELOG.md" for text in documented(path)]
+    root = typer.main.get_command(ops.app)
+    assert len(commands) > 150
+    wrong = [f"{path}: ./vpb {text}: {word}" for path, text in commands if (word := unknown(root, text.split()))]
+    assert wrong == []
+    assert unknown(root, ["migrate", "upp"]) == "upp"
+    assert unknown(root, ["up", "--sack", "dev"]) == "--sack"
