@@ -22,7 +22,7 @@ BOOKKEEPING = ("vpb:", "pulumi:", "pg:index:SchemaCheckpoint")
 FEW = 30
 WIDTH = 80
 # So many lines of one text, and so many properties; --verbose has the rest.
-LINES, PATHS = 8, 4
+LINES, MOST = 8, 4
 # What takes no longer isn't told of in a log.
 PATIENCE_SECONDS = 1.0
 # The engine's last words, which say nothing beside a cause.
@@ -133,7 +133,7 @@ class Report:
             yield from _together(quiet)
         for step in self.shown if len(quiet) <= FEW else [step for step in self.shown if step not in quiet]:
             yield f" {_sign(step.op)} {_short(step.type)} {step.resource}"
-            yield from _indented(self.said.get(step.resource) or _paths(step))
+            yield from _indented(self.said.get(step.resource) or _differences(step))
         told = {step.resource for step in self.shown}
         for resource, texts in self.said.items():
             if resource not in told:
@@ -229,11 +229,11 @@ def _short(kind: str) -> str:
     return kind.rpartition(":")[2]
 
 
-def _paths(step: Step) -> list[str]:
-    if step.op != "update" or not step.paths:
+def _differences(step: Step) -> list[str]:
+    if step.op != "update":
         return []
-    more = f" and {len(step.paths) - PATHS} more" if len(step.paths) > PATHS else ""
-    return [", ".join(step.paths[:PATHS]) + more]
+    more = len(step.differences) - MOST
+    return [*step.differences[:MOST], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _indented(texts: Iterable[str]) -> Iterator[str]:

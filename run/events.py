@@ -4,15 +4,20 @@ The form is that of Pulumi's Go package `apitype`, type EngineEvent; what isn't 
 """
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Signal
+from typing import Any
 
 # What becomes of a resource in a run that leaves it as it is, or that is told by another step beside it.
 UNCHANGED = frozenset({"same", "read", "refresh"})
 PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "remove-pending-replace"})
 POLL_SECONDS = 0.05
+# `a.b["c"][0]`, part by part.
+PART = re.compile(r"\.?([A-Za-z_]\w*)|\[\"((?:[^\"\\]|\\.)*)\"\]|\[(\d+)\]")
+SHORT = 60
 OURS_ON_PATH = "using pulumi-resource-"
 
 
@@ -33,8 +38,8 @@ class Step:
     op: str
     type: str
     resource: str
-    paths: tuple[str, ...] = ()
-    """The properties that differ."""
+    differences: tuple[str, ...] = ()
+    """The properties that differ, with both values where they are short: `values["a"]: 1 → 2`."""
     failed: bool = False
 
 
@@ -78,14 +83,35 @@ def _message(said: Mapping[str, str]) -> Message | None:
     return Message(text, said["severity"], _name(said.get("urn", "")), bool(said.get("ephemeral")))
 
 
-def _step(step: Mapping[str, object], failed: bool) -> Step | None:
+def _step(step: Mapping[str, Any], failed: bool) -> Step | None:
     op = str(step["op"])
     # A refresh comes before the step proper.
     if op in PARTS or (op == "refresh" and not failed):
         return None
-    paths = step.get("detailedDiff")
-    named = tuple(sorted(paths)) if isinstance(paths, Mapping) else ()
-    return Step(op, str(step["type"]), _name(str(step["urn"])), named, failed)
+    paths = sorted(step.get("detailedDiff") or ())
+    differences = tuple(_difference(path, step.get("old") or {}, step.get("new") or {}) for path in paths)
+    return Step(op, str(step["type"]), _name(str(step["urn"])), differences, failed)
+
+
+def _difference(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    before = _value(old.get("outputs") or old.get("inputs"), path)
+    after = _value(new.get("inputs"), path)
+    return f"{path}: {before} → {after}" if before and after else path
+
+
+def _value(properties: Any, path: str) -> str:
+    """A short value at a path; nothing for a long one, a map, a list, or a secret, which the engine has left out."""
+    for name, key, index in PART.findall(path):
+        if isinstance(properties, Mapping):
+            properties = properties.get(name or key)
+        elif isinstance(properties, Sequence) and index and int(index) < len(properties):
+            properties = properties[int(index)]
+        else:
+            return ""
+    if not isinstance(properties, str | int | float | bool):
+        return ""
+    text = json.dumps(properties, ensure_ascii=False)
+    return text if len(text) <= SHORT else ""
 
 
 def _name(urn: str) -> str:

@@ -1,6 +1,7 @@
 """What people see of a run: the engine's events, as its event log has them, and our lines of them."""
 
 import json
+from collections.abc import Sequence
 from threading import Event as Signal
 from threading import Thread
 
@@ -20,10 +21,12 @@ def said(text: str, severity: str = "info", type: str = MIGRATIONS, name: str = 
     return json.dumps({"diagnosticEvent": {"message": f"{text}\n", "severity": severity, **urn, **more}})
 
 
-def settled(op: str, type: str, name: str, paths: list[str] | None = None, event: str = "resOutputsEvent") -> str:
-    diff = {path: {"diffKind": "update"} for path in paths} if paths else None
+def settled(
+    op: str, type: str, name: str, paths: Sequence[str] = (), event: str = "resOutputsEvent", **states: object
+) -> str:
+    diff = {path: {"diffKind": "update"} for path in paths} or None
     urn = URN.format(type=type, name=name)
-    return json.dumps({event: {"metadata": {"op": op, "urn": urn, "type": type, "detailedDiff": diff}}})
+    return json.dumps({event: {"metadata": {"op": op, "urn": urn, "type": type, "detailedDiff": diff, **states}}})
 
 
 def ended(counts: dict[str, int], seconds: int = 8) -> str:
@@ -70,12 +73,28 @@ def test_what_changes_is_shown_with_what_it_says_of_itself(capsys):
         " ~ MigrationSet migrations",
         "     apply 0037_try",
         " ~ Role anon",
-        "     a, b, c, d and 1 more",
+        *(f"     {path}" for path in ("a", "b", "c", "d", "and 1 more")),
         " ± Key key",
         "   warning: unknown setting",
     ]
     assert conclusion(capsys, report) == (["stack dev: 2 updated, 1 replaced in 1 min 5 s", "next"], [])
     assert conclusion(capsys, report, "preview")[0][0] == "stack dev: 2 to update, 1 to replace (1 min 5 s); "
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "shown"),
+    [
+        ("a", {"a": 1}, {"a": 2}, "a: 1 → 2"),
+        ('v["b c"].d[1]', {"v": {"b c": {"d": [0, "x"]}}}, {"v": {"b c": {"d": [0, "y"]}}}, 'v["b c"].d[1]: "x" → "y"'),
+        ("a", {"a": True}, {}, "a"),
+        ("a[3]", {"a": [1]}, {"a": [2]}, "a[3]"),
+        ("a", {"a": "x" * 60}, {"a": "y"}, "a"),
+        ("a", {"a": {"4dabf18193072939515e22adb298388d": "1b", "ciphertext": "[secret]"}}, {"a": "y"}, "a"),
+    ],
+)
+def test_a_short_value_is_shown_before_and_after(path, old, new, shown):
+    line = settled("update", "pg:index:Role", "anon", [path], old={"outputs": old}, new={"inputs": new})
+    assert list(told(line).lines()) == [" ~ Role anon", f"     {shown}"]
 
 
 def test_many_are_counted_in_lines_of_80_columns_but_not_those_that_say_something():

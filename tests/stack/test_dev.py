@@ -166,7 +166,7 @@ def test_up_shows_what_changes_alone_then_how_to_connect(dev):
     pending = dev.start("preview").wait()
     assert (pending.status, pending.output.splitlines()[:2]) == (
         2,
-        [" ~ Settings stored-settings", '     values["invitationDays"]'],
+        [" ~ Settings stored-settings", '     values["invitationDays"]: "14" → "8"'],
     )
     assert pending.last_line.endswith("do it: ./vpb up --stack dev")
     told = [json.loads(line) for line in succeeded(dev.start("up", "--json").wait()).splitlines()]
