@@ -174,10 +174,14 @@ def down(
             confirmation.ask(stack, confirm)
         if not gone_with_its_server:
             _destroy(stack, verbose)
-        engine.remove(stack)
+    # The services of a run that is under way aren't taken from under it.
+    with engine.alone(stack):
+        if there:
+            engine.remove(stack)
+        if target.disposable:
+            target.remove(stack)
+            engine.forget_file(stack)
     if target.disposable:
-        target.remove(stack)
-        engine.forget_file(stack)
         _say(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
 

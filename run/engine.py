@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event as Signal
@@ -97,6 +97,14 @@ def _setting(stack: str, key: str) -> object:
 def declared(stack: str) -> bool:
     """Whether the checkout has a file with settings of the stack."""
     return _file(stack).exists()
+
+
+def alone(stack: str) -> AbstractContextManager[None]:
+    """Keep other runs away from the stack.
+
+    :raises EngineError: while another run is under way
+    """
+    return state.alone(stack, "", True)
 
 
 def remove(stack: str) -> None:

@@ -1,5 +1,6 @@
 """Names of stacks from outside: refused before anything starts, and never a way out of the stack's own folder."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -197,6 +198,18 @@ def test_a_stack_whose_state_is_lost_is_still_taken_down(copy):
         assert run.status == 0, run.output
         assert motos(scratch) == []
         assert not (scratch.folder / ".local").exists()
+
+
+def test_services_are_not_taken_from_under_a_run(copy):
+    with Scratch("busy") as scratch:
+        python(scratch, ENSURE)
+        with (scratch.folder / ".local" / "busy" / "run.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            refused = ops(scratch, "down", "busy")
+        assert (refused.status, "another run is under way" in refused.output) == (1, True)
+        assert len(motos(scratch)) == 1
+        assert ops(scratch, "down", "busy").status == 0
+        assert motos(scratch) == []
 
 
 def test_after_the_last_stack_what_is_not_ours_stays(copy):
