@@ -82,10 +82,8 @@ def up(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = False) ->
     from run import engine
 
     engine.make_stack(stack)
-    done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose, as_json)
-    if not as_json or done.status:
-        progress.conclude("up", stack, done, CONNECT.format(stack=stack))
-    raise typer.Exit(done.status and FAILED)
+    done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose and not as_json, as_json)
+    raise typer.Exit(progress.conclude("up", stack, done, CONNECT.format(stack=stack), as_json))
 
 
 @app.command(epilog="Example: ./vpb preview --stack pr-12")
@@ -102,9 +100,8 @@ def preview(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = Fals
         engine.require(stack)
     engine.make_stack(stack)
     done = progress.run(["preview", "--json" if as_json else "--diff"], stack, verbose=verbose or as_json)
-    if not as_json or done.status:
-        progress.conclude("preview", stack, done, f"do it: {PROGRAM} up --stack {stack}")
-    raise typer.Exit(FAILED if done.status else FOUND if done.changes else 0)
+    status = progress.conclude("preview", stack, done, f"do it: {PROGRAM} up --stack {stack}", as_json)
+    raise typer.Exit(status or (FOUND if done.changes else 0))
 
 
 @app.command(epilog="Example: ./vpb drift --stack prod --json")
@@ -203,9 +200,8 @@ def _destroy(stack: str, verbose: bool) -> None:
     from ops import progress
 
     done = progress.run(["destroy", "--yes", "--skip-preview"], stack, verbose)
-    progress.conclude("destroy", stack, done, "")
-    if done.status:
-        raise typer.Exit(FAILED)
+    if status := progress.conclude("destroy", stack, done, ""):
+        raise typer.Exit(status)
 
 
 def _remove_if_last() -> None:
@@ -320,6 +316,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"{error} See {context.command_path if context else PROGRAM} --help", words)
     except (UserError, ObjectError) as error:
         return _failed(str(error), words)
+    except typer.Abort:
+        # The end of the input in the place of an answer.
+        _say("ended without an answer; nothing was done")
+        return INTERRUPTED
     if status == INTERRUPTED:
         _say("interrupted; run it again, it goes on from there")
     return status if isinstance(status, int) else 0

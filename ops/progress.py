@@ -1,5 +1,6 @@
 """A run of the engine for people: what changes, nothing about what doesn't, and the cause of a failure last."""
 
+import json
 import re
 import shutil
 import sys
@@ -10,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ops import status as status_of
 from run import engine, events
-from run.events import Message, Step, Summary
+from run.events import Message, Settled, Summary
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
@@ -75,8 +77,8 @@ class Progress:
 class Report:
     """All that one run has told."""
 
-    progress: Progress = field(default_factory=Progress)
-    steps: list[Step] = field(default_factory=list)
+    progress: Progress | None = field(default_factory=Progress)
+    settled: list[Settled] = field(default_factory=list)
     said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By resource; what the engine says is under the empty name."""
     errors: list[str] = field(default_factory=list)
@@ -88,17 +90,19 @@ class Report:
     def tell(self, line: str | None) -> None:
         """Take a line of the engine's event log; None for a moment without one."""
         match events.read(line) if line else None:
-            case Message(text, resource=resource, passing=True):
-                self.progress.under_way(text)
+            case Message(text, passing=True):
+                if self.progress:
+                    self.progress.under_way(text)
             case Message(text, severity, resource):
                 self._say(text, severity, resource)
-            case Step() as step:
-                self.progress.settled += 1
+            case Settled() as step:
+                if self.progress:
+                    self.progress.settled += 1
                 if step.failed or step.op not in events.UNCHANGED:
-                    self.steps.append(step)
+                    self.settled.append(step)
             case Summary() as summary:
                 self.summary = summary
-        if line is None:
+        if line is None and self.progress:
             self.progress.tick()
 
     def _say(self, text: str, severity: str, resource: str) -> None:
@@ -120,9 +124,9 @@ class Report:
         return Counter(step.op for step in self.shown)
 
     @property
-    def shown(self) -> list[Step]:
+    def shown(self) -> list[Settled]:
         """What was settled, without the engine's and our own bookkeeping where that says nothing."""
-        done = [step for step in self.steps if not step.failed]
+        done = [step for step in self.settled if not step.failed]
         seen = [step for step in done if self.said.get(step.resource) or not step.type.startswith(BOOKKEEPING)]
         return seen or done
 
@@ -139,12 +143,13 @@ class Report:
             if resource not in told:
                 yield from (f"   {line}" for text in texts for line in _cut(text))
 
+    @property
     def causes(self) -> list[str]:
         """Why it failed, each cause once."""
         text = self.text.splitlines()
         # What stops the engine before it begins is no event.
         found = self.errors or [line.removeprefix("error: ") for line in text if line.startswith("error: ")]
-        found = found or ["pulumi failed without a reason; --verbose shows its text"]
+        found = found or ["pulumi failed and gave no reason; --verbose shows its whole text"]
         return [line.strip() for each in found for line in _cut(each) if line.strip()]
 
 
@@ -155,7 +160,8 @@ def run(arguments: Sequence[str], stack: str, verbose: bool = False, as_json: bo
         verbose: the engine's whole text in place of ours.
         as_json: the engine's events in place of it, one on each line.
     """
-    report = Report()
+    # Beside the engine's own text it would be in the way.
+    report = Report(None if verbose else Progress())
 
     def tell(line: str | None) -> None:
         report.tell(line)
@@ -163,25 +169,38 @@ def run(arguments: Sequence[str], stack: str, verbose: bool = False, as_json: bo
             print(line, end="", flush=True)
 
     report.status, report.text = engine.watch(arguments, stack, tell, verbose)
-    report.progress.end()
+    if report.progress:
+        report.progress.end()
     if not (verbose or as_json):
         for line in report.lines():
             print(line)
     return report
 
 
-def conclude(verb: str, stack: str, report: Report, next_steps: str) -> None:
+def conclude(verb: str, stack: str, report: Report, next_steps: str, as_json: bool = False) -> int:
     """Say in one line what a run came to, then what to do next; of one that failed the causes, on standard error.
 
     Args:
         verb: `up`, `preview` or `destroy`.
         next_steps: shown where something changed.
+        as_json: nothing of a run that succeeded, which its events have told; a failure as other commands tell it.
+    Returns:
+        the exit status: 0, 1, or 130 after Ctrl-C.
     """
+    status = 0 if not report.status else status_of.INTERRUPTED if INTERRUPTED in report.errors else status_of.FAILED
+    if not as_json:
+        _conclude(verb, stack, report, next_steps)
+    elif status:
+        print(json.dumps({"error": "; ".join(report.causes)}), file=sys.stderr)
+    return status
+
+
+def _conclude(verb: str, stack: str, report: Report, next_steps: str) -> None:
     changes, took = counted(report.counts), duration(report.summary.seconds)
     if report.status:
-        kept = f"{changes}, which stays; run it again for the rest" if changes else "nothing was changed"
+        kept = f"{changes}, which stays; run it again for the rest" if changes else "no resource was finished"
         said = f"stack {stack}: {verb} failed after {took}" + ("" if verb == "preview" else f": {kept}")
-        print("\n".join([said, *(f"error: {line}" for line in report.causes())]), file=sys.stderr)
+        print("\n".join([said, *(f"error: {line}" for line in report.causes)]), file=sys.stderr)
     elif not changes:
         print(f"stack {stack}: up to date, nothing to do ({took})")
     elif verb == "preview":
@@ -200,7 +219,7 @@ def counted(changes: Mapping[str, int], words: Mapping[str, str] = DONE) -> str:
     return ", ".join(f"{number} {words.get(op, op)}" for op, number in changes.items())
 
 
-def _together(steps: Iterable[Step]) -> Iterator[str]:
+def _together(steps: Iterable[Settled]) -> Iterator[str]:
     """`+ 216 Policy, 71 Grants`, one paragraph for each thing done."""
     kinds = defaultdict[str, Counter[str]](Counter)
     for step in steps:
@@ -229,7 +248,7 @@ def _short(kind: str) -> str:
     return kind.rpartition(":")[2]
 
 
-def _differences(step: Step) -> list[str]:
+def _differences(step: Settled) -> list[str]:
     if step.op != "update":
         return []
     more = len(step.differences) - MOST

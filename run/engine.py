@@ -181,8 +181,8 @@ def watch(arguments: Sequence[str], stack: str, tell: Callable[[str | None], Non
                 status = _child(["pulumi", *arguments], variables, None if verbose else output)
             finally:
                 ended.set()
-                following.result()
             _refuse_signal(status, variables)
+            following.result()
         return status, text.read_text(encoding="utf-8", errors="replace")
 
 
@@ -276,6 +276,17 @@ def make_stack(stack: str) -> None:
             raise EngineError(f"stack {stack} can't be made: {' '.join(made.stderr.split())}")
 
 
+def new_stack(stack: str) -> None:
+    """Make a stack that isn't there.
+
+    :raises EngineError: with what Pulumi said, also where there is one already
+    """
+    naming.stack(stack)
+    made = capture(["stack", "init", stack, "--non-interactive"])
+    if made.returncode:
+        raise EngineError(f"stack {stack} can't be made: {' '.join(made.stderr.split())}")
+
+
 def _tell(error: str) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
@@ -287,7 +298,18 @@ def _child(command: Sequence[str], variables: Mapping[str, str], output: BinaryI
     group the program and the plugins would get it too, and die with a stack trace while the engine still needs them.
     """
     asks = "--non-interactive" not in command
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process, early = None, list[int]()
+
+    def hand_on(received: int, _: object) -> None:
+        if output is not None and received == signal.SIGINT:
+            state.say("ending; what is under way is finished first")
+        if process is None:
+            early.append(received)
+        else:
+            process.send_signal(received)
+
+    handlers = {signal.SIGTERM: hand_on, signal.SIGHUP: hand_on, signal.SIGINT: signal.SIG_IGN if asks else hand_on}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         process = subprocess.Popen(
             command,
@@ -297,17 +319,12 @@ def _child(command: Sequence[str], variables: Mapping[str, str], output: BinaryI
             preexec_fn=_default_interrupt,
             process_group=None if asks else 0,
         )
-
-        def hand_on(received: int, _: object) -> None:
-            if output is not None and received == signal.SIGINT:
-                state.say("ending; what is under way is finished first")
-            process.send_signal(received)
-
-        for number in (signal.SIGTERM, signal.SIGHUP, *([] if asks else [signal.SIGINT])):
-            signal.signal(number, hand_on)
+        for number in early:
+            process.send_signal(number)
         return process.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _default_interrupt() -> None:

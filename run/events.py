@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
-# What becomes of a resource in a run that leaves it as it is, or that is told by another step beside it.
+# What becomes of a resource in a run that leaves it as it is, or that is told by another event beside it.
 UNCHANGED = frozenset({"same", "read", "refresh"})
 PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "remove-pending-replace"})
 POLL_SECONDS = 0.05
@@ -32,7 +32,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Step:
+class Settled:
     """One resource that is settled: what was done to it, or would be; `same` for nothing."""
 
     op: str
@@ -55,7 +55,7 @@ class Summary:
         return {op: number for op, number in self.counts.items() if op not in UNCHANGED}
 
 
-Event = Message | Step | Summary
+Event = Message | Settled | Summary
 
 
 def read(line: str) -> Event | None:
@@ -83,14 +83,14 @@ def _message(said: Mapping[str, str]) -> Message | None:
     return Message(text, said["severity"], _name(said.get("urn", "")), bool(said.get("ephemeral")))
 
 
-def _step(step: Mapping[str, Any], failed: bool) -> Step | None:
+def _step(step: Mapping[str, Any], failed: bool) -> Settled | None:
     op = str(step["op"])
     # A refresh comes before the step proper.
     if op in PARTS or (op == "refresh" and not failed):
         return None
     paths = sorted(step.get("detailedDiff") or ())
     differences = tuple(_difference(path, step.get("old") or {}, step.get("new") or {}) for path in paths)
-    return Step(op, str(step["type"]), _name(str(step["urn"])), differences, failed)
+    return Settled(op, str(step["type"]), _name(str(step["urn"])), differences, failed)
 
 
 def _difference(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -124,15 +124,16 @@ def follow(path: Path, ended: Signal, tell: Callable[[str | None], None]) -> Non
     Args:
         tell: gets each line whole, and None where there is none yet.
     """
-    with path.open(encoding="utf-8") as file:
-        part = ""
+    with path.open("rb") as file:
+        part = b""
         while True:
             last = ended.is_set()
-            while text := file.readline():
-                part += text
-                if part.endswith("\n"):
-                    tell(part)
-                    part = ""
+            while read := file.readline():
+                part += read
+                # A part may end within a character.
+                if part.endswith(b"\n"):
+                    tell(part.decode(errors="replace"))
+                    part = b""
             if last:
                 return
             tell(None)

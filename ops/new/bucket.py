@@ -14,6 +14,7 @@ from ops.new.files import Change
 from run import stackfile
 
 PROJECT = "Pulumi.yaml"
+SETTINGS = ("buckets", "maxObjectSize")
 REACH = {
     "servers": "the app's servers alone: no person reaches it, until its access says people, inbox or projects",
     "people": "each person the folder that has their id as its name: they read, write and delete there",
@@ -55,24 +56,45 @@ def plan(root: Path, bucket: Bucket, stack: str | None) -> Change:
     """
     change = Change(root)
     defaults = change.text(PROJECT)
-    declared = _read(PROJECT, defaults)["config"]
+    declared = {key: _at(PROJECT, _read(PROJECT, defaults), "config", key, "default") for key in SETTINGS}
     path = PROJECT if stack is None else f"Pulumi.{naming.stack(stack)}.yaml"
     if stack is not None and not (root / path).exists():
         raise CommandError(f"{path}: there is no such file; `./vpb new stack {stack}` makes one")
     own = {} if stack is None else dict(stackfile.settings(root / path))
-    there = own.get(f"{NAMESPACE}:buckets", declared["buckets"]["default"])
-    largest = own.get(f"{NAMESPACE}:maxObjectSize", declared["maxObjectSize"]["default"])
+    there = own.get(f"{NAMESPACE}:buckets", declared["buckets"])
+    largest = own.get(f"{NAMESPACE}:maxObjectSize", declared["maxObjectSize"])
     longer: list[Any] = [*there, bucket.entry] if isinstance(there, list) else []
-    # A number is text where Pulumi has written it.
-    buckets.buckets(longer or there, int(str(largest)))
+    buckets.buckets(longer or there, _number(path, largest))
     text = change.text(path)
+    keys = ("config", "buckets", "default") if stack is None else ("config", f"{NAMESPACE}:buckets")
     if stack is not None and f"{NAMESPACE}:buckets" not in own:
         new, change.begun = _begun(path, text, longer), True
     else:
-        keys = ("config", "buckets", "default") if stack is None else ("config", f"{NAMESPACE}:buckets")
         new = _longer(path, text, keys, bucket.entry)
+    _check(path, new, keys, longer)
     change.edit(path, new)
     return change
+
+
+def _number(path: str, value: Any) -> int:
+    # A number is text where Pulumi has written it.
+    if not str(value).isdecimal():
+        raise CommandError(f"{path}: {NAMESPACE}:maxObjectSize is {value!r}, and must be a whole number of bytes")
+    return int(str(value))
+
+
+def _at(path: str, content: Any, *keys: str) -> Any:
+    for key in keys:
+        if not isinstance(content, Mapping) or key not in content:
+            raise CommandError(f"{path}:1: {'.'.join(keys)} isn't found here; nothing was written")
+        content = content[key]
+    return content
+
+
+def _check(path: str, text: str, keys: tuple[str, ...], wanted: list[Any]) -> None:
+    """The text must say what is meant: it is put together line by line."""
+    if _at(path, _read(path, text), *keys) != wanted:
+        raise CommandError(f"{path}: the entry can't be added here; nothing was written, add it by hand")
 
 
 def _read(path: str, text: str) -> Any:
@@ -84,6 +106,8 @@ def _read(path: str, text: str) -> Any:
 
 def _longer(path: str, text: str, keys: tuple[str, ...], entry: Mapping[str, Any]) -> str:
     """The text with an entry more at the end of the list to which the keys lead; all else stays, comments too."""
+    # A list that ends with the file would else end within its last line.
+    text = text if text.endswith("\n") else f"{text}\n"
     node = yaml.compose(text, yaml.SafeLoader)
     for key in keys:
         found = {each.value: value for each, value in node.value} if isinstance(node, yaml.MappingNode) else {}

@@ -58,21 +58,36 @@ class Change:
 
         :raises CommandError: with the file and the reason
         """
-        before = {path: (self.root / path).read_bytes() for path in self.edited}
         written: list[str] = []
+        before: dict[str, bytes] = {}
         try:
+            for path in self.edited:
+                before[path] = (self.root / path).read_bytes()
             for path, text in self.made.items():
                 # Not even one that has come since.
                 with (self.root / path).open("x", encoding="utf-8") as file:
                     written.append(path)
                     file.write(text)
             for path, text in self.edited.items():
-                (self.root / path).write_text(text, encoding="utf-8")
-        except OSError as error:
+                _replace(self.root / path, text.encode())
+        except BaseException as error:
             for path in written:
                 with suppress(OSError):
                     (self.root / path).unlink()
             for path, content in before.items():
                 with suppress(OSError):
-                    (self.root / path).write_bytes(content)
-            raise CommandError(f"{error.filename}: can't be written: {error.strerror}; nothing was written") from None
+                    _replace(self.root / path, content)
+            if isinstance(error, OSError):
+                reason = f"{error.filename}: can't be written: {error.strerror}; nothing was written"
+                raise CommandError(reason) from None
+            raise
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """In one step: who is killed in the middle leaves a whole file."""
+    if path.read_bytes() == content:
+        return
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(content)
+    new.chmod(path.stat().st_mode)
+    new.replace(path)

@@ -78,15 +78,15 @@ def make(name: str, target: str, server: str | None) -> str:
     engine.check_target(target)
     if server is not None:
         check(server)
+    engine.new_stack(name)
     try:
-        engine.make_stack(name)
         _set(name, "target", target)
         if server is not None:
             _set(name, "url", server, "--secret")
     except BaseException:
         # Else the next attempt would find half of it.
         with suppress(Exception):
-            engine.capture(["stack", "rm", "--yes", "--force", "--stack", name])
+            engine.capture(["stack", "rm", "--yes", "--stack", name])
         path.unlink(missing_ok=True)
         raise
     return path.name

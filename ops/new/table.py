@@ -78,7 +78,9 @@ def _scripts(change: Change, name: str, what: Owner, about: str) -> tuple[str, s
         before, after = _personal(change.root, _named(what.personal, name))
         up += f"\n-- What becomes of it when a person leaves, and that it is exported.\n{after};\n"
         down += f"\n{before};\n"
-    return up.replace("ABOUT", about).replace("COMMENT", comment), down
+    words = {"ABOUT": about, "COMMENT": comment}
+    # At once: what a person has written may have such a word in it.
+    return re.sub("ABOUT|COMMENT", lambda mark: words[mark[0]], up), down
 
 
 def _personal(root: Path, line: str) -> tuple[str, str]:

@@ -288,3 +288,29 @@ def test_an_entry_stands_right_below_the_last_one(checkout, capsys, behind):
     path.write_text(before + behind)
     assert run(capsys, "bucket", "x", "--stack", "dev")[0] == 0
     assert path.read_text() == f"{before}  - id: x\n    access: servers\n    public: false\n{behind}"
+
+
+def test_an_entry_comes_after_a_list_that_ends_with_the_file(checkout, capsys):
+    path, before = checkout / "Pulumi.dev.yaml", "config:\n  database:buckets:\n  - id: audio\n    cdn: true"
+    path.write_text(before)
+    assert run(capsys, "bucket", "x", "--stack", "dev")[0] == 0
+    assert path.read_text() == f"{before}\n  - id: x\n    access: servers\n    public: false\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("Pulumi.dev.yaml", "config:\n  database:maxObjectSize: 5GB\n", "maxObjectSize is '5GB', and must be a whole"),
+        ("Pulumi.yaml", "name: x\n", "Pulumi.yaml:1: config.buckets.default isn't found here"),
+    ],
+)
+def test_a_file_that_says_something_else_is_one_line(checkout, capsys, path, text, said):
+    (checkout / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (checkout / path).write_text(text)
+    assert said in refused(capsys, checkout, "bucket", "x", "--stack", "dev")
+
+
+def test_what_a_table_is_about_is_kept_to_the_letter(checkout, capsys):
+    assert run(capsys, "table", "labels", "--owner", "servers", "--about", "COMMENT and ABOUT of labels")[0] == 0
+    (up,) = (checkout / "sql" / "migrations").glob("*_labels.up.sql")
+    assert "COMMENT and ABOUT of labels" in up.read_text().splitlines()[0]

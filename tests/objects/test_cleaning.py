@@ -267,6 +267,14 @@ def test_what_the_cleaner_deletes_is_not_kept_and_what_others_delete_is(scene: S
     assert scene.world.run(kept) == [(0,)]
 
 
+def test_a_key_of_another_form_is_passed_over(scene: Scene) -> None:
+    scene.add(f"{PROJECT}/one.wav", row=False)
+    stray = f"{TENANT}/audio/stray"
+    scene.store.s3.put_object(Bucket=scene.store.bucket, Key=stray, Body=b"nobody's")
+    scene.job().empty("audio")
+    assert scene.keys() == [stray]
+
+
 def test_a_deleted_recording_takes_its_file_along_and_what_was_stored_since_stays(scene: Scene) -> None:
     name = f"{EVES}/one.wav"
     for path in (name, f"{EVES}/two.wav", f"{EVES}/three.wav"):

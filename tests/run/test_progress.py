@@ -1,6 +1,7 @@
 """What people see of a run: the engine's events, as its event log has them, and our lines of them."""
 
 import json
+import time
 from collections.abc import Sequence
 from threading import Event as Signal
 from threading import Thread
@@ -123,7 +124,7 @@ def test_a_failure_ends_with_its_cause_once(capsys):
     assert list(report.lines()) == []
     assert conclusion(capsys, report) == (
         [],
-        ["stack dev: up failed after 8 s: nothing was changed", f"error: {CAUSE}"],
+        ["stack dev: up failed after 8 s: no resource was finished", f"error: {CAUSE}"],
     )
 
 
@@ -132,9 +133,19 @@ def test_what_is_kept_after_a_failure_is_said(capsys):
     assert "1 created, which stays" in conclusion(capsys, report)[1][0]
 
 
-def test_an_interrupted_run_says_so(capsys):
+def test_an_interrupted_run_says_so_and_ends_as_ctrl_c_does(capsys):
     report = told(said("update canceled", "error"), ended({"create": 2}), status=1)
     assert conclusion(capsys, report)[1][-1].startswith("error: interrupted; what is done stays done")
+    assert progress.conclude("up", "dev", report, "") == 130
+
+
+def test_a_failure_is_json_where_json_was_asked_for(capsys):
+    report = told(said(CAUSE, "error"), ended({}), status=1)
+    assert progress.conclude("up", "dev", report, "", as_json=True) == 1
+    captured = capsys.readouterr()
+    assert (captured.out, json.loads(captured.err)) == ("", {"error": CAUSE})
+    assert progress.conclude("up", "dev", told(ended({"same": 1})), "", as_json=True) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_a_plugin_that_died_is_one_line(capsys):
@@ -171,7 +182,8 @@ def test_a_log_tells_of_what_takes_long_once(capsys, monkeypatch, passed, shown)
 
 def test_a_terminal_has_one_line_that_is_written_over_and_gone_at_the_end(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
-    report = Report(Progress(terminal=True))
+    shown = Progress(terminal=True)
+    report = Report(shown)
     for line in (
         None,
         settled("same", "pg:index:Role", "a"),
@@ -179,7 +191,7 @@ def test_a_terminal_has_one_line_that_is_written_over_and_gone_at_the_end(capsys
         None,
     ):
         report.tell(line)
-    report.progress.end()
+    shown.end()
     written = capsys.readouterr().err.split("\r\x1b[K")[1:]
     assert written == ["looking  ", "1 resources  applying xxxxxxx", ""]
 
@@ -190,10 +202,11 @@ def test_a_log_is_followed_to_its_last_line_also_when_lines_come_in_parts(tmp_pa
     found: list[str | None] = []
     follower = Thread(target=events.follow, args=(log, signal, found.append))
     follower.start()
-    with log.open("a") as file:
-        for part in ('{"a"', ": 1}\n{", "}\n"):
+    with log.open("ab") as file:
+        for part in (b'{"\xc3', b'\xa4": 1}\n{', b"}\n"):
             file.write(part)
             file.flush()
+            time.sleep(0.1)
     signal.set()
     follower.join(5)
-    assert [line for line in found if line] == ['{"a": 1}\n', "{}\n"]
+    assert [line for line in found if line] == ['{"ä": 1}\n', "{}\n"]
