@@ -76,7 +76,7 @@ class Cdn(Component):
             origins=[
                 {
                     "origin_id": ORIGIN,
-                    "domain_name": args.origin.bucket.bucket_regional_domain_name,
+                    "domain_name": args.origin.s3_bucket.bucket_regional_domain_name,
                     "origin_path": f"/{objectlayout.TENANT}",
                     "origin_access_control_id": access.id,
                 }

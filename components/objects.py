@@ -19,7 +19,7 @@ SSE = "s3:x-amz-server-side-encryption"
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectsArgs:
-    bucket: str
+    object_bucket: str
     """The S3 bucket's name; the Storage API is configured with it."""
     log_bucket: str
     account: pulumi.Input[str]
@@ -36,26 +36,26 @@ class Objects(Component):
     """The object bucket: private, TLS only, encrypted with a key of its own, versioned, logged."""
 
     def __init__(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, {"bucket": args.bucket, "logBucket": args.log_bucket}, opts)
+        super().__init__(name, {"bucket": args.object_bucket, "logBucket": args.log_bucket}, opts)
         options = self.child()
         self._account = args.account
         self.key = kms.Key(
             f"{name}-key",
-            description=f"Objects in {args.bucket}",
+            description=f"Objects in {args.object_bucket}",
             policy=text(*_key_rights(args.account)),
             enable_key_rotation=True,
             deletion_window_in_days=7 if args.disposable else 30,
             opts=options,
         )
         kms.Alias(f"{name}-alias", target_key_id=self.key.key_id, opts=options)
-        self.bucket = PrivateBucket(
+        self.files = PrivateBucket(
             f"{name}-files",
             PrivateBucketArgs(
-                bucket=args.bucket,
+                bucket=args.object_bucket,
                 rules=_lifecycle(args.buckets),
                 key_arn=self.key.arn,
                 disposable=args.disposable,
-                adopt=args.bucket in args.adopt,
+                adopt=args.object_bucket in args.adopt,
             ),
             options,
         )
@@ -75,16 +75,16 @@ class Objects(Component):
         written = self.logs.policy(self._s3_writes_logs(), self._cdn_writes_logs())
         s3.BucketLogging(
             f"{name}-logged",
-            bucket=self.bucket.bucket.id,
-            target_bucket=self.logs.bucket.id,
+            bucket=self.files.s3_bucket.id,
+            target_bucket=self.logs.s3_bucket.id,
             target_prefix=ACCESS_LOGS,
             opts=self.child(written),
         )
         if args.cors_origins:
             s3.BucketCorsConfiguration(
-                f"{name}-cors", bucket=self.bucket.bucket.id, cors_rules=[_cors(args.cors_origins)], opts=options
+                f"{name}-cors", bucket=self.files.s3_bucket.id, cors_rules=[_cors(args.cors_origins)], opts=options
             )
-        self.register_outputs({"bucket": self.bucket.bucket.id})
+        self.register_outputs({"bucket": self.files.s3_bucket.id})
 
     def _s3_writes_logs(self) -> Statement:
         return {
@@ -94,7 +94,7 @@ class Objects(Component):
             "Action": "s3:PutObject",
             "Resource": self.logs.below(ACCESS_LOGS),
             "Condition": {
-                "ArnEquals": {"aws:SourceArn": self.bucket.arn},
+                "ArnEquals": {"aws:SourceArn": self.files.arn},
                 "StringEquals": {"aws:SourceAccount": self._account},
             },
         }
@@ -122,7 +122,7 @@ class Objects(Component):
             "Effect": "Deny",
             "Principal": "*",
             "Action": "s3:PutObject",
-            "Resource": self.bucket.below(""),
+            "Resource": self.files.below(""),
         }
         # Without a key's id `aws:kms` means AWS' key and not the bucket's, and so isn't equal either.
         other = {"Null": {SSE: "false"}, "StringNotEquals": {f"{SSE}-aws-kms-key-id": self.key.arn}}

@@ -50,13 +50,13 @@ class PrivateBucket(Component):
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"bucket": args.bucket}, opts)
         self._options = self.child()
-        self.bucket = s3.Bucket(
+        self.s3_bucket = s3.Bucket(
             f"{name}-bucket",
             bucket=args.bucket,
             # A bucket with objects in it isn't deleted at AWS. moto goes as a whole, so there it is left alone.
             opts=self._after(import_=args.bucket if args.adopt else None, retain_on_delete=args.disposable),
         )
-        id = self.bucket.id
+        id = self.s3_bucket.id
         self._closed = s3.BucketPublicAccessBlock(
             f"{name}-private",
             bucket=id,
@@ -89,18 +89,18 @@ class PrivateBucket(Component):
 
     @property
     def arn(self) -> pulumi.Output[str]:
-        arn: pulumi.Output[str] = self.bucket.arn
+        arn: pulumi.Output[str] = self.s3_bucket.arn
         return arn
 
     def below(self, path: str) -> pulumi.Output[str]:
         """The ARN of the objects whose keys begin with `path`."""
-        return pulumi.Output.concat(self.bucket.arn, "/", path, "*")
+        return pulumi.Output.concat(self.s3_bucket.arn, "/", path, "*")
 
     def policy(self, *statements: Statement) -> s3.BucketPolicy:
         """Its policy: TLS only, and what is given. Called once."""
         return s3.BucketPolicy(
             f"{self._name}-tls",
-            bucket=self.bucket.id,
+            bucket=self.s3_bucket.id,
             policy=document(tls_only(self), *statements),
             opts=self._after(depends_on=[self._closed]),
         )

@@ -48,14 +48,14 @@ class Server(Component):
         return pulumi.Output.unsecret(self._parameters.apply(lambda found: found[parameter]))
 
     def connection(
-        self, user: pulumi.Input[str], password: pulumi.Input[str], settings: pulumi.Input[str] = ""
+        self, user: pulumi.Input[str], password: pulumi.Input[str], session_options: pulumi.Input[str] = ""
     ) -> pulumi.Output[str]:
         """The connection URL of a login, as a secret, with everything else as in the URL of the one that provisions.
 
         Args:
-            settings: what its sessions start with, as the server's command line has it: `-c name=value`.
+            session_options: what its sessions start with, as the server's command line has it: `-c name=value`.
         """
-        return pulumi.Output.all(self._parameters, user, password, settings).apply(_joined)
+        return pulumi.Output.all(self._parameters, user, password, session_options).apply(_joined)
 
 
 # The provisioning login's own; no other login's URL has them.

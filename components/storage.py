@@ -60,7 +60,7 @@ class Storage(Component):
         objects = Objects(
             f"{name}-objects",
             ObjectsArgs(
-                bucket=args.object_bucket,
+                object_bucket=args.object_bucket,
                 log_bucket=args.log_bucket,
                 account=account,
                 buckets=args.buckets,
@@ -73,7 +73,7 @@ class Storage(Component):
         cdn = Cdn(
             f"{name}-cdn",
             CdnArgs(
-                origin=objects.bucket,
+                origin=objects.files,
                 logs=objects.logs,
                 buckets=args.buckets,
                 clean_tag=objectlayout.CLEAN_TAGS[args.scanning],
@@ -82,10 +82,10 @@ class Storage(Component):
             ),
             options,
         )
-        roles = AccessRoles(
+        aws_roles = AccessRoles(
             f"{name}-access",
             AccessRolesArgs(
-                objects=objects.bucket,
+                objects=objects.files,
                 key_arn=objects.key.arn,
                 cdn_arn=cdn.arn,
                 account=account,
@@ -99,21 +99,23 @@ class Storage(Component):
         if args.scanning == objectlayout.GUARDDUTY:
             malware = Malware(
                 f"{name}-malware",
-                MalwareArgs(objects=objects.bucket, key_arn=objects.key.arn, account=account, region=args.region),
+                MalwareArgs(objects=objects.files, key_arn=objects.key.arn, account=account, region=args.region),
                 options,
             )
             # The API serves an upload to its owner at once: who that is, the row policies say.
-            gate = malware.unread_until_clean(roles.arns["scanner"], roles.arns["server"], roles.arns["api"])
-        objects.bucket.policy(*objects.own_key_only(), *gate, *cdn.statements())
+            gate = malware.unread_until_clean(
+                aws_roles.arns["scanner"], aws_roles.arns["server"], aws_roles.arns["api"]
+            )
+        objects.files.policy(*objects.own_key_only(), *gate, *cdn.statements())
         self.exports = {
-            "object_bucket": objects.bucket.bucket.id,
+            "object_bucket": objects.files.s3_bucket.id,
             "cdn_domain": cdn.domain,
             "cdn_distribution": cdn.distribution,
             "cdn_signing_key": cdn.signing_key,
-            "object_roles": roles.arns,
+            "object_roles": aws_roles.arns,
             "scanning": args.scanning,
         }
-        self.register_outputs({"objectBucket": objects.bucket.bucket.id, "cdnDomain": cdn.domain})
+        self.register_outputs({"objectBucket": objects.files.s3_bucket.id, "cdnDomain": cdn.domain})
 
     def _rows(self, name: str, args: StorageArgs) -> list[pg.Bucket]:
         return [

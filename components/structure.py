@@ -80,11 +80,11 @@ class Structure(Component):
             )
         ]
         for table, grants in HISTORY_GRANTS.items():
-            target = f"{HISTORY_SCHEMA}.{table}"
+            history_table = f"{HISTORY_SCHEMA}.{table}"
             writes = grants[MIGRATOR] != ["select"]
             policy = pg.Policy(
                 f"{name}-{table}-{MIGRATOR}",
-                table=target,
+                table=history_table,
                 name=f"{table}_{MIGRATOR}",
                 command="all" if writes else "select",
                 roles=[MIGRATOR],
@@ -95,7 +95,9 @@ class Structure(Component):
             )
             options = self.child(policy)
             history_grants.append(
-                pg.Grants(f"{name}-table-{target}", kind="table", name=target, grants=grants, opts=options)
+                pg.Grants(
+                    f"{name}-table-{history_table}", kind="table", name=history_table, grants=grants, opts=options
+                )
             )
         return history_grants
 

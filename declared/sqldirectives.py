@@ -252,7 +252,7 @@ def _is_random(node: Any) -> bool:
     return type(node).__name__ == "FuncCall" and node.funcname[-1].sval in ("random", "random_normal")
 
 
-def target(statement: str) -> tuple[str, str] | None:
+def batched_table(statement: str) -> tuple[str, str] | None:
     """Schema and name of the table that a statement in batches changes; the schema is empty where it has none."""
     node: Any = sqlgrammar.parsed(statement)
     return (node.relation.schemaname or "", node.relation.relname) if type(node).__name__ in ROWS_CHANGED else None

@@ -56,9 +56,9 @@ class Local:
         }
         return Aws(moto.endpoint, moto.access_key, moto.secret_key, arguments)
 
-    def existing(self, stack: str, buckets: Iterable[str]) -> frozenset[str]:
+    def existing(self, stack: str, s3_buckets: Iterable[str]) -> frozenset[str]:
         endpoint = services.load(stack).aws.endpoint
-        return frozenset(bucket for bucket in buckets if _exists(endpoint, bucket))
+        return frozenset(bucket for bucket in s3_buckets if _exists(endpoint, bucket))
 
     def start(self, stack: str, own_server: bool, progress: Callable[[str], None]) -> None:
         services.ensure(stack, own_server, progress=progress)

@@ -85,7 +85,7 @@ class Target(Protocol):
         """
         ...
 
-    def existing(self, stack: str, buckets: Iterable[str]) -> frozenset[str]:
+    def existing(self, stack: str, s3_buckets: Iterable[str]) -> frozenset[str]:
         """Those of the S3 buckets that are there already and are to be taken over."""
         ...
 

@@ -48,7 +48,7 @@ def unlimited(audited: Audited) -> Iterator[Row]:
 
 def _buckets(audited: Audited) -> tuple[S3Bucket, ...]:
     audited.resources()
-    return audited.buckets
+    return audited.s3_buckets
 
 
 def _asked(bucket: S3Bucket, operation: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Audited:
     declared: Declared
     stack: str | None = None
     state: Mapping[str, Any] | None = None
-    buckets: tuple[S3Bucket, ...] = ()
+    s3_buckets: tuple[S3Bucket, ...] = ()
     topics: tuple[Topic, ...] = ()
     password_days: int = 90
     anchor: Mapping[str, Any] | None = None

@@ -48,14 +48,14 @@ def audit(
     """
     begun = time.monotonic()
     state = outputs = None
-    buckets: tuple[S3Bucket, ...] = ()
+    s3_buckets: tuple[S3Bucket, ...] = ()
     topics: tuple[Topic, ...] = ()
     if stack is not None:
         progress("reading the state")
         environment = Environment.of(stack)
         state, outputs = _state(stack), environment.outputs
         url = url or environment.admin_url
-        buckets, topics = _buckets(stack, state), _topics(stack, state)
+        s3_buckets, topics = _s3_buckets(stack, state), _topics(stack, state)
     if url is None:
         raise AuditError("neither a stack nor a server was named")
     connection = connect(url)
@@ -65,7 +65,7 @@ def audit(
             declared=Declared(buckets=outputs and outputs.get("storage_buckets")),
             stack=stack,
             state=state,
-            buckets=buckets,
+            s3_buckets=s3_buckets,
             topics=topics,
             password_days=password_days,
             anchor=trail.read_anchor(anchor) if anchor else None,
@@ -143,7 +143,7 @@ def _state(stack: str) -> dict[str, Any]:
     return state
 
 
-def _buckets(stack: str, state: Mapping[str, Any]) -> tuple[S3Bucket, ...]:
+def _s3_buckets(stack: str, state: Mapping[str, Any]) -> tuple[S3Bucket, ...]:
     client = _client(stack, "s3", s3={"addressing_style": "path"})
     return tuple(S3Bucket(client, id, engine.target(stack).disposable) for id in _ids(state, BUCKETS))
 

@@ -32,7 +32,7 @@ SPARE_BATCHES = 10
 async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
     """Run the one statement of a script until no row is left; after a kill its `where` finds the rest."""
     (statement,) = sqlfiles.statements(work.text)
-    await _refuse_other_target(connection, work, statement)
+    await _refuse_other_table(connection, work, statement)
     piece = Piece(work.step, work.path, statement.text, statement.line, before=acting(connection, role, local=True))
     await connection.execute(settled(connection, locks.LIMITS.once).encode())
     await history.note(connection, work.step, work.half, digest(statement.text), False)
@@ -52,12 +52,12 @@ async def run(connection: Connection, history: History, work: Work, role: str | 
     ).run()
 
 
-async def _refuse_other_target(connection: Connection, work: Work, statement: Statement) -> None:
+async def _refuse_other_table(connection: Connection, work: Work, statement: Statement) -> None:
     """Refuse what isn't a table alone: of a view and of a rule, PostgreSQL's count isn't that of the changed rows.
 
     :raises Refused: with what it is
     """
-    found = await row(connection, TARGET, list(sqldirectives.target(statement.text) or ("", "")))
+    found = await row(connection, TARGET, list(sqldirectives.batched_table(statement.text) or ("", "")))
     if found is None or (found["kind"] in TABLE_KINDS and not found["rules"]):
         return
     what = "has rules that change what is written to it" if found["kind"] in TABLE_KINDS else "is no table"

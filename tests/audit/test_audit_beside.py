@@ -98,7 +98,7 @@ BREAKS = {
 
 def beside(client: Any, local: bool = True, **more: Any) -> Audited:
     """An audit of what isn't in the database; a rule that asked it would fail."""
-    return Audited(_NoDatabase(), Declared(), state={}, buckets=(S3Bucket(client, NAME, local),), **more)  # type: ignore[arg-type]
+    return Audited(_NoDatabase(), Declared(), state={}, s3_buckets=(S3Bucket(client, NAME, local),), **more)  # type: ignore[arg-type]
 
 
 class _NoDatabase:
@@ -130,7 +130,7 @@ def test_requests_that_are_logged_nowhere_matter_on_aws_only(client):
 
 
 def test_a_bucket_that_cannot_be_asked_is_not_called_clean(client):
-    gone = Audited(_NoDatabase(), Declared(), state={}, buckets=(S3Bucket(client, "no-such-bucket", True),))  # type: ignore[arg-type]
+    gone = Audited(_NoDatabase(), Declared(), state={}, s3_buckets=(S3Bucket(client, "no-such-bucket", True),))  # type: ignore[arg-type]
     with pytest.raises(NotSeen, match="no-such-bucket"):
         apply(BY_ID["s3-versioning"], gone)
 
