@@ -28,7 +28,7 @@ LINES, MOST = 8, 4
 # What takes no longer isn't told of in a log.
 PATIENCE_SECONDS = 1.0
 # The engine's last words, which say nothing beside a cause.
-INTERRUPTED = "interrupted; what is done stays done, the next run does the rest"
+INTERRUPTED = "interrupted"
 LAST_WORDS = (
     "update failed",
     "preview failed",
@@ -145,7 +145,9 @@ class Report:
 
     @property
     def causes(self) -> list[str]:
-        """Why it failed, each cause once."""
+        """Why it failed, each cause once; none for Ctrl-C, of which the program's last line tells."""
+        if self.errors == [INTERRUPTED]:
+            return []
         text = self.text.splitlines()
         # What stops the engine before it begins is no event.
         found = self.errors or [line.removeprefix("error: ") for line in text if line.startswith("error: ")]
@@ -191,7 +193,7 @@ def conclude(verb: str, stack: str, report: Report, next_steps: str, as_json: bo
     if not as_json:
         _conclude(verb, stack, report, next_steps)
     elif status:
-        print(json.dumps({"error": "; ".join(report.causes)}), file=sys.stderr)
+        print(json.dumps({"error": "; ".join(report.causes) or INTERRUPTED}), file=sys.stderr)
     return status
 
 

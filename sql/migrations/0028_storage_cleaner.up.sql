@@ -99,14 +99,14 @@ $$;
 -- What no departure has queued: it was stored too late, or by who never was a person here. Folders are few, and known
 -- from what they hold.
 create function private.abandoned_files(grace interval, count integer)
-returns table (id uuid, bucket_id text, name text)
+returns table (id uuid, bucket_id text, name text, total bigint)
 language plpgsql stable security definer
 set search_path = ''
 rows 1000
 as $$
 begin
     return query
-    select o.id, o.bucket_id, o.name from private.storage_usage as u
+    select o.id, o.bucket_id, o.name, count(*) over () from private.storage_usage as u
     join storage.objects as o
         on o.bucket_id = u.bucket_id
         and o.name collate "C" >= u.folder_id::text || '/' and o.name collate "C" < u.folder_id::text || '0'
@@ -159,11 +159,12 @@ language sql volatile
 set search_path = ''
 return private.forget_quarantined(bucket, object, object_version);
 
-create function ops.abandoned_files(grace interval, count integer) returns table (id uuid, bucket_id text, name text)
+create function ops.abandoned_files(grace interval, count integer)
+returns table (id uuid, bucket_id text, name text, total bigint)
 language sql stable
 set search_path = ''
 begin atomic
-    select a.id, a.bucket_id, a.name from private.abandoned_files(grace, count) as a;
+    select a.id, a.bucket_id, a.name, a.total from private.abandoned_files(grace, count) as a;
 end;
 
 create function ops.waiting_deletions()
@@ -202,7 +203,7 @@ comment on function ops.recorded_objects(text[], text[]) is 'For the cleaner: wh
 comment on function ops.quarantine() is 'For the cleaner: what was found harmful, and whether it may go.';
 comment on function ops.forget_quarantined(text, text, text) is 'For the cleaner: this lies in quarantine no more.';
 comment on function ops.abandoned_files(interval, integer) is
-'For the cleaner: files that have been in the folder of nobody for longer than this.';
+'For the cleaner: files that have been in the folder of nobody for longer than this, and how many in all.';
 comment on function ops.waiting_deletions() is 'For the cleaner: what is still to be deleted; takes nothing.';
 comment on function ops.take_deletions(integer) is 'For the cleaner: the next files to delete.';
 comment on function ops.finish_deletions(uuid[]) is 'For the cleaner: these files are deleted.';

@@ -308,7 +308,7 @@ class World:
         """What the user should not have seen of a run that failed, and the clear last line that is missing."""
         found = [f"the user saw {text!r}" for text in UGLY if text in run.output]
         found += ["the user saw a password"] * any(secret in run.output for secret in self.secrets)
-        if run.status and not re.match(r"error: \S", run.last_line):
+        if run.status and not re.match(r"error: \S|interrupted; ", run.last_line):
             found.append(f"the last line is no clear one: {run.last_line[:120]!r}")
         if len(run.last_line) > LONGEST_LINE:
             found.append(f"the last line has {len(run.last_line)} characters")

@@ -267,6 +267,20 @@ def test_what_the_cleaner_deletes_is_not_kept_and_what_others_delete_is(scene: S
     assert scene.world.run(kept) == [(0,)]
 
 
+def test_folders_of_nobody_that_are_most_of_all_are_left_alone(scene: Scene) -> None:
+    """As after a change of the bucket's access: the folders of its projects would be people's."""
+    for number in range(101):
+        scene.add(f"{PROJECT}/{number}.wav")
+    access = "update private.settings set value = jsonb_set(value, '{audio}', '\"%s\"') where name = 'bucketAccess'"
+    scene.world.run(access % "people")
+    try:
+        with pytest.raises(CleanError, match="101 of 101 are files in nobody's folder"):
+            scene.job(ages=NOW, force=False).run()
+    finally:
+        scene.world.run(access % "projects")
+    assert len(scene.keys()) == 101
+
+
 def test_a_key_of_another_form_is_passed_over(scene: Scene) -> None:
     scene.add(f"{PROJECT}/one.wav", row=False)
     stray = f"{TENANT}/audio/stray"

@@ -144,6 +144,8 @@ class Job:
     def _abandoned(self) -> None:
         """What nobody has queued: it was stored for who had left by then, or for who never was there."""
         self._note("in nobody's folder")
+        # After a bucket's access has changed, folders of projects are people's who aren't there.
+        self._suspect("files in nobody's folder", self.rows.count_abandoned(self.ages.grace), self.rows.count())
         if self.dry:
             waiting = {(each.bucket_id, each.name) for each in self.rows.waiting()}
             found = self.rows.abandoned(self.ages.grace)

@@ -39,6 +39,7 @@ WAITING = "select id, bucket_id, object_path as name, queued_at as before from o
 TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.take_deletions(%s)"
 UNSERVED = "select id, bucket_id, object_path from ops.unserved_files(1000)"
 ABANDONED = "select id, bucket_id, name, now() as before from ops.abandoned_files(%s, 1000)"
+ABANDONED_TOTAL = "select total from ops.abandoned_files(%s, 1)"
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
 
 
@@ -115,6 +116,11 @@ class Rows:
     def abandoned(self, grace: timedelta) -> list[Doomed]:
         """What lies in the folder of nobody; a thousand at a time."""
         return self._all(Doomed, ABANDONED, grace)
+
+    def count_abandoned(self, grace: timedelta) -> int:
+        """How many lie in the folder of nobody, in all."""
+        row = self.connection.execute(ABANDONED_TOTAL, (grace,)).fetchone()
+        return int(row[0]) if row else 0
 
     def take(self, count: int) -> list[Doomed]:
         return self._all(Doomed, TAKE, count)
