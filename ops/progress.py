@@ -25,10 +25,10 @@ FEW = 30
 WIDTH = 80
 # So many lines of one text, and so many properties; --verbose has the rest.
 LINES, MOST = 8, 4
-# What takes no longer isn't told of in a log.
+# What takes no longer has no line in a log.
 PATIENCE_SECONDS = 1.0
-# The engine's last words, which say nothing beside a cause.
 INTERRUPTED = "interrupted"
+# The engine's last words, which say nothing beside a cause.
 LAST_WORDS = (
     "update failed",
     "preview failed",

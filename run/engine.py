@@ -114,7 +114,7 @@ def remove(stack: str) -> None:
     """
     done = capture(["stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive", "--stack", stack])
     if done.returncode:
-        raise EngineError(f"stack {stack} can't be removed: {' '.join(done.stderr.split())}")
+        raise _refused(stack, "removed", done)
 
 
 def forget_file(stack: str) -> None:
@@ -273,7 +273,7 @@ def make_stack(stack: str) -> None:
         made = capture(["stack", "select", stack, "--create"])
         # Two first runs at once both find it missing.
         if made.returncode and not exists(stack):
-            raise EngineError(f"stack {stack} can't be made: {' '.join(made.stderr.split())}")
+            raise _refused(stack, "made", made)
 
 
 def new_stack(stack: str) -> None:
@@ -284,7 +284,11 @@ def new_stack(stack: str) -> None:
     naming.stack(stack)
     made = capture(["stack", "init", stack, "--non-interactive"])
     if made.returncode:
-        raise EngineError(f"stack {stack} can't be made: {' '.join(made.stderr.split())}")
+        raise _refused(stack, "made", made)
+
+
+def _refused(stack: str, what: str, done: subprocess.CompletedProcess[str]) -> EngineError:
+    return EngineError(f"stack {stack} can't be {what}: {' '.join(done.stderr.split())}")
 
 
 def _tell(error: str) -> None:

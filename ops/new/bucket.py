@@ -55,8 +55,8 @@ def plan(root: Path, bucket: Bucket, stack: str | None) -> Change:
     :raises SettingError: for a bucket that there is, or that can't be declared so
     """
     change = Change(root)
-    defaults = change.text(PROJECT)
-    declared = {key: _at(PROJECT, _read(PROJECT, defaults), "config", key, "default") for key in SETTINGS}
+    project = _read(PROJECT, change.text(PROJECT))
+    declared = {key: _at(PROJECT, project, "config", key, "default") for key in SETTINGS}
     path = PROJECT if stack is None else f"Pulumi.{naming.stack(stack)}.yaml"
     if stack is not None and not (root / path).exists():
         raise CommandError(f"{path}: there is no such file; `./vpb new stack {stack}` makes one")
@@ -94,7 +94,7 @@ def _at(path: str, content: Any, *keys: str) -> Any:
 def _check(path: str, text: str, keys: tuple[str, ...], wanted: list[Any]) -> None:
     """The text must say what is meant: it is put together line by line."""
     if _at(path, _read(path, text), *keys) != wanted:
-        raise CommandError(f"{path}: the entry can't be added here; nothing was written, add it by hand")
+        raise CommandError(f"{path}: the entry can't be added here; nothing was written, add it yourself")
 
 
 def _read(path: str, text: str) -> Any:
@@ -112,13 +112,13 @@ def _longer(path: str, text: str, keys: tuple[str, ...], entry: Mapping[str, Any
     for key in keys:
         found = {each.value: value for each, value in node.value} if isinstance(node, yaml.MappingNode) else {}
         if key not in found:
-            raise CommandError(f"{path}:1: {'.'.join(keys)} isn't found here; nothing was written, add it by hand")
+            raise CommandError(f"{path}:1: {'.'.join(keys)} isn't found here; nothing was written, add it yourself")
         node = found[key]
     line = node.start_mark.line
     if not isinstance(node, yaml.SequenceNode) or node.flow_style or not node.value:
         raise CommandError(
             f"{path}:{line + 1}: the list of buckets has another form than one entry below the other; nothing was "
-            "written, add it by hand"
+            "written, add it yourself"
         )
     lines = text.split("\n")
     end = node.value[-1].end_mark.line
@@ -132,7 +132,7 @@ def _begun(path: str, text: str, entries: list[Mapping[str, Any]]) -> str:
     """The text of a stack's file with a list of its own."""
     lines = text.split("\n")
     if "config:" not in lines:
-        raise CommandError(f"{path}:1: the line `config:` isn't found here; nothing was written, add it by hand")
+        raise CommandError(f"{path}:1: the line `config:` isn't found here; nothing was written, add it yourself")
     place = lines.index("config:") + 1
     return "\n".join([*lines[:place], f"  {NAMESPACE}:buckets:", *_lines(entries, 4), *lines[place:]])
 

@@ -1,6 +1,6 @@
 """Where something is added to a file that people edit too: found by the file's own grammar, never by a line's number.
 
-What isn't there in the form that is expected is refused with file and line, so that it is added by hand.
+What isn't there in the form that is expected is refused with file and line, so that somebody adds it.
 """
 
 import ast
@@ -15,7 +15,7 @@ class PlaceNotFoundError(CommandError):
     """The place where something belongs isn't there; one line names the file, the line and what to do."""
 
     def __init__(self, path: str, line: int, wanted: str) -> None:
-        super().__init__(f"{path}:{line}: {wanted} isn't found here, so nothing was written; add the lines by hand")
+        super().__init__(f"{path}:{line}: {wanted} isn't found here, so nothing was written; add the lines yourself")
 
 
 def in_dict(path: str, text: str, name: str, entry: str, after: str = "") -> str:

@@ -109,8 +109,8 @@ class Job:
         for found in batched(self.files.keys(prefix)):
             places = {each[0].key: where for each in found if (where := place(each[0].key, self.tenant))}
             known = self.rows.known(places.values())
-            stray = [each for versions in found for each in versions if each.key in places]
-            orphans = [each for each in stray if places[each.key].version not in known]
+            placed = [each for versions in found for each in versions if each.key in places]
+            orphans = [each for each in placed if places[each.key].version not in known]
             self._note("orphaned files", len({each.key for each in orphans}), _bytes(orphans))
             if not self.dry:
                 self._delete_orphans(orphans)
