@@ -1,9 +1,7 @@
 """The snapshot of what every object in the managed schemas is: compared before a run writes anything, and after it."""
 
-import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from glob import escape
 from typing import Any
 
@@ -11,7 +9,7 @@ import pulumi
 
 import pg
 from components.base import Component
-from declared import grants
+from declared import fingerprint, grants
 from declared.buckets import BucketSettings
 from declared.roles import MIGRATOR, OWNER, ROLES
 from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS
@@ -72,7 +70,7 @@ class Checkpoint(Component):
 
     def __init__(self, name: str, args: CheckpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"published": list(args.published)}, opts)
-        of = declared(args.sql, args.published)
+        of = fingerprint.of(args.sql, args.published)
         schema = pg.SchemaCheckpoint(f"{name}-schema", snapshot=NAME, of=of, opts=self.child())
         self.final = [schema]
         self.register_outputs({"snapshot": NAME})
@@ -116,13 +114,3 @@ def held(sql: SqlFiles, publication: str) -> Iterator[str]:
     yield from (f"publication {escape(publication)}{facet}" for facet in ("", ": table *", ": schema *"))
     # Rows rather than structure: an app makes them. `make audit` names them.
     yield "large object *"
-
-
-def declared(sql: SqlFiles, published: tuple[str, ...]) -> str:
-    """A checksum over everything that makes or changes an object of the database."""
-    facts: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
-    facts["policies"] = [asdict(policy) for policy in sql.policies]
-    facts["grants"] = [grants.SCHEMA_GRANTS, grants.DATABASE_GRANTS, grants.HISTORY_GRANTS, grants.GRANTS]
-    extensions = {name: asdict(spec) for name, spec in EXTENSIONS.items()}
-    facts["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

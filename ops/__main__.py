@@ -76,19 +76,33 @@ def root(
 def up(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = False) -> None:
     """Provision an environment, from nothing or from whatever is there.
 
+    Where the database is to change, all of it is tried on a copy of the structure first; what fails there isn't begun.
     With --json: the engine's events, one on each line, as Pulumi's manual describes them (EngineEvent).
     """
     from ops import progress
     from run import engine
 
     engine.make_stack(stack)
+    if _pends(engine.brought_to(stack)):
+        tried = progress.run(["preview", "--diff"], stack, shown=False)
+        if tried.status:
+            raise typer.Exit(progress.not_begun("up", stack, tried, as_json))
     done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose and not as_json, as_json)
     raise typer.Exit(progress.conclude("up", stack, done, CONNECT.format(stack=stack), as_json))
+
+
+def _pends(brought_to: str | None) -> bool:
+    """Whether a database that was provisioned before is to be changed."""
+    from declared import fingerprint, schemas, sqlfiles
+
+    return brought_to is not None and brought_to != fingerprint.of(sqlfiles.read(), schemas.PUBLISHED)
 
 
 @app.command(epilog="Example: ./vpb preview --stack pr-12")
 def preview(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = False) -> None:
     """Show what `up` would do, and what was changed manually; the status is 2 where there is something.
+
+    What changes in the database is tried on a copy of its structure, so that the preview fails where `up` would.
 
     With --json: Pulumi's own report; changeSummary counts the resources by what becomes of them.
     """

@@ -155,10 +155,13 @@ class Report:
         return [line.strip() for each in found for line in _cut(each) if line.strip()]
 
 
-def run(arguments: Sequence[str], stack: str, verbose: bool = False, as_json: bool = False) -> Report:
+def run(
+    arguments: Sequence[str], stack: str, verbose: bool = False, as_json: bool = False, shown: bool = True
+) -> Report:
     """Run `pulumi ARGUMENTS` on a stack and show what changes.
 
     Args:
+        shown: nothing of it where it isn't, but for what is under way.
         verbose: the engine's whole text in place of ours.
         as_json: the engine's events in place of it, one on each line.
     """
@@ -173,7 +176,7 @@ def run(arguments: Sequence[str], stack: str, verbose: bool = False, as_json: bo
     report.status, report.text = engine.watch(arguments, stack, tell, verbose)
     if report.progress:
         report.progress.end()
-    if not (verbose or as_json):
+    if shown and not (verbose or as_json):
         for line in report.lines():
             print(line)
     return report
@@ -189,12 +192,29 @@ def conclude(verb: str, stack: str, report: Report, next_steps: str, as_json: bo
     Returns:
         the exit status: 0, 1, or 130 after Ctrl-C.
     """
-    status = 0 if not report.status else status_of.INTERRUPTED if INTERRUPTED in report.errors else status_of.FAILED
+    status = _failed(report) if report.status else 0
     if not as_json:
         _conclude(verb, stack, report, next_steps)
     elif status:
         print(json.dumps({"error": "; ".join(report.causes) or INTERRUPTED}), file=sys.stderr)
     return status
+
+
+def not_begun(verb: str, stack: str, tried: Report, as_json: bool) -> int:
+    """Say why a run isn't begun: its preview has failed. The exit status."""
+    status = _failed(tried)
+    if as_json:
+        print(json.dumps({"error": "; ".join(tried.causes) or INTERRUPTED}), file=sys.stderr)
+        return status
+    for line in tried.lines():
+        print(line)
+    said = f"stack {stack}: {verb} wasn't begun, nothing was changed"
+    print("\n".join([said, *(f"error: {line}" for line in tried.causes)]), file=sys.stderr)
+    return status
+
+
+def _failed(report: Report) -> int:
+    return status_of.INTERRUPTED if INTERRUPTED in report.errors else status_of.FAILED
 
 
 def _conclude(verb: str, stack: str, report: Report, next_steps: str) -> None:
@@ -233,6 +253,7 @@ def _together(steps: Iterable[Settled]) -> Iterator[str]:
 
 def _cause(text: str) -> str:
     """The engine's words for an interruption and for a plugin that died, as what they mean to who sees them."""
+    text = text.removeprefix("Preview failed: ")
     if text.endswith(" canceled"):
         return INTERRUPTED
     if died := DIED.match(text):

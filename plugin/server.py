@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -121,7 +122,7 @@ class Plugin:
     name: str
     version: str
 
-    def __init__(self, kinds: list[Kind]) -> None:
+    def __init__(self, kinds: Iterable[Kind]) -> None:
         self.kinds: Mapping[str, Kind] = {kind.token: kind for kind in kinds}
 
     async def check_config(self, inputs: dict[str, Any]) -> list[CheckFailure]:
@@ -139,8 +140,11 @@ class Plugin:
         """The package schema, as JSON."""
         raise NotImplementedError
 
+    async def leave(self) -> None:
+        """Take away what would stay behind; called at the end of every run, also of one that lets nothing go."""
+
     async def close(self) -> None:
-        """Let go of connections; called when the engine cancels or ends."""
+        """Let go of connections; called when the engine cancels or ends in the middle of a call."""
 
 
 def resource_type(urn: str) -> str:
@@ -351,7 +355,14 @@ async def _end(server: grpc.aio.Server, servicer: Servicer) -> None:
         while servicer.calls:
             await asyncio.sleep(0.01)
         await servicer.plugin.close()
+    await _leave(servicer.plugin)
     os._exit(0)
+
+
+async def _leave(plugin: Plugin) -> None:
+    # The next run takes away what can't be taken away now.
+    with suppress(Exception):
+        await plugin.leave()
 
 
 async def _serve(plugin: Plugin, port_line: Any) -> None:
@@ -371,4 +382,5 @@ async def _serve(plugin: Plugin, port_line: Any) -> None:
     port_line.flush()
     await _end_with_parent(parent)
     # The engine is gone without a word. Open transactions end with their connections.
+    await _leave(servicer.plugin)
     os._exit(0)

@@ -85,6 +85,8 @@ class Connections:
         """What migrations have changed of other resources since the last run that ended well."""
         self.looked = False
         """Whether this run has looked for manual changes, and gone on."""
+        self.migrated = False
+        """Whether a migration has run in this run: what is there isn't what the state knows any more."""
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
         self._direct = False

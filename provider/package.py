@@ -12,6 +12,7 @@ from plugin.errors import PluginError
 from plugin.server import CheckFailure, Plugin
 from plugin.wire import has_unknown
 from provider.connection import Connections, Login
+from provider.rehearsal import Rehearsal
 from provider.resources import KINDS
 from provider.resources.base import Field, ObjectKind
 from provider.resources.migrations import MigrationSet
@@ -42,9 +43,10 @@ class PgPlugin(Plugin):
         Args:
             root: the folder that the folders of migrations lie in.
         """
-        super().__init__([kind() for kind in KINDS])
-        self.read_from(root)
+        super().__init__(_kinds(root))
+        self.root = root
         self._connections: Connections | None = None
+        self._rehearsal: Rehearsal | None = None
 
     def read_from(self, root: Path) -> None:
         """Read the files of migrations there."""
@@ -87,16 +89,30 @@ class PgPlugin(Plugin):
         except connectionurl.UrlError as error:
             raise PluginError(f"the provider's url must be {error}") from None
         self._connections = Connections(login)
+        self._rehearsal = Rehearsal(self._connections, {kind.token: kind for kind in _kinds(self.root)})
         for kind in self.kinds.values():
             assert isinstance(kind, ObjectKind)
-            kind.connections = self._connections
+            kind.connections, kind.rehearsal = self._connections, self._rehearsal
+
+    async def leave(self) -> None:
+        if self._rehearsal is not None:
+            await self._rehearsal.close()
 
     async def close(self) -> None:
+        await self.leave()
         if self._connections is not None:
             await self._connections.close()
 
     def schema(self) -> str:
         return json.dumps(package_schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _kinds(root: Path) -> list[ObjectKind]:
+    kinds = [kind() for kind in KINDS]
+    for kind in kinds:
+        if isinstance(kind, MigrationSet):
+            kind.root = root
+    return kinds
 
 
 def _is_lock_timeout(text: str) -> bool:

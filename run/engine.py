@@ -117,6 +117,17 @@ def remove(stack: str) -> None:
         raise _refused(stack, "removed", done)
 
 
+def brought_to(stack: str) -> str | None:
+    """The fingerprint of what the last `up` that ended well has declared of the database; None before the first.
+
+    Of a backend of the user's own it isn't known, and the text is empty.
+    """
+    if "PULUMI_BACKEND_URL" in os.environ:
+        return ""
+    found = state.resource(stack, "pg:index:SchemaCheckpoint")
+    return None if found is None else str(found.get("of", ""))
+
+
 def forget_file(stack: str) -> None:
     """Delete the stack's file if no setting is in it: only a stack that somebody declared has one to keep."""
     path = _file(stack)
@@ -205,6 +216,7 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             if stack:
                 where = target(stack)
                 variables |= _plugins(where, variables)
+                variables["PATH"] = _with_programs(where, variables)
                 if not where.checkpoints:
                     # The state is written once, at the end, and not twice for each resource: half the time of an `up`.
                     # What a killed run has made is adopted by the next one, see
@@ -234,6 +246,12 @@ def _plugins(where: Target, variables: Mapping[str, str]) -> dict[str, str]:
         return {}
     paths = [str(where.plugins), variables.get("PATH", os.defpath)]
     return {"PATH": os.pathsep.join(paths), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+
+
+def _with_programs(where: Target, variables: Mapping[str, str]) -> str:
+    """The search path, at its end the programs of PostgreSQL that the target brings: a preview needs its pg_dump."""
+    path, program = variables.get("PATH", os.defpath), where.program("pg_dump")
+    return os.pathsep.join([path, str(program.parent)]) if program else path
 
 
 def _words(arguments: Sequence[str]) -> list[str]:

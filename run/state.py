@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from declared import naming
 from declared.errors import UserError
@@ -124,6 +125,15 @@ def checkpoint(stack: str) -> Path:
     :raises NameRefused: where the stack's name would lead elsewhere
     """
     return checkpoints() / f"{naming.stack(stack)}.json"
+
+
+def resource(stack: str, token: str) -> dict[str, Any] | None:
+    """The outputs of the stack's one resource of a type, as our own state has them; None where it has none."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        for found in json.loads(checkpoint(stack).read_text())["checkpoint"]["latest"]["resources"]:
+            if found["type"] == token:
+                return dict(found["outputs"])
+    return None
 
 
 def restore(stack: str) -> None:

@@ -14,6 +14,7 @@ from provider.changes import MANUALLY
 from provider.connection import Connection, Connections, lock, warnings
 from provider.connection import qualified as qualified
 from provider.errors import NotConnected, Refused
+from provider.rehearsal import Change, Rehearsal
 
 TYPE_NAMES = {str: "a string", bool: "a boolean", int: "an integer", list: "a list", dict: "a map"}
 
@@ -43,9 +44,13 @@ class ObjectKind(Kind):
     separator = "/"
     list_field: ClassVar[str | None] = None
     """The field that is a whole list on an object of somebody else, such as its privileges."""
+    in_one_database: ClassVar[bool] = False
+    """Whether all of it is in its database, so that a copy can show what a change would do."""
 
     def __init__(self) -> None:
         self.connections: Connections | None = None
+        self.rehearsal: Rehearsal | None = None
+        """Where a preview tries what it shows."""
         self._declared: dict[str, Mapping[str, Any]] = {}
         self.secret_outputs = frozenset(name for name, field in (self.fields | self.outputs).items() if field.secret)
 
@@ -162,6 +167,7 @@ class ObjectKind(Kind):
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
         diff = Diff()
+        state = await self._after_migrations(state, new)
         for name, field in self.compared.items():
             was, wanted = state.get(name), new.get(name)
             if wanted is not UNKNOWN and not has_unknown(wanted) and self.same(name, was, wanted):
@@ -170,6 +176,37 @@ class ObjectKind(Kind):
             for path in self.paths(name, was, wanted):
                 diff.changes[path] = f"{kind}-replace" if field.identity else kind  # type: ignore[assignment]
         return diff
+
+    def can_be_tried(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether a change can be made on a copy of the database without a trace elsewhere."""
+        return self.in_one_database and not has_unknown(inputs)
+
+    async def _after_migrations(self, state: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+        """The state, as this run's migrations have left the object; in a preview, those on the copy.
+
+        The state was read before them. What they take along of it is put back in the same run, and not in the next.
+        """
+        kind = self._migrated()
+        if kind is None or not self.can_be_tried(new):
+            return state
+        identity = {name: new[name] for name in self.identity}
+        async with kind.database.transaction(self.label(identity)) as connection:
+            found = await kind.find(connection, {**new, **identity})
+        if found is None:
+            return identity
+        return state | {name: kind.observed(name, state, found) for name in self.compared}
+
+    def _migrated(self) -> "ObjectKind | None":
+        """This type on the database in which migrations have run."""
+        if self.connections is not None and self.connections.migrated:
+            return self
+        return self.rehearsal.migrated(self.token) if self.rehearsal else None
+
+    async def _attempt(self, context: Context, inputs: Mapping[str, Any], change: Change) -> bool:
+        """Try a previewed change on the copy; whether that could be tried."""
+        if self.rehearsal is None or not self.can_be_tried(inputs):
+            return False
+        return await self.rehearsal.attempt(context, self.token, change)
 
     def paths(self, name: str, was: Any, wanted: Any) -> list[str]:
         """The property paths that differ, one for each entry of a map."""
@@ -180,6 +217,7 @@ class ObjectKind(Kind):
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
         if preview:
+            await self._attempt(context, inputs, lambda kind, quiet: kind.create(quiet, inputs, False))
             id = "" if any(has_unknown(inputs.get(name)) for name in self.identity) else self.id(inputs)
             return id, inputs | dict.fromkeys(self.outputs, UNKNOWN)
         async with self.database.transaction(self.label(inputs), inputs.get("place")) as connection:
@@ -260,6 +298,7 @@ class ObjectKind(Kind):
         self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
     ) -> dict[str, Any]:
         if preview:
+            await self._attempt(context, new, lambda kind, quiet: kind.update(quiet, id, state, new, False))
             kept = {name: state.get(name, UNKNOWN) for name in self.outputs}
             return new | kept
         async with self.database.transaction(self.label(new), new.get("place")) as connection:

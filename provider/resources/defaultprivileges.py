@@ -46,6 +46,7 @@ class DefaultPrivileges(ObjectKind):
     """
 
     token = "pg:index:DefaultPrivileges"
+    in_one_database = True
     list_field = "grants"
     fields = {
         "role": Field(str, "the role that will make the objects", required=True, identity=True),

@@ -26,6 +26,7 @@ class Extension(ObjectKind):
     """`create extension name schema …`; neither made nor dropped with others. Another `version` updates it."""
 
     token = "pg:index:Extension"
+    in_one_database = True
     fields = {
         "name": Field(str, "the extension's name", required=True, identity=True),
         "schema": Field(str, "the schema that its objects lie in", required=True),

@@ -43,6 +43,7 @@ class FunctionGrants(ObjectKind):
     """
 
     token = "pg:index:FunctionGrants"
+    in_one_database = True
     list_field = "functions"
     fields = {
         "schema": Field(str, "whose functions", required=True, identity=True),

@@ -70,6 +70,7 @@ class Grants(ObjectKind):
     """`grant … on object to role`, `revoke …` for all that isn't in the list; the owner's own are left out."""
 
     token = "pg:index:Grants"
+    in_one_database = True
     list_field = "grants"
     fields = {
         "kind": Field(str, "what sort of object", required=True, identity=True, choices=tuple(PRIVILEGES)),
@@ -86,6 +87,10 @@ class Grants(ObjectKind):
 
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"grants on {inputs['kind']} {inputs['name']}"
+
+    def can_be_tried(self, inputs: Mapping[str, Any]) -> bool:
+        # The privileges on a database are the server's.
+        return super().can_be_tried(inputs) and inputs["kind"] != "database"
 
     def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         return [

@@ -22,8 +22,9 @@ from provider.connection import lock
 from provider.errors import Refused
 from provider.manualchanges import refuse_drift
 from provider.ownership import destroying
+from provider.rehearsal import Change
 from provider.resources.base import Field, ObjectKind
-from provider.steps import losses, plan
+from provider.steps import losses, plan, serverwide
 from provider.steps.history import ADOPTED, History, Recorded, split
 from provider.steps.runner import find_renames, running
 
@@ -32,6 +33,7 @@ class MigrationSet(ObjectKind):
     """Each migration is one transaction with its history row; `steps` maps a migration's name to its checksum."""
 
     token = "pg:index:MigrationSet"
+    in_one_database = True
     fields = {
         "folder": Field(str, "the folder of the migrations, relative to the project", required=True, identity=True),
         "history": Field(str, "the history table, with its schema", default=HISTORY_TABLE),
@@ -167,6 +169,7 @@ class MigrationSet(ObjectKind):
         if preview:
             was = await self._recorded(inputs)
             await self._announce(context, was, inputs["steps"], await self._foreseen(inputs, was), {})
+            await self._try_migrations(context, was, {}, inputs)
             return self.id(inputs), inputs | dict.fromkeys(self.outputs, UNKNOWN)
         return self.id(inputs), await self._run(context, {}, inputs)
 
@@ -182,8 +185,37 @@ class MigrationSet(ObjectKind):
         self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
     ) -> dict[str, Any]:
         if preview:
+            was = {name: checksum for name, checksum in state["steps"].items() if checksum}
+            await self._try_migrations(context, was, state, new)
             return new | dict.fromkeys(self.outputs, UNKNOWN)
         return await self._run(context, state, new)
+
+    async def _try_migrations(
+        self, context: Context, was: Mapping[str, str], state: Mapping[str, Any], new: Mapping[str, Any]
+    ) -> None:
+        """Run on the copy what `up` would run, unless a script reaches beyond its database."""
+        if self.rehearsal is None or self.connections is None or has_unknown(new):
+            return
+        for path, text in await self._pending(was, new):
+            if found := serverwide.beyond(text):
+                line, words = found
+                return await self.rehearsal.give_up(
+                    context, f"{path}:{line} says `{words}`, which reaches beyond this database"
+                )
+        self.rehearsal.histories.add(new["history"].partition(".")[0])
+        run: Change = lambda kind, quiet: kind._run(quiet, state, new)  # type: ignore[attr-defined]
+        if not await self._attempt(context, new, run):
+            await self.rehearsal.give_up(context, f"{self.label(new)} couldn't be tried")
+
+    async def _pending(self, was: Mapping[str, str], new: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The scripts that `up` would run, each with its path."""
+        order, history = self._order(new), History(new["history"])
+        ups = plan.read_steps(order) if new["steps"].keys() - was.keys() else {}
+        async with self.database.transaction(self.label(new)) as connection:
+            there = await history.is_there(connection)
+            downs = await history.downs(connection, was.keys() - new["steps"].keys()) if there else {}
+        found = [(f"{order.folder}/{name}.down.sql", text or "") for name, text in downs.items()]
+        return found + [(f"{order.folder}/{name}.up.sql", step.up) for name, step in ups.items() if name not in was]
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         """Roll back what this resource alone holds. What another one holds too, or made, stays with all its rows.
@@ -278,6 +310,7 @@ class MigrationSet(ObjectKind):
                 recorded = await runner.run(lambda found: _applied(state, found))
             finally:
                 self.database.changes.update(runner.changes)
+                self.database.migrated |= runner.ran
         return dict(new) | {
             "database": recorded.identity,
             "applied": dict(new["steps"]),

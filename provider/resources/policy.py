@@ -23,6 +23,7 @@ class Policy(ObjectKind):
     """
 
     token = "pg:index:Policy"
+    in_one_database = True
     fields = {
         "table": Field(str, "the table, with its schema", required=True, identity=True),
         "name": Field(str, "the policy's name", required=True, identity=True),

@@ -23,6 +23,7 @@ class Publication(ObjectKind):
     """`create publication name for table …`; a table with other columns or a row filter counts as another table."""
 
     token = "pg:index:Publication"
+    in_one_database = True
     fields = {
         "name": Field(str, "the publication's name", required=True, identity=True),
         "tables": Field(

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import sql
 
-from plugin.server import CheckFailure
+from plugin.server import CheckFailure, Context
 from provider.connection import Connection, row
 from provider.resources.base import Field, ObjectKind
 
@@ -102,6 +102,11 @@ class Role(ObjectKind):
             connection, "select rolpassword from pg_catalog.pg_authid where rolname = %s", [inputs["name"]]
         )
         return {"verifier": found["rolpassword"] if found else None, "verifierSeen": True}
+
+    async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
+        if preview and self.rehearsal is not None:
+            self.rehearsal.unmade_roles.add(inputs["name"])
+        return await super().create(context, inputs, preview)
 
     def same(self, name: str, one: Any, other: Any) -> bool:
         if name == "settings":

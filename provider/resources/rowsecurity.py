@@ -18,6 +18,7 @@ class RowSecurity(ObjectKind):
     """
 
     token = "pg:index:RowSecurity"
+    in_one_database = True
     fields = {
         "table": Field(str, "the table, with its schema", required=True, identity=True),
         "enabled": Field(bool, "whether policies apply", default=True),

@@ -14,6 +14,7 @@ class Schema(ObjectKind):
     """`create schema name authorization owner`; one that holds anything isn't dropped."""
 
     token = "pg:index:Schema"
+    in_one_database = True
     fields = {
         "name": Field(str, "the schema's name", required=True, identity=True),
         "owner": Field(str, "the role that it belongs to", required=True),

@@ -43,6 +43,8 @@ class Runner:
         self.history = History(order.history)
         self.incarnation = ""
         self.changes = Changes()
+        self.ran = False
+        """Whether a script was begun."""
         self._begun: set[snapshots.Statement] = set()
         """What an earlier run has announced to the snapshot and not ended."""
         self._reported_at = 0.0
@@ -141,6 +143,7 @@ class Runner:
 
     async def _all(self, work: Sequence[Work], together: bool) -> None:
         self._quiet = len(work) > STATUS_STEPS
+        self.ran = self.ran or bool(work)
         together = together and self._quiet
         position = 0
         while position < len(work):

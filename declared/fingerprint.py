@@ -1,0 +1,22 @@
+"""A checksum over everything that makes or changes an object of the database."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from declared import grants
+from declared.roles import ROLES
+from declared.schemas import EXTENSIONS, SCHEMAS
+from declared.sqlfiles import SqlFiles
+
+
+def of(sql: SqlFiles, published: Sequence[str]) -> str:
+    """Another text as soon as anything declared is another one: migrations, policies, privileges, roles, schemas."""
+    facts: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
+    facts["policies"] = [asdict(policy) for policy in sql.policies]
+    facts["grants"] = [grants.SCHEMA_GRANTS, grants.DATABASE_GRANTS, grants.HISTORY_GRANTS, grants.GRANTS]
+    extensions = {name: asdict(spec) for name, spec in EXTENSIONS.items()}
+    facts["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,197 @@
+"""What a preview would do to the database, done on a copy of its structure: so that a preview fails where `up` would.
+
+The copy is a scratch database of the same server with all definitions and without rows, but for those that say what was
+applied. It is made when the first change is previewed, and gone with the plugin. Each type's own code runs on it, in the
+order in which the engine would run it.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from declared import connectionurl
+from declared.schemas import HISTORY_SCHEMA
+from plugin.errors import PluginError
+from plugin.server import Context
+from provider import scratchdatabase
+from provider.connection import Connection, Connections, rows
+from provider.errors import few, in_its_own_words, one_line
+
+if TYPE_CHECKING:
+    from provider.resources.base import ObjectKind
+
+# A subscription would begin to receive.
+DUMP = ("--schema-only", "--no-subscriptions", "--no-security-labels")
+VERSION = "select pg_catalog.current_setting('server_version_num')::int / 10000 as major"
+TABLES = """select n.nspname::text as schema, c.relname::text as name
+              from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+             where n.nspname = any(%s) and c.relkind = 'r' order by 2"""
+# Against smuggled psql commands; the server doesn't know it.
+RESTRICT = re.compile(r"\\(un)?restrict \w+")
+Change = Callable[["ObjectKind", Context], Awaitable[Any]]
+NOTHING_CHANGED = "tried on a copy of the structure, nothing was changed"
+
+
+class NotHad(Exception):
+    """Why there is no copy."""
+
+
+@dataclass
+class Rehearsal:
+    """The copy of one run, and what can't be tried on it."""
+
+    real: Connections
+    kinds: Mapping[str, "ObjectKind"]
+    """The types, on the copy, by token."""
+    copy: Connections | None = None
+    unmade_roles: set[str] = field(default_factory=set)
+    """The roles that this run would make: all databases of a server have the same ones, so they aren't made here."""
+    without: str = ""
+    """Why the rest can't be tried."""
+    histories: set[str] = field(default_factory=lambda: {HISTORY_SCHEMA})
+    """The schemas whose rows are copied."""
+    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def attempt(self, context: Context, token: str, change: Change) -> bool:
+        """Make a change on the copy; whether that could be tried.
+
+        :raises PluginError: what `up` would say of it
+        """
+        if not await self._there(context):
+            return False
+        try:
+            await change(self.kinds[token], Context(context.urn, _unheard))
+        except PluginError as error:
+            waits_for = sorted(role for role in self.unmade_roles if f'"{role}"' in str(error))
+            if not waits_for:
+                raise type(error)(f"{error} ({NOTHING_CHANGED})") from None
+            await context.info(f"not tried before `up`: this run makes role {few(waits_for)} first")
+            return False
+        return True
+
+    async def give_up(self, context: Context, why: str) -> None:
+        """Try nothing more in this run: what comes would stand on what wasn't tried."""
+        if not self.without:
+            self.without = why
+            await context.info(f"from here on nothing is tried before `up`: {why}")
+
+    def migrated(self, token: str) -> "ObjectKind | None":
+        """A type on the copy, once migrations have run there."""
+        return self.kinds[token] if self.copy is not None and self.copy.migrated and not self.without else None
+
+    async def close(self) -> None:
+        if self.copy is not None:
+            copy, self.copy = self.copy, None
+            await scratchdatabase.drop(self.real, copy)
+
+    async def _there(self, context: Context) -> bool:
+        async with self._making:
+            if self.copy is None and not self.without:
+                await context.status("copying the structure")
+                try:
+                    self.copy = await self._made()
+                except NotHad as error:
+                    await self.give_up(context, str(error))
+                except PluginError as error:
+                    await self.give_up(context, f"the structure can't be copied: {error}")
+            return not self.without
+
+    async def _made(self) -> Connections:
+        """
+        :raises NotHad: where there is nothing to copy, or nothing to copy it with
+        """
+        session = await self.real.session()
+        try:
+            if not await rows(session, TABLES, [sorted(self.histories)]):
+                raise NotHad("the database is empty")
+            program = await _pg_dump((await rows(session, VERSION, []))[0]["major"])
+            text = await _dumped(program, self.real.login.given)
+            copy = await scratchdatabase.make(self.real)
+            try:
+                await self._fill(session, copy, text)
+            except BaseException:
+                await scratchdatabase.drop(self.real, copy)
+                raise
+        except psycopg.Error as error:
+            raise one_line(error, "scratch database") from None
+        finally:
+            await session.close()
+        copy.looked = True
+        for kind in self.kinds.values():
+            kind.connections = copy
+        return copy
+
+    async def _fill(self, real: Connection, copy: Connections, text: str) -> None:
+        session = await copy.session()
+        try:
+            # Nobody needs it after a crash. In one message: a transaction of its own.
+            await session.execute("set synchronous_commit to off; set client_min_messages to error")
+            await session.execute(text.encode())
+            await session.execute("reset all")
+            for table in await rows(real, TABLES, [sorted(self.histories)]):
+                name = sql.Identifier(table["schema"], table["name"])
+                async with (
+                    real.cursor().copy(sql.SQL("copy {} to stdout (format binary)").format(name)) as read,
+                    session.cursor().copy(sql.SQL("copy {} from stdin (format binary)").format(name)) as written,
+                ):
+                    async for block in read:
+                        await written.write(block)
+        finally:
+            await session.close()
+
+
+async def _unheard(urn: str, message: str, passing: bool) -> None:
+    """What a rehearsal tells of itself, `up` tells again."""
+
+
+async def _pg_dump(server: int) -> str:
+    """The first pg_dump of the search path that is as new as the server.
+
+    :raises NotHad: where there is none
+    """
+    found = dict.fromkeys(Path(folder) / "pg_dump" for folder in os.get_exec_path() if folder)
+    for program in (str(path) for path in found if shutil.which(path)):
+        if await _major(program) >= server:
+            return program
+    raise NotHad(f"the search path has no pg_dump of PostgreSQL {server} or newer")
+
+
+async def _major(program: str) -> int:
+    said, _ = await _run([program, "--version"], {})
+    number = said.rpartition(") ")[2].partition(".")[0].partition(" ")[0].strip()
+    return int(number) if number.isdecimal() else 0
+
+
+async def _dumped(program: str, login: connectionurl.Parameters) -> str:
+    """
+    :raises NotHad: for what pg_dump can't read
+    """
+    # No word of the login is seen in the list of processes.
+    keywords = connectionurl.compose({**login, "password": ""} if login.get("password") else dict(login))
+    secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
+    said, failed = await _run([program, *DUMP, "-d", keywords], secret)
+    if failed:
+        raise NotHad(f"pg_dump can't read the structure: {in_its_own_words(failed)}")
+    return "\n".join(line for line in said.splitlines() if not RESTRICT.fullmatch(line))
+
+
+async def _run(command: Iterable[str], variables: Mapping[str, str]) -> tuple[str, str]:
+    """What a program writes, and why it failed: empty where it didn't."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env={**os.environ, **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, wrong = await process.communicate()
+    return said.decode(errors="replace"), (
+        wrong.decode(errors="replace") or "no reason given"
+    ) if process.returncode else ""

@@ -1,0 +1,56 @@
+"""A database beside the real one, on the same server, that is gone again after its use.
+
+Nobody but superusers and the login that made it may connect to it. One that a killed run has left is dropped by the
+next run that makes one.
+"""
+
+import re
+import secrets
+import time
+
+from psycopg import sql
+
+from provider.connection import Connection, Connections, rows
+
+PREFIX = "visual_prompt_builder_scratch_"
+# When it was made, in seconds since 1970, is in the name.
+NAME = re.compile(rf"{PREFIX}(?P<made>[0-9a-f]{{8}})_[0-9a-f]{{8}}")
+# Older than this, without a session: nobody makes one for so long before its first session.
+ABANDONED_SECONDS = 600
+UNUSED = """select d.datname::text as name from pg_catalog.pg_database d
+             where pg_catalog.starts_with(d.datname::text, %s) and pg_catalog.pg_has_role(d.datdba, 'member')
+               and not exists (select from pg_catalog.pg_stat_activity a where a.datid = d.oid)"""
+
+
+async def make(database: Connections) -> Connections:
+    """A new, empty database; the caller drops it."""
+    name = f"{PREFIX}{int(time.time()):08x}_{secrets.token_hex(4)}"
+    session = await database.session()
+    try:
+        await _drop_abandoned(session)
+        await session.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        await session.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
+    finally:
+        await session.close()
+    return Connections(database.login.on(name))
+
+
+async def drop(database: Connections, scratch: Connections) -> None:
+    """End its sessions and drop it; not an error where it's gone."""
+    await scratch.close()
+    session = await database.session()
+    try:
+        await _drop(session, scratch.login.database)
+    finally:
+        await session.close()
+
+
+async def _drop_abandoned(session: Connection) -> None:
+    for found in await rows(session, UNUSED, [PREFIX]):
+        match = NAME.fullmatch(found["name"])
+        if match and time.time() - int(match["made"], 16) > ABANDONED_SECONDS:
+            await _drop(session, found["name"])
+
+
+async def _drop(session: Connection, name: str) -> None:
+    await session.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
