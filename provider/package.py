@@ -51,7 +51,7 @@ class PgPlugin(Plugin):
     def read_from(self, root: Path) -> None:
         """Read the files of migrations there."""
         self.root = root
-        for kind in self.kinds.values():
+        for kind in [*self.kinds.values(), *(self._rehearsal.kinds.values() if self._rehearsal else ())]:
             if isinstance(kind, MigrationSet):
                 kind.root = root
 

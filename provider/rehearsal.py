@@ -1,15 +1,15 @@
 """What a preview would do to the database, done on a copy of its structure: so that a preview fails where `up` would.
 
-The copy is a scratch database of the same server with all definitions and without rows, but for those that say what was
-applied. It is made when the first change is previewed, and gone with the plugin. Each type's own code runs on it, in the
-order in which the engine would run it.
+The copy is a scratch database of the same server: all definitions, and no rows but those that say what was applied. It
+is made when the first change is previewed, and gone with the plugin. Each type's own code runs on it, in the order in
+which the engine would run it (`docs/decisions/0034-previews-on-a-copy.md`).
 """
 
 import asyncio
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from declared import connectionurl
+from declared import connectionurl, sqltext
 from declared.schemas import HISTORY_SCHEMA
 from plugin.errors import PluginError
 from plugin.server import Context
 from provider import scratchdatabase
 from provider.connection import Connection, Connections, rows
-from provider.errors import few, in_its_own_words, one_line
+from provider.errors import few, in_its_own_words, one_line, report
 
 if TYPE_CHECKING:
     from provider.resources.base import ObjectKind
@@ -36,7 +36,14 @@ TABLES = """select n.nspname::text as schema, c.relname::text as name
              where n.nspname = any(%s) and c.relkind = 'r' order by 2"""
 # Against smuggled psql commands; the server doesn't know it.
 RESTRICT = re.compile(r"\\(un)?restrict \w+")
+# What belongs to a role that we can't act as is ours in the copy.
+OWNED = re.compile(r'ALTER .* OWNER TO (?P<owner>"(?:[^"]|"")+"|\w+);')
+DEFAULTS = re.compile(r'ALTER DEFAULT PRIVILEGES FOR ROLE (?P<owner>"(?:[^"]|"")+"|\w+) .*')
+OTHERS = """select pg_catalog.quote_ident(rolname) as name from pg_catalog.pg_roles
+             where not pg_catalog.pg_has_role(oid, 'member')"""
 Change = Callable[["ObjectKind", Context], Awaitable[Any]]
+# Whatever there is.
+SYNTAX = "(42601)"
 NOTHING_CHANGED = "tried on a copy of the structure, nothing was changed"
 
 
@@ -56,6 +63,8 @@ class Rehearsal:
     """The roles that this run would make: all databases of a server have the same ones, so they aren't made here."""
     without: str = ""
     """Why the rest can't be tried."""
+    missing: str = ""
+    """What the login couldn't copy. Whatever fails then may fail for the lack of it."""
     histories: set[str] = field(default_factory=lambda: {HISTORY_SCHEMA})
     """The schemas whose rows are copied."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -71,9 +80,12 @@ class Rehearsal:
             await change(self.kinds[token], Context(context.urn, _unheard))
         except PluginError as error:
             waits_for = sorted(role for role in self.unmade_roles if f'"{role}"' in str(error))
-            if not waits_for:
+            if waits_for:
+                await context.info(f"not tried before `up`: this run makes role {few(waits_for)} first")
+            elif self.missing and SYNTAX not in str(error):
+                await context.info(f"failed on a copy that isn't whole ({self.missing}): {error}")
+            else:
                 raise type(error)(f"{error} ({NOTHING_CHANGED})") from None
-            await context.info(f"not tried before `up`: this run makes role {few(waits_for)} first")
             return False
         return True
 
@@ -81,13 +93,16 @@ class Rehearsal:
         """Try nothing more in this run: what comes would stand on what wasn't tried."""
         if not self.without:
             self.without = why
-            await context.info(f"from here on nothing is tried before `up`: {why}")
+            await context.info(f"nothing more is tried before `up`: {why}")
 
     def migrated(self, token: str) -> "ObjectKind | None":
         """A type on the copy, once migrations have run there."""
         return self.kinds[token] if self.copy is not None and self.copy.migrated and not self.without else None
 
     async def close(self) -> None:
+        """Drop the copy; the next preview makes another one."""
+        self.without = self.missing = ""
+        self.unmade_roles.clear()
         if self.copy is not None:
             copy, self.copy = self.copy, None
             await scratchdatabase.drop(self.real, copy)
@@ -98,9 +113,7 @@ class Rehearsal:
                 await context.status("copying the structure")
                 try:
                     self.copy = await self._made()
-                except NotHad as error:
-                    await self.give_up(context, str(error))
-                except PluginError as error:
+                except (NotHad, PluginError) as error:
                     await self.give_up(context, f"the structure can't be copied: {error}")
             return not self.without
 
@@ -111,9 +124,10 @@ class Rehearsal:
         session = await self.real.session()
         try:
             if not await rows(session, TABLES, [sorted(self.histories)]):
-                raise NotHad("the database is empty")
+                raise NotHad("there is nothing of this project in the database yet")
             program = await _pg_dump((await rows(session, VERSION, []))[0]["major"])
-            text = await _dumped(program, self.real.login.given)
+            others = {found["name"] for found in await rows(session, OTHERS, [])}
+            text = _copied(await _dumped(program, self.real.login.given), others)
             copy = await scratchdatabase.make(self.real)
             try:
                 await self._fill(session, copy, text)
@@ -134,7 +148,10 @@ class Rehearsal:
         try:
             # Nobody needs it after a crash. In one message: a transaction of its own.
             await session.execute("set synchronous_commit to off; set client_min_messages to error")
-            await session.execute(text.encode())
+            try:
+                await session.execute(text.encode())
+            except psycopg.errors.InsufficientPrivilege:
+                self.missing = await _as_far_as_it_goes(session, text)
             await session.execute("reset all")
             for table in await rows(real, TABLES, [sorted(self.histories)]):
                 name = sql.Identifier(table["schema"], table["name"])
@@ -146,6 +163,17 @@ class Rehearsal:
                         await written.write(block)
         finally:
             await session.close()
+
+
+async def _as_far_as_it_goes(session: Connection, text: str) -> str:
+    """Run statement by statement what the login may run; what it may not, in words."""
+    failed: list[psycopg.Error] = []
+    for statement in sqltext.statements(text):
+        try:
+            await session.execute(statement.text.encode())
+        except psycopg.Error as error:
+            failed.append(error)
+    return f"{len(failed)} statements of it failed, the first: {report(failed[0].diag).said}" if failed else ""
 
 
 async def _unheard(urn: str, message: str, passing: bool) -> None:
@@ -180,7 +208,17 @@ async def _dumped(program: str, login: connectionurl.Parameters) -> str:
     said, failed = await _run([program, *DUMP, "-d", keywords], secret)
     if failed:
         raise NotHad(f"pg_dump can't read the structure: {in_its_own_words(failed)}")
-    return "\n".join(line for line in said.splitlines() if not RESTRICT.fullmatch(line))
+    return said
+
+
+def _copied(dump: str, others: Set[str]) -> str:
+    """What is run of a dump, where we can't act as some roles."""
+    return "\n".join(line for line in dump.splitlines() if not _left_out(line, others))
+
+
+def _left_out(line: str, others: Set[str]) -> bool:
+    match = OWNED.fullmatch(line) or DEFAULTS.fullmatch(line)
+    return match["owner"] in others if match else bool(RESTRICT.fullmatch(line))
 
 
 async def _run(command: Iterable[str], variables: Mapping[str, str]) -> tuple[str, str]:

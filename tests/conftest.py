@@ -64,13 +64,15 @@ def _roomy(folder: Path) -> bool:
 
 
 def pytest_configure() -> None:
-    """Let what the tests start hear Ctrl-C, and keep what is written in memory, where there is enough of it.
+    """Let what the tests start hear Ctrl-C and find pg_dump; keep what is written in memory, where there is enough.
 
     A shell has a command in its background ignore that signal, and so whatever the command starts. In memory a database
     is cloned in a third of the time.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # As `run` has it for the plugin: its previews copy the structure.
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(postgres.wheel_binaries())])
     if "TMPDIR" in os.environ or not _roomy(MEMORY):
         return
     folder = MEMORY / f"visual-prompt-builder-{os.getuid()}"

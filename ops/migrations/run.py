@@ -6,7 +6,7 @@ from typing import Any
 
 from declared import connectionurl
 from declared.paths import CHECKOUT
-from ops.migrations import job, rehearsal
+from ops.migrations import job, trial
 from ops.migrations.job import Job, Terminal
 from ops.migrations.job import Options as Options
 from provider.connection import Connections, Login
@@ -19,8 +19,8 @@ COMMANDS: dict[str, Command] = {
     "up": job.up,
     "status": job.status,
     "down": job.down,
-    "check": rehearsal.check,
-    "adopt": rehearsal.adopt,
+    "check": trial.check,
+    "adopt": trial.adopt,
 }
 
 

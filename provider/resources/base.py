@@ -196,11 +196,16 @@ class ObjectKind(Kind):
             return identity
         return state | {name: kind.observed(name, state, found) for name in self.compared}
 
+    async def end_preview(self) -> None:
+        """Before the first real change: the copy isn't of what is there any more."""
+        if self.rehearsal is not None:
+            await self.rehearsal.close()
+
     def _migrated(self) -> "ObjectKind | None":
         """This type on the database in which migrations have run."""
-        if self.connections is not None and self.connections.migrated:
-            return self
-        return self.rehearsal.migrated(self.token) if self.rehearsal else None
+        if self.rehearsal and (copied := self.rehearsal.migrated(self.token)):
+            return copied
+        return self if self.connections is not None and self.connections.migrated else None
 
     async def _attempt(self, context: Context, inputs: Mapping[str, Any], change: Change) -> bool:
         """Try a previewed change on the copy; whether that could be tried."""
@@ -220,6 +225,7 @@ class ObjectKind(Kind):
             await self._attempt(context, inputs, lambda kind, quiet: kind.create(quiet, inputs, False))
             id = "" if any(has_unknown(inputs.get(name)) for name in self.identity) else self.id(inputs)
             return id, inputs | dict.fromkeys(self.outputs, UNKNOWN)
+        await self.end_preview()
         async with self.database.transaction(self.label(inputs), inputs.get("place")) as connection:
             await lock(connection, self.lock_key(inputs))
             found = await self.find(connection, inputs)
@@ -301,6 +307,7 @@ class ObjectKind(Kind):
             await self._attempt(context, new, lambda kind, quiet: kind.update(quiet, id, state, new, False))
             kept = {name: state.get(name, UNKNOWN) for name in self.outputs}
             return new | kept
+        await self.end_preview()
         async with self.database.transaction(self.label(new), new.get("place")) as connection:
             await lock(connection, self.lock_key(new))
             found = await self.find(connection, new)

@@ -22,7 +22,6 @@ from provider.connection import lock
 from provider.errors import Refused
 from provider.manualchanges import refuse_drift
 from provider.ownership import destroying
-from provider.rehearsal import Change
 from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan, serverwide
 from provider.steps.history import ADOPTED, History, Recorded, split
@@ -107,6 +106,10 @@ class MigrationSet(ObjectKind):
             recorded = await History(new["history"]).read(connection)
         for name in sorted(_applied({**state, "applied": applied}, recorded).keys() - recorded.steps.keys()):
             plan.refuse_rowless(name)
+
+    async def _after_migrations(self, state: dict[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+        """As it is: one folder's migrations don't undo another's."""
+        return state
 
     async def _as_refreshed(
         self, new: Mapping[str, Any], was: Mapping[str, str]
@@ -203,7 +206,11 @@ class MigrationSet(ObjectKind):
                     context, f"{path}:{line} says `{words}`, which reaches beyond this database"
                 )
         self.rehearsal.histories.add(new["history"].partition(".")[0])
-        run: Change = lambda kind, quiet: kind._run(quiet, state, new)  # type: ignore[attr-defined]
+
+        async def run(kind: ObjectKind, quiet: Context) -> None:
+            assert isinstance(kind, MigrationSet)
+            await kind._run(quiet, state, new)
+
         if not await self._attempt(context, new, run):
             await self.rehearsal.give_up(context, f"{self.label(new)} couldn't be tried")
 
@@ -302,6 +309,7 @@ class MigrationSet(ObjectKind):
                 await context.info(f"{label}: {history} has a row of {name}, applied by somebody else")
 
     async def _run(self, context: Context, state: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+        await self.end_preview()
         if not self.database.looked and not destroying(context.urn):
             async with self.database.transaction(self.label(new)) as connection:
                 await refuse_drift(connection)

@@ -3,7 +3,6 @@
 The scratch database has the frame of the real one (schemas, extensions, default privileges): migrations stand on it.
 """
 
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from psycopg import sql
 from declared import sqlfiles
 from ops.migrations import catalogue
 from ops.migrations.job import Job
+from provider import scratchdatabase
 from provider.connection import Connection, Connections, rows
 from provider.steps import plan
 from provider.steps.history import ADOPTED, History, Recorded
@@ -35,7 +35,7 @@ DEFAULTS = """select pg_catalog.pg_get_userbyid(d.defaclrole) as role from pg_ca
 
 
 class Silent:
-    """The result says what a rehearsal did."""
+    """The result says what a trial did."""
 
     async def status(self, message: str) -> None:
         pass
@@ -51,22 +51,17 @@ def _histories() -> set[str]:
 @asynccontextmanager
 async def scratch(database: Connections, without: Sequence[str]) -> AsyncIterator[Connections]:
     """An empty database with the frame of `database`, gone afterwards."""
-    name = f"visual_prompt_builder_scratch_{secrets.token_hex(4)}"
-    real = await database.session()
+    copy = await scratchdatabase.make(database)
     try:
-        await real.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        real, inside = await database.session(), await copy.session()
         try:
-            copy = Connections(database.login.on(name))
-            inside = await copy.session()
-            try:
-                await _frame(real, inside, without)
-            finally:
-                await inside.close()
-            yield copy
+            await _frame(real, inside, without)
         finally:
-            await real.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+            await inside.close()
+            await real.close()
+        yield copy
     finally:
-        await real.close()
+        await scratchdatabase.drop(database, copy)
 
 
 async def _frame(real: Connection, copy: Connection, without: Sequence[str]) -> None:
@@ -95,7 +90,7 @@ def _nothing(recorded: Recorded) -> dict[str, str]:
     return {}
 
 
-class Rehearsal:
+class Trial:
     """One set of migrations on the scratch database, brought to any number of them."""
 
     def __init__(self, runner: Runner, order: plan.Order, without: Sequence[str]) -> None:
@@ -120,15 +115,15 @@ async def check(job: Job) -> dict[str, Any]:
         for folder in job.folders if job.options.folder else sqlfiles.STEP_FOLDERS:
             steps, order = job.steps(folder), plan.Order(folder.folder, folder.history, {}, folder.role, root=job.root)
             async with running(copy.session, Silent(), order) as runner:
-                rehearsal = Rehearsal(runner, order, without)
-                before = await rehearsal.to([])
+                trial = Trial(runner, order, without)
+                before = await trial.to([])
                 for number, step in enumerate(steps, start=1):
                     await job.tell.status(f"checking {step.name} ({number} of {len(steps)})")
-                    after = await rehearsal.to(steps[:number])
+                    after = await trial.to(steps[:number])
                     checked[folder.folder] = number
-                    if found := _left(folder, step, "down", before, await rehearsal.to(steps[: number - 1])):
+                    if found := _left(folder, step, "down", before, await trial.to(steps[: number - 1])):
                         return {"checked": checked, "found": [found]}
-                    before = await rehearsal.to(steps[:number])
+                    before = await trial.to(steps[:number])
                     if found := _left(folder, step, "up", after, before):
                         return {"checked": checked, "found": [found]}
     return {"checked": checked, "found": []}
@@ -169,7 +164,7 @@ async def adopt(job: Job) -> dict[str, Any]:
                 order = job.order(folder, {})
                 recorded = await History(folder.history).read(real)
                 async with running(copy.session, Silent(), order) as runner:
-                    found, other = await _there(job, Rehearsal(runner, order, without), folder, recorded, live)
+                    found, other = await _there(job, Trial(runner, order, without), folder, recorded, live)
                 problems += other
                 adopted[folder.folder] = [step.name for step in found]
                 if job.options.write and found and not other:
@@ -180,16 +175,16 @@ async def adopt(job: Job) -> dict[str, Any]:
 
 
 async def _there(
-    job: Job, rehearsal: Rehearsal, folder: sqlfiles.StepFolder, recorded: Recorded, live: catalogue.Catalogue
+    job: Job, trial: Trial, folder: sqlfiles.StepFolder, recorded: Recorded, live: catalogue.Catalogue
 ) -> tuple[list[sqlfiles.Step], list[str]]:
     steps = job.steps(folder)
-    before = await rehearsal.to([], grants=False)
+    before = await trial.to([], grants=False)
     touched: set[str] = set()
     there = [step for step in steps if step.name in recorded.steps]
     last, reasons = len(there), []
     through = job.options.through if job.options.through is not None and folder == job.folders[-1] else None
     for number, step in enumerate(steps, start=1):
-        after = await rehearsal.to(steps[:number], grants=False)
+        after = await trial.to(steps[:number], grants=False)
         touched |= set(catalogue.differences(before, after))
         before = after
         different = [name for name in sorted(touched) if live.get(name) != after.get(name)]

@@ -1,0 +1,33 @@
+"""A preview through the real engine fails where `up` would, and `up` begins nothing that fails there."""
+
+import pytest
+
+from provider import scratchdatabase
+from tests.stack.conftest import succeeded
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
+
+HEADER = "-- 0099 renamed: a try.\n-- Lock: none. Duration: instant.\n-- Down: renames it back.\n\n"
+COPIES = f"select datname from pg_database where starts_with(datname, '{scratchdatabase.PREFIX}')"
+
+
+def test_up_begins_nothing_that_the_copy_refuses(dev):
+    scripts = [dev.folder / "sql" / "migrations" / f"0099_renamed.{half}.sql" for half in ("up", "down")]
+    names = ("title to heading", "heading to title")
+    for script, change in zip(scripts, names, strict=True):
+        script.write_text(f"{HEADER}alter table public.projects rename column {change};\n")
+    try:
+        for run, said in (
+            (dev.start("preview").wait(), "preview failed after"),
+            (dev.up(), "up wasn't begun, nothing was changed"),
+        ):
+            assert run.status == 1
+            assert said in run.output
+            assert 'column "title" of relation "projects" does not exist (42703)' in run.output
+            assert "Preview failed:" not in run.output
+        assert dev.sql("select max(version) < '0099' from supabase_migrations.schema_migrations") == [(True,)]
+        assert dev.sql(COPIES) == []
+    finally:
+        for script in scripts:
+            script.unlink()
+    assert "up to date, nothing to do" in succeeded(dev.up())
