@@ -2,17 +2,20 @@
 
 import pytest
 
+from declared import sqlfiles
+from declared.paths import CHECKOUT
 from provider import scratchdatabase
 from tests.stack.conftest import succeeded
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 
-HEADER = "-- 0099 renamed: a try.\n-- Lock: none. Duration: instant.\n-- Down: renames it back.\n\n"
+NUMBER = f"{len(sqlfiles.steps(CHECKOUT / 'sql' / 'migrations')) + 1:04}"
+HEADER = f"-- {NUMBER} renamed: a try.\n-- Lock: none. Duration: instant.\n-- Down: renames it back.\n\n"
 COPIES = f"select datname from pg_database where starts_with(datname, '{scratchdatabase.PREFIX}')"
 
 
 def test_up_begins_nothing_that_the_copy_refuses(dev):
-    scripts = [dev.folder / "sql" / "migrations" / f"0099_renamed.{half}.sql" for half in ("up", "down")]
+    scripts = [dev.folder / "sql" / "migrations" / f"{NUMBER}_renamed.{half}.sql" for half in ("up", "down")]
     names = ("title to heading", "heading to title")
     for script, change in zip(scripts, names, strict=True):
         script.write_text(f"{HEADER}alter table public.projects rename column {change};\n")
@@ -25,7 +28,7 @@ def test_up_begins_nothing_that_the_copy_refuses(dev):
             assert said in run.output
             assert 'column "title" of relation "projects" does not exist (42703)' in run.output
             assert "Preview failed:" not in run.output
-        assert dev.sql("select max(version) < '0099' from supabase_migrations.schema_migrations") == [(True,)]
+        assert dev.sql(f"select max(version) < '{NUMBER}' from supabase_migrations.schema_migrations") == [(True,)]
         assert dev.sql(COPIES) == []
     finally:
         for script in scripts:
