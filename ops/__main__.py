@@ -77,6 +77,7 @@ def up(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = False) ->
     """Provision an environment, from nothing or from whatever is there.
 
     Where the database is to change, all of it is tried on a copy of the structure first; what fails there isn't begun.
+
     With --json: the engine's events, one on each line, as Pulumi's manual describes them (EngineEvent).
     """
     from ops import progress

@@ -2,7 +2,7 @@
 
 The copy is a scratch database of the same server: all definitions, and no rows but those that say what was applied. It
 is made when the first change is previewed, and gone with the plugin. Each type's own code runs on it, in the order in
-which the engine would run it (`docs/decisions/0034-previews-on-a-copy.md`).
+which the engine would run it (`docs/decisions/0033-previews-on-a-copy.md`).
 """
 
 import asyncio

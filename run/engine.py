@@ -38,6 +38,7 @@ DESTROY = {"destroy", "down", "dn"}
 # Tells the provider that what holds data may go, and whose.
 DESTROY_MARK = "VPB_DESTROY"
 # Words after these are no command; Pulumi takes the flags before the command too.
+AWS_PROVIDER = "pulumi:providers:aws"
 WITH_VALUE = {"-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"}
 SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
 
@@ -128,6 +129,15 @@ def brought_to(stack: str) -> str | None:
     return None if found is None else str(found.get("of", ""))
 
 
+def _has_aws(stack: str, variables: Mapping[str, str]) -> bool:
+    """Whether an `up` of the stack came as far as AWS."""
+    if "PULUMI_BACKEND_URL" not in os.environ:
+        return state.resource(stack, AWS_PROVIDER) is not None
+    command = ["pulumi", "stack", "export", "--stack", stack]
+    told = subprocess.run(command, env=dict(variables), capture_output=True, text=True, check=False)
+    return told.returncode != 0 or f'"{AWS_PROVIDER}"' in told.stdout
+
+
 def forget_file(stack: str) -> None:
     """Delete the stack's file if no setting is in it: only a stack that somebody declared has one to keep."""
     path = _file(stack)
@@ -213,6 +223,9 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             stack = _own_name(selected) if selected else None
             if stack and command in DESTROY:
                 variables[DESTROY_MARK] = stack
+                if not _has_aws(stack, variables):
+                    # The program asks AWS who it is, by a provider that a destroy doesn't make.
+                    variables["PULUMI_RUN_PROGRAM"] = "false"
             if stack:
                 where = target(stack)
                 variables |= _plugins(where, variables)

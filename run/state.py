@@ -132,7 +132,7 @@ def resource(stack: str, token: str) -> dict[str, Any] | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         for found in json.loads(checkpoint(stack).read_text())["checkpoint"]["latest"]["resources"]:
             if found["type"] == token:
-                return dict(found["outputs"])
+                return dict(found.get("outputs") or {})
     return None
 
 
