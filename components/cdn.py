@@ -9,7 +9,7 @@ from pulumi_aws import cloudfront, cloudwatch
 
 import pg
 from components.base import Component
-from components.documents import Statement
+from components.documents import PolicyStatement
 from components.privatebucket import PrivateBucket
 from declared import objectlayout
 from declared.settings import BucketSettings
@@ -178,7 +178,7 @@ class Cdn(Component):
             opts=self.child(),
         )
 
-    def may_read(self) -> Statement:
+    def may_read(self) -> PolicyStatement:
         """Lets this distribution, and no other of anybody's, read what is scanned clean in its buckets."""
         name, value = self._clean_tag
         return {
@@ -190,7 +190,7 @@ class Cdn(Component):
             "Condition": {"StringEquals": {"aws:SourceArn": self.arn, f"s3:ExistingObjectTag/{name}": value}},
         }
 
-    def statements(self) -> list[Statement]:
+    def statements(self) -> list[PolicyStatement]:
         """What the object bucket's policy says of the CDN."""
         return [self.may_read()] if self._buckets else []
 

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import kms, s3
 
 from components.base import Component
-from components.documents import Statement, text
+from components.documents import PolicyStatement, text
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
 from declared import objectlayout
 from declared.settings import BucketSettings
@@ -86,7 +86,7 @@ class Objects(Component):
             )
         self.register_outputs({"bucket": self.files.s3_bucket.id})
 
-    def _s3_writes_logs(self) -> Statement:
+    def _s3_writes_logs(self) -> PolicyStatement:
         return {
             "Sid": "S3WritesItsLogs",
             "Effect": "Allow",
@@ -99,7 +99,7 @@ class Objects(Component):
             },
         }
 
-    def _cdn_writes_logs(self) -> Statement:
+    def _cdn_writes_logs(self) -> PolicyStatement:
         sources = pulumi.Output.concat("arn:aws:logs:us-east-1:", self._account, ":delivery-source:*")
         return {
             "Sid": "CloudFrontWritesItsLogs",
@@ -116,7 +116,7 @@ class Objects(Component):
             },
         }
 
-    def own_key_only(self) -> list[Statement]:
+    def own_key_only(self) -> list[PolicyStatement]:
         """Denies uploads that ask for another encryption than the bucket's; those that ask for none get it."""
         upload = {
             "Effect": "Deny",
@@ -133,7 +133,7 @@ class Objects(Component):
         ]
 
 
-def _key_rights(account: pulumi.Input[str]) -> list[Statement]:
+def _key_rights(account: pulumi.Input[str]) -> list[PolicyStatement]:
     """Who may use the key: whom the account's own policies let, and the account's CDN to read."""
     # Without the first statement nobody could change the key's policy again.
     owner = pulumi.Output.concat("arn:aws:iam::", account, ":root")

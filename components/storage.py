@@ -12,7 +12,7 @@ from components.accessroles import AccessRoles, AccessRolesArgs
 from components.alarms import Alarms
 from components.base import Component
 from components.cdn import Cdn, CdnArgs
-from components.documents import Statement
+from components.documents import PolicyStatement
 from components.malware import Malware, MalwareArgs
 from components.objects import Objects, ObjectsArgs
 from declared import objectlayout
@@ -95,7 +95,7 @@ class Storage(Component):
             ),
             options,
         )
-        gate: list[Statement] = []
+        gate: list[PolicyStatement] = []
         if args.scanning == objectlayout.GUARDDUTY:
             malware = Malware(
                 f"{name}-malware",
