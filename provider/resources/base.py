@@ -182,7 +182,7 @@ class ObjectKind(Kind):
         if preview:
             id = "" if any(has_unknown(inputs.get(name)) for name in self.identity) else self.id(inputs)
             return id, inputs | dict.fromkeys(self.outputs, UNKNOWN)
-        async with self.database.transaction(self.label(inputs), inputs.get("place")) as connection:
+        async with self.database.transaction(self.label(inputs), inputs.get("location")) as connection:
             await lock(connection, self.lock_key(inputs))
             found = await self.find(connection, inputs)
             if found is None:
@@ -262,7 +262,7 @@ class ObjectKind(Kind):
         if preview:
             kept = {name: state.get(name, UNKNOWN) for name in self.outputs}
             return new | kept
-        async with self.database.transaction(self.label(new), new.get("place")) as connection:
+        async with self.database.transaction(self.label(new), new.get("location")) as connection:
             await lock(connection, self.lock_key(new))
             found = await self.find(connection, new)
             if found is None:

@@ -20,8 +20,8 @@ from plugin.wire import UNKNOWN, has_unknown
 from provider import snapshots
 from provider.connection import lock
 from provider.errors import Refused
-from provider.manualchanges import refuse_drift
 from provider.holding import destroying
+from provider.manualchanges import refuse_drift
 from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan
 from provider.steps.history import ADOPTED, History, Recorded, split

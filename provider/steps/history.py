@@ -17,8 +17,8 @@ from provider.errors import Refused, one_line
 from provider.steps import oddities
 from provider.steps.oddities import Shape
 
-# The first three columns are the Supabase CLI's, so that `supabase migration list` shows our migrations. `owners` has the
-# holders.
+# The first three columns are the Supabase CLI's, so that `supabase migration list` shows our migrations. The
+# holders are in `owners`.
 TABLES = """
 create schema if not exists {schema};
 create table if not exists {table} (version text primary key, statements text[], name text);

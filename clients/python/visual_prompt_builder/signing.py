@@ -114,7 +114,7 @@ def sign_upload(
     :raises ObjectError: for a name, a type or a time that can't be used, and where there is no room
     """
     version = version or str(uuid.uuid4())
-    place = upload_key(store.tenant, bucket.id, name, version)
+    object_key = upload_key(store.tenant, bucket.id, name, version)
     check_folder(name, folder)
     bucket.check_type(content_type)
     check_seconds(seconds)
@@ -124,7 +124,7 @@ def sign_upload(
     expires = expiry(seconds)
     form = store.s3.generate_presigned_post(
         store.bucket,
-        place,
+        object_key,
         Fields=dict(fields),
         Conditions=[["content-length-range", 1, largest], *({name: value} for name, value in fields.items())],
         ExpiresIn=seconds,
@@ -135,7 +135,7 @@ def sign_upload(
         bucket=bucket.id,
         name=name,
         version=version,
-        key=place,
+        key=object_key,
         largest=largest,
         expires_at=expires,
     )
@@ -154,9 +154,9 @@ def sign_download(
 
     :raises ObjectError: for a name, a version or a time that can't be used
     """
-    place = key(store.tenant, bucket, name, version)
+    object_key = key(store.tenant, bucket, name, version)
     check_seconds(seconds)
-    wanted = {"Bucket": store.bucket, "Key": place}
+    wanted = {"Bucket": store.bucket, "Key": object_key}
     if filename is not None:
         wanted["ResponseContentDisposition"] = _attachment(filename)
     return str(store.s3.generate_presigned_url("get_object", wanted, ExpiresIn=seconds))
