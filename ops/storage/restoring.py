@@ -182,16 +182,7 @@ def restore(environment: Environment, bucket: str, name: str, version: str | Non
             if _row(admin, bucket, name):
                 raise CommandError(f"{label}: there is a file of this name; delete or move it first")
             access = admin.execute(ACCESS, (bucket,)).fetchone()
-        head = store.s3.head_object(Bucket=store.bucket, Key=former.key, VersionId=former.id)
-        stored = Stored(
-            bucket=bucket,
-            name=name,
-            version=new,
-            size=head["ContentLength"],
-            content_type=head["ContentType"],
-            etag=head["ETag"],
-        )
-        metadata = stored.metadata | ({"cacheControl": head["CacheControl"]} if "CacheControl" in head else {})
+        size, metadata = _metadata(store, former, bucket, name, new)
         given: Row = {"bucket": bucket, "name": name, "version": new, "metadata": json.dumps(metadata)}
         given["personal"] = access is not None and access[0] in (PEOPLE, INBOX)
         # As the app's servers write it; the row first, since it may be refused. Without it the file is an orphan.
@@ -207,7 +198,21 @@ def restore(environment: Environment, bucket: str, name: str, version: str | Non
             )
         with _connected(environment.admin_url) as admin:
             admin.execute(NOTE, (bucket, name, new, former.version, why.reason, why.person))
-    return {"bucket": bucket, "name": name, "version": new, "restored_version": former.version, "bytes": stored.size}
+    return {"bucket": bucket, "name": name, "version": new, "restored_version": former.version, "bytes": size}
+
+
+def _metadata(store: Store, former: Deleted, bucket: str, name: str, version: str) -> tuple[int, dict[str, Any]]:
+    """The bytes of a deleted file, and what the row of it as a new version says."""
+    head = store.s3.head_object(Bucket=store.bucket, Key=former.key, VersionId=former.id)
+    stored = Stored(
+        bucket=bucket,
+        name=name,
+        version=version,
+        size=head["ContentLength"],
+        content_type=head["ContentType"],
+        etag=head["ETag"],
+    )
+    return stored.size, stored.metadata | ({"cacheControl": head["CacheControl"]} if "CacheControl" in head else {})
 
 
 def _row(connection: Connection, bucket: str, name: str) -> Row | None:

@@ -127,14 +127,9 @@ async def _reasons(
             f"bucket {bucket}: access {access} in place of {was.get('access')} gives {files['files']} files, "
             f"{files['bytes']} bytes, to others; " + _way(change)
         )
-    days = wanted.get("retentionDays")
-    change = f"{bucket} retentionDays {days}"
-    if (
-        before is not None
-        and days is not None
-        and days < (was.get("retentionDays") or days + 1)
-        and change not in allowed
-    ):
+    days, change = wanted.get("retentionDays"), f"{bucket} retentionDays {wanted.get('retentionDays')}"
+    sooner = days is not None and days < (was.get("retentionDays") or days + 1)
+    if before is not None and sooner and change not in allowed:
         older = await row(connection, OLDER, [bucket, days])
         if older and older["files"]:
             yield (

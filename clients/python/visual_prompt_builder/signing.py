@@ -122,22 +122,12 @@ def sign_upload(
     largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD, LARGEST_UPLOAD if room is None else room)
     fields = {"Content-Type": content_type, "x-amz-meta-form": form_mark(version, person)}
     expires = expiry(seconds)
+    conditions = [["content-length-range", 1, largest], *({name: value} for name, value in fields.items())]
     form = store.s3.generate_presigned_post(
-        store.bucket,
-        object_key,
-        Fields=dict(fields),
-        Conditions=[["content-length-range", 1, largest], *({name: value} for name, value in fields.items())],
-        ExpiresIn=seconds,
+        store.bucket, object_key, Fields=dict(fields), Conditions=conditions, ExpiresIn=seconds
     )
     return Upload(
-        url=form["url"],
-        fields=form["fields"],
-        bucket=bucket.id,
-        name=name,
-        version=version,
-        key=object_key,
-        largest=largest,
-        expires_at=expires,
+        **form, bucket=bucket.id, name=name, version=version, key=object_key, largest=largest, expires_at=expires
     )
 
 
