@@ -78,8 +78,7 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
     """A value for each parameter name: rows of this person where there are any, else what fits the type."""
 
     def one(text: str) -> Any:
-        found = connection.execute(text.encode(), {"person": person}).fetchone()
-        return found and found[0]
+        return (connection.execute(text.encode(), {"person": person}).fetchone() or [None])[0]
 
     project = "select p.id from public.projects as p where p.owner_id = %(person)s order by p.id limit 1"
     if one("select to_regclass('public.audio_recordings')"):
