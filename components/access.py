@@ -82,7 +82,7 @@ class Access(Component):
             using=policy.using,
             check=policy.check,
             comment=policy.comment,
-            place=policy.place,
+            location=policy.location,
             opts=self.child(row_security),
         )
 

@@ -8,7 +8,7 @@ from pulumi_aws import iam
 
 from components.alarms import Alarms
 from components.base import Component
-from components.documents import Statement, allow, text, through
+from components.documents import PolicyStatement, allow, text, through
 from components.privatebucket import PrivateBucket
 from declared import objectlayout
 
@@ -37,7 +37,7 @@ class AccessRoles(Component):
         self.arns = {role: self._role(f"{name}-{role}", statements) for role, statements in rights.items()}
         self.register_outputs({"arns": dict(self.arns)})
 
-    def _role(self, name: str, statements: Sequence[Statement]) -> pulumi.Output[str]:
+    def _role(self, name: str, statements: Sequence[PolicyStatement]) -> pulumi.Output[str]:
         trust = text(
             {
                 "Effect": "Allow",
@@ -50,7 +50,7 @@ class AccessRoles(Component):
         arn: pulumi.Output[str] = role.arn
         return arn
 
-    def _server(self) -> list[Statement]:
+    def _server(self) -> list[PolicyStatement]:
         """Signs forms and addresses, and makes what was sent an object; it deletes nothing and sets no tags."""
         sent, objects = f"{objectlayout.UPLOADS}/{objectlayout.TENANT}/", f"{objectlayout.TENANT}/"
         return [
@@ -68,7 +68,7 @@ class AccessRoles(Component):
             self._with_key("Decrypt", "GenerateDataKey"),
         ]
 
-    def _api(self) -> list[Statement]:
+    def _api(self) -> list[PolicyStatement]:
         """Everything with objects of its tenant, nothing with their old versions and the bucket's settings.
 
         What it copies and moves takes its tags along, the verdict of the same bytes too; it says none itself.
@@ -95,7 +95,7 @@ class AccessRoles(Component):
             self._with_key("Decrypt", "GenerateDataKey"),
         ]
 
-    def _scanner(self) -> list[Statement]:
+    def _scanner(self) -> list[PolicyStatement]:
         """Reads every upload, marks it, moves it out of reach, and notifies the alarm topic."""
         args = self._args
         return [
@@ -117,7 +117,7 @@ class AccessRoles(Component):
             through("sns", args.region, args.alarms.key, "Decrypt", "GenerateDataKey"),
         ]
 
-    def _cleaner(self) -> list[Statement]:
+    def _cleaner(self) -> list[PolicyStatement]:
         """Lists and deletes, and reads no object; the key is asked for when the parts of an upload are listed."""
         return [
             self._on_objects(
@@ -132,11 +132,11 @@ class AccessRoles(Component):
             },
         ]
 
-    def _on_objects(self, path: str, *actions: str) -> Statement:
+    def _on_objects(self, path: str, *actions: str) -> PolicyStatement:
         return allow("s3", actions, self._args.objects.below(path))
 
-    def _on_bucket(self, *actions: str) -> Statement:
+    def _on_bucket(self, *actions: str) -> PolicyStatement:
         return allow("s3", actions, self._args.objects.arn)
 
-    def _with_key(self, *actions: str) -> Statement:
+    def _with_key(self, *actions: str) -> PolicyStatement:
         return through("s3", self._args.region, self._args.key_arn, *actions)

@@ -8,7 +8,7 @@ import pulumi_aws
 from pulumi_aws import kms, sns
 
 from components.base import Component
-from components.documents import Statement, document, text
+from components.documents import PolicyStatement, document, text
 
 ALARMS, RULES = "cloudwatch.amazonaws.com", "events.amazonaws.com"
 # What can be done with a topic by its policy; SNS refuses `sns:*` there.
@@ -64,7 +64,7 @@ def _owner(account: pulumi.Input[str]) -> dict[str, Any]:
     return {"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")}
 
 
-def _key_rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[Statement]:
+def _key_rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[PolicyStatement]:
     """Who may use the key: whom the account's own policies let, and both services for this topic's messages."""
     use: dict[str, Any] = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
     this_topic = {"kms:EncryptionContext:aws:sns:topicArn": topic}
@@ -81,7 +81,7 @@ def _key_rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[St
     ]
 
 
-def _rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[Statement]:
+def _rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[PolicyStatement]:
     """Who may publish: whom the account's own policies let, and both services for this account; all with TLS."""
     publish: dict[str, Any] = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
     return [

@@ -9,7 +9,7 @@ from pulumi_aws import cloudfront, cloudwatch
 
 import pg
 from components.base import Component
-from components.documents import Statement
+from components.documents import PolicyStatement
 from components.privatebucket import PrivateBucket
 from declared import objectlayout
 from declared.settings import BucketSettings
@@ -47,6 +47,15 @@ class Cdn(Component):
     def __init__(self, name: str, args: CdnArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"keys": list(args.keys), "corsOrigins": list(args.cors_origins)}, opts)
         self._buckets = tuple(bucket for bucket in args.buckets if bucket.cdn)
+        self._origin, self._clean_tag = args.origin, args.clean_tag
+        distribution = self._distribution(name, args)
+        self.domain = distribution.domain_name
+        self.distribution = distribution.id
+        self.arn = distribution.arn
+        self._logged(name, args.logs)
+        self.register_outputs({"domain": self.domain})
+
+    def _distribution(self, name: str, args: CdnArgs) -> cloudfront.Distribution:
         access = cloudfront.OriginAccessControl(
             f"{name}-access",
             origin_access_control_origin_type="s3",
@@ -54,19 +63,9 @@ class Cdn(Component):
             signing_protocol="sigv4",
             opts=self.child(),
         )
-        shared = {
-            "target_origin_id": ORIGIN,
-            # A page that asks for http is sent to https: its own links are often written without a scheme.
-            "viewer_protocol_policy": "redirect-to-https",
-            "allowed_methods": ["GET", "HEAD"],
-            "cached_methods": ["GET", "HEAD"],
-            # Audio and images are compressed already, and a compressed answer has no byte ranges.
-            "compress": False,
-            "cache_policy_id": self._kept_for_ever(name).id,
-            "response_headers_policy_id": self._headers(name, args.cors_origins).id,
-        }
+        shared = self._behavior(name, args)
         signed = {**shared, "trusted_key_groups": [self._keys(name, args.keys).id]}
-        distribution = cloudfront.Distribution(
+        return cloudfront.Distribution(
             f"{name}-distribution",
             comment=f"Objects of {pulumi.get_project()} {pulumi.get_stack()}",
             enabled=True,
@@ -91,12 +90,20 @@ class Cdn(Component):
             viewer_certificate={"cloudfront_default_certificate": True},
             opts=self.child(),
         )
-        self.domain = distribution.domain_name
-        self.distribution = distribution.id
-        self.arn = distribution.arn
-        self._origin, self._clean_tag = args.origin, args.clean_tag
-        self._logged(name, args.logs)
-        self.register_outputs({"domain": self.domain})
+
+    def _behavior(self, name: str, args: CdnArgs) -> dict[str, Any]:
+        """How a file is served, signed or not."""
+        return {
+            "target_origin_id": ORIGIN,
+            # A page that asks for http is sent to https: its own links are often written without a scheme.
+            "viewer_protocol_policy": "redirect-to-https",
+            "allowed_methods": ["GET", "HEAD"],
+            "cached_methods": ["GET", "HEAD"],
+            # Audio and images are compressed already, and a compressed answer has no byte ranges.
+            "compress": False,
+            "cache_policy_id": self._kept_for_ever(name).id,
+            "response_headers_policy_id": self._headers(name, args.cors_origins).id,
+        }
 
     def _kept_for_ever(self, name: str) -> cloudfront.CachePolicy:
         nothing = "none"
@@ -178,7 +185,7 @@ class Cdn(Component):
             opts=self.child(),
         )
 
-    def may_read(self) -> Statement:
+    def may_read(self) -> PolicyStatement:
         """Lets this distribution, and no other of anybody's, read what is scanned clean in its buckets."""
         name, value = self._clean_tag
         return {
@@ -190,7 +197,7 @@ class Cdn(Component):
             "Condition": {"StringEquals": {"aws:SourceArn": self.arn, f"s3:ExistingObjectTag/{name}": value}},
         }
 
-    def statements(self) -> list[Statement]:
+    def statements(self) -> list[PolicyStatement]:
         """What the object bucket's policy says of the CDN."""
         return [self.may_read()] if self._buckets else []
 

@@ -6,25 +6,25 @@ from typing import Any
 
 import pulumi
 
-Statement = Mapping[str, Any]
+PolicyStatement = Mapping[str, Any]
 
 
-def allow(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> Statement:
+def allow(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> PolicyStatement:
     """Lets the role with this document do these actions of a service."""
     return {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": resource}
 
 
-def through(service: str, region: str, key_arn: pulumi.Input[str], *actions: str) -> Statement:
+def through(service: str, region: str, key_arn: pulumi.Input[str], *actions: str) -> PolicyStatement:
     """Lets the role with this document use a key through this service only: nobody decrypts what they got elsewhere."""
     condition = {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
     return {**allow("kms", actions, key_arn), "Condition": condition}
 
 
-def document(*statements: Statement) -> Any:
+def document(*statements: PolicyStatement) -> Any:
     """A document of these statements; the guardrail can read it before anything is made."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def text(*statements: Statement) -> pulumi.Output[str]:
+def text(*statements: PolicyStatement) -> pulumi.Output[str]:
     """The same, for resources that take it as text only."""
     return pulumi.Output.from_input(document(*statements)).apply(json.dumps)

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import kms, s3
 
 from components.base import Component
-from components.documents import Statement, text
+from components.documents import PolicyStatement, text
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
 from declared import objectlayout
 from declared.settings import BucketSettings
@@ -37,18 +37,34 @@ class Objects(Component):
 
     def __init__(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"bucket": args.object_bucket, "logBucket": args.log_bucket}, opts)
-        options = self.child()
         self._account = args.account
-        self.key = kms.Key(
+        self.key = self._key(name, args)
+        self.files = self._files(name, args)
+        self.logs = self._logs(name, args)
+        self._logged(name)
+        if args.cors_origins:
+            s3.BucketCorsConfiguration(
+                f"{name}-cors",
+                bucket=self.files.s3_bucket.id,
+                cors_rules=[_cors(args.cors_origins)],
+                opts=self.child(),
+            )
+        self.register_outputs({"bucket": self.files.s3_bucket.id})
+
+    def _key(self, name: str, args: ObjectsArgs) -> kms.Key:
+        key = kms.Key(
             f"{name}-key",
             description=f"Objects in {args.object_bucket}",
             policy=text(*_key_rights(args.account)),
             enable_key_rotation=True,
             deletion_window_in_days=7 if args.disposable else 30,
-            opts=options,
+            opts=self.child(),
         )
-        kms.Alias(f"{name}-alias", target_key_id=self.key.key_id, opts=options)
-        self.files = PrivateBucket(
+        kms.Alias(f"{name}-alias", target_key_id=key.key_id, opts=self.child())
+        return key
+
+    def _files(self, name: str, args: ObjectsArgs) -> PrivateBucket:
+        return PrivateBucket(
             f"{name}-files",
             PrivateBucketArgs(
                 bucket=args.object_bucket,
@@ -57,10 +73,12 @@ class Objects(Component):
                 disposable=args.disposable,
                 adopt=args.object_bucket in args.adopt,
             ),
-            options,
+            self.child(),
         )
+
+    def _logs(self, name: str, args: ObjectsArgs) -> PrivateBucket:
         # S3 can't deliver its access logs to a bucket that encrypts with KMS.
-        self.logs = PrivateBucket(
+        return PrivateBucket(
             f"{name}-logs",
             PrivateBucketArgs(
                 bucket=args.log_bucket,
@@ -70,8 +88,11 @@ class Objects(Component):
                 disposable=args.disposable,
                 adopt=args.log_bucket in args.adopt,
             ),
-            options,
+            self.child(),
         )
+
+    def _logged(self, name: str) -> None:
+        """S3 writes who reads and writes the files."""
         written = self.logs.policy(self._s3_writes_logs(), self._cdn_writes_logs())
         s3.BucketLogging(
             f"{name}-logged",
@@ -80,13 +101,8 @@ class Objects(Component):
             target_prefix=ACCESS_LOGS,
             opts=self.child(written),
         )
-        if args.cors_origins:
-            s3.BucketCorsConfiguration(
-                f"{name}-cors", bucket=self.files.s3_bucket.id, cors_rules=[_cors(args.cors_origins)], opts=options
-            )
-        self.register_outputs({"bucket": self.files.s3_bucket.id})
 
-    def _s3_writes_logs(self) -> Statement:
+    def _s3_writes_logs(self) -> PolicyStatement:
         return {
             "Sid": "S3WritesItsLogs",
             "Effect": "Allow",
@@ -99,7 +115,7 @@ class Objects(Component):
             },
         }
 
-    def _cdn_writes_logs(self) -> Statement:
+    def _cdn_writes_logs(self) -> PolicyStatement:
         sources = pulumi.Output.concat("arn:aws:logs:us-east-1:", self._account, ":delivery-source:*")
         return {
             "Sid": "CloudFrontWritesItsLogs",
@@ -116,7 +132,7 @@ class Objects(Component):
             },
         }
 
-    def own_key_only(self) -> list[Statement]:
+    def own_key_only(self) -> list[PolicyStatement]:
         """Denies uploads that ask for another encryption than the bucket's; those that ask for none get it."""
         upload = {
             "Effect": "Deny",
@@ -133,7 +149,7 @@ class Objects(Component):
         ]
 
 
-def _key_rights(account: pulumi.Input[str]) -> list[Statement]:
+def _key_rights(account: pulumi.Input[str]) -> list[PolicyStatement]:
     """Who may use the key: whom the account's own policies let, and the account's CDN to read."""
     # Without the first statement nobody could change the key's policy again.
     owner = pulumi.Output.concat("arn:aws:iam::", account, ":root")

@@ -8,7 +8,7 @@ import pulumi
 from pulumi_aws import s3
 
 from components.base import Component
-from components.documents import Statement, document
+from components.documents import PolicyStatement, document
 from declared import objectlayout
 
 DAYS_OF_UNFINISHED_UPLOADS = 7
@@ -96,7 +96,7 @@ class PrivateBucket(Component):
         """The ARN of the objects whose keys begin with `path`."""
         return pulumi.Output.concat(self.s3_bucket.arn, "/", path, "*")
 
-    def policy(self, *statements: Statement) -> s3.BucketPolicy:
+    def policy(self, *statements: PolicyStatement) -> s3.BucketPolicy:
         """Its policy: TLS only, and what is given. Called once."""
         return s3.BucketPolicy(
             f"{self._name}-tls",
@@ -116,7 +116,7 @@ def _encryption(key_arn: pulumi.Input[str] | None) -> dict[str, Any]:
     }
 
 
-def tls_only(bucket: PrivateBucket) -> Statement:
+def tls_only(bucket: PrivateBucket) -> PolicyStatement:
     """Denies every request without TLS (AWS Foundational Security Best Practices, S3.5)."""
     return {
         "Sid": "TlsOnly",

@@ -12,7 +12,7 @@ from components.accessroles import AccessRoles, AccessRolesArgs
 from components.alarms import Alarms
 from components.base import Component
 from components.cdn import Cdn, CdnArgs
-from components.documents import Statement
+from components.documents import PolicyStatement
 from components.malware import Malware, MalwareArgs
 from components.objects import Objects, ObjectsArgs
 from declared import objectlayout
@@ -55,57 +55,11 @@ class Storage(Component):
     ) -> None:
         super().__init__(name, {"objectBucket": args.object_bucket}, opts)
         self.final = self._rows(name, args)
-        options = pulumi.ResourceOptions(parent=self)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
-        objects = Objects(
-            f"{name}-objects",
-            ObjectsArgs(
-                object_bucket=args.object_bucket,
-                log_bucket=args.log_bucket,
-                account=account,
-                buckets=args.buckets,
-                cors_origins=args.cors_origins,
-                disposable=args.disposable,
-                adopt=args.adopt,
-            ),
-            options,
-        )
-        cdn = Cdn(
-            f"{name}-cdn",
-            CdnArgs(
-                origin=objects.files,
-                logs=objects.logs,
-                buckets=args.buckets,
-                clean_tag=objectlayout.CLEAN_TAGS[args.scanning],
-                keys=args.cdn_keys,
-                cors_origins=args.cors_origins,
-            ),
-            options,
-        )
-        aws_roles = AccessRoles(
-            f"{name}-access",
-            AccessRolesArgs(
-                objects=objects.files,
-                key_arn=objects.key.arn,
-                cdn_arn=cdn.arn,
-                account=account,
-                region=args.region,
-                alarms=args.alarms,
-                scanner_tags=args.scanning != objectlayout.GUARDDUTY,
-            ),
-            options,
-        )
-        gate: list[Statement] = []
-        if args.scanning == objectlayout.GUARDDUTY:
-            malware = Malware(
-                f"{name}-malware",
-                MalwareArgs(objects=objects.files, key_arn=objects.key.arn, account=account, region=args.region),
-                options,
-            )
-            # The API serves an upload to its owner at once: who that is, the row policies say.
-            gate = malware.unread_until_clean(
-                aws_roles.arns["scanner"], aws_roles.arns["server"], aws_roles.arns["api"]
-            )
+        objects = self._objects(name, args, account)
+        cdn = self._cdn(name, args, objects)
+        aws_roles = self._roles(name, args, account, objects, cdn)
+        gate = self._gate(name, args, account, objects, aws_roles)
         objects.files.policy(*objects.own_key_only(), *gate, *cdn.statements())
         self.exports = {
             "object_bucket": objects.files.s3_bucket.id,
@@ -116,6 +70,66 @@ class Storage(Component):
             "scanning": args.scanning,
         }
         self.register_outputs({"objectBucket": objects.files.s3_bucket.id, "cdnDomain": cdn.domain})
+
+    def _objects(self, name: str, args: StorageArgs, account: pulumi.Output[str]) -> Objects:
+        return Objects(
+            f"{name}-objects",
+            ObjectsArgs(
+                object_bucket=args.object_bucket,
+                log_bucket=args.log_bucket,
+                account=account,
+                buckets=args.buckets,
+                cors_origins=args.cors_origins,
+                disposable=args.disposable,
+                adopt=args.adopt,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _cdn(self, name: str, args: StorageArgs, objects: Objects) -> Cdn:
+        return Cdn(
+            f"{name}-cdn",
+            CdnArgs(
+                origin=objects.files,
+                logs=objects.logs,
+                buckets=args.buckets,
+                clean_tag=objectlayout.CLEAN_TAGS[args.scanning],
+                keys=args.cdn_keys,
+                cors_origins=args.cors_origins,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _roles(
+        self, name: str, args: StorageArgs, account: pulumi.Output[str], objects: Objects, cdn: Cdn
+    ) -> AccessRoles:
+        return AccessRoles(
+            f"{name}-access",
+            AccessRolesArgs(
+                objects=objects.files,
+                key_arn=objects.key.arn,
+                cdn_arn=cdn.arn,
+                account=account,
+                region=args.region,
+                alarms=args.alarms,
+                scanner_tags=args.scanning != objectlayout.GUARDDUTY,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _gate(
+        self, name: str, args: StorageArgs, account: pulumi.Output[str], objects: Objects, aws_roles: AccessRoles
+    ) -> list[PolicyStatement]:
+        """What keeps files from being read before a scan by GuardDuty, where it scans."""
+        if args.scanning != objectlayout.GUARDDUTY:
+            return []
+        malware = Malware(
+            f"{name}-malware",
+            MalwareArgs(objects=objects.files, key_arn=objects.key.arn, account=account, region=args.region),
+            pulumi.ResourceOptions(parent=self),
+        )
+        # The API serves an upload to its owner at once: who that is, the row policies say.
+        return malware.unread_until_clean(aws_roles.arns["scanner"], aws_roles.arns["server"], aws_roles.arns["api"])
 
     def _rows(self, name: str, args: StorageArgs) -> list[pg.Bucket]:
         return [

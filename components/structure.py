@@ -1,5 +1,6 @@
 """The structure: schemas, extensions, what Supabase brings along, and the app's own migrations."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -34,7 +35,24 @@ class Structure(Component):
             schema: pg.Schema(f"{name}-{schema}", name=schema, owner=owner, opts=self.child())
             for schema, owner in SCHEMAS.items()
         }
-        extensions = [
+        extensions = self._extensions(name, schemas)
+        # PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted. The
+        # first platform migration needs it already; the other defaults are closed by the last one.
+        closed = pg.DefaultPrivileges(
+            f"{name}-functions-closed", role=OWNER, objects="functions", grants={}, opts=self.child()
+        )
+        database = pg.Grants(
+            f"{name}-database", kind="database", name=args.database, grants=DATABASE_GRANTS, opts=self.child()
+        )
+        schema_grants = self._schema_grants(name, schemas)
+        platform, migrations = STEP_FOLDERS
+        first = self._steps(f"{name}-platform", platform, args, [*schema_grants, *extensions, closed])
+        steps = self._steps(f"{name}-migrations", migrations, args, [first])
+        self.final = [database, *self._history(name, steps)]
+        self.register_outputs({"schemas": sorted(SCHEMAS)})
+
+    def _extensions(self, name: str, schemas: Mapping[str, pg.Schema]) -> list[pg.Extension]:
+        return [
             pg.Extension(
                 f"{name}-{extension}",
                 name=extension,
@@ -44,15 +62,9 @@ class Structure(Component):
             )
             for extension, spec in EXTENSIONS.items()
         ]
-        # PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted. The
-        # first platform migration needs it already; the other defaults are closed by the last one.
-        closed = pg.DefaultPrivileges(
-            f"{name}-functions-closed", role=OWNER, objects="functions", grants={}, opts=self.child()
-        )
-        database = pg.Grants(
-            f"{name}-database", kind="database", name=args.database, grants=DATABASE_GRANTS, opts=self.child()
-        )
-        schema_grants = [
+
+    def _schema_grants(self, name: str, schemas: Mapping[str, pg.Schema]) -> list[pg.Grants]:
+        return [
             pg.Grants(
                 f"{name}-schema-{schema}",
                 kind="schema",
@@ -62,11 +74,6 @@ class Structure(Component):
             )
             for schema, grants in SCHEMA_GRANTS.items()
         ]
-        platform, migrations = STEP_FOLDERS
-        first = self._steps(f"{name}-platform", platform, args, [*schema_grants, *extensions, closed])
-        steps = self._steps(f"{name}-migrations", migrations, args, [first])
-        self.final = [database, *self._history(name, steps)]
-        self.register_outputs({"schemas": sorted(SCHEMAS)})
 
     def _history(self, name: str, steps: pulumi.Resource) -> list[pg.Grants]:
         """The migrator sees what was applied, and notes what it applies; `./vpb migrate` needs no more."""

@@ -93,10 +93,10 @@ def compose(parameters: Parameters) -> str:
     if password := rest.pop("password", ""):
         login += f":{_quoted(password)}"
     hosts = zip(rest.pop("host").split(","), rest.pop("port").split(","), strict=True)
-    places = ",".join(f"{_host(host)}:{port}" for host, port in hosts)
+    addresses = ",".join(f"{_host(host)}:{port}" for host, port in hosts)
     path = _quoted(rest.pop("dbname"))
     query = "&".join(f"{name}={_quoted(value)}" for name, value in rest.items())
-    return f"postgresql://{login}@{places}/{path}{'?' if query else ''}{query}"
+    return f"postgresql://{login}@{addresses}/{path}{'?' if query else ''}{query}"
 
 
 def with_options(parameters: Parameters, more: str) -> Parameters:
@@ -104,11 +104,11 @@ def with_options(parameters: Parameters, more: str) -> Parameters:
     return {**parameters, "options": f"{parameters.get('options', '')} {more}".strip()} if more else parameters
 
 
-def place(parameters: Parameters) -> str:
+def describe(parameters: Parameters) -> str:
     """Database, hosts and login of a connection, for messages."""
     hosts = zip(parameters["host"].split(","), parameters["port"].split(","), strict=True)
-    places = ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in hosts)
-    text = f"database {parameters['dbname']} on {places} as {parameters['user']}"
+    addresses = ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in hosts)
+    text = f"database {parameters['dbname']} on {addresses} as {parameters['user']}"
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

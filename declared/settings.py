@@ -6,7 +6,7 @@ more than the stack's file. `Pulumi.yaml` declares each key with its default and
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -151,10 +151,7 @@ class Settings:
 
     @classmethod
     def _load(cls, given: Mapping[str, str], secrets: Collection[str]) -> "Settings":
-        keys = cls.keys()
-        for key in sorted(given):
-            if key not in keys:
-                raise SettingError(key, given[key], f"no such key; there are {', '.join(keys)}")
+        _refuse_unknown(given, cls.keys())
         config = _Given(given)
         target = config.or_default("target")
         if target not in TARGETS:
@@ -191,6 +188,12 @@ class Settings:
             scanning=_scanning(config.or_default("scanning")),
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
         )
+
+
+def _refuse_unknown(given: Mapping[str, str], keys: Sequence[str]) -> None:
+    for key in sorted(given):
+        if key not in keys:
+            raise SettingError(key, given[key], f"no such key; there are {', '.join(keys)}")
 
 
 @cache

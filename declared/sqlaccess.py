@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from declared.paths import CHECKOUT
-from declared.sqlfiles import SqlFileError, place, read_text
+from declared.sqlfiles import SqlFileError, location, read_text
 
 PATH = CHECKOUT / "sql" / "access.md"
 COMMANDS = ("select", "insert", "update", "delete")
@@ -25,7 +25,7 @@ class Line:
     table: str
     rows: str
     cells: dict[str, str]
-    place: str
+    location: str
 
     def allowed(self, command: str) -> list[str]:
         """Who may do this."""
@@ -74,10 +74,10 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _lines(path: Path, kind: str) -> Iterator[tuple[str, list[str], list[str], str]]:
-    """Group, head, fields and place of each line of the tables of a kind."""
+    """Group, head, fields and location of each line of the tables of a kind."""
     group, head = "", list[str]()
     for number, text in enumerate(read_text(path).splitlines(), start=1):
-        where = place(path, number)
+        where = location(path, number)
         if text.startswith("## "):
             group, head = text[3:], []
         elif text.startswith("|") and not head:

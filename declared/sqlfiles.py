@@ -78,10 +78,10 @@ class RowPolicy:
     using: str | None
     check: str | None
     comment: str
-    place: str
+    location: str
 
 
-def place(path: Path, line: int | None = None) -> str:
+def location(path: Path, line: int | None = None) -> str:
     """A file, and perhaps a line, as messages name it: from the checkout's `sql/` on."""
     shown = str(Path(*path.parts[_sql(path) :]))
     # A name of a file can hold anything, also a line's end.
@@ -102,28 +102,28 @@ def read_text(path: Path) -> str:
     try:
         # Reading a pipe or a device has no end.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise SqlFileError(f"{place(path)}: is no file; only files are read here, take it away")
+            raise SqlFileError(f"{location(path)}: is no file; only files are read here, take it away")
         content = path.read_bytes()
     except OSError as error:
-        raise SqlFileError(f"{place(path)}: can't be read: {error.strerror}") from None
+        raise SqlFileError(f"{location(path)}: can't be read: {error.strerror}") from None
     if content.startswith(UTF8_MARK):
-        raise SqlFileError(f"{place(path, 1)}: begins with a byte order mark; save it as UTF-8 without one")
+        raise SqlFileError(f"{location(path, 1)}: begins with a byte order mark; save it as UTF-8 without one")
     if content.startswith(UTF16_MARKS):
-        raise SqlFileError(f"{place(path, 1)}: is in UTF-16; save it as UTF-8")
+        raise SqlFileError(f"{location(path, 1)}: is in UTF-16; save it as UTF-8")
     if b"\0" in content:
         raise SqlFileError(
-            f"{_place_of(path, content, content.index(0))}: has a NUL byte; save it as UTF-8, without one"
+            f"{_location_of(path, content, content.index(0))}: has a NUL byte; save it as UTF-8, without one"
         )
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        where = _place_of(path, content, error.start)
+        where = _location_of(path, content, error.start)
         raise SqlFileError(f"{where}: byte 0x{content[error.start]:02x} isn't UTF-8; save it as UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _place_of(path: Path, content: bytes, position: int) -> str:
-    return place(path, content.count(b"\n", 0, position) + 1)
+def _location_of(path: Path, content: bytes, position: int) -> str:
+    return location(path, content.count(b"\n", 0, position) + 1)
 
 
 def read_statements(path: Path) -> str:
@@ -134,7 +134,7 @@ def read_statements(path: Path) -> str:
     text = read_text(path)
     # `copy` first, since the rows below it are no SQL.
     if found := sqldirectives.copy_of_psql(text) or sqltext.fault(text):
-        raise SqlFileError(f"{place(path, found.line)}: {found.what}")
+        raise SqlFileError(f"{location(path, found.line)}: {found.what}")
     return text
 
 
@@ -147,14 +147,14 @@ def sql_files(folder: Path) -> list[Path]:
     try:
         found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except FileNotFoundError:
-        raise SqlFileError(f"{place(folder)}: there is no such folder; put it back, or name another one") from None
+        raise SqlFileError(f"{location(folder)}: there is no such folder; put it back, or name another one") from None
     except NotADirectoryError:
-        raise SqlFileError(f"{place(folder)}: is no folder; name the folder that has the files") from None
+        raise SqlFileError(f"{location(folder)}: is no folder; name the folder that has the files") from None
     except OSError as error:
-        raise SqlFileError(f"{place(folder)}: can't be read: {error.strerror}") from None
+        raise SqlFileError(f"{location(folder)}: can't be read: {error.strerror}") from None
     for path in found:
         if path.suffix != ".sql" and path.suffix.lower() == ".sql":
-            raise SqlFileError(f"{place(path)}: the name must end in .sql, in lower case")
+            raise SqlFileError(f"{location(path)}: the name must end in .sql, in lower case")
     return [path for path in found if path.suffix == ".sql"]
 
 
@@ -168,7 +168,7 @@ def steps(folder: Path) -> list[Step]:
     for path in sql_files(folder):
         match = STEP_FILE.fullmatch(path.name)
         if not match:
-            raise SqlFileError(f"{place(path)}: the name must be NNNN_words.up.sql or NNNN_words.down.sql")
+            raise SqlFileError(f"{location(path)}: the name must be NNNN_words.up.sql or NNNN_words.down.sql")
         halves.setdefault(f"{match['number']}_{match['words']}", {})[match["half"]] = path
     found: list[Step] = []
     for expected, (name, pair) in enumerate(sorted(halves.items()), start=1):
@@ -180,15 +180,19 @@ def steps(folder: Path) -> list[Step]:
 def _refuse_bad_number(folder: Path, name: str, expected: int, previous: str | None) -> None:
     number = name.split("_", 1)[0]
     if previous and previous.startswith(f"{number}_"):
-        raise SqlFileError(f"{place(folder)}: {previous} and {name} have the same number; give the newer one the next")
+        raise SqlFileError(
+            f"{location(folder)}: {previous} and {name} have the same number; give the newer one the next"
+        )
     if int(number) != expected:
-        raise SqlFileError(f"{place(folder)}: migration {expected:04} is missing before {name}")
+        raise SqlFileError(f"{location(folder)}: migration {expected:04} is missing before {name}")
 
 
 def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
     for half in ("up", "down"):
         if half not in pair:
-            raise SqlFileError(f"{place(folder / f'{name}.{half}.sql')} is missing; each migration needs both scripts")
+            raise SqlFileError(
+                f"{location(folder / f'{name}.{half}.sql')} is missing; each migration needs both scripts"
+            )
     up, down = (read_statements(pair[half]) for half in ("up", "down"))
     for half, text in (("up", up), ("down", down)):
         _refuse_bad_header(pair[half], text)
@@ -198,7 +202,7 @@ def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
             if half == "down":
                 sqldirectives.refuse_untold_loss(text)
         except sqldirectives.DirectiveError as error:
-            raise SqlFileError(f"{place(pair[half], error.line)}: {error}") from None
+            raise SqlFileError(f"{location(pair[half], error.line)}: {error}") from None
     return Step(name, up, down)
 
 
@@ -207,9 +211,9 @@ def _refuse_bad_header(path: Path, text: str) -> None:
     wanted = ("-- NNNN subject: why.", "-- Lock: … Duration: ….", "-- Down: what it loses.")
     for number, (pattern, form) in enumerate(zip(HEADER, wanted, strict=True), start=1):
         if len(lines) < number or not pattern.match(lines[number - 1]):
-            raise SqlFileError(f"{place(path, number)}: the header's line {number} must read `{form}`")
+            raise SqlFileError(f"{location(path, number)}: the header's line {number} must read `{form}`")
     if lines[0][3:7] != path.name[:4]:
-        raise SqlFileError(f"{place(path, 1)}: the header says migration {lines[0][3:7]}")
+        raise SqlFileError(f"{location(path, 1)}: the header says migration {lines[0][3:7]}")
 
 
 def _refuse_transaction_control(path: Path, text: str) -> None:
@@ -217,7 +221,7 @@ def _refuse_transaction_control(path: Path, text: str) -> None:
     if not MAYBE_TRANSACTION.search(text) or not _controls(sqltext.quick_statements(text)):
         return
     if found := _controls(statements(text)):
-        raise SqlFileError(f"{place(path, found.line)}: a migration is one transaction already, leave this out")
+        raise SqlFileError(f"{location(path, found.line)}: a migration is one transaction already, leave this out")
 
 
 def _controls(found: Iterable[Statement]) -> Statement | None:
@@ -248,12 +252,12 @@ def row_policies(folder: Path) -> list[RowPolicy]:
     names = [policy.name for policy in found]
     for policy in found:
         if names.count(policy.name) > 1:
-            raise SqlFileError(f"{policy.place}: the name {policy.name} is taken; it must be unique in the database")
+            raise SqlFileError(f"{policy.location}: the name {policy.name} is taken; it must be unique in the database")
     return found
 
 
 def _row_policy(path: Path, statement: Statement) -> RowPolicy:
-    where = place(path, statement.line)
+    where = location(path, statement.line)
     match = POLICY.fullmatch(statement.text)
     if not match:
         raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
@@ -276,7 +280,7 @@ def _row_policy(path: Path, statement: Statement) -> RowPolicy:
         using=clauses.get("using"),
         check=clauses.get("check"),
         comment=statement.comment,
-        place=where,
+        location=where,
     )
 
 

@@ -43,9 +43,9 @@ def unclosed(text: str) -> tuple[int, str] | None:
     try:
         parser.scan(text)
     except parser.ParseError as error:
-        message, place = error.args
+        message, position = error.args
         if match := UNCLOSED.search(message):
-            return place, match["what"]
+            return position, match["what"]
     return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from declared.paths import CHECKOUT
-from declared.sqlfiles import SqlFileError, place, read_statements, sql_files
+from declared.sqlfiles import SqlFileError, location, read_statements, sql_files
 
 FOLDER = CHECKOUT / "sql" / "queries"
 HEADER = re.compile(
@@ -46,10 +46,11 @@ def _query(path: Path) -> Query:
     match = HEADER.fullmatch(re.sub(r"\n--     ", " ", read_statements(path)))
     if not match:
         raise SqlFileError(
-            f"{place(path)}: the header must be name, role, parameters, index and plan, a line each, then an empty one"
+            f"{location(path)}: the header must be name, role, parameters, index and plan, a line each, then an empty "
+            "one"
         )
     if match["name"] != path.stem:
-        raise SqlFileError(f"{place(path, 1)}: the header says that it is {match['name']}")
+        raise SqlFileError(f"{location(path, 1)}: the header says that it is {match['name']}")
     return Query(
         name=match["name"],
         purpose=match["purpose"],
@@ -67,9 +68,9 @@ def _parameters(path: Path, listed: str, text: str) -> dict[str, str]:
     for number, entry in enumerate([] if listed == "none" else listed.split(", "), start=1):
         parameter = PARAMETER.fullmatch(entry)
         if not parameter or int(parameter["number"]) != number:
-            raise SqlFileError(f"{place(path, 3)}: parameter {number} must read `${number} name type`, not {entry}")
+            raise SqlFileError(f"{location(path, 3)}: parameter {number} must read `${number} name type`, not {entry}")
         found[parameter["name"]] = parameter["type"]
     used = {int(number) for number in re.findall(r"\$(\d+)", text)}
     if used != set(range(1, len(found) + 1)):
-        raise SqlFileError(f"{place(path, 3)}: the statement doesn't use exactly the parameters {sorted(found)}")
+        raise SqlFileError(f"{location(path, 3)}: the statement doesn't use exactly the parameters {sorted(found)}")
     return found

@@ -41,25 +41,53 @@ def _own_word(one: Callable[[str], Any], table: str, column: str) -> str:
     )
 
 
+NOBODY = "00000000-0000-7000-8000-0000000000ff"
+FIXED = {
+    "before_time": "2100-01-01 00:00:00+00",
+    "before_id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    "words": "city",
+    "rare_words": "word1100",
+    "properties": '{"text": "new"}',
+    "revision": 1,
+    "x": 10.5,
+    "y": 20.5,
+    "fingerprint": "c4ca4238a0b923820dcc509a6f75849b",
+    "name": "http.query",
+    "email": "person7@example.org",
+    "account": "8",
+}
+"""Values that need no row."""
+
+
+def _of_collaborators(one: Callable[[str], Any]) -> dict[str, Any]:
+    """What has to do with those who share a project; nobody as long as there is no such table."""
+    if not one("select to_regclass('public.collaborators')"):
+        return dict.fromkeys(("invitation", "team_project", "member"), NOBODY)
+    team = (
+        "from public.collaborators as c join public.projects as p on p.id = c.project_id "
+        "where p.owner_id = %(person)s and c.accepted_at is not null order by c.id limit 1"
+    )
+    return {
+        "invitation": one("select id from public.collaborators where user_id = %(person)s and expires_at > now()"),
+        "team_project": one(f"select c.project_id {team}"),
+        "member": one(f"select c.user_id {team}"),
+    }
+
+
 def values(connection: Connection, person: str) -> dict[str, Any]:
     """A value for each parameter name: rows of this person where there are any, else what fits the type."""
 
     def one(text: str) -> Any:
-        found = connection.execute(text.encode(), {"person": person}).fetchone()
-        return found and found[0]
+        return (connection.execute(text.encode(), {"person": person}).fetchone() or [None])[0]
 
-    nobody = "00000000-0000-7000-8000-0000000000ff"
     project = "select p.id from public.projects as p where p.owner_id = %(person)s order by p.id limit 1"
     if one("select to_regclass('public.audio_recordings')"):
         # One with a recording, where there is one: deleting it has to look for that as well.
         recorded = "select 1 from public.audio_recordings as r where r.project_id = p.id"
         project = project.replace("order by", f"order by not exists ({recorded}),")
-    mine = one(project) or nobody
-    shared = one("select to_regclass('public.collaborators')")
-    team = (
-        "from public.collaborators as c join public.projects as p on p.id = c.project_id "
-        "where p.owner_id = %(person)s and c.accepted_at is not null order by c.id limit 1"
-    )
+    mine = one(project) or NOBODY
+    public = one("select id from public.projects where visibility = 'public' limit 1") or NOBODY
+    components = one("select to_regclass('public.project_components')")
     component = f"select c.id from public.project_components as c where c.project_id = ({project}) limit 1"
     return {
         "person": person,
@@ -69,36 +97,20 @@ def values(connection: Connection, person: str) -> dict[str, Any]:
             "select coalesce(array_agg(c.id order by c.id desc), '{}') from public.project_components as c "
             f"where c.project_id = ({project})"
         )
-        if one("select to_regclass('public.project_components')")
+        if components
         else [],
-        "invitation": one("select id from public.collaborators where user_id = %(person)s and expires_at > now()")
-        if shared
-        else nobody,
-        "team_project": one(f"select c.project_id {team}") if shared else nobody,
-        "member": one(f"select c.user_id {team}") if shared else nobody,
-        "public_projects": [one("select id from public.projects where visibility = 'public' limit 1") or nobody],
-        "public_project": one("select id from public.projects where visibility = 'public' limit 1") or nobody,
-        "component": (one("select to_regclass('public.project_components')") and one(component)) or nobody,
+        **_of_collaborators(one),
+        "public_projects": [public],
+        "public_project": public,
+        "component": (components and one(component)) or NOBODY,
         "waiting_generation": (
             one("select to_regclass('public.prompt_generations')")
             and one("select id from public.prompt_generations where status = 'pending' order by id limit 1")
         )
-        or nobody,
-        "before_time": "2100-01-01 00:00:00+00",
-        "before_id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
-        "words": "city",
-        "rare_words": "word1100",
-        "properties": '{"text": "new"}',
-        "revision": 1,
-        # What the person's own texts have.
+        or NOBODY,
+        **FIXED,
         "rare_prompt": _own_word(one, "prompt_generations", "prompt"),
         "rare_transcript": _own_word(one, "audio_recordings", "transcript"),
-        "x": 10.5,
-        "y": 20.5,
-        "fingerprint": "c4ca4238a0b923820dcc509a6f75849b",
-        "name": "http.query",
-        "email": "person7@example.org",
-        "account": "8",
         "session": one("select md5('session' || 7)"),
         "token": one("select md5('token' || 7)"),
     }

@@ -21,7 +21,7 @@ from declared.paths import CHECKOUT
 from harness import program
 from harness.engine import Engine, Refusal, Thing
 from plugin.wire import UNKNOWN, decode, has_unknown
-from provider.ownership import DESTROY
+from provider.holding import DESTROY
 from provider.package import PgPlugin
 
 STACK, PROJECT = "dev", "database"

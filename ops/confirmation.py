@@ -76,14 +76,13 @@ def lost(stack: str) -> str:
         parameters = connectionurl.parse(answer.stdout.strip())
     except connectionurl.UrlError:
         return "what it made on a server whose address can't be read"
+    database = connectionurl.describe(parameters)
     try:
         tables, rows, exact = asyncio.run(counted({"connect_timeout": "10", **parameters}))
     except psycopg.Error as error:
-        return (
-            f"what it made in {connectionurl.place(parameters)}, which can't be asked: {connectionurl.failure(error)}"
-        )
+        return f"what it made in {database}, which can't be asked: {connectionurl.failure(error)}"
     about = "" if exact else "at least about "
-    return f"what it made in {connectionurl.place(parameters)}, which has {tables} tables with {about}{rows:,} rows"
+    return f"what it made in {database}, which has {tables} tables with {about}{rows:,} rows"
 
 
 async def counted(parameters: connectionurl.Parameters) -> tuple[int, int, bool]:

@@ -42,6 +42,6 @@ def reaching(parameters: connectionurl.Parameters) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise UnreachableError(
-            f"{connectionurl.place(parameters)}: {connectionurl.failure(error)}; "
+            f"{connectionurl.describe(parameters)}: {connectionurl.failure(error)}; "
             "check that it runs and that the login is right"
         ) from None

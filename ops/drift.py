@@ -12,7 +12,7 @@ from declared.errors import UserError
 from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
-from provider import ownership
+from provider import holding
 from provider.resources import KINDS
 from provider.resources.base import ObjectKind
 from run import engine
@@ -93,14 +93,14 @@ def _unknown(stack: str, known: set[str]) -> Iterator[Drift]:
     refreshed it after the object was dropped."""
     try:
         with connect(Environment.of(stack).admin_url, "vpb drift") as connection:
-            held = connection.execute(f"select object, owners from {ownership.NAME}").fetchall()
+            held = connection.execute(f"select object, owners from {holding.NAME}").fetchall()
     except CommandError as error:
         raise DriftError(str(error)) from None
     except psycopg.Error as error:
         raise DriftError(f"the notes of who holds what can't be read: {' '.join(str(error).split())}") from None
     prefix = "::".join(min(known).split("::")[:2]) + "::"
-    for thing, owners in held:
-        for urn in owners:
+    for thing, holders in held:
+        for urn in holders:
             if urn.startswith(prefix) and urn not in known:
                 change = Change("state", "there", "not there, so the object wasn't compared")
                 yield Drift(_type(urn), urn.rsplit("::", 1)[1], thing.partition("/")[2], False, (change,))

@@ -207,7 +207,7 @@ class Policy(_Resource):
         using: str | None = None,
         check: str | None = None,
         comment: str | None = None,
-        place: str | None = None,
+        location: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -12,8 +12,8 @@ from pglast.enums import SubLinkType
 from declared import sqlgrammar
 
 # Where in the text something stands.
-PLACES = {"location", "stmt_location", "stmt_len", "name_location"}
-PLACES |= {"list_start", "list_end", "rexpr_list_start", "rexpr_list_end"}
+LOCATIONS = {"location", "stmt_location", "stmt_len", "name_location"}
+LOCATIONS |= {"list_start", "list_end", "rexpr_list_start", "rexpr_list_end"}
 
 
 def statement(text: str) -> Any:
@@ -39,7 +39,7 @@ def _plain(node: Any, prefixed: frozenset[int]) -> Any:
         return node
     if isinstance(node, ast.TypeCast) and _is_of_elements(node):
         return _plain(_cast_elements(node.arg, node.typeName), prefixed)
-    values = {name: getattr(node, name) for name in node if name not in PLACES}
+    values = {name: getattr(node, name) for name in node if name not in LOCATIONS}
     if id(node) in prefixed:
         values["fields"] = values["fields"][1:]
     if isinstance(node, ast.ResTarget):

@@ -120,7 +120,7 @@ class Connections:
             return await psycopg.AsyncConnection.connect(self.login.url, autocommit=True)
         except psycopg.Error as error:
             raise Unreachable(
-                f"{connectionurl.place(self.login.given)}: {connectionurl.failure(error)}; "
+                f"{connectionurl.describe(self.login.given)}: {connectionurl.failure(error)}; "
                 "check that the server runs and that the login is right"
             ) from None
 
@@ -149,7 +149,7 @@ class Connections:
             await connection.close()
 
     @asynccontextmanager
-    async def transaction(self, label: str, place: str | None = None) -> AsyncIterator[Connection]:
+    async def transaction(self, label: str, location: str | None = None) -> AsyncIterator[Connection]:
         """One transaction; what PostgreSQL refuses in it is reported as `label`'s failure."""
         pool = await self._open()
         connection: Connection | None = None
@@ -160,7 +160,7 @@ class Connections:
         except PluginError:
             raise
         except psycopg.Error as error:
-            raise one_line(error, label, place, closed=connection is not None and connection.closed) from None
+            raise one_line(error, label, location, closed=connection is not None and connection.closed) from None
 
     async def close(self) -> None:
         """End all sessions; open transactions are rolled back."""

@@ -156,7 +156,7 @@ def flat(text: str) -> str:
     return line if len(line) <= LONG else line[:LONG] + "…"
 
 
-def one_line(error: psycopg.Error, label: str, place: str | None = None, closed: bool = False) -> PluginError:
+def one_line(error: psycopg.Error, label: str, location: str | None = None, closed: bool = False) -> PluginError:
     """The error as one line: the object, what PostgreSQL said, its code, where, what to do.
 
     `str(error)` of an error from the server is never used: it repeats the statement, and with it whatever secret it
@@ -165,10 +165,10 @@ def one_line(error: psycopg.Error, label: str, place: str | None = None, closed:
     Args:
         error: What psycopg raised.
         label: The object that it is about.
-        place: File and line, where there is one.
+        location: File and line, where there is one.
         closed: Whether the connection is gone.
     """
-    where = f", {place}" if place else ""
+    where = f", {location}" if location else ""
     if error.diag.message_primary is None:
         gone = closed and isinstance(error, psycopg.OperationalError)
         return StatementFailed(f"{label}: {CUT_OFF if gone else in_its_own_words(str(error))}{where}")

@@ -9,7 +9,7 @@ from provider import differences, snapshots
 from provider.connection import Connection
 from provider.differences import Change
 from provider.errors import Refused, few
-from provider.snapshots import Header, Statement
+from provider.snapshots import Header, PendingStatement
 from provider.steps.history import identity
 
 SELF = f"table {snapshots.TABLE}: content"
@@ -67,7 +67,7 @@ async def look(
     honest = await snapshots.fingerprint(connection, name) == header.fingerprint
     patterns = dict.fromkeys(header.held if held is None else held, "")
     if await snapshots.announced(connection) == header.announced:
-        statements = {each: Statement.of(label) for each, label in (await snapshots.pending(connection)).items()}
+        statements = {each: PendingStatement.of(label) for each, label in (await snapshots.pending(connection)).items()}
         patterns = {pattern: each.version for pattern, each in statements.items() if each} | patterns
     else:
         honest = False

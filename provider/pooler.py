@@ -78,4 +78,4 @@ async def _explanation(url: str, session: Session, why: str) -> str:
         direct = f"the server itself, which listens on port {port}, instead of port {parameters['port']}"
     except TimeoutError:
         direct = f"the server itself, on its own port instead of port {parameters['port']}"
-    return f"{connectionurl.place(parameters)}: {why.format(direct=direct)}"
+    return f"{connectionurl.describe(parameters)}: {why.format(direct=direct)}"

@@ -241,8 +241,8 @@ async def put_header(connection: Connection, name: str, header: Header) -> None:
 
 
 @dataclass(frozen=True)
-class Statement:
-    """One statement of a migration that runs outside a transaction."""
+class PendingStatement:
+    """Which statement of a migration, outside a transaction, was begun and may not be done."""
 
     version: str
     """The migration's number."""
@@ -255,7 +255,7 @@ class Statement:
         return f"{self.version} {self.half} {self.digest} {self.history}"
 
     @classmethod
-    def of(cls, label: str) -> "Statement | None":
+    def of(cls, label: str) -> "PendingStatement | None":
         """What a label names; None for one that isn't ours."""
         parts = label.split(" ", 3)
         return cls(*parts) if len(parts) == 4 else None
@@ -266,11 +266,11 @@ async def pending(connection: Connection) -> dict[str, str]:
     return {entry["object"]: entry["label"] for entry in await rows(connection, f"select * from {PENDING}", [])}
 
 
-async def unsettled(connection: Connection, history: str) -> set[Statement]:
+async def unsettled(connection: Connection, history: str) -> set[PendingStatement]:
     """The statements of a history's migrations that were begun and aren't done."""
     if not await there(connection):
         return set()
-    found = [Statement.of(label) for label in (await pending(connection)).values()]
+    found = [PendingStatement.of(label) for label in (await pending(connection)).values()]
     return {statement for statement in found if statement and statement.history == history}
 
 
@@ -464,7 +464,7 @@ def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: s
     return row.object not in gone or (whole is not None and whole.now is None)
 
 
-async def announce(connection: Connection, statement: Statement, patterns: Sequence[str]) -> list[str]:
+async def announce(connection: Connection, statement: PendingStatement, patterns: Sequence[str]) -> list[str]:
     """Note what a statement outside a transaction is about to change, in case it is killed before its end.
 
     What a run that was killed has announced for it comes back: an index that it has dropped can't be asked any more for
@@ -483,7 +483,7 @@ async def announce(connection: Connection, statement: Statement, patterns: Seque
     return before
 
 
-async def settle(connection: Connection, statements: Iterable[Statement]) -> None:
+async def settle(connection: Connection, statements: Iterable[PendingStatement]) -> None:
     """Note that statements aren't half done any more. What they changed and nobody absorbed is a difference now."""
     labels = [statement.label for statement in statements]
     if labels and await there(connection):

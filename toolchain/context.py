@@ -1,4 +1,4 @@
-"""What every step is given: the cache, the user's environment and where to say what goes on."""
+"""What every part of the toolchain is given: the cache, the user's environment and where to say what goes on."""
 
 import hashlib
 import platform

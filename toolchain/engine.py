@@ -91,10 +91,10 @@ def _from_release(context: Context, venv: Path, *, required: bool) -> Engine | N
 
     def fetch(making: Making) -> None:
         command = [venv / "bin" / "python", "-c", INSTALL, making.folder, version]
-        with context.progress.step(SUBJECT, f"official release of pulumi {version}") as step:
+        with context.progress.task(SUBJECT, f"official release of pulumi {version}") as task:
             environ = context.environ | {"TMPDIR": str(making.scratch)}
             run(command, log=making.log, kept=making.kept, environ=environ, timeout=RELEASE_SECONDS)
-            step.note = size(folder_size(making.folder))
+            task.note = size(folder_size(making.folder))
 
     try:
         _fill(context, release_name(), fetch)

@@ -51,7 +51,7 @@ def _make(context: Context, making: Making) -> None:
     # Compiling all modules would take half the time and space; Python compiles those that are used.
     pip = [python, "-m", "pip", "install", "--no-input", "--progress-bar=off", "--no-compile"]
     files = [word for file in versions.REQUIREMENTS for word in ("-r", str(file))]
-    with context.progress.step(SUBJECT, what) as step:
+    with context.progress.task(SUBJECT, what) as task:
         try:
             for command in (
                 [sys.executable, "-m", "venv", making.folder],
@@ -61,7 +61,7 @@ def _make(context: Context, making: Making) -> None:
         except BuildFailed as error:
             advice = "it is tried again at the next call, and needs a package index that answers"
             raise ToolchainError(f"{SUBJECT}: {error}; {advice}; log: {making.log}") from None
-        step.note = size(folder_size(making.folder))
+        task.note = size(folder_size(making.folder))
 
 
 def _require_venv() -> None:

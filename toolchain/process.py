@@ -32,20 +32,7 @@ def run(
     """
     words = [str(word) for word in command]
     reader, writer = os.pipe()
-    with log.open("ab") as output:
-        output.write(f"$ {' '.join(words)}\n".encode())
-        output.flush()
-        guard = subprocess.Popen(
-            [sys.executable, "-IS", str(GUARD), str(reader), str(kept), *words],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(reader, kept),
-            # Ctrl-C must reach this process alone, which then ends the command in order.
-            start_new_session=True,
-            env=dict(environ),
-            cwd=cwd,
-        )
+    guard = _guarded(words, log, (reader, kept), environ, cwd)
     os.close(reader)
     try:
         status = guard.wait(timeout)
@@ -57,6 +44,26 @@ def run(
         guard.wait()
     if status:
         raise BuildFailed(last_words(log) or f"{Path(words[0]).name} ended with status {status}")
+
+
+def _guarded(
+    words: Sequence[str], log: Path, inherited: tuple[int, int], environ: Mapping[str, str], cwd: Path | None
+) -> "subprocess.Popen[bytes]":
+    """The guard with the command: it ends it when the pipe is closed, the first of what is `inherited`."""
+    with log.open("ab") as output:
+        output.write(f"$ {' '.join(words)}\n".encode())
+        output.flush()
+        return subprocess.Popen(
+            [sys.executable, "-IS", str(GUARD), *map(str, inherited), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=inherited,
+            # Ctrl-C must reach this process alone, which then ends the command in order.
+            start_new_session=True,
+            env=dict(environ),
+            cwd=cwd,
+        )
 
 
 def answer(command: Sequence[object], environ: Mapping[str, str]) -> str:

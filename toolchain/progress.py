@@ -1,4 +1,4 @@
-"""What the user sees while the toolchain is made: one line per step, and that a long one is alive."""
+"""What the user sees while the toolchain is made: one line per task, and that a long one is alive."""
 
 import sys
 import threading
@@ -10,8 +10,8 @@ LIVE_SECONDS = 1.0
 QUIET_SECONDS = 30.0
 
 
-class Step:
-    """A step under way; `note` is added to its last line."""
+class Task:
+    """What is under way; `note` is added to its last line."""
 
     note = ""
 
@@ -31,21 +31,21 @@ class Progress:
             print(f"\r\033[K{line}" if self._live else line, file=sys.stderr, flush=True)
 
     @contextmanager
-    def step(self, subject: str, what: str) -> Iterator[Step]:
+    def task(self, subject: str, what: str) -> Iterator[Task]:
         """Says what begins, that it goes on, and how long it took; an error leaves without a last line."""
-        step, began, over = Step(), time.monotonic(), threading.Event()
+        task, began, over = Task(), time.monotonic(), threading.Event()
         self.say(f"{subject}: {what} ...")
         ticker = threading.Thread(target=self._tick, args=(subject, began, over), daemon=True)
         ticker.start()
         try:
-            yield step
+            yield task
         finally:
             # Joined before the last line, so that no tick comes after it.
             over.set()
             ticker.join()
             if self._live:
                 print("\r\033[K", end="", file=sys.stderr, flush=True)
-        self.say(f"{subject}: done in {duration(time.monotonic() - began)}{step.note and f', {step.note}'}")
+        self.say(f"{subject}: done in {duration(time.monotonic() - began)}{task.note and f', {task.note}'}")
 
     def _tick(self, subject: str, began: float, over: threading.Event) -> None:
         while not over.wait(LIVE_SECONDS if self._live else QUIET_SECONDS):

@@ -24,7 +24,9 @@ def made(queries: Sequence[Query]) -> str:
 
 
 def _query(query: Query) -> str:
-    given = ", ".join(f"`${place} {name} {kind}`" for place, (name, kind) in enumerate(query.parameters.items(), 1))
+    given = ", ".join(
+        f"`${position} {name} {kind}`" for position, (name, kind) in enumerate(query.parameters.items(), 1)
+    )
     facts = [
         f"- As {code(query.role)}, since step {query.since}; with {given or 'no parameters'}.",
         f"- Uses {codes(sorted(query.indexes))}.",

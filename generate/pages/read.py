@@ -28,15 +28,15 @@ select a.attname as name, format_type(a.atttypid, a.atttypmod) as type, not a.at
  where a.attrelid = %(oid)s and a.attnum > 0 and not a.attisdropped order by a.attnum""",
     "constraints": """
 select conname as name, contype::text as kind, pg_get_constraintdef(oid) as definition,
-       array(select t.attname::text from unnest(conkey) with ordinality k (number, place)
-               join pg_attribute t on t.attrelid = conrelid and t.attnum = k.number order by k.place) as columns
+       array(select t.attname::text from unnest(conkey) with ordinality k (number, position)
+               join pg_attribute t on t.attrelid = conrelid and t.attnum = k.number order by k.position) as columns
   from pg_constraint where conrelid = %(oid)s and contype in ('p', 'u', 'c') order by contype, conname""",
     "references": """
 select f.conname as name, t.relnamespace::regnamespace::text || '.' || t.relname as target,
-       array(select a.attname::text from unnest(f.conkey) with ordinality k (number, place)
-               join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.number order by k.place) as columns,
-       array(select a.attname::text from unnest(f.confkey) with ordinality k (number, place)
-               join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.number order by k.place) as targets,
+       array(select a.attname::text from unnest(f.conkey) with ordinality k (number, position)
+               join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.number order by k.position) as columns,
+       array(select a.attname::text from unnest(f.confkey) with ordinality k (number, position)
+               join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.number order by k.position) as targets,
        case f.confdeltype when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default'
                           when 'r' then 'restrict' else 'no action' end as on_delete
   from pg_constraint f join pg_class t on t.oid = f.confrelid
@@ -65,9 +65,9 @@ select distinct t.relnamespace::regnamespace::text || '.' || t.relname as name
   from read r join pg_class t on r.class = 'pg_class'::regclass and t.oid = r.oid
  where t.oid <> %(oid)s and t.relkind in ('r', 'p', 'v', 'm') order by 1""",
     "grants": """
-select g.role, g.privilege, array_agg(g.column order by g.place) as columns
+select g.role, g.privilege, array_agg(g.column order by g.position) as columns
   from (select pg_get_userbyid(e.grantee)::text as role, lower(e.privilege_type) as privilege, null as column,
-               0 as place
+               0 as position
           from pg_class c, aclexplode(c.relacl) e where c.oid = %(oid)s and e.grantee <> c.relowner
         union all
         select pg_get_userbyid(e.grantee)::text, lower(e.privilege_type), a.attname::text, a.attnum

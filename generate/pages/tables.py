@@ -168,8 +168,8 @@ def _grants(about: Table) -> str:
 
 def _order(grant: Row) -> tuple[int, str]:
     usual = ("select", "insert", "update", "delete")
-    place = usual.index(grant["privilege"]) if grant["privilege"] in usual else len(usual)
-    return place, grant["privilege"]
+    position = usual.index(grant["privilege"]) if grant["privilege"] in usual else len(usual)
+    return position, grant["privilege"]
 
 
 def _may(grant: Row) -> str:

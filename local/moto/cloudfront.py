@@ -19,7 +19,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 
 KEPT = "local_policies"
-PLACE = "{0}/2020-05-31/"
+API = "{0}/2020-05-31/"
 
 
 @dataclass
@@ -97,8 +97,8 @@ def _install_policies(thing: str, call: str, used_as: str) -> None:
     for verb in ("create", "get", "update", "delete"):
         setattr(CloudFrontResponse, f"{verb}_{call}", _method(getattr(operations, verb)))
     path = call.replace("_", "-")
-    urls.url_paths[f"{PLACE}{path}$"] = CloudFrontResponse.dispatch
-    urls.url_paths[f"{PLACE}{path}/(?P<policy_id>[^/]+)$"] = CloudFrontResponse.dispatch
+    urls.url_paths[f"{API}{path}$"] = CloudFrontResponse.dispatch
+    urls.url_paths[f"{API}{path}/(?P<policy_id>[^/]+)$"] = CloudFrontResponse.dispatch
 
 
 def _method(operation: Callable[[CloudFrontResponse], ActionResult]) -> Callable[[CloudFrontResponse], ActionResult]:
@@ -198,7 +198,7 @@ def install() -> None:
     response.delete_public_key = _delete_public_key
     response.update_key_group = _update_key_group
     response.delete_key_group = _delete_key_group
-    urls.url_paths[f"{PLACE}public-key/(?P<key_name>[^/]+)/config$"] = CloudFrontResponse.dispatch
+    urls.url_paths[f"{API}public-key/(?P<key_name>[^/]+)/config$"] = CloudFrontResponse.dispatch
     models.KeyGroup.key_group_config = property(_group_config)
     models.CloudFrontBackend.get_public_key = _find_key
     models.CloudFrontBackend.get_key_group = _find_group

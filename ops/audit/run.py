@@ -47,41 +47,29 @@ def audit(
     :raises CommandError: where there is no such stack, or nothing in it yet
     """
     begun = time.monotonic()
-    state = outputs = None
-    s3_buckets: tuple[S3Bucket, ...] = ()
-    topics: tuple[Topic, ...] = ()
+    beside: dict[str, Any] = {"declared": Declared(buckets=None), "state": None, "s3_buckets": (), "topics": ()}
     if stack is not None:
         progress("reading the state")
         environment = Environment.of(stack)
-        state, outputs = _state(stack), environment.outputs
         url = url or environment.admin_url
-        s3_buckets, topics = _s3_buckets(stack, state), _topics(stack, state)
+        beside = _beside(stack, environment)
     if url is None:
         raise AuditError("neither a stack nor a server was named")
-    connection = connect(url)
-    with connection:
+    with connect(url) as connection:
         audited = Audited(
             connection=connection,
-            declared=Declared(buckets=outputs and outputs.get("storage_buckets")),
             stack=stack,
-            state=state,
-            s3_buckets=s3_buckets,
-            topics=topics,
             password_days=password_days,
             anchor=trail.read_anchor(anchor) if anchor else None,
             trail_since=datetime.now(UTC) - timedelta(days=trail_days) if trail_days else None,
+            **beside,
         )
         findings, skipped = look(audited, RULES, progress)
-        seen = {finding.rule for finding in findings} | {rule.rule for rule in skipped}
-        if anchor and not seen & {rule.id for rule in trail.RULES}:
+        found = {finding.rule for finding in findings} | {rule.rule for rule in skipped}
+        if anchor and not found & {rule.id for rule in trail.RULES}:
             trail.write_anchor(audited, anchor)
-    return Report(
-        subject=f"stack {stack}" if stack else "server",
-        rules=len(RULES),
-        findings=findings,
-        skipped=skipped,
-        seconds=time.monotonic() - begun,
-    )
+    subject, seconds = f"stack {stack}" if stack else "server", time.monotonic() - begun
+    return Report(subject=subject, rules=len(RULES), findings=findings, skipped=skipped, seconds=seconds)
 
 
 def look(
@@ -129,6 +117,17 @@ def connect(url: str) -> Connection:
     connection.execute("set search_path = ''; set default_transaction_read_only = on; set jit = off")
     connection.execute("set statement_timeout = '60s'; set lock_timeout = '5s'")
     return connection
+
+
+def _beside(stack: str, environment: Environment) -> dict[str, Any]:
+    """What is audited of a stack beside its database."""
+    state = _state(stack)
+    return {
+        "declared": Declared(buckets=environment.outputs.get("storage_buckets")),
+        "state": state,
+        "s3_buckets": _s3_buckets(stack, state),
+        "topics": _topics(stack, state),
+    }
 
 
 def _state(stack: str) -> dict[str, Any]:

@@ -81,9 +81,9 @@ LARGE_OBJECTS = """
 OURS = "(n.nspname = any(%(schemas)s) or n.nspname = any(%(exposed)s))"
 UNINDEXED = f"""
     select 'foreign key ' || f.conname || ' on ' || f.conrelid::regclass as object,
-        f.conrelid::regclass::text as "table", string_agg(quote_ident(a.attname), ', ' order by k.place) as columns
+        f.conrelid::regclass::text as "table", string_agg(quote_ident(a.attname), ', ' order by k.position) as columns
     from pg_constraint as f join pg_namespace as n on n.oid = f.connamespace
-    cross join unnest(f.conkey) with ordinality as k (number, place)
+    cross join unnest(f.conkey) with ordinality as k (number, position)
     join pg_attribute as a on a.attrelid = f.conrelid and a.attnum = k.number
     where f.contype = 'f' and {OURS} and not exists (
         select from pg_index as i

@@ -54,14 +54,14 @@ def of(stack: str) -> Overview:
     """
     engine.require(stack)
     target = engine.target(stack)
-    version, place, pending, problem = "", None, None, None
+    version, address, pending, problem = "", None, None, None
     try:
         if login := _login(stack):
-            version, place = _server(login)
+            version, address = _server(login)
             pending = _pending(login)
     except UserError as error:
         problem = " ".join(str(error).split())
-    services = [engine.Service("PostgreSQL", version, place), *target.beside(stack)]
+    services = [engine.Service("PostgreSQL", version, address), *target.beside(stack)]
     return Overview(stack, target.name, services, pending, problem, _last_up(stack))
 
 
@@ -71,14 +71,14 @@ def status(found: Overview) -> int:
 
 
 def as_json(found: Overview) -> str:
-    """The same for a script; a service without a place doesn't answer."""
+    """The same for a script; a service without a address doesn't answer."""
     return json.dumps(asdict(found), indent=2)
 
 
 def as_text(found: Overview) -> str:
     """The same for people."""
     rows = [(f"stack {found.stack}", f"target {found.target}")]
-    rows += [(f"{each.name} {each.version}".strip(), each.place or "doesn't answer") for each in found.services]
+    rows += [(f"{each.name} {each.version}".strip(), each.address or "doesn't answer") for each in found.services]
     rows.append(("migrations", found.problem or _migrations(found)))
     rows.append(("last up", _last(found.last_up) if found.last_up else "none"))
     width = max(len(name) for name, _ in rows)
@@ -105,7 +105,7 @@ def _server(login: connectionurl.Parameters) -> tuple[str, str]:
     """The version of a server, and where it is."""
     with connect(connectionurl.compose(login), "vpb status") as connection:
         row = connection.execute("show server_version").fetchone()
-    return str(row[0]).split()[0] if row else "", connectionurl.place(login)
+    return str(row[0]).split()[0] if row else "", connectionurl.describe(login)
 
 
 def _pending(login: connectionurl.Parameters) -> dict[str, list[str]]:

@@ -43,7 +43,9 @@ def run(stack: str, role: str | None, person: str | None, arguments: Sequence[st
     finally:
         signal.signal(signal.SIGINT, before)
     if status == DISCONNECTED:
-        raise CommandError(f"no session in {connectionurl.place(where)}; ./vpb status --stack {stack} shows what runs")
+        raise CommandError(
+            f"no session in {connectionurl.describe(where)}; ./vpb status --stack {stack} shows what runs"
+        )
     return FAILED if status else 0
 
 

@@ -133,8 +133,8 @@ def _begun(path: str, text: str, entries: list[Mapping[str, Any]]) -> str:
     lines = text.split("\n")
     if "config:" not in lines:
         raise CommandError(f"{path}:1: the line `config:` isn't found here; nothing was written, add it yourself")
-    place = lines.index("config:") + 1
-    return "\n".join([*lines[:place], f"  {NAMESPACE}:buckets:", *_lines(entries, 4), *lines[place:]])
+    position = lines.index("config:") + 1
+    return "\n".join([*lines[:position], f"  {NAMESPACE}:buckets:", *_lines(entries, 4), *lines[position:]])
 
 
 def _lines(entries: list[Mapping[str, Any]], indent: int) -> list[str]:

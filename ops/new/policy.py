@@ -6,7 +6,7 @@ from pathlib import Path
 from declared import sqlfiles
 from declared.sqlfiles import RowPolicy
 from ops.errors import CommandError
-from ops.new import places
+from ops.new import positions
 from ops.new.files import Change
 from ops.new.table import GRANTS
 
@@ -59,7 +59,7 @@ def _table(root: Path, table: str) -> str:
     if not match:
         raise CommandError(f"{table!r} is no name of a table; write schema.table, such as public.projects")
     full = f"{match['schema'] or 'public'}.{match['name']}"
-    known = places.keys(GRANTS, Change(root).text(GRANTS), "TABLES")
+    known = positions.keys(GRANTS, Change(root).text(GRANTS), "TABLES")
     if full not in known:
         raise CommandError(
             f"there is no table {full} in {GRANTS}; write its line there first, or let `./vpb new table` do it"
@@ -70,10 +70,10 @@ def _table(root: Path, table: str) -> str:
 def _refuse_taken(policies: list[RowPolicy], table: str, name: str, command: str, role: str) -> None:
     for policy in policies:
         if policy.name == name:
-            raise CommandError(f"{policy.place}: there is a policy {name} already; edit it, or say another --who")
+            raise CommandError(f"{policy.location}: there is a policy {name} already; edit it, or say another --who")
         same = policy.table == table and policy.kind == "permissive" and policy.command in (command, "all")
         if same and role in policy.roles:
             raise CommandError(
-                f"{policy.place}: {policy.name} is for {role} and {policy.command} already; edit it, since of two both "
-                "are run for each row"
+                f"{policy.location}: {policy.name} is for {role} and {policy.command} already; edit it, since of two "
+                "both are run for each row"
             )

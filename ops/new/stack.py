@@ -94,7 +94,7 @@ def make(name: str, target: str, server: str | None) -> str:
 
 def where(server: str | None) -> str:
     """The server of a stack, in words."""
-    return connectionurl.place(connectionurl.parse(server)) if server else "the embedded server, which `up` starts"
+    return connectionurl.describe(connectionurl.parse(server)) if server else "the embedded server, which `up` starts"
 
 
 def _file(name: str) -> Path:

@@ -7,7 +7,7 @@ from declared import sqlfiles, sqlgrammar
 from declared.sqlaccess import COMMANDS
 from declared.sqltext import statements
 from ops.errors import CommandError
-from ops.new import migration, places, templates
+from ops.new import migration, positions, templates
 from ops.new.files import Change
 from ops.new.templates import Owner
 
@@ -28,7 +28,7 @@ def plan(root: Path, name: str, owner: str, about: str | None) -> Change:
         owner: whose its rows are, a key of `templates.OWNERS`.
         about: what they are, in a few words.
 
-    :raises CommandError: for a bad or taken name, and where the place of a line isn't found
+    :raises CommandError: for a bad or taken name, and where the position of a line isn't found
     """
     what = templates.OWNERS[owner]
     change = Change(root)
@@ -56,7 +56,7 @@ def _check(change: Change, name: str, about: str | None) -> None:
         )
     if sqlgrammar.parsed(f"select {name}.id from {name} as {name}") is None:
         raise CommandError(f"{name!r} is a word of SQL's own, which would need quotes; choose another name")
-    if f"public.{name}" in places.keys(GRANTS, change.text(GRANTS), "TABLES"):
+    if f"public.{name}" in positions.keys(GRANTS, change.text(GRANTS), "TABLES"):
         raise CommandError(f"public.{name}: there is such a table already, see {GRANTS}; choose another name")
     if about is not None and not (about.isprintable() and 1 <= len(about.strip()) <= LONGEST_ABOUT):
         raise CommandError(f"--about is one line of 1 to {LONGEST_ABOUT} characters, such as 'labels of projects'")
@@ -93,34 +93,34 @@ def _personal(root: Path, line: str) -> tuple[str, str]:
             rows, end, rest = before.rpartition("\n$$")
             if not rows.endswith(")"):
                 path = f"{migration.FOLDER}/{step.name}.up.sql"
-                raise places.PlaceNotFoundError(path, each.line, "the last line of private.personal_columns()")
+                raise positions.PositionNotFoundError(path, each.line, "the last line of private.personal_columns()")
             return before, f"{rows},\n    {line}{end}{rest}"
-    raise places.PlaceNotFoundError(migration.FOLDER, 1, "the function private.personal_columns()")
+    raise positions.PositionNotFoundError(migration.FOLDER, 1, "the function private.personal_columns()")
 
 
 def _grant(change: Change, name: str, what: Owner) -> None:
     entry = f'    "public.{name}": {{\n        {what.grants}\n        "service_role": EVERYTHING,\n    }},'
-    change.edit(GRANTS, places.in_dict(GRANTS, change.text(GRANTS), "TABLES", entry, after="public."))
+    change.edit(GRANTS, positions.in_dict(GRANTS, change.text(GRANTS), "TABLES", entry, after="public."))
 
 
 def _say_access(change: Change, name: str, what: Owner) -> None:
     text = change.text(ACCESS)
     if f"## {what.section}" not in text.split("\n") and not what.column:
         text = _new_section(text, what.section)
-    head = places.head(ACCESS, text, what.section, "rows")
+    head = positions.head(ACCESS, text, what.section, "rows")
     rows = [_row(head, f"public.{name}", which, may) for which, may, _ in what.rows]
-    text = places.in_table(ACCESS, text, what.section, "rows", rows)
+    text = positions.in_table(ACCESS, text, what.section, "rows", rows)
     guards = [f"| public.{name} | {columns} | {commands} | {because} |" for columns, commands, because in what.guards]
-    change.edit(ACCESS, places.in_table(ACCESS, text, GUARDED, "columns", guards))
+    change.edit(ACCESS, positions.in_table(ACCESS, text, GUARDED, "columns", guards))
 
 
 def _new_section(text: str, section: str) -> str:
     """The text with a section of its own for tables that are the servers', with the head that the others have."""
-    head = places.head(ACCESS, text, "Projects", "rows")
+    head = positions.head(ACCESS, text, "Projects", "rows")
     table = f"| {' | '.join(head)} |\n|{'---|' * len(head)}\n"
     before, found, rest = text.partition(f"\n## {GUARDED}\n")
     if not found:
-        raise places.PlaceNotFoundError(ACCESS, 1, f"the section `## {GUARDED}`")
+        raise positions.PositionNotFoundError(ACCESS, 1, f"the section `## {GUARDED}`")
     return f"{before}\n## {section}\n\n{table}{found}{rest}"
 
 
@@ -135,11 +135,11 @@ def _try(change: Change, name: str, what: Owner) -> None:
     text = change.text(MATRIX)
     for which, _, tried in what.rows:
         entry = f'    ("public.{name}", "{which}"): {_named(tried, name)},'
-        text = places.in_dict(MATRIX, text, "STATEMENTS", entry)
+        text = positions.in_dict(MATRIX, text, "STATEMENTS", entry)
     for constant, statement in what.world:
-        text = places.in_string(MATRIX, text, constant, f";\n{_named(statement, name)}")
+        text = positions.in_string(MATRIX, text, constant, f";\n{_named(statement, name)}")
     for constant, entry in what.entries:
-        text = places.in_dict(MATRIX, text, constant, f'    "public.{name}": [{_named(entry, name)}],')
+        text = positions.in_dict(MATRIX, text, constant, f'    "public.{name}": [{_named(entry, name)}],')
     change.edit(MATRIX, text)
     if what.mutants:
         change.edit(MUTANTS, change.text(MUTANTS).rstrip("\n") + "\n" + _named(what.mutants, name))

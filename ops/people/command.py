@@ -33,15 +33,15 @@ def export_person(
 
     environment = Environment.of(stack)
     if to:
-        manifest, place = export.to_file(environment, person, to), str(to)
+        manifest, file = export.to_file(environment, person, to), str(to)
     else:
         manifest, name = export.to_bucket(environment, person)
-        place = f"{export.BUCKET}/{name}"
+        file = f"{export.BUCKET}/{name}"
     if as_json:
-        print(json.dumps({"place": place, **asdict(manifest)}, indent=2))
+        print(json.dumps({"file": file, **asdict(manifest)}, indent=2))
         return
     rows = sum(manifest.tables.values())
-    print(f"{place}: {rows} rows, {len(manifest.files)} files, {len(manifest.left_out)} left out")
+    print(f"{file}: {rows} rows, {len(manifest.files)} files, {len(manifest.left_out)} left out")
 
 
 @app.command(epilog="Example: ./vpb people departures --json > departures.json")

@@ -85,16 +85,16 @@ def to_bucket(environment: Environment, person: UUID) -> tuple[Manifest, str]:
             )
         target.seek(0)
         store = environment.store
-        place = key(store.tenant, BUCKET, name, version)
+        object_key = key(store.tenant, BUCKET, name, version)
         with _as_failure("the export can't be stored"):
-            store.s3.upload_fileobj(target, store.bucket, place, ExtraArgs={"ContentType": "application/zip"})
+            store.s3.upload_fileobj(target, store.bucket, object_key, ExtraArgs={"ContentType": "application/zip"})
     metadata = json.dumps({"size": size, "mimetype": "application/zip", "contentLength": size})
     # As the app's servers do; until its row is there, the file has no owner and goes with the orphans.
     session = connect(environment.output("api_url"), APPLICATION, autocommit=False)
     with session as connection, _as_failure("the export's row can't be written"):
         connection.execute("set local role service_role")
         if not connection.execute(STORE, (BUCKET, name, version, metadata, person)).rowcount:
-            store.s3.delete_object(Bucket=store.bucket, Key=place)
+            store.s3.delete_object(Bucket=store.bucket, Key=object_key)
             raise CommandError(f"person {person}: the account was deleted while the export was made")
     return manifest, name
 

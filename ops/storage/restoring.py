@@ -82,17 +82,17 @@ def release(
             f"object {bucket}/{name}: GuardDuty's tag alone says here what is clean, and no person sets it; "
             "upload the file again as what it is"
         )
-    place = f"object {bucket}/{name}"
-    with _refusals(place), _connected(environment.admin_url) as connection:
+    label = f"object {bucket}/{name}"
+    with _refusals(label), _connected(environment.admin_url) as connection:
         row = _row(connection, bucket, name)
         if row is None or version not in (None, row["version"]):
-            raise CommandError(f"{place}: was deleted or replaced by now, nothing to release")
+            raise CommandError(f"{label}: was deleted or replaced by now, nothing to release")
         store, given = environment.store, row["version"]
         found = key(store.tenant, bucket, name, given)
         connection.execute(RELEASE, (bucket, name, given, why.reason, why.person, even_infected))
         _put_back(store, found, row["metadata"] or {})
     # Tagged when the row says so, and not before: the CDN goes by the tag alone.
-    with _refusals(place):
+    with _refusals(label):
         tag, value = CLEAN_TAGS["clamav"]
         tags = {"TagSet": [{"Key": tag, "Value": value}]}
         store.s3.put_object_tagging(Bucket=store.bucket, Key=found, Tagging=tags)
@@ -118,10 +118,10 @@ def _put_back(store: Store, found: str, metadata: Row) -> None:
         store.s3.head_object(Bucket=store.bucket, Key=found)
 
 
-def _forget(store: Store, place: str) -> None:
+def _forget(store: Store, found: str) -> None:
     files = Files(store)
-    for versions in files.keys(place):
-        files.delete(each for each in versions if each.key == place)
+    for versions in files.keys(found):
+        files.delete(each for each in versions if each.key == found)
 
 
 def deleted(environment: Environment, bucket: str, name: str) -> list[Deleted]:
@@ -168,37 +168,28 @@ def restore(environment: Environment, bucket: str, name: str, version: str | Non
 
     :raises CommandError: where there is none, something is there, or it can't be done
     """
-    place = f"object {bucket}/{name}"
+    label = f"object {bucket}/{name}"
     if not why.reason.strip() or not why.person.strip():
-        raise CommandError(f"{place}: is restored for a reason, by somebody")
+        raise CommandError(f"{label}: is restored for a reason, by somebody")
     choice = [each for each in deleted(environment, bucket, name) if version in (None, each.version)]
     if not choice:
         which = f" as version {version}" if version else ""
-        raise CommandError(f"{place}: nothing deleted can be had back{which}; a backup of the bucket may have it")
+        raise CommandError(f"{label}: nothing deleted can be had back{which}; a backup of the bucket may have it")
     former, store, new = choice[0], environment.store, str(uuid4())
     final = key(store.tenant, bucket, name, new)
-    with _refusals(place):
+    with _refusals(label):
         with _connected(environment.admin_url) as admin:
             if _row(admin, bucket, name):
-                raise CommandError(f"{place}: there is a file of this name; delete or move it first")
+                raise CommandError(f"{label}: there is a file of this name; delete or move it first")
             access = admin.execute(ACCESS, (bucket,)).fetchone()
-        head = store.s3.head_object(Bucket=store.bucket, Key=former.key, VersionId=former.id)
-        stored = Stored(
-            bucket=bucket,
-            name=name,
-            version=new,
-            size=head["ContentLength"],
-            content_type=head["ContentType"],
-            etag=head["ETag"],
-        )
-        metadata = stored.metadata | ({"cacheControl": head["CacheControl"]} if "CacheControl" in head else {})
+        size, metadata = _metadata(store, former, bucket, name, new)
         given: Row = {"bucket": bucket, "name": name, "version": new, "metadata": json.dumps(metadata)}
         given["personal"] = access is not None and access[0] in (PEOPLE, INBOX)
         # As the app's servers write it; the row first, since it may be refused. Without it the file is an orphan.
         with _connected(str(environment.output("api_url"))) as api:
             api.execute("set local role service_role")
             if not api.execute(STORE, given).rowcount:
-                raise CommandError(f"{place}: its person is gone")
+                raise CommandError(f"{label}: its person is gone")
             store.s3.copy_object(
                 Bucket=store.bucket,
                 Key=final,
@@ -207,7 +198,21 @@ def restore(environment: Environment, bucket: str, name: str, version: str | Non
             )
         with _connected(environment.admin_url) as admin:
             admin.execute(NOTE, (bucket, name, new, former.version, why.reason, why.person))
-    return {"bucket": bucket, "name": name, "version": new, "restored_version": former.version, "bytes": stored.size}
+    return {"bucket": bucket, "name": name, "version": new, "restored_version": former.version, "bytes": size}
+
+
+def _metadata(store: Store, former: Deleted, bucket: str, name: str, version: str) -> tuple[int, dict[str, Any]]:
+    """The bytes of a deleted file, and what the row of it as a new version says."""
+    head = store.s3.head_object(Bucket=store.bucket, Key=former.key, VersionId=former.id)
+    stored = Stored(
+        bucket=bucket,
+        name=name,
+        version=version,
+        size=head["ContentLength"],
+        content_type=head["ContentType"],
+        etag=head["ETag"],
+    )
+    return stored.size, stored.metadata | ({"cacheControl": head["CacheControl"]} if "CacheControl" in head else {})
 
 
 def _row(connection: Connection, bucket: str, name: str) -> Row | None:
@@ -221,17 +226,17 @@ def _connected(url: str) -> Connection:
 
 
 @contextmanager
-def _refusals(place: str) -> Iterator[None]:
+def _refusals(label: str) -> Iterator[None]:
     """What the database or the store says no to, in one line."""
     try:
         yield
     except psycopg.Error as error:
         said = [error.diag.message_primary or type(error).__name__, error.diag.message_hint]
         line = " ".join(each for each in said if each)
-        raise CommandError(line if line.startswith(place) else f"{place}: {line}") from None
+        raise CommandError(line if line.startswith(label) else f"{label}: {line}") from None
     except ClientError as error:
         if error.response["Error"]["Code"] in GONE:
-            raise CommandError(f"{place}: there is no such file in the object store") from None
-        raise CommandError(f"{place}: object store: {' '.join(str(error).split())}") from None
+            raise CommandError(f"{label}: there is no such file in the object store") from None
+        raise CommandError(f"{label}: object store: {' '.join(str(error).split())}") from None
     except BotoCoreError as error:
-        raise CommandError(f"{place}: object store: {' '.join(str(error).split())}") from None
+        raise CommandError(f"{label}: object store: {' '.join(str(error).split())}") from None

@@ -126,7 +126,7 @@ def _engine(options: Options, environment: Environment) -> Engine:
 
 def _line(scan: Scan, verdict: Verdict) -> None:
     if verdict.status not in QUIET:
-        print(f"{scan.place}: {verdict.status}: {verdict.found}", flush=True)
+        print(f"{scan.label}: {verdict.status}: {verdict.found}", flush=True)
 
 
 def _json_line(scan: Scan, verdict: Verdict) -> None:

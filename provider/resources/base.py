@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from plugin.server import CheckFailure, Context, Diff, Kind, Resource
 from plugin.wire import UNKNOWN, has_unknown
-from provider import ownership, snapshots
+from provider import holding, snapshots
 from provider.changes import MANUALLY
 from provider.connection import Connection, Connections, lock, warnings
 from provider.connection import qualified as qualified
@@ -226,14 +226,14 @@ class ObjectKind(Kind):
             id = "" if any(has_unknown(inputs.get(name)) for name in self.identity) else self.id(inputs)
             return id, inputs | dict.fromkeys(self.outputs, UNKNOWN)
         await self.end_preview()
-        async with self.database.transaction(self.label(inputs), inputs.get("place")) as connection:
+        async with self.database.transaction(self.label(inputs), inputs.get("location")) as connection:
             await lock(connection, self.lock_key(inputs))
             found = await self.find(connection, inputs)
             if found is None:
                 await self.make(connection, inputs)
             else:
                 await self.adopt(connection, found, inputs)
-            await ownership.claim(connection, self._object(inputs), context.urn, self._before(found))
+            await holding.claim(connection, self._object(inputs), context.urn, self._before(found))
             return self.id(inputs), await self._state(connection, inputs)
 
     def _object(self, inputs: Mapping[str, Any]) -> str:
@@ -308,12 +308,12 @@ class ObjectKind(Kind):
             kept = {name: state.get(name, UNKNOWN) for name in self.outputs}
             return new | kept
         await self.end_preview()
-        async with self.database.transaction(self.label(new), new.get("place")) as connection:
+        async with self.database.transaction(self.label(new), new.get("location")) as connection:
             await lock(connection, self.lock_key(new))
             found = await self.find(connection, new)
             if found is None:
                 await self.make(connection, new)
-                await ownership.claim(connection, self._object(new), context.urn, None)
+                await holding.claim(connection, self._object(new), context.urn, None)
             else:
                 await self.alter(connection, found, new)
             return await self._state(connection, new)
@@ -323,21 +323,21 @@ class ObjectKind(Kind):
         label = self.label(state)
         async with self.database.transaction(label) as connection:
             await lock(connection, self.lock_key(state))
-            released = await ownership.release(connection, self._object(state), context.urn)
+            released = await holding.release(connection, self._object(state), context.urn)
             if released is None:
                 await context.info(f"{label} stays: nothing says that this stack has made it")
             elif released.others:
                 await context.info(f"{label} stays: {released.others[0]} holds it too")
             elif released.before is not None and not self.list_field:
                 await context.info(f"{label} stays: it was there before this stack adopted it")
-            elif ownership.destroying(context.urn):
+            elif holding.destroying(context.urn):
                 await self._end(connection, state, released)
             else:
                 # It leaves the declaration, and no checkpoint comes after a deletion.
                 async with snapshots.tracked(connection):
                     await self._end(connection, state, released)
 
-    async def _end(self, connection: Connection, state: Mapping[str, Any], released: ownership.Released) -> None:
+    async def _end(self, connection: Connection, state: Mapping[str, Any], released: holding.Released) -> None:
         if self.list_field and released.before is not None:
             await self.give_back(connection, {**state, **released.before})
         else:

@@ -31,14 +31,14 @@ WRITTEN = {
 THERE = """select attname::text as name from pg_catalog.pg_attribute
             where attrelid = 'storage.buckets'::pg_catalog.regclass and attname = any (%s) and not attisdropped"""
 
-# How many objects there are and how large; an upload that isn't finished has no size yet.
+# How many files there are and how large; an upload that isn't finished has no size yet.
 FILES = r"""
     with sized as (
         select name,
                case when metadata ->> 'size' ~ '^[0-9]{1,18}$' then (metadata ->> 'size')::bigint else 0 end as size
           from storage.objects where bucket_id = %s
     )
-    select pg_catalog.count(*) as objects, coalesce(pg_catalog.sum(size), 0) as bytes,
+    select pg_catalog.count(*) as files, coalesce(pg_catalog.sum(size), 0) as bytes,
            pg_catalog.count(*) filter (where size > %s) as larger,
            pg_catalog.max(size) as largest,
            (pg_catalog.array_agg(name order by size desc, name))[1] as name
@@ -46,12 +46,12 @@ FILES = r"""
 
 
 class Bucket(ObjectKind):
-    """`insert into storage.buckets …`; a bucket that still holds objects isn't deleted."""
+    """`insert into storage.buckets …`; a bucket that still holds files isn't deleted."""
 
     token = "pg:index:Bucket"
     fields = {
         "bucket": Field(str, "the bucket's id and name", required=True, identity=True),
-        "public": Field(bool, "whether anybody may read its objects", default=False),
+        "public": Field(bool, "whether anybody may read its files", default=False),
         "fileSizeLimit": Field(int, "the largest object, in bytes"),
         "allowedMimeTypes": Field(list, "what an object may be: `audio/mpeg`, `audio/*`"),
         "columns": Field(
@@ -163,9 +163,9 @@ class Bucket(ObjectKind):
         if await self.find(connection, state) is None:
             return
         files = await row(connection, FILES, [state["bucket"], 0])
-        if files and files["objects"]:
+        if files and files["files"]:
             raise Refused(
-                f"{self.label(state)} holds {files['objects']} objects, {files['bytes']} bytes; declare it again, or "
+                f"{self.label(state)} holds {files['files']} files, {files['bytes']} bytes; declare it again, or "
                 f"{how_to_empty(state['bucket'])}, and run again"
             )
         # Storage's own guard against deletes that leave files behind; the count above has just shown there are none.
@@ -176,7 +176,7 @@ class Bucket(ObjectKind):
 def below_files(bucket: str, limit: int, files: Mapping[str, Any]) -> str:
     """Why a limit can't be set, with the figures of FILES."""
     return (
-        f"bucket {bucket}: fileSizeLimit {limit} is below {files['larger']} of its {files['objects']} objects, the "
+        f"bucket {bucket}: fileSizeLimit {limit} is below {files['larger']} of its {files['files']} files, the "
         f"largest {files['largest']} bytes ({files['name']}); set it to {files['largest']} or more, or remove "
         f"these for good by `{_empty(bucket, f'--larger-than {limit} ')}`"
     )

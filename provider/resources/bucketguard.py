@@ -13,9 +13,9 @@ from provider.resources.bucket import FILES, below_files, how_to_empty
 SETTING = f"{NAMESPACE}:allowBucketChanges"
 THERE = "select pg_catalog.to_regclass('storage.objects') is not null as there"
 STORED = "select id, public from storage.buckets"
-# By when a retention goes: the moment in which the object was made.
+# By when a retention goes: the moment in which the file was stored.
 OLDER = r"""
-    select pg_catalog.count(*) as objects, pg_catalog.min(created_at)::date as oldest,
+    select pg_catalog.count(*) as files, pg_catalog.min(created_at)::date as oldest,
            coalesce(pg_catalog.sum((metadata ->> 'size')::numeric)
                filter (where metadata ->> 'size' ~ '^[0-9]{1,18}$'), 0) as bytes
       from storage.objects
@@ -104,41 +104,36 @@ async def _reasons(
     wanted, allowed = new["buckets"].get(bucket), new.get("allow") or ()
     if wanted is None:
         files = await row(connection, FILES, [bucket, 0]) if was else None
-        if files and files["objects"]:
+        if files and files["files"]:
             yield (
-                f"bucket {bucket} isn't declared any more and holds {files['objects']} objects, {files['bytes']} "
+                f"bucket {bucket} isn't declared any more and holds {files['files']} files, {files['bytes']} "
                 f"bytes; declare it again, or {how_to_empty(bucket)}, and run again"
             )
         return
     limit = wanted.get("fileSizeLimit")
     files = await row(connection, FILES, [bucket, limit])
-    if files is None or not files["objects"]:
+    if files is None or not files["files"]:
         return
     if limit is not None and files["larger"]:
         yield below_files(bucket, limit, files)
     if wanted.get("public") and not stored["public"] and not was.get("public") and f"{bucket} public" not in allowed:
         yield (
-            f"bucket {bucket}: public makes {files['objects']} objects, {files['bytes']} bytes, readable by everybody; "
+            f"bucket {bucket}: public makes {files['files']} files, {files['bytes']} bytes, readable by everybody; "
             + _way(f"{bucket} public")
         )
     access, change = wanted.get("access"), f"{bucket} access {wanted.get('access')}"
     if before is not None and access != was.get("access") and was and change not in allowed:
         yield (
-            f"bucket {bucket}: access {access} in place of {was.get('access')} gives {files['objects']} objects, "
+            f"bucket {bucket}: access {access} in place of {was.get('access')} gives {files['files']} files, "
             f"{files['bytes']} bytes, to others; " + _way(change)
         )
-    days = wanted.get("retentionDays")
-    change = f"{bucket} retentionDays {days}"
-    if (
-        before is not None
-        and days is not None
-        and days < (was.get("retentionDays") or days + 1)
-        and change not in allowed
-    ):
+    days, change = wanted.get("retentionDays"), f"{bucket} retentionDays {wanted.get('retentionDays')}"
+    sooner = days is not None and days < (was.get("retentionDays") or days + 1)
+    if before is not None and sooner and change not in allowed:
         older = await row(connection, OLDER, [bucket, days])
-        if older and older["objects"]:
+        if older and older["files"]:
             yield (
-                f"bucket {bucket}: retentionDays {days} deletes {older['objects']} of its {files['objects']} objects, "
+                f"bucket {bucket}: retentionDays {days} deletes {older['files']} of its {files['files']} files, "
                 f"{older['bytes']} bytes, the oldest of {older['oldest']}; " + _way(change)
             )
 

@@ -20,8 +20,8 @@ from plugin.wire import UNKNOWN, has_unknown
 from provider import snapshots
 from provider.connection import lock
 from provider.errors import Refused
+from provider.holding import destroying
 from provider.manualchanges import refuse_drift
-from provider.ownership import destroying
 from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan, serverwide
 from provider.steps.history import ADOPTED, History, Recorded, split
@@ -113,7 +113,7 @@ class MigrationSet(ObjectKind):
 
     async def _as_refreshed(
         self, new: Mapping[str, Any], was: Mapping[str, str]
-    ) -> tuple[dict[str, str], set[snapshots.Statement]]:
+    ) -> tuple[dict[str, str], set[snapshots.PendingStatement]]:
         """The state's migrations, those that a failed run left half rolled back without checksum: also unrefreshed.
 
         With the statements that were begun outside a transaction and aren't done.
@@ -238,7 +238,7 @@ class MigrationSet(ObjectKind):
                 return
             await lock(connection, label)
             recorded = await history.read(connection)
-            ours = list(takewhile(lambda name: recorded.owners[name] == {context.urn}, reversed(list(recorded.steps))))
+            ours = list(takewhile(lambda name: recorded.holders[name] == {context.urn}, reversed(list(recorded.steps))))
             if ours and not destroying(context.urn):
                 lost = await losses.of(connection, await history.downs(connection, ours))
                 if lost.rows or lost.code:
@@ -257,8 +257,8 @@ class MigrationSet(ObjectKind):
                 return
             await history.make(connection)
             await history.release(connection, context.urn)
-        owners = {owner for name in kept for owner in recorded.owners[name]} - {context.urn, ADOPTED}
-        who = f"{min(owners)} holds them" if owners else "they were there before this stack adopted them"
+        holders = {holder for name in kept for holder in recorded.holders[name]} - {context.urn, ADOPTED}
+        who = f"{min(holders)} holds them" if holders else "they were there before this stack adopted them"
         await context.info(f"{label}: {len(kept)} migrations stay with their tables and rows, since {who}")
 
     async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
@@ -305,7 +305,7 @@ class MigrationSet(ObjectKind):
             elif name in seen and seen[name] != checksum:
                 await context.info(f"{label}: the row of {name} in {history} has another checksum")
         for name in sorted(seen.keys() - state["steps"].keys()):
-            if context.urn not in recorded.owners[name] and recorded.owners[name]:
+            if context.urn not in recorded.holders[name] and recorded.holders[name]:
                 await context.info(f"{label}: {history} has a row of {name}, applied by somebody else")
 
     async def _run(self, context: Context, state: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -325,7 +325,7 @@ class MigrationSet(ObjectKind):
             "incarnation": recorded.incarnation,
         }
 
-    def _order(self, new: Mapping[str, Any], owner: str | None = None) -> plan.Order:
+    def _order(self, new: Mapping[str, Any], holder: str | None = None) -> plan.Order:
         return plan.Order(
             folder=new["folder"],
             history=new["history"],
@@ -334,7 +334,7 @@ class MigrationSet(ObjectKind):
             protect=bool(new.get("protect")),
             allow=frozenset(new.get("allow") or ()),
             root=self.root,
-            owner=owner,
+            holder=holder,
         )
 
 

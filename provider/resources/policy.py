@@ -33,7 +33,7 @@ class Policy(ObjectKind):
         "using": Field(str, "which rows are visible, as SQL"),
         "check": Field(str, "which rows may be written, as SQL"),
         "comment": Field(str, "what it is for, in a sentence"),
-        "place": Field(str, "file and line, for messages", compared=False),
+        "location": Field(str, "file and line, for messages", compared=False),
     }
     outputs = {
         "usingStored": Field(str, "`using` as PostgreSQL spells it"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from plugin.server import Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
-from provider import differences, ownership, snapshots
+from provider import differences, holding, snapshots
 from provider.connection import Connection, lock
 from provider.differences import Change
 from provider.errors import Refused
@@ -94,13 +94,13 @@ class SchemaSnapshot(ObjectKind):
         async with self.database.transaction(self.label(inputs)) as connection:
             await lock(connection, self.label(inputs))
             await self._refuse_other_stacks(connection, inputs, context.urn)
-            await ownership.prepare(connection)
+            await holding.prepare(connection)
             seen = await self._look(connection, name, inputs.get("held") or [])
             if seen.header is None:
                 await self._begin(connection, inputs)
             else:  # the state was lost, or the run that made it ended before the engine could note it
                 await self._go_on(connection, seen, inputs)
-            await ownership.claim(connection, self._object(inputs), context.urn, None)
+            await holding.claim(connection, self._object(inputs), context.urn, None)
             return name, inputs | {"database": await identity(connection), "drift": {}}
 
     async def update(
@@ -118,23 +118,23 @@ class SchemaSnapshot(ObjectKind):
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         async with self.database.transaction(self.label(state)) as connection:
             await lock(connection, self.label(state))
-            released = await ownership.release(connection, self._object(state), context.urn)
+            released = await holding.release(connection, self._object(state), context.urn)
             if released and released.others:
                 await context.info(f"{self.label(state)} stays: {released.others[0]} holds it too")
             else:
                 await snapshots.drop(connection, state["name"])
-                await ownership.drop(connection)
+                await holding.drop(connection)
 
     async def _refuse_other_stacks(self, connection: Connection, inputs: Mapping[str, Any], urn: str) -> None:
         """A second stack would give the logins other passwords and seal with other keys.
 
         :raises Refused: where another stack holds this database
         """
-        for holder in await ownership.holders(connection, self._object(inputs)):
-            if ownership.stack(holder) != ownership.stack(urn):
+        for holder in await holding.holders(connection, self._object(inputs)):
+            if holding.stack(holder) != holding.stack(urn):
                 raise Refused(
-                    f"{self.label(inputs)}: stack {ownership.stack(holder)} holds this database; take that stack down, "
-                    f"or use another database. If it is gone or has another name now: `update {ownership.NAME} set "
+                    f"{self.label(inputs)}: stack {holding.stack(holder)} holds this database; take that stack down, "
+                    f"or use another database. If it is gone or has another name now: `update {holding.NAME} set "
                     f"owners = array_remove(owners, '{holder}') where object = '{self._object(inputs)}'`"
                 )
 

@@ -17,7 +17,8 @@ from provider.errors import Refused, one_line
 from provider.steps import oddities
 from provider.steps.oddities import Shape
 
-# The first three columns are the Supabase CLI's, so that `supabase migration list` shows our migrations.
+# The first three columns are the Supabase CLI's, so that `supabase migration list` shows our migrations. The
+# holders are in `owners`.
 TABLES = """
 create schema if not exists {schema};
 create table if not exists {table} (version text primary key, statements text[], name text);
@@ -90,7 +91,7 @@ RENAME = """update {} h set version = n.version, name = n.name, statements = arr
                 as n (was, version, name, up, checksum, down) where h.version = n.was"""
 CLAIM = """update {} set owners = coalesce(owners, array[%s::text]) || %s::text
             where version = any(%s) and not coalesce(owners, '{{}}') @> array[%s::text]"""
-# The owner of what was in the database before this project: never rolled back.
+# The holder of what was in the database before this project: never rolled back.
 ADOPTED = "adopted"
 RELEASE = "update {} set owners = array_remove(owners, %s::text) where owners @> array[%s::text]"
 RENEW = """with renewed as (update {table} set id = {id} returning 1)
@@ -105,16 +106,16 @@ class Recorded:
     identity: str
     steps: Mapping[str, str | None]
     rolled_back: frozenset[str]
-    owners: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    holders: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Migration to the resources (URNs) that have applied or adopted it."""
     incarnation: str = ""
     """Another one after each transaction that wrote to the history; empty where none did."""
     half_back: frozenset[str] = frozenset()
     """The recorded migrations whose rollback was begun, outside a transaction or in batches, and not ended."""
 
-    def held(self, owner: str | None) -> set[str]:
-        """The migrations that `owner` has applied or adopted."""
-        return {name for name, owners in self.owners.items() if owner in owners}
+    def held(self, holder: str | None) -> set[str]:
+        """The migrations that `holder` has applied or adopted."""
+        return {name for name, holders in self.holders.items() if holder in holders}
 
 
 def split(step: str) -> tuple[str, str]:
@@ -258,11 +259,11 @@ class History:
         found = await rows(connection, query.format(self.table), [versions])
         return {entry["step"]: entry["up"] for entry in found}
 
-    async def record(self, connection: Connection, steps: Sequence[sqlfiles.Step], owner: str | None) -> None:
-        """Note migrations as applied: by the resource `owner`, by no resource (None), or found there (`ADOPTED`)."""
+    async def record(self, connection: Connection, steps: Sequence[sqlfiles.Step], holder: str | None) -> None:
+        """Note migrations as applied: by the resource `holder`, by no resource (None), or found there (`ADOPTED`)."""
         versions = [step.version for step in steps]
         async with connection.pipeline():
-            await connection.execute(sql.SQL(RECORD).format(self.table), [[owner] if owner else [], *_columns(steps)])
+            await connection.execute(sql.SQL(RECORD).format(self.table), [[holder] if holder else [], *_columns(steps)])
             for table in (self.rolled_back, self.progress):
                 await connection.execute(sql.SQL("delete from {} where version = any(%s)").format(table), [versions])
 
@@ -271,14 +272,14 @@ class History:
         was = [split(name)[0] for name in renamed]
         await connection.execute(sql.SQL(RENAME).format(self.table), [was, *_columns(list(renamed.values()))])
 
-    async def claim(self, connection: Connection, names: Iterable[str], owner: str) -> None:
-        """Note that `owner` holds recorded migrations, beside those that hold them already."""
+    async def claim(self, connection: Connection, names: Iterable[str], holder: str) -> None:
+        """Note that `holder` holds recorded migrations, beside those that hold them already."""
         versions = [split(name)[0] for name in names]
-        await connection.execute(sql.SQL(CLAIM).format(self.table), [ADOPTED, owner, versions, owner])
+        await connection.execute(sql.SQL(CLAIM).format(self.table), [ADOPTED, holder, versions, holder])
 
-    async def release(self, connection: Connection, owner: str) -> None:
-        """Note that `owner` holds none any more."""
-        await connection.execute(sql.SQL(RELEASE).format(self.table), [owner, owner])
+    async def release(self, connection: Connection, holder: str) -> None:
+        """Note that `holder` holds none any more."""
+        await connection.execute(sql.SQL(RELEASE).format(self.table), [holder, holder])
 
     async def renew(self, connection: Connection) -> str:
         """Begin another incarnation, in the transaction that writes to the history; its id."""

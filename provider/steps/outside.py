@@ -61,7 +61,7 @@ async def run(connection: Connection, history: History, work: Work, role: str | 
             await tell.status(doing)
         await history.note(connection, work.step, work.half, key, False)
         one = _One(connection, work, statement, role, watch, tell, doing, begun=key in known)
-        changing = _Changing(connection, snapshots.Statement(split(work.step)[0], work.half, key, history.name))
+        changing = _Changing(connection, snapshots.PendingStatement(split(work.step)[0], work.half, key, history.name))
         await changing.begin(statement.text)
         try:
             await locks.patiently(one.run, doing, watch, tell)
@@ -83,7 +83,7 @@ class _Changing:
     """What one statement changes of the stored snapshots; announced as long as it is noted as begun and not done."""
 
     connection: Connection
-    statement: snapshots.Statement
+    statement: snapshots.PendingStatement
     only: list[str] | None = None
     """Patterns of what it may change; None where nobody knows."""
     before: snapshots.Found = field(default_factory=dict)

@@ -29,7 +29,7 @@ class Order:
     """How a migration is allowed to lose its data."""
     root: Path = CHECKOUT
     """The folder that `folder` lies in."""
-    owner: str | None = None
+    holder: str | None = None
     """The resource (its URN) that the run is for; without one, what is recorded belongs to none."""
 
     @property
@@ -85,7 +85,7 @@ def refuse_strangers(order: Order, recorded: Recorded, known: Mapping[str, str])
                     f"{order.label}: {name}.up.sql:1 differs from what {order.history} says was applied; "
                     "put the old text back"
                 )
-        elif order.owner not in recorded.owners.get(name, frozenset()):
+        elif order.holder not in recorded.holders.get(name, frozenset()):
             raise Refused(
                 f"{order.label}: {order.history} has {name}, which is neither in this checkout nor applied by this "
                 "stack; check out the commit that has it"
@@ -95,9 +95,9 @@ def refuse_strangers(order: Order, recorded: Recorded, known: Mapping[str, str])
 def refuse_shared(order: Order, recorded: Recorded, back: list[str]) -> None:
     """Refuse to roll back what another resource or stack holds as well."""
     for name in back:
-        owners = recorded.owners.get(name, frozenset())
+        holders = recorded.holders.get(name, frozenset())
         # Without a stack it is a person who asks, and who may take back what stacks have applied.
-        others = sorted(owners - {order.owner}) if order.owner else sorted(owners & {ADOPTED})
+        others = sorted(holders - {order.holder}) if order.holder else sorted(holders & {ADOPTED})
         if ADOPTED in others:
             raise Refused(
                 f"migration {name}: it was there before this stack adopted it and isn't this stack's to roll back; "
@@ -136,8 +136,8 @@ def renamed(recorded: Recorded, names: Mapping[str, sqlfiles.Step]) -> Recorded:
         return names[name].name if name in names else name
 
     steps = {new(name): names[name].checksum if name in names else each for name, each in recorded.steps.items()}
-    owners = {new(name): each for name, each in recorded.owners.items()}
-    return replace(recorded, steps=dict(sorted(steps.items())), owners=owners)
+    holders = {new(name): each for name, each in recorded.holders.items()}
+    return replace(recorded, steps=dict(sorted(steps.items())), holders=holders)
 
 
 def refuse_rowless(name: str) -> NoReturn:

@@ -45,7 +45,7 @@ class Runner:
         self.changes = Changes()
         self.ran = False
         """Whether a script was begun."""
-        self._begun: set[snapshots.Statement] = set()
+        self._begun: set[snapshots.PendingStatement] = set()
         """What an earlier run has announced to the snapshot and not ended."""
         self._reported_at = 0.0
         self._quiet = False
@@ -90,12 +90,12 @@ class Runner:
 
     async def _claim(self, recorded: Recorded) -> None:
         """Hold what is recorded and declared; it was applied by another resource or without one."""
-        owner = self.order.owner
-        if owner is None:
+        holder = self.order.holder
+        if holder is None:
             return
         there = recorded.steps.keys() & self.order.steps.keys()
-        if there - recorded.held(owner):
-            await self.history.claim(self.connection, there, owner)
+        if there - recorded.held(holder):
+            await self.history.claim(self.connection, there, holder)
 
     async def _tell_begun(self, todo: plan.Plan) -> None:
         numbers = {name.partition("_")[0] for name in todo.forward}
@@ -247,7 +247,7 @@ class Runner:
         applied = [item.files for item in work if item.files]
         gone = [item.step for item in work if not item.files]
         if applied:
-            await self.history.record(self.connection, applied, self.order.owner)
+            await self.history.record(self.connection, applied, self.order.holder)
         if gone:
             await self.history.forget(self.connection, gone)
         if self._begun:

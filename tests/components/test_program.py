@@ -159,7 +159,7 @@ def test_policies_are_the_files_statements_and_row_security_holds_their_closed_l
         assert (inputs["table"], inputs["command"], inputs["kind"]) == (policy.table, policy.command, policy.kind)
         assert (inputs.get("using"), inputs.get("check")) == (policy.using, policy.check)
         assert inputs["comment"] == policy.comment
-        assert inputs["place"] == policy.place
+        assert inputs["location"] == policy.location
     for guard in program.of_type("pg:index:RowSecurity"):
         table = guard.inputs["table"]
         assert guard.inputs["policies"] == sorted(policy.name for policy in declared if policy.table == table)

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from declared.connectionurl import FORM, UrlError, compose, failure, from_anywhere, given, parse, place, with_options
+from declared.connectionurl import FORM, UrlError, compose, describe, failure, from_anywhere, given, parse, with_options
 
 NASTY = ["plain", "p@:/%#? é[]&=+\"'x\\", "a,b", "%41", "ü ñ 名"]
 HOSTS = ["db.example.org", "::1", "fe80::1%eth0", "/var/run/post gres", "@abstract", "a,::1,/tmp", "10.0.0.1"]
@@ -136,7 +136,8 @@ def test_settings_of_a_session_are_added_to_those_that_are_there():
 
 def test_a_place_is_reported_in_one_line_and_without_the_password():
     assert (
-        place(parse("postgresql://u:geheim@a:1,[::1]:2,%2Ftmp:3/d%0Ae")) == "database d?e on a:1, [::1]:2, /tmp:3 as u"
+        describe(parse("postgresql://u:geheim@a:1,[::1]:2,%2Ftmp:3/d%0Ae"))
+        == "database d?e on a:1, [::1]:2, /tmp:3 as u"
     )
 
 

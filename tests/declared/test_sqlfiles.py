@@ -780,7 +780,7 @@ create policy notes_update_own on public.notes
         using="owner = (select auth.uid()) and title <> ')' /* ( */",
         check="owner in (select id from x) -- (",
         comment="Own notes only, and none that are locked.",
-        place="sql/public.notes.sql:5",
+        location="sql/public.notes.sql:5",
     )
 
 

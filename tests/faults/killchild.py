@@ -21,7 +21,7 @@ from declared import sqlfiles
 from plugin.errors import PluginError
 from plugin.server import Context
 from provider.connection import Connections, Login
-from provider.ownership import DESTROY
+from provider.holding import DESTROY
 from provider.resources.base import ObjectKind
 from provider.resources.migrations import MigrationSet
 from provider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot

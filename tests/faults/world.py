@@ -51,7 +51,7 @@ class World:
     aside: dict[Path, str] = field(default_factory=dict)
     """The files of migrations that were taken back."""
     managed: list[tuple[Any, ...]] = field(default_factory=list)
-    """The ownership notes of the first run."""
+    """The notes of who holds what of the first run."""
 
     # What a round begins with.
 
@@ -241,7 +241,7 @@ class World:
 
     def _notes(self) -> list[str]:
         """Who holds what, and which course of events the state knows."""
-        found = [] if self._managed() == self.managed else ["the ownership notes aren't those of the first run"]
+        found = [] if self._managed() == self.managed else ["the notes of who holds what aren't those of the first run"]
         resources = json.loads(self.scratch.checkpoint.read_text())["checkpoint"]["latest"]["resources"]
         sets = [each["outputs"] for each in resources if each["type"] == "pg:index:MigrationSet"]
         known = {each["history"]: each["incarnation"] for each in sets}

@@ -15,7 +15,7 @@ import yaml
 from declared import buckets, sqlaccess, sqlfiles
 from declared.paths import CHECKOUT
 from ops import __main__ as ops
-from ops.new import places, templates
+from ops.new import positions, templates
 
 PAGES = [CHECKOUT / page for page in ("README.md", "docs/everyday.md", "docs/changes.md", "sql/README.md")]
 
@@ -137,7 +137,7 @@ def test_a_table_has_its_lines_everywhere_and_python_stays_as_it_is_formatted(ch
     assert isinstance(statements, ast.Dict)
     tried = [ast.literal_eval(key) for key in statements.keys if isinstance(key, ast.Tuple) and _literal(key)]
     assert [pair for pair in tried if pair[0] == table] == [(table, line.rows) for line in lines]
-    assert table in places.keys("grants.py", (checkout / "declared/grants.py").read_text(), "TABLES")
+    assert table in positions.keys("grants.py", (checkout / "declared/grants.py").read_text(), "TABLES")
     read = sqlfiles.read(checkout)
     assert {policy.name for policy in read.policies if policy.table == table} >= {f"{name}_all_service"}
     assert "What isn''t theirs." in read.steps["sql/migrations"][-1].up

@@ -81,12 +81,10 @@ def test_a_rollback_takes_the_tables_away_and_leaves_what_was_before(copy, conne
     columns = "select array_agg(c::text order by c::text) from private.personal_columns() as c"
     tables = "select count(*) from pg_class where relkind = 'r' and relname like 'kept_by_%%'"
     before = row(connection, columns)
-    for step in ours:
-        provision.run_half(connection, step.up, owner="app_owner")
+    provision.migrate(connection, "sql/migrations", root=copy.folder)
     assert row(connection, tables, ()) == (len(NAMES),)
     assert len(row(connection, columns)[0]) == len(before[0]) + 2
-    for step in reversed(ours):
-        provision.run_half(connection, step.down, owner="app_owner")
+    provision.migrate(connection, "sql/migrations")
     assert (row(connection, tables, ()), row(connection, columns)) == ((0,), before)
 
 

@@ -41,8 +41,8 @@ def finish(store: Store, upload: Parts, person: str = ADA) -> Stored:
     return finish_parts(store, AUDIO, upload, folder=ADA, person=person)
 
 
-def read(store: Store, place: str) -> bytes:
-    found: bytes = store.s3.get_object(Bucket=store.bucket, Key=place)["Body"].read()
+def read(store: Store, object_key: str) -> bytes:
+    found: bytes = store.s3.get_object(Bucket=store.bucket, Key=object_key)["Body"].read()
     return found
 
 
@@ -137,10 +137,10 @@ def test_a_file_above_one_copys_size_is_copied_in_pieces(store: Store, monkeypat
     for part in sign_parts(store, AUDIO, upload, folder=ADA):
         put(part)
     done = finish(store, upload)
-    place = key(TENANT, "audio", NAME, upload.version)
-    head = store.s3.head_object(Bucket=store.bucket, Key=place)
+    object_key = key(TENANT, "audio", NAME, upload.version)
+    head = store.s3.head_object(Bucket=store.bucket, Key=object_key)
     assert (head["ETag"], head["ContentType"], done.etag[-3:]) == (done.etag, "audio/wav", '-3"')
-    assert read(store, place) == BODY
+    assert read(store, object_key) == BODY
 
 
 def test_typescript_does_the_same(typescript: TypeScript, store: Store) -> None:

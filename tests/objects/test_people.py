@@ -85,7 +85,7 @@ def test_an_export_has_each_table_the_files_and_what_is_left_out(
     add(world, store, f"{eve}/earlier.zip", b"zip", "exports")
     path = tmp_path / "eve.zip"
     status, said, _ = run(capsys, "export-person", eve, "--to", str(path), "--json")
-    assert (status, json.loads(said)["place"]) == (0, str(path))
+    assert (status, json.loads(said)["file"]) == (0, str(path))
     assert path.stat().st_mode & 0o077 == 0
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None

@@ -90,8 +90,8 @@ def finish(store: Store, upload: Upload, **more: str) -> Stored:
     return finish_upload(store, "audio", upload.name, upload.version, **{"folder": ADA, "person": ADA, **more})
 
 
-def read(store: Store, place: str) -> bytes:
-    found: bytes = store.s3.get_object(Bucket=store.bucket, Key=place)["Body"].read()
+def read(store: Store, object_key: str) -> bytes:
+    found: bytes = store.s3.get_object(Bucket=store.bucket, Key=object_key)["Body"].read()
     return found
 
 
@@ -131,9 +131,9 @@ def test_bytes_that_came_in_between_are_not_taken_for_those_that_were_looked_at(
     send(upload)
     head = uploads._head
 
-    def and_send(store: Store, place: str) -> Any:
-        found = head(store, place)
-        if place == upload.key:
+    def and_send(store: Store, object_key: str) -> Any:
+        found = head(store, object_key)
+        if object_key == upload.key:
             send(upload, b"other bytes")
         return found
 
@@ -166,11 +166,11 @@ def test_it_is_taken_over_for_its_person_and_in_its_folder_alone(store: Store, m
 def test_what_is_an_object_already_and_came_otherwise_is_not_taken_over(store: Store) -> None:
     """As the Storage API stores it, of anybody's."""
     version = str(uuid.uuid4())
-    place = key("storage-single-tenant", "audio", f"{ADA}/b.wav", version)
-    store.s3.put_object(Bucket=store.bucket, Key=place, Body=SOUND)
+    object_key = key("storage-single-tenant", "audio", f"{ADA}/b.wav", version)
+    store.s3.put_object(Bucket=store.bucket, Key=object_key, Body=SOUND)
     with pytest.raises(ObjectError, match="nothing was uploaded as version"):
         finish_upload(store, "audio", f"{ADA}/b.wav", version, folder=ADA, person=ADA)
-    assert read(store, place) == SOUND
+    assert read(store, object_key) == SOUND
 
 
 def test_what_was_not_uploaded_cannot_be_taken_over(store: Store) -> None:

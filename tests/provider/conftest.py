@@ -69,11 +69,10 @@ def provider_template(cluster: Any, frame: Any) -> Iterator[Template]:
     password = secrets.token_urlsafe(12)
     database = cluster.create(f"provider_{run}", f"frame_{run}")
     with psycopg.connect(database.url, autocommit=True) as connection:
-        connection.execute("drop schema supabase_migrations cascade")
         connection.execute(f"revoke all on database {database.name} from public")
         connection.execute(f"grant temporary on database {database.name} to app_owner")
-        for step in provision.steps("platform"):
-            provision.run_half(connection, step.up)
+        provision.migrate(connection, "sql/platform")
+        connection.execute("drop schema supabase_migrations cascade")
         connection.execute(
             f"create role {names['master']} login createrole createdb in role app_owner, supabase_storage_admin "
             f"password '{password}'"

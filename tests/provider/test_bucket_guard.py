@@ -26,23 +26,23 @@ def songs(world):
 
 
 REFUSED = [
-    ({"buckets": {}}, "bucket songs isn't declared any more and holds 2 objects, 4300 bytes; declare it again, or "),
+    ({"buckets": {}}, "bucket songs isn't declared any more and holds 2 files, 4300 bytes; declare it again, or "),
     (
         guarded(public=True),
-        "bucket songs: public makes 2 objects, 4300 bytes, readable by everybody; if it is meant: `pulumi config set "
+        "bucket songs: public makes 2 files, 4300 bytes, readable by everybody; if it is meant: `pulumi config set "
         "--path 'database:allowBucketChanges[0]' 'songs public'`, `up`, and take it out again",
     ),
     (
         guarded(access="people"),
-        "bucket songs: access people in place of servers gives 2 objects, 4300 bytes, to others; if it is meant: "
+        "bucket songs: access people in place of servers gives 2 files, 4300 bytes, to others; if it is meant: "
         "`pulumi config set --path 'database:allowBucketChanges[0]' 'songs access people'`, `up`, and "
         "take it out again",
     ),
     (
         guarded(retentionDays=10),
-        "bucket songs: retentionDays 10 deletes 1 of its 2 objects, 4000 bytes, the oldest of 20",
+        "bucket songs: retentionDays 10 deletes 1 of its 2 files, 4000 bytes, the oldest of 20",
     ),
-    (guarded(fileSizeLimit=1000), "bucket songs: fileSizeLimit 1000 is below 1 of its 2 objects, the largest 4000 "),
+    (guarded(fileSizeLimit=1000), "bucket songs: fileSizeLimit 1000 is below 1 of its 2 files, the largest 4000 "),
 ]
 
 
@@ -59,7 +59,7 @@ def test_what_would_reach_files_is_refused_in_the_preview_with_the_figures(world
 def test_several_reasons_are_named_together(world, songs):
     with pytest.raises(Refusal) as caught:
         world.engine.diff(songs, guarded(public=True, fileSizeLimit=1000))
-    assert "public makes 2 objects" in str(caught.value)
+    assert "public makes 2 files" in str(caught.value)
     assert "fileSizeLimit 1000 is below" in str(caught.value)
 
 
@@ -93,7 +93,7 @@ def test_an_empty_bucket_may_be_changed_and_go(world, songs):
 
 
 def test_without_a_state_the_database_says_what_is_public(world, songs):
-    with pytest.raises(Refusal, match="songs: public makes 2 objects"):
+    with pytest.raises(Refusal, match="songs: public makes 2 files"):
         world.engine.create(TOKEN, guarded(public=True))
     world.sql("update storage.buckets set public = true")
     assert world.engine.create(TOKEN, guarded(public=True)).id == "buckets"

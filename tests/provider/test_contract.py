@@ -128,7 +128,7 @@ SUBJECTS = {
             "command": "insert",
             "roles": ["{writer}"],
             "check": "writer = current_user",
-            "place": "sql/policies/public.notes.sql:3",
+            "location": "sql/policies/public.notes.sql:3",
         },
         by_hand={"check": "alter policy notes_insert_own on public.notes with check (true)"},
         another={"check": "title like '50%'"},
@@ -417,8 +417,8 @@ def test_an_import_needs_the_id_alone(subject_case):
     found = subject_case.engine.bring_in(thing.token, thing.id)
     assert found is not None
     assert found.id == thing.id
-    if "place" in subject_case.inputs:
-        subject_case.inputs.pop("place")
+    if "location" in subject_case.inputs:
+        subject_case.inputs.pop("location")
     stored = {"usingStored": "using", "checkStored": "check"}
     written = {name: found.state[output] for output, name in stored.items() if output in found.state}
     declared = {**subject_case.inputs, **written}
@@ -644,7 +644,7 @@ def test_a_policy_is_compared_as_postgresql_spells_it_under_an_empty_search_path
 
 
 def test_a_policy_s_error_names_object_code_file_and_line(world):
-    inputs = {**world.named(POLICY), "using": "nobody = 1", "place": "sql/policies/public.notes.sql:4"}
+    inputs = {**world.named(POLICY), "using": "nobody = 1", "location": "sql/policies/public.notes.sql:4"}
     with pytest.raises(Refusal) as caught:
         world.engine.create("pg:index:Policy", inputs)
     assert str(caught.value) == (
@@ -965,7 +965,7 @@ def test_a_bucket_with_objects_is_kept_and_says_how_many(world):
     with pytest.raises(Refusal) as caught:
         world.engine.delete(thing)
     assert str(caught.value) == (
-        "bucket songs holds 2 objects, 1400 bytes; declare it again, or remove its files for good by `"
+        "bucket songs holds 2 files, 1400 bytes; declare it again, or remove its files for good by `"
         "./vpb storage empty songs --confirm songs`, and run again"
     )
 
@@ -981,7 +981,7 @@ def test_a_limit_below_objects_that_are_there_is_refused_with_the_figures(world)
     with pytest.raises(Refusal) as caught:
         world.engine.update(thing, {"bucket": "songs", "fileSizeLimit": 3000})
     assert str(caught.value) == (
-        "bucket songs: fileSizeLimit 3000 is below 2 of its 5 objects, the largest 4500 bytes (larger.mp3); "
+        "bucket songs: fileSizeLimit 3000 is below 2 of its 5 files, the largest 4500 bytes (larger.mp3); "
         "set it to 4500 or more, or remove these for good by "
         "`./vpb storage empty songs --larger-than 3000 --confirm songs`"
     )

@@ -26,7 +26,7 @@ OWN = {
     "command": "select",
     "roles": ["{reader}"],
     "using": "id = 1",
-    "place": "sql/policies/public.first.sql:3",
+    "location": "sql/policies/public.first.sql:3",
 }
 
 

@@ -408,7 +408,7 @@ def build_outside(stack, killed: bool) -> None:
 
     async def build() -> None:
         pattern = ["* public.t1: index t1_kind_idx"]
-        statement = snapshots.Statement("0001", "up", "0123", "supabase_migrations.schema_migrations")
+        statement = snapshots.PendingStatement("0001", "up", "0123", "supabase_migrations.schema_migrations")
         connection = await psycopg.AsyncConnection.connect(stack.url, autocommit=True)
         await connection.execute("set search_path = ''")
         async with connection.transaction():

@@ -1,12 +1,15 @@
 """What the SQL tests need beside the program's own SQL: steps one by one, and back; acting as somebody; people."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from ops.migrations.rehearsal import Silent
 from psycopg import sql
 
 from declared import sqldirectives, sqlfiles
@@ -14,6 +17,10 @@ from declared.paths import CHECKOUT
 from declared.schemas import OF_SUPABASE, WITH_OBJECTS
 from harness import scratch, stack
 from local import postgres
+from provider.connection import Connections, Login
+from provider.steps import plan
+from provider.steps.runner import running
+from provider.steps.send import acting
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 SQL = CHECKOUT / "sql"
@@ -28,30 +35,11 @@ def steps(kind: str) -> list[sqlfiles.Step]:
     return sqlfiles.steps(SQL / kind)
 
 
-def run_half(connection: Connection, text: str, owner: str | None = None) -> None:
-    """One script of a migration, as the provider runs it: its way, an empty search path, the owner's role."""
-    way = sqldirectives.way(text).kind
-    if way != "transaction":
-        _run_in_parts(connection, text, owner, again=way == "batches")
-        return
+def run_script(connection: Connection, text: str, owner: str | None = None) -> None:
+    """One script of a migration on its own, with the role and the settings that the provider gives it; no history."""
+    assert sqldirectives.way(text).kind == "transaction", "the provider alone runs it, by `migrate`"
     with connection.transaction():
-        connection.execute("set local search_path = ''")
-        if owner:
-            connection.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
-        connection.execute("set local row_security = off")
-        connection.execute(text.encode())
-
-
-def _run_in_parts(connection: Connection, text: str, owner: str | None, again: bool) -> None:
-    connection.execute("set search_path = ''; set row_security = off")
-    if owner:
-        connection.execute(sql.SQL("set role {}").format(sql.Identifier(owner)))
-    try:
-        for statement in sqlfiles.statements(text):
-            while connection.execute(statement.text.encode()).rowcount > 0 and again:
-                pass
-    finally:
-        connection.execute("reset role; reset row_security")
+        connection.execute((acting(connection, owner, local=True) + text).encode())
 
 
 def row(connection: Connection, query: str, values: Sequence[Any] | dict[str, Any] | None = None) -> tuple[Any, ...]:
@@ -63,18 +51,30 @@ def row(connection: Connection, query: str, values: Sequence[Any] | dict[str, An
 
 def migrate_up(connection: Connection) -> None:
     """The platform layer, then our migrations."""
-    for step in steps("platform"):
-        run_half(connection, step.up)
-    for step in steps("migrations"):
-        run_half(connection, step.up, owner="app_owner")
+    for folder in sqlfiles.STEP_FOLDERS:
+        migrate(connection, folder.folder)
 
 
 def migrate_down(connection: Connection) -> None:
     """All of it back, newest first."""
-    for step in reversed(steps("migrations")):
-        run_half(connection, step.down, owner="app_owner")
-    for step in reversed(steps("platform")):
-        run_half(connection, step.down)
+    for folder in reversed(sqlfiles.STEP_FOLDERS):
+        migrate(connection, folder.folder, none=True)
+
+
+def migrate(connection: Connection, folder: str, *, root: Path = CHECKOUT, none: bool = False) -> None:
+    """All migrations of a folder applied, and no others, or none: by the provider, on another session of the login.
+
+    :raises PluginError: for a migration that fails or is refused
+    """
+    (of,) = (each for each in sqlfiles.STEP_FOLDERS if each.folder == folder)
+    wanted = {step.name: step.checksum for step in sqlfiles.steps(root / folder) if not none}
+    order = plan.Order(folder, of.history, wanted, of.role, root=root)
+    asyncio.run(_run(Connections(Login(_server(connection).parameters(connection.info.dbname))), order))
+
+
+async def _run(database: Connections, order: plan.Order) -> None:
+    async with running(database.session, Silent(), order) as runner:
+        await runner.run(lambda recorded: {name: each or "" for name, each in recorded.steps.items()})
 
 
 def apply_policies(connection: Connection) -> None:
@@ -89,12 +89,17 @@ def apply_grants(connection: Connection) -> None:
 
 def _declare(connection: Connection, *types: str) -> None:
     """The program's resources of some types on what migrations have made, written by the login of a connection."""
-    info = connection.info
-    server = postgres.Server(info.host, info.port, info.user, info.password, info.server_version)
-    declared = scratch.only(stack.declaration(info.dbname), *types)
+    database = connection.info.dbname
+    declared = scratch.only(stack.declaration(database), *types)
     declared = {name: each for name, each in declared.items() if name.startswith("access-")}
-    run = stack.Stack(server.url(info.dbname), declared).up()
+    run = stack.Stack(_server(connection).url(database), declared).up()
     assert not run.errors, run.errors
+
+
+def _server(connection: Connection) -> postgres.Server:
+    """The server of a connection, with its login."""
+    info = connection.info
+    return postgres.Server(info.host, info.port, info.user, info.password, info.server_version)
 
 
 def drop_policies(connection: Connection) -> None:

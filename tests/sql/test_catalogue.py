@@ -350,7 +350,7 @@ def test_every_row_policy_in_the_database_is_in_a_file_with_its_sentence(provisi
     files = sqlfiles.row_policies(provision.SQL / "policies")
     assert there == {(policy.name, policy.table, policy.comment) for policy in files}
     for policy in files:
-        assert re.fullmatch(r"[A-Z].*\.", policy.comment), f"{policy.place}: the comment is a sentence"
+        assert re.fullmatch(r"[A-Z].*\.", policy.comment), f"{policy.location}: the comment is a sentence"
 
 
 def test_names_need_no_quotes(provisioned):

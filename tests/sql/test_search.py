@@ -199,8 +199,8 @@ def test_what_was_written_before_the_migration_has_its_words_too(titled: Connect
         f"where p.owner_id = '{ADA}' order by 1"
     )
     before = titled.execute(kept).fetchall()
-    provision.run_half(titled, search.down, "app_owner")
-    provision.run_half(titled, search.up, "app_owner")
+    provision.run_script(titled, search.down, "app_owner")
+    provision.run_script(titled, search.up, "app_owner")
     assert titled.execute(kept).fetchall() == before
     assert len(before) == 9
     query = "select relforcerowsecurity from pg_class where oid = 'public.projects'::regclass"

@@ -80,12 +80,12 @@ def test_each_migration_removes_on_its_way_down_exactly_what_it_brought(connecti
     for step, owner in [(step, None) for step in provision.steps("platform")] + [
         (step, "app_owner") for step in provision.steps("migrations")
     ]:
-        provision.run_half(connection, step.up, owner)
+        provision.run_script(connection, step.up, owner)
         after = dump()
         assert after != before, f"{step.name} does nothing"
-        provision.run_half(connection, step.down, owner)
+        provision.run_script(connection, step.down, owner)
         assert dump() == before, f"{step.name} leaves something behind"
-        provision.run_half(connection, step.up, owner)
+        provision.run_script(connection, step.up, owner)
         before = dump()
         assert before == after
 
@@ -105,8 +105,8 @@ def test_everything_goes_down_with_data_in_the_tables(connection, dump):
 def test_the_platform_layer_can_run_on_itself_without_a_change(connection, dump):
     provision.migrate_up(connection)
     once = dump()
-    for step in provision.steps("platform"):
-        provision.run_half(connection, step.up)
+    connection.execute("delete from supabase_migrations.platform_migrations")
+    provision.migrate(connection, "sql/platform")
     assert dump() == once
 
 
@@ -159,7 +159,7 @@ def test_migrations_run_as_a_login_that_is_no_superuser_but_a_member_of_the_owne
 
 
 def statements(kind: str) -> list[tuple[str, str]]:
-    """Each statement of sql/<kind> with its place, without comments inside."""
+    """Each statement of sql/<kind> with its file and line, without comments inside."""
     found = []
     for path in sorted((provision.SQL / kind).glob("*.sql")):
         for statement in sqlfiles.statements(path.read_text()):
@@ -169,41 +169,43 @@ def statements(kind: str) -> list[tuple[str, str]]:
 
 
 def test_migrations_grant_nothing_and_revoke_only_execute_from_public():
-    for place, text in statements("migrations"):
-        assert not re.match(r"grant\b|alter\s+default", text), f"{place}: grants are declared by the program"
+    for location, text in statements("migrations"):
+        assert not re.match(r"grant\b|alter\s+default", text), f"{location}: grants are declared by the program"
         if text.startswith("revoke"):
             assert re.fullmatch(r"revoke execute on (function|procedure) [\w.]+\([\w.,\s\[\]]*\) from public", text), (
-                place
+                location
             )
 
 
 def test_the_platform_grants_nothing_outside_its_own_schemas():
-    granted = [(place, text) for place, text in statements("platform") if text.startswith(("grant", "revoke"))]
+    granted = [(location, text) for location, text in statements("platform") if text.startswith(("grant", "revoke"))]
     assert granted
-    for place, text in granted:
-        assert re.search(r" on (function|table) (auth|storage)\.\S+ (to|from) ", text), place
-        assert not re.search(r"\b(truncate|all)\b", text), f"{place}: truncate passes row security"
+    for location, text in granted:
+        assert re.search(r" on (function|table) (auth|storage)\.\S+ (to|from) ", text), location
+        assert not re.search(r"\b(truncate|all)\b", text), f"{location}: truncate passes row security"
 
 
 def test_migrations_state_volatility_and_search_path_of_each_function():
-    functions = [(place, text) for place, text in statements("migrations") if re.match(r"create\s+function", text)]
+    functions = [
+        (location, text) for location, text in statements("migrations") if re.match(r"create\s+function", text)
+    ]
     assert functions
-    for place, text in functions:
+    for location, text in functions:
         head = re.split(r"\bas \$\$|\bbegin atomic\b|^return\b", text, flags=re.MULTILINE)[0]
-        assert re.search(r"\b(volatile|stable|immutable)\b", head), f"{place}: volatility is not stated"
-        assert "set search_path = ''" in head, f"{place}: the search path is not pinned"
+        assert re.search(r"\b(volatile|stable|immutable)\b", head), f"{location}: volatility is not stated"
+        assert "set search_path = ''" in head, f"{location}: the search path is not pinned"
 
 
 def test_foreign_keys_state_what_a_delete_does():
     keys = [
-        (place, key)
+        (location, key)
         for kind in ("platform", "migrations")
-        for place, text in statements(kind)
+        for location, text in statements(kind)
         for key in re.findall(r"references [\w.]+ \(\w+\)(.*)", text)
     ]
     assert keys
-    for place, rest in keys:
-        assert re.match(r" on delete (cascade|restrict|no action|set null)", rest), place
+    for location, rest in keys:
+        assert re.match(r" on delete (cascade|restrict|no action|set null)", rest), location
 
 
 def test_the_golden_schema_is_what_the_migrations_make(cluster, provisioned_database):
@@ -234,11 +236,11 @@ def test_each_migration_goes_down_and_up_again_with_data_in_the_tables(connectio
     connection.execute("set search_path = ''")
     provision.drop_policies(connection)
     for step in reversed(provision.steps("migrations")):
-        provision.run_half(connection, step.down, "app_owner")
-        provision.run_half(connection, step.up, "app_owner")
-        provision.run_half(connection, step.down, "app_owner")
+        provision.run_script(connection, step.down, "app_owner")
+        provision.run_script(connection, step.up, "app_owner")
+        provision.run_script(connection, step.down, "app_owner")
     for step in reversed(provision.steps("platform")):
-        provision.run_half(connection, step.down)
+        provision.run_script(connection, step.down)
     assert dump() == empty
 
 
@@ -249,11 +251,10 @@ def add_people(connection):
 
 
 def test_the_queries_of_the_app_before_keep_working_after_each_migration(connection):
-    for step in provision.steps("platform"):
-        provision.run_half(connection, step.up)
+    provision.migrate(connection, "sql/platform")
     ran = 0
     for step in provision.steps("migrations"):
-        provision.run_half(connection, step.up, "app_owner")
+        provision.run_script(connection, step.up, "app_owner")
         if step.name == "0007_projects":
             add_people(connection)
         if step.version < "0007":

@@ -108,7 +108,7 @@ def test_they_come_back_with_their_migration(alone):
     compare(alone)
     (summaries,) = (step for step in provision.steps("migrations") if step.version == "0020")
     for script in (summaries.down, summaries.up):
-        provision.run_half(alone, script, owner="app_owner")
+        provision.run_script(alone, script, owner="app_owner")
     compare(alone)
     assert row(alone, "select count(*) > 2 from analytics.project_totals") == (True,)
 

@@ -83,11 +83,11 @@ def cells(
         if sign == "_" or command not in commands:
             continue
         if control and attempted(connection, None, who, statement, rows) != "allowed":
-            yield f"{line.place}: {who}: nothing that {command} could reach"
+            yield f"{line.location}: {who}: nothing that {command} could reach"
         came = tried(connection, who, statement, rows)
         found = command[0] if came == "allowed" else SIGNS.get(came, came)
         if found != (sign if sign.islower() else sign.replace("U", ".").replace("D", ".")):
-            yield f"{line.place}: {who}: {command} is {found}, not {sign}"
+            yield f"{line.location}: {who}: {command} is {found}, not {sign}"
 
 
 def blind(connection: Connection, table: str, who: str, command: str, control: bool = False) -> Iterator[str]:
@@ -111,7 +111,7 @@ def blind(connection: Connection, table: str, who: str, command: str, control: b
         for line in lines:
             found, sign = came[line.rows], _sign(line, who, command).lower()
             if (command[0] if found == "allowed" else SIGNS.get(found, found)) != sign:
-                yield f"{line.place}: {who}: {statement} is {found}, not {sign}"
+                yield f"{line.location}: {who}: {statement} is {found}, not {sign}"
 
 
 def _sign(line: Line, who: str, command: str) -> str:
@@ -154,12 +154,12 @@ def upserted(connection: Connection, line: Line, who: str) -> Iterator[str]:
     key, statement = matrix.UPSERTS[line.table]
     where = matrix.STATEMENTS[line.table, line.rows][0].partition(" where ")[2]
     found = connection.execute(f"select {key} from {line.table} where {where}".encode(), matrix.values(who)).fetchone()
-    assert found, f"{line.place}: no such row"
+    assert found, f"{line.location}: no such row"
     given = matrix.values(who) | dict(zip(key.split(", "), found, strict=True))
     expected = {"u": "allowed", "-": "no right"}.get(sign, "refused")
     came = attempted(connection, matrix.WHO[who][0], who, statement, given=given)
     if came != expected:
-        yield f"{line.place}: {who}: an upsert is {came}, not {expected}"
+        yield f"{line.location}: {who}: an upsert is {came}, not {expected}"
 
 
 def defaults(connection: Connection, table: str, who: str) -> Iterator[str]:

@@ -250,7 +250,7 @@ def test_a_session_status_and_log_of_the_embedded_server(dev):
     session = dev.start("psql", "--as", "anon", "-c", "select current_user, auth.role()").wait()
     assert "anon         | anon" in succeeded(session)
     status = json.loads(succeeded(dev.start("status", "--json").wait()))
-    running = {service["name"]: service["place"] for service in status["services"]}
+    running = {service["name"]: service["address"] for service in status["services"]}
     assert f"127.0.0.1:{dev.services['postgres']['port']}" in running["PostgreSQL"]
     assert running["moto"] == dev.services["aws"]["endpoint"]
     assert (status["problem"], status["last_up"]["result"]) == (None, "succeeded")
@@ -417,10 +417,10 @@ def test_a_change_of_buckets_that_reaches_files_is_refused_before_anything_is_ch
         stack_file.write_text(declared + "    - {id: avatars}\n")
         for refused in (dev.pulumi("preview", "--non-interactive"), dev.up()):
             assert refused.status != 0
-            assert "bucket exports isn't declared any more and holds 1 objects, 700 bytes" in refused.output
+            assert "bucket exports isn't declared any more and holds 1 files, 700 bytes" in refused.output
         stack_file.write_text(declared + public)
         refused = dev.up()
-        assert "bucket exports: public makes 1 objects, 700 bytes, readable by everybody" in refused.output
+        assert "bucket exports: public makes 1 files, 700 bytes, readable by everybody" in refused.output
         assert at_aws() == stood
         assert dev.sql("select id, public from storage.buckets order by id") == [
             ("audio", False),

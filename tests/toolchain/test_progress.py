@@ -13,10 +13,10 @@ from toolchain.progress import Progress, duration, size
 def test_a_long_step_without_terminal_says_from_time_to_time_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "QUIET_SECONDS", 0.02)
     lines: list[str] = []
-    with Progress(lines.append).step("engine", "builds, since it must") as step:
+    with Progress(lines.append).task("engine", "builds, since it must") as task:
         while len(lines) < 3:
             time.sleep(0.01)
-        step.note = "134 MB"
+        task.note = "134 MB"
     assert lines[0] == "engine: builds, since it must ..."
     assert set(lines[1:-1]) == {"engine: still at it after 0 s"}
     assert lines[-1] == "engine: done in 0 s, 134 MB"
@@ -25,7 +25,7 @@ def test_a_long_step_without_terminal_says_from_time_to_time_that_it_is_alive(mo
 def test_a_step_that_fails_is_not_said_to_be_done() -> None:
     lines: list[str] = []
     with pytest.raises(OSError, match="no room"):
-        with Progress(lines.append).step("engine", "builds"):
+        with Progress(lines.append).task("engine", "builds"):
             raise OSError("no room")
     assert lines == ["engine: builds ..."]
 
@@ -38,7 +38,7 @@ def test_a_terminal_shows_the_time_that_passes(monkeypatch: pytest.MonkeyPatch) 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(progress, "LIVE_SECONDS", 0.02)
-    with Progress().step("engine", "builds"):
+    with Progress().task("engine", "builds"):
         while "0 s" not in terminal.getvalue():
             time.sleep(0.01)
     shown = terminal.getvalue()

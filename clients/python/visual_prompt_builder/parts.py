@@ -81,13 +81,13 @@ def begin_parts(
     :raises ObjectError: for a name, a type or a size that can't be used, and where there is no room
     """
     version = version or str(uuid.uuid4())
-    place = upload_key(store.tenant, bucket.id, name, version)
+    object_key = upload_key(store.tenant, bucket.id, name, version)
     check_folder(name, folder)
     bucket.check_type(content_type)
     _check_size(bucket, size)
     check_room(bucket.id, name, size, room)
     begun = store.s3.create_multipart_upload(
-        Bucket=store.bucket, Key=place, ContentType=content_type, Metadata={"form": form_mark(version, person)}
+        Bucket=store.bucket, Key=object_key, ContentType=content_type, Metadata={"form": form_mark(version, person)}
     )
     return Parts(bucket=bucket.id, name=name, version=version, upload_id=begun["UploadId"], size=size)
 
@@ -100,10 +100,10 @@ def sign_parts(
     :param folder: as `begin_parts` was given it, and not as a browser says it
     :raises ObjectError: for a size or a time that can't be used, or an upload that isn't there
     """
-    place = _place(store, upload, folder)
+    object_key = _object_key(store, upload, folder)
     _check_size(bucket, upload.size)
     check_seconds(seconds)
-    sent = _sent(store, upload, place)
+    sent = _sent(store, upload, object_key)
     if sent is None:
         raise ObjectError(f"{_object(upload)}: no such upload; it was finished, stopped, or begun more than 7 days ago")
     expires = expiry(seconds)
@@ -118,7 +118,7 @@ def sign_parts(
                 "upload_part",
                 {
                     "Bucket": store.bucket,
-                    "Key": place,
+                    "Key": object_key,
                     "UploadId": upload.upload_id,
                     "PartNumber": number,
                     "ContentLength": end - start,
@@ -138,11 +138,11 @@ def finish_parts(store: Store, bucket: Bucket, upload: Parts, *, folder: str, pe
     :param person: who asks
     :raises ObjectError: where parts are missing, or this person has begun no such upload
     """
-    place = _place(store, upload, folder)
+    object_key = _object_key(store, upload, folder)
     _check_size(bucket, upload.size)
-    sent = _sent(store, upload, place)
+    sent = _sent(store, upload, object_key)
     if sent is not None:
-        _complete(store, upload, place, sent)
+        _complete(store, upload, object_key, sent)
     return finish_upload(store, upload.bucket, upload.name, upload.version, folder=folder, person=person)
 
 
@@ -151,9 +151,9 @@ def stop_parts(store: Store, upload: Parts, *, folder: str) -> None:
 
     :raises ObjectError: for an upload into another folder
     """
-    place = _place(store, upload, folder)
+    object_key = _object_key(store, upload, folder)
     try:
-        store.s3.abort_multipart_upload(Bucket=store.bucket, Key=place, UploadId=upload.upload_id)
+        store.s3.abort_multipart_upload(Bucket=store.bucket, Key=object_key, UploadId=upload.upload_id)
     except ClientError as error:
         _unless_gone(error)
 
@@ -165,7 +165,7 @@ def pieces(size: int) -> Iterator[tuple[int, int, int]]:
         yield number, start, min(start + length, size)
 
 
-def _complete(store: Store, upload: Parts, place: str, sent: dict[int, _Sent]) -> None:
+def _complete(store: Store, upload: Parts, object_key: str, sent: dict[int, _Sent]) -> None:
     wanted = {number: end - start for number, start, end in pieces(upload.size)}
     sizes = {number: part.size for number, part in sent.items()}
     wrong = sorted(number for number in wanted.keys() | sizes.keys() if wanted.get(number) != sizes.get(number))
@@ -175,16 +175,18 @@ def _complete(store: Store, upload: Parts, place: str, sent: dict[int, _Sent]) -
     parts = [{"PartNumber": number, "ETag": part.etag} for number, part in sorted(sent.items())]
     try:
         store.s3.complete_multipart_upload(
-            Bucket=store.bucket, Key=place, UploadId=upload.upload_id, MultipartUpload={"Parts": parts}
+            Bucket=store.bucket, Key=object_key, UploadId=upload.upload_id, MultipartUpload={"Parts": parts}
         )
     except ClientError as error:
         # Somebody else was faster.
         _unless_gone(error)
 
 
-def _sent(store: Store, upload: Parts, place: str) -> dict[int, _Sent] | None:
+def _sent(store: Store, upload: Parts, object_key: str) -> dict[int, _Sent] | None:
     """What was sent, by number; None where there is no such upload."""
-    pages = store.s3.get_paginator("list_parts").paginate(Bucket=store.bucket, Key=place, UploadId=upload.upload_id)
+    pages = store.s3.get_paginator("list_parts").paginate(
+        Bucket=store.bucket, Key=object_key, UploadId=upload.upload_id
+    )
     try:
         return {
             part["PartNumber"]: _Sent(part["Size"], part["ETag"]) for page in pages for part in page.get("Parts", ())
@@ -199,7 +201,7 @@ def _unless_gone(error: ClientError) -> None:
         raise error
 
 
-def _place(store: Store, upload: Parts, folder: str) -> str:
+def _object_key(store: Store, upload: Parts, folder: str) -> str:
     check_folder(upload.name, folder)
     return upload_key(store.tenant, upload.bucket, upload.name, upload.version)
 

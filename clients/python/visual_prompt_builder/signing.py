@@ -114,7 +114,7 @@ def sign_upload(
     :raises ObjectError: for a name, a type or a time that can't be used, and where there is no room
     """
     version = version or str(uuid.uuid4())
-    place = upload_key(store.tenant, bucket.id, name, version)
+    object_key = upload_key(store.tenant, bucket.id, name, version)
     check_folder(name, folder)
     bucket.check_type(content_type)
     check_seconds(seconds)
@@ -122,22 +122,12 @@ def sign_upload(
     largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD, LARGEST_UPLOAD if room is None else room)
     fields = {"Content-Type": content_type, "x-amz-meta-form": form_mark(version, person)}
     expires = expiry(seconds)
+    conditions = [["content-length-range", 1, largest], *({name: value} for name, value in fields.items())]
     form = store.s3.generate_presigned_post(
-        store.bucket,
-        place,
-        Fields=dict(fields),
-        Conditions=[["content-length-range", 1, largest], *({name: value} for name, value in fields.items())],
-        ExpiresIn=seconds,
+        store.bucket, object_key, Fields=dict(fields), Conditions=conditions, ExpiresIn=seconds
     )
     return Upload(
-        url=form["url"],
-        fields=form["fields"],
-        bucket=bucket.id,
-        name=name,
-        version=version,
-        key=place,
-        largest=largest,
-        expires_at=expires,
+        **form, bucket=bucket.id, name=name, version=version, key=object_key, largest=largest, expires_at=expires
     )
 
 
@@ -154,9 +144,9 @@ def sign_download(
 
     :raises ObjectError: for a name, a version or a time that can't be used
     """
-    place = key(store.tenant, bucket, name, version)
+    object_key = key(store.tenant, bucket, name, version)
     check_seconds(seconds)
-    wanted = {"Bucket": store.bucket, "Key": place}
+    wanted = {"Bucket": store.bucket, "Key": object_key}
     if filename is not None:
         wanted["ResponseContentDisposition"] = _attachment(filename)
     return str(store.s3.generate_presigned_url("get_object", wanted, ExpiresIn=seconds))

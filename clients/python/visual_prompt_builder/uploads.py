@@ -58,9 +58,9 @@ def finish_upload(store: Store, bucket: str, name: str, version: str, *, folder:
     return Stored(bucket=bucket, name=name, version=version, size=size, content_type=head["ContentType"], etag=etag)
 
 
-def _head(store: Store, place: str) -> dict[str, Any] | None:
+def _head(store: Store, object_key: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = store.s3.head_object(Bucket=store.bucket, Key=place)
+        found: dict[str, Any] = store.s3.head_object(Bucket=store.bucket, Key=object_key)
     except ClientError as error:
         if error.response["Error"]["Code"] != "404":
             raise
@@ -68,10 +68,10 @@ def _head(store: Store, place: str) -> dict[str, Any] | None:
     return found
 
 
-def _there(store: Store, place: str) -> tuple[int, str] | None:
+def _there(store: Store, object_key: str) -> tuple[int, str] | None:
     """Size and ETag of what lies there; listed and not asked, since before its scan GuardDuty lets nobody ask."""
-    listed = store.s3.list_objects_v2(Bucket=store.bucket, Prefix=place, MaxKeys=1).get("Contents", ())
-    return next(((entry["Size"], entry["ETag"]) for entry in listed if entry["Key"] == place), None)
+    listed = store.s3.list_objects_v2(Bucket=store.bucket, Prefix=object_key, MaxKeys=1).get("Contents", ())
+    return next(((entry["Size"], entry["ETag"]) for entry in listed if entry["Key"] == object_key), None)
 
 
 def _copy(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> str:
@@ -87,13 +87,13 @@ def _copy(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> str:
 
 
 def _copy_parts(store: Store, source: Mapping[str, str], final: str, head: Mapping[str, Any]) -> str:
-    place = {"Bucket": store.bucket, "Key": final}
-    begun = store.s3.create_multipart_upload(**place, ContentType=head["ContentType"], Metadata=head["Metadata"])
-    place["UploadId"] = begun["UploadId"]
+    target = {"Bucket": store.bucket, "Key": final}
+    begun = store.s3.create_multipart_upload(**target, ContentType=head["ContentType"], Metadata=head["Metadata"])
+    target["UploadId"] = begun["UploadId"]
     parts = []
     size = head["ContentLength"]
     for number, start in enumerate(range(0, size, LARGEST_COPY), start=1):
         span = f"bytes={start}-{min(start + LARGEST_COPY, size) - 1}"
-        done = store.s3.upload_part_copy(**place, PartNumber=number, CopySource=source, CopySourceRange=span)
+        done = store.s3.upload_part_copy(**target, PartNumber=number, CopySource=source, CopySourceRange=span)
         parts.append({"PartNumber": number, "ETag": done["CopyPartResult"]["ETag"]})
-    return str(store.s3.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})["ETag"])
+    return str(store.s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})["ETag"])

@@ -115,11 +115,11 @@ class Cloud:
 
     def client(self, service: str, region: str | None = None) -> Any:
         """The boto3 client of a service. Made once, since making one takes longer than ten calls."""
-        place = (service, region or self.region)
+        wanted = (service, region or self.region)
         with self._lock:
-            if place not in self._clients:
-                self._clients[place] = self._make(*place)
-            return self._clients[place]
+            if wanted not in self._clients:
+                self._clients[wanted] = self._make(*wanted)
+            return self._clients[wanted]
 
     def endpoint(self, service: str) -> str:
         """Where a service is. There is no default: this plugin must never reach the real AWS unasked."""

@@ -100,8 +100,8 @@ class GeoRestriction(Block):
     """Which countries are served; AWS counts them in the same place."""
 
     def to_aws(self, value: Any) -> Any:
-        places = value.get("locations") or []
-        return {"RestrictionType": value["restrictionType"], "Quantity": len(places), "Items": places}
+        countries = value.get("locations") or []
+        return {"RestrictionType": value["restrictionType"], "Quantity": len(countries), "Items": countries}
 
     def from_aws(self, value: Any) -> Any:
         return {"restrictionType": value["RestrictionType"], "locations": value.get("Items") or []}

@@ -74,7 +74,7 @@ class AwsPlugin(Plugin):
 
         region = arguments.get("region") or self.cloud.region
         partitions = botocore.session.Session().get_data("endpoints")["partitions"]
-        known = {name: place for part in partitions for name, place in part["regions"].items()}
+        known = {name: described for part in partitions for name, described in part["regions"].items()}
         if region not in known:
             raise PluginError(f"getRegion: {region} is not a region of AWS")
         endpoint = f"ec2.{region}.{cloud.dns_suffix(region)}"

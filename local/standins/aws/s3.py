@@ -121,15 +121,15 @@ class Bucket(AwsKind):
         return name
 
     def find(self, site: Site, id: str) -> Values | None:
-        place = site.client.head_bucket(Bucket=id).get("BucketRegion") or site.region
-        suffix = dns_suffix(place)
+        region = site.client.head_bucket(Bucket=id).get("BucketRegion") or site.region
+        suffix = dns_suffix(region)
         return {
             "bucket": id,
-            "arn": f"arn:{partition(place)}:s3:::{id}",
+            "arn": f"arn:{partition(region)}:s3:::{id}",
             "bucketDomainName": f"{id}.s3.{suffix}",
-            "bucketRegion": place,
-            "bucketRegionalDomainName": f"{id}.s3.{place}.{suffix}",
-            "hostedZoneId": HOSTED_ZONES.get(place),
+            "bucketRegion": region,
+            "bucketRegionalDomainName": f"{id}.s3.{region}.{suffix}",
+            "hostedZoneId": HOSTED_ZONES.get(region),
             "objectLockEnabled": self._locked(site, id),
             "tagsAll": self._tags(site, id),
         }

@@ -221,11 +221,11 @@ class ListOf(Shape):
             return
         old, new = old or [], new or []
         for index, (before, after) in enumerate(self.pairs(old, new)):
-            place = f"{path}[{index}]"
+            at = f"{path}[{index}]"
             if before is None or after is None:
-                yield place, "add" if before is None else "delete"
+                yield at, "add" if before is None else "delete"
             else:
-                yield from self.item.differences(before, after, place)
+                yield from self.item.differences(before, after, at)
 
     def pairs(self, old: list[Any], new: list[Any]) -> list[tuple[Any, Any]]:
         """Which entry became which, in the order of `new`, with what is gone at the end."""
@@ -354,8 +354,8 @@ class Block(Shape):
         for name, item in self.fields.items():
             if item.computed and new.get(name) is None:
                 continue
-            for place, change in item.shape.differences(old.get(name), new.get(name), _join(path, name)):
-                yield place, _replacing(change) if item.immutable else change
+            for at, change in item.shape.differences(old.get(name), new.get(name), _join(path, name)):
+                yield at, _replacing(change) if item.immutable else change
 
     def settle(self, recorded: Any, found: Any, trim: bool) -> Any:
         if found is None:

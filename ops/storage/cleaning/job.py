@@ -14,7 +14,7 @@ from declared import objectlayout
 from declared.errors import UserError
 from ops.storage.cleaning.edge import MANY, Edge
 from ops.storage.cleaning.files import PAGE, Files, Version, batched
-from ops.storage.cleaning.kept import Kept, place
+from ops.storage.cleaning.kept import Kept, key_parts
 from ops.storage.cleaning.rows import Doomed, Row, Rows
 from ops.storage.scanning.file import QUARANTINE
 
@@ -107,10 +107,10 @@ class Job:
             self._unfinished(begun, timedelta())
         self._note("orphaned files")
         for found in batched(self.files.keys(prefix)):
-            places = {each[0].key: where for each in found if (where := place(each[0].key, self.tenant))}
-            known = self.rows.known(places.values())
-            placed = [each for versions in found for each in versions if each.key in places]
-            orphans = [each for each in placed if places[each.key].version not in known]
+            by_key = {each[0].key: where for each in found if (where := key_parts(each[0].key, self.tenant))}
+            known = self.rows.known(by_key.values())
+            placed = [each for versions in found for each in versions if each.key in by_key]
+            orphans = [each for each in placed if by_key[each.key].version not in known]
             self._note("orphaned files", len({each.key for each in orphans}), _bytes(orphans))
             if not self.dry:
                 self._delete_orphans(orphans)
@@ -168,7 +168,7 @@ class Job:
         doomed = {(each.bucket_id, each.name): each for each in sorted(batch, key=lambda each: each.before)}
         gone, kept = list[Version](), set[str]()
         for version in self._stored(doomed.values()):
-            bucket, name, stored = place(version.key, self.tenant) or ("", "", "")
+            bucket, name, stored = key_parts(version.key, self.tenant) or ("", "", "")
             if (bucket, name) not in doomed:
                 continue
             if version.changed <= doomed[bucket, name].before:
@@ -212,7 +212,7 @@ class Job:
                 if not self.dry:
                     self.files.abort(key, upload)
             elif kept:
-                kept.add(place(key, prefix), self.files.sent(key, upload))
+                kept.add(key_parts(key, prefix), self.files.sent(key, upload))
 
     def _sent(self, kept: Kept) -> None:
         """What was sent by forms and in parts, taken over or not: of what was taken over there is a copy."""
@@ -223,7 +223,7 @@ class Job:
                 if versions[0].changed < datetime.now(UTC) - self.ages.grace:
                     gone += versions
                 else:
-                    kept.add(place(versions[0].key, self.uploads), _bytes(versions))
+                    kept.add(key_parts(versions[0].key, self.uploads), _bytes(versions))
             self._note("sent by forms", len({version.key for version in gone}), _bytes(gone))
             if not self.dry:
                 self.files.delete(gone)
@@ -232,10 +232,10 @@ class Job:
         """What is left in quarantine; its row counts it, where there is one and no file in its place."""
         prefix = QUARANTINE + self.tenant
         for batch in batched(self.files.keys(prefix)):
-            places = {found[0].key: where for found in batch if (where := place(found[0].key, prefix))}
-            known = self.rows.known(places.values()) - seen
+            by_key = {found[0].key: where for found in batch if (where := key_parts(found[0].key, prefix))}
+            known = self.rows.known(by_key.values()) - seen
             for versions in batch:
-                if where := places.get(versions[0].key):
+                if where := by_key.get(versions[0].key):
                     shown = where.version in known and not versions[0].marker
                     kept.add(where, _bytes(versions[1:] if shown else versions))
 
@@ -248,10 +248,10 @@ class Job:
         seen, keys = set[str](), 0
         for batch in batched(self.files.keys(self.tenant)):
             keys += len(batch)
-            places = {found[0].key: where for found in batch if (where := place(found[0].key, self.tenant))}
-            known = self.rows.known(places.values())
+            by_key = {found[0].key: where for found in batch if (where := key_parts(found[0].key, self.tenant))}
+            known = self.rows.known(by_key.values())
             for versions in batch:
-                if not (where := places.get(versions[0].key)):
+                if not (where := by_key.get(versions[0].key)):
                     continue
                 shown = where.version in known and not versions[0].marker
                 seen |= {where.version} if shown else set()
@@ -290,12 +290,12 @@ class Job:
     def _delete_orphans(self, orphans: list[Version]) -> None:
         for batch in batched(orphans):
             # Reading the bucket takes a while: somebody may have written the row since.
-            places = {version.key: where for version in batch if (where := place(version.key, self.tenant))}
-            known = self.rows.known(places.values())
-            self.files.delete(version for version in batch if places[version.key].version not in known)
+            by_key = {version.key: where for version in batch if (where := key_parts(version.key, self.tenant))}
+            known = self.rows.known(by_key.values())
+            self.files.delete(version for version in batch if by_key[version.key].version not in known)
             if self.edge:
                 # Their rows ended long ago, and since then it may have fetched them again.
-                self.edge.forget((bucket, name) for bucket, name, version in places.values() if version not in known)
+                self.edge.forget((bucket, name) for bucket, name, version in by_key.values() if version not in known)
 
     def _delete_lost(self, lost: list[Row]) -> None:
         for batch in batched(lost):

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
-    """Which version of which object a key is of."""
+class KeyParts(NamedTuple):
+    """The storage bucket, the name and the version that a key is made of."""
 
     bucket: str
     name: str
     version: str
 
 
-def place(key: str, prefix: str) -> Place | None:
-    """The place of a key below a prefix; None where the key is none of the Storage API's."""
+def key_parts(key: str, prefix: str) -> KeyParts | None:
+    """What a key below a prefix is made of; None where the key is none of the Storage API's."""
     bucket, _, rest = key.removeprefix(prefix).partition("/")
     name, _, version = rest.rpartition("/")
-    return Place(bucket, name, version) if bucket and name and version else None
+    return KeyParts(bucket, name, version) if bucket and name and version else None
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Kept:
 
     bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, where: Place | None, size: int) -> None:
+    def add(self, where: KeyParts | None, size: int) -> None:
         # What is in no bucket is nobody's.
         if where and size:
             self.bytes[where.name.partition("/")[0], where.bucket] += size

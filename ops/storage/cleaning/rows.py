@@ -76,9 +76,9 @@ class Rows:
         connection.execute(ALLOW)
         return cls(connection)
 
-    def known(self, places: Iterable[tuple[str, str, str]]) -> set[str]:
+    def known(self, parts: Iterable[tuple[str, str, str]]) -> set[str]:
         """Which of these objects, by bucket, name and version, have a row; their versions."""
-        columns = [list(column) for column in zip(*places, strict=True)] or [[], [], []]
+        columns = [list(column) for column in zip(*parts, strict=True)] or [[], [], []]
         return {str(row[0]) for row in self.connection.execute(KNOWN, columns)}
 
     def count(self) -> int:

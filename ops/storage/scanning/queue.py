@@ -18,7 +18,7 @@ class Scan:
     attempt: int
 
     @property
-    def place(self) -> str:
+    def label(self) -> str:
         return f"{self.bucket_id}/{self.name}"
 
 

@@ -11,8 +11,8 @@ from ops.errors import CommandError
 HEAD = re.compile(r"\|[^|]+\|[^|]+\|")
 
 
-class PlaceNotFoundError(CommandError):
-    """The place where something belongs isn't there; one line names the file, the line and what to do."""
+class PositionNotFoundError(CommandError):
+    """The position where something belongs isn't there; one line names the file, the line and what to do."""
 
     def __init__(self, path: str, line: int, wanted: str) -> None:
         super().__init__(f"{path}:{line}: {wanted} isn't found here, so nothing was written; add the lines yourself")
@@ -21,14 +21,14 @@ class PlaceNotFoundError(CommandError):
 def in_dict(path: str, text: str, name: str, entry: str, after: str = "") -> str:
     """The text with an entry more in the dictionary `name`: behind the last key that begins with `after`, or the last.
 
-    :raises PlaceNotFoundError: where there is no such dictionary, or nothing in it to go by
+    :raises PositionNotFoundError: where there is no such dictionary, or nothing in it to go by
     """
     node = _assigned(path, text, name)
     if not isinstance(node, ast.Dict):
-        raise PlaceNotFoundError(path, node.lineno, f"the dictionary {name}")
+        raise PositionNotFoundError(path, node.lineno, f"the dictionary {name}")
     values = [value for key, value in zip(node.keys, node.values, strict=True) if _begins(key, after)]
     if not values:
-        raise PlaceNotFoundError(path, node.lineno, f"an entry of {name} whose key begins with {after!r}")
+        raise PositionNotFoundError(path, node.lineno, f"an entry of {name} whose key begins with {after!r}")
     end = _offset(text, values[-1].end_lineno or 0, values[-1].end_col_offset or 0)
     # A bracket around the value, and the comma, belong to it.
     behind = re.compile(r"[\s)]*,").match(text, end)
@@ -43,23 +43,23 @@ def _begins(key: ast.expr | None, after: str) -> bool:
 def in_string(path: str, text: str, name: str, addition: str) -> str:
     """The text with something more at the end of the string in three quotes that is assigned to `name`.
 
-    :raises PlaceNotFoundError: where there is no such string
+    :raises PositionNotFoundError: where there is no such string
     """
     node = _assigned(path, text, name)
     end = _offset(text, node.end_lineno or 0, node.end_col_offset or 0) - 3
     if not isinstance(node, ast.Constant | ast.JoinedStr) or text[end : end + 3] != '"""':
-        raise PlaceNotFoundError(path, node.lineno, f'the string {name} in """')
+        raise PositionNotFoundError(path, node.lineno, f'the string {name} in """')
     return text[:end] + addition + text[end:]
 
 
 def keys(path: str, text: str, name: str) -> list[str]:
     """The keys of the dictionary `name` that are written out.
 
-    :raises PlaceNotFoundError: where there is no such dictionary
+    :raises PositionNotFoundError: where there is no such dictionary
     """
     node = _assigned(path, text, name)
     if not isinstance(node, ast.Dict):
-        raise PlaceNotFoundError(path, node.lineno, f"the dictionary {name}")
+        raise PositionNotFoundError(path, node.lineno, f"the dictionary {name}")
     return [str(key.value) for key in node.keys if isinstance(key, ast.Constant)]
 
 
@@ -74,11 +74,11 @@ def _assigned(path: str, text: str, name: str) -> ast.expr:
         if value is not None and any(isinstance(each, ast.Name) and each.id == name for each in targets):
             assert isinstance(value, ast.expr)
             return value
-    raise PlaceNotFoundError(path, 1, f"the name {name}")
+    raise PositionNotFoundError(path, 1, f"the name {name}")
 
 
 def _offset(text: str, line: int, column: int) -> int:
-    """Where a place of the grammar is in the text: it counts bytes within a line."""
+    """Where a position of the grammar is in the text: it counts bytes within a line."""
     lines = text.split("\n")
     before = lines[line - 1].encode()[:column].decode()
     return sum(len(each) + 1 for each in lines[: line - 1]) + len(before)
@@ -87,7 +87,7 @@ def _offset(text: str, line: int, column: int) -> int:
 def head(path: str, text: str, section: str, kind: str) -> list[str]:
     """The fields of the head of a Markdown section's table whose second column is `kind`.
 
-    :raises PlaceNotFoundError: where there is none
+    :raises PositionNotFoundError: where there is none
     """
     lines = text.split("\n")
     return _fields(lines[_head(path, lines, section, kind)])
@@ -96,7 +96,7 @@ def head(path: str, text: str, section: str, kind: str) -> list[str]:
 def in_table(path: str, text: str, section: str, kind: str, rows: list[str]) -> str:
     """The text with rows more at the end of that table.
 
-    :raises PlaceNotFoundError: where there is none
+    :raises PositionNotFoundError: where there is none
     """
     lines = text.split("\n")
     end = _head(path, lines, section, kind)
@@ -107,14 +107,14 @@ def in_table(path: str, text: str, section: str, kind: str, rows: list[str]) -> 
 
 def _head(path: str, lines: list[str], section: str, kind: str) -> int:
     if f"## {section}" not in lines:
-        raise PlaceNotFoundError(path, 1, f"the section `## {section}`")
+        raise PositionNotFoundError(path, 1, f"the section `## {section}`")
     start = lines.index(f"## {section}")
     for number in range(start + 1, len(lines)):
         if lines[number].startswith("## "):
             break
         if HEAD.match(lines[number]) and _fields(lines[number])[1] == kind:
             return number
-    raise PlaceNotFoundError(path, start + 1, f"a table with the column {kind} below `## {section}`")
+    raise PositionNotFoundError(path, start + 1, f"a table with the column {kind} below `## {section}`")
 
 
 def _fields(line: str) -> list[str]:
