@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from ops.migrations.rehearsal import Silent
 from psycopg import sql
 
 from declared import sqldirectives, sqlfiles
@@ -17,6 +16,7 @@ from declared.paths import CHECKOUT
 from declared.schemas import OF_SUPABASE, WITH_OBJECTS
 from harness import scratch, stack
 from local import postgres
+from ops.migrations.trial import Silent
 from provider.connection import Connections, Login
 from provider.steps import plan
 from provider.steps.runner import running
