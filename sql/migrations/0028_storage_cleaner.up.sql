@@ -81,8 +81,8 @@ as $$
     where s.status in ('infected', 'refused')
 $$;
 
--- A verdict is forgotten with its person or project and no sooner, no matter who asks: it keeps the file from being
--- read.
+-- A verdict is forgotten with its person, its project or its row and no sooner, no matter who asks: it keeps the file
+-- from being read.
 create function private.forget_quarantined(bucket text, object text, object_version text) returns boolean
 language sql volatile security definer
 set search_path = ''
@@ -90,7 +90,13 @@ as $$
     with gone as (
         delete from private.object_scans as s using private.quarantine() as q
         where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
-            and (q.bucket_id, q.name, q.version) = (s.bucket_id, s.name, s.version) and q.abandoned
+            and (q.bucket_id, q.name, q.version) = (s.bucket_id, s.name, s.version)
+            and (
+                q.abandoned or not exists (
+                    select from storage.objects as o
+                    where (o.bucket_id, o.name, o.version) = (s.bucket_id, s.name, s.version)
+                )
+            )
         returning 1
     )
     select exists (select 1 from gone)
@@ -125,18 +131,22 @@ as $$
     select * from private.deletion_queue
 $$;
 
--- Not the mark that a cleaner notes what is kept.
+-- Not the mark that a cleaner notes what is kept. The lock comes first, as in private.note_kept: folders of many people
+-- go in no order.
 create function private.forget_empty_usage() returns bigint
-language sql volatile security definer
+language plpgsql volatile security definer
 set search_path = ''
 as $$
-    with gone as (
-        delete from private.storage_usage as u
-        where (u.objects, u.kept_bytes) = (0, 0)
-            and (u.folder_id, u.bucket_id) <> ('00000000-0000-0000-0000-000000000000', '')
-        returning 1
-    )
-    select count(*) from gone
+declare
+    gone bigint;
+begin
+    lock table private.storage_usage in share row exclusive mode;
+    delete from private.storage_usage as u
+    where (u.objects, u.bytes, u.kept_bytes) = (0, 0, 0)
+        and (u.folder_id, u.bucket_id) <> ('00000000-0000-0000-0000-000000000000', '');
+    get diagnostics gone = row_count;
+    return gone;
+end
 $$;
 
 -- What the cleaner's login sees; the work is done in schema private, to which it has no key.
@@ -195,7 +205,8 @@ return private.forget_empty_usage();
 
 comment on function private.recorded_objects(text[], text[]) is 'Which of these objects a recording is of.';
 comment on function private.quarantine() is 'What was found harmful, and whether its person or project is gone.';
-comment on function private.forget_quarantined(text, text, text) is 'Strikes it off, if its person or project is gone.';
+comment on function private.forget_quarantined(text, text, text) is
+'Strikes it off, if its person, project or row is gone.';
 comment on function private.abandoned_files(interval, integer) is 'See ops.abandoned_files.';
 comment on function private.waiting_deletions() is 'What is still to be deleted; takes nothing.';
 comment on function private.forget_empty_usage() is 'Counts empty folders no longer; how many there were.';

@@ -91,10 +91,13 @@ def test_a_verdict_is_forgotten_with_its_person_or_project_and_not_before(stored
         for bucket, name in (("avatars", mine), ("audio", theirs), ("avatars", loose), ("audio", f"{PROJECT}/two.ogg")):
             assert row(session, forget, (bucket, name)) == (False,), name
         assert row(session, forget, ("avatars", gone)) == (True,)
+        session.execute("set local storage.allow_delete_query = 'true'")
+        session.execute("delete from storage.objects where name = %s", (loose,))
+        assert row(session, forget, ("avatars", loose)) == (True,), "its row is gone"
         session.execute("reset role")
         session.execute("delete from public.projects where id = %s", (PROJECT,))
         session.execute("set local role cleaner")
-        assert session.execute(QUARANTINE).fetchall() == [there[0], (theirs, True), there[3]]
+        assert session.execute(QUARANTINE).fetchall() == [there[0], (theirs, True)]
         assert row(session, forget, ("audio", theirs)) == (True,)
 
 

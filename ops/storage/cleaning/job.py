@@ -35,6 +35,10 @@ class Ages:
     versions: timedelta = timedelta(days=30)
     uploads: timedelta = timedelta(days=7)
 
+    def of(self, version: Version) -> timedelta:
+        """Of a file without row: what came in parts is dated by its beginning, and may have just ended."""
+        return self.grace + (self.uploads if version.parts else timedelta())
+
 
 @dataclass
 class Found:
@@ -198,11 +202,13 @@ class Job:
         self._note("quarantine")
         for where in (where for where, abandoned in self.rows.quarantine().items() if abandoned):
             key = QUARANTINE + self.tenant + "/".join(where)
-            versions = [each for found in self.files.keys(key) for each in found if each.key == key]
-            self._note("quarantine", 1, sum(version.bytes for version in versions))
-            if not self.dry:
-                self.files.delete(versions)
-                self.rows.forget(*where)
+            self._forget(where, [each for found in self.files.keys(key) for each in found if each.key == key])
+
+    def _forget(self, where: tuple[str, str, str], versions: list[Version]) -> None:
+        self._note("quarantine", 1, _bytes(versions))
+        if not self.dry:
+            self.files.delete(versions)
+            self.rows.forget(*where)
 
     def _unfinished(self, prefix: str, age: timedelta, kept: Kept | None = None) -> None:
         self._note("unfinished uploads")
@@ -220,7 +226,7 @@ class Job:
         for batch in batched(self.files.keys(self.uploads)):
             gone = list[Version]()
             for versions in batch:
-                if versions[0].changed < datetime.now(UTC) - self.ages.grace:
+                if versions[0].changed < datetime.now(UTC) - self.ages.of(versions[0]):
                     gone += versions
                 else:
                     kept.add(place(versions[0].key, self.uploads), _bytes(versions))
@@ -229,15 +235,22 @@ class Job:
                 self.files.delete(gone)
 
     def _quarantined(self, seen: set[str], kept: Kept) -> None:
-        """What is left in quarantine; its row counts it, where there is one and no file in its place."""
+        """What is left in quarantine; its row counts it, where there is one and no file in its place.
+
+        What has no row any more is kept as long as other deleted files are, and then goes with its verdict.
+        """
         prefix = QUARANTINE + self.tenant
         for batch in batched(self.files.keys(prefix)):
             places = {found[0].key: where for found in batch if (where := place(found[0].key, prefix))}
-            known = self.rows.known(places.values()) - seen
+            known = self.rows.known(places.values())
             for versions in batch:
-                if where := places.get(versions[0].key):
-                    shown = where.version in known and not versions[0].marker
-                    kept.add(where, _bytes(versions[1:] if shown else versions))
+                if not (where := places.get(versions[0].key)):
+                    continue
+                if where.version not in known and versions[0].changed < datetime.now(UTC) - self.ages.versions:
+                    self._forget(where, versions)
+                    continue
+                counts = where.version in known and where.version not in seen and not versions[0].marker
+                kept.add(where, _bytes(versions) - (known[where.version] if counts else 0))
 
     def _orphans(self, kept: Kept) -> set[str]:
         """Files without a row, rows without a file, and replaced versions: all of the bucket is read.
@@ -255,11 +268,12 @@ class Job:
                     continue
                 shown = where.version in known and not versions[0].marker
                 seen |= {where.version} if shown else set()
+                said = known[where.version] if shown else 0
                 if where.version in known:
                     old += (gone := list(self._old(versions)))
                 else:
                     orphans += (gone := versions if versions[0].changed < self._cutoff(versions[0]) else [])
-                kept.add(where, _bytes(versions[1:] if shown else versions) - _bytes(gone))
+                kept.add(where, _bytes(versions) - said - _bytes(gone))
         lost = self._lost(seen)
         self._suspect("files without a row", len({version.key for version in orphans}), keys)
         self._suspect("rows without a file", len(lost), self.rows.count())
@@ -280,7 +294,7 @@ class Job:
 
     def _cutoff(self, newest: Version) -> datetime:
         # Deleted in the store alone, which somebody may want to undo.
-        return datetime.now(UTC) - (self.ages.versions if newest.marker else self.ages.grace)
+        return datetime.now(UTC) - (self.ages.versions if newest.marker else self.ages.of(newest))
 
     def _old(self, versions: list[Version]) -> Iterator[Version]:
         for newer, version in pairwise(versions):
