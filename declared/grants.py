@@ -261,6 +261,8 @@ SERVERS_FUNCTIONS = (
     "public.finish_file_events(uuid[])",
     "public.storage_room(text, text)",
     "private.storage_room(text, text)",
+    "public.take_room(text, text, bigint)",
+    "private.take_room(text, text, bigint)",
     "private.take_file_events(integer)",
     "private.finish_file_events(uuid[])",
     "public.record_generation(uuid, text, text, text, bigint, bigint, numeric, bigint)",

@@ -76,8 +76,9 @@ def test_as_json_it_is_what_the_function_answers(
 def test_a_form_takes_no_more_than_the_quota_leaves(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
-    words = ("upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--person", ADA, "--json")
-    for quota, wanted in ((7, (0, 7)), (0, (1, "the quota that it counts for has room for 0 bytes, not for 1"))):
+    words = ("upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--person", ADA, "--size", "7", "--json")
+    none = "was given room for 0 bytes of the quota that it counts for, not for 1"
+    for quota, wanted in ((7, (0, 7)), (6, (1, none))):
         world.run("insert into private.storage_quotas (user_id, bytes) values (%s, %s)", ADA, quota)
         status, said, error = run(capsys, monkeypatch, *words)
         world.run("delete from private.storage_quotas")

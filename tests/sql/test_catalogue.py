@@ -130,6 +130,7 @@ DEFINERS = {
     "private.charge(uuid,bigint,bigint,bigint,bigint)",
     "private.note_kept(text[],text[],bigint[])",
     "private.storage_room(text,text)",
+    "private.take_room(text,text,bigint)",
     "private.payer(uuid,text)",
     "private.add_to_budget(uuid,timestamp with time zone,bigint,numeric)",
     "private.forget_calls()",
