@@ -231,6 +231,7 @@ PEOPLES_FUNCTIONS = (
     "private.my_budget()",
     "private.my_harmful()",
     "private.buckets_of(text[])",
+    "private.only_bucket_of(text)",
     "private.few_files()",
     "private.many_files_from(boolean)",
     "private.may_find(text, text, text, text, boolean)",

@@ -151,6 +151,7 @@ DEFINERS = {
     "private.bucket_access(text)",
     "private.is_folder_of_somebody(text,uuid)",
     "private.buckets_of(text[])",
+    "private.only_bucket_of(text)",
     "private.few_files()",
     "private.many_files_from(boolean)",
     "private.may_find(text,text,text,text,boolean)",
