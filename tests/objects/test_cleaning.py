@@ -330,6 +330,32 @@ def test_folders_of_nobody_that_are_most_of_all_are_left_alone(scene: Scene) -> 
     assert len(scene.keys()) == 101
 
 
+def test_refused_uploads_of_one_person_do_not_keep_the_others_from_being_cleaned(scene: Scene) -> None:
+    """Each leaves a file without a row; those are most of all, and in one folder."""
+    kept = [scene.add(f"{PROJECT}/one.wav")]
+    scene.add(f"{ADA}/refused.png", "avatars", row=False)
+    refused = [scene.add(f"{EVES}/{number}.wav", row=False) for number in range(101)]
+    tally = scene.job(ages=NOW, force=False).run()
+    assert (tally["left without --force"].objects, tally["orphaned files"].objects) == (101, 1)
+    assert scene.keys() == sorted(kept + refused)
+    sums = "select bytes, kept_bytes from private.storage_usage where folder_id = %s and bucket_id = ''"
+    assert scene.world.run(sums, EVE) == [(0, 303)], "they count for who has left them"
+    scene.job(ages=NOW, force=True).run()
+    assert scene.keys() == kept
+
+
+def test_files_without_a_row_that_are_most_of_all_are_left_alone(scene: Scene) -> None:
+    """In one folder, where nothing else shows that bucket and database belong together; and in many."""
+    keys = [scene.add(f"{EVES}/{number}.wav", row=False) for number in range(101)]
+    with pytest.raises(CleanError, match="101 of 101 are files without a row"):
+        scene.job(ages=NOW, force=False).run()
+    keys += [scene.add(f"{PROJECT}/{number}.wav", row=False) for number in range(101)]
+    keys.append(scene.add(f"{ADA}/me.png", "avatars"))
+    with pytest.raises(CleanError, match="101 of 102 are files without a row"):
+        scene.job(ages=NOW, force=False).run()
+    assert scene.keys() == sorted(keys)
+
+
 def test_a_key_of_another_form_is_passed_over(scene: Scene) -> None:
     scene.add(f"{PROJECT}/one.wav", row=False)
     stray = f"{TENANT}/audio/stray"

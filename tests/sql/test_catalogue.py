@@ -148,6 +148,7 @@ DEFINERS = {
     "private.tg_prompt_generations__release()",
     "private.tg_prompt_generations__reserve()",
     "private.abandoned_files(interval,integer)",
+    "private.count_abandoned(interval)",
     "private.bucket_access(text)",
     "private.is_folder_of_somebody(text,uuid)",
     "private.buckets_of(text[])",

@@ -4,6 +4,7 @@ It can be killed anywhere and run beside itself: files are deleted by version, r
 already is nothing to either.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -258,16 +259,18 @@ class Job:
         The versions of rows whose file is there.
         """
         orphans, old = list[Version](), list[Version]()
-        seen, keys = set[str](), 0
+        # By folder: all keys, and those whose file is the one of a row.
+        seen, keys, shown_in = set[str](), Counter[str](), Counter[str]()
         for batch in batched(self.files.keys(self.tenant)):
-            keys += len(batch)
             places = {found[0].key: where for found in batch if (where := place(found[0].key, self.tenant))}
             known = self.rows.known(places.values())
             for versions in batch:
+                keys[self._folder(versions[0])] += 1
                 if not (where := places.get(versions[0].key)):
                     continue
                 shown = where.version in known and not versions[0].marker
                 seen |= {where.version} if shown else set()
+                shown_in[self._folder(versions[0])] += shown
                 said = known[where.version] if shown else 0
                 if where.version in known:
                     old += (gone := list(self._old(versions)))
@@ -275,7 +278,7 @@ class Job:
                     orphans += (gone := versions if versions[0].changed < self._cutoff(versions[0]) else [])
                 kept.add(where, _bytes(versions) - said - _bytes(gone))
         lost = self._lost(seen)
-        self._suspect("files without a row", len({version.key for version in orphans}), keys)
+        orphans = self._trusted(orphans, keys, shown_in, kept)
         self._suspect("rows without a file", len(lost), self.rows.count())
         self._note("orphaned files", len({version.key for version in orphans}), _bytes(orphans))
         self._note("old versions", len(old), _bytes(old))
@@ -285,6 +288,30 @@ class Job:
             self.files.delete(old)
             self._delete_lost(lost)
         return seen
+
+    def _trusted(
+        self, orphans: list[Version], keys: Counter[str], shown: Counter[str], kept: Kept
+    ) -> list[Version]:
+        """What of the files without a row may go: not those of one folder that are most of all files.
+
+        Somebody's refused uploads are in one folder, and the other folders show that bucket and database belong
+        together. Then the other ones go, and these stay and count for who pays.
+        """
+        found = Counter(self._folder(version) for version in {version.key: version for version in orphans}.values())
+        if not found or not self._is_suspicious(found.total(), keys.total()):
+            return orphans
+        ((folder, most),) = found.most_common(1)
+        if shown.total() == shown[folder]:
+            self._suspect("files without a row", found.total(), keys.total())
+        self._suspect("files without a row", found.total() - most, keys.total() - keys[folder])
+        left = [version for version in orphans if self._folder(version) == folder]
+        for version in left:
+            kept.add(place(version.key, self.tenant), version.bytes)
+        self._note("left without --force", most, _bytes(left))
+        return [version for version in orphans if self._folder(version) != folder]
+
+    def _folder(self, version: Version) -> str:
+        return "/".join(version.key.removeprefix(self.tenant).split("/")[:2])
 
     def _lost(self, seen: set[str]) -> list[Row]:
         """Rows of no version that was seen. What is in quarantine has none, and is its owner's to delete."""
@@ -323,11 +350,14 @@ class Job:
             )
 
     def _suspect(self, what: str, found: int, all: int) -> None:
-        if found > UNSUSPICIOUS and found * 2 > all and not (self.force or self.dry):
+        if self._is_suspicious(found, all):
             raise CleanError(
                 f"{found} of {all} are {what}: is this the right object bucket and the right database? "
                 "nothing of it was removed; --force removes it"
             )
+
+    def _is_suspicious(self, found: int, all: int) -> bool:
+        return found > UNSUSPICIOUS and found * 2 > all and not (self.force or self.dry)
 
     def _note(self, kind: str, objects: int = 0, bytes: int = 0) -> None:
         found = self.tally.setdefault(kind, Found())

@@ -41,7 +41,7 @@ WAITING = "select id, bucket_id, object_path as name, queued_at as before from o
 TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.take_deletions(%s)"
 UNSERVED = "select id, bucket_id, object_path from ops.unserved_files(1000)"
 ABANDONED = "select id, bucket_id, name, now() as before from ops.abandoned_files(%s, 1000)"
-ABANDONED_TOTAL = "select total from ops.abandoned_files(%s, 1)"
+ABANDONED_TOTAL = "select ops.count_abandoned(%s)"
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
 
 
