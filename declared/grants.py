@@ -26,7 +26,8 @@ SCHEMA_GRANTS: Grants = {
     "analytics": _usage("authenticated", "service_role"),
     "audit": _usage("authenticated"),
     "private": {},
-    "ops": _usage("monitor", "scanner", "cleaner"),
+    # The app's servers note there what they have had back.
+    "ops": _usage("service_role", "monitor", "scanner", "cleaner"),
 }
 
 # Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
@@ -264,6 +265,8 @@ SERVERS_FUNCTIONS = (
     "private.storage_room(text, text)",
     "public.take_room(text, text, bigint)",
     "private.take_room(text, text, bigint)",
+    "ops.note_restored(text, text, text, text, text, text)",
+    "private.note_restored(text, text, text, text, text, text)",
     "private.take_file_events(integer)",
     "private.finish_file_events(uuid[])",
     "public.record_generation(uuid, text, text, text, bigint, bigint, numeric, bigint)",
@@ -350,8 +353,6 @@ OWNERS_FUNCTIONS = (
     "ops.forget_generations(bigint, bigint)",
     "ops.release_file(text, text, text, text, text, boolean)",
     "private.release_file(text, text, text, text, text, boolean)",
-    "ops.note_restored(text, text, text, text, text, text)",
-    "private.note_restored(text, text, text, text, text, text)",
     "ops.depart(uuid[])",
     "ops.departures(timestamptz)",
     "ops.exported_tables()",

@@ -8,13 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from visual_prompt_builder.names import ObjectError, check_name
+from visual_prompt_builder.names import ObjectError, check_name, shown
 from visual_prompt_builder.signing import LARGEST_UPLOAD, Upload, sign_cdn, sign_download, sign_upload
 from visual_prompt_builder.uploads import Stored, finish_upload
 
 from ops.database import connect
 from ops.environment import Environment
 
+HERE = """
+select exists (select from public.users as u where u.id::text = %s)
+    and not exists (select from private.departures as d where d.user_id::text = %s)
+"""
 LATEST = """
 select o.version, coalesce(s.status, 'pending')
 from storage.objects as o left join private.object_scans as s using (bucket_id, name, version)
@@ -42,10 +46,14 @@ def upload(stack: str, bucket: str, name: str, type: str, person: str, seconds: 
 def finish(stack: str, bucket: str, name: str, version: str, person: str) -> Stored:
     """What a form has sent, as a version of the object; its row is the caller's to write.
 
-    :raises ObjectError: where nothing was sent by a form of this person
+    :raises ObjectError: where nothing was sent by a form of this person, or they have left
     """
     folder = check_name(name).partition("/")[0]
-    return finish_upload(Environment.of(stack).store, bucket, name, version, folder=folder, person=person)
+    environment = Environment.of(stack)
+    with connect(environment.admin_url, "vpb sign") as connection:
+        if connection.execute(HERE, (person, person)).fetchone() != (True,):
+            raise ObjectError(f"object {bucket}/{name}: person {shown(person)} has no account here; nothing was stored")
+    return finish_upload(environment.store, bucket, name, version, folder=folder, person=person)
 
 
 def download(

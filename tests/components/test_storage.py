@@ -296,7 +296,7 @@ def test_the_apps_server_puts_what_was_sent_in_its_place_and_deletes_nothing(pro
             "s3:ListMultipartUploadParts",
             "s3:PutObject",
         },
-        TENANT: {"s3:GetObject", "s3:PutObject"},
+        TENANT: {"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"},
         OBJECTS: {"s3:ListBucket"},
         KEY: {"kms:Decrypt", "kms:GenerateDataKey"},
     }

@@ -194,8 +194,11 @@ class Random:
             assert stored <= counted, "what is sent is counted before it is sent"
 
     def grown(self) -> tuple[int, int]:
-        """What counts, and what the store lists, of both people."""
-        return sum(sum(self.usage(each)) for each in (FAY, GUS)), sum(self.listed(each) for each in (FAY, GUS))
+        """What counts of both people, and what the store holds."""
+        files = Files(self.store)
+        stored = sum(version.bytes for versions in files.keys("") for version in versions)
+        stored += sum(files.sent(place, upload) for place, upload, _ in files.unfinished(""))
+        return sum(sum(self.usage(each)) for each in (FAY, GUS)), stored
 
     def clean(self, ages: Ages) -> None:
         rows = Rows.of(self.world.cleaner_url)
