@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 from visual_prompt_builder.signing import Store
@@ -16,7 +17,7 @@ from visual_prompt_builder.signing import Store
 import toolchain
 from declared.paths import CHECKOUT
 from declared.version import VERSION
-from tests.objects.conftest import ADA, PROJECT, TypeScript, World
+from tests.objects.conftest import ADA, BOB, PROJECT, TypeScript, World
 from toolchain import node, versions
 
 KEPT = "select kept_bytes from private.storage_usage where folder_id = %s and bucket_id = ''"
@@ -88,3 +89,16 @@ def test_both_packages_have_the_project_s_version_and_its_licence():
     assert {python["license"], node["license"]} == {"MIT"}
     (first, *_) = re.findall(r"^## (.+)$", (CHECKOUT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert re.fullmatch(rf"{re.escape(VERSION)} - (\d{{4}}-\d\d-\d\d|unreleased)", first)
+
+
+def test_the_examples_finish_nothing_for_who_has_left(environment, world: World, tmp_path, monkeypatch):
+    (tmp_path / "outputs.json").write_text(json.dumps(environment))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(example(PYTHON, "python"), "README.md", "exec"), names)
+    form = names["begin"](PROJECT, ADA, len(b"sound"))
+    assert requests.post(form.url, data=form.fields, files={"file": ("a", b"sound")}, timeout=10).status_code == 204
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not edit the project"):
+        names["finish"](form, PROJECT, BOB)
+    assert names["finish"](form, PROJECT, ADA).size == len(b"sound")
+    assert world.run("select name from storage.objects") == [], "it was only tried"

@@ -101,7 +101,7 @@ def test_without_a_state_the_database_says_what_is_public(world, songs):
 
 
 @pytest.fixture
-def settings(world):
+def settings(world, songs):
     """What the database goes by: the bucket's folders are projects'."""
     world.sql("create table private.settings (name text, value jsonb)")
     world.sql("""insert into private.settings values ('bucketAccess', '{"songs": "projects"}')""")
