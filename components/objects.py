@@ -152,7 +152,7 @@ def _key_rights(account: pulumi.Input[str]) -> list[Statement]:
 
 
 def _lifecycle(buckets: tuple[BucketSettings, ...]) -> list[dict[str, Any]]:
-    # S3 dates what came in parts by its beginning: a week may have passed when it ends. The cleaner is faster with forms.
+    # S3 dates what came in parts by its beginning: a week may have passed when it ends. Of forms the cleaner is faster.
     uploads = {
         "id": "uploads",
         "status": "Enabled",

@@ -289,9 +289,7 @@ class Job:
             self._delete_lost(lost)
         return seen
 
-    def _trusted(
-        self, orphans: list[Version], keys: Counter[str], shown: Counter[str], kept: Kept
-    ) -> list[Version]:
+    def _trusted(self, orphans: list[Version], keys: Counter[str], shown: Counter[str], kept: Kept) -> list[Version]:
         """What of the files without a row may go: not those of one folder that are most of all files.
 
         Somebody's refused uploads are in one folder, and the other folders show that bucket and database belong
