@@ -167,7 +167,7 @@ comment on function private.setting(text) is 'The value of a setting.';
 comment on function private.bucket_access(text) is
 'Whose a bucket''s folders are: people, inbox (people''s, written by servers), projects, or servers alone.';
 comment on function private.buckets_of(text[]) is 'The buckets with one of these kinds of access.';
-comment on function private.only_bucket_of(text) is 'The one bucket with this access; null where there are none or more.';
+comment on function private.only_bucket_of(text) is 'The one bucket with this access; null if there is none, or more.';
 
 revoke execute on function private.setting(text) from public;
 revoke execute on function private.bucket_access(text) from public;

@@ -29,7 +29,7 @@ create table public.audio_recordings (
     constraint audio_recordings_created_by_fkey foreign key (created_by)
     references public.users (id) on delete set null,
     constraint audio_recordings_title_check check (char_length(title) <= 200),
-    -- Deleting the row deletes the file of this name, so it must be one name however it is read: as private.is_file_name.
+    -- Deleting the row deletes the file of this name, so it must be one name however it is read: private.is_file_name.
     constraint audio_recordings_object_path_check check (
         char_length(object_path) <= 850 and object_path ~ '^[A-Za-z0-9_/!.*''() &$@=;:+,?-]+$'
         and object_path !~ '(^|/)\.{0,2}(/|$)'

@@ -213,9 +213,10 @@ end
 $$;
 
 -- What the new owner has no room for isn't handed over, with what is kept of it: else who hands over what is full of
--- deleted files, over and over, would have room without an end. When a project ends its files go later, and have no owner until then: uploads hold the project, so that none is under way.
--- One that a server makes again finds them. Until the cleaner has removed them they are kept for the last owner: who
--- stores in projects and ends them, over and over, comes to an end too.
+-- deleted files, over and over, would have room without an end. When a project ends its files go later, and have no
+-- owner until then: uploads hold the project, so that none is under way. One that a server makes again finds them.
+-- Until the cleaner has removed them they are kept for the last owner: who stores in projects and ends them, over and
+-- over, comes to an end too.
 create function private.tg_projects__charge() returns trigger
 language plpgsql volatile security definer
 set search_path = ''

@@ -13,4 +13,4 @@ $$;
 
 ALTER FUNCTION private.only_bucket_of(access text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.only_bucket_of(access text) IS 'The one bucket with this access; null where there are none or more.';
+COMMENT ON FUNCTION private.only_bucket_of(access text) IS 'The one bucket with this access; null if there is none, or more.';
