@@ -144,8 +144,8 @@ STATEMENTS: dict[str, str] = {
     """,
     "audio_recordings": """
         insert into public.audio_recordings (
-            bucket_id, project_id, created_by, title, object_path, mime_type, bytes, duration_ms, sample_rate, transcript,
-            scan_status, scanned_at, created_at, updated_at
+            bucket_id, project_id, created_by, title, object_path, mime_type, bytes, duration_ms, sample_rate,
+            transcript, scan_status, scanned_at, created_at, updated_at
         )
         select 'audio', id, owner_id, 'Take ' || n, id || '/' || n || '.ogg', 'audio/ogg', 100000 + n, 60000, 48000,
             pg_temp.words(n, 'transcript', 30), case when n % 400 = 0 then 'pending' else 'clean' end,
