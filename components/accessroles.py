@@ -62,7 +62,7 @@ class AccessRoles(Component):
                 "ListMultipartUploadParts",
                 "PutObject",
             ),
-            self._on_objects(objects, "GetObject", "PutObject"),
+            self._on_objects(objects, "AbortMultipartUpload", "GetObject", "PutObject"),
             # Without it S3 answers 403 for what isn't there.
             self._on_bucket("ListBucket"),
             self._with_key("Decrypt", "GenerateDataKey"),

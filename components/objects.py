@@ -8,7 +8,7 @@ from pulumi_aws import kms, s3
 
 from components.base import Component
 from components.documents import PolicyStatement, text
-from components.privatebucket import PrivateBucket, PrivateBucketArgs
+from components.privatebucket import DAYS_OF_UNFINISHED_UPLOADS, PrivateBucket, PrivateBucketArgs
 from declared import objectlayout
 from declared.settings import BucketSettings
 
@@ -168,11 +168,12 @@ def _key_rights(account: pulumi.Input[str]) -> list[PolicyStatement]:
 
 
 def _lifecycle(buckets: tuple[BucketSettings, ...]) -> list[dict[str, Any]]:
+    # S3 dates what came in parts by its beginning: a week may have passed when it ends. Of forms the cleaner is faster.
     uploads = {
         "id": "uploads",
         "status": "Enabled",
         "filter": {"prefix": f"{objectlayout.UPLOADS}/"},
-        "expiration": {"days": 1},
+        "expiration": {"days": DAYS_OF_UNFINISHED_UPLOADS + 1},
         "noncurrent_version_expiration": {"noncurrent_days": 1},
     }
     return [uploads] + [

@@ -26,7 +26,8 @@ SCHEMA_GRANTS: Grants = {
     "analytics": _usage("authenticated", "service_role"),
     "audit": _usage("authenticated"),
     "private": {},
-    "ops": _usage("monitor", "scanner", "cleaner"),
+    # The app's servers note there what they have had back.
+    "ops": _usage("service_role", "monitor", "scanner", "cleaner"),
 }
 
 # Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
@@ -231,6 +232,7 @@ PEOPLES_FUNCTIONS = (
     "private.my_budget()",
     "private.my_harmful()",
     "private.buckets_of(text[])",
+    "private.only_bucket_of(text)",
     "private.few_files()",
     "private.many_files_from(boolean)",
     "private.may_find(text, text, text, text, boolean)",
@@ -261,6 +263,10 @@ SERVERS_FUNCTIONS = (
     "public.finish_file_events(uuid[])",
     "public.storage_room(text, text)",
     "private.storage_room(text, text)",
+    "public.take_room(text, text, bigint)",
+    "private.take_room(text, text, bigint)",
+    "ops.note_restored(text, text, text, text, text, text)",
+    "private.note_restored(text, text, text, text, text, text)",
     "private.take_file_events(integer)",
     "private.finish_file_events(uuid[])",
     "public.record_generation(uuid, text, text, text, bigint, bigint, numeric, bigint)",
@@ -277,6 +283,7 @@ CLEANERS_FUNCTIONS = (
     "ops.quarantine()",
     "ops.forget_quarantined(text, text, text)",
     "ops.abandoned_files(interval, integer)",
+    "ops.count_abandoned(interval)",
     "ops.waiting_deletions()",
     "ops.take_deletions(integer)",
     "ops.finish_deletions(uuid[])",
@@ -288,6 +295,7 @@ CLEANERS_FUNCTIONS = (
     "private.quarantine()",
     "private.forget_quarantined(text, text, text)",
     "private.abandoned_files(interval, integer)",
+    "private.count_abandoned(interval)",
     "private.waiting_deletions()",
     "private.forget_empty_usage()",
     "private.note_kept(text[], text[], bigint[])",
@@ -345,8 +353,6 @@ OWNERS_FUNCTIONS = (
     "ops.forget_generations(bigint, bigint)",
     "ops.release_file(text, text, text, text, text, boolean)",
     "private.release_file(text, text, text, text, text, boolean)",
-    "ops.note_restored(text, text, text, text, text, text)",
-    "private.note_restored(text, text, text, text, text, text)",
     "ops.depart(uuid[])",
     "ops.departures(timestamptz)",
     "ops.exported_tables()",

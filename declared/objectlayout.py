@@ -9,7 +9,7 @@ from typing import Literal, get_args
 # What the Storage API calls itself where it serves one tenant only (its setting TENANT_ID).
 TENANT = "storage-single-tenant"
 
-# What signed forms send lies below this, for a day at most, until it is taken over as an object.
+# What signed forms and parts send lies below this until it is taken over as an object, or swept.
 UPLOADS = "uploads"
 
 # Where the scanner puts what it found infected: outside the tenant, so that neither the API nor the CDN reaches it.

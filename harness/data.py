@@ -144,10 +144,10 @@ STATEMENTS: dict[str, str] = {
     """,
     "audio_recordings": """
         insert into public.audio_recordings (
-            project_id, created_by, title, object_path, mime_type, bytes, duration_ms, sample_rate, transcript,
-            scan_status, scanned_at, created_at, updated_at
+            bucket_id, project_id, created_by, title, object_path, mime_type, bytes, duration_ms, sample_rate,
+            transcript, scan_status, scanned_at, created_at, updated_at
         )
-        select id, owner_id, 'Take ' || n, id || '/' || n || '.ogg', 'audio/ogg', 100000 + n, 60000, 48000,
+        select 'audio', id, owner_id, 'Take ' || n, id || '/' || n || '.ogg', 'audio/ogg', 100000 + n, 60000, 48000,
             pg_temp.words(n, 'transcript', 30), case when n % 400 = 0 then 'pending' else 'clean' end,
             case when n % 400 <> 0 then now() end, made_at + interval '1 hour', now()
         from pg_temp.made_projects where n % 4 in (0, 1)

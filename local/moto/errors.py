@@ -17,6 +17,7 @@ STATUS = {
     "InvalidToken": 400,
     "MalformedPolicy": 400,
     "NotImplemented": 501,
+    "PreconditionFailed": 412,
 }
 
 

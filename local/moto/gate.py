@@ -156,6 +156,7 @@ def _admit(identities: Identities, call: Call, name: str) -> None:
         return
     _authorise(call, bucket, name)
     _check_settings(call, bucket)
+    _check_condition(call, bucket, name)
     if "policy" in call.form:
         postform.check(call.form, len(response.body or b""))
     _serving.post = _kept_fields(call.form)
@@ -203,6 +204,15 @@ def _check_settings(call: Call, bucket: Any) -> None:
     if method in ("PUT", "POST"):
         headers = {"x-amz-acl": call.form["acl"]} if "acl" in call.form else call.headers
         access.check_acl(bucket, headers, body if setting_acl else b"")
+
+
+def _check_condition(call: Call, bucket: Any, name: str) -> None:
+    """What isn't to replace anything; moto knows it of uploads in one request alone ("Conditional writes")."""
+    copies = call.copied is not None and "partNumber" not in call.arguments
+    completes = call.request.method == "POST" and "uploadId" in call.arguments
+    once = call.headers.get("If-None-Match", "") == "*"
+    if once and (copies or completes) and call.response.backend.get_object(bucket.name, name) is not None:
+        raise Refused("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 
 
 def _kept_fields(form: Mapping[str, str]) -> dict[str, str]:

@@ -211,16 +211,17 @@ def upload(
     type: Annotated[str, typer.Option("--type", "-t", help="the file's type, such as audio/webm")],
     person: Person,
     seconds: Seconds = UPLOAD_SECONDS,
+    size: Annotated[int | None, typer.Option("--size", min=1, help="bytes; by default the bucket's limit")] = None,
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
-    """A form that uploads exactly this object: its key, its type, up to the bucket's limit. A command, without --json.
+    """A form that uploads exactly this object: its key, its type, up to a size. A command, without --json.
 
-    What it sends is no object before `./vpb sign finish`.
+    The size is taken of the quota at once. What it sends is no object before `./vpb sign finish`.
     """
     from ops.storage import sign as signing
 
-    signed = signing.upload(stack, bucket, name, type, person, seconds)
+    signed = signing.upload(stack, bucket, name, type, person, seconds, size)
     print(json.dumps(asdict(signed), indent=2) if as_json else signing.as_curl(signed))
 
 

@@ -190,14 +190,15 @@ def restore(environment: Environment, bucket: str, name: str, version: str | Non
             api.execute("set local role service_role")
             if not api.execute(STORE, given).rowcount:
                 raise CommandError(f"{label}: its person is gone")
+            noted = api.execute(NOTE, (bucket, name, new, former.version, why.reason, why.person)).fetchone()
+            if noted != (True,):
+                raise CommandError(f"{label}: the audit log can't be written; nothing was restored")
             store.s3.copy_object(
                 Bucket=store.bucket,
                 Key=final,
                 CopySource={"Bucket": store.bucket, "Key": former.key, "VersionId": former.id},
                 TaggingDirective="REPLACE",
             )
-        with _connected(environment.admin_url) as admin:
-            admin.execute(NOTE, (bucket, name, new, former.version, why.reason, why.person))
     return {"bucket": bucket, "name": name, "version": new, "restored_version": former.version, "bytes": size}
 
 

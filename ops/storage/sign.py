@@ -6,14 +6,19 @@ An app's server calls the same functions of the package for Python or the one fo
 import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from visual_prompt_builder.names import ObjectError, check_name
-from visual_prompt_builder.signing import Upload, sign_cdn, sign_download, sign_upload
+from visual_prompt_builder.names import ObjectError, check_name, shown
+from visual_prompt_builder.signing import LARGEST_UPLOAD, Upload, sign_cdn, sign_download, sign_upload
 from visual_prompt_builder.uploads import Stored, finish_upload
 
 from ops.database import connect
 from ops.environment import Environment
 
+HERE = """
+select exists (select from public.users as u where u.id::text = %s)
+    and not exists (select from private.departures as d where d.user_id::text = %s)
+"""
 LATEST = """
 select o.version, coalesce(s.status, 'pending')
 from storage.objects as o left join private.object_scans as s using (bucket_id, name, version)
@@ -21,27 +26,34 @@ where o.bucket_id = %s and o.name = %s
 """
 
 
-def upload(stack: str, bucket: str, name: str, type: str, person: str, seconds: int) -> Upload:
-    """A form that uploads exactly this object: its key, its type, up to the bucket's limit.
+def upload(stack: str, bucket: str, name: str, type: str, person: str, seconds: int, size: int | None) -> Upload:
+    """A form that uploads exactly this object: its key, its type, so many bytes; they are taken of the quota.
 
+    :param size: how many bytes the file has; None is the bucket's limit
     :raises ObjectError: for what can't be signed
     """
     folder = check_name(name).partition("/")[0]
     environment = Environment.of(stack)
     declared = environment.bucket(bucket)
-    room = _room(environment.admin_url, bucket, name)
-    return sign_upload(
-        environment.store, declared, name, type, folder=folder, person=person, room=room, seconds=seconds
-    )
+    given: dict[str, Any] = {"folder": folder, "person": person, "seconds": seconds}
+    # What can't be signed takes nothing.
+    sign_upload(environment.store, declared, name, type, room=size, **given)
+    limit = declared.file_size_limit or LARGEST_UPLOAD
+    room = _take_room(environment.admin_url, bucket, name, limit if size is None else size)
+    return sign_upload(environment.store, declared, name, type, room=room, **given)
 
 
 def finish(stack: str, bucket: str, name: str, version: str, person: str) -> Stored:
     """What a form has sent, as a version of the object; its row is the caller's to write.
 
-    :raises ObjectError: where nothing was sent by a form of this person
+    :raises ObjectError: where nothing was sent by a form of this person, or they have left
     """
     folder = check_name(name).partition("/")[0]
-    return finish_upload(Environment.of(stack).store, bucket, name, version, folder=folder, person=person)
+    environment = Environment.of(stack)
+    with connect(environment.admin_url, "vpb sign") as connection:
+        if connection.execute(HERE, (person, person)).fetchone() != (True,):
+            raise ObjectError(f"object {bucket}/{name}: person {shown(person)} has no account here; nothing was stored")
+    return finish_upload(environment.store, bucket, name, version, folder=folder, person=person)
 
 
 def download(
@@ -80,9 +92,9 @@ def _latest(url: str, bucket: str, name: str, unscanned: bool) -> str:
     return str(row[0])
 
 
-def _room(url: str, bucket: str, name: str) -> int | None:
+def _take_room(url: str, bucket: str, name: str, size: int) -> int | None:
     with connect(url, "vpb sign") as connection:
-        row = connection.execute("select public.storage_room(%s, %s)", (bucket, name)).fetchone()
+        row = connection.execute("select public.take_room(%s, %s, %s)", (bucket, name, size)).fetchone()
     return row[0] if row else None
 
 

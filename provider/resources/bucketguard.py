@@ -13,6 +13,9 @@ from provider.resources.bucket import FILES, below_files, how_to_empty
 SETTING = f"{NAMESPACE}:allowBucketChanges"
 THERE = "select pg_catalog.to_regclass('storage.objects') is not null as there"
 STORED = "select id, public from storage.buckets"
+# What the database goes by, also where the stack's state is lost.
+SETTINGS = "select pg_catalog.has_table_privilege(pg_catalog.to_regclass('private.settings'), 'select') as there"
+ACCESS = "select value from private.settings where name = 'bucketAccess'"
 # By when a retention goes: the moment in which the file was stored.
 OLDER = r"""
     select pg_catalog.count(*) as files, pg_catalog.min(created_at)::date as oldest,
@@ -86,7 +89,11 @@ class BucketGuard(ObjectKind):
             there = await row(connection, THERE, [])
             if not there or not there["there"]:
                 return
-            stored = {entry["id"]: entry for entry in await rows(connection, STORED, [])}
+            access = await _access(connection)
+            stored = {
+                entry["id"]: {**entry, "access": access.get(entry["id"])}
+                for entry in await rows(connection, STORED, [])
+            }
             found = [
                 reason
                 for bucket in sorted(stored)
@@ -94,6 +101,13 @@ class BucketGuard(ObjectKind):
             ]
         if found:
             raise Refused("; ".join(found))
+
+
+async def _access(connection: Connection) -> Mapping[str, str]:
+    """Whose the folders of each bucket are, as the database has it; empty where it has none yet."""
+    there = await row(connection, SETTINGS, [])
+    found = await row(connection, ACCESS, []) if there and there["there"] else None
+    return found["value"] if found else {}
 
 
 async def _reasons(
@@ -122,9 +136,10 @@ async def _reasons(
             + _way(f"{bucket} public")
         )
     access, change = wanted.get("access"), f"{bucket} access {wanted.get('access')}"
-    if before is not None and access != was.get("access") and was and change not in allowed:
+    former = was.get("access") or stored["access"]
+    if former and access != former and change not in allowed:
         yield (
-            f"bucket {bucket}: access {access} in place of {was.get('access')} gives {files['files']} files, "
+            f"bucket {bucket}: access {access} in place of {former} gives {files['files']} files, "
             f"{files['bytes']} bytes, to others; " + _way(change)
         )
     days, change = wanted.get("retentionDays"), f"{bucket} retentionDays {wanted.get('retentionDays')}"

@@ -5,6 +5,7 @@
 -- Fails while a table still uses one of them.
 
 drop function private.is_server();
+drop function private.only_bucket_of(text);
 drop function private.buckets_of(text[]);
 drop function private.bucket_access(text);
 drop function private.setting(text);

@@ -151,14 +151,28 @@ begin
 end
 $$;
 
+-- Definer: it is asked for a default, by people who have no key to this schema.
+create function private.only_bucket_of(access text) returns text
+language plpgsql stable parallel restricted security definer
+set search_path = ''
+as $$
+declare
+    found constant text[] = private.buckets_of(array[access]);
+begin
+    return case when cardinality(found) = 1 then found[1] end;
+end
+$$;
+
 comment on function private.setting(text) is 'The value of a setting.';
 comment on function private.bucket_access(text) is
 'Whose a bucket''s folders are: people, inbox (people''s, written by servers), projects, or servers alone.';
 comment on function private.buckets_of(text[]) is 'The buckets with one of these kinds of access.';
+comment on function private.only_bucket_of(text) is 'The one bucket with this access; null if there is none, or more.';
 
 revoke execute on function private.setting(text) from public;
 revoke execute on function private.bucket_access(text) from public;
 revoke execute on function private.buckets_of(text[]) from public;
+revoke execute on function private.only_bucket_of(text) from public;
 
 -- The role of the session also inside definer functions. The app's servers, who owns the database's objects, and who
 -- may become it; a login that nobody thought of is a person.

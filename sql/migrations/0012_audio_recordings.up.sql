@@ -7,7 +7,8 @@ create table public.audio_recordings (
     project_id uuid not null,
     created_by uuid default auth.uid(),
     title text not null default '',
-    bucket_id text not null default 'audio',
+    -- The one bucket of projects; where there are several, a recording has to name its own.
+    bucket_id text not null default private.only_bucket_of('projects'),
     object_path text not null,
     mime_type text not null,
     bytes bigint not null,
@@ -28,10 +29,10 @@ create table public.audio_recordings (
     constraint audio_recordings_created_by_fkey foreign key (created_by)
     references public.users (id) on delete set null,
     constraint audio_recordings_title_check check (char_length(title) <= 200),
-    -- Deleting the row deletes the file of this name, so it must be one name however it is read.
+    -- Deleting the row deletes the file of this name, so it must be one name however it is read: private.is_file_name.
     constraint audio_recordings_object_path_check check (
-        char_length(object_path) between 1 and 1024
-        and object_path !~ '(^|/)\.{0,2}(/|$)|[\u0001-\u001f\u007f-\u009f\\]'
+        char_length(object_path) <= 850 and object_path ~ '^[A-Za-z0-9_/!.*''() &$@=;:+,?-]+$'
+        and object_path !~ '(^|/)\.{0,2}(/|$)'
     ),
     -- A project owns its files: anyone who may edit it may replace them, and they go with it and with nobody else.
     constraint audio_recordings_project_id_object_path_check check (

@@ -286,6 +286,7 @@ begin
 end
 $$;
 
+-- By who writes the row, and with it: an entry without a file, or a file without an entry, is neither there.
 create function private.note_restored(
     bucket text, object text, object_version text, former_version text, reason text, person text
 ) returns boolean
@@ -298,6 +299,10 @@ as $$
             ', ', s.decided_by, format('restored by %s from version %s: %s', person, former_version, reason)
         )
         where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+            and exists (
+                select from storage.objects as o
+                where (o.bucket_id, o.name, o.version, o.created_at) = (bucket, object, object_version, now())
+            )
         returning 1
     )
     select exists (select 1 from noted)
@@ -400,7 +405,7 @@ comment on function ops.reopen_scans() is 'For the scanner: what was given up is
 comment on function ops.release_file(text, text, text, text, text, boolean) is
 'A file is clean, a person says; into the audit log. The verdict that there was before.';
 comment on function ops.note_restored(text, text, text, text, text, text) is
-'Notes in the audit log that a deleted file was had back.';
+'Notes in the audit log that a deleted file was had back, in the transaction that writes its row.';
 
 revoke execute on function private.tg_storage_objects__queue_scan() from public;
 revoke execute on function private.object_bytes(jsonb) from public;

@@ -14,7 +14,7 @@ set local row_security = on;
 -- what was sent by forms, quarantine. What it comes to only the store knows: the cleaner, which lists it, notes it. In
 -- between what a delete or a replacement leaves behind is added. The row of zeros with the empty bucket says that a
 -- cleaner notes here: where none does (the Storage API of a hosted project keeps no versions), nothing would ever take
--- off what is added, so nothing is.
+-- off what is added, so nothing is. It is the difference, so a row that says too much of its file makes it smaller.
 create table private.storage_usage (
     folder_id uuid not null,
     bucket_id text not null,
@@ -38,7 +38,7 @@ comment on column private.storage_usage.bucket_id is 'The storage bucket; empty 
 comment on column private.storage_usage.objects is 'How many objects, by the rows of storage.objects.';
 comment on column private.storage_usage.bytes is 'How large they are together, by their rows.';
 comment on column private.storage_usage.kept_bytes is
-'Bytes that the object store holds beside them: old versions, unfinished and refused uploads.';
+'Bytes that the object store holds beside what rows say: old versions, unfinished and refused uploads, room taken.';
 comment on table private.storage_quotas is 'How much a person may store, where it isn''t private.default_quota().';
 comment on column private.storage_quotas.user_id is 'The person.';
 comment on column private.storage_quotas.bytes is 'How much, over all buckets.';
@@ -212,10 +212,11 @@ begin
 end
 $$;
 
--- What the new owner has no room for isn't handed over; what is kept goes along, and asks nobody for room. When a
--- project ends its files go later, and have no owner until then: uploads hold the project, so that none is under way.
--- One that a server makes again finds them. Until the cleaner has removed them they are kept for the last owner: who
--- stores in projects and ends them, over and over, comes to an end too.
+-- What the new owner has no room for isn't handed over, with what is kept of it: else who hands over what is full of
+-- deleted files, over and over, would have room without an end. When a project ends its files go later, and have no
+-- owner until then: uploads hold the project, so that none is under way. One that a server makes again finds them.
+-- Until the cleaner has removed them they are kept for the last owner: who stores in projects and ends them, over and
+-- over, comes to an end too.
 create function private.tg_projects__charge() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -225,6 +226,8 @@ declare
     project constant uuid = coalesce(NEW.id, OLD.id);
     buckets constant text[] = private.buckets_of('{projects}');
 begin
+    -- Before any row of it, as those have it who hold all of it.
+    lock table private.storage_usage in row exclusive mode;
     if TG_OP = 'UPDATE' then
         -- Held also where nothing is in it: the first upload may be under way.
         insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
@@ -235,7 +238,10 @@ begin
         perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = any(buckets)
         order by u.bucket_id for update;
     end if;
-    perform private.charge(c.person, c.sign * c.objects, c.sign * c.bytes, c.kept_bytes, 0) from (
+    perform private.charge(
+        c.person, c.sign * c.objects, c.sign * c.bytes, c.kept_bytes,
+        case when c.sign > 0 then c.bytes + c.kept_bytes else 0 end
+    ) from (
         select
             p.person, p.sign, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes,
             case
@@ -286,13 +292,14 @@ begin
     insert into private.storage_usage (folder_id, bucket_id, objects, bytes, kept_bytes)
     select private.folder_of(k.folder), k.bucket, 0, 0, sum(k.size)
     from unnest(folders, buckets, sizes) as k (folder, bucket, size)
-    where k.bucket <> '' and k.size > 0
+    where k.bucket <> ''
     group by 1, 2
+    having sum(k.size) <> 0
     on conflict on constraint storage_usage_pkey do update set kept_bytes = excluded.kept_bytes;
     insert into private.storage_usage (folder_id, bucket_id, objects, bytes, kept_bytes)
     select p.payer, '', 0, 0, sum(p.kept_bytes) from (
         select private.payer(u.folder_id, u.bucket_id) as payer, u.kept_bytes from private.storage_usage as u
-        where u.kept_bytes > 0 and u.bucket_id <> ''
+        where u.kept_bytes <> 0 and u.bucket_id <> ''
     ) as p
     where p.payer is not null
     group by 1
@@ -303,20 +310,67 @@ begin
 end
 $$;
 
--- What is asked before an upload is signed. It takes nothing: the trigger has the last word when the row is written.
--- The file that it would replace makes room, and is kept then.
+-- What is sent lies in the store twice until the cleaner has swept it, beside the objects and as one: so a byte of it
+-- takes two of what may be kept. The file that it would replace makes room, and is kept then. Where its row would be
+-- refused there is none.
 create function private.storage_room(bucket text, object text) returns bigint
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = ''
 as $$
-    select greatest(0, least(
-        private.quota_of(p.payer) - coalesce(u.bytes, 0) + coalesce(private.object_bytes(o.metadata), 0),
-        2 * private.quota_of(p.payer) - coalesce(u.bytes + u.kept_bytes, 0)
-    ))
-    from (select private.payer(private.folder_of(object), bucket) as payer) as p
-    left join private.storage_usage as u on u.folder_id = p.payer and u.bucket_id = ''
-    left join storage.objects as o on o.bucket_id = bucket and o.name = object
-    where p.payer is not null
+declare
+    access constant text = private.bucket_access(bucket);
+    folder constant uuid = private.as_uuid(split_part(object, '/', 1));
+    person constant uuid = private.payer(folder, bucket);
+    quota constant bigint = private.quota_of(person);
+begin
+    if not exists (select from storage.buckets as b where b.id = bucket)
+        or access <> 'servers' and person is null and (access = 'projects' or folder is not null)
+        or person is not null and not private.is_folder_of_somebody('people', person)
+    then
+        return 0;
+    end if;
+    return (
+        select greatest(0, least(
+            quota - coalesce(u.bytes, 0) + coalesce(private.object_bytes(o.metadata), 0),
+            (2 * quota - coalesce(u.bytes + u.kept_bytes, 0)) / 2
+        ))
+        from (values (person)) as p (payer)
+        left join private.storage_usage as u on u.folder_id = p.payer and u.bucket_id = ''
+        left join storage.objects as o on o.bucket_id = bucket and o.name = object
+        where p.payer is not null
+    );
+end
+$$;
+
+-- Taken before it is sent, since nobody hears of what is sent: it counts as kept until the cleaner notes what there is.
+-- The folder and who pays are held first: two at once follow each other, and the second sees what the first has taken.
+create function private.take_room(bucket text, object text, size bigint) returns bigint
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+    place constant private.storage_usage = row(private.folder_of(object), bucket, 0, 0, 0);
+    room bigint = private.storage_room(bucket, object);
+    taken private.storage_usage = place;
+begin
+    if size is null or size < 1 then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = format('object %s/%s: %s bytes can''t be taken', bucket, to_json(left(object, 100)), size),
+            hint = 'Say how many bytes are to be sent, 1 at least.';
+    end if;
+    if room is null or room < size or not private.notes_kept() then
+        return case when room < size then 0 when room is not null then size end;
+    end if;
+    perform private.add_usage(array[place]);
+    room = private.storage_room(bucket, object);
+    if room < size then
+        return 0;
+    end if;
+    taken.kept_bytes = size;
+    perform private.add_usage(array[taken]);
+    return size;
+end
 $$;
 
 create function private.my_storage()
@@ -389,6 +443,11 @@ language sql stable
 set search_path = ''
 return private.storage_room(bucket, object);
 
+create function public.take_room(bucket text, object text, size bigint) returns bigint
+language sql volatile
+set search_path = ''
+return private.take_room(bucket, object, size);
+
 create function ops.note_kept(folders text[], buckets text[], sizes bigint[]) returns void
 language sql volatile
 set search_path = ''
@@ -421,6 +480,7 @@ comment on function private.charge(uuid, bigint, bigint, bigint, bigint) is
 'Notes what a person pays for, within the quota; what is stored anew also within twice the quota with what is kept.';
 comment on function private.note_kept(text[], text[], bigint[]) is 'See ops.note_kept.';
 comment on function private.storage_room(text, text) is 'See public.storage_room.';
+comment on function private.take_room(text, text, bigint) is 'See public.take_room.';
 comment on function private.add_usage(private.storage_usage[]) is 'Notes changes, within the quota of who pays.';
 comment on function private.tg_storage_objects__count() is 'Trigger, after a statement: what is stored changed.';
 comment on function private.tg_projects__charge() is 'Trigger: its owner, and nobody else, pays for its files.';
@@ -430,12 +490,16 @@ comment on function private.storage_report() is 'See ops.storage_report.';
 comment on function private.storage_growth(date) is 'What is stored still, by month of upload and bucket.';
 comment on function public.storage_usage() is
 'What I and my projects have stored, by bucket: objects and bytes of the files that are there, kept_bytes of what was '
-'deleted, replaced, refused or not finished and is still in the store, as last counted; and my quota for the bytes '
-'over all buckets, which what is kept may take once more.';
+'deleted, replaced, refused or not finished and is still in the store, as last counted, and of room that was taken; '
+'and my quota for the bytes over all buckets, which what is kept may take once more.';
 comment on function public.storage_room(text, text) is
-'For the app''s server, before it signs an upload: the most bytes that this object may have; null: no quota counts it.';
+'For the app''s server: the most bytes that an upload of this object may send; 0 where its row would be refused; '
+'null: no quota counts it. Takes nothing.';
+comment on function public.take_room(text, text, bigint) is
+'For the app''s server, before it signs an upload: takes so many bytes of the quota and answers them; 0 where there '
+'isn''t room for all of them, and takes nothing; null: no quota counts it.';
 comment on function ops.note_kept(text[], text[], bigint[]) is
-'For the cleaner: bytes in the store that no row shows, by first folder and bucket; replaces all that was noted.';
+'For the cleaner: bytes in the store beyond what rows say, by first folder and bucket; replaces all that was noted.';
 comment on function ops.storage_report() is
 'For the monitor: what everybody pays for, the most first, zeros for nobody; bytes by rows, kept_bytes beside them.';
 comment on function ops.storage_growth(date) is 'For the monitor: what is stored still, by month and bucket.';
@@ -448,6 +512,7 @@ revoke execute on function private.notes_kept() from public;
 revoke execute on function private.charge(uuid, bigint, bigint, bigint, bigint) from public;
 revoke execute on function private.note_kept(text[], text[], bigint[]) from public;
 revoke execute on function private.storage_room(text, text) from public;
+revoke execute on function private.take_room(text, text, bigint) from public;
 revoke execute on function private.add_usage(private.storage_usage[]) from public;
 revoke execute on function private.tg_storage_objects__count() from public;
 revoke execute on function private.tg_projects__charge() from public;
@@ -457,6 +522,7 @@ revoke execute on function private.storage_report() from public;
 revoke execute on function private.storage_growth(date) from public;
 revoke execute on function public.storage_usage() from public;
 revoke execute on function public.storage_room(text, text) from public;
+revoke execute on function public.take_room(text, text, bigint) from public;
 revoke execute on function ops.note_kept(text[], text[], bigint[]) from public;
 revoke execute on function ops.storage_report() from public;
 revoke execute on function ops.storage_growth(date) from public;

@@ -7,12 +7,14 @@
 drop function ops.forget_empty_usage();
 drop function ops.finish_deletions(uuid[]);
 drop function ops.take_deletions(integer);
+drop function ops.count_abandoned(interval);
 drop function ops.abandoned_files(interval, integer);
 drop function ops.waiting_deletions();
 drop function ops.forget_quarantined(text, text, text);
 drop function ops.quarantine();
 drop function ops.recorded_objects(text[], text[]);
 drop function private.forget_empty_usage();
+drop function private.count_abandoned(interval);
 drop function private.abandoned_files(interval, integer);
 drop function private.waiting_deletions();
 drop function private.forget_quarantined(text, text, text);

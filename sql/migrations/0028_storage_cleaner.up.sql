@@ -81,8 +81,8 @@ as $$
     where s.status in ('infected', 'refused')
 $$;
 
--- A verdict is forgotten with its person or project and no sooner, no matter who asks: it keeps the file from being
--- read.
+-- A verdict is forgotten with its person, its project or its row and no sooner, no matter who asks: it keeps the file
+-- from being read.
 create function private.forget_quarantined(bucket text, object text, object_version text) returns boolean
 language sql volatile security definer
 set search_path = ''
@@ -90,23 +90,29 @@ as $$
     with gone as (
         delete from private.object_scans as s using private.quarantine() as q
         where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
-            and (q.bucket_id, q.name, q.version) = (s.bucket_id, s.name, s.version) and q.abandoned
+            and (q.bucket_id, q.name, q.version) = (s.bucket_id, s.name, s.version)
+            and (
+                q.abandoned or not exists (
+                    select from storage.objects as o
+                    where (o.bucket_id, o.name, o.version) = (s.bucket_id, s.name, s.version)
+                )
+            )
         returning 1
     )
     select exists (select 1 from gone)
 $$;
 
 -- What no departure has queued: it was stored too late, or by who never was a person here. Folders are few, and known
--- from what they hold.
+-- from what they hold. A batch ends where it is full: to count all each time would read all each time.
 create function private.abandoned_files(grace interval, count integer)
-returns table (id uuid, bucket_id text, name text, total bigint)
+returns table (id uuid, bucket_id text, name text)
 language plpgsql stable security definer
 set search_path = ''
 rows 1000
 as $$
 begin
     return query
-    select o.id, o.bucket_id, o.name, count(*) over () from private.storage_usage as u
+    select o.id, o.bucket_id, o.name from private.storage_usage as u
     join storage.objects as o
         on o.bucket_id = u.bucket_id
         and o.name collate "C" >= u.folder_id::text || '/' and o.name collate "C" < u.folder_id::text || '0'
@@ -114,8 +120,15 @@ begin
         and u.bucket_id = any(private.buckets_of('{people,inbox,projects}'))
         and not private.is_folder_of_somebody(private.bucket_access(u.bucket_id), u.folder_id)
         and greatest(o.created_at, o.updated_at) < now() - grace
-    limit private.at_most(count, 1000);
+    limit case when count is not null then private.at_most(count, 1000) end;
 end
+$$;
+
+create function private.count_abandoned(grace interval) returns bigint
+language sql stable security definer
+set search_path = ''
+as $$
+    select count(*) from private.abandoned_files(grace, null)
 $$;
 
 create function private.waiting_deletions() returns setof private.deletion_queue
@@ -125,18 +138,22 @@ as $$
     select * from private.deletion_queue
 $$;
 
--- Not the mark that a cleaner notes what is kept.
+-- Not the mark that a cleaner notes what is kept. The lock comes first, as in private.note_kept: folders of many people
+-- go in no order.
 create function private.forget_empty_usage() returns bigint
-language sql volatile security definer
+language plpgsql volatile security definer
 set search_path = ''
 as $$
-    with gone as (
-        delete from private.storage_usage as u
-        where (u.objects, u.kept_bytes) = (0, 0)
-            and (u.folder_id, u.bucket_id) <> ('00000000-0000-0000-0000-000000000000', '')
-        returning 1
-    )
-    select count(*) from gone
+declare
+    gone bigint;
+begin
+    lock table private.storage_usage in share row exclusive mode;
+    delete from private.storage_usage as u
+    where (u.objects, u.bytes, u.kept_bytes) = (0, 0, 0)
+        and (u.folder_id, u.bucket_id) <> ('00000000-0000-0000-0000-000000000000', '');
+    get diagnostics gone = row_count;
+    return gone;
+end
 $$;
 
 -- What the cleaner's login sees; the work is done in schema private, to which it has no key.
@@ -160,12 +177,17 @@ set search_path = ''
 return private.forget_quarantined(bucket, object, object_version);
 
 create function ops.abandoned_files(grace interval, count integer)
-returns table (id uuid, bucket_id text, name text, total bigint)
+returns table (id uuid, bucket_id text, name text)
 language sql stable
 set search_path = ''
 begin atomic
-    select a.id, a.bucket_id, a.name, a.total from private.abandoned_files(grace, count) as a;
+    select a.id, a.bucket_id, a.name from private.abandoned_files(grace, count) as a;
 end;
+
+create function ops.count_abandoned(grace interval) returns bigint
+language sql stable
+set search_path = ''
+return private.count_abandoned(grace);
 
 create function ops.waiting_deletions()
 returns table (id uuid, bucket_id text, object_path text, queued_at timestamptz)
@@ -195,15 +217,18 @@ return private.forget_empty_usage();
 
 comment on function private.recorded_objects(text[], text[]) is 'Which of these objects a recording is of.';
 comment on function private.quarantine() is 'What was found harmful, and whether its person or project is gone.';
-comment on function private.forget_quarantined(text, text, text) is 'Strikes it off, if its person or project is gone.';
-comment on function private.abandoned_files(interval, integer) is 'See ops.abandoned_files.';
+comment on function private.forget_quarantined(text, text, text) is
+'Strikes it off, if its person, project or row is gone.';
+comment on function private.abandoned_files(interval, integer) is 'See ops.abandoned_files; null: all of them.';
+comment on function private.count_abandoned(interval) is 'See ops.count_abandoned.';
 comment on function private.waiting_deletions() is 'What is still to be deleted; takes nothing.';
 comment on function private.forget_empty_usage() is 'Counts empty folders no longer; how many there were.';
 comment on function ops.recorded_objects(text[], text[]) is 'For the cleaner: which of these a recording is of.';
 comment on function ops.quarantine() is 'For the cleaner: what was found harmful, and whether it may go.';
 comment on function ops.forget_quarantined(text, text, text) is 'For the cleaner: this lies in quarantine no more.';
 comment on function ops.abandoned_files(interval, integer) is
-'For the cleaner: files that have been in the folder of nobody for longer than this, and how many in all.';
+'For the cleaner: the next files that have been in the folder of nobody for longer than this.';
+comment on function ops.count_abandoned(interval) is 'For the cleaner: how many there are of them in all.';
 comment on function ops.waiting_deletions() is 'For the cleaner: what is still to be deleted; takes nothing.';
 comment on function ops.take_deletions(integer) is 'For the cleaner: the next files to delete.';
 comment on function ops.finish_deletions(uuid[]) is 'For the cleaner: these files are deleted.';
@@ -213,12 +238,14 @@ revoke execute on function private.recorded_objects(text[], text[]) from public;
 revoke execute on function private.quarantine() from public;
 revoke execute on function private.forget_quarantined(text, text, text) from public;
 revoke execute on function private.abandoned_files(interval, integer) from public;
+revoke execute on function private.count_abandoned(interval) from public;
 revoke execute on function private.waiting_deletions() from public;
 revoke execute on function private.forget_empty_usage() from public;
 revoke execute on function ops.recorded_objects(text[], text[]) from public;
 revoke execute on function ops.quarantine() from public;
 revoke execute on function ops.forget_quarantined(text, text, text) from public;
 revoke execute on function ops.abandoned_files(interval, integer) from public;
+revoke execute on function ops.count_abandoned(interval) from public;
 revoke execute on function ops.waiting_deletions() from public;
 revoke execute on function ops.take_deletions(integer) from public;
 revoke execute on function ops.finish_deletions(uuid[]) from public;

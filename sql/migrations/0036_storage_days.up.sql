@@ -11,6 +11,7 @@ create table analytics.storage_days (
     bucket_id text not null,
     objects bigint not null,
     bytes bigint not null,
+    kept_bytes bigint not null default 0,
     constraint storage_days_pkey primary key (day, bucket_id),
     constraint storage_days_objects_check check (objects >= 0),
     constraint storage_days_bytes_check check (bytes >= 0)
@@ -24,7 +25,8 @@ comment on table analytics.storage_days is
 comment on column analytics.storage_days.day is 'Which day, in UTC; today''s row is as it was noted last.';
 comment on column analytics.storage_days.bucket_id is 'The storage bucket.';
 comment on column analytics.storage_days.objects is 'How many objects.';
-comment on column analytics.storage_days.bytes is 'How large they are together.';
+comment on column analytics.storage_days.bytes is 'How large they are together, by their rows.';
+comment on column analytics.storage_days.kept_bytes is 'Bytes that the object store holds beside them, as last noted.';
 
 -- Definer: the login that does the housekeeping reads no usage.
 create function private.note_storage() returns bigint
@@ -32,10 +34,11 @@ language sql volatile security definer
 set search_path = ''
 as $$
     with noted as (
-        insert into analytics.storage_days as d (day, bucket_id, objects, bytes)
-        select (now() at time zone 'UTC')::date, u.bucket_id, sum(u.objects), sum(u.bytes)
+        insert into analytics.storage_days as d (day, bucket_id, objects, bytes, kept_bytes)
+        select (now() at time zone 'UTC')::date, u.bucket_id, sum(u.objects), sum(u.bytes), sum(u.kept_bytes)
         from private.storage_usage as u where u.bucket_id <> '' group by u.bucket_id
-        on conflict on constraint storage_days_pkey do update set objects = excluded.objects, bytes = excluded.bytes
+        on conflict on constraint storage_days_pkey do update
+        set objects = excluded.objects, bytes = excluded.bytes, kept_bytes = excluded.kept_bytes
         returning 1
     )
     select count(*) from noted

@@ -101,7 +101,7 @@ def test_objects_go_when_their_bucket_says_so(program):
     assert rules.keys() == {"unfinished-uploads", "old-versions", "retention-exports", "uploads"}
     uploads = rules["uploads"]
     assert uploads["filter"] == {"prefix": f"{objectlayout.UPLOADS}/"}
-    assert (uploads["expiration"], uploads["noncurrentVersionExpiration"]) == ({"days": 1}, {"noncurrentDays": 1})
+    assert (uploads["expiration"], uploads["noncurrentVersionExpiration"]) == ({"days": 8}, {"noncurrentDays": 1})
     exports = rules["retention-exports"]
     assert exports["filter"] == {"prefix": f"{objectlayout.TENANT}/exports/"}
     assert (exports["expiration"], exports["noncurrentVersionExpiration"]) == ({"days": 7}, {"noncurrentDays": 1})
@@ -296,7 +296,7 @@ def test_the_apps_server_puts_what_was_sent_in_its_place_and_deletes_nothing(pro
             "s3:ListMultipartUploadParts",
             "s3:PutObject",
         },
-        TENANT: {"s3:GetObject", "s3:PutObject"},
+        TENANT: {"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"},
         OBJECTS: {"s3:ListBucket"},
         KEY: {"kms:Decrypt", "kms:GenerateDataKey"},
     }

@@ -234,6 +234,55 @@ def test_what_forms_and_parts_have_sent_goes_once_it_is_old_enough(scene: Scene)
     assert (scene.keys(), list(scene.job().files.unfinished(""))) == ([], [])
 
 
+def test_what_came_in_parts_stays_as_long_as_an_upload_may_take(scene: Scene) -> None:
+    """S3 dates it by its beginning: it may have ended just now, and be neither taken over nor have its row."""
+    keys = [f"uploads/{TENANT}/audio/{PROJECT}/a.wav/1", f"{TENANT}/audio/{PROJECT}/b.wav/1"]
+    for key in keys:
+        place = {"Bucket": scene.store.bucket, "Key": key}
+        place |= {"UploadId": scene.store.s3.create_multipart_upload(**place)["UploadId"]}
+        part = scene.store.s3.upload_part(**place, PartNumber=1, Body=b"abc")
+        whole = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        scene.store.s3.complete_multipart_upload(**place, MultipartUpload=whole)
+        scene.store.s3.put_object(Bucket=scene.store.bucket, Key=f"{key}0", Body=b"at once")
+    scene.job(ages=Ages(grace=timedelta(), uploads=timedelta(hours=1))).run()
+    assert scene.keys() == sorted(keys)
+    scene.job(ages=NOW).run()
+    assert scene.keys() == []
+
+
+def test_what_lies_in_quarantine_without_a_row_goes_as_other_deleted_files_do(scene: Scene) -> None:
+    keys = {name: scene.add(f"{PROJECT}/{name}.wav", file=False) for name in ("there", "deleted")}
+    stray = f"{TENANT}/audio/{PROJECT}/stray.wav/{uuid4()}"
+    for key in (*keys.values(), stray):
+        scene.store.s3.put_object(Bucket=scene.store.bucket, Key=f"quarantine/{key}", Body=b"bad")
+    scene.world.run("update private.object_scans set status = 'infected', scanned_at = now()")
+    deleted = f"delete from storage.objects where name = '{PROJECT}/deleted.wav'"
+    scene.world.run(f"begin; set local storage.allow_delete_query = 'true'; {deleted}; commit")
+    month = Ages(timedelta(), uploads=timedelta())
+    assert scene.job(ages=month).run()["quarantine"].objects == 0
+    assert len(scene.keys()) == 3, "it can be looked at for a month"
+    assert scene.job(ages=NOW, dry=True).run()["quarantine"].objects == 2
+    assert scene.job(ages=NOW).run()["quarantine"].objects == 2
+    assert scene.keys() == [f"quarantine/{keys['there']}"]
+    verdicts = "select name from private.object_scans where status = 'infected'"
+    assert scene.world.run(verdicts) == [(f"{PROJECT}/there.wav",)]
+
+
+@pytest.mark.parametrize(("said", "kept"), [(None, 3), (0, 3), (2, 1), (3, 0), (10, -7)])
+@pytest.mark.parametrize("quarantined", [False, True])
+def test_what_a_row_says_wrongly_of_its_file_is_put_right_in_what_is_kept(
+    scene: Scene, said: int | None, kept: int, quarantined: bool
+) -> None:
+    key = scene.add(f"{EVES}/one.wav", file=not quarantined)
+    scene.world.run("update storage.objects set metadata = %s", json.dumps({"size": said}))
+    if quarantined:
+        scene.store.s3.put_object(Bucket=scene.store.bucket, Key=f"quarantine/{key}", Body=b"bad")
+        scene.world.run("update private.object_scans set status = 'infected', scanned_at = now()")
+    scene.job().run()
+    sums = "select bytes, kept_bytes from private.storage_usage where folder_id = %s and bucket_id = ''"
+    assert scene.world.run(sums, EVE) == [(said or 0, kept)]
+
+
 def test_what_cannot_be_deleted_is_left_for_another_night(scene: Scene) -> None:
     for number in range(3):
         scene.add(f"{EVE}/{number}.png", "avatars")
@@ -279,6 +328,32 @@ def test_folders_of_nobody_that_are_most_of_all_are_left_alone(scene: Scene) -> 
     finally:
         scene.world.run(access % "projects")
     assert len(scene.keys()) == 101
+
+
+def test_refused_uploads_of_one_person_do_not_keep_the_others_from_being_cleaned(scene: Scene) -> None:
+    """Each leaves a file without a row; those are most of all, and in one folder."""
+    kept = [scene.add(f"{PROJECT}/one.wav")]
+    scene.add(f"{ADA}/refused.png", "avatars", row=False)
+    refused = [scene.add(f"{EVES}/{number}.wav", row=False) for number in range(101)]
+    tally = scene.job(ages=NOW, force=False).run()
+    assert (tally["left without --force"].objects, tally["orphaned files"].objects) == (101, 1)
+    assert scene.keys() == sorted(kept + refused)
+    sums = "select bytes, kept_bytes from private.storage_usage where folder_id = %s and bucket_id = ''"
+    assert scene.world.run(sums, EVE) == [(0, 303)], "they count for who has left them"
+    scene.job(ages=NOW, force=True).run()
+    assert scene.keys() == kept
+
+
+def test_files_without_a_row_that_are_most_of_all_are_left_alone(scene: Scene) -> None:
+    """In one folder, where nothing else shows that bucket and database belong together; and in many."""
+    keys = [scene.add(f"{EVES}/{number}.wav", row=False) for number in range(101)]
+    with pytest.raises(CleanError, match="101 of 101 are files without a row"):
+        scene.job(ages=NOW, force=False).run()
+    keys += [scene.add(f"{PROJECT}/{number}.wav", row=False) for number in range(101)]
+    keys.append(scene.add(f"{ADA}/me.png", "avatars"))
+    with pytest.raises(CleanError, match="101 of 102 are files without a row"):
+        scene.job(ages=NOW, force=False).run()
+    assert scene.keys() == sorted(keys)
 
 
 def test_a_key_of_another_form_is_passed_over(scene: Scene) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 from visual_prompt_builder import uploads
-from visual_prompt_builder.names import TENANT, Bucket, ObjectError, key
+from visual_prompt_builder.names import TENANT, Bucket, ObjectError, key, upload_key
 from visual_prompt_builder.parts import Part, Parts, begin_parts, finish_parts, pieces, sign_parts, stop_parts
 from visual_prompt_builder.signing import Store
 from visual_prompt_builder.uploads import Stored
@@ -23,7 +23,7 @@ BODY = (b"abcdefg" * (SIZE // 7 + 1))[:SIZE]
 MISSING = f'object "audio/{NAME}": parts are missing or of another size: 1, 2'
 GONE = f'object "audio/{NAME}": no such upload; it was finished, stopped, or begun more than 7 days ago'
 FULL = (
-    f'object "audio/{NAME}": the quota that it counts for has room for {{}} bytes, not for {SIZE}; '
+    f'object "audio/{NAME}": was given room for {{}} bytes of the quota that it counts for, not for {SIZE}; '
     "delete files, or raise it"
 )
 STRANGER = f'object "audio/{NAME}": nothing was uploaded as version {{}} by a form of this person'
@@ -67,37 +67,37 @@ def refusal(call: Any, *given: Any, **more: Any) -> str:
 def test_what_was_sent_is_not_sent_again_and_the_whole_is_one_object(store: Store) -> None:
     upload = begun(store)
     assert refusal(finish, store, upload) == MISSING
-    first, second = sign_parts(store, AUDIO, upload, folder=ADA)
+    first, second = sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE)
     assert (second.start, second.end) == (16 * MIB, SIZE)
     assert (put(second, b"x" * (MIB + 1)), put(second, b"x")) == (403, 403), "its length is signed"
     assert put(second) == 200
-    assert [part.number for part in sign_parts(store, AUDIO, upload, folder=ADA)] == [1]
+    assert [part.number for part in sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE)] == [1]
     assert put(first) == 200
-    assert sign_parts(store, AUDIO, upload, folder=ADA) == []
+    assert sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE) == []
     done = finish(store, upload)
     assert (done.size, done.content_type) == (SIZE, "audio/wav")
     assert read(store, key(TENANT, "audio", NAME, upload.version)) == BODY
     assert finish(store, upload) == done
-    assert refusal(sign_parts, store, AUDIO, upload, folder=ADA) == GONE
+    assert refusal(sign_parts, store, AUDIO, upload, folder=ADA, room=SIZE) == GONE
 
 
 def test_another_persons_upload_or_folder_is_refused(store: Store) -> None:
     upload = begun(store)
-    for part in sign_parts(store, AUDIO, upload, folder=ADA):
+    for part in sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE):
         put(part)
     assert refusal(finish, store, upload, BOB) == STRANGER.format(upload.version)
     for call in (sign_parts, finish_parts):
-        more = {"person": BOB} if call is finish_parts else {}
+        more: dict[str, Any] = {"person": BOB} if call is finish_parts else {"room": None}
         assert "is not in the folder" in refusal(call, store, AUDIO, upload, folder=BOB, **more)
     assert "is not in the folder" in refusal(stop_parts, store, upload, folder=BOB)
 
 
 def test_what_was_stopped_is_gone(store: Store) -> None:
     upload = begun(store)
-    put(sign_parts(store, AUDIO, upload, folder=ADA, most=1)[0])
+    put(sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE, most=1)[0])
     for _ in range(2):
         stop_parts(store, upload, folder=ADA)
-    assert refusal(sign_parts, store, AUDIO, upload, folder=ADA) == GONE
+    assert refusal(sign_parts, store, AUDIO, upload, folder=ADA, room=SIZE) == GONE
     assert refusal(finish, store, upload) == STRANGER.format(upload.version)
 
 
@@ -112,13 +112,24 @@ def test_what_the_quota_has_no_room_for_is_not_begun(store: Store, room: int) ->
     said = refusal(begin_parts, store, AUDIO, NAME, "audio/wav", SIZE, folder=ADA, person=ADA, room=room)
     assert said == FULL.format(room)
     upload = begin_parts(store, AUDIO, NAME, "audio/wav", SIZE, folder=ADA, person=ADA, room=SIZE)
+    assert refusal(sign_parts, store, AUDIO, upload, folder=ADA, room=room) == FULL.format(room)
+    stop_parts(store, upload, folder=ADA)
+
+
+def test_parts_that_are_sent_again_take_no_more_than_the_file_has(store: Store) -> None:
+    upload = begun(store)
+    place = {"Bucket": store.bucket, "Key": upload_key(TENANT, "audio", NAME, upload.version)}
+    for part in sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE):
+        assert [put(part), put(part)] == [200, 200]
+    parts = store.s3.list_parts(**place, UploadId=upload.upload_id)["Parts"]
+    assert sum(part["Size"] for part in parts) == SIZE
     stop_parts(store, upload, folder=ADA)
 
 
 def test_a_size_that_another_says_later_is_checked_too(store: Store) -> None:
     upload = begun(store)
     larger = Parts(**{**asdict(upload), "size": LIMIT + 1})
-    assert refusal(sign_parts, store, AUDIO, larger, folder=ADA).startswith("size ")
+    assert refusal(sign_parts, store, AUDIO, larger, folder=ADA, room=None).startswith("size ")
     assert refusal(finish, store, larger).startswith("size ")
 
 
@@ -134,7 +145,7 @@ def test_the_pieces_are_the_file_and_s3_takes_them(size: int) -> None:
 def test_a_file_above_one_copys_size_is_copied_in_pieces(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "LARGEST_COPY", 6 * MIB)
     upload = begun(store)
-    for part in sign_parts(store, AUDIO, upload, folder=ADA):
+    for part in sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE):
         put(part)
     done = finish(store, upload)
     object_key = key(TENANT, "audio", NAME, upload.version)
@@ -143,18 +154,40 @@ def test_a_file_above_one_copys_size_is_copied_in_pieces(store: Store, monkeypat
     assert read(store, object_key) == BODY
 
 
+def test_of_two_copies_in_pieces_at_once_the_first_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LARGEST_COPY", 6 * MIB)
+    upload = begun(store)
+    for part in sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE):
+        put(part)
+    copy, firsts = uploads._copy, list[Stored]()
+
+    def slow(*given: Any) -> str:
+        monkeypatch.setattr(uploads, "_copy", copy)
+        firsts.append(finish(store, upload))
+        return copy(*given)
+
+    monkeypatch.setattr(uploads, "_copy", slow)
+    assert finish(store, upload) == firsts[0]
+    place = {"Bucket": store.bucket, "Prefix": key(TENANT, "audio", NAME, upload.version)}
+    assert len(store.s3.list_object_versions(**place)["Versions"]) == 1
+    assert "Uploads" not in store.s3.list_multipart_uploads(**place), "nothing of the second one stays"
+
+
 def test_typescript_does_the_same(typescript: TypeScript, store: Store) -> None:
     for room, said in ((5, FULL.format(5)), ("20000000", "room: must be a whole number of bytes, or null")):
-        assert node(typescript, store, "begin", room=room, upload=begun(store))[0] == [said]
+        assert node(typescript, store, "begin", "sign", room=room, upload=begun(store))[0] == [said, said]
     steps = ("begin", "finish", "send one byte", "send", "sign")
     (_, missing, one_byte, sent, left), upload = node(typescript, store, *steps)
     assert (missing, one_byte, sent, left) == (MISSING, 403, 200, [[2, 16 * MIB, SIZE]])
-    (part,) = sign_parts(store, AUDIO, upload, folder=ADA)
+    (part,) = sign_parts(store, AUDIO, upload, folder=ADA, room=SIZE)
     assert put(part) == 200
     (done, again, gone, etag), _ = node(typescript, store, "finish", "finish", "sign", "copy in pieces", upload=upload)
     assert (done, gone) == (again, GONE)
     assert done["metadata"] == finish(store, upload).metadata
     assert read(store, key(TENANT, "audio", NAME, upload.version)) == BODY == read(store, "copy")
     assert etag.endswith('-3"')
+    for largest in (SIZE, 6 * MIB):
+        (refused, same), _ = node(typescript, store, "copy again", "finish", upload=upload, largest=largest)
+        assert (refused, same) == ("PreconditionFailed", done), "a second finish that came too late to look"
     (stopped, gone), _ = node(typescript, store, "stop", "sign", upload=begun(store))
     assert (stopped, gone) == (None, GONE)

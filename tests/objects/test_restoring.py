@@ -131,6 +131,18 @@ def test_an_infected_file_is_released_only_by_who_says_so(capsys: pytest.Capture
     assert scene.there(scene.key(version))
 
 
+@pytest.mark.parametrize("note", ["select 1 / 0, %s, %s, %s, %s, %s, %s", "select false, %s, %s, %s, %s, %s, %s"])
+def test_without_its_entry_in_the_audit_log_nothing_is_restored(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scene: Scene, note: str
+) -> None:
+    scene.delete(scene.add(sound.mp3()))
+    monkeypatch.setattr(restoring, "NOTE", note)
+    status, said = run(capsys, *RESTORE)
+    assert (status, said.count("\n")) == (1, 0)
+    assert scene.world.run("select name from storage.objects") == []
+    monkeypatch.undo()
+
+
 def test_a_file_that_was_given_up_is_released_where_it_is(capsys: pytest.CaptureFixture[str], scene: Scene) -> None:
     version = scene.add(sound.mp3())
     scene.world.run("update private.object_scans set status = 'failed', scanned_at = now()")

@@ -13,7 +13,7 @@ from visual_prompt_builder.signing import Store
 from ops import __main__ as ops
 from ops.environment import Environment
 from tests.objects import sound
-from tests.objects.conftest import ADA, PROJECT, VERSION, World
+from tests.objects.conftest import ADA, BOB, PROJECT, VERSION, World
 from tests.objects.test_scan_queue import STORE
 
 PERSON = ("--person", ADA)
@@ -55,7 +55,7 @@ def test_the_form_is_a_command_that_uploads(
 
 @pytest.mark.usefixtures("environment")
 def test_as_json_it_is_what_the_function_answers(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
     status, said, _ = run(
         capsys, monkeypatch, "upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--person", ADA, "--json"
@@ -67,17 +67,24 @@ def test_as_json_it_is_what_the_function_answers(
     words = ("finish", "audio", f"{PROJECT}/a.wav", found["version"], "--person")
     status, said, _ = run(capsys, monkeypatch, *words, ADA, "--json")
     assert (status, json.loads(said)["metadata"]["size"]) == (0, 1)
-    status, said, error = run(capsys, monkeypatch, *words, PROJECT)
+    status, said, error = run(capsys, monkeypatch, *words, BOB)
     assert (status, said) == (1, "")
     assert "by a form of this person" in error
+    world.run("insert into private.departures (user_id, collaborators) values (%s, '{}')", ADA)
+    for person in (ADA, PROJECT):
+        status, said, error = run(capsys, monkeypatch, *words, person)
+        assert (status, said) == (1, "")
+        assert f'person "{person}" has no account here; nothing was stored' in error
+    world.run("delete from private.departures")
 
 
 @pytest.mark.usefixtures("environment")
 def test_a_form_takes_no_more_than_the_quota_leaves(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
-    words = ("upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--person", ADA, "--json")
-    for quota, wanted in ((7, (0, 7)), (0, (1, "the quota that it counts for has room for 0 bytes, not for 1"))):
+    words = ("upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", "--person", ADA, "--size", "7", "--json")
+    none = "was given room for 0 bytes of the quota that it counts for, not for 1"
+    for quota, wanted in ((7, (0, 7)), (6, (1, none))):
         world.run("insert into private.storage_quotas (user_id, bytes) values (%s, %s)", ADA, quota)
         status, said, error = run(capsys, monkeypatch, *words)
         world.run("delete from private.storage_quotas")

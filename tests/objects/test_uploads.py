@@ -143,6 +143,50 @@ def test_bytes_that_came_in_between_are_not_taken_for_those_that_were_looked_at(
     assert done.size == len(SOUND)
 
 
+@pytest.mark.parametrize("code", ["", "ConditionalRequestConflict"])
+def test_of_two_at_once_the_first_copy_stays_though_the_form_was_sent_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """The second one looked before the first had copied, and what the first copied may be clean by now."""
+    upload = form(store)
+    send(upload)
+    copy, firsts = uploads._copy, list[Stored]()
+
+    def slow(*given: Any) -> str:
+        monkeypatch.setattr(uploads, "_copy", copy)
+        firsts.append(finish(store, upload))
+        if code:
+            raise ClientError({"Error": {"Code": code}}, "CopyObject")
+        return copy(*given)
+
+    head = uploads._head
+
+    def and_send(store: Store, place: str) -> Any:
+        send(upload, b"other bytes, and more of them")
+        monkeypatch.setattr(uploads, "_head", head)
+        return head(store, place)
+
+    monkeypatch.setattr(uploads, "_head", and_send)
+    monkeypatch.setattr(uploads, "_copy", slow)
+    assert finish(store, upload) == firsts[0]
+    place = key("storage-single-tenant", "audio", upload.name, upload.version)
+    versions = store.s3.list_object_versions(Bucket=store.bucket, Prefix=place)["Versions"]
+    assert [version["Size"] for version in versions] == [firsts[0].size]
+
+
+def test_a_copy_that_fails_otherwise_fails(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = form(store)
+    send(upload)
+    for code in ("ConditionalRequestConflict", "SlowDown"):
+        monkeypatch.setattr(uploads, "_copy", lambda *given, code=code: refuse(code))
+        with pytest.raises(ClientError, match=code):
+            finish(store, upload)
+
+
+def refuse(code: str) -> str:
+    raise ClientError({"Error": {"Code": code}}, "CopyObject")
+
+
 def test_what_was_taken_over_has_no_tags_of_the_original(store: Store) -> None:
     upload = form(store)
     send(upload)

@@ -100,6 +100,27 @@ def test_without_a_state_the_database_says_what_is_public(world, songs):
     assert world.engine.create(TOKEN, guarded(public=True), preview=True)
 
 
+@pytest.fixture
+def settings(world, songs):
+    """What the database goes by: the bucket's folders are projects'."""
+    world.sql("create table private.settings (name text, value jsonb)")
+    world.sql("""insert into private.settings values ('bucketAccess', '{"songs": "projects"}')""")
+    yield
+    world.sql("drop table private.settings")
+
+
+@pytest.mark.usefixtures("settings")
+def test_without_a_state_the_database_says_whose_the_folders_are(world, songs):
+    assert world.superuser or world.engine.create(TOKEN, guarded()), "who may not read it is told nothing"
+    world.sql("grant select on private.settings to public")
+    with pytest.raises(Refusal, match="songs: access servers in place of projects gives 2 objects"):
+        world.engine.create(TOKEN, guarded(), preview=True)
+    assert world.engine.create(TOKEN, guarded(access="projects")).id == "buckets"
+    assert world.engine.create(TOKEN, {**guarded(), "allow": ["songs access servers"]}).id == "buckets"
+    world.sql("""update private.settings set value = '{}'""")
+    assert world.engine.create(TOKEN, guarded()).id == "buckets", "it has been nobody's yet"
+
+
 def test_a_bucket_that_was_declared_public_before_is_no_news(world, songs):
     """Somebody closed it manually: `up` opens it again, as declared."""
     world.sql("update storage.buckets set public = true")

@@ -102,6 +102,10 @@ def test_a_time_zone_is_one_that_the_server_knows(people: Connection, zone: str,
         ("", False),
         ("b/..", False),
         ("a\\b.mp3", False),
+        ("\u00fc.mp3", False),
+        ("a#b.mp3", False),
+        ("x" * 813, True),
+        ("x" * 814, False),
         ("a\nb.mp3", False),
     ],
 )
@@ -125,6 +129,22 @@ def test_a_recording_is_of_a_file_of_its_own_project_in_their_bucket(people: Con
     refused(people, psycopg.errors.CheckViolation, insert, "audio", project, f"{other}/a.ogg")
     refused(people, psycopg.errors.CheckViolation, insert, "other", project, f"{project}/a.ogg")
     refused(people, psycopg.errors.ForeignKeyViolation, insert, "audio", project, f"{project}/a.ogg")
+
+
+def test_a_recording_that_names_no_bucket_is_in_the_only_one_of_projects(people: Connection) -> None:
+    (project,) = row(people, "select id from public.projects limit 1")
+    insert = "insert into public.audio_recordings (project_id, object_path) values (%s, %s) returning bucket_id"
+    access = "update private.settings set value = %s where name = 'bucketAccess'"
+    add_file(people, f"{project}/a.ogg", "songs")
+    for value, found in (({"songs": "projects", "audio": "people"}, "songs"), ({"songs": "people"}, None)):
+        people.execute(access.encode(), (json.dumps(value),))
+        if found:
+            with acting_as(people, "service_role") as session:
+                assert row(session, insert, (project, f"{project}/a.ogg")) == (found,)
+        else:
+            refused(people, psycopg.errors.CheckViolation, insert, project, f"{project}/a.ogg")
+    people.execute(access.encode(), (json.dumps({"songs": "projects", "audio": "projects"}),))
+    refused(people, psycopg.Error, insert, project, f"{project}/a.ogg")
 
 
 def test_visitors_see_who_made_what_is_public_and_nobody_else(people: Connection) -> None:

@@ -87,6 +87,9 @@ def test_what_is_stored_is_noted_once_a_day_as_it_was_last(people: Connection, p
     add_file(people, f"{project}/b.ogg")
     assert row(people, "select ops.note_storage()") == (1,)
     assert people.execute(noted.encode()).fetchall() == [("audio", 2, 2 * first, True)]
+    people.execute("select ops.note_kept('{}', '{}', '{}')")
     people.execute("delete from storage.objects")
     people.execute("select ops.note_storage()")
     assert people.execute(noted.encode()).fetchall() == [("audio", 0, 0, True)], "empty too"
+    kept = "select bytes, kept_bytes from analytics.storage_days"
+    assert row(people, kept) == (0, 2 * first), "what is kept of them is in the store still"

@@ -117,12 +117,12 @@ def check_folder(name: str, folder: str) -> None:
 def check_room(bucket: str, name: str, size: int, room: int | None) -> None:
     """
     :param size: at least so many bytes
-    :param room: what `public.storage_room` of the database answers; None where no quota counts it
+    :param room: what `public.take_room` of the database answers; None where no quota counts it
     :raises ObjectError: where the quota has no room for it
     """
     if room is not None and size > room:
         raise ObjectError(
-            f"object {shown(f'{bucket}/{name}')}: the quota that it counts for has room for {room} bytes, "
+            f"object {shown(f'{bucket}/{name}')}: was given room for {room} bytes of the quota that it counts for, "
             f"not for {size}; delete files, or raise it"
         )
 

@@ -74,10 +74,12 @@ def begin_parts(
 ) -> Parts:
     """Begin an upload in parts. What isn't finished goes after 7 days.
 
+    The parts come to `size` and no more: sent again, a part replaces what was sent.
+
     :param size: of the file, in bytes
-    :param folder: the project's id in bucket audio, else the id of the person; the name must begin with it
+    :param folder: the id of the project, or of the person, by the bucket's access; the name must begin with it
     :param person: whose upload it is
-    :param room: how many bytes the quota leaves, as `public.storage_room` of the database answers; None: no limit
+    :param room: how many bytes of the quota it was given, as `public.take_room` of the database answers; None: no limit
     :raises ObjectError: for a name, a type or a size that can't be used, and where there is no room
     """
     version = version or str(uuid.uuid4())
@@ -93,15 +95,24 @@ def begin_parts(
 
 
 def sign_parts(
-    store: Store, bucket: Bucket, upload: Parts, *, folder: str, seconds: int = UPLOAD_SECONDS, most: int = MOST_SIGNED
+    store: Store,
+    bucket: Bucket,
+    upload: Parts,
+    *,
+    folder: str,
+    room: int | None,
+    seconds: int = UPLOAD_SECONDS,
+    most: int = MOST_SIGNED,
 ) -> list[Part]:
     """Addresses for the next parts that are missing, each good for exactly as many bytes; none where all are there.
 
     :param folder: as `begin_parts` was given it, and not as a browser says it
+    :param room: as `begin_parts` was given it: nothing is taken again
     :raises ObjectError: for a size or a time that can't be used, or an upload that isn't there
     """
     object_key = _object_key(store, upload, folder)
     _check_size(bucket, upload.size)
+    check_room(upload.bucket, upload.name, upload.size, room)
     check_seconds(seconds)
     sent = _sent(store, upload, object_key)
     if sent is None:

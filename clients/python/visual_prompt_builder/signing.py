@@ -110,7 +110,7 @@ def sign_upload(
 
     :param folder: the id of the project, or of the person, by the bucket's access; the name must begin with it
     :param person: whose form it is
-    :param room: how many bytes the quota leaves, as `public.storage_room` of the database answers; None: no limit
+    :param room: how many bytes of the quota it was given, as `public.take_room` of the database answers; None: no limit
     :raises ObjectError: for a name, a type or a time that can't be used, and where there is no room
     """
     version = version or str(uuid.uuid4())

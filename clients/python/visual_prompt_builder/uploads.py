@@ -16,6 +16,8 @@ from visual_prompt_builder.signing import Store
 
 # Amazon S3 copies no more in one request.
 LARGEST_COPY = 5 * 2**30
+# What the store answers where an object is there by now, or is just being made.
+FASTER = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +55,20 @@ def finish_upload(store: Store, bucket: str, name: str, version: str, *, folder:
         raise ObjectError(
             f"object {shown(f'{bucket}/{name}')}: nothing was uploaded as version {version} by a form of this person"
         )
-    size, etag = _there(store, final) or (head["ContentLength"], _copy(store, sent, final, head))
+    size, etag = _there(store, final) or _take_over(store, sent, final, head)
     # The form has pinned the type.
     return Stored(bucket=bucket, name=name, version=version, size=size, content_type=head["ContentType"], etag=etag)
+
+
+def _take_over(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> tuple[int, str]:
+    """Size and ETag of the copy, or of what another one has taken over meanwhile: that stays."""
+    try:
+        return head["ContentLength"], _copy(store, sent, final, head)
+    except ClientError as error:
+        found = _there(store, final) if error.response["Error"]["Code"] in FASTER else None
+        if found is None:
+            raise
+        return found
 
 
 def _head(store: Store, object_key: str) -> dict[str, Any] | None:
@@ -82,7 +95,9 @@ def _copy(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> str:
     if head["ContentLength"] > LARGEST_COPY:
         return _copy_parts(store, source, final, head)
     # Copying tags takes a right of its own.
-    copied = store.s3.copy_object(Bucket=store.bucket, Key=final, CopySource=source, TaggingDirective="REPLACE")
+    copied = store.s3.copy_object(
+        Bucket=store.bucket, Key=final, CopySource=source, TaggingDirective="REPLACE", IfNoneMatch="*"
+    )
     return str(copied["CopyObjectResult"]["ETag"])
 
 
@@ -92,8 +107,14 @@ def _copy_parts(store: Store, source: Mapping[str, str], final: str, head: Mappi
     target["UploadId"] = begun["UploadId"]
     parts = []
     size = head["ContentLength"]
-    for number, start in enumerate(range(0, size, LARGEST_COPY), start=1):
-        span = f"bytes={start}-{min(start + LARGEST_COPY, size) - 1}"
-        done = store.s3.upload_part_copy(**target, PartNumber=number, CopySource=source, CopySourceRange=span)
-        parts.append({"PartNumber": number, "ETag": done["CopyPartResult"]["ETag"]})
-    return str(store.s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})["ETag"])
+    try:
+        for number, start in enumerate(range(0, size, LARGEST_COPY), start=1):
+            span = f"bytes={start}-{min(start + LARGEST_COPY, size) - 1}"
+            done = store.s3.upload_part_copy(**target, PartNumber=number, CopySource=source, CopySourceRange=span)
+            parts.append({"PartNumber": number, "ETag": done["CopyPartResult"]["ETag"]})
+        made = store.s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+    except ClientError:
+        # Its parts would stay, and count, for a week.
+        store.s3.abort_multipart_upload(**target)
+        raise
+    return str(made["ETag"])

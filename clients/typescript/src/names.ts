@@ -106,15 +106,15 @@ export function checkFolder(name: string, folder: string): void {
 }
 
 /**
- * Refuses what the quota has no room for: at least `size` bytes, where `public.storage_room` of the database answers
+ * Refuses what the quota has no room for: at least `size` bytes, where `public.take_room` of the database answers
  * `room`, or null where no quota counts it.
  */
 export function checkRoom(bucket: string, name: string, size: number, room: number | null): void {
   // PostgreSQL's driver answers a bigint as text.
   if (room !== null && !Number.isInteger(room)) throw new ObjectError("room: must be a whole number of bytes, or null");
   if (room !== null && size > room) {
-    const said = `the quota that it counts for has room for ${room} bytes, not for ${size}; delete files, or raise it`;
-    throw new ObjectError(`object ${shown(`${bucket}/${name}`)}: ${said}`);
+    const given = `was given room for ${room} bytes of the quota that it counts for, not for ${size}`;
+    throw new ObjectError(`object ${shown(`${bucket}/${name}`)}: ${given}; delete files, or raise it`);
   }
 }
 
@@ -126,8 +126,12 @@ export function formMark(version: string, person: string): string {
 
 /** The path at the CDN of one version of an object: in the one spelling in which it is signed. */
 export function cdnPath(bucket: string, name: string, version: string): string {
-  const path = key(TENANT, bucket, name, version).slice(TENANT.length + 1);
-  return `/${path.split("/").map(encodeURIComponent).join("/")}`;
+  return `/${spelled(key(TENANT, bucket, name, version).slice(TENANT.length + 1))}`;
+}
+
+/** A path as CloudFront's signer spells it: one spelling, one signature. */
+export function spelled(path: string): string {
+  return path.split("/").map(encodeURIComponent).join("/");
 }
 
 /** The text in quotes, on one line, in ASCII, and not too much of it. */

@@ -45,7 +45,10 @@ export interface Part {
   readonly expiresAt: string;
 }
 
-/** Begins an upload in parts. What isn't finished goes after 7 days. */
+/**
+ * Begins an upload in parts. What isn't finished goes after 7 days. The parts come to `size` and no more: sent again, a
+ * part replaces what was sent.
+ */
 export async function beginParts(
   store: Store,
   bucket: Bucket,
@@ -53,11 +56,11 @@ export async function beginParts(
   contentType: string,
   size: number,
   options: {
-    /** The project's id in bucket audio, else the id of the person; the name must begin with it. */
+    /** The id of the project, or of the person, by the bucket's access; the name must begin with it. */
     readonly folder: string;
     /** Whose upload it is. */
     readonly person: string;
-    /** How many bytes the quota leaves, as `public.storage_room` of the database answers; null: no limit. */
+    /** How many bytes of the quota it was given, as `public.take_room` of the database answers; null: no limit. */
     readonly room: number | null;
     readonly version?: string;
   },
@@ -81,17 +84,18 @@ export async function beginParts(
 
 /**
  * Addresses for the next parts that are missing, each good for exactly as many bytes; none where all are there.
- * `folder` is as `beginParts` was given it, and not as a browser says it.
+ * `folder` and `room` are as `beginParts` was given them, and not as a browser says them: nothing is taken again.
  */
 export async function signParts(
   store: Store,
   bucket: Bucket,
   upload: Parts,
-  options: { readonly folder: string; readonly seconds?: number; readonly most?: number },
+  options: { readonly folder: string; readonly room: number | null; readonly seconds?: number; readonly most?: number },
 ): Promise<Part[]> {
-  const { folder, seconds = UPLOAD_SECONDS, most = MOST_SIGNED } = options;
+  const { folder, room, seconds = UPLOAD_SECONDS, most = MOST_SIGNED } = options;
   const Key = placeOf(store, upload, folder);
   checkSize(bucket, upload.size);
+  checkRoom(upload.bucket, upload.name, upload.size, room);
   checkSeconds(seconds);
   const sent = await sentOf(store, upload, Key);
   if (!sent) {

@@ -11,7 +11,20 @@ import { getSignedUrl as signForCdn } from "@aws-sdk/cloudfront-signer";
 import { createPresignedPost } from "@aws-sdk/s3-presigned-post";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
-import { type Bucket, cdnPath, checkFolder, checkRoom, checkType, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
+import {
+  type Bucket,
+  cdnPath,
+  checkFolder,
+  checkRoom,
+  checkType,
+  formMark,
+  key,
+  ObjectError,
+  shown,
+  spelled,
+  TENANT,
+  uploadKey,
+} from "./names.js";
 
 /** As long as it takes to upload the largest recording, and to listen to one. */
 export const UPLOAD_SECONDS = 300;
@@ -70,7 +83,7 @@ export async function signUpload(
     readonly folder: string;
     /** Whose form it is. */
     readonly person: string;
-    /** How many bytes the quota leaves, as `public.storage_room` of the database answers; null: no limit. */
+    /** How many bytes of the quota it was given, as `public.take_room` of the database answers; null: no limit. */
     readonly room: number | null;
     readonly seconds?: number;
     readonly version?: string;
@@ -126,11 +139,19 @@ export function cdnUrl(domain: string, bucket: string, name: string, version: st
  * The private key is an RSA key as PEM, not encrypted; it is in no message.
  */
 export function signCdn(url: string, keyId: string, privateKey: string, expires: Date): string {
-  if (!/^https:\/\/[a-z0-9.-]+(:[0-9]{1,5})?\/[^?#]*$/.test(url)) {
+  const [, site, path] = /^(https:\/\/[a-z0-9.-]+(?::[0-9]{1,5})?)(\/[^?#]*)$/.exec(url) ?? [];
+  if (site === undefined || path === undefined) {
     throw new ObjectError(`CDN address ${shown(url)}: must be https://domain/path, and nothing after it`);
   }
   const pem = rsaKey(privateKey).export({ type: "pkcs8", format: "pem" }).toString();
-  return signForCdn({ url, keyPairId: keyId, privateKey: pem, dateLessThan: expires.toISOString() });
+  const plain = site + spelled(path.split("/").map(unspelled).join("/"));
+  return signForCdn({ url: plain, keyPairId: keyId, privateKey: pem, dateLessThan: expires.toISOString() });
+}
+
+/** A part of a path without its escapes; a sign that escapes nothing stands for itself. */
+function unspelled(part: string): string {
+  const bytes = (escaped: string) => Buffer.from(escaped.replaceAll("%", ""), "hex").toString("utf8");
+  return part.replace(/(?:%[0-9A-Fa-f]{2})+/g, bytes);
 }
 
 function rsaKey(pem: string): KeyObject {

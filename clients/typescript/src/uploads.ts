@@ -5,6 +5,7 @@
  * same form afterwards: so the form reaches no object, and what it sends is copied. The same in Python is `clients/python`.
  */
 import {
+  AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CopyObjectCommand,
   CreateMultipartUploadCommand,
@@ -19,6 +20,8 @@ import type { Store } from "./signing.js";
 
 /** Amazon S3 copies no more in one request. */
 const LARGEST_COPY = 5 * 2 ** 30;
+/** What the store answers where an object is there by now, or is just being made. */
+const FASTER = ["PreconditionFailed", "ConditionalRequestConflict"];
 
 /** What the row of `storage.objects` says of a file; as the store has it, and nothing as a browser says it. */
 export interface Stored {
@@ -53,11 +56,26 @@ export async function finishUpload(
     const place = shown(`${bucket}/${name}`);
     throw new ObjectError(`object ${place}: nothing was uploaded as version ${version} by a form of this person`);
   }
-  const there = await listed(store, final);
-  const size = there?.size ?? head.ContentLength ?? 0;
-  const eTag = there?.eTag ?? (await copied(store, sent, final, head));
+  const { size, eTag } = (await listed(store, final)) ?? (await takenOver(store, sent, final, head));
   // The form has pinned the type.
   return { bucket, name, version, metadata: { size, mimetype: head.ContentType ?? "", eTag, contentLength: size } };
+}
+
+/** Size and ETag of the copy, or of what another one has taken over meanwhile: that stays. */
+async function takenOver(
+  store: Store,
+  sent: string,
+  final: string,
+  head: HeadObjectCommandOutput,
+): Promise<{ size: number; eTag: string }> {
+  try {
+    return { size: head.ContentLength ?? 0, eTag: await copied(store, sent, final, head) };
+  } catch (error) {
+    const faster = error instanceof Error && FASTER.includes(error.name);
+    const there = faster ? await listed(store, final) : undefined;
+    if (!there) throw error;
+    return there;
+  }
 }
 
 /** Size and ETag of what lies there; listed and not asked, since before its scan GuardDuty lets nobody ask. */
@@ -84,7 +102,8 @@ export async function copied(
   const size = head.ContentLength ?? 0;
   if (size > largest) return copiedInParts(store, CopySource, place, head, largest);
   // Copying tags takes a right of its own.
-  const done = await store.s3.send(new CopyObjectCommand({ ...place, CopySource, TaggingDirective: "REPLACE" }));
+  const once = { TaggingDirective: "REPLACE", IfNoneMatch: "*" } as const;
+  const done = await store.s3.send(new CopyObjectCommand({ ...place, CopySource, ...once }));
   return done.CopyObjectResult?.ETag ?? "";
 }
 
@@ -99,13 +118,19 @@ async function copiedInParts(
   const { UploadId } = await store.s3.send(new CreateMultipartUploadCommand({ ...place, ContentType, Metadata }));
   const upload = { ...place, UploadId };
   const Parts = [];
-  for (let PartNumber = 1, start = 0; start < size; PartNumber += 1, start += largest) {
-    const CopySourceRange = `bytes=${start}-${Math.min(start + largest, size) - 1}`;
-    const done = await store.s3.send(new UploadPartCopyCommand({ ...upload, PartNumber, CopySource, CopySourceRange }));
-    Parts.push({ PartNumber, ETag: done.CopyPartResult?.ETag });
+  try {
+    for (let PartNumber = 1, start = 0; start < size; PartNumber += 1, start += largest) {
+      const CopySourceRange = `bytes=${start}-${Math.min(start + largest, size) - 1}`;
+      const copy = new UploadPartCopyCommand({ ...upload, PartNumber, CopySource, CopySourceRange });
+      Parts.push({ PartNumber, ETag: (await store.s3.send(copy)).CopyPartResult?.ETag });
+    }
+    const whole = { ...upload, MultipartUpload: { Parts }, IfNoneMatch: "*" };
+    return (await store.s3.send(new CompleteMultipartUploadCommand(whole))).ETag ?? "";
+  } catch (error) {
+    // Its parts would stay, and count, for a week.
+    await store.s3.send(new AbortMultipartUploadCommand(upload));
+    throw error;
   }
-  const done = await store.s3.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }));
-  return done.ETag ?? "";
 }
 
 async function headOf(store: Store, Key: string): Promise<HeadObjectCommandOutput | undefined> {

@@ -25,7 +25,9 @@ class Version:
     latest: bool
     marker: bool
     changed: datetime
-    """When it was stored."""
+    """When it was stored; of what came in parts, when that was begun."""
+    parts: bool = False
+    """Whether it came in parts."""
 
 
 @dataclass(frozen=True)
@@ -88,5 +90,11 @@ class FilesError(UserError):
 
 def _version(entry: dict[str, Any], marker: bool) -> Version:
     return Version(
-        entry["Key"], entry["VersionId"], entry.get("Size", 0), entry["IsLatest"], marker, entry["LastModified"]
+        entry["Key"],
+        entry["VersionId"],
+        entry.get("Size", 0),
+        entry["IsLatest"],
+        marker,
+        entry["LastModified"],
+        "-" in entry.get("ETag", ""),
     )

@@ -4,6 +4,7 @@ It can be killed anywhere and run beside itself: files are deleted by version, r
 already is nothing to either.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,10 @@ class Ages:
     """Of a file without row, or a row without file: it may only just be on its way."""
     versions: timedelta = timedelta(days=30)
     uploads: timedelta = timedelta(days=7)
+
+    def of(self, version: Version) -> timedelta:
+        """Of a file without row: what came in parts is dated by its beginning, and may have just ended."""
+        return self.grace + (self.uploads if version.parts else timedelta())
 
 
 @dataclass
@@ -198,11 +203,13 @@ class Job:
         self._note("quarantine")
         for where in (where for where, abandoned in self.rows.quarantine().items() if abandoned):
             key = QUARANTINE + self.tenant + "/".join(where)
-            versions = [each for found in self.files.keys(key) for each in found if each.key == key]
-            self._note("quarantine", 1, sum(version.bytes for version in versions))
-            if not self.dry:
-                self.files.delete(versions)
-                self.rows.forget(*where)
+            self._forget(where, [each for found in self.files.keys(key) for each in found if each.key == key])
+
+    def _forget(self, where: tuple[str, str, str], versions: list[Version]) -> None:
+        self._note("quarantine", 1, _bytes(versions))
+        if not self.dry:
+            self.files.delete(versions)
+            self.rows.forget(*where)
 
     def _unfinished(self, prefix: str, age: timedelta, kept: Kept | None = None) -> None:
         self._note("unfinished uploads")
@@ -220,7 +227,7 @@ class Job:
         for batch in batched(self.files.keys(self.uploads)):
             gone = list[Version]()
             for versions in batch:
-                if versions[0].changed < datetime.now(UTC) - self.ages.grace:
+                if versions[0].changed < datetime.now(UTC) - self.ages.of(versions[0]):
                     gone += versions
                 else:
                     kept.add(key_parts(versions[0].key, self.uploads), _bytes(versions))
@@ -229,15 +236,22 @@ class Job:
                 self.files.delete(gone)
 
     def _quarantined(self, seen: set[str], kept: Kept) -> None:
-        """What is left in quarantine; its row counts it, where there is one and no file in its place."""
+        """What is left in quarantine; its row counts it, where there is one and no file in its place.
+
+        What has no row any more is kept as long as other deleted files are, and then goes with its verdict.
+        """
         prefix = QUARANTINE + self.tenant
         for batch in batched(self.files.keys(prefix)):
             by_key = {found[0].key: where for found in batch if (where := key_parts(found[0].key, prefix))}
-            known = self.rows.known(by_key.values()) - seen
+            known = self.rows.known(by_key.values())
             for versions in batch:
-                if where := by_key.get(versions[0].key):
-                    shown = where.version in known and not versions[0].marker
-                    kept.add(where, _bytes(versions[1:] if shown else versions))
+                if not (where := by_key.get(versions[0].key)):
+                    continue
+                if where.version not in known and versions[0].changed < datetime.now(UTC) - self.ages.versions:
+                    self._forget(where, versions)
+                    continue
+                counts = where.version in known and where.version not in seen and not versions[0].marker
+                kept.add(where, _bytes(versions) - (known[where.version] if counts else 0))
 
     def _orphans(self, kept: Kept) -> set[str]:
         """Files without a row, rows without a file, and replaced versions: all of the bucket is read.
@@ -245,23 +259,26 @@ class Job:
         The versions of rows whose file is there.
         """
         orphans, old = list[Version](), list[Version]()
-        seen, keys = set[str](), 0
+        # By folder: all keys, and those whose file is the one of a row.
+        seen, keys, shown_in = set[str](), Counter[str](), Counter[str]()
         for batch in batched(self.files.keys(self.tenant)):
-            keys += len(batch)
             by_key = {found[0].key: where for found in batch if (where := key_parts(found[0].key, self.tenant))}
             known = self.rows.known(by_key.values())
             for versions in batch:
+                keys[self._folder(versions[0])] += 1
                 if not (where := by_key.get(versions[0].key)):
                     continue
                 shown = where.version in known and not versions[0].marker
                 seen |= {where.version} if shown else set()
+                shown_in[self._folder(versions[0])] += shown
+                said = known[where.version] if shown else 0
                 if where.version in known:
                     old += (gone := list(self._old(versions)))
                 else:
                     orphans += (gone := versions if versions[0].changed < self._cutoff(versions[0]) else [])
-                kept.add(where, _bytes(versions[1:] if shown else versions) - _bytes(gone))
+                kept.add(where, _bytes(versions) - said - _bytes(gone))
         lost = self._lost(seen)
-        self._suspect("files without a row", len({version.key for version in orphans}), keys)
+        orphans = self._trusted(orphans, keys, shown_in, kept)
         self._suspect("rows without a file", len(lost), self.rows.count())
         self._note("orphaned files", len({version.key for version in orphans}), _bytes(orphans))
         self._note("old versions", len(old), _bytes(old))
@@ -272,6 +289,28 @@ class Job:
             self._delete_lost(lost)
         return seen
 
+    def _trusted(self, orphans: list[Version], keys: Counter[str], shown: Counter[str], kept: Kept) -> list[Version]:
+        """What of the files without a row may go: not those of one folder that are most of all files.
+
+        Somebody's refused uploads are in one folder, and the other folders show that bucket and database belong
+        together. Then the other ones go, and these stay and count for who pays.
+        """
+        found = Counter(self._folder(version) for version in {version.key: version for version in orphans}.values())
+        if not found or not self._is_suspicious(found.total(), keys.total()):
+            return orphans
+        ((folder, most),) = found.most_common(1)
+        if shown.total() == shown[folder]:
+            self._suspect("files without a row", found.total(), keys.total())
+        self._suspect("files without a row", found.total() - most, keys.total() - keys[folder])
+        left = [version for version in orphans if self._folder(version) == folder]
+        for version in left:
+            kept.add(key_parts(version.key, self.tenant), version.bytes)
+        self._note("left without --force", most, _bytes(left))
+        return [version for version in orphans if self._folder(version) != folder]
+
+    def _folder(self, version: Version) -> str:
+        return "/".join(version.key.removeprefix(self.tenant).split("/")[:2])
+
     def _lost(self, seen: set[str]) -> list[Row]:
         """Rows of no version that was seen. What is in quarantine has none, and is its owner's to delete."""
         rows = [row for row in self.rows.stale(self.ages.grace) if row.version not in seen]
@@ -280,7 +319,7 @@ class Job:
 
     def _cutoff(self, newest: Version) -> datetime:
         # Deleted in the store alone, which somebody may want to undo.
-        return datetime.now(UTC) - (self.ages.versions if newest.marker else self.ages.grace)
+        return datetime.now(UTC) - (self.ages.versions if newest.marker else self.ages.of(newest))
 
     def _old(self, versions: list[Version]) -> Iterator[Version]:
         for newer, version in pairwise(versions):
@@ -309,11 +348,14 @@ class Job:
             )
 
     def _suspect(self, what: str, found: int, all: int) -> None:
-        if found > UNSUSPICIOUS and found * 2 > all and not (self.force or self.dry):
+        if self._is_suspicious(found, all):
             raise CleanError(
                 f"{found} of {all} are {what}: is this the right object bucket and the right database? "
                 "nothing of it was removed; --force removes it"
             )
+
+    def _is_suspicious(self, found: int, all: int) -> bool:
+        return found > UNSUSPICIOUS and found * 2 > all and not (self.force or self.dry)
 
     def _note(self, kind: str, objects: int = 0, bytes: int = 0) -> None:
         found = self.tally.setdefault(kind, Found())

@@ -1,4 +1,4 @@
-"""What the object store holds and no row of storage.objects shows; it counts too, for who pays for the folder."""
+"""What the object store holds beyond what rows of storage.objects say; it counts too, for who pays for the folder."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ class Kept:
     bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, where: KeyParts | None, size: int) -> None:
+        """Note a difference: less than 0 where a row says too much of its file."""
         # What is in no bucket is nobody's.
         if where and size:
             self.bytes[where.name.partition("/")[0], where.bucket] += size

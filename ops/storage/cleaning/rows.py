@@ -15,14 +15,16 @@ from ops.database import Connection, connect
 
 # The Storage API says so before it deletes; without it a trigger refuses, lest a file be orphaned.
 ALLOW = "set storage.allow_delete_query = 'true'"
-KNOWN = """
-select distinct o.version from storage.objects as o where o.version is not null and (o.bucket_id, o.name, o.version) in
+# A row says its size itself: what isn't a number is none. As private.object_bytes, which the cleaner may not ask.
+BYTES = """coalesce(
+    case when o.metadata ->> 'size' ~ '^[0-9]{1,15}$' then (o.metadata ->> 'size')::bigint end,
+    case when o.metadata ->> 'contentLength' ~ '^[0-9]{1,15}$' then (o.metadata ->> 'contentLength')::bigint end,
+    0
+)"""
+KNOWN = f"""
+select o.version, {BYTES} from storage.objects as o where o.version is not null and (o.bucket_id, o.name, o.version) in
     (select * from unnest(%s::text[], %s::text[], %s::text[]))"""
-# A row says its size itself: what isn't a number is none.
-ROW = """
-select o.id, o.bucket_id, o.name, o.version,
-    case when o.metadata ->> 'size' ~ '^[0-9]{1,15}$' then (o.metadata ->> 'size')::bigint else 0 end as bytes
-from storage.objects as o"""
+ROW = f"select o.id, o.bucket_id, o.name, o.version, {BYTES} as bytes from storage.objects as o"
 STALE = f"{ROW} where o.version is not null and greatest(o.created_at, o.updated_at) < now() - %s"
 EXPIRED = """
 select o.id, o.bucket_id, o.name, now() - %s as before from storage.objects as o
@@ -39,7 +41,7 @@ WAITING = "select id, bucket_id, object_path as name, queued_at as before from o
 TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.take_deletions(%s)"
 UNSERVED = "select id, bucket_id, object_path from ops.unserved_files(1000)"
 ABANDONED = "select id, bucket_id, name, now() as before from ops.abandoned_files(%s, 1000)"
-ABANDONED_TOTAL = "select total from ops.abandoned_files(%s, 1)"
+ABANDONED_TOTAL = "select ops.count_abandoned(%s)"
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
 
 
@@ -76,10 +78,10 @@ class Rows:
         connection.execute(ALLOW)
         return cls(connection)
 
-    def known(self, parts: Iterable[tuple[str, str, str]]) -> set[str]:
-        """Which of these objects, by bucket, name and version, have a row; their versions."""
+    def known(self, parts: Iterable[tuple[str, str, str]]) -> dict[str, int]:
+        """Which of these objects, by bucket, name and version, have a row; how many bytes it says, by version."""
         columns = [list(column) for column in zip(*parts, strict=True)] or [[], [], []]
-        return {str(row[0]) for row in self.connection.execute(KNOWN, columns)}
+        return {str(row[0]): int(row[1]) for row in self.connection.execute(KNOWN.encode(), columns)}
 
     def count(self) -> int:
         row = self.connection.execute("select count(*) from storage.objects").fetchone()

@@ -5,6 +5,7 @@ CREATE TABLE analytics.storage_days (
     bucket_id text NOT NULL,
     objects bigint NOT NULL,
     bytes bigint NOT NULL,
+    kept_bytes bigint DEFAULT 0 NOT NULL,
     CONSTRAINT storage_days_bytes_check CHECK ((bytes >= 0)),
     CONSTRAINT storage_days_objects_check CHECK ((objects >= 0))
 );
@@ -21,7 +22,9 @@ COMMENT ON COLUMN analytics.storage_days.bucket_id IS 'The storage bucket.';
 
 COMMENT ON COLUMN analytics.storage_days.objects IS 'How many objects.';
 
-COMMENT ON COLUMN analytics.storage_days.bytes IS 'How large they are together.';
+COMMENT ON COLUMN analytics.storage_days.bytes IS 'How large they are together, by their rows.';
+
+COMMENT ON COLUMN analytics.storage_days.kept_bytes IS 'Bytes that the object store holds beside them, as last noted.';
 
 ALTER TABLE ONLY analytics.storage_days
     ADD CONSTRAINT storage_days_pkey PRIMARY KEY (day, bucket_id);

@@ -10,4 +10,4 @@ END;
 
 ALTER FUNCTION ops.note_kept(folders text[], buckets text[], sizes bigint[]) OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.note_kept(folders text[], buckets text[], sizes bigint[]) IS 'For the cleaner: bytes in the store that no row shows, by first folder and bucket; replaces all that was noted.';
+COMMENT ON FUNCTION ops.note_kept(folders text[], buckets text[], sizes bigint[]) IS 'For the cleaner: bytes in the store beyond what rows say, by first folder and bucket; replaces all that was noted.';

@@ -7,4 +7,4 @@ CREATE FUNCTION ops.note_restored(bucket text, object text, object_version text,
 
 ALTER FUNCTION ops.note_restored(bucket text, object text, object_version text, former_version text, reason text, person text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.note_restored(bucket text, object text, object_version text, former_version text, reason text, person text) IS 'Notes in the audit log that a deleted file was had back.';
+COMMENT ON FUNCTION ops.note_restored(bucket text, object text, object_version text, former_version text, reason text, person text) IS 'Notes in the audit log that a deleted file was had back, in the transaction that writes its row.';

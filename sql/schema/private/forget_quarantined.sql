@@ -7,7 +7,13 @@ CREATE FUNCTION private.forget_quarantined(bucket text, object text, object_vers
     with gone as (
         delete from private.object_scans as s using private.quarantine() as q
         where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
-            and (q.bucket_id, q.name, q.version) = (s.bucket_id, s.name, s.version) and q.abandoned
+            and (q.bucket_id, q.name, q.version) = (s.bucket_id, s.name, s.version)
+            and (
+                q.abandoned or not exists (
+                    select from storage.objects as o
+                    where (o.bucket_id, o.name, o.version) = (s.bucket_id, s.name, s.version)
+                )
+            )
         returning 1
     )
     select exists (select 1 from gone)
@@ -15,4 +21,4 @@ $$;
 
 ALTER FUNCTION private.forget_quarantined(bucket text, object text, object_version text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.forget_quarantined(bucket text, object text, object_version text) IS 'Strikes it off, if its person or project is gone.';
+COMMENT ON FUNCTION private.forget_quarantined(bucket text, object text, object_version text) IS 'Strikes it off, if its person, project or row is gone.';

@@ -10,13 +10,14 @@ begin
     insert into private.storage_usage (folder_id, bucket_id, objects, bytes, kept_bytes)
     select private.folder_of(k.folder), k.bucket, 0, 0, sum(k.size)
     from unnest(folders, buckets, sizes) as k (folder, bucket, size)
-    where k.bucket <> '' and k.size > 0
+    where k.bucket <> ''
     group by 1, 2
+    having sum(k.size) <> 0
     on conflict on constraint storage_usage_pkey do update set kept_bytes = excluded.kept_bytes;
     insert into private.storage_usage (folder_id, bucket_id, objects, bytes, kept_bytes)
     select p.payer, '', 0, 0, sum(p.kept_bytes) from (
         select private.payer(u.folder_id, u.bucket_id) as payer, u.kept_bytes from private.storage_usage as u
-        where u.kept_bytes > 0 and u.bucket_id <> ''
+        where u.kept_bytes <> 0 and u.bucket_id <> ''
     ) as p
     where p.payer is not null
     group by 1

@@ -10,6 +10,10 @@ CREATE FUNCTION private.note_restored(bucket text, object text, object_version t
             ', ', s.decided_by, format('restored by %s from version %s: %s', person, former_version, reason)
         )
         where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
+            and exists (
+                select from storage.objects as o
+                where (o.bucket_id, o.name, o.version, o.created_at) = (bucket, object, object_version, now())
+            )
         returning 1
     )
     select exists (select 1 from noted)

@@ -5,10 +5,11 @@ CREATE FUNCTION private.note_storage() RETURNS bigint
     SET search_path TO ''
     AS $$
     with noted as (
-        insert into analytics.storage_days as d (day, bucket_id, objects, bytes)
-        select (now() at time zone 'UTC')::date, u.bucket_id, sum(u.objects), sum(u.bytes)
+        insert into analytics.storage_days as d (day, bucket_id, objects, bytes, kept_bytes)
+        select (now() at time zone 'UTC')::date, u.bucket_id, sum(u.objects), sum(u.bytes), sum(u.kept_bytes)
         from private.storage_usage as u where u.bucket_id <> '' group by u.bucket_id
-        on conflict on constraint storage_days_pkey do update set objects = excluded.objects, bytes = excluded.bytes
+        on conflict on constraint storage_days_pkey do update
+        set objects = excluded.objects, bytes = excluded.bytes, kept_bytes = excluded.kept_bytes
         returning 1
     )
     select count(*) from noted

@@ -22,7 +22,7 @@ COMMENT ON COLUMN private.storage_usage.objects IS 'How many objects, by the row
 
 COMMENT ON COLUMN private.storage_usage.bytes IS 'How large they are together, by their rows.';
 
-COMMENT ON COLUMN private.storage_usage.kept_bytes IS 'Bytes that the object store holds beside them: old versions, unfinished and refused uploads.';
+COMMENT ON COLUMN private.storage_usage.kept_bytes IS 'Bytes that the object store holds beside what rows say: old versions, unfinished and refused uploads, room taken.';
 
 ALTER TABLE ONLY private.storage_usage
     ADD CONSTRAINT storage_usage_pkey PRIMARY KEY (folder_id, bucket_id);

@@ -9,6 +9,8 @@ declare
     project constant uuid = coalesce(NEW.id, OLD.id);
     buckets constant text[] = private.buckets_of('{projects}');
 begin
+    -- Before any row of it, as those have it who hold all of it.
+    lock table private.storage_usage in row exclusive mode;
     if TG_OP = 'UPDATE' then
         -- Held also where nothing is in it: the first upload may be under way.
         insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
@@ -19,7 +21,10 @@ begin
         perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = any(buckets)
         order by u.bucket_id for update;
     end if;
-    perform private.charge(c.person, c.sign * c.objects, c.sign * c.bytes, c.kept_bytes, 0) from (
+    perform private.charge(
+        c.person, c.sign * c.objects, c.sign * c.bytes, c.kept_bytes,
+        case when c.sign > 0 then c.bytes + c.kept_bytes else 0 end
+    ) from (
         select
             p.person, p.sign, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes,
             case

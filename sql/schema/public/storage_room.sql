@@ -7,4 +7,4 @@ CREATE FUNCTION public.storage_room(bucket text, object text) RETURNS bigint
 
 ALTER FUNCTION public.storage_room(bucket text, object text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.storage_room(bucket text, object text) IS 'For the app''s server, before it signs an upload: the most bytes that this object may have; null: no quota counts it.';
+COMMENT ON FUNCTION public.storage_room(bucket text, object text) IS 'For the app''s server: the most bytes that an upload of this object may send; 0 where its row would be refused; null: no quota counts it. Takes nothing.';

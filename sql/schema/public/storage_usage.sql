@@ -15,4 +15,4 @@ END;
 
 ALTER FUNCTION public.storage_usage() OWNER TO app_owner;
 
-COMMENT ON FUNCTION public.storage_usage() IS 'What I and my projects have stored, by bucket: objects and bytes of the files that are there, kept_bytes of what was deleted, replaced, refused or not finished and is still in the store, as last counted; and my quota for the bytes over all buckets, which what is kept may take once more.';
+COMMENT ON FUNCTION public.storage_usage() IS 'What I and my projects have stored, by bucket: objects and bytes of the files that are there, kept_bytes of what was deleted, replaced, refused or not finished and is still in the store, as last counted, and of room that was taken; and my quota for the bytes over all buckets, which what is kept may take once more.';
