@@ -249,6 +249,10 @@ STATEMENTS: dict[str, str] = {
         select bucket_id, object_path, md5(object_path), scan_status, scanned_at, mime_type
         from public.audio_recordings
     """,
+    "undated_projects": """
+        insert into private.undated_projects (project_id)
+        select id from public.projects order by id limit 1 + {projects} / 100
+    """,
     # What triggers would have noted.
     "stale_summaries": """
         insert into private.stale_summaries (project_id, day)

@@ -43,6 +43,7 @@ def tasks(retention: dict[str, int]) -> dict[str, tuple[str, tuple[int, ...]]]:
         "expired invitations deleted": ("select ops.forget_invitations()", ()),
         "old reservations and calls deleted": ("select ops.forget_calls()", ()),
         "old file events deleted": ("select ops.forget_file_events()", ()),
+        "projects dated that were held": ("select ops.date_undated()", ()),
         "what is stored noted": ("select ops.note_storage()", ()),
         "old generations deleted": ("call ops.forget_generations()", ()),
         "rows of people who have left deleted": ("call ops.erase_departed()", ()),

@@ -4,6 +4,7 @@
 
 -- Fails while a table still uses one of them.
 
+drop function private.lower_address(text);
 drop function private.is_server();
 drop function private.only_bucket_of(text);
 drop function private.buckets_of(text[]);

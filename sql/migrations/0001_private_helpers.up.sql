@@ -190,3 +190,24 @@ $$;
 comment on function private.is_server() is 'Whether a server asks, for nobody; else a person or who isn''t signed in.';
 
 revoke execute on function private.is_server() from public;
+
+-- One letter for one: Latin, Greek and Cyrillic, on every server alike. What the server's lower() knows depends on its
+-- locale, and whatever folds more (ß to ss) makes one address of two people's.
+create function private.lower_address(address text) returns text
+language sql immutable parallel safe
+set search_path = ''
+return lower(
+    translate(
+        address,
+        'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮĲĴĶĹĻĽ'
+        || 'ĿŁŃŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽͰͲͶͿΆΈΉΊΌΎΏΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡ'
+        || 'ΣΤΥΦΧΨΩΪΫЀЁЂЃЄЅІЇЈЉЊЋЌЍЎЏАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯ',
+        'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįĳĵķĺļľ'
+        || 'ŀłńņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷÿźżžͱͳͷϳάέήίόύώαβγδεζηθικλμνξοπρ'
+        || 'στυφχψωϊϋѐёђѓєѕіїјљњћќѝўџабвгдежзийклмнопрстуфхцчшщъыьэюя'
+    ) collate "C"
+);
+
+comment on function private.lower_address(text) is 'An address in lower case.';
+
+revoke execute on function private.lower_address(text) from public;

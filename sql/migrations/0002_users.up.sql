@@ -13,8 +13,8 @@ create table next_auth.users (
     constraint users_pkey primary key (id),
     -- The adapters rely on the database for this one: two sign-ins at once must not make two people.
     constraint users_email_key unique (email),
-    -- In one spelling, so that the adapters' "email = …" and the key above go without regard to case. Letters of ASCII
-    -- alone: elsewhere case depends on the locale, and folding more (ß to ss) makes one address of two people's.
+    -- In one spelling, so that the adapters' "email = …" and the key above go without regard to case. Of letters beyond
+    -- ASCII the trigger below takes care.
     constraint users_email_check check (email = lower(email collate "C"))
 );
 
@@ -29,12 +29,13 @@ comment on column next_auth.users."emailVerified" is
 'When the person proved by a link that the address is theirs; Auth.js leaves it null for OAuth.';
 comment on column next_auth.users.image is 'Picture as the sign-in provider gave it.';
 
+-- Definer, since who signs people up may not call what folds.
 create function private.tg_users__fold_address() returns trigger
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = ''
 as $$
 begin
-    NEW.email = lower(NEW.email collate "C");
+    NEW.email = private.lower_address(NEW.email);
     -- A date proves the address that it was given for, and no other.
     if TG_OP = 'UPDATE' and NEW.email is distinct from OLD.email
         and NEW."emailVerified" is not distinct from OLD."emailVerified" then

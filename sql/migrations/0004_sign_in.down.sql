@@ -7,6 +7,7 @@ drop function private.forget_expired();
 drop table next_auth.verification_tokens;
 drop table next_auth.sessions;
 drop function private.my_address();
+drop function private.addresses_of(uuid);
 drop table next_auth.accounts;
 drop function private.tg_accounts__note_address();
 drop function private.token_claims(text);

@@ -98,9 +98,11 @@ comment on column next_auth.verification_tokens.expires is 'When the link stops 
 create table private.proved_addresses (
     user_id uuid not null,
     provider text not null,
+    -- A person may have several accounts at one provider, each with an address of its own.
+    provider_account_id text not null default '',
     email text not null,
     proved_at timestamptz not null default now(),
-    constraint proved_addresses_pkey primary key (user_id, provider),
+    constraint proved_addresses_pkey primary key (user_id, provider, provider_account_id),
     constraint proved_addresses_user_id_fkey foreign key (user_id) references next_auth.users (id) on delete cascade
 );
 
@@ -111,6 +113,8 @@ comment on table private.proved_addresses is 'Which address a provider vouched f
 comment on column private.proved_addresses.user_id is 'The person.';
 comment on column private.proved_addresses.provider is
 'The provider, as in next_auth.accounts; empty for the address of a sign-up, until the first account is linked.';
+comment on column private.proved_addresses.provider_account_id is
+'The account there, as in next_auth.accounts; empty likewise.';
 comment on column private.proved_addresses.email is 'The address, in lower case.';
 comment on column private.proved_addresses.proved_at is 'When the account was linked, or the person signed up.';
 
@@ -119,17 +123,13 @@ comment on column private.proved_addresses.proved_at is 'When the account was li
 create policy proved_addresses_select_definer on private.proved_addresses for select to app_owner using (true);
 create policy proved_addresses_insert_definer on private.proved_addresses for insert to app_owner with check (true);
 create policy proved_addresses_delete_definer on private.proved_addresses for delete to app_owner using (true);
-create policy proved_addresses_update_definer on private.proved_addresses for update to app_owner using (true)
-with check (true);
 
 comment on policy proved_addresses_select_definer on private.proved_addresses is
 'The owner role compares the address of the caller.';
 comment on policy proved_addresses_insert_definer on private.proved_addresses is
 'The owner role notes what a provider says when an account is linked.';
 comment on policy proved_addresses_delete_definer on private.proved_addresses is
-'The owner role takes the address of a sign-up when the first account is linked.';
-comment on policy proved_addresses_update_definer on private.proved_addresses is
-'The owner role notes it again when the account is linked again.';
+'The owner role takes the address of a sign-up when the first account is linked, and what an account said before.';
 
 -- A token that isn't one says nothing, and stops no sign-in.
 create function private.token_claims(token text) returns jsonb
@@ -171,15 +171,16 @@ begin
     delete from private.proved_addresses as p where p.user_id = NEW."userId" and p.provider = ''
     returning case when p.proved_at > now() - interval '1 minute' then p.email end into address;
     if NEW.type = 'oidc' then
-        address = case when claims ->> 'email_verified' = 'true' then lower(claims ->> 'email' collate "C") end;
+        address = case when claims ->> 'email_verified' = 'true' then private.lower_address(claims ->> 'email') end;
     elsif NEW.type <> 'oauth' then
         address = null;
     end if;
+    -- What the account said when it was linked before counts no more.
+    delete from private.proved_addresses as p
+    where (p.user_id, p.provider, p.provider_account_id) = (NEW."userId", NEW.provider, NEW."providerAccountId");
     if address is not null then
-        insert into private.proved_addresses as p (user_id, provider, email)
-        values (NEW."userId", NEW.provider, address)
-        on conflict on constraint proved_addresses_pkey do update
-        set email = excluded.email, proved_at = excluded.proved_at;
+        insert into private.proved_addresses (user_id, provider, provider_account_id, email)
+        values (NEW."userId", NEW.provider, NEW."providerAccountId", address);
     end if;
     return NEW;
 end
@@ -195,6 +196,21 @@ create trigger _050_note_address
 before insert on next_auth.accounts
 for each row execute function private.tg_accounts__note_address();
 
+-- As far as the account is linked still, and its provider's word counts.
+create function private.addresses_of(person uuid) returns setof text
+language plpgsql stable
+set search_path = ''
+rows 2
+as $$
+begin
+    return query
+    select p.email from private.proved_addresses as p
+    join next_auth.accounts as a
+        on (a."userId", a.provider, a."providerAccountId") = (p.user_id, p.provider, p.provider_account_id)
+    where p.user_id = person and jsonb_exists(private.setting('verifyingProviders'), p.provider);
+end
+$$;
+
 -- Definer: nobody reads addresses but Auth.js. It comes from the sign-in and not from the token of the request.
 create function private.my_address() returns text
 language plpgsql stable security definer
@@ -205,15 +221,8 @@ declare
 begin
     return (
         select u.email from next_auth.users as u
-        where u.id = me and (
-            u."emailVerified" is not null
-            or exists (
-                select from private.proved_addresses as p
-                join next_auth.accounts as a on a."userId" = p.user_id and a.provider = p.provider
-                where p.user_id = me and p.email = u.email
-                    and jsonb_exists(private.setting('verifyingProviders'), p.provider)
-            )
-        )
+        where u.id = me
+            and (u."emailVerified" is not null or u.email in (select d.address from private.addresses_of(me) as d (address)))
     );
 end
 $$;
@@ -221,11 +230,13 @@ $$;
 comment on function private.token_claims(text) is 'What a JWT says, unchecked; null for any other text.';
 comment on function private.tg_users__note_address() is 'Trigger, after insert: notes the address of a sign-up.';
 comment on function private.tg_accounts__note_address() is 'Trigger, before insert: notes the address that is proved.';
+comment on function private.addresses_of(uuid) is 'The addresses that a person''s accounts prove.';
 comment on function private.my_address() is 'The caller''s address, if it is proved to be theirs.';
 
 revoke execute on function private.token_claims(text) from public;
 revoke execute on function private.tg_users__note_address() from public;
 revoke execute on function private.tg_accounts__note_address() from public;
+revoke execute on function private.addresses_of(uuid) from public;
 revoke execute on function private.my_address() from public;
 
 -- Auth.js deletes what has expired only when it is shown again, and most never is. For a scheduler.

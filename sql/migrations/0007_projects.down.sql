@@ -8,3 +8,6 @@ drop function private.limit_projects(uuid);
 drop function private.tg__date_projects();
 drop function private.tg__date_project();
 drop function private.date_projects(uuid[]);
+drop function ops.date_undated();
+drop function private.date_undated();
+drop table private.undated_projects;

@@ -67,9 +67,35 @@ comment on policy projects_select_definer on public.projects is
 comment on policy projects_update_definer on public.projects is
 'The owner role dates a project, shares it when somebody is invited, hands it over; its functions check who asks.';
 
+-- A row for each change and not for each project: two who write at the same time don't wait for each other.
+create table private.undated_projects (
+    id uuid not null default private.uuid_v7(),
+    project_id uuid not null,
+    constraint undated_projects_pkey primary key (id)
+);
+
+alter table private.undated_projects enable row level security;
+alter table private.undated_projects force row level security;
+
+comment on table private.undated_projects is
+'Projects that changed while another session held them; they are dated by their next change, or by housekeeping.';
+comment on column private.undated_projects.id is 'Key, ordered by time of the change.';
+comment on column private.undated_projects.project_id is 'The project; it may be gone.';
+
+create policy undated_projects_select_definer on private.undated_projects for select to app_owner using (true);
+create policy undated_projects_insert_definer on private.undated_projects for insert to app_owner with check (true);
+create policy undated_projects_delete_definer on private.undated_projects for delete to app_owner using (true);
+
+comment on policy undated_projects_select_definer on private.undated_projects is
+'The owner role reads which project has no date yet.';
+comment on policy undated_projects_insert_definer on private.undated_projects is
+'The owner role notes a project that it couldn''t date.';
+comment on policy undated_projects_delete_definer on private.undated_projects is 'The owner role has dated it.';
+
 -- A list of projects shows which was worked on last. At most once a second for each, since every date is a new version
--- of the row and an entry in each of its indexes; a new project's first change always. Nobody waits here: the session
--- that holds the row at this moment is changing the project.
+-- of the row and an entry in each of its indexes; a new project's first change always. Nobody waits here, or two would
+-- wait for each other. The session that holds the row at this moment mostly dates it; but it may take everything back,
+-- so the change is noted, once a second too.
 create function private.date_projects(projects uuid[]) returns void
 language plpgsql volatile
 set search_path = ''
@@ -79,15 +105,59 @@ declare
         select p.id from public.projects as p
         where p.id = any(projects)
             and p.updated_at < now() - case when p.updated_at = p.created_at then '0' else '1 second' end::interval
-        order by p.id
-        for no key update skip locked
     );
+    free constant uuid[] = case when cardinality(stale) > 0 then array(
+        select p.id from public.projects as p where p.id = any(stale) order by p.id for no key update skip locked
+    ) end;
 begin
-    if cardinality(stale) > 0 then
-        update public.projects set updated_at = now() where id = any(stale);
+    if cardinality(free) > 0 then
+        update public.projects set updated_at = now() where id = any(free);
+        delete from private.undated_projects as u where u.project_id = any(free);
+    end if;
+    if cardinality(free) < cardinality(stale) then
+        insert into private.undated_projects (project_id)
+        select s.id from unnest(stale) as s (id)
+        where s.id <> all(free) and not exists (
+            select from private.undated_projects as u
+            where u.project_id = s.id and u.id > private.first_uuid(clock_timestamp() - interval '1 second')
+        );
     end if;
 end
 $$;
+
+-- For a scheduler. What has a later date needs none; what is held is left for the next run.
+create function private.date_undated() returns bigint
+language plpgsql volatile security definer
+set search_path = ''
+as $$
+declare
+    free constant uuid[] = array(
+        select p.id from public.projects as p
+        where p.id in (select u.project_id from private.undated_projects as u)
+        order by p.id
+        for no key update skip locked
+    );
+    dated bigint;
+begin
+    with noted as (
+        delete from private.undated_projects as u
+        where u.project_id = any(free) or not exists (select from public.projects as p where p.id = u.project_id)
+        returning u.project_id, u.id
+    )
+    update public.projects as p set updated_at = now()
+    where p.id = any(free) and exists (
+        select from noted as n
+        where n.project_id = p.id and n.id > private.first_uuid(p.updated_at + interval '1 second')
+    );
+    get diagnostics dated = row_count;
+    return dated;
+end
+$$;
+
+create function ops.date_undated() returns bigint
+language sql volatile
+set search_path = ''
+return private.date_undated();
 
 create function private.tg__date_project() returns trigger
 language plpgsql volatile security definer
@@ -160,11 +230,15 @@ execute function private.tg_projects__limit();
 comment on function private.limit_projects(uuid) is 'Refuses a person with more projects.';
 comment on function private.tg_projects__limit() is 'Trigger, after writes: nobody owns too many.';
 comment on function private.date_projects(uuid[]) is 'Notes that what is in these projects has changed.';
+comment on function private.date_undated() is 'See ops.date_undated.';
+comment on function ops.date_undated() is 'Dates projects that were held when they changed; how many there were.';
 comment on function private.tg__date_project() is 'Trigger, after update of a row: its project has changed.';
 comment on function private.tg__date_projects() is 'Trigger, after writes: what is in projects has changed.';
 
 revoke execute on function private.limit_projects(uuid) from public;
 revoke execute on function private.tg_projects__limit() from public;
 revoke execute on function private.date_projects(uuid[]) from public;
+revoke execute on function private.date_undated() from public;
+revoke execute on function ops.date_undated() from public;
 revoke execute on function private.tg__date_project() from public;
 revoke execute on function private.tg__date_projects() from public;

@@ -144,7 +144,7 @@ begin
         perform set_config('app.invitations', statement || '/' || made, true);
         perform private.refuse_invitations(made);
     end if;
-    NEW.email = lower(btrim(NEW.email) collate "C");
+    NEW.email = private.lower_address(btrim(NEW.email));
     NEW.expires_at = case
         when NEW.accepted_at is null then coalesce(
             NEW.expires_at,
@@ -200,9 +200,10 @@ set row_security = on
 as $$
 begin
     -- A project with collaborators is not private. A transaction that makes it private at the same time is waited for,
-    -- or waits.
-    perform from public.projects where id = NEW.project_id for no key update;
-    update public.projects set visibility = 'shared' where id = NEW.project_id and visibility = 'private';
+    -- or waits. The row changes even where it is shared: a transaction of a stricter isolation than read committed,
+    -- which sees no invitation that was made meanwhile, fails instead. So the project is dated by it.
+    update public.projects set visibility = case visibility when 'private' then 'shared' else visibility end
+    where id = NEW.project_id;
     if exists (select 1 from public.projects where id = NEW.project_id and owner_id = NEW.user_id) then
         raise exception 'the owner of a project cannot be its collaborator'
             using errcode = 'check_violation', constraint = 'collaborators_not_the_owner';

@@ -6,9 +6,11 @@
 
 drop function private.many_from();
 drop function private.few_projects();
+drop function private.lock_members(uuid, text);
 drop function private.may_manage(uuid, text);
 drop function private.may_edit(uuid);
 drop function private.may_see(uuid);
 drop function private.may_read(uuid);
 drop function private.led_projects(integer);
 drop function private.my_projects(integer);
+drop function private.is_of(uuid, uuid[]);

@@ -2,6 +2,16 @@
 -- Lock: new functions only, none. Duration: instant.
 -- Down: drops the functions; loses no data.
 
+-- Until the last of it is deleted, nobody is in a project any more whose owner has left.
+create function private.is_of(project uuid, owners uuid[]) returns boolean
+language plpgsql stable parallel safe
+set search_path = ''
+as $$
+begin
+    return exists (select from public.projects as p where p.id = project and p.owner_id = any (owners));
+end
+$$;
+
 -- Row policies ask "which projects" and not "this project?" wherever they can: the answer is made once for a statement.
 -- Security definer, since a policy on collaborators that reads collaborators as the caller would ask itself; nobody
 -- learns of more than their own projects.
@@ -19,6 +29,8 @@ set search_path = ''
 as $$
 declare
     me constant uuid = auth.uid();
+    -- Mostly nobody: then no project is looked at.
+    leaving constant uuid[] = private.leaving();
 begin
     return array(
         select p.id from public.projects as p
@@ -26,6 +38,7 @@ begin
         union all
         select c.project_id from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = part and c.accepted_at is not null
+            and (leaving = '{}' or not private.is_of(c.project_id, leaving))
     );
 end
 $$;
@@ -36,6 +49,7 @@ set search_path = ''
 as $$
 declare
     me constant uuid = auth.uid();
+    leaving constant uuid[] = private.leaving();
 begin
     return array(
         select p.id from public.projects as p
@@ -44,6 +58,7 @@ begin
         select c.project_id from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = part
             and c.role = 'admin' and c.accepted_at is not null
+            and (leaving = '{}' or not private.is_of(c.project_id, leaving))
     );
 end
 $$;
@@ -154,6 +169,27 @@ begin
 end
 $$;
 
+-- For policies on changes of collaborators, which are asked before a row is locked: who changes several holds their
+-- project first, as who accepts or invites does. Else each would wait for the other. Asked after may_manage, and that
+-- one once more only after a wait: it would see what the same statement has deleted already, such as one's own row.
+create function private.lock_members(project uuid, role text) returns boolean
+language plpgsql volatile security definer
+cost 1000
+set search_path = ''
+as $$
+begin
+    perform from public.projects as p where p.id = project for no key update skip locked;
+    if found then
+        return true;
+    end if;
+    perform from public.projects as p where p.id = project for no key update;
+    if not private.may_manage(project, role) then
+        raise exception 'project % is no longer yours to manage', project using errcode = 'insufficient_privilege';
+    end if;
+    return found;
+end
+$$;
+
 -- Most people have few projects: this list spares them the question per row. Who has more gets none, so that listing
 -- them never costs more than asking.
 create function private.few_projects() returns uuid[]
@@ -162,10 +198,13 @@ set search_path = ''
 as $$
 declare
     me constant uuid = auth.uid();
+    leaving constant uuid[] = private.leaving();
     found constant uuid[] = array(
         select p.id from public.projects as p where p.owner_id = me
         union all
-        select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+        select c.project_id from public.collaborators as c
+        where c.user_id = me and c.accepted_at is not null
+            and (leaving = '{}' or not private.is_of(c.project_id, leaving))
         limit 201
     );
 begin
@@ -187,20 +226,25 @@ begin
 end
 $$;
 
+comment on function private.is_of(uuid, uuid[]) is 'Whether the project is one of these people''s.';
 comment on function private.my_projects(integer) is 'Of the caller''s projects, own and shared, those of this part.';
 comment on function private.led_projects(integer) is 'Of the projects in which the caller may invite, a part.';
 comment on function private.may_read(uuid) is 'Whether the caller is a member of this project.';
 comment on function private.may_see(uuid) is 'Whether the caller is a member of this project, or it is public.';
 comment on function private.may_edit(uuid) is 'Whether the caller may change the content of this project.';
 comment on function private.may_manage(uuid, text) is 'Whether the caller may give or take this role in this project.';
+comment on function private.lock_members(uuid, text) is
+'Holds a project in which the caller may give or take this role, until the transaction ends.';
 comment on function private.few_projects() is 'The caller''s projects, own and shared, unless they are more than 200.';
 comment on function private.many_from() is 'The first uuid there is for who has more than few projects, else null.';
 
+revoke execute on function private.is_of(uuid, uuid[]) from public;
 revoke execute on function private.my_projects(integer) from public;
 revoke execute on function private.led_projects(integer) from public;
 revoke execute on function private.may_read(uuid) from public;
 revoke execute on function private.may_see(uuid) from public;
 revoke execute on function private.may_edit(uuid) from public;
 revoke execute on function private.may_manage(uuid, text) from public;
+revoke execute on function private.lock_members(uuid, text) from public;
 revoke execute on function private.few_projects() from public;
 revoke execute on function private.many_from() from public;

@@ -4,3 +4,4 @@
 
 drop table public.prompt_generations;
 drop function private.tg_prompt_generations__advance();
+drop function private.tg_prompt_generations__begin();

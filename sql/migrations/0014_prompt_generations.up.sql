@@ -110,13 +110,8 @@ set search_path = ''
 as $$
 begin
     if TG_OP = 'INSERT' then
-        if NEW.status not in ('pending', 'running') then
-            raise exception 'a generation begins as pending or running, not as %', NEW.status
-                using errcode = 'check_violation', constraint = 'prompt_generations_begins',
-                hint = 'Insert it, then end it by public.record_generation().';
-        end if;
-        NEW.started_at = case when NEW.status = 'running' then now() end;
-        NEW.finished_at = null;
+        NEW.started_at = case when NEW.status <> 'pending' then now() end;
+        NEW.finished_at = case when NEW.status not in ('pending', 'running') then now() end;
         return NEW;
     end if;
     NEW.started_at = OLD.started_at;
@@ -137,13 +132,32 @@ begin
 end
 $$;
 
+-- After the row: an upsert of one that is over begins as an insert, and there is nothing new in it.
+create function private.tg_prompt_generations__begin() returns trigger
+language plpgsql volatile
+set search_path = ''
+as $$
+begin
+    raise exception 'a generation begins as pending or running, not as %', NEW.status
+        using errcode = 'check_violation', constraint = 'prompt_generations_begins',
+            hint = 'Insert it, then end it by public.record_generation().';
+end
+$$;
+
 comment on function private.tg_prompt_generations__advance() is 'Trigger, before writes: status goes forward, times.';
+comment on function private.tg_prompt_generations__begin() is 'Trigger, after insert: refuses a new one that is over.';
 
 revoke execute on function private.tg_prompt_generations__advance() from public;
+revoke execute on function private.tg_prompt_generations__begin() from public;
 
 create trigger _200_advance
 before insert or update of status, started_at, finished_at on public.prompt_generations
 for each row execute function private.tg_prompt_generations__advance();
+
+create trigger _210_begin
+after insert on public.prompt_generations
+for each row when (new.status not in ('pending', 'running'))
+execute function private.tg_prompt_generations__begin();
 
 create trigger _400_date_projects_insert
 after insert on public.prompt_generations

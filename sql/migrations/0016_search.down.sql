@@ -12,7 +12,10 @@ drop function private.search_in_projects(
 drop function private.excerpt(text, text);
 drop function public.search_projects(text, integer, real, uuid, text);
 drop function private.search_projects(text, integer, real, uuid, text);
-drop function private.newest_with(tsquery, boolean);
+drop function private.newest_with(tsquery, boolean, uuid[]);
+drop function private.some_with(tsquery, boolean);
+drop function private.newest_of(uuid[], boolean, tsquery, bigint, bigint);
+drop function private.indexed_part(tsquery);
 
 drop trigger _310_words_again on public.prompt_generations;
 drop trigger _300_words on public.prompt_generations;

@@ -190,8 +190,10 @@ alter table private.project_words enable row level security;
 alter table private.project_words force row level security;
 
 create index project_words_words_idx on private.project_words using gin (words);
--- What everybody finds has indexes of its own: what is others' alone, however much, is in nobody's way.
-create index project_words_project_id_listed_idx on private.project_words (project_id) where listed;
+-- What everybody finds has indexes of its own: what is others' alone, however much, is in nobody's way. "listed is true"
+-- and "listed" are the same and look different: where words are asked for, the first index must not come in question,
+-- for which all words would be read.
+create index project_words_project_id_listed_idx on private.project_words (project_id) where listed is true;
 create index project_words_words_listed_idx on private.project_words using gin (words) where listed;
 
 comment on table private.project_words is 'By what projects are found.';
@@ -396,45 +398,115 @@ comment on function private.tg_prompt_generations__words() is 'Trigger: the word
 
 revoke execute on function private.tg_prompt_generations__words() from public;
 
--- The newest that have the words, 200 at most, in a time that doesn't grow with all there are: a word that many have is
--- met soon on the way back from the newest, one that few have is read from the index of words, and of what lies between
--- the newest 100,000 are looked at. The planner would have to know beforehand which it is.
-create function private.newest_with(wanted tsquery, everything boolean) returns uuid[]
-language plpgsql stable security definer
+-- What an index of words can say of a query: of a phrase that its words are there, of what must not be there nothing.
+-- Null where that is nothing at all.
+create function private.indexed_part(wanted tsquery) returns tsquery
+language sql immutable parallel safe
+set search_path = ''
+begin atomic
+    select case
+        when querytree(wanted) in ('T', '') then null
+        -- Words without their order: the index needs no look at a row.
+        when wanted::text ~ ' <(-|\d+)> ' then regexp_replace(querytree(wanted), ' <(-|\d+)> ', ' & ', 'g')::tsquery
+        else wanted
+    end;
+end;
+
+-- The newest of some rows that have the words, 200 at most: of these projects, or of what is listed, or of all. To look
+-- at a long text's words takes as long as to read them, so their bytes are bounded too; those are known beforehand.
+create function private.newest_of(
+    projects uuid[], everything boolean, wanted tsquery, looked_at bigint, megabytes bigint
+) returns uuid[]
+language plpgsql stable
 set search_path = ''
 set plan_cache_mode = force_custom_plan
 set enable_seqscan = off
 as $$
+begin
+    return array(
+        select n.project_id
+        from (
+            select
+                w.project_id, w.words,
+                sum(pg_column_size(w.words)) over (order by w.project_id desc rows unbounded preceding) as bytes
+            from private.project_words as w
+            where (projects is not null or everything or w.listed is true)
+                and (projects is null or w.project_id = any (projects))
+            order by w.project_id desc
+            limit looked_at
+        ) as n
+        -- In this order: "and" begins with what looks cheap.
+        where case when n.bytes <= megabytes * 1048576 then n.words @@ wanted end
+        order by n.project_id desc
+        limit 200
+    );
+end
+$$;
+
+-- Of all that have the words, 5,001 at most, by the index of words alone: no row is looked at, however long it is. The
+-- index gives a list of places in the table, which has to fit into memory for that, and can be read in no other way.
+create function private.some_with(wanted tsquery, everything boolean) returns uuid[]
+language plpgsql stable
+set search_path = ''
+set plan_cache_mode = force_custom_plan
+set work_mem = '32MB'
+set enable_seqscan = off
+set enable_indexscan = off
+set enable_indexonlyscan = off
+as $$
+begin
+    return array(
+        select w.project_id from private.project_words as w
+        where (everything or w.listed) and w.words @@ wanted
+        limit 5001
+    );
+end
+$$;
+
+-- The newest that have the words, 200 at most. A word that many have is met soon on the way back from the newest, one
+-- that few have is read from the index of words. Between the two, and for phrases, so many of the newest are looked at
+-- as come to a bounded number of bytes, and what is missing is taken from those that the index has given. The planner
+-- would have to know beforehand which it is.
+create function private.newest_with(wanted tsquery, everything boolean, projects uuid[] default null) returns uuid[]
+language plpgsql stable security definer
+set search_path = ''
+as $$
 declare
+    indexed constant tsquery = private.indexed_part(wanted);
     found uuid[];
     matching uuid[];
-    looked_at bigint;
+    few boolean;
 begin
-    foreach looked_at in array array[2000, 100000]::bigint[] loop
+    if numnode(wanted) = 0 or cardinality(projects) = 0 then
+        return '{}';
+    end if;
+    found = private.newest_of(projects, everything, wanted, 2000, 8);
+    if cardinality(found) = 200 or cardinality(projects) <= 2000 and (
+        select sum(pg_column_size(w.words)) <= 8 * 1048576 from private.project_words as w
+        where w.project_id = any (projects)
+    ) then
+        return found;
+    end if;
+    if indexed is null then
+        return private.newest_of(projects, everything, wanted, 20000, 16);
+    end if;
+    matching = private.some_with(indexed, everything or projects is not null);
+    few = cardinality(matching) <= 5000;
+    if projects is not null then
+        matching = array(select unnest(matching) intersect select unnest(projects));
+    end if;
+    if not few then
+        found = private.newest_of(projects, everything, wanted, 20000, 16);
+    end if;
+    if cardinality(found) < 200 then
+        if indexed <> wanted then
+            matching = private.newest_of(matching, everything, wanted, 5001, 16);
+        end if;
         found = array(
-            select n.project_id
-            from (
-                select w.project_id, w.words from private.project_words as w
-                where everything or w.listed
-                order by w.project_id desc
-                limit looked_at
-            ) as n
-            where n.words @@ wanted
-            order by n.project_id desc
-            limit 200
+            select m.id from unnest(found || matching) as m (id) group by m.id order by m.id desc limit 200
         );
-        if looked_at > 2000 or cardinality(found) = 200 then
-            return found;
-        end if;
-        matching = array(
-            select w.project_id from private.project_words as w
-            where (everything or w.listed) and w.words @@ wanted
-            limit 5001
-        );
-        if cardinality(matching) <= 5000 then
-            return array(select m.id from unnest(matching) as m (id) order by m.id desc limit 200);
-        end if;
-    end loop;
+    end if;
+    return found;
 end
 $$;
 
@@ -459,17 +531,11 @@ declare
     found uuid[] = case when private.is_here() then private.newest_with(wanted, private.is_super_admin()) end;
 begin
     if me is not null then
-        found = found || array(
-            select p.id from public.projects as p join private.project_words as w on w.project_id = p.id
-            where p.owner_id = me and w.words @@ wanted
-            order by p.id desc
-            limit 200
-        ) || array(
-            select c.project_id from public.collaborators as c join private.project_words as w using (project_id)
-            where c.user_id = me and c.accepted_at is not null and w.words @@ wanted
-            order by c.project_id desc
-            limit 200
-        );
+        found = found || private.newest_with(wanted, false, array(
+            select p.id from public.projects as p where p.owner_id = me
+            union all
+            select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+        ));
     end if;
     return query
     select f.id, f.owner_id, f.title, f.description, f.visibility, f.updated_at, f.rank
@@ -548,6 +614,7 @@ declare
     everything constant boolean = private.is_super_admin();
     config constant regconfig = private.text_config(coalesce(search_in_projects.language, private.language_of(me)));
     wanted constant tsquery = private.search_query(search_in_projects.query, config);
+    leaving constant uuid[] = private.leaving();
     -- As arrays, so that what is in the projects is read by their index.
     mine uuid[];
     found uuid[];
@@ -556,7 +623,9 @@ begin
         mine = array(
             select p.id from public.projects as p where p.owner_id = me
             union all
-            select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+            select c.project_id from public.collaborators as c
+            where c.user_id = me and c.accepted_at is not null
+                and (leaving = '{}' or not private.is_of(c.project_id, leaving))
         );
     end if;
     execute format(
@@ -653,7 +722,11 @@ comment on function private.excerpt(text, text) is 'At most 240 characters of a 
 comment on function private.search_in_projects(
     regclass, regclass, name, name, name[], text, integer, real, uuid, text
 ) is 'What search_recordings and search_generations do.';
-comment on function private.newest_with(tsquery, boolean) is 'The newest projects that have these words.';
+comment on function private.indexed_part(tsquery) is 'What of a query an index of words can answer; null for nothing.';
+comment on function private.newest_of(uuid[], boolean, tsquery, bigint, bigint) is
+'The newest of these projects that have the words, as far as so many rows and bytes go.';
+comment on function private.some_with(tsquery, boolean) is 'Some projects that have the words, by the index alone.';
+comment on function private.newest_with(tsquery, boolean, uuid[]) is 'The newest projects that have these words.';
 comment on function private.plain_text(text) is 'A text without case, accents and ligatures.';
 comment on function private.search_text(text, boolean) is 'A text as search sees it: plain, unspaced scripts in pairs.';
 comment on function private.text_config(text) is 'The text search configuration of a language, as a BCP 47 tag.';
@@ -666,7 +739,10 @@ revoke execute on function private.excerpt(text, text) from public;
 revoke execute on function private.search_in_projects(
     regclass, regclass, name, name, name[], text, integer, real, uuid, text
 ) from public;
-revoke execute on function private.newest_with(tsquery, boolean) from public;
+revoke execute on function private.indexed_part(tsquery) from public;
+revoke execute on function private.newest_of(uuid[], boolean, tsquery, bigint, bigint) from public;
+revoke execute on function private.some_with(tsquery, boolean) from public;
+revoke execute on function private.newest_with(tsquery, boolean, uuid[]) from public;
 revoke execute on function private.plain_text(text) from public;
 revoke execute on function private.search_text(text, boolean) from public;
 revoke execute on function private.text_config(text) from public;

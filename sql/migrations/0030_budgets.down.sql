@@ -10,6 +10,7 @@ drop function public.my_budget();
 drop function private.my_budget();
 drop function private.tg_prompt_generations__release();
 drop function private.tg_prompt_generations__reserve();
+drop function private.reserve(uuid, uuid, uuid, text, text, bigint, numeric, boolean);
 drop function private.release_budget(uuid);
 -- With its triggers, of which each month has its own.
 drop function private.tg_api_usage__count() cascade;

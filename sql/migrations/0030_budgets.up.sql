@@ -204,41 +204,43 @@ begin
 end
 $$;
 
--- Before anything starts, and again when a server takes it, as what was reserved may have expired. A transaction that
--- starts something holds the person's row until the end of the transaction: others wait, and then see what it has
--- reserved.
-create function private.tg_prompt_generations__reserve() returns trigger
-language plpgsql volatile security definer
+-- Within the person's budget, or refused. The transaction holds the person's row until its end: others wait, and then
+-- see what it has reserved.
+create function private.reserve(
+    generation uuid, person uuid, project uuid, provider text, model text, estimated_tokens bigint,
+    estimated_cost numeric, is_new boolean
+) returns void
+language plpgsql volatile
 set search_path = ''
-set row_security = on
 as $$
+#variable_conflict use_column
 declare
-    tokens constant bigint = coalesce(NEW.estimated_tokens, private.budget_setting('tokens', 'reserve')::bigint);
-    cost constant numeric = coalesce(NEW.estimated_cost, private.budget_setting('cost', 'reserve'));
+    tokens constant bigint = coalesce(estimated_tokens, private.budget_setting('tokens', 'reserve')::bigint);
+    cost constant numeric = coalesce(estimated_cost, private.budget_setting('cost', 'reserve'));
     lasts constant interval = make_interval(mins => private.setting('reservationMinutes')::integer);
     allowed record;
     taken record;
     waiting bigint;
 begin
-    if NEW.created_by is not null then
-        perform private.add_to_budget(NEW.created_by, now(), 0, 0);
+    if person is not null then
+        perform private.add_to_budget(person, now(), 0, 0);
         select count(*) into waiting from public.prompt_generations as g
-        where g.created_by = NEW.created_by and g.status in ('pending', 'running');
-        if TG_OP = 'INSERT' and waiting > private.setting('generationsWaiting')::bigint then
+        where g.created_by = person and g.status in ('pending', 'running');
+        if is_new and waiting > private.setting('generationsWaiting')::bigint then
             -- PostgREST answers with 429, too many requests.
             raise exception using
                 errcode = 'PT429',
-                message = format('%s generations of %s would wait or run', waiting, NEW.created_by),
+                message = format('%s generations of %s would wait or run', waiting, person),
                 hint = 'Wait for some, or cancel them; database:generationsWaiting says how many there may be.';
         end if;
-        select * into strict allowed from private.budget_of(NEW.created_by);
-        select * into strict taken from private.budget_taken(NEW.created_by, NEW.id);
+        select * into strict allowed from private.budget_of(person);
+        select * into strict taken from private.budget_taken(person, generation);
         if (taken.tokens + taken.reserved_tokens + tokens <= allowed.hard_tokens
             and taken.cost + taken.reserved_cost + cost <= allowed.hard_cost) is not true then
             -- PostgREST answers with 402, payment required.
             raise exception using
                 errcode = 'PT402',
-                message = format('the budget of %s for this month is used up', NEW.created_by),
+                message = format('the budget of %s for this month is used up', person),
                 detail = format(
                     'Used %s of %s tokens and %s of %s dollars, reserved %s and %s; this takes %s and %s.',
                     taken.tokens, allowed.hard_tokens, trim_scale(taken.cost), trim_scale(allowed.hard_cost),
@@ -250,9 +252,33 @@ begin
     insert into private.budget_reservations as r (
         generation_id, user_id, project_id, provider, model, tokens, cost, expires_at
     )
-    values (NEW.id, NEW.created_by, NEW.project_id, NEW.provider, NEW.model, tokens, cost, now() + lasts)
+    values (generation, person, project, provider, model, tokens, cost, now() + lasts)
     on conflict on constraint budget_reservations_pkey do update
     set tokens = excluded.tokens, cost = excluded.cost, expires_at = excluded.expires_at;
+end
+$$;
+
+-- Before anything starts, and again when a server takes it, as what was reserved may have expired. By statement, one
+-- person after the other in one order: two servers that start generations of the same people are in no deadlock.
+create function private.tg_prompt_generations__reserve() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+begin
+    if TG_OP = 'INSERT' then
+        perform private.reserve(
+            s.id, s.created_by, s.project_id, s.provider, s.model, s.estimated_tokens, s.estimated_cost, true
+        ) from (select n.* from added as n order by n.created_by, n.id) as s;
+    else
+        perform private.reserve(
+            s.id, s.created_by, s.project_id, s.provider, s.model, s.estimated_tokens, s.estimated_cost, false
+        ) from (
+            select n.* from added as n
+            join removed as r on r.id = n.id and r.status = 'pending' and n.status = 'running'
+            order by n.created_by, n.id
+        ) as s;
+    end if;
     return null;
 end
 $$;
@@ -312,6 +338,8 @@ comment on function private.budget_setting(text, text) is 'A part of the budgets
 comment on function private.budget_of(uuid) is 'What a person may use in a month.';
 comment on function private.budget_taken(uuid, uuid) is 'What a person has used this month, and what is reserved.';
 comment on function private.add_to_budget(uuid, timestamptz, bigint, numeric) is 'Notes usage, and holds the row.';
+comment on function private.reserve(uuid, uuid, uuid, text, text, bigint, numeric, boolean) is
+'Reserves what a generation may use, or refuses.';
 comment on function private.release_budget(uuid) is 'What a generation has reserved is free.';
 comment on function private.tg_api_usage__count() is 'Trigger, after writes: what somebody used changed.';
 comment on function private.tg_prompt_generations__reserve() is 'Trigger, at a start: within the person''s budget.';
@@ -323,6 +351,7 @@ revoke execute on function private.budget_setting(text, text) from public;
 revoke execute on function private.budget_of(uuid) from public;
 revoke execute on function private.budget_taken(uuid, uuid) from public;
 revoke execute on function private.add_to_budget(uuid, timestamptz, bigint, numeric) from public;
+revoke execute on function private.reserve(uuid, uuid, uuid, text, text, bigint, numeric, boolean) from public;
 revoke execute on function private.release_budget(uuid) from public;
 revoke execute on function private.tg_api_usage__count() from public;
 revoke execute on function private.tg_prompt_generations__reserve() from public;
@@ -374,12 +403,13 @@ alter table public.prompt_generations force row level security;
 
 create trigger _400_reserve
 after insert on public.prompt_generations
-for each row execute function private.tg_prompt_generations__reserve();
+referencing new table as added
+for each statement execute function private.tg_prompt_generations__reserve();
 
 create trigger _410_reserve_again
-after update of status on public.prompt_generations
-for each row when (old.status = 'pending' and new.status = 'running')
-execute function private.tg_prompt_generations__reserve();
+after update on public.prompt_generations
+referencing old table as removed new table as added
+for each statement execute function private.tg_prompt_generations__reserve();
 
 create trigger _420_release_ended
 after update of status on public.prompt_generations

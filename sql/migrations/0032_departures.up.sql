@@ -38,6 +38,7 @@ comment on policy prompt_generations_delete_departed on public.prompt_generation
 --   forgotten  the row stays without the person, in batches
 --   profile    goes with the profile, when all the above has gone: a handful of rows
 --   files      goes with the file, by the cleaner
+--   days       goes within a week, by housekeeping, if no server has fetched it before
 --   stays      an id of nobody any more
 create function private.personal_columns()
 returns table (relation text, person_column text, fate text, exported boolean, secrets text[])
@@ -66,7 +67,7 @@ as $$
     ('public.collaborators', 'project_id', 'project', true, '{}'),
     ('public.collaborators', 'user_id', 'batches', true, '{}'),
     ('public.collaborators', 'invited_by', 'profile', true, '{}'),
-    ('public.collaborators', 'email', 'account', false, '{}'),
+    ('public.collaborators', 'email', 'account', true, '{}'),
     ('analytics.user_activity', 'user_id', 'batches', true, '{}'),
     ('analytics.api_usage', 'user_id', 'forgotten', true, '{}'),
     ('analytics.error_logs', 'user_id', 'forgotten', true, '{}'),
@@ -78,6 +79,9 @@ as $$
     ('private.storage_usage', 'folder_id', 'files', true, '{}'),
     ('private.object_scans', 'owner_id', 'files', true, '{}'),
     ('private.object_scans', 'name', 'files', true, '{}'),
+    ('private.deletion_queue', 'object_path', 'files', false, '{}'),
+    ('private.unserved_files', 'object_path', 'files', false, '{}'),
+    ('private.file_events', 'object_path', 'days', false, '{}'),
     ('storage.objects', 'owner', 'files', true, '{}'),
     ('storage.objects', 'owner_id', 'files', true, '{}'),
     ('storage.objects', 'name', 'files', true, '{}'),
@@ -253,8 +257,7 @@ declare
     addresses constant text[] = array(
         select OLD.email where OLD."emailVerified" is not null
         union
-        select p.email from private.proved_addresses as p
-        where p.user_id = OLD.id and jsonb_exists(private.setting('verifyingProviders'), p.provider)
+        select a.address from private.addresses_of(OLD.id) as a (address)
     );
     small boolean = false;
 begin
@@ -423,6 +426,9 @@ begin
                     't.name collate "C" >= $1::text || ''/'' and t.name collate "C" < $1::text || ''0'' '
                     || 'or t.bucket_id = any(private.buckets_of(''{projects}'')) and split_part(t.name, ''/'', 1) in '
                     || '(select p.id::text from public.projects as p where p.owner_id = $1)'
+                when c.person_column = 'email' then
+                    't.email in (select a.address from private.addresses_of($1) as a (address) union '
+                    || 'select u.email from next_auth.users as u where u.id = $1 and u."emailVerified" is not null)'
                 else format('t.%I = $1::%s', c.person_column, format_type(a.atttypid, null))
             end, ' or '
         ),

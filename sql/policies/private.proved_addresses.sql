@@ -10,13 +10,7 @@ create policy proved_addresses_insert_definer on private.proved_addresses
     for insert to app_owner
     with check (true);
 
--- The owner role takes the address of a sign-up when the first account is linked.
+-- The owner role takes the address of a sign-up when the first account is linked, and what an account said before.
 create policy proved_addresses_delete_definer on private.proved_addresses
     for delete to app_owner
     using (true);
-
--- The owner role notes it again when the account is linked again.
-create policy proved_addresses_update_definer on private.proved_addresses
-    for update to app_owner
-    using (true)
-    with check (true);

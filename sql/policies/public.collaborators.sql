@@ -37,10 +37,10 @@ create policy collaborators_insert_definer on public.collaborators
     for insert to app_owner
     with check (true);
 
--- Owner and admins change roles; only the owner those of admins.
+-- Owner and admins change roles; only the owner those of admins. The project is held before any row is locked.
 create policy collaborators_update_manager on public.collaborators
     for update to authenticated
-    using (private.may_manage(project_id, role))
+    using (private.may_manage(project_id, role) and private.lock_members(project_id, role))
     with check (private.may_manage(project_id, role));
 
 -- The owner role accepts an open invitation, for the caller and nobody else; of two rows of that person it keeps one.
@@ -52,7 +52,10 @@ create policy collaborators_update_accept on public.collaborators
 -- Owner and admins remove collaborators, only the owner removes admins; everybody may leave.
 create policy collaborators_delete_own_or_manager on public.collaborators
     for delete to authenticated
-    using (user_id = (select auth.uid()) or private.may_manage(project_id, role));
+    using (
+        user_id = (select auth.uid())
+        or private.may_manage(project_id, role) and private.lock_members(project_id, role)
+    );
 
 -- The owner role takes the membership of the new owner, and invitations that are declined or over.
 create policy collaborators_delete_definer on public.collaborators

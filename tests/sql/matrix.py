@@ -143,6 +143,7 @@ delete from private.budget_usage where user_id = %(fellow)s;
 insert into private.recorded_calls (key, generation_id, content, outcome)
     values ('matrix', %(unborn)s, '', 'succeeded');
 insert into private.stale_summaries (day) values ('2000-01-01');
+insert into private.undated_projects (project_id) values (%(shared)s);
 insert into analytics.usage_overview (day, provider, model, requests, tokens)
     values ('2026-01-02', 'x', 'overview', 10, 1000);
 insert into analytics.project_totals (project_id, components, recordings, duration_ms, generations, tokens, cost)
@@ -605,6 +606,12 @@ STATEMENTS = {
         )
         for table, column in WORDS
     },
+    ("private.undated_projects", "any"): _rows(
+        "private.undated_projects",
+        "project_id = %(shared)s",
+        "(project_id) values (%(public)s)",
+        "project_id = %(public)s",
+    ),
     ("private.stale_summaries", "any"): _rows(
         "private.stale_summaries",
         "day = '2000-01-01'",

@@ -11,6 +11,10 @@ from tests.sql.provision import ADA, Connection, acting_as, add_file, refused, r
 
 ME = {"sub": ADA}
 SETTINGS = "update public.users set settings = %s"
+GENERATIONS = [f"prompt_generations {status}" for status in ("running", "succeeded", "failed", "cancelled")]
+COLUMNS = """
+select quote_ident(attname) from pg_attribute
+where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum"""
 
 
 def nested(depth: int) -> str:
@@ -161,6 +165,46 @@ def test_a_row_that_was_read_can_be_written_back_whole(people: Connection, table
     """PostgREST upserts what it is sent; a generated column would be an error (428C9)."""
     generated = "select attname from pg_attribute where attrelid = %s::regclass and attgenerated <> ''"
     assert people.execute(generated, [f"public.{table}"]).fetchall() == []
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["users", "projects", "collaborators", "audio_recordings", "project_components", *GENERATIONS],
+)
+def test_a_server_upserts_a_row_as_it_was_read(people: Connection, table: str) -> None:
+    table, _, status = table.partition(" ")
+    (project,) = row(people, "select id from public.projects where owner_id = %s and title = 'private'", (ADA,))
+    insert = "insert into public.{} (project_id, {}) values (%s, %s) returning id"
+    for each, column, value in (
+        ("collaborators", "email", "eve@example.org"),
+        ("project_components", "kind", "text"),
+        ("audio_recordings", "object_path", add_file(people, f"{project}/a.ogg")),
+    ):
+        people.execute(insert.format(each, column).encode(), (project, value))
+    generation = (
+        "insert into public.prompt_generations (project_id, created_by, prompt, provider, model, status) "
+        "values (%s, %s, 'p', 'x', 'm', 'running') returning id"
+    )
+    (id,) = row(people, generation, (project, ADA))
+    if status not in ("", "running"):
+        end = "update public.prompt_generations set status = %s, response = 'r', error = 'e' where id = %s"
+        people.execute(end.encode(), (status, id))
+    with acting_as(people, "service_role", {"role": "service_role"}) as session:
+        columns = [name for (name,) in session.execute(COLUMNS, [f"public.{table}"])]
+        before = session.execute(f"select to_jsonb(t) from public.{table} as t order by id".encode()).fetchall()
+        assert before
+        # As PostgREST writes it.
+        upsert = (
+            f"insert into public.{table} ({', '.join(columns)}) "
+            f"select {', '.join(columns)} from jsonb_populate_recordset(null::public.{table}, %s) "
+            f"on conflict (id) do update set {', '.join(f'{name} = excluded.{name}' for name in columns)}"
+        )
+        session.execute(upsert.encode(), [json.dumps([each for (each,) in before])])
+        after = session.execute(f"select to_jsonb(t) from public.{table} as t order by id".encode()).fetchall()
+    for each in (*before, *after):
+        each[0].pop("updated_at")
+        each[0].pop("revision", None)
+    assert after == before
 
 
 def test_a_project_is_put_away_at_a_time_and_not_at_infinity(people: Connection) -> None:

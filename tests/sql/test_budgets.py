@@ -553,3 +553,30 @@ def test_a_stricter_isolation_fails_instead_of_overlooking_what_others_reserve(a
             as_role(alone, "authenticated", ASK, project)
         with pytest.raises(psycopg.errors.SerializationFailure):
             as_role(strict, "authenticated", ASK, project)
+
+
+@pytest.mark.parametrize("starting", [True, False])
+def test_two_servers_that_start_generations_of_the_same_people_are_in_no_deadlock(alone, sessions, starting):
+    project = project_of(alone)
+    insert = "insert into public.prompt_generations (project_id, created_by, prompt, provider, model) values "
+    pair = insert + ", ".join(["(%s, %s, 'p', 'x', 'm')"] * 2)
+    statements: list[tuple[str, tuple[Any, ...]]] = [
+        (pair, (project, ADA, project, BOB)),
+        (pair, (project, BOB, project, ADA)),
+    ]
+    if not starting:
+        run = "update public.prompt_generations set status = 'running' where id = any(%s)"
+        for at, (query, values) in enumerate(statements):
+            made = alone.execute(f"{query} returning id".encode(), values).fetchall()
+            statements[at] = (run, ([id for (id,) in made],))
+    waiting = "select count(*) from pg_locks where not granted"
+    with ThreadPoolExecutor(2) as pool:
+        with alone.transaction():
+            alone.execute("insert into private.budget_usage values (%s, '-infinity', 0, 0) on conflict do nothing", (ADA,))
+            alone.execute("select from private.budget_usage where user_id = %s for update", (ADA,))
+            later = []
+            for session, (query, values) in zip(sessions(2), statements, strict=True):
+                later.append(pool.submit(session.execute, query.encode(), values))
+                while row(alone, waiting) < (len(later),):
+                    pass
+        assert [each.result().rowcount for each in later] == [2, 2]

@@ -353,6 +353,58 @@ def test_neither_a_verdict_on_a_recording_nor_a_departure_dates_a_project(people
     assert not changed_now(people, old["p"])
 
 
+@pytest.mark.parametrize("dated_by", ["the next change", "housekeeping"])
+def test_a_change_beside_one_that_is_taken_back_is_dated_later(alone, editors, dated_by):
+    project = project_of(alone, ADA)
+    a, b = add(alone, project, *"AB")
+    age(alone, project, "1 day")
+    drag = "update public.project_components set x = x + 1 where id = %s"
+    with psycopg.connect(alone.info.dsn, password=alone.info.password, autocommit=True) as holding:
+        with holding.transaction(force_rollback=True):
+            holding.execute(MOVE.encode(), (a, b))
+            for _ in range(3):
+                _once(editors[0], drag, (b,))
+    noted = "select count(*) from private.undated_projects where project_id = %s"
+    assert row(alone, noted, (project,)) == (1,), "once a second"
+    old = "select updated_at < now() - interval '1 hour' from public.projects where id = %s"
+    assert row(alone, old, (project,)) == (True,)
+    if dated_by == "housekeeping":
+        with alone.transaction():
+            alone.execute("set local role app_owner")
+            assert row(alone, "select ops.date_undated()") == (1,)
+            assert row(alone, "select ops.date_undated()") == (0,)
+    else:
+        _once(editors[0], drag, (b,))
+    assert row(alone, old, (project,)) == (False,)
+    assert row(alone, noted, (project,)) == (0,)
+
+
+def test_housekeeping_dates_nothing_that_was_dated_since_and_leaves_what_is_held(alone, editors):
+    held, dated = project_of(alone, ADA), project_of(alone, BOB)
+    age(alone, held, "1 day")
+    note = "insert into private.undated_projects (project_id) values (%s), (%s), (gen_random_uuid())"
+    alone.execute(note.encode(), (held, dated))
+    with editors[0].connection.transaction():
+        editors[0].connection.execute("select from public.projects where id = %s for update", (held,))
+        assert row(alone, "select ops.date_undated()") == (0,)
+        assert alone.execute("select project_id::text from private.undated_projects").fetchall() == [(held,)]
+    assert row(alone, "select ops.date_undated()") == (1,)
+    assert row(alone, "select count(*) from private.undated_projects") == (0,)
+
+
+def test_a_change_while_somebody_invites_is_dated_by_the_invitation(alone, editors):
+    project = project_of(alone, ADA)
+    (a,) = add(alone, project, "A")
+    age(alone, project, "1 day")
+    with psycopg.connect(alone.info.dsn, password=alone.info.password, autocommit=True) as inviting:
+        with inviting.transaction():
+            invite = "insert into public.collaborators (project_id, user_id, invited_by) values (%s, %s, %s)"
+            inviting.execute(invite.encode(), (project, BOB, ADA))
+            _once(editors[0], "update public.project_components set x = 5 where id = %s", (a,))
+    old = "select updated_at < now() - interval '1 hour' from public.projects where id = %s"
+    assert row(alone, old, (project,)) == (False,)
+
+
 def test_deleting_a_group_dates_its_project_though_the_same_trigger_fires_for_its_pieces(people, old):
     group, _ = chain(people, old["p"], 2)
     age(people, old["p"], "1 day")

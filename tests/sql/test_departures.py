@@ -16,8 +16,8 @@ LEAVE = "delete from next_auth.users where id = %s"
 FORGET = "select coalesce(sum(private.forget_addresses(u.batch)), 0) from private.unwanted_addresses(10) as u (batch)"
 WAITING = "select people, erased_rows from ops.waiting_departures()"
 COLUMNS = "select relation, person_column, fate, exported from private.personal_columns()"
-# Where the id of nobody any more may be, and what the cleaner takes away with the file.
-STAYING = ("stays", "files")
+# Where the id of nobody any more may be, what the cleaner takes away with the file, and what is soon forgotten.
+STAYING = ("stays", "files", "days")
 # What a column of a person's id is called where no foreign key says it.
 NAMED = "^(user_id|userId|owner|owner_id|created_by|invited_by|actor|email|identifier|subject)$"
 # Columns that hold an id of a person: by foreign key, also of a project; by name; by what their comment says.
@@ -42,7 +42,10 @@ PARTS = {
     *(("storage.buckets", "owner"), ("storage.buckets", "owner_id")),
 }
 # Not found by any of these, since they are no id of a person alone.
-OTHERS = {("storage.objects", "name"), ("private.object_scans", "name"), ("audit.log", "row_id")}
+OTHERS = {
+    *(("storage.objects", "name"), ("private.object_scans", "name"), ("audit.log", "row_id")),
+    *((f"private.{table}", "object_path") for table in ("deletion_queue", "unserved_files", "file_events")),
+}
 
 
 @pytest.fixture
@@ -192,7 +195,12 @@ def test_open_invitations_to_and_by_the_person_and_sign_in_links_go(people):
         (adas, BOB, None, ADA, "now"),
     ):
         people.execute((invite + "values (%s, %s, %s, %s, %s)").encode(), (project, user, email, by, accepted))
-    people.execute("insert into private.proved_addresses values (%s, 'google', 'ada@work.example')", (ADA,))
+    people.execute(
+        'insert into next_auth.accounts ("userId", type, provider, "providerAccountId") '
+        "values (%s, 'oidc', 'google', 'g')",
+        (ADA,),
+    )
+    people.execute("insert into private.proved_addresses values (%s, 'google', 'g', 'ada@work.example')", (ADA,))
     people.execute("update next_auth.users set email = 'old@example.org' where id = %s", (ADA,))
     people.execute("update next_auth.users set email = 'ada@example.org' where id = %s", (ADA,))
     people.execute('update next_auth.users set "emailVerified" = now() where id = %s', (ADA,))
@@ -451,6 +459,26 @@ def test_an_export_is_of_one_person_and_of_what_is_in_their_projects(world):
     assert exported(world, matrix.key("nobody at all")).keys() == found.keys()
     assert not any(exported(world, matrix.key("nobody at all")).values())
     assert row(world, "select auth.uid()") == (None,)
+
+
+def test_an_export_has_open_invitations_to_any_address_that_is_proved_and_to_no_other(people):
+    project = project_of(people, ADA)
+    for address in ("bob@example.org", "bob@work.example", "old@example.org"):
+        invite = "insert into public.collaborators (project_id, email, invited_by) values (%s, %s, %s)"
+        people.execute(invite.encode(), (project, address, ADA))
+    addresses = "select r.found ->> 'email' from ops.export_rows(%s, 'public.collaborators') as r (found) order by 1"
+    assert people.execute(addresses.encode(), (BOB,)).fetchall() == []
+    people.execute('update next_auth.users set "emailVerified" = now() where id = %s', (BOB,))
+    people.execute(
+        'insert into next_auth.accounts ("userId", type, provider, "providerAccountId") '
+        "values (%s, 'oidc', 'google', 'g')",
+        (BOB,),
+    )
+    proved = "insert into private.proved_addresses (user_id, provider, provider_account_id, email) values (%s, %s, %s, %s)"
+    people.execute(proved.encode(), (BOB, "google", "g", "bob@work.example"))
+    people.execute(proved.encode(), (BOB, "google", "unlinked", "old@example.org"))
+    found = people.execute(addresses.encode(), (BOB,)).fetchall()
+    assert found == [("bob@example.org",), ("bob@work.example",)]
 
 
 def test_nobody_is_anywhere_any_more_who_has_left(world):

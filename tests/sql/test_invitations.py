@@ -128,6 +128,33 @@ def test_a_token_that_is_none_proves_nothing_and_stops_no_sign_in(guests, token)
     assert listed(guests, CARL) == 0
 
 
+def google(connection: Connection, account: str, address: str, verified: bool = True) -> None:
+    """Carl links an account at Google, which says whose address it is."""
+    claims = base64.urlsafe_b64encode(json.dumps({"email": address, "email_verified": verified}).encode()).decode()
+    connection.execute(
+        'insert into next_auth.accounts ("userId", type, provider, "providerAccountId", id_token) '
+        "values (%s, 'oidc', 'google', %s, %s)",
+        (CARL, account, f"h.{claims}.s"),
+    )
+
+
+def test_each_account_at_a_provider_proves_its_own_address_while_it_is_linked(guests):
+    unlink = 'delete from next_auth.accounts where "providerAccountId" = %s'
+    sign_up(guests, CARL, "carl@example.org")
+    invite(guests, shared(guests), "carl@example.org")
+    google(guests, "a", "carl@example.org")
+    assert listed(guests, CARL) == 1
+    google(guests, "b", "carl@work.example")
+    assert listed(guests, CARL) == 1, "a second account takes nothing away"
+    guests.execute(unlink.encode(), ("b",))
+    assert listed(guests, CARL) == 1
+    google(guests, "c", "carl@example.org", verified=False)
+    guests.execute(unlink.encode(), ("a",))
+    assert listed(guests, CARL) == 0, "another account of the provider says nothing for the one that is unlinked"
+    google(guests, "a", "carl@example.org", verified=False)
+    assert listed(guests, CARL) == 0, "nor does what the same account said before"
+
+
 @pytest.mark.parametrize("role", ["authjs", "service_role"])
 def test_another_address_is_not_proved_by_what_proved_the_one_before(guests, role):
     guests.execute(SET.encode(), ("verifyingProviders", '["github"]'))
@@ -158,6 +185,24 @@ def test_addresses_are_equal_without_regard_to_case(guests):
     assert rows(guests, project) == [("viewer", "bob@example.org", False)]
     assert listed(guests, BOB) == 1
     refused(guests, psycopg.errors.UniqueViolation, INVITE.format("email"), project, "bOB@example.org", "viewer", ADA)
+
+
+@pytest.mark.parametrize(
+    ("typed", "address"),
+    [
+        ("ÄB@Müller.example", "äb@müller.example"),
+        ("ŁUKASZ@example.org", "łukasz@example.org"),
+        ("ΝΊΚΗ@example.org", "νίκη@example.org"),
+        ("ЮРИЙ@example.org", "юрий@example.org"),
+    ],
+)
+def test_letters_beyond_ascii_are_folded_as_auth_js_does(guests, typed, address):
+    assert typed.lower() == address
+    sign_up(guests, CARL, typed)
+    assert row(guests, "select email from next_auth.users where id = %s", (CARL,)) == (address,)
+    guests.execute('update next_auth.users set "emailVerified" = now() where id = %s', (CARL,))
+    invite(guests, shared(guests), typed)
+    assert listed(guests, CARL) == 1
 
 
 # Accepting and declining.
@@ -428,3 +473,37 @@ def test_inviting_while_the_project_becomes_private_has_one_outcome(alone, invit
         assert at_once(alone, hiding, inviting) == "done"
     assert row(alone, "select visibility from public.projects where id = %s", (project,)) == ("shared",)
     assert rows(alone, project) == [("viewer", None, False)]
+
+
+def test_a_transaction_that_sees_no_invitation_made_meanwhile_makes_no_project_private(alone):
+    project = shared(alone)
+    alone.execute("update public.projects set visibility = 'shared' where id = %s", (project,))
+    with psycopg.connect(alone.info.dsn, password=alone.info.password, autocommit=True) as strict:
+        strict.execute("begin isolation level repeatable read")
+        strict.execute("select from public.projects")
+        invite(alone, project, BOB)
+        hide = "update public.projects set visibility = 'private' where id = %s"
+        refused(strict, psycopg.errors.SerializationFailure, hide, project)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update public.collaborators set role = 'editor' where project_id = %s",
+        "delete from public.collaborators where project_id = %s",
+    ],
+)
+def test_who_changes_several_collaborators_holds_the_project_before_any_of_them(alone, change):
+    """Else a person who accepts holds the project and waits for a row, and the one who has it for another row."""
+    project = shared(alone)
+    for to in (BOB, "bob@example.org"):
+        invite(alone, project, to)
+    with psycopg.connect(alone.info.dsn, password=alone.info.password, autocommit=True) as owner:
+        with alone.transaction():
+            alone.execute("select from public.projects where id = %s for no key update", (project,))
+            with asking(owner, ADA):
+                owner.execute("set local lock_timeout = '20ms'")
+                with pytest.raises(psycopg.errors.LockNotAvailable, match="projects"), owner.transaction():
+                    owner.execute(change.encode(), (project,))
+        with asking(owner, ADA):
+            assert owner.execute(change.encode(), (project,)).rowcount == 2

@@ -12,12 +12,13 @@ import psycopg
 import pytest
 
 from tests.sql import matrix
-from tests.sql.provision import ADA, BOB, Connection, acting_as, refused, row
+from tests.sql.provision import ADA, BOB, Connection, acting_as, add_recording, refused, row
 from tests.sql.test_departures import heavy as heavy
 from tests.sql.test_departures import leave
 from tests.sql.trail import project_of
 
 COUPLES, ROUNDS = 6, 5
+CONTENT = ("project_components", "audio_recordings", "prompt_generations")
 SPACE = UUID("00000000-0000-7000-8000-000000000000")
 ADDRESSES = [f"{n}@example.org" for n in range(100)]
 
@@ -159,7 +160,7 @@ HARMLESS = {"audit_open(jsonb)", "buckets_of(text[])", "is_clean(text,text,text)
 # Once a statement, by row policies alone: beside each there is one that asks whether the caller is here.
 LISTS = {
     *("few_files()", "few_projects()", "led_projects(integer)", "many_files_from(boolean)", "many_from()"),
-    *("my_harmful()", "my_projects(integer)"),
+    *("lock_members(uuid,text)", "my_harmful()", "my_projects(integer)"),
 }
 # The work of the functions above, which nobody calls but these.
 PARTS = {"my_storage()"}
@@ -269,6 +270,43 @@ def test_a_membership_that_a_server_writes_in_a_project_of_who_has_left_gives_no
     connection.execute("select set_config('request.jwt.claim.sub', %s, false)", (str(eve),))
     for question in ("may_read(%s)", "may_see(%s)", "may_edit(%s)", "may_manage(%s, 'viewer')"):
         assert row(connection, f"select private.{question}", (values["adas"],)) == (False,), question
+
+
+def test_members_find_nothing_of_who_has_left_although_a_membership_was_held(heavy):
+    """Somebody holds the members' rows while the account goes, so that these stay until the batches."""
+    project = project_of(heavy, ADA)
+    matrix.run(
+        heavy,
+        """
+        update public.collaborators set role = 'admin';
+        insert into next_auth.users (email) values ('eve@example.org');
+        insert into public.collaborators (project_id, email) values (%(project)s, 'new@example.org')
+        """,
+        {"project": project},
+    )
+    add_recording(heavy, project, transcript="spoken")
+    questions = (
+        *(f"select count(*) from public.{table}" for table in CONTENT),
+        "select count(*) from public.collaborators where user_id is distinct from auth.uid()",
+        "select count(*) from public.search_recordings('spoken')",
+        "select count(*) from public.search_generations('-zebra')",
+    )
+
+    def seen() -> list[int]:
+        with acting_as(heavy, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
+            return [row(session, question)[0] for question in questions]
+
+    assert seen() == [600, 1, 5, 1, 1, 5]
+    for many in (False, True):
+        with psycopg.connect(heavy.info.dsn, password=heavy.info.password) as other:
+            other.execute("select from public.collaborators where project_id = %s for update", (project,))
+            if not many:
+                leave(heavy)
+            else:
+                add = "insert into public.projects (owner_id, title) select %s, 'p' from generate_series(1, 201)"
+                heavy.execute(add.encode(), (BOB,))
+        assert row(heavy, "select count(*) from public.collaborators where user_id = %s", (BOB,)) == (1,)
+        assert seen() == [0] * len(questions), "with many projects of their own" if many else "with few"
 
 
 def test_leaving_waits_for_nobody_who_changes_several_collaborators_or_holds_a_project(alone):

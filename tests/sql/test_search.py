@@ -226,3 +226,47 @@ def test_what_is_private_hides_nothing_that_is_public_however_much_there_is(peop
     assert found(people, "needle", None) == ["needle one"]
     people.execute("update public.projects set archived_at = null, visibility = 'public' where title like 'needle t%'")
     assert sorted(found(people, "needle", None)) == ["needle one", "needle three", "needle two"]
+
+
+@pytest.fixture
+def long(people: Connection) -> Connection:
+    """6,000 texts that were written last, as long as descriptions can be, and before them 5,100 short ones."""
+    people.execute("alter table private.project_words alter column words set storage external")
+    people.execute("set local session_replication_role = replica")
+    people.execute(
+        """
+        insert into private.project_words (project_id, words, listed)
+        select ('00000000-0000-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid, 'zebra:1 crossing:2', true
+        from generate_series(1, 5100) as n
+        union all
+        select
+            ('ff000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+            l.words || array_to_tsvector(array['n' || n]), true
+        from generate_series(1, 6000) as n, (
+            select string_agg('long' || w || ':' || p.places, ' ')::tsvector
+            from generate_series(1, 36) as w, (select string_agg(p::text, ',') from generate_series(1, 255) as p) as p (places)
+        ) as l (words)
+        """
+    )
+    people.execute("set local session_replication_role = origin")
+    people.execute("analyze private.project_words")
+    return people
+
+
+LONG = {
+    **{query: 200 for query in ("zebra", "zebr", '"zebra crossing"', "zebra -long1", "zebra or n7", "long1")},
+    **{query: 0 for query in ('"crossing zebra"', "-long1", "long1 -long2", "long1 zebra", "")},
+    "n7": 1,
+}
+
+
+def test_of_long_texts_so_many_are_read_as_is_bounded_and_what_is_older_is_found(long: Connection) -> None:
+    """Pages, not seconds: 24 MB are looked at, with a page more or two for each text to get there."""
+    words = "private.search_query(%s, 'pg_catalog.simple')"
+    for query, many in LONG.items():
+        count = f"select cardinality(private.newest_with({words}, false))"
+        assert long.execute(count.encode(), [query]).fetchone() == (many,), query
+        explain = f"explain (analyze, buffers, format json) select private.newest_with({words}, false)"
+        ((plan,),) = long.execute(explain.encode(), [query]).fetchall()
+        read = plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
+        assert read < 15_000, query
