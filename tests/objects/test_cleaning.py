@@ -499,7 +499,7 @@ def test_what_is_larger_than_a_new_limit_is_removed_as_the_refusal_advises(
     other = scene.add(f"{ADA}/me.png", "avatars")
     scene.add(f"{PROJECT}/large.wav")
     scene.world.run("""update storage.objects set metadata = '{"size": 4000}' where name not like '%%/small.wav'""")
-    advice = below_files("audio", 3, {"larger": 1, "objects": 2, "largest": 4000, "name": "large.wav"})
+    advice = below_files("audio", 3, {"larger": 1, "files": 2, "largest": 4000, "name": "large.wav"})
     words = shlex.split(advice.split("`")[1])
     assert words[:2] == ["./vpb", "storage"]
     assert run(capsys, monkeypatch, *words[2:-2])[0] == 0

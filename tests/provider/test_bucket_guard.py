@@ -113,7 +113,7 @@ def settings(world, songs):
 def test_without_a_state_the_database_says_whose_the_folders_are(world, songs):
     assert world.superuser or world.engine.create(TOKEN, guarded()), "who may not read it is told nothing"
     world.sql("grant select on private.settings to public")
-    with pytest.raises(Refusal, match="songs: access servers in place of projects gives 2 objects"):
+    with pytest.raises(Refusal, match="songs: access servers in place of projects gives 2 files"):
         world.engine.create(TOKEN, guarded(), preview=True)
     assert world.engine.create(TOKEN, guarded(access="projects")).id == "buckets"
     assert world.engine.create(TOKEN, {**guarded(), "allow": ["songs access servers"]}).id == "buckets"
