@@ -47,13 +47,15 @@ def audit(
     :raises CommandError: where there is no such stack, or nothing in it yet
     """
     begun = time.monotonic()
-    state = outputs = None
+    state = None
+    declared = Declared()
     s3_buckets: tuple[S3Bucket, ...] = ()
     topics: tuple[Topic, ...] = ()
     if stack is not None:
         progress("reading the state")
         environment = Environment.of(stack)
-        state, outputs = _state(stack), environment.outputs
+        state = _state(stack)
+        declared = Declared(environment.outputs.get("storage_buckets"), engine.passwords(stack))
         url = url or environment.admin_url
         s3_buckets, topics = _s3_buckets(stack, state), _topics(stack, state)
     if url is None:
@@ -62,7 +64,7 @@ def audit(
     with connection:
         audited = Audited(
             connection=connection,
-            declared=Declared(buckets=outputs and outputs.get("storage_buckets")),
+            declared=declared,
             stack=stack,
             state=state,
             s3_buckets=s3_buckets,
