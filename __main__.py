@@ -35,7 +35,7 @@ snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers=
 first = pulumi.ResourceOptions(depends_on=snapshot.final)
 aws = pulumi_aws.Provider("aws", region=settings.region, **store.arguments, opts=first)
 providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
-roles = Roles("roles", RolesArgs(rotation=settings.rotation), after(providers, snapshot))
+roles = Roles("roles", RolesArgs(passwords=settings.passwords), after(providers, snapshot))
 structure = Structure(
     "structure",
     StructureArgs(database=server.database, sql=sql, **settings.protection(server.disposable)),
@@ -75,7 +75,7 @@ pulumi.export("admin_url", server.connection(server.user, server.password))
 # Auth.js' login alone opens what is sealed.
 sessions = {"authjs": encryption.session}
 for output, role in URLS.items():
-    pulumi.export(output, server.connection(role, roles.passwords[role], sessions.get(role, "")))
+    pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
 pulumi.export("s3_endpoint", store.endpoint)
 pulumi.export("alarm_topic_arn", alarms.topic)
 for output, value in {**settings.exported, **storage.exports}.items():

@@ -1,48 +1,58 @@
 """The roles of `declared/roles.py`, their memberships and their passwords. No login has a privilege of its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
 import pg
 from components.base import Component
-from declared.roles import ROLES, RoleSpec
+from declared.roles import SECOND, RoleSpec, login, with_passwords
 
 
 @dataclass(frozen=True, kw_only=True)
 class RolesArgs:
-    rotation: str
-    """Another text makes new passwords."""
+    passwords: tuple[int, ...]
+    """The numbers of the passwords that are open, the current one first."""
 
 
 class Roles(Component):
     """All roles with their memberships, and the passwords of those that log in."""
 
-    passwords: dict[str, pulumi.Output[str]]
+    current: Mapping[str, tuple[str, pulumi.Output[str]]]
+    """Role → its login and password of now."""
 
     def __init__(self, name: str, args: RolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
-        self.passwords = {}
-        roles = {role: self._role(name, role, spec, args) for role, spec in ROLES.items()}
+        specs = with_passwords(args.passwords)
+        numbers = {login(role, number): number for role in SECOND for number in args.passwords}
+        passwords = {each: self._password(name, each, number) for each, number in numbers.items()}
+        self.current = {
+            role: (each, passwords[each].password) for role in SECOND for each in [login(role, args.passwords[0])]
+        }
+        roles: dict[str, pg.Role] = {}
+        for role, spec in specs.items():
+            # A second login's sessions begin as a role that must be there.
+            begins_as = [roles[spec.settings["role"]]] if "role" in spec.settings else []
+            roles[role] = self._role(name, role, spec, passwords.get(role), self.child(*begins_as))
         self.final = [
             pg.Memberships(
                 f"{name}-{role}-groups",
                 role=role,
                 groups=sorted(spec.member_of),
-                members=sorted(other for other, its in ROLES.items() if role in its.member_of),
+                members=sorted(other for other, its in specs.items() if role in its.member_of),
                 opts=self.child(*[roles[known] for known in (role, *spec.member_of) if known in roles]),
             )
-            for role, spec in ROLES.items()
+            for role, spec in specs.items()
         ]
         self.register_outputs({"names": sorted(roles)})
 
-    def _role(self, name: str, role: str, spec: RoleSpec, args: RolesArgs) -> pg.Role:
-        options = self.child()
-        verifier = None
-        if spec.login:
-            password = pg.Password(f"{name}-{role}-password", rotation=args.rotation, opts=options)
-            self.passwords[role] = password.password
-            verifier = password.verifier
+    def _password(self, name: str, role: str, number: int) -> pg.Password:
+        return pg.Password(f"{name}-{role}-password", rotation=str(number), opts=self.child())
+
+    def _role(
+        self, name: str, role: str, spec: RoleSpec, password: pg.Password | None, options: pulumi.ResourceOptions
+    ) -> pg.Role:
         return pg.Role(
             f"{name}-{role}",
             name=role,
@@ -51,7 +61,7 @@ class Roles(Component):
             bypassrls=spec.bypassrls,
             limit=spec.limit,
             settings=spec.settings or None,
-            verifier=verifier,
+            verifier=password.verifier if password else None,
             comment=spec.comment,
             opts=options,
         )

@@ -11,7 +11,7 @@ import pg
 from components.base import Component
 from declared import fingerprint, grants
 from declared.buckets import BucketSettings
-from declared.roles import MIGRATOR, OWNER, ROLES
+from declared.roles import MIGRATOR, OWNER, ROLES, SECOND
 from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS
 from declared.sqlfiles import SqlFiles
 
@@ -108,7 +108,7 @@ def held(sql: SqlFiles, publication: str) -> Iterator[str]:
             yield f"extension {extension}: version"
     yield "database: grants"
     yield f"default privileges of {OWNER} on functions"
-    for role in ROLES:
+    for role in (*ROLES, *SECOND.values()):
         yield f"database: setting * of role {role}"
     # Not its owner, nor its comment: the resource doesn't compare them.
     yield from (f"publication {escape(publication)}{facet}" for facet in ("", ": table *", ": schema *"))

@@ -1,7 +1,7 @@
 """Which roles there are: Supabase's, in their documented attributes, and the project's own. Facts only, no resource."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -127,5 +127,38 @@ ROLES = {
         },
     ),
 }
-# Stack output → the login that it is the connection URL of.
+# Stack output → the role that it is the connection URL of.
 URLS = {spec.output: name for name, spec in ROLES.items() if spec.output}
+
+
+def login(role: str, number: int) -> str:
+    """The login with the password of that number: a role has two, which take turns.
+
+    PostgreSQL keeps one password for each login, so a new one next to the old one is another login's. The odd ones are
+    those of the role itself.
+    """
+    return role if number % 2 else f"{role}_2"
+
+
+SECOND = {name: login(name, 2) for name, spec in ROLES.items() if spec.login}
+"""Role → its second login."""
+
+
+def with_passwords(numbers: Collection[int]) -> dict[str, RoleSpec]:
+    """Every role, while the passwords of these numbers are open. Second logins are there from the second password on.
+
+    A session of a second login begins as the role itself, with its limits. By itself the login has nothing but that
+    membership, which it inherits: the right to connect is the role's.
+    """
+    found = {}
+    for name, spec in ROLES.items():
+        found[name] = replace(spec, login=spec.login and any(number % 2 for number in numbers))
+        if spec.login and max(numbers) > 1:
+            found[SECOND[name]] = RoleSpec(
+                f"second login of {name}, for every other password",
+                login=any(number % 2 == 0 for number in numbers),
+                limit=spec.limit,
+                member_of=(name,),
+                settings={**spec.settings, "role": name},
+            )
+    return found

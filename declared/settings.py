@@ -7,6 +7,7 @@ more than the stack's file. `Pulumi.yaml` declares each key with its default and
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -37,6 +38,10 @@ MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 PROVIDERS = "a list of different providers as the app names them, such as [apple, google]"
+MOST_PASSWORDS = 999_999
+PASSWORDS = (
+    f"[1] to [{MOST_PASSWORDS}], or two neighbours such as [2, 1] while both are open; the first is in the outputs"
+)
 KEY = re.compile(r"[a-z0-9_]{1,32}")
 # Private keys of 1.6 kB travel in the first message of a connection, which PostgreSQL limits to 10 kB.
 MOST_KEYS = 4
@@ -64,7 +69,8 @@ class Settings:
     protect_data: bool | None
     """Whether rows are protected from rollbacks; None where nobody said so."""
     allow_loss: tuple[str, ...]
-    rotation: str
+    passwords: tuple[int, ...]
+    """The numbers of the logins' passwords that are open; the first one's are in the outputs."""
     encryption_keys: tuple[str, ...]
     region: str
     retention_months: int
@@ -163,7 +169,7 @@ class Settings:
             lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),
             allow_loss=_texts("allowLoss", config.json("allowLoss", STEPS), STEP, STEPS),
-            rotation=config.or_default("rotation"),
+            passwords=passwords(config.json("passwords", PASSWORDS)),
             region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
             retention_months=_months(config, "retentionMonths"),
             audit_retention_months=_months(config, "auditRetentionMonths"),
@@ -278,6 +284,20 @@ def _providers(value: Any) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise SettingError("verifyingProviders", value, PROVIDERS)
     return names
+
+
+def passwords(value: Any) -> tuple[int, ...]:
+    """
+    :raises SettingError: for anything but one number, or two neighbours
+    """
+    if isinstance(value, str):
+        # `pulumi config set` writes a list as the text of one.
+        with suppress(ValueError):
+            value = json.loads(value)
+    fits = isinstance(value, list) and all(type(number) is int and 1 <= number <= MOST_PASSWORDS for number in value)
+    if not fits or not (len(value) == 1 or (len(value) == 2 and abs(value[0] - value[1]) == 1)):
+        raise SettingError("passwords", value, PASSWORDS)
+    return tuple(value)
 
 
 def _encryption_keys(value: Any) -> tuple[str, ...]:

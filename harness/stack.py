@@ -54,10 +54,10 @@ Declaration = Mapping[str, Declared]
 """By name, in an order in which each comes after what it waits for."""
 
 
-def declaration(database: str) -> dict[str, Declared]:
-    """What the program declares of a database, with the defaults of the settings."""
+def declaration(database: str, passwords: tuple[int, ...] = (1,)) -> dict[str, Declared]:
+    """What the program declares of a database, with the defaults of the settings but for the open passwords."""
     found = {}
-    for name, each in _declared().items():
+    for name, each in _declared(passwords).items():
         inputs = dict(each.inputs)
         if each.token == "pg:index:Grants" and inputs["kind"] == "database":
             inputs["name"] = database
@@ -66,8 +66,8 @@ def declaration(database: str) -> dict[str, Declared]:
 
 
 @cache
-def _declared() -> Declaration:
-    recorded = program.run(STACK)
+def _declared(passwords: tuple[int, ...]) -> Declaration:
+    recorded = program.run(STACK, passwords=list(passwords))
     stands_in = recorded.of_type("pulumi:providers:pg")[0]
     assert stands_in.name == "pg"
     before: dict[str, frozenset[str]] = {}

@@ -55,6 +55,12 @@ CONNECT = """
 Connect as the owner of everything:  ./vpb psql --stack {stack}
 What an app needs, secrets too:      ./vpb env --secrets --stack {stack}
 Take it all away again:              make down STACK={stack}"""
+# By whether the rotation ends.
+ROTATED = {
+    False: """Old and new URLs log in. The new ones:  ./vpb env --secrets --stack {stack}
+When every client has its new one:      ./vpb rotate --finish --stack {stack}""",
+    True: "The old passwords log in no more.",
+}
 
 
 def _version(asked: bool) -> None:
@@ -80,23 +86,10 @@ def up(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = False) ->
 
     With --json: the engine's events, one on each line, as Pulumi's manual describes them (EngineEvent).
     """
-    from ops import progress
     from run import engine
 
     engine.make_stack(stack)
-    if _pends(engine.brought_to(stack)):
-        tried = progress.run(["preview", "--diff"], stack, shown=False)
-        if tried.status:
-            raise typer.Exit(progress.not_begun("up", stack, tried, as_json))
-    done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose and not as_json, as_json)
-    raise typer.Exit(progress.conclude("up", stack, done, CONNECT.format(stack=stack), as_json))
-
-
-def _pends(brought_to: str | None) -> bool:
-    """Whether a database that was provisioned before is to be changed."""
-    from declared import fingerprint, schemas, sqlfiles
-
-    return brought_to is not None and brought_to != fingerprint.of(sqlfiles.read(), schemas.PUBLISHED)
+    raise typer.Exit(_provision(stack, verbose, CONNECT.format(stack=stack), as_json))
 
 
 @app.command(epilog="Example: ./vpb preview --stack pr-12")
@@ -211,6 +204,25 @@ def reset(
     up(stack)
 
 
+def _provision(stack: str, verbose: bool, next_steps: str, as_json: bool = False) -> int:
+    from ops import progress
+    from run import engine
+
+    if _pends(engine.brought_to(stack)):
+        tried = progress.run(["preview", "--diff"], stack, shown=False)
+        if tried.status:
+            return progress.not_begun("up", stack, tried, as_json)
+    done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose and not as_json, as_json)
+    return progress.conclude("up", stack, done, next_steps, as_json)
+
+
+def _pends(brought_to: str | None) -> bool:
+    """Whether a database that was provisioned before is to be changed."""
+    from declared import fingerprint, schemas, sqlfiles
+
+    return brought_to is not None and brought_to != fingerprint.of(sqlfiles.read(), schemas.PUBLISHED)
+
+
 def _destroy(stack: str, verbose: bool) -> None:
     from ops import progress
 
@@ -242,6 +254,35 @@ def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
     from ops import maintain as housekeeping
 
     raise typer.Exit(housekeeping.run(stack, as_json))
+
+
+@app.command(epilog="Example: ./vpb rotate; when every client has its new URL: ./vpb rotate --finish")
+def rotate(
+    stack: Stack = "dev",
+    finish: Annotated[bool, typer.Option("--finish", help="close the old passwords")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="with --finish: also while sessions of the old passwords are open")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Give every login a new password; the old one stays open until --finish. Killed, it goes on when run again."""
+    from ops import rotation
+    from run import engine
+
+    if force and not finish:
+        raise typer.BadParameter("--force goes with --finish alone")
+    engine.require(stack)
+    changed = rotation.finish(stack, force) if finish else rotation.begin(stack)
+    if changed:
+        _say(f"Pulumi.{stack}.yaml: database:passwords is {list(engine.passwords(stack))}; commit it")
+    else:
+        _say(f"stack {stack}: database:passwords is {list(engine.passwords(stack))} already; going on")
+    if status := _provision(stack, verbose, ""):
+        raise typer.Exit(status)
+    print(ROTATED[finish].format(stack=stack))
+    if finish and (left := rotation.close(stack, _say)):
+        _say(f"stack {stack}: sessions of the old logins are still busy: {rotation.listed(left)}; run it again")
+        raise typer.Exit(FOUND)
 
 
 @app.command(epilog="Example: ./vpb rekey; of a lost key: ./vpb rekey --forget k1 --yes")

@@ -81,6 +81,14 @@ def region(stack: str) -> str:
     return str(_setting(stack, "region"))
 
 
+def passwords(stack: str) -> tuple[int, ...]:
+    """The numbers of the open passwords, as the stack's file or else `Pulumi.yaml` says; the current one first.
+
+    :raises SettingError: for what is no such list
+    """
+    return settings.passwords(_setting(stack, "passwords"))
+
+
 def embedded(stack: str) -> bool:
     """Whether the stack lives on its target's own PostgreSQL rather than on a server that it names."""
     return not _setting(stack, "url")

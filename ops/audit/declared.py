@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from declared import grants, schemas, sqlfiles
 from declared.paths import CHECKOUT
-from declared.roles import MIGRATOR, OWNER, ROLES, RoleSpec
+from declared.roles import MIGRATOR, OWNER, RoleSpec, with_passwords
 from declared.schemas import HISTORY_SCHEMA
 
 Grant = tuple[str, str, str, str, str]
@@ -20,9 +20,13 @@ CREDENTIALS = ("next_auth", "private", "audit", HISTORY_SCHEMA)
 
 @dataclass(frozen=True)
 class Declared:
-    """The declaration of one stack; `buckets` is None where only a server is known."""
+    """The declaration of one stack; `buckets` is None where only a server is known.
+
+    Then either login of a role may be open, too: which one is, the stack's settings say.
+    """
 
     buckets: Mapping[str, Mapping[str, Any]] | None = None
+    passwords: tuple[int, ...] = (2, 1)
     privileges: Mapping[str, grants.Grants] = field(default_factory=lambda: _privileges())
 
     @cached_property
@@ -50,7 +54,7 @@ class Declared:
             "named_by_platform": list(schemas.OF_SUPABASE),
             "owners": Jsonb({**schemas.SCHEMAS, "public": OWNER}),
             "owner": OWNER,
-            "roles": Jsonb({name: _attributes(spec) for name, spec in ROLES.items()}),
+            "roles": Jsonb({name: _attributes(spec) for name, spec in with_passwords(self.passwords).items()}),
             "policies": [*ours, *(f"{policy.table}/{policy.name}" for policy in policies)],
             "extensions": Jsonb({name: spec.schema for name, spec in schemas.EXTENSIONS.items()}),
             "published": [table.partition(" (")[0] for table in schemas.PUBLISHED],

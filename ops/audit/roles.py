@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from declared.roles import SECOND
 from ops.audit.model import Audited, Row, Rule, Severity
+
+# So long clients may take to get their new URLs.
+OVERLAP_DAYS = 7
 
 # Roles that a platform needs for itself; the auditor can't change them.
 PROVIDERS = "'^(pg_|rds|aws_|cloudsql|azure|supabase_(admin|auth_admin|read_only_user|replication_admin|etl_admin)$)'"
@@ -107,13 +111,29 @@ SETTINGS = """
 
 def old(audited: Audited) -> Iterator[Row]:
     """Passwords by the day on which the state says that they were made."""
-    now = datetime.now(UTC)
-    for resource in audited.resources("pg:index:Password"):
-        made = resource.get("modified") or resource.get("created")
-        days = (now - datetime.fromisoformat(made)).days if made else None
-        if days is not None and days > audited.password_days:
-            name = resource["urn"].rsplit("::", 1)[1].removeprefix("roles-").removesuffix("-password")
+    for name, days in _ages(audited).items():
+        if days > audited.password_days:
             yield {"object": f"role {name}", "days": days, "most": audited.password_days}
+
+
+def overlap(audited: Audited) -> Iterator[Row]:
+    """Roles of which both logins have had a password for longer than clients take to get the new one."""
+    ages = _ages(audited)
+    for role, second in SECOND.items():
+        days = min(ages[role], ages[second]) if {role, second} <= ages.keys() else 0
+        if days > OVERLAP_DAYS:
+            yield {"object": f"role {role}", "second": second, "days": days, "most": OVERLAP_DAYS}
+
+
+def _ages(audited: Audited) -> dict[str, int]:
+    """Login → the days since its password was made, where the state dates it."""
+    now = datetime.now(UTC)
+    found = {}
+    for resource in audited.resources("pg:index:Password"):
+        if made := resource.get("modified") or resource.get("created"):
+            name = resource["urn"].rsplit("::", 1)[1].removeprefix("roles-").removesuffix("-password")
+            found[name] = (now - datetime.fromisoformat(made)).days
+    return found
 
 
 RULES = (
@@ -185,7 +205,7 @@ RULES = (
         Severity.low,
         "a login whose password has expired",
         "its password stopped working on {day}",
-        "alter role {role} valid until 'infinity'; or make up with another database:rotation",
+        "alter role {role} valid until 'infinity'; or ./vpb rotate",
         EXPIRED,
         ("CIS PostgreSQL 4.4",),
     ),
@@ -194,9 +214,17 @@ RULES = (
         Severity.medium,
         "a password that was not rotated for longer than --password-days",
         "its password is {days} days old, more than {most}",
-        './pulumiw config set database:rotation "$(date +%F)" && make up',
+        "./vpb rotate, then ./vpb rotate --finish",
         old,
         ("AWS SecretsManager.4",),
+    ),
+    Rule(
+        "password-overlap",
+        Severity.low,
+        "a rotation whose old passwords are open for longer than a week",
+        "it and {second} can both log in, for {days} days now, more than {most}",
+        "./vpb rotate --finish",
+        overlap,
     ),
     Rule(
         "login-unlimited",

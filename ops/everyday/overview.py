@@ -9,7 +9,7 @@ from typing import Any
 from declared import connectionurl
 from declared.errors import UserError
 from declared.paths import CHECKOUT
-from ops import outputs
+from ops import outputs, rotation
 from ops.database import connect
 from ops.migrations import job
 from ops.status import FAILED, FOUND
@@ -32,6 +32,15 @@ class LastUp:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """Two passwords are open for each login: their numbers, and who uses the old one; None where it isn't known."""
+
+    new: int
+    old: int
+    sessions: list[rotation.Sessions] | None
+
+
+@dataclass(frozen=True)
 class Overview:
     """A stack: where it lives, what runs, what is pending, what was done last.
 
@@ -46,6 +55,7 @@ class Overview:
     pending: dict[str, list[str]] | None
     problem: str | None
     last_up: LastUp | None
+    overlap: Overlap | None = None
 
 
 def of(stack: str) -> Overview:
@@ -54,15 +64,17 @@ def of(stack: str) -> Overview:
     """
     engine.require(stack)
     target = engine.target(stack)
-    version, address, pending, problem = "", None, None, None
+    version, address, pending, problem, overlap = "", None, None, None, None
     try:
+        overlap = _overlap(stack, None)
         if login := _login(stack):
             version, address = _server(login)
+            overlap = _overlap(stack, login)
             pending = _pending(login)
     except UserError as error:
         problem = " ".join(str(error).split())
     services = [engine.Service("PostgreSQL", version, address), *target.beside(stack)]
-    return Overview(stack, target.name, services, pending, problem, _last_up(stack))
+    return Overview(stack, target.name, services, pending, problem, _last_up(stack), overlap)
 
 
 def status(found: Overview) -> int:
@@ -80,6 +92,8 @@ def as_text(found: Overview) -> str:
     rows = [(f"stack {found.stack}", f"target {found.target}")]
     rows += [(f"{each.name} {each.version}".strip(), each.address or "doesn't answer") for each in found.services]
     rows.append(("migrations", found.problem or _migrations(found)))
+    if found.overlap:
+        rows.append(("passwords", _passwords(found.overlap, found.stack)))
     rows.append(("last up", _last(found.last_up) if found.last_up else "none"))
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:{width}}  {value}" for name, value in rows]
@@ -114,6 +128,11 @@ def _pending(login: connectionurl.Parameters) -> dict[str, list[str]]:
     return {folder: found["pending"] for folder, found in asyncio.run(job.status(asked)).items()}
 
 
+def _overlap(stack: str, login: connectionurl.Parameters | None) -> Overlap | None:
+    new, *older = engine.passwords(stack)
+    return Overlap(new, older[0], rotation.using(login, older[0]) if login else None) if older else None
+
+
 def _last_up(stack: str) -> LastUp | None:
     answer = engine.capture(["stack", "history", "--json", "--page-size", str(RUNS), "--stack", stack])
     runs = json.loads(answer.stdout or "null") or [] if answer.returncode == 0 else []
@@ -131,6 +150,16 @@ def _migrations(found: Overview) -> str:
         return f"unknown while the server doesn't run; `make up STACK={found.stack}` starts it"
     names = [name for names in found.pending.values() for name in names]
     return f"{len(names)} pending: {', '.join(names)}" if names else "none pending"
+
+
+def _passwords(overlap: Overlap, stack: str) -> str:
+    if overlap.sessions is None:
+        used = "who uses the old one isn't known"
+    else:
+        used = f"sessions of the old one: {rotation.listed(overlap.sessions) or 'none'}"
+    return (
+        f"{overlap.new} and {overlap.old} are open, {used}; ./vpb rotate --finish --stack {stack} closes {overlap.old}"
+    )
 
 
 def _last(up: LastUp) -> str:

@@ -150,7 +150,8 @@ $$;
 
 -- By statement: deleting a thousand files changes a folder's row once. After, since an upsert fires what is before an
 -- insert also where it becomes an update. What ends leaves its file behind, except where the cleaner ends it, which
--- removes files with all their versions before their rows. A row without a version never had one.
+-- removes files with all their versions before their rows. A row without a version never had one. A second login has
+-- become its role.
 create function private.tg_storage_objects__count() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -158,7 +159,8 @@ set row_security = on
 as $$
 declare
     changes private.storage_usage[];
-    keeps constant boolean = session_user <> 'cleaner' and private.notes_kept();
+    caller constant text = coalesce(nullif(current_setting('role'), 'none'), session_user);
+    keeps constant boolean = caller <> 'cleaner' and private.notes_kept();
 begin
     if TG_OP = 'INSERT' then
         changes = array(

@@ -16,7 +16,7 @@ from tests.local.conftest import MotoServer
 
 BY_ID = {rule.id: rule for rule in RULES}
 S3 = {rule for rule in BY_ID if rule.startswith("s3-")}
-STATE = {"state-secret", "settings-secret", "files-readable", "password-old"}
+STATE = {"state-secret", "settings-secret", "files-readable", "password-old", "password-overlap"}
 SNS = {rule for rule in BY_ID if rule.startswith("sns-")}
 BESIDE = S3 | STATE | SNS
 NAME = "audited-objects"
@@ -241,7 +241,7 @@ def test_a_stack_file_with_a_secret_and_files_that_others_can_read_are_reported(
     monkeypatch.setattr(state_rules, "CHECKOUT", tmp_path)
     audited = Audited(_NoDatabase(), Declared(), stack="dev", state={})  # type: ignore[arg-type]
     settings = tmp_path / "Pulumi.dev.yaml"
-    settings.write_text("config:\n  database:rotation: '2'\n")
+    settings.write_text("config:\n  database:passwords: [2]\n")
     local = tmp_path / ".local"
     local.mkdir(mode=0o700)
     (local / "passphrase").touch(mode=0o600)
@@ -259,3 +259,22 @@ def test_a_stack_file_with_a_secret_and_files_that_others_can_read_are_reported(
 def test_without_a_stack_the_rules_beside_the_database_say_that_they_could_not_look(rule):
     with pytest.raises(NotSeen, match="no stack"):
         apply(BY_ID[rule], Audited(_NoDatabase(), Declared()))  # type: ignore[arg-type]
+
+
+def test_a_rotation_that_nobody_finishes_is_reported_after_a_week():
+    def passwords(**days: int) -> dict[str, Any]:
+        found = []
+        for login, age in days.items():
+            made = (datetime.now(UTC) - timedelta(days=age)).isoformat()
+            urn = f"urn:pulumi:dev::database::vpb:index:Roles$pg:index:Password::roles-{login}-password"
+            found.append({"urn": urn, "type": "pg:index:Password", "created": made})
+        return {"deployment": {"resources": found}}
+
+    for state, found in (
+        (passwords(authjs=80), []),
+        (passwords(authjs=80, authjs_2=7), []),
+        (passwords(authjs=80, authjs_2=8), ["role authjs"]),
+        (passwords(authjs=8, authjs_2=80), ["role authjs"]),
+    ):
+        audited = Audited(_NoDatabase(), Declared(), state=state)  # type: ignore[arg-type]
+        assert [finding.object for finding in apply(BY_ID["password-overlap"], audited)] == found

@@ -32,17 +32,17 @@ def nobody_else_sees_the_configuration() -> Iterator[None]:
 
 
 def test_the_settings_are_those_of_the_namespace_database():
-    configure(rotation="2")
+    configure(passwords=[2])
     found = inputs.settings()
-    assert (found.region, found.rotation) == ("us-east-1", "2")
+    assert (found.region, found.passwords) == ("us-east-1", (2,))
 
 
 def test_a_setting_that_cannot_be_used_is_one_line():
-    configure(rotations="2")
+    configure(rotation="2")
     with pytest.raises(InputRefused) as caught:
         inputs.settings()
     assert isinstance(caught.value, pulumi.RunError), "shown without a stack trace"
-    assert str(caught.value).startswith("setting database:rotations is '2'; allowed is no such key; there are target, ")
+    assert str(caught.value).startswith("setting database:rotation is '2'; allowed is no such key; there are target, ")
 
 
 @pytest.mark.parametrize("key", ["buckets", "region", "pasword"])

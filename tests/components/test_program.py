@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pulumi
@@ -13,7 +13,7 @@ from components.inputs import InputRefused
 from declared import sqlfiles
 from declared.grants import DATABASE_GRANTS, GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
 from declared.paths import CHECKOUT
-from declared.roles import ROLES
+from declared.roles import ROLES, SECOND, login
 from declared.schemas import HISTORY_SCHEMA
 from generate.files import TREE
 from harness.program import Program, Registered, run
@@ -199,6 +199,51 @@ def test_no_role_is_a_superuser_and_every_login_has_a_verifier(program):
         assert inputs["login"] is ROLES[name].login
         assert ("verifier" in inputs) is ROLES[name].login
     assert [name for name, inputs in roles.items() if inputs["bypassrls"]] == ["service_role", "backup"]
+
+
+# Open passwords → whether a role's own login and its second one are open, and the output's login.
+ROTATIONS = {
+    (2, 1): (True, True, "authenticator_2"),
+    (2,): (False, True, "authenticator_2"),
+    (3, 2): (True, True, "authenticator"),
+    (3,): (True, False, "authenticator"),
+}
+
+
+@cache
+def with_passwords(*numbers: int) -> Program:
+    return run(passwords=list(numbers))
+
+
+@pytest.mark.parametrize("passwords", list(ROTATIONS), ids=str)
+def test_two_logins_of_each_role_take_turns(passwords):
+    rotated = with_passwords(*passwords)
+    own, second, current = ROTATIONS[passwords]
+    roles = {role.inputs["name"]: role.inputs for role in rotated.of_type("pg:index:Role")}
+    assert roles.keys() == {*ROLES, *SECOND.values()}
+    for role, other in SECOND.items():
+        for name, is_open in ((role, own), (other, second)):
+            assert roles[name]["login"] is is_open
+            verifier = f"SCRAM-SHA-256$of-roles-{name}-password"
+            assert roles[name].get("verifier") == (verifier if is_open else None), "a closed one has no password"
+    assert rotated.outputs["api_url"].startswith(f"postgresql://{current}:password-of-roles-{current}-password@")
+    assert "vpb.keys" in rotated.outputs["auth_url"]
+    numbers = {each.name: each.inputs["rotation"] for each in rotated.of_type("pg:index:Password")}
+    wanted = {login(role, number): str(number) for role in SECOND for number in passwords}
+    assert numbers == {f"roles-{name}-password": number for name, number in wanted.items()}
+
+
+def test_a_second_login_begins_as_its_role_and_has_nothing_beside_that_membership():
+    rotated = with_passwords(2, 1)
+    roles = {role.inputs["name"]: role for role in rotated.of_type("pg:index:Role")}
+    memberships = {each.inputs["role"]: each.inputs for each in rotated.of_type("pg:index:Memberships")}
+    for role, second in SECOND.items():
+        inputs = roles[second].inputs
+        assert inputs["settings"] == {**(roles[role].inputs.get("settings") or {}), "role": role}
+        assert (inputs["limit"], inputs["inherit"], inputs["bypassrls"]) == (roles[role].inputs["limit"], True, False)
+        assert roles[role].name in rotated.waits_for(roles[second].name), "it must be there to become it"
+        assert (memberships[second]["groups"], memberships[second]["members"]) == ([role], [])
+        assert second in memberships[role]["members"]
 
 
 @pytest.fixture(scope="module")

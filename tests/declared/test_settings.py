@@ -104,6 +104,22 @@ def test_rows_are_protected_everywhere_but_on_a_server_that_goes_with_them():
 
 
 @pytest.mark.parametrize(
+    "value", ["two", 1, [], [0], [-1], [1.0], ["1"], [True], [2, 2], [3, 1], [3, 2, 1], [1_000_000], {"1": 2}]
+)
+def test_open_passwords_are_a_number_or_two_neighbours(value):
+    said = refused(passwords=value)
+    assert said.startswith("setting database:passwords is ")
+    assert said.endswith("or two neighbours such as [2, 1] while both are open; the first is in the outputs")
+
+
+def test_open_passwords_keep_their_order_and_may_be_the_text_of_a_list():
+    assert load().passwords == (1,)
+    assert [load(passwords=value).passwords for value in ([2, 1], [1, 2], "[3, 2]", [7])] == [
+        *((2, 1), (1, 2), (3, 2), (7,))
+    ]
+
+
+@pytest.mark.parametrize(
     "value", ["k1", [], ["k1", "k1"], ["K1"], ["k-1"], [""], [1], ["k" * 33], ["a", "b", "c", "d", "e"], {"k1": "x"}]
 )
 def test_the_keys_are_a_short_list_of_different_names(value):

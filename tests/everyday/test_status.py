@@ -6,7 +6,8 @@ import pytest
 
 from ops import __main__ as ops
 from ops.everyday import overview
-from ops.everyday.overview import LastUp, Overview
+from ops.everyday.overview import LastUp, Overlap, Overview
+from ops.rotation import Sessions
 from run import engine
 
 UP = LastUp("2026-11-27T08:14:36+00:00", 24, "succeeded", {"create": 2, "update": 1, "same": 315})
@@ -37,3 +38,24 @@ def test_pending_migrations_are_status_2_and_what_cannot_be_read_is_1(capsys, mo
     assert "last up           2026-11-27 08:14 UTC, succeeded in 24 s: 2 created, 1 updated" in text
     assert ops.main(["status", "--json"]) == status
     assert json.loads(capsys.readouterr().out)["pending"] == said.pending
+
+
+@pytest.mark.parametrize(
+    ("sessions", "line"),
+    [
+        ([], "2 and 1 are open, sessions of the old one: none; ./vpb rotate --finish --stack dev closes 1"),
+        (
+            [Sessions("authjs", "site", 3), Sessions("monitor", "no name", 1)],
+            "2 and 1 are open, sessions of the old one: authjs 3 (site), monitor 1 (no name); ./vpb rotate --finish",
+        ),
+        (None, "2 and 1 are open, who uses the old one isn't known; ./vpb rotate --finish --stack dev closes 1"),
+    ],
+)
+def test_a_rotation_that_is_under_way_is_shown(capsys, monkeypatch, sessions, line):
+    shown = found(pending={"sql/migrations": []}, overlap=Overlap(2, 1, sessions))
+    monkeypatch.setattr(overview, "of", lambda stack: shown)
+    assert ops.main(["status"]) == 0
+    assert f"passwords         {line}" in capsys.readouterr().out
+    assert ops.main(["status", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)["overlap"]
+    assert (said["new"], said["old"], said["sessions"] is None) == (2, 1, sessions is None)

@@ -1,0 +1,167 @@
+"""New passwords for all logins, while the old ones stay open until every client has its new URL.
+
+`declared/roles.py` says which login has which password. What is open is a setting, so a run that was cut off goes on
+when it is run again, and so does one of Pulumi alone.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from declared import connectionurl
+from declared.naming import NAMESPACE
+from declared.roles import SECOND, URLS, login
+from ops import outputs
+from ops.database import Connection, connect
+from ops.errors import CommandError
+from run import engine
+
+APPLICATION = "vpb rotate"
+FIRST = 1
+# Seconds in which a closed login's sessions get to the end of what they do.
+PATIENCE = 30
+PAUSE = 0.5
+SESSIONS = """
+select a.usename::text, coalesce(nullif(a.application_name, ''), 'no name'), count(*)
+  from pg_catalog.pg_stat_activity as a
+ where a.usename = any (%s) and a.backend_type = 'client backend'
+ group by 1, 2 order by 1, 2"""
+END_IDLE = """
+select pg_catalog.pg_terminate_backend(a.pid)
+  from pg_catalog.pg_stat_activity as a where a.usename = any (%s) and a.state = 'idle'"""
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Sessions of one login and one application."""
+
+    login: str
+    application: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.login} {self.number} ({self.application})"
+
+
+def begin(stack: str) -> bool:
+    """Declare the next password as the current one, beside the one of now; False where that is declared already.
+
+    :raises SettingError: where the setting is no such list
+    :raises CommandError: where it can't be written
+    """
+    now = engine.passwords(stack)
+    if len(now) > 1:
+        return False
+    _write(stack, (now[0] + 1, now[0]))
+    return True
+
+
+def finish(stack: str, force: bool) -> bool:
+    """Declare the current password as the only one; False where it is already.
+
+    Args:
+        force: also where sessions of the logins that close are open.
+
+    :raises CommandError: where they are; where the new passwords aren't on the server yet; and where there never was
+        a rotation
+    :raises UnreachableError: where the server doesn't answer
+    """
+    now = engine.passwords(stack)
+    if now == (FIRST,):
+        raise CommandError(f"stack {stack}: no rotation is under way; `./vpb rotate --stack {stack}` begins one")
+    if len(now) == 1:
+        return False
+    _refuse_unfinished(stack, now[0])
+    if not force and (found := using(provisioning(stack), now[1])):
+        raise CommandError(
+            f"stack {stack}: the old logins have sessions: {listed(found)}; give their clients the new URLs first, or "
+            "end them with --force"
+        )
+    _write(stack, now[:1])
+    return True
+
+
+def close(stack: str, tell: Callable[[str], None], patience: float = PATIENCE) -> list[Sessions]:
+    """End the idle sessions of closed logins until there are none; those that are left after `patience` seconds.
+
+    :raises CommandError: where the login that provisions may not end them
+    """
+    closed = _logins(min(engine.passwords(stack)) + 1)
+    ends = time.monotonic() + patience
+    with _connected(provisioning(stack)) as connection:
+        told = False
+        while found := _sessions(connection, closed):
+            try:
+                connection.execute(END_IDLE, [closed])
+            except psycopg.errors.InsufficientPrivilege:
+                raise CommandError(
+                    f"stack {stack}: the old logins are closed, but only a member of pg_signal_backend may end their "
+                    f"sessions: {listed(found)}"
+                ) from None
+            if time.monotonic() > ends:
+                return _sessions(connection, closed)
+            if not told and (told := bool(left := _sessions(connection, closed))):
+                tell(f"ending sessions of the old logins when they are idle: {listed(left)}")
+            time.sleep(PAUSE)
+    return []
+
+
+def using(where: connectionurl.Parameters, number: int) -> list[Sessions]:
+    """The sessions of the logins that have the passwords of a number.
+
+    Args:
+        where: the login that provisions.
+
+    :raises UnreachableError: where the server doesn't answer
+    """
+    with _connected(where) as connection:
+        return _sessions(connection, _logins(number))
+
+
+def provisioning(stack: str) -> connectionurl.Parameters:
+    """The login that provisions.
+
+    :raises CommandError: where there is nothing of the stack yet
+    """
+    return engine.own_login(stack) or outputs.login(stack, outputs.read(stack), outputs.ADMIN)
+
+
+def listed(found: Sequence[Sessions]) -> str:
+    """`authenticator 2 (api), authjs 1 (no name)`."""
+    return ", ".join(map(str, found))
+
+
+def _sessions(connection: Connection, logins: list[str]) -> list[Sessions]:
+    return [Sessions(*row) for row in connection.execute(SESSIONS, [logins])]
+
+
+def _logins(number: int) -> list[str]:
+    return [login(role, number) for role in SECOND]
+
+
+def _connected(where: connectionurl.Parameters) -> Connection:
+    return connect(connectionurl.compose(where), APPLICATION)
+
+
+def _refuse_unfinished(stack: str, number: int) -> None:
+    """
+    :raises CommandError: where an output still has the URL of another login
+    """
+    found = outputs.read(stack)
+    for output, role in URLS.items():
+        if connectionurl.parse(outputs.needed(stack, found, output))["user"] != login(role, number):
+            raise CommandError(
+                f"stack {stack}: {output} hasn't the new login yet; run `./vpb rotate --stack {stack}` to its end first"
+            )
+
+
+def _write(stack: str, numbers: tuple[int, ...]) -> None:
+    """Put the list into the stack's file in one step."""
+    value = {"value": json.dumps(numbers), "objectValue": numbers, "secret": False}
+    content = json.dumps({f"{NAMESPACE}:passwords": value})
+    done = engine.capture(["config", "set-all", "--json", content, "--stack", stack])
+    if done.returncode:
+        raise CommandError(f"stack {stack}: {NAMESPACE}:passwords can't be set: {' '.join(done.stderr.split())}")

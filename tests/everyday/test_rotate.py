@@ -1,0 +1,99 @@
+"""What `rotate` writes, runs and says; what it does on a server is in tests/sql/test_rotation.py."""
+
+import json
+import subprocess
+
+import pytest
+
+from ops import __main__ as ops
+from ops import rotation
+from ops.progress import Report
+from run import engine
+from run.events import Summary
+
+
+class Stack:
+    """The setting as a stack's file has it, and what was done in which order."""
+
+    def __init__(self) -> None:
+        self.file: object = [1]
+        self.calls: list[object] = []
+        self.fails = False
+
+    def set_all(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        assert words[:3] == ["config", "set-all", "--json"]
+        self.file = json.loads(words[3])["database:passwords"]["objectValue"]
+        self.calls.append(self.file)
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    def up(self, words: list[str]) -> Report:
+        self.calls.append(words[0])
+        return Report(None, status=255 if self.fails else 0, errors=["no"], summary=Summary(3, {"update": 1}))
+
+
+@pytest.fixture
+def stack(monkeypatch) -> Stack:
+    stack = Stack()
+    monkeypatch.setattr(engine, "require", lambda name: None)
+    monkeypatch.setattr(engine, "_setting", lambda name, key: stack.file)
+    monkeypatch.setattr(engine, "capture", lambda words: stack.set_all(words))
+    monkeypatch.setattr("ops.progress.run", lambda words, *_: stack.up(words))
+    monkeypatch.setattr(rotation, "using", lambda where, number: [])
+    monkeypatch.setattr(rotation, "provisioning", lambda name: {})
+    monkeypatch.setattr(rotation, "_refuse_unfinished", lambda name, number: None)
+    monkeypatch.setattr(rotation, "close", lambda name, tell: [])
+    return stack
+
+
+def test_a_rotation_is_a_setting_and_a_run_twice_over(stack, capsys):
+    assert ops.main(["rotate"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "Pulumi.dev.yaml: database:passwords is [2, 1]; commit it\n"
+    assert "./vpb rotate --finish --stack dev" in said.out
+    assert ops.main(["rotate", "--finish"]) == 0
+    assert stack.calls == [[2, 1], "up", [2], "up"]
+    assert "The old passwords log in no more." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("there", "words"), [([2, 1], ["rotate"]), ([2], ["rotate", "--finish"])])
+def test_a_run_that_was_cut_off_goes_on_with_what_is_declared(stack, capsys, there, words):
+    stack.file = there
+    assert ops.main(words) == 0
+    assert (stack.file, stack.calls) == (there, ["up"])
+    assert capsys.readouterr().err == f"stack dev: database:passwords is {there} already; going on\n"
+
+
+def test_where_no_rotation_was_begun_none_is_finished(stack, capsys):
+    assert ops.main(["rotate", "--finish"]) == 1
+    assert "no rotation is under way; `./vpb rotate --stack dev` begins one" in capsys.readouterr().err
+    assert stack.calls == []
+
+
+def test_sessions_of_the_old_logins_keep_it_open_unless_they_may_end(stack, capsys, monkeypatch):
+    stack.file = [2, 1]
+    monkeypatch.setattr(rotation, "using", lambda where, number: [rotation.Sessions("authjs", "site", 2)])
+    assert ops.main(["rotate", "--finish"]) == 1
+    error = capsys.readouterr().err
+    assert ("the old logins have sessions: authjs 2 (site)" in error, error.count("\n"), stack.calls) == (True, 1, [])
+    assert ops.main(["rotate", "--finish", "--force"]) == 0
+    assert stack.calls == [[2], "up"]
+
+
+def test_a_run_that_fails_closes_no_session_and_busy_ones_are_status_2(stack, capsys, monkeypatch):
+    stack.file = [2, 1]
+    monkeypatch.setattr(rotation, "close", lambda name, tell: [rotation.Sessions("backup", "pg_dump", 1)])
+    stack.fails = True
+    assert ops.main(["rotate", "--finish"]) == 1
+    assert "pg_dump" not in capsys.readouterr().err
+    stack.fails = False
+    assert ops.main(["rotate", "--finish"]) == 2
+    assert "still busy: backup 1 (pg_dump); run it again" in capsys.readouterr().err
+
+
+def test_force_goes_with_finish_alone_and_a_bad_setting_is_one_line(stack, capsys):
+    assert ops.main(["rotate", "--force"]) == 1
+    assert capsys.readouterr().err.startswith("error: --force goes with --finish alone")
+    stack.file = [4, 1]
+    assert ops.main(["rotate"]) == 1
+    assert capsys.readouterr().err.startswith("error: setting database:passwords is [4, 1]; allowed is ")
+    assert stack.calls == []
