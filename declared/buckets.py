@@ -1,14 +1,14 @@
 """The storage buckets in a stack's settings, and the one way in which a setting is refused."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from declared.errors import UserError
 from declared.naming import BUCKET_ID, MIME_FAMILIES, MIME_TYPE, NAMESPACE
 
-BUCKET_KEYS = {"id", "access", "public", "fileSizeLimit", "allowedMimeTypes", "retentionDays", "cdn"}
+BUCKET_KEYS = {"id", "access", "public", "fileSizeLimit", "allowedMimeTypes", "retentionDays", "cdn", "absent"}
 # Whose the folders of a bucket are, and who writes there.
 PEOPLE, INBOX, PROJECTS, SERVERS = "people", "inbox", "projects", "servers"
 ACCESS = (PEOPLE, INBOX, PROJECTS, SERVERS)
@@ -70,19 +70,31 @@ class BucketSettings:
         }
 
 
-def buckets(value: Any, largest: int) -> tuple[BucketSettings, ...]:
-    """The buckets of the setting `buckets`, none of which takes more than `largest` bytes."""
+def buckets(value: Any, largest: int, defaults: Sequence[Mapping[str, Any]] = ()) -> tuple[BucketSettings, ...]:
+    """The buckets of a stack: the defaults, and the setting `buckets` laid over them by id.
+
+    An entry of a default's id changes the keys that it names, and one that says `absent` takes the bucket out; any
+    other one is a bucket more. None takes more than `largest` bytes.
+    """
     if not isinstance(value, list):
         raise SettingError("buckets", value, "a list of maps")
-    found = tuple(_bucket(f"buckets[{number}]", entry) for number, entry in enumerate(value))
-    ids = [bucket.id for bucket in found]
-    for number, bucket in enumerate(found):
-        if ids.count(bucket.id) > 1:
-            raise SettingError("buckets", bucket.id, "one bucket of each id")
+    keys = {_bucket(f"buckets[{number}]", entry).id: f"buckets[{number}]" for number, entry in enumerate(value)}
+    ids = [entry["id"] for entry in value]
+    for id in ids:
+        if ids.count(id) > 1:
+            raise SettingError("buckets", id, "one bucket of each id")
+    laid = {entry["id"]: dict(entry) for entry in defaults}
+    for entry in value:
+        if entry.get("absent") and entry["id"] not in laid:
+            raise SettingError(f"{keys[entry['id']]}.absent", True, f"one of the defaults only: {', '.join(laid)}")
+        laid[entry["id"]] = laid.get(entry["id"], {}) | entry
+    found = [_bucket(keys.get(id, f"buckets.{id}"), entry) for id, entry in laid.items() if not entry.get("absent")]
+    for bucket in found:
         if (bucket.file_size_limit or 0) > largest:
             allowed = f"at most database:maxObjectSize, {largest}; lower this one or raise that one"
-            raise SettingError(f"buckets[{number}].fileSizeLimit", bucket.file_size_limit, allowed)
-    return found
+            key = keys.get(bucket.id, f"buckets.{bucket.id}")
+            raise SettingError(f"{key}.fileSizeLimit", bucket.file_size_limit, allowed)
+    return tuple(found)
 
 
 def _bucket(key: str, value: Any) -> BucketSettings:
@@ -91,6 +103,7 @@ def _bucket(key: str, value: Any) -> BucketSettings:
     for name in value:
         if name not in BUCKET_KEYS:
             raise SettingError(f"{key}.{name}", value[name], "no such key; there are " + ", ".join(sorted(BUCKET_KEYS)))
+    _checked(f"{key}.absent", value.get("absent", False), _is_bool, "true or false")
     return BucketSettings(
         id=_checked(f"{key}.id", value.get("id"), _is_id, "a-z, 0-9, _ . and -, up to 100, no quotes"),
         access=_checked(f"{key}.access", value.get("access", SERVERS), _is_access, "one of " + ", ".join(ACCESS)),

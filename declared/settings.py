@@ -184,7 +184,7 @@ class Settings:
             reservation_minutes=_whole(config, "reservationMinutes", 1440),
             generation_days=_whole(config, "generationDays", 36_500, least=0),
             accept_drift=config.get("acceptDrift") or None,
-            buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size),
+            buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size, defaults()["buckets"]),
             allow_bucket_changes=_texts(
                 "allowBucketChanges", config.json("allowBucketChanges", BUCKET_CHANGES), BUCKET_CHANGE, BUCKET_CHANGES
             ),

@@ -1,4 +1,4 @@
-"""A storage bucket more among the settings: in the defaults of `Pulumi.yaml`, or in a stack's own list."""
+"""A storage bucket more among the settings: in the defaults of `Pulumi.yaml`, or beside them in a stack's file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Bucket:
 
 
 def plan(root: Path, bucket: Bucket, stack: str | None) -> Change:
-    """The entry in the defaults, or in the stack's own list, which begins as that of the defaults.
+    """The entry in the defaults, or in the stack's own list, which is laid over them.
 
     :raises CommandError: where the file has its buckets in another form than a list line by line
     :raises SettingError: for a bucket that there is, or that can't be declared so
@@ -61,14 +61,17 @@ def plan(root: Path, bucket: Bucket, stack: str | None) -> Change:
     if stack is not None and not (root / path).exists():
         raise CommandError(f"{path}: there is no such file; `./vpb new stack {stack}` makes one")
     own = {} if stack is None else dict(stackfile.settings(root / path))
-    there = own.get(f"{NAMESPACE}:buckets", declared["buckets"])
-    largest = own.get(f"{NAMESPACE}:maxObjectSize", declared["maxObjectSize"])
+    defaults = declared["buckets"] if stack else []
+    there = own.get(f"{NAMESPACE}:buckets", []) if stack else declared["buckets"]
+    largest = _number(path, own.get(f"{NAMESPACE}:maxObjectSize", declared["maxObjectSize"]))
+    # One that the defaults have would be changed by it, and not be new.
+    buckets.buckets([*defaults, bucket.entry], largest)
     longer: list[Any] = [*there, bucket.entry] if isinstance(there, list) else []
-    buckets.buckets(longer or there, _number(path, largest))
+    buckets.buckets(longer or there, largest, defaults)
     text = change.text(path)
     keys = ("config", "buckets", "default") if stack is None else ("config", f"{NAMESPACE}:buckets")
     if stack is not None and f"{NAMESPACE}:buckets" not in own:
-        new, change.begun = _begun(path, text, longer), True
+        new = _begun(path, text, longer)
     else:
         new = _longer(path, text, keys, bucket.entry)
     _check(path, new, keys, longer)

@@ -118,12 +118,7 @@ def bucket(
     change = buckets.plan(CHECKOUT, made, stack)
     change.write()
     steps = [*([] if stack else ["make golden"]), f"./vpb up --stack {stack or 'dev'}"]
-    said = [f"who reaches bucket {id}: {made.reach}"]
-    if change.begun:
-        said.append(
-            f"{next(iter(change.edited))} has a list of buckets of its own now, which the defaults don't change"
-        )
-    _tell(as_json, [], [*change.edited], steps, *said)
+    _tell(as_json, [], [*change.edited], steps, f"who reaches bucket {id}: {made.reach}")
 
 
 @app.command(

@@ -17,8 +17,6 @@ class Change:
     root: Path
     made: dict[str, str] = field(default_factory=dict)
     edited: dict[str, str] = field(default_factory=dict)
-    begun: bool = False
-    """Whether a stack gets a list of its own by it, in the place of the defaults."""
 
     def make(self, path: str, text: str) -> None:
         """

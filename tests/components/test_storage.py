@@ -33,6 +33,7 @@ SSE = "s3:x-amz-server-side-encryption"
 def other() -> Program:
     """The program with other settings: sites that are let in, a second key, and buckets without a CDN."""
     buckets = [{"id": "songs", "fileSizeLimit": 5, "allowedMimeTypes": ["audio/*"]}, {"id": "open", "public": True}]
+    buckets += [{"id": id, "absent": True} for id in ("audio", "exports", "avatars")]
     return run(buckets=buckets, corsOrigins=["https://app.example.org"], cdnKeys=["new", "old"])
 
 

@@ -2,13 +2,14 @@
 
 import json
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
 from declared.paths import CHECKOUT
-from declared.settings import SettingError, Settings
+from declared.settings import BucketSettings, SettingError, Settings
 
 DECLARED = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
 
@@ -229,7 +230,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a bad region": ({"region": "Frankfurt"}, "region is 'Frankfurt'; allowed is an AWS region such as us-east-1"),
     "buckets that are text": ({"buckets": "audio"}, "buckets is 'audio'; allowed is a list of maps"),
     "buckets that are a map": ({"buckets": {"id": "audio"}}, "buckets is {'id': 'audio'}; allowed is a list of maps"),
-    "a bucket that is text": ({"buckets": ["audio"]}, "buckets[0] is 'audio'; allowed is a map with access"),
+    "a bucket that is text": ({"buckets": ["audio"]}, "buckets[0] is 'audio'; allowed is a map with absent, access"),
     "a bucket's unknown key": ({"buckets": bucket(size=1)}, "buckets[0].size is 1; allowed is no such key; there are"),
     "a bucket without id": ({"buckets": [{}]}, "buckets[0].id is None; allowed is a-z, 0-9"),
     "an id with a quote": ({"buckets": [{"id": "au'dio"}]}, 'buckets[0].id is "au\'dio"; allowed is a-z, 0-9'),
@@ -264,6 +265,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a limit above the largest": (
         {"buckets": bucket(fileSizeLimit=60_000_000)},
         "buckets[0].fileSizeLimit is 60000000; allowed is at most database:maxObjectSize, 50000000; lower this one or",
+    ),
+    "a default above the largest": (
+        {"maxObjectSize": 1_000_000},
+        "buckets.audio.fileSizeLimit is 50000000; allowed is at most database:maxObjectSize, 1000000; lower this one",
+    ),
+    "absent as text": ({"buckets": bucket(absent="yes")}, "buckets[0].absent is 'yes'; allowed is true or false"),
+    "one absent that never was": (
+        {"buckets": [{"id": "sketches", "absent": True}]},
+        "buckets[0].absent is True; allowed is one of the defaults only: audio, exports, avatars",
     ),
     "megabytes as the largest": ({"maxObjectSize": "50MB"}, "maxObjectSize is '50MB'; allowed is a whole number of"),
     "nothing as the largest": ({"maxObjectSize": 0}, "maxObjectSize is 0; allowed is a whole number of bytes from 1"),
@@ -307,6 +317,19 @@ def test_a_value_that_cannot_be_used_is_refused_with_key_value_and_what_is_allow
     assert said in message
 
 
+def test_a_stack_s_buckets_are_laid_over_the_defaults_by_id():
+    defaults = load().buckets
+    assert [each.id for each in defaults] == ["audio", "exports", "avatars"]
+    assert load(buckets=[]).buckets == defaults
+    found = load(buckets=[{"id": "sketches"}, {"id": "audio", "fileSizeLimit": 5}, {"id": "exports", "absent": True}])
+    assert [each.id for each in found.buckets] == ["audio", "avatars", "sketches"]
+    audio, avatars, sketches = found.buckets
+    assert audio == replace(defaults[0], file_size_limit=5)
+    assert avatars == defaults[2]
+    assert sketches == BucketSettings("sketches")
+    assert load(buckets=[{"id": "exports", "retentionDays": None}]).buckets[1].retention_days is None
+
+
 def test_a_size_with_a_unit_is_refused_with_the_numbers_of_bytes_it_can_mean():
     said = refused(buckets=bucket(fileSizeLimit="50MB"))
     assert "50000000" in said
@@ -324,7 +347,7 @@ def test_addresses_are_kept_as_they_are_written():
 
 
 def test_families_of_mime_types_and_no_limit_are_allowed():
-    (found,) = load(buckets=bucket(allowedMimeTypes=["audio/*", "image/svg+xml"])).buckets
+    *_, found = load(buckets=[{"id": "songs", "allowedMimeTypes": ["audio/*", "image/svg+xml"]}]).buckets
     assert found.allowed_mime_types == ("audio/*", "image/svg+xml")
     assert found.file_size_limit is None
     assert found.public is False

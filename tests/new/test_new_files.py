@@ -248,17 +248,15 @@ def test_a_bucket_says_who_reaches_it_and_all_else_stays_as_it_is(checkout, caps
     assert len(buckets.buckets(found, 50_000_000)) == 5
 
 
-def test_a_stack_s_own_list_begins_as_that_of_the_defaults(checkout, capsys):
+def test_a_stack_s_list_has_its_own_buckets_alone_and_is_laid_over_the_defaults(checkout, capsys):
     path = checkout / "Pulumi.dev.yaml"
     path.write_text("# ours\nconfig:\n  database:target: local # here\n")
     for id in ("drafts", "more"):
         assert run(capsys, "bucket", id, "--stack", "dev")[0] == 0
-    defaults = listed(checkout / "Pulumi.yaml", "config", "buckets", "default")
-    found = listed(path, "config", "database:buckets")
-    assert found[: len(defaults)] == defaults
-    assert [each["id"] for each in found[len(defaults) :]] == ["drafts", "more"]
+    assert [each["id"] for each in listed(path, "config", "database:buckets")] == ["drafts", "more"]
     assert path.read_text().startswith("# ours\nconfig:\n")
     assert path.read_text().endswith("  database:target: local # here\n")
+    assert "one bucket of each id" in refused(capsys, checkout, "bucket", "audio", "--stack", "dev")
 
 
 @pytest.mark.parametrize(
