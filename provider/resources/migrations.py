@@ -7,8 +7,9 @@ One resource holds all migrations of a folder, since a thousand resources would 
 nothing (`docs/decisions/0004-one-resource-for-all-steps.md`). A preview still has a line for each pending migration.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan, serverwide
 from provider.steps.history import ADOPTED, History, Recorded, split
 from provider.steps.runner import find_renames, running
+
+Known = Callable[[Recorded], Mapping[str, str]]
 
 
 class MigrationSet(ObjectKind):
@@ -191,7 +194,7 @@ class MigrationSet(ObjectKind):
             was = {name: checksum for name, checksum in state["steps"].items() if checksum}
             await self._try_migrations(context, was, state, new)
             return new | dict.fromkeys(self.outputs, UNKNOWN)
-        return await self._run(context, state, new)
+        return await self._run(context, partial(_applied, state), new)
 
     async def _try_migrations(
         self, context: Context, was: Mapping[str, str], state: Mapping[str, Any], new: Mapping[str, Any]
@@ -199,7 +202,8 @@ class MigrationSet(ObjectKind):
         """Run on the copy what `up` would run, unless a script reaches beyond its database."""
         if self.rehearsal is None or self.connections is None or has_unknown(new):
             return
-        for path, text in await self._pending(was, new):
+        recorded, pending = await self._pending(was, new)
+        for path, text in pending:
             if found := serverwide.beyond(text):
                 line, words = found
                 return await self.rehearsal.give_up(
@@ -209,20 +213,24 @@ class MigrationSet(ObjectKind):
 
         async def run(kind: ObjectKind, quiet: Context) -> None:
             assert isinstance(kind, MigrationSet)
-            await kind._run(quiet, state, new)
+            # The copy has another identity than the database that the state knows, and the same history.
+            await kind._run(quiet, _applied(state, recorded), new)
 
         if not await self._attempt(context, new, run):
             await self.rehearsal.give_up(context, f"{self.label(new)} couldn't be tried")
 
-    async def _pending(self, was: Mapping[str, str], new: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The scripts that `up` would run, each with its path."""
+    async def _pending(self, was: Mapping[str, str], new: Mapping[str, Any]) -> tuple[Recorded, list[tuple[str, str]]]:
+        """What the history has, and the scripts that `up` would run, each with its path."""
         order, history = self._order(new), History(new["history"])
         ups = plan.read_steps(order) if new["steps"].keys() - was.keys() else {}
         async with self.database.transaction(self.label(new)) as connection:
+            recorded = await history.read(connection)
             there = await history.is_there(connection)
             downs = await history.downs(connection, was.keys() - new["steps"].keys()) if there else {}
         found = [(f"{order.folder}/{name}.down.sql", text or "") for name, text in downs.items()]
-        return found + [(f"{order.folder}/{name}.up.sql", step.up) for name, step in ups.items() if name not in was]
+        return recorded, found + [
+            (f"{order.folder}/{name}.up.sql", step.up) for name, step in ups.items() if name not in was
+        ]
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         """Roll back what this resource alone holds. What another one holds too, or made, stays with all its rows.
@@ -249,7 +257,7 @@ class MigrationSet(ObjectKind):
             kept = {name: checksum or "" for name, checksum in recorded.steps.items() if name not in ours}
         if ours:
             # A destroy was confirmed, and what has no rows loses none: that is more than `protect` asks.
-            await self._run(context, state, {**state, "steps": kept, "protect": False})
+            await self._run(context, partial(_applied, state), {**state, "steps": kept, "protect": False})
         async with self.database.transaction(label) as connection:
             await snapshots.settle(connection, await snapshots.unsettled(connection, history.name))
             if not kept:
@@ -308,14 +316,18 @@ class MigrationSet(ObjectKind):
             if context.urn not in recorded.holders[name] and recorded.holders[name]:
                 await context.info(f"{label}: {history} has a row of {name}, applied by somebody else")
 
-    async def _run(self, context: Context, state: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    async def _run(self, context: Context, known: Known | Mapping[str, str], new: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Args:
+            known: what this stack has applied, or what says so of the history that is found.
+        """
         await self.end_preview()
         if not self.database.looked and not destroying(context.urn):
             async with self.database.transaction(self.label(new)) as connection:
                 await refuse_drift(connection)
         async with running(self.database.session, context, self._order(new, context.urn)) as runner:
             try:
-                recorded = await runner.run(lambda found: _applied(state, found))
+                recorded = await runner.run(known if callable(known) else lambda _: known)
             finally:
                 self.database.changes.update(runner.changes)
                 self.database.migrated |= runner.ran

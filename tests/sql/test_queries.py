@@ -7,6 +7,7 @@ whose plan has gone bad is found like a query. VPB_TEST_PROJECTS makes it more d
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -64,16 +65,24 @@ def plans(connection: Connection, query: Query, number: int) -> tuple[list[dict[
     """The nodes of all plans that a pattern ran with, and how many rows it had."""
     who = person(connection, number)
     given = values(connection, who)
+    with acting_as(connection, query.role, {"sub": who, "role": query.role}), explained(connection) as found:
+        count = run(connection, query, given)
+    return found, count
+
+
+@contextmanager
+def explained(connection: Connection) -> Iterator[list[dict[str, Any]]]:
+    """The nodes of all plans that ran in the block."""
     said: list[str] = []
-    with acting_as(connection, query.role, {"sub": who, "role": query.role}):
-        connection.add_notice_handler(handler := lambda notice: said.append(notice.message_primary or ""))
-        try:
-            count = run(connection, query, given)
-        finally:
-            connection.remove_notice_handler(handler)
-    found = [json.loads(text.split("plan:\n", 1)[1])["Plan"] for text in said if "plan:\n" in text]
-    assert found, "auto_explain said nothing"
-    return [node for plan in found for node in nodes(plan)], count
+    found: list[dict[str, Any]] = []
+    connection.add_notice_handler(handler := lambda notice: said.append(notice.message_primary or ""))
+    try:
+        yield found
+    finally:
+        connection.remove_notice_handler(handler)
+    plans = [json.loads(text.split("plan:\n", 1)[1])["Plan"] for text in said if "plan:\n" in text]
+    assert plans, "auto_explain said nothing"
+    found += [node for plan in plans for node in nodes(plan)]
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -147,6 +156,10 @@ def test_every_index_serves_a_pattern_or_a_constraint(filled):
         if query.name in ("search_recordings", "search_generations"):
             # For a heavy person they are read by the index of words.
             served |= used(plans(filled, query, number=1)[0], indexes)
+    # Servers, and people with thousands of projects, search in all words.
+    with explained(filled) as found:
+        filled.execute("select private.newest_with('word1100'::tsquery, true)")
+    served |= used(found, indexes)
     unique = "select relname from pg_class where oid in (select indexrelid from pg_index where indisunique)"
     constraints = {name for (name,) in filled.execute(unique)}
     idle = {parent for parent in indexes.values()} - served - constraints
