@@ -7,7 +7,7 @@ CREATE FUNCTION private.date_undated() RETURNS bigint
 declare
     free constant uuid[] = array(
         select p.id from public.projects as p
-        where p.id in (select u.project_id from private.undated_projects as u)
+        where p.id = any(array(select distinct u.project_id from private.undated_projects as u))
         order by p.id
         for no key update skip locked
     );
@@ -15,7 +15,8 @@ declare
 begin
     with noted as (
         delete from private.undated_projects as u
-        where u.project_id = any(free) or not exists (select from public.projects as p where p.id = u.project_id)
+        -- Counted, and so looked up for each: the planner would read all projects to know which of them are gone.
+        where u.project_id = any(free) or (select count(*) from public.projects as p where p.id = u.project_id) = 0
         returning u.project_id, u.id
     )
     update public.projects as p set updated_at = now()
