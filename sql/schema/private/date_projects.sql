@@ -9,12 +9,22 @@ declare
         select p.id from public.projects as p
         where p.id = any(projects)
             and p.updated_at < now() - case when p.updated_at = p.created_at then '0' else '1 second' end::interval
-        order by p.id
-        for no key update skip locked
     );
+    free constant uuid[] = case when cardinality(stale) > 0 then array(
+        select p.id from public.projects as p where p.id = any(stale) order by p.id for no key update skip locked
+    ) end;
 begin
-    if cardinality(stale) > 0 then
-        update public.projects set updated_at = now() where id = any(stale);
+    if cardinality(free) > 0 then
+        update public.projects set updated_at = now() where id = any(free);
+        delete from private.undated_projects as u where u.project_id = any(free);
+    end if;
+    if cardinality(free) < cardinality(stale) then
+        insert into private.undated_projects (project_id)
+        select s.id from unnest(stale) as s (id)
+        where s.id <> all(free) and not exists (
+            select from private.undated_projects as u
+            where u.project_id = s.id and u.id > private.first_uuid(clock_timestamp() - interval '1 second')
+        );
     end if;
 end
 $$;

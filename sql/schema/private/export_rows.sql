@@ -18,6 +18,9 @@ begin
                     't.name collate "C" >= $1::text || ''/'' and t.name collate "C" < $1::text || ''0'' '
                     || 'or t.bucket_id = any(private.buckets_of(''{projects}'')) and split_part(t.name, ''/'', 1) in '
                     || '(select p.id::text from public.projects as p where p.owner_id = $1)'
+                when c.person_column = 'email' then
+                    't.email in (select a.address from private.addresses_of($1) as a (address) union '
+                    || 'select u.email from next_auth.users as u where u.id = $1 and u."emailVerified" is not null)'
                 else format('t.%I = $1::%s', c.person_column, format_type(a.atttypid, null))
             end, ' or '
         ),

@@ -6,10 +6,13 @@ CREATE FUNCTION private.few_projects() RETURNS uuid[]
     AS $$
 declare
     me constant uuid = auth.uid();
+    leaving constant uuid[] = private.leaving();
     found constant uuid[] = array(
         select p.id from public.projects as p where p.owner_id = me
         union all
-        select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+        select c.project_id from public.collaborators as c
+        where c.user_id = me and c.accepted_at is not null
+            and (leaving = '{}' or not private.is_of(c.project_id, leaving))
         limit 201
     );
 begin

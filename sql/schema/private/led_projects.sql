@@ -6,6 +6,7 @@ CREATE FUNCTION private.led_projects(part integer) RETURNS uuid[]
     AS $$
 declare
     me constant uuid = auth.uid();
+    leaving constant uuid[] = private.leaving();
 begin
     return array(
         select p.id from public.projects as p
@@ -14,6 +15,7 @@ begin
         select c.project_id from public.collaborators as c
         where c.user_id = me and (uuid_hash(c.project_id) & 7) = part
             and c.role = 'admin' and c.accepted_at is not null
+            and (leaving = '{}' or not private.is_of(c.project_id, leaving))
     );
 end
 $$;

@@ -9,15 +9,8 @@ declare
 begin
     return (
         select u.email from next_auth.users as u
-        where u.id = me and (
-            u."emailVerified" is not null
-            or exists (
-                select from private.proved_addresses as p
-                join next_auth.accounts as a on a."userId" = p.user_id and a.provider = p.provider
-                where p.user_id = me and p.email = u.email
-                    and jsonb_exists(private.setting('verifyingProviders'), p.provider)
-            )
-        )
+        where u.id = me
+            and (u."emailVerified" is not null or u.email in (select d.address from private.addresses_of(me) as d (address)))
     );
 end
 $$;

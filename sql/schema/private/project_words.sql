@@ -21,7 +21,7 @@ COMMENT ON COLUMN private.project_words.listed IS 'Whether it is public and in u
 ALTER TABLE ONLY private.project_words
     ADD CONSTRAINT project_words_pkey PRIMARY KEY (project_id);
 
-CREATE INDEX project_words_project_id_listed_idx ON private.project_words USING btree (project_id) WHERE listed;
+CREATE INDEX project_words_project_id_listed_idx ON private.project_words USING btree (project_id) WHERE (listed IS TRUE);
 
 CREATE INDEX project_words_words_idx ON private.project_words USING gin (words);
 

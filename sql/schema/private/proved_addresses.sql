@@ -3,6 +3,7 @@
 CREATE TABLE private.proved_addresses (
     user_id uuid NOT NULL,
     provider text NOT NULL,
+    provider_account_id text DEFAULT ''::text NOT NULL,
     email text NOT NULL,
     proved_at timestamp with time zone DEFAULT now() NOT NULL
 );
@@ -17,12 +18,14 @@ COMMENT ON COLUMN private.proved_addresses.user_id IS 'The person.';
 
 COMMENT ON COLUMN private.proved_addresses.provider IS 'The provider, as in next_auth.accounts; empty for the address of a sign-up, until the first account is linked.';
 
+COMMENT ON COLUMN private.proved_addresses.provider_account_id IS 'The account there, as in next_auth.accounts; empty likewise.';
+
 COMMENT ON COLUMN private.proved_addresses.email IS 'The address, in lower case.';
 
 COMMENT ON COLUMN private.proved_addresses.proved_at IS 'When the account was linked, or the person signed up.';
 
 ALTER TABLE ONLY private.proved_addresses
-    ADD CONSTRAINT proved_addresses_pkey PRIMARY KEY (user_id, provider);
+    ADD CONSTRAINT proved_addresses_pkey PRIMARY KEY (user_id, provider, provider_account_id);
 
 ALTER TABLE ONLY private.proved_addresses
     ADD CONSTRAINT proved_addresses_user_id_fkey FOREIGN KEY (user_id) REFERENCES next_auth.users(id) ON DELETE CASCADE;
@@ -31,7 +34,7 @@ ALTER TABLE private.proved_addresses ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY proved_addresses_delete_definer ON private.proved_addresses FOR DELETE TO app_owner USING (true);
 
-COMMENT ON POLICY proved_addresses_delete_definer ON private.proved_addresses IS 'The owner role takes the address of a sign-up when the first account is linked.';
+COMMENT ON POLICY proved_addresses_delete_definer ON private.proved_addresses IS 'The owner role takes the address of a sign-up when the first account is linked, and what an account said before.';
 
 CREATE POLICY proved_addresses_insert_definer ON private.proved_addresses FOR INSERT TO app_owner WITH CHECK (true);
 
@@ -40,7 +43,3 @@ COMMENT ON POLICY proved_addresses_insert_definer ON private.proved_addresses IS
 CREATE POLICY proved_addresses_select_definer ON private.proved_addresses FOR SELECT TO app_owner USING (true);
 
 COMMENT ON POLICY proved_addresses_select_definer ON private.proved_addresses IS 'The owner role compares the address of the caller.';
-
-CREATE POLICY proved_addresses_update_definer ON private.proved_addresses FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
-
-COMMENT ON POLICY proved_addresses_update_definer ON private.proved_addresses IS 'The owner role notes it again when the account is linked again.';

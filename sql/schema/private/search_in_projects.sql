@@ -9,6 +9,7 @@ declare
     everything constant boolean = private.is_super_admin();
     config constant regconfig = private.text_config(coalesce(search_in_projects.language, private.language_of(me)));
     wanted constant tsquery = private.search_query(search_in_projects.query, config);
+    leaving constant uuid[] = private.leaving();
     -- As arrays, so that what is in the projects is read by their index.
     mine uuid[];
     found uuid[];
@@ -17,7 +18,9 @@ begin
         mine = array(
             select p.id from public.projects as p where p.owner_id = me
             union all
-            select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+            select c.project_id from public.collaborators as c
+            where c.user_id = me and c.accepted_at is not null
+                and (leaving = '{}' or not private.is_of(c.project_id, leaving))
         );
     end if;
     execute format(

@@ -13,17 +13,11 @@ declare
     found uuid[] = case when private.is_here() then private.newest_with(wanted, private.is_super_admin()) end;
 begin
     if me is not null then
-        found = found || array(
-            select p.id from public.projects as p join private.project_words as w on w.project_id = p.id
-            where p.owner_id = me and w.words @@ wanted
-            order by p.id desc
-            limit 200
-        ) || array(
-            select c.project_id from public.collaborators as c join private.project_words as w using (project_id)
-            where c.user_id = me and c.accepted_at is not null and w.words @@ wanted
-            order by c.project_id desc
-            limit 200
-        );
+        found = found || private.newest_with(wanted, false, array(
+            select p.id from public.projects as p where p.owner_id = me
+            union all
+            select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
+        ));
     end if;
     return query
     select f.id, f.owner_id, f.title, f.description, f.visibility, f.updated_at, f.rank

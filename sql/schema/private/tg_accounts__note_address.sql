@@ -11,15 +11,16 @@ begin
     delete from private.proved_addresses as p where p.user_id = NEW."userId" and p.provider = ''
     returning case when p.proved_at > now() - interval '1 minute' then p.email end into address;
     if NEW.type = 'oidc' then
-        address = case when claims ->> 'email_verified' = 'true' then lower(claims ->> 'email' collate "C") end;
+        address = case when claims ->> 'email_verified' = 'true' then private.lower_address(claims ->> 'email') end;
     elsif NEW.type <> 'oauth' then
         address = null;
     end if;
+    -- What the account said when it was linked before counts no more.
+    delete from private.proved_addresses as p
+    where (p.user_id, p.provider, p.provider_account_id) = (NEW."userId", NEW.provider, NEW."providerAccountId");
     if address is not null then
-        insert into private.proved_addresses as p (user_id, provider, email)
-        values (NEW."userId", NEW.provider, address)
-        on conflict on constraint proved_addresses_pkey do update
-        set email = excluded.email, proved_at = excluded.proved_at;
+        insert into private.proved_addresses (user_id, provider, provider_account_id, email)
+        values (NEW."userId", NEW.provider, NEW."providerAccountId", address);
     end if;
     return NEW;
 end

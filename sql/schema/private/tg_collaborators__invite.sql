@@ -7,9 +7,10 @@ CREATE FUNCTION private.tg_collaborators__invite() RETURNS trigger
     AS $$
 begin
     -- A project with collaborators is not private. A transaction that makes it private at the same time is waited for,
-    -- or waits.
-    perform from public.projects where id = NEW.project_id for no key update;
-    update public.projects set visibility = 'shared' where id = NEW.project_id and visibility = 'private';
+    -- or waits. The row changes even where it is shared: a transaction of a stricter isolation than read committed,
+    -- which sees no invitation that was made meanwhile, fails instead. So the project is dated by it.
+    update public.projects set visibility = case visibility when 'private' then 'shared' else visibility end
+    where id = NEW.project_id;
     if exists (select 1 from public.projects where id = NEW.project_id and owner_id = NEW.user_id) then
         raise exception 'the owner of a project cannot be its collaborator'
             using errcode = 'check_violation', constraint = 'collaborators_not_the_owner';

@@ -23,7 +23,7 @@ begin
         perform set_config('app.invitations', statement || '/' || made, true);
         perform private.refuse_invitations(made);
     end if;
-    NEW.email = lower(btrim(NEW.email) collate "C");
+    NEW.email = private.lower_address(btrim(NEW.email));
     NEW.expires_at = case
         when NEW.accepted_at is null then coalesce(
             NEW.expires_at,

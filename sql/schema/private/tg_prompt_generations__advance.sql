@@ -6,13 +6,8 @@ CREATE FUNCTION private.tg_prompt_generations__advance() RETURNS trigger
     AS $$
 begin
     if TG_OP = 'INSERT' then
-        if NEW.status not in ('pending', 'running') then
-            raise exception 'a generation begins as pending or running, not as %', NEW.status
-                using errcode = 'check_violation', constraint = 'prompt_generations_begins',
-                hint = 'Insert it, then end it by public.record_generation().';
-        end if;
-        NEW.started_at = case when NEW.status = 'running' then now() end;
-        NEW.finished_at = null;
+        NEW.started_at = case when NEW.status <> 'pending' then now() end;
+        NEW.finished_at = case when NEW.status not in ('pending', 'running') then now() end;
         return NEW;
     end if;
     NEW.started_at = OLD.started_at;

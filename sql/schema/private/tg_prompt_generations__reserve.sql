@@ -5,47 +5,20 @@ CREATE FUNCTION private.tg_prompt_generations__reserve() RETURNS trigger
     SET search_path TO ''
     SET row_security TO 'on'
     AS $$
-declare
-    tokens constant bigint = coalesce(NEW.estimated_tokens, private.budget_setting('tokens', 'reserve')::bigint);
-    cost constant numeric = coalesce(NEW.estimated_cost, private.budget_setting('cost', 'reserve'));
-    lasts constant interval = make_interval(mins => private.setting('reservationMinutes')::integer);
-    allowed record;
-    taken record;
-    waiting bigint;
 begin
-    if NEW.created_by is not null then
-        perform private.add_to_budget(NEW.created_by, now(), 0, 0);
-        select count(*) into waiting from public.prompt_generations as g
-        where g.created_by = NEW.created_by and g.status in ('pending', 'running');
-        if TG_OP = 'INSERT' and waiting > private.setting('generationsWaiting')::bigint then
-            -- PostgREST answers with 429, too many requests.
-            raise exception using
-                errcode = 'PT429',
-                message = format('%s generations of %s would wait or run', waiting, NEW.created_by),
-                hint = 'Wait for some, or cancel them; database:generationsWaiting says how many there may be.';
-        end if;
-        select * into strict allowed from private.budget_of(NEW.created_by);
-        select * into strict taken from private.budget_taken(NEW.created_by, NEW.id);
-        if (taken.tokens + taken.reserved_tokens + tokens <= allowed.hard_tokens
-            and taken.cost + taken.reserved_cost + cost <= allowed.hard_cost) is not true then
-            -- PostgREST answers with 402, payment required.
-            raise exception using
-                errcode = 'PT402',
-                message = format('the budget of %s for this month is used up', NEW.created_by),
-                detail = format(
-                    'Used %s of %s tokens and %s of %s dollars, reserved %s and %s; this takes %s and %s.',
-                    taken.tokens, allowed.hard_tokens, trim_scale(taken.cost), trim_scale(allowed.hard_cost),
-                    taken.reserved_tokens, trim_scale(taken.reserved_cost), tokens, trim_scale(cost)
-                ),
-                hint = 'Wait for what runs or for next month, or raise the limit in private.budget_limits.';
-        end if;
+    if TG_OP = 'INSERT' then
+        perform private.reserve(
+            s.id, s.created_by, s.project_id, s.provider, s.model, s.estimated_tokens, s.estimated_cost, true
+        ) from (select n.* from added as n order by n.created_by, n.id) as s;
+    else
+        perform private.reserve(
+            s.id, s.created_by, s.project_id, s.provider, s.model, s.estimated_tokens, s.estimated_cost, false
+        ) from (
+            select n.* from added as n
+            join removed as r on r.id = n.id and r.status = 'pending' and n.status = 'running'
+            order by n.created_by, n.id
+        ) as s;
     end if;
-    insert into private.budget_reservations as r (
-        generation_id, user_id, project_id, provider, model, tokens, cost, expires_at
-    )
-    values (NEW.id, NEW.created_by, NEW.project_id, NEW.provider, NEW.model, tokens, cost, now() + lasts)
-    on conflict on constraint budget_reservations_pkey do update
-    set tokens = excluded.tokens, cost = excluded.cost, expires_at = excluded.expires_at;
     return null;
 end
 $$;

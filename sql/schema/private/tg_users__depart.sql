@@ -11,8 +11,7 @@ declare
     addresses constant text[] = array(
         select OLD.email where OLD."emailVerified" is not null
         union
-        select p.email from private.proved_addresses as p
-        where p.user_id = OLD.id and jsonb_exists(private.setting('verifyingProviders'), p.provider)
+        select a.address from private.addresses_of(OLD.id) as a (address)
     );
     small boolean = false;
 begin

@@ -111,7 +111,7 @@ CREATE POLICY collaborators_delete_definer ON public.collaborators FOR DELETE TO
 
 COMMENT ON POLICY collaborators_delete_definer ON public.collaborators IS 'The owner role takes the membership of the new owner, and invitations that are declined or over.';
 
-CREATE POLICY collaborators_delete_own_or_manager ON public.collaborators FOR DELETE TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR private.may_manage(project_id, role)));
+CREATE POLICY collaborators_delete_own_or_manager ON public.collaborators FOR DELETE TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (private.may_manage(project_id, role) AND private.lock_members(project_id, role))));
 
 COMMENT ON POLICY collaborators_delete_own_or_manager ON public.collaborators IS 'Owner and admins remove collaborators, only the owner removes admins; everybody may leave.';
 
@@ -135,6 +135,6 @@ CREATE POLICY collaborators_update_accept ON public.collaborators FOR UPDATE TO 
 
 COMMENT ON POLICY collaborators_update_accept ON public.collaborators IS 'The owner role accepts an open invitation, for the caller and nobody else; of two rows of that person it keeps one.';
 
-CREATE POLICY collaborators_update_manager ON public.collaborators FOR UPDATE TO authenticated USING (private.may_manage(project_id, role)) WITH CHECK (private.may_manage(project_id, role));
+CREATE POLICY collaborators_update_manager ON public.collaborators FOR UPDATE TO authenticated USING ((private.may_manage(project_id, role) AND private.lock_members(project_id, role))) WITH CHECK (private.may_manage(project_id, role));
 
-COMMENT ON POLICY collaborators_update_manager ON public.collaborators IS 'Owner and admins change roles; only the owner those of admins.';
+COMMENT ON POLICY collaborators_update_manager ON public.collaborators IS 'Owner and admins change roles; only the owner those of admins. The project is held before any row is locked.';

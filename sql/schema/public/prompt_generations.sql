@@ -103,6 +103,8 @@ CREATE TRIGGER _100_updated_at BEFORE UPDATE ON public.prompt_generations FOR EA
 
 CREATE TRIGGER _200_advance BEFORE INSERT OR UPDATE OF status, started_at, finished_at ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__advance();
 
+CREATE TRIGGER _210_begin AFTER INSERT ON public.prompt_generations FOR EACH ROW WHEN ((new.status <> ALL (ARRAY['pending'::text, 'running'::text]))) EXECUTE FUNCTION private.tg_prompt_generations__begin();
+
 CREATE TRIGGER _300_stale_insert AFTER INSERT ON public.prompt_generations REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__stale_projects();
 
 CREATE TRIGGER _300_words AFTER INSERT ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__words();
@@ -119,9 +121,9 @@ CREATE TRIGGER _400_date_projects_delete AFTER DELETE ON public.prompt_generatio
 
 CREATE TRIGGER _400_date_projects_insert AFTER INSERT ON public.prompt_generations REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 
-CREATE TRIGGER _400_reserve AFTER INSERT ON public.prompt_generations FOR EACH ROW EXECUTE FUNCTION private.tg_prompt_generations__reserve();
+CREATE TRIGGER _400_reserve AFTER INSERT ON public.prompt_generations REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_prompt_generations__reserve();
 
-CREATE TRIGGER _410_reserve_again AFTER UPDATE OF status ON public.prompt_generations FOR EACH ROW WHEN (((old.status = 'pending'::text) AND (new.status = 'running'::text))) EXECUTE FUNCTION private.tg_prompt_generations__reserve();
+CREATE TRIGGER _410_reserve_again AFTER UPDATE ON public.prompt_generations REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_prompt_generations__reserve();
 
 CREATE TRIGGER _420_release_ended AFTER UPDATE OF status ON public.prompt_generations FOR EACH ROW WHEN ((((old.status = ANY (ARRAY['pending'::text, 'running'::text])) AND (new.status = ANY (ARRAY['succeeded'::text, 'failed'::text]))) OR ((old.status = 'pending'::text) AND (new.status = 'cancelled'::text)))) EXECUTE FUNCTION private.tg_prompt_generations__release();
 
