@@ -572,7 +572,9 @@ def test_two_servers_that_start_generations_of_the_same_people_are_in_no_deadloc
     waiting = "select count(*) from pg_locks where not granted"
     with ThreadPoolExecutor(2) as pool:
         with alone.transaction():
-            alone.execute("insert into private.budget_usage values (%s, '-infinity', 0, 0) on conflict do nothing", (ADA,))
+            alone.execute(
+                "insert into private.budget_usage values (%s, '-infinity', 0, 0) on conflict do nothing", (ADA,)
+            )
             alone.execute("select from private.budget_usage where user_id = %s for update", (ADA,))
             later = []
             for session, (query, values) in zip(sessions(2), statements, strict=True):

@@ -474,7 +474,9 @@ def test_an_export_has_open_invitations_to_any_address_that_is_proved_and_to_no_
         "values (%s, 'oidc', 'google', 'g')",
         (BOB,),
     )
-    proved = "insert into private.proved_addresses (user_id, provider, provider_account_id, email) values (%s, %s, %s, %s)"
+    proved = (
+        "insert into private.proved_addresses (user_id, provider, provider_account_id, email) values (%s, %s, %s, %s)"
+    )
     people.execute(proved.encode(), (BOB, "google", "g", "bob@work.example"))
     people.execute(proved.encode(), (BOB, "google", "unlinked", "old@example.org"))
     found = people.execute(addresses.encode(), (BOB,)).fetchall()

@@ -244,7 +244,8 @@ def long(people: Connection) -> Connection:
             l.words || array_to_tsvector(array['n' || n]), true
         from generate_series(1, 6000) as n, (
             select string_agg('long' || w || ':' || p.places, ' ')::tsvector
-            from generate_series(1, 36) as w, (select string_agg(p::text, ',') from generate_series(1, 255) as p) as p (places)
+            from generate_series(1, 36) as w,
+                (select string_agg(n::text, ',') from generate_series(1, 255) as n) as p (places)
         ) as l (words)
         """
     )
