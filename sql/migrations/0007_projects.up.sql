@@ -131,24 +131,23 @@ language plpgsql volatile security definer
 set search_path = ''
 as $$
 declare
+    -- As arrays, so that projects are read by their key.
+    noted constant uuid[] = array(select distinct u.project_id from private.undated_projects as u);
+    there constant uuid[] = array(select p.id from public.projects as p where p.id = any(noted));
     free constant uuid[] = array(
-        select p.id from public.projects as p
-        where p.id = any(array(select distinct u.project_id from private.undated_projects as u))
-        order by p.id
-        for no key update skip locked
+        select p.id from public.projects as p where p.id = any(noted) order by p.id for no key update skip locked
     );
     dated bigint;
 begin
-    with noted as (
+    with gone as (
         delete from private.undated_projects as u
-        -- Counted, and so looked up for each: the planner would read all projects to know which of them are gone.
-        where u.project_id = any(free) or (select count(*) from public.projects as p where p.id = u.project_id) = 0
+        where u.project_id = any(noted) and (u.project_id = any(free) or u.project_id <> all(there))
         returning u.project_id, u.id
     )
     update public.projects as p set updated_at = now()
     where p.id = any(free) and exists (
-        select from noted as n
-        where n.project_id = p.id and n.id > private.first_uuid(p.updated_at + interval '1 second')
+        select from gone as g
+        where g.project_id = p.id and g.id > private.first_uuid(p.updated_at + interval '1 second')
     );
     get diagnostics dated = row_count;
     return dated;

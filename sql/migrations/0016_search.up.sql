@@ -190,9 +190,9 @@ alter table private.project_words enable row level security;
 alter table private.project_words force row level security;
 
 create index project_words_words_idx on private.project_words using gin (words);
--- What everybody finds has indexes of its own: what is others' alone, however much, is in nobody's way. "listed is
--- true" and "listed" are the same and look different: where words are asked for, the first index must not come in
--- question, for which all words would be read.
+-- What everybody finds has indexes of its own: what is others' alone, however much, is in nobody's way. The conditions
+-- are the same and look different: where words are asked for, the first index must not come in question, for which all
+-- words would be read.
 create index project_words_project_id_listed_idx on private.project_words (project_id) where listed is true;
 create index project_words_words_listed_idx on private.project_words using gin (words) where listed;
 

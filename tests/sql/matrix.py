@@ -115,6 +115,8 @@ insert into public.audio_recordings (id, project_id, created_by, object_path)
 insert into public.prompt_generations (project_id, created_by, prompt, provider, model)
     values (%(hidden)s, %(left)s, 'p', 'x', 'm');
 insert into public.collaborators (project_id, user_id, role) values (%(hidden)s, %(another)s, 'viewer');
+insert into public.collaborators (project_id, user_id, role, accepted_at)
+    values (%(hidden)s, %(editor)s, 'editor', now()), (%(hidden)s, %(admin)s, 'admin', now());
 insert into private.departures (user_id) values (%(left)s);
 insert into next_auth.users (id) values (%(unborn)s);
 delete from public.users where id = %(unborn)s;
@@ -191,7 +193,8 @@ def populate(connection: Connection) -> None:
         connection.execute(MEMBER.encode(), member)
     run(connection, HEARD, VALUES | {"people": [key(name) for name in PEOPLE]})
     run(connection, MANY, VALUES | {"admin": key("admin"), "invited": [key(name) for name in INVITEES]})
-    run(connection, OTHERS, {**VALUES, "removed": key("removed"), "super": key("super"), "left": key("left")})
+    others = ("removed", "super", "left", "editor", "admin")
+    run(connection, OTHERS, VALUES | {name: key(name) for name in others})
     # What the Storage API says before it deletes; without it a trigger would answer in row security's place.
     connection.execute("set local storage.allow_delete_query = 'true'")
 
@@ -316,7 +319,7 @@ STATEMENTS = {
     ),
     ("public.collaborators", "in one of who has left"): _rows(
         "public.collaborators",
-        "project_id = %(hidden)s",
+        "project_id = %(hidden)s and user_id = %(another)s",
         "(project_id, email, role, invited_by) values (%(hidden)s, 'new@example.org', 'viewer', %(me)s)",
         "role = 'editor'",
     ),

@@ -245,7 +245,7 @@ def long(people: Connection) -> Connection:
         from generate_series(1, 6000) as n, (
             select string_agg('long' || w || ':' || p.places, ' ')::tsvector
             from generate_series(1, 36) as w,
-                (select string_agg(p::text, ',') from generate_series(1, 255) as p) as p (places)
+                (select string_agg(n::text, ',') from generate_series(1, 255) as n) as p (places)
         ) as l (words)
         """
     )
@@ -271,3 +271,19 @@ def test_of_long_texts_so_many_are_read_as_is_bounded_and_what_is_older_is_found
         ((plan,),) = long.execute(explain.encode(), [query]).fetchall()
         read = plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
         assert read < 15_000, query
+
+
+def test_who_sees_everything_or_has_too_many_to_look_at_finds_by_the_index_of_all(long: Connection) -> None:
+    words = "private.search_query(%s, 'pg_catalog.simple')"
+    # Nothing is in the way of that but the projects, which aren't there.
+    long.execute("set local session_replication_role = replica")
+    long.execute("update private.project_words set listed = false")
+    long.execute("set local session_replication_role = origin")
+    mine = "array(select project_id from private.project_words where words @@ 'long1')"
+    for query, everything, own in (("n7", 1, 1), ("zebra", 200, 0), ("long1", 200, 200)):
+        count = (
+            f"select cardinality(private.newest_with({words}, {{}})), cardinality(private.newest_with({words}, {{}}))"
+        )
+        found = long.execute(count.format("true", f"false, {mine}").encode(), [query, query]).fetchone()
+        assert found == (everything, own), query
+        assert long.execute(count.format("false", "false, '{}'").encode(), [query, query]).fetchone() == (0, 0), query
