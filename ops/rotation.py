@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import psycopg
-
 from declared import connectionurl
 from declared.naming import NAMESPACE
 from declared.roles import SECOND, URLS, login
@@ -24,11 +22,16 @@ FIRST = 1
 # Seconds in which a closed login's sessions get to the end of what they do.
 PATIENCE = 30
 PAUSE = 0.5
+# Whose a session is, and its application, everybody sees; its kind and its state are hidden from most logins.
 SESSIONS = """
 select a.usename::text, coalesce(nullif(a.application_name, ''), 'no name'), count(*)
   from pg_catalog.pg_stat_activity as a
- where a.usename = any (%s) and a.backend_type = 'client backend'
+ where a.usename = any (%s)
  group by 1, 2 order by 1, 2"""
+# Who may not read a session's state can't tell an idle one.
+MAY_END = """
+select pg_catalog.bool_and(pg_catalog.pg_has_role(name, 'usage'))
+  from pg_catalog.unnest(array['pg_signal_backend', 'pg_read_all_stats']::name[]) as name"""
 END_IDLE = """
 select pg_catalog.pg_terminate_backend(a.pid)
   from pg_catalog.pg_stat_activity as a where a.usename = any (%s) and a.state = 'idle'"""
@@ -90,21 +93,20 @@ def close(stack: str, tell: Callable[[str], None], patience: float = PATIENCE) -
     :raises CommandError: where the login that provisions may not end them
     """
     closed = _logins(min(engine.passwords(stack)) + 1)
-    ends = time.monotonic() + patience
+    ends, told = time.monotonic() + patience, False
     with _connected(provisioning(stack)) as connection:
-        told = False
         while found := _sessions(connection, closed):
-            try:
-                connection.execute(END_IDLE, [closed])
-            except psycopg.errors.InsufficientPrivilege:
+            if told and time.monotonic() > ends:
+                return found
+            if connection.execute(MAY_END).fetchone() != (True,):
                 raise CommandError(
-                    f"stack {stack}: the old logins are closed, but only a member of pg_signal_backend may end their "
-                    f"sessions: {listed(found)}"
-                ) from None
-            if time.monotonic() > ends:
-                return _sessions(connection, closed)
-            if not told and (told := bool(left := _sessions(connection, closed))):
-                tell(f"ending sessions of the old logins when they are idle: {listed(left)}")
+                    f"stack {stack}: the old logins are closed, but to end their sessions the login that provisions "
+                    f"must be a member of pg_signal_backend and pg_read_all_stats: {listed(found)}"
+                )
+            connection.execute(END_IDLE, [closed])
+            if not told:
+                tell(f"ending sessions of the old logins when they are idle: {listed(found)}")
+                told = True
             time.sleep(PAUSE)
     return []
 

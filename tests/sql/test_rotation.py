@@ -1,5 +1,6 @@
 """A rotation of passwords on a real server: two logins for each role in turn, and nobody is ever refused in between."""
 
+import secrets
 import subprocess
 import threading
 import time
@@ -280,24 +281,43 @@ def test_a_rotation_whose_new_urls_are_not_out_yet_is_not_finished(world, settin
     assert settings == [(2, 1)]
 
 
-def test_finished_the_old_urls_are_refused_and_their_sessions_end_when_idle(world, settings):
+@contextmanager
+def provisioner(world: World) -> Iterator[connectionurl.Parameters]:
+    """A login that isn't superuser."""
+    password = secrets.token_hex(8)
+    with world.admin() as admin:
+        admin.execute(f"create role provisioner login createrole password '{password}'".encode())
+        admin.execute("grant connect on database postgres to provisioner")
+        try:
+            yield {**world.server.parameters(), "user": "provisioner", "password": password}
+        finally:
+            admin.execute("drop owned by provisioner; drop role provisioner")
+
+
+def test_finished_the_old_urls_are_refused_and_their_sessions_end_when_idle(world, settings, monkeypatch):
     old, told = world.url("authjs"), list[str]()
-    idle = psycopg.connect(old, autocommit=True)
+    idle = psycopg.connect(old, application_name="", autocommit=True)
     busy = psycopg.connect(old, application_name="report", autocommit=False)
     busy.execute("select 1")
     with Client(world.url("authjs_2")) as client:
         assert rotation.finish("dev", force=True)
         world.up(*settings[-1])
-        left = rotation.close("dev", told.append, patience=1)
+        left = rotation.close("dev", told.append, patience=3)
     assert (settings[-1], client.failures) == ((2,), [])
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(old)
     with pytest.raises(psycopg.OperationalError):
         idle.execute("select 1")
     assert [str(each) for each in left] == ["authjs 1 (report)"], "it is in the middle of its work"
-    assert told == ["ending sessions of the old logins when they are idle: authjs 1 (report)"]
-    busy.commit()
-    assert rotation.close("dev", told.append) == []
+    assert told == ["ending sessions of the old logins when they are idle: authjs 1 (no name), authjs 1 (report)"]
+    with provisioner(world) as where, world.admin() as admin:
+        monkeypatch.setattr(engine, "own_login", lambda name: where)
+        assert [str(each) for each in rotation.using(where, 1)] == ["authjs 1 (report)"], "they see that much"
+        with pytest.raises(CommandError, match="must be a member of pg_signal_backend and pg_read_all_stats: authjs 1"):
+            rotation.close("dev", told.append)
+        admin.execute("grant pg_signal_backend, pg_read_all_stats to provisioner")
+        busy.commit()
+        assert rotation.close("dev", told.append) == []
     busy.close()
     assert findings(world, 2, state={"deployment": {"resources": []}}) == []
 
