@@ -414,7 +414,7 @@ def test_a_change_of_buckets_that_reaches_files_is_refused_before_anything_is_ch
     declared = "config:\n  database:target: local\n  database:buckets:\n"
     public = "    - {id: exports, public: true, cdn: true}\n"
     try:
-        stack_file.write_text(declared + "    - {id: avatars}\n")
+        stack_file.write_text(declared + "    - {id: exports, absent: true}\n")
         for refused in (dev.pulumi("preview", "--non-interactive"), dev.up()):
             assert refused.status != 0
             assert "bucket exports isn't declared any more and holds 1 files, 700 bytes" in refused.output
