@@ -209,7 +209,7 @@ def _provision(stack: str, verbose: bool, next_steps: str, as_json: bool = False
     from run import engine
 
     if _pends(engine.brought_to(stack)):
-        tried = progress.run(["preview", "--diff"], stack, shown=False)
+        tried = progress.run(["preview", "--diff"], stack, verbose and not as_json, shown=False)
         if tried.status:
             return progress.not_begun("up", stack, tried, as_json)
     done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose and not as_json, as_json)
@@ -261,7 +261,7 @@ def rotate(
     stack: Stack = "dev",
     finish: Annotated[bool, typer.Option("--finish", help="close the old passwords")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="with --finish: also while sessions of the old passwords are open")
+        bool, typer.Option("--force", help="with --finish: end the sessions of the old passwords, also those at work")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -280,7 +280,7 @@ def rotate(
     if status := _provision(stack, verbose, ""):
         raise typer.Exit(status)
     print(ROTATED[finish].format(stack=stack))
-    if finish and (left := rotation.close(stack, _say)):
+    if finish and (left := rotation.close(stack, _say, force)):
         _say(f"stack {stack}: sessions of the old logins are still busy: {rotation.listed(left)}; run it again")
         raise typer.Exit(FOUND)
 

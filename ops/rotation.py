@@ -32,9 +32,9 @@ select a.usename::text, coalesce(nullif(a.application_name, ''), 'no name'), cou
 MAY_END = """
 select pg_catalog.bool_and(pg_catalog.pg_has_role(name, 'usage'))
   from pg_catalog.unnest(array['pg_signal_backend', 'pg_read_all_stats']::name[]) as name"""
-END_IDLE = """
+END = """
 select pg_catalog.pg_terminate_backend(a.pid)
-  from pg_catalog.pg_stat_activity as a where a.usename = any (%s) and a.state = 'idle'"""
+  from pg_catalog.pg_stat_activity as a where a.usename = any (%s) and (a.state = 'idle' or %s)"""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,11 @@ def finish(stack: str, force: bool) -> bool:
     return True
 
 
-def close(stack: str, tell: Callable[[str], None], patience: float = PATIENCE) -> list[Sessions]:
-    """End the idle sessions of closed logins until there are none; those that are left after `patience` seconds.
+def close(stack: str, tell: Callable[[str], None], force: bool = False, patience: float = PATIENCE) -> list[Sessions]:
+    """End the sessions of closed logins until there are none; those that are left after `patience` seconds.
+
+    Args:
+        force: also those at work, and not the idle ones alone: who knows a leaked password can stay at work for ever.
 
     :raises CommandError: where the login that provisions may not end them
     """
@@ -103,9 +106,9 @@ def close(stack: str, tell: Callable[[str], None], patience: float = PATIENCE) -
                     f"stack {stack}: the old logins are closed, but to end their sessions the login that provisions "
                     f"must be a member of pg_signal_backend and pg_read_all_stats: {listed(found)}"
                 )
-            connection.execute(END_IDLE, [closed])
+            connection.execute(END, [closed, force])
             if not told:
-                tell(f"ending sessions of the old logins when they are idle: {listed(found)}")
+                tell(f"ending sessions of the old logins{'' if force else ' when they are idle'}: {listed(found)}")
                 told = True
             time.sleep(PAUSE)
     return []

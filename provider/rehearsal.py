@@ -9,7 +9,7 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from declared import connectionurl, sqltext
-from declared.schemas import HISTORY_SCHEMA
+from declared.schemas import HISTORY_SCHEMA, HISTORY_SUFFIXES
 from plugin.errors import PluginError
 from plugin.server import Context
 from provider import scratchdatabase
@@ -29,20 +29,26 @@ if TYPE_CHECKING:
     from provider.resources.base import ObjectKind
 
 # A subscription would begin to receive.
-DUMP = ("--schema-only", "--no-subscriptions", "--no-security-labels")
+# Shorter than a deadlock takes to be seen: nobody waits for us.
+DUMP = ("--schema-only", "--no-subscriptions", "--no-security-labels", "--lock-wait-timeout=500ms")
 VERSION = "select pg_catalog.current_setting('server_version_num')::int / 10000 as major"
 TABLES = """select n.nspname::text as schema, c.relname::text as name
               from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-             where n.nspname = any(%s) and c.relkind = 'r' order by 2"""
-# Against smuggled psql commands; the server doesn't know it.
-RESTRICT = re.compile(r"\\(un)?restrict \w+")
+             where (n.nspname = %s or n.nspname || '.' || c.relname = any(%s)) and c.relkind = 'r' order by 2"""
+# Against smuggled psql commands, and a setting that PostgreSQL 17 has first; not every server knows them.
+RESTRICT = re.compile(r"\\(un)?restrict \w+|SET transaction_timeout = 0;")
+# pg_dump begins each object with such lines. So many are one transaction: each object is locked until it ends, and the
+# server's table of locks is everybody's.
+ENTRY, TOGETHER = "\n--\n-- Name: ", 200
 # What belongs to a role that we can't act as is ours in the copy.
 OWNED = re.compile(r'ALTER .* OWNER TO (?P<owner>"(?:[^"]|"")+"|\w+);')
 DEFAULTS = re.compile(r'ALTER DEFAULT PRIVILEGES FOR ROLE (?P<owner>"(?:[^"]|"")+"|\w+) .*')
 OTHERS = """select pg_catalog.quote_ident(rolname) as name from pg_catalog.pg_roles
              where not pg_catalog.pg_has_role(oid, 'member')"""
+Failure = tuple[str, psycopg.Error]
+"""A statement, and why it can't be run."""
 Change = Callable[["ObjectKind", Context], Awaitable[Any]]
-# Whatever there is.
+# What no missing object causes.
 SYNTAX = "(42601)"
 NOTHING_CHANGED = "tried on a copy of the structure, nothing was changed"
 
@@ -65,8 +71,8 @@ class Rehearsal:
     """Why the rest can't be tried."""
     missing: str = ""
     """What the login couldn't copy. Whatever fails then may fail for the lack of it."""
-    histories: set[str] = field(default_factory=lambda: {HISTORY_SCHEMA})
-    """The schemas whose rows are copied."""
+    histories: set[str] = field(default_factory=set)
+    """The history tables whose rows are copied, beside those of this project's own schema."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def attempt(self, context: Context, token: str, change: Change) -> bool:
@@ -81,7 +87,7 @@ class Rehearsal:
         except PluginError as error:
             waits_for = sorted(role for role in self.unmade_roles if f'"{role}"' in str(error))
             if waits_for:
-                await context.info(f"not tried before `up`: this run makes role {few(waits_for)} first")
+                await self.give_up(context, f"this run makes role {few(waits_for)} first")
             elif self.missing and SYNTAX not in str(error):
                 await context.info(f"failed on a copy that isn't whole ({self.missing}): {error}")
             else:
@@ -123,7 +129,7 @@ class Rehearsal:
         """
         session = await self.real.session()
         try:
-            if not await rows(session, TABLES, [sorted(self.histories)]):
+            if not await rows(session, TABLES, self._tables):
                 raise NotHad("there is nothing of this project in the database yet")
             program = await _pg_dump((await rows(session, VERSION, []))[0]["major"])
             others = {found["name"] for found in await rows(session, OTHERS, [])}
@@ -138,22 +144,27 @@ class Rehearsal:
             raise one_line(error, "scratch database") from None
         finally:
             await session.close()
-        copy.looked = True
+        copy.looked = self.real.looked
         for kind in self.kinds.values():
             kind.connections = copy
         return copy
 
+    @property
+    def _tables(self) -> list[Any]:
+        return [HISTORY_SCHEMA, [f"{name}{suffix}" for name in sorted(self.histories) for suffix in HISTORY_SUFFIXES]]
+
     async def _fill(self, real: Connection, copy: Connections, text: str) -> None:
         session = await copy.session()
         try:
-            # Nobody needs it after a crash. In one message: a transaction of its own.
+            # Nobody needs it after a crash.
             await session.execute("set synchronous_commit to off; set client_min_messages to error")
-            try:
-                await session.execute(text.encode())
-            except psycopg.errors.InsufficientPrivilege:
-                self.missing = await _as_far_as_it_goes(session, text)
+            failed = [each for part in _parts(text) for each in await _run_part(session, part)]
+            # A new owner needs privileges on the schema, which a dump grants at its end.
+            failed = await _one_by_one(session, [statement for statement, _ in failed])
+            if failed:
+                self.missing = f"{len(failed)} statements of it failed, the first: {report(failed[0][1].diag).said}"
             await session.execute("reset all")
-            for table in await rows(real, TABLES, [sorted(self.histories)]):
+            for table in await rows(real, TABLES, self._tables):
                 name = sql.Identifier(table["schema"], table["name"])
                 async with (
                     real.cursor().copy(sql.SQL("copy {} to stdout (format binary)").format(name)) as read,
@@ -165,15 +176,36 @@ class Rehearsal:
             await session.close()
 
 
-async def _as_far_as_it_goes(session: Connection, text: str) -> str:
-    """Run statement by statement what the login may run; what it may not, in words."""
-    failed: list[psycopg.Error] = []
-    for statement in sqltext.statements(text):
+def _parts(text: str) -> Iterator[str]:
+    """A dump in parts, each for one message."""
+    first, *entries = text.split(ENTRY)
+    yield first
+    for start in range(0, len(entries), TOGETHER):
+        yield ENTRY + ENTRY.join(entries[start : start + TOGETHER])
+
+
+async def _run_part(session: Connection, part: str) -> list[Failure]:
+    """Run a part of a dump, statement by statement where the login may not run all of it; what failed."""
+    try:
+        # One message is one transaction.
+        await session.execute(part.encode())
+        return []
+    except psycopg.Error:
+        if session.closed:
+            raise
+    return await _one_by_one(session, [statement.text for statement in sqltext.statements(part)])
+
+
+async def _one_by_one(session: Connection, statements: Iterable[str]) -> list[Failure]:
+    failed: list[Failure] = []
+    for statement in statements:
         try:
-            await session.execute(statement.text.encode())
+            await session.execute(statement.encode())
         except psycopg.Error as error:
-            failed.append(error)
-    return f"{len(failed)} statements of it failed, the first: {report(failed[0].diag).said}" if failed else ""
+            if session.closed:
+                raise
+            failed.append((statement, error))
+    return failed
 
 
 async def _unheard(urn: str, message: str, passing: bool) -> None:
@@ -202,7 +234,9 @@ async def _dumped(program: str, login: connectionurl.Parameters) -> str:
     """
     :raises NotHad: for what pg_dump can't read
     """
-    # No word of the login is seen in the list of processes.
+    # No password is seen in the list of processes.
+    if "sslpassword" in login:
+        raise NotHad("pg_dump can't be given the password of the login's TLS key")
     keywords = connectionurl.compose({**login, "password": ""} if login.get("password") else dict(login))
     secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
     said, failed = await _run([program, *DUMP, "-d", keywords], secret)
@@ -213,7 +247,7 @@ async def _dumped(program: str, login: connectionurl.Parameters) -> str:
 
 def _copied(dump: str, others: Set[str]) -> str:
     """What is run of a dump, where we can't act as some roles."""
-    return "\n".join(line for line in dump.splitlines() if not _left_out(line, others))
+    return "\n".join(line for line in dump.split("\n") if not _left_out(line, others))
 
 
 def _left_out(line: str, others: Set[str]) -> bool:
@@ -229,7 +263,12 @@ async def _run(command: Iterable[str], variables: Mapping[str, str]) -> tuple[st
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, wrong = await process.communicate()
+    try:
+        said, wrong = await process.communicate()
+    finally:
+        # Its locks end with it.
+        if process.returncode is None:
+            process.kill()
     return said.decode(errors="replace"), (
         wrong.decode(errors="replace") or "no reason given"
     ) if process.returncode else ""

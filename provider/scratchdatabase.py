@@ -16,7 +16,10 @@ PREFIX = "visual_prompt_builder_scratch_"
 # When it was made, in seconds since 1970, is in the name.
 NAME = re.compile(rf"{PREFIX}(?P<made>[0-9a-f]{{8}})_[0-9a-f]{{8}}")
 # Older than this, without a session: nobody makes one for so long before its first session.
-ABANDONED_SECONDS = 600
+ABANDONED_SECONDS = 60
+LIKE = """select pg_catalog.pg_encoding_to_char(encoding) as encoding, datcollate as collate, datctype as ctype,
+                 datlocprovider = 'c' as libc
+            from pg_catalog.pg_database where datname = pg_catalog.current_database()"""
 UNUSED = """select d.datname::text as name from pg_catalog.pg_database d
              where pg_catalog.starts_with(d.datname::text, %s) and pg_catalog.pg_has_role(d.datdba, 'member')
                and not exists (select from pg_catalog.pg_stat_activity a where a.datid = d.oid)"""
@@ -28,7 +31,7 @@ async def make(database: Connections) -> Connections:
     session = await database.session()
     try:
         await _drop_abandoned(session)
-        await session.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        await session.execute(await _statement(session, name))
         await session.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
     finally:
         await session.close()
@@ -43,6 +46,25 @@ async def drop(database: Connections, scratch: Connections) -> None:
         await _drop(session, scratch.login.database)
     finally:
         await session.close()
+
+
+async def tidy(database: Connections) -> None:
+    """Drop what killed runs have left: its privileges would keep roles from being dropped."""
+    session = await database.session()
+    try:
+        await _drop_abandoned(session)
+    finally:
+        await session.close()
+
+
+async def _statement(session: Connection, name: str) -> sql.Composed:
+    """With the encoding and the collation of the database that we are in, where they are the C library's."""
+    (like,) = await rows(session, LIKE, [])
+    made = sql.SQL("create database {} template template0").format(sql.Identifier(name))
+    if not like["libc"]:
+        return made
+    words = sql.SQL(" encoding {} lc_collate {} lc_ctype {}")
+    return made + words.format(*(sql.Literal(like[each]) for each in ("encoding", "collate", "ctype")))
 
 
 async def _drop_abandoned(session: Connection) -> None:

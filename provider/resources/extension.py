@@ -10,6 +10,7 @@ from plugin.server import CheckFailure, Context, Diff
 from provider import snapshots
 from provider.connection import Connection, row, rows
 from provider.errors import Refused, few
+from provider.rehearsal import Change
 from provider.resources.base import Field, ObjectKind
 
 # What a control file's name may have, and no path.
@@ -26,7 +27,6 @@ class Extension(ObjectKind):
     """`create extension name schema …`; neither made nor dropped with others. Another `version` updates it."""
 
     token = "pg:index:Extension"
-    in_one_database = True
     fields = {
         "name": Field(str, "the extension's name", required=True, identity=True),
         "schema": Field(str, "the schema that its objects lie in", required=True),
@@ -54,6 +54,12 @@ class Extension(ObjectKind):
             async with self.database.transaction(self.label(new)) as connection:
                 await self._refuse_unknown(connection, new, state["version"])
         return diff
+
+    async def _attempt(self, context: Context, inputs: Mapping[str, Any], change: Change) -> bool:
+        """Its script may do anything, and some make roles."""
+        if self.rehearsal is not None:
+            await self.rehearsal.give_up(context, f"{self.label(inputs)} is made or changed first")
+        return False
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         return await row(

@@ -7,7 +7,7 @@ One resource holds all migrations of a folder, since a thousand resources would 
 nothing (`docs/decisions/0004-one-resource-for-all-steps.md`). A preview still has a line for each pending migration.
 """
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -19,7 +19,7 @@ from declared.schemas import HISTORY_TABLE
 from plugin.server import CheckFailure, Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
 from provider import snapshots
-from provider.connection import lock
+from provider.connection import lock, row
 from provider.errors import Refused
 from provider.holding import destroying
 from provider.manualchanges import refuse_drift
@@ -203,13 +203,9 @@ class MigrationSet(ObjectKind):
         if self.rehearsal is None or self.connections is None or has_unknown(new):
             return
         recorded, pending = await self._pending(was, new)
-        for path, text in pending:
-            if found := serverwide.beyond(text):
-                line, words = found
-                return await self.rehearsal.give_up(
-                    context, f"{path}:{line} says `{words}`, which reaches beyond this database"
-                )
-        self.rehearsal.histories.add(new["history"].partition(".")[0])
+        if pending and (why := await self._cannot_be_tried(new, pending)):
+            return await self.rehearsal.give_up(context, why)
+        self.rehearsal.histories.add(new["history"])
 
         async def run(kind: ObjectKind, quiet: Context) -> None:
             assert isinstance(kind, MigrationSet)
@@ -218,6 +214,22 @@ class MigrationSet(ObjectKind):
 
         if not await self._attempt(context, new, run):
             await self.rehearsal.give_up(context, f"{self.label(new)} couldn't be tried")
+
+    async def _cannot_be_tried(self, new: Mapping[str, Any], pending: Sequence[tuple[str, str]]) -> str:
+        """Why scripts might change more than their database; an empty text where they can't."""
+        role = new.get("role")
+        async with self.database.transaction(self.label(new)) as connection:
+            harmless = role and await row(connection, serverwide.HARMLESS, [role])
+            foreign = await row(connection, serverwide.FOREIGN, [])
+        if not harmless or not harmless["yes"]:
+            return f"{self.label(new)} run as {role or 'the login that provisions'}, which may change the whole server"
+        if foreign and foreign["yes"]:
+            return "the database has foreign servers, which a script may write to"
+        for path, text in pending:
+            if found := serverwide.beyond(text):
+                line, words = found
+                return f"{path}:{line} says `{words}`, which may reach beyond this database"
+        return ""
 
     async def _pending(self, was: Mapping[str, str], new: Mapping[str, Any]) -> tuple[Recorded, list[tuple[str, str]]]:
         """What the history has, and the scripts that `up` would run, each with its path."""

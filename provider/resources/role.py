@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import sql
 
 from plugin.server import CheckFailure, Context
+from provider import scratchdatabase
 from provider.connection import Connection, row
 from provider.resources.base import Field, ObjectKind
 
@@ -29,6 +30,12 @@ OWNS_NOTHING = """select 1 from pg_catalog.pg_roles r where r.rolname = %s and n
 
 # A setting with a dot is the app's own and can be a secret: what nobody declared of it is neither shown nor kept.
 HIDDEN = "(not shown)"
+
+
+END_SESSIONS = """
+select pg_catalog.pg_terminate_backend(a.pid) from pg_catalog.pg_stat_activity as a
+ where a.usename = %s and a.pid <> pg_catalog.pg_backend_pid()
+   and (pg_catalog.pg_has_role('pg_signal_backend', 'usage') or pg_catalog.pg_has_role(a.usesysid, 'usage'))"""
 
 
 class Role(ObjectKind):
@@ -153,8 +160,14 @@ class Role(ObjectKind):
             comment = sql.Literal(new.get("comment"))
             await connection.execute(sql.SQL("comment on role {} is {}").format(name, comment))
 
+    async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
+        await scratchdatabase.tidy(self.database)
+        await super().delete(context, id, state)
+
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         name = sql.Identifier(state["name"])
+        # The sessions of a role that is gone would go on, and nobody could name them any more.
+        await connection.execute(END_SESSIONS, [state["name"]])
         if await row(connection, OWNS_NOTHING, [state["name"]]):
             may = await row(connection, "select pg_catalog.pg_has_role(%s, 'usage') as yes", [state["name"]])
             if may and not may["yes"]:

@@ -1,34 +1,50 @@
-"""What of a script reaches beyond its database, and so can't be tried on another one of the same server.
+"""What of a script may reach beyond its database, and so isn't tried on another database of the same server.
 
-PostgreSQL's manual lists what all databases of a server share: roles, databases, tablespaces, the server's own
-settings (chapters "System Catalogs", column relisshared of pg_class, and "Managing Databases"). Functions that act on
-other sessions, files and servers are as far out of reach of a scratch database.
+All databases of a server share roles, databases, tablespaces and the server's settings (PostgreSQL's manual, "Managing
+Databases"). That a script changes none of these is the server's word and not ours: it is tried only as a role that may
+not, see `HARMLESS`. What is searched for here is how a script leaves that role, and what any role may do to other
+sessions, files and servers.
 """
 
 import re
 
 from declared.sqltext import quick_statements
 
+# A role that is a member of no other one with rights on the server itself.
+HARMLESS = """
+select not exists (
+    select from pg_catalog.pg_roles r
+     where pg_catalog.pg_has_role(%s, r.oid, 'member')
+       and (r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+            or r.rolname ~ '^pg_(execute_server_program|read_server_files|write_server_files|signal_|create_|checkpoint'
+                           '|use_reserved|maintain)' or r.rolname = 'rds_superuser')) as yes"""
+FOREIGN = "select exists (select from pg_catalog.pg_foreign_server) as yes"
 # A text is searched with its strings and function bodies, which may be statements: rather too much than too little.
 BEYOND = re.compile(
     r"""\b(?:
-        (?:create|alter|drop|rename)\s+(?:role|group|database|tablespace|subscription|system)\b
+        reset\s+(?:role|all|session\s+authorization)
+      | discard\s+all
+      | set\s+(?:local\s+|session\s+)?(?:role|session\s+authorization)
+      | set_config\s*\(\s*'(?:role|session_authorization)'
+      | (?:create|alter|drop|rename)\s+(?:role|group|database|tablespace|subscription|system)
       | (?:create|alter|drop)\s+user\b(?!\s+mapping\b)
-      | (?:drop|reassign)\s+owned\b
-      | (?:comment|label)\s+on\s+(?:role|database|tablespace|subscription)\b
-      | (?:grant|revoke)\b[^;]*?\bon\s+(?:database|tablespace|parameter)\b
-      | (?:grant|revoke)\s+(?:admin\s+option\s+for\s+)?(?:"[^"]+"|\w+)(?:\s*,\s*(?:"[^"]+"|\w+))*\s+(?:to|from)\b
-      | copy\b[^;]*?\b(?:program|(?:to|from)\s+'[^']*/)
+      | create\s+extension
+      | (?:drop|reassign)\s+owned
+      | (?:comment|label)\s+on\s+(?:role|database|tablespace|subscription)
+      | (?:grant|revoke)\b[^;]*?\bon\s+(?:database|tablespace|parameter)
+      | (?:grant|revoke)\s+(?:admin\s+option\s+for\s+)?(?:"[^"]+"|%%?[IsL]|\w+)(?:\s*,\s*(?:"[^"]+"|%%?[IsL]|\w+))*
+            \s+(?:to|from)\b
+      | copy\b[^;]*?\b(?:program|(?:to|from)\s+e?'[^']*/)
       | pg_(?:terminate_backend|cancel_backend|reload_conf|rotate_logfile|promote|switch_wal|create_restore_point
-            |(?:create|drop|copy)_\w*slot|replication_origin_\w+|logical_emit_message)\b
-      | lo_(?:export|import)\b
-      | dblink\w*\s*\(
-      | cron\s*\.\s*\w+
+            |(?:create|drop|copy)_\w*slot|replication_origin_\w+|logical_emit_message)
+      | lo_(?:export|import)
+      | (?:dblink|http|net|cron|aws_\w+)(?:_\w+)?\s*(?:\.\s*\w+\s*)?\(
       | load\s+'
     )""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
-COMMENT = re.compile(r"--[^\n]*")
+# Those that hide a word; in a string it hides nothing.
+COMMENT = re.compile(r"/\*(?:(?!\*/)[^\n])*\*/|(?:^|(?<=\s))--[^\n']*$", re.MULTILINE)
 
 
 def beyond(text: str) -> tuple[int, str] | None:
