@@ -187,10 +187,14 @@ class ObjectKind(Kind):
         The state was read before them. What they take along of it is put back in the same run, and not in the next.
         """
         kind = self._migrated()
-        identity = {name: new[name] for name in self.identity}
         # Another identity is another object: the state's goes.
-        if kind is None or not self.can_be_tried(new) or any(state.get(name) != identity[name] for name in identity):
+        if (
+            kind is None
+            or not self.can_be_tried(new)
+            or any(state.get(name) != new.get(name) for name in self.identity)
+        ):
             return state
+        identity = {name: new[name] for name in self.identity}
         async with kind.database.transaction(self.label(identity)) as connection:
             found = await kind.find(connection, {**new, **identity})
         if found is None:

@@ -316,9 +316,10 @@ def test_finished_the_old_urls_are_refused_and_their_sessions_end_when_idle(worl
         with pytest.raises(CommandError, match="must be a member of pg_signal_backend and pg_read_all_stats: authjs 1"):
             rotation.close("dev", told.append)
         admin.execute("grant pg_signal_backend, pg_read_all_stats to provisioner")
-        busy.commit()
-        assert rotation.close("dev", told.append) == []
-    busy.close()
+        assert rotation.close("dev", told.append, force=True) == []
+    assert told[-1] == "ending sessions of the old logins: authjs 1 (report)"
+    with pytest.raises(psycopg.OperationalError):
+        busy.execute("select 1")
     assert findings(world, 2, state={"deployment": {"resources": []}}) == []
 
 
