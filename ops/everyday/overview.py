@@ -83,7 +83,7 @@ def status(found: Overview) -> int:
 
 
 def as_json(found: Overview) -> str:
-    """The same for a script; a service without a address doesn't answer."""
+    """The same for a script; a service without an address doesn't answer."""
     return json.dumps(asdict(found), indent=2)
 
 

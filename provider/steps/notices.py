@@ -1,5 +1,5 @@
-"""What the server warns of while a migration runs, with the migration's name: each warning once, and not more than "
-"some."""
+"""What the server warns of while a migration runs, with the migration's name: each warning once, and not more than
+some."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

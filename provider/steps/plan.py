@@ -39,8 +39,8 @@ class Order:
 
 @dataclass(frozen=True)
 class Plan:
-    """The migrations to roll back, newest first, and those to apply; of those `noted`, which ran before, the row "
-    "alone."""
+    """The migrations to roll back, newest first, and those to apply; of those `noted`, which ran before, the row
+    alone."""
 
     back: list[str] = field(default_factory=list)
     forward: list[str] = field(default_factory=list)

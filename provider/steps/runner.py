@@ -157,8 +157,8 @@ class Runner:
                 position += 1
 
     async def _few(self, work: Sequence[Work], one_message: bool = True, without: tuple[Policy, ...] = ()) -> int:
-        """Run migrations in one transaction for a moment, `without` some row policies; how many are done, one at "
-        "least."""
+        """Run migrations in one transaction for a moment, `without` some row policies; how many are done, one at
+        least."""
         begun, done = time.monotonic(), 0
         at_once = MESSAGE if one_message and len(work) > 1 else 1
         try:
@@ -305,8 +305,8 @@ def _transactions(work: Sequence[Work]) -> int:
 
 
 def _in_the_way(error: Exception, without: Sequence[Policy]) -> tuple[Policy, ...]:
-    """The row policies that keep a migration from what it does, if nothing else does; `alter … type` names one of "
-    "them."""
+    """The row policies that keep a migration from what it does, if nothing else does; `alter … type` names one of
+    them."""
     return tuple(policy for policy in error.policies if policy not in without) if isinstance(error, Failed) else ()
 
 

@@ -103,8 +103,8 @@ def begun(connection: Connection) -> str:
 
 
 def acting(connection: Connection, role: str | None, local: bool) -> str:
-    """The role and settings that a migration runs with, until the end of its transaction or of the session's "
-    "`settled`."""
+    """The role and settings that a migration runs with, until the end of its transaction or of the session's
+    `settled`."""
     scope = "local " if local else ""
     name = sql.Identifier(role).as_string(connection) if role else ""
     # Row security binds the owner too: a migration that would change no row in silence fails instead.
