@@ -16,6 +16,7 @@ import pytest
 from psycopg import sql
 
 from harness.engine import Engine
+from provider import scratchdatabase
 from tests.provider.folders import Folder, make_folder
 from tests.provider.world import World, login_of
 from tests.sql import provision
@@ -33,6 +34,7 @@ create function public.helps(who text) returns boolean language sql return who =
 create procedure public.tidy() language sql begin atomic select 1; end;
 """
 
+COPIES = f"select datname from pg_database where starts_with(datname, '{scratchdatabase.PREFIX}')".encode()
 RESET = """
 do $$ declare name text; begin
     for name in select pubname from pg_publication loop execute format('drop publication %I', name); end loop;
@@ -111,9 +113,17 @@ def _world(template: Template, superuser: bool) -> Iterator[World]:
         finally:
             engine.close()
             connection.rollback()
+            _drop_copies(template.database.url)
             connection.execute(f"drop owned by {names['reader']}, {names['writer']}".encode())
             if connection.execute(f"select 1 from pg_roles where rolname = '{names['made']}'".encode()).fetchall():
                 connection.execute(f"drop owned by {names['made']}; drop role {names['made']}".encode())
+
+
+def _drop_copies(url: str) -> None:
+    """What previews of other engines have left, which nobody ended."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for (name,) in connection.execute(COPIES).fetchall():
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
