@@ -231,7 +231,7 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             stack = _own_name(selected) if selected else None
             if stack and command in DESTROY:
                 variables[DESTROY_MARK] = stack
-                if not _has_aws(stack, variables):
+                if "PULUMI_RUN_PROGRAM" not in os.environ and not _has_aws(stack, variables):
                     # The program asks AWS who it is, by a provider that a destroy doesn't make.
                     variables["PULUMI_RUN_PROGRAM"] = "false"
             if stack:

@@ -80,6 +80,8 @@ def own(database) -> Iterator[Scratch]:
         connection.execute('create table a (); create table "B b" (id int); insert into "B b" values (1), (2), (3)')
     with Scratch("own") as scratch:
         (scratch.folder / "__main__.py").write_text(PROGRAM)
+        # Without a provider of AWS in its state a stack is destroyed without the program.
+        scratch.environment["PULUMI_RUN_PROGRAM"] = "true"
         succeeded(scratch.pulumi("stack", "init"))
         succeeded(scratch.pulumi("config", "set", "--secret", "database:url", database.url))
         yield scratch
