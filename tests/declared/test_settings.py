@@ -267,7 +267,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "buckets[0].fileSizeLimit is 60000000; allowed is at most database:maxObjectSize, 50000000; lower this one or",
     ),
     "a default above the largest": (
-        {"maxObjectSize": 1_000_000},
+        {"maxObjectSize": 1_000_000, "buckets": [{"id": "sketches"}]},
         "buckets.audio.fileSizeLimit is 50000000; allowed is at most database:maxObjectSize, 1000000; lower this one",
     ),
     "absent as text": ({"buckets": bucket(absent="yes")}, "buckets[0].absent is 'yes'; allowed is true or false"),
