@@ -192,43 +192,37 @@ def conclude(verb: str, stack: str, report: Report, next_steps: str, as_json: bo
     Returns:
         the exit status: 0, 1, or 130 after Ctrl-C.
     """
-    status = _failed(report) if report.status else 0
-    if not as_json:
-        _conclude(verb, stack, report, next_steps)
-    elif status:
-        print(json.dumps({"error": "; ".join(report.causes) or INTERRUPTED}), file=sys.stderr)
-    return status
-
-
-def not_begun(verb: str, stack: str, tried: Report, as_json: bool) -> int:
-    """Say why a run isn't begun: its preview has failed. The exit status."""
-    status = _failed(tried)
-    if as_json:
-        print(json.dumps({"error": "; ".join(tried.causes) or INTERRUPTED}), file=sys.stderr)
-        return status
-    for line in tried.lines():
-        print(line)
-    said = f"stack {stack}: {verb} wasn't begun, nothing was changed"
-    print("\n".join([said, *(f"error: {line}" for line in tried.causes)]), file=sys.stderr)
-    return status
-
-
-def _failed(report: Report) -> int:
-    return status_of.INTERRUPTED if INTERRUPTED in report.errors else status_of.FAILED
-
-
-def _conclude(verb: str, stack: str, report: Report, next_steps: str) -> None:
     changes, took = counted(report.counts), duration(report.summary.seconds)
     if report.status:
         kept = f"{changes}, which stays; run it again for the rest" if changes else "no resource was finished"
         said = f"stack {stack}: {verb} failed after {took}" + ("" if verb == "preview" else f": {kept}")
-        print("\n".join([said, *(f"error: {line}" for line in report.causes)]), file=sys.stderr)
-    elif not changes:
+        return _failed(report, said, as_json)
+    if as_json:
+        return 0
+    if not changes:
         print(f"stack {stack}: up to date, nothing to do ({took})")
     elif verb == "preview":
         print(f"stack {stack}: {counted(report.counts, TO_DO)} ({took}); {next_steps}")
     else:
         print(f"stack {stack}: {changes} in {took}{next_steps}")
+    return 0
+
+
+def not_begun(verb: str, stack: str, tried: Report, as_json: bool) -> int:
+    """Say why a run isn't begun: its preview has failed. The exit status."""
+    if not as_json:
+        for line in tried.lines():
+            print(line)
+    return _failed(tried, f"stack {stack}: {verb} wasn't begun, nothing was changed", as_json)
+
+
+def _failed(report: Report, said: str, as_json: bool) -> int:
+    """Say on standard error that a run failed, and why; the exit status."""
+    if as_json:
+        print(json.dumps({"error": "; ".join(report.causes) or INTERRUPTED}), file=sys.stderr)
+    else:
+        print("\n".join([said, *(f"error: {line}" for line in report.causes)]), file=sys.stderr)
+    return status_of.INTERRUPTED if INTERRUPTED in report.errors else status_of.FAILED
 
 
 def duration(seconds: int) -> str:

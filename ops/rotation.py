@@ -96,10 +96,10 @@ def close(stack: str, tell: Callable[[str], None], force: bool = False, patience
     :raises CommandError: where the login that provisions may not end them
     """
     closed = _logins(min(engine.passwords(stack)) + 1)
-    ends, told = time.monotonic() + patience, False
+    ends, announced = time.monotonic() + patience, False
     with _connected(provisioning(stack)) as connection:
         while found := _sessions(connection, closed):
-            if told and time.monotonic() > ends:
+            if announced and time.monotonic() > ends:
                 return found
             if connection.execute(MAY_END).fetchone() != (True,):
                 raise CommandError(
@@ -107,9 +107,9 @@ def close(stack: str, tell: Callable[[str], None], force: bool = False, patience
                     f"must be a member of pg_signal_backend and pg_read_all_stats: {listed(found)}"
                 )
             connection.execute(END, [closed, force])
-            if not told:
+            if not announced:
                 tell(f"ending sessions of the old logins{'' if force else ' when they are idle'}: {listed(found)}")
-                told = True
+                announced = True
             time.sleep(PAUSE)
     return []
 

@@ -43,15 +43,15 @@ class PgPlugin(Plugin):
         Args:
             root: the folder that the folders of migrations lie in.
         """
-        super().__init__(_kinds(root))
-        self.root = root
+        super().__init__(kind() for kind in KINDS)
+        self.read_from(root)
         self._connections: Connections | None = None
-        self._rehearsal: Rehearsal | None = None
+        self._rehearsal: Rehearsal[ObjectKind] | None = None
 
     def read_from(self, root: Path) -> None:
         """Read the files of migrations there."""
         self.root = root
-        for kind in [*self.kinds.values(), *(self._rehearsal.kinds.values() if self._rehearsal else ())]:
+        for kind in self.kinds.values():
             if isinstance(kind, MigrationSet):
                 kind.root = root
 
@@ -89,10 +89,18 @@ class PgPlugin(Plugin):
         except connectionurl.UrlError as error:
             raise PluginError(f"the provider's url must be {error}") from None
         self._connections = Connections(login)
-        self._rehearsal = Rehearsal(self._connections, {kind.token: kind for kind in _kinds(self.root)})
+        self._rehearsal = Rehearsal(self._connections, self._kinds_on)
         for kind in self.kinds.values():
             assert isinstance(kind, ObjectKind)
             kind.connections, kind.rehearsal = self._connections, self._rehearsal
+
+    def _kinds_on(self, database: Connections) -> dict[str, ObjectKind]:
+        kinds = {kind.token: kind() for kind in KINDS}
+        for kind in kinds.values():
+            kind.connections = database
+            if isinstance(kind, MigrationSet):
+                kind.root = self.root
+        return kinds
 
     async def leave(self) -> None:
         if self._rehearsal is not None:
@@ -105,14 +113,6 @@ class PgPlugin(Plugin):
 
     def schema(self) -> str:
         return json.dumps(package_schema(), indent=2, sort_keys=True) + "\n"
-
-
-def _kinds(root: Path) -> list[ObjectKind]:
-    kinds = [kind() for kind in KINDS]
-    for kind in kinds:
-        if isinstance(kind, MigrationSet):
-            kind.root = root
-    return kinds
 
 
 def _is_lock_timeout(text: str) -> bool:

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -20,18 +20,14 @@ from psycopg import sql
 from declared import connectionurl, sqltext
 from declared.schemas import HISTORY_SCHEMA, HISTORY_SUFFIXES
 from plugin.errors import PluginError
-from plugin.server import Context
+from plugin.server import Context, Kind
 from provider import scratchdatabase
 from provider.connection import Connection, Connections, rows
 from provider.errors import few, in_its_own_words, one_line, report
 
-if TYPE_CHECKING:
-    from provider.resources.base import ObjectKind
-
 # A subscription would begin to receive.
 # Shorter than a deadlock takes to be seen: nobody waits for us.
 DUMP = ("--schema-only", "--no-subscriptions", "--no-security-labels", "--lock-wait-timeout=500ms")
-VERSION = "select pg_catalog.current_setting('server_version_num')::int / 10000 as major"
 TABLES = """select n.nspname::text as schema, c.relname::text as name
               from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
              where (n.nspname = %s or n.nspname || '.' || c.relname = any(%s)) and c.relkind = 'r' order by 2"""
@@ -47,27 +43,30 @@ OTHERS = """select pg_catalog.quote_ident(rolname) as name from pg_catalog.pg_ro
              where not pg_catalog.pg_has_role(oid, 'member')"""
 Failure = tuple[str, psycopg.Error]
 """A statement, and why it can't be run."""
-Change = Callable[["ObjectKind", Context], Awaitable[Any]]
+K = TypeVar("K", bound=Kind)
+Attempt = Callable[[K, Context], Awaitable[Any]]
 # What no missing object causes.
 SYNTAX = "(42601)"
 NOTHING_CHANGED = "tried on a copy of the structure, nothing was changed"
 
 
-class NotHad(Exception):
+class NoCopy(Exception):
     """Why there is no copy."""
 
 
 @dataclass
-class Rehearsal:
+class Rehearsal(Generic[K]):
     """The copy of one run, and what can't be tried on it."""
 
     real: Connections
-    kinds: Mapping[str, "ObjectKind"]
-    """The types, on the copy, by token."""
+    kinds_on: Callable[[Connections], Mapping[str, K]]
+    """The types on a database, by token."""
     copy: Connections | None = None
+    kinds: Mapping[str, K] = field(default_factory=dict)
+    """The types on the copy."""
     unmade_roles: set[str] = field(default_factory=set)
     """The roles that this run would make: all databases of a server have the same ones, so they aren't made here."""
-    without: str = ""
+    given_up: str = ""
     """Why the rest can't be tried."""
     missing: str = ""
     """What the login couldn't copy. Whatever fails then may fail for the lack of it."""
@@ -75,12 +74,12 @@ class Rehearsal:
     """The history tables whose rows are copied, beside those of this project's own schema."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def attempt(self, context: Context, token: str, change: Change) -> bool:
+    async def attempt(self, context: Context, token: str, change: Attempt[K]) -> bool:
         """Make a change on the copy; whether that could be tried.
 
         :raises PluginError: what `up` would say of it
         """
-        if not await self._there(context):
+        if not await self._ensure_copy(context):
             return False
         try:
             await change(self.kinds[token], Context(context.urn, _unheard))
@@ -97,41 +96,41 @@ class Rehearsal:
 
     async def give_up(self, context: Context, why: str) -> None:
         """Try nothing more in this run: what comes would stand on what wasn't tried."""
-        if not self.without:
-            self.without = why
+        if not self.given_up:
+            self.given_up = why
             await context.info(f"nothing more is tried before `up`: {why}")
 
-    def migrated(self, token: str) -> "ObjectKind | None":
+    def migrated(self, token: str) -> K | None:
         """A type on the copy, once migrations have run there."""
-        return self.kinds[token] if self.copy is not None and self.copy.migrated and not self.without else None
+        return self.kinds[token] if self.copy is not None and self.copy.migrated and not self.given_up else None
 
     async def close(self) -> None:
         """Drop the copy; the next preview makes another one."""
-        self.without = self.missing = ""
+        self.given_up = self.missing = ""
         self.unmade_roles.clear()
         if self.copy is not None:
             copy, self.copy = self.copy, None
             await scratchdatabase.drop(self.real, copy)
 
-    async def _there(self, context: Context) -> bool:
+    async def _ensure_copy(self, context: Context) -> bool:
         async with self._making:
-            if self.copy is None and not self.without:
+            if self.copy is None and not self.given_up:
                 await context.status("copying the structure")
                 try:
                     self.copy = await self._made()
-                except (NotHad, PluginError) as error:
+                except (NoCopy, PluginError) as error:
                     await self.give_up(context, f"the structure can't be copied: {error}")
-            return not self.without
+            return not self.given_up
 
     async def _made(self) -> Connections:
         """
-        :raises NotHad: where there is nothing to copy, or nothing to copy it with
+        :raises NoCopy: where there is nothing to copy, or nothing to copy it with
         """
         session = await self.real.session()
         try:
             if not await rows(session, TABLES, self._tables):
-                raise NotHad("there is nothing of this project in the database yet")
-            program = await _pg_dump((await rows(session, VERSION, []))[0]["major"])
+                raise NoCopy("there is nothing of this project in the database yet")
+            program = await _pg_dump(session.info.server_version // 10_000)
             others = {found["name"] for found in await rows(session, OTHERS, [])}
             text = _copied(await _dumped(program, self.real.login.given), others)
             copy = await scratchdatabase.make(self.real)
@@ -145,8 +144,7 @@ class Rehearsal:
         finally:
             await session.close()
         copy.looked = self.real.looked
-        for kind in self.kinds.values():
-            kind.connections = copy
+        self.kinds = self.kinds_on(copy)
         return copy
 
     @property
@@ -215,13 +213,13 @@ async def _unheard(urn: str, message: str, passing: bool) -> None:
 async def _pg_dump(server: int) -> str:
     """The first pg_dump of the search path that is as new as the server.
 
-    :raises NotHad: where there is none
+    :raises NoCopy: where there is none
     """
     found = dict.fromkeys(Path(folder) / "pg_dump" for folder in os.get_exec_path() if folder)
     for program in (str(path) for path in found if shutil.which(path)):
         if await _major(program) >= server:
             return program
-    raise NotHad(f"the search path has no pg_dump of PostgreSQL {server} or newer")
+    raise NoCopy(f"the search path has no pg_dump of PostgreSQL {server} or newer")
 
 
 async def _major(program: str) -> int:
@@ -232,16 +230,16 @@ async def _major(program: str) -> int:
 
 async def _dumped(program: str, login: connectionurl.Parameters) -> str:
     """
-    :raises NotHad: for what pg_dump can't read
+    :raises NoCopy: for what pg_dump can't read
     """
     # No password is seen in the list of processes.
     if "sslpassword" in login:
-        raise NotHad("pg_dump can't be given the password of the login's TLS key")
+        raise NoCopy("pg_dump can't be given the password of the login's TLS key")
     keywords = connectionurl.compose({**login, "password": ""} if login.get("password") else dict(login))
     secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
     said, failed = await _run([program, *DUMP, "-d", keywords], secret)
     if failed:
-        raise NotHad(f"pg_dump can't read the structure: {in_its_own_words(failed)}")
+        raise NoCopy(f"pg_dump can't read the structure: {in_its_own_words(failed)}")
     return said
 
 

@@ -28,33 +28,24 @@ UNUSED = """select d.datname::text as name from pg_catalog.pg_database d
 async def make(database: Connections) -> Connections:
     """A new, empty database; the caller drops it."""
     name = f"{PREFIX}{int(time.time()):08x}_{secrets.token_hex(4)}"
-    session = await database.session()
-    try:
+    async with await database.session() as session:
         await _drop_abandoned(session)
         await session.execute(await _statement(session, name))
         await session.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
-    finally:
-        await session.close()
     return Connections(database.login.on(name))
 
 
 async def drop(database: Connections, scratch: Connections) -> None:
     """End its sessions and drop it; not an error where it's gone."""
     await scratch.close()
-    session = await database.session()
-    try:
+    async with await database.session() as session:
         await _drop(session, scratch.login.database)
-    finally:
-        await session.close()
 
 
 async def tidy(database: Connections) -> None:
     """Drop what killed runs have left: its privileges would keep roles from being dropped."""
-    session = await database.session()
-    try:
+    async with await database.session() as session:
         await _drop_abandoned(session)
-    finally:
-        await session.close()
 
 
 async def _statement(session: Connection, name: str) -> sql.Composed:

@@ -137,13 +137,12 @@ def brought_to(stack: str) -> str | None:
     return None if found is None else str(found.get("of", ""))
 
 
-def _has_aws(stack: str, variables: Mapping[str, str]) -> bool:
+def _has_aws(stack: str) -> bool:
     """Whether an `up` of the stack came as far as AWS."""
     if "PULUMI_BACKEND_URL" not in os.environ:
         return state.resource(stack, AWS_PROVIDER) is not None
-    command = ["pulumi", "stack", "export", "--stack", stack]
-    told = subprocess.run(command, env=dict(variables), capture_output=True, text=True, check=False)
-    return told.returncode != 0 or f'"{AWS_PROVIDER}"' in told.stdout
+    answer = capture(["stack", "export", "--stack", stack])
+    return answer.returncode != 0 or f'"{AWS_PROVIDER}"' in answer.stdout
 
 
 def forget_file(stack: str) -> None:
@@ -231,7 +230,7 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             stack = _own_name(selected) if selected else None
             if stack and command in DESTROY:
                 variables[DESTROY_MARK] = stack
-                if "PULUMI_RUN_PROGRAM" not in os.environ and not _has_aws(stack, variables):
+                if "PULUMI_RUN_PROGRAM" not in os.environ and not _has_aws(stack):
                     # The program asks AWS who it is, by a provider that a destroy doesn't make.
                     variables["PULUMI_RUN_PROGRAM"] = "false"
             if stack:

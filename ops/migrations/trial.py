@@ -86,10 +86,6 @@ async def _frame(real: Connection, copy: Connection, without: Sequence[str]) -> 
         )
 
 
-def _nothing(recorded: Recorded) -> dict[str, str]:
-    return {}
-
-
 class Trial:
     """One set of migrations on the scratch database, brought to any number of them."""
 

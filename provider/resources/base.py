@@ -14,7 +14,7 @@ from provider.changes import MANUALLY
 from provider.connection import Connection, Connections, lock, warnings
 from provider.connection import qualified as qualified
 from provider.errors import NotConnected, Refused
-from provider.rehearsal import Change, Rehearsal
+from provider.rehearsal import Attempt, Rehearsal
 
 TYPE_NAMES = {str: "a string", bool: "a boolean", int: "an integer", list: "a list", dict: "a map"}
 
@@ -49,7 +49,7 @@ class ObjectKind(Kind):
 
     def __init__(self) -> None:
         self.connections: Connections | None = None
-        self.rehearsal: Rehearsal | None = None
+        self.rehearsal: Rehearsal[ObjectKind] | None = None
         """Where a preview tries what it shows."""
         self._declared: dict[str, Mapping[str, Any]] = {}
         self.secret_outputs = frozenset(name for name, field in (self.fields | self.outputs).items() if field.secret)
@@ -212,7 +212,7 @@ class ObjectKind(Kind):
             return copied
         return self if self.connections is not None and self.connections.migrated else None
 
-    async def _attempt(self, context: Context, inputs: Mapping[str, Any], change: Change) -> bool:
+    async def _attempt(self, context: Context, inputs: Mapping[str, Any], change: "Attempt[ObjectKind]") -> bool:
         """Try a previewed change on the copy; whether that could be tried."""
         if self.rehearsal is None or not self.can_be_tried(inputs):
             return False

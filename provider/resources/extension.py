@@ -10,7 +10,7 @@ from plugin.server import CheckFailure, Context, Diff
 from provider import snapshots
 from provider.connection import Connection, row, rows
 from provider.errors import Refused, few
-from provider.rehearsal import Change
+from provider.rehearsal import Attempt
 from provider.resources.base import Field, ObjectKind
 
 # What a control file's name may have, and no path.
@@ -55,7 +55,7 @@ class Extension(ObjectKind):
                 await self._refuse_unknown(connection, new, state["version"])
         return diff
 
-    async def _attempt(self, context: Context, inputs: Mapping[str, Any], change: Change) -> bool:
+    async def _attempt(self, context: Context, inputs: Mapping[str, Any], change: Attempt[ObjectKind]) -> bool:
         """Its script may do anything, and some make roles."""
         if self.rehearsal is not None:
             await self.rehearsal.give_up(context, f"{self.label(inputs)} is made or changed first")

@@ -177,7 +177,7 @@ class MigrationSet(ObjectKind):
             await self._announce(context, was, inputs["steps"], await self._foreseen(inputs, was), {})
             await self._try_migrations(context, was, {}, inputs)
             return self.id(inputs), inputs | dict.fromkeys(self.outputs, UNKNOWN)
-        return self.id(inputs), await self._run(context, {}, inputs)
+        return self.id(inputs), await self._run(context, partial(_applied, {}), inputs)
 
     async def _recorded(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
         """What the history has, where it can be asked: with the state lost, most is applied already."""
@@ -210,7 +210,7 @@ class MigrationSet(ObjectKind):
         async def run(kind: ObjectKind, quiet: Context) -> None:
             assert isinstance(kind, MigrationSet)
             # The copy has another identity than the database that the state knows, and the same history.
-            await kind._run(quiet, _applied(state, recorded), new)
+            await kind._run(quiet, lambda _: _applied(state, recorded), new)
 
         if not await self._attempt(context, new, run):
             await self.rehearsal.give_up(context, f"{self.label(new)} couldn't be tried")
@@ -328,10 +328,10 @@ class MigrationSet(ObjectKind):
             if context.urn not in recorded.holders[name] and recorded.holders[name]:
                 await context.info(f"{label}: {history} has a row of {name}, applied by somebody else")
 
-    async def _run(self, context: Context, known: Known | Mapping[str, str], new: Mapping[str, Any]) -> dict[str, Any]:
+    async def _run(self, context: Context, known: Known, new: Mapping[str, Any]) -> dict[str, Any]:
         """
         Args:
-            known: what this stack has applied, or what says so of the history that is found.
+            known: says what this stack has applied, of the history that is found.
         """
         await self.end_preview()
         if not self.database.looked and not destroying(context.urn):
@@ -339,7 +339,7 @@ class MigrationSet(ObjectKind):
                 await refuse_drift(connection)
         async with running(self.database.session, context, self._order(new, context.urn)) as runner:
             try:
-                recorded = await runner.run(known if callable(known) else lambda _: known)
+                recorded = await runner.run(known)
             finally:
                 self.database.changes.update(runner.changes)
                 self.database.migrated |= runner.ran

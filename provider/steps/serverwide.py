@@ -50,7 +50,7 @@ COMMENT = re.compile(r"/\*(?:(?!\*/)[^\n])*\*/|(?:^|(?<=\s))--[^\n']*$", re.MULT
 def beyond(text: str) -> tuple[int, str] | None:
     """The line and the words of the first thing in a script that reaches beyond its database."""
     for statement in quick_statements(text):
-        if match := BEYOND.search(COMMENT.sub("", statement.text)):
-            line = statement.line + COMMENT.sub("", statement.text).count("\n", 0, match.start())
-            return line, " ".join(match.group().split())
+        code = COMMENT.sub("", statement.text)
+        if match := BEYOND.search(code):
+            return statement.line + code.count("\n", 0, match.start()), " ".join(match.group().split())
     return None

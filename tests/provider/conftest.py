@@ -16,9 +16,8 @@ import pytest
 from psycopg import sql
 
 from harness.engine import Engine
-from provider import scratchdatabase
 from tests.provider.folders import Folder, make_folder
-from tests.provider.world import World, login_of
+from tests.provider.world import COPIES, World, login_of
 from tests.sql import provision
 
 TABLES = """
@@ -34,7 +33,6 @@ create function public.helps(who text) returns boolean language sql return who =
 create procedure public.tidy() language sql begin atomic select 1; end;
 """
 
-COPIES = f"select datname from pg_database where starts_with(datname, '{scratchdatabase.PREFIX}')".encode()
 RESET = """
 do $$ declare name text; begin
     for name in select pubname from pg_publication loop execute format('drop publication %I', name); end loop;
@@ -122,7 +120,7 @@ def _world(template: Template, superuser: bool) -> Iterator[World]:
 def _drop_copies(url: str) -> None:
     """What previews of other engines have left, which nobody ended."""
     with psycopg.connect(url, autocommit=True) as connection:
-        for (name,) in connection.execute(COPIES).fetchall():
+        for (name,) in connection.execute(COPIES.encode()).fetchall():
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 

@@ -42,7 +42,7 @@ def test_a_preview_has_one_line_for_each_pending_step_and_none_for_the_rest(thre
     three.engine.create(TOKEN, three.declared(), preview=True)
     *lines, last = three.engine.reported()
     assert lines == ["apply 0001_first", "apply 0002_second", "apply 0003_third"]
-    assert "there is nothing of this project in the database yet" in last
+    assert "run as the login that provisions, which may change the whole server" in last
     thing = three.up()
     three.table("0004_fourth")
     assert three.engine.diff(thing, three.declared()) == ['steps["0004_fourth"]']

@@ -14,10 +14,10 @@ from harness.engine import Refusal
 from provider import scratchdatabase
 from provider.steps.serverwide import beyond
 from tests.provider.folders import TOKEN, Folder, one_line
+from tests.provider.world import COPIES
 
 TRIED = "(tried on a copy of the structure, nothing was changed)"
 GRANTS, POLICY, ROWS, ROLE = (f"pg:index:{name}" for name in ("Grants", "Policy", "RowSecurity", "Role"))
-COPIES = f"select datname::text from pg_database where starts_with(datname, '{scratchdatabase.PREFIX}')"
 READS = {"kind": "table", "name": "public.first", "grants": {"{reader}": ["select(id)"]}}
 OWN = {
     "table": "public.first",

@@ -9,7 +9,11 @@ import psycopg
 from harness.engine import Engine
 from local import postgres
 from plugin.wire import SECRET, SIGNATURE
+from provider import scratchdatabase
 from provider.package import PgPlugin
+
+# The copies that previews have made and not dropped.
+COPIES = f"select datname::text from pg_database where starts_with(datname, '{scratchdatabase.PREFIX}')"
 
 
 def marked_secret(message: Any, name: str) -> bool:

@@ -4,14 +4,13 @@ import pytest
 
 from declared import sqlfiles
 from declared.paths import CHECKOUT
-from provider import scratchdatabase
+from tests.provider.world import COPIES
 from tests.stack.conftest import succeeded
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 
 NUMBER = f"{len(sqlfiles.steps(CHECKOUT / 'sql' / 'migrations')) + 1:04}"
 HEADER = f"-- {NUMBER} renamed: a try.\n-- Lock: none. Duration: instant.\n-- Down: renames it back.\n\n"
-COPIES = f"select datname from pg_database where starts_with(datname, '{scratchdatabase.PREFIX}')"
 
 
 def test_up_begins_nothing_that_the_copy_refuses(dev):
