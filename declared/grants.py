@@ -499,6 +499,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_storage_objects__count()",
     "private.tg_storage_objects__unserve()",
     "private.tg_projects__charge()",
+    "private.tg_projects__discharge()",
     "private.tg_settings__charge()",
     "private.tg_users__queue_files()",
     "private.tg_projects__queue_files()",
