@@ -277,7 +277,7 @@ def test_a_person_s_own_file_is_theirs_again(capsys: pytest.CaptureFixture[str],
     [
         ("never there", "nothing deleted can be had back; a backup"),
         ("there", "there is a file of this name; delete or move it first"),
-        ("full", f"storage of {ADA} is full"),
+        ("full", "bytes more don't fit in. Delete files, or raise the quota"),
         ("no project", "is in no project"),
         ("no person", "its person is gone"),
         ("no reason", "is restored for a reason, by somebody"),
