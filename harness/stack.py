@@ -8,7 +8,7 @@ and step, a failure stops what depends on it, and what is declared no longer is 
 import asyncio
 import json
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -54,10 +54,10 @@ Declaration = Mapping[str, Declared]
 """By name, in an order in which each comes after what it waits for."""
 
 
-def declaration(database: str, passwords: tuple[int, ...] = (1,)) -> dict[str, Declared]:
+def declaration(database: str, passwords: tuple[int, ...] = (1,), stack: str = STACK) -> dict[str, Declared]:
     """What the program declares of a database, with the defaults of the settings but for the open passwords."""
     found = {}
-    for name, each in _declared(passwords).items():
+    for name, each in _declared(passwords, stack).items():
         inputs = dict(each.inputs)
         if each.token == "pg:index:Grants" and inputs["kind"] == "database":
             inputs["name"] = database
@@ -66,8 +66,8 @@ def declaration(database: str, passwords: tuple[int, ...] = (1,)) -> dict[str, D
 
 
 @cache
-def _declared(passwords: tuple[int, ...]) -> Declaration:
-    recorded = program.run(STACK, passwords=list(passwords))
+def _declared(passwords: tuple[int, ...], stack: str) -> Declaration:
+    recorded = program.run(stack, passwords=list(passwords))
     stands_in = recorded.of_type("pulumi:providers:pg")[0]
     assert stands_in.name == "pg"
     before: dict[str, frozenset[str]] = {}
@@ -78,7 +78,7 @@ def _declared(passwords: tuple[int, ...]) -> Declaration:
     for name, resource in recorded.resources.items():
         if resource.type.startswith(PREFIX):
             inputs = decode(resource.wire).values
-            urn = f"urn:pulumi:{STACK}::{PROJECT}::{_type(recorded, name)}::{name}"
+            urn = f"urn:pulumi:{stack}::{PROJECT}::{_type(recorded, name)}::{name}"
             found[name] = Declared(resource.type, name, urn, inputs, before[name])
     return {name: replace(each, waits_for=each.waits_for & found.keys()) for name, each in found.items()}
 
@@ -139,6 +139,8 @@ class Stack:
     declared: Declaration
     checkout: Path = CHECKOUT
     state: dict[str, Thing] = field(default_factory=dict)
+    urns: dict[str, str] = field(default_factory=dict)
+    """Of what is in the state and perhaps declared no longer."""
 
     def preview(self) -> Run:
         """`preview --refresh`: each resource is read and compared; nothing is written, the state stays."""
@@ -160,6 +162,14 @@ class Stack:
         self._all(run, look)
         run.changes |= {name: ["delete"] for name in self._gone(known)}
         return run
+
+    def refresh(self) -> None:
+        """`refresh`: what is in the state becomes what is found."""
+
+        async def look(driver: _Driver, each: Declared) -> None:
+            await self._refreshed(driver, self.state, each)
+
+        self._all(Run(), look)
 
     def up(self, kill_at: int | None = None) -> Run:
         """`up` with `refresh: always`.
@@ -278,7 +288,8 @@ class Stack:
         with self._driver(run) as driver:
             for name in names:
                 known = self.declared.get(name)
-                urn = known.urn if known else f"urn:pulumi:{STACK}::{PROJECT}::{self.state[name].token}::{name}"
+                made_up = f"urn:pulumi:{STACK}::{PROJECT}::{self.state[name].token}::{name}"
+                urn = known.urn if known else self.urns.get(name, made_up)
                 driver.run(self._failing(run, name, urn, delete(driver, name)))
 
     @staticmethod
@@ -299,6 +310,12 @@ class Stack:
                 known_output = known[name].state.get(output, UNKNOWN) if name in known else UNKNOWN
                 outputs[program._made(token, name)[output]] = known_output
         return {key: _filled(value, outputs) for key, value in each.inputs.items()}
+
+    def part(self, names: Iterable[str]) -> "Stack":
+        """These resources alone."""
+        wanted = {*names}
+        declared = {name: each for name, each in self.declared.items() if name in wanted}
+        return replace(self, declared=declared, state={n: self.state[n] for n in declared.keys() & self.state.keys()})
 
     def moved(self, url: str, was: str, now: str) -> "Stack":
         """The same stack on a clone of its database, whose identity is another."""

@@ -21,7 +21,7 @@ ROOMS = {
     "components": {"declared", "pg", "targets"},
     "__main__": {"components", "declared", "pg"},
     "run": {"declared", "targets", "toolchain"},
-    "ops": {"declared", "run", "provider", CLIENTS},
+    "ops": {"declared", "harness", "run", "provider", CLIENTS},
     "harness": {"declared", "plugin", "provider", "local", "targets", "toolchain"},
     "generate": {"declared", "harness", "local", "provider", "ops"},
     "bench": {"declared", "harness", "local", "provider", "plugin"},
