@@ -68,8 +68,8 @@ class Bench:
         return self.scratch.folder / "sql" / "migrations"
 
     @property
-    def server(self) -> postgres.Server:
-        return postgres.Server(**self.scratch.services["postgres"])
+    def server(self) -> postgres.RunningServer:
+        return postgres.RunningServer(**self.scratch.services["postgres"])
 
     def program(self, text: str, steps: int = 0) -> None:
         """Make this the program, on so many steps."""

@@ -47,7 +47,7 @@ class Measured:
 class Bench:
     """A server and the files."""
 
-    server: postgres.Server
+    server: postgres.RunningServer
     folder: Path
 
     def run(self, command: Sequence[str | Path]) -> Measured:

@@ -5,7 +5,7 @@ from pathlib import Path
 from local import postgres
 
 
-def session(server: postgres.Server, database: str, folder: Path, half: str, one: bool) -> list[str | Path]:
+def session(server: postgres.RunningServer, database: str, folder: Path, half: str, one: bool) -> list[str | Path]:
     """The command for the up or down scripts, with a transaction for each file or one for all."""
     names = sorted(folder.glob(f"*.{half}.sql"), reverse=half == "down")
     script = folder.parent / f"{half}-{'one' if one else 'each'}.psql"
@@ -15,6 +15,6 @@ def session(server: postgres.Server, database: str, folder: Path, half: str, one
     return [postgres.wheel_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *login, "-f", script]
 
 
-def environment(server: postgres.Server) -> dict[str, str]:
+def environment(server: postgres.RunningServer) -> dict[str, str]:
     """The variables that it needs."""
     return {"PGPASSWORD": server.password, "PGOPTIONS": "-c client_min_messages=warning"}

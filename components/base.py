@@ -33,7 +33,7 @@ def after(options: pulumi.ResourceOptions, *components: Component) -> pulumi.Res
     return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=stands_on))
 
 
-async def settled(component: Component) -> None:
+async def wait_for(component: Component) -> None:
     """Wait for what `component` ends with.
 
     After the program's last line the SDK looks through all pending outputs at each answer of the engine, hundreds at

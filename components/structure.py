@@ -18,10 +18,10 @@ class StructureArgs:
     database: pulumi.Input[str]
     sql: SqlFiles
     protect: bool = False
-    """Whether a migration whose rollback loses data stays, unless it is in `allow`."""
+    """Whether a migration whose rollback loses data stays, unless it is in `allow_loss`."""
     keep: bool = False
     """Whether a destroy is refused too."""
-    allow: tuple[str, ...] = ()
+    allow_loss: tuple[str, ...] = ()
 
 
 class Structure(Component):
@@ -118,6 +118,6 @@ class Structure(Component):
             history=folder.history,
             steps=args.sql.checksums(folder.folder),
             protect=args.protect,
-            allow=args.allow or None,
+            allow=args.allow_loss or None,
             opts=pulumi.ResourceOptions.merge(self.child(*after), pulumi.ResourceOptions(protect=args.keep)),
         )

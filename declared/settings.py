@@ -101,12 +101,12 @@ class Settings:
         protects is protected from a destroy too.
         """
         protect = not disposable if self.protect_data is None else self.protect_data
-        return {"protect": protect, "keep": self.protect_data is True, "allow": self.allow_loss}
+        return {"protect": protect, "keep": self.protect_data is True, "allow_loss": self.allow_loss}
 
     @property
     def accepted(self) -> dict[str, Any]:
         """What is taken as it is before a run changes anything, as the component `Snapshot` takes it."""
-        return {"accept": self.accept_drift, "allow": self.allow_bucket_changes}
+        return {"accept": self.accept_drift, "allow_bucket_changes": self.allow_bucket_changes}
 
     @property
     def stored(self) -> dict[str, str]:

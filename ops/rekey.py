@@ -41,16 +41,16 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
     environment = None if keyless and url else Environment.of(stack)
     keys = "" if keyless or not environment else connectionurl.parse(environment.output("auth_url"))["options"]
     try:
-        login = connectionurl.parse(url or (environment.admin_url if environment else ""))
+        where = connectionurl.parse(url or (environment.admin_url if environment else ""))
     except connectionurl.UrlError as error:
         raise RekeyError(f"--url must be {error}") from None
-    login = connectionurl.with_options(connectionurl.with_options(login, keys), "-c lock_timeout=5s")
-    return connect(connectionurl.compose(login), "vpb rekey")
+    where = connectionurl.with_options(connectionurl.with_options(where, keys), "-c lock_timeout=5s")
+    return connect(connectionurl.compose(where), "vpb rekey")
 
 
 def _own(stack: str) -> str | None:
-    login = engine.own_login(stack)
-    return connectionurl.compose(login) if login else None
+    own = engine.own_parameters(stack)
+    return connectionurl.compose(own) if own else None
 
 
 def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATCH) -> dict[str, int]:

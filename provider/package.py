@@ -11,7 +11,7 @@ from declared.version import VERSION
 from plugin.errors import PluginError
 from plugin.server import CheckFailure, Plugin
 from plugin.wire import has_unknown
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.rehearsal import Rehearsal
 from provider.resources import KINDS
 from provider.resources.base import Field, ObjectKind
@@ -85,10 +85,10 @@ class PgPlugin(Plugin):
         if not inputs.get("url"):
             raise PluginError("the provider pg has no url: the state is of an older version, `up` brings it up to date")
         try:
-            login = Login.of(inputs["url"], inputs.get("lockTimeout") or "5s")
+            info = ConnectionInfo.of(inputs["url"], inputs.get("lockTimeout") or "5s")
         except connectionurl.UrlError as error:
             raise PluginError(f"the provider's url must be {error}") from None
-        self._connections = Connections(login)
+        self._connections = Connections(info)
         self._rehearsal = Rehearsal(self._connections, self._kinds_on)
         for kind in self.kinds.values():
             assert isinstance(kind, ObjectKind)

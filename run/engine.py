@@ -94,9 +94,9 @@ def embedded(stack: str) -> bool:
     return not _setting(stack, "url")
 
 
-def own_login(stack: str) -> Parameters | None:
+def own_parameters(stack: str) -> Parameters | None:
     """The login that provisions on the target's own server, where it is known without the stack's outputs."""
-    return target(stack).login(stack) if embedded(stack) else None
+    return target(stack).own_parameters(stack) if embedded(stack) else None
 
 
 def _setting(stack: str, key: str) -> object:
@@ -224,7 +224,7 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
     variables = environment(command) | {state.RUN_MARK: secrets.token_hex(8)}
     ours = "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER" in variables
     variables.pop(DESTROY_MARK, None)
-    with ExitStack() as held:
+    with ExitStack() as cleanup:
         if command in NEED_SERVICES:
             selected = named or _selected(variables)
             stack = _own_name(selected) if selected else None
@@ -243,13 +243,13 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
                     # docs/decisions/0006-state-of-local-stacks.md.
                     variables.setdefault("PULUMI_SKIP_CHECKPOINTS", "true")
                 changes = command in CHANGE and "--preview-only" not in arguments
-                held.enter_context(state.alone(stack, variables[state.RUN_MARK], changes))
+                cleanup.enter_context(state.alone(stack, variables[state.RUN_MARK], changes))
                 where.start(stack, embedded(stack), state.say)
                 if ours:
                     state.release(stack)
         if ours:
             _drop_salts()
-            held.callback(_drop_salts)
+            cleanup.callback(_drop_salts)
         yield variables
 
 

@@ -32,8 +32,8 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """One resource that is settled: what was done to it, or would be; `same` for nothing."""
+class ResourceOutcome:
+    """What was done to one resource, or would be; `same` for nothing."""
 
     op: str
     type: str
@@ -55,7 +55,7 @@ class Summary:
         return {op: number for op, number in self.counts.items() if op not in UNCHANGED}
 
 
-Event = Message | Settled | Summary
+Event = Message | ResourceOutcome | Summary
 
 
 def read(line: str) -> Event | None:
@@ -83,14 +83,14 @@ def _message(said: Mapping[str, str]) -> Message | None:
     return Message(text, said["severity"], _name(said.get("urn", "")), bool(said.get("ephemeral")))
 
 
-def _step(step: Mapping[str, Any], failed: bool) -> Settled | None:
+def _step(step: Mapping[str, Any], failed: bool) -> ResourceOutcome | None:
     op = str(step["op"])
     # A refresh comes before the step proper.
     if op in PARTS or (op == "refresh" and not failed):
         return None
     paths = sorted(step.get("detailedDiff") or ())
     differences = tuple(_difference(path, step.get("old") or {}, step.get("new") or {}) for path in paths)
-    return Settled(op, str(step["type"]), _name(str(step["urn"])), differences, failed)
+    return ResourceOutcome(op, str(step["type"]), _name(str(step["urn"])), differences, failed)
 
 
 def _difference(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

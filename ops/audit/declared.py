@@ -19,7 +19,7 @@ CREDENTIALS = ("next_auth", "private", "audit", HISTORY_SCHEMA)
 
 
 @dataclass(frozen=True)
-class Declared:
+class AuditedDeclaration:
     """The declaration of one stack; `buckets` is None where only a server is known.
 
     Then either login of a role may be open, too: which one is, the stack's settings say.

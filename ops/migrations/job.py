@@ -24,7 +24,7 @@ class Options:
     history: str = HISTORY_TABLE
     role: str | None = None
     to: int = 0
-    allow: tuple[str, ...] = ()
+    allow_loss: tuple[str, ...] = ()
     lose: bool = False
     despite_drift: bool = False
     through: int | None = None
@@ -67,7 +67,7 @@ class Job:
         return [sqlfiles.StepFolder(options.folder, options.history, options.role)]
 
     def order(self, folder: sqlfiles.StepFolder, steps: Mapping[str, str]) -> plan.Order:
-        allow = frozenset(self.options.allow)
+        allow = frozenset(self.options.allow_loss)
         protect = not self.options.lose
         return plan.Order(
             folder.folder,

@@ -53,9 +53,9 @@ def migration(
     """An empty migration under the next number: up and down script, with the three header lines to fill in."""
     from declared.paths import CHECKOUT
     from ops.new import migration as migrations
-    from ops.new.files import Change
+    from ops.new.files import FileChanges
 
-    change = Change(CHECKOUT)
+    change = FileChanges(CHECKOUT)
     migrations.plan(change, name)
     change.write()
     steps = ["write both scripts and their headers (sql/README.md)", "./vpb migrate check", "make golden", "./vpb up"]
@@ -114,7 +114,7 @@ def bucket(
     from declared.paths import CHECKOUT
     from ops.new import bucket as buckets
 
-    made = buckets.Bucket(id, access, limit, tuple(types or ()), public)
+    made = buckets.NewBucket(id, access, limit, tuple(types or ()), public)
     change = buckets.plan(CHECKOUT, made, stack)
     change.write()
     steps = [*([] if stack else ["make golden"]), f"./vpb up --stack {stack or 'dev'}"]

@@ -4,7 +4,7 @@ import re
 
 from declared import sqlfiles
 from ops.errors import CommandError
-from ops.new.files import Change
+from ops.new.files import FileChanges
 
 FOLDER = "sql/migrations"
 WORDS = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -20,7 +20,7 @@ DOWN = """\
 """
 
 
-def plan(change: Change, words: str, up: str = UP, down: str = DOWN) -> str:
+def plan(change: FileChanges, words: str, up: str = UP, down: str = DOWN) -> str:
     """Add both scripts to a change; the migration's name.
 
     Args:

@@ -12,7 +12,7 @@ from provider.errors import Refused
 from provider.steps import locks
 from provider.steps.history import History
 from provider.steps.locks import Tell, Watch
-from provider.steps.send import Piece, acting, send, settled
+from provider.steps.send import Piece, acting, send, session_reset
 from provider.steps.work import Work
 
 SKIPS = re.compile(r"\bskip\s+locked\b", re.IGNORECASE)
@@ -34,7 +34,7 @@ async def run(connection: Connection, history: History, work: Work, role: str | 
     (statement,) = sqlfiles.statements(work.text)
     await _refuse_other_table(connection, work, statement)
     piece = Piece(work.step, work.path, statement.text, statement.line, before=acting(connection, role, local=True))
-    await connection.execute(settled(connection, locks.LIMITS.once).encode())
+    await connection.execute(session_reset(connection, locks.LIMITS.once).encode())
     await history.note(connection, work.step, work.half, digest(statement.text), False)
     rest = sqldirectives.rest(statement.text, work.way.size)
     every = sqldirectives.everything(statement.text, work.way.size)

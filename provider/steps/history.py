@@ -113,7 +113,7 @@ class Recorded:
     half_back: frozenset[str] = frozenset()
     """The recorded migrations whose rollback was begun, outside a transaction or in batches, and not ended."""
 
-    def held(self, holder: str | None) -> set[str]:
+    def owned_by(self, holder: str | None) -> set[str]:
         """The migrations that `holder` has applied or adopted."""
         return {name for name, holders in self.holders.items() if holder in holders}
 

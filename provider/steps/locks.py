@@ -144,8 +144,8 @@ async def patiently(attempt: Callable[[], Awaitable[Result]], doing: str, watch:
         except LockRefused as error:
             waited = time.monotonic() - begun
             if waited + pause > LIMITS.step:
-                held = f", last {watch.holder}" if watch.holder else ""
-                raise LockRefused(f"{error}; gave way {tries} times in {waited:.0f} s{held}") from None
+                last = f", last {watch.holder}" if watch.holder else ""
+                raise LockRefused(f"{error}; gave way {tries} times in {waited:.0f} s{last}") from None
             tries += 1
             await tell.status(f"{doing}: waiting for {watch.holder or 'a lock'}, try {tries}")
             # Two that wait for each other must not come back in step.

@@ -17,7 +17,7 @@ from provider.errors import Refused
 from provider.steps import locks, touches
 from provider.steps.history import History, split
 from provider.steps.locks import Tell, Watch
-from provider.steps.send import Failed, Piece, acting, reworded, send, settled
+from provider.steps.send import Failed, Piece, acting, reworded, send, session_reset
 from provider.steps.work import Work
 
 INDEX = """select i.indisvalid and i.indisready as valid, i.indisunique as unique,
@@ -99,7 +99,7 @@ class _Changing:
     async def end(self) -> None:
         """Take in what it has changed, also where it failed; a part of a transaction."""
         await snapshots.absorb(self.connection, self.before, self.only)
-        await snapshots.settle(self.connection, [self.statement])
+        await snapshots.clear_pending(self.connection, [self.statement])
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class _One:
 
     async def run(self) -> None:
         # None of these statements stands in front of traffic while it waits, so it may wait long.
-        await self._settle(locks.LIMITS.step)
+        await self._reset_session(locks.LIMITS.step)
         try:
             build, detach = sqldirectives.build(self.statement.text), sqldirectives.detach(self.statement.text)
             if build and await self._is_built(build):
@@ -129,10 +129,10 @@ class _One:
             await self._send(self.statement.text)
         finally:
             if not self.connection.closed:
-                await self._settle(locks.LIMITS.once)
+                await self._reset_session(locks.LIMITS.once)
 
-    async def _settle(self, seconds: float) -> None:
-        await self.connection.execute(settled(self.connection, seconds).encode())
+    async def _reset_session(self, seconds: float) -> None:
+        await self.connection.execute(session_reset(self.connection, seconds).encode())
 
     async def _send(self, text: str) -> None:
         work = self.work
@@ -187,7 +187,7 @@ class _One:
     async def _drop(self, schema: str, name: str) -> None:
         statement = sql.SQL("drop index concurrently if exists {}").format(sql.Identifier(schema, name))
         await self._send(statement.as_string(self.connection))
-        await self._settle(locks.LIMITS.step)
+        await self._reset_session(locks.LIMITS.step)
 
     async def _definition(self, build: Build) -> str | None:
         """How PostgreSQL would spell the index: it is made on an empty table of the same name, and taken back.

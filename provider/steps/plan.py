@@ -24,7 +24,7 @@ class Order:
     steps: Mapping[str, str]
     role: str | None = None
     protect: bool = False
-    allow: frozenset[str] = frozenset()
+    allow_loss: frozenset[str] = frozenset()
     allow_hint: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
     """How a migration is allowed to lose its data."""
     root: Path = CHECKOUT
@@ -195,8 +195,8 @@ def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: froz
         return
     for name, down in downs.items():
         lost = sqldirectives.loss(down or "")
-        if lost and name not in order.allow:
-            hint = order.allow_hint.format(number=len(order.allow), step=name)
+        if lost and name not in order.allow_loss:
+            hint = order.allow_hint.format(number=len(order.allow_loss), step=name)
             if name in half_back:
                 raise Refused(
                     f"migration {name}: it was left half rolled back, and this environment protects its data: the "

@@ -125,7 +125,7 @@ class KillWorld:
     binaries: Path | None = None
     count: int = -1
     """How many migrations the last whole run declared; -1 after a destroy."""
-    server: postgres.Server = field(init=False)
+    server: postgres.RunningServer = field(init=False)
 
     def __post_init__(self) -> None:
         self.steps = self.folder / "steps"

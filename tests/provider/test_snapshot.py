@@ -418,7 +418,7 @@ def build_outside(stack, killed: bool) -> None:
         if not killed:
             async with connection.transaction():
                 await snapshots.absorb(connection, before, pattern)
-                await snapshots.settle(connection, [statement])
+                await snapshots.clear_pending(connection, [statement])
         await connection.close()
 
     asyncio.run(build())
@@ -634,7 +634,7 @@ def test_nobody_is_granted_anything_on_its_tables(small):
 def test_the_settings_of_a_login_change_no_definition(small, setting):
     small.run(SPELT)
     small.up()
-    small.login = dataclasses.replace(small.login, given={**small.login.given, "options": f"-c {setting}"})
+    small.info = dataclasses.replace(small.info, given={**small.info.given, "options": f"-c {setting}"})
     small.run("alter table public.spelt add column stray int", "alter view public.seen owner to drift_owner")
     assert list(by_hand(small)) == ["table public.spelt: column stray", "view public.seen: owner"]
 

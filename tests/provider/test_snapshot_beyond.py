@@ -209,7 +209,7 @@ def changed(server):
         small.up()
         assert small.preview() == [], "nothing was changed yet"
         try:
-            small.run(*(statement.replace("{database}", small.login.database) for statement, *_ in CHANGES))
+            small.run(*(statement.replace("{database}", small.info.database) for statement, *_ in CHANGES))
             yield by_hand(small), "\n".join(small.said)
         finally:
             small.run(*AFTER)

@@ -15,7 +15,7 @@ def test_each_of_thirty_changes_manually_is_named_with_what_was_and_what_is(larg
         large.run(change.statement)
     found = by_hand(large)
     for change in world.CHANGES:
-        key = change.key.format(user=large.login.user)
+        key = change.key.format(user=large.info.user)
         was, now = found.pop(key)
         assert (was is None) == (change.was is None), key
         assert (now is None) == (change.now is None), key

@@ -57,4 +57,4 @@ class World:
 def login_of(database: Any, user: str | None = None, password: str | None = None) -> dict[str, Any]:
     """The provider's arguments for a login of a database."""
     parts = (database.host, database.port, user or database.user, password or database.password)
-    return {"url": postgres.Server(*parts, database.server_version).url(database.name)}
+    return {"url": postgres.RunningServer(*parts, database.server_version).url(database.name)}

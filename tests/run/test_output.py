@@ -22,7 +22,7 @@ def said(text: str, severity: str = "info", type: str = MIGRATIONS, name: str = 
     return json.dumps({"diagnosticEvent": {"message": f"{text}\n", "severity": severity, **urn, **more}})
 
 
-def settled(
+def outcome(
     op: str, type: str, name: str, paths: Sequence[str] = (), event: str = "resOutputsEvent", **states: object
 ) -> str:
     diff = {path: {"diffKind": "update"} for path in paths} or None
@@ -51,8 +51,8 @@ def test_nothing_to_do_is_one_line(capsys):
     report = told(
         said("using pulumi-resource-aws from $PATH at /a", "warning"),
         said("registering resource", "debug"),
-        settled("refresh", "pg:index:Role", "anon"),
-        settled("same", "pg:index:Role", "anon"),
+        outcome("refresh", "pg:index:Role", "anon"),
+        outcome("same", "pg:index:Role", "anon"),
         ended({"same": 453}),
     )
     assert list(report.lines()) == []
@@ -62,11 +62,11 @@ def test_nothing_to_do_is_one_line(capsys):
 def test_what_changes_is_shown_with_what_it_says_of_itself(capsys):
     report = told(
         said("apply 0037_try", name="migrations"),
-        settled("update", MIGRATIONS, "migrations", ['steps["0037_try"]']),
-        settled("update", "pg:index:Role", "anon", ["a", "b", "c", "d", "e"]),
-        settled("create-replacement", "pg:index:Key", "key"),
-        settled("replace", "pg:index:Key", "key"),
-        settled("update", "pg:index:SchemaCheckpoint", "checkpoint", ["of"]),
+        outcome("update", MIGRATIONS, "migrations", ['steps["0037_try"]']),
+        outcome("update", "pg:index:Role", "anon", ["a", "b", "c", "d", "e"]),
+        outcome("create-replacement", "pg:index:Key", "key"),
+        outcome("replace", "pg:index:Key", "key"),
+        outcome("update", "pg:index:SchemaCheckpoint", "checkpoint", ["of"]),
         said("unknown setting", "warning", name="stack"),
         ended({"same": 450, "update": 3, "replace": 1}, 65),
     )
@@ -94,7 +94,7 @@ def test_what_changes_is_shown_with_what_it_says_of_itself(capsys):
     ],
 )
 def test_a_short_value_is_shown_before_and_after(path, old, new, shown):
-    line = settled("update", "pg:index:Role", "anon", [path], old={"outputs": old}, new={"inputs": new})
+    line = outcome("update", "pg:index:Role", "anon", [path], old={"outputs": old}, new={"inputs": new})
     assert list(told(line).lines()) == [" ~ Role anon", f"     {shown}"]
 
 
@@ -102,8 +102,8 @@ def test_many_are_counted_in_lines_of_80_columns_but_not_those_that_say_somethin
     kinds = [f"pg:index:Kind{number:02}" for number in range(progress.FEW)]
     report = told(
         said("0002 holds data", name="first"),
-        *(settled("create", kind, f"{kind}-{number}") for kind in kinds for number in range(2)),
-        settled("create", kinds[0], "first"),
+        *(outcome("create", kind, f"{kind}-{number}") for kind in kinds for number in range(2)),
+        outcome("create", kinds[0], "first"),
     )
     lines = list(report.lines())
     assert lines[0].startswith(" + 2 Kind00, 2 Kind01, ")
@@ -116,7 +116,7 @@ def test_a_failure_ends_with_its_cause_once(capsys):
         said("applying 0037_try (37 of 37)", name="migrations", ephemeral=True),
         said(CAUSE, "error", name="migrations"),
         said(CAUSE, "error", name="migrations"),
-        settled("update", MIGRATIONS, "migrations", event="resOpFailedEvent"),
+        outcome("update", MIGRATIONS, "migrations", event="resOpFailedEvent"),
         said("update failed", "error"),
         ended({"same": 116}),
         status=1,
@@ -129,7 +129,7 @@ def test_a_failure_ends_with_its_cause_once(capsys):
 
 
 def test_what_is_kept_after_a_failure_is_said(capsys):
-    report = told(settled("create", "pg:index:Role", "anon"), said(CAUSE, "error"), ended({"create": 1}), status=1)
+    report = told(outcome("create", "pg:index:Role", "anon"), said(CAUSE, "error"), ended({"create": 1}), status=1)
     assert "1 created, which stays" in conclusion(capsys, report)[1][0]
 
 
@@ -186,7 +186,7 @@ def test_a_terminal_has_one_line_that_is_written_over_and_gone_at_the_end(capsys
     report = Report(shown)
     for line in (
         None,
-        settled("same", "pg:index:Role", "a"),
+        outcome("same", "pg:index:Role", "a"),
         said("applying " + "x" * 90, name="m", ephemeral=True),
         None,
     ):
