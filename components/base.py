@@ -37,6 +37,6 @@ async def wait_for(component: Component) -> None:
     """Wait for what `component` ends with.
 
     After the program's last line the SDK looks through all pending outputs at each answer of the engine, hundreds at
-    hundreds; when this has waited, few are left. An error is for the SDK to tell, which waits for the same resources.
+    hundreds; when this has waited, few are left. The SDK reports an error, since it waits for the same resources.
     """
     await asyncio.gather(*(resource.urn.future() for resource in component.final), return_exceptions=True)

@@ -75,7 +75,7 @@ class Progress:
 
 @dataclass
 class Report:
-    """All that one run has told."""
+    """What the events of one run add up to."""
 
     progress: Progress | None = field(default_factory=Progress)
     outcomes: list[ResourceOutcome] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Report:
     text: str = ""
     """What the engine wrote itself, where it wasn't shown."""
 
-    def tell(self, line: str | None) -> None:
+    def add(self, line: str | None) -> None:
         """Take a line of the engine's event log; None for a moment without one."""
         match events.read(line) if line else None:
             case Message(text, passing=True):
@@ -138,14 +138,14 @@ class Report:
         for step in self.shown if len(quiet) <= FEW else [step for step in self.shown if step not in quiet]:
             yield f" {_sign(step.op)} {_short(step.type)} {step.resource}"
             yield from _indented(self.said.get(step.resource) or _differences(step))
-        told = {step.resource for step in self.shown}
+        listed = {step.resource for step in self.shown}
         for resource, texts in self.said.items():
-            if resource not in told:
+            if resource not in listed:
                 yield from (f"   {line}" for text in texts for line in _cut(text))
 
     @property
     def causes(self) -> list[str]:
-        """Why it failed, each cause once; none for Ctrl-C, of which the program's last line tells."""
+        """Why it failed, each cause once; none for Ctrl-C, which the program's last line reports."""
         if self.errors == [INTERRUPTED]:
             return []
         text = self.text.splitlines()
@@ -168,12 +168,12 @@ def run(
     # Beside the engine's own text it would be in the way.
     report = Report(None if verbose else Progress())
 
-    def tell(line: str | None) -> None:
-        report.tell(line)
+    def add(line: str | None) -> None:
+        report.add(line)
         if line and as_json and not events.is_debug(line):
             print(line, end="", flush=True)
 
-    report.status, report.text = engine.watch(arguments, stack, tell, verbose)
+    report.status, report.text = engine.watch(arguments, stack, add, verbose)
     if report.progress:
         report.progress.end()
     if shown and not (verbose or as_json):
@@ -188,7 +188,7 @@ def conclude(verb: str, stack: str, report: Report, next_steps: str, as_json: bo
     Args:
         verb: `up`, `preview` or `destroy`.
         next_steps: shown where something changed.
-        as_json: nothing of a run that succeeded, which its events have told; a failure as other commands tell it.
+        as_json: nothing of a run that succeeded, which its events have shown; a failure as other commands report it.
     Returns:
         the exit status: 0, 1, or 130 after Ctrl-C.
     """

@@ -53,7 +53,7 @@ def _own(stack: str) -> str | None:
     return connectionurl.compose(own) if own else None
 
 
-def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATCH) -> dict[str, int]:
+def rekey(connection: Connection, progress: Callable[[str], None], batch: int = BATCH) -> dict[str, int]:
     """Seal everything with the present key; how many tokens each key seals then.
 
     :raises RekeyError: where a key is missing or wrong, or the server gave up
@@ -65,7 +65,7 @@ def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATC
             last, resealed = _row(connection, RESEAL, [last, batch])
             done += resealed
             if resealed:
-                tell(f"{done} accounts sealed again")
+                progress(f"{done} accounts sealed again")
         return {key or "none": tokens for key, tokens in connection.execute(COUNT)}
     except psycopg.Error as error:
         raise RekeyError(f"after {done} accounts: {_reason(error)}; run again, it goes on from there") from None

@@ -87,7 +87,9 @@ def finish(stack: str, force: bool) -> bool:
     return True
 
 
-def close(stack: str, tell: Callable[[str], None], force: bool = False, patience: float = PATIENCE) -> list[Sessions]:
+def close(
+    stack: str, progress: Callable[[str], None], force: bool = False, patience: float = PATIENCE
+) -> list[Sessions]:
     """End the sessions of closed logins until there are none; those that are left after `patience` seconds.
 
     Args:
@@ -108,7 +110,7 @@ def close(stack: str, tell: Callable[[str], None], force: bool = False, patience
                 )
             connection.execute(END, [closed, force])
             if not announced:
-                tell(f"ending sessions of the old logins{'' if force else ' when they are idle'}: {listed(found)}")
+                progress(f"ending sessions of the old logins{'' if force else ' when they are idle'}: {listed(found)}")
                 announced = True
             time.sleep(PAUSE)
     return []

@@ -207,7 +207,7 @@ async def _one_by_one(session: Connection, statements: Iterable[str]) -> list[Fa
 
 
 async def _unheard(urn: str, message: str, passing: bool) -> None:
-    """What a rehearsal tells of itself, `up` tells again."""
+    """What a rehearsal reports, `up` reports again."""
 
 
 async def _pg_dump(server: int) -> str:

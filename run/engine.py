@@ -162,7 +162,7 @@ def run(arguments: Sequence[str], stack: str | None = None) -> int:
         status = _child(["pulumi", *arguments], variables)
         _refuse_signal(status, variables)
         if status and _command(arguments) in CHANGE:
-            _tell(
+            _show_error(
                 f"pulumi {_command(arguments)} did not finish, the lines above say why; "
                 "what is done stays done, the next run does the rest"
             )
@@ -187,11 +187,13 @@ def capture(
         )
 
 
-def watch(arguments: Sequence[str], stack: str, tell: Callable[[str | None], None], verbose: bool) -> tuple[int, str]:
-    """Run `pulumi ARGUMENTS` on a stack in the foreground, and hand on what the engine tells.
+def watch(
+    arguments: Sequence[str], stack: str, on_line: Callable[[str | None], None], verbose: bool
+) -> tuple[int, str]:
+    """Run `pulumi ARGUMENTS` on a stack in the foreground, and hand on its events.
 
     Args:
-        tell: gets each line of the event log (see `run/events.py`), and None again and again while there is none.
+        on_line: gets each line of the event log (see `run/events.py`), and None again and again while there is none.
         verbose: whether the engine's own text is shown too.
     Returns:
         the exit status, and the engine's text where it wasn't shown.
@@ -202,7 +204,7 @@ def watch(arguments: Sequence[str], stack: str, tell: Callable[[str | None], Non
         arguments = [*arguments, "--event-log", str(log), "--non-interactive", "--stack", stack]
         ended = Signal()
         with _prepared(arguments, stack) as variables, text.open("wb") as output:
-            following = pool.submit(events.follow, log, ended, tell)
+            following = pool.submit(events.follow, log, ended, on_line)
             try:
                 # As Pulumi's Automation API reads what a run has done: the option is there with this alone.
                 variables["PULUMI_DEBUG_COMMANDS"] = "true"
@@ -329,7 +331,7 @@ def _refused(stack: str, what: str, done: subprocess.CompletedProcess[str]) -> E
     return EngineError(f"stack {stack} can't be {what}: {' '.join(done.stderr.split())}")
 
 
-def _tell(error: str) -> None:
+def _show_error(error: str) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
 

@@ -63,7 +63,7 @@ def _check(change: FileChanges, name: str, about: str | None) -> None:
 
 
 def _scripts(change: FileChanges, name: str, what: Owner, about: str) -> tuple[str, str]:
-    """The up and the down script. A column with somebody's id is told to departures and exports."""
+    """The up and the down script. Departures and exports are given each column with somebody's id."""
     column, key, index = what.column.split("|") if what.column else ("", "", "")
     about = about.strip().rstrip(".")
     comment = (about[0].upper() + about[1:]).replace("'", "''")

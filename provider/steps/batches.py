@@ -11,7 +11,8 @@ from provider.connection import Connection, row
 from provider.errors import Refused
 from provider.steps import locks
 from provider.steps.history import History
-from provider.steps.locks import Tell, Watch
+from provider.steps.locks import Watch
+from provider.steps.reporter import Reporter
 from provider.steps.send import Piece, acting, send, session_reset
 from provider.steps.work import Work
 
@@ -29,7 +30,9 @@ TRIES = 3
 SPARE_BATCHES = 10
 
 
-async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
+async def run(
+    connection: Connection, history: History, work: Work, role: str | None, watch: Watch, reporter: Reporter
+) -> None:
     """Run the one statement of a script until no row is left; after a kill its `where` finds the rest."""
     (statement,) = sqlfiles.statements(work.text)
     await _refuse_other_table(connection, work, statement)
@@ -48,7 +51,7 @@ async def run(connection: Connection, history: History, work: Work, role: str | 
         replace(piece, text=rest) if rest else None,
         replace(piece, text=count) if every else None,
         watch,
-        tell,
+        reporter,
     ).run()
 
 
@@ -78,7 +81,7 @@ class _Batches:
     count: Piece | None
     """The query that says how many rows the statement would find without its limit."""
     watch: Watch
-    tell: Tell
+    reporter: Reporter
     rows: int = 0
     left: int = 0
     """How many it found when they were counted last."""
@@ -96,7 +99,7 @@ class _Batches:
                 begun, tries = time.monotonic(), 0
                 self.rows += changed
                 self.since += changed
-                await self.tell.status(self._doing)
+                await self.reporter.status(self._doing)
                 await self._refuse_endless()
                 await asyncio.sleep(self.work.way.pause / 1000)
                 continue
@@ -120,7 +123,7 @@ class _Batches:
             async with self.connection.transaction(force_rollback=undo):
                 return await send(self.connection, piece, self.watch, self.work.doing)
 
-        return await locks.patiently(once, self._doing, self.watch, self.tell)
+        return await locks.patiently(once, self._doing, self.watch, self.reporter)
 
     async def _counted(self, count: Piece) -> int:
         async def once() -> int:
@@ -130,7 +133,7 @@ class _Batches:
                 assert found is not None
                 return int(found["rows"])
 
-        return await locks.patiently(once, self._doing, self.watch, self.tell)
+        return await locks.patiently(once, self._doing, self.watch, self.reporter)
 
     async def _refuse_endless(self) -> None:
         """Refuse to go on once twice as many rows were changed as there were, and there are no fewer."""

@@ -16,7 +16,8 @@ from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.steps import locks, touches
 from provider.steps.history import History, split
-from provider.steps.locks import Tell, Watch
+from provider.steps.locks import Watch
+from provider.steps.reporter import Reporter
 from provider.steps.send import Failed, Piece, acting, reworded, send, session_reset
 from provider.steps.work import Work
 
@@ -48,7 +49,9 @@ PROBED = """select pg_catalog.pg_get_indexdef(i.indexrelid) as definition,
              where i.indrelid = %s::pg_catalog.regclass"""
 
 
-async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
+async def run(
+    connection: Connection, history: History, work: Work, role: str | None, watch: Watch, reporter: Reporter
+) -> None:
     """Run the statements of a script that aren't noted as done."""
     found = sqlfiles.statements(work.text)
     known = await history.under_way(connection, work.step, work.half)
@@ -58,13 +61,13 @@ async def run(connection: Connection, history: History, work: Work, role: str | 
             continue
         doing = f"{work.doing}: statement {number} of {len(found)}"
         if len(found) > 1:
-            await tell.status(doing)
+            await reporter.status(doing)
         await history.note(connection, work.step, work.half, key, False)
-        one = _One(connection, work, statement, role, watch, tell, doing, begun=key in known)
+        one = _One(connection, work, statement, role, watch, reporter, doing, begun=key in known)
         changing = _Changing(connection, snapshots.PendingStatement(split(work.step)[0], work.half, key, history.name))
         await changing.begin(statement.text)
         try:
-            await locks.patiently(one.run, doing, watch, tell)
+            await locks.patiently(one.run, doing, watch, reporter)
         except (Failed, Refused) as failure:
             # What the server refused wasn't done: the next run must not take it for that. Some of it leaves an index.
             refused = not isinstance(failure, Failed) or REFUSED.match(failure.code)
@@ -111,7 +114,7 @@ class _One:
     statement: Statement
     role: str | None
     watch: Watch
-    tell: Tell
+    reporter: Reporter
     doing: str
     begun: bool
 
@@ -162,7 +165,7 @@ class _One:
             )
         if found["valid"]:
             return True
-        await self.tell.info(f"{where} and invalid, left by a build that failed; it is dropped and built again")
+        await self.reporter.info(f"{where} and invalid, left by a build that failed; it is dropped and built again")
         await self._drop(build.schema, build.name)
         return False
 
@@ -175,7 +178,7 @@ class _One:
         if detach.finalize or not found["pending"]:
             return False
         where = f"migration {self.work.step}: partition {'.'.join(detach.partition)}"
-        await self.tell.info(f"{where} was left half detached by a run that was killed; it is detached to the end")
+        await self.reporter.info(f"{where} was left half detached by a run that was killed; it is detached to the end")
         statement = sql.SQL("alter table {} detach partition {} finalize").format(table, partition)
         await self._send(statement.as_string(self.connection))
         return True

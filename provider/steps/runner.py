@@ -21,8 +21,9 @@ from provider.migrationchanges import MigrationChanges
 from provider.steps import batches, locks, named, outside, plan
 from provider.steps.carried import Carried, PolicyKey
 from provider.steps.history import History, Recorded, split
-from provider.steps.locks import Tell, Watch
+from provider.steps.locks import Watch
 from provider.steps.notices import Notices
+from provider.steps.reporter import Reporter
 from provider.steps.send import Failed, Piece, acting, reworded, send, session_reset, session_settings
 from provider.steps.work import Work
 
@@ -38,8 +39,8 @@ STATUS_STEPS = 20
 class Runner:
     """One run: a session, its watch, the history."""
 
-    def __init__(self, connection: Connection, watch: Watch, tell: Tell, order: plan.Order) -> None:
-        self.connection, self.watch, self.tell, self.order = connection, watch, tell, order
+    def __init__(self, connection: Connection, watch: Watch, reporter: Reporter, order: plan.Order) -> None:
+        self.connection, self.watch, self.reporter, self.order = connection, watch, reporter, order
         self.history = History(order.history)
         self.incarnation = ""
         self.changes = MigrationChanges()
@@ -100,7 +101,7 @@ class Runner:
     async def _tell_begun(self, todo: plan.Plan) -> None:
         numbers = {name.partition("_")[0] for name in todo.forward}
         for version in sorted(await self.history.begun(self.connection, "up") - numbers):
-            await self.tell.info(
+            await self.reporter.info(
                 f"{self.order.label}: migration {version} was begun outside a transaction or in batches and then left "
                 "the checkout; what it made until then is still there"
             )
@@ -151,7 +152,7 @@ class Runner:
             most = _transactions(work[position:]) if together else 1
             if first.way.kind == "transaction":
                 few = partial(self._few, work[position : position + most])
-                position += await locks.patiently(few, first.doing, self.watch, self.tell)
+                position += await locks.patiently(few, first.doing, self.watch, self.reporter)
             else:
                 await self._in_parts(first)
                 position += 1
@@ -203,7 +204,7 @@ class Runner:
     async def _tell_carried(self, carried: Carried) -> None:
         self.changes.update(carried.changes)
         for line in carried.lines:
-            await self.tell.info(line)
+            await self.reporter.info(line)
 
     async def _scripts(self, work: Sequence[Work]) -> None:
         """Send some scripts in one message; if one fails, which one isn't known."""
@@ -235,7 +236,7 @@ class Runner:
         await self._status(work)
         try:
             how = batches.run if work.way.kind == "batches" else outside.run
-            await how(self.connection, self.history, work, self.order.role, self.watch, self.tell)
+            await how(self.connection, self.history, work, self.order.role, self.watch, self.reporter)
             await self._reset_session()
             async with self.connection.transaction():
                 await self._note([work])
@@ -274,7 +275,7 @@ class Runner:
     async def _status(self, work: Work) -> None:
         if not self._quiet or time.monotonic() - self._reported_at > STATUS_SECONDS:
             self._reported_at = time.monotonic()
-            await self.tell.status(work.doing)
+            await self.reporter.status(work.doing)
 
 
 def _verb(noted: bool) -> str:
@@ -328,17 +329,17 @@ def _refuse_named(error: Exception, policies: Sequence[PolicyKey], work: Work) -
 
 
 @asynccontextmanager
-async def running(session: Session, tell: Tell, order: plan.Order) -> AsyncIterator[Runner]:
+async def running(session: Session, reporter: Reporter, order: plan.Order) -> AsyncIterator[Runner]:
     """A runner for one order, alone in its database as long as it lasts."""
     connection = await session()
     # Each migration begins without prepared statements; psycopg must not count on its own.
     connection.prepare_threshold = None
     try:
         await connection.execute(session_settings(connection).encode())
-        notices = Notices(order.label, tell)
-        async with locks.alone(connection, order.label, tell):
-            async with Watch(session, connection.info.backend_pid, tell, notices).watching() as watch:
-                yield Runner(connection, watch, tell, order)
+        notices = Notices(order.label, reporter)
+        async with locks.alone(connection, order.label, reporter):
+            async with Watch(session, connection.info.backend_pid, reporter, notices).watching() as watch:
+                yield Runner(connection, watch, reporter, order)
     except psycopg.Error as error:
         raise one_line(error, order.label, closed=connection.closed) from None
     finally:

@@ -120,7 +120,7 @@ async def send(connection: Connection, piece: Piece, watch: locks.Watch, doing: 
         try:
             return await _send(connection, piece, watch, doing)
         finally:
-            await watch.notices.tell()
+            await watch.notices.report()
 
 
 async def _send(connection: Connection, piece: Piece, watch: locks.Watch, doing: str) -> int:
