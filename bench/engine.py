@@ -22,6 +22,7 @@ import psycopg
 
 from bench import psql
 from bench.steps import write_steps
+from declared import sqlfiles
 from harness.checkout import Finished, Scratch
 from local import postgres
 
@@ -40,8 +41,8 @@ from local import services
 server = services.load(pulumi.get_stack()).postgres
 provider = pg.Provider("pg", url=server.url("{database}"), lock_timeout="5s")
 options = pulumi.ResourceOptions(provider=provider)
-found = {{step.name: step.checksum for step in sqlfiles.steps(CHECKOUT / "sql" / "migrations")}}
-steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)
+found = {{step.name: step.checksum for step in sqlfiles.steps(CHECKOUT / sqlfiles.MIGRATIONS.folder)}}
+steps = pg.MigrationSet("steps", folder=sqlfiles.MIGRATIONS.folder, steps=found, opts=options)
 """
 SNAPSHOT = """schema = pg.SchemaSnapshot(
     "schema", name="schema", schemas=["public", HISTORY_SCHEMA], opts=pulumi.ResourceOptions(provider=provider)
@@ -65,7 +66,7 @@ class Bench:
 
     @property
     def migrations(self) -> Path:
-        return self.scratch.folder / "sql" / "migrations"
+        return self.scratch.folder / sqlfiles.MIGRATIONS.folder
 
     @property
     def server(self) -> postgres.RunningServer:

@@ -10,7 +10,7 @@ from components.base import Component
 from declared.grants import DATABASE_GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
 from declared.roles import MIGRATOR, OWNER
 from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
-from declared.sqlfiles import STEP_FOLDERS, SqlFiles, StepFolder
+from declared.sqlfiles import MIGRATIONS, PLATFORM, SqlFiles, StepFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,8 @@ class Structure(Component):
             f"{name}-database", kind="database", name=args.database, grants=DATABASE_GRANTS, opts=self.child()
         )
         schema_grants = self._schema_grants(name, schemas)
-        platform, migrations = STEP_FOLDERS
-        first = self._steps(f"{name}-platform", platform, args, [*schema_grants, *extensions, closed])
-        steps = self._steps(f"{name}-migrations", migrations, args, [first])
+        first = self._steps(f"{name}-platform", PLATFORM, args, [*schema_grants, *extensions, closed])
+        steps = self._steps(f"{name}-migrations", MIGRATIONS, args, [first])
         self.final = [database, *self._history(name, steps)]
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 

@@ -41,11 +41,11 @@ class StepFolder:
     role: str | None = None
 
 
+PLATFORM = StepFolder("sql/platform", f"{HISTORY_SCHEMA}.platform_migrations")
+MIGRATIONS = StepFolder("sql/migrations", HISTORY_TABLE, OWNER)
 # In the order in which they are applied. The program declares them, `./vpb migrate` runs the same ones.
-STEP_FOLDERS = (
-    StepFolder("sql/platform", f"{HISTORY_SCHEMA}.platform_migrations"),
-    StepFolder("sql/migrations", HISTORY_TABLE, OWNER),
-)
+STEP_FOLDERS = (PLATFORM, MIGRATIONS)
+POLICY_FOLDER = "sql/policies"
 
 
 @dataclass(frozen=True)
@@ -318,4 +318,4 @@ def read(root: Path = CHECKOUT) -> SqlFiles:
     :raises SqlFileError: for the first rule that is broken
     """
     found = {folder.folder: tuple(steps(root / folder.folder)) for folder in STEP_FOLDERS}
-    return SqlFiles(found, tuple(row_policies(root / "sql" / "policies")))
+    return SqlFiles(found, tuple(row_policies(root / POLICY_FOLDER)))

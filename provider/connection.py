@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import psycopg
 from psycopg import sql
 
-from declared import connectionurl
+from declared import connectionurl, locktimeout
 from plugin.errors import PluginError
 from provider.errors import Refused, Unreachable, one_line
 from provider.migrationchanges import MigrationChanges
@@ -47,10 +47,10 @@ class ConnectionInfo:
     """Where the server is and who we are there, in libpq's keywords, and how long we wait for a lock."""
 
     given: connectionurl.Parameters = field(repr=False)
-    lock_timeout: str = "5s"
+    lock_timeout: str = locktimeout.DEFAULT
 
     @classmethod
-    def of(cls, url: str, lock_timeout: str = "5s") -> "ConnectionInfo":
+    def of(cls, url: str, lock_timeout: str = locktimeout.DEFAULT) -> "ConnectionInfo":
         """
         :raises connectionurl.UrlError: where it isn't one
         """

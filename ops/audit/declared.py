@@ -44,7 +44,7 @@ class AuditedDeclaration:
     @cached_property
     def parameters(self) -> dict[str, Any]:
         """The declaration as queries ask for it."""
-        policies = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
+        policies = sqlfiles.row_policies(CHECKOUT / sqlfiles.POLICY_FOLDER)
         ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{MIGRATOR}" for table in grants.HISTORY_GRANTS]
         return {
             "schemas": sorted({*schemas.SCHEMAS, "public"}),

@@ -6,7 +6,7 @@ from declared import sqlfiles
 from ops.errors import CommandError
 from ops.new.files import FileChanges
 
-FOLDER = "sql/migrations"
+FOLDER = sqlfiles.MIGRATIONS.folder
 WORDS = re.compile(r"[a-z][a-z0-9_]{0,59}")
 UP = """\
 -- {number} {words}: what it is for.

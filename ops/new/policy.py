@@ -10,7 +10,7 @@ from ops.new import positions
 from ops.new.files import FileChanges
 from ops.new.table import GRANTS
 
-FOLDER = "sql/policies"
+FOLDER = sqlfiles.POLICY_FOLDER
 TABLE = re.compile(r"(?:(?P<schema>[a-z_][a-z0-9_]*)\.)?(?P<name>[a-z_][a-z0-9_]*)")
 WHO = re.compile(r"[a-z][a-z_]{0,30}")
 HEADER = "-- {table}: nobody reaches a row but by the policies below.\n"

@@ -35,7 +35,7 @@ def plan(root: Path, name: str, owner: str, about: str | None) -> FileChanges:
     _check(change, name, about)
     up, down = _scripts(change, name, what, about or what.about)
     migration.plan(change, name, up, down)
-    change.make(f"sql/policies/public.{name}.sql", _named(what.policies, name))
+    change.make(f"{sqlfiles.POLICY_FOLDER}/public.{name}.sql", _named(what.policies, name))
     change.make(f"tests/sql/test_public_{name}.py", _named(what.test, name))
     _grant(change, name, what)
     _say_access(change, name, what)

@@ -27,9 +27,7 @@ PRIVILEGES = {
 }
 COLUMN_PRIVILEGES = {"select", "insert", "update", "references"}
 # An entry as it is found: any name of a column, and who granted it.
-FOUND = re.compile(
-    r"(?P<word>[a-z ]+?)(?:\((?P<columns>.*)\))?(?P<rest>(?: with grant option)?(?: granted by .+)?)", re.S
-)
+FOUND = re.compile(rf"(?P<word>[a-z ]+?)(?:\((?P<columns>.*)\))?(?P<rest>(?:{GRANTABLE})?(?: granted by .+)?)", re.S)
 GRANTED_BY = " granted by "
 
 Entry = tuple[str, str, str]

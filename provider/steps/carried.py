@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from declared.privileges import GRANTABLE
 from provider.connection import Connection, rows
 from provider.errors import StatementFailed, report
 from provider.migrationchanges import MigrationChange, MigrationChanges, privilege
@@ -451,7 +452,7 @@ class Carried:
     def _note_object(self, was: Object, new: Object) -> None:
         for entries, before in ((was.privileges - new.privileges, True), (new.privileges - was.privileges, False)):
             for role, word, grantable, column in entries:
-                word += " with grant option" if grantable else ""
+                word += GRANTABLE if grantable else ""
                 facet = privilege(role, word, column)
                 self.changes.add(f"{was.kind} {was.plain}", facet, MigrationChange(before, not before, self.step))
         for facet, value, after in (("enabled", was.enabled, new.enabled), ("forced", was.forced, new.forced)):
@@ -477,7 +478,7 @@ def _entries(privileges: Iterable[Privilege]) -> str:
     """As SQL has them."""
     found = sorted(privileges)
     return ", ".join(
-        f"{word}{f' ({column})' if column else ''} to {role}{' with grant option' if grantable else ''}"
+        f"{word}{f' ({column})' if column else ''} to {role}{GRANTABLE if grantable else ''}"
         for role, word, grantable, column in found
     )
 
@@ -493,5 +494,5 @@ def _statement(target: Object, grant: bool, entry: Privilege) -> sql.Composed:
         sql.SQL(target.name),
         sql.SQL("to" if grant else "from"),
         sql.SQL("public") if role == "public" else sql.Identifier(role),
-        sql.SQL(" with grant option" if grant and grantable else "" if grant else " cascade"),
+        sql.SQL(GRANTABLE if grant and grantable else "" if grant else " cascade"),
     )
