@@ -131,6 +131,11 @@ def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
     return seen
 
 
+def test_commands_for_operators_have_one_parser():
+    found = {FILES[path] for path, tree in parsed().items() if "argparse" in imported(tree)}
+    assert found - AUTHORS == {"toolchain", "local"}
+
+
 def test_nothing_edits_the_search_path_of_modules():
     edits = [str(path) for path in FILES if re.search(r"sys\.path\b(?!\w)", (CHECKOUT / path).read_text())]
     assert edits == []
