@@ -35,10 +35,10 @@ NEED_SERVICES = {"up", "update", "preview", "pre", "refresh", "destroy", "down",
 # Of these, the ones that change something; two of them at once would be in each other's way.
 CHANGE = NEED_SERVICES - {"preview", "pre"}
 DESTROY = {"destroy", "down", "dn"}
-# Tells the provider that what holds data may go, and whose.
+# Says to the provider that what holds data may go, and whose.
 DESTROY_MARK = "VPB_DESTROY"
-# Words after these are no command; Pulumi takes the flags before the command too.
 AWS_PROVIDER = "pulumi:providers:aws"
+# Words after these are no command; Pulumi takes the flags before the command too.
 WITH_VALUE = {"-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"}
 SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
 
