@@ -94,9 +94,9 @@ class Bench:
     def destroy(self) -> None:
         self.run("destroy", "--yes", "--skip-preview", "--non-interactive")
 
-    def psql(self, database: str, half: str) -> float:
+    def psql(self, database: str, direction: str) -> float:
         """One session over all files, up in one transaction, down in one each; its seconds."""
-        command = psql.session(self.server, database, self.migrations, half, one=half == "up")
+        command = psql.session(self.server, database, self.migrations, direction, one=direction == "up")
         begun = time.monotonic()
         subprocess.run(command, env=psql.environment(self.server), check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - begun

@@ -246,13 +246,13 @@ class PendingStatement:
 
     version: str
     """The migration's number."""
-    half: str
+    direction: str
     digest: str
     history: str
 
     @property
     def label(self) -> str:
-        return f"{self.version} {self.half} {self.digest} {self.history}"
+        return f"{self.version} {self.direction} {self.digest} {self.history}"
 
     @classmethod
     def of(cls, label: str) -> "PendingStatement | None":

@@ -128,7 +128,7 @@ async def check(job: Job) -> dict[str, Any]:
 def _left(
     folder: sqlfiles.StepFolder,
     step: sqlfiles.Step,
-    half: str,
+    direction: str,
     wanted: catalogue.Catalogue,
     found: catalogue.Catalogue,
 ) -> str:
@@ -138,9 +138,9 @@ def _left(
     other = [f"leaves {name} changed" for name in sorted(found.keys() & wanted.keys()) if found[name] != wanted[name]]
     if not (left or missing or other):
         return ""
-    where = f"{folder.folder}/{step.name}.{half}.sql:1"
-    again = " when it runs again" if half == "up" else ""
-    return f"migration {step.name}: its {half} script{again} {', '.join([*left, *missing, *other])}, {where}"
+    where = f"{folder.folder}/{step.name}.{direction}.sql:1"
+    again = " when it runs again" if direction == "up" else ""
+    return f"migration {step.name}: its {direction} script{again} {', '.join([*left, *missing, *other])}, {where}"
 
 
 async def adopt(job: Job) -> dict[str, Any]:

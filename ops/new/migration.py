@@ -41,7 +41,7 @@ def plan(change: FileChanges, words: str, up: str = UP, down: str = DOWN) -> str
     if len(steps) >= 9999:
         raise CommandError(f"{FOLDER}: has all the numbers of four digits")
     number = f"{len(steps) + 1:04}"
-    for half, text in (("up", up), ("down", down)):
+    for direction, text in (("up", up), ("down", down)):
         header = text.replace("{number} {words}", f"{number} {words}", 1)
-        change.make(f"{FOLDER}/{number}_{words}.{half}.sql", header)
+        change.make(f"{FOLDER}/{number}_{words}.{direction}.sql", header)
     return f"{number}_{words}"

@@ -81,7 +81,7 @@ class MigrationSet(ObjectKind):
             return diff
         to_run = {(split(name)[0], "up") for name in new["steps"].keys() - was.keys()}
         to_run |= {(split(name)[0], "down") for name in was}
-        for version in sorted({each.version for each in unfinished if (each.version, each.half) not in to_run}):
+        for version in sorted({each.version for each in unfinished if (each.version, each.direction) not in to_run}):
             # Only a run says so in the database, and then what it has left isn't taken for a migration's any more.
             diff.changes[f'steps["{version}"]'] = "update"
             await context.info(

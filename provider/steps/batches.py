@@ -38,9 +38,9 @@ async def run(
     await _refuse_other_table(connection, work, statement)
     piece = Piece(work.step, work.path, statement.text, statement.line, before=acting(connection, role, local=True))
     await connection.execute(session_reset(connection, locks.LIMITS.once).encode())
-    await history.note(connection, work.step, work.half, digest(statement.text), False)
-    rest = sqldirectives.rest(statement.text, work.way.size)
-    every = sqldirectives.everything(statement.text, work.way.size)
+    await history.note(connection, work.step, work.direction, digest(statement.text), False)
+    rest = sqldirectives.rest(statement.text, work.run_mode.size)
+    every = sqldirectives.everything(statement.text, work.run_mode.size)
     count = (
         f"select pg_catalog.set_config('{COUNTED}', (select pg_catalog.count(*) from ({every}) as rest)::text, true)"
     )
@@ -101,7 +101,7 @@ class _Batches:
                 self.since += changed
                 await self.reporter.status(self._doing)
                 await self._refuse_endless()
-                await asyncio.sleep(self.work.way.pause / 1000)
+                await asyncio.sleep(self.work.run_mode.pause / 1000)
                 continue
             more = self.rest is not None and await self._finds()
             if more:
@@ -137,7 +137,7 @@ class _Batches:
 
     async def _refuse_endless(self) -> None:
         """Refuse to go on once twice as many rows were changed as there were, and there are no fewer."""
-        if self.count is None or self.since <= self.left + max(self.left, SPARE_BATCHES * self.work.way.size):
+        if self.count is None or self.since <= self.left + max(self.left, SPARE_BATCHES * self.work.run_mode.size):
             return
         now = await self._counted(self.count)
         if now >= self.left:

@@ -54,7 +54,7 @@ async def run(
 ) -> None:
     """Run the statements of a script that aren't noted as done."""
     found = sqlfiles.statements(work.text)
-    known = await history.under_way(connection, work.step, work.half)
+    known = await history.under_way(connection, work.step, work.direction)
     for number, statement in enumerate(found, start=1):
         key = digest(f"{[each.text for each in found[:number]].count(statement.text)} {statement.text}")
         if known.get(key):
@@ -62,9 +62,11 @@ async def run(
         doing = f"{work.doing}: statement {number} of {len(found)}"
         if len(found) > 1:
             await reporter.status(doing)
-        await history.note(connection, work.step, work.half, key, False)
+        await history.note(connection, work.step, work.direction, key, False)
         one = _One(connection, work, statement, role, watch, reporter, doing, begun=key in known)
-        changing = _Changing(connection, snapshots.PendingStatement(split(work.step)[0], work.half, key, history.name))
+        changing = _Changing(
+            connection, snapshots.PendingStatement(split(work.step)[0], work.direction, key, history.name)
+        )
         await changing.begin(statement.text)
         try:
             await locks.patiently(one.run, doing, watch, reporter)
@@ -74,11 +76,11 @@ async def run(
             if refused and not (isinstance(failure, Failed) and LEAVES_INDEX.match(statement.text)):
                 async with connection.transaction():
                     await changing.end()
-                    await history.unnote(connection, work.step, work.half, key)
+                    await history.unnote(connection, work.step, work.direction, key)
             raise
         async with connection.transaction():
             await changing.end()
-            await history.note(connection, work.step, work.half, key, True)
+            await history.note(connection, work.step, work.direction, key, True)
 
 
 @dataclass

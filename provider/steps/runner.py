@@ -108,12 +108,14 @@ class Runner:
 
     async def _disown(self, todo: plan.Plan) -> None:
         """What was begun, isn't done and won't be by this run is no migration's any more: it is a manual change."""
-        halves = {
-            (split(name)[0], half) for names, half in ((todo.forward, "up"), (todo.back, "down")) for name in names
+        directions = {
+            (split(name)[0], direction)
+            for names, direction in ((todo.forward, "up"), (todo.back, "down"))
+            for name in names
         }
         async with self.connection.transaction():
             found = await snapshots.pending_statements(self.connection, self.history.name)
-            self._begun = {each for each in found if (each.version, each.half) in halves}
+            self._begun = {each for each in found if (each.version, each.direction) in directions}
             await snapshots.clear_pending(self.connection, found - self._begun)
 
     def _backward(self, todo: plan.Plan, downs: Mapping[str, str]) -> list[Work]:
@@ -150,7 +152,7 @@ class Runner:
         while position < len(work):
             first = work[position]
             most = _transactions(work[position:]) if together else 1
-            if first.way.kind == "transaction":
+            if first.run_mode.kind == "transaction":
                 few = partial(self._few, work[position : position + most])
                 position += await locks.patiently(few, first.doing, self.watch, self.reporter)
             else:
@@ -235,7 +237,7 @@ class Runner:
     async def _in_parts(self, work: Work) -> None:
         await self._status(work)
         try:
-            how = batches.run if work.way.kind == "batches" else outside.run
+            how = batches.run if work.run_mode.kind == "batches" else outside.run
             await how(self.connection, self.history, work, self.order.role, self.watch, self.reporter)
             await self._reset_session()
             async with self.connection.transaction():
@@ -301,7 +303,7 @@ def _transactions(work: Sequence[Work]) -> int:
     """How many migrations from the first on run in a transaction, as far as one may hold."""
     count = 0
     for item in work[:TOGETHER]:
-        if item.way.kind != "transaction":
+        if item.run_mode.kind != "transaction":
             break
         count += 1
     return max(count, 1)

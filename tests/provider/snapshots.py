@@ -191,7 +191,7 @@ class Server:
         self.cluster.drop(name)
 
 
-def by_hand(stack: Stack) -> dict[str, tuple[str | None, str | None]]:
+def manual_changes(stack: Stack) -> dict[str, tuple[str | None, str | None]]:
     """What a refresh says was changed manually: object to what was and what is."""
     return {key: (entry.get("was"), entry.get("now")) for key, entry in stack.refresh().items()}
 

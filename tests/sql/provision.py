@@ -37,7 +37,7 @@ def steps(kind: str) -> list[sqlfiles.Step]:
 
 def run_script(connection: Connection, text: str, owner: str | None = None) -> None:
     """One script of a migration on its own, with the role and the settings that the provider gives it; no history."""
-    assert sqldirectives.way(text).kind == "transaction", "the provider alone runs it, by `migrate`"
+    assert sqldirectives.run_mode(text).kind == "transaction", "the provider alone runs it, by `migrate`"
     with connection.transaction():
         connection.execute((acting(connection, owner, local=True) + text).encode())
 

@@ -313,7 +313,7 @@ def test_a_new_step_is_announced_applied_and_taken_back_when_its_files_go(dev):
     folder = dev.folder / "sql" / "migrations"
     number = f"{len(list(folder.glob('*.up.sql'))) + 1:04}"
     header = f"-- {number} notes: a scratch migration.\n-- Lock: none. Duration: instant.\n-- Down: drops it.\n"
-    up, down = (folder / f"{number}_notes.{half}.sql" for half in ("up", "down"))
+    up, down = (folder / f"{number}_notes.{direction}.sql" for direction in ("up", "down"))
     up.write_text(header + "create table private.notes (id int primary key);\n")
     down.write_text(header + "drop table private.notes;\n")
 
