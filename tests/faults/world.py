@@ -190,7 +190,7 @@ class World:
         self.objects.clear()
         time.sleep(1.2)
 
-    def change_by_hand(self) -> None:
+    def change_manually(self) -> None:
         """Drift of several kinds."""
         self.scratch.sql(MANUAL)
 

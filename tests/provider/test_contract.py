@@ -317,7 +317,7 @@ class Case:
         if reason and not self.world.superuser:
             pytest.skip(reason)
 
-    def change_by_hand(self, property: str) -> None:
+    def change_manually(self, property: str) -> None:
         self.may(property)
         self.world.sql(self.subject.manual[property])
 
@@ -390,7 +390,7 @@ def test_created_then_nothing_to_do_and_nothing_seen(subject_case):
 @pytest.mark.parametrize(("subject_case", "property"), MANUAL, indirect=["subject_case"])
 def test_a_property_changed_manually_is_seen_told_by_name_and_repaired(subject_case, property):
     thing = subject_case.create()
-    subject_case.change_by_hand(property)
+    subject_case.change_manually(property)
     engine = subject_case.engine
     found = subject_case.refreshed(thing)
     reported = engine.reported()
