@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from declared.errors import UserError
-from harness.stack import Declared, declaration
+from harness.stack import DeclaredResource, declaration
 
 
-def loaded(text: str) -> dict[str, Declared]:
+def loaded(text: str) -> dict[str, DeclaredResource]:
     """The declaration in what this module has written."""
     found = {}
     for entry in json.loads(text):
-        each = Declared(**{**entry, "waits_for": frozenset(entry["waits_for"])})
+        each = DeclaredResource(**{**entry, "waits_for": frozenset(entry["waits_for"])})
         found[each.name] = each
     return found
 
 
-def written(declared: Mapping[str, Declared]) -> str:
+def written(declared: Mapping[str, DeclaredResource]) -> str:
     return json.dumps([{**asdict(each), "waits_for": sorted(each.waits_for)} for each in declared.values()])
 
 

@@ -1,8 +1,8 @@
 """The whole program on a real PostgreSQL without the engine: its resources, recorded once, driven through the provider.
 
-`Declared` is one `pg:` resource of the program. `Stack` keeps the state as the engine does and runs `preview`, `up` and
-`down` in this process, as the engine runs them with `refresh: always`: each resource is read just before its own diff
-and step, a failure stops what depends on it, and what is declared no longer is deleted last, in reverse order.
+`DeclaredResource` is one `pg:` resource of the program. `Stack` keeps the state as the engine does and runs `preview`,
+`up` and `down` in this process, as the engine runs them with `refresh: always`: each resource is read just before its
+own diff and step, a failure stops what depends on it, and what is declared no longer is deleted last, in reverse order.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Killed(Exception):
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredResource:
     """One resource as the program declares it."""
 
     token: str
@@ -50,11 +50,11 @@ class Declared:
     """The names of all resources that stand before it, however far."""
 
 
-Declaration = Mapping[str, Declared]
+Declaration = Mapping[str, DeclaredResource]
 """By name, in an order in which each comes after what it waits for."""
 
 
-def declaration(database: str, passwords: tuple[int, ...] = (1,), stack: str = STACK) -> dict[str, Declared]:
+def declaration(database: str, passwords: tuple[int, ...] = (1,), stack: str = STACK) -> dict[str, DeclaredResource]:
     """What the program declares of a database, with the defaults of the settings but for the open passwords."""
     found = {}
     for name, each in _declared(passwords, stack).items():
@@ -79,7 +79,7 @@ def _declared(passwords: tuple[int, ...], stack: str) -> Declaration:
         if resource.type.startswith(PREFIX):
             inputs = decode(resource.wire).values
             urn = f"urn:pulumi:{stack}::{PROJECT}::{_type(recorded, name)}::{name}"
-            found[name] = Declared(resource.type, name, urn, inputs, before[name])
+            found[name] = DeclaredResource(resource.type, name, urn, inputs, before[name])
     return {name: replace(each, waits_for=each.waits_for & found.keys()) for name, each in found.items()}
 
 
@@ -128,7 +128,7 @@ class Run:
         return [*self.messages, *seen, *(f"{name}: {message}" for name, message in self.errors.items())]
 
 
-Step = Callable[[_Driver, Declared], Coroutine[Any, Any, None]]
+Step = Callable[[_Driver, DeclaredResource], Coroutine[Any, Any, None]]
 
 
 @dataclass
@@ -146,7 +146,7 @@ class Stack:
         """`preview --refresh`: each resource is read and compared; nothing is written, the state stays."""
         run, known = Run(), dict(self.state)
 
-        async def look(driver: _Driver, each: Declared) -> None:
+        async def look(driver: _Driver, each: DeclaredResource) -> None:
             old = await self._refreshed(driver, known, each)
             inputs = self._inputs(each, known)
             if old is None:
@@ -166,7 +166,7 @@ class Stack:
     def refresh(self) -> None:
         """`refresh`: what is in the state becomes what is found."""
 
-        async def look(driver: _Driver, each: Declared) -> None:
+        async def look(driver: _Driver, each: DeclaredResource) -> None:
             await self._refreshed(driver, self.state, each)
 
         self._all(Run(), look)
@@ -180,10 +180,10 @@ class Stack:
         """
         run = Run()
 
-        async def settle(driver: _Driver, each: Declared) -> None:
-            await self._settle(driver, run, each)
+        async def driven(driver: _Driver, each: DeclaredResource) -> None:
+            await self._bring_up(driver, run, each)
 
-        self._all(run, settle, kill_at)
+        self._all(run, driven, kill_at)
         if not run.errors:
             self._remove(run, self._gone(self.state))
         return run
@@ -211,7 +211,7 @@ class Stack:
         skipped: set[str] = set()
         count = 0
 
-        async def one(driver: _Driver, each: Declared) -> None:
+        async def one(driver: _Driver, each: DeclaredResource) -> None:
             nonlocal count
             for name in each.waits_for & done.keys():
                 await done[name].wait()
@@ -236,7 +236,7 @@ class Stack:
         with self._driver(run) as driver:
             driver.run(every(driver))
 
-    async def _settle(self, driver: _Driver, run: Run, each: Declared) -> None:
+    async def _bring_up(self, driver: _Driver, run: Run, each: DeclaredResource) -> None:
         """One resource's read, diff and step."""
         old = await self._refreshed(driver, self.state, each)
         inputs = self._inputs(each, self.state)
@@ -260,7 +260,7 @@ class Stack:
         if not compared.deleteBeforeReplace:
             await driver.deleting(old)
 
-    async def _refreshed(self, driver: _Driver, known: dict[str, Thing], each: Declared) -> Thing | None:
+    async def _refreshed(self, driver: _Driver, known: dict[str, Thing], each: DeclaredResource) -> Thing | None:
         """The resource as a read finds it, which the state takes over; None where it is new or gone."""
         if each.name not in known:
             return None
@@ -301,7 +301,7 @@ class Stack:
         except Refusal as error:
             run.errors[name] = str(error)
 
-    def _inputs(self, each: Declared, known: Mapping[str, Thing]) -> dict[str, Any]:
+    def _inputs(self, each: DeclaredResource, known: Mapping[str, Thing]) -> dict[str, Any]:
         """The inputs with the outputs of other resources, which may be unknown in a preview."""
         outputs: dict[str, Any] = {}
         for name in each.waits_for & self.declared.keys():
@@ -337,7 +337,7 @@ def _renamed(thing: Thing, was: str, now: str) -> Thing:
     return replace(thing, state={**thing.state, "database": now})
 
 
-def with_inputs(declared: Declaration, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Declared]:
+def with_inputs(declared: Declaration, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, DeclaredResource]:
     """The declaration with other inputs of some resources, and a checkpoint that knows of it."""
     found = {name: replace(each, inputs={**each.inputs, **changes.get(name, {})}) for name, each in declared.items()}
     if changes:

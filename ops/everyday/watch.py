@@ -26,7 +26,7 @@ from declared.paths import CHECKOUT
 from declared.sqlfiles import STEP_FOLDERS, RowPolicy, SqlFiles
 from harness import record
 from harness.engine import Thing
-from harness.stack import Declared, Run, Stack
+from harness.stack import DeclaredResource, Run, Stack
 from ops import database
 from ops.errors import CommandError
 from run import engine
@@ -63,10 +63,10 @@ class Recorder:
 
     stack: str
     database: str
-    recorded: Mapping[str, Declared] = field(default_factory=dict)
+    recorded: Mapping[str, DeclaredResource] = field(default_factory=dict)
     passes: int = 0
 
-    def declared(self, sql: SqlFiles, python: bool) -> dict[str, Declared]:
+    def declared(self, sql: SqlFiles, python: bool) -> dict[str, DeclaredResource]:
         """
         Args:
             python: whether a Python file was saved.
@@ -82,7 +82,7 @@ class Recorder:
         inputs[CHECKPOINT] = {"of": f"watch {os.getpid()} {self.passes}"}
         return {name: replace(each, inputs=each.inputs | inputs.get(name, {})) for name, each in self.recorded.items()}
 
-    def _record(self) -> dict[str, Declared]:
+    def _record(self) -> dict[str, DeclaredResource]:
         command = [sys.executable, "-m", "harness.record", self.stack, self.database]
         done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -100,7 +100,7 @@ class Loop:
     first: str
     """The number of the first migration in work: it and those after it may be rolled back and applied again."""
 
-    _done: Mapping[str, Declared] = field(default_factory=dict)
+    _done: Mapping[str, DeclaredResource] = field(default_factory=dict)
     """What the last pass that ended well has declared."""
 
     def bring(self, python: bool = False) -> Iterator[str]:
@@ -173,7 +173,7 @@ def run(stack: str, first: str | None) -> None:
 
 def _loop(stack: str, first: str | None) -> Loop:
     engine.require(stack)
-    login = engine.own_login(stack) if engine.target(stack).disposable else None
+    login = engine.own_parameters(stack) if engine.target(stack).disposable else None
     if login is None:
         raise CommandError(f"stack {stack}: only an embedded database is watched, since rollbacks lose its rows")
     url = connectionurl.compose(login)
@@ -200,7 +200,7 @@ def _pass(stack: str, loop: Loop, python: bool) -> None:
     _say(f"{time.strftime('%H:%M:%S')} {done} ({time.monotonic() - began:.1f} s)")
 
 
-def lines(run: Run, declared: Mapping[str, Declared], known: Mapping[str, Thing]) -> Iterator[str]:
+def lines(run: Run, declared: Mapping[str, DeclaredResource], known: Mapping[str, Thing]) -> Iterator[str]:
     """What a run has changed, with what it said of itself; then why something failed, each cause once."""
     said: dict[str, list[str]] = {}
     for message in run.messages:
@@ -222,7 +222,7 @@ def lines(run: Run, declared: Mapping[str, Declared], known: Mapping[str, Thing]
     yield from (f"error: {cause}" for cause in dict.fromkeys(run.errors.values()))
 
 
-def _is_access(each: Declared) -> bool:
+def _is_access(each: DeclaredResource) -> bool:
     return each.token == POLICY and each.name.startswith(ACCESS)
 
 

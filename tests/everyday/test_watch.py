@@ -50,6 +50,6 @@ def test_an_error_of_python_names_the_line_of_ours():
 
 def test_only_an_embedded_database_is_watched(monkeypatch):
     monkeypatch.setattr(watch.engine, "require", lambda stack: None)
-    monkeypatch.setattr(watch.engine, "own_login", lambda stack: None)
+    monkeypatch.setattr(watch.engine, "own_parameters", lambda stack: None)
     with pytest.raises(CommandError, match="stack dev: only an embedded database is watched"):
         watch.run("dev", None)
