@@ -393,7 +393,7 @@ OWNERS_FUNCTIONS = (
     "private.open_invitation(uuid)",
     "private.lower_address(text)",
     "private.addresses_of(uuid)",
-    "private.is_of(uuid, uuid[])",
+    "private.not_of(uuid[], uuid[])",
     "private.reserve(uuid, uuid, uuid, text, text, bigint, numeric, boolean)",
     "private.my_address()",
     "private.me()",
