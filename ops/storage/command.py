@@ -175,6 +175,8 @@ def restore(
         print(json.dumps(done) if as_json else f"{bucket}/{name}: {done['bytes']:,} bytes are back, to be scanned")
         return
     found = restoring.deleted(environment, bucket, name)
+    if not found:
+        environment.bucket(bucket)
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         return
