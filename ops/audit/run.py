@@ -1,9 +1,8 @@
 """Making an audit: of a stack with all that belongs to it, or of a server alone."""
 
 import asyncio
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from declared import connectionurl
+from ops import exported
 from ops.audit import trail
 from ops.audit.declared import AuditedDeclaration
 from ops.audit.model import Audited, AuditError, Finding, NotSeen, Rule, S3Bucket, Skipped, Topic, apply
@@ -121,7 +121,7 @@ def connect(url: str) -> Connection:
 
 def _beside(stack: str, environment: Environment) -> dict[str, Any]:
     """What is audited of a stack beside its database."""
-    state = _state(stack)
+    state = exported.read(stack)
     return {
         "declared": AuditedDeclaration(environment.outputs.get("storage_buckets"), engine.passwords(stack)),
         "state": state,
@@ -130,31 +130,19 @@ def _beside(stack: str, environment: Environment) -> dict[str, Any]:
     }
 
 
-def _state(stack: str) -> dict[str, Any]:
-    answer = engine.capture(["stack", "export", "--stack", stack])
-    try:
-        state = json.loads(answer.stdout)
-    except ValueError:
-        state = None
-    if answer.returncode or not isinstance(state, dict):
-        said = " ".join(answer.stderr.split()) or "its state can't be read"
-        raise AuditError(f"stack {stack}: {said.removeprefix('error: ')}; make up STACK={stack} makes it")
-    return state
-
-
-def _s3_buckets(stack: str, state: Mapping[str, Any]) -> tuple[S3Bucket, ...]:
+def _s3_buckets(stack: str, state: dict[str, Any]) -> tuple[S3Bucket, ...]:
     client = _client(stack, "s3", s3={"addressing_style": "path"})
     return tuple(S3Bucket(client, id, engine.target(stack).disposable) for id in _ids(state, BUCKETS))
 
 
-def _topics(stack: str, state: Mapping[str, Any]) -> tuple[Topic, ...]:
+def _topics(stack: str, state: dict[str, Any]) -> tuple[Topic, ...]:
     client = _client(stack, "sns")
     return tuple(Topic(client, id) for id in _ids(state, TOPICS))
 
 
-def _ids(state: Mapping[str, Any], types: Sequence[str]) -> list[str]:
-    resources = (state.get("deployment") or {}).get("resources") or []
-    return [resource["id"] for resource in resources if resource["type"] in types and not resource.get("delete")]
+def _ids(state: dict[str, Any], types: Sequence[str]) -> list[str]:
+    found = (each for each in exported.resources(state) if each["type"] in types)
+    return [each["id"] for each in found if not each.get("delete")]
 
 
 def _client(stack: str, service: str, **more: Any) -> Any:

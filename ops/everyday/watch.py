@@ -4,7 +4,6 @@ The provider runs in this process, without Pulumi's engine, under the names that
 next `up` finds everything as declared (`docs/decisions/0035-watch-without-the-engine.md`).
 """
 
-import json
 import os
 import re
 import subprocess
@@ -24,11 +23,12 @@ from declared import connectionurl, sqlfiles
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.sqlfiles import STEP_FOLDERS, RowPolicy, SqlFiles
-from harness import record
+from harness import record, scratch
 from harness.engine import Thing
 from harness.stack import DeclaredResource, Run, Stack
-from ops import database
+from ops import database, exported
 from ops.errors import CommandError
+from ops.progress import SIGNS
 from run import engine
 
 FOLDERS = ("sql", "declared", "components")
@@ -47,10 +47,10 @@ TYPES = frozenset(
 )
 POLICY = "pg:index:Policy"
 SNAPSHOT, CHECKPOINT, ACCESS = "snapshot-schema", "checkpoint-schema", "access-"
-MIGRATIONS = {folder.folder: f"structure-{Path(folder.folder).name}" for folder in STEP_FOLDERS}
-FOLDER, APP_MIGRATIONS = list(MIGRATIONS.items())[-1]
+STEPS = {folder.folder: f"structure-{Path(folder.folder).name}" for folder in STEP_FOLDERS}
+FOLDER = sqlfiles.MIGRATIONS.folder
+MIGRATIONS = STEPS[FOLDER]
 PLACE = re.compile(r'File "(?P<path>[^"\n]+)", line (?P<line>\d+)')
-SIGNS = {"create": "+", "delete": "-"}
 # More that say nothing of themselves are counted.
 FEW = 5
 # Milliseconds. An editor saves in several steps; what follows within STEP belongs to one save.
@@ -59,7 +59,7 @@ DEBOUNCE, STEP = 400, 50
 
 @dataclass
 class Recorder:
-    """What the program declares, recorded anew where more has changed than the text of SQL files."""
+    """What the program declares, recorded again where more has changed than the text of SQL files."""
 
     stack: str
     database: str
@@ -73,11 +73,11 @@ class Recorder:
         :raises CommandError: where the program can't be run
         """
         inputs = {f"{ACCESS}{policy.name}": _inputs(policy) for policy in sql.policies}
-        known = {name: (each.inputs["table"], name) for name, each in self.recorded.items() if _is_access(each)}
-        if python or known != {name: (policy["table"], name) for name, policy in inputs.items()}:
+        known = {name: each.inputs["table"] for name, each in self.recorded.items() if _is_access(each)}
+        if python or known != {name: policy["table"] for name, policy in inputs.items()}:
             self.recorded = self._record()
         self.passes += 1
-        inputs |= {name: {"steps": sql.checksums(folder)} for folder, name in MIGRATIONS.items()}
+        inputs |= {name: {"steps": sql.checksums(folder)} for folder, name in STEPS.items()}
         # What is recorded of a run is whole only with a new one of these.
         inputs[CHECKPOINT] = {"of": f"watch {os.getpid()} {self.passes}"}
         return {name: replace(each, inputs=each.inputs | inputs.get(name, {})) for name, each in self.recorded.items()}
@@ -87,8 +87,7 @@ class Recorder:
         done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise CommandError(_cause(done.stderr))
-        found = {name: each for name, each in record.loaded(done.stdout).items() if each.token in TYPES}
-        return {name: replace(each, waits_for=each.waits_for & found.keys()) for name, each in found.items()}
+        return scratch.only(record.loaded(done.stdout), *TYPES)
 
 
 @dataclass
@@ -99,7 +98,6 @@ class Loop:
     recorder: Recorder
     first: str
     """The number of the first migration in work: it and those after it may be rolled back and applied again."""
-
     _done: Mapping[str, DeclaredResource] = field(default_factory=dict)
     """What the last pass that ended well has declared."""
 
@@ -117,7 +115,7 @@ class Loop:
         self.database.urns |= {name: each.urn for name, each in declared.items()}
         changed = {name for name, each in declared.items() if each != done.get(name)}
         # What stands for itself, such as the text of a row policy, needs no look at all the rest.
-        alone = done.keys() == declared.keys() and changed.isdisjoint(MIGRATIONS.values()) and changed != {CHECKPOINT}
+        alone = done.keys() == declared.keys() and changed.isdisjoint(STEPS.values()) and changed != {CHECKPOINT}
         if not alone:
             yield from self._roll_back_edited()
         part = self.database.part({SNAPSHOT, *changed}) if alone else self.database
@@ -128,10 +126,10 @@ class Loop:
         yield from lines(run, declared, known)
 
     def _roll_back_edited(self) -> Iterator[str]:
-        part = self.database.part([SNAPSHOT, APP_MIGRATIONS])
-        part.refresh()
-        migrations = part.declared[APP_MIGRATIONS]
-        wanted, there = migrations.inputs["steps"], part.state.get(APP_MIGRATIONS)
+        found = self.database.part([MIGRATIONS])
+        found.refresh()
+        migrations = found.declared[MIGRATIONS]
+        wanted, there = migrations.inputs["steps"], found.state.get(MIGRATIONS)
         applied = there.inputs["steps"] if there else {}
         first = min((name for name in applied if wanted.get(name) != applied[name]), default=None)
         if first is None:
@@ -143,8 +141,9 @@ class Loop:
                 f"undo that, or begin again with --from {first[:4]}"
             )
         kept = {name: checksum for name, checksum in applied.items() if name < first}
+        part = self.database.part([SNAPSHOT, MIGRATIONS])
         inputs = {**migrations.inputs, "steps": kept}
-        part.declared = {**part.declared, APP_MIGRATIONS: replace(migrations, inputs=inputs)}
+        part.declared = {**part.declared, MIGRATIONS: replace(migrations, inputs=inputs)}
         known, run = dict(part.state), part.up()
         yield from lines(run, part.declared, known)
         if run.errors:
@@ -164,7 +163,7 @@ def run(stack: str, first: str | None) -> None:
     loop = _loop(stack, first)
     _say(f"stack {stack}: watching {', '.join(FOLDERS)}; migrations from {loop.first} on are in work; Ctrl-C ends")
     with suppress(KeyboardInterrupt):
-        _pass(stack, loop, python=True)
+        _pass(stack, loop)
         folders = [CHECKOUT / folder for folder in FOLDERS]
         for changes in watchfiles.watch(*folders, watch_filter=_is_source, debounce=DEBOUNCE, step=STEP):
             _pass(stack, loop, any(path.endswith(".py") for _, path in changes))
@@ -177,15 +176,15 @@ def _loop(stack: str, first: str | None) -> Loop:
     if login is None:
         raise CommandError(f"stack {stack}: only an embedded database is watched, since rollbacks lose its rows")
     url = connectionurl.compose(login)
-    with database.connect(url, "visual-prompt-builder/watch"):
-        numbers = [step.version for step in sqlfiles.steps(CHECKOUT / FOLDER)]
+    database.connect(url, "visual-prompt-builder/watch").close()
+    numbers = [step.version for step in sqlfiles.steps(CHECKOUT / FOLDER)]
     if first is not None and first not in numbers:
         raise CommandError(f"there is no migration {first}; the newest one is {numbers[-1]}")
     things, urns = _state(stack)
     return Loop(Stack(url, {}, state=things, urns=urns), Recorder(stack, login["dbname"]), first or numbers[-1])
 
 
-def _pass(stack: str, loop: Loop, python: bool) -> None:
+def _pass(stack: str, loop: Loop, python: bool = False) -> None:
     began = time.monotonic()
     failed = False
     try:
@@ -207,7 +206,7 @@ def lines(run: Run, declared: Mapping[str, DeclaredResource], known: Mapping[str
         name, _, text = message.partition(": ")
         said.setdefault(name, []).append(text)
     changed = {
-        name: f" {SIGNS.get(paths[0], '~')} {(declared.get(name) or known[name]).token.rpartition(':')[2]}"
+        name: f" {SIGNS.get(paths[0], SIGNS['update'])} {(declared.get(name) or known[name]).token.rpartition(':')[2]}"
         for name, paths in run.changes.items()
         if name not in {CHECKPOINT, *run.errors}
     }
@@ -253,11 +252,8 @@ def _state(stack: str) -> tuple[dict[str, Thing], dict[str, str]]:
 
     :raises CommandError: where the state can't be read
     """
-    answer = engine.capture(["stack", "export", "--stack", stack])
-    if answer.returncode:
-        raise CommandError(f"the state of stack {stack} can't be read: {' '.join(answer.stderr.split())}")
     things, urns = {}, {}
-    for each in json.loads(answer.stdout)["deployment"].get("resources", []):
+    for each in exported.resources(exported.read(stack)):
         if each["type"] in TYPES:
             name = each["urn"].split("::", 3)[3]
             things[name] = Thing(each["type"], each["id"], each.get("inputs", {}), each.get("outputs", {}))

@@ -233,7 +233,7 @@ begin
 end
 $$;
 
-comment on function private.not_of(uuid[], uuid[]) is 'Of these projects, those that are nobody''s of these people.';
+comment on function private.not_of(uuid[], uuid[]) is 'Of these projects, those whose owner is none of these people.';
 comment on function private.my_projects(integer) is 'Of the caller''s projects, own and shared, those of this part.';
 comment on function private.led_projects(integer) is 'Of the projects in which the caller may invite, a part.';
 comment on function private.may_read(uuid) is 'Whether the caller is a member of this project.';

@@ -15,4 +15,4 @@ $$;
 
 ALTER FUNCTION private.not_of(projects uuid[], owners uuid[]) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.not_of(projects uuid[], owners uuid[]) IS 'Of these projects, those that are nobody''s of these people.';
+COMMENT ON FUNCTION private.not_of(projects uuid[], owners uuid[]) IS 'Of these projects, those whose owner is none of these people.';
