@@ -24,6 +24,7 @@ stack = inputs.stack()
 settings = inputs.settings()
 target = inputs.target(settings)
 sql = inputs.sql()
+keep = settings.protected(target.disposable)
 guardrail = Guardrail()
 
 server = Server("server", ServerArgs(stack=stack, target=target, url=settings.url))
@@ -38,11 +39,11 @@ providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
 roles = Roles("roles", RolesArgs(passwords=settings.passwords), after(providers, snapshot))
 structure = Structure(
     "structure",
-    StructureArgs(database=server.database, sql=sql, **settings.protection(server.disposable)),
+    StructureArgs(database=server.database, sql=sql, **settings.protection(server.disposable, keep)),
     after(providers, roles),
 )
 access = Access("access", AccessArgs(database=server.database, policies=sql.policies), after(providers, structure))
-encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
+encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access))
 stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
 alarms = Alarms(
     "alarms",
@@ -62,6 +63,7 @@ storage = Storage(
         scanning=settings.scanning,
         alarms=alarms,
         disposable=target.disposable,
+        keep=keep,
         adopt=target.existing(stack, names.values()),
         rows_after=access.final,
     ),

@@ -32,6 +32,8 @@ class CdnArgs:
     keys: Sequence[str]
     """Names of the keys that signed URLs are accepted from; the first is the one to sign with."""
     cors_origins: tuple[str, ...] = ()
+    keep: bool = False
+    """Whether the distribution is kept from a destroy: another one would have another domain."""
 
 
 class Cdn(Component):
@@ -88,7 +90,7 @@ class Cdn(Component):
             ],
             restrictions={"geo_restriction": {"restriction_type": "none"}},
             viewer_certificate={"cloudfront_default_certificate": True},
-            opts=self.child(),
+            opts=self.kept(args.keep),
         )
 
     def _behavior(self, name: str, args: CdnArgs) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pulumi_aws import kms, s3
 
 from components.base import Component
 from components.documents import PolicyStatement, text
-from components.privatebucket import DAYS_OF_UNFINISHED_UPLOADS, PrivateBucket, PrivateBucketArgs
+from components.privatebucket import DAYS_OF_UNFINISHED_UPLOADS, PrivateBucket, PrivateBucketArgs, gone_with
 from declared import objectlayout
 from declared.settings import BucketSettings
 
@@ -38,7 +38,7 @@ class Objects(Component):
     def __init__(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"bucket": args.object_bucket, "logBucket": args.log_bucket}, opts)
         self._account = args.account
-        self.key = self._key(name, args)
+        self.key, self._alias = self._key(name, args)
         self.files = self._files(name, args)
         self.logs = self._logs(name, args)
         self._logged(name)
@@ -47,11 +47,12 @@ class Objects(Component):
                 f"{name}-cors",
                 bucket=self.files.s3_bucket.id,
                 cors_rules=[_cors(args.cors_origins)],
-                opts=self.child(),
+                # A page that may send files no longer loses none.
+                opts=pulumi.ResourceOptions.merge(self.kept(False), gone_with(self.files)),
             )
         self.register_outputs({"bucket": self.files.s3_bucket.id})
 
-    def _key(self, name: str, args: ObjectsArgs) -> kms.Key:
+    def _key(self, name: str, args: ObjectsArgs) -> tuple[kms.Key, kms.Alias]:
         key = kms.Key(
             f"{name}-key",
             description=f"Objects in {args.object_bucket}",
@@ -60,8 +61,7 @@ class Objects(Component):
             deletion_window_in_days=7 if args.disposable else 30,
             opts=self.child(),
         )
-        kms.Alias(f"{name}-alias", target_key_id=key.key_id, opts=self.child())
-        return key
+        return key, kms.Alias(f"{name}-alias", target_key_id=key.key_id, opts=self.child())
 
     def _files(self, name: str, args: ObjectsArgs) -> PrivateBucket:
         return PrivateBucket(
@@ -73,7 +73,8 @@ class Objects(Component):
                 disposable=args.disposable,
                 adopt=args.object_bucket in args.adopt,
             ),
-            self.child(),
+            # So it goes before its key.
+            self.child(self.key, self._alias),
         )
 
     def _logs(self, name: str, args: ObjectsArgs) -> PrivateBucket:
@@ -99,7 +100,7 @@ class Objects(Component):
             bucket=self.files.s3_bucket.id,
             target_bucket=self.logs.s3_bucket.id,
             target_prefix=ACCESS_LOGS,
-            opts=self.child(written),
+            opts=pulumi.ResourceOptions.merge(self.child(written), gone_with(self.files)),
         )
 
     def _s3_writes_logs(self) -> PolicyStatement:

@@ -49,12 +49,16 @@ class PrivateBucket(Component):
 
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"bucket": args.bucket}, opts)
-        self._options = self.child()
         self.s3_bucket = s3.Bucket(
             f"{name}-bucket",
             bucket=args.bucket,
             # A bucket with objects in it isn't deleted at AWS. moto goes as a whole, so there it is left alone.
-            opts=self._after(import_=args.bucket if args.adopt else None, retain_on_delete=args.disposable),
+            opts=pulumi.ResourceOptions.merge(
+                self.child(),
+                pulumi.ResourceOptions(
+                    import_=args.bucket if args.adopt else None, retain_on_delete=args.disposable
+                ),
+            ),
         )
         id = self.s3_bucket.id
         self._closed = s3.BucketPublicAccessBlock(
@@ -64,28 +68,29 @@ class PrivateBucket(Component):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=self._options,
+            opts=self._setting(),
         )
         s3.BucketOwnershipControls(
-            f"{name}-owner", bucket=id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=self._options
+            f"{name}-owner", bucket=id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=self._setting()
         )
         s3.BucketServerSideEncryptionConfiguration(
-            f"{name}-encrypted", bucket=id, rules=[_encryption(args.key_arn)], opts=self._options
+            f"{name}-encrypted", bucket=id, rules=[_encryption(args.key_arn)], opts=self._setting()
         )
         versioning = s3.BucketVersioning(
-            f"{name}-versions", bucket=id, versioning_configuration={"status": "Enabled"}, opts=self._options
+            f"{name}-versions", bucket=id, versioning_configuration={"status": "Enabled"}, opts=self._setting()
         )
         s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=id,
             rules=[*RULES, *args.rules],
-            opts=self._after(depends_on=[versioning]),
+            opts=self._setting(versioning),
         )
         self._name = name
         self.register_outputs({"bucket": id})
 
-    def _after(self, **more: Any) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(**more))
+    def _setting(self, *siblings: pulumi.Resource) -> pulumi.ResourceOptions:
+        """The options of a setting of the bucket, which is none without it."""
+        return pulumi.ResourceOptions.merge(self.child(*siblings), gone_with(self))
 
     @property
     def arn(self) -> pulumi.Output[str]:
@@ -102,8 +107,13 @@ class PrivateBucket(Component):
             f"{self._name}-tls",
             bucket=self.s3_bucket.id,
             policy=document(tls_only(self), *statements),
-            opts=self._after(depends_on=[self._closed]),
+            opts=self._setting(self._closed),
         )
+
+
+def gone_with(bucket: PrivateBucket) -> pulumi.ResourceOptions:
+    """The option of a setting that a destroy leaves to the bucket: one that isn't empty stays, with all of them."""
+    return pulumi.ResourceOptions(deleted_with=bucket.s3_bucket)
 
 
 def _encryption(key_arn: pulumi.Input[str] | None) -> dict[str, Any]:

@@ -37,6 +37,8 @@ class StorageArgs:
     """What has to be in the database before the rows of `storage.buckets`; nothing at AWS waits for it."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""
+    keep: bool = False
+    """Whether what files are read with and reached by is kept from a destroy."""
     adopt: frozenset[str] = field(default_factory=frozenset)
     """The S3 buckets that exist already and are to be taken over."""
 
@@ -83,7 +85,7 @@ class Storage(Component):
                 disposable=args.disposable,
                 adopt=args.adopt,
             ),
-            pulumi.ResourceOptions(parent=self),
+            self.kept(args.keep),
         )
 
     def _cdn(self, name: str, args: StorageArgs, objects: Objects) -> Cdn:
@@ -96,6 +98,7 @@ class Storage(Component):
                 clean_tag=objectlayout.CLEAN_TAGS[args.scanning],
                 keys=args.cdn_keys,
                 cors_origins=args.cors_origins,
+                keep=args.keep,
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -94,14 +94,13 @@ class Settings:
     scanning: str
     alarm_emails: tuple[str, ...]
 
-    def protection(self, disposable: bool) -> dict[str, Any]:
-        """What may be rolled back, as the component `Structure` takes it.
+    def protected(self, disposable: bool) -> bool:
+        """Whether data is protected: unless it may go with what holds it, and where nobody said otherwise."""
+        return not disposable if self.protect_data is None else self.protect_data
 
-        Everything is protected unless the setting says otherwise or the server goes with its data; what the setting
-        protects is protected from a destroy too.
-        """
-        protect = not disposable if self.protect_data is None else self.protect_data
-        return {"protect": protect, "keep": self.protect_data is True, "allow": self.allow_loss}
+    def protection(self, disposable: bool, keep: bool) -> dict[str, Any]:
+        """What may be rolled back and destroyed, as the component `Structure` takes it."""
+        return {"protect": self.protected(disposable), "keep": keep, "allow": self.allow_loss}
 
     @property
     def accepted(self) -> dict[str, Any]:

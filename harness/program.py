@@ -43,6 +43,8 @@ class Registered:
     protect: bool = False
     retain: bool = False
     """Whether it stays where it is when its resource is deleted."""
+    goes_with: str = ""
+    """The name of what it isn't deleted beside."""
 
     @property
     def line(self) -> str:
@@ -137,8 +139,11 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
             inputs = rpc.deserialize_properties(request.object)
             assert request.name not in self.program.resources, "names are unique in the whole program"
             options = {"protect": request.protect, "retain": request.retainOnDelete}
+            goes_with = request.deletedWith.rpartition("::")[2]
             self.program.register(
-                Registered(request.type, request.name, parent, names, inputs, request.object, **options)
+                Registered(
+                    request.type, request.name, parent, names, inputs, request.object, **options, goes_with=goes_with
+                )
             )
         return answer
 

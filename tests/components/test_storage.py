@@ -493,3 +493,58 @@ def test_no_bucket_goes_with_objects_in_it_when_its_resource_is_deleted(program)
     for bucket in buckets:
         assert not bucket.inputs.get("forceDestroy")
         assert bucket.retain
+
+
+# What a destroy finds.
+
+
+def run_lasting(**changes: Any) -> Program:
+    """The program where data isn't disposable."""
+    with mock.patch.object(Local, "disposable", False):
+        return run(**changes)
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Program:
+    return run_lasting(corsOrigins=["https://app.example.org"], encryptionKeys=["k2", "k1"])
+
+
+SETTINGS_OF_A_BUCKET = ("private", "owner", "encrypted", "versions", "lifecycle", "tls")
+# Without one of these data is gone, unreadable, or at another address.
+KEPT = {
+    "structure-platform",
+    "structure-migrations",
+    "encryption-k2",
+    "storage-objects-key",
+    "storage-objects-alias",
+    "storage-objects-logged",
+    "storage-cdn-distribution",
+    *(f"storage-objects-{bucket}-bucket" for bucket in ("files", "logs")),
+    *(f"storage-objects-{bucket}-{each}" for bucket in ("files", "logs") for each in SETTINGS_OF_A_BUCKET),
+}
+
+
+def kept(program: Program) -> set[str]:
+    return {each.name for each in program.resources.values() if each.protect and not each.type.startswith("vpb:")}
+
+
+def test_where_data_lasts_a_destroy_is_refused_for_all_that_it_needs(lasting, program):
+    assert kept(lasting) == KEPT
+    assert not any(bucket.retain for bucket in lasting.of_type("aws:s3/bucket:Bucket"))
+    assert lasting.resources["storage-objects-key"].inputs["deletionWindowInDays"] == 30
+    assert kept(program) == set()
+
+
+def test_one_setting_gives_it_up_and_the_same_one_keeps_what_is_disposable():
+    assert kept(run_lasting(protectData="false")) == set()
+    assert kept(run(protectData="true", encryptionKeys=["k2"])) == KEPT
+
+
+def test_a_bucket_that_is_not_empty_stays_readable_and_closed(lasting):
+    """S3 refuses to delete it. By then nothing of it may be gone: neither its settings nor its key."""
+    settings = {each.name for each in lasting.resources.values() if each.type.startswith("aws:s3/bucket")}
+    buckets = {each.name for each in lasting.of_type("aws:s3/bucket:Bucket")}
+    for name in settings - buckets:
+        bucket = "logs" if "-logs-" in name else "files"
+        assert lasting.resources[name].goes_with == f"storage-objects-{bucket}-bucket", name
+    assert {"storage-objects-key", "storage-objects-alias"} <= lasting.waits_for("storage-objects-files-bucket")

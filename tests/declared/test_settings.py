@@ -95,13 +95,12 @@ def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
 def test_protection_and_its_exceptions_reach_the_settings():
     found = load(protectData="true", allowLoss=["0007_projects"])
     assert (found.protect_data, found.allow_loss) == (True, ("0007_projects",))
-    assert found.protection(disposable=True) == {"protect": True, "keep": True, "allow": ("0007_projects",)}
+    assert found.protected(disposable=True)
 
 
-def test_rows_are_protected_everywhere_but_on_a_server_that_goes_with_them():
-    assert load().protection(disposable=True) == {"protect": False, "keep": False, "allow": ()}
-    assert load().protection(disposable=False) == {"protect": True, "keep": False, "allow": ()}
-    assert load(protectData="false").protection(disposable=False) == {"protect": False, "keep": False, "allow": ()}
+def test_data_is_protected_everywhere_but_where_it_may_go():
+    assert [load().protected(disposable) for disposable in (True, False)] == [False, True]
+    assert not load(protectData="false").protected(disposable=False)
 
 
 @pytest.mark.parametrize(
