@@ -30,6 +30,7 @@ guardrail = Guardrail()
 server = Server("server", ServerArgs(stack=stack, target=target, url=settings.url))
 database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
 store = target.aws(stack)
+found = inputs.found(target, settings, stack)
 snapshot_args = SnapshotArgs(sql=sql, publication=PUBLICATION, buckets=settings.buckets, **settings.accepted)
 snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
 # What is refused there is refused before anything at AWS is changed.
@@ -43,19 +44,19 @@ structure = Structure(
     after(providers, roles),
 )
 access = Access("access", AccessArgs(database=server.database, policies=sql.policies), after(providers, structure))
-encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access))
+encryption = Encryption(
+    "encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access)
+)
 stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
 alarms = Alarms(
     "alarms",
-    AlarmsArgs(stack=stack, region=settings.region, emails=settings.alarm_emails, disposable=target.disposable),
+    AlarmsArgs(found=found, region=settings.region, emails=settings.alarm_emails, disposable=target.disposable),
     providers,
 )
-names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
 storage = Storage(
     "storage",
     StorageArgs(
-        object_bucket=names["objects"],
-        log_bucket=names["logs"],
+        found=found,
         region=settings.region,
         buckets=settings.buckets,
         cors_origins=settings.cors_origins,
@@ -64,7 +65,6 @@ storage = Storage(
         alarms=alarms,
         disposable=target.disposable,
         keep=keep,
-        adopt=target.existing(stack, names.values()),
         rows_after=access.final,
     ),
     providers,

@@ -11,6 +11,7 @@ from components.base import Component
 from components.documents import PolicyStatement, allow, text, through
 from components.privatebucket import PrivateBucket
 from declared import objectlayout
+from targets.found import Found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class AccessRolesArgs:
     account: pulumi.Input[str]
     region: str
     alarms: Alarms
+    found: Found
+    """What is there already."""
     scanner_tags: bool = True
     """Whether the scanner tags what it has found clean; where GuardDuty scans, only GuardDuty does."""
 
@@ -34,10 +37,10 @@ class AccessRoles(Component):
         super().__init__(name, {}, opts)
         self._args = args
         rights = {"server": self._server(), "api": self._api(), "scanner": self._scanner(), "cleaner": self._cleaner()}
-        self.arns = {role: self._role(f"{name}-{role}", statements) for role, statements in rights.items()}
+        self.arns = {role: self._role(name, role, statements) for role, statements in rights.items()}
         self.register_outputs({"arns": dict(self.arns)})
 
-    def _role(self, name: str, statements: Sequence[PolicyStatement]) -> pulumi.Output[str]:
+    def _role(self, name: str, role: str, statements: Sequence[PolicyStatement]) -> pulumi.Output[str]:
         trust = text(
             {
                 "Effect": "Allow",
@@ -45,9 +48,13 @@ class AccessRoles(Component):
                 "Action": "sts:AssumeRole",
             }
         )
-        role = iam.Role(name, assume_role_policy=trust, opts=self.child())
-        iam.RolePolicy(f"{name}-rights", role=role.name, policy=text(*statements), opts=self.child())
-        arn: pulumi.Output[str] = role.arn
+        called, found = self._args.found.names.of(role), self._args.found.ids
+        made = iam.Role(f"{name}-{role}", name=called, assume_role_policy=trust, opts=self.again(found.get(called)))
+        # Its name too is fixed: one of another name would leave the old rights beside the new.
+        iam.RolePolicy(
+            f"{name}-{role}-rights", name="rights", role=made.name, policy=text(*statements), opts=self.child()
+        )
+        arn: pulumi.Output[str] = made.arn
         return arn
 
     def _server(self) -> list[PolicyStatement]:

@@ -32,6 +32,8 @@ class CdnArgs:
     keys: Sequence[str]
     """Names of the keys that signed URLs are accepted from; the first is the one to sign with."""
     cors_origins: tuple[str, ...] = ()
+    name: str | None = None
+    """What it is called at AWS, so that there is no second one beside it; None where that does no harm."""
     keep: bool = False
     """Whether the distribution is kept from a destroy: another one would have another domain."""
 
@@ -60,13 +62,14 @@ class Cdn(Component):
     def _distribution(self, name: str, args: CdnArgs) -> cloudfront.Distribution:
         access = cloudfront.OriginAccessControl(
             f"{name}-access",
+            name=args.name,
             origin_access_control_origin_type="s3",
             signing_behavior="always",
             signing_protocol="sigv4",
             opts=self.child(),
         )
         shared = self._behavior(name, args)
-        signed = {**shared, "trusted_key_groups": [self._keys(name, args.keys).id]}
+        signed = {**shared, "trusted_key_groups": [self._keys(name, args).id]}
         return cloudfront.Distribution(
             f"{name}-distribution",
             comment=f"Objects of {pulumi.get_project()} {pulumi.get_stack()}",
@@ -155,17 +158,18 @@ class Cdn(Component):
             opts=self.child(),
         )
 
-    def _keys(self, name: str, keys: Sequence[str]) -> cloudfront.KeyGroup:
-        pairs = {key: pg.KeyPair(f"{name}-pair-{key}", opts=self.child()) for key in keys}
+    def _keys(self, name: str, args: CdnArgs) -> cloudfront.KeyGroup:
+        pairs = {key: pg.KeyPair(f"{name}-pair-{key}", opts=self.child()) for key in args.keys}
         public = {
             key: cloudfront.PublicKey(f"{name}-key-{key}", encoded_key=pair.publicKey, opts=self.child())
             for key, pair in pairs.items()
         }
-        first = keys[0]
+        first = args.keys[0]
         self.signing_key = pulumi.Output.secret(
             pulumi.Output.all(id=public[first].id, private_key=pairs[first].privateKey)
         )
-        return cloudfront.KeyGroup(f"{name}-keys", items=[key.id for key in public.values()], opts=self.child())
+        items = [key.id for key in public.values()]
+        return cloudfront.KeyGroup(f"{name}-keys", name=args.name, items=items, opts=self.child())
 
     def _logged(self, name: str, logs: PrivateBucket) -> None:
         # CloudFront's older logs need a bucket with ACLs; this way needs a bucket policy.

@@ -10,6 +10,7 @@ from pulumi_aws import s3
 from components.base import Component
 from components.documents import PolicyStatement, document
 from declared import objectlayout
+from targets.found import Found
 
 DAYS_OF_UNFINISHED_UPLOADS = 7
 # What every bucket forgets in time.
@@ -40,8 +41,8 @@ class PrivateBucketArgs:
     """The KMS key that objects are encrypted with; S3's own where there is none."""
     disposable: bool = False
     """Whether it goes with its server, objects and all."""
-    adopt: bool = False
-    """Whether it exists already and is to be taken over."""
+    found: Found | None = None
+    """What is there already, and so is taken over."""
 
 
 class PrivateBucket(Component):
@@ -56,7 +57,7 @@ class PrivateBucket(Component):
             opts=pulumi.ResourceOptions.merge(
                 self.child(),
                 pulumi.ResourceOptions(
-                    import_=args.bucket if args.adopt else None, retain_on_delete=args.disposable
+                    import_=args.found.ids.get(args.bucket) if args.found else None, retain_on_delete=args.disposable
                 ),
             ),
         )

@@ -1,7 +1,7 @@
 """Storage: the buckets that users see, and what stands under them at AWS: objects, CDN and who may touch them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -17,14 +17,13 @@ from components.malware import Malware, MalwareArgs
 from components.objects import Objects, ObjectsArgs
 from declared import objectlayout
 from declared.settings import BucketSettings
+from targets.found import Found
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
-    object_bucket: str
-    """The S3 bucket's name; the Storage API is configured with it."""
-    log_bucket: str
-    """The name of the S3 bucket for the logs of the object bucket and of the CDN."""
+    found: Found
+    """What is there already, and what all of it is called."""
     region: str
     buckets: tuple[BucketSettings, ...]
     cors_origins: tuple[str, ...] = ()
@@ -39,8 +38,6 @@ class StorageArgs:
     """Whether the S3 buckets may go with objects in them."""
     keep: bool = False
     """Whether what files are read with and reached by is kept from a destroy."""
-    adopt: frozenset[str] = field(default_factory=frozenset)
-    """The S3 buckets that exist already and are to be taken over."""
 
 
 class Storage(Component):
@@ -55,7 +52,7 @@ class Storage(Component):
         args: StorageArgs,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(name, {"objectBucket": args.object_bucket}, opts)
+        super().__init__(name, {"objectBucket": args.found.names.bucket("objects")}, opts)
         self.final = self._rows(name, args)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
         objects = self._objects(name, args, account)
@@ -77,13 +74,11 @@ class Storage(Component):
         return Objects(
             f"{name}-objects",
             ObjectsArgs(
-                object_bucket=args.object_bucket,
-                log_bucket=args.log_bucket,
+                found=args.found,
                 account=account,
                 buckets=args.buckets,
                 cors_origins=args.cors_origins,
                 disposable=args.disposable,
-                adopt=args.adopt,
             ),
             self.kept(args.keep),
         )
@@ -99,6 +94,7 @@ class Storage(Component):
                 keys=args.cdn_keys,
                 cors_origins=args.cors_origins,
                 keep=args.keep,
+                name=None if args.disposable else args.found.names.of("cdn"),
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -115,6 +111,7 @@ class Storage(Component):
                 account=account,
                 region=args.region,
                 alarms=args.alarms,
+                found=args.found,
                 scanner_tags=args.scanning != objectlayout.GUARDDUTY,
             ),
             pulumi.ResourceOptions(parent=self),
@@ -128,7 +125,9 @@ class Storage(Component):
             return []
         malware = Malware(
             f"{name}-malware",
-            MalwareArgs(objects=objects.files, key_arn=objects.key.arn, account=account, region=args.region),
+            MalwareArgs(
+                objects=objects.files, key_arn=objects.key.arn, account=account, region=args.region, found=args.found
+            ),
             pulumi.ResourceOptions(parent=self),
         )
         # The API serves an upload to its owner at once: who that is, the row policies say.

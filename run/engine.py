@@ -229,6 +229,8 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             selected = named or _selected(variables)
             stack = _own_name(selected) if selected else None
             if stack and command in DESTROY:
+                # The engine would refuse what is protected when it comes to it, with other things deleted already.
+                refuse_protected(stack)
                 variables[DESTROY_MARK] = stack
                 if "PULUMI_RUN_PROGRAM" not in os.environ and not _has_aws(stack):
                     # The program asks AWS who it is, by a provider that a destroy doesn't make.

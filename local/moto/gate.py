@@ -168,6 +168,9 @@ def _admit(identities: Identities, call: Call, name: str) -> None:
         if call.principal == ANONYMOUS and not missing:
             raise Refused("AccessDenied", "Access Denied")
         return
+    # Whoever it is who answers to the name ("Verifying bucket ownership with bucket owner condition").
+    if call.headers.get("x-amz-expected-bucket-owner", bucket.account_id) != bucket.account_id:
+        raise Refused("AccessDenied", "Access Denied")
     _authorise(call, bucket, name)
     _check_settings(call, bucket)
     _check_condition(call, bucket, name)

@@ -72,9 +72,9 @@ def test_an_s3_bucket_is_private_owned_encrypted_and_tls_only(program, name):
     assert {"daysAfterInitiation": 7} in [rule.get("abortIncompleteMultipartUpload") for rule in rules]
 
 
-def test_the_names_at_s3_have_the_stack_in_them(program):
-    assert inputs(program, "storage-objects-files-bucket")["bucket"] == "visual-prompt-builder-dev-objects"
-    assert inputs(program, "storage-objects-logs-bucket")["bucket"] == "visual-prompt-builder-dev-logs"
+def test_the_names_at_s3_have_the_stack_and_the_account_in_them(program):
+    assert inputs(program, "storage-objects-files-bucket")["bucket"] == f"vpb-dev-{ACCOUNT}-objects"
+    assert inputs(program, "storage-objects-logs-bucket")["bucket"] == f"vpb-dev-{ACCOUNT}-logs"
 
 
 def test_objects_are_encrypted_with_a_key_of_their_own_that_rotates(program):
