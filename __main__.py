@@ -62,6 +62,7 @@ storage = Storage(
         cors_origins=settings.cors_origins,
         cdn_keys=settings.cdn_keys,
         scanning=settings.scanning,
+        role_trust=settings.role_trust,
         alarms=alarms,
         disposable=target.disposable,
         keep=keep,

@@ -1,7 +1,7 @@
 """Storage: the buckets that users see, and what stands under them at AWS: objects, CDN and who may touch them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -30,6 +30,8 @@ class StorageArgs:
     cdn_keys: tuple[str, ...]
     scanning: str = "clamav"
     """What scans uploads, and so by which tag the CDN knows what is clean."""
+    role_trust: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who may take which role."""
     alarms: Alarms
     """Whose topic the scanner notifies."""
     rows_after: Sequence[pulumi.Resource]
@@ -112,6 +114,7 @@ class Storage(Component):
                 region=args.region,
                 alarms=args.alarms,
                 found=args.found,
+                trust=args.role_trust,
                 scanner_tags=args.scanning != objectlayout.GUARDDUTY,
             ),
             pulumi.ResourceOptions(parent=self),

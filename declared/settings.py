@@ -24,6 +24,8 @@ from declared.budgets import budgets as budget_settings
 from declared.naming import BUCKET_ID, NAMESPACE, STEP
 from declared.objectlayout import CLEAN_TAGS
 from declared.paths import CHECKOUT
+from declared.roletrust import FORM as TRUST
+from declared.roletrust import role_trust
 
 TARGETS = ("local", "supabase", "aws")
 SCANNERS = tuple(CLEAN_TAGS)
@@ -93,6 +95,8 @@ class Settings:
     cdn_keys: tuple[str, ...]
     scanning: str
     alarm_emails: tuple[str, ...]
+    role_trust: Mapping[str, tuple[str, ...]]
+    """Who may take a role at AWS; one that isn't named is taken by nobody."""
 
     def protected(self, disposable: bool) -> bool:
         """Whether data is protected: unless it may go with what holds it, and where nobody said otherwise."""
@@ -192,6 +196,7 @@ class Settings:
             cdn_keys=_cdn_keys(config.json("cdnKeys", CDN_KEYS)),
             scanning=_scanning(config.or_default("scanning")),
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
+            role_trust=role_trust(config.json("roleTrust", TRUST)),
         )
 
 

@@ -303,6 +303,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an address without a domain": ({"alarmEmails": ["ops@localhost"]}, "addresses such as ops@example.org"),
     "an address with a line break": ({"alarmEmails": ["ops@example.org\n"]}, "addresses such as ops@example.org"),
+    "a role of another name": (
+        {"roleTrust": {"malware": ["ec2.amazonaws.com"]}},
+        "allowed is a map of server, api, scanner",
+    ),
+    "a role for everybody": ({"roleTrust": {"api": ["*"]}}, "roleTrust is {'api': ['*']}; allowed is a map of"),
+    "a role for any service": (
+        {"roleTrust": {"api": ["s3.amazonaws.com"]}},
+        "to lists of services (ec2.amazonaws.com, ",
+    ),
+    "a role for half an ARN": (
+        {"roleTrust": {"api": ["arn:aws:iam::1:root"]}},
+        "ARNs such as arn:aws:iam::123456789012:",
+    ),
+    "a role for a pattern": ({"roleTrust": {"api": ["arn:aws:iam::123456789012:role/*"]}}, "allowed is a map of"),
+    "a role for no list": ({"roleTrust": {"api": "ec2.amazonaws.com"}}, "allowed is a map of"),
+    "a role for an empty list": ({"roleTrust": {"api": []}}, "allowed is a map of"),
     "an address twice": ({"alarmEmails": ["a@b.example", "A@b.example"]}, "is ['a@b.example', 'A@b.example']; allowed"),
     "a number as address": ({"alarmEmails": [1]}, "alarmEmails is [1]; allowed is a list of different e-mail"),
 }
