@@ -18,6 +18,8 @@ ORIGIN = "objects"
 YEAR = 365 * 24 * 3600
 # North America and Europe: the cheapest class.
 PRICE_CLASS = "PriceClass_100"
+# AWS' own policy Managed-CORS-S3Origin: what the answer to a preflight depends on reaches S3.
+CORS_TO_S3 = "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf"
 # CloudFront is a global service; its logs and names live there, wherever the bucket is.
 HOME = "us-east-1"
 
@@ -102,7 +104,9 @@ class Cdn(Component):
             "target_origin_id": ORIGIN,
             # A page that asks for http is sent to https: its own links are often written without a scheme.
             "viewer_protocol_policy": "redirect-to-https",
-            "allowed_methods": ["GET", "HEAD"],
+            # A page asks before it sends a header that isn't on every browser's list; S3 answers, by the bucket's CORS.
+            "allowed_methods": ["GET", "HEAD", *(["OPTIONS"] if args.cors_origins else [])],
+            "origin_request_policy_id": CORS_TO_S3 if args.cors_origins else None,
             "cached_methods": ["GET", "HEAD"],
             # Audio and images are compressed already, and a compressed answer has no byte ranges.
             "compress": False,
@@ -128,9 +132,8 @@ class Cdn(Component):
         )
 
     def _headers(self, name: str, origins: tuple[str, ...]) -> cloudfront.ResponseHeadersPolicy:
+        # No Cache-Control: what stands here is added to errors too, and browsers would keep a 403 for as long.
         extra = {
-            # Private: browsers keep it, nobody between them and the edge does.
-            "Cache-Control": f"private, max-age={YEAR}, immutable",
             # A page of another site may play and show it, where it has the URL.
             "Cross-Origin-Resource-Policy": "cross-origin",
         }

@@ -1,9 +1,9 @@
 """Who may take a role: its trust policy is asked, and the policies of the role that asks.
 
 As in the API reference of AWS STS ("AssumeRole") and on the page "How to use trust policies with IAM roles": the trust
-policy has to let the caller in by name, its account, or as a service, and an explicit Deny wins. A service says so as
-at S3: by `X-Local-Service`, in a request of the account's owner. What a caller's own policies say isn't asked, since the
-owner of moto's account has none.
+policy has to let the caller in by name, its account, or as a service, and an explicit Deny wins. A service says so
+as at S3: by `X-Local-Service`, in a request of the account's owner. What a caller's own policies say isn't asked, since
+the owner of moto's account has none.
 """
 
 import json
