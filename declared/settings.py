@@ -48,7 +48,9 @@ KEY = re.compile(r"[a-z0-9_]{1,32}")
 # Private keys of 1.6 kB travel in the first message of a connection, which PostgreSQL limits to 10 kB.
 MOST_KEYS = 4
 KEYS = f"a list of 1 to {MOST_KEYS} different names of a-z, 0-9 and _, such as [k2, k1]; the first one seals"
-REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+# ARNs and domains of the other partitions (China, GovCloud, the isolated ones) are others.
+REGION = re.compile(r"(?!cn-|us-gov-|(us|eu)-iso)[a-z]{2}(-[a-z]+)+-[0-9]")
+REGIONS = "an AWS region such as us-east-1, and not one of China, GovCloud or another partition"
 CDN_KEY = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
 # CloudFront takes five keys in a group.
 CDN_KEYS = "a list of 1 to 5 different names of a-z, 0-9 and -, the one that signs first"
@@ -173,7 +175,7 @@ class Settings:
             protect_data=_boolean(config, "protectData"),
             allow_loss=_texts("allowLoss", config.json("allowLoss", STEPS), STEP, STEPS),
             passwords=passwords(config.json("passwords", PASSWORDS)),
-            region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
+            region=_matching(config, "region", REGION, REGIONS),
             retention_months=_months(config, "retentionMonths"),
             audit_retention_months=_months(config, "auditRetentionMonths"),
             encryption_keys=_encryption_keys(config.json("encryptionKeys", KEYS)),

@@ -1,6 +1,6 @@
 """What a stack has at AWS already, found by name: after a lost state it is taken over, and not made a second time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,9 +34,11 @@ def look(aws: Aws, region: str, stack: str) -> Found:
     clients = _Clients(aws, region)
     try:
         names = AwsNames(stack, clients.of("sts").get_caller_identity()["Account"])
+        buckets = _buckets(clients, names, region)
+        # In another region there would be no key.
         keys = _keys(clients, names)
-        buckets = _buckets(clients, names, keys)
-        return Found(names, {**keys, **buckets, **_roles(clients, names)})
+        _check_key(clients, names, buckets, keys)
+        return Found(names, {**keys, **{bucket: bucket for bucket in buckets}, **_roles(clients, names)})
     except (BotoCoreError, ClientError) as error:
         raise NotTakenOver(f"stack {stack}: AWS can't be asked what is there: {' '.join(str(error).split())}") from None
 
@@ -79,36 +81,48 @@ def _keys(clients: _Clients, names: AwsNames) -> dict[str, str]:
     return keys
 
 
-def _buckets(clients: _Clients, names: AwsNames, keys: Mapping[str, str]) -> dict[str, str]:
+def _buckets(clients: _Clients, names: AwsNames, region: str) -> list[str]:
     s3 = clients.of("s3")
-    buckets = [bucket for bucket in map(names.bucket, BUCKETS) if _ours(s3, bucket, names.account)]
+    found = {bucket: _region(s3, bucket, names.account) for bucket in map(names.bucket, BUCKETS)}
+    for bucket, there in found.items():
+        if there not in ("", region):
+            raise NotTakenOver(
+                f"S3 bucket {bucket} is in {there}, and database:region is {region}: a bucket can't be moved; set the "
+                "region back, or make another stack there and copy the files"
+            )
+    return [bucket for bucket, there in found.items() if there]
+
+
+def _check_key(clients: _Clients, names: AwsNames, buckets: Sequence[str], keys: Mapping[str, str]) -> None:
+    """
+    :raises NotTakenOver: where files would get a second key
+    """
     files, alias = names.bucket("objects"), names.alias("objects")
-    if files in buckets and alias not in keys and (key := _key_of(s3, files)):
+    if files in buckets and alias not in keys and (key := _key_of(clients.of("s3"), files)):
         raise NotTakenOver(
             f"S3 bucket {files} is encrypted with KMS key {key}, which no alias {alias} leads to: "
             f"`aws kms create-alias --alias-name {alias} --target-key-id {key}`, and run it again"
         )
-    return {bucket: bucket for bucket in buckets}
 
 
-def _ours(s3: Any, bucket: str, account: str) -> bool:
-    """Whether the account has the bucket. A stranger's may have let us in, and would get all files and logs.
+def _region(s3: Any, bucket: str, account: str) -> str:
+    """Where the account's bucket is; empty where there is none. A stranger's may have let us in, and would get all files.
 
     :raises NotTakenOver: where another account has it
     """
     from botocore.exceptions import ClientError
 
     try:
-        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
+        answer = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status == 404:
-            return False
+            return ""
         raise NotTakenOver(
             f"S3 bucket {bucket} is there and isn't for this login of account {account} (status {status}): give the "
             "login s3:ListBucket where it is yours; where another account has taken the name, choose another stack name"
         ) from None
-    return True
+    return str(answer["BucketRegion"])
 
 
 def _key_of(s3: Any, bucket: str) -> str:

@@ -108,6 +108,13 @@ def test_a_bucket_of_a_stranger_is_not_taken_over_even_where_it_lets_us_in(serve
         look(server)
 
 
+def test_a_stack_does_not_leave_its_files_behind_in_another_region(server: MotoServer) -> None:
+    make_bucket(server.client("s3"))
+    make_key(server)
+    with pytest.raises(found.NotTakenOver, match=rf"{FILES} is in {REGION}, and database:region is us-east-1: "):
+        found.look(Aws(server.endpoint, ACCESS_KEY, SECRET_KEY), "us-east-1", "prod")
+
+
 def test_where_aws_does_not_answer_one_line_says_so() -> None:
     with pytest.raises(found.NotTakenOver, match=r"^stack prod: AWS can't be asked what is there: ") as caught:
         found.look(Aws("http://127.0.0.1:1", "a", "b"), REGION, "prod")

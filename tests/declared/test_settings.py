@@ -226,6 +226,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "one minute longer": ({"lockTimeout": "35792min"}, "lockTimeout is '35792min'; allowed is a time"),
     "SQL in a time": ({"lockTimeout": "5s'; drop"}, 'lockTimeout is "5s\'; drop"; allowed is a time'),
+    "a region of China": (
+        {"region": "cn-north-1"},
+        "region is 'cn-north-1'; allowed is an AWS region such as us-east-1",
+    ),
+    "a region of GovCloud": ({"region": "us-gov-west-1"}, "and not one of China, GovCloud or another partition"),
+    "an isolated region": ({"region": "us-isob-east-1"}, "and not one of China, GovCloud or another partition"),
+    "a region of the sovereign cloud": ({"region": "eusc-de-east-1"}, "GovCloud or another partition"),
     "a bad region": ({"region": "Frankfurt"}, "region is 'Frankfurt'; allowed is an AWS region such as us-east-1"),
     "buckets that are text": ({"buckets": "audio"}, "buckets is 'audio'; allowed is a list of maps"),
     "buckets that are a map": ({"buckets": {"id": "audio"}}, "buckets is {'id': 'audio'}; allowed is a list of maps"),
