@@ -107,7 +107,7 @@ class Storage(Component):
         return AccessRoles(
             f"{name}-access",
             AccessRolesArgs(
-                objects=objects.files,
+                bucket=objects.files,
                 key_arn=objects.key.arn,
                 cdn_arn=cdn.arn,
                 account=account,
@@ -129,7 +129,7 @@ class Storage(Component):
         malware = Malware(
             f"{name}-malware",
             MalwareArgs(
-                objects=objects.files, key_arn=objects.key.arn, account=account, region=args.region, found=args.found
+                bucket=objects.files, key_arn=objects.key.arn, account=account, region=args.region, found=args.found
             ),
             pulumi.ResourceOptions(parent=self),
         )

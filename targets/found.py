@@ -6,7 +6,7 @@ from typing import Any
 
 from declared.awsnames import BUCKETS, KEYS, ROLES, AwsNames
 from declared.errors import UserError
-from targets.target import Aws
+from targets.target import AwsEndpoint
 
 UNUSABLE = {"PendingDeletion": "cancel-key-deletion", "Disabled": "enable-key"}
 
@@ -24,7 +24,7 @@ class Found:
     """Name → the id that Pulumi takes it over by; of an alias, the id of its key."""
 
 
-def look(aws: Aws, region: str, stack: str) -> Found:
+def look(aws: AwsEndpoint, region: str, stack: str) -> Found:
     """Ask AWS for what has a name of the stack's.
 
     :raises NotTakenOver: for a bucket of another account's, and for a key that can't be used or has no alias
@@ -45,7 +45,7 @@ def look(aws: Aws, region: str, stack: str) -> Found:
 
 @dataclass
 class _Clients:
-    aws: Aws
+    aws: AwsEndpoint
     region: str
     _session: Any = None
 
@@ -106,7 +106,7 @@ def _check_key(clients: _Clients, names: AwsNames, buckets: Sequence[str], keys:
 
 
 def _region(s3: Any, bucket: str, account: str) -> str:
-    """Where the account's bucket is; empty where there is none. A stranger's may have let us in, and would get all files.
+    """Where the account's bucket is, or nothing. A stranger's may have let us in, and would get all files and logs.
 
     :raises NotTakenOver: where another account has it
     """

@@ -20,7 +20,7 @@ from local.moto.policy import Principal, Request, Verdict, evaluate
 ACTION = "sts:AssumeRole"
 
 
-class Denied(ServiceException):
+class Denied(ServiceException):  # type: ignore[misc]
     """What STS answers to a caller whom the role doesn't trust."""
 
     code = "AccessDenied"

@@ -13,7 +13,7 @@ from declared.awsnames import AwsNames
 from harness.program import run
 from targets import found
 from targets.local import Local
-from targets.target import Aws
+from targets.target import AwsEndpoint
 from tests.local.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY, MotoServer
 
 NAMES = AwsNames("prod", ACCOUNT)
@@ -42,7 +42,7 @@ def of_another_account(s3: Any) -> Iterator[Any]:
 
 
 def look(server: MotoServer, stack: str = "prod") -> found.Found:
-    return found.look(Aws(server.endpoint, ACCESS_KEY, SECRET_KEY), REGION, stack)
+    return found.look(AwsEndpoint(server.endpoint, ACCESS_KEY, SECRET_KEY), REGION, stack)
 
 
 def make_bucket(s3: Any, bucket: str = FILES) -> None:
@@ -112,12 +112,12 @@ def test_a_stack_does_not_leave_its_files_behind_in_another_region(server: MotoS
     make_bucket(server.client("s3"))
     make_key(server)
     with pytest.raises(found.NotTakenOver, match=rf"{FILES} is in {REGION}, and database:region is us-east-1: "):
-        found.look(Aws(server.endpoint, ACCESS_KEY, SECRET_KEY), "us-east-1", "prod")
+        found.look(AwsEndpoint(server.endpoint, ACCESS_KEY, SECRET_KEY), "us-east-1", "prod")
 
 
 def test_where_aws_does_not_answer_one_line_says_so() -> None:
     with pytest.raises(found.NotTakenOver, match=r"^stack prod: AWS can't be asked what is there: ") as caught:
-        found.look(Aws("http://127.0.0.1:1", "a", "b"), REGION, "prod")
+        found.look(AwsEndpoint("http://127.0.0.1:1", "a", "b"), REGION, "prod")
     assert "\n" not in str(caught.value)
 
 
