@@ -28,6 +28,8 @@ HOME = "us-east-1"
 class CdnArgs:
     origin: PrivateBucket
     logs: PrivateBucket
+    logs_policy: pulumi.Resource
+    """What lets the logs be delivered; AWS would add to the bucket's policy what it misses there."""
     buckets: tuple[BucketSettings, ...]
     clean_tag: tuple[str, str]
     """What an object is tagged with once it was scanned clean."""
@@ -58,7 +60,7 @@ class Cdn(Component):
         self.domain = distribution.domain_name
         self.distribution = distribution.id
         self.arn = distribution.arn
-        self._logged(name, args.logs)
+        self._logged(name, args)
         self.register_outputs({"domain": self.domain})
 
     def _distribution(self, name: str, args: CdnArgs) -> cloudfront.Distribution:
@@ -174,14 +176,14 @@ class Cdn(Component):
         items = [key.id for key in public.values()]
         return cloudfront.KeyGroup(f"{name}-keys", name=args.name, items=items, opts=self.child())
 
-    def _logged(self, name: str, logs: PrivateBucket) -> None:
+    def _logged(self, name: str, args: CdnArgs) -> None:
         # CloudFront's older logs need a bucket with ACLs; this way needs a bucket policy.
         source = cloudwatch.LogDeliverySource(
             f"{name}-log-source", log_type="ACCESS_LOGS", resource_arn=self.arn, region=HOME, opts=self.child()
         )
         target = cloudwatch.LogDeliveryDestination(
             f"{name}-log-target",
-            delivery_destination_configuration={"destination_resource_arn": logs.arn},
+            delivery_destination_configuration={"destination_resource_arn": args.logs.arn},
             output_format="json",
             region=HOME,
             opts=self.child(),
@@ -191,7 +193,7 @@ class Cdn(Component):
             delivery_source_name=source.name,
             delivery_destination_arn=target.arn,
             region=HOME,
-            opts=self.child(),
+            opts=self.child(args.logs_policy),
         )
 
     def may_read(self) -> PolicyStatement:

@@ -74,7 +74,14 @@ class Objects(Component):
             PrivateBucketArgs(
                 bucket=args.found.names.bucket("logs"),
                 rules=[
-                    {"id": "old", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": DAYS_OF_LOGS}}
+                    {
+                        "id": "old",
+                        "status": "Enabled",
+                        "filter": {"prefix": ""},
+                        "expiration": {"days": DAYS_OF_LOGS},
+                        # What has expired isn't kept as an old version for another month.
+                        "noncurrent_version_expiration": {"noncurrent_days": 1},
+                    }
                 ],
                 disposable=args.disposable,
                 found=args.found,
@@ -84,13 +91,13 @@ class Objects(Component):
 
     def _logged(self, name: str) -> None:
         """S3 writes who reads and writes the files."""
-        written = self.logs.policy(self._s3_writes_logs(), self._cdn_writes_logs())
+        self.logs_policy = self.logs.policy(self._s3_writes_logs(), self._cdn_writes_logs())
         s3.BucketLogging(
             f"{name}-logged",
             bucket=self.files.s3_bucket.id,
             target_bucket=self.logs.s3_bucket.id,
             target_prefix=ACCESS_LOGS,
-            opts=pulumi.ResourceOptions.merge(self.child(written), gone_with(self.files)),
+            opts=pulumi.ResourceOptions.merge(self.child(self.logs_policy), gone_with(self.files)),
         )
 
     def _s3_writes_logs(self) -> PolicyStatement:

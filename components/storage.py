@@ -91,6 +91,7 @@ class Storage(Component):
             CdnArgs(
                 origin=objects.files,
                 logs=objects.logs,
+                logs_policy=objects.logs_policy,
                 buckets=args.buckets,
                 clean_tag=objectlayout.CLEAN_TAGS[args.scanning],
                 keys=args.cdn_keys,

@@ -215,6 +215,7 @@ def test_the_cdn_delivers_its_logs_from_the_region_that_it_is_at_home_in(program
     assert inputs(program, "storage-cdn-log-source")["resourceArn"] == DISTRIBUTION
     target = inputs(program, "storage-cdn-log-target")["deliveryDestinationConfiguration"]
     assert target == {"destinationResourceArn": LOGS}
+    assert "storage-objects-logs-tls" in program.waits_for("storage-cdn-log"), "or AWS adds to the bucket's policy"
 
 
 # GuardDuty, which is for a target that isn't built yet.
