@@ -35,7 +35,8 @@ snapshot_args = SnapshotArgs(sql=sql, publication=PUBLICATION, buckets=settings.
 snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
 # What is refused there is refused before anything at AWS is changed.
 first = pulumi.ResourceOptions(depends_on=snapshot.final)
-aws = pulumi_aws.Provider("aws", region=settings.region, **store.arguments, opts=first)
+tags = {"tags": {"Project": "visual-prompt-builder", "Stack": stack}}
+aws = pulumi_aws.Provider("aws", region=settings.region, default_tags=tags, **store.arguments, opts=first)
 providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
 roles = Roles("roles", RolesArgs(passwords=settings.passwords), after(providers, snapshot))
 structure = Structure(

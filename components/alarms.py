@@ -10,6 +10,7 @@ from pulumi_aws import sns
 from components.base import Component
 from components.documents import PolicyStatement, document
 from components.namedkey import named_key
+from declared.awsnames import asked_tag
 from targets.found import Found
 
 ALARMS, RULES = "cloudwatch.amazonaws.com", "events.amazonaws.com"
@@ -44,9 +45,17 @@ class Alarms(Component):
         # The key is there before the topic, so the topic's ARN is written down here.
         arn = pulumi.Output.concat("arn:aws:sns:", args.region, ":", account, ":", topic)
         key, _ = named_key(self, name, "alarms", args.found, _key_rights(account, arn), args.disposable)
-        made = sns.Topic(f"{name}-topic", name=topic, kms_master_key_id=key.arn, opts=self.child())
+        asked = {asked_tag(address): "yes" for address in args.emails} or None
+        made = sns.Topic(f"{name}-topic", name=topic, kms_master_key_id=key.arn, tags=asked, opts=self.child())
         sns.TopicPolicy(f"{name}-policy", arn=made.arn, policy=document(*_rights(account, made.arn)), opts=self.child())
         for address in args.emails:
+            if args.found.silent(address):
+                # Declared again, it would be a change in each preview, and a mail at each `up`.
+                pulumi.log.warn(
+                    f"alarmEmails: {address} hears of no alarm: its link wasn't followed in time, or it has unsubscribed; to "
+                    "ask it again take it out of the list, run `up`, and put it back"
+                )
+                continue
             sns.TopicSubscription(
                 f"{name}-{address}", topic=made.arn, protocol="email", endpoint=address, opts=self.child()
             )

@@ -1,5 +1,6 @@
 """What a stack's resources are called at AWS: by its name alone, so that they are found again without its state."""
 
+import hashlib
 from dataclasses import dataclass
 
 ROLES = ("server", "api", "scanner", "cleaner", "malware")
@@ -25,3 +26,8 @@ class AwsNames:
     def of(self, what: str) -> str:
         """That of anything else, of a role by what it is for."""
         return f"visual-prompt-builder-{self.stack}-{what}"
+
+
+def asked_tag(address: str) -> str:
+    """The tag of the alarm topic that says that an e-mail address was asked to confirm."""
+    return f"asked-{hashlib.sha256(address.encode()).hexdigest()[:16]}"

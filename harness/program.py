@@ -60,8 +60,8 @@ class Program:
 
     password: str = field(default_factory=lambda: secrets.token_hex(12))
     """Of the server's login; made at run time."""
-    there: dict[str, str] = field(default_factory=dict)
-    """What AWS has already: name → id."""
+    there: found.Found | None = None
+    """What AWS has already."""
     resources: dict[str, Registered] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     secret_outputs: set[str] = field(default_factory=set)
@@ -167,7 +167,7 @@ def _machine(program: Program) -> Iterator[None]:
     with (
         mock.patch.object(services, "load", return_value=running),
         mock.patch.object(
-            found, "look", lambda aws, region, stack: found.Found(AwsNames(stack, ACCOUNT), program.there)
+            found, "look", lambda aws, region, stack: program.there or found.Found(AwsNames(stack, ACCOUNT))
         ),
     ):
         yield
@@ -183,9 +183,9 @@ def _end(loop: asyncio.AbstractEventLoop) -> None:
         gc.collect()
 
 
-def run(stack: str = "dev", there: dict[str, str] | None = None, **changes: Any) -> Program:
+def run(stack: str = "dev", there: found.Found | None = None, **changes: Any) -> Program:
     """Run `__main__.py` with the defaults of `Pulumi.yaml`, except for `changes`."""
-    program = Program(there=there or {})
+    program = Program(there=there)
     values = {**defaults(), **changes}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     # The SDK asks the thread for a loop, and other tests' `asyncio.run` leaves it without one.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from declared.awsnames import BUCKETS, KEYS, ROLES, AwsNames
+from declared.awsnames import BUCKETS, KEYS, ROLES, AwsNames, asked_tag
 from declared.errors import UserError
 from targets.target import AwsEndpoint
 
@@ -22,6 +22,14 @@ class Found:
     names: AwsNames
     ids: Mapping[str, str] = field(default_factory=dict)
     """Name → the id that Pulumi takes it over by; of an alias, the id of its key."""
+    asked: frozenset[str] = frozenset()
+    """The alarm topic's tags for the e-mail addresses that were asked to confirm."""
+    subscribed: frozenset[str] = frozenset()
+    """Those that have, or that may still."""
+
+    def silent(self, address: str) -> bool:
+        """Whether an address was asked and hears nothing: its link has expired unused, or it has unsubscribed."""
+        return asked_tag(address) in self.asked and address not in self.subscribed
 
 
 def look(aws: AwsEndpoint, region: str, stack: str) -> Found:
@@ -38,7 +46,10 @@ def look(aws: AwsEndpoint, region: str, stack: str) -> Found:
         # In another region there would be no key.
         keys = _keys(clients, names)
         _check_key(clients, names, buckets, keys)
-        return Found(names, {**keys, **{bucket: bucket for bucket in buckets}, **_roles(clients, names)})
+        asked, subscribed = _heard(clients, names)
+        return Found(
+            names, {**keys, **{bucket: bucket for bucket in buckets}, **_roles(clients, names)}, asked, subscribed
+        )
     except (BotoCoreError, ClientError) as error:
         raise NotTakenOver(f"stack {stack}: AWS can't be asked what is there: {' '.join(str(error).split())}") from None
 
@@ -137,6 +148,23 @@ def _key_of(s3: Any, bucket: str) -> str:
         raise
     (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
     return str(rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID", ""))
+
+
+def _heard(clients: _Clients, names: AwsNames) -> tuple[frozenset[str], frozenset[str]]:
+    """Tags of the alarm topic, and the e-mail addresses that are subscribed to it."""
+    from botocore.exceptions import ClientError
+
+    sns = clients.of("sns")
+    topic = f"arn:aws:sns:{clients.region}:{names.account}:{names.of('alarms')}"
+    try:
+        tags = sns.list_tags_for_resource(ResourceArn=topic)["Tags"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NotFound", "NotFoundException", "ResourceNotFound"):
+            raise
+        return frozenset(), frozenset()
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    heard = (each for page in pages for each in page["Subscriptions"] if each["Protocol"] == "email")
+    return frozenset(tag["Key"] for tag in tags), frozenset(each["Endpoint"] for each in heard)
 
 
 def _roles(clients: _Clients, names: AwsNames) -> dict[str, str]:

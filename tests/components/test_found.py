@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from declared.awsnames import AwsNames
+from declared.awsnames import AwsNames, asked_tag
 from harness.program import run
 from targets import found
 from targets.local import Local
@@ -115,6 +115,21 @@ def test_a_stack_does_not_leave_its_files_behind_in_another_region(server: MotoS
         found.look(AwsEndpoint(server.endpoint, ACCESS_KEY, SECRET_KEY), "us-east-1", "prod")
 
 
+def test_who_was_asked_to_hear_alarms_and_who_does_is_known_from_the_topic(server: MotoServer) -> None:
+    sns, address = server.client("sns"), "ops@example.org"
+    tags = [{"Key": asked_tag(address), "Value": "yes"}, {"Key": "Stack", "Value": "prod"}]
+    topic = sns.create_topic(Name=NAMES.of("alarms"), Tags=tags)["TopicArn"]
+    heard = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address, ReturnSubscriptionArn=True)
+    sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+4912345678", ReturnSubscriptionArn=True)
+    there = look(server)
+    assert (there.silent(address), there.silent("new@example.org")) == (False, False)
+    assert there.subscribed == {address}
+    # What AWS does with a link that nobody follows, and a recipient with one that ends it.
+    sns.unsubscribe(SubscriptionArn=heard["SubscriptionArn"])
+    there = look(server)
+    assert (there.silent(address), there.silent("new@example.org")) == (True, False)
+
+
 def test_where_aws_does_not_answer_one_line_says_so() -> None:
     with pytest.raises(found.NotTakenOver, match=r"^stack prod: AWS can't be asked what is there: ") as caught:
         found.look(AwsEndpoint("http://127.0.0.1:1", "a", "b"), REGION, "prod")
@@ -127,7 +142,7 @@ def test_the_program_takes_over_what_is_there_by_its_id() -> None:
     there = {dev.alias("objects"): "key-1", dev.alias("alarms"): "key-2", dev.bucket("objects"): dev.bucket("objects")}
     there |= {dev.of(role): dev.of(role) for role in ("server", "api", "scanner", "cleaner")}
     with mock.patch.object(Local, "disposable", False):
-        program = run(there=there)
+        program = run(there=found.Found(dev, there))
     taken = {each.name: each.taken_over for each in program.resources.values() if each.taken_over}
     assert taken == {
         "storage-objects-key": "key-1",

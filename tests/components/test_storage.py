@@ -500,6 +500,11 @@ def test_no_bucket_goes_with_objects_in_it_when_its_resource_is_deleted(program)
         assert bucket.retain
 
 
+def test_all_of_it_says_whose_it_is(program):
+    tags = json.loads(inputs(program, "aws")["defaultTags"])
+    assert tags == {"tags": {"Project": "visual-prompt-builder", "Stack": "dev"}}
+
+
 # What a destroy finds.
 
 
