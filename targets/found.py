@@ -47,9 +47,8 @@ def look(aws: AwsEndpoint, region: str, stack: str) -> Found:
         keys = _keys(clients, names)
         _check_key(clients, names, buckets, keys)
         asked, subscribed = _heard(clients, names)
-        return Found(
-            names, {**keys, **{bucket: bucket for bucket in buckets}, **_roles(clients, names)}, asked, subscribed
-        )
+        ids = {**keys, **{bucket: bucket for bucket in buckets}, **_roles(clients, names)}
+        return Found(names, ids, asked, subscribed)
     except (BotoCoreError, ClientError) as error:
         raise NotTakenOver(f"stack {stack}: AWS can't be asked what is there: {' '.join(str(error).split())}") from None
 

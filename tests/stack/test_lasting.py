@@ -3,6 +3,7 @@
 No target here is one, so the copy's `local` says that it is.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -38,7 +39,7 @@ def readable(prod: Scratch, bucket: str) -> bool:
 def settings(prod: Scratch, bucket: str) -> list[Any]:
     client = s3(prod)
     return [
-        client.get_bucket_policy(Bucket=bucket)["Policy"],
+        {each["Sid"] for each in json.loads(client.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]},
         client.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
         client.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"],
         client.get_bucket_versioning(Bucket=bucket)["Status"],
