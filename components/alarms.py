@@ -52,8 +52,8 @@ class Alarms(Component):
             if args.found.silent(address):
                 # Declared again, it would be a change in each preview, and a mail at each `up`.
                 pulumi.log.warn(
-                    f"alarmEmails: {address} hears of no alarm: its link wasn't followed in time, or it has unsubscribed; to "
-                    "ask it again take it out of the list, run `up`, and put it back"
+                    f"alarmEmails: {address} hears of no alarm: its link wasn't followed in time, or it has "
+                    "unsubscribed; to ask it again take it out of the list, run `up`, and put it back"
                 )
                 continue
             sns.TopicSubscription(
