@@ -23,7 +23,7 @@ API = "{0}/2020-05-31/"
 
 
 @dataclass
-class CloudFrontPolicy:
+class Policy:  # so called in the state files that there are
     """A cache policy or a response headers policy: its document as it was sent."""
 
     config: dict[str, Any]
@@ -35,9 +35,9 @@ class CloudFrontPolicy:
         self.config, self.etag, self.changed = config, random_id(), utcnow()
 
 
-def _policies(response: CloudFrontResponse, thing: str) -> dict[str, CloudFrontPolicy]:
+def _policies(response: CloudFrontResponse, thing: str) -> dict[str, Policy]:
     # On the backend, so that it is saved, restored and reset with it.
-    kept: dict[str, dict[str, CloudFrontPolicy]] = response.backend.__dict__.setdefault(KEPT, {})
+    kept: dict[str, dict[str, Policy]] = response.backend.__dict__.setdefault(KEPT, {})
     return kept.setdefault(thing, {})
 
 
@@ -54,7 +54,7 @@ class _Operations:
         self.thing = thing
         self.used_as = used_as
 
-    def _find(self, response: CloudFrontResponse) -> CloudFrontPolicy:
+    def _find(self, response: CloudFrontResponse) -> Policy:
         found = _policies(response, self.thing).get(response._get_param("Id"))
         if found is None:
             raise CloudFrontException(f"NoSuch{self.thing}", f"The {self.thing} does not exist.")
@@ -67,12 +67,12 @@ class _Operations:
                 raise CloudFrontException(f"{self.thing}AlreadyExists", f"A {self.thing} with this name exists: {id}")
         return config
 
-    def _answer(self, policy: CloudFrontPolicy) -> ActionResult:
+    def _answer(self, policy: Policy) -> ActionResult:
         shown = {"Id": policy.id, "LastModifiedTime": policy.changed, f"{self.thing}Config": policy.config}
         return ActionResult({self.thing: shown, "ETag": policy.etag})
 
     def create(self, response: CloudFrontResponse) -> ActionResult:
-        policy = CloudFrontPolicy(self._config(response))
+        policy = Policy(self._config(response))
         _policies(response, self.thing)[policy.id] = policy
         return self._answer(policy)
 

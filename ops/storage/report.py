@@ -67,9 +67,12 @@ def empty(environment: Environment, bucket: str, larger_than: int | None, dry_ru
         with rows.connection:
             job = Job(rows, files, dry=dry_run, edge=environment.edge)
             found = job.empty(bucket) if larger_than is None else job.remove_larger(bucket, larger_than)
-    declared = environment.output("storage_buckets")
-    if bucket not in declared and not any(each.objects for each in found.values()):
-        raise CommandError(f"bucket {bucket!r}: isn't declared and holds nothing; declared are {', '.join(declared)}")
+    if not any(each.objects for each in found.values()):
+        declared = environment.output("storage_buckets")
+        if bucket not in declared:
+            raise CommandError(
+                f"bucket {bucket!r}: isn't declared and holds nothing; declared are {', '.join(declared)}"
+            )
     return found
 
 

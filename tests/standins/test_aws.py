@@ -34,7 +34,7 @@ from tests.standins.awscases import Case, World
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ("sts", *sorted({kind.service for service in SERVICES for kind in service.KINDS}))
-TAGGED = sorted(kind.__name__ for service in SERVICES for kind in service.KINDS if kind.tagged)
+TAGGED = sorted(kind.token.rpartition(":")[2] for service in SERVICES for kind in service.KINDS if kind.tagged)
 T = TypeVar("T")
 Values = dict[str, Any]
 
