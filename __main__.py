@@ -24,45 +24,49 @@ stack = inputs.stack()
 settings = inputs.settings()
 target = inputs.target(settings)
 sql = inputs.sql()
+keep = settings.protected(target.disposable)
 guardrail = Guardrail()
 
 server = Server("server", ServerArgs(stack=stack, target=target, url=settings.url))
 database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
 store = target.aws(stack)
+found = inputs.found(target, settings, stack)
 snapshot_args = SnapshotArgs(sql=sql, publication=PUBLICATION, buckets=settings.buckets, **settings.accepted)
 snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
 # What is refused there is refused before anything at AWS is changed.
 first = pulumi.ResourceOptions(depends_on=snapshot.final)
-aws = pulumi_aws.Provider("aws", region=settings.region, **store.arguments, opts=first)
+tags = {"tags": {"Project": "visual-prompt-builder", "Stack": stack}}
+aws = pulumi_aws.Provider("aws", region=settings.region, default_tags=tags, **store.arguments, opts=first)
 providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
 roles = Roles("roles", RolesArgs(passwords=settings.passwords), after(providers, snapshot))
 structure = Structure(
     "structure",
-    StructureArgs(database=server.database, sql=sql, **settings.protection(server.disposable)),
+    StructureArgs(database=server.database, sql=sql, **settings.protection(server.disposable, keep)),
     after(providers, roles),
 )
 access = Access("access", AccessArgs(database=server.database, policies=sql.policies), after(providers, structure))
-encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
+encryption = Encryption(
+    "encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access)
+)
 stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
 alarms = Alarms(
     "alarms",
-    AlarmsArgs(stack=stack, region=settings.region, emails=settings.alarm_emails, disposable=target.disposable),
+    AlarmsArgs(found=found, region=settings.region, emails=settings.alarm_emails, disposable=target.disposable),
     providers,
 )
-names = {use: f"visual-prompt-builder-{stack}-{use}" for use in ("objects", "logs")}
 storage = Storage(
     "storage",
     StorageArgs(
-        object_bucket=names["objects"],
-        log_bucket=names["logs"],
+        found=found,
         region=settings.region,
         buckets=settings.buckets,
         cors_origins=settings.cors_origins,
         cdn_keys=settings.cdn_keys,
         scanning=settings.scanning,
+        role_trust=settings.role_trust,
         alarms=alarms,
         disposable=target.disposable,
-        adopt=target.existing(stack, names.values()),
+        keep=keep,
         rows_after=access.final,
     ),
     providers,

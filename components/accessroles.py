@@ -11,6 +11,11 @@ from components.base import Component
 from components.documents import PolicyStatement, allow_statement, text, through
 from components.privatebucket import PrivateBucket
 from declared import objectlayout
+from declared.roletrust import SERVICES
+from targets.found import Found
+
+# EKS takes a role with tags that say for which pod.
+PODS = "pods.eks.amazonaws.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +26,16 @@ class AccessRolesArgs:
     account: pulumi.Input[str]
     region: str
     alarms: Alarms
+    trust: Mapping[str, tuple[str, ...]]
+    """Who may take which role: services, and principals by their ARN."""
+    found: Found
+    """What is there already."""
     scanner_tags: bool = True
     """Whether the scanner tags what it has found clean; where GuardDuty scans, only GuardDuty does."""
 
 
 class AccessRoles(Component):
-    """Four roles. Who in the account has a right to `sts:AssumeRole` for one may take it; nobody has it yet."""
+    """Four roles, each taken by those whom the settings name, and by nobody else."""
 
     arns: Mapping[str, pulumi.Output[str]]
 
@@ -34,20 +43,18 @@ class AccessRoles(Component):
         super().__init__(name, {}, opts)
         self._args = args
         rights = {"server": self._server(), "api": self._api(), "scanner": self._scanner(), "cleaner": self._cleaner()}
-        self.arns = {role: self._role(f"{name}-{role}", statements) for role, statements in rights.items()}
+        self.arns = {role: self._role(name, role, statements) for role, statements in rights.items()}
         self.register_outputs({"arns": dict(self.arns)})
 
-    def _role(self, name: str, statements: Sequence[PolicyStatement]) -> pulumi.Output[str]:
-        trust = text(
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", self._args.account, ":root")},
-                "Action": "sts:AssumeRole",
-            }
+    def _role(self, name: str, role: str, statements: Sequence[PolicyStatement]) -> pulumi.Output[str]:
+        trust = text(*_trust(self._args.trust.get(role, ()), self._args.account))
+        called, found = self._args.found.names.of(role), self._args.found.ids
+        made = iam.Role(f"{name}-{role}", name=called, assume_role_policy=trust, opts=self.again(found.get(called)))
+        # Its name too is fixed: one of another name would leave the old rights beside the new.
+        iam.RolePolicy(
+            f"{name}-{role}-rights", name="rights", role=made.name, policy=text(*statements), opts=self.child()
         )
-        role = iam.Role(name, assume_role_policy=trust, opts=self.child())
-        iam.RolePolicy(f"{name}-rights", role=role.name, policy=text(*statements), opts=self.child())
-        arn: pulumi.Output[str] = role.arn
+        arn: pulumi.Output[str] = made.arn
         return arn
 
     def _server(self) -> list[PolicyStatement]:
@@ -140,3 +147,19 @@ class AccessRoles(Component):
 
     def _with_key(self, *actions: str) -> PolicyStatement:
         return through("s3", self._args.region, self._args.key_arn, *actions)
+
+
+def _trust(names: Sequence[str], account: pulumi.Input[str]) -> list[PolicyStatement]:
+    """Who may take a role. A trust policy without a statement isn't one: nobody is a denial to everybody."""
+    taking = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    if not names:
+        return [{**taking, "Effect": "Deny", "Principal": {"AWS": "*"}}]
+    statements: list[PolicyStatement] = []
+    if arns := [name for name in names if name not in SERVICES]:
+        statements.append({**taking, "Principal": {"AWS": arns}})
+    for service in (name for name in names if name in SERVICES):
+        # Or a service could be made to take it for another account.
+        own = {"Condition": {"StringEquals": {"aws:SourceAccount": account}}} if SERVICES[service] else {}
+        tagging = {"Action": ["sts:AssumeRole", "sts:TagSession"]} if service == PODS else {}
+        statements.append({**taking, **tagging, "Principal": {"Service": service}, **own})
+    return statements

@@ -5,10 +5,13 @@ from typing import Any
 
 import pulumi
 import pulumi_aws
-from pulumi_aws import kms, sns
+from pulumi_aws import sns
 
 from components.base import Component
-from components.documents import PolicyStatement, document, text
+from components.documents import PolicyStatement, document
+from components.namedkey import named_key
+from declared.awsnames import asked_tag
+from targets.found import Found
 
 ALARMS, RULES = "cloudwatch.amazonaws.com", "events.amazonaws.com"
 # What can be done with a topic by its policy; SNS refuses `sns:*` there.
@@ -18,7 +21,8 @@ ACTIONS = ("AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscripti
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    stack: str
+    found: Found
+    """What is there already."""
     region: str
     emails: tuple[str, ...] = ()
     """Who gets each alarm by e-mail, once they have confirmed it."""
@@ -36,23 +40,22 @@ class Alarms(Component):
 
     def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"emails": list(args.emails)}, opts)
-        topic = f"visual-prompt-builder-{args.stack}-alarms"
+        topic = args.found.names.of("alarms")
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
-        key = kms.Key(
-            f"{name}-key",
-            description=f"Messages of {topic}",
-            # The key is there before the topic, so the topic's ARN is written down here.
-            policy=text(
-                *_key_rights(account, pulumi.Output.concat("arn:aws:sns:", args.region, ":", account, ":", topic))
-            ),
-            enable_key_rotation=True,
-            deletion_window_in_days=7 if args.disposable else 30,
-            opts=self.child(),
-        )
-        kms.Alias(f"{name}-alias", target_key_id=key.key_id, opts=self.child())
-        made = sns.Topic(f"{name}-topic", name=topic, kms_master_key_id=key.arn, opts=self.child())
+        # The key is there before the topic, so the topic's ARN is written down here.
+        arn = pulumi.Output.concat("arn:aws:sns:", args.region, ":", account, ":", topic)
+        key, _ = named_key(self, name, "alarms", args.found, _key_rights(account, arn), args.disposable)
+        asked = {asked_tag(address): "yes" for address in args.emails} or None
+        made = sns.Topic(f"{name}-topic", name=topic, kms_master_key_id=key.arn, tags=asked, opts=self.child())
         sns.TopicPolicy(f"{name}-policy", arn=made.arn, policy=document(*_rights(account, made.arn)), opts=self.child())
         for address in args.emails:
+            if args.found.silent(address):
+                # Declared again, it would be a change in each preview, and a mail at each `up`.
+                pulumi.log.warn(
+                    f"alarmEmails: {address} hears of no alarm: its link wasn't followed in time, or it has "
+                    "unsubscribed; to ask it again take it out of the list, run `up`, and put it back"
+                )
+                continue
             sns.TopicSubscription(
                 f"{name}-{address}", topic=made.arn, protocol="email", endpoint=address, opts=self.child()
             )

@@ -18,6 +18,8 @@ ORIGIN = "objects"
 YEAR = 365 * 24 * 3600
 # North America and Europe: the cheapest class.
 PRICE_CLASS = "PriceClass_100"
+# AWS' own policy Managed-CORS-S3Origin: what the answer to a preflight depends on reaches S3.
+CORS_TO_S3 = "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf"
 # CloudFront is a global service; its logs and names live there, wherever the bucket is.
 HOME = "us-east-1"
 
@@ -26,12 +28,18 @@ HOME = "us-east-1"
 class CdnArgs:
     origin: PrivateBucket
     logs: PrivateBucket
+    logs_policy: pulumi.Resource
+    """What lets the logs be delivered; AWS would add to the bucket's policy what it misses there."""
     buckets: tuple[BucketSettings, ...]
     clean_tag: tuple[str, str]
     """What an object is tagged with once it was scanned clean."""
     keys: Sequence[str]
     """Names of the keys that signed URLs are accepted from; the first is the one to sign with."""
     cors_origins: tuple[str, ...] = ()
+    name: str | None = None
+    """What it is called at AWS, so that there is no second one beside it; None where that does no harm."""
+    keep: bool = False
+    """Whether the distribution is kept from a destroy: another one would have another domain."""
 
 
 class Cdn(Component):
@@ -52,19 +60,20 @@ class Cdn(Component):
         self.domain = distribution.domain_name
         self.distribution = distribution.id
         self.arn = distribution.arn
-        self._logged(name, args.logs)
+        self._logged(name, args)
         self.register_outputs({"domain": self.domain})
 
     def _distribution(self, name: str, args: CdnArgs) -> cloudfront.Distribution:
         access = cloudfront.OriginAccessControl(
             f"{name}-access",
+            name=args.name,
             origin_access_control_origin_type="s3",
             signing_behavior="always",
             signing_protocol="sigv4",
             opts=self.child(),
         )
         shared = self._behavior(name, args)
-        signed = {**shared, "trusted_key_groups": [self._keys(name, args.keys).id]}
+        signed = {**shared, "trusted_key_groups": [self._keys(name, args).id]}
         return cloudfront.Distribution(
             f"{name}-distribution",
             comment=f"Objects of {pulumi.get_project()} {pulumi.get_stack()}",
@@ -88,7 +97,7 @@ class Cdn(Component):
             ],
             restrictions={"geo_restriction": {"restriction_type": "none"}},
             viewer_certificate={"cloudfront_default_certificate": True},
-            opts=self.child(),
+            opts=self.kept(args.keep),
         )
 
     def _behavior(self, name: str, args: CdnArgs) -> dict[str, Any]:
@@ -97,7 +106,9 @@ class Cdn(Component):
             "target_origin_id": ORIGIN,
             # A page that asks for http is sent to https: its own links are often written without a scheme.
             "viewer_protocol_policy": "redirect-to-https",
-            "allowed_methods": ["GET", "HEAD"],
+            # A page asks before it sends a header that isn't on every browser's list; S3 answers, by the bucket's CORS.
+            "allowed_methods": ["GET", "HEAD", *(["OPTIONS"] if args.cors_origins else [])],
+            "origin_request_policy_id": CORS_TO_S3 if args.cors_origins else None,
             "cached_methods": ["GET", "HEAD"],
             # Audio and images are compressed already, and a compressed answer has no byte ranges.
             "compress": False,
@@ -123,9 +134,8 @@ class Cdn(Component):
         )
 
     def _headers(self, name: str, origins: tuple[str, ...]) -> cloudfront.ResponseHeadersPolicy:
+        # No Cache-Control: what stands here is added to errors too, and browsers would keep a 403 for as long.
         extra = {
-            # Private: browsers keep it, nobody between them and the edge does.
-            "Cache-Control": f"private, max-age={YEAR}, immutable",
             # A page of another site may play and show it, where it has the URL.
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
@@ -153,26 +163,27 @@ class Cdn(Component):
             opts=self.child(),
         )
 
-    def _keys(self, name: str, keys: Sequence[str]) -> cloudfront.KeyGroup:
-        pairs = {key: pg.KeyPair(f"{name}-pair-{key}", opts=self.child()) for key in keys}
+    def _keys(self, name: str, args: CdnArgs) -> cloudfront.KeyGroup:
+        pairs = {key: pg.KeyPair(f"{name}-pair-{key}", opts=self.child()) for key in args.keys}
         public = {
             key: cloudfront.PublicKey(f"{name}-key-{key}", encoded_key=pair.publicKey, opts=self.child())
             for key, pair in pairs.items()
         }
-        first = keys[0]
+        first = args.keys[0]
         self.signing_key = pulumi.Output.secret(
             pulumi.Output.all(id=public[first].id, private_key=pairs[first].privateKey)
         )
-        return cloudfront.KeyGroup(f"{name}-keys", items=[key.id for key in public.values()], opts=self.child())
+        items = [key.id for key in public.values()]
+        return cloudfront.KeyGroup(f"{name}-keys", name=args.name, items=items, opts=self.child())
 
-    def _logged(self, name: str, logs: PrivateBucket) -> None:
+    def _logged(self, name: str, args: CdnArgs) -> None:
         # CloudFront's older logs need a bucket with ACLs; this way needs a bucket policy.
         source = cloudwatch.LogDeliverySource(
             f"{name}-log-source", log_type="ACCESS_LOGS", resource_arn=self.arn, region=HOME, opts=self.child()
         )
         target = cloudwatch.LogDeliveryDestination(
             f"{name}-log-target",
-            delivery_destination_configuration={"destination_resource_arn": logs.arn},
+            delivery_destination_configuration={"destination_resource_arn": args.logs.arn},
             output_format="json",
             region=HOME,
             opts=self.child(),
@@ -182,7 +193,7 @@ class Cdn(Component):
             delivery_source_name=source.name,
             delivery_destination_arn=target.arn,
             region=HOME,
-            opts=self.child(),
+            opts=self.child(args.logs_policy),
         )
 
     def may_read(self) -> PolicyStatement:

@@ -16,6 +16,8 @@ SETTING = "vpb.keys"
 class EncryptionArgs:
     keys: tuple[str, ...]
     """Names; the first one seals, all of them open."""
+    keep: bool = False
+    """Whether the pair that seals is kept from a destroy; one that only opens is about to go."""
 
 
 class Encryption(Component):
@@ -26,7 +28,10 @@ class Encryption(Component):
 
     def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
-        pairs = {key: pg.SealingKeyPair(f"{name}-{key}", opts=self.child()) for key in args.keys}
+        pairs = {
+            key: pg.SealingKeyPair(f"{name}-{key}", opts=self.kept(args.keep and key == args.keys[0]))
+            for key in args.keys
+        }
         keys = pg.SealingKeys(
             f"{name}-keys",
             table=TABLE,

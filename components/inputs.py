@@ -14,6 +14,7 @@ from declared.objectlayout import GUARDDUTY
 from declared.settings import SettingError, Settings
 from declared.sqlfiles import SqlFiles
 from targets import Target
+from targets import found as at_aws
 
 Read = TypeVar("Read")
 
@@ -56,6 +57,14 @@ def target(settings: Settings) -> Target:
         allowed = f"clamav where database:target is {found.name}: GuardDuty scans on aws only"
         raise InputRefused(str(SettingError("scanning", settings.scanning, allowed)))
     return found
+
+
+def found(target: Target, settings: Settings, stack: str) -> at_aws.Found:
+    """What the stack has at AWS already.
+
+    :raises InputRefused: for what can't be taken over
+    """
+    return _checked(lambda: at_aws.look(target.aws(stack), settings.region, stack))
 
 
 def sql() -> SqlFiles:

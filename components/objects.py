@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_aws import kms, s3
+from pulumi_aws import s3
 
 from components.base import Component
-from components.documents import PolicyStatement, text
-from components.privatebucket import DAYS_OF_UNFINISHED_UPLOADS, PrivateBucket, PrivateBucketArgs
+from components.documents import PolicyStatement
+from components.namedkey import named_key
+from components.privatebucket import DAYS_OF_UNFINISHED_UPLOADS, PrivateBucket, PrivateBucketArgs, gone_with
 from declared import objectlayout
+from declared.awsnames import BUCKETS
 from declared.settings import BucketSettings
+from targets.found import Found
 
 DAYS_OF_LOGS = 90
 ACCESS_LOGS = "s3/"
@@ -19,26 +22,24 @@ SSE = "s3:x-amz-server-side-encryption"
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectsArgs:
-    object_bucket: str
-    """The S3 bucket's name; the Storage API is configured with it."""
-    log_bucket: str
+    found: Found
+    """What is there already; the Storage API is configured with the name of the object bucket."""
     account: pulumi.Input[str]
     """Whose buckets they are."""
     buckets: tuple[BucketSettings, ...]
     cors_origins: tuple[str, ...] = ()
     disposable: bool = False
     """Whether both S3 buckets may go with what is in them, and the key at once."""
-    adopt: frozenset[str] = frozenset()
-    """Which of the two exist already and are to be taken over."""
 
 
 class Objects(Component):
     """The object bucket: private, TLS only, encrypted with a key of its own, versioned, logged."""
 
     def __init__(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, {"bucket": args.object_bucket, "logBucket": args.log_bucket}, opts)
+        super().__init__(name, {use: args.found.names.bucket(use) for use in BUCKETS}, opts)
         self._account = args.account
-        self.key = self._key(name, args)
+        rights = _key_rights(args.account)
+        self.key, self._alias = named_key(self, name, "objects", args.found, rights, args.disposable)
         self.files = self._files(name, args)
         self.logs = self._logs(name, args)
         self._logged(name)
@@ -47,33 +48,23 @@ class Objects(Component):
                 f"{name}-cors",
                 bucket=self.files.s3_bucket.id,
                 cors_rules=[_cors(args.cors_origins)],
-                opts=self.child(),
+                # A page that may send files no longer loses none.
+                opts=pulumi.ResourceOptions.merge(self.kept(False), gone_with(self.files)),
             )
         self.register_outputs({"bucket": self.files.s3_bucket.id})
-
-    def _key(self, name: str, args: ObjectsArgs) -> kms.Key:
-        key = kms.Key(
-            f"{name}-key",
-            description=f"Objects in {args.object_bucket}",
-            policy=text(*_key_rights(args.account)),
-            enable_key_rotation=True,
-            deletion_window_in_days=7 if args.disposable else 30,
-            opts=self.child(),
-        )
-        kms.Alias(f"{name}-alias", target_key_id=key.key_id, opts=self.child())
-        return key
 
     def _files(self, name: str, args: ObjectsArgs) -> PrivateBucket:
         return PrivateBucket(
             f"{name}-files",
             PrivateBucketArgs(
-                bucket=args.object_bucket,
+                bucket=args.found.names.bucket("objects"),
                 rules=_lifecycle(args.buckets),
                 key_arn=self.key.arn,
                 disposable=args.disposable,
-                adopt=args.object_bucket in args.adopt,
+                found=args.found,
             ),
-            self.child(),
+            # So it goes before its key.
+            self.child(self.key, self._alias),
         )
 
     def _logs(self, name: str, args: ObjectsArgs) -> PrivateBucket:
@@ -81,25 +72,32 @@ class Objects(Component):
         return PrivateBucket(
             f"{name}-logs",
             PrivateBucketArgs(
-                bucket=args.log_bucket,
+                bucket=args.found.names.bucket("logs"),
                 rules=[
-                    {"id": "old", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": DAYS_OF_LOGS}}
+                    {
+                        "id": "old",
+                        "status": "Enabled",
+                        "filter": {"prefix": ""},
+                        "expiration": {"days": DAYS_OF_LOGS},
+                        # What has expired isn't kept as an old version for another month.
+                        "noncurrent_version_expiration": {"noncurrent_days": 1},
+                    }
                 ],
                 disposable=args.disposable,
-                adopt=args.log_bucket in args.adopt,
+                found=args.found,
             ),
             self.child(),
         )
 
     def _logged(self, name: str) -> None:
         """S3 writes who reads and writes the files."""
-        written = self.logs.policy(self._s3_writes_logs(), self._cdn_writes_logs())
+        self.logs_policy = self.logs.policy(self._s3_writes_logs(), self._cdn_writes_logs())
         s3.BucketLogging(
             f"{name}-logged",
             bucket=self.files.s3_bucket.id,
             target_bucket=self.logs.s3_bucket.id,
             target_prefix=ACCESS_LOGS,
-            opts=self.child(written),
+            opts=pulumi.ResourceOptions.merge(self.child(self.logs_policy), gone_with(self.files)),
         )
 
     def _s3_writes_logs(self) -> PolicyStatement:

@@ -10,6 +10,7 @@ from pulumi_aws import s3
 from components.base import Component
 from components.documents import PolicyStatement, document
 from declared import objectlayout
+from targets.found import Found
 
 DAYS_OF_UNFINISHED_UPLOADS = 7
 # What every bucket forgets in time.
@@ -40,8 +41,8 @@ class PrivateBucketArgs:
     """The KMS key that objects are encrypted with; S3's own where there is none."""
     disposable: bool = False
     """Whether it goes with its server, objects and all."""
-    adopt: bool = False
-    """Whether it exists already and is to be taken over."""
+    found: Found | None = None
+    """What is there already, and so is taken over."""
 
 
 class PrivateBucket(Component):
@@ -49,12 +50,16 @@ class PrivateBucket(Component):
 
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"bucket": args.bucket}, opts)
-        self._options = self.child()
         self.s3_bucket = s3.Bucket(
             f"{name}-bucket",
             bucket=args.bucket,
             # A bucket with objects in it isn't deleted at AWS. moto goes as a whole, so there it is left alone.
-            opts=self._after(import_=args.bucket if args.adopt else None, retain_on_delete=args.disposable),
+            opts=pulumi.ResourceOptions.merge(
+                self.child(),
+                pulumi.ResourceOptions(
+                    import_=args.found.ids.get(args.bucket) if args.found else None, retain_on_delete=args.disposable
+                ),
+            ),
         )
         id = self.s3_bucket.id
         self._closed = s3.BucketPublicAccessBlock(
@@ -64,28 +69,29 @@ class PrivateBucket(Component):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=self._options,
+            opts=self._setting(),
         )
         s3.BucketOwnershipControls(
-            f"{name}-owner", bucket=id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=self._options
+            f"{name}-owner", bucket=id, rule={"object_ownership": "BucketOwnerEnforced"}, opts=self._setting()
         )
         s3.BucketServerSideEncryptionConfiguration(
-            f"{name}-encrypted", bucket=id, rules=[_encryption(args.key_arn)], opts=self._options
+            f"{name}-encrypted", bucket=id, rules=[_encryption(args.key_arn)], opts=self._setting()
         )
         versioning = s3.BucketVersioning(
-            f"{name}-versions", bucket=id, versioning_configuration={"status": "Enabled"}, opts=self._options
+            f"{name}-versions", bucket=id, versioning_configuration={"status": "Enabled"}, opts=self._setting()
         )
         s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=id,
             rules=[*RULES, *args.rules],
-            opts=self._after(depends_on=[versioning]),
+            opts=self._setting(versioning),
         )
         self._name = name
         self.register_outputs({"bucket": id})
 
-    def _after(self, **more: Any) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(**more))
+    def _setting(self, *siblings: pulumi.Resource) -> pulumi.ResourceOptions:
+        """The options of a setting of the bucket, which is none without it."""
+        return pulumi.ResourceOptions.merge(self.child(*siblings), gone_with(self))
 
     @property
     def arn(self) -> pulumi.Output[str]:
@@ -102,8 +108,13 @@ class PrivateBucket(Component):
             f"{self._name}-tls",
             bucket=self.s3_bucket.id,
             policy=document(tls_only(self), *statements),
-            opts=self._after(depends_on=[self._closed]),
+            opts=self._setting(self._closed),
         )
+
+
+def gone_with(bucket: PrivateBucket) -> pulumi.ResourceOptions:
+    """The option of a setting that a destroy leaves to the bucket: one that isn't empty stays, with all of them."""
+    return pulumi.ResourceOptions(deleted_with=bucket.s3_bucket)
 
 
 def _encryption(key_arn: pulumi.Input[str] | None) -> dict[str, Any]:

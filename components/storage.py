@@ -17,28 +17,29 @@ from components.malware import Malware, MalwareArgs
 from components.objects import Objects, ObjectsArgs
 from declared import objectlayout
 from declared.settings import BucketSettings
+from targets.found import Found
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
-    object_bucket: str
-    """The S3 bucket's name; the Storage API is configured with it."""
-    log_bucket: str
-    """The name of the S3 bucket for the logs of the object bucket and of the CDN."""
+    found: Found
+    """What is there already, and what all of it is called."""
     region: str
     buckets: tuple[BucketSettings, ...]
     cors_origins: tuple[str, ...] = ()
     cdn_keys: tuple[str, ...]
     scanning: str = "clamav"
     """What scans uploads, and so by which tag the CDN knows what is clean."""
+    role_trust: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who may take which role."""
     alarms: Alarms
     """Whose topic the scanner notifies."""
     rows_after: Sequence[pulumi.Resource]
     """What has to be in the database before the rows of `storage.buckets`; nothing at AWS waits for it."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""
-    adopt: frozenset[str] = field(default_factory=frozenset)
-    """The S3 buckets that exist already and are to be taken over."""
+    keep: bool = False
+    """Whether what files are read with and reached by is kept from a destroy."""
 
 
 class Storage(Component):
@@ -53,7 +54,7 @@ class Storage(Component):
         args: StorageArgs,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(name, {"objectBucket": args.object_bucket}, opts)
+        super().__init__(name, {"objectBucket": args.found.names.bucket("objects")}, opts)
         self.final = self._rows(name, args)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
         objects = self._objects(name, args, account)
@@ -75,15 +76,13 @@ class Storage(Component):
         return Objects(
             f"{name}-objects",
             ObjectsArgs(
-                object_bucket=args.object_bucket,
-                log_bucket=args.log_bucket,
+                found=args.found,
                 account=account,
                 buckets=args.buckets,
                 cors_origins=args.cors_origins,
                 disposable=args.disposable,
-                adopt=args.adopt,
             ),
-            pulumi.ResourceOptions(parent=self),
+            self.kept(args.keep),
         )
 
     def _cdn(self, name: str, args: StorageArgs, objects: Objects) -> Cdn:
@@ -92,10 +91,13 @@ class Storage(Component):
             CdnArgs(
                 origin=objects.files,
                 logs=objects.logs,
+                logs_policy=objects.logs_policy,
                 buckets=args.buckets,
                 clean_tag=objectlayout.CLEAN_TAGS[args.scanning],
                 keys=args.cdn_keys,
                 cors_origins=args.cors_origins,
+                keep=args.keep,
+                name=None if args.disposable else args.found.names.of("cdn"),
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -112,6 +114,8 @@ class Storage(Component):
                 account=account,
                 region=args.region,
                 alarms=args.alarms,
+                found=args.found,
+                trust=args.role_trust,
                 scanner_tags=args.scanning != objectlayout.GUARDDUTY,
             ),
             pulumi.ResourceOptions(parent=self),
@@ -125,7 +129,9 @@ class Storage(Component):
             return []
         malware = Malware(
             f"{name}-malware",
-            MalwareArgs(bucket=objects.files, key_arn=objects.key.arn, account=account, region=args.region),
+            MalwareArgs(
+                bucket=objects.files, key_arn=objects.key.arn, account=account, region=args.region, found=args.found
+            ),
             pulumi.ResourceOptions(parent=self),
         )
         # The API serves an upload to its owner at once: who that is, the row policies say.

@@ -10,7 +10,7 @@ from declared.errors import UserError
 # Of this project's settings, as a stack's file has it before each key.
 NAMESPACE = "database"
 LONGEST_STACK = 30
-# A folder's name and a part of S3 bucket names (visual-prompt-builder-<stack>-objects, of 63 characters at most).
+# A folder's name and a part of S3 bucket names (vpb-<stack>-<account>-objects, of 63 characters at most).
 STACK = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_STACK - 2}}}[a-z0-9])?")
 STACK_RULE = f"a-z, 0-9 and -, a letter first, no - at the end, at most {LONGEST_STACK} characters"
 # What `.local` holds beside a folder for each stack.

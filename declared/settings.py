@@ -24,6 +24,8 @@ from declared.budgets import budgets as budget_settings
 from declared.naming import BUCKET_ID, NAMESPACE, STEP
 from declared.objectlayout import CLEAN_TAGS
 from declared.paths import CHECKOUT
+from declared.roletrust import FORM as TRUST
+from declared.roletrust import role_trust
 
 TARGETS = ("local", "supabase", "aws")
 SCANNERS = tuple(CLEAN_TAGS)
@@ -44,7 +46,9 @@ KEY = re.compile(r"[a-z0-9_]{1,32}")
 # Private keys of 1.6 kB travel in the first message of a connection, which PostgreSQL limits to 10 kB.
 MOST_KEYS = 4
 KEYS = f"a list of 1 to {MOST_KEYS} different names of a-z, 0-9 and _, such as [k2, k1]; the first one seals"
-REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+# ARNs and domains of the other partitions (China, GovCloud, the isolated ones) are others.
+REGION = re.compile(r"(?!cn-|us-gov-|(us|eu)-iso)[a-z]{2}(-[a-z]+)+-[0-9]")
+REGIONS = "an AWS region such as us-east-1, and not one of China, GovCloud or another partition"
 CDN_KEY = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
 # CloudFront takes five keys in a group.
 CDN_KEYS = "a list of 1 to 5 different names of a-z, 0-9 and -, the one that signs first"
@@ -91,15 +95,16 @@ class Settings:
     cdn_keys: tuple[str, ...]
     scanning: str
     alarm_emails: tuple[str, ...]
+    role_trust: Mapping[str, tuple[str, ...]]
+    """Who may take a role at AWS; one that isn't named is taken by nobody."""
 
-    def protection(self, disposable: bool) -> dict[str, Any]:
-        """What may be rolled back, as the component `Structure` takes it.
+    def protected(self, disposable: bool) -> bool:
+        """Whether data is protected: unless it may go with what holds it, and where nobody said otherwise."""
+        return not disposable if self.protect_data is None else self.protect_data
 
-        Everything is protected unless the setting says otherwise or the server goes with its data; what the setting
-        protects is protected from a destroy too.
-        """
-        protect = not disposable if self.protect_data is None else self.protect_data
-        return {"protect": protect, "keep": self.protect_data is True, "allow_loss": self.allow_loss}
+    def protection(self, disposable: bool, keep: bool) -> dict[str, Any]:
+        """What may be rolled back and destroyed, as the component `Structure` takes it."""
+        return {"protect": self.protected(disposable), "keep": keep, "allow_loss": self.allow_loss}
 
     @property
     def accepted(self) -> dict[str, Any]:
@@ -168,7 +173,7 @@ class Settings:
             protect_data=_boolean(config, "protectData"),
             allow_loss=_texts("allowLoss", config.json("allowLoss", STEPS), STEP, STEPS),
             passwords=passwords(config.json("passwords", PASSWORDS)),
-            region=_matching(config, "region", REGION, "an AWS region such as us-east-1"),
+            region=_matching(config, "region", REGION, REGIONS),
             retention_months=_months(config, "retentionMonths"),
             audit_retention_months=_months(config, "auditRetentionMonths"),
             encryption_keys=_encryption_keys(config.json("encryptionKeys", KEYS)),
@@ -191,6 +196,7 @@ class Settings:
             cdn_keys=_cdn_keys(config.json("cdnKeys", CDN_KEYS)),
             scanning=_scanning(config.or_default("scanning")),
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
+            role_trust=role_trust(config.json("roleTrust", TRUST)),
         )
 
 

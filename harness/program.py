@@ -18,11 +18,12 @@ import pulumi.runtime.mocks
 from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
 
+from declared.awsnames import AwsNames
 from declared.naming import NAMESPACE
 from declared.paths import CHECKOUT
 from declared.settings import defaults
 from local import postgres, services
-from targets.local import Local
+from targets import found
 
 MAIN = CHECKOUT / "__main__.py"
 ENDPOINT = "http://127.0.0.1:1"
@@ -43,6 +44,10 @@ class Registered:
     protect: bool = False
     retain: bool = False
     """Whether it stays where it is when its resource is deleted."""
+    taken_over: str = ""
+    """The id of what is there already."""
+    goes_with: str = ""
+    """The name of what it isn't deleted beside."""
 
     @property
     def line(self) -> str:
@@ -55,6 +60,8 @@ class Program:
 
     password: str = field(default_factory=lambda: secrets.token_hex(12))
     """Of the server's login; made at run time."""
+    there: found.Found | None = None
+    """What AWS has already."""
     resources: dict[str, Registered] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     secret_outputs: set[str] = field(default_factory=set)
@@ -136,9 +143,16 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
             parent = "" if _is_stack(request.parent) else request.parent.split("::", 3)[3]
             inputs = rpc.deserialize_properties(request.object)
             assert request.name not in self.program.resources, "names are unique in the whole program"
-            options = {"protect": request.protect, "retain": request.retainOnDelete}
+            options = {
+                "protect": request.protect,
+                "retain": request.retainOnDelete,
+                "taken_over": request.importId,
+            }
+            goes_with = request.deletedWith.rpartition("::")[2]
             self.program.register(
-                Registered(request.type, request.name, parent, names, inputs, request.object, **options)
+                Registered(
+                    request.type, request.name, parent, names, inputs, request.object, **options, goes_with=goes_with
+                )
             )
         return answer
 
@@ -152,7 +166,9 @@ def _machine(program: Program) -> Iterator[None]:
     )
     with (
         mock.patch.object(services, "load", return_value=running),
-        mock.patch.object(Local, "existing", return_value=frozenset()),
+        mock.patch.object(
+            found, "look", lambda aws, region, stack: program.there or found.Found(AwsNames(stack, ACCOUNT))
+        ),
     ):
         yield
 
@@ -167,9 +183,9 @@ def _end(loop: asyncio.AbstractEventLoop) -> None:
         gc.collect()
 
 
-def run(stack: str = "dev", **changes: Any) -> Program:
+def run(stack: str = "dev", there: found.Found | None = None, **changes: Any) -> Program:
     """Run `__main__.py` with the defaults of `Pulumi.yaml`, except for `changes`."""
-    program = Program()
+    program = Program(there=there)
     values = {**defaults(), **changes}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     # The SDK asks the thread for a loop, and other tests' `asyncio.run` leaves it without one.

@@ -231,6 +231,8 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             selected = named or _selected(variables)
             stack = _own_name(selected) if selected else None
             if stack and command in DESTROY:
+                # The engine would refuse what is protected when it comes to it, with other things deleted already.
+                refuse_protected(stack)
                 variables[DESTROY_MARK] = stack
                 if "PULUMI_RUN_PROGRAM" not in os.environ and not _has_aws(stack):
                     # The program asks AWS who it is, by a provider that a destroy doesn't make.
@@ -429,11 +431,13 @@ def any_stack() -> bool:
 
 def refuse_protected(stack: str) -> None:
     """
-    :raises EngineError: where the stack's file says that its data is to be kept
+    :raises EngineError: where data is to be kept: the stack's file says so, or its target's data isn't disposable
     """
-    if str(_setting(stack, "protectData")).lower() == "true":
+    said = str(_setting(stack, "protectData")).lower()
+    if said == "true" or (said != "false" and not target(stack).disposable):
+        reason = "database:protectData is true" if said == "true" else "its data isn't disposable"
         raise EngineError(
-            f"stack {stack}: database:protectData is true, so nothing was destroyed; set it to false, run `up`, and "
+            f"stack {stack}: {reason}, so nothing was destroyed; set database:protectData to false, run `up`, and "
             "try again"
         )
 

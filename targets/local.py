@@ -1,8 +1,6 @@
 """This machine: an embedded PostgreSQL, and moto in the place of AWS."""
 
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,10 +54,6 @@ class Local:
         }
         return AwsEndpoint(moto.endpoint, moto.access_key, moto.secret_key, arguments)
 
-    def existing(self, stack: str, s3_buckets: Iterable[str]) -> frozenset[str]:
-        endpoint = services.load(stack).aws.endpoint
-        return frozenset(bucket for bucket in s3_buckets if _exists(endpoint, bucket))
-
     def start(self, stack: str, own_server: bool, progress: Callable[[str], None]) -> None:
         services.ensure(stack, own_server, progress=progress)
 
@@ -80,15 +74,3 @@ class Local:
 
     def remove(self, stack: str) -> None:
         services.remove(stack)
-
-
-def _exists(endpoint: str, bucket: str) -> bool:
-    """Whether moto has such a bucket, without an SDK, since each run asks: a private one is 403, a missing one 404."""
-    request = urllib.request.Request(f"{endpoint}/{bucket}", method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=10):
-            return True
-    except urllib.error.HTTPError as error:
-        return error.code != 404
-    except OSError:
-        return False

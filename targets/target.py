@@ -1,6 +1,6 @@
 """What every target says of itself."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -83,10 +83,6 @@ class Target(Protocol):
 
         :raises UserError: where it can't be found
         """
-        ...
-
-    def existing(self, stack: str, s3_buckets: Iterable[str]) -> frozenset[str]:
-        """Those of the S3 buckets that are there already and are to be taken over."""
         ...
 
     def start(self, stack: str, own_server: bool, progress: Callable[[str], None]) -> None:

@@ -137,6 +137,18 @@ def _commented(original: Callable[..., Any], config: str, thing: str) -> Callabl
     return create
 
 
+def _named_once(original: Callable[..., ActionResult], thing: str, there: str) -> Callable[..., ActionResult]:
+    """A name is taken once ("CreateOriginAccessControl", "CreatePublicKey", "CreateKeyGroup", Errors)."""
+
+    def create(self: CloudFrontResponse) -> ActionResult:
+        name = self._get_param(f"{thing}Config.Name")
+        if any(each.name == name for each in getattr(self.backend, there).values()):
+            raise CloudFrontException(f"{thing}AlreadyExists", f"A {thing} with the name {name} exists already.")
+        return original(self)
+
+    return create
+
+
 def _update_public_key(self: CloudFrontResponse) -> ActionResult:
     key = _find_key(self.backend, self._get_param("Id"))
     config = self._get_param("PublicKeyConfig")
@@ -194,6 +206,13 @@ def install() -> None:
     response = responses.CloudFrontResponse
     response.create_public_key = _commented(response.create_public_key, "PublicKeyConfig", "PublicKey")
     response.create_key_group = _commented(response.create_key_group, "KeyGroupConfig", "KeyGroup")
+    for thing, call in (
+        ("OriginAccessControl", "origin_access_control"),
+        ("PublicKey", "public_key"),
+        ("KeyGroup", "key_group"),
+    ):
+        made = getattr(response, f"create_{call}")
+        setattr(response, f"create_{call}", _named_once(made, thing, f"{call}s"))
     response.update_public_key = _update_public_key
     response.delete_public_key = _delete_public_key
     response.update_key_group = _update_key_group

@@ -15,6 +15,8 @@ STATUS = {
     "InvalidPolicyDocument": 400,
     "InvalidRequest": 400,
     "InvalidToken": 400,
+    "KMS.DisabledException": 400,
+    "KMS.KMSInvalidStateException": 400,
     "MalformedPolicy": 400,
     "NotImplemented": 501,
     "PreconditionFailed": 412,

@@ -28,7 +28,7 @@ from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import S3Response
 from requests.structures import CaseInsensitiveDict
 
-from local.moto import access, actions, policy, postform, public
+from local.moto import access, actions, keys, policy, postform, public
 from local.moto.errors import Refused
 from local.moto.identity import Credentials, Identities
 from local.moto.policy import ANONYMOUS, Principal, Request, Verdict
@@ -68,6 +68,20 @@ class Call:
         resource = f"{bucket.arn}/{name}" if name else bucket.arn
         request = Request(f"s3:{action}", resource, self.principal, self._context(key))
         return access.allowed(bucket, key, request) and self._has_right(request)
+
+    def use(self, name: str, action: str) -> None:
+        """Use a KMS key as an action does; nothing where there is none, or moto doesn't know it.
+
+        :raises Refused: for one that can't be used, or not by this principal
+        """
+        key = keys.find(name, self.response.current_account) if name else None
+        if key is None:
+            return
+        keys.check_state(key)
+        context = {**self._global_context(), "kms:viaservice": f"s3.{key.region}.amazonaws.com"}
+        asked = Request(f"kms:{action}", key.arn, self.principal, context)
+        if not (keys.lets(key, asked) and self._has_right(asked)):
+            raise Refused("AccessDenied", f"{self.principal.arn} is not authorized to perform: kms:{action}")
 
     def _has_right(self, request: Request) -> bool:
         """What the policies of a role say, conditions too, where moto is told to ask them; of users moto asks alone."""
@@ -154,6 +168,9 @@ def _admit(identities: Identities, call: Call, name: str) -> None:
         if call.principal == ANONYMOUS and not missing:
             raise Refused("AccessDenied", "Access Denied")
         return
+    # Whoever it is who answers to the name ("Verifying bucket ownership with bucket owner condition").
+    if call.headers.get("x-amz-expected-bucket-owner", bucket.account_id) != bucket.account_id:
+        raise Refused("AccessDenied", "Access Denied")
     _authorise(call, bucket, name)
     _check_settings(call, bucket)
     _check_condition(call, bucket, name)
@@ -175,8 +192,20 @@ def _authorise(call: Call, bucket: Any, name: str) -> None:
         raise Refused("AccessDenied", "Access Denied")
     if name and "x-amz-tagging" in call.headers and not call.may(bucket, "PutObjectTagging", name):
         raise Refused("AccessDenied", "Access Denied")
+    _authorise_key(call, bucket, name)
     if call.copied:
         _authorise_copy(call, bucket, name, *call.copied)
+
+
+def _authorise_key(call: Call, bucket: Any, name: str) -> None:
+    """The KMS key of what is read, and the key of what is written."""
+    name = name or call.form.get("key", "")
+    if not name:
+        return
+    sent = {header.lower(): value for header, value in {**call.headers, **call.form}.items()}
+    for action in keys.actions(call.request.method, call.arguments):
+        reads = action == keys.READ and "uploadId" not in call.arguments and "uploads" not in call.arguments
+        call.use(keys.of_object(call.key(bucket, name)) if reads else keys.of_upload(bucket, sent), action)
 
 
 def _authorise_copy(call: Call, bucket: Any, name: str, source: str, key: str, version: str) -> None:
@@ -189,6 +218,7 @@ def _authorise_copy(call: Call, bucket: Any, name: str, source: str, key: str, v
     stored = backend.get_object(source, key, version_id=version or None)
     tagged = stored is not None and bool(backend.tagger.get_tag_dict_for_resource(stored.arn))
     kind = "Version" if version else ""
+    call.use(keys.of_object(stored), keys.READ)
     needs = [(origin, f"GetObject{kind}", key)]
     if tagged and call.headers.get("x-amz-tagging-directive", "COPY") == "COPY" and "partNumber" not in call.arguments:
         needs += [(origin, f"GetObject{kind}Tagging", key), (bucket, "PutObjectTagging", name)]

@@ -112,6 +112,15 @@ class Identities:
         return _issued_by_sts(access_key) or _issued_by_iam(access_key)
 
 
+def issued(access_key: str) -> Principal | None:
+    """Who got a key from moto's IAM or STS; None for any other key.
+
+    :raises Refused: for one that has expired
+    """
+    known = _issued_by_sts(access_key) or _issued_by_iam(access_key)
+    return known.principal if known else None
+
+
 def _not_expired(signed: sigv4.Signed, arguments: Mapping[str, str]) -> sigv4.Signed:
     seconds = arguments.get("X-Amz-Expires", "")
     if not seconds.isdigit() or int(seconds) > LONGEST_EXPIRY:

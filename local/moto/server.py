@@ -16,7 +16,7 @@ import moto
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local.moto import accesslogs, cloudfront, gate, guardduty, lifecycle, pickling, statefile
+from local.moto import accesslogs, cloudfront, gate, guardduty, lifecycle, logdelivery, pickling, statefile, trust
 from local.moto.errors import StartError
 from local.moto.identity import Credentials
 from local.moto.saver import Saver
@@ -144,8 +144,10 @@ def serve(options: Options) -> None:
     options.state.parent.mkdir(parents=True, exist_ok=True)
     with listen(options.host, options.port) as listener:
         gate.install(options.credentials)
+        trust.install()
         lifecycle.install()
         accesslogs.install()
+        logdelivery.install()
         cloudfront.install()
         guardduty.install()
         saver = restored(options.state)

@@ -6,11 +6,14 @@ moto keeps the policies of topics and keys and doesn't ask them; `local/moto/pol
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
+from declared.awsnames import AwsNames, asked_tag
 from generate.files import TREE
 from harness.program import Program, run
 from local.moto.policy import ANONYMOUS, Principal, Request, Verdict, evaluate
+from targets.found import Found
 
 ACCOUNT, STRANGER = "123456789012", "999999999999"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms-topic"
@@ -40,7 +43,7 @@ def asked(program: Program, principal: Principal, action: str = "Publish", **con
 
 def test_the_topic_has_a_name_that_a_lost_state_finds_again_and_a_key_that_rotates(program):
     topic = program.resources["alarms-topic"].inputs
-    assert topic == {"name": "visual-prompt-builder-dev-alarms", "kmsMasterKeyId": KEY}
+    assert (topic["name"], topic["kmsMasterKeyId"]) == ("visual-prompt-builder-dev-alarms", KEY)
     assert program.resources["alarms-key"].inputs["enableKeyRotation"] is True
     assert program.resources["alarms-policy"].inputs["arn"] == TOPIC
 
@@ -52,6 +55,21 @@ def test_each_address_has_a_subscription_and_without_any_there_is_none(program):
         for address in ("ops@example.org", "on-call@example.org")
     }
     assert kind not in TREE.read_text(), "by default there is none"
+
+
+def test_an_address_that_was_asked_and_hears_nothing_is_reported_and_not_asked_again(monkeypatch):
+    """Or each preview would have a change, and each `up` send another mail."""
+    said = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    addresses = ["ops@example.org", "on-call@example.org", "new@example.org"]
+    asked = frozenset(map(asked_tag, addresses[:2]))
+    known = Found(AwsNames("dev", ACCOUNT), {}, asked, frozenset(["ops@example.org"]))
+    program = run(there=known, alarmEmails=addresses)
+    kind = "aws:sns/topicSubscription:TopicSubscription"
+    assert {each.inputs["endpoint"] for each in program.of_type(kind)} == {"ops@example.org", "new@example.org"}
+    assert program.resources["alarms-topic"].inputs["tags"] == dict.fromkeys(map(asked_tag, addresses), "yes")
+    (line,) = said
+    assert line.startswith("alarmEmails: on-call@example.org hears of no alarm: ")
 
 
 @pytest.mark.parametrize(

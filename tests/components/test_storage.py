@@ -72,9 +72,9 @@ def test_an_s3_bucket_is_private_owned_encrypted_and_tls_only(program, name):
     assert {"daysAfterInitiation": 7} in [rule.get("abortIncompleteMultipartUpload") for rule in rules]
 
 
-def test_the_names_at_s3_have_the_stack_in_them(program):
-    assert inputs(program, "storage-objects-files-bucket")["bucket"] == "visual-prompt-builder-dev-objects"
-    assert inputs(program, "storage-objects-logs-bucket")["bucket"] == "visual-prompt-builder-dev-logs"
+def test_the_names_at_s3_have_the_stack_and_the_account_in_them(program):
+    assert inputs(program, "storage-objects-files-bucket")["bucket"] == f"vpb-dev-{ACCOUNT}-objects"
+    assert inputs(program, "storage-objects-logs-bucket")["bucket"] == f"vpb-dev-{ACCOUNT}-logs"
 
 
 def test_objects_are_encrypted_with_a_key_of_their_own_that_rotates(program):
@@ -133,6 +133,9 @@ def test_sites_are_let_in_where_the_settings_name_them(program, other):
     assert (rule["allowedOrigins"], rule["allowedMethods"]) == (origins, ["GET", "HEAD", "POST", "PUT"])
     headers = inputs(other, "storage-cdn-headers")["corsConfig"]
     assert headers["accessControlAllowOrigins"] == {"items": origins}
+    for behavior in (distribution(other)["defaultCacheBehavior"], *distribution(other)["orderedCacheBehaviors"]):
+        assert behavior["allowedMethods"] == ["GET", "HEAD", "OPTIONS"], "S3 answers a preflight"
+        assert behavior["originRequestPolicyId"] == "88a5eaf4-2fd4-4709-b370-b4c650ea3fcf"
 
 
 # The CDN.
@@ -179,7 +182,8 @@ def test_what_is_under_a_version_is_kept_for_a_year_and_by_its_path_alone(progra
     key = policy["parametersInCacheKeyAndForwardedToOrigin"]
     assert key["queryStringsConfig"] == {"queryStringBehavior": "none"}
     headers = inputs(program, "storage-cdn-headers")["customHeadersConfig"]["items"]
-    assert {"header": "Cache-Control", "value": "private, max-age=31536000, immutable", "override": True} in headers
+    added = {each["header"].lower() for each in headers}
+    assert "cache-control" not in added, "it would be added to a 403 too, which is what a file answers until its scan"
 
 
 def test_answers_carry_the_security_headers(program):
@@ -211,6 +215,7 @@ def test_the_cdn_delivers_its_logs_from_the_region_that_it_is_at_home_in(program
     assert inputs(program, "storage-cdn-log-source")["resourceArn"] == DISTRIBUTION
     target = inputs(program, "storage-cdn-log-target")["deliveryDestinationConfiguration"]
     assert target == {"destinationResourceArn": LOGS}
+    assert "storage-objects-logs-tls" in program.waits_for("storage-cdn-log"), "or AWS adds to the bucket's policy"
 
 
 # GuardDuty, which is for a target that isn't built yet.
@@ -343,7 +348,7 @@ def test_no_role_may_do_everything_with_anything(program, role):
         assert resource != "*"
         assert not [action for action in actions if "*" in action]
     (trust,) = document(inputs(program, f"storage-access-{role}")["assumeRolePolicy"]).values()
-    assert trust["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert (trust["Effect"], trust["Principal"]) == ("Deny", {"AWS": "*"}), "nobody is named"
 
 
 @pytest.mark.parametrize(
@@ -493,3 +498,63 @@ def test_no_bucket_goes_with_objects_in_it_when_its_resource_is_deleted(program)
     for bucket in buckets:
         assert not bucket.inputs.get("forceDestroy")
         assert bucket.retain
+
+
+def test_all_of_it_says_whose_it_is(program):
+    tags = json.loads(inputs(program, "aws")["defaultTags"])
+    assert tags == {"tags": {"Project": "visual-prompt-builder", "Stack": "dev"}}
+
+
+# What a destroy finds.
+
+
+def run_lasting(**changes: Any) -> Program:
+    """The program where data isn't disposable."""
+    with mock.patch.object(Local, "disposable", False):
+        return run(**changes)
+
+
+@pytest.fixture(scope="module")
+def lasting() -> Program:
+    return run_lasting(corsOrigins=["https://app.example.org"], encryptionKeys=["k2", "k1"])
+
+
+SETTINGS_OF_A_BUCKET = ("private", "owner", "encrypted", "versions", "lifecycle", "tls")
+# Without one of these data is gone, unreadable, or at another address.
+KEPT = {
+    "structure-platform",
+    "structure-migrations",
+    "encryption-k2",
+    "storage-objects-key",
+    "storage-objects-alias",
+    "storage-objects-logged",
+    "storage-cdn-distribution",
+    *(f"storage-objects-{bucket}-bucket" for bucket in ("files", "logs")),
+    *(f"storage-objects-{bucket}-{each}" for bucket in ("files", "logs") for each in SETTINGS_OF_A_BUCKET),
+}
+
+
+def kept(program: Program) -> set[str]:
+    return {each.name for each in program.resources.values() if each.protect and not each.type.startswith("vpb:")}
+
+
+def test_where_data_lasts_a_destroy_is_refused_for_all_that_it_needs(lasting, program):
+    assert kept(lasting) == KEPT
+    assert not any(bucket.retain for bucket in lasting.of_type("aws:s3/bucket:Bucket"))
+    assert lasting.resources["storage-objects-key"].inputs["deletionWindowInDays"] == 30
+    assert kept(program) == set()
+
+
+def test_one_setting_gives_it_up_and_the_same_one_keeps_what_is_disposable():
+    assert kept(run_lasting(protectData="false")) == set()
+    assert kept(run(protectData="true", encryptionKeys=["k2"])) == KEPT
+
+
+def test_a_bucket_that_is_not_empty_stays_readable_and_closed(lasting):
+    """S3 refuses to delete it. By then nothing of it may be gone: neither its settings nor its key."""
+    settings = {each.name for each in lasting.resources.values() if each.type.startswith("aws:s3/bucket")}
+    buckets = {each.name for each in lasting.of_type("aws:s3/bucket:Bucket")}
+    for name in settings - buckets:
+        bucket = "logs" if "-logs-" in name else "files"
+        assert lasting.resources[name].goes_with == f"storage-objects-{bucket}-bucket", name
+    assert {"storage-objects-key", "storage-objects-alias"} <= lasting.waits_for("storage-objects-files-bucket")

@@ -95,13 +95,12 @@ def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
 def test_protection_and_its_exceptions_reach_the_settings():
     found = load(protectData="true", allowLoss=["0007_projects"])
     assert (found.protect_data, found.allow_loss) == (True, ("0007_projects",))
-    assert found.protection(disposable=True) == {"protect": True, "keep": True, "allow_loss": ("0007_projects",)}
+    assert found.protected(disposable=True)
 
 
-def test_rows_are_protected_everywhere_but_on_a_server_that_goes_with_them():
-    assert load().protection(disposable=True) == {"protect": False, "keep": False, "allow_loss": ()}
-    assert load().protection(disposable=False) == {"protect": True, "keep": False, "allow_loss": ()}
-    assert load(protectData="false").protection(disposable=False) == {"protect": False, "keep": False, "allow_loss": ()}
+def test_data_is_protected_everywhere_but_where_it_may_go():
+    assert [load().protected(disposable) for disposable in (True, False)] == [False, True]
+    assert not load(protectData="false").protected(disposable=False)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +226,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "one minute longer": ({"lockTimeout": "35792min"}, "lockTimeout is '35792min'; allowed is a time"),
     "SQL in a time": ({"lockTimeout": "5s'; drop"}, 'lockTimeout is "5s\'; drop"; allowed is a time'),
+    "a region of China": (
+        {"region": "cn-north-1"},
+        "region is 'cn-north-1'; allowed is an AWS region such as us-east-1",
+    ),
+    "a region of GovCloud": ({"region": "us-gov-west-1"}, "and not one of China, GovCloud or another partition"),
+    "an isolated region": ({"region": "us-isob-east-1"}, "and not one of China, GovCloud or another partition"),
+    "a region of the sovereign cloud": ({"region": "eusc-de-east-1"}, "GovCloud or another partition"),
     "a bad region": ({"region": "Frankfurt"}, "region is 'Frankfurt'; allowed is an AWS region such as us-east-1"),
     "buckets that are text": ({"buckets": "audio"}, "buckets is 'audio'; allowed is a list of maps"),
     "buckets that are a map": ({"buckets": {"id": "audio"}}, "buckets is {'id': 'audio'}; allowed is a list of maps"),
@@ -304,6 +310,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an address without a domain": ({"alarmEmails": ["ops@localhost"]}, "addresses such as ops@example.org"),
     "an address with a line break": ({"alarmEmails": ["ops@example.org\n"]}, "addresses such as ops@example.org"),
+    "a role of another name": (
+        {"roleTrust": {"malware": ["ec2.amazonaws.com"]}},
+        "allowed is a map of server, api, scanner",
+    ),
+    "a role for everybody": ({"roleTrust": {"api": ["*"]}}, "roleTrust is {'api': ['*']}; allowed is a map of"),
+    "a role for any service": (
+        {"roleTrust": {"api": ["s3.amazonaws.com"]}},
+        "to lists of services (ec2.amazonaws.com, ",
+    ),
+    "a role for half an ARN": (
+        {"roleTrust": {"api": ["arn:aws:iam::1:root"]}},
+        "ARNs such as arn:aws:iam::123456789012:",
+    ),
+    "a role for a pattern": ({"roleTrust": {"api": ["arn:aws:iam::123456789012:role/*"]}}, "allowed is a map of"),
+    "a role for no list": ({"roleTrust": {"api": "ec2.amazonaws.com"}}, "allowed is a map of"),
+    "a role for an empty list": ({"roleTrust": {"api": []}}, "allowed is a map of"),
     "an address twice": ({"alarmEmails": ["a@b.example", "A@b.example"]}, "is ['a@b.example', 'A@b.example']; allowed"),
     "a number as address": ({"alarmEmails": [1]}, "alarmEmails is [1]; allowed is a list of different e-mail"),
 }

@@ -302,7 +302,7 @@ class World:
 
     @property
     def _bucket(self) -> str:
-        return f"visual-prompt-builder-{self.scratch.stack}-objects"
+        return f"vpb-{self.scratch.stack}-123456789012-objects"
 
     def ugliness(self, run: Finished) -> list[str]:
         """What the user should not have seen of a run that failed, and the clear last line that is missing."""

@@ -70,9 +70,12 @@ REFUSED = {
     "no date": ({"x_amz_date": None}, (403, "")),
     "public for all": ({"acl": "public-read"}, (403, "AccessDenied")),
     "another form's mark": ({"x_amz_meta_form": "0" * 64}, (403, "AccessDenied")),
+    "kept for another time": ({"Cache_Control": "public, max-age=1"}, (403, "AccessDenied")),
     "a field of your own": ({"x_amz_meta_owner": BOB}, (403, "AccessDenied")),
     "another place to go on": ({"success_action_redirect": "https://example.org"}, (403, "AccessDenied")),
 }
+
+KEPT = "private, max-age=31536000, immutable"
 
 
 @pytest.mark.parametrize("what", REFUSED)
@@ -101,9 +104,11 @@ def test_what_was_taken_over_lies_where_the_storage_api_looks_and_the_form_canno
     done = finish(store, upload)
     final = f"storage-single-tenant/audio/{ADA}/a.wav/{upload.version}"
     assert (done.version, done.size, done.metadata["mimetype"]) == (upload.version, len(SOUND), "audio/wav")
+    assert done.metadata["cacheControl"] == KEPT
     assert send(upload, b"x")[0] == 204, "until it expires the form is good"
     assert read(store, final) == SOUND
-    assert store.s3.head_object(Bucket=store.bucket, Key=final)["ETag"] == done.etag
+    head = store.s3.head_object(Bucket=store.bucket, Key=final)
+    assert (head["ETag"], head["CacheControl"]) == (done.etag, KEPT), "for browsers, from S3 and the CDN alike"
 
 
 def test_taking_over_twice_changes_nothing_also_where_the_form_was_sent_again(store: Store) -> None:

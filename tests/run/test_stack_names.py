@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from declared import folders, naming
+from declared.awsnames import AwsNames
 from declared.paths import CHECKOUT
 from harness.checkout import Finished, Scratch
 from run import engine, state
@@ -46,7 +47,7 @@ def test_a_name_that_is_none_becomes_no_path(name):
 @pytest.mark.parametrize("name", ["dev", "a", "pr-12", "a--b", "a" * 30])
 def test_a_good_name_fits_into_a_folder_and_a_bucket(name):
     assert folders.stack_folder(name) == CHECKOUT / ".local" / name
-    assert len(f"visual-prompt-builder-{name}-objects") <= 63
+    assert len(AwsNames(name, "123456789012").bucket("objects")) <= 63
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,9 @@ from urllib.parse import quote
 TENANT = "storage-single-tenant"
 # What is sent by a signed form lies below this until it is taken over; neither the Storage API nor the CDN reaches it.
 UPLOADS = "uploads"
+# What is under a version never changes. It is on the object, since what a CDN adds it adds to its errors too; private:
+# browsers keep it, nobody between them and the CDN does.
+CACHE_CONTROL = "private, max-age=31536000, immutable"
 # Amazon S3's limit for a whole key is 1024; so much is left in the longest, which is that of quarantine.
 LONGEST_NAME = 850
 # As long as it takes to upload the largest recording, and to listen to one; nothing is signed for longer than an hour.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from botocore.exceptions import ClientError
 
 from visual_prompt_builder.names import (
+    CACHE_CONTROL,
     UPLOAD_SECONDS,
     Bucket,
     ObjectError,
@@ -89,7 +90,11 @@ def begin_parts(
     _check_size(bucket, size)
     check_room(bucket.id, name, size, room)
     begun = store.s3.create_multipart_upload(
-        Bucket=store.bucket, Key=object_key, ContentType=content_type, Metadata={"form": form_mark(version, person)}
+        Bucket=store.bucket,
+        Key=object_key,
+        ContentType=content_type,
+        CacheControl=CACHE_CONTROL,
+        Metadata={"form": form_mark(version, person)},
     )
     return Parts(bucket=bucket.id, name=name, version=version, upload_id=begun["UploadId"], size=size)
 

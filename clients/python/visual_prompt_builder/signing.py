@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from visual_prompt_builder.names import DOWNLOAD_SECONDS as DOWNLOAD_SECONDS
 from visual_prompt_builder.names import (
+    CACHE_CONTROL,
     LONGEST_SECONDS,
     TENANT,
     Bucket,
@@ -34,6 +34,7 @@ from visual_prompt_builder.names import (
     spelled,
     upload_key,
 )
+from visual_prompt_builder.names import DOWNLOAD_SECONDS as DOWNLOAD_SECONDS
 from visual_prompt_builder.names import UPLOAD_SECONDS as UPLOAD_SECONDS
 
 # Amazon S3 takes no more in one request.
@@ -120,7 +121,11 @@ def sign_upload(
     check_seconds(seconds)
     check_room(bucket.id, name, 1, room)
     largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD, LARGEST_UPLOAD if room is None else room)
-    fields = {"Content-Type": content_type, "x-amz-meta-form": form_mark(version, person)}
+    fields = {
+        "Content-Type": content_type,
+        "Cache-Control": CACHE_CONTROL,
+        "x-amz-meta-form": form_mark(version, person),
+    }
     expires = expiry(seconds)
     conditions = [["content-length-range", 1, largest], *({name: value} for name, value in fields.items())]
     form = store.s3.generate_presigned_post(

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from visual_prompt_builder.names import ObjectError, check_folder, form_mark, key, shown, upload_key
+from visual_prompt_builder.names import CACHE_CONTROL, ObjectError, check_folder, form_mark, key, shown, upload_key
 from visual_prompt_builder.signing import Store
 
 # Amazon S3 copies no more in one request.
@@ -34,7 +34,13 @@ class Stored:
     @property
     def metadata(self) -> dict[str, object]:
         """The row's column `metadata`, by the Storage API's names."""
-        return {"size": self.size, "mimetype": self.content_type, "eTag": self.etag, "contentLength": self.size}
+        return {
+            "size": self.size,
+            "mimetype": self.content_type,
+            "cacheControl": CACHE_CONTROL,
+            "eTag": self.etag,
+            "contentLength": self.size,
+        }
 
 
 def finish_upload(store: Store, bucket: str, name: str, version: str, *, folder: str, person: str) -> Stored:
@@ -103,7 +109,9 @@ def _copy(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> str:
 
 def _copy_parts(store: Store, source: Mapping[str, str], final: str, head: Mapping[str, Any]) -> str:
     target = {"Bucket": store.bucket, "Key": final}
-    begun = store.s3.create_multipart_upload(**target, ContentType=head["ContentType"], Metadata=head["Metadata"])
+    begun = store.s3.create_multipart_upload(
+        **target, ContentType=head["ContentType"], CacheControl=CACHE_CONTROL, Metadata=head["Metadata"]
+    )
     target["UploadId"] = begun["UploadId"]
     parts = []
     size = head["ContentLength"]

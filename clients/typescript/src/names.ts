@@ -9,6 +9,11 @@ import { createHash } from "node:crypto";
 export const TENANT = "storage-single-tenant";
 /** What is sent by a signed form lies below this until it is taken over; the Storage API and the CDN don't reach it. */
 const UPLOADS = "uploads";
+/**
+ * What is under a version never changes. It is on the object, since what a CDN adds it adds to its errors too; private:
+ * browsers keep it, nobody between them and the CDN does.
+ */
+export const CACHE_CONTROL = "private, max-age=31536000, immutable";
 /** Amazon S3's limit for a whole key is 1024; so much is left in the longest, which is that of quarantine. */
 const LONGEST_NAME = 850;
 /** The Storage API serves no object whose name has another character. */

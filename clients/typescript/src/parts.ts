@@ -16,7 +16,18 @@ import {
 } from "@aws-sdk/client-s3";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
-import { type Bucket, checkFolder, checkRoom, checkType, formMark, ObjectError, shown, TENANT, uploadKey } from "./names.js";
+import {
+  type Bucket,
+  CACHE_CONTROL,
+  checkFolder,
+  checkRoom,
+  checkType,
+  formMark,
+  ObjectError,
+  shown,
+  TENANT,
+  uploadKey,
+} from "./names.js";
 import { checkSeconds, expiry, type Store, UPLOAD_SECONDS } from "./signing.js";
 import { finishUpload, type Stored } from "./uploads.js";
 
@@ -76,6 +87,7 @@ export async function beginParts(
       Bucket: store.bucket,
       Key,
       ContentType: contentType,
+      CacheControl: CACHE_CONTROL,
       Metadata: { form: formMark(version, person) },
     }),
   );

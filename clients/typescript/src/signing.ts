@@ -13,6 +13,7 @@ import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 
 import {
   type Bucket,
+  CACHE_CONTROL,
   cdnPath,
   checkFolder,
   checkRoom,
@@ -100,7 +101,11 @@ export async function signUpload(
   const form = await createPresignedPost(store.s3, {
     Bucket: store.bucket,
     Key: place,
-    Fields: { "Content-Type": contentType, "x-amz-meta-form": formMark(version, person) },
+    Fields: {
+      "Content-Type": contentType,
+      "Cache-Control": CACHE_CONTROL,
+      "x-amz-meta-form": formMark(version, person),
+    },
     Conditions: [["content-length-range", 1, largest]],
     Expires: seconds,
   });

@@ -15,7 +15,7 @@ import {
   UploadPartCopyCommand,
 } from "@aws-sdk/client-s3";
 
-import { checkFolder, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
+import { CACHE_CONTROL, checkFolder, formMark, key, ObjectError, shown, TENANT, uploadKey } from "./names.js";
 import type { Store } from "./signing.js";
 
 /** Amazon S3 copies no more in one request. */
@@ -29,7 +29,7 @@ export interface Stored {
   readonly name: string;
   readonly version: string;
   /** The row's column `metadata`, by the Storage API's names. */
-  readonly metadata: { size: number; mimetype: string; eTag: string; contentLength: number };
+  readonly metadata: { size: number; mimetype: string; cacheControl: string; eTag: string; contentLength: number };
 }
 
 /**
@@ -58,7 +58,9 @@ export async function finishUpload(
   }
   const { size, eTag } = (await listed(store, final)) ?? (await takenOver(store, sent, final, head));
   // The form has pinned the type.
-  return { bucket, name, version, metadata: { size, mimetype: head.ContentType ?? "", eTag, contentLength: size } };
+  const mimetype = head.ContentType ?? "";
+  const metadata = { size, mimetype, cacheControl: CACHE_CONTROL, eTag, contentLength: size };
+  return { bucket, name, version, metadata };
 }
 
 /** Size and ETag of the copy, or of what another one has taken over meanwhile: that stays. */
@@ -115,7 +117,10 @@ async function copiedInParts(
   largest: number,
 ): Promise<string> {
   const { ContentType, Metadata, ContentLength: size = 0 } = head;
-  const { UploadId } = await store.s3.send(new CreateMultipartUploadCommand({ ...place, ContentType, Metadata }));
+  const CacheControl = CACHE_CONTROL;
+  const { UploadId } = await store.s3.send(
+    new CreateMultipartUploadCommand({ ...place, ContentType, CacheControl, Metadata }),
+  );
   const upload = { ...place, UploadId };
   const Parts = [];
   try {

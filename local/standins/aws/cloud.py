@@ -33,6 +33,10 @@ HONOURED = frozenset(
 _TEXT = frozenset({"accessKey", "secretKey", "region", "version", "pluginDownloadURL"})
 
 _ADVICE = {
+    **dict.fromkeys(
+        ("KeyGroupAlreadyExists", "OriginAccessControlAlreadyExists"),
+        "bring back the state that has it; docs/storage.md says how to go on without",
+    ),
     "AccessDenied": "give the provider's access key that right",
     "BucketAlreadyExists": "choose another name, or take the bucket in with `pulumi import`",
     "BucketNotEmpty": "empty it, or set forceDestroy and run `up` before the destroy",
