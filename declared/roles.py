@@ -17,6 +17,8 @@ class RoleSpec:
     output: str = ""
     """The stack output with its connection URL."""
     member_of: tuple[str, ...] = ()
+    owns: bool = False
+    """Whether objects belong to it, so that the login that provisions has to act as it."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,6 +51,7 @@ ROLES = {
         output="storage_url",
         inherit=False,
         member_of=(*API, STORAGE_SERVICE),
+        owns=True,
         # The Storage API sets longer ones for its own migrations.
         settings={
             "search_path": "storage",
@@ -57,7 +60,7 @@ ROLES = {
             "idle_in_transaction_session_timeout": "1min",
         },
     ),
-    OWNER: RoleSpec("owner of every object of the app; nobody logs in as it"),
+    OWNER: RoleSpec("owner of every object of the app; nobody logs in as it", owns=True),
     MIGRATOR: RoleSpec(
         "login that migrates without being superuser: it may become the owner, and nothing else",
         login=True,

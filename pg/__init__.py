@@ -100,6 +100,7 @@ class Memberships(_Resource):
         role: str,
         groups: Sequence[str],
         members: Sequence[str] | None = None,
+        acts: Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -147,6 +147,9 @@ def _advice(diag: Diagnostic, code: str, primary: str, hints: Mapping[str, str])
     if code == "3F000" or (code in MISSING_NAME and UNQUALIFIED.fullmatch(primary)):
         return [SCHEMA_MISSING]
     theirs = flat(diag.message_hint or "")
+    if code == "42501" and diag.message_detail:
+        # It says who may.
+        return [theirs]
     return ["" if USELESS_HINT.match(theirs) else theirs.rstrip("."), hints.get(code, "")]
 
 
