@@ -26,6 +26,7 @@ API = ("anon", "authenticated", "service_role")
 OWNER = "app_owner"
 STORAGE_SERVICE = "storage_service"
 MIGRATOR = "migrator"
+BACKUP = "backup"
 
 # What each login sets for its sessions; 0 is no limit. A session may change its own: they end accidents, not attacks.
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
@@ -114,7 +115,7 @@ ROLES = {
             "idle_in_transaction_session_timeout": "1min",
         },
     ),
-    "backup": RoleSpec(
+    BACKUP: RoleSpec(
         "login of pg_dump; reads every row, behind row security too, and writes none",
         login=True,
         output="backup_url",
