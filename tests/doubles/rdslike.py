@@ -34,9 +34,10 @@ ROLES = f"""
 create role rds_superuser;
 create role rds_password; create role rds_replication; create role rds_iam; create role rds_ad;
 create role rdstopmgr; create role rdsrepladmin replication; create role rdswriteforwarduser;
-grant rds_password, rds_replication, pg_monitor, pg_signal_backend, pg_read_all_data, pg_write_all_data, pg_checkpoint,
-    pg_use_reserved_connections, pg_maintain, pg_create_subscription
-    to rds_superuser with admin option;
+grant rds_password, rds_replication, pg_monitor, pg_signal_backend, pg_checkpoint, pg_use_reserved_connections,
+    pg_maintain, pg_create_subscription to rds_superuser with admin option;
+-- Not inherited: with it the master would read pg_authid, which RDS refuses.
+grant pg_read_all_data, pg_write_all_data to rds_superuser with admin true, inherit false, set false;
 grant set on parameter session_replication_role to rds_superuser;
 create role {MASTER} login inherit createdb createrole nosuperuser noreplication nobypassrls
     password '{{password}}' valid until 'infinity';
