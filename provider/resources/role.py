@@ -29,13 +29,13 @@ MEANINGS = {
 # A setting for this database alone is never declared: it is found under this prefix, and reset.
 HERE = "in this database: "
 BOUND = (
-    "made without bypassrls, which only a superuser may give, and from PostgreSQL 16 on a login that has it; what it reads "
-    "and writes, row policies say"
+    "made without bypassrls, which only a superuser may give, and from PostgreSQL 16 on a login that has it; "
+    "what it reads and writes, row policies say"
 )
 # Who may let a role bypass row security. Before PostgreSQL 16 only superusers.
-MAY_BYPASS = """select rolsuper or (rolbypassrls and pg_catalog.current_setting('server_version_num')::integer >= 160000)
-                       as yes
-                  from pg_catalog.pg_roles where rolname = current_user"""
+MAY_BYPASS = """
+select rolsuper or (rolbypassrls and pg_catalog.current_setting('server_version_num')::integer >= 160000) as yes
+  from pg_catalog.pg_roles where rolname = current_user"""
 OWNS_NOTHING = """select 1 from pg_catalog.pg_roles r where r.rolname = %s and not exists (
     select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid
        and d.deptype = 'o' and d.classid <> 'pg_catalog.pg_default_acl'::regclass)"""
@@ -58,9 +58,7 @@ class Role(ObjectKind):
     fields = {
         "name": Field(str, "the role's name", required=True, identity=True),
         **{
-            name: Field(
-                bool, MEANINGS.get(name, f"the attribute {words[1]}"), default=DEFAULTS.get(name, False)
-            )
+            name: Field(bool, MEANINGS.get(name, f"the attribute {words[1]}"), default=DEFAULTS.get(name, False))
             for name, words in ATTRIBUTES.items()
         },
         "limit": Field(int, "connections at a time; -1 is no limit", default=-1),

@@ -1,4 +1,4 @@
-"""A stack's whole life on a server like Amazon RDS: no superuser, no BYPASSRLS, TLS alone; and what is the same there."""
+"""A stack's whole life on a server like Amazon RDS: no superuser, no BYPASSRLS, TLS alone."""
 
 import re
 import shutil
@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -36,8 +35,10 @@ THEIRS = {
     "roles": "select to_jsonb(r) - 'rolpassword' from pg_roles as r order by rolname",
     "memberships": "select to_jsonb(m) from pg_auth_members as m order by oid",
     "databases": """select datname, datdba,
-        array(select unnest(coalesce(datacl, acldefault('d', datdba)))::text order by 1) from pg_database order by 1""",
-    "schemas": "select nspname, nspowner, nspacl::text from pg_namespace where nspname !~ '^pg_(toast_)?temp' order by 1",
+        array(select unnest(coalesce(datacl, acldefault('d', datdba)))::text order by 1)
+        from pg_database order by 1""",
+    "schemas": """select nspname, nspowner, nspacl::text from pg_namespace
+        where nspname !~ '^pg_(toast_)?temp' order by 1""",
     "extensions": "select extname, extowner from pg_extension order by 1",
     "settings": "select to_jsonb(s) from pg_db_role_setting as s",
     "default privileges": "select to_jsonb(d) from pg_default_acl as d",
@@ -171,7 +172,10 @@ def test_a_login_that_no_longer_acts_as_the_owner_is_told_so_before_anything_is_
     world.manually(f"revoke {OWNER} from {MASTER}")
     for stopped in (world.stack.preview(), world.stack.up()):
         (said,) = stopped.errors.values()
-        assert "permission denied for schema private (42501); the login lacks the privilege; run as the object's owner or" in said
+        assert (
+            "permission denied for schema private (42501); the login lacks the privilege; run as the object's owner or"
+            in said
+        )
     # Who made the role passes it on, to itself too.
     world.manually(f"grant {OWNER} to {MASTER}")
     assert world.stack.preview().text == []
