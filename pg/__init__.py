@@ -68,6 +68,8 @@ class SealingKeyPair(_Resource):
 class Role(_Resource):
     """A role; attributes that aren't named are off, except for `inherit`."""
 
+    bypasses: pulumi.Output[bool]
+
     def __init__(
         self,
         resource_name: str,

@@ -21,7 +21,7 @@ from psycopg.errors import Diagnostic
 from plugin.errors import PluginError
 
 HINTS = {
-    "42501": "the login lacks the privilege; run as its owner, or a member of that, or give the object to the role that asks",
+    "42501": "the login lacks the privilege; run as the owner or its member, or give the object to the role that asks",
     "55P03": "another session held the lock too long; run again when it is done",
     "57014": "the statement took longer than its limit",
     "53100": "the server's disk is full; free some space and run again",

@@ -304,7 +304,8 @@ return private.retire_partitions(keep, keep_audit);
 
 comment on function private.missing_partitions(integer, date) is 'Which months and spare partitions are to be made.';
 comment on function private.old_partitions(interval, interval) is 'Which months ended longer ago than that.';
-comment on function private.make_partition(text, text, text, text) is 'Makes a table like its parent, open to nobody but backups.';
+comment on function private.make_partition(text, text, text, text) is
+'Makes a table like its parent, open to nobody but backups.';
 comment on function private.set_trigger(regclass, name, text) is 'Switches a trigger, as pg_trigger.tgenabled says.';
 comment on function private.copy_trigger(oid, regclass) is 'Makes a trigger of a table on a partition, as it is there.';
 comment on function private.close_partition(text, text, text) is 'Gives a partition the triggers of its parent.';
