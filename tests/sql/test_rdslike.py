@@ -131,9 +131,10 @@ def test_the_double_refuses_what_rds_refuses(world):
 
 
 def test_the_state_says_whom_row_security_binds(world):
-    bypasses = {name: each.state["bypasses"] for name, each in world.stack.state.items() if name.endswith("_role")}
-    assert bypasses["roles-service_role"] is False
-    assert world.stack.state["roles-backup"].inputs["bypassrls"] is True, "it is declared all the same"
+    for role in ("service_role", BACKUP):
+        thing = world.stack.state[f"roles-{role}"]
+        assert thing.state["bypasses"] is False
+        assert thing.inputs["bypassrls"] is True, "it is declared all the same"
 
 
 def test_a_login_that_may_give_it_later_is_seen_and_gives_it(world):
