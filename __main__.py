@@ -7,7 +7,7 @@ import pg
 from components import inputs
 from components.access import Access, AccessArgs
 from components.alarms import Alarms, AlarmsArgs
-from components.base import after, settled
+from components.base import after, wait_for
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
 from components.realtime import Realtime, RealtimeArgs
@@ -81,5 +81,5 @@ pulumi.export("alarm_topic_arn", alarms.topic)
 for output, value in {**settings.exported, **storage.exports}.items():
     pulumi.export(output, value)
 
-pulumi.run(lambda: settled(checkpoint))
+pulumi.run(lambda: wait_for(checkpoint))
 guardrail.check()

@@ -25,7 +25,7 @@ from declared.paths import CHECKOUT
 from declared.schemas import HISTORY_SCHEMA
 from local import postgres
 from plugin.server import Context
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.resources.snapshot import SchemaSnapshot
 
 SIZES = (100, 1000, 5000)
@@ -44,12 +44,12 @@ class Answer:
     result: Any
 
 
-async def _call(login: Login, method: str, arguments: list[Any]) -> Any:
+async def _call(info: ConnectionInfo, method: str, arguments: list[Any]) -> Any:
     async def log(urn: str, message: str, ephemeral: bool) -> None:
         pass
 
     kind = SchemaSnapshot()
-    kind.connections = Connections(login)
+    kind.connections = Connections(info)
     try:
         return await getattr(kind, method)(Context("", log), *arguments)
     finally:
@@ -59,17 +59,17 @@ async def _call(login: Login, method: str, arguments: list[Any]) -> Any:
 def child() -> None:
     """One call, given on standard input, in this process; the connection is part of its time."""
     order = json.load(sys.stdin)
-    login = Login.of(order["login"])
+    info = ConnectionInfo.of(order["info"])
     started = time.perf_counter()
-    result = asyncio.run(_call(login, order["method"], order["arguments"]))
+    result = asyncio.run(_call(info, order["method"], order["arguments"]))
     seconds = time.perf_counter() - started
     state = result.state if order["method"] == "read" else result[1]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
     json.dump(asdict(Answer(seconds, memory, state)), sys.stdout)
 
 
-def _in_child(login: Login, method: str, *arguments: Any) -> Answer:
-    order = {"login": login.url, "method": method, "arguments": arguments}
+def _in_child(info: ConnectionInfo, method: str, *arguments: Any) -> Answer:
+    order = {"info": info.url, "method": method, "arguments": arguments}
     command = [sys.executable, "-m", "bench.drift", "child"]
     run = subprocess.run(command, input=json.dumps(order), capture_output=True, text=True, check=True, cwd=CHECKOUT)
     return Answer(**json.loads(run.stdout))
@@ -79,39 +79,39 @@ def _best(call: Callable[[], Answer]) -> Answer:
     return min((call() for _ in range(ROUNDS)), key=lambda answer: answer.seconds)
 
 
-def _dump(login: Login, programs: Path) -> Answer:
-    command = [str(programs / "pg_dump"), "--schema-only", "-d", compose({**login.given, "password": ""})]
+def _dump(info: ConnectionInfo, programs: Path) -> Answer:
+    command = [str(programs / "pg_dump"), "--schema-only", "-d", compose({**info.given, "password": ""})]
     started = time.perf_counter()
-    subprocess.run(command, env={"PGPASSWORD": login.given["password"]}, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, env={"PGPASSWORD": info.given["password"]}, stdout=subprocess.DEVNULL, check=True)
     return Answer(time.perf_counter() - started, 0, None)
 
 
-def _build(login: Login, tables: int) -> None:
-    with psycopg.connect(login.url, autocommit=True) as connection:
+def _build(info: ConnectionInfo, tables: int) -> None:
+    with psycopg.connect(info.url, autocommit=True) as connection:
         connection.execute((world.roles() + ";" + world.COMMON).encode())
         for first in range(1, tables + 1, BATCH):
             connection.execute(world.tables(first, min(tables, first + BATCH - 1)).encode())
         connection.execute("analyze")
 
 
-def measure(server: postgres.Server, programs: Path, tables: int) -> list[str]:
+def measure(server: postgres.RunningServer, programs: Path, tables: int) -> list[str]:
     """One size, as rows of the table that is printed."""
-    login = Login(server.parameters(f"drift_{tables}"))
+    info = ConnectionInfo(server.parameters(f"drift_{tables}"))
     with psycopg.connect(server.url(), autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(login.database)))
-    _build(login, tables)
-    taken = _in_child(login, "create", INPUTS, False)
+        connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(info.database)))
+    _build(info, tables)
+    taken = _in_child(info, "create", INPUTS, False)
     state = taken.result
-    unchanged = _best(lambda: _in_child(login, "read", "schema", state, INPUTS))
-    with psycopg.connect(login.url, autocommit=True) as connection:
+    unchanged = _best(lambda: _in_child(info, "read", "schema", state, INPUTS))
+    with psycopg.connect(info.url, autocommit=True) as connection:
         connection.execute("create table public.came (id int); drop table public.came")
-        alarmed = _best(lambda: _in_child(login, "read", "schema", state, INPUTS))
+        alarmed = _best(lambda: _in_child(info, "read", "schema", state, INPUTS))
         for change in world.CHANGES:
             connection.execute(change.statement.encode())
-    found = _best(lambda: _in_child(login, "read", "schema", state, INPUTS))
+    found = _best(lambda: _in_child(info, "read", "schema", state, INPUTS))
     keys = {change.key.format(user=server.user) for change in world.CHANGES}
     named = len(keys & found.result["drift"].keys())
-    dump = _best(lambda: _dump(login, programs))
+    dump = _best(lambda: _dump(info, programs))
     assert not unchanged.result["drift"]
     assert not alarmed.result["drift"]
     rows = {

@@ -22,6 +22,7 @@ import psycopg
 
 from bench import psql
 from bench.steps import write_steps
+from declared import sqlfiles
 from harness.checkout import Finished, Scratch
 from local import postgres
 
@@ -40,8 +41,8 @@ from local import services
 server = services.load(pulumi.get_stack()).postgres
 provider = pg.Provider("pg", url=server.url("{database}"), lock_timeout="5s")
 options = pulumi.ResourceOptions(provider=provider)
-found = {{step.name: step.checksum for step in sqlfiles.steps(CHECKOUT / "sql" / "migrations")}}
-steps = pg.MigrationSet("steps", folder="sql/migrations", steps=found, opts=options)
+found = {{step.name: step.checksum for step in sqlfiles.steps(CHECKOUT / sqlfiles.MIGRATIONS.folder)}}
+steps = pg.MigrationSet("steps", folder=sqlfiles.MIGRATIONS.folder, steps=found, opts=options)
 """
 SNAPSHOT = """schema = pg.SchemaSnapshot(
     "schema", name="schema", schemas=["public", HISTORY_SCHEMA], opts=pulumi.ResourceOptions(provider=provider)
@@ -65,11 +66,11 @@ class Bench:
 
     @property
     def migrations(self) -> Path:
-        return self.scratch.folder / "sql" / "migrations"
+        return self.scratch.folder / sqlfiles.MIGRATIONS.folder
 
     @property
-    def server(self) -> postgres.Server:
-        return postgres.Server(**self.scratch.services["postgres"])
+    def server(self) -> postgres.RunningServer:
+        return postgres.RunningServer(**self.scratch.services["postgres"])
 
     def program(self, text: str, steps: int = 0) -> None:
         """Make this the program, on so many steps."""
@@ -93,9 +94,9 @@ class Bench:
     def destroy(self) -> None:
         self.run("destroy", "--yes", "--skip-preview", "--non-interactive")
 
-    def psql(self, database: str, half: str) -> float:
+    def psql(self, database: str, direction: str) -> float:
         """One session over all files, up in one transaction, down in one each; its seconds."""
-        command = psql.session(self.server, database, self.migrations, half, one=half == "up")
+        command = psql.session(self.server, database, self.migrations, direction, one=direction == "up")
         begun = time.monotonic()
         subprocess.run(command, env=psql.environment(self.server), check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - begun

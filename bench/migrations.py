@@ -47,7 +47,7 @@ class Measured:
 class Bench:
     """A server and the files."""
 
-    server: postgres.Server
+    server: postgres.RunningServer
     folder: Path
 
     def run(self, command: Sequence[str | Path]) -> Measured:
@@ -64,9 +64,9 @@ class Bench:
             sys.exit(f"error: {command[0]} failed")
         return Measured(seconds, float(lines[-1]) if lines else seconds, usage.ru_maxrss / 1024)
 
-    def psql(self, database: str, half: str, one: bool = False) -> Measured:
+    def psql(self, database: str, direction: str, one: bool = False) -> Measured:
         """One session over all files; see `bench.psql`."""
-        return self.run(psql.session(self.server, database, self.folder, half, one))
+        return self.run(psql.session(self.server, database, self.folder, direction, one))
 
     def engine(self, database: str, *words: str) -> Measured:
         """Our own command in a process of its own."""

@@ -27,8 +27,8 @@ from harness.queries import Connection
 from local import postgres
 
 MEDIAN, WORST = 1.3, 2.0
-BY_HAND = Path(__file__).parent / "unfiltered"
-READS = {query.name: query for query in catalogue.QUERIES if (BY_HAND / f"{query.name}.sql").exists()}
+UNFILTERED = Path(__file__).parent / "unfiltered"
+READS = {query.name: query for query in catalogue.QUERIES if (UNFILTERED / f"{query.name}.sql").exists()}
 # A server with memory for its data, as one of this size has; durability has no part in reading.
 SETTINGS = {"fsync": "off", "shared_buffers": "1GB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB"}
 SHARED = """
@@ -60,8 +60,8 @@ class Case:
 
         return re.sub(r"\$(\d+)", spelled, self.query.text.replace("%", "%%").rstrip(";"))
 
-    def by_hand(self) -> str:
-        return (BY_HAND / f"{self.name}.sql").read_text()
+    def unfiltered(self) -> str:
+        return (UNFILTERED / f"{self.name}.sql").read_text()
 
 
 @contextmanager
@@ -117,11 +117,11 @@ def asking(connection: Connection, case: Case) -> Iterator[None]:
 
 def measure(ours: Connection, theirs: Connection, case: Case, rounds: int) -> tuple[list[float], list[float]]:
     """Seconds under row security and with the filter written out, in turns; both must find the same number of rows."""
-    policies, by_hand = case.under_policies(), case.by_hand()
+    policies, unfiltered = case.under_policies(), case.unfiltered()
     secured, plain = [], []
     for number in range(rounds + 2):
         with theirs.transaction():
-            hand, expected = seconds(theirs, by_hand, case.values)
+            bare, expected = seconds(theirs, unfiltered, case.values)
         with asking(ours, case):
             mine, count = seconds(ours, policies, case.values)
         if count != expected:
@@ -129,7 +129,7 @@ def measure(ours: Connection, theirs: Connection, case: Case, rounds: int) -> tu
         # The first two turns fill caches.
         if number > 1:
             secured.append(mine)
-            plain.append(hand)
+            plain.append(bare)
     return secured, plain
 
 
@@ -145,15 +145,15 @@ def ratios(url: str, numbers: list[int], rounds: int, prepared: bool) -> dict[st
     ):
         for number in numbers:
             for label, case in cases(theirs, number):
-                mine, hand = measure(ours, theirs, case, rounds)
+                mine, bare = measure(ours, theirs, case, rounds)
                 secured.setdefault(label, []).extend(mine)
-                plain.setdefault(label, []).extend(hand)
+                plain.setdefault(label, []).extend(bare)
     return {label: summary(plain[label], secured[label]) for label in secured}
 
 
 def summary(plain: list[float], secured: list[float]) -> tuple[float, float, float]:
     """The medians; the ratio is that of each turn, so that a load that comes and goes hits both of it."""
-    each = [mine / hand for mine, hand in zip(secured, plain, strict=True)]
+    each = [mine / bare for mine, bare in zip(secured, plain, strict=True)]
     return statistics.median(plain) * 1000, statistics.median(secured) * 1000, statistics.median(each)
 
 
@@ -181,8 +181,8 @@ def main() -> None:
         return
     for who, patterns in found.items():
         print(f"{who} person: milliseconds with the filter written out, under row security, ratio")
-        for label, (hand, mine, ratio) in patterns.items():
-            print(f"  {label:34} {hand:9.3f} {mine:9.3f} {ratio:7.2f}{'   over the goal' if ratio > WORST else ''}")
+        for label, (bare, mine, ratio) in patterns.items():
+            print(f"  {label:34} {bare:9.3f} {mine:9.3f} {ratio:7.2f}{'   over the goal' if ratio > WORST else ''}")
         each = [ratio for _, _, ratio in patterns.values()]
         print(f"  median {statistics.median(each):.2f} (goal {MEDIAN}), worst {max(each):.2f} (goal {WORST})")
 

@@ -57,7 +57,7 @@ comment on column public.t{n}.title is 'What it is called.';
 
 
 @dataclass(frozen=True)
-class ByHand:
+class ManualChange:
     """A change manually, the object it is reported under, and something of what was and of what is."""
 
     statement: str
@@ -67,132 +67,140 @@ class ByHand:
 
 
 CHANGES = [
-    ByHand(
+    ManualChange(
         "drop policy t1_delete_own on public.t1",
         "table public.t1: policy t1_delete_own",
         "for delete to drift_writer",
         None,
     ),
-    ByHand(
+    ManualChange(
         "create policy stray on public.t2 using (true)",
         "table public.t2: policy stray",
         None,
         "for all to public using (true)",
     ),
-    ByHand(
+    ManualChange(
         "alter policy t3_select_own on public.t3 using (true)",
         "table public.t3: policy t3_select_own",
         "owner_id",
         "using (true)",
     ),
-    ByHand(
+    ManualChange(
         "alter policy t4_update_own on public.t4 to public",
         "table public.t4: policy t4_update_own",
         "to drift_reader",
         "to public",
     ),
-    ByHand(
+    ManualChange(
         "alter table public.t5 disable row level security",
         "table public.t5: row security",
         "enabled and forced",
         "disabled",
     ),
-    ByHand(
+    ManualChange(
         "alter table public.t6 no force row level security",
         "table public.t6: row security",
         "enabled and forced",
         "enabled",
     ),
-    ByHand(
+    ManualChange(
         "create or replace function vault.touch7() returns trigger language plpgsql set search_path = '' as "
         "$$ begin return NEW; end $$",
         "function vault.touch7()",
         "NEW.updated_at",
         "begin return NEW",
     ),
-    ByHand(
+    ManualChange(
         "alter function vault.touch8() security definer",
         "function vault.touch8()",
         "LANGUAGE plpgsql",
         "SECURITY DEFINER",
     ),
-    ByHand(
+    ManualChange(
         "alter function vault.touch9() reset search_path", "function vault.touch9()", "search_path", "LANGUAGE plpgsql"
     ),
-    ByHand(
+    ManualChange(
         "grant execute on function vault.touch10() to public",
         "function vault.touch10(): grants",
         "drift_writer: execute",
         "public: execute",
     ),
-    ByHand(
+    ManualChange(
         "alter table public.t11 disable trigger _100_updated_at",
         "table public.t11: trigger _100_updated_at",
         "BEFORE UPDATE",
         "(disabled)",
     ),
-    ByHand(
+    ManualChange(
         "drop trigger _100_updated_at on public.t12", "table public.t12: trigger _100_updated_at", "BEFORE UPDATE", None
     ),
-    ByHand(
+    ManualChange(
         "grant delete on public.t13 to drift_reader",
         "table public.t13: grants",
         "drift_reader: select",
         "drift_reader: delete, select",
     ),
-    ByHand(
+    ManualChange(
         "grant update (body) on public.t14 to drift_reader",
         "table public.t14: grants on column body",
         "insert",
         "insert, update",
     ),
-    ByHand("grant create on schema vault to drift_reader", "schema vault: grants", "drift_reader: usage", "create"),
-    ByHand(
+    ManualChange(
+        "grant create on schema vault to drift_reader", "schema vault: grants", "drift_reader: usage", "create"
+    ),
+    ManualChange(
         "alter default privileges in schema vault grant all on tables to drift_reader",
         "default privileges of {user} on tables in schema vault",
         None,
         "drift_reader: delete",
     ),
-    ByHand("alter table public.t17 owner to drift_owner", "table public.t17: owner", "", "drift_owner"),
-    ByHand("comment on table public.t18 is 'Another.'", "table public.t18: comment", "Table number 18.", "Another."),
-    ByHand(
+    ManualChange("alter table public.t17 owner to drift_owner", "table public.t17: owner", "", "drift_owner"),
+    ManualChange(
+        "comment on table public.t18 is 'Another.'", "table public.t18: comment", "Table number 18.", "Another."
+    ),
+    ManualChange(
         "alter table public.t19 drop constraint t19_kind_check, "
         "add constraint t19_kind_check check (kind in ('a', 'b', 'c')) not valid",
         "table public.t19: constraint t19_kind_check",
         "CHECK",
         "NOT VALID",
     ),
-    ByHand("alter view public.v20 reset (security_invoker)", "view public.v20: options", "security_invoker=true", None),
-    ByHand("alter table public.t21 add column extra text", "table public.t21: column extra", None, "text"),
-    ByHand("alter table public.t22 drop column body", "table public.t22: column body", "text", None),
-    ByHand(
+    ManualChange(
+        "alter view public.v20 reset (security_invoker)", "view public.v20: options", "security_invoker=true", None
+    ),
+    ManualChange("alter table public.t21 add column extra text", "table public.t21: column extra", None, "text"),
+    ManualChange("alter table public.t22 drop column body", "table public.t22: column body", "text", None),
+    ManualChange(
         "alter table public.t23 alter column title drop not null",
         "table public.t23: column title",
         "text default ''::text not null",
         "text default ''::text",
     ),
-    ByHand(
+    ManualChange(
         "alter table public.t24 alter column body type varchar(9)",
         "table public.t24: column body",
         "text",
         "character varying(9)",
     ),
-    ByHand(
+    ManualChange(
         "alter table public.t25 alter column amount set default 1",
         "table public.t25: column amount",
         "default 0",
         "default 1",
     ),
-    ByHand("drop index public.t26_words_idx", "table public.t26: index t26_words_idx", "USING gin", None),
-    ByHand("create index stray_idx on public.t27 (body)", "table public.t27: index stray_idx", None, "(body)"),
-    ByHand("alter table public.t28 replica identity full", "table public.t28: replica identity", "default", "full"),
-    ByHand(
+    ManualChange("drop index public.t26_words_idx", "table public.t26: index t26_words_idx", "USING gin", None),
+    ManualChange("create index stray_idx on public.t27 (body)", "table public.t27: index stray_idx", None, "(body)"),
+    ManualChange(
+        "alter table public.t28 replica identity full", "table public.t28: replica identity", "default", "full"
+    ),
+    ManualChange(
         "create or replace view public.v29 with (security_invoker = true) as select id, title, amount from public.t29",
         "view public.v29",
         "WHERE",
         "FROM public.t29",
     ),
-    ByHand("drop table public.t30 cascade", "table public.t30", "column title text", None),
+    ManualChange("drop table public.t30 cascade", "table public.t30", "column title text", None),
 ]
 
 

@@ -8,14 +8,14 @@ from pulumi_aws import iam
 
 from components.alarms import Alarms
 from components.base import Component
-from components.documents import PolicyStatement, allow, text, through
+from components.documents import PolicyStatement, allow_statement, text, through
 from components.privatebucket import PrivateBucket
 from declared import objectlayout
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccessRolesArgs:
-    objects: PrivateBucket
+    bucket: PrivateBucket
     key_arn: pulumi.Input[str]
     cdn_arn: pulumi.Input[str]
     account: pulumi.Input[str]
@@ -52,7 +52,7 @@ class AccessRoles(Component):
 
     def _server(self) -> list[PolicyStatement]:
         """Signs forms and addresses, and makes what was sent an object; it deletes nothing and sets no tags."""
-        sent, objects = f"{objectlayout.UPLOADS}/{objectlayout.TENANT}/", f"{objectlayout.TENANT}/"
+        sent, tenant = f"{objectlayout.UPLOADS}/{objectlayout.TENANT}/", f"{objectlayout.TENANT}/"
         return [
             self._on_objects(
                 sent,
@@ -62,7 +62,7 @@ class AccessRoles(Component):
                 "ListMultipartUploadParts",
                 "PutObject",
             ),
-            self._on_objects(objects, "AbortMultipartUpload", "GetObject", "PutObject"),
+            self._on_objects(tenant, "AbortMultipartUpload", "GetObject", "PutObject"),
             # Without it S3 answers 403 for what isn't there.
             self._on_bucket("ListBucket"),
             self._with_key("Decrypt", "GenerateDataKey"),
@@ -73,10 +73,10 @@ class AccessRoles(Component):
 
         What it copies and moves takes its tags along, the verdict of the same bytes too; it says none itself.
         """
-        objects = objectlayout.TENANT + "/"
+        tenant = objectlayout.TENANT + "/"
         return [
             self._on_objects(
-                objects,
+                tenant,
                 "AbortMultipartUpload",
                 "DeleteObject",
                 "GetObject",
@@ -86,7 +86,7 @@ class AccessRoles(Component):
                 "PutObjectTagging",
             ),
             {
-                **self._on_objects(objects, "PutObjectTagging"),
+                **self._on_objects(tenant, "PutObjectTagging"),
                 "Effect": "Deny",
                 # Of a copy that takes tags along the request names none.
                 "Condition": {"Null": {f"s3:RequestObjectTag/{objectlayout.SCAN_TAG}": "false"}},
@@ -113,7 +113,7 @@ class AccessRoles(Component):
             self._on_objects(objectlayout.QUARANTINE + "/", "GetObject", "PutObject", "PutObjectTagging"),
             self._on_bucket("ListBucket", "ListBucketVersions"),
             self._with_key("Decrypt", "GenerateDataKey"),
-            allow("sns", ("Publish",), args.alarms.topic),
+            allow_statement("sns", ("Publish",), args.alarms.topic),
             through("sns", args.region, args.alarms.key, "Decrypt", "GenerateDataKey"),
         ]
 
@@ -133,10 +133,10 @@ class AccessRoles(Component):
         ]
 
     def _on_objects(self, path: str, *actions: str) -> PolicyStatement:
-        return allow("s3", actions, self._args.objects.below(path))
+        return allow_statement("s3", actions, self._args.bucket.below(path))
 
     def _on_bucket(self, *actions: str) -> PolicyStatement:
-        return allow("s3", actions, self._args.objects.arn)
+        return allow_statement("s3", actions, self._args.bucket.arn)
 
     def _with_key(self, *actions: str) -> PolicyStatement:
         return through("s3", self._args.region, self._args.key_arn, *actions)

@@ -33,10 +33,10 @@ def after(options: pulumi.ResourceOptions, *components: Component) -> pulumi.Res
     return pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=stands_on))
 
 
-async def settled(component: Component) -> None:
+async def wait_for(component: Component) -> None:
     """Wait for what `component` ends with.
 
     After the program's last line the SDK looks through all pending outputs at each answer of the engine, hundreds at
-    hundreds; when this has waited, few are left. An error is for the SDK to tell, which waits for the same resources.
+    hundreds; when this has waited, few are left. The SDK reports an error, since it waits for the same resources.
     """
     await asyncio.gather(*(resource.urn.future() for resource in component.final), return_exceptions=True)

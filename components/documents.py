@@ -9,7 +9,7 @@ import pulumi
 PolicyStatement = Mapping[str, Any]
 
 
-def allow(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> PolicyStatement:
+def allow_statement(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> PolicyStatement:
     """Lets the role with this document do these actions of a service."""
     return {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": resource}
 
@@ -17,7 +17,7 @@ def allow(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> 
 def through(service: str, region: str, key_arn: pulumi.Input[str], *actions: str) -> PolicyStatement:
     """Lets the role with this document use a key through this service only: nobody decrypts what they got elsewhere."""
     condition = {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
-    return {**allow("kms", actions, key_arn), "Condition": condition}
+    return {**allow_statement("kms", actions, key_arn), "Condition": condition}
 
 
 def document(*statements: PolicyStatement) -> Any:

@@ -23,7 +23,7 @@ SWITCHES = ("block_public_acls", "block_public_policy", "ignore_public_acls", "r
 
 
 @dataclass(frozen=True)
-class Declared:
+class AwsResource:
     """One resource with the arguments that the program gave it."""
 
     resource: Any
@@ -34,14 +34,14 @@ class Declared:
 class Guardrail:
     """What has been declared so far; made before the first resource, asked after the last."""
 
-    declared: dict[str, list[Declared]] = field(default_factory=dict)
+    declared: dict[str, list[AwsResource]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         pulumi.runtime.register_stack_transformation(self._see)
 
     def _see(self, seen: pulumi.ResourceTransformationArgs) -> None:
         if seen.type_.startswith(("aws:s3/", TOPIC)):
-            self.declared.setdefault(seen.type_, []).append(Declared(seen.resource, dict(seen.props)))
+            self.declared.setdefault(seen.type_, []).append(AwsResource(seen.resource, dict(seen.props)))
 
     def check(self) -> None:
         """Ends the program for the first bucket or topic that lacks something, with one line that names both."""

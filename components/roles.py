@@ -7,7 +7,7 @@ import pulumi
 
 import pg
 from components.base import Component
-from declared.roles import SECOND, RoleSpec, login, with_passwords
+from declared.roles import SECOND, RoleSpec, login_name, with_passwords
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,10 @@ class Roles(Component):
     def __init__(self, name: str, args: RolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
         specs = with_passwords(args.passwords)
-        numbers = {login(role, number): number for role in SECOND for number in args.passwords}
+        numbers = {login_name(role, number): number for role in SECOND for number in args.passwords}
         passwords = {each: self._password(name, each, number) for each, number in numbers.items()}
         self.current = {
-            role: (each, passwords[each].password) for role in SECOND for each in [login(role, args.passwords[0])]
+            role: (each, passwords[each].password) for role in SECOND for each in [login_name(role, args.passwords[0])]
         }
         roles: dict[str, pg.Role] = {}
         for role, spec in specs.items():

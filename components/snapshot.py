@@ -21,7 +21,7 @@ NAME = "schema"
 @dataclass(frozen=True, kw_only=True)
 class SnapshotArgs:
     buckets: tuple[BucketSettings, ...]
-    allow: tuple[str, ...] = ()
+    allow_bucket_changes: tuple[str, ...] = ()
     """The changes of buckets with files in them that may be made all the same."""
     sql: SqlFiles
     publication: str
@@ -41,7 +41,7 @@ class Snapshot(Component):
         buckets = pg.BucketGuard(
             f"{name}-buckets",
             buckets={bucket.id: _guarded(bucket) for bucket in args.buckets},
-            allow=list(args.allow) or None,
+            allow=list(args.allow_bucket_changes) or None,
             opts=self.child(),
         )
         schemas = sorted({*SCHEMAS, "public", HISTORY_SCHEMA})
@@ -50,7 +50,7 @@ class Snapshot(Component):
             name=NAME,
             schemas=schemas,
             open=list(OPEN_SCHEMAS),
-            held=sorted(set(held(args.sql, args.publication))),
+            held=sorted(set(held_patterns(args.sql, args.publication))),
             accept=args.accept,
             opts=self.child(buckets),
         )
@@ -86,7 +86,7 @@ def _guarded(bucket: BucketSettings) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def held(sql: SqlFiles, publication: str) -> Iterator[str]:
+def held_patterns(sql: SqlFiles, publication: str) -> Iterator[str]:
     """What resources of their own compare and repair, as patterns of the snapshot's objects and facets."""
     for table in {policy.table for policy in sql.policies}:
         yield from (f"table {escape(table)}: {facet}" for facet in ("row security", "policy *", "comment on policy *"))

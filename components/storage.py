@@ -106,7 +106,7 @@ class Storage(Component):
         return AccessRoles(
             f"{name}-access",
             AccessRolesArgs(
-                objects=objects.files,
+                bucket=objects.files,
                 key_arn=objects.key.arn,
                 cdn_arn=cdn.arn,
                 account=account,
@@ -125,7 +125,7 @@ class Storage(Component):
             return []
         malware = Malware(
             f"{name}-malware",
-            MalwareArgs(objects=objects.files, key_arn=objects.key.arn, account=account, region=args.region),
+            MalwareArgs(bucket=objects.files, key_arn=objects.key.arn, account=account, region=args.region),
             pulumi.ResourceOptions(parent=self),
         )
         # The API serves an upload to its owner at once: who that is, the row policies say.

@@ -10,7 +10,7 @@ from components.base import Component
 from declared.grants import DATABASE_GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
 from declared.roles import BACKUP, MIGRATOR, OWNER
 from declared.schemas import EXTENSIONS, HELD_TABLE, HISTORY_SCHEMA, SCHEMAS
-from declared.sqlfiles import STEP_FOLDERS, SqlFiles, StepFolder
+from declared.sqlfiles import MIGRATIONS, PLATFORM, SqlFiles, StepFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,10 +18,10 @@ class StructureArgs:
     database: pulumi.Input[str]
     sql: SqlFiles
     protect: bool = False
-    """Whether a migration whose rollback loses data stays, unless it is in `allow`."""
+    """Whether a migration whose rollback loses data stays, unless it is in `allow_loss`."""
     keep: bool = False
     """Whether a destroy is refused too."""
-    allow: tuple[str, ...] = ()
+    allow_loss: tuple[str, ...] = ()
 
 
 class Structure(Component):
@@ -45,9 +45,8 @@ class Structure(Component):
             f"{name}-database", kind="database", name=args.database, grants=DATABASE_GRANTS, opts=self.child()
         )
         schema_grants = self._schema_grants(name, schemas)
-        platform, migrations = STEP_FOLDERS
-        first = self._steps(f"{name}-platform", platform, args, [*schema_grants, *extensions, closed])
-        steps = self._steps(f"{name}-migrations", migrations, args, [first])
+        first = self._steps(f"{name}-platform", PLATFORM, args, [*schema_grants, *extensions, closed])
+        steps = self._steps(f"{name}-migrations", MIGRATIONS, args, [first])
         self.final = [database, *self._history(name, steps)]
         self.register_outputs({"schemas": sorted(SCHEMAS)})
 
@@ -131,6 +130,6 @@ class Structure(Component):
             history=folder.history,
             steps=args.sql.checksums(folder.folder),
             protect=args.protect,
-            allow=args.allow or None,
+            allow=args.allow_loss or None,
             opts=pulumi.ResourceOptions.merge(self.child(*after), pulumi.ResourceOptions(protect=args.keep)),
         )

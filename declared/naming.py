@@ -25,7 +25,7 @@ MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9.+_-]*)")
 MIME_FAMILIES = {"application", "audio", "font", "image", "message", "model", "multipart", "text", "video"}
 # A migration's two files, and the migration itself.
 STEP = re.compile(r"[0-9]{4}_[a-z0-9_]+")
-STEP_FILE = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<half>up|down)\.sql")
+STEP_FILE = re.compile(r"(?P<number>\d{4})_(?P<words>[a-z0-9_]+)\.(?P<direction>up|down)\.sql")
 
 
 class NameRefused(UserError, ValueError):

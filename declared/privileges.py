@@ -2,5 +2,5 @@
 
 import re
 
-ENTRY = re.compile(r"(?P<word>[a-z]+)(?:\((?P<columns>[A-Za-z_][\w, ]*)\))?(?: with grant option)?")
 GRANTABLE = " with grant option"
+ENTRY = re.compile(rf"(?P<word>[a-z]+)(?:\((?P<columns>[A-Za-z_][\w, ]*)\))?(?:{GRANTABLE})?")

@@ -135,7 +135,7 @@ ROLES = {
 URLS = {spec.output: name for name, spec in ROLES.items() if spec.output}
 
 
-def login(role: str, number: int) -> str:
+def login_name(role: str, number: int) -> str:
     """The login with the password of that number: a role has two, which take turns.
 
     PostgreSQL keeps one password for each login, so a new one next to the old one is another login's. The odd ones are
@@ -144,7 +144,7 @@ def login(role: str, number: int) -> str:
     return role if number % 2 else f"{role}_2"
 
 
-SECOND = {name: login(name, 2) for name, spec in ROLES.items() if spec.login}
+SECOND = {name: login_name(name, 2) for name, spec in ROLES.items() if spec.login}
 """Role → its second login."""
 
 

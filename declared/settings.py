@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from declared import connectionurl
+from declared import connectionurl, locktimeout
 from declared.buckets import BucketSettings as BucketSettings
 from declared.buckets import SettingError as SettingError
 from declared.buckets import buckets as bucket_settings
@@ -27,10 +27,8 @@ from declared.paths import CHECKOUT
 
 TARGETS = ("local", "supabase", "aws")
 SCANNERS = tuple(CLEAN_TAGS)
-DURATION = re.compile(r"([1-9][0-9]{0,9})(ms|s|min)")
-# PostgreSQL counts in milliseconds, in 32 bits.
-LONGEST_DURATION = 2**31 - 1
-MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000}
+# Of what PostgreSQL takes as a time, what is read in one way only.
+DURATION = re.compile(r"[1-9][0-9]{0,9}(ms|s|min)")
 STEPS = "a list of migrations such as 0007_projects"
 BUCKET_CHANGE = re.compile(rf"{BUCKET_ID.pattern} (public|access [a-z]+|retentionDays [1-9][0-9]{{0,3}})")
 BUCKET_CHANGES = "a list of changes such as [audio public, audio access people, audio retentionDays 7]"
@@ -101,12 +99,12 @@ class Settings:
         protects is protected from a destroy too.
         """
         protect = not disposable if self.protect_data is None else self.protect_data
-        return {"protect": protect, "keep": self.protect_data is True, "allow": self.allow_loss}
+        return {"protect": protect, "keep": self.protect_data is True, "allow_loss": self.allow_loss}
 
     @property
     def accepted(self) -> dict[str, Any]:
         """What is taken as it is before a run changes anything, as the component `Snapshot` takes it."""
-        return {"accept": self.accept_drift, "allow": self.allow_bucket_changes}
+        return {"accept": self.accept_drift, "allow_bucket_changes": self.allow_bucket_changes}
 
     @property
     def stored(self) -> dict[str, str]:
@@ -252,9 +250,8 @@ def _matching(config: _Given, key: str, pattern: re.Pattern[str], allowed: str) 
 
 def _duration(config: _Given, key: str) -> str:
     value = config.get(key)
-    match = DURATION.fullmatch(value)
-    if not match or int(match[1]) * MILLISECONDS[match[2]] > LONGEST_DURATION:
-        raise SettingError(key, value, "a time such as 500ms, 5s or 1min, at most 35791min")
+    if not DURATION.fullmatch(value) or not locktimeout.fits(value):
+        raise SettingError(key, value, f"a time such as 500ms, 5s or 1min, {locktimeout.AT_MOST}")
     return value
 
 

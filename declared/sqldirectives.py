@@ -13,7 +13,7 @@ from declared import sqlgrammar
 from declared.sqldrops import drops as drops
 from declared.sqltext import Fault, Statement, quick_statements, statements
 
-WAYS = "`-- Run: outside a transaction.` or `-- Run: in batches of N, pause Nms.`"
+RUN_MODES = "`-- Run: outside a transaction.` or `-- Run: in batches of N, pause Nms.`"
 FORM = re.compile(
     r"-- Run: (?:(?P<outside>outside a transaction)|in batches of (?P<size>\d+), pause (?P<pause>\d+)ms)\."
 )
@@ -58,7 +58,7 @@ class DirectiveError(Exception):
 
 
 @dataclass(frozen=True)
-class Way:
+class RunMode:
     """How a script runs; size and pause (milliseconds) are those of batches."""
 
     kind: Literal["transaction", "outside", "batches"] = "transaction"
@@ -66,23 +66,23 @@ class Way:
     pause: int = 0
 
 
-def way(text: str) -> Way:
+def run_mode(text: str) -> RunMode:
     """What the header of a script says.
 
     :raises DirectiveError: for a fourth line that begins as a directive and isn't one
     """
     line = _line(text, LINE)
     if not re.match(r"--\s*run\b", line, re.IGNORECASE):
-        return Way()
+        return RunMode()
     match = FORM.fullmatch(line.rstrip())
     if not match:
-        raise DirectiveError(LINE, f"the header's line {LINE} must be empty or read {WAYS}")
+        raise DirectiveError(LINE, f"the header's line {LINE} must be empty or read {RUN_MODES}")
     if match["outside"]:
-        return Way("outside")
+        return RunMode("outside")
     size, pause = int(match["size"]), int(match["pause"])
     if not 0 < size <= LARGEST_BATCH or pause > LONGEST_PAUSE:
         raise DirectiveError(LINE, f"a batch has 1 to {LARGEST_BATCH} rows, a pause at most {LONGEST_PAUSE}ms")
-    return Way("batches", size, pause)
+    return RunMode("batches", size, pause)
 
 
 def refuse_unfit(text: str) -> None:
@@ -90,11 +90,11 @@ def refuse_unfit(text: str) -> None:
 
     :raises DirectiveError: with the line of the statement
     """
-    how = way(text)
+    how = run_mode(text)
     for match in ELSEWHERE.finditer(text):
         number = text.count("\n", 0, match.start()) + 1
         if number != LINE or how.kind == "transaction":
-            raise DirectiveError(number, f"how a script runs stands in the header's line {LINE}, as {WAYS}")
+            raise DirectiveError(number, f"how a script runs stands in the header's line {LINE}, as {RUN_MODES}")
     if how.kind == "outside":
         _refuse_unfit_outside(statements(text))
     if how.kind == "batches":

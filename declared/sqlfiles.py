@@ -41,11 +41,11 @@ class StepFolder:
     role: str | None = None
 
 
+PLATFORM = StepFolder("sql/platform", f"{HISTORY_SCHEMA}.platform_migrations")
+MIGRATIONS = StepFolder("sql/migrations", HISTORY_TABLE, OWNER)
 # In the order in which they are applied. The program declares them, `./vpb migrate` runs the same ones.
-STEP_FOLDERS = (
-    StepFolder("sql/platform", f"{HISTORY_SCHEMA}.platform_migrations"),
-    StepFolder("sql/migrations", HISTORY_TABLE, OWNER),
-)
+STEP_FOLDERS = (PLATFORM, MIGRATIONS)
+POLICY_FOLDER = "sql/policies"
 
 
 @dataclass(frozen=True)
@@ -164,14 +164,14 @@ def steps(folder: Path) -> list[Step]:
     :raises SqlFileError: for a bad name, a gap, a duplicate, a missing script, a bad header, transaction control,
         a directive that can't be followed
     """
-    halves: dict[str, dict[str, Path]] = {}
+    pairs: dict[str, dict[str, Path]] = {}
     for path in sql_files(folder):
         match = STEP_FILE.fullmatch(path.name)
         if not match:
             raise SqlFileError(f"{location(path)}: the name must be NNNN_words.up.sql or NNNN_words.down.sql")
-        halves.setdefault(f"{match['number']}_{match['words']}", {})[match["half"]] = path
+        pairs.setdefault(f"{match['number']}_{match['words']}", {})[match["direction"]] = path
     found: list[Step] = []
-    for expected, (name, pair) in enumerate(sorted(halves.items()), start=1):
+    for expected, (name, pair) in enumerate(sorted(pairs.items()), start=1):
         _refuse_bad_number(folder, name, expected, found[-1].name if found else None)
         found.append(_step(folder, name, pair))
     return found
@@ -188,21 +188,21 @@ def _refuse_bad_number(folder: Path, name: str, expected: int, previous: str | N
 
 
 def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
-    for half in ("up", "down"):
-        if half not in pair:
+    for direction in ("up", "down"):
+        if direction not in pair:
             raise SqlFileError(
-                f"{location(folder / f'{name}.{half}.sql')} is missing; each migration needs both scripts"
+                f"{location(folder / f'{name}.{direction}.sql')} is missing; each migration needs both scripts"
             )
-    up, down = (read_statements(pair[half]) for half in ("up", "down"))
-    for half, text in (("up", up), ("down", down)):
-        _refuse_bad_header(pair[half], text)
-        _refuse_transaction_control(pair[half], text)
+    up, down = (read_statements(pair[direction]) for direction in ("up", "down"))
+    for direction, text in (("up", up), ("down", down)):
+        _refuse_bad_header(pair[direction], text)
+        _refuse_transaction_control(pair[direction], text)
         try:
             sqldirectives.refuse_unfit(text)
-            if half == "down":
+            if direction == "down":
                 sqldirectives.refuse_untold_loss(text)
         except sqldirectives.DirectiveError as error:
-            raise SqlFileError(f"{location(pair[half], error.line)}: {error}") from None
+            raise SqlFileError(f"{location(pair[direction], error.line)}: {error}") from None
     return Step(name, up, down)
 
 
@@ -318,4 +318,4 @@ def read(root: Path = CHECKOUT) -> SqlFiles:
     :raises SqlFileError: for the first rule that is broken
     """
     found = {folder.folder: tuple(steps(root / folder.folder)) for folder in STEP_FOLDERS}
-    return SqlFiles(found, tuple(row_policies(root / "sql" / "policies")))
+    return SqlFiles(found, tuple(row_policies(root / POLICY_FOLDER)))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from declared.paths import CHECKOUT
 from declared.schemas import HISTORY_SCHEMA
-from local.postgres import Server
+from local.postgres import RunningServer
 
 FOLDER = CHECKOUT / "sql" / "schema"
 VERSION = 17
@@ -41,7 +41,7 @@ class Entry:
     text: str
 
 
-def dump(programs: Path, server: Server, database: str, *options: str) -> str:
+def dump(programs: Path, server: RunningServer, database: str, *options: str) -> str:
     """The definition of a database, by the pg_dump that belongs to its server, without the settings of the session."""
     login = ("-h", server.host, "-p", str(server.port), "-U", server.user, "-d", database)
     environment = {**os.environ, "PGPASSWORD": server.password}
@@ -50,7 +50,7 @@ def dump(programs: Path, server: Server, database: str, *options: str) -> str:
     return "\n".join(line for line in done.stdout.splitlines() if not NOISE.fullmatch(line))
 
 
-def files(programs: Path, server: Server, database: str) -> dict[Path, str]:
+def files(programs: Path, server: RunningServer, database: str) -> dict[Path, str]:
     """Every file of `sql/schema/`: without what the program declares, what comes and goes, and the history."""
     found: dict[Path, list[str]] = {}
     for path, entry in _placed(_entries(dump(programs, server, database, *LEFT_OUT))):

@@ -216,7 +216,7 @@ class Scratch:
     @property
     def url(self) -> str:
         """The superuser's connection URL, for a server that runs."""
-        return postgres.Server(**self.services["postgres"]).url()
+        return postgres.RunningServer(**self.services["postgres"]).url()
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """Run statements as the superuser; the rows of the last one."""

@@ -147,8 +147,8 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
 def _machine(program: Program) -> Iterator[None]:
     """Services that are described and never started."""
     running = services.Services(
-        postgres.Server("127.0.0.1", 1, "postgres", program.password, 17),
-        services.Aws(ENDPOINT, "AKIAEXAMPLE", "example"),
+        postgres.RunningServer("127.0.0.1", 1, "postgres", program.password, 17),
+        services.Moto(ENDPOINT, "AKIAEXAMPLE", "example"),
     )
     with (
         mock.patch.object(services, "load", return_value=running),

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 
-from harness.stack import Declaration, Declared, Stack, declaration
+from harness.stack import Declaration, DeclaredResource, Stack, declaration
 from local import postgres
 from provider.steps.history import IDENTITY
 
@@ -21,7 +21,7 @@ class ProvisioningFailed(Exception):
 
 
 @contextmanager
-def server() -> Iterator[postgres.Server]:
+def server() -> Iterator[postgres.RunningServer]:
     """A server of its own with nothing on it, gone afterwards."""
     programs = postgres.wheel_binaries()
     with TemporaryDirectory(prefix="visual-prompt-builder-scratch-") as folder:
@@ -69,17 +69,17 @@ def identity(url: str) -> str:
     return str(found[0])
 
 
-def without(declared: Declaration, *types: str) -> dict[str, Declared]:
+def without(declared: Declaration, *types: str) -> dict[str, DeclaredResource]:
     """The declaration without the resources of some types."""
     return {name: each for name, each in declared.items() if each.token not in types}
 
 
-def only(declared: Declaration, *types: str) -> dict[str, Declared]:
+def only(declared: Declaration, *types: str) -> dict[str, DeclaredResource]:
     """The resources of some types alone."""
     return {name: each for name, each in declared.items() if each.token in types}
 
 
-def _declared(url: str) -> dict[str, Declared]:
+def _declared(url: str) -> dict[str, DeclaredResource]:
     with psycopg.connect(url) as connection:
         return declaration(connection.info.dbname)
 

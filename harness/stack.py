@@ -1,14 +1,14 @@
 """The whole program on a real PostgreSQL without the engine: its resources, recorded once, driven through the provider.
 
-`Declared` is one `pg:` resource of the program. `Stack` keeps the state as the engine does and runs `preview`, `up` and
-`down` in this process, as the engine runs them with `refresh: always`: each resource is read just before its own diff
-and step, a failure stops what depends on it, and what is declared no longer is deleted last, in reverse order.
+`DeclaredResource` is one `pg:` resource of the program. `Stack` keeps the state as the engine does and runs `preview`,
+`up` and `down` in this process, as the engine runs them with `refresh: always`: each resource is read just before its
+own diff and step, a failure stops what depends on it, and what is declared no longer is deleted last, in reverse order.
 """
 
 import asyncio
 import json
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,7 @@ class Killed(Exception):
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredResource:
     """One resource as the program declares it."""
 
     token: str
@@ -50,14 +50,14 @@ class Declared:
     """The names of all resources that stand before it, however far."""
 
 
-Declaration = Mapping[str, Declared]
+Declaration = Mapping[str, DeclaredResource]
 """By name, in an order in which each comes after what it waits for."""
 
 
-def declaration(database: str, passwords: tuple[int, ...] = (1,)) -> dict[str, Declared]:
+def declaration(database: str, passwords: tuple[int, ...] = (1,), stack: str = STACK) -> dict[str, DeclaredResource]:
     """What the program declares of a database, with the defaults of the settings but for the open passwords."""
     found = {}
-    for name, each in _declared(passwords).items():
+    for name, each in _declared(passwords, stack).items():
         inputs = dict(each.inputs)
         if each.token == "pg:index:Grants" and inputs["kind"] == "database":
             inputs["name"] = database
@@ -66,8 +66,8 @@ def declaration(database: str, passwords: tuple[int, ...] = (1,)) -> dict[str, D
 
 
 @cache
-def _declared(passwords: tuple[int, ...]) -> Declaration:
-    recorded = program.run(STACK, passwords=list(passwords))
+def _declared(passwords: tuple[int, ...], stack: str) -> Declaration:
+    recorded = program.run(stack, passwords=list(passwords))
     stands_in = recorded.of_type("pulumi:providers:pg")[0]
     assert stands_in.name == "pg"
     before: dict[str, frozenset[str]] = {}
@@ -78,8 +78,8 @@ def _declared(passwords: tuple[int, ...]) -> Declaration:
     for name, resource in recorded.resources.items():
         if resource.type.startswith(PREFIX):
             inputs = decode(resource.wire).values
-            urn = f"urn:pulumi:{STACK}::{PROJECT}::{_type(recorded, name)}::{name}"
-            found[name] = Declared(resource.type, name, urn, inputs, before[name])
+            urn = f"urn:pulumi:{stack}::{PROJECT}::{_type(recorded, name)}::{name}"
+            found[name] = DeclaredResource(resource.type, name, urn, inputs, before[name])
     return {name: replace(each, waits_for=each.waits_for & found.keys()) for name, each in found.items()}
 
 
@@ -128,7 +128,7 @@ class Run:
         return [*self.messages, *seen, *(f"{name}: {message}" for name, message in self.errors.items())]
 
 
-Step = Callable[[_Driver, Declared], Coroutine[Any, Any, None]]
+Step = Callable[[_Driver, DeclaredResource], Coroutine[Any, Any, None]]
 
 
 @dataclass
@@ -139,12 +139,14 @@ class Stack:
     declared: Declaration
     checkout: Path = CHECKOUT
     state: dict[str, Thing] = field(default_factory=dict)
+    urns: dict[str, str] = field(default_factory=dict)
+    """Of what is in the state and perhaps declared no longer."""
 
     def preview(self) -> Run:
         """`preview --refresh`: each resource is read and compared; nothing is written, the state stays."""
         run, known = Run(), dict(self.state)
 
-        async def look(driver: _Driver, each: Declared) -> None:
+        async def look(driver: _Driver, each: DeclaredResource) -> None:
             old = await self._refreshed(driver, known, each)
             inputs = self._inputs(each, known)
             if old is None:
@@ -161,6 +163,14 @@ class Stack:
         run.changes |= {name: ["delete"] for name in self._gone(known)}
         return run
 
+    def refresh(self) -> None:
+        """`refresh`: what is in the state becomes what is found."""
+
+        async def look(driver: _Driver, each: DeclaredResource) -> None:
+            await self._refreshed(driver, self.state, each)
+
+        self._all(Run(), look)
+
     def up(self, kill_at: int | None = None) -> Run:
         """`up` with `refresh: always`.
 
@@ -170,10 +180,10 @@ class Stack:
         """
         run = Run()
 
-        async def settle(driver: _Driver, each: Declared) -> None:
-            await self._settle(driver, run, each)
+        async def driven(driver: _Driver, each: DeclaredResource) -> None:
+            await self._bring_up(driver, run, each)
 
-        self._all(run, settle, kill_at)
+        self._all(run, driven, kill_at)
         if not run.errors:
             self._remove(run, self._gone(self.state))
         return run
@@ -201,7 +211,7 @@ class Stack:
         skipped: set[str] = set()
         count = 0
 
-        async def one(driver: _Driver, each: Declared) -> None:
+        async def one(driver: _Driver, each: DeclaredResource) -> None:
             nonlocal count
             for name in each.waits_for & done.keys():
                 await done[name].wait()
@@ -226,7 +236,7 @@ class Stack:
         with self._driver(run) as driver:
             driver.run(every(driver))
 
-    async def _settle(self, driver: _Driver, run: Run, each: Declared) -> None:
+    async def _bring_up(self, driver: _Driver, run: Run, each: DeclaredResource) -> None:
         """One resource's read, diff and step."""
         old = await self._refreshed(driver, self.state, each)
         inputs = self._inputs(each, self.state)
@@ -250,7 +260,7 @@ class Stack:
         if not compared.deleteBeforeReplace:
             await driver.deleting(old)
 
-    async def _refreshed(self, driver: _Driver, known: dict[str, Thing], each: Declared) -> Thing | None:
+    async def _refreshed(self, driver: _Driver, known: dict[str, Thing], each: DeclaredResource) -> Thing | None:
         """The resource as a read finds it, which the state takes over; None where it is new or gone."""
         if each.name not in known:
             return None
@@ -278,7 +288,8 @@ class Stack:
         with self._driver(run) as driver:
             for name in names:
                 known = self.declared.get(name)
-                urn = known.urn if known else f"urn:pulumi:{STACK}::{PROJECT}::{self.state[name].token}::{name}"
+                made_up = f"urn:pulumi:{STACK}::{PROJECT}::{self.state[name].token}::{name}"
+                urn = known.urn if known else self.urns.get(name, made_up)
                 driver.run(self._failing(run, name, urn, delete(driver, name)))
 
     @staticmethod
@@ -290,7 +301,7 @@ class Stack:
         except Refusal as error:
             run.errors[name] = str(error)
 
-    def _inputs(self, each: Declared, known: Mapping[str, Thing]) -> dict[str, Any]:
+    def _inputs(self, each: DeclaredResource, known: Mapping[str, Thing]) -> dict[str, Any]:
         """The inputs with the outputs of other resources, which may be unknown in a preview."""
         outputs: dict[str, Any] = {}
         for name in each.waits_for & self.declared.keys():
@@ -299,6 +310,12 @@ class Stack:
                 known_output = known[name].state.get(output, UNKNOWN) if name in known else UNKNOWN
                 outputs[program._made(token, name)[output]] = known_output
         return {key: _filled(value, outputs) for key, value in each.inputs.items()}
+
+    def part(self, names: Iterable[str]) -> "Stack":
+        """These resources alone."""
+        wanted = {*names}
+        declared = {name: each for name, each in self.declared.items() if name in wanted}
+        return replace(self, declared=declared, state={n: self.state[n] for n in declared.keys() & self.state.keys()})
 
     def moved(self, url: str, was: str, now: str) -> "Stack":
         """The same stack on a clone of its database, whose identity is another."""
@@ -320,7 +337,7 @@ def _renamed(thing: Thing, was: str, now: str) -> Thing:
     return replace(thing, state={**thing.state, "database": now})
 
 
-def with_inputs(declared: Declaration, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Declared]:
+def with_inputs(declared: Declaration, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, DeclaredResource]:
     """The declaration with other inputs of some resources, and a checkpoint that knows of it."""
     found = {name: replace(each, inputs={**each.inputs, **changes.get(name, {})}) for name, each in declared.items()}
     if changes:

@@ -63,7 +63,7 @@ class ServerError(UserError):
 
 
 @dataclass(frozen=True)
-class Server:
+class RunningServer:
     """A running server and the login that may do everything on it."""
 
     host: str
@@ -94,7 +94,7 @@ def ensure(
     binaries: Path | None = None,
     settings: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda message: None,
-) -> Server:
+) -> RunningServer:
     """The server of `folder`, made and started if need be.
 
     :raises ServerError: with one line that says what to do
@@ -112,16 +112,16 @@ def ensure(
             progress("starting PostgreSQL")
             record = _start(folder, programs, data, record, {**SETTINGS, **(settings or {})})
         _refuse_other_password(folder, record)
-        return Server(HOST, record["port"], SUPERUSER, record["password"], _major(data))
+        return RunningServer(HOST, record["port"], SUPERUSER, record["password"], _major(data))
 
 
-def running(folder: Path) -> Server | None:
+def running(folder: Path) -> RunningServer | None:
     """The server of `folder` if it is up, without starting it."""
     data = data_folder(folder) / "postgres"
     record = _record(folder)
     if record is None or not _answers(record["port"], data):
         return None
-    return Server(HOST, record["port"], SUPERUSER, record["password"], _major(data))
+    return RunningServer(HOST, record["port"], SUPERUSER, record["password"], _major(data))
 
 
 def log(folder: Path) -> Path:

@@ -35,7 +35,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Aws:
+class Moto:
     """moto's endpoint and the key it knows."""
 
     endpoint: str
@@ -47,8 +47,8 @@ class Aws:
 class Services:
     """What runs for a stack; `postgres` is None where the stack names a server of its own."""
 
-    postgres: postgres.Server | None
-    aws: Aws
+    postgres: postgres.RunningServer | None
+    aws: Moto
 
 
 def ensure(stack: str, embedded: bool = True, progress: Progress = lambda message: None) -> Services:
@@ -77,7 +77,7 @@ def load(stack: str) -> Services:
     if described is None:
         raise ServerError(f"the local services of stack {stack} were never started; run ./pulumiw instead of pulumi")
     server = described["postgres"]
-    return Services(postgres.Server(**server) if server else None, Aws(**described["aws"]))
+    return Services(postgres.RunningServer(**server) if server else None, Moto(**described["aws"]))
 
 
 def moto_endpoint(stack: str) -> str | None:
@@ -124,12 +124,12 @@ def remove(stack: str) -> None:
     shutil.rmtree(folder)
 
 
-def _ensure_moto(folder: Path, progress: Progress) -> Aws:
+def _ensure_moto(folder: Path, progress: Progress) -> Moto:
     record = _moto_record(folder)
     if not _moto_answers(folder, record["port"]):
         progress("starting moto")
         record = _start_moto(folder, record)
-    return Aws(f"http://{HOST}:{record['port']}", record["access_key"], record["secret_key"])
+    return Moto(f"http://{HOST}:{record['port']}", record["access_key"], record["secret_key"])
 
 
 def _moto_record(folder: Path) -> dict[str, Any]:

@@ -37,7 +37,7 @@ OWN_WORK = re.compile(r"by migration \d(?!.*\bmanually\b)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangedProperty:
     """One property that isn't as declared."""
 
     property: str
@@ -53,7 +53,7 @@ class Drift:
     name: str
     id: str
     gone: bool
-    changes: tuple[Change, ...]
+    changes: tuple[ChangedProperty, ...]
 
 
 class DriftError(UserError):
@@ -93,16 +93,16 @@ def _unknown(stack: str, known: set[str]) -> Iterator[Drift]:
     refreshed it after the object was dropped."""
     try:
         with connect(Environment.of(stack).admin_url, "vpb drift") as connection:
-            held = connection.execute(f"select object, owners from {holding.NAME}").fetchall()
+            found = connection.execute(f"select object, owners from {holding.NAME}").fetchall()
     except CommandError as error:
         raise DriftError(str(error)) from None
     except psycopg.Error as error:
         raise DriftError(f"the notes of who holds what can't be read: {' '.join(str(error).split())}") from None
     prefix = "::".join(min(known).split("::")[:2]) + "::"
-    for thing, holders in held:
+    for thing, holders in found:
         for urn in holders:
             if urn.startswith(prefix) and urn not in known:
-                change = Change("state", "there", "not there, so the object wasn't compared")
+                change = ChangedProperty("state", "there", "not there, so the object wasn't compared")
                 yield Drift(_type(urn), urn.rsplit("::", 1)[1], thing.partition("/")[2], False, (change,))
 
 
@@ -161,15 +161,15 @@ def _drift(step: dict[str, Any], said: Said) -> Drift:
     )
 
 
-def _differing(name: str, before: Any, after: Any) -> tuple[Change, ...]:
+def _differing(name: str, before: Any, after: Any) -> tuple[ChangedProperty, ...]:
     """A property that changed; of a map the entries that did, since most of it is as it was."""
     if not (isinstance(before, dict) and isinstance(after, dict)):
-        return (Change(name, before, after),)
+        return (ChangedProperty(name, before, after),)
     keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-    return tuple(Change(f"{name} {key}", before.get(key), after.get(key)) for key in keys)
+    return tuple(ChangedProperty(f"{name} {key}", before.get(key), after.get(key)) for key in keys)
 
 
-def _by_object(step: dict[str, Any], said: Said) -> tuple[Change, ...]:
+def _by_object(step: dict[str, Any], said: Said) -> tuple[ChangedProperty, ...]:
     """One row for each object that the snapshot has otherwise.
 
     What a refused run has left in the state is drift as long as the snapshot says so again: for the engine it is no
@@ -178,7 +178,7 @@ def _by_object(step: dict[str, Any], said: Said) -> tuple[Change, ...]:
     drift = step.get("newState", {}).get("outputs", {}).get("drift") or {}
     lines = said.get(step["urn"], [])
     return tuple(
-        Change(name, entry.get("was"), entry.get("now"))
+        ChangedProperty(name, entry.get("was"), entry.get("now"))
         for name, entry in sorted(drift.items())
         if any(line.startswith((f"{name} was ", f"{name}: ")) for line in lines)
     )

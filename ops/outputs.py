@@ -35,11 +35,11 @@ def needed(stack: str, outputs: Mapping[str, Any], name: str) -> Any:
     return outputs[name]
 
 
-def login(stack: str, outputs: Mapping[str, Any], name: str) -> connectionurl.Parameters:
+def parameters(stack: str, outputs: Mapping[str, Any], name: str) -> connectionurl.Parameters:
     """The connection of a login, where the server is now: an embedded one may have got another port since `up`.
 
     :raises CommandError: where the stack doesn't have it yet
     """
     found = connectionurl.parse(needed(stack, outputs, name))
-    own = engine.own_login(stack)
+    own = engine.own_parameters(stack)
     return {**found, "host": own["host"], "port": own["port"]} if own else found

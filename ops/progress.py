@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ops import status as status_of
 from run import engine, events
-from run.events import Message, Settled, Summary
+from run.events import Message, ResourceOutcome, Summary
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
@@ -44,7 +44,7 @@ class Progress:
     """What is under way: one line that is written over on a terminal; in a log, a line for what takes long."""
 
     terminal: bool = field(default_factory=lambda: sys.stderr.isatty())
-    settled: int = 0
+    done: int = 0
     _now: str = ""
     _since: float = 0.0
     _shown: str = ""
@@ -56,7 +56,7 @@ class Progress:
     def tick(self) -> None:
         """Show it."""
         if self.terminal:
-            counted = f"{self.settled} resources" if self.settled else "looking"
+            counted = f"{self.done} resources" if self.done else "looking"
             self._write(f"{counted}  {self._now}"[: shutil.get_terminal_size().columns - 1])
         elif self._now not in ("", self._shown) and time.monotonic() - self._since > PATIENCE_SECONDS:
             self._shown = self._now
@@ -75,10 +75,10 @@ class Progress:
 
 @dataclass
 class Report:
-    """All that one run has told."""
+    """What the events of one run add up to."""
 
     progress: Progress | None = field(default_factory=Progress)
-    settled: list[Settled] = field(default_factory=list)
+    outcomes: list[ResourceOutcome] = field(default_factory=list)
     said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By resource; what the engine says is under the empty name."""
     errors: list[str] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Report:
     text: str = ""
     """What the engine wrote itself, where it wasn't shown."""
 
-    def tell(self, line: str | None) -> None:
+    def add(self, line: str | None) -> None:
         """Take a line of the engine's event log; None for a moment without one."""
         match events.read(line) if line else None:
             case Message(text, passing=True):
@@ -95,11 +95,11 @@ class Report:
                     self.progress.under_way(text)
             case Message(text, severity, resource):
                 self._say(text, severity, resource)
-            case Settled() as step:
+            case ResourceOutcome() as step:
                 if self.progress:
-                    self.progress.settled += 1
+                    self.progress.done += 1
                 if step.failed or step.op not in events.UNCHANGED:
-                    self.settled.append(step)
+                    self.outcomes.append(step)
             case Summary() as summary:
                 self.summary = summary
         if line is None and self.progress:
@@ -124,9 +124,9 @@ class Report:
         return Counter(step.op for step in self.shown)
 
     @property
-    def shown(self) -> list[Settled]:
-        """What was settled, without the engine's and our own bookkeeping where that says nothing."""
-        done = [step for step in self.settled if not step.failed]
+    def shown(self) -> list[ResourceOutcome]:
+        """What was done, without the engine's and our own bookkeeping where that says nothing."""
+        done = [step for step in self.outcomes if not step.failed]
         seen = [step for step in done if self.said.get(step.resource) or not step.type.startswith(BOOKKEEPING)]
         return seen or done
 
@@ -138,14 +138,14 @@ class Report:
         for step in self.shown if len(quiet) <= FEW else [step for step in self.shown if step not in quiet]:
             yield f" {_sign(step.op)} {_short(step.type)} {step.resource}"
             yield from _indented(self.said.get(step.resource) or _differences(step))
-        told = {step.resource for step in self.shown}
+        listed = {step.resource for step in self.shown}
         for resource, texts in self.said.items():
-            if resource not in told:
+            if resource not in listed:
                 yield from (f"   {line}" for text in texts for line in _cut(text))
 
     @property
     def causes(self) -> list[str]:
-        """Why it failed, each cause once; none for Ctrl-C, of which the program's last line tells."""
+        """Why it failed, each cause once; none for Ctrl-C, which the program's last line reports."""
         if self.errors == [INTERRUPTED]:
             return []
         text = self.text.splitlines()
@@ -168,12 +168,12 @@ def run(
     # Beside the engine's own text it would be in the way.
     report = Report(None if verbose else Progress())
 
-    def tell(line: str | None) -> None:
-        report.tell(line)
+    def add(line: str | None) -> None:
+        report.add(line)
         if line and as_json and not events.is_debug(line):
             print(line, end="", flush=True)
 
-    report.status, report.text = engine.watch(arguments, stack, tell, verbose)
+    report.status, report.text = engine.watch(arguments, stack, add, verbose)
     if report.progress:
         report.progress.end()
     if shown and not (verbose or as_json):
@@ -188,7 +188,7 @@ def conclude(verb: str, stack: str, report: Report, next_steps: str, as_json: bo
     Args:
         verb: `up`, `preview` or `destroy`.
         next_steps: shown where something changed.
-        as_json: nothing of a run that succeeded, which its events have told; a failure as other commands tell it.
+        as_json: nothing of a run that succeeded, which its events have shown; a failure as other commands report it.
     Returns:
         the exit status: 0, 1, or 130 after Ctrl-C.
     """
@@ -235,7 +235,7 @@ def counted(changes: Mapping[str, int], words: Mapping[str, str] = DONE) -> str:
     return ", ".join(f"{number} {words.get(op, op)}" for op, number in changes.items())
 
 
-def _together(steps: Iterable[Settled]) -> Iterator[str]:
+def _together(steps: Iterable[ResourceOutcome]) -> Iterator[str]:
     """`+ 216 Policy, 71 Grants`, one paragraph for each thing done."""
     kinds = defaultdict[str, Counter[str]](Counter)
     for step in steps:
@@ -265,7 +265,7 @@ def _short(kind: str) -> str:
     return kind.rpartition(":")[2]
 
 
-def _differences(step: Settled) -> list[str]:
+def _differences(step: ResourceOutcome) -> list[str]:
     if step.op != "update":
         return []
     more = len(step.differences) - MOST

@@ -41,19 +41,19 @@ def session(stack: str, url: str | None = None, keyless: bool = False) -> Connec
     environment = None if keyless and url else Environment.of(stack)
     keys = "" if keyless or not environment else connectionurl.parse(environment.output("auth_url"))["options"]
     try:
-        login = connectionurl.parse(url or (environment.admin_url if environment else ""))
+        where = connectionurl.parse(url or (environment.admin_url if environment else ""))
     except connectionurl.UrlError as error:
         raise RekeyError(f"--url must be {error}") from None
-    login = connectionurl.with_options(connectionurl.with_options(login, keys), "-c lock_timeout=5s")
-    return connect(connectionurl.compose(login), "vpb rekey")
+    where = connectionurl.with_options(connectionurl.with_options(where, keys), "-c lock_timeout=5s")
+    return connect(connectionurl.compose(where), "vpb rekey")
 
 
 def _own(stack: str) -> str | None:
-    login = engine.own_login(stack)
-    return connectionurl.compose(login) if login else None
+    own = engine.own_parameters(stack)
+    return connectionurl.compose(own) if own else None
 
 
-def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATCH) -> dict[str, int]:
+def rekey(connection: Connection, progress: Callable[[str], None], batch: int = BATCH) -> dict[str, int]:
     """Seal everything with the present key; how many tokens each key seals then.
 
     :raises RekeyError: where a key is missing or wrong, or the server gave up
@@ -65,7 +65,7 @@ def rekey(connection: Connection, tell: Callable[[str], None], batch: int = BATC
             last, resealed = _row(connection, RESEAL, [last, batch])
             done += resealed
             if resealed:
-                tell(f"{done} accounts sealed again")
+                progress(f"{done} accounts sealed again")
         return {key or "none": tokens for key, tokens in connection.execute(COUNT)}
     except psycopg.Error as error:
         raise RekeyError(f"after {done} accounts: {_reason(error)}; run again, it goes on from there") from None

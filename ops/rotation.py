@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from declared import connectionurl
 from declared.naming import NAMESPACE
-from declared.roles import SECOND, URLS, login
+from declared.roles import SECOND, URLS, login_name
 from ops import outputs
 from ops.database import Connection, connect
 from ops.errors import CommandError
@@ -87,7 +87,9 @@ def finish(stack: str, force: bool) -> bool:
     return True
 
 
-def close(stack: str, tell: Callable[[str], None], force: bool = False, patience: float = PATIENCE) -> list[Sessions]:
+def close(
+    stack: str, progress: Callable[[str], None], force: bool = False, patience: float = PATIENCE
+) -> list[Sessions]:
     """End the sessions of closed logins until there are none; those that are left after `patience` seconds.
 
     Args:
@@ -108,7 +110,7 @@ def close(stack: str, tell: Callable[[str], None], force: bool = False, patience
                 )
             connection.execute(END, [closed, force])
             if not announced:
-                tell(f"ending sessions of the old logins{'' if force else ' when they are idle'}: {listed(found)}")
+                progress(f"ending sessions of the old logins{'' if force else ' when they are idle'}: {listed(found)}")
                 announced = True
             time.sleep(PAUSE)
     return []
@@ -131,7 +133,7 @@ def provisioning(stack: str) -> connectionurl.Parameters:
 
     :raises CommandError: where there is nothing of the stack yet
     """
-    return engine.own_login(stack) or outputs.login(stack, outputs.read(stack), outputs.ADMIN)
+    return engine.own_parameters(stack) or outputs.parameters(stack, outputs.read(stack), outputs.ADMIN)
 
 
 def listed(found: Sequence[Sessions]) -> str:
@@ -144,7 +146,7 @@ def _sessions(connection: Connection, logins: list[str]) -> list[Sessions]:
 
 
 def _logins(number: int) -> list[str]:
-    return [login(role, number) for role in SECOND]
+    return [login_name(role, number) for role in SECOND]
 
 
 def _connected(where: connectionurl.Parameters) -> Connection:
@@ -157,7 +159,7 @@ def _refuse_unfinished(stack: str, number: int) -> None:
     """
     found = outputs.read(stack)
     for output, role in URLS.items():
-        if connectionurl.parse(outputs.needed(stack, found, output))["user"] != login(role, number):
+        if connectionurl.parse(outputs.needed(stack, found, output))["user"] != login_name(role, number):
             raise CommandError(
                 f"stack {stack}: {output} hasn't the new login yet; run `./vpb rotate --stack {stack}` to its end first"
             )

@@ -28,7 +28,7 @@ PARENT_CHECK_SECONDS = 0.2
 LONGEST_SHOWN = 80
 MESSAGE_BYTES = 400 * 1024 * 1024
 
-Change = Literal["add", "delete", "update", "add-replace", "delete-replace", "update-replace"]
+DiffKind = Literal["add", "delete", "update", "add-replace", "delete-replace", "update-replace"]
 
 
 @dataclass
@@ -43,7 +43,7 @@ class CheckFailure:
 class Diff:
     """What an update would do, by property path (`steps["0001"]`, `roles[0]`)."""
 
-    changes: dict[str, Change] = field(default_factory=dict)
+    changes: dict[str, DiffKind] = field(default_factory=dict)
     delete_before_replace: bool = False
 
     @property

@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary, WeakSet
 import psycopg
 from psycopg import sql
 
-from declared import connectionurl
+from declared import connectionurl, locktimeout
 from plugin.errors import PluginError
-from provider.changes import Changes
 from provider.errors import Refused, Unreachable, one_line
+from provider.migrationchanges import MigrationChanges
 from provider.pooler import refuse_lent
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
-class Login:
+class ConnectionInfo:
     """Where the server is and who we are there, in libpq's keywords, and how long we wait for a lock."""
 
     given: connectionurl.Parameters = field(repr=False)
-    lock_timeout: str = "5s"
+    lock_timeout: str = locktimeout.DEFAULT
 
     @classmethod
-    def of(cls, url: str, lock_timeout: str = "5s") -> "Login":
+    def of(cls, url: str, lock_timeout: str = locktimeout.DEFAULT) -> "ConnectionInfo":
         """
         :raises connectionurl.UrlError: where it isn't one
         """
@@ -64,7 +64,7 @@ class Login:
     def database(self) -> str:
         return self.given["dbname"]
 
-    def on(self, database: str) -> "Login":
+    def on(self, database: str) -> "ConnectionInfo":
         """The same login on another database of the server."""
         return replace(self, given={**self.given, "dbname": database})
 
@@ -79,9 +79,9 @@ class Login:
 class Connections:
     """Transactions on one database, opened when the first is asked for."""
 
-    def __init__(self, login: Login) -> None:
-        self.login = login
-        self.changes = Changes()
+    def __init__(self, info: ConnectionInfo) -> None:
+        self.info = info
+        self.changes = MigrationChanges()
         """What migrations have changed of other resources since the last run that ended well."""
         self.looked = False
         """Whether this run has looked for manual changes, and gone on."""
@@ -92,15 +92,15 @@ class Connections:
         self._direct = False
 
     async def _prepare(self, connection: Connection) -> None:
-        await self.settle(connection)
+        await self.reset_session(connection)
         await connection.commit()
 
-    async def settle(self, connection: Connection) -> None:
+    async def reset_session(self, connection: Connection) -> None:
         """The session's settings as they were at its start, whatever a file has set meanwhile."""
         ours = {
             **SPELLING,
             "search_path": "",
-            "lock_timeout": self.login.lock_timeout,
+            "lock_timeout": self.info.lock_timeout,
             "client_min_messages": "warning",
         }
         settings = [sql.SQL("set {} to {}").format(sql.Identifier(name), sql.Literal(ours[name])) for name in ours]
@@ -115,12 +115,12 @@ class Connections:
         """
         try:
             if not self._direct:
-                await refuse_lent(self.login.url)
+                await refuse_lent(self.info.url)
                 self._direct = True
-            return await psycopg.AsyncConnection.connect(self.login.url, autocommit=True)
+            return await psycopg.AsyncConnection.connect(self.info.url, autocommit=True)
         except psycopg.Error as error:
             raise Unreachable(
-                f"{connectionurl.describe(self.login.given)}: {connectionurl.failure(error)}; "
+                f"{connectionurl.describe(self.info.given)}: {connectionurl.failure(error)}; "
                 "check that the server runs and that the login is right"
             ) from None
 
@@ -132,7 +132,7 @@ class Connections:
                 from psycopg_pool import AsyncConnectionPool
 
                 pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-                    self.login.url, configure=self._prepare, min_size=0, max_size=CONNECTIONS, open=False
+                    self.info.url, configure=self._prepare, min_size=0, max_size=CONNECTIONS, open=False
                 )
                 await pool.open()
                 self._pool = pool
@@ -142,7 +142,7 @@ class Connections:
         """One try outside the pool, which would try a wrong password or setting again and then tell of a timeout."""
         connection = await self.session()
         try:
-            await self.settle(connection)
+            await self.reset_session(connection)
         except psycopg.Error as error:
             raise one_line(error, "provider pg") from None
         finally:

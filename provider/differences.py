@@ -25,7 +25,7 @@ LEFT = "a `reindex concurrently` that was ended has left it and nobody works on 
 
 
 @dataclass
-class Change:
+class ManualChange:
     """One object, or one facet of an object, with all rows of the comparison that it stands for."""
 
     object: str
@@ -58,7 +58,7 @@ class Change:
         return f"{self.key} was changed manually from {was} to {now}"
 
 
-def changes(found: Iterable[Difference], open: Iterable[str] = (), held: Iterable[str] = ()) -> list[Change]:
+def changes(found: Iterable[Difference], open: Iterable[str] = (), held: Iterable[str] = ()) -> list[ManualChange]:
     """The differences by object. What goes or comes with another object is part of that one's change.
 
     Args:
@@ -77,13 +77,13 @@ def changes(found: Iterable[Difference], open: Iterable[str] = (), held: Iterabl
         if row.object.startswith("extension ") and row.facet in ("", "version")
     }
     whole = {name: row.now is None for name, row in roots.items() if row.was is None or row.now is None}
-    made: dict[str, Change] = {}
+    made: dict[str, ManualChange] = {}
     for name, rows in objects.items():
         if name in whole:
             wrong = [] if whole[name] else [row for row in rows if row.facet.startswith(tuple(USUAL))]
             rest = [row for row in rows if row not in wrong]
             text = _whole(rest, gone=whole[name])
-            made[name] = Change(name, "", text if whole[name] else None, None if whole[name] else text, rest)
+            made[name] = ManualChange(name, "", text if whole[name] else None, None if whole[name] else text, rest)
             made |= {change.key: change for change in _facets(wrong)}
             continue
         for change in _facets(rows):
@@ -97,16 +97,16 @@ def changes(found: Iterable[Difference], open: Iterable[str] = (), held: Iterabl
     return [change for _, change in sorted(made.items()) if not _is_platforms(change, schemas, ours)]
 
 
-def _top(made: Mapping[str, Change], objects: Mapping[str, list[Difference]], name: str) -> Change:
+def _top(made: Mapping[str, ManualChange], objects: Mapping[str, list[Difference]], name: str) -> ManualChange:
     """The change that speaks for `name`, which may itself be part of another's."""
     while name not in made:
         name = objects[name][0].parent or ""
     return made[name]
 
 
-def _facets(rows: list[Difference]) -> list[Change]:
+def _facets(rows: list[Difference]) -> list[ManualChange]:
     """An object's facets; comments and grants of a column or policy that goes or comes, go and come with it."""
-    found = {row.facet: Change(row.object, row.facet, row.was, row.now, [row]) for row in rows}
+    found = {row.facet: ManualChange(row.object, row.facet, row.was, row.now, [row]) for row in rows}
     for facet in list(found):
         _, _, subject = facet.partition(" on ")
         holder = found.get(subject)
@@ -122,7 +122,7 @@ def _whole(rows: list[Difference], gone: bool) -> str:
     return "; ".join(parts + [f"{facet} {text}" for facet, text in sorted(texts.items()) if facet and text is not None])
 
 
-def _is_platforms(change: Change, open: set[str], ours: Sequence[str]) -> bool:
+def _is_platforms(change: ManualChange, open: set[str], ours: Sequence[str]) -> bool:
     """Whether a platform may have done this in its own schema: another version of it replaces what it has brought.
 
     Who reaches what is never its own affair: grants, owners, row security, policies, functions that run as their owner.
@@ -153,7 +153,7 @@ def _part(text: str, start: int) -> str:
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 
-def drift(found: Iterable[Change]) -> dict[str, dict[str, str | None]]:
+def drift(found: Iterable[ManualChange]) -> dict[str, dict[str, str | None]]:
     """The changes as the state keeps them."""
     return {change.key: change.definitions for change in found}
 

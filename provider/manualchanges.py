@@ -7,7 +7,7 @@ from typing import Any
 
 from provider import differences, snapshots
 from provider.connection import Connection
-from provider.differences import Change
+from provider.differences import ManualChange
 from provider.errors import Refused, few
 from provider.snapshots import Header, PendingStatement
 from provider.steps.history import identity
@@ -23,11 +23,11 @@ class Seen:
 
     header: Header | None
     """None where no snapshot is stored."""
-    manual: list[Change]
+    manual: list[ManualChange]
     """What nobody declared and no other resource repairs."""
     broken: str = ""
     """What is wrong with the stored definitions themselves."""
-    begun: list[tuple[Change, str]] = field(default_factory=list)
+    begun: list[tuple[ManualChange, str]] = field(default_factory=list)
     """What a migration may have changed that was begun outside a transaction and isn't done, with its number."""
 
     @property

@@ -1,17 +1,16 @@
 """The provider: its arguments, its schema, its types. No SQL here."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
-from declared import connectionurl
+from declared import connectionurl, locktimeout
 from declared.paths import CHECKOUT
 from declared.version import VERSION
 from plugin.errors import PluginError
 from plugin.server import CheckFailure, Plugin
 from plugin.wire import has_unknown
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.rehearsal import Rehearsal
 from provider.resources import KINDS
 from provider.resources.base import Field, ObjectKind
@@ -24,12 +23,8 @@ CONFIGURATION = {
         required=True,
         secret=True,
     ),
-    "lockTimeout": Field(str, "how long a statement waits for a lock", default="5s"),
+    "lockTimeout": Field(str, "how long a statement waits for a lock", default=locktimeout.DEFAULT),
 }
-LOCK_TIMEOUT = re.compile(r"(?P<number>[0-9]+) ?(?P<unit>us|ms|s|min|h)?")
-MILLISECONDS = {"us": 0.001, None: 1, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
-# PostgreSQL counts in 32 bits.
-LONGEST_LOCK_TIMEOUT = 2**31 - 1
 
 
 class PgPlugin(Plugin):
@@ -68,9 +63,9 @@ class PgPlugin(Plugin):
         ]
         # What is wrong with these is otherwise noticed where a session begins.
         timeout = inputs.get("lockTimeout", "0")
-        if not has_unknown(timeout) and not _is_lock_timeout(str(timeout)):
+        if not has_unknown(timeout) and not locktimeout.fits(str(timeout)):
             failures.append(
-                CheckFailure("lockTimeout", f"'{timeout}' is no time such as 500ms or 5s, at most 35791min")
+                CheckFailure("lockTimeout", f"'{timeout}' is no time such as 500ms or 5s, {locktimeout.AT_MOST}")
             )
         if inputs.get("url") and not has_unknown(inputs["url"]):
             try:
@@ -85,10 +80,10 @@ class PgPlugin(Plugin):
         if not inputs.get("url"):
             raise PluginError("the provider pg has no url: the state is of an older version, `up` brings it up to date")
         try:
-            login = Login.of(inputs["url"], inputs.get("lockTimeout") or "5s")
+            info = ConnectionInfo.of(inputs["url"], inputs.get("lockTimeout") or locktimeout.DEFAULT)
         except connectionurl.UrlError as error:
             raise PluginError(f"the provider's url must be {error}") from None
-        self._connections = Connections(login)
+        self._connections = Connections(info)
         self._rehearsal = Rehearsal(self._connections, self._kinds_on)
         for kind in self.kinds.values():
             assert isinstance(kind, ObjectKind)
@@ -113,11 +108,6 @@ class PgPlugin(Plugin):
 
     def schema(self) -> str:
         return json.dumps(package_schema(), indent=2, sort_keys=True) + "\n"
-
-
-def _is_lock_timeout(text: str) -> bool:
-    match = LOCK_TIMEOUT.fullmatch(text)
-    return match is not None and int(match["number"]) * MILLISECONDS[match["unit"]] <= LONGEST_LOCK_TIMEOUT
 
 
 def package_schema() -> dict[str, Any]:

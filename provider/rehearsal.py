@@ -132,7 +132,7 @@ class Rehearsal(Generic[K]):
                 raise NoCopy("there is nothing of this project in the database yet")
             program = await _pg_dump(session.info.server_version // 10_000)
             others = {found["name"] for found in await rows(session, OTHERS, [])}
-            text = _copied(await _dumped(program, self.real.login.given), others)
+            text = _copied(await _dumped(program, self.real.info.given), others)
             copy = await scratchdatabase.make(self.real)
             try:
                 await self._fill(session, copy, text)
@@ -207,7 +207,7 @@ async def _one_by_one(session: Connection, statements: Iterable[str]) -> list[Fa
 
 
 async def _unheard(urn: str, message: str, passing: bool) -> None:
-    """What a rehearsal tells of itself, `up` tells again."""
+    """What a rehearsal reports, `up` reports again."""
 
 
 async def _pg_dump(server: int) -> str:

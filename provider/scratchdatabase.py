@@ -32,14 +32,14 @@ async def make(database: Connections) -> Connections:
         await _drop_abandoned(session)
         await session.execute(await _statement(session, name))
         await session.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
-    return Connections(database.login.on(name))
+    return Connections(database.info.on(name))
 
 
 async def drop(database: Connections, scratch: Connections) -> None:
     """End its sessions and drop it; not an error where it's gone."""
     await scratch.close()
     async with await database.session() as session:
-        await _drop(session, scratch.login.database)
+        await _drop(session, scratch.info.database)
 
 
 async def tidy(database: Connections) -> None:

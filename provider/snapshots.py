@@ -19,8 +19,8 @@ from psycopg.types.json import Jsonb
 
 from declared.schemas import HISTORY_SCHEMA
 from provider import spellings
-from provider.changes import Changes
 from provider.connection import Connection, drop_if_empty, lock, row, rows, spelt
+from provider.migrationchanges import MigrationChanges
 
 CATALOG = Path(__file__).resolve().parent / "catalog"
 SCHEMA = HISTORY_SCHEMA
@@ -199,7 +199,7 @@ async def _put_row(connection: Connection, name: str, row: int, definition: Json
     )
 
 
-async def note_changes(connection: Connection, found: Changes) -> None:
+async def note_changes(connection: Connection, found: MigrationChanges) -> None:
     """Add what a migration has changed of what other resources declare; the checkpoint forgets it."""
     if found and await there(connection):
         for name in await names(connection):
@@ -208,11 +208,11 @@ async def note_changes(connection: Connection, found: Changes) -> None:
             await _put_row(connection, name, CHANGES, Jsonb(known.stored()))
 
 
-async def noted_changes(connection: Connection, name: str) -> Changes:
+async def noted_changes(connection: Connection, name: str) -> MigrationChanges:
     """What migrations have changed since the last run that ended well."""
     query = f"select definition from {TABLE} where snapshot = %s and class = 0 and oid = {CHANGES}"
     found = await row(connection, query, [name]) if await there(connection) else None
-    return Changes(found["definition"] if found else ())
+    return MigrationChanges(found["definition"] if found else ())
 
 
 async def forget_changes(connection: Connection, name: str) -> None:
@@ -246,13 +246,13 @@ class PendingStatement:
 
     version: str
     """The migration's number."""
-    half: str
+    direction: str
     digest: str
     history: str
 
     @property
     def label(self) -> str:
-        return f"{self.version} {self.half} {self.digest} {self.history}"
+        return f"{self.version} {self.direction} {self.digest} {self.history}"
 
     @classmethod
     def of(cls, label: str) -> "PendingStatement | None":
@@ -266,7 +266,7 @@ async def pending(connection: Connection) -> dict[str, str]:
     return {entry["object"]: entry["label"] for entry in await rows(connection, f"select * from {PENDING}", [])}
 
 
-async def unsettled(connection: Connection, history: str) -> set[PendingStatement]:
+async def pending_statements(connection: Connection, history: str) -> set[PendingStatement]:
     """The statements of a history's migrations that were begun and aren't done."""
     if not await there(connection):
         return set()
@@ -483,7 +483,7 @@ async def announce(connection: Connection, statement: PendingStatement, patterns
     return before
 
 
-async def settle(connection: Connection, statements: Iterable[PendingStatement]) -> None:
+async def clear_pending(connection: Connection, statements: Iterable[PendingStatement]) -> None:
     """Note that statements aren't half done any more. What they changed and nobody absorbed is a difference now."""
     labels = [statement.label for statement in statements]
     if labels and await there(connection):

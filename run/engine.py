@@ -35,10 +35,10 @@ NEED_SERVICES = {"up", "update", "preview", "pre", "refresh", "destroy", "down",
 # Of these, the ones that change something; two of them at once would be in each other's way.
 CHANGE = NEED_SERVICES - {"preview", "pre"}
 DESTROY = {"destroy", "down", "dn"}
-# Tells the provider that what holds data may go, and whose.
+# Says to the provider that what holds data may go, and whose.
 DESTROY_MARK = "VPB_DESTROY"
-# Words after these are no command; Pulumi takes the flags before the command too.
 AWS_PROVIDER = "pulumi:providers:aws"
+# Words after these are no command; Pulumi takes the flags before the command too.
 WITH_VALUE = {"-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"}
 SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
 
@@ -94,9 +94,9 @@ def embedded(stack: str) -> bool:
     return not _setting(stack, "url")
 
 
-def own_login(stack: str) -> Parameters | None:
+def own_parameters(stack: str) -> Parameters | None:
     """The login that provisions on the target's own server, where it is known without the stack's outputs."""
-    return target(stack).login(stack) if embedded(stack) else None
+    return target(stack).own_parameters(stack) if embedded(stack) else None
 
 
 def _setting(stack: str, key: str) -> object:
@@ -162,7 +162,7 @@ def run(arguments: Sequence[str], stack: str | None = None) -> int:
         status = _child(["pulumi", *arguments], variables)
         _refuse_signal(status, variables)
         if status and _command(arguments) in CHANGE:
-            _tell(
+            _show_error(
                 f"pulumi {_command(arguments)} did not finish, the lines above say why; "
                 "what is done stays done, the next run does the rest"
             )
@@ -187,11 +187,13 @@ def capture(
         )
 
 
-def watch(arguments: Sequence[str], stack: str, tell: Callable[[str | None], None], verbose: bool) -> tuple[int, str]:
-    """Run `pulumi ARGUMENTS` on a stack in the foreground, and hand on what the engine tells.
+def watch(
+    arguments: Sequence[str], stack: str, on_line: Callable[[str | None], None], verbose: bool
+) -> tuple[int, str]:
+    """Run `pulumi ARGUMENTS` on a stack in the foreground, and hand on its events.
 
     Args:
-        tell: gets each line of the event log (see `run/events.py`), and None again and again while there is none.
+        on_line: gets each line of the event log (see `run/events.py`), and None again and again while there is none.
         verbose: whether the engine's own text is shown too.
     Returns:
         the exit status, and the engine's text where it wasn't shown.
@@ -202,7 +204,7 @@ def watch(arguments: Sequence[str], stack: str, tell: Callable[[str | None], Non
         arguments = [*arguments, "--event-log", str(log), "--non-interactive", "--stack", stack]
         ended = Signal()
         with _prepared(arguments, stack) as variables, text.open("wb") as output:
-            following = pool.submit(events.follow, log, ended, tell)
+            following = pool.submit(events.follow, log, ended, on_line)
             try:
                 # As Pulumi's Automation API reads what a run has done: the option is there with this alone.
                 variables["PULUMI_DEBUG_COMMANDS"] = "true"
@@ -224,7 +226,7 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
     variables = environment(command) | {state.RUN_MARK: secrets.token_hex(8)}
     ours = "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER" in variables
     variables.pop(DESTROY_MARK, None)
-    with ExitStack() as held:
+    with ExitStack() as cleanup:
         if command in NEED_SERVICES:
             selected = named or _selected(variables)
             stack = _own_name(selected) if selected else None
@@ -243,13 +245,13 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
                     # docs/decisions/0006-state-of-local-stacks.md.
                     variables.setdefault("PULUMI_SKIP_CHECKPOINTS", "true")
                 changes = command in CHANGE and "--preview-only" not in arguments
-                held.enter_context(state.alone(stack, variables[state.RUN_MARK], changes))
+                cleanup.enter_context(state.alone(stack, variables[state.RUN_MARK], changes))
                 where.start(stack, embedded(stack), state.say)
                 if ours:
                     state.release(stack)
         if ours:
             _drop_salts()
-            held.callback(_drop_salts)
+            cleanup.callback(_drop_salts)
         yield variables
 
 
@@ -329,7 +331,7 @@ def _refused(stack: str, what: str, done: subprocess.CompletedProcess[str]) -> E
     return EngineError(f"stack {stack} can't be {what}: {' '.join(done.stderr.split())}")
 
 
-def _tell(error: str) -> None:
+def _show_error(error: str) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What the engine tells of a run, event by event, as it writes it to the file of `--event-log`.
+"""The events of a run, one by one, as the engine writes them to the file of `--event-log`.
 
 The form is that of Pulumi's Go package `apitype`, type EngineEvent; what isn't shown to anybody is passed over.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
-# What becomes of a resource in a run that leaves it as it is, or that is told by another event beside it.
+# What becomes of a resource in a run that leaves it as it is, or that another event beside it reports.
 UNCHANGED = frozenset({"same", "read", "refresh"})
 PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "remove-pending-replace"})
 POLL_SECONDS = 0.05
@@ -23,7 +23,7 @@ OURS_ON_PATH = "using pulumi-resource-"
 
 @dataclass(frozen=True)
 class Message:
-    """What a resource says, or the engine itself; passing ones tell of work under way."""
+    """What a resource says, or the engine itself; passing ones are the progress of work under way."""
 
     text: str
     severity: str
@@ -32,8 +32,8 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """One resource that is settled: what was done to it, or would be; `same` for nothing."""
+class ResourceOutcome:
+    """What was done to one resource, or would be; `same` for nothing."""
 
     op: str
     type: str
@@ -55,7 +55,7 @@ class Summary:
         return {op: number for op, number in self.counts.items() if op not in UNCHANGED}
 
 
-Event = Message | Settled | Summary
+Event = Message | ResourceOutcome | Summary
 
 
 def read(line: str) -> Event | None:
@@ -72,7 +72,7 @@ def read(line: str) -> Event | None:
 
 
 def is_debug(line: str) -> bool:
-    """Whether it is what the engine tells its own developers."""
+    """Whether it is for the engine's own developers."""
     return bool(json.loads(line).get("diagnosticEvent", {}).get("severity") == "debug")
 
 
@@ -83,14 +83,14 @@ def _message(said: Mapping[str, str]) -> Message | None:
     return Message(text, said["severity"], _name(said.get("urn", "")), bool(said.get("ephemeral")))
 
 
-def _step(step: Mapping[str, Any], failed: bool) -> Settled | None:
+def _step(step: Mapping[str, Any], failed: bool) -> ResourceOutcome | None:
     op = str(step["op"])
     # A refresh comes before the step proper.
     if op in PARTS or (op == "refresh" and not failed):
         return None
     paths = sorted(step.get("detailedDiff") or ())
     differences = tuple(_difference(path, step.get("old") or {}, step.get("new") or {}) for path in paths)
-    return Settled(op, str(step["type"]), _name(str(step["urn"])), differences, failed)
+    return ResourceOutcome(op, str(step["type"]), _name(str(step["urn"])), differences, failed)
 
 
 def _difference(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -118,11 +118,11 @@ def _name(urn: str) -> str:
     return urn.split("::", 3)[3] if urn.count("::") >= 3 else ""
 
 
-def follow(path: Path, ended: Signal, tell: Callable[[str | None], None]) -> None:
+def follow(path: Path, ended: Signal, on_line: Callable[[str | None], None]) -> None:
     """Hand on the lines of a file that is being written, as they come, until `ended` is set and all is read.
 
     Args:
-        tell: gets each line whole, and None where there is none yet.
+        on_line: gets each line whole, and None where there is none yet.
     """
     with path.open("rb") as file:
         part = b""
@@ -132,9 +132,9 @@ def follow(path: Path, ended: Signal, tell: Callable[[str | None], None]) -> Non
                 part += read
                 # A part may end within a character.
                 if part.endswith(b"\n"):
-                    tell(part.decode(errors="replace"))
+                    on_line(part.decode(errors="replace"))
                     part = b""
             if last:
                 return
-            tell(None)
+            on_line(None)
             ended.wait(POLL_SECONDS)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from declared.errors import UserError
 from declared.settings import TARGETS
-from targets.target import Aws as Aws
+from targets.target import AwsEndpoint as AwsEndpoint
 from targets.target import Can as Can
 from targets.target import Service as Service
 from targets.target import Target as Target

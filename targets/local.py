@@ -12,7 +12,7 @@ from declared.folders import stack_folder
 from declared.paths import CHECKOUT
 from local import postgres, services
 from local.postgres import ServerError
-from targets.target import Aws, Can, Service
+from targets.target import AwsEndpoint, Can, Service
 
 if TYPE_CHECKING:
     import pulumi
@@ -38,11 +38,11 @@ class Local:
             raise ServerError("the embedded PostgreSQL isn't running; run ./pulumiw instead of pulumi")
         return server.parameters()
 
-    def login(self, stack: str) -> Parameters | None:
+    def own_parameters(self, stack: str) -> Parameters | None:
         server = postgres.running(stack_folder(stack))
         return {**server.parameters(), **self.provisioning} if server else None
 
-    def aws(self, stack: str) -> Aws:
+    def aws(self, stack: str) -> AwsEndpoint:
         # The port may be another one than in the last run.
         moto = services.load(stack).aws
         arguments = {
@@ -54,7 +54,7 @@ class Local:
             "skip_metadata_api_check": True,
             "skip_requesting_account_id": True,
         }
-        return Aws(moto.endpoint, moto.access_key, moto.secret_key, arguments)
+        return AwsEndpoint(moto.endpoint, moto.access_key, moto.secret_key, arguments)
 
     def existing(self, stack: str, s3_buckets: Iterable[str]) -> frozenset[str]:
         endpoint = services.load(stack).aws.endpoint

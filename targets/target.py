@@ -26,7 +26,7 @@ class Can:
 
 
 @dataclass(frozen=True)
-class Aws:
+class AwsEndpoint:
     """Where AWS is. Without a key, its library finds one, and without an endpoint the service's own address."""
 
     endpoint: str | None = None
@@ -71,14 +71,14 @@ class Target(Protocol):
         """
         ...
 
-    def login(self, stack: str) -> Parameters | None:
+    def own_parameters(self, stack: str) -> Parameters | None:
         """The same login for a command, as it connects with it; None where only the stack's outputs know it.
 
         They do wherever a server is reached without what runs on this machine.
         """
         ...
 
-    def aws(self, stack: str) -> Aws:
+    def aws(self, stack: str) -> AwsEndpoint:
         """Where the object store of a stack is.
 
         :raises UserError: where it can't be found

@@ -148,14 +148,16 @@ class Database:
 
     @property
     def url(self) -> str:
-        return postgres.Server(self.host, self.port, self.user, self.password, self.server_version).url(self.name)
+        return postgres.RunningServer(self.host, self.port, self.user, self.password, self.server_version).url(
+            self.name
+        )
 
 
 @dataclass
 class Cluster:
     """A running server with the binaries it came from."""
 
-    server: postgres.Server
+    server: postgres.RunningServer
     programs: Path
     folder: Path
 

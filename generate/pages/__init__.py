@@ -15,7 +15,7 @@ def made(url: str) -> dict[Path, str]:
     """Every page, from a provisioned database."""
     with psycopg.connect(url, autocommit=True) as connection:
         found = read.catalogue(connection)
-    policies = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
+    policies = sqlfiles.row_policies(CHECKOUT / sqlfiles.POLICY_FOLDER)
     patterns = sqlqueries.queries()
     matrix = sqlaccess.matrix()
     pages = {

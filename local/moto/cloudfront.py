@@ -23,7 +23,7 @@ API = "{0}/2020-05-31/"
 
 
 @dataclass
-class Policy:
+class Policy:  # so called in the state files that there are
     """A cache policy or a response headers policy: its document as it was sent."""
 
     config: dict[str, Any]

@@ -19,7 +19,7 @@ CREDENTIALS = ("next_auth", "private", "audit", HISTORY_SCHEMA)
 
 
 @dataclass(frozen=True)
-class Declared:
+class AuditedDeclaration:
     """The declaration of one stack; `buckets` is None where only a server is known.
 
     Then either login of a role may be open, too: which one is, the stack's settings say.
@@ -44,7 +44,7 @@ class Declared:
     @cached_property
     def parameters(self) -> dict[str, Any]:
         """The declaration as queries ask for it."""
-        policies = sqlfiles.row_policies(CHECKOUT / "sql" / "policies")
+        policies = sqlfiles.row_policies(CHECKOUT / sqlfiles.POLICY_FOLDER)
         ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{MIGRATOR}" for table in grants.HISTORY_GRANTS]
         ours.append(f"{HISTORY_SCHEMA}.{HELD_TABLE}/{HELD_TABLE}_{BACKUP}")
         return {

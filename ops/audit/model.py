@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from declared.errors import UserError
-from ops.audit.declared import Declared
+from ops.audit.declared import AuditedDeclaration
 
 Row = Mapping[str, Any]
 """`object`, what the rule's sentences name; `severity` and `standards` where they aren't the rule's own."""
@@ -95,7 +95,7 @@ class Audited:
     """What the rules look at. Without a stack there is no state, and so neither ages nor buckets and topics at AWS."""
 
     connection: psycopg.Connection[tuple[Any, ...]]
-    declared: Declared
+    declared: AuditedDeclaration
     stack: str | None = None
     state: Mapping[str, Any] | None = None
     s3_buckets: tuple[S3Bucket, ...] = ()

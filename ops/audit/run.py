@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError
 
 from declared import connectionurl
 from ops.audit import trail
-from ops.audit.declared import Declared
+from ops.audit.declared import AuditedDeclaration
 from ops.audit.model import Audited, AuditError, Finding, NotSeen, Rule, S3Bucket, Skipped, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.report import Report
@@ -47,7 +47,7 @@ def audit(
     :raises CommandError: where there is no such stack, or nothing in it yet
     """
     begun = time.monotonic()
-    beside: dict[str, Any] = {"declared": Declared(), "state": None, "s3_buckets": (), "topics": ()}
+    beside: dict[str, Any] = {"declared": AuditedDeclaration(), "state": None, "s3_buckets": (), "topics": ()}
     if stack is not None:
         progress("reading the state")
         environment = Environment.of(stack)
@@ -123,7 +123,7 @@ def _beside(stack: str, environment: Environment) -> dict[str, Any]:
     """What is audited of a stack beside its database."""
     state = _state(stack)
     return {
-        "declared": Declared(environment.outputs.get("storage_buckets"), engine.passwords(stack)),
+        "declared": AuditedDeclaration(environment.outputs.get("storage_buckets"), engine.passwords(stack)),
         "state": state,
         "s3_buckets": _s3_buckets(stack, state),
         "topics": _topics(stack, state),

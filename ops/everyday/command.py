@@ -61,6 +61,22 @@ def status(stack: Stack = "dev", as_json: Json = False) -> None:
     raise typer.Exit(overview.status(found))
 
 
+@app.command(epilog="Example: ./vpb watch; where two migrations are in work: ./vpb watch --from 0037")
+def watch(
+    stack: Stack = "dev",
+    first: Annotated[
+        str | None, typer.Option("--from", metavar="NUMBER", help="the first migration in work; the newest without it")
+    ] = None,
+) -> None:
+    """Bring an embedded database to the files each time one is saved, until Ctrl-C.
+
+    A migration in work that was edited is rolled back and applied again: the rows of its tables go.
+    """
+    from ops.everyday import watch as loop
+
+    loop.run(stack, first)
+
+
 @app.command(epilog="Example: ./vpb logs --lines 200; as it is written: ./vpb logs --follow")
 def logs(
     stack: Stack = "dev",

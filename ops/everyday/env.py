@@ -40,7 +40,7 @@ def variables(stack: str, every_login: bool) -> dict[str, Variable]:
         return outputs.needed(stack, found, name)
 
     def url(name: str) -> Variable:
-        return Variable(connectionurl.compose(outputs.login(stack, found, name)), secret=True)
+        return Variable(connectionurl.compose(outputs.parameters(stack, found, name)), secret=True)
 
     aws = engine.target(stack).aws(stack)
     key = output("cdn_signing_key")

@@ -13,7 +13,7 @@ from ops import outputs, rotation
 from ops.database import connect
 from ops.migrations import job
 from ops.status import FAILED, FOUND
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from run import engine
 
 # Of the runs that Pulumi notes, so many are looked at for the last `up`.
@@ -67,10 +67,10 @@ def of(stack: str) -> Overview:
     version, address, pending, problem, overlap = "", None, None, None, None
     try:
         overlap = _overlap(stack, None)
-        if login := _login(stack):
-            version, address = _server(login)
-            overlap = _overlap(stack, login)
-            pending = _pending(login)
+        if where := _provisioning(stack):
+            version, address = _server(where)
+            overlap = _overlap(stack, where)
+            pending = _pending(where)
     except UserError as error:
         problem = " ".join(str(error).split())
     services = [engine.Service("PostgreSQL", version, address), *target.beside(stack)]
@@ -106,31 +106,31 @@ def as_text(found: Overview) -> str:
     )
 
 
-def _login(stack: str) -> connectionurl.Parameters | None:
+def _provisioning(stack: str) -> connectionurl.Parameters | None:
     """The login that provisions; None where the embedded server doesn't run."""
-    if own := engine.own_login(stack):
+    if own := engine.own_parameters(stack):
         return own
     if engine.embedded(stack) and engine.target(stack).log(stack):
         return None
-    return outputs.login(stack, outputs.read(stack), outputs.ADMIN)
+    return outputs.parameters(stack, outputs.read(stack), outputs.ADMIN)
 
 
-def _server(login: connectionurl.Parameters) -> tuple[str, str]:
+def _server(where: connectionurl.Parameters) -> tuple[str, str]:
     """The version of a server, and where it is."""
-    with connect(connectionurl.compose(login), "vpb status") as connection:
+    with connect(connectionurl.compose(where), "vpb status") as connection:
         row = connection.execute("show server_version").fetchone()
-    return str(row[0]).split()[0] if row else "", connectionurl.describe(login)
+    return str(row[0]).split()[0] if row else "", connectionurl.describe(where)
 
 
-def _pending(login: connectionurl.Parameters) -> dict[str, list[str]]:
-    url = connectionurl.compose(login)
-    asked = job.Job(job.Options(), Connections(Login.of(url)), job.Terminal(quiet=True), CHECKOUT)
+def _pending(where: connectionurl.Parameters) -> dict[str, list[str]]:
+    url = connectionurl.compose(where)
+    asked = job.Job(job.Options(), Connections(ConnectionInfo.of(url)), job.Terminal(quiet=True), CHECKOUT)
     return {folder: found["pending"] for folder, found in asyncio.run(job.status(asked)).items()}
 
 
-def _overlap(stack: str, login: connectionurl.Parameters | None) -> Overlap | None:
+def _overlap(stack: str, where: connectionurl.Parameters | None) -> Overlap | None:
     new, *older = engine.passwords(stack)
-    return Overlap(new, older[0], rotation.using(login, older[0]) if login else None) if older else None
+    return Overlap(new, older[0], rotation.using(where, older[0]) if where else None) if older else None
 
 
 def _last_up(stack: str) -> LastUp | None:

@@ -95,11 +95,11 @@ def _as_request(claims: Mapping[str, str]) -> str:
 
 
 def _connection(stack: str, output: str) -> connectionurl.Parameters:
-    own = engine.own_login(stack)
+    own = engine.own_parameters(stack)
     # That login alone is known without Pulumi, which takes a second.
     if own and output == outputs.ADMIN:
         return own
-    found = outputs.login(stack, outputs.read(stack), output)
+    found = outputs.parameters(stack, outputs.read(stack), output)
     return {**found, **engine.target(stack).provisioning} if own else found
 
 

@@ -44,7 +44,7 @@ def up(
     as_json: Json = False,
 ) -> None:
     """Apply what is pending, and end a rollback that was left half done."""
-    may = {"allow": tuple(allow or ()), "lose": lose, "despite_drift": despite_drift}
+    may = {"allow_loss": tuple(allow or ()), "lose": lose, "despite_drift": despite_drift}
     answer = _run("up", stack, url, quiet, folder=folder, history=history, role=role, **may)
     _show(answer, as_json, quiet)
 
@@ -80,7 +80,7 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Roll back to a migration, newest first: of the last folder, or of the one that is named."""
-    may = {"allow": tuple(allow or ()), "lose": lose, "despite_drift": despite_drift}
+    may = {"allow_loss": tuple(allow or ()), "lose": lose, "despite_drift": despite_drift}
     answer = _run("down", stack, url, quiet, folder=folder, history=history, role=role, to=to, **may)
     _show(answer, as_json, quiet)
 

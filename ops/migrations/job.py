@@ -24,7 +24,7 @@ class Options:
     history: str = HISTORY_TABLE
     role: str | None = None
     to: int = 0
-    allow: tuple[str, ...] = ()
+    allow_loss: tuple[str, ...] = ()
     lose: bool = False
     despite_drift: bool = False
     through: int | None = None
@@ -51,7 +51,7 @@ class Job:
 
     options: Options
     database: Connections
-    tell: Terminal
+    reporter: Terminal
     root: Path
     """The folder that the folders of migrations lie in."""
 
@@ -67,7 +67,7 @@ class Job:
         return [sqlfiles.StepFolder(options.folder, options.history, options.role)]
 
     def order(self, folder: sqlfiles.StepFolder, steps: Mapping[str, str]) -> plan.Order:
-        allow = frozenset(self.options.allow)
+        allow = frozenset(self.options.allow_loss)
         protect = not self.options.lose
         return plan.Order(
             folder.folder,
@@ -119,7 +119,7 @@ async def up(job: Job) -> dict[str, Any]:
     done: dict[str, list[str]] = {}
     for folder in job.folders:
         order = job.order(folder, {step.name: step.checksum for step in job.steps(folder)})
-        async with running(job.database.session, job.tell, order) as runner:
+        async with running(job.database.session, job.reporter, order) as runner:
             recorded = await runner.run(_nothing_known)
         done[folder.folder] = sorted(order.steps.keys() - (recorded.steps.keys() - recorded.half_back))
     return {"applied": done}
@@ -156,7 +156,7 @@ async def down(job: Job) -> dict[str, Any]:
     """Roll back the migrations after `--to`, of the last folder alone or of the one that was named."""
     folder = job.folders[-1]
     await _refuse_drift(job)
-    async with running(job.database.session, job.tell, job.order(folder, {})) as runner:
+    async with running(job.database.session, job.reporter, job.order(folder, {})) as runner:
         recorded = await runner.history.read(runner.connection)
         kept = {
             name: checksum or ""

@@ -9,7 +9,7 @@ from declared.paths import CHECKOUT
 from ops.migrations import job, trial
 from ops.migrations.job import Job, Terminal
 from ops.migrations.job import Options as Options
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.errors import Refused
 from run import engine
 
@@ -29,7 +29,7 @@ def run(command: str, stack: str, url: str | None, quiet: bool, options: Options
 
     :raises UserError: for what stands in its way
     """
-    asked = Job(options, Connections(_login(_url(url, stack))), Terminal(quiet), CHECKOUT)
+    asked = Job(options, Connections(_connection_info(_url(url, stack))), Terminal(quiet), CHECKOUT)
     asked.refuse_missing_folders()
     try:
         return asyncio.run(_awaited(COMMANDS[command], asked))
@@ -41,12 +41,12 @@ async def _awaited(command: Command, asked: Job) -> dict[str, Any]:
     return await command(asked)
 
 
-def _login(url: str) -> Login:
+def _connection_info(url: str) -> ConnectionInfo:
     """
     :raises Refused: where it is no connection URL
     """
     try:
-        return Login.of(url)
+        return ConnectionInfo.of(url)
     except connectionurl.UrlError as error:
         raise Refused(f"--url must be {error}") from None
 
@@ -55,10 +55,10 @@ def _url(given: str | None, stack: str) -> str:
     if url := connectionurl.given(given, "DATABASE_URL"):
         return url
     engine.require(stack)
-    login = engine.own_login(stack)
-    if login is None:
+    own = engine.own_parameters(stack)
+    if own is None:
         raise Refused(
             f"stack {stack} has no server of its own that runs here; give its address: "
             f'--url "$(./pulumiw stack output admin_url --show-secrets --stack {stack})"'
         )
-    return connectionurl.compose(login)
+    return connectionurl.compose(own)

@@ -114,7 +114,7 @@ async def check(job: Job) -> dict[str, Any]:
                 trial = Trial(runner, order, without)
                 before = await trial.to([])
                 for number, step in enumerate(steps, start=1):
-                    await job.tell.status(f"checking {step.name} ({number} of {len(steps)})")
+                    await job.reporter.status(f"checking {step.name} ({number} of {len(steps)})")
                     after = await trial.to(steps[:number])
                     checked[folder.folder] = number
                     if found := _left(folder, step, "down", before, await trial.to(steps[: number - 1])):
@@ -128,7 +128,7 @@ async def check(job: Job) -> dict[str, Any]:
 def _left(
     folder: sqlfiles.StepFolder,
     step: sqlfiles.Step,
-    half: str,
+    direction: str,
     wanted: catalogue.Catalogue,
     found: catalogue.Catalogue,
 ) -> str:
@@ -138,9 +138,9 @@ def _left(
     other = [f"leaves {name} changed" for name in sorted(found.keys() & wanted.keys()) if found[name] != wanted[name]]
     if not (left or missing or other):
         return ""
-    where = f"{folder.folder}/{step.name}.{half}.sql:1"
-    again = " when it runs again" if half == "up" else ""
-    return f"migration {step.name}: its {half} script{again} {', '.join([*left, *missing, *other])}, {where}"
+    where = f"{folder.folder}/{step.name}.{direction}.sql:1"
+    again = " when it runs again" if direction == "up" else ""
+    return f"migration {step.name}: its {direction} script{again} {', '.join([*left, *missing, *other])}, {where}"
 
 
 async def adopt(job: Job) -> dict[str, Any]:
@@ -190,7 +190,7 @@ async def _there(
             reasons = [_reason(step, name, live.get(name), after.get(name)) for name in different]
     if through is not None:
         last = through
-    await job.tell.status(f"{folder.folder}: {last} of {len(steps)} migrations are there")
+    await job.reporter.status(f"{folder.folder}: {last} of {len(steps)} migrations are there")
     return [step for step in steps[:last] if step.name not in recorded.steps], reasons
 
 
@@ -204,7 +204,7 @@ def _reason(step: sqlfiles.Step, name: str, found: str | None, wanted: str | Non
 
 
 async def _record(job: Job, folder: sqlfiles.StepFolder, steps: Sequence[sqlfiles.Step]) -> None:
-    async with running(job.database.session, job.tell, job.order(folder, {})) as runner:
+    async with running(job.database.session, job.reporter, job.order(folder, {})) as runner:
         await runner.history.make(runner.connection)
         async with runner.connection.transaction():
             await runner.history.record(runner.connection, steps, ADOPTED)

@@ -10,7 +10,7 @@ import yaml
 from declared import buckets, naming
 from declared.naming import NAMESPACE
 from ops.errors import CommandError
-from ops.new.files import Change
+from ops.new.files import FileChanges
 from run import stackfile
 
 PROJECT = "Pulumi.yaml"
@@ -25,7 +25,7 @@ PUBLIC = "; and everybody reads by its address what is scanned clean, since it i
 
 
 @dataclass(frozen=True)
-class Bucket:
+class NewBucket:
     """What the entry says."""
 
     id: str
@@ -48,13 +48,13 @@ class Bucket:
         return REACH[self.access] + (PUBLIC if self.public else "")
 
 
-def plan(root: Path, bucket: Bucket, stack: str | None) -> Change:
+def plan(root: Path, bucket: NewBucket, stack: str | None) -> FileChanges:
     """The entry in the defaults, or in the stack's own list, which is laid over them.
 
     :raises CommandError: where the file has its buckets in another form than a list line by line
     :raises SettingError: for a bucket that there is, or that can't be declared so
     """
-    change = Change(root)
+    change = FileChanges(root)
     project = _read(PROJECT, change.text(PROJECT))
     declared = {key: _at(PROJECT, project, "config", key, "default") for key in SETTINGS}
     path = PROJECT if stack is None else f"Pulumi.{naming.stack(stack)}.yaml"

@@ -42,7 +42,7 @@ def table(
     change = tables.plan(CHECKOUT, name, whose, about)
     change.write()
     steps = ["make golden", f"./vpb up, and make test TESTS=tests/sql/test_public_{name}.py"]
-    _tell(as_json, [*change.made], [*change.edited], steps, f"who reaches public.{name}: {OWNERS[whose].reach}")
+    _report(as_json, [*change.made], [*change.edited], steps, f"who reaches public.{name}: {OWNERS[whose].reach}")
 
 
 @app.command(epilog="Example: ./vpb new migration add_tags")
@@ -53,13 +53,13 @@ def migration(
     """An empty migration under the next number: up and down script, with the three header lines to fill in."""
     from declared.paths import CHECKOUT
     from ops.new import migration as migrations
-    from ops.new.files import Change
+    from ops.new.files import FileChanges
 
-    change = Change(CHECKOUT)
+    change = FileChanges(CHECKOUT)
     migrations.plan(change, name)
     change.write()
     steps = ["write both scripts and their headers (sql/README.md)", "./vpb migrate check", "make golden", "./vpb up"]
-    _tell(as_json, [*change.made], [], steps)
+    _report(as_json, [*change.made], [], steps)
 
 
 @app.command(epilog="Example: ./vpb new policy public.projects --for delete --to anon --who nobody")
@@ -84,7 +84,7 @@ def policy(
         "make mutants and make golden",
         "./vpb up",
     ]
-    _tell(as_json, [*change.made], [*change.edited], steps, f"{name} lets nobody do anything yet")
+    _report(as_json, [*change.made], [*change.edited], steps, f"{name} lets nobody do anything yet")
 
 
 @app.command(epilog="Example: ./vpb new bucket notes --access people --limit 5000000 --type text/plain")
@@ -114,11 +114,11 @@ def bucket(
     from declared.paths import CHECKOUT
     from ops.new import bucket as buckets
 
-    made = buckets.Bucket(id, access, limit, tuple(types or ()), public)
+    made = buckets.NewBucket(id, access, limit, tuple(types or ()), public)
     change = buckets.plan(CHECKOUT, made, stack)
     change.write()
     steps = [*([] if stack else ["make golden"]), f"./vpb up --stack {stack or 'dev'}"]
-    _tell(as_json, [], [*change.edited], steps, f"who reaches bucket {id}: {made.reach}")
+    _report(as_json, [], [*change.edited], steps, f"who reaches bucket {id}: {made.reach}")
 
 
 @app.command(
@@ -150,7 +150,7 @@ def stack(
     stacks.refuse_taken(name)
     server = stacks.url(url, embedded)
     path = stacks.make(name, target, server)
-    _tell(as_json, [path], [], [f"./vpb up --stack {name}"], f"stack {name} lives on {stacks.where(server)}")
+    _report(as_json, [path], [], [f"./vpb up --stack {name}"], f"stack {name} lives on {stacks.where(server)}")
 
 
 def _asked(question: str, answers: tuple[str, ...], option: str) -> str:
@@ -168,7 +168,7 @@ def _asked(question: str, answers: tuple[str, ...], option: str) -> str:
     return answer
 
 
-def _tell(as_json: bool, wrote: list[str], changed: list[str], steps: list[str], *said: str) -> None:
+def _report(as_json: bool, wrote: list[str], changed: list[str], steps: list[str], *said: str) -> None:
     if as_json:
         print(json.dumps({"wrote": wrote, "changed": changed, "said": said, "next": steps}, indent=2))
         return

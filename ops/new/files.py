@@ -11,7 +11,7 @@ from ops.errors import CommandError
 
 
 @dataclass
-class Change:
+class FileChanges:
     """Files to make and files to edit, with their whole new text, in a checkout."""
 
     root: Path

@@ -4,9 +4,9 @@ import re
 
 from declared import sqlfiles
 from ops.errors import CommandError
-from ops.new.files import Change
+from ops.new.files import FileChanges
 
-FOLDER = "sql/migrations"
+FOLDER = sqlfiles.MIGRATIONS.folder
 WORDS = re.compile(r"[a-z][a-z0-9_]{0,59}")
 UP = """\
 -- {number} {words}: what it is for.
@@ -20,7 +20,7 @@ DOWN = """\
 """
 
 
-def plan(change: Change, words: str, up: str = UP, down: str = DOWN) -> str:
+def plan(change: FileChanges, words: str, up: str = UP, down: str = DOWN) -> str:
     """Add both scripts to a change; the migration's name.
 
     Args:
@@ -41,7 +41,7 @@ def plan(change: Change, words: str, up: str = UP, down: str = DOWN) -> str:
     if len(steps) >= 9999:
         raise CommandError(f"{FOLDER}: has all the numbers of four digits")
     number = f"{len(steps) + 1:04}"
-    for half, text in (("up", up), ("down", down)):
+    for direction, text in (("up", up), ("down", down)):
         header = text.replace("{number} {words}", f"{number} {words}", 1)
-        change.make(f"{FOLDER}/{number}_{words}.{half}.sql", header)
+        change.make(f"{FOLDER}/{number}_{words}.{direction}.sql", header)
     return f"{number}_{words}"

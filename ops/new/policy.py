@@ -7,10 +7,10 @@ from declared import sqlfiles
 from declared.sqlfiles import RowPolicy
 from ops.errors import CommandError
 from ops.new import positions
-from ops.new.files import Change
+from ops.new.files import FileChanges
 from ops.new.table import GRANTS
 
-FOLDER = "sql/policies"
+FOLDER = sqlfiles.POLICY_FOLDER
 TABLE = re.compile(r"(?:(?P<schema>[a-z_][a-z0-9_]*)\.)?(?P<name>[a-z_][a-z0-9_]*)")
 WHO = re.compile(r"[a-z][a-z_]{0,30}")
 HEADER = "-- {table}: nobody reaches a row but by the policies below.\n"
@@ -29,7 +29,7 @@ CLAUSES = {
 }
 
 
-def plan(root: Path, table: str, command: str, role: str, who: str) -> tuple[Change, str]:
+def plan(root: Path, table: str, command: str, role: str, who: str) -> tuple[FileChanges, str]:
     """A policy for one command and one role, which says `false`; the policy's name beside the change.
 
     Args:
@@ -45,7 +45,7 @@ def plan(root: Path, table: str, command: str, role: str, who: str) -> tuple[Cha
     _refuse_taken(sqlfiles.row_policies(root / FOLDER), full, name, command, role)
     clauses = "\n".join(f"    {clause} (false)" for clause in CLAUSES[command])
     text = POLICY.format(name=name, table=full, command=command, role=role, clauses=clauses)
-    change, path = Change(root), f"{FOLDER}/{full}.sql"
+    change, path = FileChanges(root), f"{FOLDER}/{full}.sql"
     if (root / path).exists():
         change.edit(path, change.text(path).rstrip("\n") + "\n" + text)
     else:
@@ -59,7 +59,7 @@ def _table(root: Path, table: str) -> str:
     if not match:
         raise CommandError(f"{table!r} is no name of a table; write schema.table, such as public.projects")
     full = f"{match['schema'] or 'public'}.{match['name']}"
-    known = positions.keys(GRANTS, Change(root).text(GRANTS), "TABLES")
+    known = positions.keys(GRANTS, FileChanges(root).text(GRANTS), "TABLES")
     if full not in known:
         raise CommandError(
             f"there is no table {full} in {GRANTS}; write its line there first, or let `./vpb new table` do it"

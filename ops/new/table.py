@@ -8,7 +8,7 @@ from declared.sqlaccess import COMMANDS
 from declared.sqltext import statements
 from ops.errors import CommandError
 from ops.new import migration, positions, templates
-from ops.new.files import Change
+from ops.new.files import FileChanges
 from ops.new.templates import Owner
 
 # PostgreSQL cuts names after 63 bytes, and an index has the table's name and 29 letters more.
@@ -21,7 +21,7 @@ PERSONAL = re.compile(r"create\s+(?:or\s+replace\s+)?function\s+private\.persona
 GUARDED = "Never by a person"
 
 
-def plan(root: Path, name: str, owner: str, about: str | None) -> Change:
+def plan(root: Path, name: str, owner: str, about: str | None) -> FileChanges:
     """All that a new table in schema `public` needs.
 
     Args:
@@ -31,11 +31,11 @@ def plan(root: Path, name: str, owner: str, about: str | None) -> Change:
     :raises CommandError: for a bad or taken name, and where the position of a line isn't found
     """
     what = templates.OWNERS[owner]
-    change = Change(root)
+    change = FileChanges(root)
     _check(change, name, about)
     up, down = _scripts(change, name, what, about or what.about)
     migration.plan(change, name, up, down)
-    change.make(f"sql/policies/public.{name}.sql", _named(what.policies, name))
+    change.make(f"{sqlfiles.POLICY_FOLDER}/public.{name}.sql", _named(what.policies, name))
     change.make(f"tests/sql/test_public_{name}.py", _named(what.test, name))
     _grant(change, name, what)
     _say_access(change, name, what)
@@ -48,7 +48,7 @@ def _named(text: str, name: str) -> str:
     return text.replace("NAME", name)
 
 
-def _check(change: Change, name: str, about: str | None) -> None:
+def _check(change: FileChanges, name: str, about: str | None) -> None:
     if not NAME.fullmatch(name):
         raise CommandError(
             f"{name!r} is no name of a table; it has a-z, 0-9 and _, a letter first, no _ at the end, 2 to {LONGEST} "
@@ -62,8 +62,8 @@ def _check(change: Change, name: str, about: str | None) -> None:
         raise CommandError(f"--about is one line of 1 to {LONGEST_ABOUT} characters, such as 'labels of projects'")
 
 
-def _scripts(change: Change, name: str, what: Owner, about: str) -> tuple[str, str]:
-    """The up and the down script. A column with somebody's id is told to departures and exports."""
+def _scripts(change: FileChanges, name: str, what: Owner, about: str) -> tuple[str, str]:
+    """The up and the down script. Departures and exports are given each column with somebody's id."""
     column, key, index = what.column.split("|") if what.column else ("", "", "")
     about = about.strip().rstrip(".")
     comment = (about[0].upper() + about[1:]).replace("'", "''")
@@ -98,12 +98,12 @@ def _personal(root: Path, line: str) -> tuple[str, str]:
     raise positions.PositionNotFoundError(migration.FOLDER, 1, "the function private.personal_columns()")
 
 
-def _grant(change: Change, name: str, what: Owner) -> None:
+def _grant(change: FileChanges, name: str, what: Owner) -> None:
     entry = f'    "public.{name}": {{\n        {what.grants}\n        "service_role": EVERYTHING,\n    }},'
     change.edit(GRANTS, positions.in_dict(GRANTS, change.text(GRANTS), "TABLES", entry, after="public."))
 
 
-def _say_access(change: Change, name: str, what: Owner) -> None:
+def _say_access(change: FileChanges, name: str, what: Owner) -> None:
     text = change.text(ACCESS)
     if f"## {what.section}" not in text.split("\n") and not what.column:
         text = _new_section(text, what.section)
@@ -130,7 +130,7 @@ def _row(head: list[str], table: str, which: str, may: dict[str, str]) -> str:
     return f"| {table} | {which} |" + "".join(f" `{cell}` |" if cell else " |" for cell in cells)
 
 
-def _try(change: Change, name: str, what: Owner) -> None:
+def _try(change: FileChanges, name: str, what: Owner) -> None:
     """What the tests of the access matrix need to try each line."""
     text = change.text(MATRIX)
     for which, _, tried in what.rows:

@@ -74,7 +74,10 @@ def _table(columns: Iterable[str], rows: Iterable[Iterable[str]], title: str | N
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, title=title)
+    table = Table(title=title)
+    for column in columns:
+        # An id that is cut off names nobody.
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
@@ -172,6 +175,8 @@ def restore(
         print(json.dumps(done) if as_json else f"{bucket}/{name}: {done['bytes']:,} bytes are back, to be scanned")
         return
     found = restoring.deleted(environment, bucket, name)
+    if not found:
+        environment.bucket(bucket)
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2, default=str))
         return

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.rows import dict_row
+from visual_prompt_builder.names import check_name
 
 from declared.roles import STORAGE_SERVICE, URLS
 from ops.database import connect
@@ -45,7 +46,7 @@ def purge(environment: Environment, bucket: str | None, name: str | None) -> int
             edge = environment.edge
             if edge.served is not None and bucket not in edge.served:
                 raise CommandError(f"bucket {bucket}: the CDN doesn't serve it; its declaration has no cdn: true")
-            return edge.forget_bucket(bucket) if name is None else edge.forget([(bucket, name)])
+            return edge.forget_bucket(bucket) if name is None else edge.forget([(bucket, check_name(name))])
         rows = Rows.of(environment.cleaner_url)
         with rows.connection:
             job = Job(rows, Files(environment.store), edge=environment.edge)
@@ -65,7 +66,14 @@ def empty(environment: Environment, bucket: str, larger_than: int | None, dry_ru
         rows, files = Rows.of(environment.cleaner_url), Files(environment.store)
         with rows.connection:
             job = Job(rows, files, dry=dry_run, edge=environment.edge)
-            return job.empty(bucket) if larger_than is None else job.remove_larger(bucket, larger_than)
+            found = job.empty(bucket) if larger_than is None else job.remove_larger(bucket, larger_than)
+    if not any(each.objects for each in found.values()):
+        declared = environment.output("storage_buckets")
+        if bucket not in declared:
+            raise CommandError(
+                f"bucket {bucket!r}: isn't declared and holds nothing; declared are {', '.join(declared)}"
+            )
+    return found
 
 
 def usage(environment: Environment, price: float) -> dict[str, list[dict[str, Any]]]:

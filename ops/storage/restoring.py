@@ -233,7 +233,7 @@ def _refusals(label: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         said = [error.diag.message_primary or type(error).__name__, error.diag.message_hint]
-        line = " ".join(each for each in said if each)
+        line = ". ".join(each for each in said if each)
         raise CommandError(line if line.startswith(label) else f"{label}: {line}") from None
     except ClientError as error:
         if error.response["Error"]["Code"] in GONE:

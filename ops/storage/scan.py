@@ -6,6 +6,7 @@ engine is blind to a type that a bucket takes; 1: it could not be done.
 
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from run import engine
 PAUSE_SECONDS = 5.0
 # ClamAV brings new signatures every day, and itself complains after a week.
 STALE = timedelta(days=7)
+TOPIC = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
 BAD = {"infected", "refused", "failed"}
 # What there is nothing to do about.
 QUIET = {"clean", "waiting"}
@@ -105,6 +107,9 @@ def _job(options: Options) -> Job:
     environment = Environment.of(options.stack)
     scanner = _engine(options, environment)
     topic = None if options.no_topic else options.topic or environment.output("alarm_topic_arn")
+    # Else the first file that is infected says so, and waits.
+    if topic and not TOPIC.fullmatch(topic):
+        raise CommandError(f"--topic is {topic!r}; it must be an SNS topic's ARN, arn:aws:sns:REGION:ACCOUNT:NAME")
     alarm = Alarm(environment.client("sns"), topic) if topic else None
     queue = Queue(str(environment.output("scanner_url")))
     report = _json_line if options.json else _line

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from plugin.server import CheckFailure, Context, Diff, Kind, Resource
 from plugin.wire import UNKNOWN, has_unknown
 from provider import holding, snapshots
-from provider.changes import MANUALLY
 from provider.connection import Connection, Connections, lock, warnings
 from provider.connection import qualified as qualified
 from provider.errors import NotConnected, Refused
+from provider.migrationchanges import MANUALLY
 from provider.rehearsal import Attempt, Rehearsal
 
 TYPE_NAMES = {str: "a string", bool: "a boolean", int: "an integer", list: "a list", dict: "a map"}

@@ -1,6 +1,6 @@
 """What a changed declaration of buckets would disclose or destroy, found before a run has changed anything."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from declared.naming import NAMESPACE
@@ -23,7 +23,7 @@ OLDER = r"""
                filter (where metadata ->> 'size' ~ '^[0-9]{1,18}$'), 0) as bytes
       from storage.objects
      where bucket_id = %s and created_at < pg_catalog.now() - pg_catalog.make_interval(days => %s)"""
-Declared = Mapping[str, Mapping[str, Any]]
+DeclaredBuckets = Mapping[str, Mapping[str, Any]]
 
 
 class BucketGuard(ObjectKind):
@@ -79,7 +79,7 @@ class BucketGuard(ObjectKind):
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         """Nothing: it is a look at what others make."""
 
-    async def _check(self, before: Declared | None, new: Mapping[str, Any]) -> None:
+    async def _check(self, before: DeclaredBuckets | None, new: Mapping[str, Any]) -> None:
         """
         :raises Refused: for what would reach files and isn't allowed
         """
@@ -111,7 +111,11 @@ async def _access(connection: Connection) -> Mapping[str, str]:
 
 
 async def _reasons(
-    connection: Connection, bucket: str, stored: Mapping[str, Any], before: Declared | None, new: Mapping[str, Any]
+    connection: Connection,
+    bucket: str,
+    stored: Mapping[str, Any],
+    before: DeclaredBuckets | None,
+    new: Mapping[str, Any],
 ) -> AsyncIterator[str]:
     """What of the files in one bucket a change would reach, each in one line."""
     was = (before or {}).get(bucket) or {}
@@ -130,18 +134,9 @@ async def _reasons(
         return
     if limit is not None and files["larger"]:
         yield below_files(bucket, limit, files)
-    if wanted.get("public") and not stored["public"] and not was.get("public") and f"{bucket} public" not in allowed:
-        yield (
-            f"bucket {bucket}: public makes {files['files']} files, {files['bytes']} bytes, readable by everybody; "
-            + _way(f"{bucket} public")
-        )
-    access, change = wanted.get("access"), f"{bucket} access {wanted.get('access')}"
-    former = was.get("access") or stored["access"]
-    if former and access != former and change not in allowed:
-        yield (
-            f"bucket {bucket}: access {access} in place of {former} gives {files['files']} files, "
-            f"{files['bytes']} bytes, to others; " + _way(change)
-        )
+    for change, reason in _opened(bucket, stored, was, wanted, files):
+        if change not in allowed:
+            yield f"{reason}; {_way(change)}"
     days, change = wanted.get("retentionDays"), f"{bucket} retentionDays {wanted.get('retentionDays')}"
     sooner = days is not None and days < (was.get("retentionDays") or days + 1)
     if before is not None and sooner and change not in allowed:
@@ -151,6 +146,21 @@ async def _reasons(
                 f"bucket {bucket}: retentionDays {days} deletes {older['files']} of its {files['files']} files, "
                 f"{older['bytes']} bytes, the oldest of {older['oldest']}; " + _way(change)
             )
+
+
+def _opened(
+    bucket: str, stored: Mapping[str, Any], was: Mapping[str, Any], wanted: Mapping[str, Any], files: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """What lets others read the files that are there: the change, as `allow` names it, and what it does."""
+    there = f"{files['files']} files, {files['bytes']} bytes"
+    if wanted.get("public") and not stored["public"] and not was.get("public"):
+        yield f"{bucket} public", f"bucket {bucket}: public makes {there}, readable by everybody"
+    access, former = wanted.get("access"), was.get("access") or stored["access"]
+    if former and access != former:
+        yield (
+            f"{bucket} access {access}",
+            f"bucket {bucket}: access {access} in place of {former} gives {there}, to others",
+        )
 
 
 def _way(change: str) -> str:

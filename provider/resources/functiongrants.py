@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugin.server import CheckFailure
-from provider.changes import MANUALLY
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
+from provider.migrationchanges import MANUALLY
 from provider.resources import grants
 from provider.resources.base import Field, ObjectKind, shown
 

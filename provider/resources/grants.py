@@ -12,9 +12,9 @@ from psycopg import sql
 
 from declared.privileges import ENTRY, GRANTABLE
 from plugin.server import CheckFailure
-from provider.changes import Changes, privilege
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
+from provider.migrationchanges import MigrationChanges, privilege
 from provider.resources.base import Field, ObjectKind, qualified, shown
 
 PRIVILEGES = {
@@ -27,9 +27,7 @@ PRIVILEGES = {
 }
 COLUMN_PRIVILEGES = {"select", "insert", "update", "references"}
 # An entry as it is found: any name of a column, and who granted it.
-FOUND = re.compile(
-    r"(?P<word>[a-z ]+?)(?:\((?P<columns>.*)\))?(?P<rest>(?: with grant option)?(?: granted by .+)?)", re.S
-)
+FOUND = re.compile(rf"(?P<word>[a-z ]+?)(?:\((?P<columns>.*)\))?(?P<rest>(?:{GRANTABLE})?(?: granted by .+)?)", re.S)
 GRANTED_BY = " granted by "
 
 Entry = tuple[str, str, str]
@@ -172,7 +170,7 @@ class Grants(ObjectKind):
 
 
 def by_author(
-    changes: Changes, object: str, was: Mapping[str, list[str]], now: Mapping[str, list[str]]
+    changes: MigrationChanges, object: str, was: Mapping[str, list[str]], now: Mapping[str, list[str]]
 ) -> dict[str, str]:
     """What was granted and what was revoked, by who did it."""
     before, after = flat(was), flat(now)

@@ -75,13 +75,13 @@ class MigrationSet(ObjectKind):
         return {"folder": folder, "history": history or HISTORY_TABLE}
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
-        was, unsettled = await self._as_refreshed(new, state.get("steps") or {})
+        was, unfinished = await self._as_refreshed(new, state.get("steps") or {})
         diff = await super().diff(context, id, {**state, "steps": was}, new)
         if not self.is_declared(context, new):
             return diff
         to_run = {(split(name)[0], "up") for name in new["steps"].keys() - was.keys()}
         to_run |= {(split(name)[0], "down") for name in was}
-        for version in sorted({each.version for each in unsettled if (each.version, each.half) not in to_run}):
+        for version in sorted({each.version for each in unfinished if (each.version, each.direction) not in to_run}):
             # Only a run says so in the database, and then what it has left isn't taken for a migration's any more.
             diff.changes[f'steps["{version}"]'] = "update"
             await context.info(
@@ -125,8 +125,8 @@ class MigrationSet(ObjectKind):
             return dict(was), set()
         async with self.database.transaction(self.label(new)) as connection:
             half_back = await History(new["history"]).begun(connection, "down")
-            unsettled = await snapshots.unsettled(connection, new["history"])
-        return {name: "" if split(name)[0] in half_back else checksum for name, checksum in was.items()}, unsettled
+            unfinished = await snapshots.pending_statements(connection, new["history"])
+        return {name: "" if split(name)[0] in half_back else checksum for name, checksum in was.items()}, unfinished
 
     async def _foreseen(self, new: Mapping[str, Any], was: Mapping[str, str]) -> "Foreseen":
         """What only the server knows of the migrations that leave the folder, where it can be asked.
@@ -273,7 +273,7 @@ class MigrationSet(ObjectKind):
             # A destroy was confirmed, and what has no rows loses none: that is more than `protect` asks.
             await self._run(context, partial(_applied, state), {**state, "steps": kept, "protect": False})
         async with self.database.transaction(label) as connection:
-            await snapshots.settle(connection, await snapshots.unsettled(connection, history.name))
+            await snapshots.clear_pending(connection, await snapshots.pending_statements(connection, history.name))
             if not kept:
                 await history.drop(connection)
                 return
@@ -358,7 +358,7 @@ class MigrationSet(ObjectKind):
             steps=new["steps"],
             role=new.get("role"),
             protect=bool(new.get("protect")),
-            allow=frozenset(new.get("allow") or ()),
+            allow_loss=frozenset(new.get("allow") or ()),
             root=self.root,
             holder=holder,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import sql
 
+from declared.sqlfiles import POLICY_FOLDER
 from plugin.server import CheckFailure
 from provider.connection import Connection, row
 from provider.errors import Refused
@@ -76,7 +77,7 @@ class RowSecurity(ObjectKind):
         if strays:
             raise Refused(
                 f"{self.label(inputs)}: {shown(strays)} exist and aren't declared; write them into "
-                f"sql/policies/{inputs['table']}.sql or drop them"
+                f"{POLICY_FOLDER}/{inputs['table']}.sql or drop them"
             )
         await self.alter(connection, found, inputs)
 

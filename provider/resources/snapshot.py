@@ -15,7 +15,7 @@ from plugin.server import Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
 from provider import differences, holding, snapshots
 from provider.connection import Connection, lock
-from provider.differences import Change
+from provider.differences import ManualChange
 from provider.errors import Refused
 from provider.manualchanges import Drift, Seen, look, named
 from provider.resources.base import Field, ObjectKind
@@ -249,5 +249,5 @@ def _header(inputs: Mapping[str, Any]) -> Header:
     return Header("", schemas, open, held)
 
 
-def _rows(changes: Iterable[Change]) -> list[Difference]:
+def _rows(changes: Iterable[ManualChange]) -> list[Difference]:
     return [row for change in changes for row in change.rows]

@@ -11,8 +11,9 @@ from provider.connection import Connection, row
 from provider.errors import Refused
 from provider.steps import locks
 from provider.steps.history import History
-from provider.steps.locks import Tell, Watch
-from provider.steps.send import Piece, acting, send, settled
+from provider.steps.locks import Watch
+from provider.steps.reporter import Reporter
+from provider.steps.send import Piece, acting, send, session_reset
 from provider.steps.work import Work
 
 SKIPS = re.compile(r"\bskip\s+locked\b", re.IGNORECASE)
@@ -29,15 +30,17 @@ TRIES = 3
 SPARE_BATCHES = 10
 
 
-async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
+async def run(
+    connection: Connection, history: History, work: Work, role: str | None, watch: Watch, reporter: Reporter
+) -> None:
     """Run the one statement of a script until no row is left; after a kill its `where` finds the rest."""
     (statement,) = sqlfiles.statements(work.text)
     await _refuse_other_table(connection, work, statement)
     piece = Piece(work.step, work.path, statement.text, statement.line, before=acting(connection, role, local=True))
-    await connection.execute(settled(connection, locks.LIMITS.once).encode())
-    await history.note(connection, work.step, work.half, digest(statement.text), False)
-    rest = sqldirectives.rest(statement.text, work.way.size)
-    every = sqldirectives.everything(statement.text, work.way.size)
+    await connection.execute(session_reset(connection, locks.LIMITS.once).encode())
+    await history.note(connection, work.step, work.direction, digest(statement.text), False)
+    rest = sqldirectives.rest(statement.text, work.run_mode.size)
+    every = sqldirectives.everything(statement.text, work.run_mode.size)
     count = (
         f"select pg_catalog.set_config('{COUNTED}', (select pg_catalog.count(*) from ({every}) as rest)::text, true)"
     )
@@ -48,7 +51,7 @@ async def run(connection: Connection, history: History, work: Work, role: str | 
         replace(piece, text=rest) if rest else None,
         replace(piece, text=count) if every else None,
         watch,
-        tell,
+        reporter,
     ).run()
 
 
@@ -78,7 +81,7 @@ class _Batches:
     count: Piece | None
     """The query that says how many rows the statement would find without its limit."""
     watch: Watch
-    tell: Tell
+    reporter: Reporter
     rows: int = 0
     left: int = 0
     """How many it found when they were counted last."""
@@ -96,9 +99,9 @@ class _Batches:
                 begun, tries = time.monotonic(), 0
                 self.rows += changed
                 self.since += changed
-                await self.tell.status(self._doing)
+                await self.reporter.status(self._doing)
                 await self._refuse_endless()
-                await asyncio.sleep(self.work.way.pause / 1000)
+                await asyncio.sleep(self.work.run_mode.pause / 1000)
                 continue
             more = self.rest is not None and await self._finds()
             if more:
@@ -120,7 +123,7 @@ class _Batches:
             async with self.connection.transaction(force_rollback=undo):
                 return await send(self.connection, piece, self.watch, self.work.doing)
 
-        return await locks.patiently(once, self._doing, self.watch, self.tell)
+        return await locks.patiently(once, self._doing, self.watch, self.reporter)
 
     async def _counted(self, count: Piece) -> int:
         async def once() -> int:
@@ -130,11 +133,11 @@ class _Batches:
                 assert found is not None
                 return int(found["rows"])
 
-        return await locks.patiently(once, self._doing, self.watch, self.tell)
+        return await locks.patiently(once, self._doing, self.watch, self.reporter)
 
     async def _refuse_endless(self) -> None:
         """Refuse to go on once twice as many rows were changed as there were, and there are no fewer."""
-        if self.count is None or self.since <= self.left + max(self.left, SPARE_BATCHES * self.work.way.size):
+        if self.count is None or self.since <= self.left + max(self.left, SPARE_BATCHES * self.work.run_mode.size):
             return
         now = await self._counted(self.count)
         if now >= self.left:

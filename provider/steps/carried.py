@@ -16,16 +16,17 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from provider.changes import Change, Changes, privilege
+from declared.privileges import GRANTABLE
 from provider.connection import Connection, rows
 from provider.errors import StatementFailed, report
+from provider.migrationchanges import MigrationChange, MigrationChanges, privilege
 from provider.steps import named
 
-Policy = tuple[str, str]
+PolicyKey = tuple[str, str]
 """Table, as PostgreSQL spells it, and name."""
 Privilege = tuple[str, str, bool, str]
 """Role, word, whether it may be granted on, column; the column is empty for the whole object."""
-Key = tuple[str, str, str]
+ObjectKey = tuple[str, str, str]
 """Kind, sort and name: by these an object is the same after it was dropped and created."""
 
 # Without such words nothing is made again and no privilege changes, and nobody needs to look.
@@ -123,7 +124,7 @@ class Saved:
     comment: str | None
 
     @property
-    def key(self) -> Policy:
+    def key(self) -> PolicyKey:
         return self.table, self.name
 
     @property
@@ -202,18 +203,18 @@ class Carried:
     text: str
     role: str | None = None
     """The owner of what migrations make, where the login isn't allowed to change it itself."""
-    changes: Changes = field(default_factory=Changes)
+    changes: MigrationChanges = field(default_factory=MigrationChanges)
     alone: bool = True
     """Whether the transaction is that of one migration."""
     lines: list[str] = field(default_factory=list)
     """What is to be reported once it is committed."""
     _dropped: list[Saved] = field(default_factory=list)
     _policies: list[Saved] = field(default_factory=list)
-    _objects: dict[Key, Object] | None = None
-    _reasons: dict[Policy, str] = field(default_factory=dict)
-    _back: dict[Policy, str] = field(default_factory=dict)
+    _objects: dict[ObjectKey, Object] | None = None
+    _reasons: dict[PolicyKey, str] = field(default_factory=dict)
+    _back: dict[PolicyKey, str] = field(default_factory=dict)
 
-    async def begin(self, in_the_way: Sequence[Policy]) -> None:
+    async def begin(self, in_the_way: Sequence[PolicyKey]) -> None:
         """Remember what may go, and drop the policies in the way."""
         self._policies = await _policies(self.connection)
         if any(words.search(self.text) for words in (PRIVILEGES_CHANGE, GOES, CODE)):
@@ -411,7 +412,7 @@ class Carried:
         elif tried.changed:
             self.lines.append(f"{what} its privileges{secured} came back in the same transaction")
 
-    def _tell_replaced(self, now: Mapping[Key, Object]) -> None:
+    def _tell_replaced(self, now: Mapping[ObjectKey, Object]) -> None:
         """What has the name of something that is gone, but is another thing, and so has none of its privileges."""
         before = self._objects or {}
         fresh = [each for key, each in now.items() if key not in before]
@@ -426,7 +427,7 @@ class Carried:
                 f"it had {had}, {has}; write the grants in the migration"
             )
 
-    def _note(self, now: Mapping[Key, Object], policies: Sequence[Saved]) -> None:
+    def _note(self, now: Mapping[ObjectKey, Object], policies: Sequence[Saved]) -> None:
         """What other resources will find changed, and by which migration."""
         if not self.alone:
             return
@@ -437,33 +438,33 @@ class Carried:
         found = {each.key: each for each in policies}
         for policy in found.keys() - saved.keys():
             label = f"policy {policy[1]} on {found[policy].plain}"
-            self.changes.add(label, "", Change(False, True, self.step))
+            self.changes.add(label, "", MigrationChange(False, True, self.step))
         for policy, each in saved.items():
             label, after = f"policy {each.name} on {each.plain}", found.get(policy)
             if after is None:
-                self.changes.add(label, "", Change(True, False, self.step))
+                self.changes.add(label, "", MigrationChange(True, False, self.step))
                 continue
             for facet, value in each.facets.items():
                 if after.facets[facet] != value:
                     respelled = policy in self._back and facet in ("using", "check")
-                    self.changes.add(label, facet, Change(value, after.facets[facet], self.step, respelled))
+                    self.changes.add(label, facet, MigrationChange(value, after.facets[facet], self.step, respelled))
 
     def _note_object(self, was: Object, new: Object) -> None:
         for entries, before in ((was.privileges - new.privileges, True), (new.privileges - was.privileges, False)):
             for role, word, grantable, column in entries:
-                word += " with grant option" if grantable else ""
+                word += GRANTABLE if grantable else ""
                 facet = privilege(role, word, column)
-                self.changes.add(f"{was.kind} {was.plain}", facet, Change(before, not before, self.step))
+                self.changes.add(f"{was.kind} {was.plain}", facet, MigrationChange(before, not before, self.step))
         for facet, value, after in (("enabled", was.enabled, new.enabled), ("forced", was.forced, new.forced)):
             if value != after:
-                self.changes.add(f"row security of {was.plain}", facet, Change(value, after, self.step))
+                self.changes.add(f"row security of {was.plain}", facet, MigrationChange(value, after, self.step))
 
 
 async def _policies(connection: Connection) -> list[Saved]:
     return [Saved(**entry) for entry in await rows(connection, POLICIES, [])]
 
 
-async def _objects(connection: Connection) -> dict[Key, Object]:
+async def _objects(connection: Connection) -> dict[ObjectKey, Object]:
     # Compiling the query would take longer than the migration.
     await connection.execute("set local jit = off")
     found = {}
@@ -477,7 +478,7 @@ def _entries(privileges: Iterable[Privilege]) -> str:
     """As SQL has them."""
     found = sorted(privileges)
     return ", ".join(
-        f"{word}{f' ({column})' if column else ''} to {role}{' with grant option' if grantable else ''}"
+        f"{word}{f' ({column})' if column else ''} to {role}{GRANTABLE if grantable else ''}"
         for role, word, grantable, column in found
     )
 
@@ -493,5 +494,5 @@ def _statement(target: Object, grant: bool, entry: Privilege) -> sql.Composed:
         sql.SQL(target.name),
         sql.SQL("to" if grant else "from"),
         sql.SQL("public") if role == "public" else sql.Identifier(role),
-        sql.SQL(" with grant option" if grant and grantable else "" if grant else " cascade"),
+        sql.SQL(GRANTABLE if grant and grantable else "" if grant else " cascade"),
     )

@@ -113,7 +113,7 @@ class Recorded:
     half_back: frozenset[str] = frozenset()
     """The recorded migrations whose rollback was begun, outside a transaction or in batches, and not ended."""
 
-    def held(self, holder: str | None) -> set[str]:
+    def owned_by(self, holder: str | None) -> set[str]:
         """The migrations that `holder` has applied or adopted."""
         return {name for name, holders in self.holders.items() if holder in holders}
 
@@ -304,34 +304,34 @@ class History:
         query = sql.SQL("update {} set done = false where half = 'up' and version > %s").format(self.progress)
         await connection.execute(query, [min(versions)])
 
-    async def under_way(self, connection: Connection, step: str, half: str) -> dict[str, bool]:
+    async def under_way(self, connection: Connection, step: str, direction: str) -> dict[str, bool]:
         """The statements of a script that were begun, by digest, and whether they were done."""
         query = sql.SQL("select statement, done from {} where version = %s and half = %s").format(self.progress)
-        found = await rows(connection, query, [split(step)[0], half])
+        found = await rows(connection, query, [split(step)[0], direction])
         return {entry["statement"]: entry["done"] for entry in found}
 
-    async def note(self, connection: Connection, step: str, half: str, statement: str, done: bool) -> None:
+    async def note(self, connection: Connection, step: str, direction: str, statement: str, done: bool) -> None:
         """Note how far a statement is."""
         await connection.execute(
             sql.SQL(
                 "insert into {} (version, half, statement, done) values (%s, %s, %s, %s) "
                 "on conflict (version, half, statement) do update set done = excluded.done, at = pg_catalog.now()"
             ).format(self.progress),
-            [split(step)[0], half, statement, done],
+            [split(step)[0], direction, statement, done],
         )
 
-    async def unnote(self, connection: Connection, step: str, half: str, statement: str) -> None:
+    async def unnote(self, connection: Connection, step: str, direction: str, statement: str) -> None:
         """Note that a statement wasn't begun after all."""
         query = sql.SQL("delete from {} where version = %s and half = %s and statement = %s").format(self.progress)
-        await connection.execute(query, [split(step)[0], half, statement])
+        await connection.execute(query, [split(step)[0], direction, statement])
 
-    async def begun(self, connection: Connection, half: str) -> set[str]:
+    async def begun(self, connection: Connection, direction: str) -> set[str]:
         """The numbers of the migrations that have statements of a script noted, so that it was begun and not ended."""
-        return await self._begun(connection, half) if self._names[2] in await self._there(connection) else set()
+        return await self._begun(connection, direction) if self._names[2] in await self._there(connection) else set()
 
-    async def _begun(self, connection: Connection, half: str) -> set[str]:
+    async def _begun(self, connection: Connection, direction: str) -> set[str]:
         query = sql.SQL("select distinct version from {} where half = %s").format(self.progress)
-        return {entry["version"] for entry in await rows(connection, query, [half])}
+        return {entry["version"] for entry in await rows(connection, query, [direction])}
 
     async def drop(self, connection: Connection) -> None:
         """Remove the tables, and the schema if nothing else is in it."""

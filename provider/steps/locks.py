@@ -6,13 +6,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import psycopg
 
 from provider.connection import Connection, row, rows
 from provider.errors import LockRefused, Refused
 from provider.steps.notices import Notices
+from provider.steps.reporter import Reporter
 
 Result = TypeVar("Result")
 
@@ -32,7 +33,7 @@ class Limits:
     """For another run to end."""
     look: float = 0.2
     """After how long somebody looks whom a statement waits for."""
-    tell: float = 2
+    report: float = 2
     """After how long a statement is reported."""
 
 
@@ -53,21 +54,13 @@ select a.pid, a.application_name as application
    and (l.classid::bigint << 32) | l.objid::bigint = pg_catalog.hashtextextended(%s, 0) limit 1"""
 
 
-class Tell(Protocol):
-    """Where progress goes: the engine's context, or a terminal."""
-
-    async def status(self, message: str) -> None:
-        """Show until the next one."""
-
-    async def info(self, message: str) -> None:
-        """Leave in the report of the run."""
-
-
 class Watch:
     """A second session that looks, while the first one's statement takes long, whom it waits for."""
 
-    def __init__(self, session: Callable[[], Awaitable[Connection]], pid: int, tell: Tell, notices: Notices) -> None:
-        self._session, self._pid, self._tell = session, pid, tell
+    def __init__(
+        self, session: Callable[[], Awaitable[Connection]], pid: int, reporter: Reporter, notices: Notices
+    ) -> None:
+        self._session, self._pid, self._reporter = session, pid, reporter
         self.notices = notices
         self._end = asyncio.Event()
         self._since: float | None = None
@@ -109,9 +102,9 @@ class Watch:
                     return
                 self.holder = holder or self.holder
                 message = f"{self.doing}, statement {self.statement}" + (f", waiting for {holder}" if holder else "")
-                if self._since is not None and busy > LIMITS.tell and time.monotonic() - reported > 1:
+                if self._since is not None and busy > LIMITS.report and time.monotonic() - reported > 1:
                     reported = time.monotonic()
-                    await self._tell.status(f"{message}, {busy:.0f} s")
+                    await self._reporter.status(f"{message}, {busy:.0f} s")
             await _at_most(self._end, pause)
         if connection is not None:
             await connection.close()
@@ -131,7 +124,7 @@ async def _at_most(event: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(event.wait(), seconds)
 
 
-async def patiently(attempt: Callable[[], Awaitable[Result]], doing: str, watch: Watch, tell: Tell) -> Result:
+async def patiently(attempt: Callable[[], Awaitable[Result]], doing: str, watch: Watch, reporter: Reporter) -> Result:
     """Try until the locks are there, giving way in between.
 
     :raises LockRefused: when all tries together took too long
@@ -144,17 +137,17 @@ async def patiently(attempt: Callable[[], Awaitable[Result]], doing: str, watch:
         except LockRefused as error:
             waited = time.monotonic() - begun
             if waited + pause > LIMITS.step:
-                held = f", last {watch.holder}" if watch.holder else ""
-                raise LockRefused(f"{error}; gave way {tries} times in {waited:.0f} s{held}") from None
+                last = f", last {watch.holder}" if watch.holder else ""
+                raise LockRefused(f"{error}; gave way {tries} times in {waited:.0f} s{last}") from None
             tries += 1
-            await tell.status(f"{doing}: waiting for {watch.holder or 'a lock'}, try {tries}")
+            await reporter.status(f"{doing}: waiting for {watch.holder or 'a lock'}, try {tries}")
             # Two that wait for each other must not come back in step.
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, LIMITS.longest_pause)
 
 
 @asynccontextmanager
-async def alone(connection: Connection, name: str, tell: Tell) -> AsyncIterator[None]:
+async def alone(connection: Connection, name: str, reporter: Reporter) -> AsyncIterator[None]:
     """The only run of `name` in this database; another one is waited for, with its process id in the status.
 
     The lock is asked for again and again: a statement that waits for it would hold a snapshot, and a concurrent index
@@ -171,7 +164,7 @@ async def alone(connection: Connection, name: str, tell: Tell) -> AsyncIterator[
         waited = time.monotonic() - begun
         if waited > LIMITS.run:
             raise Refused(f"{name}: another run ({who}) isn't done after {waited:.0f} s; run again when it is")
-        await tell.status(f"{name}: waiting for another run ({who}), {waited:.0f} s")
+        await reporter.status(f"{name}: waiting for another run ({who}), {waited:.0f} s")
         await asyncio.sleep(pause)
         pause = min(2 * pause, 1)
     try:

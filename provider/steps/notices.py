@@ -4,15 +4,12 @@ some."""
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from psycopg.errors import Diagnostic
 
 from provider.connection import Connection
 from provider.errors import flat
-
-if TYPE_CHECKING:
-    from provider.steps.locks import Tell
+from provider.steps.reporter import Reporter
 
 MOST = 20
 # Sent as a notice, though the object has another name than the file says.
@@ -22,8 +19,8 @@ TRUNCATED = "42622"
 class Notices:
     """The warnings of one run."""
 
-    def __init__(self, label: str, tell: "Tell") -> None:
-        self._label, self._tell = label, tell
+    def __init__(self, label: str, reporter: Reporter) -> None:
+        self._label, self._reporter = label, reporter
         self._seen: set[tuple[str, str]] = set()
         self._counts: Counter[str] = Counter()
         self._lines: list[str] = []
@@ -53,8 +50,8 @@ class Notices:
             said = f"more than {MOST} warnings, the others are left out" if more else f"warning: {text}"
             self._lines.append(f"{self._label}: {step}: {said}")
 
-    async def tell(self) -> None:
+    async def report(self) -> None:
         """Show what was heard since the last time."""
         lines, self._lines = self._lines, []
         for line in lines:
-            await self._tell.info(line)
+            await self._reporter.info(line)

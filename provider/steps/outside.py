@@ -16,8 +16,9 @@ from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.steps import locks, touches
 from provider.steps.history import History, split
-from provider.steps.locks import Tell, Watch
-from provider.steps.send import Failed, Piece, acting, reworded, send, settled
+from provider.steps.locks import Watch
+from provider.steps.reporter import Reporter
+from provider.steps.send import Failed, Piece, acting, reworded, send, session_reset
 from provider.steps.work import Work
 
 INDEX = """select i.indisvalid and i.indisready as valid, i.indisunique as unique,
@@ -48,34 +49,38 @@ PROBED = """select pg_catalog.pg_get_indexdef(i.indexrelid) as definition,
              where i.indrelid = %s::pg_catalog.regclass"""
 
 
-async def run(connection: Connection, history: History, work: Work, role: str | None, watch: Watch, tell: Tell) -> None:
+async def run(
+    connection: Connection, history: History, work: Work, role: str | None, watch: Watch, reporter: Reporter
+) -> None:
     """Run the statements of a script that aren't noted as done."""
     found = sqlfiles.statements(work.text)
-    known = await history.under_way(connection, work.step, work.half)
+    known = await history.under_way(connection, work.step, work.direction)
     for number, statement in enumerate(found, start=1):
         key = digest(f"{[each.text for each in found[:number]].count(statement.text)} {statement.text}")
         if known.get(key):
             continue
         doing = f"{work.doing}: statement {number} of {len(found)}"
         if len(found) > 1:
-            await tell.status(doing)
-        await history.note(connection, work.step, work.half, key, False)
-        one = _One(connection, work, statement, role, watch, tell, doing, begun=key in known)
-        changing = _Changing(connection, snapshots.PendingStatement(split(work.step)[0], work.half, key, history.name))
+            await reporter.status(doing)
+        await history.note(connection, work.step, work.direction, key, False)
+        one = _One(connection, work, statement, role, watch, reporter, doing, begun=key in known)
+        changing = _Changing(
+            connection, snapshots.PendingStatement(split(work.step)[0], work.direction, key, history.name)
+        )
         await changing.begin(statement.text)
         try:
-            await locks.patiently(one.run, doing, watch, tell)
+            await locks.patiently(one.run, doing, watch, reporter)
         except (Failed, Refused) as failure:
             # What the server refused wasn't done: the next run must not take it for that. Some of it leaves an index.
             refused = not isinstance(failure, Failed) or REFUSED.match(failure.code)
             if refused and not (isinstance(failure, Failed) and LEAVES_INDEX.match(statement.text)):
                 async with connection.transaction():
                     await changing.end()
-                    await history.unnote(connection, work.step, work.half, key)
+                    await history.unnote(connection, work.step, work.direction, key)
             raise
         async with connection.transaction():
             await changing.end()
-            await history.note(connection, work.step, work.half, key, True)
+            await history.note(connection, work.step, work.direction, key, True)
 
 
 @dataclass
@@ -99,7 +104,7 @@ class _Changing:
     async def end(self) -> None:
         """Take in what it has changed, also where it failed; a part of a transaction."""
         await snapshots.absorb(self.connection, self.before, self.only)
-        await snapshots.settle(self.connection, [self.statement])
+        await snapshots.clear_pending(self.connection, [self.statement])
 
 
 @dataclass(frozen=True)
@@ -111,13 +116,13 @@ class _One:
     statement: Statement
     role: str | None
     watch: Watch
-    tell: Tell
+    reporter: Reporter
     doing: str
     begun: bool
 
     async def run(self) -> None:
         # None of these statements stands in front of traffic while it waits, so it may wait long.
-        await self._settle(locks.LIMITS.step)
+        await self._reset_session(locks.LIMITS.step)
         try:
             build, detach = sqldirectives.build(self.statement.text), sqldirectives.detach(self.statement.text)
             if build and await self._is_built(build):
@@ -129,10 +134,10 @@ class _One:
             await self._send(self.statement.text)
         finally:
             if not self.connection.closed:
-                await self._settle(locks.LIMITS.once)
+                await self._reset_session(locks.LIMITS.once)
 
-    async def _settle(self, seconds: float) -> None:
-        await self.connection.execute(settled(self.connection, seconds).encode())
+    async def _reset_session(self, seconds: float) -> None:
+        await self.connection.execute(session_reset(self.connection, seconds).encode())
 
     async def _send(self, text: str) -> None:
         work = self.work
@@ -162,7 +167,7 @@ class _One:
             )
         if found["valid"]:
             return True
-        await self.tell.info(f"{where} and invalid, left by a build that failed; it is dropped and built again")
+        await self.reporter.info(f"{where} and invalid, left by a build that failed; it is dropped and built again")
         await self._drop(build.schema, build.name)
         return False
 
@@ -175,7 +180,7 @@ class _One:
         if detach.finalize or not found["pending"]:
             return False
         where = f"migration {self.work.step}: partition {'.'.join(detach.partition)}"
-        await self.tell.info(f"{where} was left half detached by a run that was killed; it is detached to the end")
+        await self.reporter.info(f"{where} was left half detached by a run that was killed; it is detached to the end")
         statement = sql.SQL("alter table {} detach partition {} finalize").format(table, partition)
         await self._send(statement.as_string(self.connection))
         return True
@@ -187,7 +192,7 @@ class _One:
     async def _drop(self, schema: str, name: str) -> None:
         statement = sql.SQL("drop index concurrently if exists {}").format(sql.Identifier(schema, name))
         await self._send(statement.as_string(self.connection))
-        await self._settle(locks.LIMITS.step)
+        await self._reset_session(locks.LIMITS.step)
 
     async def _definition(self, build: Build) -> str | None:
         """How PostgreSQL would spell the index: it is made on an empty table of the same name, and taken back.

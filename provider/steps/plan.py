@@ -24,7 +24,7 @@ class Order:
     steps: Mapping[str, str]
     role: str | None = None
     protect: bool = False
-    allow: frozenset[str] = frozenset()
+    allow_loss: frozenset[str] = frozenset()
     allow_hint: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
     """How a migration is allowed to lose its data."""
     root: Path = CHECKOUT
@@ -47,7 +47,7 @@ class Plan:
     noted: frozenset[str] = frozenset()
 
 
-def up_half(checksum: str) -> str:
+def up_checksum(checksum: str) -> str:
     """What a checksum says of the up script."""
     return checksum.partition(".")[0]
 
@@ -58,7 +58,7 @@ def edited(folder: str, applied: Mapping[str, str], wanted: Mapping[str, str]) -
         f"{folder}/{name}.up.sql:1: was edited after it was applied; put the old text (or row) back "
         "and write the change as a new migration"
         for name, checksum in wanted.items()
-        if applied.get(name) and up_half(applied[name]) != up_half(checksum)
+        if applied.get(name) and up_checksum(applied[name]) != up_checksum(checksum)
     ]
 
 
@@ -80,7 +80,7 @@ def refuse_strangers(order: Order, recorded: Recorded, known: Mapping[str, str])
         if name in known:
             continue
         if name in order.steps:
-            if checksum and up_half(checksum) != up_half(order.steps[name]):
+            if checksum and up_checksum(checksum) != up_checksum(order.steps[name]):
                 raise Refused(
                     f"{order.label}: {name}.up.sql:1 differs from what {order.history} says was applied; "
                     "put the old text back"
@@ -190,13 +190,13 @@ def refuse_changed_downs(
 
 
 def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: frozenset[str] = frozenset()) -> None:
-    """Ways back that lose data, where the environment protects it; also the rest of those that were begun."""
+    """Rollbacks that lose data, where the environment protects it; also the rest of those that were begun."""
     if not order.protect:
         return
     for name, down in downs.items():
         lost = sqldirectives.loss(down or "")
-        if lost and name not in order.allow:
-            hint = order.allow_hint.format(number=len(order.allow), step=name)
+        if lost and name not in order.allow_loss:
+            hint = order.allow_hint.format(number=len(order.allow_loss), step=name)
             if name in half_back:
                 raise Refused(
                     f"migration {name}: it was left half rolled back, and this environment protects its data: the "

@@ -15,15 +15,16 @@ import psycopg
 
 from declared import sqlfiles
 from provider import snapshots
-from provider.changes import Changes
 from provider.connection import Connection, lock, spelt
 from provider.errors import CUT_OFF, StatementFailed, one_line
+from provider.migrationchanges import MigrationChanges
 from provider.steps import batches, locks, named, outside, plan
-from provider.steps.carried import Carried, Policy
+from provider.steps.carried import Carried, PolicyKey
 from provider.steps.history import History, Recorded, split
-from provider.steps.locks import Tell, Watch
+from provider.steps.locks import Watch
 from provider.steps.notices import Notices
-from provider.steps.send import Failed, Piece, acting, begun, reworded, send, settled
+from provider.steps.reporter import Reporter
+from provider.steps.send import Failed, Piece, acting, reworded, send, session_reset, session_settings
 from provider.steps.work import Work
 
 Session = Callable[[], Awaitable[Connection]]
@@ -38,11 +39,11 @@ STATUS_STEPS = 20
 class Runner:
     """One run: a session, its watch, the history."""
 
-    def __init__(self, connection: Connection, watch: Watch, tell: Tell, order: plan.Order) -> None:
-        self.connection, self.watch, self.tell, self.order = connection, watch, tell, order
+    def __init__(self, connection: Connection, watch: Watch, reporter: Reporter, order: plan.Order) -> None:
+        self.connection, self.watch, self.reporter, self.order = connection, watch, reporter, order
         self.history = History(order.history)
         self.incarnation = ""
-        self.changes = Changes()
+        self.changes = MigrationChanges()
         self.ran = False
         """Whether a script was begun."""
         self._begun: set[snapshots.PendingStatement] = set()
@@ -73,7 +74,7 @@ class Runner:
         await self.history.make(self.connection)
         await self._tell_begun(todo)
         await self._disown(todo)
-        await self._settle()
+        await self._reset_session()
         self.incarnation = recorded.incarnation
         if moved:
             await self._rename(moved)
@@ -94,26 +95,28 @@ class Runner:
         if holder is None:
             return
         there = recorded.steps.keys() & self.order.steps.keys()
-        if there - recorded.held(holder):
+        if there - recorded.owned_by(holder):
             await self.history.claim(self.connection, there, holder)
 
     async def _tell_begun(self, todo: plan.Plan) -> None:
         numbers = {name.partition("_")[0] for name in todo.forward}
         for version in sorted(await self.history.begun(self.connection, "up") - numbers):
-            await self.tell.info(
+            await self.reporter.info(
                 f"{self.order.label}: migration {version} was begun outside a transaction or in batches and then left "
                 "the checkout; what it made until then is still there"
             )
 
     async def _disown(self, todo: plan.Plan) -> None:
         """What was begun, isn't done and won't be by this run is no migration's any more: it is a manual change."""
-        halves = {
-            (split(name)[0], half) for names, half in ((todo.forward, "up"), (todo.back, "down")) for name in names
+        directions = {
+            (split(name)[0], direction)
+            for names, direction in ((todo.forward, "up"), (todo.back, "down"))
+            for name in names
         }
         async with self.connection.transaction():
-            found = await snapshots.unsettled(self.connection, self.history.name)
-            self._begun = {each for each in found if (each.version, each.half) in halves}
-            await snapshots.settle(self.connection, found - self._begun)
+            found = await snapshots.pending_statements(self.connection, self.history.name)
+            self._begun = {each for each in found if (each.version, each.direction) in directions}
+            await snapshots.clear_pending(self.connection, found - self._begun)
 
     def _backward(self, todo: plan.Plan, downs: Mapping[str, str]) -> list[Work]:
         return [
@@ -149,14 +152,14 @@ class Runner:
         while position < len(work):
             first = work[position]
             most = _transactions(work[position:]) if together else 1
-            if first.way.kind == "transaction":
+            if first.run_mode.kind == "transaction":
                 few = partial(self._few, work[position : position + most])
-                position += await locks.patiently(few, first.doing, self.watch, self.tell)
+                position += await locks.patiently(few, first.doing, self.watch, self.reporter)
             else:
                 await self._in_parts(first)
                 position += 1
 
-    async def _few(self, work: Sequence[Work], one_message: bool = True, without: tuple[Policy, ...] = ()) -> int:
+    async def _few(self, work: Sequence[Work], one_message: bool = True, without: tuple[PolicyKey, ...] = ()) -> int:
         """Run migrations in one transaction for a moment, `without` some row policies; how many are done, one at
         least."""
         begun, done = time.monotonic(), 0
@@ -203,7 +206,7 @@ class Runner:
     async def _tell_carried(self, carried: Carried) -> None:
         self.changes.update(carried.changes)
         for line in carried.lines:
-            await self.tell.info(line)
+            await self.reporter.info(line)
 
     async def _scripts(self, work: Sequence[Work]) -> None:
         """Send some scripts in one message; if one fails, which one isn't known."""
@@ -227,14 +230,16 @@ class Runner:
 
     def _piece(self, work: Work) -> Piece:
         before = acting(self.connection, self.order.role, local=True)
-        return Piece(work.step, work.path, work.text, before=before, after=settled(self.connection, locks.LIMITS.once))
+        return Piece(
+            work.step, work.path, work.text, before=before, after=session_reset(self.connection, locks.LIMITS.once)
+        )
 
     async def _in_parts(self, work: Work) -> None:
         await self._status(work)
         try:
-            how = batches.run if work.way.kind == "batches" else outside.run
-            await how(self.connection, self.history, work, self.order.role, self.watch, self.tell)
-            await self._settle()
+            how = batches.run if work.run_mode.kind == "batches" else outside.run
+            await how(self.connection, self.history, work, self.order.role, self.watch, self.reporter)
+            await self._reset_session()
             async with self.connection.transaction():
                 await self._note([work])
         except psycopg.Error as error:
@@ -252,27 +257,27 @@ class Runner:
             await self.history.forget(self.connection, gone)
         if self._begun:
             versions = {split(item.step)[0] for item in work}
-            await snapshots.settle(self.connection, {each for each in self._begun if each.version in versions})
+            await snapshots.clear_pending(self.connection, {each for each in self._begun if each.version in versions})
         self.incarnation = await self.history.renew(self.connection)
 
     async def _undo(self) -> None:
         with suppress(psycopg.Error):
             if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 await self.connection.execute("rollback")
-            await self._settle()
+            await self._reset_session()
 
     def _one_line(self, error: Exception, work: Work) -> Exception:
         if isinstance(error, psycopg.Error):
             return one_line(error, f"migration {work.step}", work.path, closed=self.connection.closed)
         return error
 
-    async def _settle(self) -> None:
-        await self.connection.execute(settled(self.connection, locks.LIMITS.once).encode())
+    async def _reset_session(self) -> None:
+        await self.connection.execute(session_reset(self.connection, locks.LIMITS.once).encode())
 
     async def _status(self, work: Work) -> None:
         if not self._quiet or time.monotonic() - self._reported_at > STATUS_SECONDS:
             self._reported_at = time.monotonic()
-            await self.tell.status(work.doing)
+            await self.reporter.status(work.doing)
 
 
 def _verb(noted: bool) -> str:
@@ -298,19 +303,19 @@ def _transactions(work: Sequence[Work]) -> int:
     """How many migrations from the first on run in a transaction, as far as one may hold."""
     count = 0
     for item in work[:TOGETHER]:
-        if item.way.kind != "transaction":
+        if item.run_mode.kind != "transaction":
             break
         count += 1
     return max(count, 1)
 
 
-def _in_the_way(error: Exception, without: Sequence[Policy]) -> tuple[Policy, ...]:
+def _in_the_way(error: Exception, without: Sequence[PolicyKey]) -> tuple[PolicyKey, ...]:
     """The row policies that keep a migration from what it does, if nothing else does; `alter … type` names one of
     them."""
     return tuple(policy for policy in error.policies if policy not in without) if isinstance(error, Failed) else ()
 
 
-def _refuse_named(error: Exception, policies: Sequence[Policy], work: Work) -> None:
+def _refuse_named(error: Exception, policies: Sequence[PolicyKey], work: Work) -> None:
     """Leave to the migration the policies which it names itself: they have to be there when it does."""
     uses = [use for use in named.policies(work.text) if use.needs_it] if isinstance(error, Failed) else []
     for table, name in policies:
@@ -326,17 +331,17 @@ def _refuse_named(error: Exception, policies: Sequence[Policy], work: Work) -> N
 
 
 @asynccontextmanager
-async def running(session: Session, tell: Tell, order: plan.Order) -> AsyncIterator[Runner]:
+async def running(session: Session, reporter: Reporter, order: plan.Order) -> AsyncIterator[Runner]:
     """A runner for one order, alone in its database as long as it lasts."""
     connection = await session()
     # Each migration begins without prepared statements; psycopg must not count on its own.
     connection.prepare_threshold = None
     try:
-        await connection.execute(begun(connection).encode())
-        notices = Notices(order.label, tell)
-        async with locks.alone(connection, order.label, tell):
-            async with Watch(session, connection.info.backend_pid, tell, notices).watching() as watch:
-                yield Runner(connection, watch, tell, order)
+        await connection.execute(session_settings(connection).encode())
+        notices = Notices(order.label, reporter)
+        async with locks.alone(connection, order.label, reporter):
+            async with Watch(session, connection.info.backend_pid, reporter, notices).watching() as watch:
+                yield Runner(connection, watch, reporter, order)
     except psycopg.Error as error:
         raise one_line(error, order.label, closed=connection.closed) from None
     finally:

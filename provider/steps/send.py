@@ -11,7 +11,7 @@ from declared.sqltext import statements
 from provider.connection import Connection
 from provider.errors import CUT_OFF, HINTS, LOCK_CODES, LockRefused, StatementFailed, in_its_own_words, report
 from provider.steps import locks
-from provider.steps.carried import Policy
+from provider.steps.carried import PolicyKey
 from provider.steps.notices import TRUNCATED
 
 # 0A000 is what `alter column type` says of the first policy that it meets.
@@ -81,7 +81,7 @@ class Failed(StatementFailed):
     code = ""
     what = ""
     """The message without the word on what is kept and what to do."""
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[PolicyKey, ...] = ()
     """The row policies that need what it takes away, where nothing else does."""
 
 
@@ -89,14 +89,14 @@ class FailedLock(Failed, LockRefused):
     """a lock was held too long"""
 
 
-def settled(connection: Connection, seconds: float) -> str:
+def session_reset(connection: Connection, seconds: float) -> str:
     """The session as it is at its start, whatever a file has set or left in it meanwhile."""
     timeout = sql.Literal(f"{round(seconds * 1000)}ms").as_string(connection)
-    settings = f"reset all; {begun(connection)}; set lock_timeout = {timeout}"
+    settings = f"reset all; {session_settings(connection)}; set lock_timeout = {timeout}"
     return f"reset session authorization; reset role; {LEFT_OVER}; {settings}"
 
 
-def begun(connection: Connection) -> str:
+def session_settings(connection: Connection) -> str:
     """The settings of a session that runs migrations, except for how long it waits for a lock."""
     names = [*LIMITS, *([TRANSACTION_LIMIT] if connection.info.server_version >= SINCE else [])]
     return SETTINGS + "; ".join(f"set {name} = 0" for name in names)
@@ -104,7 +104,7 @@ def begun(connection: Connection) -> str:
 
 def acting(connection: Connection, role: str | None, local: bool) -> str:
     """The role and settings that a migration runs with, until the end of its transaction or of the session's
-    `settled`."""
+    `session_reset`."""
     scope = "local " if local else ""
     name = sql.Identifier(role).as_string(connection) if role else ""
     # Row security binds the owner too: a migration that would change no row in silence fails instead.
@@ -120,7 +120,7 @@ async def send(connection: Connection, piece: Piece, watch: locks.Watch, doing: 
         try:
             return await _send(connection, piece, watch, doing)
         finally:
-            await watch.notices.tell()
+            await watch.notices.report()
 
 
 async def _send(connection: Connection, piece: Piece, watch: locks.Watch, doing: str) -> int:
@@ -195,7 +195,7 @@ def _failed(kind: type[Failed], what: str, hint: str = "") -> Failed:
     return failure
 
 
-def _policies(detail: str) -> tuple[Policy, ...]:
+def _policies(detail: str) -> tuple[PolicyKey, ...]:
     """Table and name of each; more than one pair where names have such words in them, and only one of them is there."""
     lines = detail.splitlines()
     if len(lines) > 1 and MORE.match(lines[-1]):
@@ -204,7 +204,7 @@ def _policies(detail: str) -> tuple[Policy, ...]:
     return tuple(dict.fromkeys(policy for each in found for policy in each)) if all(found) else ()
 
 
-def _read(line: str) -> list[Policy]:
+def _read(line: str) -> list[PolicyKey]:
     if not line.startswith(POLICY):
         return []
     ends = [match.start() for match in re.finditer(DEPENDS, line)]

@@ -10,12 +10,12 @@ class Work:
     """One script of one migration that is to run; without text it is only noted."""
 
     step: str
-    half: str
+    direction: str
     text: str
     path: str
     doing: str
     files: sqlfiles.Step | None = None
 
     @property
-    def way(self) -> sqldirectives.Way:
-        return sqldirectives.way(self.text)
+    def run_mode(self) -> sqldirectives.RunMode:
+        return sqldirectives.run_mode(self.text)

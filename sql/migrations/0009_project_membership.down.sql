@@ -13,4 +13,4 @@ drop function private.may_see(uuid);
 drop function private.may_read(uuid);
 drop function private.led_projects(integer);
 drop function private.my_projects(integer);
-drop function private.is_of(uuid, uuid[]);
+drop function private.not_of(uuid[], uuid[]);

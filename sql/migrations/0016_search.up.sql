@@ -621,12 +621,12 @@ declare
 begin
     if not everything then
         mine = array(
-            select p.id from public.projects as p where p.owner_id = me
-            union all
-            select c.project_id from public.collaborators as c
-            where c.user_id = me and c.accepted_at is not null
-                and (leaving = '{}' or not private.is_of(c.project_id, leaving))
+            select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
         );
+        if leaving <> '{}' then
+            mine = private.not_of(mine, leaving);
+        end if;
+        mine = mine || array(select p.id from public.projects as p where p.owner_id = me);
     end if;
     execute format(
         'select array(select n.id from ('

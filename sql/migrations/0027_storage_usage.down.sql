@@ -11,6 +11,7 @@ set local role app_owner;
 drop trigger _320_charge_delete on private.settings;
 drop trigger _310_charge_update on private.settings;
 drop trigger _300_charge_insert on private.settings;
+drop trigger _320_discharge on public.projects;
 drop trigger _310_charge_new_owner on public.projects;
 drop trigger _300_charge on public.projects;
 
@@ -28,6 +29,7 @@ drop function private.storage_room(text, text);
 drop function private.note_kept(text[], text[], bigint[]);
 drop function private.tg_settings__charge();
 drop function private.tg_storage_objects__count();
+drop function private.tg_projects__discharge();
 drop function private.tg_projects__charge();
 drop function private.add_usage(private.storage_usage[]);
 drop function private.charge(uuid, bigint, bigint, bigint, bigint);

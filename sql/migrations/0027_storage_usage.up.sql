@@ -215,17 +215,13 @@ end
 $$;
 
 -- What the new owner has no room for isn't handed over, with what is kept of it: else who hands over what is full of
--- deleted files, over and over, would have room without an end. When a project ends its files go later, and have no
--- owner until then: uploads hold the project, so that none is under way. One that a server makes again finds them.
--- Until the cleaner has removed them they are kept for the last owner: who stores in projects and ends them, over and
--- over, comes to an end too.
+-- deleted files, over and over, would have room without an end. One that a server makes again finds its files.
 create function private.tg_projects__charge() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
 set row_security = on
 as $$
 declare
-    project constant uuid = coalesce(NEW.id, OLD.id);
     buckets constant text[] = private.buckets_of('{projects}');
 begin
     -- Before any row of it, as those have it who hold all of it.
@@ -233,29 +229,55 @@ begin
     if TG_OP = 'UPDATE' then
         -- Held also where nothing is in it: the first upload may be under way.
         insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
-        select project, b.id, 0, 0 from unnest(buckets) as b (id) order by 2
+        select NEW.id, b.id, 0, 0 from unnest(buckets) as b (id) order by 2
         on conflict on constraint storage_usage_pkey do update set objects = u.objects;
     else
-        -- A file that goes at the same time is taken off its folder first.
-        perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = any(buckets)
+        perform from private.storage_usage as u where u.folder_id = NEW.id and u.bucket_id = any(buckets)
         order by u.bucket_id for update;
     end if;
     perform private.charge(
-        c.person, c.sign * c.objects, c.sign * c.bytes, c.kept_bytes,
+        c.person, c.sign * c.objects, c.sign * c.bytes, c.sign * c.kept_bytes,
         case when c.sign > 0 then c.bytes + c.kept_bytes else 0 end
     ) from (
         select
             p.person, p.sign, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes,
-            case
-                when TG_OP <> 'DELETE' then p.sign * sum(u.kept_bytes)
-                when private.notes_kept() then sum(u.bytes)
-                else 0
-            end::bigint as kept_bytes
+            sum(u.kept_bytes)::bigint as kept_bytes
         from private.storage_usage as u
         cross join (values (OLD.owner_id, -1), (NEW.owner_id, 1)) as p (person, sign)
-        where u.folder_id = project and u.bucket_id = any(buckets) and (u.objects, u.kept_bytes) <> (0, 0)
+        where u.folder_id = NEW.id and u.bucket_id = any(buckets) and (u.objects, u.kept_bytes) <> (0, 0)
             and p.person is not null
         group by p.person, p.sign order by p.person
+    ) as c;
+    return null;
+end
+$$;
+
+-- When projects end their files go later, and have no owner until then: uploads hold the project, so that none is under
+-- way. Until the cleaner has removed them they are kept for the last owner: who stores in projects and ends them, over
+-- and over, comes to an end too. By statement: all folders are held before anybody is charged, in order, as those have
+-- it who delete files; so that a file that goes at the same time is taken off its folder first.
+create function private.tg_projects__discharge() returns trigger
+language plpgsql volatile security definer
+set search_path = ''
+set row_security = on
+as $$
+declare
+    buckets constant text[] = private.buckets_of('{projects}');
+begin
+    -- Before any row of it, as those have it who hold all of it.
+    lock table private.storage_usage in row exclusive mode;
+    perform from private.storage_usage as u
+    where u.folder_id in (select r.id from removed as r) and u.bucket_id = any(buckets)
+    order by u.folder_id, u.bucket_id for update;
+    perform private.charge(
+        c.person, -c.objects, -c.bytes, case when private.notes_kept() then c.bytes else 0 end, 0
+    ) from (
+        select
+            r.owner_id as person, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes
+        from private.storage_usage as u
+        join removed as r on r.id = u.folder_id
+        where u.bucket_id = any(buckets) and (u.objects, u.kept_bytes) <> (0, 0)
+        group by r.owner_id order by r.owner_id
     ) as c;
     return null;
 end
@@ -486,6 +508,8 @@ comment on function private.take_room(text, text, bigint) is 'See public.take_ro
 comment on function private.add_usage(private.storage_usage[]) is 'Notes changes, within the quota of who pays.';
 comment on function private.tg_storage_objects__count() is 'Trigger, after a statement: what is stored changed.';
 comment on function private.tg_projects__charge() is 'Trigger: its owner, and nobody else, pays for its files.';
+comment on function private.tg_projects__discharge() is
+'Trigger, after a statement: files of projects that have ended are kept for their last owners.';
 comment on function private.tg_settings__charge() is 'Trigger: who pays, where a bucket''s access is another one.';
 comment on function private.my_storage() is 'See public.storage_usage.';
 comment on function private.storage_report() is 'See ops.storage_report.';
@@ -518,6 +542,7 @@ revoke execute on function private.take_room(text, text, bigint) from public;
 revoke execute on function private.add_usage(private.storage_usage[]) from public;
 revoke execute on function private.tg_storage_objects__count() from public;
 revoke execute on function private.tg_projects__charge() from public;
+revoke execute on function private.tg_projects__discharge() from public;
 revoke execute on function private.tg_settings__charge() from public;
 revoke execute on function private.my_storage() from public;
 revoke execute on function private.storage_report() from public;
@@ -530,13 +555,17 @@ revoke execute on function ops.storage_report() from public;
 revoke execute on function ops.storage_growth(date) from public;
 
 create trigger _300_charge
-after insert or delete on public.projects
+after insert on public.projects
 for each row execute function private.tg_projects__charge();
 
 create trigger _310_charge_new_owner
 after update of owner_id on public.projects
 for each row when (old.owner_id <> new.owner_id)
 execute function private.tg_projects__charge();
+
+create trigger _320_discharge
+after delete on public.projects referencing old table as removed
+for each statement execute function private.tg_projects__discharge();
 
 create trigger _300_charge_insert
 after insert on private.settings

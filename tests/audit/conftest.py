@@ -9,7 +9,7 @@ import pytest
 
 from harness import scratch
 from local import postgres
-from ops.audit.declared import Declared
+from ops.audit.declared import AuditedDeclaration
 from ops.audit.model import Audited
 from tests import conftest as world
 from tests.sql import provision
@@ -49,7 +49,7 @@ def safe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def server(safe: world.Cluster) -> postgres.Server:
+def server(safe: world.Cluster) -> postgres.RunningServer:
     return safe.server
 
 
@@ -71,7 +71,7 @@ def audited(url: str) -> Iterator[Audited]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("set search_path = ''")
         with connection.transaction(force_rollback=True):
-            yield Audited(connection, Declared(BUCKETS), stack="dev", state={})
+            yield Audited(connection, AuditedDeclaration(BUCKETS), stack="dev", state={})
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ops.audit import state as state_rules
-from ops.audit.declared import Declared
+from ops.audit.declared import AuditedDeclaration
 from ops.audit.model import Audited, NotSeen, S3Bucket, Severity, Topic, apply
 from ops.audit.registry import RULES
 from ops.audit.run import look
@@ -98,7 +98,7 @@ BREAKS = {
 
 def beside(client: Any, local: bool = True, **more: Any) -> Audited:
     """An audit of what isn't in the database; a rule that asked it would fail."""
-    return Audited(_NoDatabase(), Declared(), state={}, s3_buckets=(S3Bucket(client, NAME, local),), **more)  # type: ignore[arg-type]
+    return Audited(_NoDatabase(), AuditedDeclaration(), state={}, s3_buckets=(S3Bucket(client, NAME, local),), **more)  # type: ignore[arg-type]
 
 
 class _NoDatabase:
@@ -130,7 +130,9 @@ def test_requests_that_are_logged_nowhere_matter_on_aws_only(client):
 
 
 def test_a_bucket_that_cannot_be_asked_is_not_called_clean(client):
-    gone = Audited(_NoDatabase(), Declared(), state={}, s3_buckets=(S3Bucket(client, "no-such-bucket", True),))  # type: ignore[arg-type]
+    gone = Audited(
+        _NoDatabase(), AuditedDeclaration(), state={}, s3_buckets=(S3Bucket(client, "no-such-bucket", True),)
+    )  # type: ignore[arg-type]
     with pytest.raises(NotSeen, match="no-such-bucket"):
         apply(BY_ID["s3-versioning"], gone)
 
@@ -159,7 +161,7 @@ def topic(moto) -> Iterator[Topic]:
 
 
 def findings(rule: str, topic: Topic) -> list[tuple[str, str]]:
-    audited = Audited(_NoDatabase(), Declared(), state={}, topics=(topic,))  # type: ignore[arg-type]
+    audited = Audited(_NoDatabase(), AuditedDeclaration(), state={}, topics=(topic,))  # type: ignore[arg-type]
     return [(finding.object, finding.reason) for finding in apply(BY_ID[rule], audited)]
 
 
@@ -212,7 +214,7 @@ MADE_UP = {
 @pytest.mark.parametrize("what", MADE_UP)
 def test_a_secret_in_clear_text_in_the_state_is_reported_by_its_place_and_not_shown(what):
     assert set(MADE_UP) == set(state_rules.SECRETS)
-    audited = Audited(_NoDatabase(), Declared(), state=_state(nested={"list": ["fine", MADE_UP[what]]}))  # type: ignore[arg-type]
+    audited = Audited(_NoDatabase(), AuditedDeclaration(), state=_state(nested={"list": ["fine", MADE_UP[what]]}))  # type: ignore[arg-type]
     (finding,) = apply(BY_ID["state-secret"], audited)
     assert finding.object == "state of roles-authjs"
     assert finding.reason == f"{what} lies in inputs.nested.list[1] in clear text"
@@ -222,7 +224,7 @@ def test_a_secret_in_clear_text_in_the_state_is_reported_by_its_place_and_not_sh
 def test_a_text_under_the_name_of_a_secret_is_reported_and_ciphertext_is_not():
     encrypted = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
     for properties, found in (({"secretKey": "x"}, 1), ({"secretKey": encrypted, "rotation": "1"}, 0)):
-        audited = Audited(_NoDatabase(), Declared(), state=_state(**properties))  # type: ignore[arg-type]
+        audited = Audited(_NoDatabase(), AuditedDeclaration(), state=_state(**properties))  # type: ignore[arg-type]
         assert len(apply(BY_ID["state-secret"], audited)) == found
 
 
@@ -233,13 +235,13 @@ def test_an_old_password_is_reported_by_its_age():
         return {"deployment": {"resources": [{"urn": urn, "type": "pg:index:Password", "modified": made}]}}
 
     for days, found in ((89, []), (91, ["role authjs"])):
-        audited = Audited(_NoDatabase(), Declared(), state=password(days))  # type: ignore[arg-type]
+        audited = Audited(_NoDatabase(), AuditedDeclaration(), state=password(days))  # type: ignore[arg-type]
         assert [finding.object for finding in apply(BY_ID["password-old"], audited)] == found
 
 
 def test_a_stack_file_with_a_secret_and_files_that_others_can_read_are_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(state_rules, "CHECKOUT", tmp_path)
-    audited = Audited(_NoDatabase(), Declared(), stack="dev", state={})  # type: ignore[arg-type]
+    audited = Audited(_NoDatabase(), AuditedDeclaration(), stack="dev", state={})  # type: ignore[arg-type]
     settings = tmp_path / "Pulumi.dev.yaml"
     settings.write_text("config:\n  database:passwords: [2]\n")
     local = tmp_path / ".local"
@@ -258,7 +260,7 @@ def test_a_stack_file_with_a_secret_and_files_that_others_can_read_are_reported(
 @pytest.mark.parametrize("rule", sorted(BESIDE))
 def test_without_a_stack_the_rules_beside_the_database_say_that_they_could_not_look(rule):
     with pytest.raises(NotSeen, match="no stack"):
-        apply(BY_ID[rule], Audited(_NoDatabase(), Declared()))  # type: ignore[arg-type]
+        apply(BY_ID[rule], Audited(_NoDatabase(), AuditedDeclaration()))  # type: ignore[arg-type]
 
 
 def test_a_rotation_that_nobody_finishes_is_reported_after_a_week():
@@ -276,5 +278,5 @@ def test_a_rotation_that_nobody_finishes_is_reported_after_a_week():
         (passwords(authjs=80, authjs_2=8), ["role authjs"]),
         (passwords(authjs=8, authjs_2=80), ["role authjs"]),
     ):
-        audited = Audited(_NoDatabase(), Declared(), state=state)  # type: ignore[arg-type]
+        audited = Audited(_NoDatabase(), AuditedDeclaration(), state=state)  # type: ignore[arg-type]
         assert [finding.object for finding in apply(BY_ID["password-overlap"], audited)] == found

@@ -5,7 +5,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from ops.audit.declared import Declared
+from ops.audit.declared import AuditedDeclaration
 from ops.audit.model import Audited, NotSeen, Severity, apply
 from ops.audit.registry import RULES
 from ops.audit.run import look
@@ -86,7 +86,7 @@ def test_rules_have_one_name_each():
 def test_an_empty_database_is_not_clean(server):
     with psycopg.connect(server.url("template1"), autocommit=True) as connection:
         connection.execute("set search_path = ''")
-        findings, _ = look(Audited(connection, Declared()), [BY_ID["declared-missing"]])
+        findings, _ = look(Audited(connection, AuditedDeclaration()), [BY_ID["declared-missing"]])
     assert {finding.object for finding in findings} >= {"table public.projects", "schema next_auth"}
 
 
@@ -124,7 +124,7 @@ def test_an_index_that_nobody_asks_and_a_table_full_of_dead_rows_are_reported(ur
             for _ in range(1000):
                 connection.execute("select 1 from private.worn limit 1")
             connection.execute("select pg_stat_force_next_flush()")
-            audited = Audited(connection, Declared())
+            audited = Audited(connection, AuditedDeclaration())
             assert objects(audited, "index-unused") == {"index private.worn_other": Severity.info}
             assert objects(audited, "table-bloat") == {"table private.worn": Severity.info}
         finally:
@@ -133,7 +133,7 @@ def test_an_index_that_nobody_asks_and_a_table_full_of_dead_rows_are_reported(ur
 
 def test_a_weak_server_is_reported_setting_by_setting(weak):
     weak.execute("set search_path = ''")
-    audited = Audited(weak, Declared())
+    audited = Audited(weak, AuditedDeclaration())
     assert objects(audited, "setting-weak") == {
         "setting password_encryption": Severity.high,
         "setting fsync": Severity.critical,
@@ -161,7 +161,7 @@ def test_a_weak_server_is_reported_setting_by_setting(weak):
 
 def test_each_line_that_lets_in_without_a_password_or_in_clear_text_is_reported(weak):
     weak.execute("set search_path = ''")
-    found = apply(BY_ID["login-method"], Audited(weak, Declared()))
+    found = apply(BY_ID["login-method"], Audited(weak, AuditedDeclaration()))
     lines = {finding.object.split("(")[1].rstrip(")"): finding.severity for finding in found}
     assert lines == {
         "host all all 0.0.0.0": Severity.critical,

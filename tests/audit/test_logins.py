@@ -11,7 +11,7 @@ from psycopg import sql
 
 from declared.roles import API, ROLES
 from ops import __main__ as ops
-from provider.connection import Login
+from provider.connection import ConnectionInfo
 from tests.provider.snapshots import Stack
 from tests.sql import provision
 from tests.sql.provision import ADA, refused
@@ -134,7 +134,7 @@ def test_the_migrator_rolls_back_and_applies_the_apps_steps_and_notes_it(url, lo
     assert ops.main(["migrate", "status", "--url", here, "--quiet"]) == 0
     with psycopg.connect(url, autocommit=True) as admin:
         schemas = ["private", "public", "supabase_migrations"]
-        snapshot = Stack(url, Login.of(url), {"name": "schema", "schemas": schemas})
+        snapshot = Stack(url, ConnectionInfo.of(url), {"name": "schema", "schemas": schemas})
         snapshot.begin()
         try:
             assert ops.main(["migrate", "down", "--to", str(last - 1), "--lose", "--url", here, "--quiet"]) == 0

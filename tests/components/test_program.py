@@ -13,7 +13,7 @@ from components.inputs import InputRefused
 from declared import sqlfiles
 from declared.grants import DATABASE_GRANTS, GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
 from declared.paths import CHECKOUT
-from declared.roles import ROLES, SECOND, login
+from declared.roles import ROLES, SECOND, login_name
 from declared.schemas import HISTORY_SCHEMA
 from generate.files import TREE
 from harness.program import Program, Registered, run
@@ -229,7 +229,7 @@ def test_two_logins_of_each_role_take_turns(passwords):
     assert rotated.outputs["api_url"].startswith(f"postgresql://{current}:password-of-roles-{current}-password@")
     assert "vpb.keys" in rotated.outputs["auth_url"]
     numbers = {each.name: each.inputs["rotation"] for each in rotated.of_type("pg:index:Password")}
-    wanted = {login(role, number): str(number) for role in SECOND for number in passwords}
+    wanted = {login_name(role, number): str(number) for role in SECOND for number in passwords}
     assert numbers == {f"roles-{name}-password": number for name, number in wanted.items()}
 
 

@@ -95,13 +95,13 @@ def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
 def test_protection_and_its_exceptions_reach_the_settings():
     found = load(protectData="true", allowLoss=["0007_projects"])
     assert (found.protect_data, found.allow_loss) == (True, ("0007_projects",))
-    assert found.protection(disposable=True) == {"protect": True, "keep": True, "allow": ("0007_projects",)}
+    assert found.protection(disposable=True) == {"protect": True, "keep": True, "allow_loss": ("0007_projects",)}
 
 
 def test_rows_are_protected_everywhere_but_on_a_server_that_goes_with_them():
-    assert load().protection(disposable=True) == {"protect": False, "keep": False, "allow": ()}
-    assert load().protection(disposable=False) == {"protect": True, "keep": False, "allow": ()}
-    assert load(protectData="false").protection(disposable=False) == {"protect": False, "keep": False, "allow": ()}
+    assert load().protection(disposable=True) == {"protect": False, "keep": False, "allow_loss": ()}
+    assert load().protection(disposable=False) == {"protect": True, "keep": False, "allow_loss": ()}
+    assert load(protectData="false").protection(disposable=False) == {"protect": False, "keep": False, "allow_loss": ()}
 
 
 @pytest.mark.parametrize(

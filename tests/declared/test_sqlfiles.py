@@ -15,7 +15,7 @@ from pglast import parser
 from bench.steps import write_steps
 from declared import sqlaccess, sqldirectives, sqlfiles, sqlqueries, sqltext
 from declared.paths import CHECKOUT
-from declared.sqldirectives import Way
+from declared.sqldirectives import RunMode
 from declared.sqlfiles import SqlFileError, Statement, row_policies, statements, steps
 
 HEADER = "-- {number} {words}: why.\n-- Lock: none. Duration: instant.\n-- Down: loses it.\n"
@@ -102,8 +102,8 @@ def test_leading_comments_of_any_kind_are_no_part_of_a_statement(comment):
 
 def write(folder, name: str, up: str = "select 1;", down: str = "select 1;") -> None:
     number, _, words = name.partition("_")
-    for half, text in (("up", up), ("down", down)):
-        (folder / f"{name}.{half}.sql").write_text(HEADER.format(number=number, words=words) + text + "\n")
+    for direction, text in (("up", up), ("down", down)):
+        (folder / f"{name}.{direction}.sql").write_text(HEADER.format(number=number, words=words) + text + "\n")
 
 
 @pytest.fixture
@@ -169,11 +169,11 @@ def test_two_steps_of_one_number_are_refused_with_what_to_do(folder):
     assert refused(folder) == "sql/steps: 0001_a and 0001_b have the same number; give the newer one the next"
 
 
-@pytest.mark.parametrize("half", ["up", "down"])
-def test_a_missing_script_is_refused_by_name(folder, half):
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_missing_script_is_refused_by_name(folder, direction):
     write(folder, "0001_one")
-    (folder / f"0001_one.{half}.sql").unlink()
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql is missing; each migration needs both scripts"
+    (folder / f"0001_one.{direction}.sql").unlink()
+    assert refused(folder) == f"sql/steps/0001_one.{direction}.sql is missing; each migration needs both scripts"
 
 
 HEADERS = {
@@ -185,24 +185,24 @@ HEADERS = {
 }
 
 
-@pytest.mark.parametrize("half", ["up", "down"])
+@pytest.mark.parametrize("direction", ["up", "down"])
 @pytest.mark.parametrize("name", list(HEADERS))
-def test_a_header_of_another_form_is_refused_with_its_line(folder, name, half):
+def test_a_header_of_another_form_is_refused_with_its_line(folder, name, direction):
     text, line, form = HEADERS[name]
     write(folder, "0001_one")
-    (folder / f"0001_one.{half}.sql").write_text(text)
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:{line}: the header's line {line} must read `{form}`"
+    (folder / f"0001_one.{direction}.sql").write_text(text)
+    assert refused(folder) == f"sql/steps/0001_one.{direction}.sql:{line}: the header's line {line} must read `{form}`"
 
 
-@pytest.mark.parametrize("half", ["up", "down"])
-def test_a_header_with_the_number_of_another_step_is_refused(folder, half):
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_header_with_the_number_of_another_step_is_refused(folder, direction):
     write(folder, "0001_one")
-    path = folder / f"0001_one.{half}.sql"
+    path = folder / f"0001_one.{direction}.sql"
     path.write_text(path.read_text().replace("-- 0001", "-- 0007"))
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:1: the header says migration 0007"
+    assert refused(folder) == f"sql/steps/0001_one.{direction}.sql:1: the header says migration 0007"
 
 
-@pytest.mark.parametrize("half", ["up", "down"])
+@pytest.mark.parametrize("direction", ["up", "down"])
 @pytest.mark.parametrize(
     "statement",
     [
@@ -219,9 +219,12 @@ def test_a_header_with_the_number_of_another_step_is_refused(folder, half):
         "/* /* */ */ commit",
     ],
 )
-def test_transaction_control_is_refused_with_its_line(folder, half, statement):
-    write(folder, "0001_one", **{half: f"select 1;\n\n{statement};"})
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:6: a migration is one transaction already, leave this out"
+def test_transaction_control_is_refused_with_its_line(folder, direction, statement):
+    write(folder, "0001_one", **{direction: f"select 1;\n\n{statement};"})
+    assert (
+        refused(folder)
+        == f"sql/steps/0001_one.{direction}.sql:6: a migration is one transaction already, leave this out"
+    )
 
 
 @pytest.mark.parametrize(
@@ -242,23 +245,23 @@ def test_a_word_that_only_looks_like_it_is_let_through(folder, statement):
 # How a script runs.
 
 
-def directed(folder, line: str, text: str, half: str = "up") -> None:
-    write(folder, "0001_one", **{half: f"{line}\n\n{text}"})
+def directed(folder, line: str, text: str, direction: str = "up") -> None:
+    write(folder, "0001_one", **{direction: f"{line}\n\n{text}"})
 
 
 @pytest.mark.parametrize(
-    ("line", "text", "way"),
+    ("line", "text", "mode"),
     [
-        ("", "select 1;", Way()),
-        ("-- A comment.", "select 1;", Way()),
-        ("-- Run: outside a transaction.", "vacuum a.b;", Way("outside")),
-        ("-- Run: in batches of 10, pause 50ms.", "delete from a where b limit 10;", Way("batches", 10, 50)),
+        ("", "select 1;", RunMode()),
+        ("-- A comment.", "select 1;", RunMode()),
+        ("-- Run: outside a transaction.", "vacuum a.b;", RunMode("outside")),
+        ("-- Run: in batches of 10, pause 50ms.", "delete from a where b limit 10;", RunMode("batches", 10, 50)),
     ],
 )
-@pytest.mark.parametrize("half", ["up", "down"])
-def test_each_script_says_in_its_fourth_line_how_it_runs(folder, half, line, text, way):
-    directed(folder, line, text, half)
-    assert sqldirectives.way(getattr(steps(folder)[0], half)) == way
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_each_script_says_in_its_fourth_line_how_it_runs(folder, direction, line, text, mode):
+    directed(folder, line, text, direction)
+    assert sqldirectives.run_mode(getattr(steps(folder)[0], direction)) == mode
 
 
 OUTSIDE = [
@@ -448,12 +451,12 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("name", list(UNFIT))
-@pytest.mark.parametrize("half", ["up", "down"])
-def test_a_script_that_cannot_run_as_its_header_says_is_refused_with_its_line(folder, half, name):
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_script_that_cannot_run_as_its_header_says_is_refused_with_its_line(folder, direction, name):
     line, text, number, reason = UNFIT[name]
-    directed(folder, line, text, half)
+    directed(folder, line, text, direction)
     said = refused(folder)
-    assert said.startswith(f"sql/steps/0001_one.{half}.sql:{number}: ")
+    assert said.startswith(f"sql/steps/0001_one.{direction}.sql:{number}: ")
     assert reason in said
 
 
@@ -494,9 +497,9 @@ def test_a_way_back_without_its_third_line_counts_as_a_loss():
     assert sqldirectives.loss("drop table a;") is not None
 
 
-@pytest.mark.parametrize("half", ["up", "down"])
-def test_what_only_a_newer_server_knows_is_left_to_it(folder, half):
-    write(folder, "0001_one", **{half: "create flux capacitor a.b with (power = 1.21);\nselect 1;"})
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_what_only_a_newer_server_knows_is_left_to_it(folder, direction):
+    write(folder, "0001_one", **{direction: "create flux capacitor a.b with (power = 1.21);\nselect 1;"})
     assert len(steps(folder)) == 1
 
 
@@ -513,11 +516,11 @@ OPEN = {
 
 
 @pytest.mark.parametrize("name", list(OPEN))
-@pytest.mark.parametrize("half", ["up", "down"])
-def test_what_is_open_at_the_end_of_a_file_is_refused_where_it_begins(folder, half, name):
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_what_is_open_at_the_end_of_a_file_is_refused_where_it_begins(folder, direction, name):
     text, line, what = OPEN[name]
-    write(folder, "0001_one", **{half: text})
-    assert refused(folder) == f"sql/steps/0001_one.{half}.sql:{line + 3}: {what} is not closed in this file"
+    write(folder, "0001_one", **{direction: text})
+    assert refused(folder) == f"sql/steps/0001_one.{direction}.sql:{line + 3}: {what} is not closed in this file"
 
 
 PIECES = ["'", '"', "$$", "$a$", "$A$", "$1", "$", "--", "\n", "/*", "*/", ";", "(", ")", "e'", "E'", "u&'", "\\",

@@ -12,7 +12,7 @@ from ops import __main__ as ops
 from ops.errors import CommandError
 from ops.everyday import env
 from run import engine
-from targets import Aws
+from targets import AwsEndpoint
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIE+/=\n-----END PRIVATE KEY-----\n"
 VALUES = {
@@ -69,8 +69,8 @@ SECRET = ["DATABASE_URL", "AUTH_DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_
 
 
 class Elsewhere:
-    def aws(self, stack: str) -> Aws:
-        return Aws("http://127.0.0.1:2", "AKIAPW5", "pw6")
+    def aws(self, stack: str) -> AwsEndpoint:
+        return AwsEndpoint("http://127.0.0.1:2", "AKIAPW5", "pw6")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def stack(monkeypatch):
     monkeypatch.setattr("ops.outputs.read", lambda stack: dict(OUTPUTS))
     monkeypatch.setattr(engine, "target", lambda stack: Elsewhere())
     monkeypatch.setattr(engine, "region", lambda stack: "eu-central-1")
-    monkeypatch.setattr(engine, "own_login", lambda stack: {"host": "127.0.0.1", "port": "7777"})
+    monkeypatch.setattr(engine, "own_parameters", lambda stack: {"host": "127.0.0.1", "port": "7777"})
 
 
 def test_without_secrets_none_is_written_and_it_says_which_are_left_out(capsys, stack):

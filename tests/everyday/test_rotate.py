@@ -41,7 +41,7 @@ def stack(monkeypatch) -> Stack:
     monkeypatch.setattr(rotation, "using", lambda where, number: [])
     monkeypatch.setattr(rotation, "provisioning", lambda name: {})
     monkeypatch.setattr(rotation, "_refuse_unfinished", lambda name, number: None)
-    monkeypatch.setattr(rotation, "close", lambda name, tell, force: [])
+    monkeypatch.setattr(rotation, "close", lambda name, progress, force: [])
     return stack
 
 
@@ -81,7 +81,7 @@ def test_sessions_of_the_old_logins_keep_it_open_unless_they_may_end(stack, caps
 
 def test_a_run_that_fails_closes_no_session_and_busy_ones_are_status_2(stack, capsys, monkeypatch):
     stack.file = [2, 1]
-    monkeypatch.setattr(rotation, "close", lambda name, tell, force: [rotation.Sessions("backup", "pg_dump", 1)])
+    monkeypatch.setattr(rotation, "close", lambda name, progress, force: [rotation.Sessions("backup", "pg_dump", 1)])
     stack.fails = True
     assert ops.main(["rotate", "--finish"]) == 1
     assert "pg_dump" not in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import asyncio
 
 from provider import snapshots
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.manualchanges import look
 
 NAME = "schema"
@@ -11,7 +11,7 @@ NAME = "schema"
 
 def differences(url: str) -> list[str]:
     """One line for each facet that isn't as stored, for a wrong fingerprint, and for what is still pending."""
-    return asyncio.run(_differences(Connections(Login.of(url))))
+    return asyncio.run(_differences(Connections(ConnectionInfo.of(url))))
 
 
 async def _differences(connections: Connections) -> list[str]:

@@ -20,7 +20,7 @@ import psycopg
 from declared import sqlfiles
 from plugin.errors import PluginError
 from plugin.server import Context
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.holding import DESTROY
 from provider.resources.base import ObjectKind
 from provider.resources.migrations import MigrationSet
@@ -69,7 +69,7 @@ class Few:
         self.said: list[str] = []
         self._path = Path(order.state)
         self._state: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
-        self._connections = Connections(Login.of(order.url))
+        self._connections = Connections(ConnectionInfo.of(order.url))
 
     async def run(self) -> None:
         """The run, to its end or to what stands in its way."""

@@ -125,17 +125,17 @@ class KillWorld:
     binaries: Path | None = None
     count: int = -1
     """How many migrations the last whole run declared; -1 after a destroy."""
-    server: postgres.Server = field(init=False)
+    server: postgres.RunningServer = field(init=False)
 
     def __post_init__(self) -> None:
         self.steps = self.folder / "steps"
         self.steps.mkdir(parents=True)
         for name, halves in STEPS.items():
-            for half, text in zip(("up", "down"), halves, strict=True):
+            for direction, text in zip(("up", "down"), halves, strict=True):
                 header = (
                     f"-- {name[:4]} {name[5:]}: to be killed.\n-- Lock: none. Duration: short.\n-- Down: loses it.\n"
                 )
-                (self.steps / f"{name}.{half}.sql").write_text(header + text + "\n")
+                (self.steps / f"{name}.{direction}.sql").write_text(header + text + "\n")
         self.start()
         self.sql(BEFORE)
 

@@ -21,7 +21,7 @@ from tests.faults.world import World
 
 # How long a run of `up` goes on after the victim was first seen; later than its end is a miss.
 SPREAD_SECONDS = 5.0
-PASSWORD_BY_HAND = "changed-by-hand"
+MANUAL_PASSWORD = "changed-manually"
 
 
 class Skip(Exception):
@@ -179,13 +179,13 @@ def third_statement(world: World, random: Random, run: Run | None) -> Seen:
 def wrong_password(world: World, random: Random, run: Run | None) -> Seen:
     """The superuser's password was changed manually; afterwards one of the two things is done that the message says."""
     url, known = world.scratch.url, world.scratch.services["postgres"]["password"]
-    world.scratch.sql(f"alter role postgres password '{PASSWORD_BY_HAND}'")
-    world.secrets.add(PASSWORD_BY_HAND)
+    world.scratch.sql(f"alter role postgres password '{MANUAL_PASSWORD}'")
+    world.secrets.add(MANUAL_PASSWORD)
     failed = world.scratch.up()
     if random.random() < 0.5:
         (world.scratch.stack_folder / "server.json").unlink()
     else:
-        with psycopg.connect(url, password=PASSWORD_BY_HAND, autocommit=True) as connection:
+        with psycopg.connect(url, password=MANUAL_PASSWORD, autocommit=True) as connection:
             connection.execute(sql.SQL("alter role postgres password {}").format(sql.Literal(known)))
     told = re.search(r"password authentication failed.* again, or delete", failed.last_line)
     problems = [] if failed.status and told else ["a wrong password was not named as one"]

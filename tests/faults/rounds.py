@@ -127,7 +127,7 @@ def _situation(world: World, start: str, random: Random) -> Run | None:
         world.forget()
         return world.scratch.start("-m", "run", *DESTROY, "--stack", world.scratch.stack)
     if start == "drifted":
-        world.change_by_hand()
+        world.change_manually()
     return world.scratch.start("up")
 
 

@@ -27,7 +27,7 @@ HISTORIES = {
 UGLY = ("Traceback (most recent call last)", "panic:", "goroutine ", "internal error", "Unexpected <class")
 LONGEST_LINE = 500
 # One of each kind that drift knows: an attribute, row security, a policy, a stray policy, a grant, a bucket.
-BY_HAND = """
+MANUAL = """
 alter role anon createdb;
 alter table public.projects disable row level security;
 drop policy projects_select_public on public.projects;
@@ -148,8 +148,8 @@ class World:
         self.aside.clear()
         gone = self.steps[-4:]
         for name in gone:
-            for half in ("up", "down"):
-                path = self._path(name, half)
+            for direction in ("up", "down"):
+                path = self._path(name, direction)
                 self.aside[path] = path.read_text()
                 path.unlink()
             self.steps.remove(name)
@@ -166,14 +166,14 @@ class World:
         """The two scripts of the next migration; one that begins with a comment brings its own header line."""
         name = self._next(words)
         header = f"-- {name[:4]} faults: to be interrupted.\n-- Lock: none. Duration: short.\n-- Down: its own rows.\n"
-        for half, statements in (("up", up), ("down", down)):
+        for direction, statements in (("up", up), ("down", down)):
             lines = (each if each.startswith("--") else f"{each};" for each in statements)
-            self._path(name, half).write_text(header + "\n".join(lines) + "\n")
+            self._path(name, direction).write_text(header + "\n".join(lines) + "\n")
         self.steps.append(name)
         return name
 
-    def _path(self, name: str, half: str) -> Path:
-        return self.scratch.folder / "sql" / "migrations" / f"{name}.{half}.sql"
+    def _path(self, name: str, direction: str) -> Path:
+        return self.scratch.folder / "sql" / "migrations" / f"{name}.{direction}.sql"
 
     def _next(self, words: str) -> str:
         numbers = [int(path.name[:4]) for path in self._files("sql/migrations")]
@@ -190,9 +190,9 @@ class World:
         self.objects.clear()
         time.sleep(1.2)
 
-    def change_by_hand(self) -> None:
+    def change_manually(self) -> None:
         """Drift of several kinds."""
-        self.scratch.sql(BY_HAND)
+        self.scratch.sql(MANUAL)
 
     def problems_with_a_manual_change(self) -> list[str]:
         """What somebody changes between a fault and the next run, and nobody declares: it is named and refused."""

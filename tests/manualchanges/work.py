@@ -66,9 +66,9 @@ def checkout(folder: Path, work: Work) -> Path:
     files = folder / FOLDER
     here = Path(__file__).resolve().parent
     number = len(list(files.glob("*.up.sql"))) + 1
-    for half, source in (("up", "kinds.sql"), ("down", "kinds.down.sql")):
+    for direction, source in (("up", "kinds.sql"), ("down", "kinds.down.sql")):
         text = (here / source).read_text().replace("{number}", f"{number:04}")
-        (files / f"{number:04}_{KINDS}.{half}.sql").write_text(text)
+        (files / f"{number:04}_{KINDS}.{direction}.sql").write_text(text)
     if work.up:
         number += 1
         head = HEADER.format(number=f"{number:04}")

@@ -67,7 +67,7 @@ def test_a_migration_gets_the_next_number_and_both_scripts_with_headers_that_are
     last = sqlfiles.steps(checkout / "sql/migrations")[-1]
     status, said, _ = run(capsys, "migration", "add_tags", "--json")
     name = f"{int(last.version) + 1:04}_add_tags"
-    written = [f"sql/migrations/{name}.{half}.sql" for half in ("up", "down")]
+    written = [f"sql/migrations/{name}.{direction}.sql" for direction in ("up", "down")]
     assert (status, json.loads(said)["wrote"]) == (0, written)
     steps = sqlfiles.steps(checkout / "sql/migrations")
     assert [step.name for step in steps[-2:]] == [last.name, name]

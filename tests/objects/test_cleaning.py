@@ -539,9 +539,14 @@ def test_the_commands_tell_what_there_is_and_what_went(
     assert run(capsys, monkeypatch, "purge", "audio")[0] == 0
     gone = f"/audio/{EVES}/gone.wav/*"
     assert invalidated(cdn) == ["/audio/*", f"/audio/{PROJECT}/one.wav/*", gone, gone]
-    for words in (("purge", "video"), ("purge", "exports")):
+    misspelled = [("empty", "audoi"), ("empty", "audoi", "--confirm", "audoi"), ("purge", "audio", "a/../b.wav")]
+    for words in (("purge", "video"), ("purge", "exports"), *misspelled):
         status, said, error = run(capsys, monkeypatch, *words)
         assert (status, said, error.count("\n")) == (1, "", 1)
+    assert run(capsys, monkeypatch, "empty", "exports")[0] == 0, "it is declared, and empty already"
+    monkeypatch.setenv("COLUMNS", "80")
+    _, said, _ = run(capsys, monkeypatch, "usage")
+    assert "…" not in said, "an id that is cut off names nobody"
     status, said, _ = run(capsys, monkeypatch, "usage", "--json", "--price", "1073741824")
     found = json.loads(said)
     sums = {"objects": 1, "bytes": 3, "kept_bytes": 4, "month_cost": 7.0}

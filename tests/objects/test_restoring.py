@@ -265,6 +265,15 @@ def test_each_deleted_version_can_be_chosen_and_is_told_with_its_end(
     assert back.startswith(b"\xff\xfb\x90\x00first")
 
 
+def test_of_a_bucket_that_is_not_declared_there_is_nothing_to_list(
+    capsys: pytest.CaptureFixture[str], scene: Scene
+) -> None:
+    scene.outputs["storage_buckets"] = {"audio": {}}
+    never = f"{PROJECT}/never.mp3"
+    assert run(capsys, "restore", "audio", never, "--dry-run") == (0, [])
+    assert run(capsys, "restore", "audoi", never, "--dry-run") == (1, 'bucket "audoi": no such bucket; there are audio')
+
+
 def test_a_person_s_own_file_is_theirs_again(capsys: pytest.CaptureFixture[str], scene: Scene) -> None:
     name = f"{ADA}/me.mp3"
     scene.delete(scene.add(sound.mp3(), name, "avatars"), name, "avatars")
@@ -277,7 +286,7 @@ def test_a_person_s_own_file_is_theirs_again(capsys: pytest.CaptureFixture[str],
     [
         ("never there", "nothing deleted can be had back; a backup"),
         ("there", "there is a file of this name; delete or move it first"),
-        ("full", f"storage of {ADA} is full"),
+        ("full", "bytes more don't fit in. Delete files, or raise the quota"),
         ("no project", "is in no project"),
         ("no person", "its person is gone"),
         ("no reason", "is restored for a reason, by somebody"),

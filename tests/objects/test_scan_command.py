@@ -135,6 +135,17 @@ def test_the_stack_s_topic_hears_of_it_unless_another_one_or_none_is_named(
 
 
 @pytest.mark.usefixtures("environment")
+def test_what_is_no_topic_is_refused_before_anything_is_taken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World, store: Store
+) -> None:
+    add(world, store, TEST_SIGNATURES["Vpb-Test-Signature"])
+    status, said, error = run(capsys, monkeypatch, "--topic", "alarms")
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert "--topic is 'alarms'; it must be an SNS topic's ARN" in error
+    assert world.run("select attempts from private.object_scans") == [(0,)]
+
+
+@pytest.mark.usefixtures("environment")
 def test_a_stack_that_has_no_topic_yet_is_told_to_get_one_before_anything_is_taken(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -20,7 +20,7 @@ from local.ports import free_port
 from ops.storage.scanning import clamd as clamav
 from ops.storage.scanning import engines, samples
 from ops.storage.scanning.clamd import Clamd, dated
-from ops.storage.scanning.engines import Engine, EngineDownError, ScanError
+from ops.storage.scanning.engines import Engine, EngineDownError, ScanError, UnscannableError
 from ops.storage.scanning.signatures import CLAMAV, TEST_SIGNATURES
 from tests.conftest import absent
 from tests.objects import sound
@@ -50,7 +50,7 @@ def daemon(folder: Path, signatures: str = EICARS + CLAMAV + "\n", **more: objec
     (folder / "vpb.ndb").write_text(signatures)
     settings = {"Foreground": "yes", "DatabaseDirectory": folder, "TCPSocket": port, "TCPAddr": "127.0.0.1"}
     settings |= {"StreamMaxLength": "2500K", "LocalSocket": folder / "socket", "User": "root", "AlertExceedsMax": "yes"}
-    settings |= {"MaxFileSize": "3M", "MaxScanSize": "500K", **more}
+    settings |= {"AlertEncrypted": "yes", "MaxFileSize": "3M", "MaxScanSize": "500K", **more}
     (folder / "clamd.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([program, "-c", folder / "clamd.conf"], stdout=log, stderr=log)
@@ -130,6 +130,21 @@ def test_a_daemon_that_unpacks_in_part_and_calls_it_clean_is_blind_to_what_is_pa
         assert {*found.blind(())} == {"application/zip", "application/pdf"}
         assert "set MaxFileSize" in found.blind(["application/zip"])["application/zip"]
         assert found.blind(["audio/*", "image/png", "text/csv"]) == {}, "a bucket of these unpacks nothing"
+
+
+def test_what_is_locked_with_a_password_is_not_called_clean_and_not_tried_again(clamd: Clamd) -> None:
+    with pytest.raises(UnscannableError, match="locked with a password"):
+        clamd.scan(chunks(samples.locked()))
+
+
+def test_what_is_known_to_be_harmful_is_so_beside_what_is_locked(clamd: Clamd) -> None:
+    assert clamd.scan(chunks(samples.locked() + OURS)) == "Vpb-Test-Signature.UNOFFICIAL"
+
+
+def test_a_daemon_that_calls_clean_what_is_locked_is_blind_to_what_is_packed(tmp_path: Path) -> None:
+    with daemon(tmp_path, AlertEncrypted="no") as found:
+        assert {*found.blind(())} == {"application/zip", "application/pdf"}
+        assert "set AlertEncrypted yes" in found.blind(["application/zip"])["application/zip"]
 
 
 def test_a_daemon_without_our_signature_can_not_be_tried(tmp_path: Path) -> None:

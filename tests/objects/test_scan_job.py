@@ -306,7 +306,7 @@ def test_a_file_of_a_type_to_which_the_engine_is_blind_is_not_called_clean(scene
     said: list[str | None] = []
     engine = Blind()
     job = scene.job(engine=engine, types={"audio/wav"})
-    job.tell = lambda scan, verdict: said.append(verdict.found)
+    job.report = lambda scan, verdict: said.append(verdict.found)
     job.run()
     assert job.tally == {"retried": 1, "clean": 1, "infected": 1}
     assert (scene.verdict(wav)[0], scene.verdict(ogg)[0], scene.verdict(bad)[0]) == ("pending", "clean", "infected")
@@ -421,7 +421,7 @@ def test_a_store_that_refuses_is_a_failed_attempt_and_not_a_verdict(scene: Scene
     stored = scene.add(sound.wav(0.1))
     job = scene.job(store=replace(scene.store, secret_key="guessed"))
     said: list[str] = []
-    job.tell = lambda scan, verdict: said.append(f"{verdict.status}: {verdict.found}")
+    job.report = lambda scan, verdict: said.append(f"{verdict.status}: {verdict.found}")
     job.run()
     assert scene.verdict(stored) == ("pending", None)
     assert job.tally == {"retried": 1}

@@ -125,6 +125,10 @@ def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
             "time 9999 s: must be 1 to 3600 s",
         ),
         (
+            ["upload", "audio", f"{PROJECT}/a", "--type", "audio/wav", "--size", "100001", *PERSON],
+            "size 100001: bucket audio takes 1 to 100000 bytes",
+        ),
+        (
             ["upload", "audio", f"{ADA}/a", "--type", "audio/wav", "--person", "ada"],
             'person "ada": must be a uuid in lower case',
         ),

@@ -8,7 +8,7 @@ Which trap of the style guide's section 5 is held by which test:
                                       here: test_an_unknown_input_is_a_change_and_never_an_error
 4  DiffConfig                         test_other_provider_arguments_are_a_change_and_never_a_replacement
 5  Configure's four flags             test_configure_says_what_the_plugin_supports
-6  read repeats the state, no schema  test_provider/test_contract: …_changed_by_hand_is_seen…; here: test_the_schema_…
+6  read repeats the state, no schema  test_provider/test_contract: …_changed_manually_is_seen…; here: test_the_schema_…
 7  diff of a refresh                  here: test_a_diff_gets_what_was_read_as_old_and_the_inputs_as_new
 8  exceptions with stack frames       here: test_an_error_of_ours_is_one_line…, test_a_plugin_error_is_its_own_line
 9  print takes the port's line        here: test_a_print_does_not_take_the_line_of_the_port

@@ -30,9 +30,9 @@ class Folder:
     def write(self, name: str, up: str, down: str = "select 1;", loses: str = "loses it.") -> None:
         """Both scripts; one that begins with a comment brings its own fourth header line."""
         number, _, words = name.partition("_")
-        for half, text in (("up", up), ("down", down)):
+        for direction, text in (("up", up), ("down", down)):
             header = HEADER.format(number=number, words=words).replace("loses it.", loses)
-            (self.path / f"{name}.{half}.sql").write_text(header + text + "\n")
+            (self.path / f"{name}.{direction}.sql").write_text(header + text + "\n")
 
     def table(self, name: str) -> None:
         """A migration that makes a table named after it."""
@@ -40,8 +40,8 @@ class Folder:
         self.write(name, f"create table public.{words} (id int primary key);", f"drop table public.{words};")
 
     def remove(self, name: str) -> None:
-        for half in ("up", "down"):
-            (self.path / f"{name}.{half}.sql").unlink()
+        for direction in ("up", "down"):
+            (self.path / f"{name}.{direction}.sql").unlink()
 
     def declared(self, **more: Any) -> dict[str, Any]:
         steps = {step.name: step.checksum for step in sqlfiles.steps(self.path)}

@@ -14,7 +14,7 @@ from bench import world
 from plugin.server import Context
 from plugin.wire import decode, encode
 from provider import snapshots
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.resources.snapshot import SchemaCheckpoint, SchemaSnapshot
 from tests.provider.world import login_of
 
@@ -46,7 +46,7 @@ class Stack:
     """One snapshot resource with its state, as the engine keeps it."""
 
     url: str
-    login: Login
+    info: ConnectionInfo
     inputs: dict[str, Any]
     state: dict[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Stack:
         return await self._on(SchemaSnapshot(), method, arguments)
 
     async def _on(self, kind: SchemaSnapshot | SchemaCheckpoint, method: str, arguments: tuple[Any, ...]) -> Any:
-        kind.connections = Connections(self.login)
+        kind.connections = Connections(self.info)
 
         async def log(urn: str, message: str, ephemeral: bool) -> None:
             self.said.append(message)
@@ -82,7 +82,7 @@ class Stack:
             await kind.connections.close()
 
     async def _declare(self, statements: tuple[str, ...]) -> None:
-        connections = Connections(self.login)
+        connections = Connections(self.info)
         try:
             async with connections.transaction("step") as connection:
                 async with snapshots.tracked(connection):
@@ -185,13 +185,13 @@ class Server:
             self.cluster.execute(
                 sql.SQL("alter database {} owner to {}").format(sql.Identifier(name), sql.Identifier(user))
             )
-        login = Login.of(login_of(database, user, password)["url"])
+        info = ConnectionInfo.of(login_of(database, user, password)["url"])
         schemas = sorted([*world.SCHEMAS, "supabase_migrations"])
-        yield Stack(database.url, login, {"name": "schema", "schemas": schemas})
+        yield Stack(database.url, info, {"name": "schema", "schemas": schemas})
         self.cluster.drop(name)
 
 
-def by_hand(stack: Stack) -> dict[str, tuple[str | None, str | None]]:
+def manual_changes(stack: Stack) -> dict[str, tuple[str | None, str | None]]:
     """What a refresh says was changed manually: object to what was and what is."""
     return {key: (entry.get("was"), entry.get("now")) for key, entry in stack.refresh().items()}
 

@@ -118,10 +118,10 @@ def test_a_policy_that_cannot_come_back_is_reported_and_its_table_is_closed(fold
     ]
 
 
-@pytest.mark.parametrize("half", ["up", "down"])
-def test_a_restrictive_policy_that_cannot_come_back_is_refused_with_what_to_write(folder, half):
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_a_restrictive_policy_that_cannot_come_back_is_refused_with_what_to_write(folder, direction):
     policies(folder.world, "by_writer")
-    if half == "up":
+    if direction == "up":
         policies(folder.world, "narrow")
         with pytest.raises(Refusal) as caught:
             applied(folder, "alter table public.notes drop title;")
@@ -135,10 +135,10 @@ def test_a_restrictive_policy_that_cannot_come_back_is_refused_with_what_to_writ
     assert said.startswith(
         "migration 0002_step: restrictive row policy narrow on public.notes can't be made again after the"
     )
-    assert f", sql/steps/0002_step.{half}.sql; without it the table would be more open: write `drop policy" in said
+    assert f", sql/steps/0002_step.{direction}.sql; without it the table would be more open: write `drop policy" in said
     assert 'write `drop policy "narrow" on public.notes;` at the beginning of the file' in said
     assert folder.world.sql(NAMES) == [("by_writer",), ("narrow",)], "nothing was kept"
-    if half == "up":
+    if direction == "up":
         instead = 'create policy "narrow" on public.notes as restrictive using (body is null);'
         text = f'drop policy "narrow" on public.notes;\nalter table public.notes drop title;\n{instead}'
         applied(folder, text)

@@ -30,7 +30,7 @@ from local.ports import HOST, free_port, port_is_free
 from ops import __main__ as ops
 from ops.__main__ import FOUND
 from ops.audit import run
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.errors import Refused, Unreachable
 from tests.clients.world import foreign_program
 from tests.conftest import FAST, absent
@@ -43,7 +43,7 @@ QUERY = "select current_database(), current_user, (select ssl from pg_stat_ssl w
 class Secure:
     """A server that takes TLS only, except for its socket, and the authority that vouches for it."""
 
-    server: postgres.Server
+    server: postgres.RunningServer
     authority: Path
     stranger: Path
     """An authority that knows nothing of it."""
@@ -78,7 +78,7 @@ def asked(url: str) -> tuple[Any, ...]:
     """What a session of the provider's says of itself."""
 
     async def ask() -> tuple[Any, ...]:
-        connections = Connections(Login.of(url))
+        connections = Connections(ConnectionInfo.of(url))
         async with connections.transaction("asking") as connection:
             found = await (await connection.execute(QUERY)).fetchone()
         await connections.close()
@@ -126,7 +126,9 @@ def test_the_second_of_two_hosts_is_reached(secure):
 
 def test_a_session_begins_as_the_url_says(secure):
     async def shown() -> Any:
-        connections = Connections(Login.of(secure.url(options="-c app.name=kept", application_name="of the URL")))
+        connections = Connections(
+            ConnectionInfo.of(secure.url(options="-c app.name=kept", application_name="of the URL"))
+        )
         async with connections.transaction("asking") as connection:
             names = "app.name", "application_name", "search_path"
             found = await connection.execute(

@@ -34,7 +34,7 @@ class Subject:
     """A type, a declaration of it, and what people do to it manually."""
 
     inputs: dict[str, Any]
-    by_hand: Mapping[str, str]
+    manual: Mapping[str, str]
     """Property to the statement that changes it."""
     another: dict[str, Any]
     """What an update changes in the declaration."""
@@ -61,7 +61,7 @@ SUBJECTS = {
             "verifier": VERIFIERS[0],
             "comment": "made for a test",
         },
-        by_hand={
+        manual={
             "login": "alter role {made} nologin",
             "inherit": "alter role {made} noinherit",
             "createrole": "alter role {made} createrole",
@@ -94,7 +94,7 @@ SUBJECTS = {
     ),
     "RowSecurity": Subject(
         inputs={"table": "public.notes", "policies": []},
-        by_hand={
+        manual={
             "enabled": "alter table public.notes disable row level security",
             "forced": "alter table public.notes no force row level security",
             "policies": "create policy stray on public.notes using (true)",
@@ -107,7 +107,7 @@ SUBJECTS = {
     ),
     "Policy": Subject(
         inputs=POLICY,
-        by_hand={
+        manual={
             "kind": REBUILT + f"as restrictive for select to {{reader}} using ({OWN}); "
             "comment on policy notes_select_own on public.notes is 'A reader''s own'",
             "command": REBUILT + f"for delete to {{reader}} using ({OWN}); "
@@ -130,7 +130,7 @@ SUBJECTS = {
             "check": "writer = current_user",
             "location": "sql/policies/public.notes.sql:3",
         },
-        by_hand={"check": "alter policy notes_insert_own on public.notes with check (true)"},
+        manual={"check": "alter policy notes_insert_own on public.notes with check (true)"},
         another={"check": "title like '50%'"},
         vanish="drop policy notes_insert_own on public.notes",
         differs="create policy notes_insert_own on public.notes for insert to {writer} with check (true)",
@@ -142,7 +142,7 @@ SUBJECTS = {
             "name": "public.notes",
             "grants": {"{reader}": ["select"], "{writer}": ["insert(title, body)", "delete"]},
         },
-        by_hand={"grants": "grant update on public.notes to {reader}"},
+        manual={"grants": "grant update on public.notes to {reader}"},
         another={"grants": {"{writer}": ["select(title)"]}},
         vanish="drop table public.notes",
         stays=True,
@@ -155,7 +155,7 @@ SUBJECTS = {
         before="create function extra.hail(a text) returns text language sql as 'select a';"
         "create procedure extra.clear() language sql as '';"
         "alter function extra.hail(text) owner to app_owner; alter procedure extra.clear() owner to app_owner",
-        by_hand={"functions": "grant execute on procedure extra.clear() to {writer}"},
+        manual={"functions": "grant execute on procedure extra.clear() to {writer}"},
         another={"functions": {"extra.hail(text)": {"public": ["execute"]}}},
         vanish="drop schema extra cascade",
         stays=True,
@@ -167,7 +167,7 @@ SUBJECTS = {
             "fileSizeLimit": 5000,
             "allowedMimeTypes": ["audio/mpeg", "font/*"],
         },
-        by_hand={
+        manual={
             "public": "update storage.buckets set public = true",
             "fileSizeLimit": "update storage.buckets set file_size_limit = 9000000000",
             "allowedMimeTypes": "update storage.buckets set allowed_mime_types = null",
@@ -180,7 +180,7 @@ SUBJECTS = {
     ),
     "Publication": Subject(
         inputs={"name": "changes", "tables": ["public.notes"], "operations": ["insert", "update", "delete"]},
-        by_hand={
+        manual={
             "tables": "alter publication changes add table public.other",
             "operations": "alter publication changes set (publish = 'insert, truncate')",
             "schemas": "alter publication changes add tables in schema extra",
@@ -197,7 +197,7 @@ SUBJECTS = {
             "order": ["k1", "k2"],
             "publicKeys": {"k1": "QUFB", "k2": "QkJC" * 50},
         },
-        by_hand={
+        manual={
             "order": "update public.sealing_keys set position = 1 - position",
             "publicKeys": "update public.sealing_keys set public_key = 'other' where id = 'k1'",
         },
@@ -213,7 +213,7 @@ SUBJECTS = {
     ),
     "Settings": Subject(
         inputs={"table": "public.settings", "values": {"days": "14", "names": '["a", "b"]'}},
-        by_hand={"values": "update public.settings set value = '15' where name = 'days'"},
+        manual={"values": "update public.settings set value = '15' where name = 'days'"},
         another={"values": {"days": "7", "more": '{"deep": [true]}'}},
         before="set role app_owner; create table public.settings (name text primary key, value jsonb); reset role",
         vanish="delete from public.settings",
@@ -223,7 +223,7 @@ SUBJECTS = {
     ),
     "Memberships": Subject(
         inputs={"role": "{made}", "groups": ["{reader}"]},
-        by_hand={
+        manual={
             "groups": "set role {master}; grant {writer} to {made}; reset role",
             "members": "grant {made} to {writer}",
         },
@@ -235,7 +235,7 @@ SUBJECTS = {
     ),
     "Schema": Subject(
         inputs={"name": "made_here", "owner": "app_owner", "comment": "made for a test"},
-        by_hand={
+        manual={
             "owner": "alter schema made_here owner to {master}",
             "comment": "comment on schema made_here is 'changed'",
         },
@@ -246,7 +246,7 @@ SUBJECTS = {
     ),
     "Extension": Subject(
         inputs={"name": "citext", "schema": "extra"},
-        by_hand={"schema": "alter extension citext set schema public"},
+        manual={"schema": "alter extension citext set schema public"},
         another={"schema": "public"},
         vanish="drop extension citext",
         differs="create extension citext schema public",
@@ -255,7 +255,7 @@ SUBJECTS = {
     ),
     "Extension in a version": Subject(
         inputs={"name": "citext", "schema": "extra", "version": "1.5"},
-        by_hand={"version": "drop extension citext; create extension citext schema extra version '1.4'"},
+        manual={"version": "drop extension citext; create extension citext schema extra version '1.4'"},
         another={"version": "1.6"},
         vanish="drop extension citext",
         differs="create extension citext schema extra version '1.4'",
@@ -264,7 +264,7 @@ SUBJECTS = {
     ),
     "DefaultPrivileges": Subject(
         inputs={"role": "app_owner", "objects": "tables", "schema": "extra", "grants": {"{reader}": ["select"]}},
-        by_hand={
+        manual={
             "grants": "alter default privileges for role app_owner in schema extra grant all on tables to {writer}"
         },
         another={"grants": {"{writer}": ["select with grant option", "insert"], "public": ["references"]}},
@@ -273,7 +273,7 @@ SUBJECTS = {
     ),
     "DefaultPrivileges (everywhere)": Subject(
         inputs={"role": "{made}", "objects": "functions", "grants": {"{reader}": ["execute"]}},
-        by_hand={"grants": "alter default privileges for role {made} grant execute on functions to public"},
+        manual={"grants": "alter default privileges for role {made} grant execute on functions to public"},
         another={"grants": {}},
         before="create role {made}; grant {made} to {master}",
         vanish="drop owned by {made}; drop role {made}",
@@ -281,12 +281,12 @@ SUBJECTS = {
     ),
     "MigrationSet": Subject(
         inputs={"folder": "{steps}", "steps": {}},
-        by_hand={"steps": "delete from supabase_migrations.schema_migrations where version = '0001'"},
+        manual={"steps": "delete from supabase_migrations.schema_migrations where version = '0001'"},
         another={},
         vanish="drop table public.things; drop schema supabase_migrations cascade",
     ),
 }
-BY_HAND = [(name, property) for name, subject in SUBJECTS.items() for property in subject.by_hand]
+MANUAL = [(name, property) for name, subject in SUBJECTS.items() for property in subject.manual]
 ADOPTED = [name for name, subject in SUBJECTS.items() if subject.differs]
 
 
@@ -317,9 +317,9 @@ class Case:
         if reason and not self.world.superuser:
             pytest.skip(reason)
 
-    def change_by_hand(self, property: str) -> None:
+    def change_manually(self, property: str) -> None:
         self.may(property)
-        self.world.sql(self.subject.by_hand[property])
+        self.world.sql(self.subject.manual[property])
 
 
 def case(world: World, name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Case:
@@ -371,7 +371,7 @@ def test_every_compared_property_has_a_change_manually():
         covered = set()
         for name, subject in SUBJECTS.items():
             if kind.token == f"pg:index:{name.split()[0]}":
-                covered |= set(subject.by_hand)
+                covered |= set(subject.manual)
         # These say where, as whom and under which conditions migrations run; nothing on a server can change them.
         of_steps = {"history", "role", "protect", "allow"}
         # Whether the login acts as a role; a superuser always does. tests/provider/test_memberships.py changes it.
@@ -389,10 +389,10 @@ def test_created_then_nothing_to_do_and_nothing_seen(subject_case):
     assert subject_case.engine.reported() == []
 
 
-@pytest.mark.parametrize(("subject_case", "property"), BY_HAND, indirect=["subject_case"])
+@pytest.mark.parametrize(("subject_case", "property"), MANUAL, indirect=["subject_case"])
 def test_a_property_changed_manually_is_seen_told_by_name_and_repaired(subject_case, property):
     thing = subject_case.create()
-    subject_case.change_by_hand(property)
+    subject_case.change_manually(property)
     engine = subject_case.engine
     found = subject_case.refreshed(thing)
     reported = engine.reported()

@@ -47,13 +47,13 @@ def allowed(world: World, role: str, privilege: str, column: str | None = None) 
 
 @pytest.mark.parametrize("kind", list(OBJECTS))
 def test_a_list_on_every_kind_of_object_is_made_seen_drifting_and_repaired(world, kind):
-    name, entries, by_hand = OBJECTS[kind]
+    name, entries, manual = OBJECTS[kind]
     inputs = grants(world, kind, name, reader=entries)
     before = world.engine.bring_in(TOKEN, f"{kind}/{world.named(name)}")
     assert before is not None
     thing = world.engine.create(TOKEN, inputs)
     assert world.engine.diff(refreshed(world, thing), inputs) == []
-    world.sql(by_hand)
+    world.sql(manual)
     found = refreshed(world, thing)
     assert world.named(f"grants on {kind} {name}: manually, [") in world.engine.reported()[0]
     assert len(world.engine.diff(found, inputs)) == 1

@@ -358,7 +358,7 @@ def test_limits_of_the_login_don_t_end_a_step(folder, way):
         "alter table public.notes owner to app_owner"
     )
     limits = ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "lock_timeout"]
-    if world.by_hand.info.server_version >= 170000:
+    if world.manual.info.server_version >= 170000:
         limits.append("transaction_timeout")
     login = connectionurl.parse(world.login["url"])["user"]
     for limit in limits:

@@ -240,19 +240,19 @@ def test_a_step_that_cannot_run_again_is_named(command):
 
 
 @pytest.fixture
-def made_by_hand(command: Command) -> Command:
+def made_manually(command: Command) -> Command:
     """The objects of the first two migrations, in the database and in no history."""
     command.folder.world.sql("create table public.first (id int primary key)")
     command.folder.world.sql("create table public.second (id int primary key)")
     return command
 
 
-def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest_is_run(made_by_hand, monkeypatch):
-    folder = made_by_hand.folder
+def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest_is_run(made_manually, monkeypatch):
+    folder = made_manually.folder
     folder.world.sql("insert into public.first values (7)")
-    assert made_by_hand("adopt") == {"to adopt": {"sql/steps": ["0001_first", "0002_second"]}, "differences": []}
-    assert made_by_hand("status", status=2)["sql/steps"]["applied"] == [], "a report alone"
-    made_by_hand("adopt", "--write")
+    assert made_manually("adopt") == {"to adopt": {"sql/steps": ["0001_first", "0002_second"]}, "differences": []}
+    assert made_manually("status", status=2)["sql/steps"]["applied"] == [], "a report alone"
+    made_manually("adopt", "--write")
     thing = folder.up()
     assert folder.tables() == ["first", "second", "third"]
     assert folder.world.sql("select id from public.first") == [(7,)]
@@ -262,21 +262,21 @@ def test_steps_that_an_earlier_hand_has_made_are_found_and_recorded_and_the_rest
     assert folder.tables() == ["first", "second"], "they were there before"
 
 
-def test_a_run_that_meets_objects_made_manually_says_what_to_do(made_by_hand):
-    assert made_by_hand("up", status=1).endswith("`./vpb migrate adopt` records the migration")
+def test_a_run_that_meets_objects_made_manually_says_what_to_do(made_manually):
+    assert made_manually("up", status=1).endswith("`./vpb migrate adopt` records the migration")
 
 
-def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(made_by_hand):
-    made_by_hand.folder.world.sql("alter table public.second alter id type bigint")
-    assert made_by_hand("adopt")["to adopt"] == {"sql/steps": ["0001_first"]}
-    answer = made_by_hand("adopt", "--through", "2", "--write", status=2)
+def test_what_differs_is_named_with_both_definitions_and_nothing_is_recorded(made_manually):
+    made_manually.folder.world.sql("alter table public.second alter id type bigint")
+    assert made_manually("adopt")["to adopt"] == {"sql/steps": ["0001_first"]}
+    answer = made_manually("adopt", "--through", "2", "--write", status=2)
     assert [line.partition(",")[0] for line in answer["differences"]] == [
         "column public.second.id is 'bigint not null'"
     ]
     assert "by the migrations up to 0002_second it would be 'integer not null'" in answer["differences"][0]
-    answer = made_by_hand("adopt", "--through", "3", "--write", status=2)
+    answer = made_manually("adopt", "--through", "3", "--write", status=2)
     assert "table public.third isn't there, which the migrations up to 0003_third make" in answer["differences"]
-    assert made_by_hand.folder.world.sql(f"select to_regclass('{HISTORY_TABLE}')") == [(None,)]
+    assert made_manually.folder.world.sql(f"select to_regclass('{HISTORY_TABLE}')") == [(None,)]
 
 
 def test_a_database_without_history_of_the_real_steps_is_adopted_whole(framed, capsys):

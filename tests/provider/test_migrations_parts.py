@@ -216,7 +216,7 @@ def test_a_rollback_that_is_killed_in_the_middle_is_ended_and_not_taken_for_done
 ):
     """Also where the files are put back meanwhile: then the migration is applied again."""
     world = plain_folder.world
-    up, down = (OUTSIDE + half for half in SCRIPTS)
+    up, down = (OUTSIDE + direction for direction in SCRIPTS)
     plain_folder.write("0001_index", up, down)
     thing = plain_folder.up()
     plain_folder.remove("0001_index")

@@ -182,7 +182,7 @@ def test_a_copy_that_a_killed_run_has_left_is_dropped_by_the_next_one(applied):
     left = f"{scratchdatabase.PREFIX}{int(time.time()) - 700:08x}_00000000"
     young = f"{scratchdatabase.PREFIX}{int(time.time()):08x}_00000001"
     # Made by the same login.
-    login = applied.engine.plugin._connections.login.url
+    login = applied.engine.plugin._connections.info.url
     with psycopg.connect(login, autocommit=True) as connection:
         for name in (left, young):
             connection.execute(f"create database {name} template template0".encode())

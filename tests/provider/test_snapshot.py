@@ -12,7 +12,7 @@ import pytest
 
 from provider import snapshots
 from provider.errors import Refused
-from tests.provider.snapshots import ODD_SETTINGS, SPELT, by_hand
+from tests.provider.snapshots import ODD_SETTINGS, SPELT, manual_changes
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
@@ -48,12 +48,12 @@ def test_drift_is_refused_with_its_names_before_anything_is_written(small):
     ):
         small.up("create table public.declared (id int)")
     assert small.ask("select to_regclass('public.declared')") == [(None,)]
-    assert list(by_hand(small)) == ["table public.t1: column title"]
+    assert list(manual_changes(small)) == ["table public.t1: column title"]
     small.run("alter table public.t1 alter column title set not null")
     small.up("create table public.declared (id int)")
     assert small.preview() == []
     small.run("drop table public.declared")
-    assert list(by_hand(small)) == ["table public.declared"], "it had been taken into the snapshot"
+    assert list(manual_changes(small)) == ["table public.declared"], "it had been taken into the snapshot"
 
 
 def test_a_refusal_names_whole_objects_before_parts_of_others(small):
@@ -82,7 +82,7 @@ def test_a_reindex_that_somebody_runs_is_no_change_and_what_an_ended_one_has_lef
             reindex.result()
         writer.rollback()
     found = [f"table public.t1: index {name}" for (name,) in small.ask(left) if "toast" not in name]
-    assert sorted(by_hand(small)) == found != []
+    assert sorted(manual_changes(small)) == found != []
     assert all(
         line.endswith("(invalid); a `reindex concurrently` that was ended has left it and nobody works on it: drop it")
         for line in small.said
@@ -112,10 +112,10 @@ def test_a_run_without_a_refresh_refuses_it_too(small):
 def test_a_whole_object_that_went_or_came_stays_drift_until_it_is_accepted(small, statements):
     small.up()
     small.run(*statements)
-    before = by_hand(small)
+    before = manual_changes(small)
     with pytest.raises(Refused) as refused:
         small.up()
-    assert by_hand(small) == before
+    assert manual_changes(small) == before
     small.inputs["accept"] = "0123456789ab"
     with pytest.raises(Refused):
         small.up()
@@ -169,14 +169,14 @@ def test_a_migration_that_runs_beside_a_manual_change_does_not_take_it_along(sma
     """As `./vpb migrate` does, which asks nobody first; and a change in the middle of an `up`."""
     small.up()
     small.run(*manual.split("; "))
-    before = by_hand(small)
+    before = manual_changes(small)
     assert [name for name in before if key in name]
     small.declare(*step.split("; "))
-    found = by_hand(small)
+    found = manual_changes(small)
     assert before.keys() == found.keys(), "nothing of the step's, everything of the other's"
     with pytest.raises(Refused, match="changed while this run was under way"):
         small.end()
-    assert by_hand(small).keys() == before.keys()
+    assert manual_changes(small).keys() == before.keys()
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def test_what_a_migration_drops_takes_its_manual_changes_with_it(small, manual):
     small.up()
     small.run(*manual.split("; "))
     small.declare("drop table public.t3 cascade")
-    assert [key for key in by_hand(small) if "public.t3" in key] == []
+    assert [key for key in manual_changes(small) if "public.t3" in key] == []
 
 
 def test_a_table_that_went_is_one_change_with_everything_that_was_part_of_it(small):
     small.run("create table public.stray (id serial primary key, name text)", "create index on public.stray (name)")
     small.up()
     small.run("drop table public.stray")
-    found = by_hand(small)
+    found = manual_changes(small)
     assert list(found) == ["table public.stray"]
     assert "column name text" in (found["table public.stray"][0] or "")
 
@@ -206,9 +206,9 @@ def test_an_extension_speaks_for_its_members(small):
     small.run("create extension pg_trgm schema vault")
     small.up()
     small.run("alter function vault.similarity(text, text) cost 7")
-    assert list(by_hand(small)) == ["function vault.similarity(text,text)"]
+    assert list(manual_changes(small)) == ["function vault.similarity(text,text)"]
     small.run("drop extension pg_trgm")
-    assert list(by_hand(small)) == ["extension pg_trgm"]
+    assert list(manual_changes(small)) == ["extension pg_trgm"]
 
 
 def test_what_becomes_a_member_of_an_extension_or_is_none_any_more_is_named(small):
@@ -219,14 +219,14 @@ def test_what_becomes_a_member_of_an_extension_or_is_none_any_more_is_named(smal
     small.up()
     small.run("alter extension pg_trgm add table public.t1", "alter extension pg_trgm add function public.ours()")
     small.run("alter extension pg_trgm drop function vault.similarity(text, text)")
-    assert by_hand(small) == {
+    assert manual_changes(small) == {
         "function public.ours(): extension": (None, "pg_trgm"),
         "function vault.similarity(text,text): extension": ("pg_trgm", None),
         "table public.t1: extension": (None, "pg_trgm"),
     }
     small.run("alter extension pg_trgm drop table public.t1", "alter extension pg_trgm drop function public.ours()")
     small.run("alter extension pg_trgm add function vault.similarity(text, text)")
-    assert by_hand(small) == {}
+    assert manual_changes(small) == {}
 
 
 def test_an_extension_takes_in_any_kind_of_object(small):
@@ -239,11 +239,11 @@ def test_an_extension_takes_in_any_kind_of_object(small):
     kinds += ("operator class vault.gin_trgm_ops using gin", "operator vault.% (text, text)")
     for number, kind in enumerate(kinds):
         small.run(f"alter extension pg_trgm {'drop' if number > 3 else 'add'} {kind}")
-        assert len(by_hand(small)) == 1, kind
-        (key,) = by_hand(small)
+        assert len(manual_changes(small)) == 1, kind
+        (key,) = manual_changes(small)
         assert key.endswith(": extension"), key
         small.run(f"alter extension pg_trgm {'add' if number > 3 else 'drop'} {kind}")
-        assert by_hand(small) == {}, kind
+        assert manual_changes(small) == {}, kind
 
 
 def test_a_language_that_everybody_may_use_and_what_is_gathered_of_an_index_are_named(small):
@@ -251,21 +251,21 @@ def test_a_language_that_everybody_may_use_and_what_is_gathered_of_an_index_are_
     small.up()
     small.run("update pg_language set lanpltrusted = true where lanname = 'c'")
     small.run("alter index public.words alter column 1 set statistics 300")
-    found = by_hand(small)
+    found = manual_changes(small)
     assert list(found) == ["language c", "table public.t1: index words"]
     assert "(statistics 300 of its column 1)" in (found["table public.t1: index words"][1] or "")
     small.run("update pg_language set lanpltrusted = false where lanname = 'c'")
     small.run("alter index public.words alter column 1 set statistics -1")
-    assert by_hand(small) == {}
+    assert manual_changes(small) == {}
 
 
 def test_a_right_that_was_given_and_taken_again_leaves_no_change(small):
     """What stands in the catalogue then is the default, written out."""
     small.up()
     small.run("grant usage on language plpgsql to anon", "revoke usage on language plpgsql from anon")
-    assert by_hand(small) == {}
+    assert manual_changes(small) == {}
     small.run("grant usage on language plpgsql to anon")
-    assert list(by_hand(small)) == ["language plpgsql"]
+    assert list(manual_changes(small)) == ["language plpgsql"]
     small.run("revoke usage on language plpgsql from anon")
 
 
@@ -344,7 +344,7 @@ REACHING = {
 def test_what_a_platform_changes_of_its_own_is_no_drift(shared):
     for statement in ITS_OWN:
         shared.run(statement)
-        assert by_hand(shared) == {}, statement
+        assert manual_changes(shared) == {}, statement
     shared.up()
     assert shared.preview() == []
 
@@ -353,7 +353,7 @@ def test_who_reaches_what_is_named_in_a_platforms_schema_too(shared):
     seen = set[str]()
     for statement, named in REACHING.items():
         shared.run(statement)
-        found = set(by_hand(shared))
+        found = set(manual_changes(shared))
         assert found - seen == {named}, statement
         seen = found
 
@@ -374,7 +374,7 @@ def test_a_stored_snapshot_that_was_changed_manually_is_noticed_and_not_trusted(
     small.up()
     small.run(statement)
     key = "table supabase_migrations.schema_snapshot: content"
-    assert key in by_hand(small)
+    assert key in manual_changes(small)
     with pytest.raises(Refused, match=key) as refused:
         small.up()
     small.inputs["accept"] = fingerprint_in(refused)
@@ -418,7 +418,7 @@ def build_outside(stack, killed: bool) -> None:
         if not killed:
             async with connection.transaction():
                 await snapshots.absorb(connection, before, pattern)
-                await snapshots.settle(connection, [statement])
+                await snapshots.clear_pending(connection, [statement])
         await connection.close()
 
     asyncio.run(build())
@@ -432,7 +432,7 @@ def test_what_somebody_else_announces_hides_nothing(small, migrated):
     if migrated:
         small.declare("create table public.declared (id int)")
         build_outside(small, killed=False)
-    assert list(by_hand(small)) == [
+    assert list(manual_changes(small)) == [
         "table public.t1: index t1_parent_id_idx",
         "table supabase_migrations.schema_snapshot: content",
     ]
@@ -443,7 +443,7 @@ def test_what_somebody_else_announces_hides_nothing(small, migrated):
 def test_an_announcement_alone_is_a_difference(small):
     small.up()
     small.run("insert into supabase_migrations.schema_snapshot_pending values ('*', 'stray')")
-    assert list(by_hand(small)) == ["table supabase_migrations.schema_snapshot: content"]
+    assert list(manual_changes(small)) == ["table supabase_migrations.schema_snapshot: content"]
 
 
 def test_what_somebody_else_announces_hides_nothing_once_it_was_accepted(small):
@@ -454,7 +454,7 @@ def test_what_somebody_else_announces_hides_nothing_once_it_was_accepted(small):
     small.inputs["accept"] = fingerprint_in(caught)
     small.up()
     small.run("drop index public.t1_parent_id_idx")
-    assert list(by_hand(small)) == ["table public.t1: index t1_parent_id_idx"]
+    assert list(manual_changes(small)) == ["table public.t1: index t1_parent_id_idx"]
 
 
 def test_what_a_statement_outside_a_transaction_did_is_declared_whether_it_was_killed_or_not(small):
@@ -462,14 +462,14 @@ def test_what_a_statement_outside_a_transaction_did_is_declared_whether_it_was_k
     build_outside(small, killed=True)
     small.run("create index t2_kind_idx on public.t2 (kind)", "create index t1_stray_idx on public.t1 (kind)")
     manual = ["table public.t1: index t1_stray_idx", "table public.t2: index t2_kind_idx"]
-    assert list(by_hand(small)) == manual
+    assert list(manual_changes(small)) == manual
     build_outside(small, killed=False)
-    assert list(by_hand(small)) == manual
+    assert list(manual_changes(small)) == manual
     assert small.ask("select * from supabase_migrations.schema_snapshot_pending") == []
     small.run("drop index public.t1_stray_idx, public.t2_kind_idx")
     small.up()
     small.run("drop index public.t1_kind_idx")
-    assert list(by_hand(small)) == ["table public.t1: index t1_kind_idx"], "it had been taken into the snapshot"
+    assert list(manual_changes(small)) == ["table public.t1: index t1_kind_idx"], "it had been taken into the snapshot"
 
 
 def test_with_the_state_lost_the_stored_snapshot_is_trusted_and_what_differs_is_refused(small):
@@ -478,7 +478,7 @@ def test_with_the_state_lost_the_stored_snapshot_is_trusted_and_what_differs_is_
     small.run("alter table public.t1 alter column title drop not null")
     with pytest.raises(Refused, match=r"table public\.t1: column title"):
         small.up()
-    assert list(by_hand(small)) == ["table public.t1: column title"]
+    assert list(manual_changes(small)) == ["table public.t1: column title"]
     small.run("alter table public.t1 alter column title set not null")
     small.up()
     assert small.preview() == []
@@ -501,20 +501,20 @@ def test_a_partition_that_stands_open_from_the_start_is_named_at_once_and_by_rul
     small.up()
     with pytest.raises(Refused, match=r"partition public\.events_2026_01"):
         small.up("alter table public.events_2026_01 disable row level security")
-    assert list(by_hand(small)) == ["table public.events: partition public.events_2026_01"]
+    assert list(manual_changes(small)) == ["table public.events: partition public.events_2026_01"]
 
 
 def test_what_a_migration_makes_otherwise_on_a_partition_is_declared_unless_it_opens_it(small):
     key = "table public.events: partition public.events_2026_01"
     small.up()
     small.up("alter table public.events_2026_01 add constraint own check (id > 0)")
-    assert by_hand(small) == {}
+    assert manual_changes(small) == {}
     small.run("alter table public.events_2026_01 alter id set not null")
-    assert list(by_hand(small)) == [key]
+    assert list(manual_changes(small)) == [key]
     small.run("alter table public.events_2026_01 alter id drop not null")
     with pytest.raises(Refused, match=r"partition public\.events_2026_01"):
         small.up("grant select on public.events_2026_01 to public")
-    assert list(by_hand(small)) == [key]
+    assert list(manual_changes(small)) == [key]
 
 
 def test_a_trigger_for_each_statement_that_partitions_repeat_has_to_be_on_each(small):
@@ -525,18 +525,21 @@ def test_a_trigger_for_each_statement_that_partitions_repeat_has_to_be_on_each(s
         "create table public.events_2026_02 partition of public.events for values from ('2026-02-01') to ('2026-03-01')"
     )
     small.run("alter table public.events_2026_02 enable row level security")
-    assert by_hand(small) == {}, "none repeats it"
+    assert manual_changes(small) == {}, "none repeats it"
     small.run(guard.format("events_2026_01"))
     key = "table public.events: partition public.events_2026_0"
-    assert by_hand(small) == {f"{key}2": (None, "without trigger guard")}
+    assert manual_changes(small) == {f"{key}2": (None, "without trigger guard")}
     small.run(guard.format("events_2026_02"))
-    assert by_hand(small) == {}
+    assert manual_changes(small) == {}
     small.run("drop trigger guard on public.events_2026_01")
     small.run("alter table public.events_2026_02 disable trigger guard")
-    assert by_hand(small) == {f"{key}1": (None, "without trigger guard"), f"{key}2": (None, "trigger guard disabled")}
+    assert manual_changes(small) == {
+        f"{key}1": (None, "without trigger guard"),
+        f"{key}2": (None, "trigger guard disabled"),
+    }
     small.run("drop trigger guard on public.events_2026_02; alter table public.events_2026_01 enable trigger all")
     small.run(guard.format("events_2026_01").replace(" execute", " when (false) execute"))
-    assert by_hand(small) == {f"{key}1": (None, "trigger guard")}, "none repeats it, another one has its name"
+    assert manual_changes(small) == {f"{key}1": (None, "trigger guard")}, "none repeats it, another one has its name"
 
 
 def test_a_row_trigger_reaches_partitions_of_partitions(small):
@@ -549,13 +552,13 @@ def test_a_row_trigger_reaches_partitions_of_partitions(small):
         "create trigger guard before delete on public.events for each row execute function vault.touch1()",
     )
     small.up()
-    assert by_hand(small) == {}
+    assert manual_changes(small) == {}
 
 
 def test_an_open_partition_is_named_also_where_its_table_was_renamed(small):
     small.up()
     small.run("alter table public.events rename to moved; grant select on public.events_2026_01 to public")
-    assert sorted(by_hand(small)) == [
+    assert sorted(manual_changes(small)) == [
         "table public.events",
         "table public.moved",
         "table public.moved: partition public.events_2026_01",
@@ -567,7 +570,7 @@ def test_a_trigger_that_is_disabled_on_a_partition_alone_is_named(small):
     small.up()
     small.run("alter table public.events_2026_01 disable trigger guard")
     key = "table public.events: partition public.events_2026_01"
-    assert by_hand(small) == {key: (None, "trigger guard disabled")}
+    assert manual_changes(small) == {key: (None, "trigger guard disabled")}
 
 
 def test_what_leaves_the_list_of_others_is_compared_with_what_they_left(small):
@@ -602,7 +605,7 @@ def test_another_name_of_its_resource_loses_nothing(small):
     small.state = old
     small.call("delete", "schema", small.state)
     renamed.run("alter table public.t1 alter column title drop not null")
-    assert list(by_hand(renamed)) == ["table public.t1: column title"]
+    assert list(manual_changes(renamed)) == ["table public.t1: column title"]
 
 
 def test_deleting_it_leaves_nothing_and_touches_nothing_else(small):
@@ -634,15 +637,15 @@ def test_nobody_is_granted_anything_on_its_tables(small):
 def test_the_settings_of_a_login_change_no_definition(small, setting):
     small.run(SPELT)
     small.up()
-    small.login = dataclasses.replace(small.login, given={**small.login.given, "options": f"-c {setting}"})
+    small.info = dataclasses.replace(small.info, given={**small.info.given, "options": f"-c {setting}"})
     small.run("alter table public.spelt add column stray int", "alter view public.seen owner to drift_owner")
-    assert list(by_hand(small)) == ["table public.spelt: column stray", "view public.seen: owner"]
+    assert list(manual_changes(small)) == ["table public.spelt: column stray", "view public.seen: owner"]
 
 
 def test_a_login_that_is_no_superuser_finds_the_same(plain):
     plain.up()
     assert plain.preview() == []
     plain.run("alter table public.t1 alter column title drop not null", "create index stray on public.t2 (title)")
-    assert list(by_hand(plain)) == ["table public.t1: column title", "table public.t2: index stray"]
+    assert list(manual_changes(plain)) == ["table public.t1: column title", "table public.t2: index stray"]
     with pytest.raises(Refused):
         plain.up()

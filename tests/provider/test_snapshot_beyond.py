@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from provider.differences import fingerprint
-from tests.provider.snapshots import by_hand
+from tests.provider.snapshots import manual_changes
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
@@ -209,8 +209,8 @@ def changed(server):
         small.up()
         assert small.preview() == [], "nothing was changed yet"
         try:
-            small.run(*(statement.replace("{database}", small.login.database) for statement, *_ in CHANGES))
-            yield by_hand(small), "\n".join(small.said)
+            small.run(*(statement.replace("{database}", small.info.database) for statement, *_ in CHANGES))
+            yield manual_changes(small), "\n".join(small.said)
         finally:
             small.run(*AFTER)
 
@@ -261,7 +261,7 @@ def test_what_is_no_change_of_this_database_raises_no_alarm(server, statements):
         small.run(*statements)
         assert small.preview() == []
         small.run("create schema control")
-        assert list(by_hand(small)) == ["schema control"], "the comparison did take place"
+        assert list(manual_changes(small)) == ["schema control"], "the comparison did take place"
 
 
 def test_a_login_that_is_no_superuser_sees_the_same(plain):
@@ -271,7 +271,7 @@ def test_a_login_that_is_no_superuser_sees_the_same(plain):
         connection.execute("create server far foreign data wrapper wrapper")
     plain.up()
     plain.run("create user mapping for public server far", "create cast (public.mood as text) with inout")
-    assert set(by_hand(plain)) == {"cast (public.mood as text)", "user mapping of public on foreign server far"}
+    assert set(manual_changes(plain)) == {"cast (public.mood as text)", "user mapping of public on foreign server far"}
 
 
 def test_a_short_secret_cannot_be_guessed_from_what_is_reported_of_it(server):
@@ -282,12 +282,12 @@ def test_a_short_secret_cannot_be_guessed_from_what_is_reported_of_it(server):
         (key,) = small.ask("select definition ->> 'key' from supabase_migrations.schema_snapshot where oid = 2")[0]
         name = small.ask("select current_database()")[0][0]
         small.run(f"alter database {name} set app.pin = '{PIN}'")
-        found = by_hand(small)["database: setting app.pin"][1]
+        found = manual_changes(small)["database: setting app.pin"][1]
         assert found == "a value, " + hashlib.sha256(f"{key}app.pin={PIN}".encode()).hexdigest()[:12]
         assert key not in str(small.state)
         assert key not in "".join(small.said)
         small.inputs["accept"] = fingerprint(small.state["drift"])
         small.up()
-        assert by_hand(small) == {}, "the key stays"
+        assert manual_changes(small) == {}, "the key stays"
         reported.append(found)
     assert len({plain, *reported}) == 2 + 1

@@ -3,7 +3,7 @@
 import pytest
 
 from bench import world
-from tests.provider.snapshots import by_hand
+from tests.provider.snapshots import manual_changes
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
@@ -13,9 +13,9 @@ def test_each_of_thirty_changes_manually_is_named_with_what_was_and_what_is(larg
     assert large.preview() == [], "nothing was changed yet"
     for change in world.CHANGES:
         large.run(change.statement)
-    found = by_hand(large)
+    found = manual_changes(large)
     for change in world.CHANGES:
-        key = change.key.format(user=large.login.user)
+        key = change.key.format(user=large.info.user)
         was, now = found.pop(key)
         assert (was is None) == (change.was is None), key
         assert (now is None) == (change.now is None), key
@@ -196,7 +196,7 @@ def changed(server):
         small.run("create function public.watched() returns event_trigger language plpgsql as 'begin end'")
         small.up()
         small.run(*(statement for statement, *_ in OTHER_CHANGES))
-        yield by_hand(small)
+        yield manual_changes(small)
 
 
 @pytest.mark.parametrize(("statement", "key", "was", "now"), OTHER_CHANGES)
@@ -247,6 +247,6 @@ def test_no_alarm_is_raised_where_no_definition_changed(lived_in, statements):
     lived_in.run(*statements)
     assert lived_in.preview() == []
     lived_in.run("comment on table public.t2 is 'Control.'")
-    assert list(by_hand(lived_in)) == ["table public.t2: comment"], "the comparison did take place"
+    assert list(manual_changes(lived_in)) == ["table public.t2: comment"], "the comparison did take place"
     lived_in.run("comment on table public.t2 is 'Table number 2.'")
     assert lived_in.preview() == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.provider.snapshots import Stack, by_hand
+from tests.provider.snapshots import Stack, manual_changes
 
 pytest_plugins = ["tests.provider.snapshot_fixtures"]
 
@@ -167,21 +167,21 @@ def test_a_partition_that_is_not_as_its_table_is_named(months, statement, told, 
     months.up()
     months.run(statement)
     try:
-        assert by_hand(months) == {KEY: (None, told)}
+        assert manual_changes(months) == {KEY: (None, told)}
     finally:
         months.run(undo)
-    assert by_hand(months) == {}
+    assert manual_changes(months) == {}
 
 
 def test_a_partition_in_another_tablespace_is_named(months):
     months.run("set allow_in_place_tablespaces = on", "create tablespace elsewhere location ''")
     try:
         months.run(f"alter table {MONTH} set tablespace elsewhere")
-        assert by_hand(months) == {KEY: (None, "tablespace elsewhere")}
+        assert manual_changes(months) == {KEY: (None, "tablespace elsewhere")}
     finally:
         months.run(f"alter table {MONTH} set tablespace pg_default")
         months.run("drop tablespace elsewhere")
-    assert by_hand(months) == {}
+    assert manual_changes(months) == {}
 
 
 def test_a_foreign_table_as_a_partition_is_named(months):
@@ -190,10 +190,10 @@ def test_a_foreign_table_as_a_partition_is_named(months):
         "create foreign table public.away partition of public.events "
         "for values from ('2027-01-01') to ('2027-02-01') server stray",
     )
-    found = by_hand(months)
+    found = manual_changes(months)
     assert found["table public.events: partition public.away"] == (None, "foreign table, row security disabled")
     months.run("drop foreign data wrapper stray cascade")
-    assert by_hand(months) == {}
+    assert manual_changes(months) == {}
 
 
 def test_what_a_statement_on_the_table_does_to_its_partitions_is_declared(months: Stack, server):
@@ -202,20 +202,20 @@ def test_what_a_statement_on_the_table_does_to_its_partitions_is_declared(months
         small.up()
         for statement in DECLARED:
             small.up(statement)
-            assert by_hand(small) == {}, statement
+            assert manual_changes(small) == {}, statement
         month = "public.months_2026_03"
         small.run(
             f"create table {month} (like {ROOT} including all)",
             f"alter table {ROOT} attach partition {month} for values from ('2026-03-01') to ('2026-04-01')",
         )
-        assert by_hand(small) == {}
+        assert manual_changes(small) == {}
 
 
 def test_an_index_that_waits_for_its_table_is_no_manual_change(months):
     months.up(f"create unique index months_declared_idx on only {ROOT} (size, at)")
     months.run(f"create unique index own on {MONTH} (size, at)")
-    assert by_hand(months) == {}
+    assert manual_changes(months) == {}
     months.up("drop index public.own", "drop index public.months_declared_idx")
     months.run(f"create index own on {MONTH} (size)")
-    assert by_hand(months) == {}
+    assert manual_changes(months) == {}
     months.run("drop index public.own")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from ops import drift
-from provider.differences import Change, changes, fingerprint
+from provider.differences import ManualChange, changes, fingerprint
 from provider.snapshots import Difference
 from tests.provider.snapshots import URN
 
@@ -52,7 +52,7 @@ def test_of_what_a_refused_run_has_left_only_what_is_still_so_is_in_the_drift_re
 
 def test_a_line_shows_of_two_long_definitions_the_place_where_they_differ():
     body = "x" * 400
-    line = Change("function f()", "", body + " old " + body, body + " new " + body).line
+    line = ManualChange("function f()", "", body + " old " + body, body + " new " + body).line
     assert " old " in line
     assert " new " in line
     assert len(line) < 600

@@ -14,7 +14,7 @@ from pglast import parser
 from harness import scratch
 from local import postgres
 from provider import spellings
-from provider.connection import Login
+from provider.connection import ConnectionInfo
 from tests.conftest import Cluster, Database
 from tests.provider.snapshots import Stack
 
@@ -40,7 +40,7 @@ class Pair(NamedTuple):
 
 
 def stack(url: str) -> Stack:
-    return Stack(url, Login.of(url), {"name": "schema", "schemas": ["public", "supabase_migrations"]})
+    return Stack(url, ConnectionInfo.of(url), {"name": "schema", "schemas": ["public", "supabase_migrations"]})
 
 
 def moved(programs: Path, url: str, to: str) -> None:

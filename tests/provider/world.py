@@ -31,11 +31,11 @@ class World:
     superuser: bool
     names: dict[str, str]
     """Roles of this run: roles belong to the whole server, so each run has its own."""
-    by_hand: psycopg.Connection[tuple[Any, ...]]
+    manual: psycopg.Connection[tuple[Any, ...]]
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement manually, with the run's role names put in for `{reader}` and the like."""
-        cursor = self.by_hand.execute(self.named(statement).encode())
+        cursor = self.manual.execute(self.named(statement).encode())
         return cursor.fetchall() if cursor.description else []
 
     def named(self, value: Any) -> Any:
@@ -57,4 +57,4 @@ class World:
 def login_of(database: Any, user: str | None = None, password: str | None = None) -> dict[str, Any]:
     """The provider's arguments for a login of a database."""
     parts = (database.host, database.port, user or database.user, password or database.password)
-    return {"url": postgres.Server(*parts, database.server_version).url(database.name)}
+    return {"url": postgres.RunningServer(*parts, database.server_version).url(database.name)}

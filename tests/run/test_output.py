@@ -22,7 +22,7 @@ def said(text: str, severity: str = "info", type: str = MIGRATIONS, name: str = 
     return json.dumps({"diagnosticEvent": {"message": f"{text}\n", "severity": severity, **urn, **more}})
 
 
-def settled(
+def outcome(
     op: str, type: str, name: str, paths: Sequence[str] = (), event: str = "resOutputsEvent", **states: object
 ) -> str:
     diff = {path: {"diffKind": "update"} for path in paths} or None
@@ -34,10 +34,10 @@ def ended(counts: dict[str, int], seconds: int = 8) -> str:
     return json.dumps({"summaryEvent": {"durationSeconds": seconds, "resourceChanges": counts}})
 
 
-def told(*lines: str, status: int = 0, text: str = "") -> Report:
+def ran(*lines: str, status: int = 0, text: str = "") -> Report:
     report = Report(Progress(terminal=False), status=status, text=text)
     for line in lines:
-        report.tell(line)
+        report.add(line)
     return report
 
 
@@ -48,11 +48,11 @@ def conclusion(capsys, report: Report, verb: str = "up") -> tuple[list[str], lis
 
 
 def test_nothing_to_do_is_one_line(capsys):
-    report = told(
+    report = ran(
         said("using pulumi-resource-aws from $PATH at /a", "warning"),
         said("registering resource", "debug"),
-        settled("refresh", "pg:index:Role", "anon"),
-        settled("same", "pg:index:Role", "anon"),
+        outcome("refresh", "pg:index:Role", "anon"),
+        outcome("same", "pg:index:Role", "anon"),
         ended({"same": 453}),
     )
     assert list(report.lines()) == []
@@ -60,13 +60,13 @@ def test_nothing_to_do_is_one_line(capsys):
 
 
 def test_what_changes_is_shown_with_what_it_says_of_itself(capsys):
-    report = told(
+    report = ran(
         said("apply 0037_try", name="migrations"),
-        settled("update", MIGRATIONS, "migrations", ['steps["0037_try"]']),
-        settled("update", "pg:index:Role", "anon", ["a", "b", "c", "d", "e"]),
-        settled("create-replacement", "pg:index:Key", "key"),
-        settled("replace", "pg:index:Key", "key"),
-        settled("update", "pg:index:SchemaCheckpoint", "checkpoint", ["of"]),
+        outcome("update", MIGRATIONS, "migrations", ['steps["0037_try"]']),
+        outcome("update", "pg:index:Role", "anon", ["a", "b", "c", "d", "e"]),
+        outcome("create-replacement", "pg:index:Key", "key"),
+        outcome("replace", "pg:index:Key", "key"),
+        outcome("update", "pg:index:SchemaCheckpoint", "checkpoint", ["of"]),
         said("unknown setting", "warning", name="stack"),
         ended({"same": 450, "update": 3, "replace": 1}, 65),
     )
@@ -94,16 +94,16 @@ def test_what_changes_is_shown_with_what_it_says_of_itself(capsys):
     ],
 )
 def test_a_short_value_is_shown_before_and_after(path, old, new, shown):
-    line = settled("update", "pg:index:Role", "anon", [path], old={"outputs": old}, new={"inputs": new})
-    assert list(told(line).lines()) == [" ~ Role anon", f"     {shown}"]
+    line = outcome("update", "pg:index:Role", "anon", [path], old={"outputs": old}, new={"inputs": new})
+    assert list(ran(line).lines()) == [" ~ Role anon", f"     {shown}"]
 
 
 def test_many_are_counted_in_lines_of_80_columns_but_not_those_that_say_something():
     kinds = [f"pg:index:Kind{number:02}" for number in range(progress.FEW)]
-    report = told(
+    report = ran(
         said("0002 holds data", name="first"),
-        *(settled("create", kind, f"{kind}-{number}") for kind in kinds for number in range(2)),
-        settled("create", kinds[0], "first"),
+        *(outcome("create", kind, f"{kind}-{number}") for kind in kinds for number in range(2)),
+        outcome("create", kinds[0], "first"),
     )
     lines = list(report.lines())
     assert lines[0].startswith(" + 2 Kind00, 2 Kind01, ")
@@ -112,11 +112,11 @@ def test_many_are_counted_in_lines_of_80_columns_but_not_those_that_say_somethin
 
 
 def test_a_failure_ends_with_its_cause_once(capsys):
-    report = told(
+    report = ran(
         said("applying 0037_try (37 of 37)", name="migrations", ephemeral=True),
         said(CAUSE, "error", name="migrations"),
         said(CAUSE, "error", name="migrations"),
-        settled("update", MIGRATIONS, "migrations", event="resOpFailedEvent"),
+        outcome("update", MIGRATIONS, "migrations", event="resOpFailedEvent"),
         said("update failed", "error"),
         ended({"same": 116}),
         status=1,
@@ -129,27 +129,27 @@ def test_a_failure_ends_with_its_cause_once(capsys):
 
 
 def test_what_is_kept_after_a_failure_is_said(capsys):
-    report = told(settled("create", "pg:index:Role", "anon"), said(CAUSE, "error"), ended({"create": 1}), status=1)
+    report = ran(outcome("create", "pg:index:Role", "anon"), said(CAUSE, "error"), ended({"create": 1}), status=1)
     assert "1 created, which stays" in conclusion(capsys, report)[1][0]
 
 
 def test_an_interrupted_run_says_so_and_ends_as_ctrl_c_does(capsys):
-    report = told(said("update canceled", "error"), ended({"create": 2}), status=1)
+    report = ran(said("update canceled", "error"), ended({"create": 2}), status=1)
     assert conclusion(capsys, report) == ([], ["stack dev: up failed after 8 s: no resource was finished"])
     assert progress.conclude("up", "dev", report, "") == 130
 
 
 def test_a_failure_is_json_where_json_was_asked_for(capsys):
-    report = told(said(CAUSE, "error"), ended({}), status=1)
+    report = ran(said(CAUSE, "error"), ended({}), status=1)
     assert progress.conclude("up", "dev", report, "", as_json=True) == 1
     captured = capsys.readouterr()
     assert (captured.out, json.loads(captured.err)) == ("", {"error": CAUSE})
-    assert progress.conclude("up", "dev", told(ended({"same": 1})), "", as_json=True) == 0
+    assert progress.conclude("up", "dev", ran(ended({"same": 1})), "", as_json=True) == 0
     assert capsys.readouterr().out == ""
 
 
 def test_a_plugin_that_died_is_one_line(capsys):
-    report = told(
+    report = ran(
         said("error reading from server: EOF", "error", name="migrations"),
         said("Detected that /a b/pulumi-resource-pg exited prematurely. \n   This is *always* a bug\n", "error"),
         status=1,
@@ -160,13 +160,13 @@ def test_a_plugin_that_died_is_one_line(capsys):
 
 
 def test_a_long_cause_is_cut_and_one_that_is_no_event_is_taken_from_the_text(capsys):
-    long = told(said("\n".join(map(str, range(30))), "error"), status=1)
+    long = ran(said("\n".join(map(str, range(30))), "error"), status=1)
     errors = conclusion(capsys, long)[1]
     assert len(errors) <= 10
     assert errors[-1] == "error: … 22 more lines; --verbose shows them"
-    early = told(status=255, text="Updating\nwarning: a\nerror: the stack is locked by 1 lock\n")
+    early = ran(status=255, text="Updating\nwarning: a\nerror: the stack is locked by 1 lock\n")
     assert conclusion(capsys, early)[1][-1] == "error: the stack is locked by 1 lock"
-    silent = told(status=255)
+    silent = ran(status=255)
     assert "--verbose" in conclusion(capsys, silent)[1][-1]
 
 
@@ -174,9 +174,9 @@ def test_a_long_cause_is_cut_and_one_that_is_no_event_is_taken_from_the_text(cap
 def test_a_log_tells_of_what_takes_long_once(capsys, monkeypatch, passed, shown):
     now = iter((0.0, *(passed for _ in range(9))))
     monkeypatch.setattr("time.monotonic", lambda: next(now))
-    report = told(said("applying 0037_try", name="migrations", ephemeral=True))
+    report = ran(said("applying 0037_try", name="migrations", ephemeral=True))
     for _ in range(3):
-        report.tell(None)
+        report.add(None)
     assert capsys.readouterr().err == shown
 
 
@@ -186,11 +186,11 @@ def test_a_terminal_has_one_line_that_is_written_over_and_gone_at_the_end(capsys
     report = Report(shown)
     for line in (
         None,
-        settled("same", "pg:index:Role", "a"),
+        outcome("same", "pg:index:Role", "a"),
         said("applying " + "x" * 90, name="m", ephemeral=True),
         None,
     ):
-        report.tell(line)
+        report.add(line)
     shown.end()
     written = capsys.readouterr().err.split("\r\x1b[K")[1:]
     assert written == ["looking  ", "1 resources  applying xxxxxxx", ""]

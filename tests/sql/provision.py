@@ -17,7 +17,7 @@ from declared.schemas import OF_SUPABASE, WITH_OBJECTS
 from harness import scratch, stack
 from local import postgres
 from ops.migrations.trial import Silent
-from provider.connection import Connections, Login
+from provider.connection import ConnectionInfo, Connections
 from provider.steps import plan
 from provider.steps.runner import running
 from provider.steps.send import acting
@@ -37,7 +37,7 @@ def steps(kind: str) -> list[sqlfiles.Step]:
 
 def run_script(connection: Connection, text: str, owner: str | None = None) -> None:
     """One script of a migration on its own, with the role and the settings that the provider gives it; no history."""
-    assert sqldirectives.way(text).kind == "transaction", "the provider alone runs it, by `migrate`"
+    assert sqldirectives.run_mode(text).kind == "transaction", "the provider alone runs it, by `migrate`"
     with connection.transaction():
         connection.execute((acting(connection, owner, local=True) + text).encode())
 
@@ -69,7 +69,7 @@ def migrate(connection: Connection, folder: str, *, root: Path = CHECKOUT, none:
     (of,) = (each for each in sqlfiles.STEP_FOLDERS if each.folder == folder)
     wanted = {step.name: step.checksum for step in sqlfiles.steps(root / folder) if not none}
     order = plan.Order(folder, of.history, wanted, of.role, root=root)
-    asyncio.run(_run(Connections(Login(_server(connection).parameters(connection.info.dbname))), order))
+    asyncio.run(_run(Connections(ConnectionInfo(_server(connection).parameters(connection.info.dbname))), order))
 
 
 async def _run(database: Connections, order: plan.Order) -> None:
@@ -96,10 +96,10 @@ def _declare(connection: Connection, *types: str) -> None:
     assert not run.errors, run.errors
 
 
-def _server(connection: Connection) -> postgres.Server:
+def _server(connection: Connection) -> postgres.RunningServer:
     """The server of a connection, with its login."""
     info = connection.info
-    return postgres.Server(info.host, info.port, info.user, info.password, info.server_version)
+    return postgres.RunningServer(info.host, info.port, info.user, info.password, info.server_version)
 
 
 def drop_policies(connection: Connection) -> None:

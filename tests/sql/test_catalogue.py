@@ -126,6 +126,7 @@ DEFINERS = {
     "private.unserved_files(integer)",
     "private.finish_unserved(uuid[])",
     "private.tg_projects__charge()",
+    "private.tg_projects__discharge()",
     "private.tg_settings__charge()",
     "private.tg_projects__queue_files()",
     "private.tg_users__queue_files()",

@@ -313,6 +313,35 @@ def test_members_find_nothing_of_who_has_left_although_a_membership_was_held(hea
         assert seen() == [0] * len(questions), "with many projects of their own" if many else "with few"
 
 
+def test_lists_of_projects_ask_no_function_for_each_membership_while_somebody_leaves(people):
+    """Such a function takes several times as long as the list, and there is always somebody whose rows wait."""
+    matrix.run(
+        people,
+        """
+        with made as (
+            insert into public.projects (owner_id, title, visibility)
+            select %(ada)s, 'p', 'shared' from generate_series(1, 150) returning id
+        )
+        insert into public.collaborators (project_id, user_id, role, accepted_at)
+            select m.id, %(bob)s, 'admin', now() from made as m;
+        insert into private.departures (user_id) values (gen_random_uuid());
+        """,
+        {"ada": ADA, "bob": BOB},
+    )
+    for question in (
+        "select from public.audio_recordings",
+        "select from public.collaborators",
+        "select from public.project_components",
+        "select from public.search_recordings('spoken')",
+    ):
+        with acting_as(people, "authenticated", {"sub": BOB, "role": "authenticated"}) as session:
+            session.execute("reset role; set local track_functions = 'all'; set local role authenticated")
+            calls = "select coalesce(sum(calls), 0) from pg_catalog.pg_stat_xact_user_functions"
+            before = row(session, calls)[0]
+            session.execute(question.encode())
+            assert row(session, calls)[0] - before < 100, question
+
+
 def test_leaving_waits_for_nobody_who_changes_several_collaborators_or_holds_a_project(alone):
     """Nor is either a deadlock's victim. Memberships go with the batches; an invitation that was accepted stays."""
     project = project_of(alone, BOB)

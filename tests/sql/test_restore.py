@@ -54,7 +54,7 @@ class Source:
 class Restored:
     """The same on another server."""
 
-    server: postgres.Server
+    server: postgres.RunningServer
     programs: Path
     source: Source
 

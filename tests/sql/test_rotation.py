@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from declared import connectionurl
-from declared.roles import LIMITS, ROLES, SECOND, login
+from declared.roles import LIMITS, ROLES, SECOND, login_name
 from harness import scratch, stack
 from harness.engine import Thing
 from harness.stack import Killed, Stack
 from local import postgres
 from ops import rotation
-from ops.audit.declared import Declared
+from ops.audit.declared import AuditedDeclaration
 from ops.audit.model import Audited, Finding, apply
 from ops.audit.roles import RULES
 from ops.errors import CommandError
@@ -37,13 +37,13 @@ WHO = "select session_user::text, current_user::text"
 class World:
     """A server with an environment."""
 
-    server: postgres.Server
+    server: postgres.RunningServer
     stack: Stack
     state: dict[str, Thing]
     """Of what a rotation has nothing to do with."""
 
     @classmethod
-    def of(cls, server: postgres.Server) -> "World":
+    def of(cls, server: postgres.RunningServer) -> "World":
         made = scratch.complete(server.url())
         roles = {name: thing for name, thing in made.state.items() if thing.token in OF_ROLES}
         return cls(
@@ -216,7 +216,9 @@ def test_files_that_the_cleaner_s_second_login_removes_are_not_kept(world):
 def findings(world: World, *passwords: int, **more: Any) -> list[Finding]:
     with world.admin() as connection:
         connection.execute("set search_path = ''")
-        audited = Audited(connection, Declared({}, passwords) if passwords else Declared(), stack="dev", **more)
+        audited = Audited(
+            connection, AuditedDeclaration({}, passwords) if passwords else AuditedDeclaration(), stack="dev", **more
+        )
         found = [finding for rule in RULES for finding in apply(rule, audited)]
     return [finding for finding in found if finding.severity]
 
@@ -258,9 +260,9 @@ def settings(world, monkeypatch) -> list[tuple[int, ...]]:
     """The stack's setting, in the place of its file; what was written there."""
     written = [(2, 1)]
     monkeypatch.setattr(engine, "passwords", lambda name: written[-1])
-    monkeypatch.setattr(engine, "own_login", lambda name: world.server.parameters())
+    monkeypatch.setattr(engine, "own_parameters", lambda name: world.server.parameters())
     monkeypatch.setattr(rotation, "_write", lambda name, numbers: written.append(numbers))
-    urls = {output: f"postgresql://{login(role, 2)}@127.0.0.1/postgres" for output, role in rotation.URLS.items()}
+    urls = {output: f"postgresql://{login_name(role, 2)}@127.0.0.1/postgres" for output, role in rotation.URLS.items()}
     monkeypatch.setattr(rotation.outputs, "read", lambda name: urls)
     return written
 
@@ -311,7 +313,7 @@ def test_finished_the_old_urls_are_refused_and_their_sessions_end_when_idle(worl
     assert [str(each) for each in left] == ["authjs 1 (report)"], "it is in the middle of its work"
     assert told == ["ending sessions of the old logins when they are idle: authjs 1 (no name), authjs 1 (report)"]
     with provisioner(world) as where, world.admin() as admin:
-        monkeypatch.setattr(engine, "own_login", lambda name: where)
+        monkeypatch.setattr(engine, "own_parameters", lambda name: where)
         assert [str(each) for each in rotation.using(where, 1)] == ["authjs 1 (report)"], "they see that much"
         with pytest.raises(CommandError, match="must be a member of pg_signal_backend and pg_read_all_stats: authjs 1"):
             rotation.close("dev", told.append)

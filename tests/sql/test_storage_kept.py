@@ -310,3 +310,39 @@ def test_who_holds_all_of_it_and_who_changes_a_folder_follow_each_other(
         for each in threads:
             each.join()
     assert failed == []
+
+
+def test_projects_that_end_together_and_a_file_of_one_of_them_that_is_deleted_follow_each_other(
+    provisioned_database: Any,
+) -> None:
+    """As somebody leaves who has several: neither holds their owner's row while it waits for a folder."""
+    committed(provisioned_database)
+    other, failed = "00000000-0000-7000-8000-0000000000a2", list[str]()
+    url = provisioned_database.url
+
+    def end() -> None:
+        try:
+            with psycopg.connect(url, autocommit=True) as one:
+                one.execute("delete from public.projects where owner_id = %s", (ADA,))
+        except psycopg.Error as error:
+            failed.append(str(error))
+
+    with psycopg.connect(url) as holder:
+        holder.execute("insert into public.projects (id, owner_id, title) values (%s, %s, 'two')", (other, ADA))
+        for name in (ONE, f"{other}/two.ogg"):
+            holder.execute(UPLOAD.encode(), ("audio", name, '{"size": 7}'))
+        holder.commit()
+        holder.execute(HELD.encode(), (other,))
+        waiting = threading.Thread(target=end)
+        waiting.start()
+        time.sleep(0.5)
+        holder.execute("set local storage.allow_delete_query = 'true'")
+        holder.execute("delete from storage.objects where name = %s", (f"{other}/two.ogg",))
+        holder.commit()
+        waiting.join()
+        found = row(
+            holder,
+            "select objects, bytes, kept_bytes from private.storage_usage where bucket_id = '' and folder_id = %s",
+            (ADA,),
+        )
+    assert (failed, found) == ([], (0, 0, 14)), "both files are kept until the cleaner has removed them"

@@ -44,7 +44,7 @@ OUTPUTS = {
 }
 
 # What is done manually → what the preview says of it, and the id under which the drift report has it.
-BY_HAND = {
+MANUAL = {
     "alter policy projects_update_own on public.projects using (true)": (
         "policy projects_update_own on public.projects: using was changed manually",
         "public.projects/projects_update_own",
@@ -270,7 +270,7 @@ def test_no_password_lies_in_the_state_or_in_a_log(dev):
 
 def test_every_change_manually_is_named_and_repaired(dev):
     dev.sql("insert into next_auth.users (email) values ('kept@example.org')")
-    for statement in BY_HAND:
+    for statement in MANUAL:
         dev.sql(statement)
     client, bucket = s3(dev), outputs(dev)["object_bucket"]
     client.delete_public_access_block(Bucket=bucket)
@@ -284,17 +284,17 @@ def test_every_change_manually_is_named_and_repaired(dev):
 
     preview = dev.preview()
     assert preview.status != 0, "a preview that expects no changes must fail on drift"
-    unsaid = [said for said in (*(said for said, _ in BY_HAND.values()), *AT_AWS) if said not in preview.output]
+    unsaid = [said for said in (*(said for said, _ in MANUAL.values()), *AT_AWS) if said not in preview.output]
     assert not unsaid, "the preview names each of them"
     report = dev.drift()
     assert report.status == 2
-    unlisted = [id for id in (*(id for _, id in BY_HAND.values()), *AT_AWS) if id not in report.output]
+    unlisted = [id for id in (*(id for _, id in MANUAL.values()), *AT_AWS) if id not in report.output]
     assert not unlisted, "the drift report lists each of them"
     # Somebody lets the state take it in, or a run does that fails afterwards: what isn't undone stays a manual change.
     succeeded(dev.pulumi("refresh", "--yes"))
     report = dev.drift()
     assert report.status == 2
-    unlisted = [id for _, id in BY_HAND.values() if id not in report.output]
+    unlisted = [id for _, id in MANUAL.values() if id not in report.output]
     assert not unlisted, "it isn't forgotten"
     dev.sql("revoke truncate on public.users from anon")
     assert "table/public.users" not in dev.drift().output, "what is undone is no manual change any more"
@@ -313,7 +313,7 @@ def test_a_new_step_is_announced_applied_and_taken_back_when_its_files_go(dev):
     folder = dev.folder / "sql" / "migrations"
     number = f"{len(list(folder.glob('*.up.sql'))) + 1:04}"
     header = f"-- {number} notes: a scratch migration.\n-- Lock: none. Duration: instant.\n-- Down: drops it.\n"
-    up, down = (folder / f"{number}_notes.{half}.sql" for half in ("up", "down"))
+    up, down = (folder / f"{number}_notes.{direction}.sql" for direction in ("up", "down"))
     up.write_text(header + "create table private.notes (id int primary key);\n")
     down.write_text(header + "drop table private.notes;\n")
 

@@ -14,7 +14,7 @@ HEADER = f"-- {NUMBER} renamed: a try.\n-- Lock: none. Duration: instant.\n-- Do
 
 
 def test_up_begins_nothing_that_the_copy_refuses(dev):
-    scripts = [dev.folder / "sql" / "migrations" / f"{NUMBER}_renamed.{half}.sql" for half in ("up", "down")]
+    scripts = [dev.folder / "sql" / "migrations" / f"{NUMBER}_renamed.{direction}.sql" for direction in ("up", "down")]
     names = ("title to heading", "heading to title")
     for script, change in zip(scripts, names, strict=True):
         script.write_text(f"{HEADER}alter table public.projects rename column {change};\n")

@@ -18,10 +18,10 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Case:
-    """`inputs` may be made from what there is; `by_hand` gets the client of `service`, the id and the state."""
+    """`inputs` may be made from what there is; `manual` gets the client of `service`, the id and the state."""
 
     inputs: Any
-    by_hand: Callable[..., Any]
+    manual: Callable[..., Any]
     shows: str
     after_delete: Callable[[Values], bool] | None = None
     service: str = "s3"

@@ -34,7 +34,7 @@ from tests.standins.awscases import Case, World
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ("sts", *sorted({kind.service for service in SERVICES for kind in service.KINDS}))
-TAGGED = sorted(kind.__name__ for service in SERVICES for kind in service.KINDS if kind.tagged)
+TAGGED = sorted(kind.token.rpartition(":")[2] for service in SERVICES for kind in service.KINDS if kind.tagged)
 T = TypeVar("T")
 Values = dict[str, Any]
 
@@ -329,7 +329,7 @@ def test_a_resource_is_kept_from_its_making_to_its_end(plugin: AwsPlugin, world:
     assert engine.diff().changes == {}, "reading changes nothing"
     assert engine.state == made, "create and read give the same outputs"
 
-    described.by_hand(world.client(described.service), engine.id, engine.state)
+    described.manual(world.client(described.service), engine.id, engine.state)
     assert engine.refresh()
     changes = engine.diff().changes
     assert any(top(path) == described.shows for path in changes), changes
@@ -365,7 +365,7 @@ def test_the_inputs_of_a_refresh_are_the_recorded_ones_until_something_drifts(
     found = run(engine.kind.read(engine.context, engine.id, engine.state, engine.inputs))
     assert found is not None
     assert found.inputs == engine.inputs
-    described.by_hand(world.client(described.service), engine.id, engine.state)
+    described.manual(world.client(described.service), engine.id, engine.state)
     found = run(engine.kind.read(engine.context, engine.id, engine.state, engine.inputs))
     assert found is not None
     assert found.inputs != engine.inputs

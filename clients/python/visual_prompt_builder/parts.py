@@ -125,17 +125,7 @@ def sign_parts(
             number=number,
             start=start,
             end=end,
-            url=store.s3.generate_presigned_url(
-                "upload_part",
-                {
-                    "Bucket": store.bucket,
-                    "Key": object_key,
-                    "UploadId": upload.upload_id,
-                    "PartNumber": number,
-                    "ContentLength": end - start,
-                },
-                ExpiresIn=seconds,
-            ),
+            url=_part_url(store, upload, object_key, number, end - start, seconds),
             expires_at=expires,
         )
         for number, start, end in missing[:most]
@@ -205,6 +195,19 @@ def _sent(store: Store, upload: Parts, object_key: str) -> dict[int, _Sent] | No
     except ClientError as error:
         _unless_gone(error)
         return None
+
+
+def _part_url(store: Store, upload: Parts, object_key: str, number: int, length: int, seconds: int) -> str:
+    """The address that takes one part of so many bytes."""
+    request = {
+        "Bucket": store.bucket,
+        "Key": object_key,
+        "UploadId": upload.upload_id,
+        "PartNumber": number,
+        "ContentLength": length,
+    }
+    url: str = store.s3.generate_presigned_url("upload_part", request, ExpiresIn=seconds)
+    return url
 
 
 def _unless_gone(error: ClientError) -> None:

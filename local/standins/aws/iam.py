@@ -15,7 +15,7 @@ def _document(found: object) -> str:
     return json.dumps(found) if isinstance(found, dict) else unquote(str(found))
 
 
-class Role(AwsKind):
+class IamRole(AwsKind):
     """A role: who may take it, and its tags. What it may do is a resource of its own."""
 
     token = "aws:iam/role:Role"
@@ -94,7 +94,7 @@ class Role(AwsKind):
         site.client.delete_role(RoleName=id)
 
 
-class RolePolicy(AwsKind):
+class IamRolePolicy(AwsKind):
     """What a role may do. Its id is the role and its own name."""
 
     token = "aws:iam/rolePolicy:RolePolicy"
@@ -129,4 +129,4 @@ class RolePolicy(AwsKind):
         site.client.delete_role_policy(RoleName=role, PolicyName=name)
 
 
-KINDS: tuple[type[AwsKind], ...] = (Role, RolePolicy)
+KINDS: tuple[type[AwsKind], ...] = (IamRole, IamRolePolicy)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 from local.standins.aws.cloud import Cloud
 from local.standins.aws.shapes import TEXT, Block, Field, MapOf, Shape
-from plugin.server import Change, CheckFailure, Context, Diff, Kind, PluginError, Resource, resource_name
+from plugin.server import CheckFailure, Context, Diff, DiffKind, Kind, PluginError, Resource, resource_name
 from plugin.wire import UNKNOWN, has_unknown
 
 REGION = Field(shape=TEXT, computed=True, immutable=True)
@@ -150,7 +150,7 @@ class AwsKind(Kind):
         # Without a region of its own the resource follows the provider, whose region may have changed.
         if self.regional and state.get("region"):
             wanted.setdefault("region", self.cloud.region)
-        changes: dict[str, Change] = dict(self.inputs.differences(known, wanted, ""))
+        changes: dict[str, DiffKind] = dict(self.inputs.differences(known, wanted, ""))
         if self.tagged:
             changes |= self._tag_differences(state, new)
         result = Diff(changes)
@@ -163,12 +163,12 @@ class AwsKind(Kind):
         name = new.get(auto.property) if auto else None
         return auto is not None and name == state.get(auto.property) and not auto.chose(urn, name)
 
-    def _tag_differences(self, state: Values, new: Values) -> dict[str, Change]:
+    def _tag_differences(self, state: Values, new: Values) -> dict[str, DiffKind]:
         tags = new.get("tags") or {}
         if tags is UNKNOWN:
             return {"tags": "update"}
         declared = tags.keys() | (state.get("tags") or {}).keys()
-        result: dict[str, Change] = {}
+        result: dict[str, DiffKind] = {}
         for path, change in MapOf(TEXT).differences(state.get("tagsAll"), self.all_tags(new), ""):
             owner = "tags" if path[2:-2] in declared else "tagsAll"
             result[f"{owner}{path}"] = change
@@ -210,7 +210,7 @@ class AwsKind(Kind):
         defaults = {name: item.default for name, item in self.inputs.fields.items() if item.local and item.default}
         outputs = self._outputs(site, found, {**({} if inputs else defaults), **inputs, **state})
         recorded = {name: value for name, value in inputs.items() if name in self.inputs.fields}
-        wanted = self.inputs.settle(recorded, outputs, trim=True)
+        wanted = self.inputs.respelled(recorded, outputs, trim=True)
         if self.auto_name and not inputs:
             # Or an import would be renamed by the next `up`.
             wanted[self.auto_name.property] = outputs[self.auto_name.property]
@@ -261,7 +261,7 @@ class AwsKind(Kind):
             found["tags"] = self._own_tags(found["tagsAll"], recorded.get("tags") or {})
         own = {name: value for name, value in recorded.items() if name in self.inputs.fields}
         added = {name: found[name] for name in found.keys() - self.inputs.fields.keys()}
-        return {**self.inputs.settle(own, found, trim=False), **added}
+        return {**self.inputs.respelled(own, found, trim=False), **added}
 
     def _own_tags(self, tags: Values, recorded: Values) -> Values:
         defaults = self.cloud.default_tags

@@ -50,7 +50,7 @@ def _use(name: str) -> str:
     return f"use aws.s3.{name} instead"
 
 
-class Bucket(AwsKind):
+class S3Bucket(AwsKind):
     """A bucket with its tags. Everything else that can be set is a resource of its own."""
 
     token = "aws:s3/bucket:Bucket"
@@ -567,7 +567,7 @@ class BucketLogging(BucketSetting):
 
 
 KINDS: tuple[type[AwsKind], ...] = (
-    Bucket,
+    S3Bucket,
     BucketVersioning,
     BucketServerSideEncryptionConfiguration,
     BucketPublicAccessBlock,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from plugin.server import Change
+from plugin.server import DiffKind
 from plugin.wire import UNKNOWN, has_unknown
 
 Fault = tuple[str, str]
-Difference = tuple[str, Change]
+Difference = tuple[str, DiffKind]
 
 
 def empty(value: Any) -> bool:
@@ -61,7 +61,7 @@ class Shape:
         """Whether nothing separates the two."""
         return next(self.differences(old, new, ""), None) is None
 
-    def settle(self, recorded: Any, found: Any, trim: bool) -> Any:
+    def respelled(self, recorded: Any, found: Any, trim: bool) -> Any:
         """What was found, in the recorded spelling where it means the same.
 
         With `trim`, what the record leaves out stays out if it is empty or computed: so inputs are made from a state.
@@ -232,12 +232,12 @@ class ListOf(Shape):
         longest = range(max(len(old), len(new)))
         return [(old[i] if i < len(old) else None, new[i] if i < len(new) else None) for i in longest]
 
-    def settle(self, recorded: Any, found: Any, trim: bool) -> Any:
+    def respelled(self, recorded: Any, found: Any, trim: bool) -> Any:
         if not found:
             return recorded if empty(recorded) else found
         before_all = recorded if isinstance(recorded, list) else []
         pairs = [(before, now) for now, before in self.pairs(found, before_all) if now is not None]
-        return [self.item.settle(before, now, trim) for before, now in pairs]
+        return [self.item.respelled(before, now, trim) for before, now in pairs]
 
     def schema(self) -> dict[str, Any]:
         return {"type": "array", "items": self.item.schema()}
@@ -357,7 +357,7 @@ class Block(Shape):
             for at, change in item.shape.differences(old.get(name), new.get(name), _join(path, name)):
                 yield at, _replacing(change) if item.immutable else change
 
-    def settle(self, recorded: Any, found: Any, trim: bool) -> Any:
+    def respelled(self, recorded: Any, found: Any, trim: bool) -> Any:
         if found is None:
             return recorded if recorded is not None and self.same(found, recorded) else None
         recorded = recorded if isinstance(recorded, dict) else {}
@@ -370,7 +370,7 @@ class Block(Shape):
             chosen = item.computed and not item.immutable
             if trim and before is None and not item.required and (chosen or empty(now)):
                 continue
-            value = item.shape.settle(before, now, trim)
+            value = item.shape.respelled(before, now, trim)
             if value is not None:
                 result[name] = value
         return result
@@ -379,6 +379,6 @@ class Block(Shape):
         return {"type": "object", "additionalProperties": {"$ref": "pulumi.json#/Any"}}
 
 
-def _replacing(change: Change) -> Change:
-    replacing: dict[Change, Change] = {"add": "add-replace", "delete": "delete-replace", "update": "update-replace"}
+def _replacing(change: DiffKind) -> DiffKind:
+    replacing: dict[DiffKind, DiffKind] = {"add": "add-replace", "delete": "delete-replace", "update": "update-replace"}
     return replacing.get(change, change)

@@ -22,7 +22,7 @@ def key_parts(key: str, prefix: str) -> KeyParts | None:
 
 @dataclass
 class Kept:
-    """Bytes by folder and bucket, as the database is told."""
+    """Bytes by folder and bucket, as it is written to the database."""
 
     bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
 

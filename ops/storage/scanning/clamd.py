@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from struct import pack
 
 from ops.storage.scanning import samples
-from ops.storage.scanning.engines import WAITS, EngineDownError, ScanError
+from ops.storage.scanning.engines import WAITS, EngineDownError, ScanError, UnscannableError
 from ops.storage.scanning.signatures import OURS
 
 SECONDS = 120
@@ -20,6 +20,8 @@ MASK = samples.WAV[:12]
 # "ClamAV 1.4.6/27832/Thu Nov 26 09:24:04 2026": program, number and date of the signatures that come daily.
 VERSION = re.compile(r"ClamAV [^/]+/(?P<number>[0-9]+)/(?P<date>.+)")
 PACKED = {"application/zip", "application/pdf"}
+# What it says of a file that it couldn't look at to the end, and of one that is locked with a password.
+LIMITS, LOCKED = "Heuristics.Limits.Exceeded", "Heuristics.Encrypted"
 TCP = re.compile(r"tcp://(?P<host>[^/:]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
 
 
@@ -51,6 +53,8 @@ class Clamd:
             if not self._finds(content):
                 found[type] = "it doesn't find our test signature in a small file of this type"
         packed = probed & PACKED
+        if packed and not self._finds(samples.locked()):
+            found |= dict.fromkeys(packed, "it calls clean what is locked with a password: set AlertEncrypted yes")
         if packed and not self._finds(samples.bomb()):
             why = "it calls clean what it unpacked in part: set MaxFileSize above MaxScanSize, and AlertExceedsMax yes"
             found |= dict.fromkeys(packed, why)
@@ -62,8 +66,10 @@ class Clamd:
             return self.scan(content[start : start + PIECE] for start in range(0, len(content), PIECE)) is not None
         except EngineDownError:
             raise
+        except UnscannableError:
+            return True
         except ScanError as error:
-            return "Heuristics.Limits.Exceeded" in str(error)
+            return LIMITS in str(error)
 
     def scan(self, chunks: Iterable[bytes]) -> str | None:
         """Each file twice at once: as it is, to be unpacked, and behind MASK, to have each byte looked at."""
@@ -78,6 +84,8 @@ class Clamd:
             if name := _found(said):
                 return name
         for said in answers:
+            if said.startswith(f"stream: {LOCKED}"):
+                raise UnscannableError("it is locked with a password, so that ClamAV can't look into it")
             if said != "stream: OK":
                 raise ScanError(f"clamd can't tell: {said[:200]}")
         return None
@@ -155,7 +163,7 @@ def _local(path: str) -> socket.socket:
 def _found(said: str) -> str | None:
     match = re.fullmatch(r"stream: (?P<name>.+) FOUND", said)
     # A file that it didn't look at to the end is not known to be harmful.
-    return match["name"] if match and not match["name"].startswith("Heuristics.Limits.Exceeded") else None
+    return match["name"] if match and not match["name"].startswith((LIMITS, LOCKED)) else None
 
 
 def dated(engine: str) -> datetime | None:

@@ -38,7 +38,7 @@ class Alarm:
     sns: Any
     topic: str
 
-    def tell(self, scan: Scan, verdict: Verdict, engine: str) -> None:
+    def report(self, scan: Scan, verdict: Verdict, engine: str) -> None:
         message = {"bucket": scan.bucket_id, "name": scan.name, "version": scan.version, "found": verdict.found}
         message |= {"engine": engine}
         self.sns.publish(
@@ -56,7 +56,7 @@ class Job:
     store: Store
     engine: Engine
     alarm: Alarm | None = None
-    tell: Callable[[Scan, Verdict], None] = lambda scan, verdict: None
+    report: Callable[[Scan, Verdict], None] = lambda scan, verdict: None
     types: Collection[str] = ()
     """What the buckets allow, and so what the engine is tried with; none is everything."""
     tally: dict[str, int] = field(default_factory=dict)
@@ -99,12 +99,12 @@ class Job:
                 raise
         if settled:
             self.tally[verdict.status] = self.tally.get(verdict.status, 0) + 1
-            self.tell(scan, verdict)
+            self.report(scan, verdict)
 
     def _settle(self, scan: Scan, verdict: Verdict) -> bool:
         # Before the row says so: a scanner that dies in between says it again, and nothing is kept quiet.
         if self.alarm and verdict.status in ALARMING:
-            self.alarm.tell(scan, verdict, self.decided_by)
+            self.alarm.report(scan, verdict, self.decided_by)
         return self.queue.settle(scan, verdict.status, verdict.found, self.decided_by or None)
 
     @property

@@ -80,6 +80,12 @@ def zipped(member: bytes) -> bytes:
     return _zip(zlib.compress(member, wbits=-15), zlib.crc32(member), len(member))
 
 
+def locked() -> bytes:
+    """A ZIP whose file says that it is locked with a password: what is in it nobody sees without."""
+    member = bytes(range(64))
+    return _zip(member, zlib.crc32(member), len(member), flags=1)
+
+
 def bomb() -> bytes:
     """A ZIP of 2 MB in which our test signature comes after more zeros than a daemon unpacks."""
     packer = zlib.compressobj(9, wbits=-15)
@@ -90,9 +96,9 @@ def bomb() -> bytes:
     return _zip(piece * (ENDLESS // MIB) + end, 0, ENDLESS + len(OURS))
 
 
-def _zip(packed: bytes, checksum: int, size: int) -> bytes:
+def _zip(packed: bytes, checksum: int, size: int, flags: int = 0) -> bytes:
     name = b"a"
-    about = pack("<HHHHHIIIHH", 20, 0, 8, 0, 0x21, checksum, len(packed), size, len(name), 0)
+    about = pack("<HHHHHIIIHH", 20, flags, 8, 0, 0x21, checksum, len(packed), size, len(name), 0)
     local = b"PK\3\4" + about + name
     central = b"PK\1\2" + pack("<H", 20) + about + pack("<HHHII", 0, 0, 0, 0, 0) + name
     end = b"PK\5\6" + pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local) + len(packed), 0)

@@ -10,13 +10,15 @@ declare
     found constant uuid[] = array(
         select p.id from public.projects as p where p.owner_id = me
         union all
-        select c.project_id from public.collaborators as c
-        where c.user_id = me and c.accepted_at is not null
-            and (leaving = '{}' or not private.is_of(c.project_id, leaving))
+        select c.project_id from public.collaborators as c where c.user_id = me and c.accepted_at is not null
         limit 201
     );
 begin
-    return case when cardinality(found) <= 200 then found end;
+    return case
+        when cardinality(found) > 200 then null
+        when leaving = '{}' then found
+        else private.not_of(found, leaving)
+    end;
 end
 $$;
 

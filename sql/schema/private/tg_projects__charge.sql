@@ -6,7 +6,6 @@ CREATE FUNCTION private.tg_projects__charge() RETURNS trigger
     SET row_security TO 'on'
     AS $$
 declare
-    project constant uuid = coalesce(NEW.id, OLD.id);
     buckets constant text[] = private.buckets_of('{projects}');
 begin
     -- Before any row of it, as those have it who hold all of it.
@@ -14,27 +13,22 @@ begin
     if TG_OP = 'UPDATE' then
         -- Held also where nothing is in it: the first upload may be under way.
         insert into private.storage_usage as u (folder_id, bucket_id, objects, bytes)
-        select project, b.id, 0, 0 from unnest(buckets) as b (id) order by 2
+        select NEW.id, b.id, 0, 0 from unnest(buckets) as b (id) order by 2
         on conflict on constraint storage_usage_pkey do update set objects = u.objects;
     else
-        -- A file that goes at the same time is taken off its folder first.
-        perform from private.storage_usage as u where u.folder_id = project and u.bucket_id = any(buckets)
+        perform from private.storage_usage as u where u.folder_id = NEW.id and u.bucket_id = any(buckets)
         order by u.bucket_id for update;
     end if;
     perform private.charge(
-        c.person, c.sign * c.objects, c.sign * c.bytes, c.kept_bytes,
+        c.person, c.sign * c.objects, c.sign * c.bytes, c.sign * c.kept_bytes,
         case when c.sign > 0 then c.bytes + c.kept_bytes else 0 end
     ) from (
         select
             p.person, p.sign, sum(u.objects)::bigint as objects, sum(u.bytes)::bigint as bytes,
-            case
-                when TG_OP <> 'DELETE' then p.sign * sum(u.kept_bytes)
-                when private.notes_kept() then sum(u.bytes)
-                else 0
-            end::bigint as kept_bytes
+            sum(u.kept_bytes)::bigint as kept_bytes
         from private.storage_usage as u
         cross join (values (OLD.owner_id, -1), (NEW.owner_id, 1)) as p (person, sign)
-        where u.folder_id = project and u.bucket_id = any(buckets) and (u.objects, u.kept_bytes) <> (0, 0)
+        where u.folder_id = NEW.id and u.bucket_id = any(buckets) and (u.objects, u.kept_bytes) <> (0, 0)
             and p.person is not null
         group by p.person, p.sign order by p.person
     ) as c;

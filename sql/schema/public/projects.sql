@@ -56,13 +56,15 @@ CREATE TRIGGER _200_queue_files AFTER DELETE ON public.projects FOR EACH ROW EXE
 
 CREATE TRIGGER _200_stay_shared BEFORE UPDATE OF visibility ON public.projects FOR EACH ROW WHEN (((new.visibility = 'private'::text) AND (old.visibility <> 'private'::text))) EXECUTE FUNCTION private.tg_projects__stay_shared();
 
-CREATE TRIGGER _300_charge AFTER INSERT OR DELETE ON public.projects FOR EACH ROW EXECUTE FUNCTION private.tg_projects__charge();
+CREATE TRIGGER _300_charge AFTER INSERT ON public.projects FOR EACH ROW EXECUTE FUNCTION private.tg_projects__charge();
 
 CREATE TRIGGER _300_words AFTER INSERT ON public.projects FOR EACH ROW EXECUTE FUNCTION private.tg_projects__words();
 
 CREATE TRIGGER _310_charge_new_owner AFTER UPDATE OF owner_id ON public.projects FOR EACH ROW WHEN ((old.owner_id <> new.owner_id)) EXECUTE FUNCTION private.tg_projects__charge();
 
 CREATE TRIGGER _310_words_again AFTER UPDATE OF title, description ON public.projects FOR EACH ROW WHEN (((old.title IS DISTINCT FROM new.title) OR (old.description IS DISTINCT FROM new.description))) EXECUTE FUNCTION private.tg_projects__words();
+
+CREATE TRIGGER _320_discharge AFTER DELETE ON public.projects REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_projects__discharge();
 
 CREATE TRIGGER _320_limit AFTER INSERT ON public.projects REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION private.tg_projects__limit();
 

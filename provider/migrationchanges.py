@@ -8,7 +8,7 @@ MANUALLY = "manually"
 
 
 @dataclass(frozen=True)
-class Change:
+class MigrationChange:
     """One facet of one object: what it was before the migrations, what it is after them, which one changed it last."""
 
     was: Any
@@ -18,11 +18,13 @@ class Change:
     """Whether it is the same, made again, and only PostgreSQL spells it differently now."""
 
 
-class Changes:
+class MigrationChanges:
     """The changes by object and facet; an object has the name that its resource shows."""
 
     def __init__(self, stored: Iterable[list[Any]] = ()) -> None:
-        self._found: dict[tuple[str, str], Change] = {(entry[0], entry[1]): Change(*entry[2:]) for entry in stored}
+        self._found: dict[tuple[str, str], MigrationChange] = {
+            (entry[0], entry[1]): MigrationChange(*entry[2:]) for entry in stored
+        }
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -31,13 +33,13 @@ class Changes:
         """The changes as JSON holds them."""
         return [[object, facet, *astuple(change)] for (object, facet), change in self._found.items()]
 
-    def add(self, object: str, facet: str, change: Change) -> None:
+    def add(self, object: str, facet: str, change: MigrationChange) -> None:
         """Note a change; of two the first says what was there before."""
         first = self._found.get((object, facet), change)
         respelled = first.respelled and change.respelled
-        self._found[object, facet] = Change(first.was, change.now, change.step, respelled)
+        self._found[object, facet] = MigrationChange(first.was, change.now, change.step, respelled)
 
-    def update(self, other: "Changes") -> None:
+    def update(self, other: "MigrationChanges") -> None:
         """Take over what a run has noted."""
         for (object, facet), change in other._found.items():
             self.add(object, facet, change)
