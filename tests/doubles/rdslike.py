@@ -52,7 +52,7 @@ RENAMED = f"alter role {postgres.SUPERUSER} rename to rdsadmin; alter role rdsad
 class RdsLike:
     """A running double."""
 
-    server: postgres.Server
+    server: postgres.RunningServer
     password: str
     authority: Path
 
@@ -95,7 +95,7 @@ def _installation(folder: Path) -> Path:
     return copy / postgres.wheel_binaries().name
 
 
-def _set_up(made: postgres.Server, folder: Path, authority: Path) -> RdsLike:
+def _set_up(made: postgres.RunningServer, folder: Path, authority: Path) -> RdsLike:
     password = secrets.token_hex(12)
     double = RdsLike(made, password, authority)
     (data_folder(folder) / "postgres" / "pg_hba.conf").write_text("hostssl all all all scram-sha-256\n")
