@@ -234,6 +234,6 @@ def test_a_role_that_the_login_may_not_join_is_refused_with_the_reason(owned):
     owned.sql("drop role {made}; create role {made}")
     if has_options(owned):
         with pytest.raises(
-            Refusal, match=r'Only roles with the ADMIN option on role "made_[0-9]+" may grant this role'
+            Refusal, match=r'Only roles with the ADMIN option on role "made_[0-9]+" may grant this role$'
         ):
             owned.engine.create(TOKEN, {**declare(owned), "acts": True})
