@@ -41,6 +41,7 @@ class Roles(Component):
                 role=role,
                 groups=sorted(spec.member_of),
                 members=sorted(other for other, its in specs.items() if role in its.member_of),
+                acts=spec.owns,
                 opts=self.child(*[roles[known] for known in (role, *spec.member_of) if known in roles]),
             )
             for role, spec in specs.items()

@@ -11,8 +11,8 @@ import pg
 from components.base import Component
 from declared import fingerprint, grants
 from declared.buckets import BucketSettings
-from declared.roles import MIGRATOR, OWNER, ROLES, SECOND
-from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS
+from declared.roles import BACKUP, MIGRATOR, OWNER, ROLES, SECOND
+from declared.schemas import EXTENSIONS, HELD_TABLE, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS
 from declared.sqlfiles import SqlFiles
 
 NAME = "schema"
@@ -96,6 +96,8 @@ def held_patterns(sql: SqlFiles, publication: str) -> Iterator[str]:
         yield f"table {HISTORY_SCHEMA}.{table}: grants*"
         yield f"table {HISTORY_SCHEMA}.{table}: policy {table}_{MIGRATOR}"
         yield f"table {HISTORY_SCHEMA}.{table}: comment on policy {table}_{MIGRATOR}"
+    yield f"table {HISTORY_SCHEMA}.{HELD_TABLE}: policy {HELD_TABLE}_{BACKUP}"
+    yield f"table {HISTORY_SCHEMA}.{HELD_TABLE}: comment on policy {HELD_TABLE}_{BACKUP}"
     for schema in {function.partition(".")[0] for function in grants.FUNCTIONS}:
         yield from (f"{kind} {escape(schema)}.*: grants" for kind in ("function", "procedure", "aggregate"))
     for schema in SCHEMAS:

@@ -8,8 +8,8 @@ import pulumi
 import pg
 from components.base import Component
 from declared.grants import DATABASE_GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
-from declared.roles import MIGRATOR, OWNER
-from declared.schemas import EXTENSIONS, HISTORY_SCHEMA, SCHEMAS
+from declared.roles import BACKUP, MIGRATOR, OWNER
+from declared.schemas import EXTENSIONS, HELD_TABLE, HISTORY_SCHEMA, SCHEMAS
 from declared.sqlfiles import MIGRATIONS, PLATFORM, SqlFiles, StepFolder
 
 
@@ -74,9 +74,9 @@ class Structure(Component):
             for schema, grants in SCHEMA_GRANTS.items()
         ]
 
-    def _history(self, name: str, steps: pulumi.Resource) -> list[pg.Grants]:
+    def _history(self, name: str, steps: pulumi.Resource) -> list[pulumi.Resource]:
         """The migrator sees what was applied, and notes what it applies; `./vpb migrate` needs no more."""
-        history_grants = [
+        history_grants: list[pulumi.Resource] = [
             pg.Grants(
                 f"{name}-schema-{HISTORY_SCHEMA}",
                 kind="schema",
@@ -93,10 +93,10 @@ class Structure(Component):
                 table=history_table,
                 name=f"{table}_{MIGRATOR}",
                 command="all" if writes else "select",
-                roles=[MIGRATOR],
+                roles=[BACKUP, MIGRATOR],
                 using="true",
                 check="true" if writes else None,
-                comment="The migrator reads and notes which migrations were applied.",
+                comment="The migrator reads and notes which migrations were applied; backups read all.",
                 opts=self.child(steps),
             )
             options = self.child(policy)
@@ -105,7 +105,20 @@ class Structure(Component):
                     f"{name}-table-{history_table}", kind="table", name=history_table, grants=grants, opts=options
                 )
             )
-        return history_grants
+        return [*history_grants, self._backed_up(name, steps)]
+
+    def _backed_up(self, name: str, steps: pulumi.Resource) -> pg.Policy:
+        """Who made which object is in a backup too, and read by nobody else."""
+        return pg.Policy(
+            f"{name}-{HELD_TABLE}-{BACKUP}",
+            table=f"{HISTORY_SCHEMA}.{HELD_TABLE}",
+            name=f"{HELD_TABLE}_{BACKUP}",
+            command="select",
+            roles=[BACKUP],
+            using="true",
+            comment="Backups read all.",
+            opts=self.child(steps),
+        )
 
     def _steps(
         self, name: str, folder: StepFolder, args: StructureArgs, after: list[pulumi.Resource]

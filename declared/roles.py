@@ -17,6 +17,8 @@ class RoleSpec:
     output: str = ""
     """The stack output with its connection URL."""
     member_of: tuple[str, ...] = ()
+    owns: bool = False
+    """Whether objects belong to it, so that the login that provisions has to act as it."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -24,6 +26,7 @@ API = ("anon", "authenticated", "service_role")
 OWNER = "app_owner"
 STORAGE_SERVICE = "storage_service"
 MIGRATOR = "migrator"
+BACKUP = "backup"
 
 # What each login sets for its sessions; 0 is no limit. A session may change its own: they end accidents, not attacks.
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
@@ -49,6 +52,7 @@ ROLES = {
         output="storage_url",
         inherit=False,
         member_of=(*API, STORAGE_SERVICE),
+        owns=True,
         # The Storage API sets longer ones for its own migrations.
         settings={
             "search_path": "storage",
@@ -57,7 +61,7 @@ ROLES = {
             "idle_in_transaction_session_timeout": "1min",
         },
     ),
-    OWNER: RoleSpec("owner of every object of the app; nobody logs in as it"),
+    OWNER: RoleSpec("owner of every object of the app; nobody logs in as it", owns=True),
     MIGRATOR: RoleSpec(
         "login that migrates without being superuser: it may become the owner, and nothing else",
         login=True,
@@ -111,7 +115,7 @@ ROLES = {
             "idle_in_transaction_session_timeout": "1min",
         },
     ),
-    "backup": RoleSpec(
+    BACKUP: RoleSpec(
         "login of pg_dump; reads every row, behind row security too, and writes none",
         login=True,
         output="backup_url",

@@ -37,6 +37,8 @@ HISTORY_SCHEMA = "supabase_migrations"
 HISTORY_TABLE = f"{HISTORY_SCHEMA}.schema_migrations"
 # A history is one table and three beside it, named like it.
 HISTORY_SUFFIXES = ("", "_rolled_back", "_progress", "_incarnation")
+# Beside the histories: who made which object, which no role but the one that provisions and backups may know.
+HELD_TABLE = "managed_objects"
 # Those with objects of ours, beside what extensions and the history of migrations bring.
 _OF_EXTENSIONS = {each.schema for each in EXTENSIONS.values()}
 WITH_OBJECTS = ("public", *(schema for schema in SCHEMAS if schema not in _OF_EXTENSIONS))

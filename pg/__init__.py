@@ -68,6 +68,8 @@ class SealingKeyPair(_Resource):
 class Role(_Resource):
     """A role; attributes that aren't named are off, except for `inherit`."""
 
+    bypasses: pulumi.Output[bool]
+
     def __init__(
         self,
         resource_name: str,
@@ -100,6 +102,7 @@ class Memberships(_Resource):
         role: str,
         groups: Sequence[str],
         members: Sequence[str] | None = None,
+        acts: Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -21,7 +21,7 @@ from psycopg.errors import Diagnostic
 from plugin.errors import PluginError
 
 HINTS = {
-    "42501": "the login lacks the privilege; run as the object's owner, or give the object to the role that asks",
+    "42501": "the login lacks the privilege; run as the owner or its member, or give the object to the role that asks",
     "55P03": "another session held the lock too long; run again when it is done",
     "57014": "the statement took longer than its limit",
     "53100": "the server's disk is full; free some space and run again",
@@ -147,6 +147,9 @@ def _advice(diag: Diagnostic, code: str, primary: str, hints: Mapping[str, str])
     if code == "3F000" or (code in MISSING_NAME and UNQUALIFIED.fullmatch(primary)):
         return [SCHEMA_MISSING]
     theirs = flat(diag.message_hint or "")
+    if code == "42501" and diag.message_detail:
+        # It says who may.
+        return [theirs]
     return ["" if USELESS_HINT.match(theirs) else theirs.rstrip("."), hints.get(code, "")]
 
 

@@ -12,13 +12,14 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from declared.schemas import HELD_TABLE
 from provider import snapshots
 from provider.connection import Connection, drop_if_empty, lock, row
 
 # Set by `./pulumiw destroy` and `down` to the stack that is destroyed. Without it nothing that holds rows is deleted:
 # the engine deletes a resource also where only its name in the program changed.
 DESTROY = "VPB_DESTROY"
-NAME = f"{snapshots.SCHEMA}.managed_objects"
+NAME = f"{snapshots.SCHEMA}.{HELD_TABLE}"
 TABLE = sql.Identifier(*NAME.split("."))
 MAKE = f"""
 create schema if not exists {snapshots.SCHEMA};

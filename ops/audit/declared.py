@@ -9,8 +9,8 @@ from psycopg.types.json import Jsonb
 
 from declared import grants, schemas, sqlfiles
 from declared.paths import CHECKOUT
-from declared.roles import MIGRATOR, OWNER, RoleSpec, with_passwords
-from declared.schemas import HISTORY_SCHEMA
+from declared.roles import BACKUP, MIGRATOR, OWNER, RoleSpec, with_passwords
+from declared.schemas import HELD_TABLE, HISTORY_SCHEMA
 
 Grant = tuple[str, str, str, str, str]
 """Kind, object, role, privilege, column; no column is the whole object, and the database has no name here."""
@@ -46,6 +46,7 @@ class AuditedDeclaration:
         """The declaration as queries ask for it."""
         policies = sqlfiles.row_policies(CHECKOUT / sqlfiles.POLICY_FOLDER)
         ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{MIGRATOR}" for table in grants.HISTORY_GRANTS]
+        ours.append(f"{HISTORY_SCHEMA}.{HELD_TABLE}/{HELD_TABLE}_{BACKUP}")
         return {
             "schemas": sorted({*schemas.SCHEMAS, "public"}),
             "known_schemas": sorted({*schemas.SCHEMAS, "public", HISTORY_SCHEMA}),

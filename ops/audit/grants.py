@@ -6,10 +6,11 @@ from typing import Any
 from declared.privileges import GRANTABLE
 from ops.audit.declared import Grant
 from ops.audit.model import Audited, Row, Rule, Severity
+from ops.audit.roles import PROVIDERS
 
 # Every entry of every access list, but the owner's own and what superusers were given, which changes nothing.
 # Where there is no list, the server's defaults count; the system's own objects have one only where they aren't those.
-ENTRIES = """
+ENTRIES = f"""
     with lists (kind, name, shown, class, oid, sub, owner, acl, space) as (
         select case when c.relkind = 'S' then 'sequence' else 'table' end, c.oid::regclass::text, null,
             'pg_class'::regclass, c.oid, 0, c.relowner, c.relacl, c.relnamespace
@@ -76,6 +77,8 @@ ENTRIES = """
             select from pg_init_privs as i cross join aclexplode(i.initprivs) as x
             where i.classoid = l.class and i.objoid = l.oid and i.objsubid = l.sub
                 and x.grantee = e.grantee and x.privilege_type = e.privilege_type and x.is_grantable = e.is_grantable))
+        -- What a platform lets its own roles set for their sessions.
+        and not (l.kind = 'parameter' and r.oid >= 16384 and r.rolname ~ {PROVIDERS})
         and not (e.grantee = 0 and e.privilege_type in ('SELECT', 'USAGE')
             and (l.kind = 'language' or n.nspname is not distinct from 'information_schema'))
         and not (e.grantee = 0 and e.privilege_type in ('EXECUTE', 'USAGE') and exists (

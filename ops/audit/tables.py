@@ -1,5 +1,6 @@
 """Rules on row security: switches, row policies, and what shows rows around them."""
 
+from declared.roles import BACKUP
 from ops.audit.model import Rule, Severity
 
 # A table is reached from outside where a visitor's or a person's role may use its schema and has a privilege on it.
@@ -55,7 +56,29 @@ POLICY = """
     )
 """
 UNDECLARED = f"""{POLICY}
-    select object, gone from policies where "table" || '/' || name <> all(%(policies)s)
+    select object, gone from policies as p where "table" || '/' || name <> all(%(policies)s)
+        -- A partition's is its table's, for some of its roles.
+        and not exists (
+            select from pg_inherits as i join policies as t on t."table" = i.inhparent::regclass::text
+            where i.inhrelid = p."table"::regclass and t.roles @> p.roles
+                and (t.command, t.permissive, t.visible, t.checked) = (p.command, p.permissive, p.visible, p.checked)
+        )
+"""
+# pg_dump --enable-row-security says nothing of the rows that it isn't shown.
+LEFT_OUT = f"""{POLICY}
+    select 'table ' || c.oid::regclass as object, c.oid::regclass::text as name
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    join pg_roles as b on b.rolname = '{BACKUP}' and not b.rolbypassrls and not b.rolsuper
+    cross join lateral (
+        select coalesce(bool_or(p.permissive and p.visible = 'true'), false) as all_rows,
+            coalesce(bool_or(not p.permissive), false) as fewer
+        from policies as p
+        where p."table" = c.oid::regclass::text and p.command in ('r', '*')
+            and exists (select from unnest(p.roles) as r (oid) where r.oid = 0 or pg_has_role(b.oid, r.oid, 'usage'))
+    ) as read
+    where c.relkind in ('r', 'p') and c.relrowsecurity and n.nspname !~ '^(pg_|information_schema$)'
+        and (read.fewer or not read.all_rows)
 """
 OPEN_WRITE = f"""{POLICY}
     select object, gone, array_to_string(names, ', ') as roles from policies
@@ -188,6 +211,14 @@ RULES = (
         "write sql/policies/<schema>.<table>.sql",
         NO_POLICY,
         ("splinter 0008_rls_enabled_no_policy",),
+    ),
+    Rule(
+        "backup-in-part",
+        Severity.high,
+        "a table whose rows a backup lacks, where its login can't bypass row security",
+        f"row security hides rows of it from {BACKUP}, and a dump lacks them",
+        "let " + BACKUP + " read it in sql/policies: for select to … using (true), then make up",
+        LEFT_OUT,
     ),
     Rule(
         "policy-undeclared",

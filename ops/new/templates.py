@@ -85,6 +85,11 @@ DOWN = """\
 drop table public.NAME;
 """
 SERVICE = """\
+-- Backups read every row, also on a server where their role can't be made to bypass row security.
+create policy NAME_select_backup on public.NAME
+    for select to backup
+    using (true);
+
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy NAME_all_service on public.NAME
     for all to service_role

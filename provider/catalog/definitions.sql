@@ -136,6 +136,12 @@ odd (root, relid, words) as (
      where not exists (select from pg_trigger u where u.oid = t.tgparentid and u.tgenabled = t.tgenabled)
     union all
     select p.root, p.oid, 'policy ' || quote_ident(q.polname) from part p join pg_policy q on q.polrelid = p.oid
+     -- One of the table's, for some of its roles, opens nothing that the table doesn't.
+     where not exists (select from pg_policy u
+                        where u.polrelid = p.root and u.polroles @> q.polroles
+                          and (u.polcmd, u.polpermissive) = (q.polcmd, q.polpermissive)
+                          and pg_get_expr(u.polqual, u.polrelid) is not distinct from pg_get_expr(q.polqual, q.polrelid)
+                          and pg_get_expr(u.polwithcheck, u.polrelid) is not distinct from pg_get_expr(q.polwithcheck, q.polrelid))
     union all
     select p.root, p.oid, 'rule ' || quote_ident(w.rulename) from part p join pg_rewrite w on w.ev_class = p.oid
 ),

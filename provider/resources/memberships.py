@@ -36,6 +36,12 @@ MEMBERS = """
       join pg_catalog.pg_roles g on g.oid = a.roleid
      where g.rolname = %s and not m.rolsuper and m.rolname not in (session_user, current_user) order by 1"""
 
+# A superuser is in every role. Before PostgreSQL 16 members may always become it, and inherit as they do.
+ACTS = "select pg_catalog.pg_has_role(%s, 'usage') and pg_catalog.pg_has_role(%s, '{set}') as yes"
+OWN_GRANT = """select 1 from pg_catalog.pg_auth_members m join pg_catalog.pg_roles r on r.oid = m.roleid
+                join pg_catalog.pg_roles l on l.oid = m.member and l.oid = m.grantor
+               where r.rolname = %s and l.rolname = current_user"""
+
 
 @dataclass(frozen=True)
 class Membership:
@@ -91,6 +97,12 @@ class Memberships(ObjectKind):
             required=True,
         ),
         "members": Field(list, "the roles that may be members of it, sorted; their own resources grant it", default=[]),
+        "acts": Field(
+            bool,
+            "whether the login that provisions may become it and has its privileges, as who makes objects that belong "
+            "to it needs; a superuser has them anyway",
+            default=False,
+        ),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
@@ -115,6 +127,8 @@ class Memberships(ObjectKind):
         return super().same(name, one, other)
 
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
+        if name == "acts":
+            return f"{self.label(state)}: manually, the login that provisions was kept from acting as it"
         was, now = {*(state.get(name) or [])}, {*value}
         came, went = ("became a member of it", "is none") if name == "members" else ("was granted", "was revoked")
         changes = [f"{shown(sorted(now - was))} {came}"] if now - was else []
@@ -134,6 +148,8 @@ class Memberships(ObjectKind):
             "role": found["role"],
             "groups": sorted(spelled.get(each, each.written(inherit)) for each in there),
             "members": sorted(members | {*(inputs.get("members") or [])}),
+            # One that isn't asked for is nobody's business.
+            "acts": bool(inputs.get("acts")) and await _acts(connection, inputs["role"]),
         }
 
     async def _groups(self, connection: Connection, role: str) -> set[Membership]:
@@ -173,6 +189,8 @@ class Memberships(ObjectKind):
         for each in sorted(wanted, key=lambda each: each.group):
             if each.group not in right:
                 await connection.execute(_grant(each, role, _has_options(connection)))
+        if new.get("acts") and not await _acts(connection, role):
+            await connection.execute(_joined(role, _has_options(connection)))
         strays = {entry["name"] for entry in await rows(connection, MEMBERS, [role])} - {*(new.get("members") or [])}
         for stray in sorted(strays):
             await _revoke(connection, role, stray)
@@ -185,15 +203,22 @@ class Memberships(ObjectKind):
                     "the option admin alone, and inherits as its role does"
                 )
 
+    def _before(self, found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        before = super()._before(found)
+        return None if before is None or found is None else {**before, "acts": found["acts"]}
+
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         """Its own memberships go; who is a member of it is left to their resources."""
-        await self.give_back(connection, {**state, "groups": []})
+        await self.give_back(connection, {**state, "groups": [], "acts": False})
 
     async def give_back(self, connection: Connection, before: Mapping[str, Any]) -> None:
         found = await self.find(connection, before)
         if found is not None:
             groups = [entry for entry in before["groups"] if " granted by " not in entry]
             await self.alter(connection, found, {**before, "groups": groups, "members": found["members"]})
+            if not before.get("acts") and await row(connection, OWN_GRANT, [before["role"]]):
+                leave = sql.SQL("revoke {} from current_user").format(sql.Identifier(before["role"]))
+                await connection.execute(leave)
 
 
 GRANTORS = """select pg_catalog.pg_get_userbyid(m.grantor)::text as grantor
@@ -221,6 +246,17 @@ def _grant(membership: Membership, role: str, options: bool) -> sql.Composed:
     return sql.SQL("{} with admin {}, inherit {}, set {}").format(
         statement, *(sql.Literal(value) for value in (membership.admin, membership.inherit, membership.set))
     )
+
+
+async def _acts(connection: Connection, role: str) -> bool:
+    found = await row(connection, ACTS.format(set="set" if _has_options(connection) else "member"), [role, role])
+    return bool(found and found["yes"])
+
+
+def _joined(role: str, options: bool) -> sql.Composed:
+    """Who makes a role may pass it on, to itself too."""
+    statement = sql.SQL("grant {} to current_user").format(sql.Identifier(role))
+    return sql.SQL("{} with inherit true, set true").format(statement) if options else statement
 
 
 def _has_options(connection: Connection) -> bool:

@@ -221,6 +221,8 @@ class MigrationSet(ObjectKind):
         async with self.database.transaction(self.label(new)) as connection:
             harmless = role and await row(connection, serverwide.HARMLESS, [role])
             foreign = await row(connection, serverwide.FOREIGN, [])
+        if role and harmless is None:
+            return f"this run makes role {role} first"
         if not harmless or not harmless["yes"]:
             return f"{self.label(new)} run as {role or 'the login that provisions'}, which may change the whole server"
         if foreign and foreign["yes"]:

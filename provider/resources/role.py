@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import sql
 
 from plugin.server import CheckFailure, Context
+from plugin.wire import has_unknown
 from provider import scratchdatabase
 from provider.connection import Connection, row
 from provider.resources.base import Field, ObjectKind
@@ -21,8 +22,20 @@ ATTRIBUTES = {
     "superuser": ("rolsuper", "superuser", "nosuperuser"),
 }
 DEFAULTS = {"inherit": True}
+MEANINGS = {
+    "bypassrls": "the attribute bypassrls, where the login that provisions may give it; elsewhere row policies have to "
+    "do, and a role without it is as declared"
+}
 # A setting for this database alone is never declared: it is found under this prefix, and reset.
 HERE = "in this database: "
+BOUND = (
+    "made without bypassrls, which only a superuser may give, and from PostgreSQL 16 on a login that has it; "
+    "what it reads and writes, row policies say"
+)
+# Who may let a role bypass row security. Before PostgreSQL 16 only superusers.
+MAY_BYPASS = """
+select rolsuper or (rolbypassrls and pg_catalog.current_setting('server_version_num')::integer >= 160000) as yes
+  from pg_catalog.pg_roles where rolname = current_user"""
 OWNS_NOTHING = """select 1 from pg_catalog.pg_roles r where r.rolname = %s and not exists (
     select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid
        and d.deptype = 'o' and d.classid <> 'pg_catalog.pg_default_acl'::regclass)"""
@@ -45,7 +58,7 @@ class Role(ObjectKind):
     fields = {
         "name": Field(str, "the role's name", required=True, identity=True),
         **{
-            name: Field(bool, f"the attribute {words[1]}", default=DEFAULTS.get(name, False))
+            name: Field(bool, MEANINGS.get(name, f"the attribute {words[1]}"), default=DEFAULTS.get(name, False))
             for name, words in ATTRIBUTES.items()
         },
         "limit": Field(int, "connections at a time; -1 is no limit", default=-1),
@@ -54,6 +67,7 @@ class Role(ObjectKind):
         "verifier": Field(str, "a SCRAM verifier; a login without one can't log in by password", secret=True),
         "comment": Field(str, "what the role is for"),
     }
+    outputs = {"bypasses": Field(bool, "whether it has the attribute bypassrls")}
 
     def label(self, inputs: Mapping[str, Any]) -> str:
         return f"role {inputs['name']}"
@@ -96,7 +110,11 @@ class Role(ObjectKind):
             name: value if "." not in name.removeprefix(HERE) or declared.get(name.lower()) == value else HIDDEN
             for name, value in settings.items()
         }
-        return found | {"settings": settings or None} | await self._verifier(connection, inputs)
+        bypasses = found["bypassrls"]
+        if inputs.get("bypassrls") and not bypasses and not await may_let_bypass(connection):
+            found["bypassrls"] = True
+        found |= {"settings": settings or None, "bypasses": bypasses}
+        return found | await self._verifier(connection, inputs)
 
     async def _verifier(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The stored verifier; where the login may not see it, the declared one, so that it is no difference."""
@@ -113,7 +131,16 @@ class Role(ObjectKind):
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
         if preview and self.rehearsal is not None:
             self.rehearsal.unmade_roles.add(inputs["name"])
+        if inputs["bypassrls"] and not has_unknown(inputs["name"]) and self.connections is not None:
+            async with self.database.transaction(self.label(inputs)) as connection:
+                if not await may_let_bypass(connection):
+                    await context.info(f"{self.label(inputs)}: {BOUND}")
         return await super().create(context, inputs, preview)
+
+    def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
+        if name == "bypassrls" and state[name] and not state.get("bypasses", True):
+            return f"{self.label(state)}: the login may give it bypassrls now"
+        return super().drift(name, state, value)
 
     def same(self, name: str, one: Any, other: Any) -> bool:
         if name == "settings":
@@ -176,6 +203,12 @@ class Role(ObjectKind):
             # What is left are privileges and defaults in this database; objects would be dropped by it as well.
             await connection.execute(sql.SQL("drop owned by {}").format(name))
         await connection.execute(sql.SQL("drop role if exists {}").format(name))
+
+
+async def may_let_bypass(connection: Connection) -> bool:
+    """Whether the login may give a role the attribute bypassrls."""
+    found = await row(connection, MAY_BYPASS, [])
+    return bool(found and found["yes"])
 
 
 def _lower(settings: Mapping[str, str] | None) -> dict[str, str]:

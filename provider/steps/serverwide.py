@@ -10,14 +10,15 @@ import re
 
 from declared.sqltext import quick_statements
 
-# A role that is a member of no other one with rights on the server itself.
+# A role that is a member of no other one with rights on the server itself; no row where there is no such role.
 HARMLESS = """
 select not exists (
     select from pg_catalog.pg_roles r
-     where pg_catalog.pg_has_role(%s, r.oid, 'member')
+     where pg_catalog.pg_has_role(m.oid, r.oid, 'member')
        and (r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication
             or r.rolname ~ '^pg_(execute_server_program|read_server_files|write_server_files|signal_|create_|checkpoint'
-                           '|use_reserved|maintain)' or r.rolname = 'rds_superuser')) as yes"""
+                           '|use_reserved|maintain)' or r.rolname = 'rds_superuser')) as yes
+  from pg_catalog.pg_roles m where m.rolname = %s"""
 FOREIGN = "select exists (select from pg_catalog.pg_foreign_server) as yes"
 # A text is searched with its strings and function bodies, which may be statements: rather too much than too little.
 BEYOND = re.compile(

@@ -144,14 +144,14 @@ comment on column private.departures.collaborators is
 
 -- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
 -- two, people leave.
-create policy departures_select_definer on private.departures for select to app_owner using (true);
+create policy departures_select_definer on private.departures for select to app_owner, backup using (true);
 create policy departures_insert_definer on private.departures for insert to app_owner with check (true);
 create policy departures_update_definer on private.departures for update to app_owner using (true) with check (true);
 create policy users_delete_departed on public.users for delete to app_owner
 using (exists (select from private.departures as d where d.user_id = users.id));
 
 comment on policy departures_select_definer on private.departures is
-'The owner role knows who has left, and of whom something is left.';
+'The owner role knows who has left, and of whom something is left; backups read all.';
 comment on policy departures_insert_definer on private.departures is 'The owner role notes who leaves.';
 comment on policy departures_update_definer on private.departures is 'The owner role notes what it has deleted.';
 comment on policy users_delete_departed on public.users is 'The owner role deletes the profile of who has left.';

@@ -120,12 +120,12 @@ comment on column private.proved_addresses.proved_at is 'When the account was li
 
 -- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
 -- two, people sign up.
-create policy proved_addresses_select_definer on private.proved_addresses for select to app_owner using (true);
+create policy proved_addresses_select_definer on private.proved_addresses for select to app_owner, backup using (true);
 create policy proved_addresses_insert_definer on private.proved_addresses for insert to app_owner with check (true);
 create policy proved_addresses_delete_definer on private.proved_addresses for delete to app_owner using (true);
 
 comment on policy proved_addresses_select_definer on private.proved_addresses is
-'The owner role compares the address of the caller.';
+'The owner role compares the address of the caller; backups read all.';
 comment on policy proved_addresses_insert_definer on private.proved_addresses is
 'The owner role notes what a provider says when an account is linked.';
 comment on policy proved_addresses_delete_definer on private.proved_addresses is

@@ -59,11 +59,11 @@ for each row execute function private.tg__updated_at();
 
 -- The policies of the owner role come with the migration, in the words of sql/policies, which the program then takes
 -- over: its functions find a project by them, and hold it.
-create policy projects_select_definer on public.projects for select to app_owner using (true);
+create policy projects_select_definer on public.projects for select to app_owner, backup using (true);
 create policy projects_update_definer on public.projects for update to app_owner using (true) with check (true);
 
 comment on policy projects_select_definer on public.projects is
-'The owner role reads all: search, summaries and the functions that policies ask run as it, and nobody logs in as it.';
+'The owner role reads all: search, summaries and what policies ask run as it, nobody logs in as it; backups read all.';
 comment on policy projects_update_definer on public.projects is
 'The owner role dates a project, shares it when somebody is invited, hands it over; its functions check who asks.';
 
@@ -82,12 +82,12 @@ comment on table private.undated_projects is
 comment on column private.undated_projects.id is 'Key, ordered by time of the change.';
 comment on column private.undated_projects.project_id is 'The project; it may be gone.';
 
-create policy undated_projects_select_definer on private.undated_projects for select to app_owner using (true);
+create policy undated_projects_select_definer on private.undated_projects for select to app_owner, backup using (true);
 create policy undated_projects_insert_definer on private.undated_projects for insert to app_owner with check (true);
 create policy undated_projects_delete_definer on private.undated_projects for delete to app_owner using (true);
 
 comment on policy undated_projects_select_definer on private.undated_projects is
-'The owner role reads which project has no date yet.';
+'The owner role reads which project has no date yet; backups read all.';
 comment on policy undated_projects_insert_definer on private.undated_projects is
 'The owner role notes a project that it couldn''t date.';
 comment on policy undated_projects_delete_definer on private.undated_projects is 'The owner role has dated it.';

@@ -91,14 +91,15 @@ comment on column private.invitation_counts.invitations is 'How many.';
 
 -- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
 -- two, people invite.
-create policy invitation_counts_select_definer on private.invitation_counts for select to app_owner using (true);
+create policy invitation_counts_select_definer on private.invitation_counts
+for select to app_owner, backup using (true);
 create policy invitation_counts_insert_definer on private.invitation_counts for insert to app_owner with check (true);
 create policy invitation_counts_update_definer on private.invitation_counts for update to app_owner using (true)
 with check (true);
 create policy invitation_counts_delete_definer on private.invitation_counts for delete to app_owner using (true);
 
 comment on policy invitation_counts_select_definer on private.invitation_counts is
-'The owner role compares with the quota.';
+'The owner role compares with the quota; backups read all.';
 comment on policy invitation_counts_insert_definer on private.invitation_counts is
 'The owner role counts the first invitation of a day.';
 comment on policy invitation_counts_update_definer on private.invitation_counts is 'The owner role counts the others.';

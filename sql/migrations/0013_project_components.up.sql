@@ -93,12 +93,12 @@ set local row_security = on;
 -- The policies of the owner role come with the migration, in the words of sql/policies, which the program then takes
 -- over: without them the triggers below would see no component, and give two the same place.
 create policy project_components_select_definer on public.project_components
-for select to app_owner using (true);
+for select to app_owner, backup using (true);
 create policy project_components_update_definer on public.project_components
 for update to app_owner using (true) with check (true);
 
 comment on policy project_components_select_definer on public.project_components is
-'The owner role reads all, to order and to count them.';
+'The owner role reads all, to order and to count them; backups read all.';
 comment on policy project_components_update_definer on public.project_components is
 'The owner role orders them and puts them into groups; its functions check who asks.';
 

@@ -236,31 +236,31 @@ comment on column private.generation_words.generation_id is 'What the words are 
 comment on column private.generation_words.words is 'Words and, where its author''s language is known, their stems.';
 
 -- Here and not after the last migration: a session that writes a project meanwhile fires the triggers below.
-create policy project_words_select_definer on private.project_words for select to app_owner using (true);
+create policy project_words_select_definer on private.project_words for select to app_owner, backup using (true);
 create policy project_words_insert_definer on private.project_words for insert to app_owner with check (true);
 create policy project_words_update_definer on private.project_words
 for update to app_owner using (true) with check (true);
-create policy recording_words_select_definer on private.recording_words for select to app_owner using (true);
+create policy recording_words_select_definer on private.recording_words for select to app_owner, backup using (true);
 create policy recording_words_insert_definer on private.recording_words for insert to app_owner with check (true);
 create policy recording_words_update_definer on private.recording_words
 for update to app_owner using (true) with check (true);
-create policy generation_words_select_definer on private.generation_words for select to app_owner using (true);
+create policy generation_words_select_definer on private.generation_words for select to app_owner, backup using (true);
 create policy generation_words_insert_definer on private.generation_words for insert to app_owner with check (true);
 create policy generation_words_update_definer on private.generation_words
 for update to app_owner using (true) with check (true);
 
 comment on policy project_words_select_definer on private.project_words is
-'The owner role finds projects by their words; its functions ask who may see them.';
+'The owner role finds projects by their words; its functions ask who may see them; backups read all.';
 comment on policy project_words_insert_definer on private.project_words is
 'The owner role notes the words of what was written.';
 comment on policy project_words_update_definer on private.project_words is 'The owner role notes them again.';
 comment on policy recording_words_select_definer on private.recording_words is
-'The owner role finds recordings by their words; its functions ask who may see them.';
+'The owner role finds recordings by their words; its functions ask who may see them; backups read all.';
 comment on policy recording_words_insert_definer on private.recording_words is
 'The owner role notes the words of what was written.';
 comment on policy recording_words_update_definer on private.recording_words is 'The owner role notes them again.';
 comment on policy generation_words_select_definer on private.generation_words is
-'The owner role finds generations by their words; its functions ask who may see them.';
+'The owner role finds generations by their words; its functions ask who may see them; backups read all.';
 comment on policy generation_words_insert_definer on private.generation_words is
 'The owner role notes the words of what was written.';
 comment on policy generation_words_update_definer on private.generation_words is 'The owner role notes them again.';

@@ -67,9 +67,17 @@ set search_path = ''
 as $$
 begin
     execute format('create table %1$I.%2$I (like %1$I.%3$I including all)', schema, partition, parent);
-    -- Policies of the parent don't bind a statement that names the partition itself. It has none of its own: closed to
-    -- all.
+    -- Policies of the parent don't bind a statement that names the partition itself, as pg_dump does. It has none of its
+    -- own but that of backups: closed to all others.
     execute format('alter table %I.%I enable row level security', schema, partition);
+    execute format(
+        'create policy %2$I on %1$I.%3$I for select to backup using (true)',
+        schema, partition || '_select_backup', partition
+    );
+    execute format(
+        'comment on policy %2$I on %1$I.%3$I is %4$L',
+        schema, partition || '_select_backup', partition, 'Backups read all.'
+    );
     execute format('comment on table %I.%I is %L', schema, partition, meaning);
 end
 $$;
@@ -296,7 +304,8 @@ return private.retire_partitions(keep, keep_audit);
 
 comment on function private.missing_partitions(integer, date) is 'Which months and spare partitions are to be made.';
 comment on function private.old_partitions(interval, interval) is 'Which months ended longer ago than that.';
-comment on function private.make_partition(text, text, text, text) is 'Makes a table like its parent, open to nobody.';
+comment on function private.make_partition(text, text, text, text) is
+'Makes a table like its parent, open to nobody but backups.';
 comment on function private.set_trigger(regclass, name, text) is 'Switches a trigger, as pg_trigger.tgenabled says.';
 comment on function private.copy_trigger(oid, regclass) is 'Makes a trigger of a table on a partition, as it is there.';
 comment on function private.close_partition(text, text, text) is 'Gives a partition the triggers of its parent.';

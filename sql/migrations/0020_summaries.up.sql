@@ -65,26 +65,28 @@ comment on column private.stale_summaries.day is 'A day, in UTC.';
 
 -- Policies come with the migration, in the words of sql/policies, which the program then takes over: between the two,
 -- servers and people write.
-create policy project_totals_select_definer on analytics.project_totals for select to app_owner using (true);
+create policy project_totals_select_definer on analytics.project_totals for select to app_owner, backup using (true);
 create policy project_totals_insert_definer on analytics.project_totals for insert to app_owner with check (true);
 create policy project_totals_update_definer on analytics.project_totals for update to app_owner using (true)
 with check (true);
-create policy usage_overview_select_definer on analytics.usage_overview for select to app_owner using (true);
+create policy usage_overview_select_definer on analytics.usage_overview for select to app_owner, backup using (true);
 create policy usage_overview_insert_definer on analytics.usage_overview for insert to app_owner with check (true);
 create policy usage_overview_delete_definer on analytics.usage_overview for delete to app_owner using (true);
-create policy stale_summaries_select_definer on private.stale_summaries for select to app_owner using (true);
+create policy stale_summaries_select_definer on private.stale_summaries for select to app_owner, backup using (true);
 create policy stale_summaries_insert_definer on private.stale_summaries for insert to app_owner with check (true);
 create policy stale_summaries_delete_definer on private.stale_summaries for delete to app_owner using (true);
 
-comment on policy project_totals_select_definer on analytics.project_totals is 'The owner role reads it for members.';
+comment on policy project_totals_select_definer on analytics.project_totals is
+'The owner role reads it for members; backups read all.';
 comment on policy project_totals_insert_definer on analytics.project_totals is
 'The owner role sums up a project for the first time.';
 comment on policy project_totals_update_definer on analytics.project_totals is 'The owner role sums it up again.';
 comment on policy usage_overview_select_definer on analytics.usage_overview is
-'The owner role reads it for the signed-in user.';
+'The owner role reads it for the signed-in user; backups read all.';
 comment on policy usage_overview_insert_definer on analytics.usage_overview is 'The owner role sums up a day.';
 comment on policy usage_overview_delete_definer on analytics.usage_overview is 'The owner role sums a day up again.';
-comment on policy stale_summaries_select_definer on private.stale_summaries is 'The owner role reads what has changed.';
+comment on policy stale_summaries_select_definer on private.stale_summaries is
+'The owner role reads what has changed; backups read all.';
 comment on policy stale_summaries_insert_definer on private.stale_summaries is 'The owner role notes what has changed.';
 comment on policy stale_summaries_delete_definer on private.stale_summaries is 'The owner role has summed it up.';
 

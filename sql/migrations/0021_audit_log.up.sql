@@ -97,18 +97,21 @@ comment on column audit.retired.heads is 'Lane to number and hash of the last en
 
 -- The policies of the owner role come with the migration and not after it, in the words of sql/policies, which the
 -- program then takes over: a table in use that is recorded could not be written to in between.
-create policy log_select_definer on audit.log for select to app_owner using (true);
+create policy log_select_definer on audit.log for select to app_owner, backup using (true);
 create policy log_insert_definer on audit.log for insert to app_owner with check (true);
-create policy heads_select_definer on audit.heads for select to app_owner using (true);
+create policy heads_select_definer on audit.heads for select to app_owner, backup using (true);
 create policy heads_update_definer on audit.heads for update to app_owner using (true) with check (true);
-create policy retired_select_definer on audit.retired for select to app_owner using (true);
+create policy retired_select_definer on audit.retired for select to app_owner, backup using (true);
 create policy retired_insert_definer on audit.retired for insert to app_owner with check (true);
 
-comment on policy log_select_definer on audit.log is 'The owner role walks along the lanes.';
+comment on policy log_select_definer on audit.log is
+'The owner role walks along the lanes; backups read all.';
 comment on policy log_insert_definer on audit.log is 'The owner role adds entries, by trigger.';
-comment on policy heads_select_definer on audit.heads is 'The owner role finds a lane''s end.';
+comment on policy heads_select_definer on audit.heads is
+'The owner role finds a lane''s end; backups read all.';
 comment on policy heads_update_definer on audit.heads is 'The owner role moves a lane''s end forward, by trigger.';
-comment on policy retired_select_definer on audit.retired is 'The owner role finds where the lanes begin.';
+comment on policy retired_select_definer on audit.retired is
+'The owner role finds where the lanes begin; backups read all.';
 comment on policy retired_insert_definer on audit.retired is 'The owner role notes what it retires.';
 
 -- A policy would hide the rows and change none, in silence, and doesn't bind a superuser: this says no, to everybody.

@@ -26,12 +26,13 @@ comment on column private.audit_keys.key is 'AES-256; null once it is destroyed,
 
 -- Its policies come with the migration, in the words of sql/policies, which the program then takes over: between the
 -- two, recorded tables are written to.
-create policy audit_keys_select_definer on private.audit_keys for select to app_owner using (true);
+create policy audit_keys_select_definer on private.audit_keys for select to app_owner, backup using (true);
 create policy audit_keys_insert_definer on private.audit_keys for insert to app_owner with check (true);
 create policy audit_keys_update_definer on private.audit_keys for update to app_owner using (true) with check (true);
 create policy audit_keys_delete_definer on private.audit_keys for delete to app_owner using (true);
 
-comment on policy audit_keys_select_definer on private.audit_keys is 'The owner role seals and opens values.';
+comment on policy audit_keys_select_definer on private.audit_keys is
+'The owner role seals and opens values; backups read all.';
 comment on policy audit_keys_insert_definer on private.audit_keys is 'The owner role makes a key for who has none.';
 comment on policy audit_keys_update_definer on private.audit_keys is 'The owner role destroys the key of who leaves.';
 comment on policy audit_keys_delete_definer on private.audit_keys is 'The owner role destroys the key of an address.';

@@ -82,32 +82,35 @@ comment on column private.budget_reservations.expires_at is 'From when on it cou
 
 -- Policies come with the migration, in the words of sql/policies, which the program then takes over: between the two,
 -- people start generations.
-create policy budget_limits_select_definer on private.budget_limits for select to app_owner using (true);
+create policy budget_limits_select_definer on private.budget_limits for select to app_owner, backup using (true);
 create policy budget_limits_insert_definer on private.budget_limits for insert to app_owner with check (true);
 create policy budget_limits_update_definer on private.budget_limits for update to app_owner using (true)
 with check (true);
 create policy budget_limits_delete_definer on private.budget_limits for delete to app_owner using (true);
-create policy budget_usage_select_definer on private.budget_usage for select to app_owner using (true);
+create policy budget_usage_select_definer on private.budget_usage for select to app_owner, backup using (true);
 create policy budget_usage_insert_definer on private.budget_usage for insert to app_owner with check (true);
 create policy budget_usage_update_definer on private.budget_usage for update to app_owner using (true)
 with check (true);
-create policy budget_reservations_select_definer on private.budget_reservations for select to app_owner using (true);
+create policy budget_reservations_select_definer on private.budget_reservations
+for select to app_owner, backup using (true);
 create policy budget_reservations_insert_definer on private.budget_reservations for insert to app_owner
 with check (true);
 create policy budget_reservations_update_definer on private.budget_reservations for update to app_owner using (true)
 with check (true);
 create policy budget_reservations_delete_definer on private.budget_reservations for delete to app_owner using (true);
 
-comment on policy budget_limits_select_definer on private.budget_limits is 'The owner role reads limits.';
+comment on policy budget_limits_select_definer on private.budget_limits is
+'The owner role reads limits; backups read all.';
 comment on policy budget_limits_insert_definer on private.budget_limits is 'The owner role sets a limit.';
 comment on policy budget_limits_update_definer on private.budget_limits is 'The owner role changes a limit.';
 comment on policy budget_limits_delete_definer on private.budget_limits is 'The owner role takes a limit back.';
-comment on policy budget_usage_select_definer on private.budget_usage is 'The owner role reads what is used.';
+comment on policy budget_usage_select_definer on private.budget_usage is
+'The owner role reads what is used; backups read all.';
 comment on policy budget_usage_insert_definer on private.budget_usage is
 'The owner role counts what somebody uses first.';
 comment on policy budget_usage_update_definer on private.budget_usage is 'The owner role counts what is used.';
 comment on policy budget_reservations_select_definer on private.budget_reservations is
-'The owner role reads what is reserved.';
+'The owner role reads what is reserved; backups read all.';
 comment on policy budget_reservations_insert_definer on private.budget_reservations is 'The owner role reserves.';
 comment on policy budget_reservations_update_definer on private.budget_reservations is
 'The owner role reserves again, and takes a person out when they go.';

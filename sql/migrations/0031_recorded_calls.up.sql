@@ -30,13 +30,14 @@ comment on column private.recorded_calls.recorded_at is 'When it was recorded.';
 
 -- Policies come with the migration, in the words of sql/policies, which the program then takes over: between the two,
 -- servers record calls.
-create policy recorded_calls_select_definer on private.recorded_calls for select to app_owner using (true);
+create policy recorded_calls_select_definer on private.recorded_calls for select to app_owner, backup using (true);
 create policy recorded_calls_insert_definer on private.recorded_calls for insert to app_owner with check (true);
 create policy recorded_calls_update_definer on private.recorded_calls for update to app_owner using (true)
 with check (true);
 create policy recorded_calls_delete_definer on private.recorded_calls for delete to app_owner using (true);
 
-comment on policy recorded_calls_select_definer on private.recorded_calls is 'The owner role finds a call by its key.';
+comment on policy recorded_calls_select_definer on private.recorded_calls is
+'The owner role finds a call by its key; backups read all.';
 comment on policy recorded_calls_insert_definer on private.recorded_calls is 'The owner role notes a call.';
 comment on policy recorded_calls_update_definer on private.recorded_calls is 'The owner role notes what came of it.';
 comment on policy recorded_calls_delete_definer on private.recorded_calls is 'The owner role forgets old calls.';

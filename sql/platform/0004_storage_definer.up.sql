@@ -17,17 +17,17 @@ begin
         select 1 from pg_catalog.pg_policy
         where polname = 'buckets_select_definer' and polrelid = 'storage.buckets'::regclass
     ) then
-        create policy buckets_select_definer on storage.buckets for select to app_owner using (true);
+        create policy buckets_select_definer on storage.buckets for select to app_owner, backup using (true);
         comment on policy buckets_select_definer on storage.buckets
-            is 'The owner role reads the limits, for the trigger and the row policies of storage.objects.';
+            is 'The owner role reads the limits, for the trigger and the row policies of storage.objects; backups read all.';
     end if;
     if not exists (
         select 1 from pg_catalog.pg_policy
         where polname = 'objects_select_definer' and polrelid = 'storage.objects'::regclass
     ) then
-        create policy objects_select_definer on storage.objects for select to app_owner using (true);
+        create policy objects_select_definer on storage.objects for select to app_owner, backup using (true);
         comment on policy objects_select_definer on storage.objects
-            is 'The owner role reads all, to find what a deleted person leaves and to report growth.';
+            is 'The owner role reads all, to find what a deleted person leaves and to report growth; backups read all.';
     end if;
 end
 $$;

@@ -9,9 +9,9 @@ create policy api_usage_select_own on analytics.api_usage
         or (user_id is null and (select private.is_super_admin()))
     );
 
--- The owner role reads all, to sum it up by day.
+-- The owner role reads all, to sum it up by day; backups read all.
 create policy api_usage_select_definer on analytics.api_usage
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role records what a generation used.

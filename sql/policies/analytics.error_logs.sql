@@ -5,9 +5,9 @@ create policy error_logs_select_administrator on analytics.error_logs
     for select to authenticated
     using ((select private.is_super_admin()));
 
--- The owner role finds the errors of a person who goes.
+-- The owner role finds the errors of a person who goes; backups read all.
 create policy error_logs_select_definer on analytics.error_logs
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role takes a person out when they go; the error stays.

@@ -1,8 +1,8 @@
 -- analytics.project_totals: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads it for members.
+-- The owner role reads it for members; backups read all.
 create policy project_totals_select_definer on analytics.project_totals
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role sums up a project for the first time.

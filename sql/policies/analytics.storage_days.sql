@@ -5,9 +5,9 @@ create policy storage_days_select_administrator on analytics.storage_days
     for select to authenticated
     using ((select private.is_super_admin()));
 
--- The owner role reads what it replaces.
+-- The owner role reads what it replaces; backups read all.
 create policy storage_days_select_definer on analytics.storage_days
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes a day.

@@ -8,9 +8,9 @@ create policy user_activity_select_own on analytics.user_activity
         or user_id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 
--- The owner role finds what a person did, to delete it when they go.
+-- The owner role finds what a person did, to delete it when they go; backups read all.
 create policy user_activity_select_definer on analytics.user_activity
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes for people what the scanner found in their files.

@@ -6,9 +6,9 @@ create policy accounts_select_authjs on next_auth.accounts
     for select to authjs
     using (true);
 
--- The owner role counts what each key seals, and seals it again; without a key it opens nothing.
+-- The owner role counts what each key seals, and seals it again; without a key it opens nothing; backups read all.
 create policy accounts_select_definer on next_auth.accounts
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- Auth.js links an identity to a person.

@@ -31,6 +31,11 @@ create policy sessions_delete_expired on next_auth.sessions
     for delete to app_owner
     using (expires < now());
 
+-- Backups read all.
+create policy sessions_select_backup on next_auth.sessions
+    for select to backup
+    using (true);
+
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy sessions_all_service on next_auth.sessions
     for all to service_role

@@ -31,6 +31,11 @@ create policy users_delete_brought_back on next_auth.users
     for delete to app_owner
     using (exists (select from private.departures as d where d.user_id = users.id));
 
+-- Backups read all.
+create policy users_select_backup on next_auth.users
+    for select to backup
+    using (true);
+
 -- The app's servers read and write every row, also on a server where their role can't be made to bypass row security.
 create policy users_all_auth_service on next_auth.users
     for all to service_role

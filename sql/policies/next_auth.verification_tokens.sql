@@ -5,9 +5,9 @@ create policy verification_tokens_select_authjs on next_auth.verification_tokens
     for select to authjs
     using (true);
 
--- The owner role finds tokens that are over, and those of people who leave.
+-- The owner role finds tokens that are over, and those of people who leave; backups read all.
 create policy verification_tokens_select_definer on next_auth.verification_tokens
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- Auth.js notes a sign-in link that it sends.

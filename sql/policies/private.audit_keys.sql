@@ -1,8 +1,8 @@
 -- private.audit_keys: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role seals and opens values.
+-- The owner role seals and opens values; backups read all.
 create policy audit_keys_select_definer on private.audit_keys
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role makes a key for who has none.

@@ -1,8 +1,8 @@
 -- private.budget_limits: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads limits.
+-- The owner role reads limits; backups read all.
 create policy budget_limits_select_definer on private.budget_limits
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role sets a limit.

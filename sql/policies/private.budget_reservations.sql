@@ -1,8 +1,8 @@
 -- private.budget_reservations: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads what is reserved.
+-- The owner role reads what is reserved; backups read all.
 create policy budget_reservations_select_definer on private.budget_reservations
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role reserves.

@@ -1,8 +1,8 @@
 -- private.budget_usage: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads what is used.
+-- The owner role reads what is used; backups read all.
 create policy budget_usage_select_definer on private.budget_usage
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role counts what somebody uses first.

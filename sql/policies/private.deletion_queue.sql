@@ -1,8 +1,8 @@
 -- private.deletion_queue: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads what waits.
+-- The owner role reads what waits; backups read all.
 create policy deletion_queue_select_definer on private.deletion_queue
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role queues the file of a deleted row.

@@ -1,8 +1,8 @@
 -- private.departures: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role knows who has left, and of whom something is left.
+-- The owner role knows who has left, and of whom something is left; backups read all.
 create policy departures_select_definer on private.departures
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes who leaves.

@@ -1,8 +1,8 @@
 -- private.file_events: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads what waits.
+-- The owner role reads what waits; backups read all.
 create policy file_events_select_definer on private.file_events
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes what became of a file.

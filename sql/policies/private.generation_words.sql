@@ -1,8 +1,8 @@
 -- private.generation_words: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role finds generations by their words; its functions ask who may see them.
+-- The owner role finds generations by their words; its functions ask who may see them; backups read all.
 create policy generation_words_select_definer on private.generation_words
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes the words of what was written.

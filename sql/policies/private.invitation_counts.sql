@@ -1,8 +1,8 @@
 -- private.invitation_counts: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role compares with the quota.
+-- The owner role compares with the quota; backups read all.
 create policy invitation_counts_select_definer on private.invitation_counts
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role counts the first invitation of a day.

@@ -1,8 +1,8 @@
 -- private.object_scans: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads what waits, and what was found.
+-- The owner role reads what waits, and what was found; backups read all.
 create policy object_scans_select_definer on private.object_scans
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role queues what was stored.

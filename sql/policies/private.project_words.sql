@@ -1,8 +1,8 @@
 -- private.project_words: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role finds projects by their words; its functions ask who may see them.
+-- The owner role finds projects by their words; its functions ask who may see them; backups read all.
 create policy project_words_select_definer on private.project_words
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes the words of what was written.

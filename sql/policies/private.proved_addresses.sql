@@ -1,8 +1,8 @@
 -- private.proved_addresses: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role compares the address of the caller.
+-- The owner role compares the address of the caller; backups read all.
 create policy proved_addresses_select_definer on private.proved_addresses
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes what a provider says when an account is linked.

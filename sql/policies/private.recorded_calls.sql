@@ -1,8 +1,8 @@
 -- private.recorded_calls: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role finds a call by its key.
+-- The owner role finds a call by its key; backups read all.
 create policy recorded_calls_select_definer on private.recorded_calls
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes a call.

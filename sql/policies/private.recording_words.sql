@@ -1,8 +1,8 @@
 -- private.recording_words: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role finds recordings by their words; its functions ask who may see them.
+-- The owner role finds recordings by their words; its functions ask who may see them; backups read all.
 create policy recording_words_select_definer on private.recording_words
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes the words of what was written.

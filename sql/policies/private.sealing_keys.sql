@@ -1,8 +1,8 @@
 -- private.sealing_keys: the owner role alone; the login that provisions is a member of it, and row security binds both.
 
--- The trigger on accounts takes the present key.
+-- The trigger on accounts takes the present key; backups read all.
 create policy sealing_keys_select_definer on private.sealing_keys
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- Keys come by `up`.

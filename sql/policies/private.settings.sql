@@ -1,8 +1,8 @@
 -- private.settings: the owner role alone; the login that provisions is a member of it, and row security binds both.
 
--- Functions go by them.
+-- Functions go by them; backups read all.
 create policy settings_select_definer on private.settings
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- Settings come by `up`.

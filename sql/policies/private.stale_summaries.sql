@@ -1,8 +1,8 @@
 -- private.stale_summaries: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads what has changed.
+-- The owner role reads what has changed; backups read all.
 create policy stale_summaries_select_definer on private.stale_summaries
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes what has changed.

@@ -1,8 +1,8 @@
 -- private.storage_quotas: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads quotas.
+-- The owner role reads quotas; backups read all.
 create policy storage_quotas_select_definer on private.storage_quotas
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role sets a quota.

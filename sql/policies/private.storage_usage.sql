@@ -1,8 +1,8 @@
 -- private.storage_usage: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads what is stored.
+-- The owner role reads what is stored; backups read all.
 create policy storage_usage_select_definer on private.storage_usage
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role counts what somebody stores first.

@@ -1,8 +1,8 @@
 -- private.undated_projects: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads which project has no date yet.
+-- The owner role reads which project has no date yet; backups read all.
 create policy undated_projects_select_definer on private.undated_projects
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes a project that it couldn't date.

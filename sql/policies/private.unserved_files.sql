@@ -1,8 +1,8 @@
 -- private.unserved_files: reached by functions of the owner role alone; row security binds that role too.
 
--- The owner role reads what waits.
+-- The owner role reads what waits; backups read all.
 create policy unserved_files_select_definer on private.unserved_files
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes what ended.

@@ -16,9 +16,9 @@ create policy audio_recordings_select_member on public.audio_recordings
         or project_id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 
--- The owner role reads all, to count them for the summaries.
+-- The owner role reads all, to count them for the summaries; backups read all.
 create policy audio_recordings_select_definer on public.audio_recordings
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role notes what the scanner found.

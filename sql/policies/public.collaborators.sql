@@ -18,9 +18,9 @@ create policy collaborators_select_own_or_manager on public.collaborators
         or project_id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 
--- The owner role reads all: it answers what row policies ask, and nobody logs in as it.
+-- The owner role reads all: it answers what row policies ask, and nobody logs in as it; backups read all.
 create policy collaborators_select_definer on public.collaborators
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- Owner and admins invite in their own name; only the owner makes admins. Nobody accepts for another.

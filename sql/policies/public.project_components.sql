@@ -11,9 +11,9 @@ create policy project_components_select_visible on public.project_components
     for select to authenticated
     using (project_id = any((select private.few_projects())::uuid[]) or private.may_see(project_id));
 
--- The owner role reads all, to order and to count them.
+-- The owner role reads all, to order and to count them; backups read all.
 create policy project_components_select_definer on public.project_components
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- Owner, admins and editors add components.

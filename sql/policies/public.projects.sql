@@ -21,9 +21,9 @@ create policy projects_select_own_or_public on public.projects
         )
     );
 
--- The owner role reads all: search, summaries and the functions that policies ask run as it, and nobody logs in as it.
+-- The owner role reads all: search, summaries and what policies ask run as it, nobody logs in as it; backups read all.
 create policy projects_select_definer on public.projects
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- A person makes projects in their own name only.

@@ -17,9 +17,9 @@ create policy prompt_generations_select_member on public.prompt_generations
         or project_id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 
--- The owner role reads all, to sum them up for the summaries.
+-- The owner role reads all, to sum them up for the summaries; backups read all.
 create policy prompt_generations_select_definer on public.prompt_generations
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The owner role ends a generation, for the servers that record it.

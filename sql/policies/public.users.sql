@@ -8,9 +8,9 @@ create policy users_select_own on public.users
         or id between (select private.supervised_from()) and 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     );
 
--- The owner role reads names and pictures, to tell the members of a project who the others are.
+-- The owner role reads names and pictures, to tell the members of a project who the others are; backups read all.
 create policy users_select_definer on public.users
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- Row security binds the owner too: a new person's profile is made by a trigger that runs as the owner.

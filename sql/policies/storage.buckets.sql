@@ -6,9 +6,9 @@ create policy buckets_all_service on storage.buckets
     using (true)
     with check (true);
 
--- The owner role reads the limits, for the trigger and the row policies of storage.objects.
+-- The owner role reads the limits, for the trigger and the row policies of storage.objects; backups read all.
 create policy buckets_select_definer on storage.buckets
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- The Storage API looks a bucket up before it asks who may read its files.

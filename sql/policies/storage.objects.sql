@@ -49,9 +49,9 @@ create policy objects_select_own on storage.objects
         )
     );
 
--- The owner role reads all, to find what a deleted person leaves and to report growth.
+-- The owner role reads all, to find what a deleted person leaves and to report growth; backups read all.
 create policy objects_select_definer on storage.objects
-    for select to app_owner
+    for select to app_owner, backup
     using (true);
 
 -- A person uploads into their own folder, and into those of projects that they may edit, files that the bucket takes by

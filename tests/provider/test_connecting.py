@@ -34,12 +34,9 @@ from provider.connection import ConnectionInfo, Connections
 from provider.errors import Refused, Unreachable
 from tests.clients.world import foreign_program
 from tests.conftest import FAST, absent
+from tests.doubles import tls
 
 QUERY = "select current_database(), current_user, (select ssl from pg_stat_ssl where pid = pg_backend_pid())"
-
-
-def openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
 @dataclass(frozen=True)
@@ -56,32 +53,9 @@ class Secure:
         return connectionurl.compose({**self.server.parameters("ein Name é"), **more})
 
 
-def _authority(folder: Path, name: str) -> Path:
-    key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
-    openssl(
-        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", certificate
-    )
-    return certificate
-
-
-def _certificate(folder: Path, authority: Path, data: Path) -> None:
-    """A key and a certificate for the two loopback addresses, where the server looks for them."""
-    request, names = folder / "server.csr", folder / "names"
-    names.write_text("subjectAltName = IP:127.0.0.1, IP:::1\n")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=db", "-keyout", data / "server.key", "-out", request)
-    by = ("-CA", authority, "-CAkey", authority.with_suffix(".key"), "-CAcreateserial", "-extfile", names)
-    openssl("x509", "-req", "-in", request, *by, "-out", data / "server.crt")
-    (data / "server.key").chmod(0o600)
-    if account := server_account():
-        for name in ("server.key", "server.crt"):
-            os.chown(data / name, account.pw_uid, account.pw_gid)
-
-
 @pytest.fixture(scope="module")
 def secure(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     """The server, with a database and a login whose names have spaces and more."""
-    if shutil.which("openssl") is None:
-        absent("no openssl on PATH")
     folder, keys = tmp_path_factory.mktemp("secure"), tmp_path_factory.mktemp("keys")
     sockets = Path(tempfile.mkdtemp(dir="/var/tmp"))
     sockets.chmod(0o777)
@@ -89,9 +63,9 @@ def secure(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     with psycopg.connect(made.url(), autocommit=True) as connection:
         connection.execute('create database "ein Name é"')
     postgres.stop(folder, cluster.programs)
-    authority, stranger = _authority(keys, "authority"), _authority(keys, "stranger")
+    authority, stranger = tls.authority(keys, "authority"), tls.authority(keys, "stranger")
     data = data_folder(folder) / "postgres"
-    _certificate(keys, authority, data)
+    tls.certificate(authority, data)
     (data / "pg_hba.conf").write_text("hostssl all all all scram-sha-256\nlocal all all scram-sha-256\n")
     settings = {"ssl": "on", "listen_addresses": "127.0.0.1, ::1", "unix_socket_directories": str(sockets)}
     server = postgres.ensure(folder, cluster.programs, FAST | settings)

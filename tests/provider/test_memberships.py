@@ -20,7 +20,8 @@ def joined(world: World) -> World:
 def declare(world: World, *groups: str, members: tuple[str, ...] = ()) -> dict:
     # Who makes a role is a member of it since PostgreSQL 16.
     master = ["{master}"] if world.superuser and has_options(world) else []
-    return world.named({"role": "{made}", "groups": list(groups), "members": sorted([*members, *master])})
+    lists = {"groups": list(groups), "members": sorted([*members, *master])}
+    return {**world.named({"role": "{made}", **lists}), "acts": False}
 
 
 def has_options(world: World) -> bool:
@@ -190,3 +191,49 @@ def test_a_role_that_was_made_by_the_login_has_no_member_that_nobody_declared(wo
         connection.execute(f"alter role {world.names['made']} createdb".encode())
     assert world.engine.diff(refreshed(world, thing), inputs) == []
     assert world.engine.reported() == []
+
+
+ACTING = "select pg_has_role('{master}', '{made}', 'usage'), pg_has_role('{master}', '{made}', 'member')"
+
+
+@pytest.fixture
+def owned(world: World) -> World:
+    """The same roles, where the login of the run isn't superuser; it acts as nobody that it makes."""
+    if world.superuser:
+        pytest.skip("a superuser acts as everybody")
+    world.sql("set role {master}; create role {made} noinherit; reset role")
+    return world
+
+
+def test_the_login_joins_a_role_that_it_is_to_act_as_and_leaves_it_again(owned):
+    inputs = {**declare(owned), "acts": True}
+    thing = owned.engine.create(TOKEN, inputs)
+    assert owned.sql(ACTING) == [(True, True)]
+    assert owned.engine.diff(refreshed(owned, thing), inputs) == []
+    assert owned.engine.reported() == []
+    owned.sql("set role {master}; revoke {made} from {master}; reset role")
+    found = refreshed(owned, thing)
+    assert owned.engine.reported() == [
+        owned.named("memberships of role {made}: manually, the login that provisions was kept from acting as it")
+    ]
+    assert owned.engine.diff(found, inputs) == ["acts"]
+    thing = owned.engine.update(found, inputs)
+    assert owned.sql(ACTING) == [(True, True)]
+    owned.engine.delete(thing)
+    assert owned.sql(ACTING)[0][0] is False
+
+
+def test_a_membership_that_the_login_had_before_stays_when_the_resource_goes(owned):
+    owned.sql("set role {master}; grant {made} to {master}; reset role")
+    owned.engine.delete(owned.engine.create(TOKEN, {**declare(owned), "acts": True}))
+    assert owned.sql(ACTING) == [(True, True)]
+    assert owned.engine.reported() == []
+
+
+def test_a_role_that_the_login_may_not_join_is_refused_with_the_reason(owned):
+    owned.sql("drop role {made}; create role {made}")
+    if has_options(owned):
+        with pytest.raises(
+            Refusal, match=r'Only roles with the ADMIN option on role "made_[0-9]+" may grant this role$'
+        ):
+            owned.engine.create(TOKEN, {**declare(owned), "acts": True})

@@ -189,8 +189,10 @@ POLICIES = """
         array(select r::regrole::text from unnest(p.polroles) as r), obj_description(p.oid, 'pg_policy'),
         coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ' ' || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
     from pg_policy as p join pg_class as c on c.oid = p.polrelid
-    where c.relnamespace <> 'supabase_migrations'::regnamespace
+    where c.relnamespace <> 'supabase_migrations'::regnamespace and {months} c.relispartition
 """
+OF_MONTHS = POLICIES.format(months="")
+POLICIES = POLICIES.format(months="not")
 
 
 def rows(connection: Connection, query: str, *values) -> list[Any]:
@@ -358,6 +360,20 @@ def test_every_row_policy_in_the_database_is_in_a_file_with_its_sentence(provisi
     assert there == {(policy.name, policy.table, policy.comment) for policy in files}
     for policy in files:
         assert re.fullmatch(r"[A-Z].*\.", policy.comment), f"{policy.location}: the comment is a sentence"
+
+
+def test_a_month_has_one_row_policy_and_that_is_for_backups(provisioned):
+    months = {
+        name
+        for (name,) in provisioned.execute(
+            "select oid::regclass::text from pg_class where relispartition and relkind = 'r'"
+        )
+    }
+    found = rows(provisioned, OF_MONTHS)
+    assert sorted(table for _, table, *_ in found) == sorted(months)
+    for name, table, relation, command, permissive, roles, comment, expression in found:
+        assert (name, command, permissive, roles) == (f"{relation}_select_backup", "r", True, ["backup"]), table
+        assert (comment, expression) == ("Backups read all.", "true ")
 
 
 def test_names_need_no_quotes(provisioned):

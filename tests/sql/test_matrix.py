@@ -46,10 +46,13 @@ def test_a_write_that_reads_no_column_reaches_the_rows_of_the_matrix_and_no_othe
     assert [*wrong, *trials.owners(world, table), *trials.behind(world, table)] == []
 
 
-def test_the_servers_reach_the_same_where_their_role_cannot_be_made_to_bypass_row_security(world: Connection) -> None:
+@pytest.mark.parametrize("who", ["service_role", "backup"])
+def test_servers_and_backups_reach_the_same_where_no_role_can_be_made_to_bypass_row_security(
+    world: Connection, who: str
+) -> None:
     with world.transaction(force_rollback=True):
-        world.execute("alter role service_role nobypassrls")
-        assert [each for line in LINES for each in trials.cells(world, line, "service_role")] == []
+        world.execute(f"alter role {who} nobypassrls".encode())
+        assert [each for line in LINES for each in trials.cells(world, line, who)] == []
 
 
 def test_the_matrix_has_every_table_everybody_and_a_statement_for_each_line() -> None:

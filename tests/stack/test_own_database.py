@@ -15,13 +15,18 @@ from declared import connectionurl
 from harness.checkout import Scratch
 from local import postgres
 from ops import confirmation
+from provider.resources.role import BOUND
 from tests.conftest import installations
+from tests.doubles import rdslike
 from tests.stack.conftest import succeeded
 
 pytestmark = pytest.mark.stack
 
 # The machine's own where it has one: the wheel's is what all other tests here run on.
 ANOTHER = list(installations())[-1]
+# What is a server's, and schemas.
+THERE = """select rolname::text from pg_roles union all select 'schema ' || nspname from pg_namespace
+            where nspname !~ '^pg_(toast_)?temp' order by 1"""
 MORE = {"sslmode": "disable", "connect_timeout": "7", "options": "-c app.of_url=kept"}
 
 
@@ -62,6 +67,33 @@ def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(clus
             left = connection.execute("select nspname from pg_namespace where nspname in ('auth', 'private')")
             assert left.fetchall() == []
     postgres.remove(tmp_path, cluster.programs)
+
+
+def test_a_server_like_amazon_rds_is_provisioned_rotated_and_tidied_up():
+    """No superuser, no BYPASSRLS, TLS alone; the rest of its life is in `tests/sql/test_rdslike.py`."""
+    with rdslike.server() as double, Scratch("rds") as scratch:
+        with psycopg.connect(double.url()) as connection:
+            before = connection.execute(THERE).fetchall()
+        succeeded(scratch.pulumi("stack", "init"))
+        succeeded(scratch.pulumi("config", "set", "--secret", "database:url", double.url()))
+        try:
+            run = scratch.up()
+            succeeded(run)
+            assert double.password not in run.output
+            assert f"role backup: {BOUND}" in " ".join(run.output.split())
+            seen = scratch.preview()
+            succeeded(seen)
+            assert BOUND not in " ".join(seen.output.split())
+            succeeded(scratch.start("rotate").wait())
+            shown = scratch.pulumi("stack", "output", "--json", "--show-secrets")
+            url = json.loads(shown.output)["backup_url"]
+            assert connectionurl.parse(url)["sslmode"] == "verify-full"
+            with psycopg.connect(url) as connection:
+                assert connection.execute("select session_user, current_user").fetchone() == ("backup_2", "backup")
+        finally:
+            succeeded(scratch.start("down", "--confirm", "rds").wait())
+        with psycopg.connect(double.url()) as connection:
+            assert connection.execute(THERE).fetchall() == before
 
 
 # What `down` asks, on a stack whose program makes nothing and writes down what it is told.

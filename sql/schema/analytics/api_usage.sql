@@ -90,9 +90,9 @@ CREATE POLICY api_usage_insert_definer ON analytics.api_usage FOR INSERT TO app_
 
 COMMENT ON POLICY api_usage_insert_definer ON analytics.api_usage IS 'The owner role records what a generation used.';
 
-CREATE POLICY api_usage_select_definer ON analytics.api_usage FOR SELECT TO app_owner USING (true);
+CREATE POLICY api_usage_select_definer ON analytics.api_usage FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY api_usage_select_definer ON analytics.api_usage IS 'The owner role reads all, to sum it up by day.';
+COMMENT ON POLICY api_usage_select_definer ON analytics.api_usage IS 'The owner role reads all, to sum it up by day; backups read all.';
 
 CREATE POLICY api_usage_select_own ON analytics.api_usage FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR ((user_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (user_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) OR ((user_id IS NULL) AND ( SELECT private.is_super_admin() AS is_super_admin))));
 

@@ -84,3 +84,7 @@ CREATE TRIGGER _420_count_update_new AFTER UPDATE ON analytics.api_usage_default
 CREATE TRIGGER _430_count_delete AFTER DELETE ON analytics.api_usage_default REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_api_usage__count('-1');
 
 ALTER TABLE analytics.api_usage_default ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_usage_default_select_backup ON analytics.api_usage_default FOR SELECT TO backup USING (true);
+
+COMMENT ON POLICY api_usage_default_select_backup ON analytics.api_usage_default IS 'Backups read all.';

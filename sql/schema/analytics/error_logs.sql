@@ -60,9 +60,9 @@ CREATE POLICY error_logs_select_administrator ON analytics.error_logs FOR SELECT
 
 COMMENT ON POLICY error_logs_select_administrator ON analytics.error_logs IS 'A super administrator reads all: asked once a statement, and for everybody else the table isn''t read at all.';
 
-CREATE POLICY error_logs_select_definer ON analytics.error_logs FOR SELECT TO app_owner USING (true);
+CREATE POLICY error_logs_select_definer ON analytics.error_logs FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY error_logs_select_definer ON analytics.error_logs IS 'The owner role finds the errors of a person who goes.';
+COMMENT ON POLICY error_logs_select_definer ON analytics.error_logs IS 'The owner role finds the errors of a person who goes; backups read all.';
 
 CREATE POLICY error_logs_update_definer ON analytics.error_logs FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

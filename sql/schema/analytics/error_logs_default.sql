@@ -60,3 +60,7 @@ ALTER INDEX analytics.error_logs_pkey ATTACH PARTITION analytics.error_logs_defa
 ALTER INDEX analytics.error_logs_user_id_idx ATTACH PARTITION analytics.error_logs_default_user_id_idx;
 
 ALTER TABLE analytics.error_logs_default ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY error_logs_default_select_backup ON analytics.error_logs_default FOR SELECT TO backup USING (true);
+
+COMMENT ON POLICY error_logs_default_select_backup ON analytics.error_logs_default IS 'Backups read all.';

@@ -49,3 +49,7 @@ COMMENT ON POLICY performance_metrics_all_service ON analytics.performance_metri
 CREATE POLICY performance_metrics_select_administrator ON analytics.performance_metrics FOR SELECT TO authenticated USING (( SELECT private.is_super_admin() AS is_super_admin));
 
 COMMENT ON POLICY performance_metrics_select_administrator ON analytics.performance_metrics IS 'A super administrator reads all: asked once a statement, and for everybody else the table isn''t read at all.';
+
+CREATE POLICY performance_metrics_select_backup ON analytics.performance_metrics FOR SELECT TO backup USING (true);
+
+COMMENT ON POLICY performance_metrics_select_backup ON analytics.performance_metrics IS 'Backups read all.';

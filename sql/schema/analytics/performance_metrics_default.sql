@@ -46,3 +46,7 @@ ALTER INDEX analytics.performance_metrics_name_created_at_idx ATTACH PARTITION a
 ALTER INDEX analytics.performance_metrics_pkey ATTACH PARTITION analytics.performance_metrics_default_pkey;
 
 ALTER TABLE analytics.performance_metrics_default ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY performance_metrics_default_select_backup ON analytics.performance_metrics_default FOR SELECT TO backup USING (true);
+
+COMMENT ON POLICY performance_metrics_default_select_backup ON analytics.performance_metrics_default IS 'Backups read all.';

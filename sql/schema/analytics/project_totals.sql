@@ -43,9 +43,9 @@ CREATE POLICY project_totals_insert_definer ON analytics.project_totals FOR INSE
 
 COMMENT ON POLICY project_totals_insert_definer ON analytics.project_totals IS 'The owner role sums up a project for the first time.';
 
-CREATE POLICY project_totals_select_definer ON analytics.project_totals FOR SELECT TO app_owner USING (true);
+CREATE POLICY project_totals_select_definer ON analytics.project_totals FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY project_totals_select_definer ON analytics.project_totals IS 'The owner role reads it for members.';
+COMMENT ON POLICY project_totals_select_definer ON analytics.project_totals IS 'The owner role reads it for members; backups read all.';
 
 CREATE POLICY project_totals_update_definer ON analytics.project_totals FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -39,9 +39,9 @@ CREATE POLICY storage_days_select_administrator ON analytics.storage_days FOR SE
 
 COMMENT ON POLICY storage_days_select_administrator ON analytics.storage_days IS 'A super administrator reads all: asked once a statement, and for everybody else the table isn''t read at all.';
 
-CREATE POLICY storage_days_select_definer ON analytics.storage_days FOR SELECT TO app_owner USING (true);
+CREATE POLICY storage_days_select_definer ON analytics.storage_days FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY storage_days_select_definer ON analytics.storage_days IS 'The owner role reads what it replaces.';
+COMMENT ON POLICY storage_days_select_definer ON analytics.storage_days IS 'The owner role reads what it replaces; backups read all.';
 
 CREATE POLICY storage_days_update_definer ON analytics.storage_days FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

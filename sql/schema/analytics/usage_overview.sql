@@ -37,6 +37,6 @@ CREATE POLICY usage_overview_insert_definer ON analytics.usage_overview FOR INSE
 
 COMMENT ON POLICY usage_overview_insert_definer ON analytics.usage_overview IS 'The owner role sums up a day.';
 
-CREATE POLICY usage_overview_select_definer ON analytics.usage_overview FOR SELECT TO app_owner USING (true);
+CREATE POLICY usage_overview_select_definer ON analytics.usage_overview FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY usage_overview_select_definer ON analytics.usage_overview IS 'The owner role reads it for the signed-in user.';
+COMMENT ON POLICY usage_overview_select_definer ON analytics.usage_overview IS 'The owner role reads it for the signed-in user; backups read all.';

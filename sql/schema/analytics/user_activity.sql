@@ -53,9 +53,9 @@ CREATE POLICY user_activity_insert_definer ON analytics.user_activity FOR INSERT
 
 COMMENT ON POLICY user_activity_insert_definer ON analytics.user_activity IS 'The owner role notes for people what the scanner found in their files.';
 
-CREATE POLICY user_activity_select_definer ON analytics.user_activity FOR SELECT TO app_owner USING (true);
+CREATE POLICY user_activity_select_definer ON analytics.user_activity FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY user_activity_select_definer ON analytics.user_activity IS 'The owner role finds what a person did, to delete it when they go.';
+COMMENT ON POLICY user_activity_select_definer ON analytics.user_activity IS 'The owner role finds what a person did, to delete it when they go; backups read all.';
 
 CREATE POLICY user_activity_select_own ON analytics.user_activity FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR ((user_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (user_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 

@@ -41,3 +41,7 @@ ALTER INDEX analytics.user_activity_pkey ATTACH PARTITION analytics.user_activit
 ALTER INDEX analytics.user_activity_user_id_created_at_id_idx ATTACH PARTITION analytics.user_activity_default_user_id_created_at_id_idx;
 
 ALTER TABLE analytics.user_activity_default ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY user_activity_default_select_backup ON analytics.user_activity_default FOR SELECT TO backup USING (true);
+
+COMMENT ON POLICY user_activity_default_select_backup ON analytics.user_activity_default IS 'Backups read all.';

@@ -34,9 +34,9 @@ ALTER TABLE audit.heads ENABLE ALWAYS TRIGGER _100_append_only;
 
 ALTER TABLE audit.heads ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY heads_select_definer ON audit.heads FOR SELECT TO app_owner USING (true);
+CREATE POLICY heads_select_definer ON audit.heads FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY heads_select_definer ON audit.heads IS 'The owner role finds a lane''s end.';
+COMMENT ON POLICY heads_select_definer ON audit.heads IS 'The owner role finds a lane''s end; backups read all.';
 
 CREATE POLICY heads_update_definer ON audit.heads FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

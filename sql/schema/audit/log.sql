@@ -82,6 +82,6 @@ CREATE POLICY log_select_administrator ON audit.log FOR SELECT TO authenticated 
 
 COMMENT ON POLICY log_select_administrator ON audit.log IS 'A super administrator reads all: asked once a statement, and for everybody else the log isn''t read at all.';
 
-CREATE POLICY log_select_definer ON audit.log FOR SELECT TO app_owner USING (true);
+CREATE POLICY log_select_definer ON audit.log FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY log_select_definer ON audit.log IS 'The owner role walks along the lanes.';
+COMMENT ON POLICY log_select_definer ON audit.log IS 'The owner role walks along the lanes; backups read all.';

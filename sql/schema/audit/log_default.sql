@@ -80,3 +80,7 @@ CREATE TRIGGER _100_append_only BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE ON
 ALTER TABLE audit.log_default ENABLE ALWAYS TRIGGER _100_append_only;
 
 ALTER TABLE audit.log_default ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY log_default_select_backup ON audit.log_default FOR SELECT TO backup USING (true);
+
+COMMENT ON POLICY log_default_select_backup ON audit.log_default IS 'Backups read all.';

@@ -47,6 +47,6 @@ CREATE POLICY retired_insert_definer ON audit.retired FOR INSERT TO app_owner WI
 
 COMMENT ON POLICY retired_insert_definer ON audit.retired IS 'The owner role notes what it retires.';
 
-CREATE POLICY retired_select_definer ON audit.retired FOR SELECT TO app_owner USING (true);
+CREATE POLICY retired_select_definer ON audit.retired FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY retired_select_definer ON audit.retired IS 'The owner role finds where the lanes begin.';
+COMMENT ON POLICY retired_select_definer ON audit.retired IS 'The owner role finds where the lanes begin; backups read all.';

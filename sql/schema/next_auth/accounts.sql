@@ -100,9 +100,9 @@ CREATE POLICY accounts_select_authjs ON next_auth.accounts FOR SELECT TO authjs 
 
 COMMENT ON POLICY accounts_select_authjs ON next_auth.accounts IS 'Auth.js finds the person behind an identity, and shows what is linked.';
 
-CREATE POLICY accounts_select_definer ON next_auth.accounts FOR SELECT TO app_owner USING (true);
+CREATE POLICY accounts_select_definer ON next_auth.accounts FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY accounts_select_definer ON next_auth.accounts IS 'The owner role counts what each key seals, and seals it again; without a key it opens nothing.';
+COMMENT ON POLICY accounts_select_definer ON next_auth.accounts IS 'The owner role counts what each key seals, and seals it again; without a key it opens nothing; backups read all.';
 
 CREATE POLICY accounts_update_definer ON next_auth.accounts FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -56,6 +56,10 @@ CREATE POLICY sessions_select_authjs ON next_auth.sessions FOR SELECT TO authjs 
 
 COMMENT ON POLICY sessions_select_authjs ON next_auth.sessions IS 'Auth.js finds the session behind a cookie.';
 
+CREATE POLICY sessions_select_backup ON next_auth.sessions FOR SELECT TO backup USING (true);
+
+COMMENT ON POLICY sessions_select_backup ON next_auth.sessions IS 'Backups read all.';
+
 CREATE POLICY sessions_select_expired ON next_auth.sessions FOR SELECT TO app_owner USING (((expires < now()) OR ("userId" = ( SELECT auth.uid() AS uid))));
 
 COMMENT ON POLICY sessions_select_expired ON next_auth.sessions IS 'The owner role sees sessions that are over, to delete them, and those of a person whose data it lists.';

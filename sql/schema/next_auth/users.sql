@@ -79,6 +79,10 @@ CREATE POLICY users_select_authjs ON next_auth.users FOR SELECT TO authjs USING 
 
 COMMENT ON POLICY users_select_authjs ON next_auth.users IS 'Auth.js looks people up by id, by address and by account.';
 
+CREATE POLICY users_select_backup ON next_auth.users FOR SELECT TO backup USING (true);
+
+COMMENT ON POLICY users_select_backup ON next_auth.users IS 'Backups read all.';
+
 CREATE POLICY users_select_invitee ON next_auth.users FOR SELECT TO app_owner USING (((id = ( SELECT auth.uid() AS uid)) OR (EXISTS ( SELECT
    FROM private.departures d
   WHERE (d.user_id = users.id)))));

@@ -45,6 +45,6 @@ CREATE POLICY verification_tokens_select_authjs ON next_auth.verification_tokens
 
 COMMENT ON POLICY verification_tokens_select_authjs ON next_auth.verification_tokens IS 'Auth.js reads the token that it deletes.';
 
-CREATE POLICY verification_tokens_select_definer ON next_auth.verification_tokens FOR SELECT TO app_owner USING (true);
+CREATE POLICY verification_tokens_select_definer ON next_auth.verification_tokens FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY verification_tokens_select_definer ON next_auth.verification_tokens IS 'The owner role finds tokens that are over, and those of people who leave.';
+COMMENT ON POLICY verification_tokens_select_definer ON next_auth.verification_tokens IS 'The owner role finds tokens that are over, and those of people who leave; backups read all.';

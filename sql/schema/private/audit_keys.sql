@@ -34,9 +34,9 @@ CREATE POLICY audit_keys_insert_definer ON private.audit_keys FOR INSERT TO app_
 
 COMMENT ON POLICY audit_keys_insert_definer ON private.audit_keys IS 'The owner role makes a key for who has none.';
 
-CREATE POLICY audit_keys_select_definer ON private.audit_keys FOR SELECT TO app_owner USING (true);
+CREATE POLICY audit_keys_select_definer ON private.audit_keys FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY audit_keys_select_definer ON private.audit_keys IS 'The owner role seals and opens values.';
+COMMENT ON POLICY audit_keys_select_definer ON private.audit_keys IS 'The owner role seals and opens values; backups read all.';
 
 CREATE POLICY audit_keys_update_definer ON private.audit_keys FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -42,9 +42,9 @@ CREATE POLICY budget_limits_insert_definer ON private.budget_limits FOR INSERT T
 
 COMMENT ON POLICY budget_limits_insert_definer ON private.budget_limits IS 'The owner role sets a limit.';
 
-CREATE POLICY budget_limits_select_definer ON private.budget_limits FOR SELECT TO app_owner USING (true);
+CREATE POLICY budget_limits_select_definer ON private.budget_limits FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY budget_limits_select_definer ON private.budget_limits IS 'The owner role reads limits.';
+COMMENT ON POLICY budget_limits_select_definer ON private.budget_limits IS 'The owner role reads limits; backups read all.';
 
 CREATE POLICY budget_limits_update_definer ON private.budget_limits FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -55,9 +55,9 @@ CREATE POLICY budget_reservations_insert_definer ON private.budget_reservations 
 
 COMMENT ON POLICY budget_reservations_insert_definer ON private.budget_reservations IS 'The owner role reserves.';
 
-CREATE POLICY budget_reservations_select_definer ON private.budget_reservations FOR SELECT TO app_owner USING (true);
+CREATE POLICY budget_reservations_select_definer ON private.budget_reservations FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY budget_reservations_select_definer ON private.budget_reservations IS 'The owner role reads what is reserved.';
+COMMENT ON POLICY budget_reservations_select_definer ON private.budget_reservations IS 'The owner role reads what is reserved; backups read all.';
 
 CREATE POLICY budget_reservations_update_definer ON private.budget_reservations FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

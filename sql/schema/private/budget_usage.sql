@@ -35,9 +35,9 @@ CREATE POLICY budget_usage_insert_definer ON private.budget_usage FOR INSERT TO 
 
 COMMENT ON POLICY budget_usage_insert_definer ON private.budget_usage IS 'The owner role counts what somebody uses first.';
 
-CREATE POLICY budget_usage_select_definer ON private.budget_usage FOR SELECT TO app_owner USING (true);
+CREATE POLICY budget_usage_select_definer ON private.budget_usage FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY budget_usage_select_definer ON private.budget_usage IS 'The owner role reads what is used.';
+COMMENT ON POLICY budget_usage_select_definer ON private.budget_usage IS 'The owner role reads what is used; backups read all.';
 
 CREATE POLICY budget_usage_update_definer ON private.budget_usage FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

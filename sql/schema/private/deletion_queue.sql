@@ -43,9 +43,9 @@ CREATE POLICY deletion_queue_insert_definer ON private.deletion_queue FOR INSERT
 
 COMMENT ON POLICY deletion_queue_insert_definer ON private.deletion_queue IS 'The owner role queues the file of a deleted row.';
 
-CREATE POLICY deletion_queue_select_definer ON private.deletion_queue FOR SELECT TO app_owner USING (true);
+CREATE POLICY deletion_queue_select_definer ON private.deletion_queue FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY deletion_queue_select_definer ON private.deletion_queue IS 'The owner role reads what waits.';
+COMMENT ON POLICY deletion_queue_select_definer ON private.deletion_queue IS 'The owner role reads what waits; backups read all.';
 
 CREATE POLICY deletion_queue_update_definer ON private.deletion_queue FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

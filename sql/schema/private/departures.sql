@@ -49,9 +49,9 @@ CREATE POLICY departures_insert_definer ON private.departures FOR INSERT TO app_
 
 COMMENT ON POLICY departures_insert_definer ON private.departures IS 'The owner role notes who leaves.';
 
-CREATE POLICY departures_select_definer ON private.departures FOR SELECT TO app_owner USING (true);
+CREATE POLICY departures_select_definer ON private.departures FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY departures_select_definer ON private.departures IS 'The owner role knows who has left, and of whom something is left.';
+COMMENT ON POLICY departures_select_definer ON private.departures IS 'The owner role knows who has left, and of whom something is left; backups read all.';
 
 CREATE POLICY departures_update_definer ON private.departures FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

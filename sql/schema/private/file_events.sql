@@ -50,9 +50,9 @@ CREATE POLICY file_events_insert_definer ON private.file_events FOR INSERT TO ap
 
 COMMENT ON POLICY file_events_insert_definer ON private.file_events IS 'The owner role notes what became of a file.';
 
-CREATE POLICY file_events_select_definer ON private.file_events FOR SELECT TO app_owner USING (true);
+CREATE POLICY file_events_select_definer ON private.file_events FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY file_events_select_definer ON private.file_events IS 'The owner role reads what waits.';
+COMMENT ON POLICY file_events_select_definer ON private.file_events IS 'The owner role reads what waits; backups read all.';
 
 CREATE POLICY file_events_update_definer ON private.file_events FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

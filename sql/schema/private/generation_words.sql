@@ -29,9 +29,9 @@ CREATE POLICY generation_words_insert_definer ON private.generation_words FOR IN
 
 COMMENT ON POLICY generation_words_insert_definer ON private.generation_words IS 'The owner role notes the words of what was written.';
 
-CREATE POLICY generation_words_select_definer ON private.generation_words FOR SELECT TO app_owner USING (true);
+CREATE POLICY generation_words_select_definer ON private.generation_words FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY generation_words_select_definer ON private.generation_words IS 'The owner role finds generations by their words; its functions ask who may see them.';
+COMMENT ON POLICY generation_words_select_definer ON private.generation_words IS 'The owner role finds generations by their words; its functions ask who may see them; backups read all.';
 
 CREATE POLICY generation_words_update_definer ON private.generation_words FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -34,9 +34,9 @@ CREATE POLICY invitation_counts_insert_definer ON private.invitation_counts FOR 
 
 COMMENT ON POLICY invitation_counts_insert_definer ON private.invitation_counts IS 'The owner role counts the first invitation of a day.';
 
-CREATE POLICY invitation_counts_select_definer ON private.invitation_counts FOR SELECT TO app_owner USING (true);
+CREATE POLICY invitation_counts_select_definer ON private.invitation_counts FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY invitation_counts_select_definer ON private.invitation_counts IS 'The owner role compares with the quota.';
+COMMENT ON POLICY invitation_counts_select_definer ON private.invitation_counts IS 'The owner role compares with the quota; backups read all.';
 
 CREATE POLICY invitation_counts_update_definer ON private.invitation_counts FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -6,13 +6,21 @@ CREATE FUNCTION private.make_partition(schema text, parent text, partition text,
     AS $_$
 begin
     execute format('create table %1$I.%2$I (like %1$I.%3$I including all)', schema, partition, parent);
-    -- Policies of the parent don't bind a statement that names the partition itself. It has none of its own: closed to
-    -- all.
+    -- Policies of the parent don't bind a statement that names the partition itself, as pg_dump does. It has none of its
+    -- own but that of backups: closed to all others.
     execute format('alter table %I.%I enable row level security', schema, partition);
+    execute format(
+        'create policy %2$I on %1$I.%3$I for select to backup using (true)',
+        schema, partition || '_select_backup', partition
+    );
+    execute format(
+        'comment on policy %2$I on %1$I.%3$I is %4$L',
+        schema, partition || '_select_backup', partition, 'Backups read all.'
+    );
     execute format('comment on table %I.%I is %L', schema, partition, meaning);
 end
 $_$;
 
 ALTER FUNCTION private.make_partition(schema text, parent text, partition text, meaning text) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.make_partition(schema text, parent text, partition text, meaning text) IS 'Makes a table like its parent, open to nobody.';
+COMMENT ON FUNCTION private.make_partition(schema text, parent text, partition text, meaning text) IS 'Makes a table like its parent, open to nobody but backups.';

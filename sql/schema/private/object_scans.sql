@@ -74,9 +74,9 @@ CREATE POLICY object_scans_insert_definer ON private.object_scans FOR INSERT TO 
 
 COMMENT ON POLICY object_scans_insert_definer ON private.object_scans IS 'The owner role queues what was stored.';
 
-CREATE POLICY object_scans_select_definer ON private.object_scans FOR SELECT TO app_owner USING (true);
+CREATE POLICY object_scans_select_definer ON private.object_scans FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY object_scans_select_definer ON private.object_scans IS 'The owner role reads what waits, and what was found.';
+COMMENT ON POLICY object_scans_select_definer ON private.object_scans IS 'The owner role reads what waits, and what was found; backups read all.';
 
 CREATE POLICY object_scans_update_definer ON private.object_scans FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -36,9 +36,9 @@ CREATE POLICY project_words_insert_definer ON private.project_words FOR INSERT T
 
 COMMENT ON POLICY project_words_insert_definer ON private.project_words IS 'The owner role notes the words of what was written.';
 
-CREATE POLICY project_words_select_definer ON private.project_words FOR SELECT TO app_owner USING (true);
+CREATE POLICY project_words_select_definer ON private.project_words FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY project_words_select_definer ON private.project_words IS 'The owner role finds projects by their words; its functions ask who may see them.';
+COMMENT ON POLICY project_words_select_definer ON private.project_words IS 'The owner role finds projects by their words; its functions ask who may see them; backups read all.';
 
 CREATE POLICY project_words_update_definer ON private.project_words FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -40,6 +40,6 @@ CREATE POLICY proved_addresses_insert_definer ON private.proved_addresses FOR IN
 
 COMMENT ON POLICY proved_addresses_insert_definer ON private.proved_addresses IS 'The owner role notes what a provider says when an account is linked.';
 
-CREATE POLICY proved_addresses_select_definer ON private.proved_addresses FOR SELECT TO app_owner USING (true);
+CREATE POLICY proved_addresses_select_definer ON private.proved_addresses FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY proved_addresses_select_definer ON private.proved_addresses IS 'The owner role compares the address of the caller.';
+COMMENT ON POLICY proved_addresses_select_definer ON private.proved_addresses IS 'The owner role compares the address of the caller; backups read all.';

@@ -40,9 +40,9 @@ CREATE POLICY recorded_calls_insert_definer ON private.recorded_calls FOR INSERT
 
 COMMENT ON POLICY recorded_calls_insert_definer ON private.recorded_calls IS 'The owner role notes a call.';
 
-CREATE POLICY recorded_calls_select_definer ON private.recorded_calls FOR SELECT TO app_owner USING (true);
+CREATE POLICY recorded_calls_select_definer ON private.recorded_calls FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY recorded_calls_select_definer ON private.recorded_calls IS 'The owner role finds a call by its key.';
+COMMENT ON POLICY recorded_calls_select_definer ON private.recorded_calls IS 'The owner role finds a call by its key; backups read all.';
 
 CREATE POLICY recorded_calls_update_definer ON private.recorded_calls FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

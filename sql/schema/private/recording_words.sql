@@ -29,9 +29,9 @@ CREATE POLICY recording_words_insert_definer ON private.recording_words FOR INSE
 
 COMMENT ON POLICY recording_words_insert_definer ON private.recording_words IS 'The owner role notes the words of what was written.';
 
-CREATE POLICY recording_words_select_definer ON private.recording_words FOR SELECT TO app_owner USING (true);
+CREATE POLICY recording_words_select_definer ON private.recording_words FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY recording_words_select_definer ON private.recording_words IS 'The owner role finds recordings by their words; its functions ask who may see them.';
+COMMENT ON POLICY recording_words_select_definer ON private.recording_words IS 'The owner role finds recordings by their words; its functions ask who may see them; backups read all.';
 
 CREATE POLICY recording_words_update_definer ON private.recording_words FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

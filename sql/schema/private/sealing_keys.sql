@@ -40,9 +40,9 @@ CREATE POLICY sealing_keys_insert_definer ON private.sealing_keys FOR INSERT TO 
 
 COMMENT ON POLICY sealing_keys_insert_definer ON private.sealing_keys IS 'Keys come by `up`.';
 
-CREATE POLICY sealing_keys_select_definer ON private.sealing_keys FOR SELECT TO app_owner USING (true);
+CREATE POLICY sealing_keys_select_definer ON private.sealing_keys FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY sealing_keys_select_definer ON private.sealing_keys IS 'The trigger on accounts takes the present key.';
+COMMENT ON POLICY sealing_keys_select_definer ON private.sealing_keys IS 'The trigger on accounts takes the present key; backups read all.';
 
 CREATE POLICY sealing_keys_update_definer ON private.sealing_keys FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -34,9 +34,9 @@ CREATE POLICY settings_insert_definer ON private.settings FOR INSERT TO app_owne
 
 COMMENT ON POLICY settings_insert_definer ON private.settings IS 'Settings come by `up`.';
 
-CREATE POLICY settings_select_definer ON private.settings FOR SELECT TO app_owner USING (true);
+CREATE POLICY settings_select_definer ON private.settings FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY settings_select_definer ON private.settings IS 'Functions go by them.';
+COMMENT ON POLICY settings_select_definer ON private.settings IS 'Functions go by them; backups read all.';
 
 CREATE POLICY settings_update_definer ON private.settings FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

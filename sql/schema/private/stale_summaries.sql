@@ -31,6 +31,6 @@ CREATE POLICY stale_summaries_insert_definer ON private.stale_summaries FOR INSE
 
 COMMENT ON POLICY stale_summaries_insert_definer ON private.stale_summaries IS 'The owner role notes what has changed.';
 
-CREATE POLICY stale_summaries_select_definer ON private.stale_summaries FOR SELECT TO app_owner USING (true);
+CREATE POLICY stale_summaries_select_definer ON private.stale_summaries FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY stale_summaries_select_definer ON private.stale_summaries IS 'The owner role reads what has changed.';
+COMMENT ON POLICY stale_summaries_select_definer ON private.stale_summaries IS 'The owner role reads what has changed; backups read all.';

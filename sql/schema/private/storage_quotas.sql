@@ -32,9 +32,9 @@ CREATE POLICY storage_quotas_insert_definer ON private.storage_quotas FOR INSERT
 
 COMMENT ON POLICY storage_quotas_insert_definer ON private.storage_quotas IS 'The owner role sets a quota.';
 
-CREATE POLICY storage_quotas_select_definer ON private.storage_quotas FOR SELECT TO app_owner USING (true);
+CREATE POLICY storage_quotas_select_definer ON private.storage_quotas FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY storage_quotas_select_definer ON private.storage_quotas IS 'The owner role reads quotas.';
+COMMENT ON POLICY storage_quotas_select_definer ON private.storage_quotas IS 'The owner role reads quotas; backups read all.';
 
 CREATE POLICY storage_quotas_update_definer ON private.storage_quotas FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -37,9 +37,9 @@ CREATE POLICY storage_usage_insert_definer ON private.storage_usage FOR INSERT T
 
 COMMENT ON POLICY storage_usage_insert_definer ON private.storage_usage IS 'The owner role counts what somebody stores first.';
 
-CREATE POLICY storage_usage_select_definer ON private.storage_usage FOR SELECT TO app_owner USING (true);
+CREATE POLICY storage_usage_select_definer ON private.storage_usage FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY storage_usage_select_definer ON private.storage_usage IS 'The owner role reads what is stored.';
+COMMENT ON POLICY storage_usage_select_definer ON private.storage_usage IS 'The owner role reads what is stored; backups read all.';
 
 CREATE POLICY storage_usage_update_definer ON private.storage_usage FOR UPDATE TO app_owner USING (true) WITH CHECK (true);
 

@@ -28,6 +28,6 @@ CREATE POLICY undated_projects_insert_definer ON private.undated_projects FOR IN
 
 COMMENT ON POLICY undated_projects_insert_definer ON private.undated_projects IS 'The owner role notes a project that it couldn''t date.';
 
-CREATE POLICY undated_projects_select_definer ON private.undated_projects FOR SELECT TO app_owner USING (true);
+CREATE POLICY undated_projects_select_definer ON private.undated_projects FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY undated_projects_select_definer ON private.undated_projects IS 'The owner role reads which project has no date yet.';
+COMMENT ON POLICY undated_projects_select_definer ON private.undated_projects IS 'The owner role reads which project has no date yet; backups read all.';

@@ -47,6 +47,6 @@ CREATE POLICY unserved_files_insert_definer ON private.unserved_files FOR INSERT
 
 COMMENT ON POLICY unserved_files_insert_definer ON private.unserved_files IS 'The owner role notes what ended.';
 
-CREATE POLICY unserved_files_select_definer ON private.unserved_files FOR SELECT TO app_owner USING (true);
+CREATE POLICY unserved_files_select_definer ON private.unserved_files FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY unserved_files_select_definer ON private.unserved_files IS 'The owner role reads what waits.';
+COMMENT ON POLICY unserved_files_select_definer ON private.unserved_files IS 'The owner role reads what waits; backups read all.';

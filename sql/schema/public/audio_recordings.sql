@@ -146,9 +146,9 @@ CREATE POLICY audio_recordings_insert_editor ON public.audio_recordings FOR INSE
 
 COMMENT ON POLICY audio_recordings_insert_editor ON public.audio_recordings IS 'Owner, admins and editors add recordings, in their own name. That the file is the project''s is a check of the table.';
 
-CREATE POLICY audio_recordings_select_definer ON public.audio_recordings FOR SELECT TO app_owner USING (true);
+CREATE POLICY audio_recordings_select_definer ON public.audio_recordings FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY audio_recordings_select_definer ON public.audio_recordings IS 'The owner role reads all, to count them for the summaries.';
+COMMENT ON POLICY audio_recordings_select_definer ON public.audio_recordings IS 'The owner role reads all, to count them for the summaries; backups read all.';
 
 CREATE POLICY audio_recordings_select_member ON public.audio_recordings FOR SELECT TO authenticated USING (((((uuid_hash(project_id) & 7) = 0) AND (project_id = ANY (( SELECT private.my_projects(0) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 1) AND (project_id = ANY (( SELECT private.my_projects(1) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 2) AND (project_id = ANY (( SELECT private.my_projects(2) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 3) AND (project_id = ANY (( SELECT private.my_projects(3) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 4) AND (project_id = ANY (( SELECT private.my_projects(4) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 5) AND (project_id = ANY (( SELECT private.my_projects(5) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 6) AND (project_id = ANY (( SELECT private.my_projects(6) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 7) AND (project_id = ANY (( SELECT private.my_projects(7) AS my_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 

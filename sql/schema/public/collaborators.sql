@@ -123,9 +123,9 @@ CREATE POLICY collaborators_insert_manager ON public.collaborators FOR INSERT TO
 
 COMMENT ON POLICY collaborators_insert_manager ON public.collaborators IS 'Owner and admins invite in their own name; only the owner makes admins. Nobody accepts for another.';
 
-CREATE POLICY collaborators_select_definer ON public.collaborators FOR SELECT TO app_owner USING (true);
+CREATE POLICY collaborators_select_definer ON public.collaborators FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY collaborators_select_definer ON public.collaborators IS 'The owner role reads all: it answers what row policies ask, and nobody logs in as it.';
+COMMENT ON POLICY collaborators_select_definer ON public.collaborators IS 'The owner role reads all: it answers what row policies ask, and nobody logs in as it; backups read all.';
 
 CREATE POLICY collaborators_select_own_or_manager ON public.collaborators FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR (((uuid_hash(project_id) & 7) = 0) AND (project_id = ANY (( SELECT private.led_projects(0) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 1) AND (project_id = ANY (( SELECT private.led_projects(1) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 2) AND (project_id = ANY (( SELECT private.led_projects(2) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 3) AND (project_id = ANY (( SELECT private.led_projects(3) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 4) AND (project_id = ANY (( SELECT private.led_projects(4) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 5) AND (project_id = ANY (( SELECT private.led_projects(5) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 6) AND (project_id = ANY (( SELECT private.led_projects(6) AS led_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 7) AND (project_id = ANY (( SELECT private.led_projects(7) AS led_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 

@@ -157,9 +157,9 @@ CREATE POLICY project_components_insert_editor ON public.project_components FOR 
 
 COMMENT ON POLICY project_components_insert_editor ON public.project_components IS 'Owner, admins and editors add components.';
 
-CREATE POLICY project_components_select_definer ON public.project_components FOR SELECT TO app_owner USING (true);
+CREATE POLICY project_components_select_definer ON public.project_components FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY project_components_select_definer ON public.project_components IS 'The owner role reads all, to order and to count them.';
+COMMENT ON POLICY project_components_select_definer ON public.project_components IS 'The owner role reads all, to order and to count them; backups read all.';
 
 CREATE POLICY project_components_select_public ON public.project_components FOR SELECT TO anon USING ((EXISTS ( SELECT 1
    FROM public.projects p

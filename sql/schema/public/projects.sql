@@ -115,9 +115,9 @@ CREATE POLICY projects_insert_own ON public.projects FOR INSERT TO authenticated
 
 COMMENT ON POLICY projects_insert_own ON public.projects IS 'A person makes projects in their own name only.';
 
-CREATE POLICY projects_select_definer ON public.projects FOR SELECT TO app_owner USING (true);
+CREATE POLICY projects_select_definer ON public.projects FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY projects_select_definer ON public.projects IS 'The owner role reads all: search, summaries and the functions that policies ask run as it, and nobody logs in as it.';
+COMMENT ON POLICY projects_select_definer ON public.projects IS 'The owner role reads all: search, summaries and what policies ask run as it, nobody logs in as it; backups read all.';
 
 CREATE POLICY projects_select_own_or_public ON public.projects FOR SELECT TO authenticated USING (((owner_id = ( SELECT auth.uid() AS uid)) OR ((visibility = 'public'::text) AND (archived_at IS NULL)) OR (id = ANY (( SELECT private.few_projects() AS few_projects)::uuid[])) OR (((id >= ( SELECT private.many_from() AS many_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)) AND private.may_read(id))));
 

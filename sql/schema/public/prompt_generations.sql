@@ -173,9 +173,9 @@ CREATE POLICY prompt_generations_insert_editor ON public.prompt_generations FOR 
 
 COMMENT ON POLICY prompt_generations_insert_editor ON public.prompt_generations IS 'Owner, admins and editors ask for a generation, in their own name.';
 
-CREATE POLICY prompt_generations_select_definer ON public.prompt_generations FOR SELECT TO app_owner USING (true);
+CREATE POLICY prompt_generations_select_definer ON public.prompt_generations FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY prompt_generations_select_definer ON public.prompt_generations IS 'The owner role reads all, to sum them up for the summaries.';
+COMMENT ON POLICY prompt_generations_select_definer ON public.prompt_generations IS 'The owner role reads all, to sum them up for the summaries; backups read all.';
 
 CREATE POLICY prompt_generations_select_member ON public.prompt_generations FOR SELECT TO authenticated USING (((((uuid_hash(project_id) & 7) = 0) AND (project_id = ANY (( SELECT private.my_projects(0) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 1) AND (project_id = ANY (( SELECT private.my_projects(1) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 2) AND (project_id = ANY (( SELECT private.my_projects(2) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 3) AND (project_id = ANY (( SELECT private.my_projects(3) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 4) AND (project_id = ANY (( SELECT private.my_projects(4) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 5) AND (project_id = ANY (( SELECT private.my_projects(5) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 6) AND (project_id = ANY (( SELECT private.my_projects(6) AS my_projects)::uuid[]))) OR (((uuid_hash(project_id) & 7) = 7) AND (project_id = ANY (( SELECT private.my_projects(7) AS my_projects)::uuid[]))) OR ((project_id >= ( SELECT private.supervised_from() AS supervised_from)) AND (project_id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 

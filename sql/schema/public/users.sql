@@ -88,9 +88,9 @@ CREATE POLICY users_insert_sign_up ON public.users FOR INSERT TO app_owner WITH 
 
 COMMENT ON POLICY users_insert_sign_up ON public.users IS 'Row security binds the owner too: a new person''s profile is made by a trigger that runs as the owner.';
 
-CREATE POLICY users_select_definer ON public.users FOR SELECT TO app_owner USING (true);
+CREATE POLICY users_select_definer ON public.users FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY users_select_definer ON public.users IS 'The owner role reads names and pictures, to tell the members of a project who the others are.';
+COMMENT ON POLICY users_select_definer ON public.users IS 'The owner role reads names and pictures, to tell the members of a project who the others are; backups read all.';
 
 CREATE POLICY users_select_own ON public.users FOR SELECT TO authenticated USING (((id = ( SELECT auth.uid() AS uid)) OR ((id >= ( SELECT private.supervised_from() AS supervised_from)) AND (id <= 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))));
 

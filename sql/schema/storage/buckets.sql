@@ -59,9 +59,9 @@ CREATE POLICY buckets_all_service ON storage.buckets TO service_role USING (true
 
 COMMENT ON POLICY buckets_all_service ON storage.buckets IS 'The app''s servers read and write every row, also on a server where their role can''t be made to bypass row security.';
 
-CREATE POLICY buckets_select_definer ON storage.buckets FOR SELECT TO app_owner USING (true);
+CREATE POLICY buckets_select_definer ON storage.buckets FOR SELECT TO app_owner, backup USING (true);
 
-COMMENT ON POLICY buckets_select_definer ON storage.buckets IS 'The owner role reads the limits, for the trigger and the row policies of storage.objects.';
+COMMENT ON POLICY buckets_select_definer ON storage.buckets IS 'The owner role reads the limits, for the trigger and the row policies of storage.objects; backups read all.';
 
 CREATE POLICY buckets_select_storage_service ON storage.buckets FOR SELECT TO storage_service USING (true);
 
