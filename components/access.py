@@ -6,6 +6,7 @@ import pulumi
 
 import pg
 from components.base import Component
+from declared import grants
 from declared.grants import FUNCTIONS, TABLES
 from declared.schemas import OPEN_SCHEMAS
 from declared.sqlfiles import RowPolicy
@@ -49,7 +50,14 @@ class Access(Component):
         self.register_outputs({"tables": tables})
 
     def _table(self, name: str, table: str, options: pulumi.ResourceOptions) -> pg.Grants:
-        return pg.Grants(f"{name}-table-{table}", kind="table", name=table, grants=TABLES[table], opts=options)
+        return pg.Grants(
+            f"{name}-table-{table}",
+            kind="table",
+            name=table,
+            grants=TABLES[table],
+            location=grants.location(table),
+            opts=options,
+        )
 
     def _functions(self, name: str, schema: str, options: pulumi.ResourceOptions) -> pg.FunctionGrants:
         functions = {function: grants for function, grants in FUNCTIONS.items() if _schema(function) == schema}

@@ -4,11 +4,13 @@ libpq's keyword/value form (`host=… dbname=…`) is taken too. What can't be c
 """
 
 import os
+import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from declared.errors import UserError
 
+QUESTION = re.compile(r" Is the server running [^?]*\?")
 FORM = "postgresql://user:password@host:port/database"
 ENCODED = "/@:#?[]% "
 # Where the rest is taken from a file that others don't have; and a session that runs no SQL.
@@ -114,7 +116,8 @@ def describe(parameters: Parameters) -> str:
 
 def failure(error: Exception) -> str:
     """What a failed attempt to connect said, in one line; with several hosts, of each."""
-    said = " ".join(str(error).split())
+    # libpq's own advice is a question, and ours follows.
+    said = QUESTION.sub("", " ".join(str(error).split()))
     _, several, attempts = said.partition("All failures were: ")
     return attempts if several else said.rsplit("failed: ", 1)[-1]
 

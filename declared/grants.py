@@ -1,11 +1,25 @@
 """Every grant there is, by object; what isn't here is revoked. The owner's own privileges aren't grants."""
 
+from functools import cache
+from pathlib import Path
+
 from declared.roles import API, OWNER, ROLES
 from declared.schemas import HISTORY_SUFFIXES
 
 Grants = dict[str, dict[str, list[str]]]
 
 EVERYTHING = ["select", "insert", "update", "delete"]
+
+
+def location(name: str) -> str:
+    """File and line of an object's entry here, for messages."""
+    line = next((number for number, text in enumerate(_lines(), start=1) if text.startswith(f'    "{name}": {{')), 1)
+    return f"declared/grants.py:{line}"
+
+
+@cache
+def _lines() -> list[str]:
+    return Path(__file__).read_text(encoding="utf-8").splitlines()
 
 
 def _usage(*roles: str) -> dict[str, list[str]]:

@@ -352,5 +352,7 @@ def _url(config: _Given, secrets: Collection[str]) -> str | None:
     except connectionurl.UrlError as error:
         raise SettingError("url", value, str(error)) from None
     if "url" not in secrets:
-        raise SettingError("url", value, "a secret only: `pulumi config set --secret database:url …`")
+        raise SettingError(
+            "url", value, "a secret only: `./pulumiw config set --secret database:url`, which asks for it"
+        )
     return value

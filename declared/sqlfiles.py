@@ -181,7 +181,8 @@ def _refuse_bad_number(folder: Path, name: str, expected: int, previous: str | N
     number = name.split("_", 1)[0]
     if previous and previous.startswith(f"{number}_"):
         raise SqlFileError(
-            f"{location(folder)}: {previous} and {name} have the same number; give the newer one the next"
+            f"{location(folder)}: {previous} and {name} have the same number; "
+            "`./vpb new number NAME` gives the one that isn't on main the next"
         )
     if int(number) != expected:
         raise SqlFileError(f"{location(folder)}: migration {expected:04} is missing before {name}")

@@ -314,8 +314,9 @@ def rekey(
             _say(f"stack {stack}: tokens that key {forget} had sealed are gone from {emptied} accounts")
         else:
             found = keys.rekey(connection, _say)
-            listed = ", ".join(f"{key}: {tokens} tokens" for key, tokens in found.items()) or "no tokens"
-            print(json.dumps(found) if as_json else f"stack {stack}: sealed by key {listed}")
+            listed = ", ".join(f"{key}: {tokens} tokens" for key, tokens in found.items())
+            said = f"sealed by key {listed}" if listed else "there is no token to seal"
+            print(json.dumps(found) if as_json else f"stack {stack}: {said}")
 
 
 @app.command(epilog="Example: ./vpb scan --once --json; as a service: ./vpb scan --watch --clamd tcp://clamd:3310")

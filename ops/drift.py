@@ -206,7 +206,7 @@ def as_markdown(stack: str, drifts: list[Drift]) -> str:
             lines.append(f"| {label} | | there | **gone** |")
         for change in drift.changes:
             lines.append(f"| {label} | {change.property} | {_cell(change.declared)} | {_cell(change.found)} |")
-    ending = f"`pulumi up --stack {stack}` puts the declared ones back."
+    ending = f"`./vpb up --stack {stack}` puts the declared ones back."
     if any(drift.type == SNAPSHOT for drift in drifts):
         ending += " What only the snapshot knows, it refuses, and says how to go on."
     return "\n".join([*lines, "", ending])

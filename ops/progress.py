@@ -25,6 +25,8 @@ FEW = 30
 WIDTH = 80
 # So many lines of one text, and so many properties; --verbose has the rest.
 LINES, MOST = 8, 4
+# What a rollback says that takes rows or values away.
+LOSES = ": this "
 # What takes no longer has no line in a log.
 PATIENCE_SECONDS = 1.0
 INTERRUPTED = "interrupted"
@@ -36,6 +38,8 @@ LAST_WORDS = (
     "an unhandled error occurred: program exited",
     "error reading from server: EOF",
 )
+PULUMI = re.compile(r"`pulumi (config set|import)\b")
+OURS = re.compile(r"`(\./vpb (?:up|rekey)\b(?![^`]*--stack)[^`]*)`")
 DIED = re.compile(r"Detected that (.+?) exited prematurely")
 
 
@@ -196,7 +200,7 @@ def conclude(verb: str, stack: str, report: Report, next_steps: str, as_json: bo
     if report.status:
         kept = f"{changes}, which stays; run it again for the rest" if changes else "no resource was finished"
         said = f"stack {stack}: {verb} failed after {took}" + ("" if verb == "preview" else f": {kept}")
-        return _failed(report, said, as_json)
+        return _failed(report, stack, said, as_json)
     if as_json:
         return 0
     if not changes:
@@ -213,16 +217,23 @@ def not_begun(verb: str, stack: str, tried: Report, as_json: bool) -> int:
     if not as_json:
         for line in tried.lines():
             print(line)
-    return _failed(tried, f"stack {stack}: {verb} wasn't begun, nothing was changed", as_json)
+    return _failed(tried, stack, f"stack {stack}: {verb} wasn't begun, nothing was changed", as_json)
 
 
-def _failed(report: Report, said: str, as_json: bool) -> int:
+def _failed(report: Report, stack: str, said: str, as_json: bool) -> int:
     """Say on standard error that a run failed, and why; the exit status."""
+    causes = [_of_stack(line, stack) for line in report.causes]
     if as_json:
-        print(json.dumps({"error": "; ".join(report.causes) or INTERRUPTED}), file=sys.stderr)
+        print(json.dumps({"error": "; ".join(causes) or INTERRUPTED}), file=sys.stderr)
     else:
-        print("\n".join([said, *(f"error: {line}" for line in report.causes)]), file=sys.stderr)
+        print("\n".join([said, *(f"error: {line}" for line in causes)]), file=sys.stderr)
     return status_of.INTERRUPTED if INTERRUPTED in report.errors else status_of.FAILED
+
+
+def _of_stack(text: str, stack: str) -> str:
+    """The plugin's advice as it can be typed here: it knows neither our program nor the stack."""
+    text = PULUMI.sub(rf"`./pulumiw \1 --stack {stack}", text)
+    return text if stack == "dev" else OURS.sub(rf"`\1 --stack {stack}`", text)
 
 
 def duration(seconds: int) -> str:
@@ -277,7 +288,9 @@ def _indented(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _cut(text: str) -> list[str]:
+    """The first lines, and of the others those that say what is lost."""
     lines = text.splitlines()
-    if len(lines) <= LINES:
-        return lines
-    return [*lines[:LINES], f"… {len(lines) - LINES} more lines; --verbose shows them"]
+    kept = [line for number, line in enumerate(lines) if number < LINES or LOSES in line]
+    if left := len(lines) - len(kept):
+        kept.append(f"… {left} more line{'s' if left > 1 else ''}; --verbose shows {'them' if left > 1 else 'it'}")
+    return kept

@@ -226,6 +226,7 @@ class Grants(_Resource):
         kind: str,
         name: Input[str],
         grants: Mapping[str, Sequence[str]],
+        location: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -62,6 +62,24 @@ def migration(
     _report(as_json, [*change.made], [], steps)
 
 
+@app.command(
+    epilog="Example: ./vpb new number add_tags, after a merge that has brought another migration of its number"
+)
+def number(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="such as add_tags or 0037_add_tags, in the order to run in")
+    ],
+    as_json: Json = False,
+) -> None:
+    """The numbers after all others, for migrations that aren't on main yet; a stack that has applied one knows it."""
+    from declared.paths import CHECKOUT
+    from ops.new import number as numbers
+
+    change = numbers.plan(CHECKOUT, names)
+    change.write()
+    _tell(as_json, [*change.made], [], ["make golden", "./vpb up"], f"gone    {', '.join(change.gone)}")
+
+
 @app.command(epilog="Example: ./vpb new policy public.projects --for delete --to anon --who nobody")
 def policy(
     table: Annotated[str, typer.Argument(help="schema.table, or a table of schema public")],

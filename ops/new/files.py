@@ -12,11 +12,12 @@ from ops.errors import CommandError
 
 @dataclass
 class FileChanges:
-    """Files to make and files to edit, with their whole new text, in a checkout."""
+    """Files to make and files to edit, with their whole new text, and files that go, in a checkout."""
 
     root: Path
     made: dict[str, str] = field(default_factory=dict)
     edited: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
 
     def make(self, path: str, text: str) -> None:
         """
@@ -68,17 +69,27 @@ class FileChanges:
                     file.write(text)
             for path, text in self.edited.items():
                 _replace(self.root / path, text.encode())
+            for path in self.gone:
+                before[path] = (self.root / path).read_bytes()
+                (self.root / path).unlink()
         except BaseException as error:
             for path in written:
                 with suppress(OSError):
                     (self.root / path).unlink()
             for path, content in before.items():
                 with suppress(OSError):
-                    _replace(self.root / path, content)
+                    _put_back(self.root / path, content)
             if isinstance(error, OSError):
                 reason = f"{error.filename}: can't be written: {error.strerror}; nothing was written"
                 raise CommandError(reason) from None
             raise
+
+
+def _put_back(path: Path, content: bytes) -> None:
+    if path.exists():
+        _replace(path, content)
+    else:
+        path.write_bytes(content)
 
 
 def _replace(path: Path, content: bytes) -> None:

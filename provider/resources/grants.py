@@ -81,6 +81,7 @@ class Grants(ObjectKind):
             required=True,
             items=list,
         ),
+        "location": Field(str, "file and line, for messages", compared=False),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
@@ -136,7 +137,8 @@ class Grants(ObjectKind):
         return {"kind": inputs["kind"], "name": inputs["name"], "grants": grouped(entries)}
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
-        raise Refused(f"{self.label(inputs)}: there is no such {inputs['kind']}")
+        where = f", {inputs['location']}" if inputs.get("location") else ""
+        raise Refused(f"{self.label(inputs)}: there is no such {inputs['kind']}{where}")
 
     async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         await self.alter(connection, found, inputs)

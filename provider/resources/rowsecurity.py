@@ -70,7 +70,10 @@ class RowSecurity(ObjectKind):
         return found
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
-        raise Refused(f"{self.label(inputs)}: there is no such table; a migration has to create it first")
+        raise Refused(
+            f"{self.label(inputs)}: there is no such table; a migration has to create it first, or else its row "
+            f"policies and grants go as well: sql/policies/{inputs['table']}.sql, declared/grants.py"
+        )
 
     async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         strays = sorted({*found["policies"]} - {*inputs["policies"]})

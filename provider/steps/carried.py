@@ -1,10 +1,10 @@
 """What a migration takes along that isn't its own, and what comes back in the same transaction.
 
 Row policies stand in the way of a migration that changes a column or drops a function which they use. They are saved,
-dropped before it and made again after it. What a migration drops and creates under the same name loses its privileges,
-and a table its row security: they come back as they were. The grants that a migration itself writes on such an object
-are left to it. However a migration loses a restrictive policy that it doesn't drop by name: it is made again, or the
-migration is refused.
+dropped before it and made again after it. What a migration drops and creates under the same name, a column too, loses
+its privileges, and a table its row security: they come back as they were. The grants that a migration itself writes on
+such an object are left to it. However a migration loses a restrictive policy that it doesn't drop by name: it is made
+again, or the migration is refused.
 """
 
 import re
@@ -95,6 +95,12 @@ select o.kind, o.sort::text as sort, o.oid::bigint as oid, o.name, o.plain, o.sc
   from objects o left join entries e on e.kind = o.kind and e.oid = o.oid
   left join pg_catalog.pg_roles r on r.oid = e.grantee
  group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"""
+GRANTED_COLUMNS = """
+select attrelid::bigint as oid, attname::text as name, attnum from pg_catalog.pg_attribute
+ where attacl is not null and attnum > 0 and not attisdropped"""
+COLUMNS = """
+select attrelid::bigint as oid, attname::text as name, attnum from pg_catalog.pg_attribute
+ where attrelid = any (%s::oid[]) and attnum > 0 and not attisdropped"""
 THERE = """
 select (select pg_catalog.array_agg(rolname::text) from pg_catalog.pg_roles) as roles,
        (select pg_catalog.array_agg(attname::text) from pg_catalog.pg_attribute
@@ -181,16 +187,29 @@ class Object:
     forced: bool
     privileges: frozenset[Privilege]
 
+    def only(self, columns: frozenset[str]) -> "Object":
+        """The same with the privileges on some columns alone, if any are named."""
+        if not columns:
+            return self
+        return replace(self, privileges=frozenset(each for each in self.privileges if each[3] in columns))
+
 
 @dataclass
 class Tried:
-    """What was done for the privileges of an object that was dropped and created."""
+    """What was done for the privileges of an object that was dropped and created, or of columns of it."""
 
     was: Object
     changed: bool
     taken: set[Privilege]
     """What it had more than before, and nothing in the migration grants."""
     refused: str = ""
+    columns: frozenset[str] = frozenset()
+    """The ones that it is about; none for the whole object."""
+
+    @property
+    def what(self) -> str:
+        whole = f"{self.was.kind} {self.was.name}"
+        return f"column {', '.join(sorted(self.columns))} of {whole}" if self.columns else whole
 
 
 @dataclass
@@ -211,6 +230,8 @@ class Carried:
     _dropped: list[Saved] = field(default_factory=list)
     _policies: list[Saved] = field(default_factory=list)
     _objects: dict[ObjectKey, Object] | None = None
+    _columns: dict[int, dict[str, int]] = field(default_factory=dict)
+    """By table those with privileges of their own: name and number, which changes when one is dropped and added."""
     _reasons: dict[PolicyKey, str] = field(default_factory=dict)
     _back: dict[PolicyKey, str] = field(default_factory=dict)
 
@@ -219,6 +240,7 @@ class Carried:
         self._policies = await _policies(self.connection)
         if any(words.search(self.text) for words in (PRIVILEGES_CHANGE, GOES, CODE)):
             self._objects = await _objects(self.connection)
+            self._columns = _by_table(await rows(self.connection, GRANTED_COLUMNS, []))
         self._dropped = [saved for saved in self._policies if saved.key in in_the_way]
         if self._dropped:
             async with self._as_owner():
@@ -265,14 +287,45 @@ class Carried:
                 f"migration {self.step}: restrictive row policies hold for the roles again that they lost: {names}"
             )
         self._tell_replaced(now)
-        if again:
-            async with self._as_owner():
-                grants, code = named.grants(self.text), named.revokes_in_code(self.text)
-                tries = [await self._give_back(was, new, grants, code) for was, new in again]
-            now = await _objects(self.connection)
-            for tried in tries:
-                self._tell_again(tried, now[tried.was.kind, tried.was.sort, tried.was.name])
+        tries = [(was, new, frozenset[str]()) for was, new in again] + await self._other_columns(pairs)
+        if tries:
+            now = await self._bring_back(tries)
         self._note(now, await _policies(self.connection) if self._back or narrowed else after)
+
+    async def _other_columns(
+        self, pairs: Sequence[tuple[Object, Object]]
+    ) -> list[tuple[Object, Object, frozenset[str]]]:
+        """Tables that are the same, with columns that have the name of one that is gone."""
+        tables = [(was, new) for was, new in pairs if was.kind == "table" and was.oid == new.oid]
+        kept = [(was, new) for was, new in tables if was.oid in self._columns]
+        if not kept:
+            return []
+        now = _by_table(await rows(self.connection, COLUMNS, [[was.oid for was, _ in kept]]))
+        found = []
+        for was, new in kept:
+            columns = now.get(was.oid, {})
+            granted = self._columns[was.oid].items()
+            names = frozenset(name for name, number in granted if columns.get(name, number) != number)
+            if names:
+                # The table's row security is the migration's own affair.
+                before = replace(was.only(names), enabled=new.enabled, forced=new.forced)
+                found.append((before, new.only(names), names))
+        return found
+
+    async def _bring_back(self, tries: Sequence[tuple[Object, Object, frozenset[str]]]) -> dict[ObjectKey, Object]:
+        """Give objects and columns back what they had; what there is then."""
+        done = []
+        async with self._as_owner():
+            grants, code = named.grants(self.text), named.revokes_in_code(self.text)
+            for was, new, columns in tries:
+                tried = await self._give_back(was, new, grants, code)
+                tried.columns = columns
+                done.append(tried)
+        now = await _objects(self.connection)
+        for tried in done:
+            found = now[tried.was.kind, tried.was.sort, tried.was.name]
+            self._tell_again(tried, found.only(tried.columns))
+        return now
 
     async def _gone(self, after: Sequence[Saved]) -> list[Saved]:
         """The policies that are missing on their tables, and that the migration doesn't drop by name."""
@@ -392,7 +445,7 @@ class Carried:
         return bool(found[0]["oid"] == object.oid)
 
     def _tell_again(self, tried: Tried, now: Object) -> None:
-        was, what = tried.was, f"migration {self.step}: {now.kind} {now.name} was dropped and made again;"
+        was, what = tried.was, f"migration {self.step}: {tried.what} was dropped and made again;"
         gone = {each for each in was.privileges - now.privileges if each[0] != now.owner}
         new = now.privileges - was.privileges
         if opened := tried.taken & new:
@@ -402,7 +455,7 @@ class Carried:
             )
         if was.owner != now.owner:
             self.lines.append(f"{what} its owner was {was.owner} and is {now.owner}")
-        secured = " and its row security" if was.enabled else ""
+        secured = " and its row security" if was.enabled and not tried.columns else ""
         if tried.refused:
             self.lines.append(f"{what} its privileges are gone until `up` grants them: {tried.refused}")
         elif gone or new:
@@ -458,6 +511,13 @@ class Carried:
         for facet, value, after in (("enabled", was.enabled, new.enabled), ("forced", was.forced, new.forced)):
             if value != after:
                 self.changes.add(f"row security of {was.plain}", facet, MigrationChange(value, after, self.step))
+
+
+def _by_table(columns: Iterable[Mapping[str, Any]]) -> dict[int, dict[str, int]]:
+    found: dict[int, dict[str, int]] = {}
+    for column in columns:
+        found.setdefault(column["oid"], {})[column["name"]] = column["attnum"]
+    return found
 
 
 async def _policies(connection: Connection) -> list[Saved]:

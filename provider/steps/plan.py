@@ -66,7 +66,8 @@ def refuse_misplaced(folder: str, applied: Mapping[str, str], wanted: Mapping[st
     """What may not happen to migrations that are applied: edited up scripts, and newcomers between them."""
     newest = max((name for name in applied if name in wanted), default="")
     refused = edited(folder, applied, wanted) + [
-        f"{folder}/{name}.up.sql:1: is new but comes before {newest}, which is applied; give it the next number"
+        f"{folder}/{name}.up.sql:1: is new but comes before {newest}, which is applied; give it the next number, "
+        "or, where it is on main, run `up` there first, which takes back what is applied after it"
         for name in wanted
         if name not in applied and name < newest
     ]

@@ -390,7 +390,8 @@ def password() -> str:
 def test_a_url_that_is_no_secret_is_refused_and_not_shown(password):
     said = refused(url=url(password))
     assert said == (
-        "setting database:url is '[secret]'; allowed is a secret only: `pulumi config set --secret database:url …`"
+        "setting database:url is '[secret]'; allowed is a secret only: `./pulumiw config set --secret database:url`, "
+        "which asks for it"
     )
 
 

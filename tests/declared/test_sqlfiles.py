@@ -166,7 +166,10 @@ def test_the_first_step_has_the_number_one(folder):
 def test_two_steps_of_one_number_are_refused_with_what_to_do(folder):
     write(folder, "0001_a")
     write(folder, "0001_b")
-    assert refused(folder) == "sql/steps: 0001_a and 0001_b have the same number; give the newer one the next"
+    assert refused(folder) == (
+        "sql/steps: 0001_a and 0001_b have the same number; `./vpb new number NAME` gives the one that "
+        "isn't on main the next"
+    )
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])

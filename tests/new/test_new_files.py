@@ -69,9 +69,70 @@ def test_a_migration_gets_the_next_number_and_both_scripts_with_headers_that_are
     name = f"{int(last.version) + 1:04}_add_tags"
     written = [f"sql/migrations/{name}.{direction}.sql" for direction in ("up", "down")]
     assert (status, json.loads(said)["wrote"]) == (0, written)
-    steps = sqlfiles.steps(checkout / "sql/migrations")
-    assert [step.name for step in steps[-2:]] == [last.name, name]
-    assert "loses nothing" not in steps[-1].down.split("\n")[1]
+    found = steps(checkout)
+    assert [step.name for step in found[-2:]] == [last.name, name]
+    assert "loses nothing" not in found[-1].down.split("\n")[1]
+
+
+def script(number: int, words: str) -> str:
+    header = "-- Lock: none. Duration: instant.\n-- Down: loses nothing.\n"
+    return f"-- {number:04} {words}: why.\n{header}\nselect '{words}';\n"
+
+
+def add_migrations(checkout: Path, names: list[str]) -> None:
+    """Migrations behind those that are there, such as `+1_tags` under the next number."""
+    for name in names:
+        offset, _, words = name.partition("_")
+        number = len(steps(CHECKOUT)) + int(offset)
+        for half in ("up", "down"):
+            (checkout / f"sql/migrations/{number:04}_{words}.{half}.sql").write_text(script(number, words))
+
+
+def added(checkout: Path) -> list[str]:
+    """The same of those that are there now."""
+    last = len(steps(CHECKOUT))
+    return [f"+{int(step.version) - last}_{step.name[5:]}" for step in steps(checkout)[last:]]
+
+
+def steps(checkout: Path) -> list[sqlfiles.Step]:
+    return sqlfiles.steps(checkout / "sql" / "migrations")
+
+
+@pytest.mark.parametrize(
+    ("given", "names", "ended"),
+    [
+        (["+1_ours", "+1_theirs"], ["ours"], ["+1_theirs", "+2_ours"]),
+        (
+            ["+1_a", "+2_b", "+1_theirs", "+2_more", "+3_last"],
+            ["a", "b"],
+            ["+1_theirs", "+2_more", "+3_last", "+4_a", "+5_b"],
+        ),
+        (["+1_a", "+2_b", "+1_theirs"], ["a", "b"], ["+1_theirs", "+2_a", "+3_b"]),
+        (["+1_a", "+2_b"], ["b", "a"], ["+1_b", "+2_a"]),
+    ],
+)
+def test_migrations_get_the_numbers_after_all_others_in_the_order_given(checkout, capsys, given, names, ended):
+    add_migrations(checkout, given)
+    status, said, _ = run(capsys, "number", *names)
+    assert (status, "next: make golden; ./vpb up" in said) == (0, True)
+    assert added(checkout) == ended
+    last = steps(checkout)[-1]
+    assert last.up == script(int(last.version), last.name[5:])
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["nope"], "sql/migrations: nope: there is no such migration"),
+        (["ours", "+1_ours"], "a migration is named twice; nothing was changed"),
+        (["theirs"], "come after all others already"),
+        (["../ours"], "there is no such migration"),
+    ],
+)
+def test_a_number_that_cannot_be_given_is_refused(checkout, capsys, names, reason):
+    add_migrations(checkout, ["+1_ours", "+2_theirs"])
+    first = len(steps(checkout)) - 1
+    assert reason in refused(capsys, checkout, "number", *(name.replace("+1", f"{first:04}") for name in names))
 
 
 @pytest.mark.parametrize(

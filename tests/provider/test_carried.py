@@ -335,6 +335,14 @@ AGAIN: dict[str, tuple[str, str, str, str]] = {
         "grant usage on schema extra to {reader}",
         "select nspacl::text from pg_namespace where nspname = 'extra'",
     ),
+    "column": (
+        "create table public.swap (id int primary key, stars int, half int); "
+        "alter table public.swap owner to app_owner",
+        "alter table public.swap drop column stars;\nalter table public.swap rename column half to stars;",
+        "grant select (stars), insert (stars) on public.swap to {reader}; "
+        "grant update (stars) on public.swap to {writer}",
+        "select attacl::text from pg_attribute where attrelid = 'public.swap'::regclass and attname = 'stars'",
+    ),
     "table": (
         "",
         "drop table public.other;\ncreate table public.other (id bigint primary key);",
@@ -410,6 +418,26 @@ def test_a_table_made_again_is_no_more_open_than_it_was(folder):
     assert world.sql(flags) == [(True, True)]
     assert world.sql("select count(*)::int from pg_policies where tablename = 'other'") == [(1,)]
     assert world.sql("select has_table_privilege('{reader}', 'public.other', 'select')") == [(True,)]
+
+
+def test_a_column_that_takes_another_s_name_has_that_one_s_privileges_and_no_others(folder):
+    world = folder.world
+    applied(folder, "select 1;")
+    world.sql(
+        "create table public.swap (id int primary key, stars int, secret int); "
+        "alter table public.swap owner to app_owner; alter table public.swap force row level security; "
+        "grant select (stars) on public.swap to {reader}; grant select (secret) on public.swap to {writer}"
+    )
+    text = "alter table public.swap no force row level security, drop column stars;\n"
+    applied(folder, text + "alter table public.swap rename column secret to stars;", number=3)
+    assert world.sql("select relforcerowsecurity from pg_class where oid = 'public.swap'::regclass") == [(False,)]
+    held = "select has_column_privilege('{reader}', 'public.swap', 'stars', 'select')"
+    assert world.sql(held) == [(True,)]
+    assert world.sql(held.replace("{reader}", "{writer}")) == [(False,)]
+    assert folder.engine.reported() == [
+        "migration 0003_step: column stars of table public.swap was dropped and made again; its privileges came back "
+        "in the same transaction"
+    ]
 
 
 def test_a_view_that_takes_a_table_s_name_gets_none_of_its_privileges(folder):

@@ -263,7 +263,8 @@ def test_a_newcomer_before_an_applied_step_is_refused_by_name(three):
     with pytest.raises(Refusal) as caught:
         three.engine.diff(thing, three.declared())
     assert one_line(caught) == (
-        "sql/steps/0002_second.up.sql:1: is new but comes before 0003_third, which is applied; give it the next number"
+        "sql/steps/0002_second.up.sql:1: is new but comes before 0003_third, which is applied; give it the next "
+        "number, or, where it is on main, run `up` there first, which takes back what is applied after it"
     )
     with pytest.raises(Refusal, match=r"0002_second\.up\.sql:1: is new but comes before 0003_third"):
         three.engine.update(thing, three.declared())

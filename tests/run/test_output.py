@@ -133,6 +133,23 @@ def test_what_is_kept_after_a_failure_is_said(capsys):
     assert "1 created, which stays" in conclusion(capsys, report)[1][0]
 
 
+@pytest.mark.parametrize(
+    ("cause", "shown"),
+    [
+        (
+            "take it: `pulumi config set database:acceptDrift f`",
+            "`./pulumiw config set --stack pr-1 database:acceptDrift f`",
+        ),
+        ("or `pulumi import pg:index:Role NAME 'anon'`", "`./pulumiw import --stack pr-1 pg:index:Role NAME 'anon'`"),
+        ("run `./vpb rekey` first", "run `./vpb rekey --stack pr-1` first"),
+        ("run `./vpb up --stack other`", "run `./vpb up --stack other`"),
+    ],
+)
+def test_what_a_failure_advises_can_be_typed_as_it_is(capsys, cause, shown):
+    progress.conclude("up", "pr-1", told(said(cause, "error"), ended({}), status=1), "")
+    assert shown in capsys.readouterr().err
+
+
 def test_an_interrupted_run_says_so_and_ends_as_ctrl_c_does(capsys):
     report = ran(said("update canceled", "error"), ended({"create": 2}), status=1)
     assert conclusion(capsys, report) == ([], ["stack dev: up failed after 8 s: no resource was finished"])
@@ -157,6 +174,15 @@ def test_a_plugin_that_died_is_one_line(capsys):
     assert conclusion(capsys, report)[1][1:] == [
         "error: pulumi-resource-pg ended in the middle of the run; what is done stays done, run it again for the rest"
     ]
+
+
+def test_what_a_rollback_loses_is_never_among_the_lines_that_are_cut(capsys):
+    quiet = [f"roll back 00{number}_step" for number in range(40, 30, -1)]
+    loses = "roll back 0030_notes: this drops 1 table with 3 rows (public.notes)"
+    report = told(
+        said("\n".join([*quiet, loses]), "info", name="steps"), settled("update", "pg:index:MigrationSet", "steps")
+    )
+    assert [line.strip() for line in report.lines()][1:] == [*quiet[:8], loses, "… 2 more lines; --verbose shows them"]
 
 
 def test_a_long_cause_is_cut_and_one_that_is_no_event_is_taken_from_the_text(capsys):

@@ -1,9 +1,11 @@
-"""The one provisioned copy of the checkout that the tests of group "dev" share, in the order of their files."""
+"""The provisioned copies of the checkout that tests share in the order of their files, by group: dev, documented."""
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
+from harness import scratch as servers
 from harness.checkout import Finished, Scratch
 
 
@@ -17,5 +19,17 @@ def succeeded(run: Finished) -> str:
 def dev() -> Iterator[Scratch]:
     """Provisioned from nothing; each test leaves it as its settings declare."""
     with Scratch() as scratch:
+        succeeded(scratch.up())
+        yield scratch
+
+
+@pytest.fixture(scope="session")
+def documented() -> Iterator[Scratch]:
+    """Provisioned for the commands of the pages, with the files that they name and an empty server beside it."""
+    with Scratch() as scratch, servers.server() as server:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute("create database app")
+        (scratch.folder / "url.txt").write_text(server.url("app"))
+        (scratch.folder / "report.sql").write_text("select count(*) from public.projects")
         succeeded(scratch.up())
         yield scratch
