@@ -9,7 +9,6 @@ Not as at RDS: parameters named `rds.…` aren't reserved, which only a module o
 """
 
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from declared import connectionurl
 from local import postgres
 from local.paths import data_folder
 from tests.conftest import FAST
-from tests.doubles import tls
+from tests.doubles import installation, tls
 
 MASTER = "master"
 DATABASE = "app"
@@ -74,7 +73,7 @@ def server() -> Iterator[RdsLike]:
         folder = Path(name)
         # Another account runs a server that root starts.
         folder.chmod(0o755)
-        programs = _installation(folder)
+        programs = installation.copied(folder, EXTENSIONS)
         authority = tls.authority(folder, "authority")
         tls.certificate(authority, folder)
         files = {"ssl_cert_file": str(folder / "server.crt"), "ssl_key_file": str(folder / "server.key")}
@@ -83,16 +82,6 @@ def server() -> Iterator[RdsLike]:
             yield _set_up(made, folder / "server", authority)
         finally:
             postgres.remove(folder / "server", programs)
-
-
-def _installation(folder: Path) -> Path:
-    """The programs, with RDS' idea of which extensions its users may make."""
-    copy = folder / "installation"
-    shutil.copytree(postgres.wheel_binaries().parent, copy, symlinks=True)
-    for name in EXTENSIONS:
-        (control,) = copy.rglob(f"{name}.control")
-        control.write_text(control.read_text() + "trusted = true\n")
-    return copy / postgres.wheel_binaries().name
 
 
 def _set_up(made: postgres.RunningServer, folder: Path, authority: Path) -> RdsLike:
