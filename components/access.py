@@ -6,8 +6,9 @@ import pulumi
 
 import pg
 from components.base import Component
-from declared import grants
+from declared import grants, roles
 from declared.grants import FUNCTIONS, TABLES
+from declared.platform import NOTHING, Platform
 from declared.schemas import OPEN_SCHEMAS
 from declared.sqlfiles import RowPolicy
 
@@ -16,6 +17,8 @@ from declared.sqlfiles import RowPolicy
 class AccessArgs:
     database: pulumi.Input[str]
     policies: tuple[RowPolicy, ...]
+    platform: Platform = NOTHING
+    """Who owns some of the tables and functions."""
 
 
 class Access(Component):
@@ -23,7 +26,7 @@ class Access(Component):
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"database": args.database}, opts)
-        policies = args.policies
+        policies, self._platform = args.policies, args.platform
         tables = sorted({policy.table for policy in policies})
         row_security = {table: self._row_security(name, table, policies) for table in tables}
         row_policies: dict[str, list[pg.Policy]] = {table: [] for table in tables}
@@ -44,7 +47,8 @@ class Access(Component):
         after_tables = self.child(*table_grants.values(), *without_grants)
         views = [self._table(name, table, after_tables) for table in TABLES if table not in table_grants]
         functions = [
-            self._functions(name, schema, after_tables) for schema in sorted({_schema(known) for known in FUNCTIONS})
+            self._functions(name, schema, after_tables)
+            for schema in sorted({_schema(known) for known in FUNCTIONS} - args.platform.schemas)
         ]
         self.final = [*views, *functions]
         self.register_outputs({"tables": tables})
@@ -54,7 +58,8 @@ class Access(Component):
             f"{name}-table-{table}",
             kind="table",
             name=table,
-            grants=TABLES[table],
+            grants=grants.table_grants_on(self._platform, table),
+            among=roles.names(self._platform) if self._platform.owns(table) else None,
             location=grants.location(table),
             opts=options,
         )
@@ -76,6 +81,7 @@ class Access(Component):
             # The Storage API owns its tables and must not be bound as their owner.
             forced=not table.startswith("storage."),
             policies=sorted(policy.name for policy in policies if policy.table == table),
+            open=self._platform.owns(table),
             opts=self.child(),
         )
 

@@ -7,7 +7,7 @@ import pulumi
 import pulumi.runtime.config
 
 import targets
-from declared import naming, sqlfiles
+from declared import connectionurl, naming, sqlfiles
 from declared.errors import UserError
 from declared.naming import NAMESPACE
 from declared.objectlayout import GUARDDUTY
@@ -56,14 +56,19 @@ def target(settings: Settings) -> Target:
     if settings.scanning == GUARDDUTY and not found.can.guardduty:
         allowed = f"clamav where database:target is {found.name}: GuardDuty scans on aws only"
         raise InputRefused(str(SettingError("scanning", settings.scanning, allowed)))
+    if settings.url:
+        given = connectionurl.parse(settings.url)
+        _checked(lambda: found.reach(given))
     return found
 
 
-def found(target: Target, settings: Settings, stack: str) -> at_aws.Found:
-    """What the stack has at AWS already.
+def found(target: Target, settings: Settings, stack: str) -> at_aws.Found | None:
+    """What the stack has at AWS already; None where files aren't there.
 
     :raises InputRefused: for what can't be taken over
     """
+    if not target.can.object_store:
+        return None
     return _checked(lambda: at_aws.look(target.aws(stack), settings.region, stack))
 
 

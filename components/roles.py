@@ -7,6 +7,7 @@ import pulumi
 
 import pg
 from components.base import Component
+from declared.platform import NOTHING, Platform
 from declared.roles import SECOND, RoleSpec, login_name, with_passwords
 
 
@@ -14,6 +15,8 @@ from declared.roles import SECOND, RoleSpec, login_name, with_passwords
 class RolesArgs:
     passwords: tuple[int, ...]
     """The numbers of the passwords that are open, the current one first."""
+    platform: Platform = NOTHING
+    """Whose roles aren't made."""
 
 
 class Roles(Component):
@@ -23,12 +26,13 @@ class Roles(Component):
     """Role → its login and password of now."""
 
     def __init__(self, name: str, args: RolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, vars(args), opts)
-        specs = with_passwords(args.passwords)
-        numbers = {login_name(role, number): number for role in SECOND for number in args.passwords}
+        super().__init__(name, {"passwords": args.passwords}, opts)
+        specs = with_passwords(args.passwords, args.platform)
+        logins = [role for role in SECOND if role in specs]
+        numbers = {login_name(role, number): number for role in logins for number in args.passwords}
         passwords = {each: self._password(name, each, number) for each, number in numbers.items()}
         self.current = {
-            role: (each, passwords[each].password) for role in SECOND for each in [login_name(role, args.passwords[0])]
+            role: (each, passwords[each].password) for role in logins for each in [login_name(role, args.passwords[0])]
         }
         roles: dict[str, pg.Role] = {}
         for role, spec in specs.items():

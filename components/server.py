@@ -35,7 +35,9 @@ class Server(Component):
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         url = pulumi.Output.secret(args.url) if args.url else None
         super().__init__(name, {"stack": args.stack, "url": url}, opts)
-        self._parameters = _given(url) if url is not None else _own(args.target, args.stack, self.child())
+        self._parameters = (
+            _given(url, args.target) if url is not None else _own(args.target, args.stack, self.child())
+        )
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
         self.disposable = url is None and args.target.disposable
@@ -62,8 +64,8 @@ class Server(Component):
 OF_THE_LOGIN = ("sslcert", "sslkey", "sslpassword", "passfile")
 
 
-def _given(url: pulumi.Output[str]) -> pulumi.Output[connectionurl.Parameters]:
-    return pulumi.Output.secret(url.apply(connectionurl.parse))
+def _given(url: pulumi.Output[str], target: Target) -> pulumi.Output[connectionurl.Parameters]:
+    return pulumi.Output.secret(url.apply(lambda text: target.reach(connectionurl.parse(text))))
 
 
 def _own(target: Target, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Output[connectionurl.Parameters]:

@@ -11,8 +11,9 @@ import pg
 from components.base import Component
 from declared import fingerprint, grants
 from declared.buckets import BucketSettings
+from declared.platform import NOTHING, Platform
 from declared.roles import BACKUP, MIGRATOR, OWNER, ROLES, SECOND
-from declared.schemas import EXTENSIONS, HELD_TABLE, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS
+from declared.schemas import EXTENSIONS, HELD_TABLE, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS, schemas_on
 from declared.sqlfiles import SqlFiles
 
 NAME = "schema"
@@ -27,6 +28,8 @@ class SnapshotArgs:
     publication: str
     accept: str | None = None
     """The fingerprint of a drift that is taken as it is."""
+    platform: Platform = NOTHING
+    """What has to be there before us, and isn't compared."""
 
 
 class Snapshot(Component):
@@ -44,18 +47,34 @@ class Snapshot(Component):
             allow=list(args.allow_bucket_changes) or None,
             opts=self.child(),
         )
-        schemas = sorted({*SCHEMAS, "public", HISTORY_SCHEMA})
+        first = [buckets, *self._given(name, args.platform)]
+        # Triggers of ours are on tables of the platform's.
+        of_others = sorted(args.platform.schemas & {*OPEN_SCHEMAS})
+        schemas = sorted({*schemas_on(args.platform), *of_others, "public", HISTORY_SCHEMA})
         schema = pg.SchemaSnapshot(
             f"{name}-schema",
             name=NAME,
             schemas=schemas,
             open=list(OPEN_SCHEMAS),
             held=sorted(set(held_patterns(args.sql, args.publication))),
+            platform=of_others or None,
             accept=args.accept,
-            opts=self.child(buckets),
+            opts=self.child(*first),
         )
         self.final = [schema]
         self.register_outputs({"schemas": schemas})
+
+    def _given(self, name: str, platform: Platform) -> list[pulumi.Resource]:
+        if not platform.name:
+            return []
+        given = pg.Given(
+            f"{name}-platform",
+            by=platform.name,
+            objects=list(platform.objects),
+            limits=list(platform.limits),
+            opts=self.child(),
+        )
+        return [given]
 
 
 @dataclass(frozen=True, kw_only=True)

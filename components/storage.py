@@ -7,10 +7,10 @@ from typing import Any
 import pulumi
 import pulumi_aws
 
-import pg
 from components.accessroles import AccessRoles, AccessRolesArgs
 from components.alarms import Alarms
 from components.base import Component
+from components.buckets import rows
 from components.cdn import Cdn, CdnArgs
 from components.documents import PolicyStatement
 from components.malware import Malware, MalwareArgs
@@ -55,7 +55,7 @@ class Storage(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, {"objectBucket": args.found.names.bucket("objects")}, opts)
-        self.final = self._rows(name, args)
+        self.final = rows(self, name, args.buckets, args.rows_after)
         account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
         objects = self._objects(name, args, account)
         cdn = self._cdn(name, args, objects)
@@ -136,16 +136,3 @@ class Storage(Component):
         )
         # The API serves an upload to its owner at once: who that is, the row policies say.
         return malware.unread_until_clean(aws_roles.arns["scanner"], aws_roles.arns["server"], aws_roles.arns["api"])
-
-    def _rows(self, name: str, args: StorageArgs) -> list[pg.Bucket]:
-        return [
-            pg.Bucket(
-                f"{name}-{bucket.id}",
-                bucket=bucket.id,
-                public=bucket.public,
-                fileSizeLimit=bucket.file_size_limit,
-                allowedMimeTypes=list(bucket.allowed_mime_types) or None,
-                opts=self.child(*args.rows_after),
-            )
-            for bucket in args.buckets
-        ]

@@ -7,10 +7,12 @@ import pulumi
 
 import pg
 from components.base import Component
-from declared.grants import DATABASE_GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
+from declared import grants, roles, sqlfiles
+from declared.grants import HISTORY_GRANTS
+from declared.platform import NOTHING, Platform
 from declared.roles import BACKUP, MIGRATOR, OWNER
-from declared.schemas import EXTENSIONS, HELD_TABLE, HISTORY_SCHEMA, SCHEMAS
-from declared.sqlfiles import MIGRATIONS, PLATFORM, SqlFiles, StepFolder
+from declared.schemas import HELD_TABLE, HISTORY_SCHEMA, extensions_on, schemas_on
+from declared.sqlfiles import MIGRATIONS, SqlFiles, StepFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class StructureArgs:
     keep: bool = False
     """Whether a destroy is refused too."""
     allow_loss: tuple[str, ...] = ()
+    platform: Platform = NOTHING
+    """Who has made some of the schemas, extensions and tables."""
 
 
 class Structure(Component):
@@ -29,49 +33,57 @@ class Structure(Component):
 
     def __init__(self, name: str, args: StructureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         # The files aren't inputs: what is declared of them is.
-        inputs = {key: value for key, value in vars(args).items() if key != "sql"}
+        inputs = {key: value for key, value in vars(args).items() if key not in ("sql", "platform")}
         super().__init__(name, inputs, opts)
         schemas = {
             schema: pg.Schema(f"{name}-{schema}", name=schema, owner=owner, opts=self.child())
-            for schema, owner in SCHEMAS.items()
+            for schema, owner in schemas_on(args.platform).items()
         }
-        extensions = self._extensions(name, schemas)
+        extensions = self._extensions(name, schemas, args.platform)
         # PostgreSQL lets everybody execute a new function; for the app's functions nobody may until it is granted. The
         # first platform migration needs it already; the other defaults are closed by the last one.
         closed = pg.DefaultPrivileges(
             f"{name}-functions-closed", role=OWNER, objects="functions", grants={}, opts=self.child()
         )
         database = pg.Grants(
-            f"{name}-database", kind="database", name=args.database, grants=DATABASE_GRANTS, opts=self.child()
+            f"{name}-database",
+            kind="database",
+            name=args.database,
+            grants=grants.database_grants_on(args.platform),
+            among=roles.names(args.platform) if args.platform.name else None,
+            opts=self.child(),
         )
-        schema_grants = self._schema_grants(name, schemas)
-        first = self._steps(f"{name}-platform", PLATFORM, args, [*schema_grants, *extensions, closed])
+        schema_grants = self._schema_grants(name, schemas, args.platform)
+        before = sqlfiles.platform_folder(args.platform)
+        first = self._steps(f"{name}-platform", before, args, [*schema_grants, *extensions, closed])
         steps = self._steps(f"{name}-migrations", MIGRATIONS, args, [first])
         self.final = [database, *self._history(name, steps)]
-        self.register_outputs({"schemas": sorted(SCHEMAS)})
+        self.register_outputs({"schemas": sorted(schemas)})
 
-    def _extensions(self, name: str, schemas: Mapping[str, pg.Schema]) -> list[pg.Extension]:
+    def _extensions(self, name: str, schemas: Mapping[str, pg.Schema], platform: Platform) -> list[pg.Extension]:
         return [
             pg.Extension(
                 f"{name}-{extension}",
                 name=extension,
                 schema=spec.schema,
                 version=spec.version,
-                opts=self.child(schemas[spec.schema]),
+                opts=self.child(*([schemas[spec.schema]] if spec.schema in schemas else [])),
             )
-            for extension, spec in EXTENSIONS.items()
+            for extension, spec in extensions_on(platform).items()
         ]
 
-    def _schema_grants(self, name: str, schemas: Mapping[str, pg.Schema]) -> list[pg.Grants]:
+    def _schema_grants(self, name: str, schemas: Mapping[str, pg.Schema], platform: Platform) -> list[pg.Grants]:
+        ours = roles.names(platform) if platform.name else None
         return [
             pg.Grants(
                 f"{name}-schema-{schema}",
                 kind="schema",
                 name=schema,
-                grants=grants,
+                grants=entries,
+                among=None if schema in schemas else ours,
                 opts=self.child(*([schemas[schema]] if schema in schemas else [])),
             )
-            for schema, grants in SCHEMA_GRANTS.items()
+            for schema, entries in grants.schema_grants_on(platform).items()
         ]
 
     def _history(self, name: str, steps: pulumi.Resource) -> list[pulumi.Resource]:
@@ -85,9 +97,9 @@ class Structure(Component):
                 opts=self.child(steps),
             )
         ]
-        for table, grants in HISTORY_GRANTS.items():
+        for table, entries in HISTORY_GRANTS.items():
             history_table = f"{HISTORY_SCHEMA}.{table}"
-            writes = grants[MIGRATOR] != ["select"]
+            writes = entries[MIGRATOR] != ["select"]
             policy = pg.Policy(
                 f"{name}-{table}-{MIGRATOR}",
                 table=history_table,
@@ -102,7 +114,7 @@ class Structure(Component):
             options = self.child(policy)
             history_grants.append(
                 pg.Grants(
-                    f"{name}-table-{history_table}", kind="table", name=history_table, grants=grants, opts=options
+                    f"{name}-table-{history_table}", kind="table", name=history_table, grants=entries, opts=options
                 )
             )
         return [*history_grants, self._backed_up(name, steps)]

@@ -3,8 +3,10 @@
 from functools import cache
 from pathlib import Path
 
+from declared import roles
+from declared.platform import Platform
 from declared.roles import API, OWNER, ROLES
-from declared.schemas import HISTORY_SUFFIXES
+from declared.schemas import HISTORY_SUFFIXES, schemas_on
 
 Grants = dict[str, dict[str, list[str]]]
 
@@ -47,6 +49,35 @@ SCHEMA_GRANTS: Grants = {
 # Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
 # owner, whose refresh of a summary needs one.
 DATABASE_GRANTS = {OWNER: ["temporary"], **{role: ["connect"] for role, spec in ROLES.items() if spec.login}}
+
+
+
+def schema_grants_on(platform: Platform) -> Grants:
+    """By schema, where a platform has made some of them: what our roles have there, and others in ours."""
+    ours, own = {*roles.names(platform)}, {*schemas_on(platform)}
+    found: Grants = {}
+    for schema, entries in SCHEMA_GRANTS.items():
+        if not platform.name or schema in own:
+            found[schema] = entries
+        elif schema in platform.schemas | {"public"}:
+            more = _usage(*platform.schema_usage.get(schema, ()))
+            found[schema] = {role: words for role, words in {**entries, **more}.items() if role in ours}
+    return {schema: entries for schema, entries in found.items() if entries or schema in own}
+
+
+def table_grants_on(platform: Platform, table: str) -> dict[str, list[str]]:
+    """The entry of a table; of one of the platform's, what our roles have."""
+    if not platform.owns(table):
+        return TABLES[table]
+    ours = {*roles.names(platform)}
+    return {role: words for role, words in TABLES[table].items() if role in ours}
+
+
+def database_grants_on(platform: Platform) -> dict[str, list[str]]:
+    """What our roles have on the database; elsewhere it is all that anybody has."""
+    ours = {*roles.names(platform)}
+    return {role: words for role, words in DATABASE_GRANTS.items() if role in ours}
+
 
 # What `./vpb migrate` reads and writes as the migrator: the app's history, and the snapshot, into which it takes what a
 # migration changes. The platform's history is `up`'s to write.

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from declared.platform import NOTHING, Platform
+
 
 @dataclass(frozen=True)
 class RoleSpec:
@@ -135,6 +137,27 @@ ROLES = {
 URLS = {spec.output: name for name, spec in ROLES.items() if spec.output}
 
 
+def on(platform: Platform) -> dict[str, RoleSpec]:
+    """The roles of `ROLES` that are ours where a platform has made the others, with what they need there."""
+    return {
+        name: replace(
+            spec,
+            member_of=(
+                *(group for group in spec.member_of if group not in platform.roles),
+                *platform.memberships.get(name, ()),
+            ),
+        )
+        for name, spec in ROLES.items()
+        if name not in platform.roles
+    }
+
+
+def names(platform: Platform) -> list[str]:
+    """The names of our roles, those of second logins too, sorted."""
+    ours = on(platform)
+    return sorted({*ours, *(second for role, second in SECOND.items() if role in ours)})
+
+
 def login_name(role: str, number: int) -> str:
     """The login with the password of that number: a role has two, which take turns.
 
@@ -148,14 +171,14 @@ SECOND = {name: login_name(name, 2) for name, spec in ROLES.items() if spec.logi
 """Role → its second login."""
 
 
-def with_passwords(numbers: Collection[int]) -> dict[str, RoleSpec]:
-    """Every role, while the passwords of these numbers are open. Second logins are there from the second password on.
+def with_passwords(numbers: Collection[int], platform: Platform = NOTHING) -> dict[str, RoleSpec]:
+    """Every role of ours, while the passwords of these numbers are open. Second logins are there from the second password on.
 
     A session of a second login begins as the role itself, with its limits. By itself the login has nothing but that
     membership, which it inherits: the right to connect is the role's.
     """
     found = {}
-    for name, spec in ROLES.items():
+    for name, spec in on(platform).items():
         found[name] = replace(spec, login=spec.login and any(number % 2 for number in numbers))
         if spec.login and max(numbers) > 1:
             found[SECOND[name]] = RoleSpec(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from declared.platform import Platform
 from declared.roles import OWNER
 
 
@@ -33,6 +34,20 @@ EXTENSIONS: Mapping[str, ExtensionSpec] = {
     "pg_stat_statements": ExtensionSpec(schema="statistics"),
     "pg_trgm": ExtensionSpec(),
 }
+
+
+def extensions_on(platform: Platform) -> dict[str, ExtensionSpec]:
+    """The extensions that aren't the platform's."""
+    return {name: spec for name, spec in EXTENSIONS.items() if name not in platform.extensions}
+
+
+def schemas_on(platform: Platform) -> dict[str, str]:
+    """Schema to owner, without those of the platform and those that would only hold an extension of its."""
+    needed = {spec.schema for spec in extensions_on(platform).values()}
+    of_others = {spec.schema for spec in EXTENSIONS.values()} - needed
+    return {name: owner for name, owner in SCHEMAS.items() if name not in platform.schemas | of_others}
+
+
 HISTORY_SCHEMA = "supabase_migrations"
 HISTORY_TABLE = f"{HISTORY_SCHEMA}.schema_migrations"
 # A history is one table and three beside it, named like it.

@@ -14,6 +14,7 @@ from declared import sqldirectives, sqltext
 from declared.errors import UserError
 from declared.naming import STEP_FILE
 from declared.paths import CHECKOUT
+from declared.platform import Platform
 from declared.roles import OWNER
 from declared.schemas import HISTORY_SCHEMA, HISTORY_TABLE
 from declared.sqltext import Statement as Statement
@@ -42,9 +43,18 @@ class StepFolder:
 
 
 PLATFORM = StepFolder("sql/platform", f"{HISTORY_SCHEMA}.platform_migrations")
+# Where the platform Supabase has made what `PLATFORM` makes.
+SUPABASE = StepFolder("sql/supabase", PLATFORM.history)
 MIGRATIONS = StepFolder("sql/migrations", HISTORY_TABLE, OWNER)
 # In the order in which they are applied. The program declares them, `./vpb migrate` runs the same ones.
 STEP_FOLDERS = (PLATFORM, MIGRATIONS)
+
+
+def platform_folder(platform: Platform) -> StepFolder:
+    """The migrations that come before the app's own, where a platform has made some of what they make."""
+    return SUPABASE if platform.name else PLATFORM
+
+
 POLICY_FOLDER = "sql/policies"
 
 
@@ -318,5 +328,5 @@ def read(root: Path = CHECKOUT) -> SqlFiles:
 
     :raises SqlFileError: for the first rule that is broken
     """
-    found = {folder.folder: tuple(steps(root / folder.folder)) for folder in STEP_FOLDERS}
+    found = {folder.folder: tuple(steps(root / folder.folder)) for folder in (*STEP_FOLDERS, SUPABASE)}
     return SqlFiles(found, tuple(row_policies(root / POLICY_FOLDER)))

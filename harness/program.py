@@ -192,7 +192,9 @@ def run(stack: str = "dev", there: found.Found | None = None, **changes: Any) ->
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi.runtime.set_mocks(Mocks(), project="database", stack=stack, monitor=Monitor(program))
-    pulumi.runtime.config.set_all_config({f"{NAMESPACE}:{name}": text for name, text in texts.items()})
+    pulumi.runtime.config.set_all_config(
+        {f"{NAMESPACE}:{name}": text for name, text in texts.items()}, [f"{NAMESPACE}:url"]
+    )
 
     exported: dict[str, pulumi.Output[Any]] = {}
 

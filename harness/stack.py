@@ -26,6 +26,8 @@ from provider.package import PgPlugin
 
 STACK, PROJECT = "dev", "database"
 PREFIX = "pg:index:"
+# A server that nobody connects to.
+ELSEWHERE = "postgresql://postgres:password@127.0.0.1:1/postgres"
 # What the program under mocks gets for an output: a text that stands for it in the inputs of other resources.
 OUTPUTS = {
     "pg:index:Password": ("password", "verifier"),
@@ -54,10 +56,12 @@ Declaration = Mapping[str, DeclaredResource]
 """By name, in an order in which each comes after what it waits for."""
 
 
-def declaration(database: str, passwords: tuple[int, ...] = (1,), stack: str = STACK) -> dict[str, DeclaredResource]:
+def declaration(
+    database: str, passwords: tuple[int, ...] = (1,), stack: str = STACK, target: str = "local"
+) -> dict[str, DeclaredResource]:
     """What the program declares of a database, with the defaults of the settings but for the open passwords."""
     found = {}
-    for name, each in _declared(passwords, stack).items():
+    for name, each in _declared(passwords, stack, target).items():
         inputs = dict(each.inputs)
         if each.token == "pg:index:Grants" and inputs["kind"] == "database":
             inputs["name"] = database
@@ -66,8 +70,9 @@ def declaration(database: str, passwords: tuple[int, ...] = (1,), stack: str = S
 
 
 @cache
-def _declared(passwords: tuple[int, ...], stack: str) -> Declaration:
-    recorded = program.run(stack, passwords=list(passwords))
+def _declared(passwords: tuple[int, ...], stack: str, target: str) -> Declaration:
+    where = {} if target == "local" else {"target": target, "url": ELSEWHERE}
+    recorded = program.run(stack, passwords=list(passwords), **where)
     stands_in = recorded.of_type("pulumi:providers:pg")[0]
     assert stands_in.name == "pg"
     before: dict[str, frozenset[str]] = {}

@@ -30,6 +30,8 @@ def needed(stack: str, outputs: Mapping[str, Any], name: str) -> Any:
 
     :raises CommandError: where the stack doesn't have it yet
     """
+    if name not in outputs and "admin_url" in outputs and (where := engine.target(stack)).platform.name:
+        raise CommandError(f"stack {stack} has no output {name}: on target {where.name} that is the platform's own")
     if name not in outputs:
         raise CommandError(f"stack {stack} has no output {name} yet; `make up STACK={stack}` provisions it")
     return outputs[name]

@@ -108,6 +108,21 @@ class Memberships(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class Given(_Resource):
+    """What a platform has made and the project stands on; looked at, never changed."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        by: str,
+        objects: Sequence[str],
+        limits: Sequence[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 class Schema(_Resource):
     """A schema and its owner; it isn't dropped while it holds anything."""
 
@@ -185,6 +200,7 @@ class RowSecurity(_Resource):
         *,
         table: str,
         policies: Sequence[str],
+        open: Input[bool] = False,
         enabled: Input[bool] = True,
         forced: Input[bool] = True,
         opts: pulumi.ResourceOptions | None = None,
@@ -226,6 +242,7 @@ class Grants(_Resource):
         kind: str,
         name: Input[str],
         grants: Mapping[str, Sequence[str]],
+        among: Sequence[str] | None = None,
         location: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -338,6 +355,7 @@ class SchemaSnapshot(_Resource):
         schemas: Sequence[str],
         open: Sequence[str] | None = None,
         held: Sequence[str] | None = None,
+        platform: Sequence[str] | None = None,
         accept: Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:

@@ -101,6 +101,8 @@ class Connections:
             **SPELLING,
             "search_path": "",
             "lock_timeout": self.info.lock_timeout,
+            # A platform may end every login's statements after a while, whatever they are.
+            "statement_timeout": "0",
             "client_min_messages": "warning",
         }
         settings = [sql.SQL("set {} to {}").format(sql.Identifier(name), sql.Literal(ours[name])) for name in ours]

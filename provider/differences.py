@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from declared.roles import OWNER
 from provider.snapshots import Difference
 
 # Facets that are there only where something is wrong, and what to call it where nothing is. Each is named on its own,
@@ -58,11 +59,42 @@ class ManualChange:
         return f"{self.key} was changed manually from {was} to {now}"
 
 
-def changes(found: Iterable[Difference], open: Iterable[str] = (), held: Iterable[str] = ()) -> list[ManualChange]:
+@dataclass(frozen=True)
+class Platform:
+    """Whose database it is beside ours: without schemas of its own, nobody's."""
+
+    schemas: Iterable[str] = ()
+    """The managed ones."""
+    own: Iterable[str] = ()
+    """Those of them that are the platform's."""
+
+    def has(self, change: ManualChange) -> bool:
+        """Whether a change is the platform's affair: all but our schemas and our triggers on its tables.
+
+        What is of no schema (extensions, publications, settings) has a resource where it is ours.
+        """
+        own = {*self.own}
+        if not own:
+            return False
+        if change.object.startswith("default privileges "):
+            return not change.object.startswith(f"default privileges of {OWNER} ")
+        space = change.rows[0].space
+        if change.facet.startswith("trigger "):
+            text = change.now or change.was or ""
+            return space in own and any(f" EXECUTE FUNCTION {schema}." in text for schema in own)
+        return space in own or space not in self.schemas
+
+
+def changes(
+    found: Iterable[Difference],
+    open: Iterable[str] = (),
+    held: Iterable[str] = (),
+    platform: Platform = Platform(),
+) -> list[ManualChange]:
     """The differences by object. What goes or comes with another object is part of that one's change.
 
     Args:
-        open: schemas of a platform, whose own changes there are none.
+        open: schemas in which somebody else's own changes are none.
         held: patterns of what other resources hold; a table whose row security they hold is ours, not the platform's.
     """
     objects: dict[str, list[Difference]] = defaultdict(list)
@@ -94,7 +126,11 @@ def changes(found: Iterable[Difference], open: Iterable[str] = (), held: Iterabl
         if follows or parent in extensions:
             _top(made, objects, extensions.get(parent, parent)).rows.extend(made.pop(key).rows)
     schemas, ours = set(open), tuple(pattern for pattern in held if pattern.endswith(": row security"))
-    return [change for _, change in sorted(made.items()) if not _is_platforms(change, schemas, ours)]
+    return [
+        change
+        for _, change in sorted(made.items())
+        if not platform.has(change) and not _is_platforms(change, schemas, ours)
+    ]
 
 
 def _top(made: Mapping[str, ManualChange], objects: Mapping[str, list[Difference]], name: str) -> ManualChange:

@@ -72,7 +72,8 @@ async def look(
     else:
         honest = False
     manual, begun = [], []
-    for change in differences.changes(found, header.open, header.held if held is None else held):
+    theirs = differences.Platform(header.schemas, header.platform)
+    for change in differences.changes(found, header.open, header.held if held is None else held, theirs):
         by = [version for pattern, version in patterns.items() if fnmatchcase(change.key, pattern)]
         if not by:
             manual.append(change)

@@ -8,7 +8,7 @@ never leave the server except for what differs.
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
@@ -113,6 +113,8 @@ class Header:
     """A fingerprint of what migrations have announced; only they write it."""
     server: str | None = None
     """The server's major version."""
+    platform: list[str] = field(default_factory=list)
+    """Those of the schemas in which triggers of ours alone are compared; with one, nothing beside our schemas is."""
 
 
 Found = Mapping[str, Mapping[tuple[str, str], Difference]]

@@ -17,7 +17,13 @@ def _local() -> Target:
     return Local()
 
 
-BUILT: dict[str, Callable[[], Target]] = {"local": _local}
+def _supabase() -> Target:
+    from targets.supabase import Supabase
+
+    return Supabase()
+
+
+BUILT: dict[str, Callable[[], Target]] = {"local": _local, "supabase": _supabase}
 
 
 class TargetError(UserError):

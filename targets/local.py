@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from declared.connectionurl import Parameters
 from declared.folders import stack_folder
 from declared.paths import CHECKOUT
+from declared.platform import NOTHING
 from local import postgres, services
 from local.postgres import ServerError
 from targets.target import AwsEndpoint, Can, Service
@@ -24,6 +25,7 @@ class Local:
 
     name = "local"
     can = Can(guardduty=False, test_signatures=True)
+    platform = NOTHING
     disposable = True
     plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"
     checkpoints = False
@@ -35,6 +37,9 @@ class Local:
         if server is None:
             raise ServerError("the embedded PostgreSQL isn't running; run ./pulumiw instead of pulumi")
         return server.parameters()
+
+    def reach(self, given: Parameters) -> Parameters:
+        return given
 
     def own_parameters(self, stack: str) -> Parameters | None:
         server = postgres.running(stack_folder(stack))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from declared.connectionurl import Parameters
+from declared.platform import Platform
 
 # The commands beside Pulumi import targets too, and are to start without its SDK.
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class Can:
     """Whether Amazon GuardDuty scans uploads."""
     test_signatures: bool
     """Whether uploads may be scanned by signatures of test files alone, without a daemon."""
+    object_store: bool = True
+    """Whether files lie in buckets of ours at AWS, behind a CDN of ours."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Target(Protocol):
 
     name: str
     can: Can
+    platform: Platform
+    """Who has made roles, schemas and tables there before us."""
     disposable: bool
     """Whether what holds data may go with it, and keys at once."""
     plugins: Path | None
@@ -68,6 +73,13 @@ class Target(Protocol):
             opts: for the resources of a server that the program itself makes; then this is an output.
 
         :raises UserError: where there is none
+        """
+        ...
+
+    def reach(self, given: Parameters) -> Parameters:
+        """The connection to a server that a setting names, with what the target adds to it.
+
+        :raises UserError: where it doesn't lead to where the target's databases are
         """
         ...
 

@@ -6,6 +6,7 @@ from provider.resources.bucketguard import BucketGuard
 from provider.resources.defaultprivileges import DefaultPrivileges
 from provider.resources.extension import Extension
 from provider.resources.functiongrants import FunctionGrants
+from provider.resources.given import Given
 from provider.resources.grants import Grants
 from provider.resources.keypair import KeyPair, SealingKeyPair
 from provider.resources.memberships import Memberships
@@ -24,6 +25,7 @@ KINDS: list[type[ObjectKind]] = [
     Password,
     KeyPair,
     SealingKeyPair,
+    Given,
     Role,
     Memberships,
     Schema,

@@ -5,7 +5,7 @@ Why not one resource for each grant: `docs/decisions/0003-grants-are-closed-list
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from psycopg import sql
@@ -81,6 +81,12 @@ class Grants(ObjectKind):
             required=True,
             items=list,
         ),
+        "among": Field(
+            list,
+            "the roles whose privileges are compared and changed, where the object is somebody else's; all roles where "
+            "it is left out",
+            compared=False,
+        ),
         "location": Field(str, "file and line, for messages", compared=False),
     }
 
@@ -134,6 +140,9 @@ class Grants(ObjectKind):
         entries = await rows(connection, ENTRIES, [owner, found["acl"], owner])
         if inputs["kind"] == "table":
             entries += await rows(connection, COLUMN_ENTRIES, [owner, found["oid"], owner])
+        among = inputs.get("among")
+        if among is not None:
+            entries = await _of_roles(connection, entries, among)
         return {"kind": inputs["kind"], "name": inputs["name"], "grants": grouped(entries)}
 
     async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
@@ -169,6 +178,18 @@ class Grants(ObjectKind):
         found = await self.find(connection, before)
         if found is not None:
             await self.alter(connection, found, {**before, "grants": ours(before["grants"])})
+
+
+async def _of_roles(
+    connection: Connection, entries: list[dict[str, Any]], among: Collection[str]
+) -> list[dict[str, Any]]:
+    """The entries of these roles. Who isn't the owner grants in its own name, which is no stranger's."""
+    me = await row(connection, "select current_user::text as name", [])
+    return [
+        {**entry, "grantor": None if me and entry["grantor"] == me["name"] else entry["grantor"]}
+        for entry in entries
+        if entry["role"] in among
+    ]
 
 
 def by_author(

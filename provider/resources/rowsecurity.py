@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import sql
 
 from declared.sqlfiles import POLICY_FOLDER
-from plugin.server import CheckFailure
+from plugin.server import CheckFailure, Context, Resource
 from provider.connection import Connection, row
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind, qualified, shown
@@ -25,6 +25,12 @@ class RowSecurity(ObjectKind):
         "enabled": Field(bool, "whether policies apply", default=True),
         "forced": Field(bool, "whether they apply to the owner too", default=True),
         "policies": Field(list, "the names of all policies that the table may have, sorted", required=True),
+        "open": Field(
+            bool,
+            "whether the table is a platform's: its other policies are named and stay, and so do both switches",
+            default=False,
+            compared=False,
+        ),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
@@ -53,6 +59,18 @@ class RowSecurity(ObjectKind):
             authors.setdefault(by, []).append(stray)
         return f"{self.label(state)}: " + "; ".join(f"{by}, {shown(names)} was added" for by, names in authors.items())
 
+    async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
+        if inputs.get("open"):
+            async with self.database.transaction(self.label(inputs)) as connection:
+                there = await self.find(connection, {"table": id})
+            strays = sorted({*(there or {"policies": []})["policies"]} - {*inputs["policies"]})
+            if strays:
+                await context.info(
+                    f"{self.label(inputs)}: {shown(strays)} isn't declared and may open the table; it stays, as the table "
+                    f"is the platform's: write it into {POLICY_FOLDER}/{inputs['table']}.sql, or drop it"
+                )
+        return await super().read(context, id, state, inputs)
+
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
         """A declared policy that is missing is its own resource's drift, so it is not missing here."""
         schema, table = qualified(inputs["table"])
@@ -65,7 +83,9 @@ class RowSecurity(ObjectKind):
                 where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p')""",
             [schema, table],
         )
-        if found is not None:
+        if found is not None and inputs.get("open"):
+            found |= {name: inputs[name] for name in ("enabled", "forced", "policies")}
+        elif found is not None:
             found["policies"] = sorted({*found["policies"], *inputs.get("policies", [])})
         return found
 

@@ -22,7 +22,7 @@ from provider.resources.base import Field, ObjectKind
 from provider.snapshots import Difference, Header
 from provider.steps.history import identity
 
-LISTS = ("open", "held")
+LISTS = ("open", "held", "platform")
 
 
 class SchemaSnapshot(ObjectKind):
@@ -38,6 +38,11 @@ class SchemaSnapshot(ObjectKind):
         "open": Field(list, "those of them that are a platform's: what it changes there of its own is no drift"),
         "held": Field(
             list, "patterns of the objects and facets that other resources hold, such as `schema ops: grants`"
+        ),
+        "platform": Field(
+            list,
+            "those of them that are a platform's whose login we have: its own objects, there and beside our schemas, "
+            "are no drift; our triggers are",
         ),
         "accept": Field(str, "the fingerprint of a drift that is taken as it is", compared=False),
     }
@@ -79,7 +84,7 @@ class SchemaSnapshot(ObjectKind):
         for line in seen.lines:
             await context.info(line)
         if not state:
-            inputs = {"name": id, **{name: getattr(seen.header, name) for name in ("schemas", "open", "held")}}
+            inputs = {"name": id, **{name: getattr(seen.header, name) for name in ("schemas", "open", "held", "platform")}}
         return Resource(id, (state or inputs) | {"database": database, "drift": seen.drift}, inputs)
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
@@ -245,8 +250,8 @@ class SchemaCheckpoint(ObjectKind):
 
 
 def _header(inputs: Mapping[str, Any]) -> Header:
-    schemas, open, held = (list(inputs.get(name) or []) for name in ("schemas", "open", "held"))
-    return Header("", schemas, open, held)
+    schemas, open, held, platform = (list(inputs.get(name) or []) for name in ("schemas", *LISTS))
+    return Header("", schemas, open, held, platform=platform)
 
 
 def _rows(changes: Iterable[ManualChange]) -> list[Difference]:

@@ -19,7 +19,8 @@ returns table (
     query_id bigint
 )
 language sql stable
-set search_path = ''
+-- Where the extension lies: a platform has put it beside others.
+set search_path = statistics, extensions
 as $$
     select
         left(regexp_replace(s.query, '\s+', ' ', 'g'), 2000),
@@ -33,7 +34,7 @@ as $$
         round(s.shared_blks_hit::numeric / nullif(s.shared_blks_hit + s.shared_blks_read, 0), 4),
         s.temp_blks_written * pg_catalog.current_setting('block_size')::bigint,
         s.queryid
-    from statistics.pg_stat_statements as s
+    from pg_stat_statements as s
     join pg_catalog.pg_database as d on d.oid = s.dbid
     left join pg_catalog.pg_roles as r on r.oid = s.userid
     where d.datname = pg_catalog.current_database()
