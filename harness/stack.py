@@ -57,9 +57,13 @@ Declaration = Mapping[str, DeclaredResource]
 
 
 def declaration(
-    database: str, passwords: tuple[int, ...] = (1,), stack: str = STACK, target: str = "local"
+    database: str, passwords: tuple[int, ...] = (1,), stack: str = STACK, target: str = ""
 ) -> dict[str, DeclaredResource]:
-    """What the program declares of a database, with the defaults of the settings but for the open passwords."""
+    """What the program declares of a database, with the defaults of the settings but for the open passwords.
+
+    Args:
+        target: where the server is one that a setting names; by default the target's own.
+    """
     found = {}
     for name, each in _declared(passwords, stack, target).items():
         inputs = dict(each.inputs)
@@ -71,7 +75,7 @@ def declaration(
 
 @cache
 def _declared(passwords: tuple[int, ...], stack: str, target: str) -> Declaration:
-    where = {} if target == "local" else {"target": target, "url": ELSEWHERE}
+    where: dict[str, Any] = {"target": target, "url": ELSEWHERE} if target else {}
     recorded = program.run(stack, passwords=list(passwords), **where)
     stands_in = recorded.of_type("pulumi:providers:pg")[0]
     assert stands_in.name == "pg"

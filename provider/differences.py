@@ -82,7 +82,7 @@ class Platform:
         if change.facet.startswith("trigger "):
             text = change.now or change.was or ""
             return space in own and any(f" EXECUTE FUNCTION {schema}." in text for schema in own)
-        return space in own or space not in self.schemas
+        return space in own or space not in {*self.schemas}
 
 
 def changes(

@@ -308,7 +308,7 @@ BROKEN = {
 def test_a_broken_rule_in_sql_is_one_line_and_leaves_nothing_registered(tmp_path, monkeypatch, file):
     monkeypatch.setattr(sqlfiles, "read", partial(sqlfiles.read, tmp_path))
     path = tmp_path / file
-    for folder in ("platform", "migrations", "policies"):
+    for folder in ("platform", "supabase", "migrations", "policies"):
         (tmp_path / "sql" / folder).mkdir(parents=True)
     path.write_text("select 1;\n")
     if "migrations" in file:
@@ -322,10 +322,10 @@ def test_a_broken_rule_in_sql_is_one_line_and_leaves_nothing_registered(tmp_path
     assert registered == []
 
 
-@pytest.mark.parametrize("missing", ["platform", "migrations", "policies"])
+@pytest.mark.parametrize("missing", ["platform", "supabase", "migrations", "policies"])
 def test_a_folder_of_sql_that_is_gone_is_refused_and_not_taken_for_an_empty_one(tmp_path, monkeypatch, missing):
     monkeypatch.setattr(sqlfiles, "read", partial(sqlfiles.read, tmp_path))
-    for folder in {"platform", "migrations", "policies"} - {missing}:
+    for folder in {"platform", "supabase", "migrations", "policies"} - {missing}:
         (tmp_path / "sql" / folder).mkdir(parents=True)
     registered: list[Registered] = []
     monkeypatch.setattr(Program, "register", lambda self, resource: registered.append(resource))

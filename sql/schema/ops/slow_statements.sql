@@ -2,7 +2,7 @@
 
 CREATE FUNCTION ops.slow_statements(most integer DEFAULT 20) RETURNS TABLE(statement text, role text, calls bigint, mean_ms numeric, longest_ms numeric, total_ms numeric, share numeric, rows_per_call numeric, hit_ratio numeric, spilled_bytes bigint, query_id bigint)
     LANGUAGE sql STABLE
-    SET search_path TO ''
+    SET search_path TO 'statistics', 'extensions'
     AS $$
     select
         left(regexp_replace(s.query, '\s+', ' ', 'g'), 2000),
@@ -16,7 +16,7 @@ CREATE FUNCTION ops.slow_statements(most integer DEFAULT 20) RETURNS TABLE(state
         round(s.shared_blks_hit::numeric / nullif(s.shared_blks_hit + s.shared_blks_read, 0), 4),
         s.temp_blks_written * pg_catalog.current_setting('block_size')::bigint,
         s.queryid
-    from statistics.pg_stat_statements as s
+    from pg_stat_statements as s
     join pg_catalog.pg_database as d on d.oid = s.dbid
     left join pg_catalog.pg_roles as r on r.oid = s.userid
     where d.datname = pg_catalog.current_database()

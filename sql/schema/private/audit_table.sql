@@ -44,7 +44,8 @@ $shortcut$;
     differs text;
     know constant text = case when sealed <> '{}' then E'\n        perform private.audit_know(array(%s));' else '' end;
 begin
-    select n.nspname || '.' || c.relname as name, format('%I.%I', n.nspname, c.relname) as quoted into target
+    select n.nspname || '.' || c.relname as name, format('%I.%I', n.nspname, c.relname) as quoted, c.relowner as owner
+    into target
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     where c.oid = relation;
@@ -142,8 +143,10 @@ begin
             end,
             task
         );
-        -- Always: a session that calls itself a replica is recorded as well.
-        execute format('alter table %s enable always trigger _900_audit_%s', target.quoted, event);
+        -- Always: a session that calls itself a replica is recorded as well. On a table of somebody else it can't be had.
+        if pg_catalog.pg_has_role(target.owner, 'usage') then
+            execute format('alter table %s enable always trigger _900_audit_%s', target.quoted, event);
+        end if;
     end loop;
 end
 $_$;

@@ -1,0 +1,76 @@
+"""Where files are: in buckets of ours at AWS with what stands around them, or in a platform's own store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws
+
+from components.access import Access
+from components.alarms import Alarms, AlarmsArgs
+from components.base import after
+from components.buckets import Buckets, BucketsArgs
+from components.storage import Storage, StorageArgs
+from declared.settings import Settings
+from targets import Target
+from targets.found import Found
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is declared of them."""
+
+    rows: Buckets | Storage
+    """The component with the rows of `storage.buckets`."""
+    exports: Mapping[str, pulumi.Input[Any]]
+    """By the names of the stack's outputs."""
+
+
+def plugins(
+    target: Target, settings: Settings, stack: str, database: pulumi.ProviderResource, first: pulumi.ResourceOptions
+) -> pulumi.ResourceOptions:
+    """The plugins that the components are served by; `first`: what comes before anything at AWS is changed."""
+    if not target.can.object_store:
+        return pulumi.ResourceOptions(providers=[database])
+    tags = {"tags": {"Project": "visual-prompt-builder", "Stack": stack}}
+    arguments = target.aws(stack).arguments
+    aws = pulumi_aws.Provider("aws", region=settings.region, default_tags=tags, **arguments, opts=first)
+    return pulumi.ResourceOptions(providers=[database, aws])
+
+
+def declare(
+    found: Found | None,
+    target: Target,
+    settings: Settings,
+    stack: str,
+    access: Access,
+    providers: pulumi.ResourceOptions,
+) -> Files:
+    """The buckets after the access to them; at AWS also the alarms."""
+    if found is None:
+        return Files(Buckets("storage", BucketsArgs(buckets=settings.buckets), after(providers, access)), {})
+    alarms = Alarms(
+        "alarms",
+        AlarmsArgs(found=found, region=settings.region, emails=settings.alarm_emails, disposable=target.disposable),
+        providers,
+    )
+    storage = Storage(
+        "storage",
+        StorageArgs(
+            found=found,
+            region=settings.region,
+            buckets=settings.buckets,
+            cors_origins=settings.cors_origins,
+            cdn_keys=settings.cdn_keys,
+            scanning=settings.scanning,
+            role_trust=settings.role_trust,
+            alarms=alarms,
+            disposable=target.disposable,
+            keep=settings.protected(target.disposable),
+            rows_after=access.final,
+        ),
+        providers,
+    )
+    more = {"s3_endpoint": target.aws(stack).endpoint, "alarm_topic_arn": alarms.topic}
+    return Files(storage, {**more, **storage.exports})
