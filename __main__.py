@@ -37,9 +37,7 @@ providers = files.plugins(target, settings, stack, database, first)
 roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
 structure = Structure(
     "structure",
-    StructureArgs(
-        database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable, keep)
-    ),
+    StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable, keep)),
     after(providers, roles),
 )
 access = Access(

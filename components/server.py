@@ -35,9 +35,7 @@ class Server(Component):
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         url = pulumi.Output.secret(args.url) if args.url else None
         super().__init__(name, {"stack": args.stack, "url": url}, opts)
-        self._parameters = (
-            _given(url, args.target) if url is not None else _own(args.target, args.stack, self.child())
-        )
+        self._parameters = _given(url, args.target) if url is not None else _own(args.target, args.stack, self.child())
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
         self.disposable = url is None and args.target.disposable

@@ -51,7 +51,6 @@ SCHEMA_GRANTS: Grants = {
 DATABASE_GRANTS = {OWNER: ["temporary"], **{role: ["connect"] for role, spec in ROLES.items() if spec.login}}
 
 
-
 def schema_grants_on(platform: Platform) -> Grants:
     """By schema, where a platform has made some of them: what our roles have there, and others in ours."""
     ours, own = {*roles.names(platform)}, {*schemas_on(platform)}

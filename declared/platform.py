@@ -1,4 +1,4 @@
-"""What a platform has made before us and goes on making: read and checked, never made, altered or dropped. Facts only."""
+"""What a platform has made before us, and goes on making: checked, never made, altered or dropped. Facts only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -172,7 +172,9 @@ SECOND = {name: login_name(name, 2) for name, spec in ROLES.items() if spec.logi
 
 
 def with_passwords(numbers: Collection[int], platform: Platform = NOTHING) -> dict[str, RoleSpec]:
-    """Every role of ours, while the passwords of these numbers are open. Second logins are there from the second password on.
+    """Every role of ours, while the passwords of these numbers are open.
+
+    Second logins are there from the second password on.
 
     A session of a second login begins as the role itself, with its limits. By itself the login has nothing but that
     membership, which it inherits: the right to connect is the role's.

@@ -48,9 +48,9 @@ class Supabase:
         if pooled := POOLED.fullmatch(user):
             raise NotReached(
                 f"database:url names login '{user}', which is the pooler's name for a login of project "
-                f"{pooled['project']}: a pooler drops the options that a session starts with, which Auth.js' login needs; "
-                f"use the direct connection, {user.partition('.')[0]}@db.{pooled['project']}.supabase.co:5432 (over IPv4 "
-                "alone it needs the project's IPv4 add-on)"
+                f"{pooled['project']}: a pooler drops the options that a session starts with, which Auth.js' login "
+                f"needs; use the direct connection, {user.partition('.')[0]}@db.{pooled['project']}.supabase.co:5432 "
+                "(over IPv4 alone it needs the project's IPv4 add-on)"
             )
         if POOLER_PORT in port.split(",") or ".pooler." in host:
             raise NotReached(

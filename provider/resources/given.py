@@ -67,23 +67,26 @@ class Given(ObjectKind):
         return {"by": inputs["by"], "objects": [each for each in wanted if each in there]}
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
-        if preview and self.connections is not None:
-            async with self.database.transaction(self.label(inputs)) as connection:
-                await self._refuse_missing(await self.find(connection, inputs), inputs)
+        if not preview or self.connections is not None:
+            await self._look(inputs)
         for limit in inputs.get("limits") or []:
             await context.info(f"{inputs['by']}: {limit}")
-        return await super().create(context, inputs, preview)
+        return self.id(inputs), dict(inputs)
 
-    async def make(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
-        await self._refuse_missing(await self.find(connection, inputs), inputs)
+    async def update(
+        self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
+    ) -> dict[str, Any]:
+        await self._look(new)
+        return dict(new)
 
-    async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        await self._refuse_missing(found, inputs)
+    async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
+        """Nothing: none of it is ours."""
 
-    async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        await self._refuse_missing(found, new)
+    async def _look(self, inputs: Mapping[str, Any]) -> None:
+        async with self.database.transaction(self.label(inputs)) as connection:
+            self._refuse_missing(await self.find(connection, inputs), inputs)
 
-    async def _refuse_missing(self, found: Mapping[str, Any] | None, inputs: Mapping[str, Any]) -> None:
+    def _refuse_missing(self, found: Mapping[str, Any] | None, inputs: Mapping[str, Any]) -> None:
         """
         :raises Refused: where something isn't there as declared
         """
@@ -97,6 +100,3 @@ class Given(ObjectKind):
     def drift(self, name: str, state: Mapping[str, Any], value: Any) -> str:
         gone = [each for each in state.get(name) or [] if each not in value]
         return f"{self.label(state)}: {few(gone)} isn't there any more"
-
-    async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
-        """Nothing: none of it is ours."""

@@ -66,8 +66,8 @@ class RowSecurity(ObjectKind):
             strays = sorted({*(there or {"policies": []})["policies"]} - {*inputs["policies"]})
             if strays:
                 await context.info(
-                    f"{self.label(inputs)}: {shown(strays)} isn't declared and may open the table; it stays, as the table "
-                    f"is the platform's: write it into {POLICY_FOLDER}/{inputs['table']}.sql, or drop it"
+                    f"{self.label(inputs)}: {shown(strays)} isn't declared and may open the table; it stays, as the "
+                    f"table is the platform's: write it into {POLICY_FOLDER}/{inputs['table']}.sql, or drop it"
                 )
         return await super().read(context, id, state, inputs)
 

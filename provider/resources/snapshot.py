@@ -84,7 +84,10 @@ class SchemaSnapshot(ObjectKind):
         for line in seen.lines:
             await context.info(line)
         if not state:
-            inputs = {"name": id, **{name: getattr(seen.header, name) for name in ("schemas", "open", "held", "platform")}}
+            inputs = {
+                "name": id,
+                **{name: getattr(seen.header, name) for name in ("schemas", "open", "held", "platform")},
+            }
         return Resource(id, (state or inputs) | {"database": database, "drift": seen.drift}, inputs)
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:

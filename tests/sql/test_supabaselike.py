@@ -1,0 +1,229 @@
+"""A stack's whole life in a project like a hosted one of Supabase: what is the platform's stays as it is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import psycopg
+import pytest
+
+from declared import roles
+from declared.platform import SUPABASE
+from declared.roles import OWNER
+from harness import stack
+from harness.stack import Run, Stack, with_inputs
+from tests.doubles import supabasecatalogue, supabaselike
+from tests.doubles.supabasecatalogue import Lines
+from tests.doubles.supabaselike import SupabaseLike
+from tests.sql.provision import refused
+
+# One server, whose tests go on from each other.
+pytestmark = pytest.mark.xdist_group("supabaselike")
+OURS = roles.names(SUPABASE)
+# What the platform ships every month.
+RELEASE = (
+    "alter table auth.users add column nickname text",
+    "create table auth.passkeys (id uuid primary key)",
+    "grant all on table auth.passkeys to supabase_auth_admin",
+    "alter table storage.objects add column checksum text",
+    "create table storage.replicas (id uuid primary key); alter table storage.replicas enable row level security",
+    "create index replicated on storage.objects (archived_at)",
+    "create or replace function storage.filename(name text) returns text language sql immutable"
+    " as $$ select reverse(split_part(reverse(name), '/', 1)) $$",
+    "create function storage.level(name text) returns integer language sql security definer"
+    " as $$ select cardinality(string_to_array(name, '/')) $$",
+    "create or replace function extensions.grant_pg_net_access() returns event_trigger language plpgsql"
+    " as $$ begin null; end $$",
+    "create role supabase_new_admin login",
+    "create schema supabase_functions; grant usage on schema supabase_functions to anon",
+    "create event trigger more on ddl_command_end execute function extensions.pgrst_ddl_watch()",
+    "create publication supabase_more",
+    "alter default privileges for role postgres in schema public revoke all on tables from anon",
+    "alter default privileges for role supabase_admin in schema storage grant select on tables to anon",
+    "alter database postgres set statement_timeout = '3min'",
+    "alter role authenticated set statement_timeout = '9s'",
+    "grant truncate on table storage.objects to supabase_etl_admin",
+    "create trigger more before insert on storage.objects for each row"
+    " execute function storage.update_updated_at_column()",
+)
+
+
+@dataclass
+class World:
+    """The double, with a stack in it."""
+
+    double: SupabaseLike
+    stack: Stack
+    known: list[str]
+    """The platform's roles."""
+    before: Lines
+    """What was there before the stack."""
+    first: Run
+    """The first preview."""
+
+    def lines(self) -> Lines:
+        with psycopg.connect(self.double.platform()) as connection:
+            return supabasecatalogue.lines(connection, self.known)
+
+    def manually(self, *statements: str) -> None:
+        with psycopg.connect(self.double.url(), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A first preview, `up`, and a second preview that has nothing to say."""
+    with supabaselike.server() as double:
+        with psycopg.connect(double.platform()) as connection:
+            known = supabasecatalogue.roles(connection)
+            before = supabasecatalogue.lines(connection, known)
+        made = Stack(double.url(), stack.declaration(supabaselike.DATABASE, target="supabase"))
+        world = World(double, made, known, before, made.preview())
+        assert world.first.errors == {}
+        assert made.up().errors == {}
+        assert made.preview().text == []
+        yield world
+
+
+def is_ours(kind: str, name: str, definition: str) -> bool:
+    """Whether a line that wasn't there before is one that this project may add to what is the platform's."""
+    grantee = definition.partition("=")[0]
+    return (
+        (kind == "grant" and grantee in OURS)
+        or (kind == "policy" and name.startswith(("storage.objects.objects_", "storage.buckets.buckets_")))
+        or (kind == "trigger" and " EXECUTE FUNCTION private." in definition)
+        or (kind == "constraint" and definition.startswith("TRIGGER ") and "._" in name)
+        or (kind, name) == ("extension", "pg_trgm")
+        or (kind == "default privileges" and name.startswith(f"{OWNER} "))
+    )
+
+
+def test_nothing_of_the_platforms_is_another_after_up(world):
+    after = world.lines()
+    assert world.before - after == frozenset()
+    assert [line for line in sorted(after - world.before) if not is_ours(*line)] == []
+
+
+def test_the_first_preview_says_what_cannot_be_had_there(world):
+    said = [line for line in world.first.messages if line.startswith("snapshot-platform: supabase: ")]
+    assert len(said) == len(SUPABASE.limits)
+    assert "doesn't fire in sessions with session_replication_role = replica" in said[0]
+    made = {each.token for each in world.stack.declared.values()}
+    assert "pg:index:FunctionGrants" in made
+    names = world.stack.declared.keys()
+    theirs = {f"roles-{role}" for role in SUPABASE.roles} | {f"structure-{name}" for name in ("auth", "storage")}
+    assert names & (theirs | {"structure-extensions", "structure-pgcrypto", "access-functions-auth"}) == set()
+
+
+def test_each_login_of_the_platform_and_of_ours_connects(world):
+    for login in (*supabaselike.LOGINS, supabaselike.PLATFORM):
+        with psycopg.connect(world.double.url(login)) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+    for role, spec in roles.on(SUPABASE).items():
+        if spec.login:
+            password = world.stack.state[f"roles-{role}-password"].state["password"]
+            with psycopg.connect(world.double.url(role, password)) as connection:
+                assert connection.execute("select current_user").fetchone() == (role,)
+
+
+def test_row_policies_hold_for_callers_of_the_platforms_api(world):
+    with psycopg.connect(world.double.url("authenticator")) as connection:
+        connection.execute("set local role authenticated")
+        claims = '{"sub": "00000000-0000-7000-8000-000000000001", "role": "authenticated"}'
+        connection.execute("select set_config('request.jwt.claims', %s, true)", [claims])
+        mine = "insert into storage.objects (bucket_id, name) values ('audio', 'another/a.ogg')"
+        refused(connection, psycopg.errors.InsufficientPrivilege, mine)
+        assert connection.execute("select count(*) from public.projects").fetchone() == (0,)
+
+
+def test_a_release_of_the_platform_leaves_previews_empty_and_up_with_nothing_to_do(world):
+    before = world.lines()
+    world.double.release(*RELEASE)
+    assert world.lines() != before
+    assert world.stack.preview().text == []
+    assert world.stack.up().text == []
+
+
+def test_a_lost_state_finds_all_of_it_again(world):
+    world.stack.state = {}
+    assert world.stack.up().errors == {}
+    assert world.stack.preview().text == []
+
+
+def test_manual_changes_of_what_is_ours_are_named_and_repaired(world):
+    world.manually(
+        "alter policy objects_select_own on storage.objects using (true)",
+        "grant insert on table storage.objects to cleaner",
+        "revoke usage on schema storage from cleaner",
+        "update storage.buckets set public = true where id = 'audio'",
+        "alter role backup connection limit 7",
+        "grant select on table public.users to anon",
+        f"grant service_role to {OWNER}",
+    )
+    seen = world.stack.preview()
+    assert seen.errors == {}
+    assert {*seen.changes} == {
+        "access-objects_select_own",
+        "access-table-storage.objects",
+        "structure-schema-storage",
+        "storage-audio",
+        "roles-backup",
+        "access-table-public.users",
+        f"roles-{OWNER}-groups",
+    }
+    assert all(any(line.startswith(name) for line in seen.messages) for name in seen.changes)
+    assert world.stack.up().errors == {}
+    assert world.stack.preview().text == []
+
+
+def test_a_trigger_of_ours_that_is_gone_stops_up(world):
+    (definition,) = [line[2] for line in world.lines() if line[1] == "storage.objects._120_check_name"]
+    world.manually("drop trigger _120_check_name on storage.objects")
+    stopped = world.stack.up()
+    assert "table storage.objects: trigger _120_check_name" in next(iter(stopped.errors.values()))
+    world.manually(definition.removesuffix("O"))
+    assert world.stack.preview().text == []
+
+
+def test_a_row_policy_of_somebody_else_is_named_and_stays(world):
+    world.manually("create policy by_dashboard on storage.objects for select to anon using (true)")
+    said = [
+        "access-storage.objects: row security of storage.objects: [by_dashboard] isn't declared and may open the "
+        "table; it stays, as the table is the platform's: write it into sql/policies/storage.objects.sql, or drop it"
+    ]
+    assert world.stack.preview().text == said
+    assert world.stack.up().text == said
+    world.manually("drop policy by_dashboard on storage.objects")
+    assert world.stack.preview().text == []
+
+
+def test_what_the_platform_lacks_is_named_before_anything_is_changed(world):
+    objects = [*SUPABASE.objects, "function auth.tenant() returns uuid", "column storage.objects.name jsonb"]
+    more = with_inputs(world.stack.declared, {"snapshot-platform": {"objects": objects}})
+    other = replace(world.stack, declared=more, state={})
+    said = {
+        "snapshot-platform": "what supabase brings: function auth.tenant() returns uuid, column storage.objects.name "
+        "jsonb isn't there as this project needs it; database:url has to be the direct connection of a project of "
+        "supabase, as its login postgres"
+    }
+    assert other.preview().errors == said
+    assert other.up().errors == said
+
+
+def test_destroy_leaves_what_is_the_platforms_and_what_was_adopted(world):
+    before = {line for line in world.lines() if not is_ours(*line)}
+    world.manually("create table public.of_the_app (id int)")
+    gone = world.stack.down()
+    assert gone.errors == {}
+    after = {*world.lines()}
+    assert (before - after, after - before) == (set(), set())
+    with psycopg.connect(world.double.platform()) as connection:
+        left = connection.execute("select rolname from pg_roles where rolname = any (%s)", [OURS]).fetchall()
+        assert left == []
+        schemas = "select nspname::text from pg_namespace where nspname in ('private', 'audit', 'supabase_migrations')"
+        assert connection.execute(schemas).fetchall() == []
+        assert connection.execute("select to_regclass('public.of_the_app')::text").fetchone() == ("of_the_app",)
+        kept = {name for (name,) in connection.execute("select extname::text from pg_extension").fetchall()}
+        assert {"pgcrypto", "pg_stat_statements"} <= kept
+        published = connection.execute("select pubname::text from pg_publication where pubname = 'supabase_realtime'")
+        assert published.fetchall() == [("supabase_realtime",)]
