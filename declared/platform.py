@@ -9,6 +9,10 @@ class Platform:
     """What is there without us, and what that means for what is ours. One without a name brings nothing."""
 
     name: str = ""
+    superuser: str = ""
+    """The role by which a server of its is known, where no setting says it."""
+    all_roles: str = ""
+    """Its roles, those too that this project doesn't know, as a regular expression."""
     roles: frozenset[str] = frozenset()
     """Its roles, among those that this project knows."""
     schemas: frozenset[str] = frozenset()
@@ -32,6 +36,8 @@ class Platform:
 NOTHING = Platform()
 SUPABASE = Platform(
     name="supabase",
+    superuser="supabase_admin",
+    all_roles="anon|authenticated|service_role|authenticator|postgres|dashboard_user|pgbouncer|supabase_[a-z_]+",
     roles=frozenset({"anon", "authenticated", "service_role", "authenticator", "supabase_storage_admin"}),
     schemas=frozenset({"auth", "extensions", "storage"}),
     extensions=frozenset({"pgcrypto", "pg_stat_statements"}),
@@ -85,3 +91,4 @@ SUPABASE = Platform(
         "`sign` and `storage clean` of `./vpb` have nothing to work on",
     ),
 )
+PLATFORMS = (SUPABASE,)

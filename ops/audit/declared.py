@@ -1,7 +1,7 @@
 """What the program declares, as the rules compare it with what is there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from declared import grants, schemas, sqlfiles
 from declared.paths import CHECKOUT
+from declared.platform import NOTHING, Platform
 from declared.roles import BACKUP, MIGRATOR, OWNER, RoleSpec, with_passwords
 from declared.schemas import HELD_TABLE, HISTORY_SCHEMA
 
@@ -27,7 +28,13 @@ class AuditedDeclaration:
 
     buckets: Mapping[str, Mapping[str, Any]] | None = None
     passwords: tuple[int, ...] = (2, 1)
-    privileges: Mapping[str, grants.Grants] = field(default_factory=lambda: _privileges())
+    platform: Platform = NOTHING
+    """Who has made some of the roles, schemas and tables."""
+
+    @cached_property
+    def privileges(self) -> Mapping[str, grants.Grants]:
+        """Every declared grant by kind and object."""
+        return _privileges(self.platform)
 
     @cached_property
     def entries(self) -> set[Grant]:
@@ -47,17 +54,21 @@ class AuditedDeclaration:
         policies = sqlfiles.row_policies(CHECKOUT / sqlfiles.POLICY_FOLDER)
         ours = [f"{HISTORY_SCHEMA}.{table}/{table}_{MIGRATOR}" for table in grants.HISTORY_GRANTS]
         ours.append(f"{HISTORY_SCHEMA}.{HELD_TABLE}/{HELD_TABLE}_{BACKUP}")
+        own = schemas.schemas_on(self.platform)
+        specs = with_passwords(self.passwords, self.platform)
+        brought = {name: "extensions" for name in self.platform.extensions}
+        needed = {name: spec.schema for name, spec in schemas.extensions_on(self.platform).items()}
         return {
-            "schemas": sorted({*schemas.SCHEMAS, "public"}),
-            "known_schemas": sorted({*schemas.SCHEMAS, "public", HISTORY_SCHEMA}),
+            "schemas": sorted({*own, "public"}),
+            "known_schemas": sorted({*own, "public", HISTORY_SCHEMA}),
             # Other owners add to these: the Storage API brings its own tables.
             "platform": list(schemas.OPEN_SCHEMAS),
             "named_by_platform": list(schemas.OF_SUPABASE),
-            "owners": Jsonb({**schemas.SCHEMAS, "public": OWNER}),
+            "owners": Jsonb({**own, "public": OWNER}),
             "owner": OWNER,
-            "roles": Jsonb({name: _attributes(spec) for name, spec in with_passwords(self.passwords).items()}),
+            "roles": Jsonb({name: _attributes(spec) for name, spec in specs.items()}),
             "policies": [*ours, *(f"{policy.table}/{policy.name}" for policy in policies)],
-            "extensions": Jsonb({name: spec.schema for name, spec in schemas.EXTENSIONS.items()}),
+            "extensions": Jsonb({**brought, **needed}),
             "published": [table.partition(" (")[0] for table in schemas.PUBLISHED],
             "credentials": list(CREDENTIALS),
             "tables": list(self.privileges["table"]),
@@ -65,13 +76,13 @@ class AuditedDeclaration:
         }
 
 
-def _privileges() -> dict[str, grants.Grants]:
+def _privileges(platform: Platform) -> dict[str, grants.Grants]:
     history: grants.Grants = {f"{HISTORY_SCHEMA}.{table}": roles for table, roles in grants.HISTORY_GRANTS.items()}
     return {
-        "database": {"": grants.DATABASE_GRANTS},
-        "schema": {**grants.SCHEMA_GRANTS, HISTORY_SCHEMA: {MIGRATOR: ["usage"]}},
-        "table": {**grants.TABLES, **history},
-        "function": grants.FUNCTIONS,
+        "database": {"": grants.database_grants_on(platform)},
+        "schema": {**grants.schema_grants_on(platform), HISTORY_SCHEMA: {MIGRATOR: ["usage"]}},
+        "table": {**{table: grants.table_grants_on(platform, table) for table in grants.TABLES}, **history},
+        "function": {name: entry for name, entry in grants.FUNCTIONS.items() if not platform.owns(name)},
     }
 
 
@@ -86,6 +97,6 @@ def _attributes(spec: RoleSpec) -> dict[str, Any]:
         "inherit": spec.inherit,
         "bypassrls": spec.bypassrls,
         "limit": spec.limit,
-        "member_of": list(spec.member_of),
+        "member_of": [group.partition(" with ")[0] for group in spec.member_of],
         "settings": dict(spec.settings),
     }

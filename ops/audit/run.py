@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 
 from declared import connectionurl
 from ops import exported
-from ops.audit import trail
+from ops.audit import platforms, trail
 from ops.audit.declared import AuditedDeclaration
 from ops.audit.model import Audited, AuditError, Finding, NotSeen, Rule, S3Bucket, Skipped, Topic, apply
 from ops.audit.registry import RULES
@@ -56,6 +56,8 @@ def audit(
     if url is None:
         raise AuditError("neither a stack nor a server was named")
     with connect(url) as connection:
+        if stack is None:
+            beside["declared"] = AuditedDeclaration(platform=platforms.recognised(connection))
         audited = Audited(
             connection=connection,
             stack=stack,
@@ -81,10 +83,12 @@ def look(
     """
     findings: list[Finding] = []
     skipped: list[Skipped] = []
+    theirs = platforms.Theirs.of(audited) if audited.declared.platform.name else None
     for number, rule in enumerate(rules, start=1):
         progress(f"rule {number} of {len(rules)}: {rule.id}")
         try:
-            findings += apply(rule, audited)
+            found = apply(rule, audited)
+            findings += theirs.ours(found) if theirs else found
         except NotSeen as reason:
             skipped.append(Skipped(rule.id, str(reason)))
         except psycopg.Error as error:
@@ -121,9 +125,13 @@ def connect(url: str) -> Connection:
 
 def _beside(stack: str, environment: Environment) -> dict[str, Any]:
     """What is audited of a stack beside its database."""
-    state = exported.read(stack)
+    state, target = exported.read(stack), engine.target(stack)
+    buckets = environment.outputs.get("storage_buckets")
+    declared = AuditedDeclaration(buckets, engine.passwords(stack), target.platform)
+    if not target.can.object_store:
+        return {"declared": declared, "state": state}
     return {
-        "declared": AuditedDeclaration(environment.outputs.get("storage_buckets"), engine.passwords(stack)),
+        "declared": declared,
         "state": state,
         "s3_buckets": _s3_buckets(stack, state),
         "topics": _topics(stack, state),

@@ -1,0 +1,77 @@
+"""What of the findings is a platform's affair: its own roles, schemas and privileges, which nobody here can change."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from declared import roles
+from declared.platform import NOTHING, PLATFORMS, Platform
+from ops.audit.model import Audited, Finding
+
+SCHEMAS = "select nspname::text from pg_catalog.pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'"
+# Who has a privilege stands first in the reason; a role and an event trigger in the object.
+GRANTEE = re.compile(r"(?P<role>\S+) (?:has|gets) ")
+MAKER = re.compile(r"new \S+ of (?P<role>\S+)(?: in .*)?")
+WHOLE = re.compile(r"schema (?P<schema>\w+)|.* in (?P<in>\w+)")
+PART = re.compile(r"(?:\S.* (?:on )?)?(?P<schema>\w+)\.\S.*")
+# A trigger says which rows, a policy who reaches them: on a table of the platform's too these are somebody's here.
+KEPT = ("policy ", "trigger ")
+
+
+def recognised(connection: psycopg.Connection) -> Platform:
+    """The platform whose superuser the server has."""
+    for platform in PLATFORMS:
+        query = "select 1 from pg_catalog.pg_roles where rolname = %s and rolsuper"
+        if connection.execute(query, [platform.superuser]).fetchone():
+            return platform
+    return NOTHING
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What a platform has in one database."""
+
+    platform: Platform
+    schemas: frozenset[str]
+    """Those that aren't ours."""
+
+    @classmethod
+    def of(cls, audited: Audited) -> "Theirs":
+        """The schemas that the database has and this project doesn't declare."""
+        known = {*audited.declared.parameters["known_schemas"]}
+        found = (name for (name,) in audited.connection.execute(SCHEMAS.encode()).fetchall())
+        return cls(audited.declared.platform, frozenset(name for name in found if name not in known))
+
+    def ours(self, findings: Sequence[Finding]) -> Iterator[Finding]:
+        """The findings that aren't the platform's affair."""
+        return (finding for finding in findings if not self._has(finding))
+
+    def _has(self, finding: Finding) -> bool:
+        kind, _, name = finding.object.partition(" ")
+        if grantee := GRANTEE.match(finding.reason):
+            # What is the platform's is granted to its roles; ours, and those that nobody knows, are looked at.
+            if maker := MAKER.fullmatch(finding.object):
+                return self._is_role(maker["role"])
+            own = self._in_schema(finding.object) or kind in ("database", "parameter")
+            usage = finding.object == "schema public" and not finding.reason.partition(" has ")[2].startswith("create")
+            return (own or usage) and self._is_role(grantee["role"])
+        if kind == "role":
+            return self._is_role(name)
+        if maker := MAKER.fullmatch(finding.object):
+            return self._is_role(maker["role"])
+        if finding.object.startswith("event trigger "):
+            return any(f" {schema}." in finding.reason for schema in self.schemas)
+        if finding.rule == "role-setting":
+            return kind == "database"
+        return not finding.object.startswith(KEPT) and self._in_schema(finding.object)
+
+    def _in_schema(self, object: str) -> bool:
+        match = WHOLE.fullmatch(object) or PART.fullmatch(object)
+        named = match.groupdict() if match else {}
+        return any(schema in self.schemas for schema in named.values() if schema)
+
+    def _is_role(self, name: str) -> bool:
+        mine = name in roles.names(self.platform)
+        return not mine and (name == "public" or re.fullmatch(self.platform.all_roles, name) is not None)
