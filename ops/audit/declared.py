@@ -15,6 +15,8 @@ from declared.schemas import HELD_TABLE, HISTORY_SCHEMA
 
 Grant = tuple[str, str, str, str, str]
 """Kind, object, role, privilege, column; no column is the whole object, and the database has no name here."""
+# What a role has the privileges of without becoming it.
+KEPT_OUT = " with set false"
 # Tables whose rows nobody outside may ever stream, whatever a publication says.
 CREDENTIALS = ("next_auth", "private", "audit", HISTORY_SCHEMA)
 
@@ -63,6 +65,7 @@ class AuditedDeclaration:
             "known_schemas": sorted({*own, "public", HISTORY_SCHEMA}),
             # Other owners add to these: the Storage API brings its own tables.
             "platform": list(schemas.OPEN_SCHEMAS),
+            "brought_roles": sorted(self.platform.roles),
             "named_by_platform": list(schemas.OF_SUPABASE),
             "owners": Jsonb({**own, "public": OWNER}),
             "owner": OWNER,
@@ -97,6 +100,7 @@ def _attributes(spec: RoleSpec) -> dict[str, Any]:
         "inherit": spec.inherit,
         "bypassrls": spec.bypassrls,
         "limit": spec.limit,
+        "inherits_only": [group.removesuffix(KEPT_OUT) for group in spec.member_of if group.endswith(KEPT_OUT)],
         "member_of": [group.partition(" with ")[0] for group in spec.member_of],
         "settings": dict(spec.settings),
     }

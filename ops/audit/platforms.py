@@ -10,7 +10,9 @@ from declared import roles
 from declared.platform import NOTHING, PLATFORMS, Platform
 from ops.audit.model import Audited, Finding
 
-SCHEMAS = "select nspname::text from pg_catalog.pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'"
+SCHEMAS = """
+    select nspname::text from pg_catalog.pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
+"""
 # Who has a privilege stands first in the reason; a role and an event trigger in the object.
 GRANTEE = re.compile(r"(?P<role>\S+) (?:has|gets) ")
 MAKER = re.compile(r"new \S+ of (?P<role>\S+)(?: in .*)?")

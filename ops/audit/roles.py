@@ -49,7 +49,7 @@ MEMBERSHIPS = """
     join pg_roles as g on g.oid = a.roleid
     -- Who provisions holds each role that it makes, since PostgreSQL 16 by itself; a superuser is in all of them.
     where m.oid >= 16384 and m.rolname <> session_user and not m.rolsuper
-        and (%(roles)s::jsonb ? m.rolname or %(roles)s::jsonb ? g.rolname)
+        and (%(roles)s::jsonb ? m.rolname or %(roles)s::jsonb ? g.rolname or g.rolname = any (%(brought_roles)s))
         and not coalesce(%(roles)s::jsonb -> m.rolname -> 'member_of' ? g.rolname, false)
 """
 # Columns by name: before PostgreSQL 16 a membership had the option admin alone.
@@ -65,7 +65,8 @@ OPTIONS = """
             and not (%(roles)s::jsonb -> m.rolname ->> 'inherit')::boolean),
         ('has none of its privileges before it becomes it', not (to_jsonb(a) ->> 'inherit_option')::boolean
             and (%(roles)s::jsonb -> m.rolname ->> 'inherit')::boolean),
-        ('can''t become it', not (to_jsonb(a) ->> 'set_option')::boolean)
+        ('can''t become it', not (to_jsonb(a) ->> 'set_option')::boolean
+            and not coalesce(%(roles)s::jsonb -> m.rolname -> 'inherits_only' ? g.rolname, false))
     ) as o (word, wrong)
     where o.wrong and coalesce(%(roles)s::jsonb -> m.rolname -> 'member_of' ? g.rolname, false)
 """

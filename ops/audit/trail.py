@@ -10,7 +10,6 @@ from typing import Any
 from ops.audit import anchor as trail
 from ops.audit.model import Audited, AuditError, NotSeen, Row, Rule, Severity
 
-
 UNGUARDED = re.compile(r"(?P<table>\w+\.\w+) has no trigger (?P<trigger>\w+) that always fires")
 
 
@@ -23,7 +22,8 @@ def broken(audited: Audited) -> Iterator[Row]:
     for finding in found:
         kept = UNGUARDED.fullmatch(finding.detail)
         if kept and audited.declared.platform.owns(kept["table"]) and _fires(audited, kept["table"], kept["trigger"]):
-            detail = f"{kept['trigger']} on {kept['table']} doesn't fire in sessions with session_replication_role = replica"
+            where = f"{kept['trigger']} on {kept['table']}"
+            detail = f"{where} doesn't fire in sessions with session_replication_role = replica"
             yield {"object": finding.object, "detail": detail, "severity": "info"}
         else:
             yield {"object": finding.object, "detail": finding.detail}

@@ -41,7 +41,8 @@ QUERIES = (
     " on c.oid = attrelid, unnest(attacl) as a where relnamespace::regnamespace::text = any (%(schemas)s)",
     "select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) from pg_constraint"
     " where connamespace::regnamespace::text = any (%(schemas)s)",
-    "select 'trigger', tgrelid::regclass || '.' || tgname, concat(pg_get_triggerdef(t.oid), tgenabled) from pg_trigger as t"
+    "select 'trigger', tgrelid::regclass || '.' || tgname, concat(pg_get_triggerdef(t.oid), tgenabled)"
+    " from pg_trigger as t"
     " join pg_class as c on c.oid = tgrelid where not tgisinternal"
     " and relnamespace::regnamespace::text = any (%(schemas)s)",
     "select 'policy', polrelid::regclass || '.' || polname, polroles::regrole[]::text from pg_policy"

@@ -27,7 +27,7 @@ def test_what_leads_past_the_project_is_refused(url):
 
 
 @pytest.mark.parametrize(
-    "given, mode",
+    ("given", "mode"),
     [
         ("", "require"),
         ("?sslrootcert=/ca.crt", "verify-full"),

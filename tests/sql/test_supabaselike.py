@@ -11,6 +11,8 @@ from declared.platform import SUPABASE
 from declared.roles import OWNER
 from harness import stack
 from harness.stack import Run, Stack, with_inputs
+from ops.audit import run
+from ops.audit.model import Severity
 from tests.doubles import supabasecatalogue, supabaselike
 from tests.doubles.supabasecatalogue import Lines
 from tests.doubles.supabaselike import SupabaseLike
@@ -182,6 +184,56 @@ def test_a_trigger_of_ours_that_is_gone_stops_up(world):
     stopped = world.stack.up()
     assert "table storage.objects: trigger _120_check_name" in next(iter(stopped.errors.values()))
     world.manually(definition.removesuffix("O"))
+    assert world.stack.preview().text == []
+
+
+def audited(world: World) -> set[tuple[str, str]]:
+    """What the audit finds above info, but for what the double's server is and what a stack alone knows."""
+    found = run.audit(None, world.double.url()).findings
+    beside = ("setting-weak", "bucket-public")
+    return {(each.rule, each.object) for each in found if each.severity > Severity.info and each.rule not in beside}
+
+
+def test_the_audit_has_nothing_to_say_above_info_of_what_is_the_platforms(world):
+    assert audited(world) == set()
+    said = run.audit(None, world.double.url()).findings
+    detail = "_900_audit_update on storage.buckets doesn't fire in sessions with session_replication_role = replica"
+    assert detail in {each.reason for each in said if each.rule == "audit-trail-broken"}
+
+
+def test_the_audit_finds_what_is_nobodys_in_the_platforms_schemas_too(world):
+    world.manually(
+        "create role stray login",
+        "grant anon to stray",
+        "grant usage on schema storage to stray",
+        "grant select on table storage.objects to stray",
+        "grant update on table storage.objects to cleaner",
+        "grant create on schema public to anon",
+        "grant create on database postgres to stray",
+        "grant select on table public.users to anon",
+        "create policy by_dashboard on storage.objects for select to anon using (true)",
+        "drop trigger _900_audit_delete on storage.buckets",
+        "create schema of_the_app",
+    )
+    found = audited(world)
+    assert {
+        ("role-undeclared", "role stray"),
+        ("membership-undeclared", "role stray"),
+        ("grant-undeclared", "schema storage"),
+        ("grant-undeclared", "table storage.objects"),
+        ("grant-undeclared", "schema public"),
+        ("grant-undeclared", "database postgres"),
+        ("grant-undeclared", "table public.users"),
+        ("policy-undeclared", "policy by_dashboard on storage.objects"),
+        ("audit-trail-broken", "audit trail"),
+    } <= found, found
+    world.manually(
+        "create trigger _900_audit_delete after delete on storage.buckets referencing old table as old_rows"
+        " for each statement execute function private.tg_storage_buckets__audit()",
+        "drop policy by_dashboard on storage.objects; drop schema of_the_app; revoke create on schema public from anon",
+        "grant stray to postgres; drop owned by stray; drop role stray",
+    )
+    assert world.stack.up().errors == {}
     assert world.stack.preview().text == []
 
 
