@@ -1,6 +1,6 @@
 """What a platform has made before us, and goes on making: checked, never made, altered or dropped. Facts only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -92,3 +92,11 @@ SUPABASE = Platform(
     ),
 )
 PLATFORMS = (SUPABASE,)
+# Whose superuser a server has.
+RECOGNISED = "select rolname::text from pg_catalog.pg_roles where rolsuper"
+
+
+def recognised(superusers: Iterable[str]) -> Platform:
+    """The platform whose superuser a server has; for who has its address and no setting."""
+    found = {*superusers}
+    return next((platform for platform in PLATFORMS if platform.superuser in found), NOTHING)

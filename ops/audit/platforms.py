@@ -4,10 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import psycopg
-
 from declared import roles
-from declared.platform import NOTHING, PLATFORMS, Platform
+from declared.platform import Platform
 from ops.audit.model import Audited, Finding
 
 SCHEMAS = """
@@ -20,15 +18,6 @@ WHOLE = re.compile(r"schema (?P<schema>\w+)|.* in (?P<in>\w+)")
 PART = re.compile(r"(?:\S.* (?:on )?)?(?P<schema>\w+)\.\S.*")
 # A trigger says which rows, a policy who reaches them: on a table of the platform's too these are somebody's here.
 KEPT = ("policy ", "trigger ")
-
-
-def recognised(connection: psycopg.Connection) -> Platform:
-    """The platform whose superuser the server has."""
-    for platform in PLATFORMS:
-        query = "select 1 from pg_catalog.pg_roles where rolname = %s and rolsuper"
-        if connection.execute(query, [platform.superuser]).fetchone():
-            return platform
-    return NOTHING
 
 
 @dataclass(frozen=True)

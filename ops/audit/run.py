@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from declared import connectionurl
+from declared.platform import RECOGNISED, recognised
 from ops import exported
 from ops.audit import platforms, trail
 from ops.audit.declared import AuditedDeclaration
@@ -57,7 +58,8 @@ def audit(
         raise AuditError("neither a stack nor a server was named")
     with connect(url) as connection:
         if stack is None:
-            beside["declared"] = AuditedDeclaration(platform=platforms.recognised(connection))
+            superusers = [name for (name,) in connection.execute(RECOGNISED).fetchall()]
+            beside["declared"] = AuditedDeclaration(platform=recognised(superusers))
         audited = Audited(
             connection=connection,
             stack=stack,

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from declared import sqlfiles
+from declared.platform import NOTHING, RECOGNISED, Platform, recognised
 from declared.schemas import HISTORY_TABLE
-from provider.connection import Connections
+from provider.connection import Connections, rows
 from provider.errors import Refused
 from provider.manualchanges import refuse_drift
 from provider.steps import plan
@@ -54,17 +55,29 @@ class Job:
     reporter: Terminal
     root: Path
     """The folder that the folders of migrations lie in."""
+    platform: Platform = NOTHING
+    """Who has made before us what the first folder makes elsewhere."""
 
     @property
     def folders(self) -> list[sqlfiles.StepFolder]:
         """All sets of migrations in order, or the one folder that was named."""
         options = self.options
         if not options.folder:
-            return list(sqlfiles.STEP_FOLDERS)
-        for known in sqlfiles.STEP_FOLDERS:
+            return self._known
+        for known in self._known:
             if known.folder == options.folder:
                 return [known]
         return [sqlfiles.StepFolder(options.folder, options.history, options.role)]
+
+    @property
+    def _known(self) -> list[sqlfiles.StepFolder]:
+        return [sqlfiles.platform_folder(self.platform), sqlfiles.MIGRATIONS]
+
+    async def on_its_platform(self) -> "Job":
+        """The same, knowing whose server it is."""
+        async with await self.database.session() as session:
+            found = await rows(session, RECOGNISED, [])
+        return replace(self, platform=recognised(each["rolname"] for each in found))
 
     def order(self, folder: sqlfiles.StepFolder, steps: Mapping[str, str]) -> plan.Order:
         allow = frozenset(self.options.allow_loss)

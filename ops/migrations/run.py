@@ -38,7 +38,7 @@ def run(command: str, stack: str, url: str | None, quiet: bool, options: Options
 
 
 async def _awaited(command: Command, asked: Job) -> dict[str, Any]:
-    return await command(asked)
+    return await command(await asked.on_its_platform())
 
 
 def _connection_info(url: str) -> ConnectionInfo:

@@ -13,6 +13,8 @@ from harness import stack
 from harness.stack import Run, Stack, with_inputs
 from ops.audit import run
 from ops.audit.model import Severity
+from ops.migrations import run as migrations
+from ops.migrations.job import Options
 from tests.doubles import supabasecatalogue, supabaselike
 from tests.doubles.supabasecatalogue import Lines
 from tests.doubles.supabaselike import SupabaseLike
@@ -235,6 +237,12 @@ def test_the_audit_finds_what_is_nobodys_in_the_platforms_schemas_too(world):
     )
     assert world.stack.up().errors == {}
     assert world.stack.preview().text == []
+
+
+def test_migrations_are_those_that_this_platform_has(world):
+    found = migrations.run("status", "dev", world.double.url(), True, Options())
+    assert {folder: each["pending"] for folder, each in found.items()} == {"sql/supabase": [], "sql/migrations": []}
+    assert [each["unknown"] for each in found.values()] == [[], []]
 
 
 def test_a_row_policy_of_somebody_else_is_named_and_stays(world):
