@@ -56,10 +56,23 @@ def target(settings: Settings) -> Target:
     if settings.scanning == GUARDDUTY and not found.can.guardduty:
         allowed = f"clamav where database:target is {found.name}: GuardDuty scans on aws only"
         raise InputRefused(str(SettingError("scanning", settings.scanning, allowed)))
+    if not found.can.object_store:
+        _refuse_unused(settings, found)
     if settings.url:
         given = connectionurl.parse(settings.url)
         _checked(lambda: found.reach(given))
     return found
+
+
+def _refuse_unused(settings: Settings, target: Target) -> None:
+    """
+    :raises InputRefused: for a setting whose value nothing would go by, where files aren't at AWS
+    """
+    unused: dict[str, object] = {"alarmEmails": settings.alarm_emails, "roleTrust": settings.role_trust}
+    for key, value in unused.items():
+        if value:
+            allowed = f"empty where database:target is {target.name}, which has nothing at AWS"
+            raise InputRefused(str(SettingError(key, value, allowed)))
 
 
 def found(target: Target, settings: Settings, stack: str) -> at_aws.Found | None:

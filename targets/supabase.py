@@ -9,6 +9,7 @@ from declared.connectionurl import Parameters
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.platform import SUPABASE
+from local import postgres
 from targets.target import AwsEndpoint, Can, Service
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Supabase:
         return None
 
     def program(self, name: str) -> Path | None:
-        return None
+        # A preview tries what changes on a copy, which pg_dump makes.
+        return postgres.wheel_binaries() / name
 
     def started(self, stack: str) -> bool:
         return False

@@ -125,7 +125,11 @@ def _server(where: connectionurl.Parameters) -> tuple[str, str]:
 def _pending(where: connectionurl.Parameters) -> dict[str, list[str]]:
     url = connectionurl.compose(where)
     asked = job.Job(job.Options(), Connections(ConnectionInfo.of(url)), job.Terminal(quiet=True), CHECKOUT)
-    return {folder: found["pending"] for folder, found in asyncio.run(job.status(asked)).items()}
+    return {folder: found["pending"] for folder, found in asyncio.run(_status(asked)).items()}
+
+
+async def _status(asked: job.Job) -> dict[str, Any]:
+    return await job.status(await asked.on_its_platform())
 
 
 def _overlap(stack: str, where: connectionurl.Parameters | None) -> Overlap | None:
