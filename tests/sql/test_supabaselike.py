@@ -176,8 +176,16 @@ def test_manual_changes_of_what_is_ours_are_named_and_repaired(world):
         f"roles-{OWNER}-groups",
     }
     assert all(any(line.startswith(name) for line in seen.messages) for name in seen.changes)
+    assert not any("isn't whole" in line or "can't be copied" in line for line in seen.messages), seen.messages
     assert world.stack.up().errors == {}
     assert world.stack.preview().text == []
+
+
+def test_a_preview_fails_where_up_would(world):
+    wrong = with_inputs(world.stack.declared, {"access-projects_select_public": {"using": "visible"}})
+    (said,) = replace(world.stack, declared=wrong).preview().errors.values()
+    assert 'column "visible" does not exist' in said
+    assert said.endswith("(tried on a copy of the structure, nothing was changed)")
 
 
 def test_a_trigger_of_ours_that_is_gone_stops_up(world):
