@@ -69,10 +69,10 @@ end
 $$;
 
 -- The yes or no, by two keys and some microseconds: for checks of new rows, for changes, and for components, which are
--- public where their project is and so are in no list of anybody's. All of it is one statement, since each that PL/pgSQL
--- runs is a third of that time. The part stands in the conditions for the planner, who would else read all that a person
--- has from the index rather than one project from the table. No one is in the project of an owner who has left, and who
--- has left is in none.
+-- public where their project is and so are in no list of anybody's. All of it is one statement, since each that
+-- PL/pgSQL runs is a third of that time. The part stands in the conditions for the planner, who would else read all
+-- that a person has from the index rather than one project from the table. No one is in the project of an owner who has
+-- left, and who has left is in none.
 create function private.may_read(project uuid) returns boolean
 language plpgsql stable parallel restricted security definer
 set search_path = ''
