@@ -15,7 +15,7 @@ from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
 from ops.storage.cleaning.files import Files
-from ops.storage.cleaning.job import Ages, Found, Job
+from ops.storage.cleaning.job import INVALIDATED, WAITING, Ages, Found, Job
 from ops.storage.cleaning.rows import Rows
 
 # As AWS bills it.
@@ -35,23 +35,25 @@ def clean(environment: Environment, ages: Ages, dry_run: bool, force: bool) -> d
             return Job(rows, files, ages, dry_run, force, environment.retention, environment.edge).run()
 
 
-def purge(environment: Environment, bucket: str | None, name: str | None) -> int:
-    """Invalidate an object, a whole bucket, or what has ended since the last time, at the CDN; how many paths.
+def purge(environment: Environment, bucket: str | None, name: str | None) -> tuple[int, int]:
+    """Invalidate an object, a whole bucket, or what has ended since the last time, at the CDN.
+
+    How many paths, and how many files wait: CloudFront takes no more at a time.
 
     :raises UserError: where something stands in the way
     """
     with _one_line():
         if bucket is not None:
             environment.bucket(bucket)
-            edge = environment.edge
-            if edge.served is not None and bucket not in edge.served:
+            if not environment.output("storage_buckets")[bucket].get("cdn", True):
                 raise CommandError(f"bucket {bucket}: the CDN doesn't serve it; its declaration has no cdn: true")
-            return edge.forget_bucket(bucket) if name is None else edge.forget([(bucket, check_name(name))])
+            return environment.edge.forget_named(bucket, check_name(name) if name is not None else None), 0
         rows = Rows.of(environment.cleaner_url)
         with rows.connection:
             job = Job(rows, Files(environment.store), edge=environment.edge)
             job.forget()
-            return sum(found.objects for found in job.tally.values())
+            waiting = job.tally.get(WAITING)
+            return job.tally[INVALIDATED].objects, waiting.objects if waiting else 0
 
 
 def empty(environment: Environment, bucket: str, larger_than: int | None, dry_run: bool) -> dict[str, Found]:

@@ -190,7 +190,7 @@ def test_whatever_way_a_version_ends_the_cdn_is_to_forget_it(stored, change, end
         session.execute("reset role")
         session.execute(ENDED)
         session.execute("set local role cleaner")
-        found = session.execute("select id, bucket_id, object_path from ops.unserved_files(10)").fetchall()
-        assert sorted(path.rpartition("/")[2] for _, bucket, path in found if bucket == "audio") == ended
+        found = session.execute("select id, bucket_id, object_path, version from ops.unserved_files(10)").fetchall()
+        assert sorted(path.rpartition("/")[2] for _, bucket, path, _ in found if bucket == "audio") == ended
         assert row(session, "select ops.finish_unserved(%s)", ([each[0] for each in found],)) == (len(ended),)
         assert session.execute("select * from ops.unserved_files(10)").fetchall() == []
