@@ -7,10 +7,12 @@ already is nothing to either.
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from uuid import UUID
+
+from visual_prompt_builder.uploads import FINISHED
 
 from declared import objectlayout
 from declared.errors import UserError
@@ -253,13 +255,17 @@ class Job:
         for batch in batched(self.files.keys(self.uploads)):
             gone = list[Version]()
             for versions in batch:
-                if versions[0].changed < datetime.now(UTC) - self.ages.of(versions[0]):
+                if versions[0].changed < datetime.now(UTC) - self._sent_age(versions[0]):
                     gone += versions
                 else:
                     kept.add(key_parts(versions[0].key, self.uploads), _bytes(versions))
             self._note("sent by forms", len({version.key for version in gone}), _bytes(gone))
             if not self.dry:
                 self.files.delete(gone)
+
+    def _sent_age(self, version: Version) -> timedelta:
+        """The mark that something was taken over stays at least as long as that."""
+        return self.ages.of(replace(version, parts=True) if version.key.endswith(FINISHED) else version)
 
     def _quarantined(self, seen: set[str], kept: Kept) -> None:
         """What is left in quarantine; its row counts it, where there is one and no file in its place.

@@ -79,14 +79,7 @@ class File:
 
     def tag(self, name: str, value: str) -> None:
         """Set this tag, and no other."""
-        self._tag([{"Key": name, "Value": value}])
-
-    def untag(self) -> None:
-        """Take all tags away; not by deleting them, for which S3 wants a right of its own."""
-        self._tag([])
-
-    def _tag(self, tags: list[dict[str, str]]) -> None:
-        self._store.s3.put_object_tagging(**self._where, Tagging={"TagSet": tags})
+        self._store.s3.put_object_tagging(**self._where, Tagging={"TagSet": [{"Key": name, "Value": value}]})
 
     def quarantine(self, status: str, found: str) -> None:
         """Copy it out of reach, with what was found."""

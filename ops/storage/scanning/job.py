@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from visual_prompt_builder import content
 from visual_prompt_builder.signing import Store
 
-from declared.objectlayout import CLEAN_TAGS
+from declared.objectlayout import CLEAN_TAGS, SCAN_TAG
+from ops.errors import answered
 from ops.storage.scanning.engines import Engine, EngineDownError, NotYetError, ScanError, UnscannableError
 from ops.storage.scanning.file import File, GoneError
 from ops.storage.scanning.queue import Queue, Scan
@@ -93,7 +94,7 @@ class Job:
         try:
             self.store.s3.list_objects_v2(Bucket=self.store.bucket, Prefix=f"{self.store.tenant}/", MaxKeys=1)
         except (BotoCoreError, ClientError) as error:
-            raise EngineDownError(f"object store: {' '.join(str(error).split())}") from None
+            raise EngineDownError(str(answered(error))) from None
 
     def scan(self, scan: Scan) -> None:
         """Scan one file to its verdict, or leave it for later.
@@ -181,7 +182,7 @@ class Job:
         tagged = any(tags.get(name) == value for name, value in CLEAN_TAGS.values())
         if tagged and not self.engine.tags_files:
             self.queue.unserve(scan)
-            file.untag()
+            file.tag(SCAN_TAG, "pending")
         return tagged
 
     def _look(self, scan: Scan, file: File) -> Verdict:
