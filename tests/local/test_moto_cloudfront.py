@@ -2,7 +2,8 @@
 
 What the service does is in the Amazon CloudFront API reference, under the name of each call: "CreateDistribution",
 "DeleteDistribution", "UpdateKeyGroup", "DeleteKeyGroup", "UpdatePublicKey", "DeletePublicKey", "CreateCachePolicy",
-"DeleteCachePolicy", "CreateResponseHeadersPolicy", "CreateInvalidation"; for logs "Enabling Amazon S3 server access logging" of the S3 guide.
+"DeleteCachePolicy", "CreateResponseHeadersPolicy", "CreateInvalidation"; for logs "Enabling Amazon S3 server access
+logging" of the S3 guide.
 """
 
 import uuid

@@ -421,7 +421,7 @@ def test_a_store_that_is_away_uses_up_no_attempt_and_is_no_verdict(scene: Scene)
     """Before the first file is taken, and while one is looked at."""
     stored = scene.add(sound.wav(0.1))
     away = replace(scene.store, endpoint="http://127.0.0.1:1")
-    with pytest.raises(EngineDownError, match="AWS: An error occurred .SignatureDoesNotMatch"):
+    with pytest.raises(EngineDownError, match=r"AWS: An error occurred \(SignatureDoesNotMatch\)"):
         scene.job(store=replace(scene.store, secret_key="guessed")).run()
     with pytest.raises(EngineDownError, match="AWS: Could not connect"):
         scene.job(store=away).run()

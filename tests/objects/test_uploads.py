@@ -146,9 +146,10 @@ def test_who_dies_before_the_mark_is_made_makes_it_when_called_again(
 ) -> None:
     upload = form(store)
     send(upload)
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+    with monkeypatch.context() as patch:
         patch.setattr(store.s3, "put_object", lambda **given: (_ for _ in ()).throw(MemoryError))
-        finish(store, upload)
+        with pytest.raises(MemoryError):
+            finish(store, upload)
     assert not is_there(store, upload.key + uploads.FINISHED)
     finish(store, upload)
     assert is_there(store, upload.key + uploads.FINISHED)

@@ -68,7 +68,9 @@ def finish_upload(store: Store, bucket: str, name: str, version: str, *, folder:
         raise ObjectError(f"{place}: nothing was uploaded as version {version} by a form of this person")
     finished, there = _head(store, sent + FINISHED), _there(store, final)
     if finished and not there:
-        raise ObjectError(f"{place}: version {version} was moved, deleted or found harmful since; upload the file again")
+        raise ObjectError(
+            f"{place}: version {version} was moved, deleted or found harmful since; upload the file again"
+        )
     size, etag = there or _take_over(store, sent, final, head)
     if not finished:
         # Before anybody can write the row, and so before anything can end the object.

@@ -175,8 +175,8 @@ class Job:
     def _take_back(self, scan: Scan, file: File) -> bool:
         """Whether the file is called clean already, so that the CDN may have it; it is served no longer, then.
 
-        It was scanned before its type was changed, or is a copy, or its scanner died before the row said so. The tag that
-        GuardDuty sets stays: nobody else may.
+        It was scanned before its type was changed, or is a copy, or its scanner died before the row said so. The tag
+        that GuardDuty sets stays: nobody else may.
         """
         tags = file.tags()
         tagged = any(tags.get(name) == value for name, value in CLEAN_TAGS.values())
