@@ -107,7 +107,7 @@ def _has_to_be_built(context: Context) -> bool:
     way = context.choice("VPB_ENGINE", "auto", "path", "release", "build")
     if not context.may_make or way not in ("auto", "build") or _present(context, way):
         return False
-    return way == "build" or bool(found.find(context).reason) and not _served(context.environ)
+    return way == "build" or (bool(found.find(context).reason) and not _served(context.environ))
 
 
 def _served(environ: Mapping[str, str]) -> bool:

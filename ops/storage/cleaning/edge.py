@@ -1,8 +1,8 @@
 """The CDN as the cleaner sees it: what is served no longer must not be answered from an edge's memory.
 
-By the Amazon CloudFront developer guide ("Concurrent invalidation request maximum", "Pay for file invalidation"): of a
-distribution 3,000 files and 15 paths with a wildcard may be in progress at a time; each path costs the same, whatever it
-stands for. So a file is a path of its own, and many of one folder are one.
+By the Amazon CloudFront developer guide ("Concurrent invalidation request maximum", "Pay for file invalidation"): of
+a distribution 3,000 files and 15 paths with a wildcard may be in progress at a time; each path costs the same, whatever
+it stands for. So a file is a path of its own, and many of one folder are one.
 """
 
 import re
