@@ -390,7 +390,8 @@ comment on function private.tg_storage_objects__queue_scan() is 'Trigger: a stor
 comment on function private.object_bytes(jsonb) is 'How large a file is said to be, null if nothing is said.';
 comment on function private.tg_audio_recordings__take_file() is 'Trigger: what its file is, and whether it is clean.';
 comment on function private.take_scans(integer) is 'Takes the next files; others skip them for 10 minutes.';
-comment on function private.retry_scan(text, text, text, bigint, interval) is 'A scan that failed is due again later; null: it was none.';
+comment on function private.retry_scan(text, text, text, bigint, interval) is
+'A scan that failed is due again later; null: it was none.';
 comment on function private.settle_scan(text, text, text, bigint, text, text, text) is
 'Notes a verdict and who came to it; notifies the owner.';
 comment on function private.reopen_scans() is 'What was given up is due again; how many files.';
@@ -400,7 +401,8 @@ comment on function private.tg_object_scans__record() is 'Trigger: what a person
 comment on function private.as_uuid(text) is 'The uuid that a text is, null if it is none.';
 comment on function private.is_clean(text, text, text) is 'Whether this version of an object was scanned clean.';
 comment on function ops.take_scans(integer) is 'For the scanner: the next files, each with the number of the attempt.';
-comment on function ops.retry_scan(text, text, text, bigint, interval) is 'For the scanner: later, this failed; null: at once, it was none.';
+comment on function ops.retry_scan(text, text, text, bigint, interval) is
+'For the scanner: later, this failed; null: at once, it was none.';
 comment on function ops.settle_scan(text, text, text, bigint, text, text, text) is
 'For the scanner: the verdict on a file, and by which engine.';
 comment on function ops.reopen_scans() is 'For the scanner: what was given up is due again; how many files.';

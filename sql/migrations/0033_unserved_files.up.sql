@@ -80,8 +80,8 @@ revoke execute on function private.is_at_cdn(text) from public;
 revoke execute on function private.tg_storage_objects__unserve() from public;
 revoke execute on function private.tg_settings__unserve() from public;
 
--- What no row's end says: the scanner takes a verdict back, the cleaner removes a file that has no row. Definer: neither
--- has a privilege on the queue.
+-- What no row's end says: the scanner takes a verdict back, the cleaner removes a file that has no row. Definer:
+-- neither has a privilege on the queue.
 create function private.unserve(buckets text[], names text[], versions text[])
 returns table (bucket_id text, object_path text, version text)
 language sql volatile security definer
