@@ -1,6 +1,8 @@
-"""The engine: the one on PATH if it will do, else the official release, else built from its Go modules."""
+"""The engine: the one on PATH if it will do, else the official release, else built from its Go modules.
 
-import socket
+What only making it needs is imported there: every command begins by asking whether it is there.
+"""
+
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from toolchain import build, found, versions
+from toolchain import found, versions
 from toolchain.cache import Making, folder_size
 from toolchain.context import Context, key
 from toolchain.errors import BuildFailed, ToolchainError
-from toolchain.process import answer, ended, run
 from toolchain.progress import size
 
 Source = Literal["path", "release", "built"]
@@ -68,6 +69,8 @@ def ensure(context: Context, venv: Path) -> Engine:
 
 
 def _build(context: Context) -> None:
+    from toolchain import build
+
     _fill(context, built_name(), lambda making: build.build(context, making))
 
 
@@ -81,6 +84,8 @@ def beside(context: Context) -> Iterator[None]:
     if not _has_to_be_built(context):
         yield
         return
+    from toolchain.process import ended
+
     failed: list[BaseException] = []
 
     def work() -> None:
@@ -114,6 +119,8 @@ def _served(environ: Mapping[str, str]) -> bool:
     """Whether the official release may be had: it takes less time than any build."""
     if any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True
+    import socket
+
     try:
         socket.getaddrinfo(RELEASE_HOST, 443)
     except OSError:
@@ -148,6 +155,8 @@ def _from_release(context: Context, venv: Path, *, required: bool) -> Engine | N
     log = context.cache.root / "logs" / f"{release_name()}.log"
 
     def fetch(making: Making) -> None:
+        from toolchain.process import run
+
         command = [venv / "bin" / "python", "-c", INSTALL, making.folder, version]
         with context.progress.task(SUBJECT, f"official release of pulumi {version}") as task:
             environ = context.environ | {"TMPDIR": str(making.scratch)}
@@ -165,6 +174,8 @@ def _from_release(context: Context, venv: Path, *, required: bool) -> Engine | N
 
 
 def _fill(context: Context, name: str, make: Callable[[Making], None]) -> None:
+    from toolchain.process import answer
+
     with context.cache.making(name, context.progress) as making:
         if making:
             make(making)

@@ -9,7 +9,6 @@ from toolchain import versions
 from toolchain.cache import Making, folder_size
 from toolchain.context import Context, key
 from toolchain.errors import BuildFailed, ToolchainError
-from toolchain.process import run
 from toolchain.progress import size
 
 SUBJECT = "python environment"
@@ -61,6 +60,8 @@ def make(context: Context) -> Path:
 
 
 def _make(context: Context, making: Making) -> None:
+    from toolchain.process import run
+
     pins = versions.CONSTRAINTS.read_text(encoding="utf-8").splitlines()
     count = sum("==" in line for line in pins)
     what = f"{platform.python_version()}, {count} packages, about two minutes, since {making.folder} isn't there yet"
