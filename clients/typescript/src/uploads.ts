@@ -44,8 +44,8 @@ export interface Stored {
  * Make what was sent by the form with this version that version of the object.
  *
  * It deletes nothing, and can be called again for almost a day, after a failure or twice: what is an object already
- * stays as it is, and what was one and isn't any more stays away. After that what was sent is gone. `folder` is as `signUpload` was given it, and not as a browser says it;
- * `person` is who asks.
+ * stays as it is, and what was one and isn't any more stays away. After that what was sent is gone. `folder` is as
+ * `signUpload` was given it, and not as a browser says it; `person` is who asks.
  */
 export async function finishUpload(
   store: Store,
