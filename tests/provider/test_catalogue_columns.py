@@ -18,7 +18,8 @@ VERSIONS = DATA.pop("versions")
 BY_TOKEN = {kind.token.rsplit(":", 1)[1]: kind for kind in KINDS}
 # These read no catalogue: what they hold is generated, or lies in tables of their own.
 WITHOUT = {"Password", "KeyPair", "SealingKeyPair", "MigrationSet", "SealingKeys", "Settings", "SchemaCheckpoint"}
-WITHOUT |= {"BucketGuard"}
+# This one compares nothing: it asks whether objects are there.
+WITHOUT |= {"BucketGuard", "Given"}
 # A property is declared under this name where the snapshot has facets; `object` is the definition itself.
 SNAPSHOT = "SchemaSnapshot"
 # No type of its own: the part of the snapshot's statement that holds partitions against their tables.
