@@ -87,7 +87,7 @@ SUPABASE = Platform(
         "the platform lets `postgres` set: only the owner of a table may make one fire always",
         "what the platform grants on its tables stays: anon, authenticated and service_role have every privilege on "
         "storage.buckets and storage.objects, truncate among them; row policies say which rows they reach",
-        "files are in the platform's store: no object bucket, CDN, alarms or logins of the API among the outputs, and a "
+        "files are in the platform's store: no object bucket, CDN, alarms or logins of the API among the outputs; a "
         "bucket's retentionDays and cdn do nothing; commands of `./vpb` that work on S3 refuse",
         "`./vpb scan` doesn't read that store, and nobody reads a file before its scan is settled: a scanner of yours "
         "has to take and settle scans as the login of scanner_url",

@@ -20,6 +20,7 @@ SETTINGS = CHECKOUT / "docs" / "settings.md"
 OUTPUTS = CHECKOUT / "docs" / "outputs.md"
 SERVERS = CHECKOUT / "docs" / "servers.md"
 TREE = CHECKOUT / "tests" / "golden" / "tree.txt"
+SUPABASE_TREE = TREE.with_name("tree.supabase.txt")
 
 
 def provider_schema() -> str:
@@ -95,9 +96,15 @@ def tree() -> str:
     return program.run().tree
 
 
+def supabase_tree() -> str:
+    """`tests/golden/tree.supabase.txt`: the same in a project that Supabase hosts."""
+    return program.run("staging", target="supabase", url="postgresql://postgres:x@127.0.0.1:1/postgres").tree
+
+
 # What needs no database; the definition of the schema and its pages do.
 GENERATED: dict[Path, Callable[[], str]] = {
     TREE: tree,
+    SUPABASE_TREE: supabase_tree,
     CHECKOUT / "provider" / "schema.json": provider_schema,
     CHECKOUT / "docs" / "resources.md": resources,
     CHECKOUT / "docs" / "audit.md": registry.page,

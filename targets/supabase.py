@@ -9,7 +9,6 @@ from declared.connectionurl import Parameters
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.platform import SUPABASE
-from local import postgres
 from targets.target import AwsEndpoint, Can, Service
 
 if TYPE_CHECKING:
@@ -82,8 +81,7 @@ class Supabase:
         return None
 
     def program(self, name: str) -> Path | None:
-        # A preview tries what changes on a copy, which pg_dump makes.
-        return postgres.wheel_binaries() / name
+        return None
 
     def started(self, stack: str) -> bool:
         return False

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from declared import roles
 from declared.platform import Platform
+from declared.roles import API
 from ops.audit.model import Audited, Finding
 
 SCHEMAS = """
     select nspname::text from pg_catalog.pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
 """
 # Who has a privilege stands first in the reason; a role and an event trigger in the object.
-GRANTEE = re.compile(r"(?P<role>\S+) (?:has|gets) ")
+GRANTEE = re.compile(r"(?P<role>\S+) (?:has|gets) (?P<word>\w+).*", re.DOTALL)
 MAKER = re.compile(r"new \S+ of (?P<role>\S+)(?: in .*)?")
 WHOLE = re.compile(r"schema (?P<schema>\w+)|.* in (?P<in>\w+)")
 PART = re.compile(r"(?:\S.* (?:on )?)?(?P<schema>\w+)\.\S.*")
@@ -46,10 +47,12 @@ class Theirs:
             if maker := MAKER.fullmatch(finding.object):
                 return self._is_role(maker["role"])
             own = self._in_schema(finding.object) or kind in ("database", "parameter")
-            usage = finding.object == "schema public" and not finding.reason.partition(" has ")[2].startswith("create")
-            return (own or usage) and self._is_role(grantee["role"])
+            # No platform lets callers make objects.
+            opened = grantee["role"] in ("public", *API) and grantee["word"] == "create"
+            return (own or finding.object == "schema public") and self._is_role(grantee["role"]) and not opened
         if kind == "role":
-            return self._is_role(name)
+            # Who asks becomes nobody else: its own logins are members of these, and not the other way round.
+            return self._is_role(name) and not (name in API and finding.rule.startswith("membership-"))
         if maker := MAKER.fullmatch(finding.object):
             return self._is_role(maker["role"])
         if finding.object.startswith("event trigger "):

@@ -13,9 +13,10 @@ from components.inputs import InputRefused
 from declared import sqlfiles
 from declared.grants import DATABASE_GRANTS, GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
 from declared.paths import CHECKOUT
+from declared.platform import SUPABASE
 from declared.roles import ROLES, SECOND, login_name
 from declared.schemas import HISTORY_SCHEMA
-from generate.files import TREE
+from generate.files import SUPABASE_TREE, TREE
 from harness.program import Program, Registered, run
 from provider.package import package_schema
 
@@ -24,6 +25,24 @@ def test_the_tree_is_the_golden_one(program):
     assert program.tree == TREE.read_text(), (
         "a renamed or moved resource is replaced in every live stack unless it has an alias; `make golden` writes it"
     )
+
+
+def test_on_supabase_nothing_of_the_platforms_is_declared_and_nothing_at_aws():
+    found = run("staging", target="supabase", url="postgresql://postgres:x@127.0.0.1:1/postgres")
+    assert found.tree == SUPABASE_TREE.read_text(), "`make golden` writes it"
+    assert [each for each in found.resources.values() if each.type.startswith(("aws:", "pulumi:providers:aws"))] == []
+    assert "api_url" not in found.outputs
+    assert "admin_url" in found.secret_outputs
+    for role in SUPABASE.roles:
+        assert f"pg:index:Role roles-{role} " not in found.tree
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("alarmEmails", ["a@example.org"]), ("roleTrust", {"api": ["ecs-tasks.amazonaws.com"]})]
+)
+def test_a_setting_that_nothing_would_go_by_on_supabase_is_refused(key, value):
+    with pytest.raises(InputRefused, match=f"database:{key} .* where database:target is supabase"):
+        run("staging", target="supabase", url="postgresql://postgres:x@127.0.0.1:1/postgres", **{key: value})
 
 
 def test_every_resource_but_components_and_providers_has_a_component_above_it(program):

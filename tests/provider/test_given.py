@@ -66,10 +66,10 @@ def test_what_goes_later_is_named_and_not_made(brought):
     found = brought.engine.refresh(thing)
     assert brought.engine.diff(found) == ["objects"]
     assert brought.engine.reported() == ["what supabase brings: row security brought.things isn't there any more"]
-    with pytest.raises(Refusal, match="row security brought.things isn't there"):
+    with pytest.raises(Refusal, match=r"row security brought\.things isn't there"):
         brought.engine.update(found, declare(brought))
 
 
 def test_another_kind_of_object_is_refused(brought):
-    with pytest.raises(CheckRefusal, match="'view public.v' must begin with one of role, extension, function"):
+    with pytest.raises(CheckRefusal, match=r"'view public\.v' must begin with one of role, extension, function"):
         brought.engine.create(TOKEN, declare(brought, "view public.v"))

@@ -220,6 +220,8 @@ def test_the_audit_finds_what_is_nobodys_in_the_platforms_schemas_too(world):
         "grant update on table storage.objects to cleaner",
         "grant create on schema public to anon",
         "grant create on database postgres to stray",
+        "grant create on schema extensions to authenticated",
+        "grant service_role to anon",
         "grant select on table public.users to anon",
         "create policy by_dashboard on storage.objects for select to anon using (true)",
         "drop trigger _900_audit_delete on storage.buckets",
@@ -228,6 +230,8 @@ def test_the_audit_finds_what_is_nobodys_in_the_platforms_schemas_too(world):
     found = audited(world)
     assert {
         ("role-undeclared", "role stray"),
+        ("membership-undeclared", "role anon"),
+        ("grant-undeclared", "schema extensions"),
         ("membership-undeclared", "role stray"),
         ("grant-undeclared", "schema storage"),
         ("grant-undeclared", "table storage.objects"),
@@ -241,6 +245,7 @@ def test_the_audit_finds_what_is_nobodys_in_the_platforms_schemas_too(world):
         "create trigger _900_audit_delete after delete on storage.buckets referencing old table as old_rows"
         " for each statement execute function private.tg_storage_buckets__audit()",
         "drop policy by_dashboard on storage.objects; drop schema of_the_app; revoke create on schema public from anon",
+        "revoke create on schema extensions from authenticated; revoke service_role from anon",
         "grant stray to postgres; drop owned by stray; drop role stray",
     )
     assert world.stack.up().errors == {}
