@@ -376,7 +376,7 @@ def test_the_provider_knows_where_every_service_is(guarded):
 LAST = "guardrail.check()\n"
 STRAY = """
 import pulumi_aws
-pulumi_aws.s3.Bucket("stray", opts=pulumi.ResourceOptions(provider=aws))
+pulumi_aws.s3.Bucket("stray", opts=pulumi.ResourceOptions(parent=stored_files.rows))
 """
 SMALL = """
 import pulumi
