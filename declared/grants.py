@@ -3,9 +3,9 @@
 from functools import cache
 from pathlib import Path
 
-from declared import roles
 from declared.platform import Platform
 from declared.roles import API, OWNER, ROLES
+from declared.roles import names as role_names
 from declared.schemas import HISTORY_SUFFIXES, schemas_on
 
 Grants = dict[str, dict[str, list[str]]]
@@ -53,7 +53,7 @@ DATABASE_GRANTS = {OWNER: ["temporary"], **{role: ["connect"] for role, spec in 
 
 def schema_grants_on(platform: Platform) -> Grants:
     """By schema, where a platform has made some of them: what our roles have there, and others in ours."""
-    ours, own = {*roles.names(platform)}, {*schemas_on(platform)}
+    ours, own = {*role_names(platform)}, {*schemas_on(platform)}
     found: Grants = {}
     for schema, entries in SCHEMA_GRANTS.items():
         if not platform.name or schema in own:
@@ -68,13 +68,13 @@ def table_grants_on(platform: Platform, table: str) -> dict[str, list[str]]:
     """The entry of a table; of one of the platform's, what our roles have."""
     if not platform.owns(table):
         return TABLES[table]
-    ours = {*roles.names(platform)}
+    ours = {*role_names(platform)}
     return {role: words for role, words in TABLES[table].items() if role in ours}
 
 
 def database_grants_on(platform: Platform) -> dict[str, list[str]]:
     """What our roles have on the database; elsewhere it is all that anybody has."""
-    ours = {*roles.names(platform)}
+    ours = {*role_names(platform)}
     return {role: words for role, words in DATABASE_GRANTS.items() if role in ours}
 
 
