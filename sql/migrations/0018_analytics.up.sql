@@ -21,6 +21,12 @@ create table analytics.user_activity (
 alter table analytics.user_activity enable row level security;
 alter table analytics.user_activity force row level security;
 
+-- This policy comes with the migration, in the words of sql/policies, which the program then takes over: months have
+-- it as their table has it, and are made below.
+create policy user_activity_select_definer on analytics.user_activity for select to app_owner, backup using (true);
+comment on policy user_activity_select_definer on analytics.user_activity is
+'The owner role finds what a person did, to delete it when they go; backups read all.';
+
 create index user_activity_user_id_created_at_id_idx
 on analytics.user_activity (user_id, created_at desc, id desc);
 
@@ -58,6 +64,10 @@ create table analytics.api_usage (
 
 alter table analytics.api_usage enable row level security;
 alter table analytics.api_usage force row level security;
+
+create policy api_usage_select_definer on analytics.api_usage for select to app_owner, backup using (true);
+comment on policy api_usage_select_definer on analytics.api_usage is
+'The owner role reads all, to sum it up by day; backups read all.';
 
 -- A day's sums of all; see error_logs.
 create index api_usage_created_at_idx on analytics.api_usage using brin (created_at) with (pages_per_range = 16);
@@ -101,6 +111,10 @@ create table analytics.error_logs (
 alter table analytics.error_logs enable row level security;
 alter table analytics.error_logs force row level security;
 
+create policy error_logs_select_definer on analytics.error_logs for select to app_owner, backup using (true);
+comment on policy error_logs_select_definer on analytics.error_logs is
+'The owner role finds the errors of a person who goes; backups read all.';
+
 -- One error's history. All of the last hour is asked by time alone: rows come in order of time and never move, so a few
 -- pages of BRIN do what a b-tree would do for a thousand times the room.
 create index error_logs_fingerprint_created_at_idx on analytics.error_logs (fingerprint, created_at desc);
@@ -138,6 +152,9 @@ create table analytics.performance_metrics (
 
 alter table analytics.performance_metrics enable row level security;
 alter table analytics.performance_metrics force row level security;
+
+create policy performance_metrics_select_backup on analytics.performance_metrics for select to backup using (true);
+comment on policy performance_metrics_select_backup on analytics.performance_metrics is 'Backups read all.';
 
 -- One measure over some time: percentiles are read from the index alone.
 create index performance_metrics_name_created_at_idx

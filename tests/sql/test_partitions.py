@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from ops import maintain
+from tests.sql import provision
 from tests.sql.provision import Connection, row
 
 TABLE = "analytics.user_activity"
@@ -126,3 +127,14 @@ def test_housekeeping_tells_what_waits_and_fails_for_it(provisioned_database, al
         done = list(maintain._all(provisioned_database.url, tasks))
     assert done[0].failed
     assert done[0].result == "locked by others, left to the next run: error_logs_default"
+
+
+def test_months_have_no_policy_that_their_table_lacks_while_only_migrations_have_run(connection):
+    """Else an `up` that ends there leaves what the next one takes for a manual change."""
+    provision.migrate_up(connection)
+    lacking = """
+        select i.inhrelid::regclass::text, p.polname from pg_inherits as i join pg_policy as p on p.polrelid = i.inhrelid
+        where not exists (select from pg_policy as t where t.polrelid = i.inhparent and t.polroles @> p.polroles
+            and t.polcmd = p.polcmd and pg_get_expr(t.polqual, t.polrelid) = pg_get_expr(p.polqual, p.polrelid))"""
+    assert connection.execute(lacking).fetchall() == []
+    assert row(connection, "select count(*) > 8 from pg_policy where polname like '%_select_backup'") == (True,)
