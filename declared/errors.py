@@ -1,5 +1,17 @@
 """The root of every error that a user sees."""
 
+import errno
+
+# What a file system says no with.
+FILES = {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENOSPC, errno.EPERM, errno.EROFS}
+
 
 class UserError(Exception):
     """Something in the way of what was asked for; the text is the one line that the user sees."""
+
+
+def file_refused(error: Exception) -> str | None:
+    """What a file system has said no with, in one line; None for an error of another kind."""
+    if not isinstance(error, OSError) or error.errno not in FILES:
+        return None
+    return ": ".join(str(part) for part in (error.filename, error.strerror) if part)

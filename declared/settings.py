@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -204,7 +205,9 @@ class Settings:
 def _refuse_unknown(given: Mapping[str, str], keys: Sequence[str]) -> None:
     for key in sorted(given):
         if key not in keys:
-            raise SettingError(key, given[key], f"no such key; there are {', '.join(keys)}")
+            near = get_close_matches(key, keys, n=1)
+            meant = f"perhaps {near[0]} is meant" if near else f"there are {', '.join(keys)}"
+            raise SettingError(key, given[key], f"no such key; {meant}")
 
 
 @cache

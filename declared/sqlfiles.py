@@ -222,7 +222,10 @@ def _refuse_bad_header(path: Path, text: str) -> None:
     wanted = ("-- NNNN subject: why.", "-- Lock: … Duration: ….", "-- Down: what it loses.")
     for number, (pattern, form) in enumerate(zip(HEADER, wanted, strict=True), start=1):
         if len(lines) < number or not pattern.match(lines[number - 1]):
-            raise SqlFileError(f"{location(path, number)}: the header's line {number} must read `{form}`")
+            raise SqlFileError(
+                f"{location(path, number)}: the header's line {number} must read "
+                f"`{form.replace('NNNN', path.name[:4])}`"
+            )
     if lines[0][3:7] != path.name[:4]:
         raise SqlFileError(f"{location(path, 1)}: the header says migration {lines[0][3:7]}")
 

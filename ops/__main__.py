@@ -7,6 +7,7 @@ changes, a weak spot, an infected file; 130 after Ctrl-C.
 import json
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -107,9 +108,10 @@ def preview(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = Fals
     # A stack that has a file of settings may not have been made yet.
     if not engine.declared(stack):
         engine.require(stack)
+    began = time.monotonic()
     engine.make_stack(stack)
     done = progress.run(["preview", "--json" if as_json else "--diff"], stack, verbose=verbose or as_json)
-    status = progress.conclude("preview", stack, done, f"do it: {PROGRAM} up --stack {stack}", as_json)
+    status = progress.conclude("preview", stack, done, f"do it: {PROGRAM} up --stack {stack}", as_json, began)
     raise typer.Exit(status or (FOUND if done.changes else 0))
 
 
@@ -209,12 +211,15 @@ def _provision(stack: str, verbose: bool, next_steps: str, as_json: bool = False
     from ops import progress
     from run import engine
 
+    began = time.monotonic()
     if _pends(engine.brought_to(stack)):
         tried = progress.run(["preview", "--diff"], stack, verbose and not as_json, shown=False)
         if tried.status:
             return progress.not_begun("up", stack, tried, as_json)
+        for line in tried.untried if not as_json else ():
+            print(line)
     done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose and not as_json, as_json)
-    return progress.conclude("up", stack, done, next_steps, as_json)
+    return progress.conclude("up", stack, done, next_steps, as_json, began)
 
 
 def _pends(brought_to: str | None) -> bool:

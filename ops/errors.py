@@ -2,7 +2,7 @@
 
 import sys
 
-from declared.errors import UserError
+from declared.errors import UserError, file_refused
 
 
 class CommandError(UserError):
@@ -10,7 +10,7 @@ class CommandError(UserError):
 
 
 def answered(error: Exception) -> str | None:
-    """What the database or AWS has said no with, in one line; None for an error of another kind.
+    """What the database, AWS or a file system has said no with, in one line; None for an error of another kind.
 
     Of the database the message alone: what follows it may repeat what was sent.
     """
@@ -22,4 +22,4 @@ def answered(error: Exception) -> str | None:
         return f"database: {said.strip().splitlines()[0]}"
     if botocore and isinstance(error, botocore.BotoCoreError | botocore.ClientError):
         return f"AWS: {' '.join(str(error).split())}"
-    return None
+    return file_refused(error)

@@ -27,6 +27,8 @@ WIDTH = 80
 LINES, MOST = 8, 4
 # What a rollback says that takes rows or values away.
 LOSES = ": this "
+# What a preview says of what it leaves to `up`.
+UNTRIED = "nothing more is tried before `up`"
 # What takes no longer has no line in a log.
 PATIENCE_SECONDS = 1.0
 INTERRUPTED = "interrupted"
@@ -40,6 +42,7 @@ LAST_WORDS = (
 )
 PULUMI = re.compile(r"`pulumi (config set|import)\b")
 OURS = re.compile(r"`(\./vpb (?:up|rekey)\b(?![^`]*--stack)[^`]*)`")
+CHECKED = re.compile(r"^\S+ resource '[^']+' has a problem: (\w+: )?")
 DIED = re.compile(r"Detected that (.+?) exited prematurely")
 
 
@@ -148,6 +151,12 @@ class Report:
                 yield from (f"   {line}" for text in texts for line in _cut(text))
 
     @property
+    def untried(self) -> list[str]:
+        """What a preview says that it couldn't try."""
+        said = (text for texts in self.said.values() for text in texts)
+        return [line for text in said for line in text.splitlines() if line.startswith(UNTRIED)]
+
+    @property
     def causes(self) -> list[str]:
         """Why it failed, each cause once; none for Ctrl-C, which the program's last line reports."""
         if self.errors == [INTERRUPTED]:
@@ -186,17 +195,21 @@ def run(
     return report
 
 
-def conclude(verb: str, stack: str, report: Report, next_steps: str, as_json: bool = False) -> int:
+def conclude(
+    verb: str, stack: str, report: Report, next_steps: str, as_json: bool = False, began: float | None = None
+) -> int:
     """Say in one line what a run came to, then what to do next; of one that failed the causes, on standard error.
 
     Args:
         verb: `up`, `preview` or `destroy`.
         next_steps: shown where something changed.
         as_json: nothing of a run that succeeded, which its events have shown; a failure as other commands report it.
+        began: when the command began, by `time.monotonic`; without it, it took as long as the engine says.
     Returns:
         the exit status: 0, 1, or 130 after Ctrl-C.
     """
-    changes, took = counted(report.counts), duration(report.summary.seconds)
+    seconds = report.summary.seconds if began is None else round(time.monotonic() - began)
+    changes, took = counted(report.counts), duration(seconds)
     if report.status:
         kept = f"{changes}, which stays; run it again for the rest" if changes else "no resource was finished"
         said = f"stack {stack}: {verb} failed after {took}" + ("" if verb == "preview" else f": {kept}")
@@ -259,7 +272,9 @@ def _together(steps: Iterable[ResourceOutcome]) -> Iterator[str]:
 def _cause(text: str) -> str:
     """The engine's words for an interruption and for a plugin that died, as what they mean to who sees them."""
     text = text.removeprefix("Preview failed: ")
-    if text.endswith(" canceled"):
+    text = CHECKED.sub("", text)
+    # The second Ctrl-C has another word.
+    if text.endswith((" canceled", " cancelled")):
         return INTERRUPTED
     if died := DIED.match(text):
         return (

@@ -2,7 +2,7 @@
 
 import sys
 
-from declared.errors import UserError
+from declared.errors import UserError, file_refused
 from run.engine import run
 
 
@@ -11,8 +11,12 @@ def main() -> int:
     try:
         return run(sys.argv[1:])
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        said = str(error)
+    except OSError as error:
+        if (said := file_refused(error)) is None:
+            raise
+    print(f"error: {said}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def of(stack: str) -> Overview:
 
 def status(found: Overview) -> int:
     """The command's exit status."""
-    return FAILED if found.problem else FOUND if any((found.pending or {}).values()) else 0
+    return FAILED if found.problem or found.pending is None else FOUND if any(found.pending.values()) else 0
 
 
 def as_json(found: Overview) -> str:

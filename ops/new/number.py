@@ -25,7 +25,15 @@ def plan(root: Path, names: Sequence[str]) -> FileChanges:
     moved = [_find(all_names, name) for name in names]
     if len({*moved}) < len(moved):
         raise CommandError("a migration is named twice; nothing was changed")
-    last = max((int(name[:4]) for name in all_names - {*moved}), default=0)
+    others = {int(name[:4]): name for name in all_names - {*moved}}
+    last = max(others, default=0)
+    for name in moved:
+        # One that another branch has as well is still there without it.
+        if int(name[:4]) < last and int(name[:4]) not in others:
+            raise CommandError(
+                f"{FOLDER}/{name}: no other migration has its number, which would be missing before {others[last]}; "
+                "only one whose number another branch has taken gets a new one"
+            )
     for number, old in enumerate(moved, start=last + 1):
         new = f"{number:04}{old[4:]}"
         for half in HALVES if new != old else ():

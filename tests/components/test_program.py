@@ -318,7 +318,7 @@ def test_a_refused_setting_leaves_nothing_registered():
 
 
 BROKEN = {
-    "sql/migrations/0001_x.up.sql": "sql/migrations/0001_x.up.sql:1: the header's line 1 must read `-- NNNN",
+    "sql/migrations/0001_x.up.sql": "sql/migrations/0001_x.up.sql:1: the header's line 1 must read `-- 0001",
     "sql/policies/public.x.sql": "sql/policies/public.x.sql:1: only this form is read here",
 }
 

@@ -210,9 +210,12 @@ def test_the_defaults_are_valid():
     }
 
 
-def test_an_unknown_key_is_refused_with_the_known_ones():
+def test_an_unknown_key_is_refused_with_the_one_that_is_meant_or_all():
     assert refused(lockTimeOut="5s") == (
-        "setting database:lockTimeOut is '5s'; allowed is no such key; there are " + ", ".join(DECLARED)
+        "setting database:lockTimeOut is '5s'; allowed is no such key; perhaps lockTimeout is meant"
+    )
+    assert refused(colour="red") == (
+        "setting database:colour is 'red'; allowed is no such key; there are " + ", ".join(DECLARED)
     )
 
 

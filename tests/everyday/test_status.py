@@ -25,7 +25,7 @@ def found(**changes) -> Overview:
     [
         (found(pending={"sql/migrations": []}), 0, "migrations        none pending"),
         (found(pending={"sql/platform": [], "sql/migrations": ["0099_tags"]}), 2, "1 pending: 0099_tags"),
-        (found(pending=None), 0, "unknown while the server doesn't run; `make up STACK=dev` starts it"),
+        (found(pending=None), 1, "unknown while the server doesn't run; `make up STACK=dev` starts it"),
         (found(pending=None, problem="it doesn't answer"), 1, "migrations        it doesn't answer"),
     ],
 )

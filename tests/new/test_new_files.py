@@ -127,6 +127,8 @@ def test_migrations_get_the_numbers_after_all_others_in_the_order_given(checkout
         (["ours", "+1_ours"], "a migration is named twice; nothing was changed"),
         (["theirs"], "come after all others already"),
         (["../ours"], "there is no such migration"),
+        (["+1_ours"], "no other migration has its number, which would be missing before"),
+        (["users"], "no other migration has its number, which would be missing before"),
     ],
 )
 def test_a_number_that_cannot_be_given_is_refused(checkout, capsys, names, reason):

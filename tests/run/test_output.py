@@ -1,5 +1,6 @@
 """What people see of a run: the engine's events, as its event log has them, and our lines of them."""
 
+import inspect
 import json
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import pytest
 
 from ops import progress
 from ops.progress import Progress, Report
+from provider import rehearsal
 from run import events
 
 URN = "urn:pulumi:dev::database::vpb:index:Structure${type}::{name}"
@@ -154,6 +156,29 @@ def test_an_interrupted_run_says_so_and_ends_as_ctrl_c_does(capsys):
     report = ran(said("update canceled", "error"), ended({"create": 2}), status=1)
     assert conclusion(capsys, report) == ([], ["stack dev: up failed after 8 s: no resource was finished"])
     assert progress.conclude("up", "dev", report, "") == 130
+
+
+@pytest.mark.parametrize("word", ["update canceled", "update cancelled"])
+def test_a_second_ctrl_c_is_no_failure_either(capsys, word):
+    report = ran(said(word, "error"), ended({}), status=1)
+    assert progress.conclude("up", "dev", report, "") == 130
+    assert "error:" not in capsys.readouterr().err
+
+
+def test_what_a_check_refuses_is_said_without_the_engine_s_words(capsys):
+    cause = "pg:index:MigrationSet resource 'structure-migrations' has a problem: steps: 0037_x.up.sql was edited"
+    assert conclusion(capsys, ran(said(cause, "error"), status=1))[1][1:] == ["error: 0037_x.up.sql was edited"]
+
+
+def test_what_a_preview_cannot_try_is_told_apart():
+    line = f"{progress.UNTRIED}: 0037_x may reach beyond its database"
+    assert ran(said(line, name="steps"), said("else", name="steps")).untried == [line]
+    assert f'"{progress.UNTRIED}: ' in inspect.getsource(rehearsal)
+
+
+def test_a_run_took_as_long_as_its_command(capsys):
+    progress.conclude("up", "dev", ran(ended({"same": 1}, seconds=3)), "", began=time.monotonic() - 70)
+    assert "(1 min 10 s)" in capsys.readouterr().out
 
 
 def test_a_failure_is_json_where_json_was_asked_for(capsys):

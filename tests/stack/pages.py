@@ -78,7 +78,8 @@ def write(root: Path, block: Block) -> None:
     `NNNN` is the number that the migration has been given.
     """
     folder, _, name = block.file.rpartition("/")
-    (path,) = (root / folder).glob(name.replace("NNNN", "[0-9][0-9][0-9][0-9]"))
+    found = [*(root / folder).glob(name.replace("NNNN", "[0-9][0-9][0-9][0-9]"))]
+    (path,) = found or [root / block.file]
     text = block.text.replace("NNNN", path.name[:4])
     if block.kind == "diff":
         lines = text.splitlines(keepends=True)
