@@ -133,7 +133,8 @@ def test_months_have_no_policy_that_their_table_lacks_while_only_migrations_have
     """Else an `up` that ends there leaves what the next one takes for a manual change."""
     provision.migrate_up(connection)
     lacking = """
-        select i.inhrelid::regclass::text, p.polname from pg_inherits as i join pg_policy as p on p.polrelid = i.inhrelid
+        select i.inhrelid::regclass::text, p.polname
+        from pg_inherits as i join pg_policy as p on p.polrelid = i.inhrelid
         where not exists (select from pg_policy as t where t.polrelid = i.inhparent and t.polroles @> p.polroles
             and t.polcmd = p.polcmd and pg_get_expr(t.polqual, t.polrelid) = pg_get_expr(p.polqual, p.polrelid))"""
     assert connection.execute(lacking).fetchall() == []
