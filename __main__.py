@@ -27,16 +27,24 @@ sql = inputs.sql()
 keep = settings.protected(target.disposable)
 guardrail = Guardrail()
 
-server = Server("server", ServerArgs(stack=stack, target=target, url=settings.url))
-database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
 store = target.aws(stack)
 found = inputs.found(target, settings, stack)
+tags = {"Project": "visual-prompt-builder", "Stack": stack}
+wanted = inputs.wanted(target, settings, found, tags)
+server = Server("server", ServerArgs(stack=stack, target=target, wanted=wanted, url=settings.url))
+database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout, **server.fetched)
 snapshot_args = SnapshotArgs(sql=sql, publication=PUBLICATION, buckets=settings.buckets, **settings.accepted)
 snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
 # What is refused there is refused before anything at AWS is changed.
 first = pulumi.ResourceOptions(depends_on=snapshot.final)
-tags = {"tags": {"Project": "visual-prompt-builder", "Stack": stack}}
-aws = pulumi_aws.Provider("aws", region=settings.region, default_tags=tags, **store.arguments, opts=first)
+aws = pulumi_aws.Provider(
+    "aws",
+    region=settings.region,
+    default_tags={"tags": tags},
+    allowed_account_ids=list(settings.account_ids) or None,
+    **store.arguments,
+    opts=first,
+)
 providers = pulumi.ResourceOptions(providers={"pg": database, "aws": aws})
 roles = Roles("roles", RolesArgs(passwords=settings.passwords), after(providers, snapshot))
 structure = Structure(
@@ -82,7 +90,7 @@ for output, role in URLS.items():
     pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
 pulumi.export("s3_endpoint", store.endpoint)
 pulumi.export("alarm_topic_arn", alarms.topic)
-for output, value in {**settings.exported, **storage.exports}.items():
+for output, value in {**settings.exported, **storage.exports, **server.exports}.items():
     pulumi.export(output, value)
 
 pulumi.run(lambda: wait_for(checkpoint))

@@ -66,7 +66,7 @@ def environment(command: str = "") -> dict[str, str]:
 
 def target(stack: str) -> Target:
     """The target of a stack, as its file or else `Pulumi.yaml` says."""
-    return targets.of(str(_setting(stack, "target")))
+    return targets.of(str(_setting(stack, "target")), str(_setting(stack, "offline")).lower() == "true")
 
 
 def check_target(name: str) -> None:

@@ -10,31 +10,31 @@ from declared.folders import stack_folder
 from declared.paths import CHECKOUT
 from local import postgres, services
 from local.postgres import ServerError
-from targets.target import AwsEndpoint, Can, Service
+from targets.target import AwsEndpoint, Can, OwnServer, Service, Wanted
 
 if TYPE_CHECKING:
     import pulumi
 
 # The services that the program has resources of.
-SERVICES = ("cloudfront", "guardduty", "iam", "kms", "logs", "s3", "sns", "sts")
+SERVICES = ("cloudfront", "ec2", "guardduty", "iam", "kms", "logs", "rds", "s3", "secretsmanager", "sns", "sts")
 
 
 class Local:
     """The target `local`."""
 
     name = "local"
-    can = Can(guardduty=False, test_signatures=True)
+    can = Can(guardduty=False, test_signatures=True, make_server=False)
     disposable = True
     plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"
     checkpoints = False
     # The embedded server has no TLS, and is to be reached whatever PGSSLMODE says.
     provisioning: Parameters = {"sslmode": "disable"}
 
-    def server(self, stack: str, opts: "pulumi.ResourceOptions") -> Parameters:
+    def server(self, stack: str, wanted: Wanted, opts: "pulumi.ResourceOptions") -> OwnServer:
         server = services.load(stack).postgres
         if server is None:
             raise ServerError("the embedded PostgreSQL isn't running; run ./pulumiw instead of pulumi")
-        return server.parameters()
+        return OwnServer(server.parameters())
 
     def own_parameters(self, stack: str) -> Parameters | None:
         server = postgres.running(stack_folder(stack))

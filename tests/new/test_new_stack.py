@@ -149,7 +149,7 @@ def test_what_cannot_be_a_stack_is_refused_in_one_line(copy):
         (("../own", "--embedded"), "", "a stack's name has"),
         (("own",), "", "nobody is there to be asked"),
         (("own", "--embedded", "--url", "-"), "", "exclude each other"),
-        (("own", "--embedded", "--target", "aws"), "", "setting database:target is 'aws'"),
+        (("own", "--embedded", "--target", "supabase"), "", "setting database:target is 'supabase'"),
         (("own", "--url", "postgresql://u:geheim@h/d"), "", "--url has a password"),
         (("own", "--url", "host=h user=u password=geheim dbname=d"), "", "--url has a password"),
         (("own", "--url", "-"), "", "and nothing came"),
