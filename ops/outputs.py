@@ -6,9 +6,12 @@ from typing import Any
 
 from declared import connectionurl
 from ops.errors import CommandError
+from provider import secretsmanager
+from provider.errors import PluginError
 from run import engine
 
 ADMIN = "admin_url"
+SECRET = "admin_secret"
 
 
 def read(stack: str) -> dict[str, Any]:
@@ -26,13 +29,23 @@ def read(stack: str) -> dict[str, Any]:
 
 
 def needed(stack: str, outputs: Mapping[str, Any], name: str) -> Any:
-    """One of them.
+    """One of them; the URL of the login that provisions with its password, also where AWS keeps that.
 
-    :raises CommandError: where the stack doesn't have it yet
+    :raises CommandError: where the stack doesn't have it yet, or the password can't be read
     """
     if name not in outputs:
         raise CommandError(f"stack {stack} has no output {name} yet; `make up STACK={stack}` provisions it")
+    if name == ADMIN and SECRET in outputs:
+        return _with_password(stack, outputs[ADMIN], outputs[SECRET])
     return outputs[name]
+
+
+def _with_password(stack: str, url: str, secret: str) -> str:
+    try:
+        password = secretsmanager.read(secret, engine.target(stack).aws(stack).endpoint)
+    except PluginError as error:
+        raise CommandError(f"stack {stack}: {error}") from None
+    return connectionurl.compose({**connectionurl.parse(url), "password": password})
 
 
 def parameters(stack: str, outputs: Mapping[str, Any], name: str) -> connectionurl.Parameters:

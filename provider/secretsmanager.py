@@ -10,32 +10,34 @@ ARN = re.compile(r"arn:aws:secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secre
 
 
 async def password(arn: str, endpoint: str | None = None) -> str:
+    """As `read`, beside other work."""
+    return await asyncio.to_thread(read, arn, endpoint)
+
+
+def read(arn: str, endpoint: str | None = None) -> str:
     """The password in a secret as RDS writes it: JSON with `username` and `password`.
 
     Args:
         arn: of the secret.
-        endpoint: where Secrets Manager is, if it isn't AWS'; then requests aren't signed.
+        endpoint: where Secrets Manager is, if it isn't AWS'; then no credentials are needed.
 
     :raises PluginError: where it can't be read
     """
-    return await asyncio.to_thread(_read, arn, endpoint)
-
-
-def _read(arn: str, endpoint: str | None) -> str:
     import botocore.session
-    from botocore import UNSIGNED
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     found = ARN.fullmatch(arn)
     if found is None:
         raise PluginError(f"passwordSecret {arn!r} is no ARN of a secret")
-    more = {"signature_version": UNSIGNED} if endpoint else {}
+    # It is no AWS, and knows no keys; but a request without one is taken for another service's.
+    more = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline"} if endpoint else {}
     client = botocore.session.get_session().create_client(
         "secretsmanager",
         region_name=found["region"],
         endpoint_url=endpoint,
-        config=Config(connect_timeout=5, retries={"total_max_attempts": 3}, **more),
+        config=Config(connect_timeout=5, retries={"total_max_attempts": 3}),
+        **more,
     )
     try:
         secret = json.loads(client.get_secret_value(SecretId=arn)["SecretString"])

@@ -16,7 +16,7 @@ import moto
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local.moto import accesslogs, cloudfront, gate, guardduty, lifecycle, logdelivery, pickling, statefile, trust
+from local.moto import accesslogs, cloudfront, gate, guardduty, lifecycle, logdelivery, pickling, rds, statefile, trust
 from local.moto.errors import StartError
 from local.moto.identity import Credentials
 from local.moto.saver import Saver
@@ -150,6 +150,7 @@ def serve(options: Options) -> None:
         logdelivery.install()
         cloudfront.install()
         guardduty.install()
+        rds.install()
         saver = restored(options.state)
         handler = MotoRequestHandler if options.verbose else _QuietHandler
         server = make_server(
