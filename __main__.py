@@ -88,7 +88,7 @@ pulumi.export("admin_url", server.connection(server.user, server.password))
 sessions = {"authjs": encryption.session}
 for output, role in URLS.items():
     pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
-pulumi.export("s3_endpoint", store.endpoint or f"https://s3.{settings.region}.amazonaws.com")
+pulumi.export("s3_endpoint", store.endpoint)
 pulumi.export("alarm_topic_arn", alarms.topic)
 for output, value in {**settings.exported, **storage.exports, **server.exports}.items():
     pulumi.export(output, value)

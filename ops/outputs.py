@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from declared import connectionurl
+from declared.errors import UserError
 from ops.errors import CommandError
 from provider import secretsmanager
-from provider.errors import PluginError
 from run import engine
 
 ADMIN = "admin_url"
@@ -43,7 +43,7 @@ def needed(stack: str, outputs: Mapping[str, Any], name: str) -> Any:
 def _with_password(stack: str, url: str, secret: str) -> str:
     try:
         password = secretsmanager.read(secret, engine.target(stack).aws(stack).endpoint)
-    except PluginError as error:
+    except UserError as error:
         raise CommandError(f"stack {stack}: {error}") from None
     return connectionurl.compose({**connectionurl.parse(url), "password": password})
 

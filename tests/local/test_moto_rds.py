@@ -112,7 +112,7 @@ def test_what_a_server_uses_is_there_and_stays(client, network):
     rds.create_db_subnet_group(DBSubnetGroupName="used", DBSubnetGroupDescription="x", SubnetIds=network["subnets"])
     rds.create_db_parameter_group(DBParameterGroupName="used", DBParameterGroupFamily="postgres17", Description="x")
     off = kms.create_key()["KeyMetadata"]["Arn"]
-    kms.schedule_key_deletion(KeyId=off)
+    kms.disable_key(KeyId=off.rsplit("/", 1)[1])
     for key in (off, "arn:aws:kms:us-east-1:123456789012:key/none"):
         refused(lambda key=key: server(rds, "s", StorageEncrypted=True, KmsKeyId=key), "KMSKeyNotAccessibleFault")
     other = role(client, "other", "ec2.amazonaws.com")
