@@ -134,7 +134,7 @@ class AccessRoles(Component):
             self._with_key("Decrypt"),
             {
                 "Effect": "Allow",
-                "Action": ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation"],
+                "Action": ["cloudfront:CreateInvalidation"],
                 "Resource": self._args.cdn_arn,
             },
         ]

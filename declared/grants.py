@@ -307,6 +307,7 @@ CLEANERS_FUNCTIONS = (
     "ops.note_kept(text[], text[], bigint[])",
     "ops.unserved_files(integer)",
     "ops.finish_unserved(uuid[])",
+    "ops.finish_gone(text[], text[], text[])",
     "private.recorded_objects(text[], text[])",
     "private.quarantine()",
     "private.forget_quarantined(text, text, text)",
@@ -317,8 +318,14 @@ CLEANERS_FUNCTIONS = (
     "private.note_kept(text[], text[], bigint[])",
     "private.unserved_files(integer)",
     "private.finish_unserved(uuid[])",
+    "private.finish_gone(text[], text[], text[])",
 )
-# The scanner's login has nothing else.
+# Both learn that the CDN must forget something which no row's end says.
+UNSERVING_FUNCTIONS = (
+    "ops.unserve(text[], text[], text[])",
+    "private.unserve(text[], text[], text[])",
+)
+# Beside these the scanner's login has nothing.
 SCANNERS_FUNCTIONS = (
     "ops.take_scans(integer)",
     "ops.retry_scan(text, text, text, bigint, interval)",
@@ -342,6 +349,7 @@ MONITORS_FUNCTIONS = (
 # Housekeeping: the login that provisions runs it, or a scheduler that does so as the owner.
 OWNERS_FUNCTIONS = (
     "private.at_most(integer, integer)",
+    "private.is_at_cdn(text)",
     "private.first_uuid(timestamptz)",
     "private.is_file_name(text)",
     "private.plain_text(text)",
@@ -515,6 +523,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_projects__charge()",
     "private.tg_projects__discharge()",
     "private.tg_settings__charge()",
+    "private.tg_settings__unserve()",
     "private.tg_users__queue_files()",
     "private.tg_projects__queue_files()",
     "private.tg_project_components__take_place()",
@@ -547,6 +556,7 @@ FUNCTIONS: Grants = {
     **{name: {"service_role": ["execute"]} for name in SERVERS_FUNCTIONS},
     **{name: {} for name in (*OWNERS_FUNCTIONS, *TRIGGER_FUNCTIONS)},
     **{name: {role: ["execute"] for role in ("service_role", "cleaner")} for name in QUEUE_FUNCTIONS},
+    **{name: {role: ["execute"] for role in ("scanner", "cleaner")} for name in UNSERVING_FUNCTIONS},
     **{name: {"cleaner": ["execute"]} for name in CLEANERS_FUNCTIONS},
     **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},
     **{name: {"monitor": ["execute"]} for name in MONITORS_FUNCTIONS},

@@ -131,6 +131,7 @@ class Settings:
             "reservationMinutes": self.reservation_minutes,
             "generationDays": self.generation_days,
             "bucketAccess": {bucket.id: bucket.access for bucket in self.buckets},
+            "cdnBuckets": [bucket.id for bucket in self.buckets if bucket.cdn],
         }
         return {name: json.dumps(value) for name, value in values.items()}
 

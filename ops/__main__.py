@@ -21,6 +21,7 @@ from declared.folders import is_own
 from declared.objectlayout import Scanner
 from declared.paths import CHECKOUT
 from declared.version import VERSION
+from ops.errors import answered
 from ops.everyday import command as everyday
 from ops.helptext import Commands, joined
 from ops.migrations import command as migrations
@@ -377,6 +378,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The end of the input in the place of an answer.
         _say("ended without an answer; nothing was done")
         return INTERRUPTED
+    except Exception as error:
+        if (said := answered(error)) is None:
+            raise
+        return _failed(said, words)
     if status == INTERRUPTED:
         _say("interrupted; run it again, it goes on from there")
     return status if isinstance(status, int) else 0

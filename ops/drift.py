@@ -11,7 +11,7 @@ import psycopg
 from declared.errors import UserError
 from ops.database import connect
 from ops.environment import Environment
-from ops.errors import CommandError
+from ops.errors import CommandError, answered
 from provider import holding
 from provider.resources import KINDS
 from provider.resources.base import ObjectKind
@@ -97,7 +97,7 @@ def _unknown(stack: str, known: set[str]) -> Iterator[Drift]:
     except CommandError as error:
         raise DriftError(str(error)) from None
     except psycopg.Error as error:
-        raise DriftError(f"the notes of who holds what can't be read: {' '.join(str(error).split())}") from None
+        raise DriftError(f"the notes of who holds what can't be read: {answered(error)}") from None
     prefix = "::".join(min(known).split("::")[:2]) + "::"
     for thing, holders in found:
         for urn in holders:

@@ -46,9 +46,7 @@ class Environment:
     def edge(self) -> Edge:
         """The CDN."""
         # CloudFront has one address for all regions.
-        buckets = self.output("storage_buckets")
-        served = frozenset(id for id, bucket in buckets.items() if bucket.get("cdn", True))
-        return Edge(self.client("cloudfront", "us-east-1"), str(self.output("cdn_distribution")), served)
+        return Edge(self.client("cloudfront", "us-east-1"), str(self.output("cdn_distribution")))
 
     def client(self, service: str, region: str = "") -> Any:
         """A client of another service at AWS, with the object bucket's key, and in its region unless one is named."""

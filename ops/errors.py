@@ -1,7 +1,25 @@
 """What stands in the way of a command."""
 
+import sys
+
 from declared.errors import UserError
 
 
 class CommandError(UserError):
     """A command can't be carried out."""
+
+
+def answered(error: Exception) -> str | None:
+    """What the database or AWS has said no with, in one line; None for an error of another kind.
+
+    Of the database the message alone: what follows it may repeat what was sent.
+    """
+    # Whoever has met one of them has loaded its module, and AWS' takes half a second.
+    psycopg, botocore = sys.modules.get("psycopg"), sys.modules.get("botocore.exceptions")
+    if psycopg and isinstance(error, psycopg.Error):
+        gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        said = error.diag.message_primary or (str(error) if gone else "") or type(error).__name__
+        return f"database: {said.strip().splitlines()[0]}"
+    if botocore and isinstance(error, botocore.BotoCoreError | botocore.ClientError):
+        return f"AWS: {' '.join(str(error).split())}"
+    return None

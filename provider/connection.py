@@ -88,6 +88,9 @@ class Connections:
         self.migrated = False
         """Whether a migration has run in this run: what is there isn't what the state knows any more."""
         self._pool: AsyncConnectionPool[Connection] | None = None
+        self.deleting = asyncio.Lock()
+        """Held for each deletion: what one takes out of the snapshot the next would wait for in the database, where
+        such a wait ends with `lock_timeout`."""
         self._opening = asyncio.Lock()
         self._direct = False
 

@@ -50,7 +50,7 @@ def environment(command: str = "") -> dict[str, str]:
     paths = [str(CHECKOUT / "run" / "quiet"), found.get("PYTHONPATH", "")]
     found["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     # Ports of local services can change; a run must go by the program's view of them, not by the last run's.
-    # `refresh` alone can't: with the program, engine 3.259 fails once a resource that others depend on is gone.
+    # `refresh` alone can't: with the program, the engine fails once a resource that others depend on is gone.
     if command != "refresh":
         found.setdefault("PULUMI_RUN_PROGRAM", "true")
     if "PULUMI_BACKEND_URL" not in found:

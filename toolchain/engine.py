@@ -1,15 +1,19 @@
-"""The engine: the one on PATH if it will do, else the official release, else built from its Go modules."""
+"""The engine: the one on PATH if it will do, else the official release, else built from its Go modules.
 
-from collections.abc import Callable
+What only making it needs is imported there: every command begins by asking whether it is there.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from toolchain import build, found, versions
+from toolchain import found, versions
 from toolchain.cache import Making, folder_size
 from toolchain.context import Context, key
 from toolchain.errors import BuildFailed, ToolchainError
-from toolchain.process import answer, run
 from toolchain.progress import size
 
 Source = Literal["path", "release", "built"]
@@ -25,6 +29,7 @@ from pulumi.automation import PulumiCommand
 socket.setdefaulttimeout(20)
 PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
 """
+RELEASE_HOST = "get.pulumi.com"
 RELEASE_SECONDS = 900  # also for a slow line; where the host is not found, it gives up at once
 
 
@@ -59,8 +64,68 @@ def ensure(context: Context, venv: Path) -> Engine:
     context.must_make(SUBJECT)
     if way in ("auto", "release") and (engine := _from_release(context, venv, required=way == "release")):
         return engine
-    _fill(context, built_name(), lambda making: build.build(context, making, venv))
+    _build(context)
     return _at(context, built_name(), "built")
+
+
+def _build(context: Context) -> None:
+    from toolchain import build
+
+    _fill(context, built_name(), lambda making: build.build(context, making))
+
+
+@contextmanager
+def beside(context: Context) -> Iterator[None]:
+    """Build it while the block makes what the build doesn't need; nothing where a release may be had.
+
+    Raises:
+        ToolchainError: the build failed
+    """
+    if not _has_to_be_built(context):
+        yield
+        return
+    from toolchain.process import ended
+
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            _build(context)
+        # Whatever it is, the other thread is to end with it.
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+        thread.join()
+    except BaseException:
+        with ended():
+            thread.join()
+        raise
+    if failed:
+        raise failed[0]
+
+
+def _has_to_be_built(context: Context) -> bool:
+    way = context.choice("VPB_ENGINE", "auto", "path", "release", "build")
+    if not context.may_make or way not in ("auto", "build") or _present(context, way):
+        return False
+    return way == "build" or (bool(found.find(context).reason) and not _served(context.environ))
+
+
+def _served(environ: Mapping[str, str]) -> bool:
+    """Whether the official release may be had: it takes less time than any build."""
+    if any(environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    import socket
+
+    try:
+        socket.getaddrinfo(RELEASE_HOST, 443)
+    except OSError:
+        return False
+    return True
 
 
 def _from_path(context: Context, *, required: bool) -> Engine | None:
@@ -90,6 +155,8 @@ def _from_release(context: Context, venv: Path, *, required: bool) -> Engine | N
     log = context.cache.root / "logs" / f"{release_name()}.log"
 
     def fetch(making: Making) -> None:
+        from toolchain.process import run
+
         command = [venv / "bin" / "python", "-c", INSTALL, making.folder, version]
         with context.progress.task(SUBJECT, f"official release of pulumi {version}") as task:
             environ = context.environ | {"TMPDIR": str(making.scratch)}
@@ -107,6 +174,8 @@ def _from_release(context: Context, venv: Path, *, required: bool) -> Engine | N
 
 
 def _fill(context: Context, name: str, make: Callable[[Making], None]) -> None:
+    from toolchain.process import answer
+
     with context.cache.making(name, context.progress) as making:
         if making:
             make(making)

@@ -9,7 +9,6 @@ from toolchain import versions
 from toolchain.cache import Making, folder_size
 from toolchain.context import Context, key
 from toolchain.errors import BuildFailed, ToolchainError
-from toolchain.process import run
 from toolchain.progress import size
 
 SUBJECT = "python environment"
@@ -23,28 +22,49 @@ def name() -> str:
     return f"venv-{key(platform.python_version(), *(file.read_text(encoding='utf-8') for file in files))}"
 
 
-def ensure(context: Context) -> Path:
-    """The venv, made if it isn't there."""
-    cache, own = context.cache, name()
-    folder = cache.root / own
-    # The venv leans on the Python that made it: where that one was removed, the link leads nowhere.
-    if cache.complete(own) and (folder / "bin" / "python").exists():
-        return folder
+def folder(context: Context) -> Path:
+    """Where the venv is, or will be."""
+    return context.cache.root / name()
+
+
+def is_there(context: Context) -> bool:
+    """Whether the venv is made."""
+    # It leans on the Python that made it: where that one was removed, the link leads nowhere.
+    return context.cache.complete(name()) and (folder(context) / "bin" / "python").exists()
+
+
+def check(context: Context) -> None:
+    """
+    Raises:
+        ToolchainError: nothing may be made, or Python can't make a venv
+    """
     context.must_make(SUBJECT)
-    _require_venv()
+    missing = [module for module in ("venv", "ensurepip") if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ToolchainError(
+            f"{SUBJECT}: {sys.executable} comes without {' and '.join(missing)};"
+            f" install them (Debian and Ubuntu: apt install python3-venv)"
+        )
+
+
+def make(context: Context) -> Path:
+    """The venv; another process may have made it meanwhile."""
+    cache, own = context.cache, name()
     with cache.lock(own, context.progress):
-        if cache.complete(own) and not (folder / "bin" / "python").exists():
+        if cache.complete(own) and not is_there(context):
             cache.remove(own)
     with cache.making(own, context.progress) as making:
         if making:
             _make(context, making)
-    return folder
+    return folder(context)
 
 
 def _make(context: Context, making: Making) -> None:
+    from toolchain.process import run
+
     pins = versions.CONSTRAINTS.read_text(encoding="utf-8").splitlines()
     count = sum("==" in line for line in pins)
-    what = f"{platform.python_version()}, {count} packages, since {making.folder} isn't there yet"
+    what = f"{platform.python_version()}, {count} packages, about two minutes, since {making.folder} isn't there yet"
     environ = {name: value for name, value in context.environ.items() if name not in UNFIT}
     environ |= {"TMPDIR": str(making.scratch), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     python = making.folder / "bin" / "python"
@@ -62,12 +82,3 @@ def _make(context: Context, making: Making) -> None:
             advice = "it is tried again at the next call, and needs a package index that answers"
             raise ToolchainError(f"{SUBJECT}: {error}; {advice}; log: {making.log}") from None
         task.note = size(folder_size(making.folder))
-
-
-def _require_venv() -> None:
-    missing = [module for module in ("venv", "ensurepip") if importlib.util.find_spec(module) is None]
-    if missing:
-        raise ToolchainError(
-            f"{SUBJECT}: {sys.executable} comes without {' and '.join(missing)};"
-            f" install them (Debian and Ubuntu: apt install python3-venv)"
-        )

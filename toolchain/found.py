@@ -9,7 +9,6 @@ from toolchain import versions
 from toolchain.cache import Making
 from toolchain.context import Context, key
 from toolchain.errors import BuildFailed
-from toolchain.process import answer
 
 NEEDED = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
 WELCOME = ("pulumi-analyzer-policy-python", "pulumi-resource-pulumi-python")
@@ -62,6 +61,8 @@ def find(context: Context) -> Finding:
 
 
 def _judge(context: Context, finding: Finding) -> dict[str, str]:
+    from toolchain.process import answer
+
     engine = finding.programs["pulumi"]
     try:
         said = answer([engine, "version"], context.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"})

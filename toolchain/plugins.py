@@ -6,7 +6,6 @@ from toolchain import versions
 from toolchain.context import Context
 from toolchain.engine import Engine
 from toolchain.errors import BuildFailed, ToolchainError
-from toolchain.process import run
 
 SUBJECT = "plugins"
 INSTALL_SECONDS = 900  # for each: aws has more than a hundred megabytes
@@ -30,6 +29,8 @@ def ensure(context: Context, engine: Engine) -> None:
     if not missing:
         return
     context.must_make(SUBJECT)
+    from toolchain.process import run
+
     log = context.cache.root / "logs" / "plugins.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     environ = context.environ | {"PULUMI_HOME": str(home(context)), "PULUMI_SKIP_UPDATE_CHECK": "true"}

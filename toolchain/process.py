@@ -3,13 +3,18 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from toolchain.errors import BuildFailed
 
 GUARD = Path(__file__).with_name("guard.py")
 ANSWER_SECONDS = 60
+# What guards watch, of the commands that run now; and whether no other is to begin.
+_watched: set[int] = set()
+_over = threading.Event()
 
 
 def run(
@@ -34,16 +39,32 @@ def run(
     reader, writer = os.pipe()
     guard = _guarded(words, log, (reader, kept), environ, cwd)
     os.close(reader)
+    _watched.add(writer)
     try:
+        if _over.is_set():
+            raise BuildFailed(f"{Path(words[0]).name} was ended")
         status = guard.wait(timeout)
     except subprocess.TimeoutExpired:
         raise BuildFailed(f"{Path(words[0]).name} took longer than {timeout:.0f} s") from None
     finally:
+        _watched.discard(writer)
         # Closing the pipe ends whatever still runs; waiting for it keeps the folder free of late writers.
         os.close(writer)
         guard.wait()
     if status:
         raise BuildFailed(last_words(log) or f"{Path(words[0]).name} ended with status {status}")
+
+
+@contextmanager
+def ended() -> Iterator[None]:
+    """Ends the commands of all threads, and begins no other within the block."""
+    _over.set()
+    try:
+        for pipe in tuple(_watched):
+            os.write(pipe, b"x")
+        yield
+    finally:
+        _over.clear()
 
 
 def _guarded(

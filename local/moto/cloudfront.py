@@ -4,22 +4,28 @@ As in the Amazon CloudFront API reference: an origin keeps its OriginAccessContr
 keys can be updated and deleted, their comments are kept, a public key in a key group can't be deleted
 ("UpdateKeyGroup", "DeleteKeyGroup", "DeletePublicKey"); there are cache policies and response headers policies, whose
 names are unique ("CreateCachePolicy", "CreateResponseHeadersPolicy") and which can't be deleted while in use
-("DeleteCachePolicy"); an enabled distribution can't be deleted ("DeleteDistribution").
+("DeleteCachePolicy"); an enabled distribution can't be deleted ("DeleteDistribution"). An invalidation takes a while,
+and of a distribution no more than 3,000 files and 15 paths with a wildcard are in progress at a time
+("CreateInvalidation"; "Concurrent invalidation request maximum" of the developer guide).
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from moto.cloudfront import models, responses, urls
 from moto.cloudfront.exceptions import CloudFrontException
-from moto.cloudfront.models import CloudFrontBackend, KeyGroup, Origin, PublicKey, random_id
+from moto.cloudfront.models import CloudFrontBackend, Invalidation, KeyGroup, Origin, PublicKey, random_id
 from moto.cloudfront.responses import CloudFrontResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 
 KEPT = "local_policies"
 API = "{0}/2020-05-31/"
+# The service takes up to some minutes.
+INVALIDATING = timedelta(seconds=3)
+FILES, WILDCARDS = 3000, 15
 
 
 @dataclass
@@ -198,6 +204,27 @@ def _delete_distribution(original: Callable[..., None]) -> Callable[..., None]:
     return delete
 
 
+def _is_in_progress(invalidation: Invalidation) -> bool:
+    return bool(utcnow() - invalidation.create_time < INVALIDATING)
+
+
+def _status(invalidation: Invalidation) -> str:
+    return "InProgress" if _is_in_progress(invalidation) else "Completed"
+
+
+def _create_invalidation(original: Callable[..., Invalidation]) -> Callable[..., Invalidation]:
+    def create(self: CloudFrontBackend, dist_id: str, paths: list[str], caller_ref: str) -> Invalidation:
+        there = self.invalidations.get(dist_id, ())
+        all_paths = [*paths, *(path for each in there if _is_in_progress(each) for path in each.paths)]
+        wildcards = sum(path.endswith("*") for path in all_paths)
+        if wildcards > WILDCARDS or len(all_paths) - wildcards > FILES:
+            message = "Your request contains more invalidations than are allowed to be in progress."
+            raise CloudFrontException("TooManyInvalidationsInProgress", message)
+        return original(self, dist_id, paths, caller_ref)
+
+    return create
+
+
 def install() -> None:
     """Puts all of it into moto's classes; once per process, before the server is made."""
     _install_policies("CachePolicy", "cache_policy", "cache_policy_id")
@@ -222,3 +249,6 @@ def install() -> None:
     models.CloudFrontBackend.get_public_key = _find_key
     models.CloudFrontBackend.get_key_group = _find_group
     models.CloudFrontBackend.delete_distribution = _delete_distribution(CloudFrontBackend.delete_distribution)
+    models.CloudFrontBackend.create_invalidation = _create_invalidation(CloudFrontBackend.create_invalidation)
+    # moto writes it once, and of state files too it is what the time says.
+    models.Invalidation.status = property(_status, lambda invalidation, status: None)

@@ -16,7 +16,19 @@ import moto
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local.moto import accesslogs, cloudfront, gate, guardduty, lifecycle, logdelivery, pickling, rds, statefile, trust
+from local.moto import (
+    accesslogs,
+    cloudfront,
+    gate,
+    guardduty,
+    lifecycle,
+    logdelivery,
+    multipart,
+    pickling,
+    rds,
+    statefile,
+    trust,
+)
 from local.moto.errors import StartError
 from local.moto.identity import Credentials
 from local.moto.saver import Saver
@@ -146,6 +158,7 @@ def serve(options: Options) -> None:
         gate.install(options.credentials)
         trust.install()
         lifecycle.install()
+        multipart.install()
         accesslogs.install()
         logdelivery.install()
         cloudfront.install()

@@ -8,6 +8,7 @@ from ops.audit.declared import Grant
 from ops.audit.model import Audited, Row, Rule, Severity
 from ops.audit.roles import PROVIDERS
 
+CLIENTS = ("anon", "authenticated")
 # Every entry of every access list, but the owner's own and what superusers were given, which changes nothing.
 # Where there is no list, the server's defaults count; the system's own objects have one only where they aren't those.
 ENTRIES = f"""
@@ -120,11 +121,18 @@ def undeclared(audited: Audited) -> Iterator[Row]:
         brought = row["schema"] in audited.declared.parameters["platform"] and (row["kind"], row["name"]) not in ours
         yield {
             "object": f"{row['kind']} {row['shown']}{'.' + row['column'] if row['column'] else ''}",
-            "severity": "info" if brought and row["owned_by"] == "supabase_storage_admin" else None,
+            "severity": "info"
+            if brought and row["owned_by"] == "supabase_storage_admin" and not _unbound(row, plain)
+            else None,
             "role": row["role"],
             "word": row["word"],
             "revoke": _revoke(row, plain),
         }
+
+
+def _unbound(row: Mapping[str, Any], word: str) -> bool:
+    """Whether a client has a privilege that row security doesn't bind; of the others such a table shows nothing."""
+    return row["kind"] == "table" and row["role"] in CLIENTS and word in ("truncate", "references", "trigger")
 
 
 def _revoke(row: Mapping[str, Any], word: str) -> str:

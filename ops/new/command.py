@@ -77,7 +77,7 @@ def number(
 
     change = numbers.plan(CHECKOUT, names)
     change.write()
-    _tell(as_json, [*change.made], [], ["make golden", "./vpb up"], f"gone    {', '.join(change.gone)}")
+    _report(as_json, [*change.made], [], ["make golden", "./vpb up"], f"gone    {', '.join(change.gone)}")
 
 
 @app.command(epilog="Example: ./vpb new policy public.projects --for delete --to anon --who nobody")

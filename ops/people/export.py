@@ -23,7 +23,7 @@ from visual_prompt_builder.signing import Store
 
 from ops.database import Connection, connect
 from ops.environment import Environment
-from ops.errors import CommandError
+from ops.errors import CommandError, answered
 
 BUCKET = "exports"
 APPLICATION = "vpb export"
@@ -163,7 +163,5 @@ def _file(
 def _as_failure(what: str) -> Iterator[None]:
     try:
         yield
-    except psycopg.Error as error:
-        raise CommandError(f"{what}: {error.diag.message_primary or type(error).__name__}") from None
-    except (BotoCoreError, ClientError) as error:
-        raise CommandError(f"{what}: {' '.join(str(error).split())}") from None
+    except (psycopg.Error, BotoCoreError, ClientError) as error:
+        raise CommandError(f"{what}: {answered(error)}") from None

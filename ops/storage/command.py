@@ -96,8 +96,11 @@ def purge(
     from ops.environment import Environment
     from ops.storage import report
 
-    paths = report.purge(Environment.of(stack), bucket, name)
-    print(json.dumps({"paths": paths}) if as_json else f"{paths} paths invalidated at the CDN")
+    paths, waiting = report.purge(Environment.of(stack), bucket, name)
+    left = f"; {waiting} files wait, since CloudFront takes no more at a time: run it again" if waiting else ""
+    print(
+        json.dumps({"paths": paths, "waiting": waiting}) if as_json else f"{paths} paths invalidated at the CDN{left}"
+    )
 
 
 @app.command(epilog="Example: ./vpb storage empty audio --confirm audio")

@@ -1,12 +1,9 @@
 """Stored files: what they come to, and what nobody needs any more; see docs/storage-cleanup.md."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.rows import dict_row
 from visual_prompt_builder.names import check_name
 
@@ -15,7 +12,7 @@ from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
 from ops.storage.cleaning.files import Files
-from ops.storage.cleaning.job import Ages, Found, Job
+from ops.storage.cleaning.job import INVALIDATED, WAITING, Ages, Found, Job
 from ops.storage.cleaning.rows import Rows
 
 # As AWS bills it.
@@ -29,29 +26,29 @@ def clean(environment: Environment, ages: Ages, dry_run: bool, force: bool) -> d
 
     :raises UserError: where something stands in the way
     """
-    with _one_line():
-        rows, files = Rows.of(environment.cleaner_url), Files(environment.store)
-        with rows.connection:
-            return Job(rows, files, ages, dry_run, force, environment.retention, environment.edge).run()
+    rows, files = Rows.of(environment.cleaner_url), Files(environment.store)
+    with rows.connection:
+        return Job(rows, files, ages, dry_run, force, environment.retention, environment.edge).run()
 
 
-def purge(environment: Environment, bucket: str | None, name: str | None) -> int:
-    """Invalidate an object, a whole bucket, or what has ended since the last time, at the CDN; how many paths.
+def purge(environment: Environment, bucket: str | None, name: str | None) -> tuple[int, int]:
+    """Invalidate an object, a whole bucket, or what has ended since the last time, at the CDN.
+
+    How many paths, and how many files wait: CloudFront takes no more at a time.
 
     :raises UserError: where something stands in the way
     """
-    with _one_line():
-        if bucket is not None:
-            environment.bucket(bucket)
-            edge = environment.edge
-            if edge.served is not None and bucket not in edge.served:
-                raise CommandError(f"bucket {bucket}: the CDN doesn't serve it; its declaration has no cdn: true")
-            return edge.forget_bucket(bucket) if name is None else edge.forget([(bucket, check_name(name))])
-        rows = Rows.of(environment.cleaner_url)
-        with rows.connection:
-            job = Job(rows, Files(environment.store), edge=environment.edge)
-            job.forget()
-            return sum(found.objects for found in job.tally.values())
+    if bucket is not None:
+        environment.bucket(bucket)
+        if not environment.output("storage_buckets")[bucket].get("cdn", True):
+            raise CommandError(f"bucket {bucket}: the CDN doesn't serve it; its declaration has no cdn: true")
+        return environment.edge.forget_named(bucket, check_name(name) if name is not None else None), 0
+    rows = Rows.of(environment.cleaner_url)
+    with rows.connection:
+        job = Job(rows, Files(environment.store), edge=environment.edge)
+        job.forget()
+        waiting = job.tally.get(WAITING)
+        return job.tally[INVALIDATED].objects, waiting.objects if waiting else 0
 
 
 def empty(environment: Environment, bucket: str, larger_than: int | None, dry_run: bool) -> dict[str, Found]:
@@ -62,17 +59,13 @@ def empty(environment: Environment, bucket: str, larger_than: int | None, dry_ru
 
     :raises UserError: where something stands in the way
     """
-    with _one_line():
-        rows, files = Rows.of(environment.cleaner_url), Files(environment.store)
-        with rows.connection:
-            job = Job(rows, files, dry=dry_run, edge=environment.edge)
-            found = job.empty(bucket) if larger_than is None else job.remove_larger(bucket, larger_than)
+    rows, files = Rows.of(environment.cleaner_url), Files(environment.store)
+    with rows.connection:
+        job = Job(rows, files, dry=dry_run, edge=environment.edge)
+        found = job.empty(bucket) if larger_than is None else job.remove_larger(bucket, larger_than)
     if not any(each.objects for each in found.values()):
-        declared = environment.output("storage_buckets")
-        if bucket not in declared:
-            raise CommandError(
-                f"bucket {bucket!r}: isn't declared and holds nothing; declared are {', '.join(declared)}"
-            )
+        # One that isn't declared and holds files is emptied; with none it is rather misspelled.
+        environment.bucket(bucket)
     return found
 
 
@@ -81,7 +74,7 @@ def usage(environment: Environment, price: float) -> dict[str, list[dict[str, An
 
     :raises UserError: where the database can't be asked
     """
-    with _one_line(), connect(environment.monitor_url, "vpb usage") as connection:
+    with connect(environment.monitor_url, "vpb usage") as connection:
         return report(connection, price, datetime.now(UTC))
 
 
@@ -131,15 +124,3 @@ def report(connection: psycopg.Connection[Any], price: float, now: datetime) -> 
 
 def _cost(bytes: int, price: float) -> float:
     return round(bytes / GIBIBYTE * price, 4)
-
-
-@contextmanager
-def _one_line() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise CommandError(f"database: {' '.join(str(error).split())}") from None
-    except psycopg.Error as error:
-        raise CommandError(f"database: {error.diag.message_primary or type(error).__name__}") from None
-    except (BotoCoreError, ClientError) as error:
-        raise CommandError(f"object store: {' '.join(str(error).split())}") from None

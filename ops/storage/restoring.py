@@ -23,7 +23,7 @@ from declared.buckets import INBOX, PEOPLE
 from declared.objectlayout import CLEAN_TAGS, DAYS_OF_OLD_VERSIONS, GUARDDUTY
 from ops.database import Connection, connect
 from ops.environment import Environment
-from ops.errors import CommandError
+from ops.errors import CommandError, answered
 from ops.storage.cleaning.files import Files, Version
 from ops.storage.scanning.file import GONE, QUARANTINE
 
@@ -238,6 +238,6 @@ def _refusals(label: str) -> Iterator[None]:
     except ClientError as error:
         if error.response["Error"]["Code"] in GONE:
             raise CommandError(f"{label}: there is no such file in the object store") from None
-        raise CommandError(f"{label}: object store: {' '.join(str(error).split())}") from None
+        raise CommandError(f"{label}: {answered(error)}") from None
     except BotoCoreError as error:
-        raise CommandError(f"{label}: object store: {' '.join(str(error).split())}") from None
+        raise CommandError(f"{label}: {answered(error)}") from None

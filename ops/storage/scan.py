@@ -12,10 +12,12 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import psycopg
+
 from declared.objectlayout import GUARDDUTY
 from ops.database import UnreachableError
 from ops.environment import Environment
-from ops.errors import CommandError
+from ops.errors import CommandError, answered
 from ops.status import FOUND
 from ops.storage.scanning.clamd import Clamd, dated
 from ops.storage.scanning.engines import Engine, EngineDownError, GuardDuty, TestSignatures
@@ -27,6 +29,8 @@ PAUSE_SECONDS = 5.0
 # ClamAV brings new signatures every day, and itself complains after a week.
 STALE = timedelta(days=7)
 TOPIC = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
+# What a session meets whose server is stopped, restarted or no longer the one that takes writes.
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 BAD = {"infected", "refused", "failed"}
 # What there is nothing to do about.
 QUIET = {"clean", "waiting"}
@@ -58,10 +62,11 @@ def run(options: Options) -> int:
     _start(job, options)
     if options.again:
         print(f"due again: {job.queue.reopen()} files that were given up", file=sys.stderr, flush=True)
-    job.run()
+    if not options.watch:
+        job.run()
     while options.watch:
-        time.sleep(PAUSE_SECONDS)
         _again(job, options)
+        time.sleep(PAUSE_SECONDS)
     if options.json:
         print(json.dumps(job.tally))
     return FOUND if BAD & job.tally.keys() or job.blind else 0
@@ -99,8 +104,8 @@ def _again(job: Job, options: Options) -> None:
     try:
         _start(job, options)
         job.run()
-    except (EngineDownError, UnreachableError) as error:
-        print(f"waiting: {error}", file=sys.stderr, flush=True)
+    except (EngineDownError, UnreachableError, *AWAY) as error:
+        print(f"waiting: {answered(error) or error}", file=sys.stderr, flush=True)
 
 
 def _job(options: Options) -> Job:

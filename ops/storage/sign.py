@@ -35,13 +35,12 @@ def upload(stack: str, bucket: str, name: str, type: str, person: str, seconds: 
     folder = check_name(name).partition("/")[0]
     environment = Environment.of(stack)
     declared = environment.bucket(bucket)
-    limit = declared.file_size_limit or LARGEST_UPLOAD
-    if size is not None and size > limit:
-        raise ObjectError(f"size {size}: bucket {bucket} takes 1 to {limit} bytes")
+    wanted = declared.largest(LARGEST_UPLOAD) if size is None else size
+    declared.check_size(wanted, LARGEST_UPLOAD, "in one form")
     given: dict[str, Any] = {"folder": folder, "person": person, "seconds": seconds}
     # What can't be signed takes nothing.
     sign_upload(environment.store, declared, name, type, room=size, **given)
-    room = _take_room(environment.admin_url, bucket, name, limit if size is None else size)
+    room = _take_room(environment.admin_url, bucket, name, wanted)
     return sign_upload(environment.store, declared, name, type, room=room, **given)
 
 

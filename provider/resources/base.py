@@ -326,7 +326,7 @@ class ObjectKind(Kind):
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         """Drop the object, where this resource alone holds it and it wasn't there before."""
         label = self.label(state)
-        async with self.database.transaction(label) as connection:
+        async with self.database.deleting, self.database.transaction(label) as connection:
             await lock(connection, self.lock_key(state))
             released = await holding.release(connection, self._object(state), context.urn)
             if released is None:

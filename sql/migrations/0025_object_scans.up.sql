@@ -166,13 +166,15 @@ as $$
     select b.bucket_id, b.name, b.version, b.mime_type, b.attempts from begun as b order by b.due_at, b.version
 $$;
 
+-- Without a wait it is given back: nobody could look at it, so that the attempt is none.
 create function private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval)
 returns boolean
 language sql volatile security definer
 set search_path = ''
 as $$
     with again as (
-        update private.object_scans as s set due_at = now() + wait
+        update private.object_scans as s
+        set due_at = now() + coalesce(wait, interval '0'), attempts = s.attempts - (wait is null)::integer
         where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
             and s.attempts = attempt and s.status = 'pending'
         returning 1
@@ -388,7 +390,8 @@ comment on function private.tg_storage_objects__queue_scan() is 'Trigger: a stor
 comment on function private.object_bytes(jsonb) is 'How large a file is said to be, null if nothing is said.';
 comment on function private.tg_audio_recordings__take_file() is 'Trigger: what its file is, and whether it is clean.';
 comment on function private.take_scans(integer) is 'Takes the next files; others skip them for 10 minutes.';
-comment on function private.retry_scan(text, text, text, bigint, interval) is 'A scan that failed is due again later.';
+comment on function private.retry_scan(text, text, text, bigint, interval) is
+'A scan that failed is due again later; null: it was none.';
 comment on function private.settle_scan(text, text, text, bigint, text, text, text) is
 'Notes a verdict and who came to it; notifies the owner.';
 comment on function private.reopen_scans() is 'What was given up is due again; how many files.';
@@ -398,7 +401,8 @@ comment on function private.tg_object_scans__record() is 'Trigger: what a person
 comment on function private.as_uuid(text) is 'The uuid that a text is, null if it is none.';
 comment on function private.is_clean(text, text, text) is 'Whether this version of an object was scanned clean.';
 comment on function ops.take_scans(integer) is 'For the scanner: the next files, each with the number of the attempt.';
-comment on function ops.retry_scan(text, text, text, bigint, interval) is 'For the scanner: later, this failed.';
+comment on function ops.retry_scan(text, text, text, bigint, interval) is
+'For the scanner: later, this failed; null: at once, it was none.';
 comment on function ops.settle_scan(text, text, text, bigint, text, text, text) is
 'For the scanner: the verdict on a file, and by which engine.';
 comment on function ops.reopen_scans() is 'For the scanner: what was given up is due again; how many files.';

@@ -28,15 +28,30 @@ comment on column analytics.storage_days.objects is 'How many objects.';
 comment on column analytics.storage_days.bytes is 'How large they are together, by their rows.';
 comment on column analytics.storage_days.kept_bytes is 'Bytes that the object store holds beside them, as last noted.';
 
--- Definer: the login that does the housekeeping reads no usage.
+-- Definer: the login that does the housekeeping reads no usage. What was emptied has no usage any more, and a day of
+-- nothing; so has a bucket that is gone, once.
 create function private.note_storage() returns bigint
 language sql volatile security definer
 set search_path = ''
 as $$
     with noted as (
         insert into analytics.storage_days as d (day, bucket_id, objects, bytes, kept_bytes)
-        select (now() at time zone 'UTC')::date, u.bucket_id, sum(u.objects), sum(u.bytes), sum(u.kept_bytes)
-        from private.storage_usage as u where u.bucket_id <> '' group by u.bucket_id
+        select
+            (now() at time zone 'UTC')::date, b.id,
+            coalesce(sum(u.objects), 0), coalesce(sum(u.bytes), 0), coalesce(sum(u.kept_bytes), 0)
+        from (
+            select s.id from storage.buckets as s
+            union
+            select w.bucket_id from private.storage_usage as w where w.bucket_id <> ''
+            union
+            select l.bucket_id from (
+                select distinct on (p.bucket_id) p.bucket_id, p.objects, p.kept_bytes from analytics.storage_days as p
+                order by p.bucket_id, p.day desc
+            ) as l
+            where (l.objects, l.kept_bytes) <> (0, 0)
+        ) as b (id)
+        left join private.storage_usage as u on u.bucket_id = b.id
+        group by b.id
         on conflict on constraint storage_days_pkey do update
         set objects = excluded.objects, bytes = excluded.bytes, kept_bytes = excluded.kept_bytes
         returning 1

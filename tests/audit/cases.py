@@ -58,6 +58,11 @@ CASES = (
          "set local role supabase_storage_admin; create table storage.more (id int primary key); "
          "alter table storage.more enable row level security; grant select on storage.more to anon; reset role",
          "table storage.more", "info"),
+    # But for what row security doesn't bind.
+    Case("grant-undeclared",
+         "set local role supabase_storage_admin; create table storage.more (id int primary key); "
+         "alter table storage.more enable row level security; grant truncate on storage.more to anon; reset role",
+         "table storage.more"),
     Case("declared-missing", "drop view authjs.accounts", "table authjs.accounts"),
     Case("declared-missing", "drop function public.usage_summary(timestamptz)",
          "function public.usage_summary(timestamptz)"),

@@ -266,7 +266,7 @@ def test_the_database_gets_the_settings_that_its_functions_go_by(changed):
     values = stored.inputs["values"]
     assert values.keys() == {
         *("verifyingProviders", "invitationDays", "invitationsPerDay", "projectsPerPerson", "projectMegabytes"),
-        *("budgets", "generationsWaiting", "reservationMinutes", "generationDays", "bucketAccess"),
+        *("budgets", "generationsWaiting", "reservationMinutes", "generationDays", "bucketAccess", "cdnBuckets"),
     }
     assert (values["verifyingProviders"], values["invitationDays"]) == ('["github"]', "3")
     assert "access-settings_insert_definer" in changed.waits_for("stored-settings")

@@ -339,7 +339,7 @@ def test_the_cleaner_lists_and_deletes_and_reads_no_object(program):
     }
     # What S3 wants before it lists the parts of an encrypted upload.
     assert found[KEY] == {"kms:Decrypt"}
-    assert found[DISTRIBUTION] == {"cloudfront:CreateInvalidation", "cloudfront:GetInvalidation"}
+    assert found[DISTRIBUTION] == {"cloudfront:CreateInvalidation"}
 
 
 @pytest.mark.parametrize("role", ["server", "api", "scanner", "cleaner"])

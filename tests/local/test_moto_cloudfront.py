@@ -2,7 +2,8 @@
 
 What the service does is in the Amazon CloudFront API reference, under the name of each call: "CreateDistribution",
 "DeleteDistribution", "UpdateKeyGroup", "DeleteKeyGroup", "UpdatePublicKey", "DeletePublicKey", "CreateCachePolicy",
-"DeleteCachePolicy", "CreateResponseHeadersPolicy"; for logs "Enabling Amazon S3 server access logging" of the S3 guide.
+"DeleteCachePolicy", "CreateResponseHeadersPolicy", "CreateInvalidation"; for logs "Enabling Amazon S3 server access
+logging" of the S3 guide.
 """
 
 import uuid
@@ -163,6 +164,37 @@ def test_a_response_headers_policy_is_kept_changed_and_deleted(cdn: Any) -> None
     assert found["CustomHeadersConfig"] == {"Quantity": 0}
     assert code(cdn.delete_response_headers_policy, Id=id, IfMatch="x") == "ok"
     assert code(cdn.get_response_headers_policy, Id=id) == "NoSuchResponseHeadersPolicy"
+
+
+# Invalidations.
+
+
+def invalidate(cdn: Any, distribution_id: str, *paths: str) -> str:
+    batch = {"Paths": {"Quantity": len(paths), "Items": list(paths)}, "CallerReference": name()}
+    return code(cdn.create_invalidation, DistributionId=distribution_id, InvalidationBatch=batch)
+
+
+def test_no_more_is_invalidated_at_a_time_than_the_service_takes(cdn: Any) -> None:
+    id = distribution(cdn)["Distribution"]["Id"]
+    wild = [f"/audio/{number}/*" for number in range(16)]
+    files = [f"/audio/{number}" for number in range(3001)]
+    for many in (wild, files):
+        assert invalidate(cdn, id, *many) == "TooManyInvalidationsInProgress"
+    assert invalidate(cdn, id, *wild[:14], *files[:2000]) == "ok"
+    assert invalidate(cdn, id, *wild[14:]) == "TooManyInvalidationsInProgress", "those under way count"
+    assert invalidate(cdn, id, wild[14]) == "ok", "a path with a wildcard is no file"
+    assert invalidate(cdn, id, *files[:1001]) == "TooManyInvalidationsInProgress"
+    assert invalidate(cdn, distribution(cdn)["Distribution"]["Id"], *wild[:15]) == "ok", "by distribution"
+
+
+def test_an_invalidation_ends_after_a_while(cdn: Any) -> None:
+    id = distribution(cdn)["Distribution"]["Id"]
+    assert invalidate(cdn, id, *(f"/audio/{number}/*" for number in range(15))) == "ok"
+    (begun,) = cdn.list_invalidations(DistributionId=id)["InvalidationList"]["Items"]
+    assert begun["Status"] == "InProgress"
+    waiter = cdn.get_waiter("invalidation_completed")
+    waiter.wait(DistributionId=id, Id=begun["Id"], WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+    assert invalidate(cdn, id, "/audio/again/*") == "ok"
 
 
 # Access logs.

@@ -189,6 +189,22 @@ def test_uploads_in_parts_and_odd_keys_are_signed_right(s3: Any) -> None:
     assert s3.get_object(Bucket=BUCKET, Key="big")["Body"].read() == b"p"
 
 
+def test_an_upload_in_parts_says_when_it_was_begun(s3: Any, moto_server: MotoServer) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    s3.create_multipart_upload(Bucket=BUCKET, Key="under/way")
+    time.sleep(1.2)
+
+    def begun() -> datetime:
+        (upload,) = s3.list_multipart_uploads(Bucket=BUCKET, Prefix="under/")["Uploads"]
+        found: datetime = upload["Initiated"]
+        return found
+
+    first = begun()
+    assert before < first < datetime.now(UTC) - timedelta(seconds=1)
+    moto_server.restart()
+    assert begun() == first, "after a restart too"
+
+
 @pytest.fixture
 def trusting_server(tmp_path: Path) -> Iterator[MotoServer]:
     server = MotoServer(tmp_path / "state", verified=False)

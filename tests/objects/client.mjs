@@ -3,9 +3,11 @@
 import { readFileSync } from "node:fs"
 
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadObjectCommand,
+  ListObjectVersionsCommand,
   PutObjectTaggingCommand,
 } from "@aws-sdk/client-s3"
 
@@ -67,6 +69,9 @@ const beyond = await fetch(url, { headers: { Range: `bytes=${sound.length}-` } }
 const streamed = await s3.send(new GetObjectCommand({ ...final, Range: "bytes=-100" }))
 const tail = Buffer.from(await streamed.Body.transformToByteArray())
 const altered = await fetch(url.replace("X-Amz-Expires=900", "X-Amz-Expires=901"))
+const { Versions: versions } = await s3.send(new ListObjectVersionsCommand({ Bucket: store.bucket, Prefix: final.Key }))
+for (const { VersionId } of versions) await s3.send(new DeleteObjectCommand({ ...final, VersionId }))
+const gone = await finish(upload.version)
 await new Promise((resolve) => setTimeout(resolve, 2100))
 refused["too late"] = await send(short)
 
@@ -78,6 +83,7 @@ console.log(
     twice: JSON.stringify(twice) === JSON.stringify(done),
     stranger: stranger.replace(upload.version, ""),
     nothing: nothing.replace(done.version.slice(8), ""),
+    gone: gone.replace(upload.version, ""),
     stored: [head.ContentType, head.ContentLength],
     range: [range.status, range.headers.get("content-range"), piece.equals(sound.subarray(middle, middle + 100))],
     beyond: beyond.status,

@@ -38,8 +38,7 @@ QUOTA = 12_000
 OPERATIONS = 200
 OGG = b"OggS"
 NOW = Ages(timedelta(), timedelta(), timedelta())
-# moto says of each upload that it was begun in 2010.
-DEFAULT = Ages(uploads=timedelta(days=36500))
+DEFAULT = Ages()
 WHY = restoring.Why("ticket 12", "grace")
 FILES = "select bucket_id, name, version, metadata from storage.objects order by bucket_id, name"
 HARMFUL = """

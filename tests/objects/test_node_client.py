@@ -10,6 +10,7 @@ from tests.objects.conftest import ADA, TypeScript
 
 LIMIT = 100_000
 NOTHING = f'object "audio/{ADA}/from node.wav": nothing was uploaded as version {{version}} by a form of this person'
+GONE = f'object "audio/{ADA}/from node.wav": version  was moved, deleted or found harmful since; upload the file again'
 
 
 def test_node_uploads_streams_and_is_refused_as_it_should_be(typescript: TypeScript, store: Store) -> None:
@@ -40,6 +41,7 @@ def test_node_uploads_streams_and_is_refused_as_it_should_be(typescript: TypeScr
         "nothing": NOTHING.format(version="00000000"),
         "twice": True,
         "stranger": NOTHING.format(version=""),
+        "gone": GONE,
         "stored": ["audio/wav", size],
         "range": [206, f"bytes {middle}-{middle + 99}/{size}", True],
         "beyond": 416,

@@ -104,7 +104,7 @@ def test_what_was_stopped_is_gone(store: Store) -> None:
 @pytest.mark.parametrize("size", [0, -1, LIMIT + 1])
 def test_a_size_that_the_bucket_does_not_take_is_refused(store: Store, size: int) -> None:
     said = refusal(begin_parts, store, AUDIO, NAME, "audio/wav", size, folder=ADA, person=ADA, room=None)
-    assert said == f"size {size}: bucket audio takes 1 to {LIMIT} bytes"
+    assert said == f"size {size}: bucket audio takes 1 to {LIMIT} bytes in parts"
 
 
 @pytest.mark.parametrize("room", [0, SIZE - 1])

@@ -21,7 +21,7 @@ from ops.environment import Environment
 from ops.storage import scan as command
 from ops.storage.scanning.engines import TestSignatures
 from ops.storage.scanning.job import Job
-from ops.storage.scanning.queue import Queue
+from ops.storage.scanning.queue import Queue, Scan
 from ops.storage.scanning.signatures import CLAMAV, TEST_SIGNATURES
 from targets.local import Local
 from tests.local.conftest import MotoServer
@@ -330,12 +330,51 @@ def test_a_watch_goes_on_when_a_server_was_away_until_it_is_interrupted(
     assert world.run(STATUS) == [("clean",)]
 
 
+ENDED = "select pg_terminate_backend(pg_backend_pid())"
+
+
+def end_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first time that files are asked for, the session ends within the statement."""
+    take, ended = Queue.take, list[int]()
+
+    def taken(self: Queue, count: int = 1) -> list[Scan]:
+        if not ended:
+            ended.append(1)
+            with self._connect() as connection:
+                connection.execute(ENDED)
+        return take(self, count)
+
+    monkeypatch.setattr(Queue, "take", taken)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_session_that_ends_within_a_statement_is_one_line_and_a_watch_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, world: World, store: Store
+) -> None:
+    add(world, store, sound.wav(0.1))
+    end_once(monkeypatch)
+    said = "database: terminating connection due to administrator command"
+    status, _, error = run(capsys, monkeypatch)
+    assert (status, error.splitlines()[1:]) == (1, [f"error: {said}"])
+    end_once(monkeypatch)
+    rounds = iter((None, KeyboardInterrupt()))
+
+    def sleep(seconds: float) -> None:
+        if error := next(rounds):
+            raise error
+
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    status, _, error = run(capsys, monkeypatch, "--watch")
+    assert (status, error.splitlines()[1]) == (130, f"waiting: {said}")
+    assert world.run(STATUS) == [("clean",)]
+
+
 SCANNER = """
 import json, sys
 from visual_prompt_builder.signing import Store
 from ops.storage.scanning.clamd import Clamd
 from ops.storage.scanning.job import Job
-from ops.storage.scanning.queue import Queue
+from ops.storage.scanning.queue import Queue, Scan
 given = json.load(sys.stdin)
 job = Job(Queue(given["url"]), Store(**given["store"]), Clamd(given["clamd"]))
 job.scan(job.queue.take()[0])

@@ -417,17 +417,109 @@ def test_a_key_that_only_begins_alike_stays(scene: Scene) -> None:
     assert (scene.versions(stored.key), scene.versions(stored.key + "0")) == (0, 1)
 
 
-def test_a_store_that_refuses_is_a_failed_attempt_and_not_a_verdict(scene: Scene) -> None:
+def test_a_store_that_is_away_uses_up_no_attempt_and_is_no_verdict(scene: Scene) -> None:
+    """Before the first file is taken, and while one is looked at."""
     stored = scene.add(sound.wav(0.1))
-    job = scene.job(store=replace(scene.store, secret_key="guessed"))
-    said: list[str] = []
-    job.report = lambda scan, verdict: said.append(f"{verdict.status}: {verdict.found}")
+    away = replace(scene.store, endpoint="http://127.0.0.1:1")
+    with pytest.raises(EngineDownError, match=r"AWS: An error occurred \(SignatureDoesNotMatch\)"):
+        scene.job(store=replace(scene.store, secret_key="guessed")).run()
+    with pytest.raises(EngineDownError, match="AWS: Could not connect"):
+        scene.job(store=away).run()
+    (scan,) = Queue(scene.world.scanner_url).take()
+    with pytest.raises(EngineDownError, match="AWS: Could not connect"):
+        scene.job(store=away).scan(scan)
+    assert scene.world.run("select status, attempts from private.object_scans") == [("pending", 0)]
+    scene.job().run()
+    assert scene.verdict(stored) == ("clean", None)
+
+
+class Unreadable(Mortal):
+    """A store that answers, and gives this one file to nobody."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "get_object":
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+        return getattr(self.target, name)
+
+
+def test_a_file_that_can_not_be_read_is_a_failed_attempt(scene: Scene) -> None:
+    stored = scene.add(sound.wav(0.1))
+    store = MortalStore(scene.store.bucket, TENANT, Unreadable(scene.store.s3, [0], after=True))
+    job = scene.job(store=store)
     job.run()
-    assert scene.verdict(stored) == ("pending", None)
-    assert job.tally == {"retried": 1}
-    assert "SignatureDoesNotMatch" in said[0]
-    with pytest.raises(ClientError):
-        job.store.s3.head_object(Bucket=scene.store.bucket, Key=stored.key)
+    assert (job.tally, scene.verdict(stored)) == ({"retried": 1}, ("pending", None))
+
+
+# Called clean before, and so perhaps at the CDN.
+
+
+def unserved(scene: Scene) -> list[tuple[Any, ...]]:
+    """What the CDN is to forget."""
+    return scene.world.run("select bucket_id, object_path, version from private.unserved_files")
+
+
+@pytest.fixture
+def served(scene: Scene) -> Stored:
+    """A file that is clean, with its tag."""
+    scene.world.run("delete from private.unserved_files")
+    stored = scene.add(sound.wav(0.1))
+    scene.job().run()
+    assert (scene.tags(stored.key), unserved(scene)) == ({"scan": "clean"}, []), "the CDN may have it now"
+    return stored
+
+
+RETYPE = """update storage.objects set metadata = metadata || '{"mimetype": "audio/%s"}' where version = %%s"""
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["another type", "its scanner dies"])
+def test_what_waits_for_a_verdict_again_is_served_no_longer(scene: Scene, served: Stored, dies: bool) -> None:
+    if dies:
+        scene.world.run("update private.object_scans set status = 'pending', scanned_at = null, due_at = now()")
+    else:
+        scene.world.run(RETYPE % "x-wav", served.version)
+    scene.job(engine=Broken(ScanError("not now"))).run()
+    assert scene.tags(served.key) == {"scan": "pending"}
+    assert unserved(scene) == [("audio", served.name, served.version)]
+    scene.world.run(DUE)
+    scene.job().run()
+    assert (scene.verdict(served), scene.tags(served.key)) == (("clean", None), {"scan": "clean"})
+    assert len(unserved(scene)) == 1, "nothing had called it clean since"
+
+
+@pytest.mark.parametrize("engine", [TestSignatures(), GuardDuty()], ids=["clamav", "guardduty"])
+def test_what_was_clean_and_is_found_bad_later_is_forgotten_by_the_cdn(
+    scene: Scene, served: Stored, engine: Any
+) -> None:
+    """Also where its scanner has deleted the file, and dies before anybody says that the CDN may have it."""
+    if isinstance(engine, GuardDuty):
+        tag(scene, served, "NO_THREATS_FOUND")
+    scene.world.run(RETYPE % "ogg", served.version)
+    store = MortalStore(scene.store.bucket, TENANT, Mortal(scene.store.s3, [1], True, ("delete_object",)))
+    with pytest.raises(Killed):
+        scene.job(engine=engine, store=store).run()
+    scene.world.run("delete from private.unserved_files")
+    scene.world.run(DUE)
+    scene.job(engine=engine).run()
+    assert scene.verdict(served)[0] == "refused"
+    assert unserved(scene) == [("audio", served.name, served.version)]
+    assert scene.tags(f"quarantine/{served.key}") == {"scan": "refused"}
+
+
+def test_what_guardduty_has_called_clean_and_we_refuse_is_forgotten_by_the_cdn(scene: Scene) -> None:
+    scene.world.run("delete from private.unserved_files")
+    stored = scene.add(sound.wav(0.1), type="audio/ogg")
+    tag(scene, stored, "NO_THREATS_FOUND")
+    scene.job(engine=GuardDuty()).run()
+    assert scene.verdict(stored)[0] == "refused"
+    assert unserved(scene) == [("audio", stored.name, stored.version)]
+
+
+def test_a_file_that_every_scanner_dies_over_is_served_no_longer(scene: Scene, served: Stored) -> None:
+    scene.world.run("update private.object_scans set status = 'pending', scanned_at = null, attempts = 9")
+    scene.world.run(DUE)
+    scene.job().run()
+    assert (scene.verdict(served)[0], scene.tags(served.key)) == ("failed", {"scan": "pending"})
+    assert unserved(scene) == [("audio", served.name, served.version)]
 
 
 def test_with_clamav_what_hides_behind_an_id3_tag_goes_into_quarantine(scene: Scene, tmp_path: Path) -> None:

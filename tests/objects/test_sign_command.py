@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
         ),
         (
             ["upload", "audio", f"{PROJECT}/a", "--type", "audio/wav", "--size", "100001", *PERSON],
-            "size 100001: bucket audio takes 1 to 100000 bytes",
+            "size 100001: bucket audio takes 1 to 100000 bytes in one form",
         ),
         (
             ["upload", "audio", f"{ADA}/a", "--type", "audio/wav", "--person", "ada"],
@@ -144,6 +145,36 @@ def test_a_refusal_is_one_line(
     assert (status, said) == (1, "")
     assert error.startswith(f"error: {wanted}")
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "wanted"),
+    [
+        (("upload", "audio", f"{PROJECT}/a.wav", "--type", "audio/wav", *PERSON), "database", "database: permission "),
+        (("finish", "audio", f"{PROJECT}/a.wav", VERSION, *PERSON), "database", "database: permission denied for "),
+        (("download", "audio", f"{PROJECT}/a.wav"), "database", "database: permission denied for "),
+        (("finish", "audio", f"{PROJECT}/a.wav", VERSION, *PERSON), "store", "AWS: Could not connect to the endpoint"),
+    ],
+)
+def test_what_a_server_says_no_to_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, Any],
+    world: World,
+    store: Store,
+    words: tuple[str, ...],
+    wrong: str,
+    wanted: str,
+) -> None:
+    """As a login without privileges, and with a store that doesn't answer."""
+    if wrong == "database":
+        environment["admin_url"] = world.scanner_url
+    else:
+        monkeypatch.setattr(Environment, "store", replace(store, endpoint="http://127.0.0.1:1"))
+    status, said, error = run(capsys, monkeypatch, *words)
+    assert (status, said, len(error.splitlines())) == (1, "", 1)
+    assert error.startswith(f"error: {wanted}")
+    assert "made-up" not in error
 
 
 def test_help_names_the_three(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

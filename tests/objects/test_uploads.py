@@ -5,6 +5,7 @@ The client is `requests`, as an app's or a person's program would be; the Node c
 
 import time
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -119,6 +120,49 @@ def test_taking_over_twice_changes_nothing_also_where_the_form_was_sent_again(st
     send(upload, b"other bytes")
     assert finish(store, upload) == done
     assert read(store, key("storage-single-tenant", "audio", upload.name, upload.version)) == SOUND
+
+
+@pytest.mark.parametrize("how", ["deleted", "every version deleted"])
+def test_what_is_an_object_no_more_does_not_come_back(store: Store, how: str) -> None:
+    """A person deletes it, or the scanner or the cleaner does; what the form has sent is there for another day."""
+    upload = form(store)
+    send(upload)
+    finish(store, upload)
+    final = {"Bucket": store.bucket, "Key": key("storage-single-tenant", "audio", upload.name, upload.version)}
+    store.s3.delete_object(**final)
+    if how != "deleted":
+        found = store.s3.list_object_versions(Bucket=store.bucket, Prefix=final["Key"])
+        for each in (*found["Versions"], *found["DeleteMarkers"]):
+            store.s3.delete_object(**final, VersionId=each["VersionId"])
+    for _ in range(2):
+        with pytest.raises(ObjectError, match="was moved, deleted or found harmful since; upload the file again"):
+            finish(store, upload)
+        send(upload, b"sent again")
+    assert not is_there(store, final["Key"])
+
+
+def test_who_dies_before_the_mark_is_made_makes_it_when_called_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = form(store)
+    send(upload)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.s3, "put_object", lambda **given: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            finish(store, upload)
+    assert not is_there(store, upload.key + uploads.FINISHED)
+    finish(store, upload)
+    assert is_there(store, upload.key + uploads.FINISHED)
+
+
+def test_what_was_sent_too_long_ago_for_its_mark_is_not_taken_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = form(store)
+    send(upload)
+    monkeypatch.setattr(uploads, "GOOD_FOR", timedelta(seconds=-5))
+    with pytest.raises(ObjectError, match="nothing was uploaded as version"):
+        finish(store, upload)
 
 
 def test_of_a_form_that_was_sent_twice_the_newer_bytes_are_taken_over(store: Store) -> None:

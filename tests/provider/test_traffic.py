@@ -1,5 +1,6 @@
 """Migrations in front of live traffic: they give way, and no query waits longer than the limit."""
 
+import asyncio
 import statistics
 import threading
 import time
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from harness.engine import Refusal
+from provider.resources import base
 from provider.steps import locks
 from tests.provider.folders import one_line
 from tests.provider.world import World
@@ -225,3 +227,19 @@ def test_first_runs_of_many_sets_at_once_make_one_history_schema(plain_folder):
     assert failures == []
     tables = plain_folder.world.sql("select count(*) from pg_tables where schemaname = 'history'")
     assert tables == [(4 * len(engines),)]
+
+
+def test_deletions_at_once_do_not_wait_for_each_other_in_the_database(plain_world, monkeypatch):
+    """There each would wait for those before it, and be given up after `lockTimeout`."""
+    original = base.ObjectKind._end
+
+    async def slow(self, connection, state, released) -> None:
+        await original(self, connection, state, released)
+        await asyncio.sleep(0.1)
+
+    monkeypatch.setattr(base.ObjectKind, "_end", slow)
+    engine = plain_world.second_engine(lockTimeout="150ms")
+    inputs = {"table": "public.notes", "kind": "permissive", "command": "select", "roles": ["anon"], "using": "true"}
+    things = [engine.create("pg:index:Policy", {**inputs, "name": f"notes_{number}"}) for number in range(5)]
+    assert engine.together(*map(engine.deleting, things)) == [None] * 5
+    engine.close()

@@ -146,7 +146,7 @@ def test_what_is_kept_after_a_failure_is_said(capsys):
     ],
 )
 def test_what_a_failure_advises_can_be_typed_as_it_is(capsys, cause, shown):
-    progress.conclude("up", "pr-1", told(said(cause, "error"), ended({}), status=1), "")
+    progress.conclude("up", "pr-1", ran(said(cause, "error"), ended({}), status=1), "")
     assert shown in capsys.readouterr().err
 
 
@@ -179,8 +179,8 @@ def test_a_plugin_that_died_is_one_line(capsys):
 def test_what_a_rollback_loses_is_never_among_the_lines_that_are_cut(capsys):
     quiet = [f"roll back 00{number}_step" for number in range(40, 30, -1)]
     loses = "roll back 0030_notes: this drops 1 table with 3 rows (public.notes)"
-    report = told(
-        said("\n".join([*quiet, loses]), "info", name="steps"), settled("update", "pg:index:MigrationSet", "steps")
+    report = ran(
+        said("\n".join([*quiet, loses]), "info", name="steps"), outcome("update", "pg:index:MigrationSet", "steps")
     )
     assert [line.strip() for line in report.lines()][1:] == [*quiet[:8], loses, "… 2 more lines; --verbose shows them"]
 

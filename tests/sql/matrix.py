@@ -128,7 +128,7 @@ insert into analytics.performance_metrics (name, value) values ('matrix', 1);
 insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'matrix');
 insert into private.file_events (bucket_id, object_path, version, event) values ('audio', 'event', 'x', 'stored');
 insert into analytics.storage_days (day, bucket_id, objects, bytes) values ('2020-01-01', 'matrix', 1, 1);
-insert into private.unserved_files (bucket_id, object_path) values ('audio', 'matrix');
+insert into private.unserved_files (bucket_id, object_path, version) values ('audio', 'matrix', 'x');
 delete from private.project_words where project_id = %(public)s;
 delete from private.recording_words where recording_id = %(public)s;
 delete from private.generation_words where generation_id = %(public)s;
@@ -671,7 +671,7 @@ STATEMENTS = {
     ("private.unserved_files", "any"): _rows(
         "private.unserved_files",
         "object_path = 'matrix'",
-        "(bucket_id, object_path) values ('audio', 'x')",
+        "(bucket_id, object_path, version) values ('audio', 'x', 'x')",
         "ended_at = now()",
     ),
 }

@@ -82,14 +82,26 @@ def test_what_is_stored_is_noted_once_a_day_as_it_was_last(people: Connection, p
     people.execute("delete from storage.objects")
     add_file(people, f"{project}/a.ogg")
     people.execute("select ops.note_storage()")
+    noted += " where bucket_id = 'audio'"
     ((bucket, objects, first, today),) = people.execute(noted.encode()).fetchall()
     assert (bucket, objects, today) == ("audio", 1, True)
     add_file(people, f"{project}/b.ogg")
-    assert row(people, "select ops.note_storage()") == (1,)
+    (buckets,) = row(people, "select count(*) from storage.buckets")
+    assert row(people, "select ops.note_storage()") == (buckets,), "those that hold nothing too"
     assert people.execute(noted.encode()).fetchall() == [("audio", 2, 2 * first, True)]
     people.execute("select ops.note_kept('{}', '{}', '{}')")
     people.execute("delete from storage.objects")
     people.execute("select ops.note_storage()")
     assert people.execute(noted.encode()).fetchall() == [("audio", 0, 0, True)], "empty too"
-    kept = "select bytes, kept_bytes from analytics.storage_days"
+    kept = "select bytes, kept_bytes from analytics.storage_days where bucket_id = 'audio'"
     assert row(people, kept) == (0, 2 * first), "what is kept of them is in the store still"
+    people.execute("update private.storage_usage set kept_bytes = 0")
+    people.execute("select ops.forget_empty_usage()")
+    people.execute("update analytics.storage_days set day = day - 1")
+    people.execute("delete from storage.buckets where id = 'audio'")
+    people.execute("select ops.note_storage()")
+    days = f"{kept} order by day"
+    assert people.execute(days.encode()).fetchall() == [(0, 2 * first), (0, 0)], "emptied, and the bucket deleted"
+    people.execute("update analytics.storage_days set day = day - 1")
+    people.execute("select ops.note_storage()")
+    assert len(people.execute(days.encode()).fetchall()) == 2, "once"

@@ -190,7 +190,28 @@ def test_whatever_way_a_version_ends_the_cdn_is_to_forget_it(stored, change, end
         session.execute("reset role")
         session.execute(ENDED)
         session.execute("set local role cleaner")
-        found = session.execute("select id, bucket_id, object_path from ops.unserved_files(10)").fetchall()
-        assert sorted(path.rpartition("/")[2] for _, bucket, path in found if bucket == "audio") == ended
+        found = session.execute("select id, bucket_id, object_path, version from ops.unserved_files(10)").fetchall()
+        assert sorted(path.rpartition("/")[2] for _, bucket, path, _ in found if bucket == "audio") == ended
         assert row(session, "select ops.finish_unserved(%s)", ([each[0] for each in found],)) == (len(ended),)
         assert session.execute("select * from ops.unserved_files(10)").fetchall() == []
+
+
+def test_what_no_rows_end_says_is_queued_where_the_cdn_serves_it_and_struck_off_when_it_is_gone(stored):
+    stored.execute("delete from private.unserved_files")
+    (name, version) = row(stored, "select name, version from storage.objects where bucket_id = 'audio' limit 1")
+    given = (["audio", "audio", "exports", "audio"], [name, "gone.ogg", "a", ""], [version, "v", "v", ""])
+    with acting_as(stored, "scanner") as session:
+        queued = session.execute("select * from ops.unserve(%s, %s, %s)", given).fetchall()
+        assert queued == [("audio", name, version), ("audio", "gone.ogg", "v")], "no bucket as a whole"
+        session.execute("reset role")
+        session.execute("set local role cleaner")
+        assert row(session, "select ops.finish_gone(%s, %s, %s)", given) == (1,)
+        session.execute("reset role")
+        assert row(session, "select object_path from private.unserved_files") == (name,), "its row is there"
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated", "service_role", "storage_service", "monitor", "authjs"])
+def test_nobody_else_says_what_the_cdn_is_to_forget(stored, role):
+    for call in ("ops.unserve('{a}', '{b}', '{c}')", "ops.finish_gone('{a}', '{b}', '{c}')"):
+        with acting_as(stored, role) as session:
+            refused(session, psycopg.errors.InsufficientPrivilege, f"select {call}")

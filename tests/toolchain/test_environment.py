@@ -32,7 +32,7 @@ def test_a_fresh_machine_gets_everything_and_is_told_what_and_why(bare: World) -
     code = "import pulumi.automation, semver, sys; assert sys.prefix != sys.base_prefix"
     assert subprocess.run([python, "-c", code], check=False).returncode == 0
     lines = done.stderr.splitlines()
-    assert lines[0].startswith(f"python environment: {sys.version.split()[0]}, 3 packages, since ")
+    assert lines[0].startswith(f"python environment: {sys.version.split()[0]}, 3 packages, about two minutes, since ")
     assert lines[1].startswith("python environment: done in ")
     assert lines[2].startswith("engine: pulumi ")
     assert not list(bare.cache.glob("tmp/*"))

@@ -110,6 +110,39 @@ def test_an_interrupted_build_ends_its_commands_and_leaves_nothing_that_counts(
     assert building.ensure()["source"] == "built"
 
 
+@pytest.fixture
+def fresh(bare: World) -> World:
+    """A machine on which both the environment and the engine are missing, and the engine has to be built."""
+    program(bare.path / "go", go("1.99.0"))
+    bare.environ |= {"VPB_ENGINE": "build"}
+    return bare
+
+
+def test_the_engine_is_built_beside_the_environment(fresh: World) -> None:
+    lines = fresh.run("ensure").stderr.splitlines()
+    began = next(number for number, line in enumerate(lines) if line.startswith("engine: pulumi "))
+    assert began < next(number for number, line in enumerate(lines) if line.startswith("python environment: done"))
+    assert fresh.ensure()["source"] == "built"
+
+
+def test_an_environment_that_fails_ends_the_build_beside_it(fresh: World) -> None:
+    (fresh.checkout / "requirements-dev.txt").write_text("no-such-package==1.0\n")
+    assert fresh.refused("ensure", GO_SECONDS="50").startswith("python environment: ERROR: No matching distribution")
+    assert (running(fresh), fresh.folders("engine-*"), fresh.folders("tmp/*")) == ({}, [], [])
+
+
+def test_a_build_that_fails_beside_the_environment_is_one_line(fresh: World) -> None:
+    assert fresh.refused("ensure", GO_FAILS="no room").startswith("engine: build failed: no room; log: ")
+    assert (len(fresh.folders("venv-*")), fresh.folders("engine-*"), fresh.folders("tmp/*")) == (1, [], [])
+
+
+def test_ctrl_c_ends_both(fresh: World) -> None:
+    first = fresh.start("ensure", GO_SECONDS="60")
+    until(lambda: started(fresh))
+    assert end(first, signal.SIGINT).splitlines()[-1] == "interrupted; what was half made is gone"
+    assert (running(fresh), fresh.folders("engine-*"), fresh.folders("tmp/*")) == ({}, [], [])
+
+
 def test_clean_leaves_what_another_process_is_making(building: World) -> None:
     first = building.start("ensure", GO_SECONDS="60")
     until(lambda: started(building))

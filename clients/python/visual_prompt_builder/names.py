@@ -60,6 +60,16 @@ class Bucket:
             allowed = ", ".join(self.allowed_mime_types)
             raise ObjectError(f"type {shown(content_type)}: bucket {self.id} takes {allowed}")
 
+    def check_size(self, size: int, most: int, way: str) -> None:
+        """Refuses bytes that this bucket doesn't take, or Amazon S3 not that way, which is at most `most`."""
+        largest = self.largest(most)
+        if not 1 <= size <= largest:
+            raise ObjectError(f"size {size}: bucket {self.id} takes 1 to {largest} bytes {way}")
+
+    def largest(self, most: int) -> int:
+        """How many bytes a file may have that is sent in a way which takes no more than `most`."""
+        return min(self.file_size_limit or most, most)
+
 
 def check_name(name: str) -> str:
     """The name of an object, if it is one by the database's rule (`private.is_file_name`); else refuses it.

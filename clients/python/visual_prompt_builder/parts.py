@@ -31,6 +31,7 @@ PART_BYTES = 16 * 2**20
 MOST_PARTS = 10_000
 LARGEST_OBJECT = 5 * 2**40
 MOST_SIGNED = 100
+IN_PARTS = "in parts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ def begin_parts(
     object_key = upload_key(store.tenant, bucket.id, name, version)
     check_folder(name, folder)
     bucket.check_type(content_type)
-    _check_size(bucket, size)
+    bucket.check_size(size, LARGEST_OBJECT, IN_PARTS)
     check_room(bucket.id, name, size, room)
     begun = store.s3.create_multipart_upload(
         Bucket=store.bucket,
@@ -116,7 +117,7 @@ def sign_parts(
     :raises ObjectError: for a size or a time that can't be used, or an upload that isn't there
     """
     object_key = _object_key(store, upload, folder)
-    _check_size(bucket, upload.size)
+    bucket.check_size(upload.size, LARGEST_OBJECT, IN_PARTS)
     check_room(upload.bucket, upload.name, upload.size, room)
     check_seconds(seconds)
     sent = _sent(store, upload, object_key)
@@ -145,7 +146,7 @@ def finish_parts(store: Store, bucket: Bucket, upload: Parts, *, folder: str, pe
     :raises ObjectError: where parts are missing, or this person has begun no such upload
     """
     object_key = _object_key(store, upload, folder)
-    _check_size(bucket, upload.size)
+    bucket.check_size(upload.size, LARGEST_OBJECT, IN_PARTS)
     sent = _sent(store, upload, object_key)
     if sent is not None:
         _complete(store, upload, object_key, sent)
@@ -223,12 +224,6 @@ def _unless_gone(error: ClientError) -> None:
 def _object_key(store: Store, upload: Parts, folder: str) -> str:
     check_folder(upload.name, folder)
     return upload_key(store.tenant, upload.bucket, upload.name, upload.version)
-
-
-def _check_size(bucket: Bucket, size: int) -> None:
-    largest = min(bucket.file_size_limit or LARGEST_OBJECT, LARGEST_OBJECT)
-    if not 1 <= size <= largest:
-        raise ObjectError(f"size {size}: bucket {bucket.id} takes 1 to {largest} bytes")
 
 
 def _object(upload: Parts) -> str:

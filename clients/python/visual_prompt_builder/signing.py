@@ -120,7 +120,7 @@ def sign_upload(
     bucket.check_type(content_type)
     check_seconds(seconds)
     check_room(bucket.id, name, 1, room)
-    largest = min(bucket.file_size_limit or LARGEST_UPLOAD, LARGEST_UPLOAD, LARGEST_UPLOAD if room is None else room)
+    largest = min(bucket.largest(LARGEST_UPLOAD), LARGEST_UPLOAD if room is None else room)
     fields = {
         "Content-Type": content_type,
         "Cache-Control": CACHE_CONTROL,

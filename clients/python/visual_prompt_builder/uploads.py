@@ -7,6 +7,7 @@ form afterwards: so the form reaches no object, and what it sends is copied. The
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -16,6 +17,11 @@ from visual_prompt_builder.signing import Store
 
 # Amazon S3 copies no more in one request.
 LARGEST_COPY = 5 * 2**30
+# What was taken over has this beside it for as long as it is there, so that it is taken over once.
+FINISHED = ".finished"
+# A form can be sent for an hour after it was taken over, and the store keeps things for a day: so much of it is left in
+# which what was taken over has its mark. What came in parts is dated by its beginning, and sent once.
+GOOD_FOR = timedelta(hours=23)
 # What the store answers where an object is there by now, or is just being made.
 FASTER = {"PreconditionFailed", "ConditionalRequestConflict"}
 
@@ -46,24 +52,35 @@ class Stored:
 def finish_upload(store: Store, bucket: str, name: str, version: str, *, folder: str, person: str) -> Stored:
     """Make what was sent by the form with this version that version of the object.
 
-    It deletes nothing, and can be called again for a day, after a failure or twice: what is an object already stays as
-    it is. After that day what was sent is gone.
+    It deletes nothing, and can be called again for almost a day, after a failure or twice: what is an object already
+    stays as it is, and what was one and isn't any more stays away. After that what was sent is gone.
 
     :param folder: as `sign_upload` was given it, and not as a browser says it
     :param person: who asks
-    :raises ObjectError: where nothing was sent by such a form of this person
+    :raises ObjectError: where nothing was sent by such a form of this person, or the object was deleted since
     """
     check_folder(name, folder)
     final = key(store.tenant, bucket, name, version)
     sent, mark = upload_key(store.tenant, bucket, name, version), form_mark(version, person)
     head = _head(store, sent)
-    if head is None or head["Metadata"].get("form") != mark:
+    place = f"object {shown(f'{bucket}/{name}')}"
+    if head is None or head["Metadata"].get("form") != mark or _is_late(head):
+        raise ObjectError(f"{place}: nothing was uploaded as version {version} by a form of this person")
+    finished, there = _head(store, sent + FINISHED), _there(store, final)
+    if finished and not there:
         raise ObjectError(
-            f"object {shown(f'{bucket}/{name}')}: nothing was uploaded as version {version} by a form of this person"
+            f"{place}: version {version} was moved, deleted or found harmful since; upload the file again"
         )
-    size, etag = _there(store, final) or _take_over(store, sent, final, head)
+    size, etag = there or _take_over(store, sent, final, head)
+    if not finished:
+        # Before anybody can write the row, and so before anything can end the object.
+        store.s3.put_object(Bucket=store.bucket, Key=sent + FINISHED, Body=b"")
     # The form has pinned the type.
     return Stored(bucket=bucket, name=name, version=version, size=size, content_type=head["ContentType"], etag=etag)
+
+
+def _is_late(head: Mapping[str, Any]) -> bool:
+    return "-" not in head["ETag"] and bool(head["LastModified"] < datetime.now(UTC) - GOOD_FOR)
 
 
 def _take_over(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> tuple[int, str]:

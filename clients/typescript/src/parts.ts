@@ -211,7 +211,7 @@ function placeOf(store: Store, upload: Parts, folder: string): string {
 function checkSize(bucket: Bucket, size: number): void {
   const largest = Math.min(bucket.fileSizeLimit || LARGEST_OBJECT, LARGEST_OBJECT);
   if (!Number.isInteger(size) || size < 1 || size > largest) {
-    throw new ObjectError(`size ${size}: bucket ${bucket.id} takes 1 to ${largest} bytes`);
+    throw new ObjectError(`size ${size}: bucket ${bucket.id} takes 1 to ${largest} bytes in parts`);
   }
 }
 

@@ -12,6 +12,7 @@ import {
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListObjectsV2Command,
+  PutObjectCommand,
   UploadPartCopyCommand,
 } from "@aws-sdk/client-s3";
 
@@ -20,6 +21,13 @@ import type { Store } from "./signing.js";
 
 /** Amazon S3 copies no more in one request. */
 const LARGEST_COPY = 5 * 2 ** 30;
+/** What was taken over has this beside it for as long as it is there, so that it is taken over once. */
+const FINISHED = ".finished";
+/**
+ * A form can be sent for an hour after it was taken over, and the store keeps things for a day: so much of it is left in
+ * which what was taken over has its mark. What came in parts is dated by its beginning, and sent once.
+ */
+const GOOD_FOR = 23 * 3600 * 1000;
 /** What the store answers where an object is there by now, or is just being made. */
 const FASTER = ["PreconditionFailed", "ConditionalRequestConflict"];
 
@@ -35,9 +43,9 @@ export interface Stored {
 /**
  * Make what was sent by the form with this version that version of the object.
  *
- * It deletes nothing, and can be called again for a day, after a failure or twice: what is an object already stays as
- * it is. After that day what was sent is gone. `folder` is as `signUpload` was given it, and not as a browser says it;
- * `person` is who asks.
+ * It deletes nothing, and can be called again for almost a day, after a failure or twice: what is an object already
+ * stays as it is, and what was one and isn't any more stays away. After that what was sent is gone. `folder` is as
+ * `signUpload` was given it, and not as a browser says it; `person` is who asks.
  */
 export async function finishUpload(
   store: Store,
@@ -52,15 +60,26 @@ export async function finishUpload(
   const sent = uploadKey(tenant, bucket, name, version);
   const mark = formMark(version, options.person);
   const head = await headOf(store, sent);
-  if (head?.Metadata?.["form"] !== mark) {
-    const place = shown(`${bucket}/${name}`);
-    throw new ObjectError(`object ${place}: nothing was uploaded as version ${version} by a form of this person`);
+  const place = `object ${shown(`${bucket}/${name}`)}`;
+  if (head?.Metadata?.["form"] !== mark || isLate(head)) {
+    throw new ObjectError(`${place}: nothing was uploaded as version ${version} by a form of this person`);
   }
-  const { size, eTag } = (await listed(store, final)) ?? (await takenOver(store, sent, final, head));
+  const finished = await headOf(store, sent + FINISHED);
+  const there = await listed(store, final);
+  if (finished && !there) {
+    throw new ObjectError(`${place}: version ${version} was moved, deleted or found harmful since; upload the file again`);
+  }
+  const { size, eTag } = there ?? (await takenOver(store, sent, final, head));
+  // Before anybody can write the row, and so before anything can end the object.
+  if (!finished) await store.s3.send(new PutObjectCommand({ Bucket: store.bucket, Key: sent + FINISHED, Body: "" }));
   // The form has pinned the type.
   const mimetype = head.ContentType ?? "";
   const metadata = { size, mimetype, cacheControl: CACHE_CONTROL, eTag, contentLength: size };
   return { bucket, name, version, metadata };
+}
+
+function isLate(head: HeadObjectCommandOutput): boolean {
+  return !head.ETag?.includes("-") && (head.LastModified?.getTime() ?? 0) < Date.now() - GOOD_FOR;
 }
 
 /** Size and ETag of the copy, or of what another one has taken over meanwhile: that stays. */

@@ -4,21 +4,28 @@ It can be killed anywhere and run beside itself: files are deleted by version, r
 already is nothing to either.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from uuid import UUID
+
+from visual_prompt_builder.uploads import FINISHED
 
 from declared import objectlayout
 from declared.errors import UserError
 from ops.storage.cleaning.edge import MANY, Edge
 from ops.storage.cleaning.files import PAGE, Files, Version, batched
-from ops.storage.cleaning.kept import Kept, key_parts
+from ops.storage.cleaning.kept import Kept, KeyParts, key_parts
 from ops.storage.cleaning.rows import Doomed, Row, Rows
 from ops.storage.scanning.file import QUARANTINE
 
+# How much of the CDN is in the tally: paths, and files that wait for it.
+INVALIDATED, WAITING = "invalidated at the CDN", "waiting for the CDN"
+# How long to wait for the CDN, which takes so much at a time.
+PATIENCE_SECONDS, PAUSE_SECONDS = 45.0, 3.0
 # More than half of everything, and more than this, is rather the wrong bucket or the wrong database.
 UNSUSPICIOUS = 100
 
@@ -94,13 +101,22 @@ class Job:
         return self.tally
 
     def forget(self) -> None:
-        """Invalidate at the CDN what is no object any more: also what went by the Storage API, a move or an upsert."""
-        self._note("invalidated at the CDN")
-        if self.dry or self.edge is None:
-            return
-        while ended := self.rows.unserved():
-            self._note("invalidated at the CDN", self.edge.forget(ended.values()))
-            self.rows.finish_unserved(ended)
+        """Invalidate at the CDN what is served no longer, also what went by the Storage API, a move or an upsert.
+
+        CloudFront takes so much at a time; what is left after a while stays queued.
+        """
+        self._note(INVALIDATED)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not self.dry and self.edge is not None and (ended := self.rows.unserved()):
+            paths, sent = self.edge.forget(set(ended.values()))
+            self._note(INVALIDATED, paths)
+            self.rows.finish_unserved([id for id, version in ended.items() if version in sent])
+            left = sum(version not in sent for version in ended.values())
+            if left and time.monotonic() >= until:
+                self._note(WAITING, left)
+                return
+            if left:
+                time.sleep(PAUSE_SECONDS)
 
     def empty(self, bucket: str) -> dict[str, Found]:
         """All files of a bucket with their versions, then their rows; what is stored meanwhile stays."""
@@ -182,11 +198,23 @@ class Job:
                 kept.add(stored)
         self._note(kind, len(doomed), sum(version.bytes for version in gone))
         if not self.dry:
-            self.files.delete(gone)
-            # By name and not by what was found: a cleaner that was killed in between leaves nothing to find.
-            if self.edge:
-                self.edge.forget(doomed)
+            versions = self._deleted_files(gone)
             self.rows.delete(row for row in self.rows.at(doomed.values()) if row.version not in kept)
+            self._invalidate(versions)
+
+    def _deleted_files(self, gone: list[Version]) -> set[KeyParts]:
+        """Delete these; which of them the CDN serves, which may have fetched them again since their rows ended."""
+        # Queued before: nothing else names them to the next cleaner, should this one be killed.
+        served = self.rows.unserve({parts for version in gone if (parts := key_parts(version.key, self.tenant))})
+        self.files.delete(gone)
+        return served
+
+    def _invalidate(self, gone: set[KeyParts]) -> None:
+        """At once, since their files are gone; what doesn't fit now stays queued."""
+        if self.edge and gone:
+            paths, sent = self.edge.forget(gone)
+            self._note(INVALIDATED, paths)
+            self.rows.finish_gone(sent)
 
     def _stored(self, doomed: Iterable[Doomed]) -> Iterator[Version]:
         folders = sorted(doomed, key=_folder)
@@ -227,13 +255,17 @@ class Job:
         for batch in batched(self.files.keys(self.uploads)):
             gone = list[Version]()
             for versions in batch:
-                if versions[0].changed < datetime.now(UTC) - self.ages.of(versions[0]):
+                if versions[0].changed < datetime.now(UTC) - self._sent_age(versions[0]):
                     gone += versions
                 else:
                     kept.add(key_parts(versions[0].key, self.uploads), _bytes(versions))
             self._note("sent by forms", len({version.key for version in gone}), _bytes(gone))
             if not self.dry:
                 self.files.delete(gone)
+
+    def _sent_age(self, version: Version) -> timedelta:
+        """The mark that something was taken over stays at least as long as that."""
+        return self.ages.of(replace(version, parts=True) if version.key.endswith(FINISHED) else version)
 
     def _quarantined(self, seen: set[str], kept: Kept) -> None:
         """What is left in quarantine; its row counts it, where there is one and no file in its place.
@@ -331,10 +363,7 @@ class Job:
             # Reading the bucket takes a while: somebody may have written the row since.
             by_key = {version.key: where for version in batch if (where := key_parts(version.key, self.tenant))}
             known = self.rows.known(by_key.values())
-            self.files.delete(version for version in batch if by_key[version.key].version not in known)
-            if self.edge:
-                # Their rows ended long ago, and since then it may have fetched them again.
-                self.edge.forget((bucket, name) for bucket, name, version in by_key.values() if version not in known)
+            self._invalidate(self._deleted_files([each for each in batch if by_key[each.key].version not in known]))
 
     def _delete_lost(self, lost: list[Row]) -> None:
         for batch in batched(lost):

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from ops.database import Connection, connect
+from ops.storage.cleaning.kept import KeyParts
 
 # The Storage API says so before it deletes; without it a trigger refuses, lest a file be orphaned.
 ALLOW = "set storage.allow_delete_query = 'true'"
@@ -39,7 +40,8 @@ AT = f"{ROW} join unnest(%s::text[], %s::text[]) as asked (bucket_id, name) usin
 RECORDED = "select bucket_id, name from ops.recorded_objects(%s, %s)"
 WAITING = "select id, bucket_id, object_path as name, queued_at as before from ops.waiting_deletions()"
 TAKE = "select id, bucket_id, object_path as name, queued_at as before from ops.take_deletions(%s)"
-UNSERVED = "select id, bucket_id, object_path from ops.unserved_files(1000)"
+UNSERVE = "select bucket_id, object_path, version from ops.unserve(%s, %s, %s)"
+UNSERVED = "select id, bucket_id, object_path, version from ops.unserved_files(10000)"
 ABANDONED = "select id, bucket_id, name, now() as before from ops.abandoned_files(%s, 1000)"
 ABANDONED_TOTAL = "select ops.count_abandoned(%s)"
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
@@ -80,8 +82,7 @@ class Rows:
 
     def known(self, parts: Iterable[tuple[str, str, str]]) -> dict[str, int]:
         """Which of these objects, by bucket, name and version, have a row; how many bytes it says, by version."""
-        columns = [list(column) for column in zip(*parts, strict=True)] or [[], [], []]
-        return {str(row[0]): int(row[1]) for row in self.connection.execute(KNOWN.encode(), columns)}
+        return {str(row[0]): int(row[1]) for row in self.connection.execute(KNOWN.encode(), _columns(parts))}
 
     def count(self) -> int:
         row = self.connection.execute("select count(*) from storage.objects").fetchone()
@@ -130,13 +131,21 @@ class Rows:
     def finish(self, done: Iterable[Doomed]) -> None:
         self.connection.execute("select ops.finish_deletions(%s)", ([entry.id for entry in done],))
 
-    def unserved(self) -> dict[UUID, tuple[str, str]]:
-        """What is to be invalidated at the CDN, by bucket and name; a thousand at a time."""
+    def unserve(self, versions: Iterable[KeyParts]) -> set[KeyParts]:
+        """Note that these are to be invalidated at the CDN, which no row's end says; those whose bucket it serves."""
+        return {KeyParts(*row) for row in self.connection.execute(UNSERVE, _columns(versions))}
+
+    def unserved(self) -> dict[UUID, KeyParts]:
+        """What is to be invalidated at the CDN, ten thousand at a time; without name and version all of a bucket."""
         found = self.connection.execute(UNSERVED)
-        return {id: (str(bucket), str(name)) for id, bucket, name in found}
+        return {id: KeyParts(str(bucket), str(name), str(version)) for id, bucket, name, version in found}
 
     def finish_unserved(self, done: Iterable[UUID]) -> None:
         self.connection.execute("select ops.finish_unserved(%s)", (list(done),))
+
+    def finish_gone(self, done: Iterable[KeyParts]) -> None:
+        """These have neither a row nor a file any more, and were invalidated since."""
+        self.connection.execute("select ops.finish_gone(%s, %s, %s)", _columns(done))
 
     def quarantine(self) -> dict[tuple[str, str, str], bool]:
         """What lies in quarantine, by bucket, name and version; and whether its person is gone."""
@@ -163,3 +172,7 @@ class Rows:
 def _places(objects: Iterable[Doomed]) -> tuple[list[str], list[str]]:
     given = list(objects)
     return [each.bucket_id for each in given], [each.name for each in given]
+
+
+def _columns(parts: Iterable[tuple[str, str, str]]) -> list[list[str]]:
+    return [list(column) for column in zip(*parts, strict=True)] or [[], [], []]

@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from visual_prompt_builder import content
 from visual_prompt_builder.signing import Store
 
-from declared.objectlayout import CLEAN_TAGS
+from declared.objectlayout import CLEAN_TAGS, SCAN_TAG
+from ops.errors import answered
 from ops.storage.scanning.engines import Engine, EngineDownError, NotYetError, ScanError, UnscannableError
 from ops.storage.scanning.file import File, GoneError
 from ops.storage.scanning.queue import Queue, Scan
@@ -78,15 +79,28 @@ class Job:
     def run(self) -> None:
         """Scan until nothing is due.
 
-        :raises EngineDownError: where the engine doesn't answer; then nothing was taken
+        :raises EngineDownError: where the engine or the object store doesn't answer; then nothing was taken
         """
         self.check()
+        self._check_store()
         while scans := self.queue.take():
             for scan in scans:
                 self.scan(scan)
 
+    def _check_store(self) -> None:
+        """
+        :raises EngineDownError: where the object store doesn't answer, or refuses whatever is asked
+        """
+        try:
+            self.store.s3.list_objects_v2(Bucket=self.store.bucket, Prefix=f"{self.store.tenant}/", MaxKeys=1)
+        except (BotoCoreError, ClientError) as error:
+            raise EngineDownError(str(answered(error))) from None
+
     def scan(self, scan: Scan) -> None:
-        """Scan one file to its verdict, or leave it for later."""
+        """Scan one file to its verdict, or leave it for later.
+
+        :raises EngineDownError: where none can be scanned now
+        """
         try:
             verdict = self._verdict(scan)
             settled = self._settle(scan, verdict)
@@ -94,12 +108,26 @@ class Job:
             self.queue.retry(scan, 0)
             raise
         except (ScanError, BotoCoreError, ClientError) as error:
+            self._blame(scan, error)
             settled, verdict = self._later(scan, error)
             if isinstance(error, EngineDownError):
                 raise
         if settled:
             self.tally[verdict.status] = self.tally.get(verdict.status, 0) + 1
             self.report(scan, verdict)
+
+    def _blame(self, scan: Scan, error: Exception) -> None:
+        """A store that is away says nothing of the file, whose attempt doesn't count then.
+
+        :raises EngineDownError: where it is
+        """
+        if isinstance(error, ScanError):
+            return
+        try:
+            self._check_store()
+        except EngineDownError:
+            self.queue.give_back(scan)
+            raise
 
     def _settle(self, scan: Scan, verdict: Verdict) -> bool:
         # Before the row says so: a scanner that dies in between says it again, and nothing is kept quiet.
@@ -126,20 +154,36 @@ class Job:
         return self.queue.retry(scan, self.engine.waits[scan.attempt - 1]), Verdict(status, reason)
 
     def _verdict(self, scan: Scan) -> Verdict:
-        if scan.attempt > self._attempts:
-            # Each scanner that took it died over it, and was never there to say so.
-            return Verdict("failed", f"gave up after {self._attempts} attempts: no scanner came to an end")
         # The key as it is stored, whatever clients may name.
         file = File(self.store, "/".join((self.store.tenant, scan.bucket_id, scan.name, scan.version)))
         try:
+            served = self._take_back(scan, file)
+            if scan.attempt > self._attempts:
+                # Each scanner that took it died over it, and was never there to say so.
+                return Verdict("failed", f"gave up after {self._attempts} attempts: no scanner came to an end")
             verdict = self._look(scan, file)
         except GoneError:
-            verdict = _moved(file)
+            verdict, served = _moved(file), True
         else:
             self._mark(file, verdict)
         if verdict.status != "clean":
             file.delete()
+            if served:
+                self.queue.unserve(scan)
         return verdict
+
+    def _take_back(self, scan: Scan, file: File) -> bool:
+        """Whether the file is called clean already, so that the CDN may have it; it is served no longer, then.
+
+        It was scanned before its type was changed, or is a copy, or its scanner died before the row said so. The tag
+        that GuardDuty sets stays: nobody else may.
+        """
+        tags = file.tags()
+        tagged = any(tags.get(name) == value for name, value in CLEAN_TAGS.values())
+        if tagged and not self.engine.tags_files:
+            self.queue.unserve(scan)
+            file.tag(SCAN_TAG, "pending")
+        return tagged
 
     def _look(self, scan: Scan, file: File) -> Verdict:
         with contextlib.closing(file):

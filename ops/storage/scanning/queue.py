@@ -35,6 +35,15 @@ class Queue:
     def retry(self, scan: Scan, seconds: float) -> bool:
         return self._call("select ops.retry_scan(%s, %s, %s, %s, make_interval(secs => %s))", scan, seconds)
 
+    def give_back(self, scan: Scan) -> bool:
+        """Due at once, as if it had not been taken: nobody could look at it."""
+        return self._call("select ops.retry_scan(%s, %s, %s, %s, null)", scan)
+
+    def unserve(self, scan: Scan) -> None:
+        """The CDN may have this version, and is to forget it."""
+        with self._connect() as connection:
+            connection.execute("select ops.unserve(%s, %s, %s)", ([scan.bucket_id], [scan.name], [scan.version]))
+
     def settle(self, scan: Scan, verdict: str, found: str | None = None, engine: str | None = None) -> bool:
         """Note the verdict and whose it is; False where the file is another scanner's by now, or was overwritten."""
         return self._call("select ops.settle_scan(%s, %s, %s, %s, %s, %s, %s)", scan, verdict, found, engine)

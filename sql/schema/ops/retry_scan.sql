@@ -7,4 +7,4 @@ CREATE FUNCTION ops.retry_scan(bucket text, object text, object_version text, at
 
 ALTER FUNCTION ops.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) OWNER TO app_owner;
 
-COMMENT ON FUNCTION ops.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) IS 'For the scanner: later, this failed.';
+COMMENT ON FUNCTION ops.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) IS 'For the scanner: later, this failed; null: at once, it was none.';

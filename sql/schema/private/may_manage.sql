@@ -7,21 +7,16 @@ CREATE FUNCTION private.may_manage(project uuid, role text) RETURNS boolean
 declare
     me constant uuid = auth.uid();
 begin
-    if exists (
+    return exists (
         select from public.projects as p
-        where p.owner_id = me and (uuid_hash(p.id) & 7) = (uuid_hash(project) & 7) and p.id = project
-    ) or may_manage.role <> 'admin' and exists (
-        select from public.collaborators as c
-        where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
-            and c.project_id = project and c.accepted_at is not null and c.role = 'admin'
-    ) then
-        -- Whoever asks may have left, or the owner.
-        return not exists (
-            select from private.departures as d
-            where d.user_id = me or d.user_id = (select p.owner_id from public.projects as p where p.id = project)
-        ) or private.is_super_admin();
-    end if;
-    return private.is_super_admin();
+        where p.id = project
+            and (p.owner_id = me or may_manage.role <> 'admin' and exists (
+                select from public.collaborators as c
+                where c.user_id = me and (uuid_hash(c.project_id) & 7) = (uuid_hash(project) & 7)
+                    and c.project_id = project and c.accepted_at is not null and c.role = 'admin'
+            ))
+            and not exists (select from private.departures as d where d.user_id in (me, p.owner_id))
+    ) or private.is_super_admin();
 end
 $$;
 

@@ -6,8 +6,22 @@ CREATE FUNCTION private.note_storage() RETURNS bigint
     AS $$
     with noted as (
         insert into analytics.storage_days as d (day, bucket_id, objects, bytes, kept_bytes)
-        select (now() at time zone 'UTC')::date, u.bucket_id, sum(u.objects), sum(u.bytes), sum(u.kept_bytes)
-        from private.storage_usage as u where u.bucket_id <> '' group by u.bucket_id
+        select
+            (now() at time zone 'UTC')::date, b.id,
+            coalesce(sum(u.objects), 0), coalesce(sum(u.bytes), 0), coalesce(sum(u.kept_bytes), 0)
+        from (
+            select s.id from storage.buckets as s
+            union
+            select w.bucket_id from private.storage_usage as w where w.bucket_id <> ''
+            union
+            select l.bucket_id from (
+                select distinct on (p.bucket_id) p.bucket_id, p.objects, p.kept_bytes from analytics.storage_days as p
+                order by p.bucket_id, p.day desc
+            ) as l
+            where (l.objects, l.kept_bytes) <> (0, 0)
+        ) as b (id)
+        left join private.storage_usage as u on u.bucket_id = b.id
+        group by b.id
         on conflict on constraint storage_days_pkey do update
         set objects = excluded.objects, bytes = excluded.bytes, kept_bytes = excluded.kept_bytes
         returning 1

@@ -5,7 +5,8 @@ CREATE FUNCTION private.retry_scan(bucket text, object text, object_version text
     SET search_path TO ''
     AS $$
     with again as (
-        update private.object_scans as s set due_at = now() + wait
+        update private.object_scans as s
+        set due_at = now() + coalesce(wait, interval '0'), attempts = s.attempts - (wait is null)::integer
         where (s.bucket_id, s.name, s.version) = (bucket, object, object_version)
             and s.attempts = attempt and s.status = 'pending'
         returning 1
@@ -15,4 +16,4 @@ $$;
 
 ALTER FUNCTION private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) IS 'A scan that failed is due again later.';
+COMMENT ON FUNCTION private.retry_scan(bucket text, object text, object_version text, attempt bigint, wait interval) IS 'A scan that failed is due again later; null: it was none.';

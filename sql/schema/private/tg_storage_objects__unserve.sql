@@ -7,14 +7,15 @@ CREATE FUNCTION private.tg_storage_objects__unserve() RETURNS trigger
     AS $$
 begin
     if TG_OP = 'DELETE' then
-        insert into private.unserved_files (bucket_id, object_path)
-        select r.bucket_id, r.name from removed as r where r.version is not null;
+        insert into private.unserved_files (bucket_id, object_path, version)
+        select r.bucket_id, r.name, r.version from removed as r
+        where r.version is not null and private.is_at_cdn(r.bucket_id);
     else
-        insert into private.unserved_files (bucket_id, object_path)
-        select r.bucket_id, r.name
+        insert into private.unserved_files (bucket_id, object_path, version)
+        select r.bucket_id, r.name, r.version
         from removed as r
         left join added as a on a.id = r.id
-        where r.version is not null
+        where r.version is not null and private.is_at_cdn(r.bucket_id)
             and (a.bucket_id, a.name, a.version) is distinct from (r.bucket_id, r.name, r.version);
     end if;
     return null;

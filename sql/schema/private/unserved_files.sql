@@ -4,6 +4,7 @@ CREATE TABLE private.unserved_files (
     id uuid DEFAULT private.uuid_v7() NOT NULL,
     bucket_id text NOT NULL,
     object_path text NOT NULL,
+    version text NOT NULL,
     ended_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
@@ -17,9 +18,11 @@ COMMENT ON COLUMN private.unserved_files.id IS 'Key, in order of queueing.';
 
 COMMENT ON COLUMN private.unserved_files.bucket_id IS 'The storage bucket.';
 
-COMMENT ON COLUMN private.unserved_files.object_path IS 'The object''s name in it.';
+COMMENT ON COLUMN private.unserved_files.object_path IS 'The object''s name in it; empty: all of the bucket.';
 
-COMMENT ON COLUMN private.unserved_files.ended_at IS 'When a version of it ended.';
+COMMENT ON COLUMN private.unserved_files.version IS 'Which version of it; empty: all of the bucket.';
+
+COMMENT ON COLUMN private.unserved_files.ended_at IS 'When it was to be served no longer.';
 
 CREATE FUNCTION private.unserved_files(count integer) RETURNS SETOF private.unserved_files
     LANGUAGE sql STABLE SECURITY DEFINER ROWS 100
@@ -27,7 +30,7 @@ CREATE FUNCTION private.unserved_files(count integer) RETURNS SETOF private.unse
     AS $$
     select * from private.unserved_files as u
     where u.ended_at < now() - interval '1 minute'
-    order by u.id limit private.at_most(count, 1000)
+    order by u.id limit private.at_most(count, 10000)
 $$;
 
 ALTER FUNCTION private.unserved_files(count integer) OWNER TO app_owner;
