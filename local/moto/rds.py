@@ -153,7 +153,9 @@ def _delete_subnets(real: Method) -> Method:
 def _delete_parameters(real: Method) -> Method:
     def delete_db_parameter_group(self: RDSBackend, db_parameter_group_name: str) -> Any:
         if any(each.db_parameter_group_name == db_parameter_group_name for each in self.databases.values()):
-            message = f"One or more database instances are still members of this parameter group {db_parameter_group_name}"
+            message = (
+                f"One or more database instances are still members of this parameter group {db_parameter_group_name}"
+            )
             raise _refused("InvalidDBParameterGroupState", message)
         return real(self, db_parameter_group_name)
 

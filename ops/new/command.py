@@ -153,7 +153,9 @@ def stack(
     ] = None,
     embedded: Annotated[bool, typer.Option("--embedded", help="the server that this project starts itself")] = False,
     target: Annotated[str, typer.Option(help="where all else lives, see database:target")] = "local",
-    offline: Annotated[bool, typer.Option("--offline", help="with --target aws: moto of this machine, for ever")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="with --target aws: moto of this machine, for ever")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """A stack on a server that is there already: its file of settings, with the URL encrypted.

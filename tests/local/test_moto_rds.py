@@ -76,9 +76,7 @@ def server(rds, name: str, **more: Any) -> Any:
 def test_a_subnet_group_covers_two_zones_has_its_name_once_and_is_kept_when_it_changes(client, network):
     rds, subnets = client("rds"), network["subnets"]
     given = {"DBSubnetGroupName": "one", "DBSubnetGroupDescription": "x"}
-    refused(
-        lambda: rds.create_db_subnet_group(**given, SubnetIds=subnets[:1]), "DBSubnetGroupDoesNotCoverEnoughAZs"
-    )
+    refused(lambda: rds.create_db_subnet_group(**given, SubnetIds=subnets[:1]), "DBSubnetGroupDoesNotCoverEnoughAZs")
     rds.create_db_subnet_group(**given, SubnetIds=subnets)
     refused(lambda: rds.create_db_subnet_group(**given, SubnetIds=subnets), "DBSubnetGroupAlreadyExists")
     refused(
@@ -116,9 +114,7 @@ def test_what_a_server_uses_is_there_and_stays(client, network):
     for key in (off, "arn:aws:kms:us-east-1:123456789012:key/none"):
         refused(lambda key=key: server(rds, "s", StorageEncrypted=True, KmsKeyId=key), "KMSKeyNotAccessibleFault")
     other = role(client, "other", "ec2.amazonaws.com")
-    said = refused(
-        lambda: server(rds, "s", MonitoringInterval=60, MonitoringRoleArn=other), "InvalidParameterValue"
-    )
+    said = refused(lambda: server(rds, "s", MonitoringInterval=60, MonitoringRoleArn=other), "InvalidParameterValue")
     assert "ENHANCED_MONITORING" in said
     right = role(client, "right", "monitoring.rds.amazonaws.com")
     used = {"DBSubnetGroupName": "used", "DBParameterGroupName": "used", "VpcSecurityGroupIds": [network["group"]]}

@@ -1,8 +1,8 @@
 """The target `aws` through the real engine, offline: moto is AWS, and a server that lets its master do what RDS lets it
 is where sessions go.
 
-A first preview with everything in it, up, an empty preview, manual changes at AWS and in the database, repair, a destroy
-that is refused, and one that is allowed.
+A first preview with everything in it, up, an empty preview, manual changes at AWS and in the database, repair, a
+destroy that is refused, and one that is allowed.
 """
 
 import json
@@ -61,7 +61,12 @@ def prod() -> Iterator[Prod]:
 
 def test_a_first_preview_has_network_and_database_alike(prod):
     shown = succeeded(prod.scratch.pulumi("preview", "--non-interactive"))
-    for name in ("server-network-vpc", "server-rds-instance", "storage-objects-files-bucket", "access-table-public.users"):
+    for name in (
+        "server-network-vpc",
+        "server-rds-instance",
+        "storage-objects-files-bucket",
+        "access-table-public.users",
+    ):
         assert name in shown
     assert "errored" not in shown
     assert client_of(prod.scratch, "rds").describe_db_instances()["DBInstances"] == []
@@ -134,6 +139,18 @@ def test_a_destroy_is_refused_and_what_somebody_opened_is_seen(prod):
     assert shown.status == 2
     for name in ("server-network-into-database", "server-rds-instance", "access-table-public.users"):
         assert name in shown.output
+
+
+def test_what_was_made_by_moto_is_not_looked_for_at_aws(prod):
+    settings = prod.scratch.folder / "Pulumi.prod.yaml"
+    before = settings.read_text()
+    settings.write_text(before.replace('offline: "true"', 'offline: "false"'))
+    run = prod.scratch.pulumi("preview", "--non-interactive")
+    settings.write_text(before)
+    assert run.status == 1
+    assert run.last_line.startswith(
+        "error: stack prod: it was made at moto of this machine, and its settings lead to AWS"
+    )
 
 
 def test_given_up_on_purpose_all_goes_but_a_last_snapshot_and_its_key(prod):

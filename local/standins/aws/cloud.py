@@ -73,7 +73,9 @@ def check(inputs: dict[str, Any]) -> list[CheckFailure]:
     if not has_unknown(values.get("endpoints", [])) and not _is_endpoints(values.get("endpoints", [])):
         failures.append(CheckFailure("endpoints", "must be a list of maps from service to URL"))
     accounts = values.get("allowedAccountIds", [])
-    if not has_unknown(accounts) and not (isinstance(accounts, list) and all(isinstance(each, str) for each in accounts)):
+    if not has_unknown(accounts) and not (
+        isinstance(accounts, list) and all(isinstance(each, str) for each in accounts)
+    ):
         failures.append(CheckFailure("allowedAccountIds", "must be a list of texts"))
     tags = values.get("defaultTags", {})
     if tags is not UNKNOWN and (not isinstance(tags, dict) or tags.keys() - {"tags"}):

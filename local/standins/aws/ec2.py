@@ -1,6 +1,6 @@
 """A private network: subnets, routes, groups with their rules, and endpoints of services."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from local.standins.aws.resource import AutoName, AwsKind, Site, Values, tag_changes
 from local.standins.aws.shapes import FLAG, NUMBER, TEXT, Field, JsonText, ListOf, SetOf, TagMap

@@ -317,8 +317,8 @@ class Instance(_RdsKind):
     def remove(self, site: Site, id: str, state: Values) -> None:
         if not state.get("skipFinalSnapshot") and not state.get("finalSnapshotIdentifier"):
             raise PluginError(
-                f"{self.subject(id)}: finalSnapshotIdentifier is required where skipFinalSnapshot isn't set; set one of "
-                "them and run `up` before the destroy"
+                f"{self.subject(id)}: finalSnapshotIdentifier is required where skipFinalSnapshot isn't set; set one "
+                "of them and run `up` before the destroy"
             )
         last = {} if state.get("skipFinalSnapshot") else {"FinalDBSnapshotIdentifier": state["finalSnapshotIdentifier"]}
         site.client.delete_db_instance(
