@@ -24,8 +24,11 @@ sql = inputs.sql()
 keep = settings.protected(target.disposable)
 guardrail = Guardrail()
 
-server = Server("server", ServerArgs(stack=stack, target=target, url=settings.url))
-database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout)
+found = inputs.found(target, settings, stack)
+tags = {"Project": "visual-prompt-builder", "Stack": stack}
+wanted = inputs.wanted(target, settings, found, tags)
+server = Server("server", ServerArgs(stack=stack, target=target, wanted=wanted, url=settings.url))
+database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout, **server.fetched)
 platform = target.platform
 snapshot_args = SnapshotArgs(
     sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
@@ -33,7 +36,7 @@ snapshot_args = SnapshotArgs(
 snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
 # What is refused there is refused before anything at AWS is changed.
 first = pulumi.ResourceOptions(depends_on=snapshot.final)
-providers = files.plugins(target, settings, stack, database, first)
+providers = files.plugins(target, settings, stack, database, tags, first)
 roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
 structure = Structure(
     "structure",
@@ -61,7 +64,7 @@ for output, role in URLS.items():
     # The logins of a platform's own API are its affair.
     if role in roles.current:
         pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
-for output, value in {**settings.exported, **stored_files.exports}.items():
+for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
     pulumi.export(output, value)
 
 pulumi.run(lambda: wait_for(checkpoint))

@@ -28,14 +28,29 @@ class Files:
 
 
 def plugins(
-    target: Target, settings: Settings, stack: str, database: pulumi.ProviderResource, first: pulumi.ResourceOptions
+    target: Target,
+    settings: Settings,
+    stack: str,
+    database: pulumi.ProviderResource,
+    tags: Mapping[str, str],
+    first: pulumi.ResourceOptions,
 ) -> pulumi.ResourceOptions:
-    """The plugins that the components are served by; `first`: what comes before anything at AWS is changed."""
+    """The plugins that the components are served by.
+
+    Args:
+        tags: of everything at AWS.
+        first: what comes before anything there is changed.
+    """
     if not target.can.object_store:
         return pulumi.ResourceOptions(providers=[database])
-    tags = {"tags": {"Project": "visual-prompt-builder", "Stack": stack}}
-    arguments = target.aws(stack).arguments
-    aws = pulumi_aws.Provider("aws", region=settings.region, default_tags=tags, **arguments, opts=first)
+    aws = pulumi_aws.Provider(
+        "aws",
+        region=settings.region,
+        default_tags={"tags": tags},
+        allowed_account_ids=list(settings.account_ids) or None,
+        **target.aws(stack).arguments,
+        opts=first,
+    )
     return pulumi.ResourceOptions(providers=[database, aws])
 
 

@@ -1,6 +1,7 @@
 """What the program is given: the stack's name, its settings, the files in `sql/`. A fault is one line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import pulumi
@@ -11,9 +12,11 @@ from declared import connectionurl, naming, sqlfiles
 from declared.errors import UserError
 from declared.naming import NAMESPACE
 from declared.objectlayout import GUARDDUTY
+from declared.serversettings import NAMESPACE as SERVER
+from declared.serversettings import ServerSettings
 from declared.settings import SettingError, Settings
 from declared.sqlfiles import SqlFiles
-from targets import Target
+from targets import Target, Wanted
 from targets import found as at_aws
 
 Read = TypeVar("Read")
@@ -36,15 +39,18 @@ def settings() -> Settings:
 
     :raises InputRefused: for the first key that can't be used
     """
-    config = pulumi.runtime.config
-    prefix = f"{NAMESPACE}:"
-    given = {
+    given = _given(NAMESPACE)
+    secrets = [key for key in given if pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{key}")]
+    return _checked(lambda: Settings.load(given, secrets))
+
+
+def _given(namespace: str) -> dict[str, str]:
+    config, prefix = pulumi.runtime.config, f"{namespace}:"
+    return {
         name.removeprefix(prefix): str(value)
         for name, value in (config.CONFIG.get() | config.get_config_env()).items()
         if name.startswith(prefix)
     }
-    secrets = [key for key in given if config.is_config_secret(prefix + key)]
-    return _checked(lambda: Settings.load(given, secrets))
 
 
 def target(settings: Settings) -> Target:
@@ -52,7 +58,7 @@ def target(settings: Settings) -> Target:
 
     :raises InputRefused: for a target that isn't built, or that can't do what a setting asks for
     """
-    found = _checked(lambda: targets.of(settings.target))
+    found = _checked(lambda: targets.of(settings.target, settings.offline))
     if settings.scanning == GUARDDUTY and not found.can.guardduty:
         allowed = f"clamav where database:target is {found.name}: GuardDuty scans on aws only"
         raise InputRefused(str(SettingError("scanning", settings.scanning, allowed)))
@@ -78,11 +84,53 @@ def _refuse_unused(settings: Settings, target: Target) -> None:
 def found(target: Target, settings: Settings, stack: str) -> at_aws.Found | None:
     """What the stack has at AWS already; None where files aren't there.
 
-    :raises InputRefused: for what can't be taken over
+    :raises InputRefused: for what can't be taken over, and for an account that isn't the stack's
     """
     if not target.can.object_store:
         return None
-    return _checked(lambda: at_aws.look(target.aws(stack), settings.region, stack))
+    there = _checked(lambda: at_aws.look(target.aws(stack), settings.region, stack))
+    if settings.account_ids and there.names.account not in settings.account_ids:
+        raise InputRefused(
+            f"the credentials are of account {there.names.account}, and setting database:accountIds allows "
+            f"{', '.join(settings.account_ids)}: nothing was changed; use the credentials of the stack's account"
+        )
+    return there
+
+
+def wanted(target: Target, settings: Settings, there: at_aws.Found | None, tags: Mapping[str, str]) -> Wanted | None:
+    """What a server of the target's own is to be; None where nothing is made at AWS.
+
+    :raises InputRefused: for the first setting that can't be used, or that nobody reads
+    """
+    given = _given(SERVER)
+    server = _checked(lambda: ServerSettings.load(given))
+    made = target.can.make_server and not settings.url
+    if given and not made:
+        raise InputRefused(f"setting {SERVER}:{min(given)} is read by nobody: this stack's server isn't made here")
+    if made and not settings.offline:
+        _refuse_unreachable(server)
+    if there is None:
+        return None
+    return Wanted(
+        settings=server,
+        region=settings.region,
+        tags=tags,
+        account_ids=settings.account_ids,
+        found=there,
+        keep=settings.protected(target.disposable),
+    )
+
+
+def _refuse_unreachable(server: ServerSettings) -> None:
+    if server.endpoint:
+        raise InputRefused(
+            f"setting {SERVER}:endpoint is allowed with database:offline only: AWS says where its server is"
+        )
+    if not Path(server.root_certificate).exists():
+        raise InputRefused(
+            f"setting {SERVER}:rootCertificate is {server.root_certificate!r}, and there is no such file: download "
+            "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem to there"
+        )
 
 
 def sql() -> SqlFiles:

@@ -11,15 +11,23 @@ from targets.found import Found
 
 
 def named_key(
-    owner: Component, name: str, use: str, found: Found, rights: Sequence[PolicyStatement], disposable: bool
+    owner: Component,
+    name: str,
+    use: str,
+    found: Found,
+    rights: Sequence[PolicyStatement],
+    disposable: bool,
+    outlives: bool = False,
 ) -> tuple[kms.Key, kms.Alias]:
     """A key and its alias, as children of a component.
 
     Args:
         use: what it is for, one of `awsnames.KEYS`.
         disposable: whether it may go as soon as AWS lets it.
+        outlives: whether it stays at AWS when the stack goes, since what stays there was encrypted with it.
     """
     alias = found.names.alias(use)
+    stays = pulumi.ResourceOptions(retain_on_delete=outlives)
     key = kms.Key(
         f"{name}-key",
         description=f"{use.capitalize()} of {found.names.stack}",
@@ -29,8 +37,9 @@ def named_key(
         opts=pulumi.ResourceOptions.merge(
             owner.again(found.ids.get(alias)),
             # AWS doesn't say it of a key that is taken over.
-            pulumi.ResourceOptions(ignore_changes=["deletion_window_in_days"]),
+            pulumi.ResourceOptions(ignore_changes=["deletion_window_in_days"], retain_on_delete=outlives),
         ),
     )
     known = alias if alias in found.ids else None
-    return key, kms.Alias(f"{name}-alias", name=alias, target_key_id=key.key_id, opts=owner.again(known))
+    opts = pulumi.ResourceOptions.merge(owner.again(known), stays)
+    return key, kms.Alias(f"{name}-alias", name=alias, target_key_id=key.key_id, opts=opts)

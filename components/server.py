@@ -1,5 +1,6 @@
 """The server: where it is and who provisions on it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +9,15 @@ import pulumi
 from components.base import Component
 from declared import connectionurl
 from declared.errors import UserError
-from targets import Target
+from targets import OwnServer, Target, Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerArgs:
     stack: str
     target: Target
+    wanted: Wanted | None
+    """What the target's own server is to be."""
     url: str | None = None
     """An existing server instead of the target's own."""
 
@@ -31,11 +34,17 @@ class Server(Component):
     database: pulumi.Output[str]
     disposable: bool
     """Whether it goes with everything in it."""
+    fetched: Mapping[str, Any]
+    """What the provider `pg` fetches the password with, where the URL has none."""
+    exports: Mapping[str, Any]
+    """Outputs of the stack that only such a server has."""
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         url = pulumi.Output.secret(args.url) if args.url else None
         super().__init__(name, {"stack": args.stack, "url": url}, opts)
-        self._parameters = _given(url, args.target) if url is not None else _own(args.target, args.stack, self.child())
+        own = OwnServer(_given(url, args.target)) if url is not None else _own(args, self.child())
+        self._parameters = pulumi.Output.secret(own.login)
+        self.fetched, self.exports = own.password, own.exports
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
         self.disposable = url is None and args.target.disposable
@@ -63,12 +72,12 @@ OF_THE_LOGIN = ("sslcert", "sslkey", "sslpassword", "passfile")
 
 
 def _given(url: pulumi.Output[str], target: Target) -> pulumi.Output[connectionurl.Parameters]:
-    return pulumi.Output.secret(url.apply(lambda text: target.reach(connectionurl.parse(text))))
+    return url.apply(lambda text: target.reach(connectionurl.parse(text)))
 
 
-def _own(target: Target, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Output[connectionurl.Parameters]:
+def _own(args: ServerArgs, opts: pulumi.ResourceOptions) -> OwnServer:
     try:
-        return pulumi.Output.secret(target.server(stack, opts))
+        return args.target.server(args.stack, args.wanted, opts)
     except UserError as error:
         raise pulumi.RunError(str(error)) from None
 

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
-ROLES = ("server", "api", "scanner", "cleaner", "malware")
-KEYS = ("objects", "alarms")
+ROLES = ("server", "api", "scanner", "cleaner", "malware", "monitoring")
+KEYS = ("objects", "alarms", "database")
 BUCKETS = ("objects", "logs")
 
 

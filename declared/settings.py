@@ -59,6 +59,8 @@ ORIGINS = "a list of origins such as https://app.example.org, without a path; ht
 # What a mail server takes, except for quoted names and addresses in brackets.
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
 EMAILS = "a list of different e-mail addresses such as ops@example.org"
+ACCOUNT = re.compile(r"[0-9]{12}")
+ACCOUNTS = 'a list of numbers of accounts at AWS, each in quotes, such as ["123456789012"]'
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ class Settings:
     """Every key of the namespace `database`, checked."""
 
     target: str
+    offline: bool
+    """Whether this machine plays what the target has elsewhere."""
+    account_ids: tuple[str, ...]
+    """The accounts at AWS that may be used; none are all."""
     url: str | None = field(repr=False)
     """Where an existing server is, and who provisions there; a secret."""
     lock_timeout: str
@@ -170,6 +176,8 @@ class Settings:
         max_object_size = _max_object_size(config)
         return cls(
             target=target,
+            offline=bool(_boolean(config, "offline")),
+            account_ids=_texts("accountIds", config.json("accountIds", ACCOUNTS), ACCOUNT, ACCOUNTS),
             url=_url(config, secrets),
             lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),

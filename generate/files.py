@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from declared import serversettings
 from declared.paths import CHECKOUT
 from declared.roles import LIMITS, ROLES
 from generate import pages, schema
@@ -21,6 +22,7 @@ OUTPUTS = CHECKOUT / "docs" / "outputs.md"
 SERVERS = CHECKOUT / "docs" / "servers.md"
 TREE = CHECKOUT / "tests" / "golden" / "tree.txt"
 SUPABASE_TREE = TREE.with_name("tree.supabase.txt")
+AWS_TREE = CHECKOUT / "tests" / "golden" / "aws.txt"
 
 
 def provider_schema() -> str:
@@ -37,6 +39,15 @@ def settings_table() -> str:
         simple = not (isinstance(default, list) and any(isinstance(entry, dict) for entry in default))
         shown = "" if default == "" else "see `Pulumi.yaml`" if not simple else f"`{_spelled(default)}`"
         lines.append(f"| `database:{name}` | {entry['type']} | {shown} | {entry['description']} |")
+    return "\n".join(lines) + "\n"
+
+
+def server_settings_table() -> str:
+    """The table of the settings of a server that the program makes."""
+    lines = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
+    for name, setting in serversettings.SETTINGS.items():
+        default = f"`{setting.default}`" if setting.default else ""
+        lines.append(f"| `{serversettings.NAMESPACE}:{name}` | {default} | {setting.allowed} | {setting.meaning} |")
     return "\n".join(lines) + "\n"
 
 
@@ -91,6 +102,13 @@ def filled(path: Path, name: str, table: str) -> str:
     return before + begin + table + end + rest.split(end, 1)[1]
 
 
+def _settings_page() -> str:
+    page = filled(SETTINGS, "settings", settings_table())
+    begin, end = "<!-- server settings -->\n", "<!-- /server settings -->"
+    before, rest = page.split(begin, 1)
+    return before + begin + server_settings_table() + end + rest.split(end, 1)[1]
+
+
 def tree() -> str:
     """`tests/golden/tree.txt`: every resource of the program with the defaults of its settings."""
     return program.run().tree
@@ -101,14 +119,22 @@ def supabase_tree() -> str:
     return program.run("staging", target="supabase", url="postgresql://postgres:x@127.0.0.1:1/postgres").tree
 
 
+def aws_tree() -> str:
+    """`tests/golden/aws.txt`: what the program declares at AWS beside all that it declares everywhere."""
+    everywhere = set(tree().splitlines())
+    declared = program.run("prod", target="aws", offline="true").tree.splitlines()
+    return "".join(f"{line}\n" for line in declared if line not in everywhere)
+
+
 # What needs no database; the definition of the schema and its pages do.
 GENERATED: dict[Path, Callable[[], str]] = {
     TREE: tree,
     SUPABASE_TREE: supabase_tree,
+    AWS_TREE: aws_tree,
     CHECKOUT / "provider" / "schema.json": provider_schema,
     CHECKOUT / "docs" / "resources.md": resources,
     CHECKOUT / "docs" / "audit.md": registry.page,
-    SETTINGS: lambda: filled(SETTINGS, "settings", settings_table()),
+    SETTINGS: lambda: _settings_page(),
     OUTPUTS: lambda: filled(OUTPUTS, "logins", logins_table()),
     SERVERS: lambda: filled(SERVERS, "limits", limits_table()),
 }

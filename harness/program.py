@@ -5,7 +5,7 @@ import gc
 import json
 import runpy
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from pulumi.runtime import rpc
 from declared.awsnames import AwsNames
 from declared.naming import NAMESPACE
 from declared.paths import CHECKOUT
+from declared.serversettings import NAMESPACE as SERVER
 from declared.settings import defaults
 from local import postgres, services
 from targets import found
@@ -94,11 +95,14 @@ def _is_stack(urn: str) -> bool:
 ACCOUNT = "123456789012"
 
 
-def _made(type: str, name: str) -> dict[str, str]:
+def _made(type: str, name: str) -> dict[str, Any]:
     """What the provider adds to a resource."""
     service = type.split("/")[0]
     if service == "aws:s3":
         return {"arn": f"arn:aws:s3:::{name}", "bucketRegionalDomainName": f"{name}.s3.us-east-1.amazonaws.com"}
+    if service == "aws:rds":
+        secret = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:rds!db-{name}"
+        return {"address": f"{name}.rds.amazonaws.com", "port": 5432, "masterUserSecrets": [{"secretArn": secret}]}
     if service.startswith("aws:"):
         arn = f"arn:{service}:us-east-1:{ACCOUNT}:{name}"
         return {"arn": arn, "keyId": f"{name}-id", "name": name, "domainName": f"{name}.cloudfront.net"}
@@ -184,18 +188,23 @@ def _end(loop: asyncio.AbstractEventLoop) -> None:
             each.close()
 
 
-def run(stack: str = "dev", there: found.Found | None = None, **changes: Any) -> Program:
-    """Run `__main__.py` with the defaults of `Pulumi.yaml`, except for `changes`."""
+def run(
+    stack: str = "dev",
+    there: found.Found | None = None,
+    server: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Program:
+    """Run `__main__.py` with the defaults of `Pulumi.yaml`, except for `changes`, and with settings of a server."""
     program = Program(there=there)
     values = {**defaults(), **changes}
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+    given = {f"{NAMESPACE}:{name}": value for name, value in values.items()}
+    given |= {f"{SERVER}:{name}": value for name, value in (server or {}).items()}
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
     # The SDK asks the thread for a loop, and other tests' `asyncio.run` leaves it without one.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     pulumi.runtime.set_mocks(Mocks(), project="database", stack=stack, monitor=Monitor(program))
-    pulumi.runtime.config.set_all_config(
-        {f"{NAMESPACE}:{name}": text for name, text in texts.items()}, [f"{NAMESPACE}:url"]
-    )
+    pulumi.runtime.config.set_all_config(texts, [f"{NAMESPACE}:url"])
 
     exported: dict[str, pulumi.Output[Any]] = {}
 

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from declared import connectionurl
+from declared.errors import UserError
 from ops.errors import CommandError
+from provider import secretsmanager
 from run import engine
 
 ADMIN = "admin_url"
+SECRET = "admin_secret"
 
 
 def read(stack: str) -> dict[str, Any]:
@@ -26,15 +29,25 @@ def read(stack: str) -> dict[str, Any]:
 
 
 def needed(stack: str, outputs: Mapping[str, Any], name: str) -> Any:
-    """One of them.
+    """One of them; the URL of the login that provisions with its password, also where AWS keeps that.
 
-    :raises CommandError: where the stack doesn't have it yet
+    :raises CommandError: where the stack doesn't have it yet, or the password can't be read
     """
     if name not in outputs and "admin_url" in outputs and (where := engine.target(stack)).platform.name:
         raise CommandError(f"stack {stack} has no output {name}: on target {where.name} that is the platform's own")
     if name not in outputs:
         raise CommandError(f"stack {stack} has no output {name} yet; `make up STACK={stack}` provisions it")
+    if name == ADMIN and SECRET in outputs:
+        return _with_password(stack, outputs[ADMIN], outputs[SECRET])
     return outputs[name]
+
+
+def _with_password(stack: str, url: str, secret: str) -> str:
+    try:
+        password = secretsmanager.read(secret, engine.target(stack).aws(stack).endpoint)
+    except UserError as error:
+        raise CommandError(f"stack {stack}: {error}") from None
+    return connectionurl.compose({**connectionurl.parse(url), "password": password})
 
 
 def parameters(stack: str, outputs: Mapping[str, Any], name: str) -> connectionurl.Parameters:

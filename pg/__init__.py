@@ -12,7 +12,10 @@ from pulumi import Input
 
 
 class Provider(pulumi.ProviderResource):
-    """Where the server is and who we are there, as a connection URL; `lockTimeout` in PostgreSQL's notation."""
+    """Where the server is and who we are there, as a connection URL; `lockTimeout` in PostgreSQL's notation.
+
+    With `password_secret` the URL has no password: Secrets Manager of AWS has it, and the plugin fetches it.
+    """
 
     def __init__(
         self,
@@ -20,10 +23,17 @@ class Provider(pulumi.ProviderResource):
         *,
         url: Input[str],
         lock_timeout: Input[str],
+        password_secret: Input[str] | None = None,
+        secrets_endpoint: Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         secret = pulumi.ResourceOptions(additional_secret_outputs=["url"])
-        arguments = {"url": pulumi.Output.secret(url), "lockTimeout": lock_timeout}
+        arguments = {
+            "url": pulumi.Output.secret(url),
+            "lockTimeout": lock_timeout,
+            "passwordSecret": password_secret,
+            "secretsEndpoint": secrets_endpoint,
+        }
         super().__init__("pg", name, arguments, pulumi.ResourceOptions.merge(secret, opts))
 
 

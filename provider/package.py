@@ -1,6 +1,7 @@
 """The provider: its arguments, its schema, its types. No SQL here."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from declared.version import VERSION
 from plugin.errors import PluginError
 from plugin.server import CheckFailure, Plugin
 from plugin.wire import has_unknown
+from provider import secretsmanager
 from provider.connection import ConnectionInfo, Connections
 from provider.rehearsal import Rehearsal
 from provider.resources import KINDS
@@ -24,6 +26,10 @@ CONFIGURATION = {
         secret=True,
     ),
     "lockTimeout": Field(str, "how long a statement waits for a lock", default=locktimeout.DEFAULT),
+    "passwordSecret": Field(
+        str, "the ARN of a secret of AWS with the login's password, which then isn't in the URL nor in the state"
+    ),
+    "secretsEndpoint": Field(str, "where Secrets Manager is, if not at AWS"),
 }
 
 
@@ -81,6 +87,9 @@ class PgPlugin(Plugin):
             raise PluginError("the provider pg has no url: the state is of an older version, `up` brings it up to date")
         try:
             info = ConnectionInfo.of(inputs["url"], inputs.get("lockTimeout") or locktimeout.DEFAULT)
+            if secret := inputs.get("passwordSecret"):
+                fetched = await secretsmanager.password(secret, inputs.get("secretsEndpoint"))
+                info = replace(info, given={**info.given, "password": fetched})
         except connectionurl.UrlError as error:
             raise PluginError(f"the provider's url must be {error}") from None
         self._connections = Connections(info)

@@ -66,14 +66,15 @@ def environment(command: str = "") -> dict[str, str]:
 
 def target(stack: str) -> Target:
     """The target of a stack, as its file or else `Pulumi.yaml` says."""
-    return targets.of(str(_setting(stack, "target")))
+    return targets.of(str(_setting(stack, "target")), str(_setting(stack, "offline")).lower() == "true")
 
 
-def check_target(name: str) -> None:
+def check_target(name: str, offline: bool = False) -> Target:
+    """The target of a name.
+
+    :raises TargetError: for one that there isn't
     """
-    :raises TargetError: for a target that there isn't
-    """
-    targets.of(name)
+    return targets.of(name, offline)
 
 
 def region(stack: str) -> str:
@@ -239,6 +240,7 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
                     variables["PULUMI_RUN_PROGRAM"] = "false"
             if stack:
                 where = target(stack)
+                _refuse_moved(stack, where)
                 variables |= _plugins(where, variables)
                 variables["PATH"] = _with_programs(where, variables)
                 if not where.checkpoints:
@@ -255,6 +257,19 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             _drop_salts()
             cleanup.callback(_drop_salts)
         yield variables
+
+
+def _refuse_moved(stack: str, where: Target) -> None:
+    """
+    :raises EngineError: for a stack that was made at AWS and is to go on offline, or the other way round
+    """
+    made = None if "PULUMI_BACKEND_URL" in os.environ else state.resource(stack, AWS_PROVIDER)
+    if made is not None and bool(made.get("endpoints")) is (where.plugins is None):
+        was, now = ("moto of this machine", "AWS") if where.plugins is None else ("AWS", "moto of this machine")
+        raise EngineError(
+            f"stack {stack}: it was made at {was}, and its settings lead to {now}: what is there isn't here. Set "
+            "database:offline and database:target as they were; another stack lives elsewhere"
+        )
 
 
 def _plugins(where: Target, variables: Mapping[str, str]) -> dict[str, str]:

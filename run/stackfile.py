@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from declared.naming import NAMESPACE
+from declared.serversettings import NAMESPACE as SERVER
 from run.state import EngineError
 
 # What Pulumi reads of the file; it passes over everything else.
@@ -58,8 +59,9 @@ def settings(path: Path) -> Mapping[str, object]:
         raise EngineError(f"{path.name}: config must be a map of settings, not a {_kind(found)}")
     for key in map(str, found):
         namespace, colon, name = key.partition(":")
-        if colon and 0 < _distance(namespace, NAMESPACE) <= TYPO:
-            raise EngineError(f"{path.name}: the setting {key} is read by nobody; {NAMESPACE}:{name} is perhaps meant")
+        for ours in (NAMESPACE, SERVER):
+            if colon and 0 < _distance(namespace, ours) <= TYPO:
+                raise EngineError(f"{path.name}: the setting {key} is read by nobody; {ours}:{name} is perhaps meant")
     return found
 
 

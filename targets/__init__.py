@@ -6,8 +6,10 @@ from declared.errors import UserError
 from declared.settings import TARGETS
 from targets.target import AwsEndpoint as AwsEndpoint
 from targets.target import Can as Can
+from targets.target import OwnServer as OwnServer
 from targets.target import Service as Service
 from targets.target import Target as Target
+from targets.target import Wanted as Wanted
 
 
 def _local() -> Target:
@@ -23,15 +25,32 @@ def _supabase() -> Target:
     return Supabase()
 
 
-BUILT: dict[str, Callable[[], Target]] = {"local": _local, "supabase": _supabase}
+def _aws() -> Target:
+    # The commands beside Pulumi import targets too, and are to start without its SDK.
+    from targets.aws import Aws
+
+    return Aws()
+
+
+def _aws_offline() -> Target:
+    from targets.awsoffline import AwsOffline
+
+    return AwsOffline()
+
+
+BUILT: dict[str, Callable[[], Target]] = {"local": _local, "supabase": _supabase, "aws": _aws}
+OFFLINE: dict[str, Callable[[], Target]] = {"aws": _aws_offline}
 
 
 class TargetError(UserError):
     """A target that there isn't."""
 
 
-def of(name: str) -> Target:
+def of(name: str, offline: bool = False) -> Target:
     """The target that `database:target` names.
+
+    Args:
+        offline: what `database:offline` says: whether what is elsewhere is played by this machine.
 
     :raises TargetError: for one that isn't built
     """
@@ -39,4 +58,6 @@ def of(name: str) -> Target:
         raise TargetError(f"setting database:target is {name!r}; allowed is one of {', '.join(TARGETS)}")
     if name not in BUILT:
         raise TargetError(f"setting database:target is {name!r}; allowed is only {', '.join(BUILT)} so far")
-    return BUILT[name]()
+    if offline and name not in OFFLINE:
+        raise TargetError(f"setting database:offline is 'true'; allowed where database:target is {', '.join(OFFLINE)}")
+    return (OFFLINE if offline else BUILT)[name]()

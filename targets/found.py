@@ -6,7 +6,7 @@ from typing import Any
 
 from declared.awsnames import BUCKETS, KEYS, ROLES, AwsNames, asked_tag
 from declared.errors import UserError
-from targets.target import AwsEndpoint
+from targets.endpoint import AwsEndpoint
 
 UNUSABLE = {"PendingDeletion": "cancel-key-deletion", "Disabled": "enable-key"}
 

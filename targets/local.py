@@ -11,20 +11,20 @@ from declared.paths import CHECKOUT
 from declared.platform import NOTHING
 from local import postgres, services
 from local.postgres import ServerError
-from targets.target import AwsEndpoint, Can, Service
+from targets.target import AwsEndpoint, Can, OwnServer, Service, Wanted
 
 if TYPE_CHECKING:
     import pulumi
 
 # The services that the program has resources of.
-SERVICES = ("cloudfront", "guardduty", "iam", "kms", "logs", "s3", "sns", "sts")
+SERVICES = ("cloudfront", "ec2", "guardduty", "iam", "kms", "logs", "rds", "s3", "sns", "sts")
 
 
 class Local:
     """The target `local`."""
 
     name = "local"
-    can = Can(guardduty=False, test_signatures=True)
+    can = Can(guardduty=False, test_signatures=True, make_server=False)
     platform = NOTHING
     disposable = True
     plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"
@@ -32,11 +32,11 @@ class Local:
     # The embedded server has no TLS, and is to be reached whatever PGSSLMODE says.
     provisioning: Parameters = {"sslmode": "disable"}
 
-    def server(self, stack: str, opts: "pulumi.ResourceOptions") -> Parameters:
+    def server(self, stack: str, wanted: Wanted | None, opts: "pulumi.ResourceOptions") -> OwnServer:
         server = services.load(stack).postgres
         if server is None:
             raise ServerError("the embedded PostgreSQL isn't running; run ./pulumiw instead of pulumi")
-        return server.parameters()
+        return OwnServer(server.parameters())
 
     def reach(self, given: Parameters) -> Parameters:
         return given

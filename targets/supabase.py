@@ -9,7 +9,7 @@ from declared.connectionurl import Parameters
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.platform import SUPABASE
-from targets.target import AwsEndpoint, Can, Service
+from targets.target import AwsEndpoint, Can, OwnServer, Service, Wanted
 
 if TYPE_CHECKING:
     import pulumi
@@ -30,14 +30,14 @@ class Supabase:
 
     name = "supabase"
     platform = SUPABASE
-    can = Can(guardduty=False, test_signatures=False, object_store=False)
+    can = Can(guardduty=False, test_signatures=False, make_server=False, object_store=False)
     disposable = False
     # Nothing of AWS is declared; the engine asks for the plugin all the same, since the program's package names it.
     plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"
     checkpoints = True
     provisioning: Parameters = {}
 
-    def server(self, stack: str, opts: "pulumi.ResourceOptions") -> Parameters:
+    def server(self, stack: str, wanted: Wanted | None, opts: "pulumi.ResourceOptions") -> OwnServer:
         raise NotReached(
             f"stack {stack}: database:target is supabase, which makes no server; set database:url to {DIRECT}, with "
             "`./pulumiw config set --secret database:url`, which asks for it"

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from declared.connectionurl import Parameters
 from declared.platform import Platform
+from declared.serversettings import ServerSettings
+from targets.endpoint import AwsEndpoint as AwsEndpoint
+from targets.found import Found
 
 # The commands beside Pulumi import targets too, and are to start without its SDK.
 if TYPE_CHECKING:
@@ -24,19 +27,10 @@ class Can:
     """Whether Amazon GuardDuty scans uploads."""
     test_signatures: bool
     """Whether uploads may be scanned by signatures of test files alone, without a daemon."""
+    make_server: bool
+    """Whether the program makes the server, by the settings of namespace `server`."""
     object_store: bool = True
     """Whether files lie in buckets of ours at AWS, behind a CDN of ours."""
-
-
-@dataclass(frozen=True)
-class AwsEndpoint:
-    """Where AWS is. Without a key, its library finds one, and without an endpoint the service's own address."""
-
-    endpoint: str | None = None
-    access_key: str | None = None
-    secret_key: str | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    """What the provider `aws` is given, beside its region."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +41,33 @@ class Service:
     version: str
     address: str | None
     """Where it answers; None where it doesn't run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a server of the target's own is to be."""
+
+    settings: ServerSettings
+    region: str
+    tags: Mapping[str, str]
+    account_ids: Sequence[str]
+    """The accounts that it may be made in; none are all."""
+    found: Found
+    """What is at AWS already."""
+    keep: bool
+    """Whether Pulumi and AWS are to refuse its end."""
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """A server of the target's own, as the program gets it."""
+
+    login: "pulumi.Input[Parameters]"
+    """The login that provisions; an output where the program makes the server."""
+    password: Mapping[str, Any] = field(default_factory=dict)
+    """What the provider `pg` fetches the login's password with, where that is kept elsewhere and is no part of it."""
+    exports: Mapping[str, Any] = field(default_factory=dict)
+    """Outputs of the stack that only such a server has."""
 
 
 class Target(Protocol):
@@ -66,11 +87,12 @@ class Target(Protocol):
     provisioning: Parameters
     """What the connection of the login that provisions on the target's own server has beside its parameters."""
 
-    def server(self, stack: str, opts: "pulumi.ResourceOptions") -> "pulumi.Input[Parameters]":
-        """The login that provisions on the target's own server, for the program.
+    def server(self, stack: str, wanted: Wanted | None, opts: "pulumi.ResourceOptions") -> OwnServer:
+        """The target's own server, for the program.
 
         Args:
-            opts: for the resources of a server that the program itself makes; then this is an output.
+            wanted: None where nothing is made at AWS.
+            opts: for the resources of a server that the program itself makes.
 
         :raises UserError: where there is none
         """

@@ -18,7 +18,8 @@ ROOMS = {
     "plugin": {"declared.errors"},
     "provider": {"plugin", "declared"},
     "local": {"plugin", "declared"},
-    "targets": {"declared", "local"},
+    # The program's resources of a server that the target makes.
+    "targets": {"declared", "local", "components.rds"},
     "components": {"declared", "pg", "targets"},
     "__main__": {"components", "declared", "pg"},
     "run": {"declared", "targets", "toolchain"},

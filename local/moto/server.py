@@ -25,6 +25,7 @@ from local.moto import (
     logdelivery,
     multipart,
     pickling,
+    rds,
     statefile,
     trust,
 )
@@ -162,6 +163,7 @@ def serve(options: Options) -> None:
         logdelivery.install()
         cloudfront.install()
         guardduty.install()
+        rds.install()
         saver = restored(options.state)
         handler = MotoRequestHandler if options.verbose else _QuietHandler
         server = make_server(

@@ -141,7 +141,7 @@ def bucket(
 
 @app.command(
     epilog="Example: ./vpb new stack own --url postgresql://admin@db.example.org/app; with a password: "
-    "./vpb new stack own --url - < url.txt"
+    "./vpb new stack own --url - < url.txt; at AWS: ./vpb new stack prod --target aws"
 )
 def stack(
     name: Annotated[str, typer.Argument(help="a-z, 0-9 and -, a letter first, such as own or pr-12")],
@@ -153,11 +153,14 @@ def stack(
     ] = None,
     embedded: Annotated[bool, typer.Option("--embedded", help="the server that this project starts itself")] = False,
     target: Annotated[str, typer.Option(help="where all else lives, see database:target")] = "local",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="with --target aws: moto of this machine, for ever")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """A stack on a server that is there already: its file of settings, with the URL encrypted.
 
-    Without --url it asks for one, on a terminal.
+    Without --url it asks for one, on a terminal; not at AWS, where `up` makes the server.
 
     It looks whether the server answers and has what is needed; nothing is started or changed, which `./vpb up` does.
     """
@@ -166,9 +169,9 @@ def stack(
     if url is not None and embedded:
         raise typer.BadParameter("--url and --embedded exclude each other")
     stacks.refuse_taken(name)
-    server = stacks.url(url, embedded)
-    path = stacks.make(name, target, server)
-    _report(as_json, [path], [], [f"./vpb up --stack {name}"], f"stack {name} lives on {stacks.where(server)}")
+    server = stacks.server(url, embedded, target, offline)
+    path = stacks.make(name, target, server, offline)
+    _report(as_json, [path], [], [f"./vpb up --stack {name}"], f"stack {name} lives on {stacks.where(server, target)}")
 
 
 def _asked(question: str, answers: tuple[str, ...], option: str) -> str:

@@ -23,6 +23,20 @@ select current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), 
 from pg_roles as r, pg_database as d where r.rolname = current_user and d.datname = current_database()"""
 
 
+def server(given: str | None, embedded: bool, target: str, offline: bool) -> str | None:
+    """The URL of the server of a new stack; None where the target has one of its own.
+
+    :raises CommandError: where there is none to be had, or an embedded one is asked for where the target makes another
+    :raises UrlError: for a URL that can't be used
+    :raises TargetError: for a target that there isn't
+    """
+    if not engine.check_target(target, offline).can.make_server:
+        return url(given, embedded)
+    if embedded:
+        raise CommandError(f"--embedded is a server of this machine, and target {target} makes its own; leave it out")
+    return None if given is None else url(given, embedded)
+
+
 def url(given: str | None, embedded: bool) -> str | None:
     """The URL of the server: from standard input for `-`, from the variable, or from whoever is at the terminal.
 
@@ -66,7 +80,7 @@ def _complete(text: str, terminal: bool) -> str:
     return connectionurl.compose({**parameters, "password": password}) if password else text
 
 
-def make(name: str, target: str, server: str | None) -> str:
+def make(name: str, target: str, server: str | None, offline: bool = False) -> str:
     """Make the stack and its file; what that file is called.
 
     :raises NameRefused: for a bad name
@@ -75,12 +89,13 @@ def make(name: str, target: str, server: str | None) -> str:
     """
     refuse_taken(name)
     path = _file(name)
-    engine.check_target(target)
     if server is not None:
         check(server)
     engine.new_stack(name)
     try:
         _set(name, "target", target)
+        if offline:
+            _set(name, "offline", "true")
         if server is not None:
             _set(name, "url", server, "--secret")
     except BaseException:
@@ -92,9 +107,12 @@ def make(name: str, target: str, server: str | None) -> str:
     return path.name
 
 
-def where(server: str | None) -> str:
+def where(server: str | None, target: str = "local") -> str:
     """The server of a stack, in words."""
-    return connectionurl.describe(connectionurl.parse(server)) if server else "the embedded server, which `up` starts"
+    if server:
+        return connectionurl.describe(connectionurl.parse(server))
+    made = engine.check_target(target).can.make_server
+    return "a server of its own, which `up` makes" if made else "the embedded server, which `up` starts"
 
 
 def _file(name: str) -> Path:

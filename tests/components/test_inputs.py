@@ -68,12 +68,24 @@ def test_the_name_of_the_stack_is_taken_as_it_is(monkeypatch):
     assert inputs.stack() == "pr-12"
 
 
-@pytest.mark.parametrize("name", ["aws"])
-def test_a_target_that_is_not_built_is_refused(name):
-    configure(target=name)
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"offline": "true"}, "setting database:offline is 'true'; allowed where database:target is aws"),
+    ],
+)
+def test_a_target_that_is_not_built_is_refused(given, reason):
+    configure(**given)
     with pytest.raises(InputRefused) as caught:
         inputs.target(inputs.settings())
-    assert str(caught.value) == f"setting database:target is '{name}'; allowed is only local, supabase so far"
+    assert str(caught.value) == reason
+
+
+def test_a_target_may_be_played_by_this_machine():
+    configure(target="aws")
+    assert inputs.target(inputs.settings()).plugins is None, "the official plugin"
+    configure(target="aws", offline="true")
+    assert inputs.target(inputs.settings()).plugins is not None
 
 
 def test_guardduty_is_refused_where_it_cannot_scan():

@@ -143,13 +143,23 @@ def test_an_embedded_one_is_asked_for_in_words(emptied):
     assert emptied.processes() == []
 
 
+def test_a_stack_at_aws_needs_no_server_and_may_be_offline(emptied):
+    done = run(emptied, "prod", "--target", "aws", "--offline")
+    assert (done.returncode, "a server of its own, which `up` makes" in done.stdout) == (0, True), done.stderr
+    written = (emptied.folder / "Pulumi.prod.yaml").read_text()
+    assert written == 'config:\n  database:target: aws\n  database:offline: "true"\n'
+    assert emptied.processes() == []
+
+
 def test_what_cannot_be_a_stack_is_refused_in_one_line(copy):
     for words, said, reason in (
         (("Own", "--embedded"), "", "a stack's name has"),
         (("../own", "--embedded"), "", "a stack's name has"),
         (("own",), "", "nobody is there to be asked"),
         (("own", "--embedded", "--url", "-"), "", "exclude each other"),
-        (("own", "--embedded", "--target", "aws"), "", "setting database:target is 'aws'"),
+        (("own", "--embedded", "--target", "aws"), "", "target aws makes its own"),
+        (("own", "--embedded", "--offline"), "", "allowed where database:target is aws"),
+        (("own", "--embedded", "--target", "supabase"), "", "setting database:target is 'supabase'"),
         (("own", "--url", "postgresql://u:geheim@h/d"), "", "--url has a password"),
         (("own", "--url", "host=h user=u password=geheim dbname=d"), "", "--url has a password"),
         (("own", "--url", "-"), "", "and nothing came"),

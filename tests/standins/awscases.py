@@ -31,6 +31,8 @@ class Case:
     """The property that is the id."""
     forgotten: frozenset[str] = frozenset()
     """What no answer holds, so that an import can't know it."""
+    ends: bool = False
+    """Whether all that can be done to it manually ends it."""
 
 
 @dataclass
@@ -102,6 +104,52 @@ class World:
             deliveryDestinationConfiguration={"destinationResourceArn": "arn:aws:s3:::logs"},
         )
         return str(made["deliveryDestination"]["arn"])
+
+    def network(self) -> str:
+        return str(self.client("ec2").create_vpc(CidrBlock="10.0.0.0/20")["Vpc"]["VpcId"])
+
+    def subnets(self) -> list[str]:
+        network = self.network()
+        blocks = {"us-east-1a": "10.0.0.0/22", "us-east-1b": "10.0.4.0/22"}
+        made = (
+            self.client("ec2").create_subnet(VpcId=network, CidrBlock=block, AvailabilityZone=zone)
+            for zone, block in blocks.items()
+        )
+        return [str(each["Subnet"]["SubnetId"]) for each in made]
+
+    def route_table(self, network: str | None = None) -> str:
+        made = self.client("ec2").create_route_table(VpcId=network or self.network())
+        return str(made["RouteTable"]["RouteTableId"])
+
+    def group(self) -> str:
+        made = self.client("ec2").create_security_group(
+            GroupName=self.name("group"), Description="x", VpcId=self.network()
+        )
+        return str(made["GroupId"])
+
+    def subnet_group(self) -> str:
+        name = self.name("subnets")
+        self.client("rds").create_db_subnet_group(
+            DBSubnetGroupName=name, DBSubnetGroupDescription="x", SubnetIds=self.subnets()
+        )
+        return name
+
+    def parameter_group(self) -> str:
+        name = self.name("parameters")
+        self.client("rds").create_db_parameter_group(
+            DBParameterGroupName=name, DBParameterGroupFamily="postgres17", Description="x"
+        )
+        return name
+
+    def monitoring(self) -> str:
+        name = self.name("monitoring")
+        made = self.client("iam").create_role(
+            RoleName=name, AssumeRolePolicyDocument=trust("monitoring.rds.amazonaws.com")
+        )
+        return str(made["Role"]["Arn"])
+
+    def key_arn(self) -> str:
+        return str(self.client("kms").describe_key(KeyId=self.key())["KeyMetadata"]["Arn"])
 
     def topic(self) -> str:
         return str(self.client("sns").create_topic(Name=self.name("topic"))["TopicArn"])
@@ -187,7 +235,197 @@ def _distribution(world: World) -> Values:
     }
 
 
+def _endpoint(world: World) -> Values:
+    network = world.network()
+    return {
+        "vpcId": network,
+        "serviceName": "com.amazonaws.us-east-1.s3",
+        "routeTableIds": [world.route_table(network)],
+        "tags": {"a": "1"},
+    }
+
+
+def _instance(world: World) -> Values:
+    """A server with everything that this project declares of one."""
+    key = world.key_arn()
+    return {
+        "identifier": world.name("server"),
+        "engine": "postgres",
+        "engineVersion": "17",
+        "instanceClass": "db.m7g.large",
+        "storageType": "gp3",
+        "allocatedStorage": 100,
+        "maxAllocatedStorage": 1000,
+        "storageEncrypted": True,
+        "kmsKeyId": key,
+        "dbName": "app",
+        "username": "master",
+        "manageMasterUserPassword": True,
+        "masterUserSecretKmsKeyId": key.rsplit("/", 1)[1],
+        "dbSubnetGroupName": world.subnet_group(),
+        "parameterGroupName": world.parameter_group(),
+        "vpcSecurityGroupIds": [world.group()],
+        "publiclyAccessible": False,
+        "multiAz": True,
+        "backupRetentionPeriod": 14,
+        "backupWindow": "02:00-03:00",
+        "maintenanceWindow": "sun:03:30-sun:04:30",
+        "copyTagsToSnapshot": True,
+        "deleteAutomatedBackups": False,
+        "skipFinalSnapshot": True,
+        "performanceInsightsEnabled": True,
+        "performanceInsightsKmsKeyId": key,
+        "performanceInsightsRetentionPeriod": 7,
+        "monitoringInterval": 60,
+        "monitoringRoleArn": world.monitoring(),
+        "enabledCloudwatchLogsExports": ["upgrade", "postgresql"],
+        "tags": {"a": "1"},
+    }
+
+
+def _rule(world: World) -> Values:
+    return {
+        "securityGroupId": world.group(),
+        "referencedSecurityGroupId": world.group(),
+        "ipProtocol": "tcp",
+        "fromPort": 5432,
+        "toPort": 5432,
+        "tags": {"a": "1"},
+    }
+
+
+def _opened(call: str) -> Callable[..., Any]:
+    """Somebody who lets more ports through."""
+
+    def manual(ec2: Any, id: str, state: Values) -> None:
+        rule = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 65535}
+        ec2.modify_security_group_rules(
+            GroupId=state["securityGroupId"],
+            SecurityGroupRules=[
+                {
+                    "SecurityGroupRuleId": id,
+                    "SecurityGroupRule": {**rule, "ReferencedGroupId": state["referencedSecurityGroupId"]},
+                }
+            ],
+        )
+
+    return manual
+
+
+def _associated(world: World) -> Values:
+    (subnet, _), client = world.subnets(), world.client("ec2")
+    (found,) = client.describe_subnets(SubnetIds=[subnet])["Subnets"]
+    return {"subnetId": subnet, "routeTableId": world.route_table(found["VpcId"])}
+
+
 CASES: dict[str, Case] = {
+    "Vpc": Case(
+        {"cidrBlock": "10.0.0.0/20", "enableDnsHostnames": True, "tags": {"Name": "n"}},
+        lambda ec2, id, state: ec2.modify_vpc_attribute(VpcId=id, EnableDnsHostnames={"Value": False}),
+        "enableDnsHostnames",
+        service="ec2",
+        replaces="cidrBlock",
+        known_by=None,
+    ),
+    "Subnet": Case(
+        lambda world: {
+            "vpcId": world.network(),
+            "cidrBlock": "10.0.0.0/22",
+            "availabilityZone": "us-east-1a",
+            "mapPublicIpOnLaunch": False,
+            "tags": {"a": "1"},
+        },
+        lambda ec2, id, state: ec2.modify_subnet_attribute(SubnetId=id, MapPublicIpOnLaunch={"Value": True}),
+        "mapPublicIpOnLaunch",
+        service="ec2",
+        replaces="vpcId",
+        known_by=None,
+    ),
+    "RouteTable": Case(
+        lambda world: {"vpcId": world.network(), "tags": {"a": "1"}},
+        lambda ec2, id, state: ec2.create_tags(Resources=[id], Tags=[{"Key": "a", "Value": "2"}]),
+        "tags",
+        service="ec2",
+        replaces="vpcId",
+        known_by=None,
+    ),
+    "RouteTableAssociation": Case(
+        _associated,
+        lambda ec2, id, state: ec2.disassociate_route_table(AssociationId=id),
+        "routeTableId",
+        service="ec2",
+        replaces="routeTableId",
+        known_by=None,
+        ends=True,
+    ),
+    "SecurityGroup": Case(
+        lambda world: {"vpcId": world.network(), "description": "clients", "tags": {"a": "1"}},
+        lambda ec2, id, state: ec2.create_tags(Resources=[id], Tags=[{"Key": "a", "Value": "2"}]),
+        "tags",
+        service="ec2",
+        replaces="description",
+        known_by=None,
+    ),
+    "SecurityGroupIngressRule": Case(
+        _rule, _opened("ingress"), "fromPort", service="ec2", replaces="securityGroupId", known_by=None
+    ),
+    "SecurityGroupEgressRule": Case(
+        _rule, _opened("egress"), "fromPort", service="ec2", replaces="securityGroupId", known_by=None
+    ),
+    "VpcEndpoint": Case(
+        _endpoint,
+        lambda ec2, id, state: ec2.modify_vpc_endpoint(VpcEndpointId=id, RemoveRouteTableIds=state["routeTableIds"]),
+        "routeTableIds",
+        service="ec2",
+        replaces="vpcId",
+        known_by=None,
+    ),
+    "LogGroup": Case(
+        lambda world: {"name": world.name("/aws/rds/instance/x"), "retentionInDays": 90, "tags": {"a": "1"}},
+        lambda logs, id, state: logs.put_retention_policy(logGroupName=id, retentionInDays=1),
+        "retentionInDays",
+        service="logs",
+        replaces="name",
+        known_by="name",
+    ),
+    "SubnetGroup": Case(
+        lambda world: {"name": world.name("subnets"), "subnetIds": world.subnets(), "tags": {"a": "1"}},
+        lambda rds, id, state: rds.modify_db_subnet_group(
+            DBSubnetGroupName=id, DBSubnetGroupDescription="manually", SubnetIds=state["subnetIds"]
+        ),
+        "description",
+        service="rds",
+        replaces="name",
+        known_by="name",
+    ),
+    "ParameterGroup": Case(
+        lambda world: {
+            "name": world.name("parameters"),
+            "family": "postgres17",
+            "parameters": [
+                {"name": "rds.logical_replication", "value": "1", "applyMethod": "pending-reboot"},
+                {"name": "log_lock_waits", "value": "1", "applyMethod": "immediate"},
+            ],
+            "tags": {"a": "1"},
+        },
+        lambda rds, id, state: rds.modify_db_parameter_group(
+            DBParameterGroupName=id,
+            Parameters=[{"ParameterName": "log_lock_waits", "ParameterValue": "0", "ApplyMethod": "immediate"}],
+        ),
+        "parameters",
+        service="rds",
+        replaces="family",
+        known_by="name",
+    ),
+    "Instance": Case(
+        _instance,
+        lambda rds, id, state: rds.modify_db_instance(DBInstanceIdentifier=id, BackupRetentionPeriod=1),
+        "backupRetentionPeriod",
+        service="rds",
+        replaces="kmsKeyId",
+        known_by="identifier",
+        forgotten=frozenset({"deleteAutomatedBackups", "skipFinalSnapshot"}),
+    ),
     "Key": Case(
         {
             "description": "objects",

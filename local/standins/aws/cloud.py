@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HONOURED = frozenset(
     {
         "accessKey",
+        "allowedAccountIds",
         "defaultTags",
         "endpoints",
         "region",
@@ -71,6 +72,11 @@ def check(inputs: dict[str, Any]) -> list[CheckFailure]:
     values = plain(inputs)
     if not has_unknown(values.get("endpoints", [])) and not _is_endpoints(values.get("endpoints", [])):
         failures.append(CheckFailure("endpoints", "must be a list of maps from service to URL"))
+    accounts = values.get("allowedAccountIds", [])
+    if not has_unknown(accounts) and not (
+        isinstance(accounts, list) and all(isinstance(each, str) for each in accounts)
+    ):
+        failures.append(CheckFailure("allowedAccountIds", "must be a list of texts"))
     tags = values.get("defaultTags", {})
     if tags is not UNKNOWN and (not isinstance(tags, dict) or tags.keys() - {"tags"}):
         failures.append(CheckFailure("defaultTags", "must be a map with the one entry tags"))
@@ -100,6 +106,22 @@ class Cloud:
         """Take the provider's arguments; clients made from earlier ones are dropped."""
         self.config = plain(inputs)
         self._clients = {}
+
+    def check_account(self) -> None:
+        """
+        :raises PluginError: for credentials of an account that isn't among the allowed ones
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        allowed = self.config.get("allowedAccountIds")
+        if not isinstance(allowed, list) or not allowed or has_unknown(allowed):
+            return
+        try:
+            account = self.client("sts").get_caller_identity()["Account"]
+        except (ClientError, BotoCoreError) as error:
+            raise self.explain(error, "allowedAccountIds") from None
+        if account not in allowed:
+            raise PluginError(f"aws provider: AWS account ID not allowed: {account}; there are {', '.join(allowed)}")
 
     @property
     def default_tags(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from local.standins.aws.resource import AutoName, AwsKind, Site, Values, tag_changes
-from local.standins.aws.shapes import TEXT, Block, Field, choice
+from local.standins.aws.shapes import FLAG, NUMBER, TEXT, Block, Field, choice
 
 _LATER = "moto can't change it later, leave it out"
 
@@ -145,4 +145,57 @@ class LogDelivery(_Delivered):
         site.client.delete_delivery(id=id)
 
 
-KINDS: tuple[type[AwsKind], ...] = (LogDeliverySource, LogDeliveryDestination, LogDelivery)
+class LogGroup(_Delivered):
+    """Where the lines of one log are kept, and how long."""
+
+    token = "aws:cloudwatch/logGroup:LogGroup"
+    noun = "log group"
+    auto_name = AutoName("name", "namePrefix", limit=512)
+    properties: ClassVar = {
+        "name": Field(computed=True, immutable=True),
+        "namePrefix": Field(computed=True, immutable=True, unreported=True),
+        "retentionInDays": Field(shape=NUMBER),
+        "skipDestroy": Field(shape=FLAG, local=True),
+    }
+    outputs: ClassVar = {"arn": TEXT}
+    refused: ClassVar = {
+        "deletionProtectionEnabled": _LATER,
+        "kmsKeyId": _LATER,
+        "logGroupClass": "moto doesn't give it back, leave it out",
+    }
+
+    def make(self, site: Site, inputs: Values) -> str:
+        name = AutoName("name", "namePrefix").given(inputs)
+        site.client.create_log_group(logGroupName=name, **self._with_tags(inputs))
+        self._keep(site, name, inputs)
+        return name
+
+    def _keep(self, site: Site, name: str, inputs: Values) -> None:
+        if inputs.get("retentionInDays"):
+            site.client.put_retention_policy(logGroupName=name, retentionInDays=inputs["retentionInDays"])
+        else:
+            site.client.delete_retention_policy(logGroupName=name)
+
+    def find(self, site: Site, id: str) -> Values | None:
+        groups = site.client.describe_log_groups(logGroupNamePrefix=id)["logGroups"]
+        found = next((group for group in groups if group["logGroupName"] == id), None)
+        if found is None:
+            return None
+        arn = found["arn"].removesuffix(":*")
+        return {
+            "arn": arn,
+            "name": id,
+            "retentionInDays": found.get("retentionInDays"),
+            "tagsAll": self._tags(site, arn),
+        }
+
+    def change(self, site: Site, id: str, state: Values, new: Values) -> None:
+        self._keep(site, id, new)
+        super().change(site, id, state, new)
+
+    def remove(self, site: Site, id: str, state: Values) -> None:
+        if not state.get("skipDestroy"):
+            site.client.delete_log_group(logGroupName=id)
+
+
+KINDS: tuple[type[AwsKind], ...] = (LogDeliverySource, LogDeliveryDestination, LogDelivery, LogGroup)

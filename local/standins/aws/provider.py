@@ -5,14 +5,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from local.standins.aws import cloud, cloudfront, guardduty, iam, kms, logs, s3, sns
+from local.standins.aws import cloud, cloudfront, ec2, guardduty, iam, kms, logs, rds, s3, sns
 from local.standins.aws.cloud import Cloud
 from plugin.server import CheckFailure, Plugin, PluginError
 
 VERSION = "7.51.1"
 
 # One module per service; each lists its types in KINDS.
-SERVICES = (s3, kms, iam, cloudfront, logs, sns, guardduty)
+SERVICES = (s3, kms, iam, cloudfront, logs, sns, guardduty, ec2, rds)
 
 _PARTITIONS = {
     "aws": ("amazonaws.com", "com.amazonaws"),
@@ -42,6 +42,7 @@ class AwsPlugin(Plugin):
 
     async def configure(self, inputs: dict[str, Any]) -> None:
         self.cloud.configure(inputs)
+        await asyncio.to_thread(self.cloud.check_account)
 
     async def invoke(self, token: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if token not in self._functions:

@@ -1,0 +1,265 @@
+"""The settings of a server that the program itself makes: namespace `server` of a stack's configuration.
+
+`Pulumi.yaml` can't declare keys of another namespace than the project's. So each is declared here, with its default,
+what is allowed and its meaning.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from declared.errors import UserError
+
+NAMESPACE = "server"
+CLASS = re.compile(r"db\.[a-z][a-z0-9]{1,7}\.[0-9a-z-]{2,16}")
+TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+ZONE = re.compile(r"[a-f]")
+SERVICE = re.compile(r"[a-z][a-z0-9.-]{1,40}")
+ENDPOINT = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}")
+DAY_MINUTES = 24 * 60
+LEAST_WINDOW = 30
+
+
+class ServerSettingError(UserError, ValueError):
+    """A value that can't be used; the text is one line."""
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        super().__init__(f"setting {NAMESPACE}:{key} is {value!r}; allowed is {allowed}")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key: how its text becomes a value, and what the settings' page says of it.
+
+    `read` raises a ValueError for what isn't allowed.
+    """
+
+    default: str
+    read: Callable[[str], Any]
+    allowed: str
+    meaning: str
+
+
+def _whole(least: int, most: int) -> tuple[Callable[[str], int], str]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"0|[1-9][0-9]{0,8}", text) or not least <= int(text) <= most:
+            raise ValueError
+        return int(text)
+
+    return read, f"a whole number from {least} to {most}"
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError
+        return text
+
+    return read
+
+
+def _list(pattern: re.Pattern[str], least: int, most: int) -> Callable[[str], tuple[str, ...]]:
+    def read(text: str) -> tuple[str, ...]:
+        found = json.loads(text)
+        fits = isinstance(found, list) and all(isinstance(each, str) and pattern.fullmatch(each) for each in found)
+        if not fits or not least <= len(set(found)) == len(found) <= most:
+            raise ValueError
+        return tuple(found)
+
+    return read
+
+
+def _network(text: str) -> str:
+    network = ipaddress.IPv4Network(text)
+    if not network.is_private or not 16 <= network.prefixlen <= 24:
+        raise ValueError
+    return str(network)
+
+
+def _minute(text: str) -> int:
+    """The minute of the day."""
+    found = TIME.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return int(found[1]) * 60 + int(found[2])
+
+
+def _window(weekly: bool) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if (text[:3] in DAYS) != weekly:
+            raise ValueError
+        _span(text)
+        return text
+
+    return read
+
+
+def _span(text: str) -> tuple[int, int]:
+    """Where a window begins, in minutes of the day or of the week, and how long it is."""
+    weekly = text[:3] in DAYS
+    begins, stops = (_moment(end, weekly) for end in text.split("-"))
+    length = (stops - begins) % (DAY_MINUTES * 7 if weekly else DAY_MINUTES)
+    if not LEAST_WINDOW <= length < DAY_MINUTES:
+        raise ValueError
+    return begins, length
+
+
+def _moment(text: str, weekly: bool) -> int:
+    if not weekly:
+        return _minute(text)
+    day, _, time = text.partition(":")
+    return DAYS.index(day) * DAY_MINUTES + _minute(time)
+
+
+def _overlap(daily: str, weekly: str) -> bool:
+    (begins, length), (start, duration) = _span(daily), _span(weekly)
+    # Each day's backup of the week, and the last one of the week before.
+    return any(
+        day * DAY_MINUTES + begins < start + duration and start < day * DAY_MINUTES + begins + length
+        for day in range(-1, 8)
+    )
+
+
+def _endpoint(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    if not ENDPOINT.fullmatch(text) or not 0 < int(text.rpartition(":")[2]) < 65536:
+        raise ValueError
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError
+    return text
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "class": Setting(
+        "db.m7g.large",
+        _matching(CLASS),
+        "an instance class such as db.m7g.large",
+        "The size of each server, as RDS names it",
+    ),
+    "storage": Setting("100", *_whole(20, 65536), "GiB of storage that the server begins with"),
+    "maxStorage": Setting("1000", *_whole(22, 65536), "GiB up to which RDS enlarges the storage by itself"),
+    "multiAz": Setting(
+        "true", _flag, "true or false", "Whether a standby in another zone takes over; twice the price of the server"
+    ),
+    "applyImmediately": Setting(
+        "false",
+        _flag,
+        "true or false",
+        "Whether changes that interrupt are made at once; else RDS makes them in the maintenance window after `up`",
+    ),
+    "backupDays": Setting("14", *_whole(1, 35), "Days back that the server can be restored to any second of"),
+    "backupWindow": Setting(
+        "02:00-03:00", _window(False), "a window of 30 minutes or more, UTC, such as 02:00-03:00", "When RDS backs up"
+    ),
+    "maintenanceWindow": Setting(
+        "sun:03:30-sun:04:30",
+        _window(True),
+        "a window of 30 minutes or more, UTC, such as sun:03:30-sun:04:30",
+        "When RDS may restart the server; not while it backs up",
+    ),
+    "network": Setting(
+        "10.64.0.0/20",
+        _network,
+        "a private network of /16 to /24, such as 10.64.0.0/20",
+        "The addresses of the network that the server is in; a stack that has one makes another with another server",
+    ),
+    "zones": Setting(
+        '["a", "b"]',
+        _list(ZONE, 2, 3),
+        "a list of 2 or 3 different zones by their letter, such as [a, b]",
+        "The availability zones of the region with a private subnet each",
+    ),
+    "interfaceEndpoints": Setting(
+        "[]",
+        _list(SERVICE, 0, 20),
+        "a list of different services such as [secretsmanager, ssm]",
+        "The services of AWS that are reached from within the network; each costs by the hour and zone",
+    ),
+    "rootCertificate": Setting(
+        "/etc/ssl/rds/global-bundle.pem",
+        _path,
+        "an absolute path",
+        "The file with the authorities of RDS, here and where the outputs' URLs are used: "
+        "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
+    ),
+    "endpoint": Setting(
+        "",
+        _endpoint,
+        "a host and a port such as 127.0.0.1:5432",
+        "With `database:offline` alone: the PostgreSQL that sessions go to, since moto has none",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Every key of the namespace, checked; a field's name is its key's, in snake case."""
+
+    class_: str
+    storage: int
+    max_storage: int
+    multi_az: bool
+    apply_immediately: bool
+    backup_days: int
+    backup_window: str
+    maintenance_window: str
+    network: str
+    zones: tuple[str, ...]
+    interface_endpoints: tuple[str, ...]
+    root_certificate: str
+    endpoint: tuple[str, int] | None
+
+    @classmethod
+    def load(cls, given: Mapping[str, str]) -> "ServerSettings":
+        """The settings of a server that a stack's configuration gives, over the defaults.
+
+        Args:
+            given: each key's value as Pulumi hands it on: a list is JSON.
+
+        :raises ServerSettingError: for the first key that can't be used
+        """
+        for key in sorted(given.keys() - SETTINGS.keys()):
+            raise ServerSettingError(key, given[key], f"nothing: there is no such key; there are {', '.join(SETTINGS)}")
+        values = {}
+        for key, setting in SETTINGS.items():
+            text = given.get(key, setting.default)
+            try:
+                values[_snake(key)] = setting.read(text)
+            except ValueError:
+                raise ServerSettingError(key, text, setting.allowed) from None
+        found = cls(**values)
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        # RDS wants room for a step: a tenth at least.
+        if self.max_storage * 10 < self.storage * 11:
+            least = -(-self.storage * 11 // 10)
+            raise ServerSettingError(
+                "maxStorage", self.max_storage, f"{least} and more where storage is {self.storage}"
+            )
+        if _overlap(self.backup_window, self.maintenance_window):
+            allowed = f"a window that doesn't overlap server:backupWindow, {self.backup_window}"
+            raise ServerSettingError("maintenanceWindow", self.maintenance_window, allowed)
+
+
+def _snake(key: str) -> str:
+    # `class` is a word of Python's.
+    name = re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", key)
+    return "class_" if name == "class" else name

@@ -1,0 +1,168 @@
+"""The target `aws` through the real engine, offline: moto is AWS, and a server that lets its master do what RDS lets it
+is where sessions go.
+
+A first preview with everything in it, up, an empty preview, manual changes at AWS and in the database, repair, a
+destroy that is refused, and one that is allowed.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from declared import connectionurl
+from harness.checkout import Scratch
+from tests.doubles import rdslike
+from tests.stack.conftest import succeeded
+from tests.stack.test_dev import client_of, outputs
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("aws")]
+
+IDENTIFIER = "visual-prompt-builder-prod-database"
+FILE = """config:
+  database:target: aws
+  database:offline: "true"
+  database:accountIds: ["123456789012"]
+  server:endpoint: 127.0.0.1:{port}
+  server:rootCertificate: {authority}
+"""
+
+
+@dataclass(frozen=True)
+class Prod:
+    scratch: Scratch
+    double: rdslike.RdsLike
+
+    def server(self) -> dict[str, Any]:
+        (found,) = client_of(self.scratch, "rds").describe_db_instances()["DBInstances"]
+        return dict(found)
+
+    def password(self) -> str:
+        """The master's, where AWS keeps it."""
+        secrets = client_of(self.scratch, "secretsmanager")
+        found = secrets.get_secret_value(SecretId=self.server()["MasterUserSecret"]["SecretArn"])
+        return str(json.loads(found["SecretString"])["password"])
+
+
+@pytest.fixture(scope="module")
+def prod() -> Iterator[Prod]:
+    with rdslike.server() as double, Scratch("prod") as scratch:
+        # A state that is written after each resource takes four times as long.
+        scratch.environment["PULUMI_SKIP_CHECKPOINTS"] = "true"
+        settings = FILE.format(port=double.server.port, authority=double.authority)
+        (scratch.folder / "Pulumi.prod.yaml").write_text(settings)
+        succeeded(scratch.pulumi("stack", "init"))
+        yield Prod(scratch, double)
+
+
+def test_a_first_preview_has_network_and_database_alike(prod):
+    shown = succeeded(prod.scratch.pulumi("preview", "--non-interactive"))
+    for name in (
+        "server-network-vpc",
+        "server-rds-instance",
+        "storage-objects-files-bucket",
+        "access-table-public.users",
+    ):
+        assert name in shown
+    assert "errored" not in shown
+    assert client_of(prod.scratch, "rds").describe_db_instances()["DBInstances"] == []
+
+
+def test_a_login_that_the_server_refuses_is_one_line_and_the_next_run_goes_on(prod):
+    """The double doesn't know the password that AWS has made. At AWS the server and its secret agree."""
+    run = prod.scratch.up()
+    assert run.status == 1
+    assert run.last_line.startswith(f"error: database app on 127.0.0.1:{prod.double.server.port} as master: FATAL: ")
+    password = prod.password()
+    with psycopg.connect(prod.double.platform("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("alter role master password {}").format(sql.Literal(password)))
+    said = succeeded(prod.scratch.up())
+    assert "made without bypassrls" in said
+    assert password not in said
+    assert password not in prod.scratch.checkpoint.read_text(), "the master's password is in no state"
+    succeeded(prod.scratch.preview())
+
+
+def test_the_server_is_as_declared_and_its_logins_come_in(prod):
+    server, found = prod.server(), outputs(prod.scratch)
+    assert (server["PubliclyAccessible"], server["StorageEncrypted"], server["DeletionProtection"]) == (
+        *(False, True, True),
+    )
+    assert server["EngineVersion"].startswith("17.")
+    (key,) = [
+        alias["TargetKeyId"]
+        for alias in client_of(prod.scratch, "kms").list_aliases()["Aliases"]
+        if alias["AliasName"] == f"alias/{IDENTIFIER}"
+    ]
+    assert server["KmsKeyId"].endswith(key)
+    assert connectionurl.parse(found["admin_url"]).get("password") is None
+    assert found["admin_secret"] == server["MasterUserSecret"]["SecretArn"]
+    with psycopg.connect(found["api_url"]) as connection:
+        assert connection.execute("select ssl from pg_stat_ssl where pid = pg_backend_pid()").fetchone() == (True,)
+    with psycopg.connect(found["monitor_url"]) as connection:
+        assert connection.execute("select count(*) from ops.slow_statements(1)").fetchone() is not None
+
+
+def test_commands_take_the_master_s_password_where_aws_keeps_it(prod):
+    run = prod.scratch.start("maintain").wait()
+    assert prod.password() not in succeeded(run)
+    assert json.loads(prod.scratch.start("audit", "--json").wait().output)["audited"] == "stack prod"
+
+
+def test_a_destroy_is_refused_and_what_somebody_opened_is_seen(prod):
+    run = prod.scratch.start("down", "--confirm", "prod").wait()
+    assert (run.status, "its data isn't disposable, so nothing was destroyed" in run.last_line) == (1, True)
+    ec2, rds = client_of(prod.scratch, "ec2"), client_of(prod.scratch, "rds")
+    (rule,) = [
+        rule
+        for rule in ec2.describe_security_group_rules()["SecurityGroupRules"]
+        if rule.get("FromPort") == 5432 and not rule["IsEgress"]
+    ]
+    opened = {"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535}
+    ec2.modify_security_group_rules(
+        GroupId=rule["GroupId"],
+        SecurityGroupRules=[
+            {
+                "SecurityGroupRuleId": rule["SecurityGroupRuleId"],
+                "SecurityGroupRule": {**opened, "ReferencedGroupId": rule["ReferencedGroupInfo"]["GroupId"]},
+            }
+        ],
+    )
+    rds.modify_db_instance(DBInstanceIdentifier=IDENTIFIER, BackupRetentionPeriod=1)
+    with psycopg.connect(prod.double.platform(), autocommit=True) as connection:
+        connection.execute("grant select on public.users to anon")
+    shown = prod.scratch.drift()
+    assert shown.status == 2
+    for name in ("server-network-into-database", "server-rds-instance", "access-table-public.users"):
+        assert name in shown.output
+
+
+def test_what_was_made_by_moto_is_not_looked_for_at_aws(prod):
+    settings = prod.scratch.folder / "Pulumi.prod.yaml"
+    before = settings.read_text()
+    settings.write_text(before.replace('offline: "true"', 'offline: "false"'))
+    run = prod.scratch.pulumi("preview", "--non-interactive")
+    settings.write_text(before)
+    assert run.status == 1
+    assert run.last_line.startswith(
+        "error: stack prod: it was made at moto of this machine, and its settings lead to AWS"
+    )
+
+
+def test_given_up_on_purpose_all_goes_but_a_last_snapshot_and_its_key(prod):
+    succeeded(prod.scratch.pulumi("config", "set", "database:protectData", "false"))
+    succeeded(prod.scratch.up())
+    repaired = prod.server()
+    assert (repaired["BackupRetentionPeriod"], repaired["DeletionProtection"]) == (14, False)
+    key = repaired["KmsKeyId"]
+    succeeded(prod.scratch.pulumi("destroy", "--yes", "--skip-preview", "--non-interactive"))
+    rds, ec2 = client_of(prod.scratch, "rds"), client_of(prod.scratch, "ec2")
+    assert rds.describe_db_instances()["DBInstances"] == []
+    (last,) = rds.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+    assert last["DBSnapshotIdentifier"].startswith(f"{IDENTIFIER}-")
+    assert [network for network in ec2.describe_vpcs()["Vpcs"] if not network["IsDefault"]] == []
+    assert client_of(prod.scratch, "kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
