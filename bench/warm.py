@@ -1,7 +1,7 @@
 """What `./vpb up` costs with nothing to do: seconds over the engine's own for as many resources that do nothing.
 
-Both are whole commands on a copy of the checkout each, in turns. The other program declares components alone, which have
-no provider.
+Both are whole commands on a copy of the checkout each, in turns. The other program declares components alone, which
+have no provider.
 """
 
 import argparse

@@ -488,7 +488,7 @@ def test_it_is_imported_by_its_id_alone(small):
     small.up()
     small.run("comment on table public.t2 is 'More.'")
     found = small.call("read", "schema", {}, {})
-    assert found.inputs == small.inputs | {"open": [], "held": []}
+    assert found.inputs == small.inputs | {"open": [], "held": [], "platform": []}
     assert list(found.state["drift"]) == ["table public.t2: comment"]
     assert small.call("read", "another", {}, {}) is None
 
