@@ -269,8 +269,8 @@ def test_functions_of_ours_pin_an_empty_search_path(provisioned):
     for function, _, settings, *_ in rows(provisioned, FUNCTIONS, list(OURS)):
         if function.startswith(COMMITS):
             continue
-        wanted = f"search_path={PATHS.get(function, '""')}"
-        assert wanted in (settings or []), f"{function} looks names up where its caller says"
+        wanted = PATHS.get(function, '""')
+        assert f"search_path={wanted}" in (settings or []), f"{function} looks names up where its caller says"
 
 
 def test_no_function_can_be_executed_by_public(provisioned):
