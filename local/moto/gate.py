@@ -171,7 +171,7 @@ def _admit(identities: Identities, call: Call, name: str) -> None:
         if call.principal == ANONYMOUS and not missing:
             raise Refused("AccessDenied", "Access Denied")
         return
-    # Whoever it is who answers to the name ("Verifying bucket ownership with bucket owner condition").
+    # The account that answers to the name ("Verifying bucket ownership with bucket owner condition").
     if call.headers.get("x-amz-expected-bucket-owner", bucket.account_id) != bucket.account_id:
         raise Refused("AccessDenied", "Access Denied")
     _authorise(call, bucket, name)
