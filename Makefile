@@ -71,6 +71,7 @@ mutants: ## take each guard of the row policies away in turn: does the access ma
 bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters written out: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
 	@$(in_environment) -m bench.engine --steps "$(STEPS)"
+	@$(in_environment) -m bench.warm
 	@$(in_environment) -m bench.drift
 	@$(in_environment) -m bench.policies --projects "$(PROJECTS)"
 	@$(in_environment) -m bench.sealing

@@ -52,7 +52,7 @@ encryption = Encryption(
     "encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access)
 )
 stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
-stored_files = files.declare(inputs.found(target, settings, stack), target, settings, stack, access, providers)
+stored_files = files.declare(inputs.found(target, settings, stack), target, settings, stack, access, stored, providers)
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
 everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
 checkpoint = Checkpoint("checkpoint", CheckpointArgs(sql=sql, published=PUBLISHED), everything)

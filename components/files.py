@@ -12,6 +12,7 @@ from components.alarms import Alarms, AlarmsArgs
 from components.base import after
 from components.buckets import Buckets, BucketsArgs
 from components.storage import Storage, StorageArgs
+from components.storedsettings import StoredSettings
 from declared.settings import Settings
 from targets import Target
 from targets.found import Found
@@ -60,6 +61,7 @@ def declare(
     settings: Settings,
     stack: str,
     access: Access,
+    stored: StoredSettings,
     providers: pulumi.ResourceOptions,
 ) -> Files:
     """The buckets after the access to them; at AWS also the alarms."""
@@ -84,6 +86,7 @@ def declare(
             disposable=target.disposable,
             keep=settings.protected(target.disposable),
             rows_after=access.final,
+            cdn_after=stored.final,
         ),
         providers,
     )

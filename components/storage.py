@@ -36,6 +36,8 @@ class StorageArgs:
     """Whose topic the scanner notifies."""
     rows_after: Sequence[pulumi.Resource]
     """What has to be in the database before the rows of `storage.buckets`; nothing at AWS waits for it."""
+    cdn_after: Sequence[pulumi.Resource] = ()
+    """What has to be in the database before the CDN serves a bucket: from then on, what ends there is noted for it."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""
     keep: bool = False
@@ -99,7 +101,7 @@ class Storage(Component):
                 keep=args.keep,
                 name=None if args.disposable else args.found.names.of("cdn"),
             ),
-            pulumi.ResourceOptions(parent=self),
+            pulumi.ResourceOptions(parent=self, depends_on=list(args.cdn_after)),
         )
 
     def _roles(

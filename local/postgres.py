@@ -104,6 +104,7 @@ def ensure(
         programs = _usable(binaries or wheel_binaries(), folder)
         data = data_folder(folder) / "postgres"
         if not data.exists():
+            _refuse_elsewhere(folder, data)
             progress("making the PostgreSQL cluster")
             _initialise(folder, programs, data)
         _refuse_other_version(programs, data)
@@ -185,6 +186,16 @@ def _refuse_other_password(folder: Path, record: Mapping[str, Any]) -> None:
             ) from None
 
 
+def _refuse_elsewhere(folder: Path, data: Path) -> None:
+    """Who runs with another `VPB_DATA` than before would get a second, empty cluster beside the one with the data."""
+    known = (_record(folder) or {}).get("data", str(data))
+    if known != str(data) and Path(known).exists():
+        raise ServerError(
+            f"PostgreSQL's files of {folder} are in {known}, and there are none in {data}: set VPB_DATA as it was, or "
+            "delete that folder of `.local` for a server of its own"
+        )
+
+
 def _record(folder: Path) -> dict[str, Any] | None:
     """Port and password; None where the file is gone or was cut off."""
     return read_private(folder / "server.json", "port", "password")
@@ -194,7 +205,7 @@ def _new_record(folder: Path, programs: Path, data: Path, progress: Callable[[st
     """For a cluster whose password is lost: a new one, set without logging in. Its data is worth more than a note."""
     progress("server.json is gone: giving the superuser of PostgreSQL a new password")
     stop(folder, programs)
-    record = {"port": free_port(), "password": secrets.token_urlsafe(24)}
+    record = {"port": free_port(), "password": secrets.token_urlsafe(24), "data": str(data)}
     statement = f"alter role {SUPERUSER} password '{record['password']}'"
     command = [programs / "postgres", "--single", "-j", "-D", data, "-c", "log_min_error_statement=panic", "postgres"]
     _patiently(
@@ -240,7 +251,7 @@ def _initialise(folder: Path, programs: Path, data: Path) -> None:
             "making the PostgreSQL cluster",
         )
     # The note first: a cluster without one has a password that nobody knows.
-    write_private(folder / "server.json", {"port": free_port(), "password": password})
+    write_private(folder / "server.json", {"port": free_port(), "password": password, "data": str(data)})
     made.rename(data)
 
 

@@ -199,7 +199,10 @@ def reset(
     stack: Stack = "dev",
     yes: Annotated[bool, typer.Option("--yes", help="without asking for the stack's name")] = False,
 ) -> None:
-    """Empty an embedded environment and provision it again: `down`, then `up`; all rows and files go."""
+    """Empty an embedded environment and provision it again: `down`, then `up`; all rows and files go.
+
+    Ports and passwords are new, so an app's variables are written again: `./vpb env --secrets > .env`.
+    """
     from ops import confirmation
 
     confirmation.emptied(stack, yes)

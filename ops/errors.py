@@ -14,7 +14,7 @@ def answered(error: Exception) -> str | None:
 
     Of the database the message alone: what follows it may repeat what was sent.
     """
-    # Whoever has met one of them has loaded its module, and AWS' takes half a second.
+    # What has met one of them has loaded its module, and AWS' takes half a second.
     psycopg, botocore = sys.modules.get("psycopg"), sys.modules.get("botocore.exceptions")
     if psycopg and isinstance(error, psycopg.Error):
         gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)

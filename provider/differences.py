@@ -61,7 +61,7 @@ class ManualChange:
 
 @dataclass(frozen=True)
 class Platform:
-    """Whose database it is beside ours: without schemas of its own, nobody's."""
+    """Whose database it is beside ours; without schemas of its own, no one else's."""
 
     schemas: Iterable[str] = ()
     """The managed ones."""

@@ -13,8 +13,10 @@ def main() -> int:
     except UserError as error:
         said = str(error)
     except OSError as error:
-        if (said := file_refused(error)) is None:
+        refused = file_refused(error)
+        if refused is None:
             raise
+        said = refused
     print(f"error: {said}", file=sys.stderr)
     return 1
 

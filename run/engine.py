@@ -425,7 +425,9 @@ def require(stack: str) -> None:
     """Refuse a stack that was never made, before anything is started for it.
 
     :raises EngineError: with the stacks that there are
+    :raises NameRefused: for what is no name of a stack
     """
+    _own_name(stack)
     if not exists(stack):
         there = ", ".join(stacks()) or "none"
         raise EngineError(f"there is no stack {stack}; there are: {there}; `make up STACK={stack}` makes one")

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -37,6 +38,8 @@ from local.moto.sigv4 import Wire
 TAG = "{*}TagSet/{*}Tag"
 Headers = Mapping[str, str]
 _serving = threading.local()
+# What isn't to replace anything is looked for and made in one step.
+_once = threading.Lock()
 
 
 @dataclass
@@ -168,7 +171,7 @@ def _admit(identities: Identities, call: Call, name: str) -> None:
         if call.principal == ANONYMOUS and not missing:
             raise Refused("AccessDenied", "Access Denied")
         return
-    # Whoever it is who answers to the name ("Verifying bucket ownership with bucket owner condition").
+    # The account that answers to the name ("Verifying bucket ownership with bucket owner condition").
     if call.headers.get("x-amz-expected-bucket-owner", bucket.account_id) != bucket.account_id:
         raise Refused("AccessDenied", "Access Denied")
     _authorise(call, bucket, name)
@@ -266,11 +269,12 @@ def _permission(bucket: Any, action: str, resource: str) -> Any:
 def _gated(identities: Identities, original: Callable[..., Any], name_of: Callable[[Any], str]) -> Callable[..., Any]:
     def guarded(self: Any, request: Any, full_url: str) -> Any:
         call = _call(self, request)
-        try:
-            _admit(identities, call, name_of(self))
-        except Refused as refusal:
-            return _answer(self, request, refusal)
-        return original(self, request, full_url)
+        with _once if "If-None-Match" in call.headers else nullcontext():
+            try:
+                _admit(identities, call, name_of(self))
+            except Refused as refusal:
+                return _answer(self, request, refusal)
+            return original(self, request, full_url)
 
     return guarded
 

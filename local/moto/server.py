@@ -22,6 +22,7 @@ from local.moto import (
     gate,
     guardduty,
     lifecycle,
+    listing,
     logdelivery,
     multipart,
     pickling,
@@ -159,6 +160,7 @@ def serve(options: Options) -> None:
         trust.install()
         lifecycle.install()
         multipart.install()
+        listing.install()
         accesslogs.install()
         logdelivery.install()
         cloudfront.install()

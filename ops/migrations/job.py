@@ -171,6 +171,11 @@ async def down(job: Job) -> dict[str, Any]:
     await _refuse_drift(job)
     async with running(job.database.session, job.reporter, job.order(folder, {})) as runner:
         recorded = await runner.history.read(runner.connection)
+        newest = max((int(name.partition("_")[0]) for name in recorded.steps), default=0)
+        if job.options.to > newest:
+            raise Refused(
+                f"--to {job.options.to}: the newest migration that is applied is {newest}; nothing was changed"
+            )
         kept = {
             name: checksum or ""
             for name, checksum in recorded.steps.items()

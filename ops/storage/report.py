@@ -1,5 +1,6 @@
 """Stored files: what they come to, and what nobody needs any more; see docs/storage-cleanup.md."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,7 +64,7 @@ def empty(environment: Environment, bucket: str, larger_than: int | None, dry_ru
     with rows.connection:
         job = Job(rows, files, dry=dry_run, edge=environment.edge)
         found = job.empty(bucket) if larger_than is None else job.remove_larger(bucket, larger_than)
-    if not any(each.objects for each in found.values()):
+    if not any(each.objects for kind, each in found.items() if kind not in (INVALIDATED, WAITING)):
         # One that isn't declared and holds files is emptied; with none it is rather misspelled.
         environment.bucket(bucket)
     return found
@@ -72,8 +73,10 @@ def empty(environment: Environment, bucket: str, larger_than: int | None, dry_ru
 def usage(environment: Environment, price: float) -> dict[str, list[dict[str, Any]]]:
     """What is stored, as `report` has it.
 
-    :raises UserError: where the database can't be asked
+    :raises UserError: where the database can't be asked, and for a price that is no number
     """
+    if not math.isfinite(price):
+        raise CommandError(f"--price {price}: must be a number from 0 on")
     with connect(environment.monitor_url, "vpb usage") as connection:
         return report(connection, price, datetime.now(UTC))
 

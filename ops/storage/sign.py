@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visual_prompt_builder.names import ObjectError, check_name, shown
-from visual_prompt_builder.signing import LARGEST_UPLOAD, Upload, sign_cdn, sign_download, sign_upload
+from visual_prompt_builder.signing import LARGEST_UPLOAD, Upload, check_seconds, sign_cdn, sign_download, sign_upload
 from visual_prompt_builder.uploads import Stored, finish_upload
 
 from ops.database import connect
@@ -76,6 +76,7 @@ def cdn(url: str, key_id: str, private_key: Path, seconds: int) -> dict[str, str
 
     :raises ObjectError: for what can't be signed
     """
+    check_seconds(seconds)
     try:
         pem = private_key.read_bytes()
     except OSError as error:

@@ -148,7 +148,7 @@ class Memberships(ObjectKind):
             "role": found["role"],
             "groups": sorted(spelled.get(each, each.written(inherit)) for each in there),
             "members": sorted(members | {*(inputs.get("members") or [])}),
-            # One that isn't asked for is nobody's business.
+            # One that isn't asked for doesn't matter.
             "acts": bool(inputs.get("acts")) and await _acts(connection, inputs["role"]),
         }
 

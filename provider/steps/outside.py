@@ -149,7 +149,12 @@ class _One:
             before = DONE_BEFORE.get(failure.code)
             if self.begun and before and re.match(before, text, re.IGNORECASE):
                 return
-            raise reworded(failure, "the statements before it are kept, the next run goes on with it") from None
+            build = sqldirectives.build(text)
+            invalid = (
+                f"index {build.schema}.{build.name} stays invalid until the next run builds it again, " if build else ""
+            )
+            kept = "the statements before it are kept, the next run goes on with it"
+            raise reworded(failure, invalid + kept) from None
 
     async def _is_built(self, build: Build) -> bool:
         """Whether the index is there as it is to be; an invalid one is what a failed build has left, and is dropped."""

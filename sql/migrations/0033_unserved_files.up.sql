@@ -56,7 +56,8 @@ begin
 end
 $$;
 
--- A bucket that the CDN serves no longer: what it has of it may be older than all that is queued. Definer, as above.
+-- A bucket that the CDN serves no longer, or serves again: what it has of it may be older than all that was queued, and
+-- while it served none nothing was. Definer, as above.
 create function private.tg_settings__unserve() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
@@ -64,8 +65,13 @@ set row_security = on
 as $$
 begin
     insert into private.unserved_files (bucket_id, object_path, version)
-    select was.bucket, '', '' from jsonb_array_elements_text(OLD.value) as was (bucket)
-    where not NEW.value ? was.bucket;
+    select c.bucket, '', ''
+    from (
+        select jsonb_array_elements_text(OLD.value) as bucket
+        union all
+        select jsonb_array_elements_text(NEW.value)
+    ) as c
+    group by c.bucket having count(*) = 1;
     return null;
 end
 $$;
@@ -74,7 +80,7 @@ comment on function private.is_at_cdn(text) is 'Whether the CDN serves this buck
 comment on function private.tg_storage_objects__unserve() is
 'Trigger, after: what ends is to be invalidated at the CDN.';
 comment on function private.tg_settings__unserve() is
-'Trigger, after: all of a bucket that the CDN serves no longer is to be invalidated there.';
+'Trigger, after: all of a bucket that the CDN serves no longer or again is to be invalidated there.';
 
 revoke execute on function private.is_at_cdn(text) from public;
 revoke execute on function private.tg_storage_objects__unserve() from public;
@@ -180,7 +186,7 @@ revoke execute on function ops.unserved_files(integer) from public;
 revoke execute on function ops.finish_unserved(uuid[]) from public;
 
 create trigger _500_unserve
-after update on private.settings
+after update or delete on private.settings
 for each row when (old.name = 'cdnBuckets')
 execute function private.tg_settings__unserve();
 

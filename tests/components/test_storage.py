@@ -209,6 +209,10 @@ def test_the_first_key_signs_and_all_are_accepted(other):
     assert inputs(other, "storage-cdn-key-old")["encodedKey"] == "public-storage-cdn-pair-old"
 
 
+def test_the_cdn_serves_a_bucket_once_what_ends_in_it_is_noted(program):
+    assert "stored-settings" in program.waits_for("storage-cdn-distribution")
+
+
 def test_the_cdn_delivers_its_logs_from_the_region_that_it_is_at_home_in(program):
     for part in ("source", "target"):
         assert inputs(program, f"storage-cdn-log-{part}")["region"] == "us-east-1"

@@ -9,7 +9,6 @@ Not as at RDS: parameters named `rds.…` aren't reserved, which only a module o
 """
 
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +18,7 @@ import psycopg
 
 from declared import connectionurl
 from local import postgres
-from local.paths import data_folder
-from tests.conftest import FAST
-from tests.doubles import installation, tls
+from tests.doubles import installation
 
 MASTER = "master"
 DATABASE = "app"
@@ -69,25 +66,13 @@ class RdsLike:
 @contextmanager
 def server() -> Iterator[RdsLike]:
     """A server with the master and an empty database of its own, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="visual-prompt-builder-rdslike-") as name:
-        folder = Path(name)
-        # Another account runs a server that root starts.
-        folder.chmod(0o755)
-        programs = installation.copied(folder, EXTENSIONS)
-        authority = tls.authority(folder, "authority")
-        tls.certificate(authority, folder)
-        files = {"ssl_cert_file": str(folder / "server.crt"), "ssl_key_file": str(folder / "server.key")}
-        made = postgres.ensure(folder / "server", programs, FAST | SETTINGS | files | {"ssl": "on"})
-        try:
-            yield _set_up(made, folder / "server", authority)
-        finally:
-            postgres.remove(folder / "server", programs)
+    with installation.running("rdslike", EXTENSIONS, SETTINGS) as (made, authority):
+        yield _set_up(made, authority)
 
 
-def _set_up(made: postgres.RunningServer, folder: Path, authority: Path) -> RdsLike:
+def _set_up(made: postgres.RunningServer, authority: Path) -> RdsLike:
     password = secrets.token_hex(12)
     double = RdsLike(made, password, authority)
-    (data_folder(folder) / "postgres" / "pg_hba.conf").write_text("hostssl all all all scram-sha-256\n")
     with psycopg.connect(made.url(), autocommit=True) as connection:
         connection.execute(ROLES.format(password=password).encode())
         connection.execute("select pg_reload_conf()")

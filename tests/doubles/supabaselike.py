@@ -11,7 +11,6 @@ to who makes them. There is no pooler, and neither pg_net, pg_cron nor pg_graphq
 """
 
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,9 +21,7 @@ import psycopg
 from declared import connectionurl
 from declared.paths import CHECKOUT
 from local import postgres
-from local.paths import data_folder
-from tests.conftest import FAST
-from tests.doubles import installation, tls
+from tests.doubles import installation
 
 LOGIN = "postgres"
 PLATFORM = "supabase_admin"
@@ -105,25 +102,13 @@ class SupabaseLike:
 @contextmanager
 def server() -> Iterator[SupabaseLike]:
     """A new project, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="visual-prompt-builder-supabaselike-") as name:
-        folder = Path(name)
-        # Another account runs a server that root starts.
-        folder.chmod(0o755)
-        programs = installation.copied(folder, EXTENSIONS)
-        authority = tls.authority(folder, "authority")
-        tls.certificate(authority, folder)
-        files = {"ssl_cert_file": str(folder / "server.crt"), "ssl_key_file": str(folder / "server.key")}
-        made = postgres.ensure(folder / "server", programs, FAST | files | {"ssl": "on"})
-        try:
-            yield _set_up(made, folder / "server", authority)
-        finally:
-            postgres.remove(folder / "server", programs)
+    with installation.running("supabaselike", EXTENSIONS, {}) as (made, authority):
+        yield _set_up(made, authority)
 
 
-def _set_up(made: postgres.RunningServer, folder: Path, authority: Path) -> SupabaseLike:
+def _set_up(made: postgres.RunningServer, authority: Path) -> SupabaseLike:
     password = secrets.token_hex(12)
     double = SupabaseLike(made, password, authority)
-    (data_folder(folder) / "postgres" / "pg_hba.conf").write_text("hostssl all all all scram-sha-256\n")
     with psycopg.connect(made.url(), autocommit=True) as connection:
         connection.execute(f"create role door login superuser password '{password}'".encode())
         connection.execute("select pg_reload_conf()")

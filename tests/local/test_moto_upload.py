@@ -5,16 +5,20 @@ query parameters", "Signature calculations for the Authorization header" and "Er
 """
 
 import base64
+import copy
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.s3.models import FakeKey
 
+from local.moto import listing
 from tests.local.conftest import ACCESS_KEY, REGION, MotoServer, fetch
 
 BUCKET = "uploads"
@@ -219,3 +223,30 @@ def test_without_a_key_of_its_own_the_server_checks_conditions_but_no_signature(
     assert send(form(s3), x_amz_signature="0" * 64)[0] == 204
     assert refusal(send(form(s3), b"x" * 1001)) == (400, "EntityTooLarge")
     assert fetch(f"{trusting_server.endpoint}/{BUCKET}")[0] == 403
+
+
+def test_of_many_copies_at_once_that_are_to_replace_nothing_one_is_made(s3: Any) -> None:
+    """ "Conditional writes": If-None-Match: * of CopyObject."""
+    s3.put_object(Bucket=BUCKET, Key="source", Body=b"x" * 5_000_000)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+
+    def copied(_: int) -> str:
+        source = {"Bucket": BUCKET, "Key": "source"}
+        try:
+            s3.copy_object(Bucket=BUCKET, Key="once", CopySource=source, IfNoneMatch="*")
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "made"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(copied, range(16))) == ["PreconditionFailed"] * 15 + ["made"]
+    assert len(s3.list_object_versions(Bucket=BUCKET, Prefix="once")["Versions"]) == 1
+
+
+def test_listing_versions_copies_no_bytes() -> None:
+    listing.install()
+    key = FakeKey("k", b"bytes", account_id="123456789012", region_name=REGION)
+    listed = copy.deepcopy(key)
+    listed.is_latest = False
+    assert not hasattr(key, "is_latest")
+    assert listed._value_buffer is key._value_buffer

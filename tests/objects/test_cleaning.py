@@ -694,8 +694,18 @@ def test_a_bucket_that_the_cdn_serves_no_longer_is_forgotten_with_what_was_queue
         scene.world.run(ENDED)
         scene.job(edge=cdn).forget()
         assert invalidated(cdn) == sorted(["/audio/*", *paths_of(ended)])
+        scene.world.run("update storage.objects set version = 'v4'")
+        assert scene.world.run("select count(*) from private.unserved_files") == [(0,)]
     finally:
         scene.world.run(serves, json.dumps(before))
+    whole = "select bucket_id from private.unserved_files where object_path = '' order by 1"
+    assert scene.world.run(whole) == [("audio",)], "what ended meanwhile isn't known"
+    scene.world.run("delete from private.unserved_files")
+    scene.world.run("delete from private.settings where name = 'cdnBuckets'")
+    try:
+        assert [bucket for (bucket,) in scene.world.run(whole)] == sorted(before)
+    finally:
+        scene.world.run("insert into private.settings (name, value) values ('cdnBuckets', %s)", json.dumps(before))
 
 
 def test_what_the_cdn_takes_no_more_at_a_time_waits_in_the_queue(

@@ -134,6 +134,10 @@ def test_a_download_takes_the_version_of_the_row_once_that_is_clean(
             'person "ada": must be a uuid in lower case',
         ),
         (["download", "audio", f"{ADA}/a", "--version", "1"], 'version "1": must be a uuid in lower case'),
+        (
+            ["cdn", "https://a.b/c", "--key-id", "K", "--private-key", "/dev/null", "--seconds", "99999999999999"],
+            "time 99999999999999 s: must be 1 to 3600 s",
+        ),
         (["cdn", "https://a.b/c", "--key-id", "K", "--private-key", "/no/such"], "CDN key /no/such: No such file"),
     ],
 )

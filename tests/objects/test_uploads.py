@@ -5,6 +5,7 @@ The client is `requests`, as an app's or a person's program would be; the Node c
 
 import time
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -120,6 +121,23 @@ def test_taking_over_twice_changes_nothing_also_where_the_form_was_sent_again(st
     send(upload, b"other bytes")
     assert finish(store, upload) == done
     assert read(store, key("storage-single-tenant", "audio", upload.name, upload.version)) == SOUND
+
+
+def test_a_finish_that_copies_when_another_s_object_has_ended_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, original = form(store), uploads._copy
+    send(upload)
+
+    def slow(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> str:
+        monkeypatch.setattr(uploads, "_copy", original)
+        finish(store, upload)
+        store.s3.delete_object(Bucket=store.bucket, Key=final)
+        return original(store, sent, final, head)
+
+    monkeypatch.setattr(uploads, "_copy", slow)
+    with pytest.raises(ObjectError, match="was moved, deleted or found harmful since"):
+        finish(store, upload)
 
 
 @pytest.mark.parametrize("how", ["deleted", "every version deleted"])

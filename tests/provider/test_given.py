@@ -1,5 +1,7 @@
 """What a platform has made: looked at, missing things named, nothing written."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from harness.engine import CheckRefusal, Refusal
@@ -20,11 +22,13 @@ THERE = (
 
 
 @pytest.fixture
-def brought(world: World) -> World:
+def brought(world: World) -> Iterator[World]:
     """What a platform has made."""
     world.sql("drop role if exists {made}; create role {made}")
     world.sql(PLATFORM.replace("{schema}", "brought"))
-    return world
+    yield world
+    # The next test has the same database.
+    world.sql("drop schema brought cascade")
 
 
 def declare(world: World, *more: str) -> dict:

@@ -79,6 +79,7 @@ def test_up_status_and_down_are_what_the_engine_would_do(command):
     assert command("up") == {"applied": {"sql/steps": []}}
     thing = folder.up()
     assert folder.engine.diff(folder.refreshed(thing), folder.declared()) == [], "the engine adopts what it did"
+    assert command("down", "--to", "9", status=1).startswith("--to 9: the newest migration that is applied is 3;")
     assert command("down", "--to", "1", "--lose") == {"rolled back": {"sql/steps": ["0003_third", "0002_second"]}}
     assert folder.tables() == ["first"]
     assert folder.recorded() == ["0001"]

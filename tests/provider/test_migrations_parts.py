@@ -81,8 +81,8 @@ def test_a_step_that_fails_in_its_middle_goes_on_there(plain_folder):
     with pytest.raises(Refusal) as caught:
         plain_folder.up()
     assert one_line(caught).endswith(
-        "(23505), sql/steps/0001_parts.up.sql:9; table public.notes; the statements before it are kept, "
-        "the next run goes on with it"
+        "(23505), sql/steps/0001_parts.up.sql:9; table public.notes; index public.notes_body_idx stays invalid until "
+        "the next run builds it again, the statements before it are kept, the next run goes on with it"
     )
     assert plain_folder.recorded() == [], "recorded once all of it is done"
     assert valid(world, "notes_body_idx") == [(False,)], "what a failed build leaves"

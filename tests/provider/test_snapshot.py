@@ -262,11 +262,11 @@ def test_a_language_that_everybody_may_use_and_what_is_gathered_of_an_index_are_
 def test_a_right_that_was_given_and_taken_again_leaves_no_change(small):
     """What stands in the catalogue then is the default, written out."""
     small.up()
-    small.run("grant usage on language plpgsql to anon", "revoke usage on language plpgsql from anon")
+    small.run("grant usage on language plpgsql to drift_reader", "revoke usage on language plpgsql from drift_reader")
     assert manual_changes(small) == {}
-    small.run("grant usage on language plpgsql to anon")
+    small.run("grant usage on language plpgsql to drift_reader")
     assert list(manual_changes(small)) == ["language plpgsql"]
-    small.run("revoke usage on language plpgsql from anon")
+    small.run("revoke usage on language plpgsql from drift_reader")
 
 
 def test_what_other_resources_hold_is_theirs_to_name_and_to_repair(small):
@@ -488,7 +488,7 @@ def test_it_is_imported_by_its_id_alone(small):
     small.up()
     small.run("comment on table public.t2 is 'More.'")
     found = small.call("read", "schema", {}, {})
-    assert found.inputs == small.inputs | {"open": [], "held": []}
+    assert found.inputs == small.inputs | {"open": [], "held": [], "platform": []}
     assert list(found.state["drift"]) == ["table public.t2: comment"]
     assert small.call("read", "another", {}, {}) is None
 

@@ -261,11 +261,16 @@ def test_every_table_of_the_platform_has_a_comment(provisioned):
         assert provisioned.execute("select obj_description(%s, 'pg_class')", (oid,)).fetchone()[0], table
 
 
+# Where a platform has put an extension isn't known: in the one of two schemas in which no caller makes anything.
+PATHS = {"ops.slow_statements(integer)": "statistics, extensions"}
+
+
 def test_functions_of_ours_pin_an_empty_search_path(provisioned):
     for function, _, settings, *_ in rows(provisioned, FUNCTIONS, list(OURS)):
         if function.startswith(COMMITS):
             continue
-        assert 'search_path=""' in (settings or []), f"{function} looks names up where its caller says"
+        wanted = PATHS.get(function, '""')
+        assert f"search_path={wanted}" in (settings or []), f"{function} looks names up where its caller says"
 
 
 def test_no_function_can_be_executed_by_public(provisioned):

@@ -193,7 +193,9 @@ def test_migrations_state_volatility_and_search_path_of_each_function():
     for location, text in functions:
         head = re.split(r"\bas \$\$|\bbegin atomic\b|^return\b", text, flags=re.MULTILINE)[0]
         assert re.search(r"\b(volatile|stable|immutable)\b", head), f"{location}: volatility is not stated"
-        assert "set search_path = ''" in head, f"{location}: the search path is not pinned"
+        # Which of two schemas an extension is in, a platform says; tests/sql/test_catalogue.py names the function.
+        pinned = "statistics, extensions" if " ops.slow_statements(" in head else "''"
+        assert f"set search_path = {pinned}" in head, f"{location}: the search path is not pinned"
 
 
 def test_foreign_keys_state_what_a_delete_does():

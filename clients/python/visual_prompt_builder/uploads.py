@@ -67,11 +67,10 @@ def finish_upload(store: Store, bucket: str, name: str, version: str, *, folder:
     if head is None or head["Metadata"].get("form") != mark or _is_late(head):
         raise ObjectError(f"{place}: nothing was uploaded as version {version} by a form of this person")
     finished, there = _head(store, sent + FINISHED), _there(store, final)
+    ended = ObjectError(f"{place}: version {version} was moved, deleted or found harmful since; upload the file again")
     if finished and not there:
-        raise ObjectError(
-            f"{place}: version {version} was moved, deleted or found harmful since; upload the file again"
-        )
-    size, etag = there or _take_over(store, sent, final, head)
+        raise ended
+    size, etag = there or _take_over(store, sent, final, head, ended)
     if not finished:
         # Before anybody can write the row, and so before anything can end the object.
         store.s3.put_object(Bucket=store.bucket, Key=sent + FINISHED, Body=b"")
@@ -83,15 +82,22 @@ def _is_late(head: Mapping[str, Any]) -> bool:
     return "-" not in head["ETag"] and bool(head["LastModified"] < datetime.now(UTC) - GOOD_FOR)
 
 
-def _take_over(store: Store, sent: str, final: str, head: Mapping[str, Any]) -> tuple[int, str]:
-    """Size and ETag of the copy, or of what another one has taken over meanwhile: that stays."""
+def _take_over(store: Store, sent: str, final: str, head: Mapping[str, Any], ended: ObjectError) -> tuple[int, str]:
+    """Size and ETag of the copy, or of what another one has taken over meanwhile: that stays.
+
+    :raises ObjectError: `ended`, where what another one has taken over meanwhile is gone again
+    """
     try:
-        return head["ContentLength"], _copy(store, sent, final, head)
+        copied = _copy(store, sent, final, head)
     except ClientError as error:
         found = _there(store, final) if error.response["Error"]["Code"] in FASTER else None
         if found is None:
             raise
         return found
+    # The mark without an object: this copy is one that nobody is to see, and the cleaner removes what has no row.
+    if _head(store, sent + FINISHED):
+        raise ended
+    return head["ContentLength"], copied
 
 
 def _head(store: Store, object_key: str) -> dict[str, Any] | None:

@@ -66,10 +66,9 @@ export async function finishUpload(
   }
   const finished = await headOf(store, sent + FINISHED);
   const there = await listed(store, final);
-  if (finished && !there) {
-    throw new ObjectError(`${place}: version ${version} was moved, deleted or found harmful since; upload the file again`);
-  }
-  const { size, eTag } = there ?? (await takenOver(store, sent, final, head));
+  const ended = `${place}: version ${version} was moved, deleted or found harmful since; upload the file again`;
+  if (finished && !there) throw new ObjectError(ended);
+  const { size, eTag } = there ?? (await takenOver(store, sent, final, head, ended));
   // Before anybody can write the row, and so before anything can end the object.
   if (!finished) await store.s3.send(new PutObjectCommand({ Bucket: store.bucket, Key: sent + FINISHED, Body: "" }));
   // The form has pinned the type.
@@ -82,21 +81,29 @@ function isLate(head: HeadObjectCommandOutput): boolean {
   return !head.ETag?.includes("-") && (head.LastModified?.getTime() ?? 0) < Date.now() - GOOD_FOR;
 }
 
-/** Size and ETag of the copy, or of what another one has taken over meanwhile: that stays. */
+/**
+ * Size and ETag of the copy, or of what another one has taken over meanwhile: that stays. Refused as `ended` says where
+ * what another one has taken over meanwhile is gone again.
+ */
 async function takenOver(
   store: Store,
   sent: string,
   final: string,
   head: HeadObjectCommandOutput,
+  ended: string,
 ): Promise<{ size: number; eTag: string }> {
+  let eTag: string;
   try {
-    return { size: head.ContentLength ?? 0, eTag: await copied(store, sent, final, head) };
+    eTag = await copied(store, sent, final, head);
   } catch (error) {
     const faster = error instanceof Error && FASTER.includes(error.name);
     const there = faster ? await listed(store, final) : undefined;
     if (!there) throw error;
     return there;
   }
+  // The mark without an object: this copy is one that nobody is to see, and the cleaner removes what has no row.
+  if (await headOf(store, sent + FINISHED)) throw new ObjectError(ended);
+  return { size: head.ContentLength ?? 0, eTag };
 }
 
 /** Size and ETag of what lies there; listed and not asked, since before its scan GuardDuty lets nobody ask. */

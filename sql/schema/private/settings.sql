@@ -24,7 +24,7 @@ CREATE TRIGGER _310_charge_update AFTER UPDATE ON private.settings FOR EACH ROW 
 
 CREATE TRIGGER _320_charge_delete AFTER DELETE ON private.settings FOR EACH ROW WHEN ((old.name = 'bucketAccess'::text)) EXECUTE FUNCTION private.tg_settings__charge();
 
-CREATE TRIGGER _500_unserve AFTER UPDATE ON private.settings FOR EACH ROW WHEN ((old.name = 'cdnBuckets'::text)) EXECUTE FUNCTION private.tg_settings__unserve();
+CREATE TRIGGER _500_unserve AFTER DELETE OR UPDATE ON private.settings FOR EACH ROW WHEN ((old.name = 'cdnBuckets'::text)) EXECUTE FUNCTION private.tg_settings__unserve();
 
 ALTER TABLE private.settings ENABLE ROW LEVEL SECURITY;
 

@@ -7,12 +7,17 @@ CREATE FUNCTION private.tg_settings__unserve() RETURNS trigger
     AS $$
 begin
     insert into private.unserved_files (bucket_id, object_path, version)
-    select was.bucket, '', '' from jsonb_array_elements_text(OLD.value) as was (bucket)
-    where not NEW.value ? was.bucket;
+    select c.bucket, '', ''
+    from (
+        select jsonb_array_elements_text(OLD.value) as bucket
+        union all
+        select jsonb_array_elements_text(NEW.value)
+    ) as c
+    group by c.bucket having count(*) = 1;
     return null;
 end
 $$;
 
 ALTER FUNCTION private.tg_settings__unserve() OWNER TO app_owner;
 
-COMMENT ON FUNCTION private.tg_settings__unserve() IS 'Trigger, after: all of a bucket that the CDN serves no longer is to be invalidated there.';
+COMMENT ON FUNCTION private.tg_settings__unserve() IS 'Trigger, after: all of a bucket that the CDN serves no longer or again is to be invalidated there.';
