@@ -67,9 +67,9 @@ begin
     insert into private.unserved_files (bucket_id, object_path, version)
     select c.bucket, '', ''
     from (
-        select jsonb_array_elements_text(OLD.value) as bucket
+        select jsonb_path_query(OLD.value, '$[*] ? (@.type() == "string")') #>> '{}' as bucket
         union all
-        select jsonb_array_elements_text(NEW.value)
+        select jsonb_path_query(NEW.value, '$[*] ? (@.type() == "string")') #>> '{}'
     ) as c
     group by c.bucket having count(*) = 1;
     return null;

@@ -4,19 +4,19 @@ CREATE FUNCTION private.tg_settings__unserve() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET row_security TO 'on'
-    AS $$
+    AS $_$
 begin
     insert into private.unserved_files (bucket_id, object_path, version)
     select c.bucket, '', ''
     from (
-        select jsonb_array_elements_text(OLD.value) as bucket
+        select jsonb_path_query(OLD.value, '$[*] ? (@.type() == "string")') #>> '{}' as bucket
         union all
-        select jsonb_array_elements_text(NEW.value)
+        select jsonb_path_query(NEW.value, '$[*] ? (@.type() == "string")') #>> '{}'
     ) as c
     group by c.bucket having count(*) = 1;
     return null;
 end
-$$;
+$_$;
 
 ALTER FUNCTION private.tg_settings__unserve() OWNER TO app_owner;
 
