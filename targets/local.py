@@ -24,7 +24,7 @@ class Local:
     """The target `local`."""
 
     name = "local"
-    can = Can(guardduty=False, test_signatures=True, make_server=False)
+    can = Can(guardduty=False, test_signatures=True, make_server=False, start_server=True)
     platform = NOTHING
     disposable = True
     plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"

@@ -29,6 +29,8 @@ class Can:
     """Whether uploads may be scanned by signatures of test files alone, without a daemon."""
     make_server: bool
     """Whether the program makes the server, by the settings of namespace `server`."""
+    start_server: bool = False
+    """Whether it starts a server on this machine where no URL names one."""
     object_store: bool = True
     """Whether files lie in buckets of ours at AWS, behind a CDN of ours."""
 

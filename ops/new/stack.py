@@ -29,18 +29,25 @@ def server(given: str | None, embedded: bool, target: str, offline: bool) -> str
     :raises CommandError: where there is none to be had, or an embedded one is asked for where the target makes another
     :raises UrlError: for a URL that can't be used
     :raises TargetError: for a target that there isn't
+    :raises UserError: for a URL that leads elsewhere than to the target's databases
     """
-    if not engine.check_target(target, offline).can.make_server:
-        return url(given, embedded)
-    if embedded:
-        raise CommandError(f"--embedded is a server of this machine, and target {target} makes its own; leave it out")
-    return None if given is None else url(given, embedded)
+    found = engine.check_target(target, offline)
+    if embedded and not found.can.start_server:
+        instead = "makes its own" if found.can.make_server else "needs the URL of one (--url)"
+        raise CommandError(f"--embedded is a server of this machine, and target {target} {instead}; leave it out")
+    if found.can.make_server and given is None:
+        return None
+    text = url(given, embedded, found.can.start_server)
+    if text is not None:
+        found.reach(connectionurl.parse(text))
+    return text
 
 
-def url(given: str | None, embedded: bool) -> str | None:
+def url(given: str | None, embedded: bool, started: bool = True) -> str | None:
     """The URL of the server: from standard input for `-`, from the variable, or from whoever is at the terminal.
 
-    None is the embedded server. A password on the command line is refused: each process here can read it.
+    None is the embedded server, where the target has one (`started`). A password on the command line is refused: each
+    process here can read it.
 
     :raises CommandError: where there is none to be had
     :raises UrlError: for one that can't be used
@@ -65,10 +72,13 @@ def url(given: str | None, embedded: bool) -> str | None:
         return _complete(connectionurl.given(None, VARIABLE) or "", terminal=False)
     if not terminal:
         raise CommandError(
-            f"no server is named, and nobody is there to be asked: write `--url -` and give it on standard input, set "
-            f"{VARIABLE}, or say --embedded"
+            f"no server is named, and nobody is there to be asked: write `--url -` and give it on standard input, or "
+            f"set {VARIABLE}{', or say --embedded' if started else ''}"
         )
-    typed = getpass.getpass("URL of the server (not shown; nothing is the embedded one): ").strip()
+    hint = "not shown; nothing is the embedded one" if started else "not shown"
+    typed = getpass.getpass(f"URL of the server ({hint}): ").strip()
+    if not typed and not started:
+        raise CommandError("no server is named; nothing was made")
     return _complete(typed, terminal=False) if typed else None
 
 
