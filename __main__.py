@@ -6,6 +6,7 @@ import pg
 from components import files, inputs
 from components.access import Access, AccessArgs
 from components.base import after, wait_for
+from components.dataguard import DataGuard
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
 from components.realtime import Realtime, RealtimeArgs
@@ -23,6 +24,7 @@ target = inputs.target(settings)
 sql = inputs.sql()
 keep = settings.protected(target.disposable)
 guardrail = Guardrail()
+DataGuard(keep, settings.allow)
 
 found = inputs.found(target, settings, stack)
 tags = {"Project": "visual-prompt-builder", "Stack": stack}

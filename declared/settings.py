@@ -16,15 +16,17 @@ from typing import Any
 import yaml
 
 from declared import connectionurl, locktimeout
+from declared import permissions as allowed_once
 from declared.buckets import BucketSettings as BucketSettings
 from declared.buckets import SettingError as SettingError
 from declared.buckets import buckets as bucket_settings
 from declared.buckets import file_size
 from declared.budgets import FORM as BUDGETS
 from declared.budgets import budgets as budget_settings
-from declared.naming import BUCKET_ID, NAMESPACE, STEP
+from declared.naming import NAMESPACE
 from declared.objectlayout import CLEAN_TAGS
 from declared.paths import CHECKOUT
+from declared.permissions import Permission
 from declared.roletrust import FORM as TRUST
 from declared.roletrust import role_trust
 
@@ -32,9 +34,6 @@ TARGETS = ("local", "supabase", "aws")
 SCANNERS = tuple(CLEAN_TAGS)
 # Of what PostgreSQL takes as a time, what is read in one way only.
 DURATION = re.compile(r"[1-9][0-9]{0,9}(ms|s|min)")
-STEPS = "a list of migrations such as 0007_projects"
-BUCKET_CHANGE = re.compile(rf"{BUCKET_ID.pattern} (public|access [a-z]+|retentionDays [1-9][0-9]{{0,3}})")
-BUCKET_CHANGES = "a list of changes such as [audio public, audio access people, audio retentionDays 7]"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -77,7 +76,8 @@ class Settings:
     lock_timeout: str
     protect_data: bool | None
     """Whether rows are protected from rollbacks; None where nobody said so."""
-    allow_loss: tuple[str, ...]
+    allow: tuple[Permission, ...]
+    """What may be done once although it is refused elsewhere, expired ones too."""
     passwords: tuple[int, ...]
     """The numbers of the logins' passwords that are open; the first one's are in the outputs."""
     encryption_keys: tuple[str, ...]
@@ -96,7 +96,6 @@ class Settings:
     """After how many days a generation that has ended goes; 0 is never."""
     accept_drift: str | None
     buckets: tuple[BucketSettings, ...]
-    allow_bucket_changes: tuple[str, ...]
     max_object_size: int
     cors_origins: tuple[str, ...]
     cdn_keys: tuple[str, ...]
@@ -111,12 +110,13 @@ class Settings:
 
     def protection(self, disposable: bool, keep: bool) -> dict[str, Any]:
         """What may be rolled back and destroyed, as the component `Structure` takes it."""
-        return {"protect": self.protected(disposable), "keep": keep, "allow_loss": self.allow_loss}
+        return {"protect": self.protected(disposable), "keep": keep, "allow_loss": allowed_once.steps(self.allow)}
 
     @property
     def accepted(self) -> dict[str, Any]:
         """What is taken as it is before a run changes anything, as the component `Snapshot` takes it."""
-        return {"accept": self.accept_drift, "allow_bucket_changes": self.allow_bucket_changes}
+        changes = allowed_once.bucket_changes(self.allow)
+        return {"accept": self.accept_drift, "allow_bucket_changes": changes}
 
     @property
     def stored(self) -> dict[str, str]:
@@ -181,7 +181,7 @@ class Settings:
             url=_url(config, secrets),
             lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),
-            allow_loss=_texts("allowLoss", config.json("allowLoss", STEPS), STEP, STEPS),
+            allow=allowed_once.permissions(config.json("allow", allowed_once.FORM)),
             passwords=passwords(config.json("passwords", PASSWORDS)),
             region=_matching(config, "region", REGION, REGIONS),
             retention_months=_months(config, "retentionMonths"),
@@ -198,9 +198,6 @@ class Settings:
             generation_days=_whole(config, "generationDays", 36_500, least=0),
             accept_drift=config.get("acceptDrift") or None,
             buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size, defaults()["buckets"]),
-            allow_bucket_changes=_texts(
-                "allowBucketChanges", config.json("allowBucketChanges", BUCKET_CHANGES), BUCKET_CHANGE, BUCKET_CHANGES
-            ),
             max_object_size=max_object_size,
             cors_origins=_texts("corsOrigins", config.json("corsOrigins", ORIGINS), ORIGIN, ORIGINS),
             cdn_keys=_cdn_keys(config.json("cdnKeys", CDN_KEYS)),
@@ -301,14 +298,19 @@ def _providers(value: Any) -> tuple[str, ...]:
     return names
 
 
+def listed(value: Any) -> Any:
+    """A value of a stack's file; `pulumi config set` writes a list as the text of one."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return json.loads(value)
+    return value
+
+
 def passwords(value: Any) -> tuple[int, ...]:
     """
     :raises SettingError: for anything but one number, or two neighbours
     """
-    if isinstance(value, str):
-        # `pulumi config set` writes a list as the text of one.
-        with suppress(ValueError):
-            value = json.loads(value)
+    value = listed(value)
     fits = isinstance(value, list) and all(type(number) is int and 1 <= number <= MOST_PASSWORDS for number in value)
     if not fits or not (len(value) == 1 or (len(value) == 2 and abs(value[0] - value[1]) == 1)):
         raise SettingError("passwords", value, PASSWORDS)

@@ -43,6 +43,8 @@ LAST_WORDS = (
 PULUMI = re.compile(r"`pulumi (config set|import)\b")
 OURS = re.compile(r"`(\./vpb (?:up|rekey)\b(?![^`]*--stack)[^`]*)`")
 CHECKED = re.compile(r"^\S+ resource '[^']+' has a problem: (\w+: )?")
+# What is asked before a resource is deleted (`components/dataguard.py`).
+HOOK = re.compile(r'^before hook "[\w-]+" failed: ')
 DIED = re.compile(r"Detected that (.+?) exited prematurely")
 
 
@@ -272,7 +274,7 @@ def _together(steps: Iterable[ResourceOutcome]) -> Iterator[str]:
 def _cause(text: str) -> str:
     """The engine's words for an interruption and for a plugin that died, as what they mean to who sees them."""
     text = text.removeprefix("Preview failed: ")
-    text = CHECKED.sub("", text)
+    text = CHECKED.sub("", HOOK.sub("", text))
     # The second Ctrl-C has another word.
     if text.endswith((" canceled", " cancelled")):
         return INTERRUPTED

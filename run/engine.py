@@ -22,9 +22,11 @@ from typing import BinaryIO
 import targets
 import toolchain
 from declared import naming, settings
+from declared import permissions as allowed_once
 from declared.connectionurl import Parameters
 from declared.folders import make_private
 from declared.paths import CHECKOUT
+from declared.permissions import Permission
 from run import events, stackfile, state
 from run.state import EngineError as EngineError
 from targets import Service as Service
@@ -80,6 +82,14 @@ def check_target(name: str, offline: bool = False) -> Target:
 def region(stack: str) -> str:
     """The setting `database:region` of a stack, as its file or else `Pulumi.yaml` says."""
     return str(_setting(stack, "region"))
+
+
+def permissions(stack: str) -> tuple[Permission, ...]:
+    """What the stack's file allows once, expired ones too.
+
+    :raises SettingError: for what is no list of permissions
+    """
+    return allowed_once.permissions(settings.listed(_setting(stack, "allow")))
 
 
 def passwords(stack: str) -> tuple[int, ...]:
@@ -446,12 +456,18 @@ def any_stack() -> bool:
     return any(state.checkpoints().glob("*.json"))
 
 
+def keeps(stack: str) -> bool:
+    """Whether data is to be kept: the stack's file says so, or its target's data isn't disposable."""
+    said = str(_setting(stack, "protectData")).lower()
+    return said == "true" or (said != "false" and not target(stack).disposable)
+
+
 def refuse_protected(stack: str) -> None:
     """
-    :raises EngineError: where data is to be kept: the stack's file says so, or its target's data isn't disposable
+    :raises EngineError: where data is to be kept
     """
-    said = str(_setting(stack, "protectData")).lower()
-    if said == "true" or (said != "false" and not target(stack).disposable):
+    if keeps(stack):
+        said = str(_setting(stack, "protectData")).lower()
         reason = "database:protectData is true" if said == "true" else "its data isn't disposable"
         raise EngineError(
             f"stack {stack}: {reason}, so nothing was destroyed; set database:protectData to false, run `up`, and "

@@ -314,7 +314,7 @@ def test_the_command_without_the_engine_runs_what_the_program_declares(program):
 def test_steps_may_go_back_on_dev_whatever_they_lose(program, changed):
     assert [found.inputs["protect"] for found in program.of_type("pg:index:MigrationSet")] == [False, False]
     protected = changed.of_type("pg:index:MigrationSet")
-    assert [(found.inputs["protect"], found.protect) for found in protected] == [(True, True)] * 2
+    assert [(found.inputs["protect"], found.held) for found in protected] == [(True, True)] * 2
 
 
 def test_a_refused_setting_leaves_nothing_registered():

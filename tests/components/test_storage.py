@@ -18,6 +18,7 @@ import harness.program
 from components import guardrail, privatebucket
 from declared import objectlayout
 from declared.paths import CHECKOUT
+from declared.schemas import SCHEMAS
 from harness.program import Program, run
 from targets.local import SERVICES, Local
 
@@ -530,6 +531,8 @@ SETTINGS_OF_A_BUCKET = ("private", "owner", "encrypted", "versions", "lifecycle"
 KEPT = {
     "structure-platform",
     "structure-migrations",
+    *(f"structure-{schema}" for schema in SCHEMAS),
+    "alarms-key",
     "encryption-k2",
     "storage-objects-key",
     "storage-objects-alias",
@@ -541,7 +544,8 @@ KEPT = {
 
 
 def kept(program: Program) -> set[str]:
-    return {each.name for each in program.resources.values() if each.protect and not each.type.startswith("vpb:")}
+    found = (each for each in program.resources.values() if not each.type.startswith("vpb:"))
+    return {each.name for each in found if each.protect or each.held}
 
 
 def test_where_data_lasts_a_destroy_is_refused_for_all_that_it_needs(lasting, program):

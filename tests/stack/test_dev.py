@@ -14,8 +14,11 @@ import psycopg
 import pytest
 from botocore.config import Config
 
+from declared.permissions import today
 from harness.checkout import Scratch
 from tests.stack.conftest import succeeded
+
+ALLOWED = f"  database:allow: [{{what: exports public, reason: a test, until: {today():%Y-%m-%d}}}]\n"
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 
@@ -427,7 +430,7 @@ def test_a_change_of_buckets_that_reaches_files_is_refused_before_anything_is_ch
             ("avatars", True),
             ("exports", False),
         ]
-        stack_file.write_text(declared + public + "  database:allowBucketChanges: [exports public]\n")
+        stack_file.write_text(declared + public + ALLOWED)
         assert "readable by everybody" not in dev.pulumi("preview", "--non-interactive").output
     finally:
         stack_file.write_text(before)
