@@ -42,7 +42,7 @@ providers = files.plugins(target, settings, stack, database, tags, first)
 roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
 structure = Structure(
     "structure",
-    StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable, keep)),
+    StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable)),
     after(providers, roles),
 )
 access = Access(
@@ -51,7 +51,7 @@ access = Access(
     after(providers, structure),
 )
 encryption = Encryption(
-    "encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access)
+    "encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access)
 )
 stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
 stored_files = files.declare(inputs.found(target, settings, stack), target, settings, stack, access, stored, providers)

@@ -26,9 +26,9 @@ class Component(pulumi.ComponentResource):
         """The options of a child that comes after `siblings`; without any, after what the component waits for."""
         return pulumi.ResourceOptions(parent=self, depends_on=list(siblings) or self._waits_for)
 
-    def kept(self, keep: bool) -> pulumi.ResourceOptions:
-        """The options of a child that Pulumi is to refuse to delete, or not."""
-        return pulumi.ResourceOptions.merge(self.child(), pulumi.ResourceOptions(protect=keep))
+    def going(self) -> pulumi.ResourceOptions:
+        """The options of a child that is about to go, also where `DataGuard` would keep it."""
+        return pulumi.ResourceOptions.merge(self.child(), pulumi.ResourceOptions(protect=False))
 
     def again(self, id: str | None, *siblings: pulumi.Resource) -> pulumi.ResourceOptions:
         """The options of a child that is taken over where it is there already, which its id says."""

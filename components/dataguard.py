@@ -19,6 +19,8 @@ HELD = {
     "pg:index:SealingKeyPair": "the key that opens sealed tokens",
     "aws:s3/bucket:Bucket": "files",
     "aws:kms/key:Key": "all that it has encrypted",
+    "aws:kms/alias:Alias": "the name that its key is found by",
+    "aws:cloudfront/distribution:Distribution": "the address of all files",
     "aws:rds/instance:Instance": "a server with its databases",
 }
 

@@ -14,8 +14,8 @@ SETTING = f"{NAMESPACE}:{KEY}"
 KEYS = {"what", "reason", "until"}
 BUCKET_CHANGE = re.compile(rf"{BUCKET_ID.pattern} (public|access [a-z]+|retentionDays [1-9][0-9]{{0,3}})")
 RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,200}")
-# The engine hands a date of YAML on as a moment.
-DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(T00:00:00Z)?")
+# The engine hands a date that YAML knows as one on as a moment.
+DATE = re.compile(r"(\d{4}-\d{2}-\d{2})( 00:00:00 \+0000 UTC)?")
 MOST_DAYS = 31
 FORM = (
     "a list of maps of what (a migration such as 0007_projects, a change of a bucket such as audio public, or a "

@@ -108,9 +108,9 @@ class Settings:
         """Whether data is protected: unless it may go with what holds it, and where nobody said otherwise."""
         return not disposable if self.protect_data is None else self.protect_data
 
-    def protection(self, disposable: bool, keep: bool) -> dict[str, Any]:
-        """What may be rolled back and destroyed, as the component `Structure` takes it."""
-        return {"protect": self.protected(disposable), "keep": keep, "allow_loss": allowed_once.steps(self.allow)}
+    def protection(self, disposable: bool) -> dict[str, Any]:
+        """What may be rolled back, as the component `Structure` takes it."""
+        return {"protect": self.protected(disposable), "allow_loss": allowed_once.steps(self.allow)}
 
     @property
     def accepted(self) -> dict[str, Any]:

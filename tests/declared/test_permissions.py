@@ -37,7 +37,7 @@ def test_a_permission_is_good_to_the_end_of_its_day_and_each_reader_gets_its_own
     before = f"{today() - timedelta(days=1):%Y-%m-%d}"
     given = permissions.permissions(
         [
-            {**ONE, "until": f"{today():%Y-%m-%d}T00:00:00Z"},
+            {**ONE, "until": f"{today():%Y-%m-%d} 00:00:00 +0000 UTC"},
             {**ONE, "what": "0006_old", "until": before},
             {**ONE, "what": "audio public"},
             {**ONE, "what": "structure-analytics"},

@@ -91,7 +91,7 @@ def test_protection_is_true_or_false_and_nothing_that_looks_like_it(value):
 def test_protection_and_its_exceptions_reach_the_settings():
     allowed = {"reason": "never used", "until": f"{today():%Y-%m-%d}"}
     found = load(protectData="true", allow=[{"what": what, **allowed} for what in ("0007_projects", "audio public")])
-    assert (found.protect_data, found.protection(False, True)["allow_loss"]) == (True, ("0007_projects",))
+    assert (found.protect_data, found.protection(False)["allow_loss"]) == (True, ("0007_projects",))
     assert found.accepted["allow_bucket_changes"] == ("audio public",)
     assert found.protected(disposable=True)
 
