@@ -9,12 +9,14 @@ from components.base import after, wait_for
 from components.dataguard import DataGuard
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
+from components.promotion import OUTPUT, Promotion
 from components.realtime import Realtime, RealtimeArgs
 from components.roles import Roles, RolesArgs
 from components.server import Server, ServerArgs
 from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotArgs
 from components.storedsettings import StoredSettings, StoredSettingsArgs
 from components.structure import Structure, StructureArgs
+from declared import promotion
 from declared.roles import URLS
 from declared.schemas import PUBLICATION, PUBLISHED
 
@@ -30,7 +32,9 @@ found = inputs.found(target, settings, stack)
 tags = {"Project": "visual-prompt-builder", "Stack": stack}
 wanted = inputs.wanted(target, settings, found, tags)
 server = Server("server", ServerArgs(stack=stack, target=target, wanted=wanted, url=settings.url))
-database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout, **server.fetched)
+deployed = promotion.record(sql, PUBLISHED)
+gate = Promotion(settings.promoted_from, deployed, settings.permission(promotion.UNPROMOTED))
+database = pg.Provider("pg", url=gate.gated(server.url), lock_timeout=settings.lock_timeout, **server.fetched)
 platform = target.platform
 snapshot_args = SnapshotArgs(
     sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
@@ -50,15 +54,14 @@ access = Access(
     AccessArgs(database=server.database, policies=sql.policies, platform=platform),
     after(providers, structure),
 )
-encryption = Encryption(
-    "encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access)
-)
+encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
 stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
 stored_files = files.declare(inputs.found(target, settings, stack), target, settings, stack, access, stored, providers)
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
 everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
-checkpoint = Checkpoint("checkpoint", CheckpointArgs(sql=sql, published=PUBLISHED), everything)
+checkpoint = Checkpoint("checkpoint", CheckpointArgs(of=deployed["of"], unpromoted=gate.reason), everything)
 
+pulumi.export(OUTPUT, checkpoint.brought_to(deployed))
 pulumi.export("admin_url", server.connection(server.user, server.password))
 # Auth.js' login alone opens what is sealed.
 sessions = {"authjs": encryption.session}

@@ -72,6 +72,8 @@ def _say(permission: Permission) -> None:
     """Each run says what it may do, so that no permission is forgotten."""
     until = f"until {permission.until:%Y-%m-%d} ({permission.reason})"
     if permission.expired:
-        pulumi.log.warn(f"{permissions.SETTING}: {permission.what} was allowed {until}, and isn't any more; take it out")
+        pulumi.log.warn(
+            f"{permissions.SETTING}: {permission.what} was allowed {until}, and isn't any more; take it out"
+        )
     else:
         pulumi.log.info(f"{permissions.SETTING}: {permission.what} is allowed {until}")

@@ -18,8 +18,9 @@ RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,200}")
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2})( 00:00:00 \+0000 UTC)?")
 MOST_DAYS = 31
 FORM = (
-    "a list of maps of what (a migration such as 0007_projects, a change of a bucket such as audio public, or a "
-    f"resource as a preview names it), reason, and until: a date such as 2026-12-05, at most {MOST_DAYS} days ahead"
+    "a list of maps of what (a migration such as 0007_projects, a change of a bucket such as audio public, a "
+    "resource as a preview names it, or unpromoted), reason, and until: a date such as 2026-12-05, at most "
+    f"{MOST_DAYS} days ahead"
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from declared import connectionurl, locktimeout
+from declared import connectionurl, locktimeout, naming
 from declared import permissions as allowed_once
 from declared.buckets import BucketSettings as BucketSettings
 from declared.buckets import SettingError as SettingError
@@ -95,6 +95,8 @@ class Settings:
     generation_days: int
     """After how many days a generation that has ended goes; 0 is never."""
     accept_drift: str | None
+    promoted_from: str
+    """The stack that has to have had what is declared; an empty text where none has."""
     buckets: tuple[BucketSettings, ...]
     max_object_size: int
     cors_origins: tuple[str, ...]
@@ -111,6 +113,10 @@ class Settings:
     def protection(self, disposable: bool) -> dict[str, Any]:
         """What may be rolled back, as the component `Structure` takes it."""
         return {"protect": self.protected(disposable), "allow_loss": allowed_once.steps(self.allow)}
+
+    def permission(self, what: str) -> Permission | None:
+        """What allows something once, expired or not."""
+        return next((each for each in self.allow if each.what == what), None)
 
     @property
     def accepted(self) -> dict[str, Any]:
@@ -197,6 +203,7 @@ class Settings:
             reservation_minutes=_whole(config, "reservationMinutes", 1440),
             generation_days=_whole(config, "generationDays", 36_500, least=0),
             accept_drift=config.get("acceptDrift") or None,
+            promoted_from=_stack(config),
             buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size, defaults()["buckets"]),
             max_object_size=max_object_size,
             cors_origins=_texts("corsOrigins", config.json("corsOrigins", ORIGINS), ORIGIN, ORIGINS),
@@ -261,6 +268,14 @@ def _matching(config: _Given, key: str, pattern: re.Pattern[str], allowed: str) 
     if not pattern.fullmatch(value):
         raise SettingError(key, value, allowed)
     return value
+
+
+def _stack(config: _Given) -> str:
+    value = config.get("promotedFrom")
+    try:
+        return value and naming.stack(value)
+    except naming.NameRefused:
+        raise SettingError("promotedFrom", value, "the name of another stack, such as staging") from None
 
 
 def _duration(config: _Given, key: str) -> str:

@@ -45,6 +45,8 @@ OURS = re.compile(r"`(\./vpb (?:up|rekey)\b(?![^`]*--stack)[^`]*)`")
 CHECKED = re.compile(r"^\S+ resource '[^']+' has a problem: (\w+: )?")
 # What is asked before a resource is deleted (`components/dataguard.py`).
 HOOK = re.compile(r'^before hook "[\w-]+" failed: ')
+# What a reference to another stack says.
+NO_STACK = re.compile(r'unknown stack "(?:[^"/]+/)*([^"/]+)"')
 DIED = re.compile(r"Detected that (.+?) exited prematurely")
 
 
@@ -274,6 +276,8 @@ def _together(steps: Iterable[ResourceOutcome]) -> Iterator[str]:
 def _cause(text: str) -> str:
     """The engine's words for an interruption and for a plugin that died, as what they mean to who sees them."""
     text = text.removeprefix("Preview failed: ")
+    if unknown := NO_STACK.fullmatch(text):
+        return f"database:promotedFrom names stack {unknown[1]}, which there isn't; make it, or take the setting out"
     text = CHECKED.sub("", HOOK.sub("", text))
     # The second Ctrl-C has another word.
     if text.endswith((" canceled", " cancelled")):

@@ -119,7 +119,9 @@ def test_a_rollback_that_loses_data_is_refused_until_it_is_allowed(prod):
 def test_the_end_of_a_schema_is_refused_until_it_is_allowed(prod):
     path = prod.folder / "declared" / "schemas.py"
     path.write_text(path.read_text().replace(SCHEMA, ""))
-    said = "structure-attic would be deleted or replaced, and with it a schema: put its declaration back; if it is meant: "
+    said = (
+        "structure-attic would be deleted or replaced, and with it a schema: put its declaration back; if it is meant: "
+    )
     refused(prod, said)
     with allowed(prod, "structure-attic", days=-1):
         refused(prod, said)

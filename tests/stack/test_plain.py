@@ -1,7 +1,7 @@
 """Pulumi without the wrapper, in an environment that has what `requirements.txt` names and nothing else.
 
-No official plugin `aws` is to be had here, so the stand-in is on PATH in its place, and moto runs beside it, started from
-the tests' own environment.
+The stand-in is on PATH in the place of the official plugin `aws`, and moto runs beside it, started from the tests' own
+environment.
 """
 
 import json
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -114,7 +115,7 @@ def test_prod_is_previewed_and_provisioned_with_no_wrapper_in_any_process(prod):
     with psycopg.connect(outputs["api_url"]) as connection:
         connection.execute("select 1")
     assert any("-m provider" in " ".join(command) for command in prod.seen), "processes were seen at all"
-    words = {pair for command in prod.seen for pair in zip(command, command[1:], strict=False)}
+    words = {pair for command in prod.seen for pair in pairwise(command)}
     assert not words & {("-m", module) for module in WRAPPER}
 
 
@@ -130,7 +131,9 @@ def test_a_manual_change_is_seen_and_put_back(prod):
 def test_what_holds_data_is_kept_without_the_wrapper_too(prod):
     path = prod.scratch.folder / "declared" / "schemas.py"
     text = path.read_text()
-    path.write_text(text.replace('    "statistics": OWNER,\n', '    "figures": OWNER,\n').replace('"statistics")', '"figures")'))
+    path.write_text(
+        text.replace('    "statistics": OWNER,\n', '    "figures": OWNER,\n').replace('"statistics")', '"figures")')
+    )
     before = _resources(prod)
     for words in (["preview"], ["up", "--yes"]):
         run = prod.pulumi(*words, "--stack", "prod")
