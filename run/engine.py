@@ -41,7 +41,10 @@ DESTROY = {"destroy", "down", "dn"}
 DESTROY_MARK = "VPB_DESTROY"
 AWS_PROVIDER = "pulumi:providers:aws"
 # Words after these are no command; Pulumi takes the flags before the command too.
-WITH_VALUE = {"-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"}
+WITH_VALUE = {
+    *("-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"),
+    *("--secrets-provider", "--copy-config-from"),
+}
 SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
 
 

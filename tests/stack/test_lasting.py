@@ -38,6 +38,7 @@ KEY = "storage-single-tenant/exports/u1/all.zip/v1"
 @pytest.fixture(scope="module")
 def prod() -> Iterator[Scratch]:
     with Scratch("prod") as scratch:
+        (scratch.folder / "Pulumi.prod.yaml").unlink()
         path = scratch.folder / "targets" / "local.py"
         text = path.read_text()
         assert "    disposable = True\n" in text
