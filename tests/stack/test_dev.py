@@ -23,6 +23,7 @@ ALLOWED = f"  database:allow: [{{what: exports public, reason: a test, until: {t
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 
 OUTPUTS = {
+    "deployed",
     "admin_url",
     "api_url",
     "auth_url",
