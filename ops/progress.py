@@ -18,8 +18,13 @@ from run.events import Message, ResourceOutcome, Summary
 SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
 TO_DO = {op: f"to {op}" for op in DONE}
-# Components, providers, the stack, and the note that a run leaves of itself.
-BOOKKEEPING = ("vpb:", "pulumi:", "pg:index:SchemaCheckpoint")
+# Components, providers, the stack, what a run knows of the schema, and the note that it leaves of itself.
+BOOKKEEPING = ("vpb:", "pulumi:", "pg:index:SchemaSnapshot", "pg:index:SchemaCheckpoint")
+PASSWORD = "pg:index:Password"
+CLOSES = (
+    "warning: passwords open and others close in one run: who has an old URL can't connect afterwards; "
+    "`./vpb rotate` holds both open until every client has its new one"
+)
 # More that say nothing of themselves are counted by kind.
 FEW = 30
 WIDTH = 80
@@ -149,6 +154,14 @@ class Report:
         for resource, texts in self.said.items():
             if resource not in listed:
                 yield from (f"   {line}" for text in texts for line in _cut(text))
+        if self.closes_logins:
+            yield from textwrap.wrap(CLOSES, WIDTH)
+
+    @property
+    def closes_logins(self) -> bool:
+        """Whether passwords come in the place of others, without a time in which both are open."""
+        done = {step.op for step in self.outcomes if step.type == PASSWORD}
+        return "replace" in done or {"create", "delete"} <= done
 
     @property
     def untried(self) -> list[str]:

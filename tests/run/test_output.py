@@ -85,6 +85,16 @@ def test_what_changes_is_shown_with_what_it_says_of_itself(capsys):
 
 
 @pytest.mark.parametrize(
+    ("ops", "warned"),
+    [(["create", "create"], False), (["delete"], False), (["create", "delete"], True), (["replace"], True)],
+)
+def test_a_run_that_closes_logins_and_opens_others_says_so(ops, warned):
+    """`./vpb rotate` opens in one run and closes in another."""
+    report = ran(*(outcome(op, progress.PASSWORD, f"password-{number}") for number, op in enumerate(ops)))
+    assert ("`./vpb rotate` holds both" in " ".join(report.lines())) == warned
+
+
+@pytest.mark.parametrize(
     ("path", "old", "new", "shown"),
     [
         ("a", {"a": 1}, {"a": 2}, "a: 1 → 2"),
