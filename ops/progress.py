@@ -27,6 +27,7 @@ CLOSES = (
 )
 # More that say nothing of themselves are counted by kind.
 FEW = 30
+CENT = 0.01
 WIDTH = 80
 # So many lines of one text, and so many properties; --verbose has the rest.
 LINES, MOST = 8, 4
@@ -156,6 +157,14 @@ class Report:
                 yield from (f"   {line}" for text in texts for line in _cut(text))
         if self.closes_logins:
             yield from textwrap.wrap(CLOSES, WIDTH)
+
+        if self.dollars > CENT:
+            yield f"costs {self.dollars:.2f} $ more a month, before use; `./vpb cost` has each part"
+
+    @property
+    def dollars(self) -> float:
+        """What the run changes in the costs of a month, as far as prices are known."""
+        return sum(step.dollars for step in self.outcomes if not step.failed)
 
     @property
     def closes_logins(self) -> bool:
