@@ -5,7 +5,7 @@ import pulumi
 import pg
 from components import files, inputs
 from components.access import Access, AccessArgs
-from components.base import after, wait_for
+from components.base import after, silence_debug, wait_for
 from components.dataguard import DataGuard
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
@@ -20,6 +20,7 @@ from declared import promotion
 from declared.roles import URLS
 from declared.schemas import PUBLICATION, PUBLISHED
 
+silence_debug()
 stack = inputs.stack()
 settings = inputs.settings()
 target = inputs.target(settings)
@@ -56,7 +57,7 @@ access = Access(
 )
 encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
 stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
-stored_files = files.declare(inputs.found(target, settings, stack), target, settings, stack, access, stored, providers)
+stored_files = files.declare(found, target, settings, stack, access, stored, providers)
 realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
 everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
 checkpoint = Checkpoint("checkpoint", CheckpointArgs(of=deployed["of"], unpromoted=gate.reason), everything)

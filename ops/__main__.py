@@ -119,6 +119,22 @@ def preview(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = Fals
     raise typer.Exit(status or (FOUND if done.changes else 0))
 
 
+@app.command(epilog="Example: ./vpb cost --stack prod --json")
+def cost(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Estimate what an environment costs by the month, from the sizes that its settings declare.
+
+    Nothing is changed. What is billed by use, such as stored files, is listed with its price.
+    """
+    from ops import cost as estimate
+    from run import engine
+
+    if not engine.declared(stack):
+        engine.require(stack)
+    engine.make_stack(stack)
+    found = estimate.of(stack)
+    print(estimate.as_json(found) if as_json else estimate.as_text(found))
+
+
 @app.command(epilog="Example: ./vpb drift --stack prod --json")
 def drift(stack: Stack = "dev", as_json: Json = False) -> None:
     """Report what was changed manually, object by object; the status is 2 where there is something."""

@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 import pg
+from components import base
 from components.inputs import InputRefused
 from declared import sqlfiles
 from declared.grants import DATABASE_GRANTS, GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
@@ -466,3 +467,13 @@ def test_the_provider_s_arguments_are_those_of_the_schema():
 def test_the_provider_s_schema_file_is_in_date():
     written = json.loads((CHECKOUT / "provider" / "schema.json").read_text())
     assert written == SCHEMA, "run `make golden`"
+
+
+@pytest.mark.parametrize(("variable", "kept"), [("", False), ("1", True)])
+def test_the_sdk_s_debug_messages_are_sent_where_they_are_asked_for(monkeypatch, variable, kept):
+    def debug(*_args: object) -> None: ...
+
+    monkeypatch.setattr(pulumi.log, "debug", debug)
+    monkeypatch.setenv("PULUMI_SDK_DEBUG", variable)
+    base.silence_debug()
+    assert (pulumi.log.debug is debug) == kept
