@@ -7,7 +7,7 @@ import pulumi
 
 from declared import permissions, promotion
 from declared.permissions import Permission
-from declared.promotion import UNPROMOTED
+from declared.promotion import UNPROMOTED, WENT_ON
 
 OUTPUT = "deployed"
 NAMED = 5
@@ -47,5 +47,5 @@ class Promotion:
             raise pulumi.RunError(
                 f"{said}: run `up` there first, and here again; if it is meant: {permissions.way(UNPROMOTED)}"
             )
-        pulumi.log.warn(f"{said}; going on, since it is allowed: {self._permission.reason}")
+        pulumi.log.warn(f"{said}{WENT_ON}{self._permission.reason}")
         return self._permission.reason

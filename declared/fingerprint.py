@@ -19,9 +19,9 @@ def of(sql: SqlFiles, published: Sequence[str]) -> str:
 
 def facts(sql: SqlFiles, published: Sequence[str]) -> dict[str, Any]:
     """What is declared, as JSON can hold it."""
-    facts: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
-    facts["policies"] = [asdict(policy) for policy in sql.policies]
-    facts["grants"] = [grants.SCHEMA_GRANTS, grants.DATABASE_GRANTS, grants.HISTORY_GRANTS, grants.GRANTS]
+    found: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
+    found["policies"] = [asdict(policy) for policy in sql.policies]
+    found["grants"] = [grants.SCHEMA_GRANTS, grants.DATABASE_GRANTS, grants.HISTORY_GRANTS, grants.GRANTS]
     extensions = {name: asdict(spec) for name, spec in EXTENSIONS.items()}
-    facts["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
-    return facts
+    found["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
+    return found

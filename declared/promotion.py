@@ -12,6 +12,7 @@ from declared.sqlfiles import MIGRATIONS, SqlFiles
 
 UNPROMOTED = "unpromoted"
 """What a permission names that lets a stack have what the one before it hasn't."""
+WENT_ON = "; going on, since it is allowed: "
 # Each part of a record → how one entry of it is called.
 PARTS = {"steps": "migration", "policies": "row policies of", "others": ""}
 

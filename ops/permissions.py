@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from declared.promotion import UNPROMOTED, WENT_ON
 from ops.progress import Report
 from run import engine
 
@@ -17,6 +18,8 @@ def unused(stack: str, report: Report) -> Iterator[str]:
 
 
 def _needed(what: str, report: Report) -> bool:
+    if what == UNPROMOTED:
+        return any(WENT_ON in text for texts in report.said.values() for text in texts)
     resource, path = what, f'["{what.partition(" ")[0]}"]'
     return any(
         (step.resource == resource and step.op in ("delete", "replace")) or path in difference

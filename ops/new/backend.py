@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from declared import awsnames
+from declared.settings import REGION, REGIONS
 from ops.errors import CommandError
 
 DAYS_OF_OLD_STATES = 365
@@ -39,8 +40,10 @@ class Backend:
 def make(region: str) -> Backend:
     """The backend of the account that the credentials are of; endpoints as boto3 finds them.
 
-    :raises CommandError: for a bucket that is another account's or in another region, and a key that is about to go
+    :raises CommandError: for a region of another partition, a bucket of another account or region, a key that is to go
     """
+    if not REGION.fullmatch(region):
+        raise CommandError(f"--region is {region!r}; allowed is {REGIONS}")
     session = boto3.session.Session(region_name=region)
     account = session.client("sts", config=WAIT).get_caller_identity()["Account"]
     bucket, made = awsnames.state_bucket(account), list[str]()

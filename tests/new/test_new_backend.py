@@ -66,6 +66,11 @@ def test_it_is_made_once_closed_versioned_and_encrypted_with_a_key_of_its_own(sc
     assert s3.get_bucket_location(Bucket=BUCKET)["LocationConstraint"] == REGION
 
 
+def test_a_region_of_another_partition_is_refused(scratch):
+    run = new_backend(scratch, "cn-north-1")
+    assert (run.status, "--region is 'cn-north-1'; allowed is an AWS region such as" in run.output) == (1, True)
+
+
 def test_another_region_and_a_key_that_is_about_to_go_are_refused_in_one_line(scratch):
     run = new_backend(scratch, "eu-west-1")
     assert (run.status, REGION in run.last_line or "another region" in run.last_line) == (1, True), run.output

@@ -92,6 +92,7 @@ def test_what_has_not_passed_is_refused_by_name_until_it_is_allowed_with_a_reaso
     two.settings(FILE.format("staging") + ALLOWED)
     said = succeeded(two.prod.up())
     assert f"stack staging hasn't had migration {STEP}; going on, since it is allowed: a leak to stop tonight" in said
+    assert "nothing has needed" not in said
     assert deployed(two.prod)["unpromoted"] == "a leak to stop tonight"
     two.settings(FILE.format("staging"))
     run = two.prod.start("preview").wait()
