@@ -155,6 +155,7 @@ async def status(job: Job) -> dict[str, Any]:
                 "renamed": [f"{step.name} from {name}" for name, step in moved.items()],
                 "pending": sorted(wanted.keys() - (recorded.steps.keys() - recorded.half_back)),
                 "unknown": sorted(recorded.steps.keys() - wanted.keys()),
+                "of other tools": list(recorded.of_others),
             }
     finally:
         await connection.close()
