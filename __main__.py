@@ -5,7 +5,8 @@ import pulumi
 import pg
 from components import files, inputs
 from components.access import Access, AccessArgs
-from components.base import after, wait_for
+from components.adopted import AdoptedDatabase, AdoptedDatabaseArgs
+from components.base import Component, after, wait_for
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
 from components.realtime import Realtime, RealtimeArgs
@@ -20,7 +21,6 @@ from declared.schemas import PUBLICATION, PUBLISHED
 stack = inputs.stack()
 settings = inputs.settings()
 target = inputs.target(settings)
-sql = inputs.sql()
 keep = settings.protected(target.disposable)
 guardrail = Guardrail()
 
@@ -30,42 +30,49 @@ wanted = inputs.wanted(target, settings, found, tags)
 server = Server("server", ServerArgs(stack=stack, target=target, wanted=wanted, url=settings.url))
 database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout, **server.fetched)
 platform = target.platform
-snapshot_args = SnapshotArgs(
-    sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
-)
-snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
-# What is refused there is refused before anything at AWS is changed.
-first = pulumi.ResourceOptions(depends_on=snapshot.final)
-providers = files.plugins(target, settings, stack, database, tags, first)
-roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
-structure = Structure(
-    "structure",
-    StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable, keep)),
-    after(providers, roles),
-)
-access = Access(
-    "access",
-    AccessArgs(database=server.database, policies=sql.policies, platform=platform),
-    after(providers, structure),
-)
-encryption = Encryption(
-    "encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access)
-)
-stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
-stored_files = files.declare(inputs.found(target, settings, stack), target, settings, stack, access, stored, providers)
-realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
-everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
-checkpoint = Checkpoint("checkpoint", CheckpointArgs(sql=sql, published=PUBLISHED), everything)
+if settings.adopted:
+    # Not the app's database but one that was there before.
+    there = AdoptedDatabaseArgs(database=inputs.adopted(settings), protect=keep, **settings.adoption)
+    last: Component = AdoptedDatabase("adopted", there, pulumi.ResourceOptions(providers={"pg": database}))
+    pulumi.export("admin_url", server.connection(server.user, server.password))
+else:
+    sql = inputs.sql()
+    snapshot_args = SnapshotArgs(
+        sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
+    )
+    snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
+    # What is refused there is refused before anything at AWS is changed.
+    first = pulumi.ResourceOptions(depends_on=snapshot.final)
+    providers = files.plugins(target, settings, stack, database, tags, first)
+    roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
+    structure = Structure(
+        "structure",
+        StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable, keep)),
+        after(providers, roles),
+    )
+    access = Access(
+        "access",
+        AccessArgs(database=server.database, policies=sql.policies, platform=platform),
+        after(providers, structure),
+    )
+    encryption = Encryption(
+        "encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access)
+    )
+    stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
+    stored_files = files.declare(inputs.found(target, settings, stack), target, settings, stack, access, stored, providers)
+    realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
+    everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
+    last = Checkpoint("checkpoint", CheckpointArgs(sql=sql, published=PUBLISHED), everything)
 
-pulumi.export("admin_url", server.connection(server.user, server.password))
-# Auth.js' login alone opens what is sealed.
-sessions = {"authjs": encryption.session}
-for output, role in URLS.items():
-    # The logins of a platform's own API are its affair.
-    if role in roles.current:
-        pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
-for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
-    pulumi.export(output, value)
+    pulumi.export("admin_url", server.connection(server.user, server.password))
+    # Auth.js' login alone opens what is sealed.
+    sessions = {"authjs": encryption.session}
+    for output, role in URLS.items():
+        # The logins of a platform's own API are its affair.
+        if role in roles.current:
+            pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
+    for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
+        pulumi.export(output, value)
 
-pulumi.run(lambda: wait_for(checkpoint))
+pulumi.run(lambda: wait_for(last))
 guardrail.check()

@@ -8,10 +8,13 @@ import pulumi
 import pulumi.runtime.config
 
 import targets
+from declared import adopted as adoption
 from declared import connectionurl, naming, sqlfiles
+from declared.adopted import Adopted
 from declared.errors import UserError
 from declared.naming import NAMESPACE
 from declared.objectlayout import GUARDDUTY
+from declared.paths import CHECKOUT
 from declared.serversettings import NAMESPACE as SERVER
 from declared.serversettings import ServerSettings
 from declared.settings import SettingError, Settings
@@ -139,6 +142,14 @@ def sql() -> SqlFiles:
     :raises InputRefused: for the first file that can't be used
     """
     return _checked(sqlfiles.read)
+
+
+def adopted(settings: Settings) -> Adopted:
+    """What was written of an adopted database.
+
+    :raises InputRefused: for the first file that can't be used
+    """
+    return _checked(lambda: adoption.read(settings.adopted, CHECKOUT))
 
 
 def _checked(read: Callable[[], Read]) -> Read:

@@ -13,7 +13,6 @@ from typing import Any
 
 from declared import sqlfiles
 from declared.errors import UserError
-from declared.paths import CHECKOUT
 from declared.schemas import HISTORY_SCHEMA
 from declared.sqlfiles import RowPolicy, StepFolder
 
@@ -78,7 +77,7 @@ def migrations(folder: str) -> StepFolder:
     return StepFolder(f"{folder}/{sqlfiles.MIGRATIONS.folder}", HISTORY)
 
 
-def read(folder: str, root: Path = CHECKOUT) -> Adopted:
+def read(folder: str, root: Path) -> Adopted:
     """What lies in a folder that `./vpb adopt` has written.
 
     :raises AdoptedError: for facts that can't be used

@@ -95,7 +95,7 @@ class _Reader:
     def __init__(self, connection: Connection, found: Found) -> None:
         self.connection, self.found = connection, found
 
-    async def one(self, kind: ObjectKind, **identity: Any) -> dict[str, Any] | None:
+    async def one(self, kind: ObjectKind, /, **identity: Any) -> dict[str, Any] | None:
         """An object's properties, but for those that are as they are by default; None where it can't be declared."""
         there = await kind.find(self.connection, identity)
         if there is None:

@@ -1,12 +1,12 @@
 """`./vpb adopt`: read a live database, and write its declaration into a folder of the checkout."""
 
 import asyncio
-import re
 from pathlib import Path
 from typing import Any
 
 from declared import adopted, connectionurl
 from declared.paths import CHECKOUT
+from declared.settings import ADOPTED
 from ops.adopt import reading, writing
 from ops.errors import CommandError
 from ops.new.files import FileChanges
@@ -14,9 +14,6 @@ from provider.connection import ConnectionInfo, Connections
 from provider.errors import Refused
 from provider.rehearsal import NoCopy, dumped, pg_dump
 from run import engine
-
-FOLDER = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
-
 
 def adopt(url: str | None, folder: str, root: Path = CHECKOUT) -> dict[str, Any]:
     """Write what the database has into `folder`; the summary.
@@ -40,7 +37,7 @@ def adopt(url: str | None, folder: str, root: Path = CHECKOUT) -> dict[str, Any]
 
 
 def _refuse_bad_folder(folder: str, root: Path) -> None:
-    if not FOLDER.fullmatch(folder):
+    if not ADOPTED.fullmatch(folder):
         raise CommandError(f"--into {folder!r}: must be a folder of the checkout such as adopted/shop, of a-z 0-9 _ -")
     path = root / folder
     if path.exists() and (not path.is_dir() or any(path.iterdir())):

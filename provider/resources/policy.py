@@ -85,6 +85,9 @@ class Policy(ObjectKind):
         )
 
     def same(self, name: str, one: Any, other: Any) -> bool:
+        if name == "comment":
+            # A file's lines of comment are one line here, where somebody else's may have line ends.
+            return (one or "").split() == (other or "").split()
         return {*(one or [])} == {*(other or [])} if name == "roles" else super().same(name, one, other)
 
     def observed(self, name: str, state: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
