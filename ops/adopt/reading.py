@@ -54,7 +54,8 @@ select t.tgname::text as name, tn.nspname::text as schema,
  where not t.tgisinternal and t.tgparentid = 0 and not tn.nspname = any(%(ours)s) and fn.nspname = any(%(ours)s)
  order by 2, 1"""
 JOBS = "select jobname::text as name, schedule, command from cron.job order by jobid"
-PUBLICATIONS = "select pubname::text as name from pg_catalog.pg_publication order by 1"
+PUBLICATIONS = """select pubname::text as name, pg_catalog.pg_get_userbyid(pubowner)::text as owner
+                    from pg_catalog.pg_publication order by 1"""
 # Of other roles than the platform's those that own something here or that something is granted to.
 ROLES = """
 select r.rolname::text as name, pg_catalog.quote_ident(r.rolname) as quoted,
@@ -146,12 +147,16 @@ def _is_of_platform(platform: Platform, role: str) -> bool:
     return bool(platform.name) and re.fullmatch(platform.all_roles, role) is not None
 
 
+def _belongs_to_platform(found: Found, owner: str) -> bool:
+    return owner != found.login and _is_of_platform(found.platform, owner)
+
+
 async def _schemas(reader: _Reader) -> None:
     found = reader.found
     for each in await rows(reader.connection, SCHEMAS, [HISTORY_SCHEMA]):
         name, owner = each["name"], each["owner"]
-        theirs = owner != found.login and _is_of_platform(found.platform, owner)
-        if name == "public" or not (name in found.platform.schemas or theirs):
+        theirs = name in found.platform.schemas or _belongs_to_platform(found, owner)
+        if name == "public" or not theirs:
             if one := await reader.one(Schema(), name=name):
                 found.schemas[name] = {key: value for key, value in one.items() if key != "name"}
     found.schema_grants = await reader.grants("schema", found.schemas)
@@ -183,6 +188,8 @@ async def _rest(reader: _Reader) -> None:
     """Publications, buckets and cron jobs."""
     connection, found = reader.connection, reader.found
     for each in await rows(connection, PUBLICATIONS, []):
+        if _belongs_to_platform(found, each["owner"]):
+            continue
         if one := await reader.one(Publication(), name=each["name"]):
             found.publications[each["name"]] = {"tables": []} | {k: v for k, v in one.items() if k != "name"}
     if await _is_there(connection, "storage.buckets"):

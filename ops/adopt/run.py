@@ -47,6 +47,9 @@ def _refuse_bad_folder(folder: str, root: Path) -> None:
 async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
     session = await database.session()
     try:
+        # Names are spelt as the provider reads them: with their schemas.
+        await database.reset_session(session)
+        await session.commit()
         # One moment of the database, and nothing that writes.
         await session.execute("begin isolation level repeatable read read only")
         found = await reading.read(session)
