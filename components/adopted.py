@@ -1,8 +1,9 @@
 """A database that was adopted: what `./vpb adopt` has written of it, declared as it was found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from glob import escape
+from itertools import product
 
 import pulumi
 
@@ -138,16 +139,23 @@ class AdoptedDatabase(Component):
 def held_patterns(database: Adopted) -> Iterator[str]:
     """What resources of their own compare and repair, as patterns of the snapshot's objects and facets."""
     facts = database.facts
-    for table in {*facts.row_security, *(policy.table for policy in database.policies)}:
-        yield from (f"table {escape(table)}: {facet}" for facet in ("row security", "policy *", "comment on policy *"))
-    for object in (*facts.tables, *facts.sequences):
-        yield f"* {escape(object)}: grants*"
-    for schema in {function.partition(".")[0] for function in facts.functions}:
-        yield from (f"{kind} {escape(schema)}.*: grants" for kind in ("function", "procedure", "aggregate"))
-    for schema in facts.schemas:
-        yield from (f"schema {escape(schema)}{facet}" for facet in ("", ": owner", ": comment", ": grants"))
-    for extension in facts.extensions:
-        yield f"extension {escape(extension)}"
-    for publication in facts.publications:
-        yield from (f"publication {escape(publication)}{facet}" for facet in ("", ": table *", ": schema *"))
+    for table in _spellings({*facts.row_security, *(policy.table for policy in database.policies)}):
+        yield from (f"table {table}: {facet}" for facet in ("row security", "policy *", "comment on policy *"))
+    for object in _spellings((*facts.tables, *facts.sequences)):
+        yield f"* {object}: grants*"
+    for schema in _spellings(function.partition(".")[0] for function in facts.functions):
+        yield from (f"{kind} {schema}.*: grants" for kind in ("function", "procedure", "aggregate"))
+    for schema in _spellings(facts.schemas):
+        yield from (f"schema {schema}{facet}" for facet in ("", ": owner", ": comment", ": grants"))
+    for extension in _spellings(facts.extensions):
+        yield f"extension {extension}"
+    for publication in _spellings(facts.publications):
+        yield from (f"publication {publication}{facet}" for facet in ("", ": table *", ": schema *"))
     yield "large object *"
+
+
+def _spellings(names: Iterable[str]) -> Iterator[str]:
+    """Names as the snapshot may have them: each part plain, or in quotes where it needs them."""
+    for name in {*names}:
+        parts = [(escape(part), escape('"' + part.replace('"', '""') + '"')) for part in name.split(".", 1)]
+        yield from (".".join(spelt) for spelt in product(*parts))

@@ -15,11 +15,12 @@ from provider.errors import Refused
 from provider.rehearsal import NoCopy, dumped, pg_dump
 from run import engine
 
-def adopt(url: str | None, folder: str, root: Path = CHECKOUT) -> dict[str, Any]:
+def adopt(url: str | None, folder: str, root: Path | None = None) -> dict[str, Any]:
     """Write what the database has into `folder`; the summary.
 
     :raises CommandError: for a folder that can't be used, and for a database that can't be read
     """
+    root = root or CHECKOUT
     _refuse_bad_folder(folder, root)
     text = connectionurl.given(url, "DATABASE_URL")
     if not text:

@@ -84,7 +84,7 @@ def test_it_says_what_it_took_and_what_is_unsafe_as_found(live):
         "schemas": 2,
         "tables": 5,
         "row policies": 5,
-        "functions": 2,
+        "functions": 3,
         "extensions": 0,
         "roles": 3,
         "buckets": 0,
@@ -120,3 +120,140 @@ def test_up_changes_nothing_and_the_preview_after_it_is_empty(live, monkeypatch)
         "adopted-shop.prices: row security left open: every row of shop.prices",
     ]
     assert live.sql(f"select version from {HISTORY} order by 1") == [("20230101120000",), ("20230202120000",)]
+
+
+def test_manual_changes_of_what_was_adopted_are_named_and_repaired(live, monkeypatch):
+    stack = live.stack(monkeypatch)
+    assert stack.up().errors == {}
+    live.sql('alter policy mine on public.orders using (true); grant delete on public.rates to anon')
+    live.sql('drop policy mine on shop.items; grant execute on function shop.touch() to anon')
+    seen = stack.preview()
+    assert seen.errors == {}
+    assert {*seen.changes} == {
+        "adopted-public.orders-mine",
+        "adopted-table-grants-public.rates",
+        "adopted-shop.items-mine",
+        "adopted-functions-shop",
+    }
+    assert stack.up().errors == {}
+    assert changes(stack.preview()) == {}
+    live.sql("alter table shop.prices add column note text")
+    assert "table shop.prices: column note" in str(stack.up().errors)
+
+
+def test_a_destroy_takes_nothing_of_what_was_there(live, monkeypatch):
+    before = live.dump()
+    stack = live.stack(monkeypatch)
+    assert stack.up().errors == {}
+    assert stack.down().errors == {}
+    assert live.dump() == before
+    left = live.sql("select tablename::text from pg_tables where schemaname = 'supabase_migrations'")
+    assert {name for (name,) in left if not name.startswith("adopted_migrations")} == {"schema_migrations"}
+    again = live.stack(monkeypatch)
+    assert again.up().errors == {}
+    assert changes(again.preview()) == {}
+    assert live.dump() == before
+
+
+def test_the_baseline_makes_the_same_elsewhere(server, live, monkeypatch):
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("create database again")
+    again = replace(live, url=server.url("again"))
+    try:
+        made = again.stack(monkeypatch)
+        assert made.up().errors == {}
+        assert changes(made.preview()) == {}
+        # A comment of two lines has become one.
+        wanted = live.dump().replace("own,\non two", "own, on two")
+        assert again.dump().split("\n") == wanted.split("\n")
+        for path in (live.root / FOLDER / "sql/migrations").iterdir():
+            path.unlink()
+        refused = replace(again.stack(monkeypatch), state=made.state).up().errors
+        assert "0001_baseline was adopted and is not rolled back" in str(refused)
+        assert again.dump().split("\n") == wanted.split("\n")
+    finally:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute("drop database again with (force)")
+
+
+def test_the_baseline_is_not_rolled_back(live, monkeypatch):
+    assert live.stack(monkeypatch).up().errors == {}
+    before = live.dump()
+    for path in (live.root / FOLDER / "sql/migrations").iterdir():
+        path.unlink()
+    refused = live.stack(monkeypatch).up().errors
+    assert "has 0001_baseline, which is neither in this checkout nor applied by this stack" in str(refused)
+    assert live.dump() == before
+
+
+def test_a_new_migration_runs_on_top_and_is_rolled_back(live, monkeypatch):
+    assert live.stack(monkeypatch).up().errors == {}
+    folder = live.root / FOLDER / "sql/migrations"
+    header = "-- 0002 notes: why.\n-- Lock: none. Duration: instant.\n-- Down: loses nothing.\n"
+    (folder / "0002_notes.up.sql").write_text(header + "create type shop.kind as enum ('a');\n")
+    (folder / "0002_notes.down.sql").write_text(header + "drop type shop.kind;\n")
+    with_type = live.stack(monkeypatch)
+    assert with_type.up().errors == {}
+    assert live.sql("select to_regtype('shop.kind') is not null") == [(True,)]
+    assert live.sql(f"select version from {HISTORY} order by 1") == [("20230101120000",), ("20230202120000",)]
+
+
+def test_nothing_is_written_over(live):
+    before = (live.root / FOLDER / "facts.py").read_text()
+    with pytest.raises(run.CommandError, match="--into adopted/shop: is there already and isn't empty"):
+        run.adopt(live.url, FOLDER, live.root)
+    assert (live.root / FOLDER / "facts.py").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--into", "../elsewhere"], "--into '../elsewhere': must be a folder of the checkout such as adopted/shop"),
+        (["--into", "adopted/none"], "no database is named; give --url, or set DATABASE_URL"),
+        (["--into", "adopted/none", "--url", "nonsense"], "--url must be"),
+        (["--into", "adopted/none", "--url", "postgresql://me@127.0.0.1:1/x"], "127.0.0.1:1"),
+        (["--into", "sql", "--url", "postgresql://me@127.0.0.1:1/x"], "--into sql: is there already and isn't empty"),
+    ],
+)
+def test_bad_input_is_one_line(words, said, capsys, monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert ops.main(["adopt", *words]) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+
+
+def test_the_command_ends_with_2_where_something_is_unsafe(server, live, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "CHECKOUT", tmp_path)
+    assert ops.main(["adopt", "--url", live.url, "--into", "adopted/second", "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said == {**live.said, "folder": "adopted/second"}
+    assert server.password not in "".join(path.read_text() for path in tmp_path.rglob("*.*") if path.is_file())
+
+
+FACTS = "".join(f"{name} = {{}}\n" for name in (field.upper() for field in adopted.Facts.__dataclass_fields__))
+FACTS = FACTS.replace("WATCHED = {}", "WATCHED = ()")
+BAD_FACTS = {
+    "no Python": ("TABLES = {", "facts.py:1: '{' was never closed"),
+    "another name": (FACTS + "OTHER = {}\n", "facts.py:11: only these facts are read: BUCKETS"),
+    "code": (FACTS.replace("TABLES = {}", "TABLES = dict()"), "TABLES must be written out, as maps, lists and texts"),
+    "a missing one": (FACTS.replace("BUCKETS = {}\n", ""), "facts.py: has no BUCKETS; an empty one is {}"),
+    "another switch": (
+        FACTS.replace("ROW_SECURITY = {}", "ROW_SECURITY = {'public.a': 'off'}"),
+        "ROW_SECURITY: public.a must be one of enabled, forced, left open, not 'off'",
+    ),
+    "a list": (FACTS.replace("TABLES = {}", "TABLES = []"), "TABLES must be a map"),
+    "a text for a map": (FACTS.replace("TABLES = {}", "TABLES = {'a': 'b'}"), "TABLES: a must be a map"),
+    "a number": (FACTS.replace("TABLES = {}", "TABLES = {1: {}}"), "TABLES: 1 must be a text"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD_FACTS))
+def test_facts_that_cannot_be_used_are_one_line(tmp_path, name):
+    text, said = BAD_FACTS[name]
+    (tmp_path / "adopted").mkdir()
+    (tmp_path / "adopted/facts.py").write_text(text)
+    with pytest.raises(adopted.AdoptedError) as caught:
+        adopted.read("adopted", tmp_path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
