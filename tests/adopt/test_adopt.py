@@ -195,6 +195,10 @@ def test_a_new_migration_runs_on_top_and_is_rolled_back(live, monkeypatch):
     with_type = live.stack(monkeypatch)
     assert with_type.up().errors == {}
     assert live.sql("select to_regtype('shop.kind') is not null") == [(True,)]
+    for path in folder.glob("0002*"):
+        path.unlink()
+    assert replace(live.stack(monkeypatch), state=with_type.state).up().errors == {}
+    assert live.sql("select to_regtype('shop.kind') is null") == [(True,)]
     assert live.sql(f"select version from {HISTORY} order by 1") == [("20230101120000",), ("20230202120000",)]
 
 
