@@ -21,6 +21,8 @@ from declared.schemas import PUBLICATION, PUBLISHED
 stack = inputs.stack()
 settings = inputs.settings()
 target = inputs.target(settings)
+sql = inputs.sql()
+adopted = inputs.adopted(settings)
 keep = settings.protected(target.disposable)
 guardrail = Guardrail()
 
@@ -30,13 +32,12 @@ wanted = inputs.wanted(target, settings, found, tags)
 server = Server("server", ServerArgs(stack=stack, target=target, wanted=wanted, url=settings.url))
 database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout, **server.fetched)
 platform = target.platform
-if settings.adopted:
+if adopted:
     # Not the app's database but one that was there before.
-    there = AdoptedDatabaseArgs(database=inputs.adopted(settings), protect=keep, **settings.adoption)
+    there = AdoptedDatabaseArgs(database=adopted, protect=keep, **settings.adoption)
     last: Component = AdoptedDatabase("adopted", there, pulumi.ResourceOptions(providers={"pg": database}))
     pulumi.export("admin_url", server.connection(server.user, server.password))
 else:
-    sql = inputs.sql()
     snapshot_args = SnapshotArgs(
         sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
     )
@@ -47,7 +48,9 @@ else:
     roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
     structure = Structure(
         "structure",
-        StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable, keep)),
+        StructureArgs(
+            database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable, keep)
+        ),
         after(providers, roles),
     )
     access = Access(
@@ -59,7 +62,9 @@ else:
         "encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access)
     )
     stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
-    stored_files = files.declare(inputs.found(target, settings, stack), target, settings, stack, access, stored, providers)
+    stored_files = files.declare(
+        inputs.found(target, settings, stack), target, settings, stack, access, stored, providers
+    )
     realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
     everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
     last = Checkpoint("checkpoint", CheckpointArgs(sql=sql, published=PUBLISHED), everything)

@@ -56,9 +56,7 @@ class AdoptedDatabase(Component):
         grants = [*self._grants(self.child(migrations, *rows))]
         others = [*self._others(self.child(migrations))]
         last = self.child(*grants, *others, migrations, *rows)
-        self.final = [
-            pg.SchemaCheckpoint(f"{name}-checkpoint", snapshot=NAME, of=self._adopted.fingerprint, opts=last)
-        ]
+        self.final = [pg.SchemaCheckpoint(f"{name}-checkpoint", snapshot=NAME, of=self._adopted.fingerprint, opts=last)]
         self.register_outputs({"folder": args.database.folder})
 
     def _snapshot(self, accept: str | None) -> pg.SchemaSnapshot:
@@ -127,7 +125,9 @@ class AdoptedDatabase(Component):
                 )
         for schema in sorted({function.partition(".")[0] for function in facts.functions}):
             functions = {name: grants for name, grants in facts.functions.items() if name.startswith(f"{schema}.")}
-            yield pg.FunctionGrants(f"{self._name}-functions-{schema}", schema=schema, functions=functions, opts=options)
+            yield pg.FunctionGrants(
+                f"{self._name}-functions-{schema}", schema=schema, functions=functions, opts=options
+            )
 
     def _others(self, options: pulumi.ResourceOptions) -> Iterator[pulumi.Resource]:
         for name, given in self._facts.publications.items():

@@ -144,12 +144,12 @@ def sql() -> SqlFiles:
     return _checked(sqlfiles.read)
 
 
-def adopted(settings: Settings) -> Adopted:
-    """What was written of an adopted database.
+def adopted(settings: Settings) -> Adopted | None:
+    """What was written of an adopted database; None where the stack is the app's.
 
     :raises InputRefused: for the first file that can't be used
     """
-    return _checked(lambda: adoption.read(settings.adopted, CHECKOUT))
+    return _checked(lambda: adoption.read(settings.adopted, CHECKOUT)) if settings.adopted else None
 
 
 def _checked(read: Callable[[], Read]) -> Read:

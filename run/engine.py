@@ -82,6 +82,11 @@ def region(stack: str) -> str:
     return str(_setting(stack, "region"))
 
 
+def adopted(stack: str) -> str:
+    """The folder of the adopted database that a stack is; empty where it is the app's."""
+    return str(_setting(stack, "adopted"))
+
+
 def passwords(stack: str) -> tuple[int, ...]:
     """The numbers of the open passwords, as the stack's file or else `Pulumi.yaml` says; the current one first.
 

@@ -18,8 +18,9 @@ Json = Annotated[bool, typer.Option("--json", help="for a script, on standard ou
 def adopt(into: Into, url: Url = None, as_json: Json = False) -> None:
     """Read a live database, and write what it has as a declaration; nothing of it is changed.
 
-    The status is 2 where something is unsafe as found, or can't be declared. A stack whose setting database:adopted
-    names the folder goes on from there.
+    A stack whose setting database:adopted names the folder goes on from there.
+
+    The status is 2 where something is unsafe as found, or can't be declared.
     """
     from ops.adopt import run
 

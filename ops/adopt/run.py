@@ -15,6 +15,7 @@ from provider.errors import Refused
 from provider.rehearsal import NoCopy, dumped, pg_dump
 from run import engine
 
+
 def adopt(url: str | None, folder: str, root: Path | None = None) -> dict[str, Any]:
     """Write what the database has into `folder`; the summary.
 

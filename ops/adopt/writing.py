@@ -139,4 +139,8 @@ def summary(found: Found, unsafe: Mapping[str, Iterable[str]]) -> dict[str, Any]
         "triggers on tables of others": len(found.triggers),
         "cron jobs": len(found.jobs),
     }
-    return {"taken": taken, "left": found.left, "unsafe": {what: list(names) for what, names in unsafe.items() if names}}
+    return {
+        "taken": taken,
+        "left": found.left,
+        "unsafe": {what: list(names) for what, names in unsafe.items() if names},
+    }

@@ -165,8 +165,10 @@ class Policy(ObjectKind):
 
     def _unlike(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         """The fields of two policies that don't say the same."""
-        equal = {name: spellings.same_expression if name in EXPRESSIONS else partial(self.same, name)
-                 for name in self.compared}
+        equal = {
+            name: spellings.same_expression if name in EXPRESSIONS else partial(self.same, name)
+            for name in self.compared
+        }
         return [name for name in self.compared if not equal[name](one.get(name), other.get(name))]
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from harness.stack import Stack
 from local import postgres
 from ops import __main__ as ops
 from ops.adopt import run
+from ops.migrations import run as migrations
 
 SHOP = (Path(__file__).parent / "shop.sql").read_text()
 FOLDER = "adopted/shop"
@@ -125,8 +126,8 @@ def test_up_changes_nothing_and_the_preview_after_it_is_empty(live, monkeypatch)
 def test_manual_changes_of_what_was_adopted_are_named_and_repaired(live, monkeypatch):
     stack = live.stack(monkeypatch)
     assert stack.up().errors == {}
-    live.sql('alter policy mine on public.orders using (true); grant delete on public.rates to anon')
-    live.sql('drop policy mine on shop.items; grant execute on function shop.touch() to anon')
+    live.sql("alter policy mine on public.orders using (true); grant delete on public.rates to anon")
+    live.sql("drop policy mine on shop.items; grant execute on function shop.touch() to anon")
     seen = stack.preview()
     assert seen.errors == {}
     assert {*seen.changes} == {
@@ -200,6 +201,28 @@ def test_a_new_migration_runs_on_top_and_is_rolled_back(live, monkeypatch):
     assert replace(live.stack(monkeypatch), state=with_type.state).up().errors == {}
     assert live.sql("select to_regtype('shop.kind') is null") == [(True,)]
     assert live.sql(f"select version from {HISTORY} order by 1") == [("20230101120000",), ("20230202120000",)]
+
+
+def test_the_apps_migrations_are_refused_on_an_adopted_database(live, monkeypatch, capsys):
+    assert live.stack(monkeypatch).up().errors == {}
+    before = live.dump()
+    for command in (("up",), ("status",), ("down", "--to", "0"), ("adopt", "--write")):
+        assert ops.main(["migrate", *command, "--url", live.url]) == 1
+        assert "this database was adopted, and its migrations aren't the app's" in capsys.readouterr().err
+    assert live.dump() == before
+    monkeypatch.setattr(migrations, "CHECKOUT", live.root)
+    own = ["--folder", f"{FOLDER}/sql/migrations", "--history", adopted.HISTORY]
+    assert ops.main(["migrate", "status", "--url", live.url, "--json", *own]) == 0
+    (found,) = json.loads(capsys.readouterr().out).values()
+    assert (found["applied"], found["pending"]) == (["0001_baseline"], [])
+
+
+def test_the_apps_own_program_is_refused_on_an_adopted_database(live, monkeypatch):
+    assert live.stack(monkeypatch).up().errors == {}
+    before = live.dump()
+    app = Stack(live.url, stack.declaration("shop"))
+    assert "the database is adopted, and this is the app's program" in str(app.up().errors)
+    assert live.dump() == before
 
 
 def test_nothing_is_written_over(live):

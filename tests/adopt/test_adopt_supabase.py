@@ -114,9 +114,7 @@ def test_what_is_changed_in_the_dashboard_is_named_and_put_back(world):
 
 
 def test_a_trigger_on_a_table_of_the_platform_that_is_gone_stops_up(world):
-    ((definition,),) = world.sql(
-        "select pg_get_triggerdef(oid) from pg_trigger where tgname = 'on_auth_user_created'"
-    )
+    ((definition,),) = world.sql("select pg_get_triggerdef(oid) from pg_trigger where tgname = 'on_auth_user_created'")
     world.sql("drop trigger on_auth_user_created on auth.users")
     assert "table auth.users: trigger on_auth_user_created" in str(world.stack.up().errors)
     world.sql(definition)
