@@ -119,18 +119,19 @@ def _value(node: ast.stmt, name: str, shown: str) -> Any:
     assert isinstance(node, ast.Assign)
     where = f"{shown}:{node.lineno}: {name}"
     try:
-        value = ast.literal_eval(node.value)
+        value: Any = ast.literal_eval(node.value)
     except ValueError:
         raise AdoptedError(f"{where} must be written out, as maps, lists and texts") from None
     kind, word = (tuple, "tuple") if name == "WATCHED" else (dict, "map")
     if not isinstance(value, kind):
         raise AdoptedError(f"{where} must be a {word}")
     texts = ("EXTENSIONS", "ROW_SECURITY")
-    for key in value:
+    entries: Mapping[Any, Any] = value if kind is dict else dict.fromkeys(value, {})
+    for key, entry in entries.items():
         if not isinstance(key, str):
             raise AdoptedError(f"{where}: {key!r} must be a text")
-        if kind is dict and not isinstance(value[key], str if name in texts else dict):
+        if not isinstance(entry, str if name in texts else dict):
             raise AdoptedError(f"{where}: {key} must be a {'text' if name in texts else 'map'}")
-        if name == "ROW_SECURITY" and value[key] not in SWITCHES:
-            raise AdoptedError(f"{where}: {key} must be one of {', '.join(SWITCHES)}, not {value[key]!r}")
+        if name == "ROW_SECURITY" and entry not in SWITCHES:
+            raise AdoptedError(f"{where}: {key} must be one of {', '.join(SWITCHES)}, not {entry!r}")
     return value

@@ -104,7 +104,7 @@ class _Reader:
         defaults = {name: each.default for name, each in kind.fields.items()}
         given = {name: there[name] for name in kind.fields if there.get(name) is not None}
         failures = kind.validate({name: value for name, value in defaults.items() if value is not None} | given)
-        if GRANTED_BY in str(given.get(kind.list_field)):
+        if kind.list_field and GRANTED_BY in str(given[kind.list_field]):
             self.found.left.append(f"{kind.label(given)}: somebody else than the owner has granted on it")
             return None
         if failures:
@@ -156,9 +156,8 @@ async def _schemas(reader: _Reader) -> None:
     for each in await rows(reader.connection, SCHEMAS, [HISTORY_SCHEMA]):
         name, owner = each["name"], each["owner"]
         theirs = name in found.platform.schemas or _belongs_to_platform(found, owner)
-        if name == "public" or not theirs:
-            if one := await reader.one(Schema(), name=name):
-                found.schemas[name] = {key: value for key, value in one.items() if key != "name"}
+        if (name == "public" or not theirs) and (one := await reader.one(Schema(), name=name)):
+            found.schemas[name] = {key: value for key, value in one.items() if key != "name"}
     found.schema_grants = await reader.grants("schema", found.schemas)
 
 

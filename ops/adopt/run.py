@@ -65,7 +65,8 @@ async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
         await database.close()
     if not found.schemas:
         raise Refused("the database has no schema that could be adopted")
-    return writing.files(found, dump), writing.summary(found, unsafe)
+    made = writing.files(found, dump)
+    return made, writing.summary(found, {**unsafe, writing.KEYS: writing.lines_with_keys(made)})
 
 
 def _write(made: dict[str, str], folder: str, root: Path) -> None:

@@ -36,6 +36,9 @@ begin
 end
 $$;
 """
+# JSON web tokens, and keys of services that name theirs.
+KEY = re.compile(r"\beyJ[\w-]{16,}\.|\b(?:sb_secret|sk_live|sk_test|ghp|xox[bp])[_-]\w{8,}|\bBearer +[\w.-]{16,}")
+KEYS = "lines that seem to have a key in them: take it out before the files are committed"
 POLICY_HEADER = "as found in the database; a policy may have any name, be for all commands, and lack a comment.\n"
 MEANINGS = {
     "SCHEMAS": "Schema to its properties.",
@@ -123,6 +126,16 @@ def _facts(found: Found) -> str:
     }
     parts = [f"# {MEANINGS[name]}\n{name} = {pformat(value, width=110)}\n" for name, value in values.items()]
     return '"""What the database had when it was adopted; facts only, read and not run."""\n\n' + "\n".join(parts)
+
+
+def lines_with_keys(made: Mapping[str, str]) -> list[str]:
+    """File and line of what looks like somebody's key, as in a job that calls a service."""
+    return [
+        f"{path}:{number}"
+        for path, text in made.items()
+        for number, line in enumerate(text.split("\n"), start=1)
+        if KEY.search(line)
+    ]
 
 
 def summary(found: Found, unsafe: Mapping[str, Iterable[str]]) -> dict[str, Any]:

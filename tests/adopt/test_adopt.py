@@ -12,11 +12,13 @@ import pytest
 
 from components import inputs
 from declared import adopted
+from declared.platform import NOTHING
 from harness import program, scratch, stack
 from harness.stack import Stack
 from local import postgres
 from ops import __main__ as ops
-from ops.adopt import run
+from ops.adopt import run, writing
+from ops.adopt.reading import Found
 from ops.migrations import run as migrations
 
 SHOP = (Path(__file__).parent / "shop.sql").read_text()
@@ -256,6 +258,22 @@ def test_the_command_ends_with_2_where_something_is_unsafe(server, live, tmp_pat
     said = json.loads(capsys.readouterr().out)
     assert said == {**live.said, "folder": "adopted/second"}
     assert server.password not in "".join(path.read_text() for path in tmp_path.rglob("*.*") if path.is_file())
+
+
+def test_jobs_are_in_the_baseline_and_a_key_in_one_is_named(live):
+    key = "eyJ" + "a" * 20 + ".b"
+    found = Found("1/2", "postgres", NOTHING)
+    found.jobs = [
+        {"jobname": "call o'clock", "schedule": "0 3 * * *", "command": f"select net.post('\\', 'Bearer {key}')"},
+        {"jobname": None, "schedule": "1 minute", "command": "vacuum"},
+    ]
+    made = writing.files(found, "")
+    baseline = made["sql/migrations/0001_baseline.up.sql"]
+    assert baseline.endswith("select cron.schedule(E'1 minute', E'vacuum');")
+    assert r"select cron.schedule(E'call o''clock', E'0 3 * * *', E'select net.post(''\\'', ''Bearer" in baseline
+    lines = baseline.split("\n")
+    number = next(number for number, line in enumerate(lines, start=1) if key in line)
+    assert writing.lines_with_keys(made) == [f"sql/migrations/0001_baseline.up.sql:{number}"]
 
 
 FACTS = "".join(f"{name} = {{}}\n" for name in (field.upper() for field in adopted.Facts.__dataclass_fields__))
