@@ -47,7 +47,8 @@ class Facts:
     buckets: Mapping[str, Mapping[str, Any]]
     """Bucket → its properties, as `pg:index:Bucket` has them."""
     watched: tuple[str, ...]
-    """The schemas of others whose tables have triggers of this database's own."""
+    """The schemas of a platform in whose tables triggers are this database's own; with one, nothing beside its schemas
+    is compared."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _value(node: ast.stmt, name: str, shown: str) -> Any:
     if not isinstance(value, kind):
         raise AdoptedError(f"{where} must be a {word}")
     texts = ("EXTENSIONS", "ROW_SECURITY")
-    entries: Mapping[Any, Any] = value if kind is dict else dict.fromkeys(value, {})
+    entries: dict[Any, Any] = dict(value) if kind is dict else {key: {} for key in value}
     for key, entry in entries.items():
         if not isinstance(key, str):
             raise AdoptedError(f"{where}: {key!r} must be a text")

@@ -8,6 +8,7 @@ from typing import Any
 
 from declared import sqltext
 from declared.adopted import FACTS
+from declared.schemas import OPEN_SCHEMAS
 from declared.sqlfiles import ADOPTED_LINE, MIGRATIONS, POLICY_FOLDER
 from ops.adopt.reading import Found
 
@@ -50,7 +51,7 @@ MEANINGS = {
     "FUNCTIONS": "As whole lists; a function that isn't here is one that nobody may execute.",
     "PUBLICATIONS": "Publication to its properties.",
     "BUCKETS": "Bucket to its properties.",
-    "WATCHED": "The schemas of others whose tables have triggers of ours, which the baseline makes.",
+    "WATCHED": "The schemas of others in whose tables triggers are ours; the baseline makes them.",
 }
 
 
@@ -112,6 +113,7 @@ def _policy(policy: Mapping[str, Any]) -> str:
 
 
 def _facts(found: Found) -> str:
+    platform = {*OPEN_SCHEMAS} & found.platform.schemas
     values: dict[str, Any] = {
         "SCHEMAS": found.schemas,
         "EXTENSIONS": found.extensions,
@@ -122,7 +124,7 @@ def _facts(found: Found) -> str:
         "FUNCTIONS": found.functions,
         "PUBLICATIONS": found.publications,
         "BUCKETS": found.buckets,
-        "WATCHED": tuple(sorted({each["schema"] for each in found.triggers})),
+        "WATCHED": tuple(sorted({each["schema"] for each in found.triggers} | platform)),
     }
     parts = [f"# {MEANINGS[name]}\n{name} = {pformat(value, width=110)}\n" for name, value in values.items()]
     return '"""What the database had when it was adopted; facts only, read and not run."""\n\n' + "\n".join(parts)

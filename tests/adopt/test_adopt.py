@@ -144,6 +144,23 @@ def test_manual_changes_of_what_was_adopted_are_named_and_repaired(live, monkeyp
     assert "table shop.prices: column note" in str(stack.up().errors)
 
 
+@pytest.mark.parametrize(
+    "manual",
+    [
+        "alter default privileges in schema shop grant select on tables to anon",
+        "alter database shop set work_mem = '8MB'",
+        "create foreign data wrapper elsewhere",
+        "create schema beside; create function beside.watch() returns event_trigger language plpgsql as 'begin end'; "
+        "create event trigger watch on ddl_command_end execute function beside.watch()",
+    ],
+)
+def test_what_is_not_in_the_files_is_named_all_the_same(live, monkeypatch, manual):
+    stack = live.stack(monkeypatch)
+    assert stack.up().errors == {}
+    live.sql(manual)
+    assert stack.preview().changes.keys() >= {"adopted-snapshot"}
+
+
 def test_a_destroy_takes_nothing_of_what_was_there(live, monkeypatch):
     before = live.dump()
     stack = live.stack(monkeypatch)

@@ -71,7 +71,7 @@ def test_the_app_is_taken_and_the_platform_is_not(world):
     facts = adopted.read(FOLDER, world.root).facts
     assert {*facts.schemas} == {"public"}
     assert facts.extensions == {"pg_trgm": "extensions"}
-    assert facts.watched == ("auth",)
+    assert facts.watched == ("auth", "storage")
     assert facts.row_security["public.countries"] == "left open"
     assert facts.buckets["avatars"] == {
         "public": True,
@@ -127,6 +127,9 @@ def test_a_release_of_the_platform_leaves_the_preview_empty(world):
         "create table auth.passkeys (id uuid primary key)",
         "create schema supabase_functions",
         "create publication supabase_more",
+        "create event trigger more on ddl_command_end execute function extensions.pgrst_ddl_watch()",
+        "alter default privileges for role supabase_admin in schema storage grant select on tables to anon",
+        "alter database postgres set statement_timeout = '3min'",
         "grant truncate on table storage.objects to supabase_etl_admin",
     )
     assert world.stack.preview().changes == {}
