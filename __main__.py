@@ -6,18 +6,22 @@ import pg
 from components import files, inputs
 from components.access import Access, AccessArgs
 from components.adopted import AdoptedDatabase, AdoptedDatabaseArgs
-from components.base import Component, after, wait_for
+from components.base import Component, after, silence_debug, wait_for
+from components.dataguard import DataGuard
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
+from components.promotion import OUTPUT, Promotion
 from components.realtime import Realtime, RealtimeArgs
 from components.roles import Roles, RolesArgs
 from components.server import Server, ServerArgs
 from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotArgs
 from components.storedsettings import StoredSettings, StoredSettingsArgs
 from components.structure import Structure, StructureArgs
+from declared import promotion
 from declared.roles import URLS
 from declared.schemas import PUBLICATION, PUBLISHED
 
+silence_debug()
 stack = inputs.stack()
 settings = inputs.settings()
 target = inputs.target(settings)
@@ -25,18 +29,23 @@ sql = inputs.sql()
 adopted = inputs.adopted(settings)
 keep = settings.protected(target.disposable)
 guardrail = Guardrail()
+DataGuard(keep, settings.allow)
 
 found = inputs.found(target, settings, stack)
 tags = {"Project": "visual-prompt-builder", "Stack": stack}
 wanted = inputs.wanted(target, settings, found, tags)
 server = Server("server", ServerArgs(stack=stack, target=target, wanted=wanted, url=settings.url))
-database = pg.Provider("pg", url=server.url, lock_timeout=settings.lock_timeout, **server.fetched)
+deployed = promotion.record(sql, PUBLISHED)
+gate = Promotion(settings.promoted_from, deployed, settings.permission(promotion.UNPROMOTED))
+database = pg.Provider("pg", url=gate.gated(server.url), lock_timeout=settings.lock_timeout, **server.fetched)
 platform = target.platform
+pulumi.export("admin_url", server.connection(server.user, server.password))
 if adopted:
     # Not the app's database but one that was there before.
-    there = AdoptedDatabaseArgs(database=adopted, protect=keep, **settings.adoption)
+    there = AdoptedDatabaseArgs(
+        database=adopted, accept=settings.accept_drift, **settings.protection(server.disposable)
+    )
     last: Component = AdoptedDatabase("adopted", there, pulumi.ResourceOptions(providers={"pg": database}))
-    pulumi.export("admin_url", server.connection(server.user, server.password))
 else:
     snapshot_args = SnapshotArgs(
         sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
@@ -48,9 +57,7 @@ else:
     roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
     structure = Structure(
         "structure",
-        StructureArgs(
-            database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable, keep)
-        ),
+        StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable)),
         after(providers, roles),
     )
     access = Access(
@@ -58,18 +65,14 @@ else:
         AccessArgs(database=server.database, policies=sql.policies, platform=platform),
         after(providers, structure),
     )
-    encryption = Encryption(
-        "encryption", EncryptionArgs(keys=settings.encryption_keys, keep=keep), after(providers, access)
-    )
+    encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
     stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
-    stored_files = files.declare(
-        inputs.found(target, settings, stack), target, settings, stack, access, stored, providers
-    )
+    stored_files = files.declare(found, target, settings, stack, access, stored, providers)
     realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
     everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
-    last = Checkpoint("checkpoint", CheckpointArgs(sql=sql, published=PUBLISHED), everything)
+    last = checkpoint = Checkpoint("checkpoint", CheckpointArgs(of=deployed["of"], unpromoted=gate.reason), everything)
 
-    pulumi.export("admin_url", server.connection(server.user, server.password))
+    pulumi.export(OUTPUT, checkpoint.brought_to(deployed))
     # Auth.js' login alone opens what is sealed.
     sessions = {"authjs": encryption.session}
     for output, role in URLS.items():

@@ -38,8 +38,6 @@ class CdnArgs:
     cors_origins: tuple[str, ...] = ()
     name: str | None = None
     """What it is called at AWS, so that there is no second one beside it; None where that does no harm."""
-    keep: bool = False
-    """Whether the distribution is kept from a destroy: another one would have another domain."""
 
 
 class Cdn(Component):
@@ -97,7 +95,7 @@ class Cdn(Component):
             ],
             restrictions={"geo_restriction": {"restriction_type": "none"}},
             viewer_certificate={"cloudfront_default_certificate": True},
-            opts=self.kept(args.keep),
+            opts=self.child(),
         )
 
     def _behavior(self, name: str, args: CdnArgs) -> dict[str, Any]:

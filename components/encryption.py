@@ -16,8 +16,6 @@ SETTING = "vpb.keys"
 class EncryptionArgs:
     keys: tuple[str, ...]
     """Names; the first one seals, all of them open."""
-    keep: bool = False
-    """Whether the pair that seals is kept from a destroy; one that only opens is about to go."""
 
 
 class Encryption(Component):
@@ -28,8 +26,9 @@ class Encryption(Component):
 
     def __init__(self, name: str, args: EncryptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, vars(args), opts)
+        # One that only opens is about to go.
         pairs = {
-            key: pg.SealingKeyPair(f"{name}-{key}", opts=self.kept(args.keep and key == args.keys[0]))
+            key: pg.SealingKeyPair(f"{name}-{key}", opts=self.child() if key == args.keys[0] else self.going())
             for key in args.keys
         }
         keys = pg.SealingKeys(

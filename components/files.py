@@ -84,7 +84,6 @@ def declare(
             role_trust=settings.role_trust,
             alarms=alarms,
             disposable=target.disposable,
-            keep=settings.protected(target.disposable),
             rows_after=access.final,
             cdn_after=stored.final,
         ),

@@ -149,7 +149,12 @@ def adopted(settings: Settings) -> Adopted | None:
 
     :raises InputRefused: for the first file that can't be used
     """
-    return _checked(lambda: adoption.read(settings.adopted, CHECKOUT)) if settings.adopted else None
+    if not settings.adopted:
+        return None
+    if settings.promoted_from:
+        allowed = "empty where database:adopted is set: what is promoted is the app's declaration"
+        raise InputRefused(str(SettingError("promotedFrom", settings.promoted_from, allowed)))
+    return _checked(lambda: adoption.read(settings.adopted, CHECKOUT))
 
 
 def _checked(read: Callable[[], Read]) -> Read:

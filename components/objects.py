@@ -48,8 +48,7 @@ class Objects(Component):
                 f"{name}-cors",
                 bucket=self.files.s3_bucket.id,
                 cors_rules=[_cors(args.cors_origins)],
-                # A page that may send files no longer loses none.
-                opts=pulumi.ResourceOptions.merge(self.kept(False), gone_with(self.files)),
+                opts=pulumi.ResourceOptions.merge(self.child(), gone_with(self.files)),
             )
         self.register_outputs({"bucket": self.files.s3_bucket.id})
 

@@ -141,7 +141,6 @@ class RdsServer(Component):
             opts=pulumi.ResourceOptions.merge(
                 self.child(*logs),
                 pulumi.ResourceOptions(
-                    protect=self._wanted.keep,
                     # Its name has the time of the first run; the storage grows by itself.
                     ignore_changes=["final_snapshot_identifier", "allocated_storage"],
                 ),

@@ -1,6 +1,6 @@
 """The snapshot of what every object in the managed schemas is: compared before a run writes anything, and after it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from glob import escape
 from typing import Any
@@ -9,7 +9,7 @@ import pulumi
 
 import pg
 from components.base import Component
-from declared import fingerprint, grants
+from declared import grants
 from declared.buckets import BucketSettings
 from declared.platform import NOTHING, Platform
 from declared.roles import BACKUP, MIGRATOR, OWNER, ROLES, SECOND
@@ -79,20 +79,27 @@ class Snapshot(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointArgs:
-    sql: SqlFiles
-    published: tuple[str, ...]
-    """The tables of the publication."""
+    of: str
+    """Another text as soon as anything declared is another one."""
+    unpromoted: pulumi.Input[str | None] | None = None
+    """Why it is made although the stack before hasn't had it."""
 
 
 class Checkpoint(Component):
     """Takes what the run has made into the snapshot; comes after everything that writes to the database."""
 
     def __init__(self, name: str, args: CheckpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, {"published": list(args.published)}, opts)
-        of = fingerprint.of(args.sql, args.published)
-        schema = pg.SchemaCheckpoint(f"{name}-schema", snapshot=NAME, of=of, opts=self.child())
-        self.final = [schema]
+        super().__init__(name, {"of": args.of}, opts)
+        self._schema = pg.SchemaCheckpoint(
+            f"{name}-schema", snapshot=NAME, of=args.of, unpromoted=args.unpromoted, opts=self.child()
+        )
+        self.final = [self._schema]
         self.register_outputs({"snapshot": NAME})
+
+    def brought_to(self, record: Mapping[str, Any]) -> pulumi.Output[dict[str, Any]]:
+        """What the last `up` that ended well has brought the stack to: the record, when, and who ran it."""
+        ended = pulumi.Output.all(at=self._schema.at, by=self._schema.by, unpromoted=self._schema.reason)
+        return ended.apply(lambda found: {**record, **{name: value for name, value in found.items() if value}})
 
 
 def _guarded(bucket: BucketSettings) -> dict[str, Any]:

@@ -40,8 +40,6 @@ class StorageArgs:
     """What has to be in the database before the CDN serves a bucket: from then on, what ends there is noted for it."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""
-    keep: bool = False
-    """Whether what files are read with and reached by is kept from a destroy."""
 
 
 class Storage(Component):
@@ -84,7 +82,7 @@ class Storage(Component):
                 cors_origins=args.cors_origins,
                 disposable=args.disposable,
             ),
-            self.kept(args.keep),
+            self.child(),
         )
 
     def _cdn(self, name: str, args: StorageArgs, objects: Objects) -> Cdn:
@@ -98,7 +96,6 @@ class Storage(Component):
                 clean_tag=objectlayout.CLEAN_TAGS[args.scanning],
                 keys=args.cdn_keys,
                 cors_origins=args.cors_origins,
-                keep=args.keep,
                 name=None if args.disposable else args.found.names.of("cdn"),
             ),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.cdn_after)),

@@ -21,8 +21,6 @@ class StructureArgs:
     sql: SqlFiles
     protect: bool = False
     """Whether a migration whose rollback loses data stays, unless it is in `allow_loss`."""
-    keep: bool = False
-    """Whether a destroy is refused too."""
     allow_loss: tuple[str, ...] = ()
     platform: Platform = NOTHING
     """Who has made some of the schemas, extensions and tables."""
@@ -143,5 +141,5 @@ class Structure(Component):
             steps=args.sql.checksums(folder.folder),
             protect=args.protect,
             allow=args.allow_loss or None,
-            opts=pulumi.ResourceOptions.merge(self.child(*after), pulumi.ResourceOptions(protect=args.keep)),
+            opts=self.child(*after),
         )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 ROLES = ("server", "api", "scanner", "cleaner", "malware", "monitoring")
 KEYS = ("objects", "alarms", "database")
 BUCKETS = ("objects", "logs")
+# The key of all states of an account.
+STATE_ALIAS = "alias/visual-prompt-builder-state"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class AwsNames:
     def of(self, what: str) -> str:
         """That of anything else, of a role by what it is for."""
         return f"visual-prompt-builder-{self.stack}-{what}"
+
+
+def state_bucket(account: str) -> str:
+    """The S3 bucket with all states of an account."""
+    return f"vpb-state-{account}"
 
 
 def asked_tag(address: str) -> str:

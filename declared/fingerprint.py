@@ -14,9 +14,14 @@ from declared.sqlfiles import SqlFiles
 
 def of(sql: SqlFiles, published: Sequence[str]) -> str:
     """Another text as soon as anything declared is another one: migrations, policies, privileges, roles, schemas."""
-    facts: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
-    facts["policies"] = [asdict(policy) for policy in sql.policies]
-    facts["grants"] = [grants.SCHEMA_GRANTS, grants.DATABASE_GRANTS, grants.HISTORY_GRANTS, grants.GRANTS]
+    return hashlib.sha256(json.dumps(facts(sql, published), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def facts(sql: SqlFiles, published: Sequence[str]) -> dict[str, Any]:
+    """What is declared, as JSON can hold it."""
+    found: dict[str, Any] = {folder: sql.checksums(folder) for folder in sql.steps}
+    found["policies"] = [asdict(policy) for policy in sql.policies]
+    found["grants"] = [grants.SCHEMA_GRANTS, grants.DATABASE_GRANTS, grants.HISTORY_GRANTS, grants.GRANTS]
     extensions = {name: asdict(spec) for name, spec in EXTENSIONS.items()}
-    facts["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    found["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
+    return found

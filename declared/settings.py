@@ -15,16 +15,18 @@ from typing import Any
 
 import yaml
 
-from declared import connectionurl, locktimeout
+from declared import connectionurl, locktimeout, naming
+from declared import permissions as allowed_once
 from declared.buckets import BucketSettings as BucketSettings
 from declared.buckets import SettingError as SettingError
 from declared.buckets import buckets as bucket_settings
 from declared.buckets import file_size
 from declared.budgets import FORM as BUDGETS
 from declared.budgets import budgets as budget_settings
-from declared.naming import BUCKET_ID, NAMESPACE, STEP
+from declared.naming import NAMESPACE
 from declared.objectlayout import CLEAN_TAGS
 from declared.paths import CHECKOUT
+from declared.permissions import Permission
 from declared.roletrust import FORM as TRUST
 from declared.roletrust import role_trust
 
@@ -32,9 +34,6 @@ TARGETS = ("local", "supabase", "aws")
 SCANNERS = tuple(CLEAN_TAGS)
 # Of what PostgreSQL takes as a time, what is read in one way only.
 DURATION = re.compile(r"[1-9][0-9]{0,9}(ms|s|min)")
-STEPS = "a list of migrations such as 0007_projects"
-BUCKET_CHANGE = re.compile(rf"{BUCKET_ID.pattern} (public|access [a-z]+|retentionDays [1-9][0-9]{{0,3}})")
-BUCKET_CHANGES = "a list of changes such as [audio public, audio access people, audio retentionDays 7]"
 MONTHS = re.compile(r"[1-9][0-9]{0,2}")
 WHOLE = re.compile(r"0|[1-9][0-9]{0,8}")
 PROVIDER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -80,7 +79,8 @@ class Settings:
     lock_timeout: str
     protect_data: bool | None
     """Whether rows are protected from rollbacks; None where nobody said so."""
-    allow_loss: tuple[str, ...]
+    allow: tuple[Permission, ...]
+    """What may be done once although it is refused elsewhere, expired ones too."""
     passwords: tuple[int, ...]
     """The numbers of the logins' passwords that are open; the first one's are in the outputs."""
     encryption_keys: tuple[str, ...]
@@ -98,8 +98,9 @@ class Settings:
     generation_days: int
     """After how many days a generation that has ended goes; 0 is never."""
     accept_drift: str | None
+    promoted_from: str
+    """The stack that has to have had what is declared; an empty text where none has."""
     buckets: tuple[BucketSettings, ...]
-    allow_bucket_changes: tuple[str, ...]
     max_object_size: int
     cors_origins: tuple[str, ...]
     cdn_keys: tuple[str, ...]
@@ -112,19 +113,19 @@ class Settings:
         """Whether data is protected: unless it may go with what holds it, and where nobody said otherwise."""
         return not disposable if self.protect_data is None else self.protect_data
 
-    def protection(self, disposable: bool, keep: bool) -> dict[str, Any]:
-        """What may be rolled back and destroyed, as the component `Structure` takes it."""
-        return {"protect": self.protected(disposable), "keep": keep, "allow_loss": self.allow_loss}
+    def protection(self, disposable: bool) -> dict[str, Any]:
+        """What may be rolled back, as the component `Structure` takes it."""
+        return {"protect": self.protected(disposable), "allow_loss": allowed_once.steps(self.allow)}
 
-    @property
-    def adoption(self) -> dict[str, Any]:
-        """What may happen to an adopted database, as the component `AdoptedDatabase` takes it."""
-        return {"allow_loss": self.allow_loss, "accept": self.accept_drift}
+    def permission(self, what: str) -> Permission | None:
+        """What allows something once, expired or not."""
+        return next((each for each in self.allow if each.what == what), None)
 
     @property
     def accepted(self) -> dict[str, Any]:
         """What is taken as it is before a run changes anything, as the component `Snapshot` takes it."""
-        return {"accept": self.accept_drift, "allow_bucket_changes": self.allow_bucket_changes}
+        changes = allowed_once.bucket_changes(self.allow)
+        return {"accept": self.accept_drift, "allow_bucket_changes": changes}
 
     @property
     def stored(self) -> dict[str, str]:
@@ -190,7 +191,7 @@ class Settings:
             adopted=_adopted(config),
             lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),
-            allow_loss=_texts("allowLoss", config.json("allowLoss", STEPS), STEP, STEPS),
+            allow=allowed_once.permissions(config.json("allow", allowed_once.FORM)),
             passwords=passwords(config.json("passwords", PASSWORDS)),
             region=_matching(config, "region", REGION, REGIONS),
             retention_months=_months(config, "retentionMonths"),
@@ -206,10 +207,8 @@ class Settings:
             reservation_minutes=_whole(config, "reservationMinutes", 1440),
             generation_days=_whole(config, "generationDays", 36_500, least=0),
             accept_drift=config.get("acceptDrift") or None,
+            promoted_from=_stack(config),
             buckets=bucket_settings(config.json("buckets", "a list of maps"), max_object_size, defaults()["buckets"]),
-            allow_bucket_changes=_texts(
-                "allowBucketChanges", config.json("allowBucketChanges", BUCKET_CHANGES), BUCKET_CHANGE, BUCKET_CHANGES
-            ),
             max_object_size=max_object_size,
             cors_origins=_texts("corsOrigins", config.json("corsOrigins", ORIGINS), ORIGIN, ORIGINS),
             cdn_keys=_cdn_keys(config.json("cdnKeys", CDN_KEYS)),
@@ -282,6 +281,14 @@ def _matching(config: _Given, key: str, pattern: re.Pattern[str], allowed: str) 
     return value
 
 
+def _stack(config: _Given) -> str:
+    value = config.get("promotedFrom")
+    try:
+        return value and naming.stack(value)
+    except naming.NameRefused:
+        raise SettingError("promotedFrom", value, "the name of another stack, such as staging") from None
+
+
 def _duration(config: _Given, key: str) -> str:
     value = config.get(key)
     if not DURATION.fullmatch(value) or not locktimeout.fits(value):
@@ -317,14 +324,19 @@ def _providers(value: Any) -> tuple[str, ...]:
     return names
 
 
+def listed(value: Any) -> Any:
+    """A value of a stack's file; `pulumi config set` writes a list as the text of one."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return json.loads(value)
+    return value
+
+
 def passwords(value: Any) -> tuple[int, ...]:
     """
     :raises SettingError: for anything but one number, or two neighbours
     """
-    if isinstance(value, str):
-        # `pulumi config set` writes a list as the text of one.
-        with suppress(ValueError):
-            value = json.loads(value)
+    value = listed(value)
     fits = isinstance(value, list) and all(type(number) is int and 1 <= number <= MOST_PASSWORDS for number in value)
     if not fits or not (len(value) == 1 or (len(value) == 2 and abs(value[0] - value[1]) == 1)):
         raise SettingError("passwords", value, PASSWORDS)

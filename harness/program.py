@@ -42,6 +42,8 @@ class Registered:
     wire: struct_pb2.Struct
     """The same as the engine gets it, with the marks of secrets."""
     protect: bool = False
+    held: bool = False
+    """Whether Pulumi asks before it deletes it."""
     retain: bool = False
     """Whether it stays where it is when its resource is deleted."""
     taken_over: str = ""
@@ -148,6 +150,7 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
             assert request.name not in self.program.resources, "names are unique in the whole program"
             options = {
                 "protect": request.protect,
+                "held": bool(request.hooks.before_delete),
                 "retain": request.retainOnDelete,
                 "taken_over": request.importId,
             }
@@ -229,5 +232,8 @@ def run(
             main()
     finally:
         pulumi.runtime.config.set_all_config({})
+        # The SDK's mocks keep the stack, and with it what the program has registered there.
+        if root := pulumi.runtime.get_root_resource():
+            root._transformations.clear()
         _end(loop)
     return program

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from visual_prompt_builder.names import ObjectError
@@ -31,6 +31,9 @@ from ops.new import command as new
 from ops.people import command as people
 from ops.status import FAILED, FOUND, INTERRUPTED
 from ops.storage import command as storage
+
+if TYPE_CHECKING:
+    from ops.progress import Report
 
 PROGRAM = "./vpb"
 
@@ -114,7 +117,24 @@ def preview(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = Fals
     engine.make_stack(stack)
     done = progress.run(["preview", "--json" if as_json else "--diff"], stack, verbose=verbose or as_json)
     status = progress.conclude("preview", stack, done, f"do it: {PROGRAM} up --stack {stack}", as_json, began)
+    _say_unused(stack, done, as_json)
     raise typer.Exit(status or (FOUND if done.changes else 0))
+
+
+@app.command(epilog="Example: ./vpb cost --stack prod --json")
+def cost(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Estimate what an environment costs by the month, from the sizes that its settings declare.
+
+    Nothing is changed. What is billed by use, such as stored files, is listed with its price.
+    """
+    from ops import cost as estimate
+    from run import engine
+
+    if not engine.declared(stack):
+        engine.require(stack)
+    engine.make_stack(stack)
+    found = estimate.of(stack)
+    print(estimate.as_json(found) if as_json else estimate.as_text(found))
 
 
 @app.command(epilog="Example: ./vpb drift --stack prod --json")
@@ -217,14 +237,26 @@ def _provision(stack: str, verbose: bool, next_steps: str, as_json: bool = False
     from run import engine
 
     began = time.monotonic()
-    if _pends(engine.brought_to(stack)):
+    brought_to = engine.brought_to(stack)
+    # Where data is kept, what would end it is refused before anything else is changed.
+    if _pends(brought_to) or (brought_to is not None and engine.keeps(stack)):
         tried = progress.run(["preview", "--diff"], stack, verbose and not as_json, shown=False)
         if tried.status:
             return progress.not_begun("up", stack, tried, as_json)
         for line in tried.untried if not as_json else ():
             print(line)
     done = progress.run(["up", "--yes", "--skip-preview"], stack, verbose and not as_json, as_json)
-    return progress.conclude("up", stack, done, next_steps, as_json, began)
+    status = progress.conclude("up", stack, done, next_steps, as_json, began)
+    _say_unused(stack, done, as_json)
+    return status
+
+
+def _say_unused(stack: str, done: "Report", as_json: bool) -> None:
+    from ops import permissions
+
+    if not done.status and not as_json:
+        for line in permissions.unused(stack, done):
+            print(line)
 
 
 def _pends(brought_to: str | None) -> bool:

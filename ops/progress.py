@@ -18,10 +18,16 @@ from run.events import Message, ResourceOutcome, Summary
 SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
 TO_DO = {op: f"to {op}" for op in DONE}
-# Components, providers, the stack, and the note that a run leaves of itself.
-BOOKKEEPING = ("vpb:", "pulumi:", "pg:index:SchemaCheckpoint")
+# Components, providers, the stack, what a run knows of the schema, and the note that it leaves of itself.
+BOOKKEEPING = ("vpb:", "pulumi:", "pg:index:SchemaSnapshot", "pg:index:SchemaCheckpoint")
+PASSWORD = "pg:index:Password"
+CLOSES = (
+    "warning: passwords open and others close in one run: who has an old URL can't connect afterwards; "
+    "`./vpb rotate` holds both open until every client has its new one"
+)
 # More that say nothing of themselves are counted by kind.
 FEW = 30
+CENT = 0.01
 WIDTH = 80
 # So many lines of one text, and so many properties; --verbose has the rest.
 LINES, MOST = 8, 4
@@ -43,6 +49,10 @@ LAST_WORDS = (
 PULUMI = re.compile(r"`pulumi (config set|import)\b")
 OURS = re.compile(r"`(\./vpb (?:up|rekey)\b(?![^`]*--stack)[^`]*)`")
 CHECKED = re.compile(r"^\S+ resource '[^']+' has a problem: (\w+: )?")
+# What is asked before a resource is deleted (`components/dataguard.py`).
+HOOK = re.compile(r'^before hook "[\w-]+" failed: ')
+# What a reference to another stack says.
+NO_STACK = re.compile(r'unknown stack "(?:[^"/]+/)*([^"/]+)"')
 DIED = re.compile(r"Detected that (.+?) exited prematurely")
 
 
@@ -149,6 +159,22 @@ class Report:
         for resource, texts in self.said.items():
             if resource not in listed:
                 yield from (f"   {line}" for text in texts for line in _cut(text))
+        if self.closes_logins:
+            yield from textwrap.wrap(CLOSES, WIDTH)
+
+        if self.dollars > CENT:
+            yield f"costs {self.dollars:.2f} $ more a month, before use; `./vpb cost` has each part"
+
+    @property
+    def dollars(self) -> float:
+        """What the run changes in the costs of a month, as far as prices are known."""
+        return sum(step.dollars for step in self.outcomes if not step.failed)
+
+    @property
+    def closes_logins(self) -> bool:
+        """Whether passwords come in the place of others, without a time in which both are open."""
+        done = {step.op for step in self.outcomes if step.type == PASSWORD}
+        return "replace" in done or {"create", "delete"} <= done
 
     @property
     def untried(self) -> list[str]:
@@ -272,7 +298,9 @@ def _together(steps: Iterable[ResourceOutcome]) -> Iterator[str]:
 def _cause(text: str) -> str:
     """The engine's words for an interruption and for a plugin that died, as what they mean to who sees them."""
     text = text.removeprefix("Preview failed: ")
-    text = CHECKED.sub("", text)
+    if unknown := NO_STACK.fullmatch(text):
+        return f"database:promotedFrom names stack {unknown[1]}, which there isn't; make it, or take the setting out"
+    text = CHECKED.sub("", HOOK.sub("", text))
     # The second Ctrl-C has another word.
     if text.endswith((" canceled", " cancelled")):
         return INTERRUPTED

@@ -376,12 +376,17 @@ class SchemaSnapshot(_Resource):
 class SchemaCheckpoint(_Resource):
     """The end of a run: what it has made is in the snapshot."""
 
+    at: pulumi.Output[str]
+    by: pulumi.Output[str]
+    reason: pulumi.Output[str]
+
     def __init__(
         self,
         resource_name: str,
         *,
         snapshot: str,
         of: str,
+        unpromoted: Input[str | None] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

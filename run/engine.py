@@ -22,9 +22,11 @@ from typing import BinaryIO
 import targets
 import toolchain
 from declared import naming, settings
+from declared import permissions as allowed_once
 from declared.connectionurl import Parameters
 from declared.folders import make_private
 from declared.paths import CHECKOUT
+from declared.permissions import Permission
 from run import events, stackfile, state
 from run.state import EngineError as EngineError
 from targets import Service as Service
@@ -39,7 +41,10 @@ DESTROY = {"destroy", "down", "dn"}
 DESTROY_MARK = "VPB_DESTROY"
 AWS_PROVIDER = "pulumi:providers:aws"
 # Words after these are no command; Pulumi takes the flags before the command too.
-WITH_VALUE = {"-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"}
+WITH_VALUE = {
+    *("-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"),
+    *("--secrets-provider", "--copy-config-from"),
+}
 SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
 
 
@@ -85,6 +90,14 @@ def region(stack: str) -> str:
 def adopted(stack: str) -> str:
     """The folder of the adopted database that a stack is; empty where it is the app's."""
     return str(_setting(stack, "adopted"))
+
+
+def permissions(stack: str) -> tuple[Permission, ...]:
+    """What the stack's file allows once, expired ones too.
+
+    :raises SettingError: for what is no list of permissions
+    """
+    return allowed_once.permissions(settings.listed(_setting(stack, "allow")))
 
 
 def passwords(stack: str) -> tuple[int, ...]:
@@ -451,12 +464,18 @@ def any_stack() -> bool:
     return any(state.checkpoints().glob("*.json"))
 
 
+def keeps(stack: str) -> bool:
+    """Whether data is to be kept: the stack's file says so, or its target's data isn't disposable."""
+    said = str(_setting(stack, "protectData")).lower()
+    return said == "true" or (said != "false" and not target(stack).disposable)
+
+
 def refuse_protected(stack: str) -> None:
     """
-    :raises EngineError: where data is to be kept: the stack's file says so, or its target's data isn't disposable
+    :raises EngineError: where data is to be kept
     """
-    said = str(_setting(stack, "protectData")).lower()
-    if said == "true" or (said != "false" and not target(stack).disposable):
+    if keeps(stack):
+        said = str(_setting(stack, "protectData")).lower()
         reason = "database:protectData is true" if said == "true" else "its data isn't disposable"
         raise EngineError(
             f"stack {stack}: {reason}, so nothing was destroyed; set database:protectData to false, run `up`, and "

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
+from declared import prices
+
 # What becomes of a resource in a run that leaves it as it is, or that another event beside it reports.
 UNCHANGED = frozenset({"same", "read", "refresh"})
 PARTS = frozenset({"create-replacement", "delete-replaced", "discard-replaced", "remove-pending-replace"})
@@ -41,6 +43,8 @@ class ResourceOutcome:
     differences: tuple[str, ...] = ()
     """The properties that differ, with both values where they are short: `values["a"]: 1 → 2`."""
     failed: bool = False
+    dollars: float = 0
+    """What it changes in the costs of a month, as far as prices are known."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,22 @@ def is_debug(line: str) -> bool:
     return bool(json.loads(line).get("diagnosticEvent", {}).get("severity") == "debug")
 
 
+def declared(line: str) -> prices.Declared | None:
+    """The resource of a step, as the program declares it; None for any other event."""
+    step = json.loads(line).get("resOutputsEvent", {}).get("metadata", {})
+    return _resource(step, "new") if step.get("op") not in (None, "delete", "refresh") else None
+
+
+def _resource(step: Mapping[str, Any], state: str) -> prices.Declared | None:
+    inputs = (step.get(state) or {}).get("inputs")
+    return prices.Declared(str(step["type"]), _name(str(step["urn"])), inputs) if inputs else None
+
+
+def _dollars(step: Mapping[str, Any]) -> float:
+    before, after = (prices.monthly(found) if (found := _resource(step, each)) else 0 for each in ("old", "new"))
+    return after - before
+
+
 def _message(said: Mapping[str, str]) -> Message | None:
     text = said["message"].strip()
     if said["severity"] == "debug" or not text or text.startswith(OURS_ON_PATH):
@@ -90,7 +110,7 @@ def _step(step: Mapping[str, Any], failed: bool) -> ResourceOutcome | None:
         return None
     paths = sorted(step.get("detailedDiff") or ())
     differences = tuple(_difference(path, step.get("old") or {}, step.get("new") or {}) for path in paths)
-    return ResourceOutcome(op, str(step["type"]), _name(str(step["urn"])), differences, failed)
+    return ResourceOutcome(op, str(step["type"]), _name(str(step["urn"])), differences, failed, _dollars(step))
 
 
 def _difference(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ class Wanted:
     found: Found
     """What is at AWS already."""
     keep: bool
-    """Whether Pulumi and AWS are to refuse its end."""
+    """Whether AWS is to refuse its end."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ ENGINE_MODULE = CHECKOUT / "toolchain" / "engine"
 HOST_MODULE = CHECKOUT / "toolchain" / "host"
 # What Python finds our packages in: the checkout, and the one that apps install.
 SOURCES = (CHECKOUT, CHECKOUT / "clients" / "python")
-REQUIREMENTS = (CHECKOUT / "requirements.txt", CHECKOUT / "requirements-dev.txt")
+# What a stack needs, what a local one needs beside it, and what only authors need.
+REQUIREMENTS = tuple(CHECKOUT / f"requirements{part}.txt" for part in ("", "-local", "-dev"))
 CONSTRAINTS = CHECKOUT / "constraints.txt"
 
 OLDEST_ENGINE = "3.240.0"

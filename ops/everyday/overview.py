@@ -174,7 +174,9 @@ def _passwords(overlap: Overlap, stack: str) -> str:
 def _last(up: LastUp) -> str:
     begun = datetime.fromisoformat(up.begun)
     changes = ", ".join(f"{number} {_done(kind)}" for kind, number in up.changes.items() if kind != LEFT)
-    return f"{begun:%Y-%m-%d %H:%M} UTC, {up.result} in {up.seconds} s: {changes or 'nothing changed'}"
+    # `up` itself leaves its own bookkeeping out.
+    counted = f"{changes}, as Pulumi counts" if changes else "nothing changed"
+    return f"{begun:%Y-%m-%d %H:%M} UTC, {up.result} in {up.seconds} s: {counted}"
 
 
 def _done(kind: str) -> str:

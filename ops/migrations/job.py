@@ -99,7 +99,7 @@ class Job:
             folder.role,
             protect,
             allow,
-            allow_hint="--allow {step}",
+            allow_hint=lambda step: f"--allow {step}",
             root=self.root,
         )
 

@@ -174,6 +174,26 @@ def stack(
     _report(as_json, [path], [], [f"./vpb up --stack {name}"], f"stack {name} lives on {stacks.where(server, target)}")
 
 
+@app.command(epilog="Example: ./vpb new backend --region eu-central-1")
+def backend(
+    region: Annotated[str, typer.Option(help="the AWS region that all states are kept in")],
+    as_json: Json = False,
+) -> None:
+    """A bucket at S3 for the states of lasting stacks, and the key of their secrets, in the credentials' account.
+
+    It is versioned, encrypted, private and reached by TLS alone. Run again, it gets the same settings.
+    """
+    from ops.new import backend as backends
+
+    made = backends.make(region)
+    said = [f"made    {each}" for each in made.made] or [f"there   bucket {made.bucket} and its key"]
+    steps = [
+        f"export PULUMI_BACKEND_URL='{made.url}'",
+        f"./pulumiw stack init STACK --secrets-provider '{made.secrets_provider}'",
+    ]
+    _report(as_json, [], [], steps, *said)
+
+
 def _asked(question: str, answers: tuple[str, ...], option: str) -> str:
     """An answer from the terminal; without one, the option is needed.
 

@@ -3,14 +3,13 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from declared.naming import NAMESPACE
+from declared import permissions
 from plugin.server import Context, Diff, Resource
 from provider.connection import Connection, row, rows
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
 from provider.resources.bucket import FILES, below_files, how_to_empty
 
-SETTING = f"{NAMESPACE}:allowBucketChanges"
 THERE = "select pg_catalog.to_regclass('storage.objects') is not null as there"
 STORED = "select id, public from storage.buckets"
 # What the database goes by, also where the stack's state is lost.
@@ -164,4 +163,4 @@ def _opened(
 
 
 def _way(change: str) -> str:
-    return f"if it is meant: `pulumi config set --path '{SETTING}[0]' '{change}'`, `up`, and take it out again"
+    return f"if it is meant: {permissions.way(change)}"

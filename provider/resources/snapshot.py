@@ -7,8 +7,11 @@ whatever still differs. The definitions lie in the database, in `supabase_migrat
 (`docs/decisions/0007-schema-snapshot.md`).
 """
 
+import getpass
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from plugin.server import Context, Diff, Resource
@@ -25,6 +28,10 @@ from provider.steps.history import identity
 # In the URN of what belongs to an adopted database.
 ADOPTED = "vpb:index:AdoptedDatabase$"
 LISTS = ("open", "held", "platform")
+# What an import knows of the last run.
+UNKNOWN_END = {"of": "", "at": "", "by": "", "reason": ""}
+# Who has started a pipeline of GitHub's.
+ACTOR = "GITHUB_ACTOR"
 
 
 class SchemaSnapshot(ObjectKind):
@@ -207,6 +214,12 @@ class SchemaCheckpoint(ObjectKind):
     fields = {
         "snapshot": Field(str, "the name of the snapshot", required=True, identity=True),
         "of": Field(str, "any text that changes when anything declared changes", required=True),
+        "unpromoted": Field(str, "why it is made although the stack before hasn't had it", compared=False),
+    }
+    outputs = {
+        "at": Field(str, "when a run came to its end that has changed what is declared, in UTC"),
+        "by": Field(str, "who ran it: the actor of a pipeline, or the account on the machine"),
+        "reason": Field(str, "`unpromoted`, as it was then; else empty"),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
@@ -216,20 +229,24 @@ class SchemaCheckpoint(ObjectKind):
         async with self.database.transaction(self.label({"snapshot": id})) as connection:
             there = await snapshots.there(connection) and await snapshots.header(connection, id) is not None
         return (
-            Resource(id, state or {"snapshot": id, "of": ""}, inputs or {"snapshot": id, "of": ""}) if there else None
+            Resource(id, state or UNKNOWN_END | {"snapshot": id}, inputs or {"snapshot": id, "of": ""})
+            if there
+            else None
         )
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
-        if not preview:
-            await self._take(context, inputs)
-        return inputs["snapshot"], dict(inputs)
+        if preview:
+            return inputs["snapshot"], inputs | dict.fromkeys(self.outputs, UNKNOWN)
+        await self._take(context, inputs)
+        return inputs["snapshot"], inputs | _ended(inputs)
 
     async def update(
         self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
     ) -> dict[str, Any]:
-        if not preview:
-            await self._take(context, new)
-        return dict(new)
+        if preview:
+            return new | dict.fromkeys(self.outputs, UNKNOWN)
+        await self._take(context, new)
+        return new | _ended(new)
 
     async def _take(self, context: Context, inputs: Mapping[str, Any]) -> None:
         name = inputs["snapshot"]
@@ -255,6 +272,22 @@ class SchemaCheckpoint(ObjectKind):
 
     async def delete(self, context: Context, id: str, state: dict[str, Any]) -> None:
         """Nothing: the snapshot itself goes with its own resource."""
+
+
+def _ended(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Now, who runs this, and why it may."""
+    return {
+        "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "by": os.environ.get(ACTOR) or _account(),
+        "reason": inputs.get("unpromoted") or "",
+    }
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _header(inputs: Mapping[str, Any]) -> Header:

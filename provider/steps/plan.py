@@ -1,12 +1,12 @@
 """What is to run, in which order, and what is refused before anything runs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
-from declared import sqldirectives, sqlfiles
+from declared import permissions, sqldirectives, sqlfiles
 from declared.paths import CHECKOUT
 from declared.sqltext import digest
 from provider.errors import Refused
@@ -25,8 +25,8 @@ class Order:
     role: str | None = None
     protect: bool = False
     allow_loss: frozenset[str] = frozenset()
-    allow_hint: str = "`pulumi config set --path 'database:allowLoss[{number}]' {step}`, `up`, and take it out again"
-    """How a migration is allowed to lose its data."""
+    allow_hint: Callable[[str], str] = permissions.way
+    """How a migration is allowed to lose its data, in words."""
     root: Path = CHECKOUT
     """The folder that `folder` lies in."""
     holder: str | None = None
@@ -197,7 +197,7 @@ def refuse_losses(order: Order, downs: Mapping[str, str | None], half_back: froz
     for name, down in downs.items():
         lost = sqldirectives.loss(down or "")
         if lost and name not in order.allow_loss:
-            hint = order.allow_hint.format(number=len(order.allow_loss), step=name)
+            hint = order.allow_hint(name)
             if name in half_back:
                 raise Refused(
                     f"migration {name}: it was left half rolled back, and this environment protects its data: the "

@@ -78,7 +78,9 @@ def test_the_app_is_taken_and_the_platform_is_not(world):
         "fileSizeLimit": 1048576,
         "allowedMimeTypes": ["image/png", "image/jpeg"],
     }
-    assert {name: each["tables"] for name, each in facts.publications.items()} == {"supabase_realtime": ["public.posts"]}
+    assert {name: each["tables"] for name, each in facts.publications.items()} == {
+        "supabase_realtime": ["public.posts"]
+    }
     baseline = (world.root / FOLDER / "sql/migrations/0001_baseline.up.sql").read_text()
     assert "CREATE TRIGGER on_auth_user_created AFTER INSERT ON auth.users" in baseline
     assert "create role" not in baseline

@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 import pg
+from components import base
 from components.inputs import InputRefused
 from declared import sqlfiles
 from declared.grants import DATABASE_GRANTS, GRANTS, HISTORY_GRANTS, SCHEMA_GRANTS
@@ -315,7 +316,7 @@ def test_the_command_without_the_engine_runs_what_the_program_declares(program):
 def test_steps_may_go_back_on_dev_whatever_they_lose(program, changed):
     assert [found.inputs["protect"] for found in program.of_type("pg:index:MigrationSet")] == [False, False]
     protected = changed.of_type("pg:index:MigrationSet")
-    assert [(found.inputs["protect"], found.protect) for found in protected] == [(True, True)] * 2
+    assert [(found.inputs["protect"], found.held) for found in protected] == [(True, True)] * 2
 
 
 def test_a_refused_setting_leaves_nothing_registered():
@@ -467,3 +468,13 @@ def test_the_provider_s_arguments_are_those_of_the_schema():
 def test_the_provider_s_schema_file_is_in_date():
     written = json.loads((CHECKOUT / "provider" / "schema.json").read_text())
     assert written == SCHEMA, "run `make golden`"
+
+
+@pytest.mark.parametrize(("variable", "kept"), [("", False), ("1", True)])
+def test_the_sdk_s_debug_messages_are_sent_where_they_are_asked_for(monkeypatch, variable, kept):
+    def debug(*_args: object) -> None: ...
+
+    monkeypatch.setattr(pulumi.log, "debug", debug)
+    monkeypatch.setenv("PULUMI_SDK_DEBUG", variable)
+    base.silence_debug()
+    assert (pulumi.log.debug is debug) == kept

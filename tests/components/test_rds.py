@@ -56,7 +56,7 @@ def test_the_server_is_closed_encrypted_watched_and_kept(prod):
     }
     assert inputs.items() >= expected.items()
     assert "password" not in inputs, "AWS makes it and changes it"
-    assert (server.protect, len(inputs["vpcSecurityGroupIds"])) == (True, 1)
+    assert (server.held, len(inputs["vpcSecurityGroupIds"])) == (True, 1)
     assert re.fullmatch(r"visual-prompt-builder-prod-database-[0-9]{14}", inputs["finalSnapshotIdentifier"])
 
 
@@ -144,7 +144,7 @@ def test_backups_stay_readable_when_the_stack_goes_and_the_key_is_found_again(pr
 
 def test_given_up_on_purpose_neither_pulumi_nor_aws_refuse_the_end():
     server = the(at_aws(protectData="false"), INSTANCE)
-    assert (server.protect, server.inputs["deletionProtection"]) == (False, False)
+    assert (server.held, server.inputs["deletionProtection"]) == (False, False)
     assert server.inputs["skipFinalSnapshot"] is False
 
 

@@ -18,6 +18,7 @@ import harness.program
 from components import guardrail, privatebucket
 from declared import objectlayout
 from declared.paths import CHECKOUT
+from declared.schemas import SCHEMAS
 from harness.program import Program, run
 from targets.local import SERVICES, Local
 
@@ -525,23 +526,24 @@ def lasting() -> Program:
     return run_lasting(corsOrigins=["https://app.example.org"], encryptionKeys=["k2", "k1"])
 
 
-SETTINGS_OF_A_BUCKET = ("private", "owner", "encrypted", "versions", "lifecycle", "tls")
 # Without one of these data is gone, unreadable, or at another address.
 KEPT = {
     "structure-platform",
     "structure-migrations",
+    *(f"structure-{schema}" for schema in SCHEMAS),
+    "alarms-key",
+    "alarms-alias",
     "encryption-k2",
     "storage-objects-key",
     "storage-objects-alias",
-    "storage-objects-logged",
     "storage-cdn-distribution",
     *(f"storage-objects-{bucket}-bucket" for bucket in ("files", "logs")),
-    *(f"storage-objects-{bucket}-{each}" for bucket in ("files", "logs") for each in SETTINGS_OF_A_BUCKET),
 }
 
 
 def kept(program: Program) -> set[str]:
-    return {each.name for each in program.resources.values() if each.protect and not each.type.startswith("vpb:")}
+    found = (each for each in program.resources.values() if not each.type.startswith("vpb:"))
+    return {each.name for each in found if each.held}
 
 
 def test_where_data_lasts_a_destroy_is_refused_for_all_that_it_needs(lasting, program):

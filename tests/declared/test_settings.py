@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from declared.paths import CHECKOUT
+from declared.permissions import today
 from declared.settings import BucketSettings, SettingError, Settings
 
 DECLARED = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
@@ -87,14 +88,11 @@ def test_protection_is_true_or_false_and_nothing_that_looks_like_it(value):
     assert refused(protectData=value).endswith("; allowed is true or false")
 
 
-@pytest.mark.parametrize("value", ["0007_projects", ["projects"], [3], {"0003_projects": True}])
-def test_the_steps_that_may_lose_data_are_a_list_of_their_names(value):
-    assert "a list of migrations such as 0007_projects" in refused(allowLoss=value)
-
-
 def test_protection_and_its_exceptions_reach_the_settings():
-    found = load(protectData="true", allowLoss=["0007_projects"])
-    assert (found.protect_data, found.allow_loss) == (True, ("0007_projects",))
+    allowed = {"reason": "never used", "until": f"{today():%Y-%m-%d}"}
+    found = load(protectData="true", allow=[{"what": what, **allowed} for what in ("0007_projects", "audio public")])
+    assert (found.protect_data, found.protection(False)["allow_loss"]) == (True, ("0007_projects",))
+    assert found.accepted["allow_bucket_changes"] == ("audio public",)
     assert found.protected(disposable=True)
 
 
@@ -187,7 +185,7 @@ def test_a_reservation_lasts_whole_minutes_and_at_most_a_day(value):
 
 def test_the_defaults_are_valid():
     found = load()
-    assert (found.protect_data, found.allow_loss) == (None, ())
+    assert (found.protect_data, found.allow) == (None, ())
     assert (found.target, found.url, found.lock_timeout, found.region) == ("local", None, "5s", "us-east-1")
     audio, exports, avatars = found.buckets
     assert [bucket.id for bucket in found.buckets] == ["audio", "exports", "avatars"]

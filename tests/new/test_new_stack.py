@@ -144,9 +144,9 @@ def test_an_embedded_one_is_asked_for_in_words(emptied):
 
 
 def test_a_stack_at_aws_needs_no_server_and_may_be_offline(emptied):
-    done = run(emptied, "prod", "--target", "aws", "--offline")
+    done = run(emptied, "trial", "--target", "aws", "--offline")
     assert (done.returncode, "a server of its own, which `up` makes" in done.stdout) == (0, True), done.stderr
-    written = (emptied.folder / "Pulumi.prod.yaml").read_text()
+    written = (emptied.folder / "Pulumi.trial.yaml").read_text()
     assert written == 'config:\n  database:target: aws\n  database:offline: "true"\n'
     assert emptied.processes() == []
 

@@ -29,14 +29,14 @@ REFUSED = [
     ({"buckets": {}}, "bucket songs isn't declared any more and holds 2 files, 4300 bytes; declare it again, or "),
     (
         guarded(public=True),
-        "bucket songs: public makes 2 files, 4300 bytes, readable by everybody; if it is meant: `pulumi config set "
-        "--path 'database:allowBucketChanges[0]' 'songs public'`, `up`, and take it out again",
+        "bucket songs: public makes 2 files, 4300 bytes, readable by everybody; if it is meant: `database:allow: "
+        "[{what: songs public, reason: WHY, until: YYYY-MM-DD}]` in the stack's file, `up`, and take it out again",
     ),
     (
         guarded(access="people"),
         "bucket songs: access people in place of servers gives 2 files, 4300 bytes, to others; if it is meant: "
-        "`pulumi config set --path 'database:allowBucketChanges[0]' 'songs access people'`, `up`, and "
-        "take it out again",
+        "`database:allow: [{what: songs access people, reason: WHY, until: YYYY-MM-DD}]` in the stack's file, "
+        "`up`, and take it out again",
     ),
     (
         guarded(retentionDays=10),

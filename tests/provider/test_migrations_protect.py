@@ -25,7 +25,8 @@ def test_a_lossy_way_back_is_refused_by_preview_and_update_with_the_way_to_allow
         assert one_line(caught) == (
             "migration 0001_table: this environment protects its data and the rollback doesn't: 'loses every first.'; "
             "put its files back, or allow it once: "
-            "`pulumi config set --path 'database:allowLoss[0]' 0001_table`, `up`, and take it out again"
+            "`database:allow: [{what: 0001_table, reason: WHY, until: YYYY-MM-DD}]` in the stack's file, `up`, and "
+            "take it out again"
         )
     assert two.recorded() == ["0001", "0002"], "refused before the first migration goes"
     updated = two.engine.update(thing, two.declared(protect=True, allow=["0001_table"]))

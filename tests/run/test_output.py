@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from declared import prices
 from ops import progress
 from ops.progress import Progress, Report
 from provider import rehearsal
@@ -82,6 +83,27 @@ def test_what_changes_is_shown_with_what_it_says_of_itself(capsys):
     ]
     assert conclusion(capsys, report) == (["stack dev: 2 updated, 1 replaced in 1 min 5 s", "next"], [])
     assert conclusion(capsys, report, "preview")[0][0] == "stack dev: 2 to update, 1 to replace (1 min 5 s); "
+
+
+@pytest.mark.parametrize(
+    ("ops", "warned"),
+    [(["create", "create"], False), (["delete"], False), (["create", "delete"], True), (["replace"], True)],
+)
+def test_a_run_that_closes_logins_and_opens_others_says_so(ops, warned):
+    """`./vpb rotate` opens in one run and closes in another."""
+    report = ran(*(outcome(op, progress.PASSWORD, f"password-{number}") for number, op in enumerate(ops)))
+    assert ("`./vpb rotate` holds both" in " ".join(report.lines())) == warned
+
+
+def test_a_change_that_costs_more_says_how_much():
+    small = {"instanceClass": "db.t4g.small", "multiAz": False, "allocatedStorage": 20.0}
+    larger = outcome(
+        "update", prices.INSTANCE, "server", old={"inputs": small}, new={"inputs": {**small, "multiAz": True}}
+    )
+    key = outcome("create", prices.KEY, "key", new={"inputs": {"description": "files"}})
+    assert list(ran(larger, key).lines())[-1] == ("costs 26.66 $ more a month, before use; `./vpb cost` has each part")
+    gone = outcome("delete", prices.KEY, "other", old={"inputs": {"description": "logs"}})
+    assert "costs" not in " ".join(ran(key, gone).lines())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What the target `supabase` takes as the way to a project, and what it refuses in one line."""
 
+import pulumi
 import pytest
 
 import targets
@@ -41,4 +42,4 @@ def test_connections_are_encrypted_and_checked_where_there_is_a_certificate(give
 
 def test_without_a_url_it_says_which_one_is_needed():
     with pytest.raises(UserError, match="set database:url to the direct connection"):
-        targets.of("supabase").server("staging", None)
+        targets.of("supabase").server("staging", None, pulumi.ResourceOptions())

@@ -72,6 +72,14 @@ def test_a_first_preview_has_network_and_database_alike(prod):
     assert client_of(prod.scratch, "rds").describe_db_instances()["DBInstances"] == []
 
 
+def test_its_costs_are_known_before_anything_is_made(prod):
+    said = succeeded(prod.scratch.start("cost", "--json").wait())
+    found = json.loads(said[said.index("{") :])
+    assert (found["dollars"], found["complete"], found["region"]) == (271.68, True, "us-east-1")
+    assert {"resource": "server-rds-key", "what": found["charges"][3]["what"], "dollars": 1.0} in found["charges"]
+    assert client_of(prod.scratch, "rds").describe_db_instances()["DBInstances"] == []
+
+
 def test_a_login_that_the_server_refuses_is_one_line_and_the_next_run_goes_on(prod):
     """The double doesn't know the password that AWS has made. At AWS the server and its secret agree."""
     run = prod.scratch.up()

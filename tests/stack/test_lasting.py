@@ -6,26 +6,47 @@ No target here is one, so the copy's `local` says that it is.
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from declared import sqlfiles
+from declared.paths import CHECKOUT
+from declared.permissions import today
+from declared.sqlfiles import MIGRATIONS
 from harness.checkout import Scratch
 from tests.stack.conftest import succeeded
 from tests.stack.test_dev import client_of, outputs, s3
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("lasting")]
 
+# A migration and a schema more than the project's own, to be taken back.
+STEP = f"{len(sqlfiles.steps(CHECKOUT / MIGRATIONS.folder)) + 1:04}_attic"
+UP = f"""-- {STEP[:4]} attic: a column that is taken back again.
+-- Lock: access exclusive on users. Duration: instant.
+-- Down: loses what the column holds.
+
+alter table public.users add column attic text;
+"""
+DOWN = UP.replace("add column attic text", "drop column attic")
+SCHEMA = '    "attic": OWNER,\n'
 KEY = "storage-single-tenant/exports/u1/all.zip/v1"
 
 
 @pytest.fixture(scope="module")
 def prod() -> Iterator[Scratch]:
     with Scratch("prod") as scratch:
+        (scratch.folder / "Pulumi.prod.yaml").unlink()
         path = scratch.folder / "targets" / "local.py"
         text = path.read_text()
         assert "    disposable = True\n" in text
         path.write_text(text.replace("    disposable = True\n", "    disposable = False\n"))
+        schemas = scratch.folder / "declared" / "schemas.py"
+        schemas.write_text(schemas.read_text().replace('    "audit": OWNER,\n', f'    "audit": OWNER,\n{SCHEMA}'))
+        for half, text in {"up": UP, "down": DOWN}.items():
+            (scratch.folder / "sql" / "migrations" / f"{STEP}.{half}.sql").write_text(text)
         succeeded(scratch.pulumi("stack", "init"))
         succeeded(scratch.up())
         s3(scratch).put_object(Bucket=outputs(scratch)["object_bucket"], Key=KEY, Body=b"kept")
@@ -57,6 +78,77 @@ def test_a_destroy_is_refused_before_anything_is_deleted(prod):
         assert run.last_line.startswith("error: stack prod: its data isn't disposable, so nothing was destroyed; set ")
     assert readable(prod, outputs(prod)["object_bucket"])
     assert before == prod.checkpoint.read_text()
+
+
+@contextmanager
+def allowed(prod: Scratch, what: str, days: int) -> Iterator[None]:
+    """A permission in the stack's file, good until so many days from now."""
+    path = prod.folder / "Pulumi.prod.yaml"
+    before = path.read_text() if path.exists() else ""
+    until = f"{today() + timedelta(days=days):%Y-%m-%d}"
+    path.write_text(f"config:\n  database:allow:\n    - {{what: {what}, reason: nobody uses it, until: {until}}}\n")
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
+def refused(prod: Scratch, said: str) -> None:
+    """The preview and `up` refuse, and nothing is changed."""
+    before = prod.checkpoint.read_text()
+    for run in (prod.start("preview").wait(), prod.up(), prod.pulumi("preview", "--non-interactive")):
+        assert run.status == 1, run.output[-3000:]
+        assert said in run.output
+    assert prod.checkpoint.read_text() == before
+
+
+def test_a_rollback_that_loses_data_is_refused_until_it_is_allowed(prod):
+    for half in ("up", "down"):
+        (prod.folder / "sql" / "migrations" / f"{STEP}.{half}.sql").unlink()
+    said = f"migration {STEP}: this environment protects its data and the rollback doesn't: 'loses what the column"
+    refused(prod, said)
+    with allowed(prod, STEP, days=-1):
+        refused(prod, said)
+        assert f"database:allow: {STEP} was allowed until" in prod.start("preview").wait().output
+    with allowed(prod, STEP, days=0):
+        done = prod.up()
+        assert f"database:allow: {STEP} is allowed until {today():%Y-%m-%d} (nobody uses it)" in succeeded(done)
+        assert "nothing has needed" not in done.output
+        assert f"nothing has needed that {STEP} is allowed; take it out of Pulumi.prod.yaml" in prod.up().output
+
+
+def test_the_end_of_a_schema_is_refused_until_it_is_allowed(prod):
+    path = prod.folder / "declared" / "schemas.py"
+    path.write_text(path.read_text().replace(SCHEMA, ""))
+    said = (
+        "structure-attic would be deleted or replaced, and with it a schema: put its declaration back; if it is meant: "
+    )
+    refused(prod, said)
+    with allowed(prod, "structure-attic", days=-1):
+        refused(prod, said)
+    with allowed(prod, "structure-attic", days=7):
+        succeeded(prod.up())
+    assert prod.sql("select count(*) from pg_namespace where nspname = 'attic'") == [(0,)]
+    succeeded(prod.preview())
+
+
+def test_the_replacement_of_a_bucket_and_a_key_is_refused_with_nothing_made_in_their_place(prod):
+    path, kms = prod.folder / "declared" / "awsnames.py", client_of(prod, "kms")
+    text, keys = path.read_text(), len(kms.list_keys()["Keys"])
+    path.write_text(text.replace('f"vpb-{self.stack}-', 'f"vpb-another-{self.stack}-'))
+    try:
+        said = "-bucket would be deleted or replaced, and with it files: put its declaration back; if it is meant: "
+        refused(prod, said)
+        # Also where nobody looks before.
+        run = prod.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
+        assert (run.status, said in run.output) == (1, True)
+    finally:
+        path.write_text(text)
+    names = {bucket["Name"] for bucket in s3(prod).list_buckets()["Buckets"]}
+    assert not any("another" in name for name in names)
+    assert len(kms.list_keys()["Keys"]) == keys
+    succeeded(prod.up())
+    succeeded(prod.preview())
 
 
 def test_given_up_on_purpose_a_filled_bucket_stays_with_its_key_and_its_settings(prod):

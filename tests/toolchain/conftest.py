@@ -18,7 +18,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> World:
     shutil.copytree(versions.CHECKOUT / "toolchain", world.checkout / "toolchain")
     pins = "pulumi==3.272.0\npulumi-aws==7.51.1\nsemver==3.0.0\n"
     (world.checkout / "requirements.txt").write_text(pins)
-    (world.checkout / "requirements-dev.txt").write_text("")
+    for part in ("local", "dev"):
+        (world.checkout / f"requirements-{part}.txt").write_text("")
     (world.checkout / "constraints.txt").write_text(f"# pins\n{pins}")
     index = root / "index"
     index.mkdir()

@@ -14,6 +14,8 @@ import toolchain
 from tests.toolchain.world import World, pulumi
 from toolchain import environment, versions
 
+FILES = ("requirements.txt", "requirements-local.txt", "requirements-dev.txt", "constraints.txt")
+
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:
     """Every file below with its size and times."""
@@ -98,12 +100,12 @@ def test_settings_that_would_put_packages_elsewhere_do_not_reach_pip(bare: World
     assert not elsewhere.exists()
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-dev.txt", "constraints.txt"])
+@pytest.mark.parametrize("file", FILES)
 def test_another_requirement_is_another_venv(
     file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, world: World
 ) -> None:
-    copies = {name: world.checkout / name for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt")}
-    monkeypatch.setattr(versions, "REQUIREMENTS", tuple(copies.values())[:2])
+    copies = {name: world.checkout / name for name in FILES}
+    monkeypatch.setattr(versions, "REQUIREMENTS", tuple(copies.values())[:-1])
     monkeypatch.setattr(versions, "CONSTRAINTS", copies["constraints.txt"])
     before = environment.name()
     assert environment.name() == before

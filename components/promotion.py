@@ -1,0 +1,51 @@
+"""The gate between stacks: what the stack before this one hasn't had is refused before anything of it is made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from declared import permissions, promotion
+from declared.permissions import Permission
+from declared.promotion import UNPROMOTED, WENT_ON
+
+OUTPUT = "deployed"
+NAMED = 5
+
+
+class Promotion:
+    """Whether the declaration may be made here."""
+
+    reason: pulumi.Output[str | None] | None = None
+    """Why it is made although the stack before hasn't had it; None where it has."""
+
+    def __init__(self, before: str, declared: Mapping[str, Any], permission: Permission | None) -> None:
+        """
+        Args:
+            before: the stack that has to have had it; an empty text where none has.
+            permission: what lets it pass all the same.
+        """
+        self._before, self._declared, self._permission = before, declared, permission
+        if before:
+            name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{before}"
+            passed = pulumi.StackReference("promoted-from", stack_name=name).get_output(OUTPUT)
+            self.reason = passed.apply(self._checked)
+
+    def gated(self, value: pulumi.Output[str]) -> pulumi.Output[str]:
+        """`value`, once the declaration may be made; the run fails with one line where it may not."""
+        if self.reason is None:
+            return value
+        return pulumi.Output.all(value, self.reason).apply(lambda both: both[0])
+
+    def _checked(self, passed: Mapping[str, Any] | None) -> str | None:
+        found = promotion.lacking(passed or {}, self._declared)
+        if not found:
+            return None
+        what = ", ".join(found[:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+        said = f"stack {self._before} hasn't had {what}"
+        if self._permission is None or self._permission.expired:
+            raise pulumi.RunError(
+                f"{said}: run `up` there first, and here again; if it is meant: {permissions.way(UNPROMOTED)}"
+            )
+        pulumi.log.warn(f"{said}{WENT_ON}{self._permission.reason}")
+        return self._permission.reason

@@ -1,0 +1,159 @@
+"""What the resources of an environment at AWS cost by the month, and what their use costs.
+
+On demand, in US dollars without taxes, as AWS publishes them for us-east-1 on the pages of `SOURCES`. AWS bills by the
+hour; a month has 730, as in its own calculator.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+READ = "2026-06"
+REGION = "us-east-1"
+SOURCES = (
+    "https://aws.amazon.com/rds/postgresql/pricing/",
+    "https://aws.amazon.com/kms/pricing/",
+    "https://aws.amazon.com/secrets-manager/pricing/",
+    "https://aws.amazon.com/privatelink/pricing/",
+    "https://aws.amazon.com/s3/pricing/",
+    "https://aws.amazon.com/cloudfront/pricing/",
+    "https://aws.amazon.com/guardduty/pricing/",
+    "https://aws.amazon.com/cloudwatch/pricing/",
+)
+HOURS = 730
+INSTANCE, KEY, ENDPOINT, ALARM = (
+    "aws:rds/instance:Instance",
+    "aws:kms/key:Key",
+    "aws:ec2/vpcEndpoint:VpcEndpoint",
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
+)
+# Of one PostgreSQL server, by the hour; the sizes of a family in order.
+CLASSES: Mapping[str, float] = {
+    "db.t4g.micro": 0.016,
+    "db.t4g.small": 0.032,
+    "db.t4g.medium": 0.065,
+    "db.t4g.large": 0.129,
+    "db.t4g.xlarge": 0.258,
+    "db.t4g.2xlarge": 0.517,
+    "db.m7g.large": 0.168,
+    "db.m7g.xlarge": 0.337,
+    "db.m7g.2xlarge": 0.674,
+    "db.m7g.4xlarge": 1.348,
+    "db.m7g.8xlarge": 2.695,
+    "db.r7g.large": 0.239,
+    "db.r7g.xlarge": 0.478,
+    "db.r7g.2xlarge": 0.957,
+    "db.r7g.4xlarge": 1.914,
+    "db.r7g.8xlarge": 3.827,
+}
+# By the month.
+STORAGE_GIB, SECRET, KEY_MONTH, ALARM_MONTH = 0.115, 0.40, 1.00, 0.10
+# By the hour and zone.
+ENDPOINT_HOUR = 0.01
+MORE_STORAGE = 100
+# What is billed by use, which no declaration says. Text, price, unit.
+USES: Sequence[tuple[str, float, str]] = (
+    ("files in S3, old versions too", 0.023, "GB and month"),
+    ("files that CloudFront hands out, beyond 1 TB a month", 0.085, "GB"),
+    ("paths that CloudFront invalidates, beyond 1,000 a month", 0.005, "path"),
+    ("uploads that GuardDuty scans", 0.09, "GB"),
+    ("uploads that GuardDuty scans, one by one", 0.000215, "object"),
+    ("backups of RDS beyond the size of its storage", 0.095, "GB and month"),
+    ("logs that CloudWatch takes in, the server's among them", 0.50, "GB"),
+    ("requests to KMS, beyond 20,000 a month", 0.000003, "request"),
+)
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What one resource costs by the month; None where no price is known."""
+
+    resource: str
+    what: str
+    dollars: float | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What another value of a setting changes in the sum of a month."""
+
+    setting: str
+    value: str
+    dollars: float
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A declared resource with its inputs, as Pulumi names them."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+
+
+def charges(of: Declared) -> list[Charge]:
+    """What a resource costs as long as it is there; nothing for one that costs by use alone."""
+    match of.type:
+        case "aws:rds/instance:Instance":
+            return _server(of)
+        case "aws:kms/key:Key":
+            return [Charge(of.name, "key; 1 more after each of its first two rotations", KEY_MONTH)]
+        case "aws:ec2/vpcEndpoint:VpcEndpoint" if of.inputs.get("vpcEndpointType") == "Interface":
+            zones = len(of.inputs.get("subnetIds") or ())
+            return [Charge(of.name, f"endpoint in {zones} zones", ENDPOINT_HOUR * HOURS * zones)]
+        case "aws:cloudwatch/metricAlarm:MetricAlarm":
+            return [Charge(of.name, "alarm", ALARM_MONTH)]
+    return []
+
+
+def monthly(of: Declared) -> float:
+    """The sum of what has a price."""
+    return sum(charge.dollars or 0 for charge in charges(of))
+
+
+def choices(of: Declared) -> list[Choice]:
+    """What the settings of a resource's size would change, each alone."""
+    if of.type != INSTANCE:
+        return []
+    size, doubled = str(of.inputs.get("instanceClass")), bool(of.inputs.get("multiAz"))
+    storage = _number(of.inputs.get("allocatedStorage"))
+    others: list[tuple[str, str, dict[str, Any]]] = [
+        ("server:multiAz", str(not doubled).lower(), {"multiAz": not doubled}),
+        ("server:storage", f"{storage + MORE_STORAGE:.0f}", {"allocatedStorage": storage + MORE_STORAGE}),
+        *(("server:class", each, {"instanceClass": each}) for each in _beside(size)),
+    ]
+    now = monthly(of)
+    return [
+        Choice(setting, value, monthly(replace(of, inputs={**of.inputs, **changed})) - now)
+        for setting, value, changed in others
+        if setting != "server:class" or size in CLASSES
+    ]
+
+
+def _server(of: Declared) -> list[Charge]:
+    size, servers = str(of.inputs.get("instanceClass")), 2 if of.inputs.get("multiAz") else 1
+    counted = "two servers, one as standby" if servers > 1 else "one server"
+    hour, storage = CLASSES.get(size), _number(of.inputs.get("allocatedStorage"))
+    charged = [
+        Charge(of.name, f"{size}, {counted}", None if hour is None else hour * HOURS * servers),
+        Charge(
+            of.name, f"{storage:.0f} GiB of storage{' on each' if servers > 1 else ''}", storage * STORAGE_GIB * servers
+        ),
+    ]
+    if of.inputs.get("manageMasterUserPassword"):
+        charged.append(Charge(of.name, "the master's secret", SECRET))
+    return charged
+
+
+def _beside(size: str) -> list[str]:
+    """The next smaller and the next larger class of the same family."""
+    family = [each for each in CLASSES if each.rpartition(".")[0] == size.rpartition(".")[0]]
+    if size not in family:
+        return []
+    at = family.index(size)
+    return [*family[max(at - 1, 0) : at], *family[at + 1 : at + 2]]
+
+
+def _number(value: Any) -> float:
+    # Pulumi writes a whole number as a float, and one that isn't known yet as text.
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,102 @@
+"""What one stack hasn't had, the next one doesn't get: two local stacks of one checkout, through the real engine."""
+
+import json
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from declared import sqlfiles
+from declared.paths import CHECKOUT
+from declared.permissions import today
+from declared.sqlfiles import MIGRATIONS
+from harness.checkout import Scratch
+from tests.stack.conftest import succeeded
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("promotion")]
+
+STEP = f"{len(sqlfiles.steps(CHECKOUT / MIGRATIONS.folder)) + 1:04}_attic"
+HEADER = f"""-- {STEP[:4]} attic: a column.
+-- Lock: access exclusive on users. Duration: instant.
+-- Down: loses the column.
+
+"""
+FILE = "config:\n  database:promotedFrom: {}\n"
+ALLOWED = f"  database:allow: [{{what: unpromoted, reason: a leak to stop tonight, until: {today():%Y-%m-%d}}}]\n"
+SAID = f"error: stack staging hasn't had migration {STEP}: run `up` there first, and here again; if it is meant: "
+
+
+@dataclass(frozen=True)
+class Two:
+    staging: Scratch
+    prod: Scratch
+
+    def settings(self, text: str) -> None:
+        (self.prod.folder / "Pulumi.prod.yaml").write_text(text)
+
+
+def deployed(stack: Scratch) -> dict[str, Any]:
+    return dict(json.loads(stack.pulumi("stack", "output", "--json").output)["deployed"])
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[Two]:
+    with Scratch("staging") as staging:
+        (staging.folder / "Pulumi.staging.yaml").unlink()
+        prod = copy(staging)
+        prod.stack = "prod"
+        both = Two(staging, prod)
+        both.settings(FILE.format("staging"))
+        for stack in (staging, prod):
+            succeeded(stack.pulumi("stack", "init"))
+        yield both
+        # What lies outside the copy; the other stack's goes with it.
+        prod.clear()
+
+
+def test_a_stack_that_is_not_there_is_named(two):
+    two.settings(FILE.format("nowhere"))
+    for run in (two.prod.start("preview").wait(), two.prod.up()):
+        assert (run.status, run.last_line) == (
+            1,
+            "error: database:promotedFrom names stack nowhere, which there isn't; make it, or take the setting out",
+        )
+    two.settings(FILE.format("staging"))
+
+
+def test_nothing_has_passed_before_the_first_up(two):
+    run = two.prod.up()
+    assert (run.status, "error: stack staging hasn't had migration 0001_" in run.output) == (1, True)
+
+
+def test_what_has_passed_goes_on_and_the_record_says_when_and_by_whom(two):
+    for stack in (two.staging, two.prod):
+        succeeded(stack.up())
+        record = deployed(stack)
+        assert record["at"].startswith(str(today().year))
+        assert record["by"]
+        assert "unpromoted" not in record
+    assert deployed(two.staging)["of"] == deployed(two.prod)["of"]
+
+
+def test_what_has_not_passed_is_refused_by_name_until_it_is_allowed_with_a_reason_that_is_kept(two):
+    folder = two.prod.folder / "sql" / "migrations"
+    (folder / f"{STEP}.up.sql").write_text(f"{HEADER}alter table public.users add column attic text;\n")
+    (folder / f"{STEP}.down.sql").write_text(f"{HEADER}alter table public.users drop column attic;\n")
+    before = two.prod.checkpoint.read_text()
+    for run in (two.prod.start("preview").wait(), two.prod.up()):
+        assert (run.status, SAID in run.output) == (1, True), run.output[-2000:]
+    assert two.prod.checkpoint.read_text() == before
+    two.settings(FILE.format("staging") + ALLOWED)
+    said = succeeded(two.prod.up())
+    assert f"stack staging hasn't had migration {STEP}; going on, since it is allowed: a leak to stop tonight" in said
+    assert "nothing has needed" not in said
+    assert deployed(two.prod)["unpromoted"] == "a leak to stop tonight"
+    two.settings(FILE.format("staging"))
+    run = two.prod.start("preview").wait()
+    assert (run.status, SAID in run.output) == (1, True), "also what is there already"
+    succeeded(two.staging.up())
+    succeeded(two.prod.preview())
+    assert deployed(two.prod)["unpromoted"] == "a leak to stop tonight", "it stays where the record is"
