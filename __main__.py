@@ -5,7 +5,8 @@ import pulumi
 import pg
 from components import files, inputs
 from components.access import Access, AccessArgs
-from components.base import after, silence_debug, wait_for
+from components.adopted import AdoptedDatabase, AdoptedDatabaseArgs
+from components.base import Component, after, silence_debug, wait_for
 from components.dataguard import DataGuard
 from components.encryption import Encryption, EncryptionArgs
 from components.guardrail import Guardrail
@@ -25,6 +26,7 @@ stack = inputs.stack()
 settings = inputs.settings()
 target = inputs.target(settings)
 sql = inputs.sql()
+adopted = inputs.adopted(settings)
 keep = settings.protected(target.disposable)
 guardrail = Guardrail()
 DataGuard(keep, settings.allow)
@@ -37,41 +39,48 @@ deployed = promotion.record(sql, PUBLISHED)
 gate = Promotion(settings.promoted_from, deployed, settings.permission(promotion.UNPROMOTED))
 database = pg.Provider("pg", url=gate.gated(server.url), lock_timeout=settings.lock_timeout, **server.fetched)
 platform = target.platform
-snapshot_args = SnapshotArgs(
-    sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
-)
-snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
-# What is refused there is refused before anything at AWS is changed.
-first = pulumi.ResourceOptions(depends_on=snapshot.final)
-providers = files.plugins(target, settings, stack, database, tags, first)
-roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
-structure = Structure(
-    "structure",
-    StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable)),
-    after(providers, roles),
-)
-access = Access(
-    "access",
-    AccessArgs(database=server.database, policies=sql.policies, platform=platform),
-    after(providers, structure),
-)
-encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
-stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
-stored_files = files.declare(found, target, settings, stack, access, stored, providers)
-realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
-everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
-checkpoint = Checkpoint("checkpoint", CheckpointArgs(of=deployed["of"], unpromoted=gate.reason), everything)
-
-pulumi.export(OUTPUT, checkpoint.brought_to(deployed))
 pulumi.export("admin_url", server.connection(server.user, server.password))
-# Auth.js' login alone opens what is sealed.
-sessions = {"authjs": encryption.session}
-for output, role in URLS.items():
-    # The logins of a platform's own API are its affair.
-    if role in roles.current:
-        pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
-for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
-    pulumi.export(output, value)
+if adopted:
+    # Not the app's database but one that was there before.
+    there = AdoptedDatabaseArgs(
+        database=adopted, accept=settings.accept_drift, **settings.protection(server.disposable)
+    )
+    last: Component = AdoptedDatabase("adopted", there, pulumi.ResourceOptions(providers={"pg": database}))
+else:
+    snapshot_args = SnapshotArgs(
+        sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
+    )
+    snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
+    # What is refused there is refused before anything at AWS is changed.
+    first = pulumi.ResourceOptions(depends_on=snapshot.final)
+    providers = files.plugins(target, settings, stack, database, tags, first)
+    roles = Roles("roles", RolesArgs(passwords=settings.passwords, platform=platform), after(providers, snapshot))
+    structure = Structure(
+        "structure",
+        StructureArgs(database=server.database, sql=sql, platform=platform, **settings.protection(server.disposable)),
+        after(providers, roles),
+    )
+    access = Access(
+        "access",
+        AccessArgs(database=server.database, policies=sql.policies, platform=platform),
+        after(providers, structure),
+    )
+    encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
+    stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
+    stored_files = files.declare(found, target, settings, stack, access, stored, providers)
+    realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
+    everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
+    last = checkpoint = Checkpoint("checkpoint", CheckpointArgs(of=deployed["of"], unpromoted=gate.reason), everything)
 
-pulumi.run(lambda: wait_for(checkpoint))
+    pulumi.export(OUTPUT, checkpoint.brought_to(deployed))
+    # Auth.js' login alone opens what is sealed.
+    sessions = {"authjs": encryption.session}
+    for output, role in URLS.items():
+        # The logins of a platform's own API are its affair.
+        if role in roles.current:
+            pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
+    for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
+        pulumi.export(output, value)
+
+pulumi.run(lambda: wait_for(last))
 guardrail.check()

@@ -95,7 +95,7 @@ class Access(Component):
             roles=list(policy.roles),
             using=policy.using,
             check=policy.check,
-            comment=policy.comment,
+            comment=policy.comment or None,
             location=policy.location,
             opts=self.child(row_security),
         )

@@ -8,10 +8,13 @@ import pulumi
 import pulumi.runtime.config
 
 import targets
+from declared import adopted as adoption
 from declared import connectionurl, naming, sqlfiles
+from declared.adopted import Adopted
 from declared.errors import UserError
 from declared.naming import NAMESPACE
 from declared.objectlayout import GUARDDUTY
+from declared.paths import CHECKOUT
 from declared.serversettings import NAMESPACE as SERVER
 from declared.serversettings import ServerSettings
 from declared.settings import SettingError, Settings
@@ -139,6 +142,19 @@ def sql() -> SqlFiles:
     :raises InputRefused: for the first file that can't be used
     """
     return _checked(sqlfiles.read)
+
+
+def adopted(settings: Settings) -> Adopted | None:
+    """What was written of an adopted database; None where the stack is the app's.
+
+    :raises InputRefused: for the first file that can't be used
+    """
+    if not settings.adopted:
+        return None
+    if settings.promoted_from:
+        allowed = "empty where database:adopted is set: what is promoted is the app's declaration"
+        raise InputRefused(str(SettingError("promotedFrom", settings.promoted_from, allowed)))
+    return _checked(lambda: adoption.read(settings.adopted, CHECKOUT))
 
 
 def _checked(read: Callable[[], Read]) -> Read:

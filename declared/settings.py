@@ -58,6 +58,7 @@ ORIGINS = "a list of origins such as https://app.example.org, without a path; ht
 # What a mail server takes, except for quoted names and addresses in brackets.
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
 EMAILS = "a list of different e-mail addresses such as ops@example.org"
+ADOPTED = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
 ACCOUNT = re.compile(r"[0-9]{12}")
 ACCOUNTS = 'a list of numbers of accounts at AWS, each in quotes, such as ["123456789012"]'
 
@@ -73,6 +74,8 @@ class Settings:
     """The accounts at AWS that may be used; none are all."""
     url: str | None = field(repr=False)
     """Where an existing server is, and who provisions there; a secret."""
+    adopted: str
+    """The folder with the declaration of an adopted database; empty where the stack is the app's."""
     lock_timeout: str
     protect_data: bool | None
     """Whether rows are protected from rollbacks; None where nobody said so."""
@@ -185,6 +188,7 @@ class Settings:
             offline=bool(_boolean(config, "offline")),
             account_ids=_texts("accountIds", config.json("accountIds", ACCOUNTS), ACCOUNT, ACCOUNTS),
             url=_url(config, secrets),
+            adopted=_adopted(config),
             lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),
             allow=allowed_once.permissions(config.json("allow", allowed_once.FORM)),
@@ -212,6 +216,13 @@ class Settings:
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
             role_trust=role_trust(config.json("roleTrust", TRUST)),
         )
+
+
+def _adopted(config: "_Given") -> str:
+    value = config.or_default("adopted")
+    if value and not ADOPTED.fullmatch(value):
+        raise SettingError("adopted", value, "a folder that `./vpb adopt` has written, such as adopted/shop")
+    return value
 
 
 def _refuse_unknown(given: Mapping[str, str], keys: Sequence[str]) -> None:

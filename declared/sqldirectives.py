@@ -49,6 +49,9 @@ MAYBE_COPY = re.compile(r"\bcopy\b.*\bstd(?:in|out)\b", re.IGNORECASE | re.DOTAL
 LOSSLESS = ("-- Down: loses nothing.", "-- Down: loses no data.")
 
 
+ADOPTED_FROM = re.compile(r"-- Adopted from database (\d+/\d+): .*")
+
+
 class DirectiveError(Exception):
     """A header line that can't be followed; with the line."""
 
@@ -83,6 +86,15 @@ def run_mode(text: str) -> RunMode:
     if not 0 < size <= LARGEST_BATCH or pause > LONGEST_PAUSE:
         raise DirectiveError(LINE, f"a batch has 1 to {LARGEST_BATCH} rows, a pause at most {LONGEST_PAUSE}ms")
     return RunMode("batches", size, pause)
+
+
+def adopted_from(text: str) -> str:
+    """The identity of the database that a script describes as it was found: there it has nothing to do.
+
+    An empty text for a script of another kind.
+    """
+    match = ADOPTED_FROM.fullmatch(_line(text, LINE).rstrip())
+    return match[1] if match else ""
 
 
 def refuse_unfit(text: str) -> None:

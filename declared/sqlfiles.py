@@ -242,60 +242,79 @@ def _controls(found: Iterable[Statement]) -> Statement | None:
     return next((each for each in found if TRANSACTION_WORDS.match(each.text)), None)
 
 
-POLICY = re.compile(
-    r"create\s+policy\s+(?P<name>[a-z_][a-z0-9_]*)\s+on\s+(?P<table>[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)"
+PLAIN_NAME, ANY_NAME = r"[a-z_][a-z0-9_]*", r'(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")'
+POLICY_PATTERN = (
+    r"create\s+policy\s+(?P<name>@)\s+on\s+(?P<table>@\.@)"
     r"(?:\s+as\s+(?P<kind>permissive|restrictive))?"
     r"\s+for\s+(?P<command>select|insert|update|delete|all)"
-    r"\s+to\s+(?P<roles>[a-z_][a-z0-9_]*(?:\s*,\s*[a-z_][a-z0-9_]*)*)\s*(?P<rest>(?:using|with\s+check)\b.*)",
-    re.DOTALL,
+    r"\s+to\s+(?P<roles>@(?:\s*,\s*@)*)\s*(?P<rest>(?:using|with\s+check)\b.*)"
 )
+POLICY = re.compile(POLICY_PATTERN.replace("@", PLAIN_NAME), re.DOTALL)
+# As live databases have them: of any name, and without an expression.
+ADOPTED_POLICY = re.compile(POLICY_PATTERN.replace("@", ANY_NAME) + "?", re.DOTALL)
+NAME = re.compile(ANY_NAME)
+ADOPTED_LINE = "-- Adopted: "
+"""Begins a file of row policies that were found in a live database: they keep their names, and need no comment."""
 # Its servers may do the same to every row by every command; what anybody else may do differs from command to command.
 SERVERS_ROLE = "service_role"
 POLICY_FORM = "create policy name on schema.table [as kind] for command to roles [using (…)] [with check (…)];"
 
 
 def row_policies(folder: Path) -> list[RowPolicy]:
-    """The row policies of a folder, one file per table.
+    """The row policies of a folder, one file per table. In an adopted file names are unique for the table alone.
 
     :raises SqlFileError: for anything but `create policy` in the form of `POLICY_FORM`, or for another table
     """
-    found = []
+    found, adopted = [], set()
     for path in sql_files(folder):
-        for statement in statements(read_statements(path)):
-            found.append(_row_policy(path, statement))
-    names = [policy.name for policy in found]
+        text = read_statements(path)
+        if text.startswith(ADOPTED_LINE):
+            adopted.add(path.stem)
+        for statement in statements(text):
+            found.append(_row_policy(path, statement, path.stem in adopted))
+    tables: dict[str, list[str]] = {}
     for policy in found:
-        if names.count(policy.name) > 1:
-            raise SqlFileError(f"{policy.location}: the name {policy.name} is taken; it must be unique in the database")
+        tables.setdefault(policy.name, []).append(policy.table)
+    for policy in found:
+        others = tables[policy.name]
+        if others.count(policy.table) > 1 or (len(others) > 1 and not adopted.issuperset(others)):
+            unique = "for its table" if policy.table in adopted else "in the database"
+            raise SqlFileError(f"{policy.location}: the name {policy.name} is taken; it must be unique {unique}")
     return found
 
 
-def _row_policy(path: Path, statement: Statement) -> RowPolicy:
+def _row_policy(path: Path, statement: Statement, adopted: bool) -> RowPolicy:
     where = location(path, statement.line)
-    match = POLICY.fullmatch(statement.text)
+    match = (ADOPTED_POLICY if adopted else POLICY).fullmatch(statement.text)
     if not match:
         raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
-    if match["table"] != path.stem:
-        raise SqlFileError(f"{where}: {match['name']} is on {match['table']}, but this file is for {path.stem}")
+    name = _name(match["name"])
+    table = ".".join(_name(part) for part in NAME.findall(match["table"]))
+    if table != path.stem:
+        raise SqlFileError(f"{where}: {name} is on {table}, but this file is for {path.stem}")
     # A restrictive one opens nothing.
-    if match["command"] == "all" and match["roles"] != SERVERS_ROLE and match["kind"] != "restrictive":
-        raise SqlFileError(
-            f"{where}: {match['name']} is for all commands; for any role but {SERVERS_ROLE}, one for each"
-        )
-    if not statement.comment:
-        raise SqlFileError(f"{where}: {match['name']} needs a comment line right above it; it becomes its comment")
-    clauses = _clauses(match["rest"], where)
+    opens = match["roles"] != SERVERS_ROLE and match["kind"] != "restrictive"
+    if match["command"] == "all" and opens and not adopted:
+        raise SqlFileError(f"{where}: {name} is for all commands; for any role but {SERVERS_ROLE}, one for each")
+    if not statement.comment and not adopted:
+        raise SqlFileError(f"{where}: {name} needs a comment line right above it; it becomes its comment")
+    clauses = _clauses(match["rest"] or "", where)
     return RowPolicy(
-        name=match["name"],
-        table=match["table"],
+        name=name,
+        table=table,
         kind=match["kind"] or "permissive",
         command=match["command"],
-        roles=tuple(sorted(role.strip() for role in match["roles"].split(","))),
+        roles=tuple(sorted(_name(role) for role in NAME.findall(match["roles"]))),
         using=clauses.get("using"),
         check=clauses.get("check"),
         comment=statement.comment,
         location=where,
     )
+
+
+def _name(text: str) -> str:
+    """A name as the catalogue has it."""
+    return text[1:-1].replace('""', '"') if text.startswith('"') else text
 
 
 def _clauses(text: str, where: str) -> dict[str, str]:

@@ -76,7 +76,11 @@ def declaration(
 @cache
 def _declared(passwords: tuple[int, ...], stack: str, target: str) -> Declaration:
     where: dict[str, Any] = {"target": target, "url": ELSEWHERE} if target else {}
-    recorded = program.run(stack, passwords=list(passwords), **where)
+    return resources(program.run(stack, passwords=list(passwords), **where), stack)
+
+
+def resources(recorded: program.Program, stack: str = STACK) -> dict[str, DeclaredResource]:
+    """What a run of the program has declared of its database."""
     stands_in = recorded.of_type("pulumi:providers:pg")[0]
     assert stands_in.name == "pg"
     before: dict[str, frozenset[str]] = {}

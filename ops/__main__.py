@@ -22,6 +22,7 @@ from declared.folders import is_own
 from declared.objectlayout import Scanner
 from declared.paths import CHECKOUT
 from declared.version import VERSION
+from ops.adopt import command as adoption
 from ops.errors import answered
 from ops.everyday import command as everyday
 from ops.helptext import Commands, joined
@@ -45,6 +46,7 @@ app = typer.Typer(
     help=joined(__doc__),
 )
 app.add_typer(everyday.app)
+app.add_typer(adoption.app)
 app.add_typer(migrations.app, name="migrate")
 app.add_typer(new.app, name="new")
 app.add_typer(people.app, name="people")

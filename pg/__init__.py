@@ -213,6 +213,7 @@ class RowSecurity(_Resource):
         open: Input[bool] = False,
         enabled: Input[bool] = True,
         forced: Input[bool] = True,
+        left: Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

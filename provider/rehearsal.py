@@ -132,9 +132,9 @@ class Rehearsal(Generic[K]):
         try:
             if not await rows(session, TABLES, self._tables):
                 raise NoCopy("there is nothing of this project in the database yet")
-            program = await _pg_dump(session.info.server_version // 10_000)
+            program = await pg_dump(session.info.server_version // 10_000)
             others = {found["name"] for found in await rows(session, OTHERS, [])}
-            text = _copied(await _dumped(program, self.real.info.given), others)
+            text = _copied(await dumped(program, self.real.info.given), others)
             copy = await scratchdatabase.make(self.real)
             try:
                 await self._fill(session, copy, text)
@@ -213,12 +213,12 @@ async def _unheard(urn: str, message: str, passing: bool) -> None:
     """What a rehearsal reports, `up` reports again."""
 
 
-async def _pg_dump(server: int) -> str:
-    """The first pg_dump of the search path that is as new as the server.
+async def pg_dump(server: int, more: Iterable[Path] = ()) -> str:
+    """The first pg_dump of the search path, or of `more`, that is as new as the server.
 
     :raises NoCopy: where there is none
     """
-    found = dict.fromkeys(Path(folder) / "pg_dump" for folder in os.get_exec_path() if folder)
+    found = dict.fromkeys([*(Path(folder) / "pg_dump" for folder in os.get_exec_path() if folder), *more])
     for program in (str(path) for path in found if shutil.which(path)):
         if await _major(program) >= server:
             return program
@@ -231,8 +231,9 @@ async def _major(program: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-async def _dumped(program: str, login: connectionurl.Parameters) -> str:
-    """
+async def dumped(program: str, login: connectionurl.Parameters, options: Iterable[str] = DUMP) -> str:
+    """What pg_dump writes.
+
     :raises NoCopy: for what pg_dump can't read
     """
     # No password is seen in the list of processes.
@@ -240,7 +241,7 @@ async def _dumped(program: str, login: connectionurl.Parameters) -> str:
         raise NoCopy("pg_dump can't be given the password of the login's TLS key")
     keywords = connectionurl.compose({**login, "password": ""} if login.get("password") else dict(login))
     secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
-    said, failed = await _run([program, *DUMP, "-d", keywords], secret)
+    said, failed = await _run([program, *options, "-d", keywords], secret)
     if failed:
         raise NoCopy(f"pg_dump can't read the structure: {in_its_own_words(failed)}")
     return said

@@ -87,6 +87,11 @@ def region(stack: str) -> str:
     return str(_setting(stack, "region"))
 
 
+def adopted(stack: str) -> str:
+    """The folder of the adopted database that a stack is; empty where it is the app's."""
+    return str(_setting(stack, "adopted"))
+
+
 def permissions(stack: str) -> tuple[Permission, ...]:
     """What the stack's file allows once, expired ones too.
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from declared import connectionurl
+from declared import adopted, connectionurl
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from ops import outputs, rotation
@@ -70,7 +70,7 @@ def of(stack: str) -> Overview:
         if where := _provisioning(stack):
             version, address = _server(where)
             overlap = _overlap(stack, where)
-            pending = _pending(where)
+            pending = _pending(where, engine.adopted(stack))
     except UserError as error:
         problem = " ".join(str(error).split())
     services = [engine.Service("PostgreSQL", version, address), *target.beside(stack)]
@@ -122,9 +122,14 @@ def _server(where: connectionurl.Parameters) -> tuple[str, str]:
     return str(row[0]).split()[0] if row else "", connectionurl.describe(where)
 
 
-def _pending(where: connectionurl.Parameters) -> dict[str, list[str]]:
-    url = connectionurl.compose(where)
-    asked = job.Job(job.Options(), Connections(ConnectionInfo.of(url)), job.Terminal(quiet=True), CHECKOUT)
+def _pending(where: connectionurl.Parameters, folder: str) -> dict[str, list[str]]:
+    """
+    Args:
+        folder: that of an adopted database, empty for the app's.
+    """
+    url, own = connectionurl.compose(where), adopted.migrations(folder)
+    options = job.Options(own.folder, own.history) if folder else job.Options()
+    asked = job.Job(options, Connections(ConnectionInfo.of(url)), job.Terminal(quiet=True), CHECKOUT)
     return {folder: found["pending"] for folder, found in asyncio.run(_status(asked)).items()}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from declared import sqlfiles
+from declared.adopted import HISTORY as ADOPTED
 from declared.platform import NOTHING, RECOGNISED, Platform, recognised
 from declared.schemas import HISTORY_TABLE
 from provider.connection import Connections, rows
@@ -74,9 +75,18 @@ class Job:
         return [sqlfiles.platform_folder(self.platform), sqlfiles.MIGRATIONS]
 
     async def on_its_platform(self) -> "Job":
-        """The same, knowing whose server it is."""
+        """The same, knowing whose server it is.
+
+        :raises Refused: for the app's migrations on a database that was adopted
+        """
         async with await self.database.session() as session:
             found = await rows(session, RECOGNISED, [])
+            (there,) = await rows(session, "select pg_catalog.to_regclass(%s) is not null as adopted", [ADOPTED])
+        if there["adopted"] and not self.options.folder:
+            raise Refused(
+                "this database was adopted, and its migrations aren't the app's: name its folder, as in "
+                f"--folder adopted/shop/sql/migrations --history {ADOPTED}"
+            )
         return replace(self, platform=recognised(each["rolname"] for each in found))
 
     def order(self, folder: sqlfiles.StepFolder, steps: Mapping[str, str]) -> plan.Order:
@@ -155,6 +165,7 @@ async def status(job: Job) -> dict[str, Any]:
                 "renamed": [f"{step.name} from {name}" for name, step in moved.items()],
                 "pending": sorted(wanted.keys() - (recorded.steps.keys() - recorded.half_back)),
                 "unknown": sorted(recorded.steps.keys() - wanted.keys()),
+                "of other tools": list(recorded.of_others),
             }
     finally:
         await connection.close()

@@ -8,13 +8,13 @@ nothing (`docs/decisions/0004-one-resource-for-all-steps.md`). A preview still h
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from declared import sqlfiles
+from declared import sqldirectives, sqlfiles
 from declared.schemas import HISTORY_TABLE
 from plugin.server import CheckFailure, Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
@@ -25,7 +25,7 @@ from provider.holding import destroying
 from provider.manualchanges import refuse_drift
 from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan, serverwide
-from provider.steps.history import ADOPTED, History, Recorded, split
+from provider.steps.history import ADOPTED, History, Recorded, identity, split
 from provider.steps.runner import find_renames, running
 
 Known = Callable[[Recorded], Mapping[str, str]]
@@ -165,7 +165,11 @@ class MigrationSet(ObjectKind):
             for name in sorted(was.keys() - wanted.keys() - moved.keys(), reverse=True)
         ]
         lines += [
-            f"put back the row of {name}: it was applied, it doesn't run again" if name in applied else f"apply {name}"
+            f"put back the row of {name}: it was applied, it doesn't run again"
+            if name in applied
+            else f"record {name}: it was adopted from this database, it doesn't run"
+            if name in foreseen.adopted
+            else f"apply {name}"
             for name in sorted(wanted.keys() - was.keys() - {*moved.values()})
         ]
         if lines:
@@ -174,10 +178,20 @@ class MigrationSet(ObjectKind):
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
         if preview:
             was = await self._recorded(inputs)
-            await self._announce(context, was, inputs["steps"], await self._foreseen(inputs, was), {})
+            foreseen = replace(await self._foreseen(inputs, was), adopted=await self._adopted(inputs, was))
+            await self._announce(context, was, inputs["steps"], foreseen, {})
             await self._try_migrations(context, was, {}, inputs)
             return self.id(inputs), inputs | dict.fromkeys(self.outputs, UNKNOWN)
         return self.id(inputs), await self._run(context, partial(_applied, {}), inputs)
+
+    async def _adopted(self, inputs: Mapping[str, Any], was: Mapping[str, str]) -> frozenset[str]:
+        """The migrations that describe this database as it was found, where it can be asked which one it is."""
+        if self.connections is None or has_unknown(inputs) or not inputs["steps"].keys() - was.keys():
+            return frozenset()
+        async with self.database.transaction(self.label(inputs)) as connection:
+            this = await identity(connection)
+        files = plan.read_steps(self._order(inputs))
+        return frozenset(name for name, step in files.items() if sqldirectives.adopted_from(step.up) == this)
 
     async def _recorded(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
         """What the history has, where it can be asked: with the state lost, most is applied already."""
@@ -372,6 +386,8 @@ class Foreseen:
     """Those that were only renamed: old name to the files."""
     lost: Mapping[str, str] = field(default_factory=dict)
     """What rolling the others back destroys, in words that follow the name."""
+    adopted: frozenset[str] = frozenset()
+    """Those that describe the database as it was found."""
 
 
 def _is_same(state: Mapping[str, Any], recorded: Recorded) -> bool:

@@ -60,8 +60,6 @@ class Policy(ObjectKind):
             failures.append(CheckFailure("using", "an insert policy has a check only"))
         if inputs["command"] in ("select", "delete") and inputs.get("check"):
             failures.append(CheckFailure("check", f"a {inputs['command']} policy has no check"))
-        if not inputs.get("using") and not inputs.get("check"):
-            failures.append(CheckFailure("using", "a policy needs an expression"))
         return failures
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -87,6 +85,9 @@ class Policy(ObjectKind):
         )
 
     def same(self, name: str, one: Any, other: Any) -> bool:
+        if name == "comment":
+            # A file's lines of comment are one line here, where somebody else's may have line ends.
+            return (one or "").split() == (other or "").split()
         return {*(one or [])} == {*(other or [])} if name == "roles" else super().same(name, one, other)
 
     def observed(self, name: str, state: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
@@ -128,28 +129,47 @@ class Policy(ObjectKind):
             parts.append(sql.SQL("with check (\n") + sql.SQL(inputs["check"]) + sql.SQL("\n)"))
         await connection.execute(sql.SQL(" ").join(parts))
         if inputs.get("comment"):
-            await connection.execute(
-                sql.SQL("comment on policy {} on {} is {}").format(
-                    sql.Identifier(inputs["name"]), sql.Identifier(schema, table), sql.Literal(inputs["comment"])
-                )
+            await self._comment(connection, inputs)
+
+    async def _comment(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
+        await connection.execute(
+            sql.SQL("comment on policy {} on {} is {}").format(
+                sql.Identifier(inputs["name"]),
+                sql.Identifier(*qualified(inputs["table"])),
+                sql.Literal(inputs.get("comment")),
             )
+        )
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         await self.drop(connection, new)
         await self.make(connection, new)
 
     async def adopt(self, connection: Connection, found: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        """Made again in a savepoint and read back, to learn how PostgreSQL would spell the declared one."""
+        """Equal as written, it stays untouched; its comment becomes the declared one.
+
+        Else it is made again in a savepoint and read back, to learn how PostgreSQL would spell the declared one.
+        """
+        unlike = self._unlike(inputs, found)
+        if unlike == ["comment"]:
+            await self._comment(connection, inputs)
+        if unlike in ([], ["comment"]):
+            return
         await self.alter(connection, found, inputs)
         declared = await self.find(connection, inputs)
-        for name in self.compared:
-            equal = spellings.same_expression if name in EXPRESSIONS else partial(self.same, name)
-            if declared is None or not equal(declared.get(name), found.get(name)):
-                there, wanted = found.get(name), (declared or {}).get(name)
-                raise Refused(
-                    f"{self.label(inputs)} exists already with {name} {shown(there)}, declared is {shown(wanted)}; "
-                    f"drop it, or `pulumi import {self.token} NAME '{self.id(inputs)}'` to take it over"
-                )
+        for name in self.compared if declared is None else self._unlike(declared, found):
+            there, wanted = found.get(name), (declared or {}).get(name)
+            raise Refused(
+                f"{self.label(inputs)} exists already with {name} {shown(there)}, declared is {shown(wanted)}; "
+                f"drop it, or `pulumi import {self.token} NAME '{self.id(inputs)}'` to take it over"
+            )
+
+    def _unlike(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+        """The fields of two policies that don't say the same."""
+        equal = {
+            name: spellings.same_expression if name in EXPRESSIONS else partial(self.same, name)
+            for name in self.compared
+        }
+        return [name for name in self.compared if not equal[name](one.get(name), other.get(name))]
 
     async def drop(self, connection: Connection, state: Mapping[str, Any]) -> None:
         schema, table = qualified(state["table"])

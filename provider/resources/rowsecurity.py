@@ -15,14 +15,15 @@ from provider.resources.base import Field, ObjectKind, qualified, shown
 class RowSecurity(ObjectKind):
     """`alter table … enable row level security`, `force row level security`; any policy not in the list is dropped.
 
-    Deleting the resource leaves the switches as they are: it never opens a table.
+    A table that was adopted without row security is said to be open at every preview. Deleting the resource leaves the
+    switches as they are: it never opens a table.
     """
 
     token = "pg:index:RowSecurity"
     in_one_database = True
     fields = {
         "table": Field(str, "the table, with its schema", required=True, identity=True),
-        "enabled": Field(bool, "whether policies apply", default=True),
+        "enabled": Field(bool, "whether policies apply; false for a table of `left` alone", default=True),
         "forced": Field(bool, "whether they apply to the owner too", default=True),
         "policies": Field(list, "the names of all policies that the table may have, sorted", required=True),
         "open": Field(
@@ -30,6 +31,9 @@ class RowSecurity(ObjectKind):
             "whether the table is a platform's: its other policies are named and stay, and so do both switches",
             default=False,
             compared=False,
+        ),
+        "left": Field(
+            str, "why a table is left without row security, in a few words, where it was adopted so", compared=False
         ),
     }
 
@@ -43,8 +47,9 @@ class RowSecurity(ObjectKind):
     def validate(self, inputs: Mapping[str, Any]) -> list[CheckFailure]:
         if "." not in inputs["table"]:
             return [CheckFailure("table", "must be written with its schema")]
-        if not inputs["enabled"]:
-            return [CheckFailure("enabled", "must be true: a table without row security is open to every grant")]
+        if inputs["enabled"] == bool(inputs.get("left")):
+            reason = "a table without row security is open to every grant; `left` says why one was adopted so"
+            return [CheckFailure("enabled", f"must be {'false' if inputs['enabled'] else 'true'}: {reason}")]
         return []
 
     def same(self, name: str, one: Any, other: Any) -> bool:
@@ -69,6 +74,11 @@ class RowSecurity(ObjectKind):
                     f"{self.label(inputs)}: {shown(strays)} isn't declared and may open the table; it stays, as the "
                     f"table is the platform's: write it into {POLICY_FOLDER}/{inputs['table']}.sql, or drop it"
                 )
+        if inputs.get("left"):
+            await context.info(
+                f"row security left open: every row of {id} is reached by each role with a privilege on it "
+                f"({inputs['left']})"
+            )
         return await super().read(context, id, state, inputs)
 
     async def find(self, connection: Connection, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -106,6 +116,8 @@ class RowSecurity(ObjectKind):
 
     async def alter(self, connection: Connection, found: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         table = sql.Identifier(*qualified(new["table"]))
+        if found["enabled"] and not new["enabled"]:
+            raise Refused(f"{self.label(new)}: it was enabled since it was adopted, and isn't disabled; declare it so")
         for switch, on, off in (("enabled", "enable", "disable"), ("forced", "force", "no force")):
             if found[switch] != new[switch]:
                 word = sql.SQL(on if new[switch] else off)

@@ -25,6 +25,8 @@ from provider.resources.base import Field, ObjectKind
 from provider.snapshots import Difference, Header
 from provider.steps.history import identity
 
+# In the URN of what belongs to an adopted database.
+ADOPTED = "vpb:index:AdoptedDatabase$"
 LISTS = ("open", "held", "platform")
 # What an import knows of the last run.
 UNKNOWN_END = {"of": "", "at": "", "by": "", "reason": ""}
@@ -152,6 +154,9 @@ class SchemaSnapshot(ObjectKind):
                     f"or use another database. If it is gone or has another name now: `update {holding.NAME} set "
                     f"owners = array_remove(owners, '{holder}') where object = '{self._object(inputs)}'`"
                 )
+            if (ADOPTED in holder) != (ADOPTED in urn):
+                was = "adopted, and this is the app's program" if ADOPTED in holder else "the app's, and isn't adopted"
+                raise Refused(f"{self.label(inputs)}: the database is {was}; put database:adopted back as it was")
 
     async def _look(
         self,

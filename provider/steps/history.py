@@ -110,6 +110,8 @@ class Recorded:
     """Migration to the resources (URNs) that have applied or adopted it."""
     incarnation: str = ""
     """Another one after each transaction that wrote to the history; empty where none did."""
+    of_others: tuple[str, ...] = ()
+    """The versions that another tool has recorded in the same table, for migrations of its own."""
     half_back: frozenset[str] = frozenset()
     """The recorded migrations whose rollback was begun, outside a transaction or in batches, and not ended."""
 
@@ -208,6 +210,7 @@ class History:
         there = await self._there(connection)
         found: Mapping[str, Mapping[str, Any]] = {}
         gone: Iterable[str] = ()
+        others: Sequence[Mapping[str, Any]] = ()
         incarnation: Mapping[str, Any] | None = None
         columns = there.get(self._names[0], set())
         if columns and (await rows(connection, UNSEEN, [self.schema, self._names[0]]))[0]["unseen"]:
@@ -218,7 +221,9 @@ class History:
         if "name" in columns:
             more = ", ".join(name if name in columns else f"null as {name}" for name in ("checksum", "owners"))
             query = sql.SQL(f"select version, name, {more} from {{}} order by version").format(self.table)
-            found = oddities.steps(self.name, await rows(connection, query, []))
+            every = await rows(connection, query, [])
+            others = [each for each in every if oddities.is_of_another_tool(each)]
+            found = oddities.steps(self.name, [each for each in every if each not in others])
         elif self._names[0] in there:
             query = sql.SQL("select from {} limit 1").format(self.table)
             oddities.refuse_unnamed(self.name, bool(await rows(connection, query, [])))
@@ -237,6 +242,7 @@ class History:
                 for step, entry in found.items()
             },
             str(incarnation["id"]) if incarnation else "",
+            tuple(each["version"] for each in others),
             frozenset(step for step in found if split(step)[0] in half_back),
         )
 
@@ -334,12 +340,10 @@ class History:
         return {entry["version"] for entry in await rows(connection, query, [direction])}
 
     async def drop(self, connection: Connection) -> None:
-        """Remove the tables, and the schema if nothing else is in it."""
+        """Remove the tables, and the schema if nothing else is in it. A table with rows of another tool stays."""
         async with connection.transaction():
+            others = await rows(connection, sql.SQL("select from {} limit 1").format(self.table), [])
+            gone = [self.rolled_back, self.progress, self.incarnation, *([] if others else [self.table])]
             async with snapshots.tracked(connection):
-                await connection.execute(
-                    sql.SQL("drop table if exists {}, {}, {}, {}").format(
-                        self.table, self.rolled_back, self.progress, self.incarnation
-                    )
-                )
+                await connection.execute(sql.SQL("drop table if exists {}").format(sql.SQL(", ").join(gone)))
             await drop_if_empty(connection, self.schema)

@@ -18,6 +18,8 @@ KINDS = {
 VERSION = re.compile(r"[0-9]+")
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 LONG = 40
+# Of the number of a migration of ours.
+DIGITS = 4
 
 
 def refuse_other_kind(table: str, kind: str) -> None:
@@ -76,6 +78,13 @@ def refuse_unnamed(table: str, rows: bool) -> None:
             f"{table} has rows and no column name, so which migrations were applied isn't known; put it back: "
             f"`alter table {table} add column name text`, and fill it"
         )
+
+
+def is_of_another_tool(row: Mapping[str, Any]) -> bool:
+    """Whether a row is of a migration that isn't ours: without a checksum, and numbered otherwise, as by a time."""
+    version = row["version"]
+    ours = not isinstance(version, str) or not VERSION.fullmatch(version) or len(version) == DIGITS
+    return row["checksum"] is None and not ours
 
 
 def steps(table: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:

@@ -13,14 +13,14 @@ from functools import partial
 
 import psycopg
 
-from declared import sqlfiles
+from declared import sqldirectives, sqlfiles
 from provider import snapshots
 from provider.connection import Connection, lock, spelt
 from provider.errors import CUT_OFF, StatementFailed, one_line
 from provider.migrationchanges import MigrationChanges
 from provider.steps import batches, locks, named, outside, plan
 from provider.steps.carried import Carried, PolicyKey
-from provider.steps.history import History, Recorded, split
+from provider.steps.history import ADOPTED, History, Recorded, split
 from provider.steps.locks import Watch
 from provider.steps.notices import Notices
 from provider.steps.reporter import Reporter
@@ -43,6 +43,8 @@ class Runner:
         self.connection, self.watch, self.reporter, self.order = connection, watch, reporter, order
         self.history = History(order.history)
         self.incarnation = ""
+        self.adopted: set[str] = set()
+        """The migrations that describe this very database as it was found: recorded, and not run."""
         self.changes = MigrationChanges()
         self.ran = False
         """Whether a script was begun."""
@@ -71,6 +73,7 @@ class Runner:
             plan.refuse_losses(self.order, downs, recorded.half_back)
         files = files or (plan.read_steps(self.order) if todo.forward else {})
         forward = plan.refuse_changed_files(self.order, todo, files)
+        self.adopted = {step.name for step in forward if sqldirectives.adopted_from(step.up) == recorded.identity}
         await self.history.make(self.connection)
         await self._tell_begun(todo)
         await self._disown(todo)
@@ -132,13 +135,14 @@ class Runner:
 
     def _forward(self, todo: plan.Plan, steps: Sequence[sqlfiles.Step]) -> list[Work]:
         numbers = {name: number for number, name in enumerate(sorted(self.order.steps), start=1)}
+        noted = todo.noted | self.adopted
         return [
             Work(
                 step.name,
                 "up",
-                "" if step.name in todo.noted else step.up,
+                "" if step.name in noted else step.up,
                 f"{self.order.folder}/{step.name}.up.sql",
-                f"{_verb(step.name in todo.noted)} {step.name} ({numbers[step.name]} of {len(numbers)})",
+                f"{_verb(step.name in noted)} {step.name} ({numbers[step.name]} of {len(numbers)})",
                 step,
             )
             for step in steps
@@ -251,8 +255,9 @@ class Runner:
     async def _note(self, work: Sequence[Work]) -> None:
         applied = [item.files for item in work if item.files]
         gone = [item.step for item in work if not item.files]
-        if applied:
-            await self.history.record(self.connection, applied, self.order.holder)
+        for holder, adopted in ((self.order.holder, False), (ADOPTED, True)):
+            if steps := [step for step in applied if (step.name in self.adopted) is adopted]:
+                await self.history.record(self.connection, steps, holder)
         if gone:
             await self.history.forget(self.connection, gone)
         if self._begun:

@@ -73,7 +73,8 @@ def test_a_child_is_named_after_its_component(program):
 def test_main_is_a_table_of_contents():
     lines = (CHECKOUT / "__main__.py").read_text().splitlines()
     assert len(lines) <= 90
-    assert not [line for line in lines if line.startswith(("class ", "if "))]
+    # What isn't the app's database is another table.
+    assert [line for line in lines if line.startswith(("class ", "if "))] == ["if adopted:"]
 
 
 # Order.

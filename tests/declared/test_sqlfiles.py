@@ -846,6 +846,37 @@ def test_a_name_is_unique_across_files(policies):
         policies(GOOD.replace("public.notes", "public.other"), "public.other")
 
 
+ADOPTED = """-- Adopted: as found in the database, where live databases have what new row policies may not.
+
+create policy "Users can view ""own"" notes" on public."Notes" for all to "Team A", authenticated using (
+    (owner = auth.uid())
+);
+-- Said there.
+create policy "empty" on public."Notes" for insert to public;
+"""
+
+
+def test_an_adopted_file_takes_what_live_databases_have(policies):
+    first, second = policies(ADOPTED, "public.Notes")
+    assert (first.name, first.table, first.command) == ('Users can view "own" notes', "public.Notes", "all")
+    assert (first.roles, first.using, first.comment) == (("Team A", "authenticated"), "(owner = auth.uid())", "")
+    assert (second.roles, second.using, second.check, second.comment) == (("public",), None, None, "Said there.")
+
+
+def test_adopted_names_are_unique_for_their_table_alone(policies):
+    one = "-- Adopted: as found.\ncreate policy mine on public.a for select to anon using (true);\n"
+    policies(one, "public.a")
+    assert len(policies(one.replace("public.a", "public.b"), "public.b")) == 2
+    with pytest.raises(SqlFileError, match="the name mine is taken; it must be unique for its table"):
+        policies(one + one, "public.a")
+
+
+def test_a_new_policy_may_not_have_the_name_of_an_adopted_one(policies):
+    policies("-- Adopted: as found.\n" + GOOD)
+    with pytest.raises(SqlFileError, match="the name notes_select_own is taken"):
+        policies(GOOD.replace("public.notes", "public.other"), "public.other")
+
+
 def test_what_is_in_the_checkout_is_read_without_complaint():
     root = CHECKOUT / "sql"
     assert steps(root / "migrations")

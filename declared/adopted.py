@@ -1,0 +1,138 @@
+"""What `./vpb adopt` has found in a live database: its facts, in a folder beside its migrations and row policies.
+
+The facts have the names and the form of those in `declared/`; the file is read, not run.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from declared import sqlfiles
+from declared.errors import UserError
+from declared.schemas import HISTORY_SCHEMA
+from declared.sqlfiles import RowPolicy, StepFolder
+
+FACTS = "facts.py"
+# One of our own: a tool that was there before refuses versions in its history that it doesn't know.
+HISTORY = f"{HISTORY_SCHEMA}.adopted_migrations"
+ENABLED, FORCED, OPEN = "enabled", "forced", "left open"
+SWITCHES = (ENABLED, FORCED, OPEN)
+
+
+class AdoptedError(UserError):
+    """A file of facts can't be used; the text names it, the line and what is wrong."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Each fact by its name in the file, in lower case."""
+
+    schemas: Mapping[str, Mapping[str, Any]]
+    """Schema → its properties, as `pg:index:Schema` has them."""
+    extensions: Mapping[str, str]
+    """Extension → schema."""
+    row_security: Mapping[str, str]
+    """Table → `enabled`, `forced` or `left open`."""
+    schema_grants: Mapping[str, Mapping[str, list[str]]]
+    tables: Mapping[str, Mapping[str, list[str]]]
+    """Table or view → role → privileges."""
+    sequences: Mapping[str, Mapping[str, list[str]]]
+    functions: Mapping[str, Mapping[str, list[str]]]
+    publications: Mapping[str, Mapping[str, Any]]
+    """Publication → its properties, as `pg:index:Publication` has them."""
+    buckets: Mapping[str, Mapping[str, Any]]
+    """Bucket → its properties, as `pg:index:Bucket` has them."""
+    watched: tuple[str, ...]
+    """The schemas of a platform in whose tables triggers are this database's own; with one, nothing beside its schemas
+    is compared."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """All that is declared of an adopted database."""
+
+    folder: str
+    """Relative to the checkout."""
+    facts: Facts
+    steps: Mapping[str, str]
+    """Migration → checksum."""
+    policies: tuple[RowPolicy, ...]
+
+    @property
+    def migrations(self) -> StepFolder:
+        return migrations(self.folder)
+
+    @property
+    def fingerprint(self) -> str:
+        """Another text as soon as anything declared is another one."""
+        what = [asdict(self.facts), dict(self.steps), [asdict(policy) for policy in self.policies]]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def migrations(folder: str) -> StepFolder:
+    """Where the migrations of an adopted database are, and where they are recorded."""
+    return StepFolder(f"{folder}/{sqlfiles.MIGRATIONS.folder}", HISTORY)
+
+
+def read(folder: str, root: Path) -> Adopted:
+    """What lies in a folder that `./vpb adopt` has written.
+
+    :raises AdoptedError: for facts that can't be used
+    :raises SqlFileError: for the first rule of `sql/` that is broken
+    """
+    facts = _facts(root / folder / FACTS, f"{folder}/{FACTS}")
+    steps = {step.name: step.checksum for step in sqlfiles.steps(root / migrations(folder).folder)}
+    policies = tuple(sqlfiles.row_policies(root / folder / sqlfiles.POLICY_FOLDER))
+    return Adopted(folder, facts, steps, policies)
+
+
+def _facts(path: Path, shown: str) -> Facts:
+    try:
+        tree = ast.parse(sqlfiles.read_text(path), shown)
+    except SyntaxError as error:
+        raise AdoptedError(f"{shown}:{error.lineno}: {error.msg}") from None
+    except ValueError as error:
+        raise AdoptedError(f"{shown}: {error}") from None
+    names, found = {field.name for field in fields(Facts)}, {}
+    for node in tree.body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        name = _name(node)
+        if name.lower() not in names or not name.isupper():
+            raise AdoptedError(f"{shown}:{node.lineno}: only these facts are read: {', '.join(sorted(names)).upper()}")
+        found[name.lower()] = _value(node, name, shown)
+    if missing := sorted(names - found.keys()):
+        raise AdoptedError(f"{shown}: has no {missing[0].upper()}; an empty one is {{}}")
+    return Facts(**found)
+
+
+def _name(node: ast.stmt) -> str:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    return ""
+
+
+def _value(node: ast.stmt, name: str, shown: str) -> Any:
+    assert isinstance(node, ast.Assign)
+    where = f"{shown}:{node.lineno}: {name}"
+    try:
+        value: Any = ast.literal_eval(node.value)
+    except ValueError:
+        raise AdoptedError(f"{where} must be written out, as maps, lists and texts") from None
+    kind, word = (tuple, "tuple") if name == "WATCHED" else (dict, "map")
+    if not isinstance(value, kind):
+        raise AdoptedError(f"{where} must be a {word}")
+    texts = ("EXTENSIONS", "ROW_SECURITY")
+    entries: dict[Any, Any] = dict(value) if kind is dict else {key: {} for key in value}
+    for key, entry in entries.items():
+        if not isinstance(key, str):
+            raise AdoptedError(f"{where}: {key!r} must be a text")
+        if not isinstance(entry, str if name in texts else dict):
+            raise AdoptedError(f"{where}: {key} must be a {'text' if name in texts else 'map'}")
+        if name == "ROW_SECURITY" and entry not in SWITCHES:
+            raise AdoptedError(f"{where}: {key} must be one of {', '.join(SWITCHES)}, not {entry!r}")
+    return value

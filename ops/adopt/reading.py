@@ -1,0 +1,238 @@
+"""What a live database has: each object as the type of the provider that will hold it finds it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from declared.adopted import ENABLED, FORCED, OPEN
+from declared.platform import RECOGNISED, Platform, recognised
+from declared.schemas import HISTORY_SCHEMA
+from provider.connection import Connection, rows
+from provider.resources.base import ObjectKind
+from provider.resources.bucket import Bucket
+from provider.resources.functiongrants import FunctionGrants
+from provider.resources.grants import GRANTED_BY, Grants
+from provider.resources.policy import Policy
+from provider.resources.publication import Publication
+from provider.resources.schema import Schema
+from provider.steps.history import identity
+
+SCHEMAS = """
+select n.nspname::text as name, pg_catalog.pg_get_userbyid(n.nspowner)::text as owner
+  from pg_catalog.pg_namespace n
+ where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', %s) and not exists (
+       select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')
+ order by 1"""
+EXTENSIONS = """select e.extname::text as name, e.extnamespace::regnamespace::text as schema
+                  from pg_catalog.pg_extension e where e.extname <> 'plpgsql' order by 1"""
+NOT_OF_AN_EXTENSION = """not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')"""
+RELATIONS = f"""
+select n.nspname || '.' || c.relname as name, c.relkind::text as kind, c.relrowsecurity as enabled,
+       c.relforcerowsecurity as forced
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where n.nspname = any(%s) and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and {NOT_OF_AN_EXTENSION} order by 1"""
+POLICIES = f"""
+select n.nspname || '.' || c.relname as table, p.polname::text as name,
+       pg_catalog.format('%%I', p.polname) as "quotedName",
+       pg_catalog.format('%%I.%%I', n.nspname, c.relname) as "quotedTable",
+       case when p.polroles = '{{0}}' then array['public'] else
+            array(select pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(r)) from pg_catalog.unnest(p.polroles) r
+                   order by 1) end as "quotedRoles"
+  from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where n.nspname <> %s and {NOT_OF_AN_EXTENSION} order by 1, 2"""
+# A partition's trigger follows from its table's.
+TRIGGERS = """
+select t.tgname::text as name, tn.nspname::text as schema,
+       pg_catalog.pg_get_triggerdef(t.oid) as text
+  from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid
+  join pg_catalog.pg_namespace tn on tn.oid = c.relnamespace
+  join pg_catalog.pg_proc f on f.oid = t.tgfoid join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace
+ where not t.tgisinternal and t.tgparentid = 0 and not tn.nspname = any(%(ours)s) and fn.nspname = any(%(ours)s)
+ order by 2, 1"""
+JOBS = "select jobname::text as name, schedule, command from cron.job order by jobid"
+PUBLICATIONS = """select pubname::text as name, pg_catalog.pg_get_userbyid(pubowner)::text as owner
+                    from pg_catalog.pg_publication order by 1"""
+# Of other roles than the platform's those that own something here or that something is granted to.
+ROLES = """
+select r.rolname::text as name, pg_catalog.quote_ident(r.rolname) as quoted,
+       pg_catalog.concat_ws(' ', case when r.rolcanlogin then 'login' else 'nologin' end,
+           case when not r.rolinherit then 'noinherit' end, case when r.rolbypassrls then 'bypassrls' end) as words
+  from pg_catalog.pg_roles r
+ where not r.rolsuper and r.rolname !~ '^pg_' and r.rolname <> current_user and exists (
+       select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid
+          and d.dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()))
+ order by 1"""
+
+
+@dataclass
+class Found:
+    """What is to be declared of a database."""
+
+    identity: str
+    login: str
+    platform: Platform
+    schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    extensions: dict[str, str] = field(default_factory=dict)
+    roles: list[dict[str, str]] = field(default_factory=list)
+    row_security: dict[str, str] = field(default_factory=dict)
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    schema_grants: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
+    sequences: dict[str, Any] = field(default_factory=dict)
+    functions: dict[str, Any] = field(default_factory=dict)
+    publications: dict[str, Any] = field(default_factory=dict)
+    buckets: dict[str, Any] = field(default_factory=dict)
+    triggers: list[dict[str, str]] = field(default_factory=list)
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """What can't be declared, with the reason."""
+
+
+class _Reader:
+    def __init__(self, connection: Connection, found: Found) -> None:
+        self.connection, self.found = connection, found
+
+    async def one(self, kind: ObjectKind, /, **identity: Any) -> dict[str, Any] | None:
+        """An object's properties, but for those that are as they are by default; None where it can't be declared."""
+        there = await kind.find(self.connection, identity)
+        if there is None:
+            return None
+        defaults = {name: each.default for name, each in kind.fields.items()}
+        given = {name: there[name] for name in kind.fields if there.get(name) is not None}
+        failures = kind.validate({name: value for name, value in defaults.items() if value is not None} | given)
+        if kind.list_field and GRANTED_BY in str(given[kind.list_field]):
+            self.found.left.append(f"{kind.label(given)}: somebody else than the owner has granted on it")
+            return None
+        if failures:
+            self.found.left.append(f"{kind.label(given)}: {failures[0].reason}")
+            return None
+        return {name: value for name, value in given.items() if value != defaults[name]}
+
+    async def grants(self, kind: str, names: Iterable[str]) -> dict[str, Any]:
+        found = {}
+        for name in names:
+            if (one := await self.one(Grants(), kind=kind, name=name)) is not None:
+                found[name] = one["grants"]
+        return found
+
+
+async def read(connection: Connection) -> Found:
+    """What the login of a session sees of its database, in one transaction that writes nothing."""
+    platform = recognised(each["rolname"] for each in await rows(connection, RECOGNISED, []))
+    (login,) = await rows(connection, "select current_user::text as name", [])
+    found = Found(await identity(connection), login["name"], platform)
+    reader = _Reader(connection, found)
+    await _schemas(reader)
+    found.extensions = {
+        each["name"]: each["schema"]
+        for each in await rows(connection, EXTENSIONS, [])
+        if each["name"] not in platform.extensions
+    }
+    found.roles = [each for each in await rows(connection, ROLES, []) if not _is_of_platform(platform, each["name"])]
+    await _relations(reader)
+    await _policies(reader)
+    for schema in found.schemas:
+        one = await reader.one(FunctionGrants(), schema=schema)
+        found.functions |= one["functions"] if one else {}
+    found.triggers = await rows(connection, TRIGGERS, {"ours": list(found.schemas)})
+    await _rest(reader)
+    return found
+
+
+def _is_of_platform(platform: Platform, role: str) -> bool:
+    return bool(platform.name) and re.fullmatch(platform.all_roles, role) is not None
+
+
+def _belongs_to_platform(found: Found, owner: str) -> bool:
+    return owner != found.login and _is_of_platform(found.platform, owner)
+
+
+async def _schemas(reader: _Reader) -> None:
+    found = reader.found
+    for each in await rows(reader.connection, SCHEMAS, [HISTORY_SCHEMA]):
+        name, owner = each["name"], each["owner"]
+        theirs = name in found.platform.schemas or _belongs_to_platform(found, owner)
+        if (name == "public" or not theirs) and (one := await reader.one(Schema(), name=name)):
+            found.schemas[name] = {key: value for key, value in one.items() if key != "name"}
+    found.schema_grants = await reader.grants("schema", found.schemas)
+
+
+async def _relations(reader: _Reader) -> None:
+    found = reader.found
+    relations = await rows(reader.connection, RELATIONS, [list(found.schemas)])
+    for each in relations:
+        if each["kind"] in "rp":
+            on = FORCED if each["forced"] else ENABLED
+            found.row_security[each["name"]] = on if each["enabled"] else OPEN
+    found.tables = await reader.grants("table", [each["name"] for each in relations if each["kind"] != "S"])
+    found.sequences = await reader.grants("sequence", [each["name"] for each in relations if each["kind"] == "S"])
+
+
+async def _policies(reader: _Reader) -> None:
+    found = reader.found
+    for each in await rows(reader.connection, POLICIES, [HISTORY_SCHEMA]):
+        table = each["table"]
+        label = f"policy {each['name']} on {table}"
+        if "/" in table or table.startswith("."):
+            found.left.append(f"{label}: the table's name can't be a file's")
+        elif one := await reader.one(Policy(), table=table, name=each["name"]):
+            found.policies.append({**each, **one})
+
+
+async def _rest(reader: _Reader) -> None:
+    """Publications, buckets and cron jobs."""
+    connection, found = reader.connection, reader.found
+    for each in await rows(connection, PUBLICATIONS, []):
+        if _belongs_to_platform(found, each["owner"]):
+            continue
+        if one := await reader.one(Publication(), name=each["name"]):
+            found.publications[each["name"]] = {"tables": []} | {k: v for k, v in one.items() if k != "name"}
+    if await _is_there(connection, "storage.buckets"):
+        for each in await rows(connection, "select id from storage.buckets order by 1", []):
+            if (one := await reader.one(Bucket(), bucket=each["id"])) is not None:
+                found.buckets[each["id"]] = {k: v for k, v in one.items() if k != "bucket"}
+    if "pg_cron" in found.extensions and await _is_there(connection, "cron.job"):
+        found.jobs = await rows(connection, JOBS, [])
+
+
+async def _is_there(connection: Connection, table: str) -> bool:
+    (there,) = await rows(connection, "select pg_catalog.to_regclass(%s) is not null as yes", [table])
+    return bool(there["yes"])
+
+
+UNSAFE: Mapping[str, str] = {
+    "tables that anon may truncate, which row security doesn't bind": """
+select n.nspname || '.' || c.relname as name from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where n.nspname = any(%(ours)s) and c.relkind in ('r', 'p') and exists (
+       select from pg_catalog.aclexplode(c.relacl) a left join pg_catalog.pg_roles r on r.oid = a.grantee
+        where a.privilege_type = 'TRUNCATE' and (a.grantee = 0 or r.rolname = 'anon')) order by 1""",
+    "security definer functions without a search path": """
+select p.oid::pg_catalog.regprocedure::text as name from pg_catalog.pg_proc p
+  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+ where n.nspname = any(%(ours)s) and p.prosecdef
+   and not exists (select from pg_catalog.unnest(p.proconfig) c where c ~ '^search_path=') and not exists (
+       select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e') order by 1""",
+}
+
+
+async def unsafe(connection: Connection, found: Found) -> dict[str, Sequence[str]]:
+    """What is better changed, by what is wrong with it."""
+    said: dict[str, Sequence[str]] = {}
+    for what, query in UNSAFE.items():
+        said[what] = [each["name"] for each in await rows(connection, query, {"ours": list(found.schemas)})]
+    said["row policies for public, which are everybody"] = [
+        f"{each['name']} on {each['table']}" for each in found.policies if each["roles"] == ["public"]
+    ]
+    said["tables without row security, left open"] = [
+        table for table, switch in found.row_security.items() if switch == OPEN
+    ]
+    said["row policies that do nothing, since row security of their table is off"] = [
+        f"{each['name']} on {each['table']}" for each in found.policies if found.row_security.get(each["table"]) == OPEN
+    ]
+    return said

@@ -1,0 +1,82 @@
+"""`./vpb adopt`: read a live database, and write its declaration into a folder of the checkout."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from declared import adopted, connectionurl
+from declared.paths import CHECKOUT
+from declared.settings import ADOPTED
+from ops.adopt import reading, writing
+from ops.errors import CommandError
+from ops.new.files import FileChanges
+from provider.connection import ConnectionInfo, Connections
+from provider.errors import Refused
+from provider.rehearsal import NoCopy, dumped, pg_dump
+from run import engine
+
+
+def adopt(url: str | None, folder: str, root: Path | None = None) -> dict[str, Any]:
+    """Write what the database has into `folder`; the summary.
+
+    :raises CommandError: for a folder that can't be used, and for a database that can't be read
+    """
+    root = root or CHECKOUT
+    _refuse_bad_folder(folder, root)
+    text = connectionurl.given(url, "DATABASE_URL")
+    if not text:
+        raise CommandError("no database is named; give --url, or set DATABASE_URL")
+    try:
+        database = Connections(ConnectionInfo.of(text))
+    except connectionurl.UrlError as error:
+        raise CommandError(f"--url must be {error}") from None
+    try:
+        made, said = asyncio.run(_read(database))
+    except NoCopy as error:
+        raise CommandError(f"{error}; nothing was written") from None
+    _write(made, folder, root)
+    return {"folder": folder, **said}
+
+
+def _refuse_bad_folder(folder: str, root: Path) -> None:
+    if not ADOPTED.fullmatch(folder):
+        raise CommandError(f"--into {folder!r}: must be a folder of the checkout such as adopted/shop, of a-z 0-9 _ -")
+    path = root / folder
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise CommandError(f"--into {folder}: is there already and isn't empty; nothing was written")
+
+
+async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
+    session = await database.session()
+    try:
+        # Names are spelt as the provider reads them: with their schemas.
+        await database.reset_session(session)
+        await session.commit()
+        # One moment of the database, and nothing that writes.
+        await session.execute("begin isolation level repeatable read read only")
+        found = await reading.read(session)
+        unsafe = await reading.unsafe(session, found)
+        local = engine.check_target("local").program("pg_dump")
+        program = await pg_dump(session.info.server_version // 10_000, [local] if local else [])
+        schemas = [word for name in found.schemas for word in ("--schema", f'"{name}"')]
+        dump = await dumped(program, database.info.given, [*writing.DUMP, *schemas])
+    finally:
+        await session.close()
+        await database.close()
+    if not found.schemas:
+        raise Refused("the database has no schema that could be adopted")
+    made = writing.files(found, dump)
+    return made, writing.summary(found, {**unsafe, writing.KEYS: writing.lines_with_keys(made)})
+
+
+def _write(made: dict[str, str], folder: str, root: Path) -> None:
+    changes = FileChanges(root)
+    for path, text in made.items():
+        changes.make(f"{folder}/{path}", text)
+    changes.format()
+    parents = {(root / path).parent for path in changes.made}
+    for parent in parents:
+        parent.mkdir(parents=True, exist_ok=True)
+    changes.write()
+    # As the program will.
+    adopted.read(folder, root)

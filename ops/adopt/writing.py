@@ -1,0 +1,161 @@
+"""The files of an adopted database, from what was found in it."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pprint import pformat
+from typing import Any
+
+from declared import sqltext
+from declared.adopted import FACTS
+from declared.schemas import OPEN_SCHEMAS
+from declared.sqlfiles import ADOPTED_LINE, MIGRATIONS, POLICY_FOLDER
+from ops.adopt.reading import Found
+
+BASELINE = "0001_baseline"
+DUMP = (
+    *("--schema-only", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels"),
+    *("--no-tablespaces", "--lock-wait-timeout=5s"),
+)
+# What row policies, facts and the lines before it say already, and what is psql's or a session's.
+ELSEWHERE = re.compile(
+    r"SET |SELECT pg_catalog\.set_config\(|CREATE POLICY |COMMENT ON POLICY |CREATE SCHEMA |COMMENT ON SCHEMA "
+    r"|ALTER SCHEMA |CREATE EXTENSION |COMMENT ON EXTENSION "
+)
+RESTRICT = re.compile(r"^\\(?:un)?restrict \w+$", re.MULTILINE)
+HEADER = """-- 0001 baseline: what the database held when it was adopted.
+-- Lock: none where it was adopted, new objects elsewhere. Duration: that of making every object.
+-- Down: {down}
+"""
+UP_LINE = "-- Adopted from database {identity}: there it is recorded, and doesn't run.\n"
+DOWN = "refuses; what was there before this project isn't its to take away."
+DOWN_SCRIPT = """
+do $$
+begin
+    raise exception '0001_baseline was adopted and is not rolled back'
+        using hint = 'write what is to go as a new migration, or drop the database';
+end
+$$;
+"""
+# JSON web tokens, and keys of services that name theirs.
+KEY = re.compile(r"\beyJ[\w-]{16,}\.|\b(?:sb_secret|sk_live|sk_test|ghp|xox[bp])[_-]\w{8,}|\bBearer +[\w.-]{16,}")
+KEYS = "lines that seem to have a key in them: take it out before the files are committed"
+POLICY_HEADER = "as found in the database; a policy may have any name, be for all commands, and lack a comment.\n"
+MEANINGS = {
+    "SCHEMAS": "Schema to its properties.",
+    "EXTENSIONS": "Extension to schema.",
+    "ROW_SECURITY": "enabled, forced (it binds the owner too), or left open: each role with a privilege has every row.",
+    "SCHEMA_GRANTS": "Whole lists: what isn't here is revoked. The owner's own privileges aren't grants.",
+    "TABLES": "Tables and views, as whole lists.",
+    "SEQUENCES": "As whole lists.",
+    "FUNCTIONS": "As whole lists; a function that isn't here is one that nobody may execute.",
+    "PUBLICATIONS": "Publication to its properties.",
+    "BUCKETS": "Bucket to its properties.",
+    "WATCHED": "The schemas of others in whose tables triggers are ours; the baseline makes them.",
+}
+
+
+def files(found: Found, dump: str) -> dict[str, str]:
+    """Each file's path in the folder, and its text."""
+    up = HEADER.format(down=DOWN) + UP_LINE.format(identity=found.identity) + "\n".join(_baseline(found, dump))
+    folder = f"{MIGRATIONS.folder}/{BASELINE}"
+    made = {f"{folder}.up.sql": up, f"{folder}.down.sql": HEADER.format(down=DOWN) + DOWN_SCRIPT, FACTS: _facts(found)}
+    by_table: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for policy in found.policies:
+        by_table[policy["table"]].append(policy)
+    for table, policies in by_table.items():
+        made[f"{POLICY_FOLDER}/{table}.sql"] = ADOPTED_LINE + POLICY_HEADER + "".join(map(_policy, policies))
+    return made
+
+
+def _baseline(found: Found, dump: str) -> Iterator[str]:
+    yield "\n-- Bodies may name what comes after them.\nset local check_function_bodies = off;\n"
+    for role in found.roles:
+        name = role["name"].replace("'", "''")
+        there = f"if not exists (select from pg_catalog.pg_roles where rolname = '{name}') then"
+        yield f"do $$ begin {there} create role {role['quoted']} {role['words']}; end if; end $$;"
+    for schema in found.schemas:
+        yield f"create schema if not exists {_quoted(schema)};"
+    for extension, schema in found.extensions.items():
+        yield f"create extension if not exists {_quoted(extension)} with schema {schema};"
+    yield ""
+    owned = re.compile(rf"ALTER .* OWNER TO {re.escape(_quoted(found.login))}")
+    for statement in sqltext.statements(RESTRICT.sub("", dump)):
+        if not ELSEWHERE.match(statement.text) and not owned.fullmatch(statement.text):
+            yield f"{statement.text};\n"
+    for trigger in found.triggers:
+        yield f"{trigger['text']};"
+    for job in found.jobs:
+        words = [job["jobname"], job["schedule"], job["command"]]
+        yield f"select cron.schedule({', '.join(_literal(word) for word in words if word is not None)});"
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _policy(policy: Mapping[str, Any]) -> str:
+    comment = "".join(f"-- {line.strip()}\n" for line in (policy.get("comment") or "").splitlines() if line.strip())
+    kind = "" if policy.get("kind", "permissive") == "permissive" else f" as {policy['kind']}"
+    clauses = "".join(
+        f"\n    {word} (\n{policy[name]}\n)"
+        for name, word in (("using", "using"), ("check", "with check"))
+        if policy.get(name)
+    )
+    return (
+        f"\n{comment}create policy {policy['quotedName']} on {policy['quotedTable']}{kind} for {policy['command']} "
+        f"to {', '.join(policy['quotedRoles'])}{clauses};\n"
+    )
+
+
+def _facts(found: Found) -> str:
+    platform = {*OPEN_SCHEMAS} & found.platform.schemas
+    values: dict[str, Any] = {
+        "SCHEMAS": found.schemas,
+        "EXTENSIONS": found.extensions,
+        "ROW_SECURITY": found.row_security,
+        "SCHEMA_GRANTS": found.schema_grants,
+        "TABLES": found.tables,
+        "SEQUENCES": found.sequences,
+        "FUNCTIONS": found.functions,
+        "PUBLICATIONS": found.publications,
+        "BUCKETS": found.buckets,
+        "WATCHED": tuple(sorted({each["schema"] for each in found.triggers} | platform)),
+    }
+    parts = [f"# {MEANINGS[name]}\n{name} = {pformat(value, width=110)}\n" for name, value in values.items()]
+    return '"""What the database had when it was adopted; facts only, read and not run."""\n\n' + "\n".join(parts)
+
+
+def lines_with_keys(made: Mapping[str, str]) -> list[str]:
+    """File and line of what looks like somebody's key, as in a job that calls a service."""
+    return [
+        f"{path}:{number}"
+        for path, text in made.items()
+        for number, line in enumerate(text.split("\n"), start=1)
+        if KEY.search(line)
+    ]
+
+
+def summary(found: Found, unsafe: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """What was taken, what is left as it is, and what is unsafe as found."""
+    taken = {
+        "schemas": len(found.schemas),
+        "tables": len(found.row_security),
+        "row policies": len(found.policies),
+        "functions": len(found.functions),
+        "extensions": len(found.extensions),
+        "roles": len(found.roles),
+        "buckets": len(found.buckets),
+        "publications": len(found.publications),
+        "triggers on tables of others": len(found.triggers),
+        "cron jobs": len(found.jobs),
+    }
+    return {
+        "taken": taken,
+        "left": found.left,
+        "unsafe": {what: list(names) for what, names in unsafe.items() if names},
+    }

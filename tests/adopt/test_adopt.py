@@ -1,0 +1,321 @@
+"""`./vpb adopt` on live databases: what it writes, that `up` changes nothing of it, that a preview is empty then."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from components import inputs
+from declared import adopted
+from declared.platform import NOTHING
+from harness import program, scratch, stack
+from harness.stack import Stack
+from local import postgres
+from ops import __main__ as ops
+from ops.adopt import run, writing
+from ops.adopt.reading import Found
+from ops.migrations import run as migrations
+
+SHOP = (Path(__file__).parent / "shop.sql").read_text()
+FOLDER = "adopted/shop"
+HISTORY = "supabase_migrations.schema_migrations"
+ROLES = "create role anon; create role authenticated; create role service_role bypassrls;"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.RunningServer]:
+    with scratch.server() as made:
+        with psycopg.connect(made.url(), autocommit=True) as connection:
+            connection.execute(ROLES.encode())
+        yield made
+
+
+@dataclass
+class Live:
+    """A live database, and a checkout of its own into which it is adopted."""
+
+    url: str
+    root: Path
+    said: dict[str, Any]
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def dump(self, *words: str) -> str:
+        command = [postgres.wheel_binaries() / "pg_dump", "--schema-only", "-N", "supabase_migrations", *words]
+        done = subprocess.run([*command, "-d", self.url], capture_output=True, text=True, check=True)
+        # A key of each dump's own.
+        return "\n".join(line for line in done.stdout.split("\n") if "restrict " not in line)
+
+    def stack(self, monkeypatch: pytest.MonkeyPatch, target: str = "local") -> Stack:
+        monkeypatch.setattr(inputs, "CHECKOUT", self.root)
+        recorded = program.run(adopted=FOLDER, target=target, url=stack.ELSEWHERE)
+        return Stack(self.url, stack.resources(recorded), self.root)
+
+
+def make(server: postgres.RunningServer, name: str, root: Path) -> Live:
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("drop role if exists shop_reader")
+        connection.execute(f'create database "{name}"'.encode())
+    url = server.url(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SHOP.encode())
+    return Live(url, root, run.adopt(url, FOLDER, root))
+
+
+@pytest.fixture
+def live(server: postgres.RunningServer, tmp_path: Path) -> Iterator[Live]:
+    found = make(server, "shop", tmp_path)
+    yield found
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("drop database shop with (force)")
+
+
+def changes(preview: stack.Run) -> dict[str, Any]:
+    return {**preview.changes, **preview.errors}
+
+
+def test_it_says_what_it_took_and_what_is_unsafe_as_found(live):
+    assert live.said["taken"] == {
+        "schemas": 2,
+        "tables": 5,
+        "row policies": 5,
+        "functions": 3,
+        "extensions": 0,
+        "roles": 3,
+        "buckets": 0,
+        "publications": 1,
+        "triggers on tables of others": 0,
+        "cron jobs": 0,
+    }
+    assert live.said["left"] == []
+    unsafe = live.said["unsafe"]
+    assert unsafe["tables that anon may truncate, which row security doesn't bind"] == [
+        "public.Profiles",
+        "public.orders",
+    ]
+    assert unsafe["security definer functions without a search path"] == ["public.total(uuid)"]
+    assert unsafe["tables without row security, left open"] == ["public.rates", "shop.prices"]
+    assert unsafe["row policies for public, which are everybody"] == [
+        "Public profiles are viewable by everyone. on public.Profiles"
+    ]
+
+
+def test_up_changes_nothing_and_the_preview_after_it_is_empty(live, monkeypatch):
+    before = live.dump(), live.sql("select oid, polname from pg_policy order by 1")
+    stack = live.stack(monkeypatch)
+    first = stack.preview()
+    assert first.errors == {}
+    assert "record 0001_baseline: it was adopted from this database, it doesn't run" in "\n".join(first.messages)
+    assert stack.up().errors == {}
+    assert (live.dump(), live.sql("select oid, polname from pg_policy order by 1")) == before
+    second = stack.preview()
+    assert changes(second) == {}
+    assert sorted(line.partition(" is reached")[0] for line in second.messages) == [
+        "adopted-public.rates: row security left open: every row of public.rates",
+        "adopted-shop.prices: row security left open: every row of shop.prices",
+    ]
+    assert live.sql(f"select version from {HISTORY} order by 1") == [("20230101120000",), ("20230202120000",)]
+
+
+def test_manual_changes_of_what_was_adopted_are_named_and_repaired(live, monkeypatch):
+    stack = live.stack(monkeypatch)
+    assert stack.up().errors == {}
+    live.sql("alter policy mine on public.orders using (true); grant delete on public.rates to anon")
+    live.sql("drop policy mine on shop.items; grant execute on function shop.touch() to anon")
+    seen = stack.preview()
+    assert seen.errors == {}
+    assert {*seen.changes} == {
+        "adopted-public.orders-mine",
+        "adopted-table-grants-public.rates",
+        "adopted-shop.items-mine",
+        "adopted-functions-shop",
+    }
+    assert stack.up().errors == {}
+    assert changes(stack.preview()) == {}
+    live.sql("alter table shop.prices add column note text")
+    assert "table shop.prices: column note" in str(stack.up().errors)
+
+
+@pytest.mark.parametrize(
+    "manual",
+    [
+        "alter default privileges in schema shop grant select on tables to anon",
+        "alter database shop set work_mem = '8MB'",
+        "create foreign data wrapper elsewhere",
+        "create schema beside; create function beside.watch() returns event_trigger language plpgsql as 'begin end'; "
+        "create event trigger watch on ddl_command_end execute function beside.watch()",
+    ],
+)
+def test_what_is_not_in_the_files_is_named_all_the_same(live, monkeypatch, manual):
+    stack = live.stack(monkeypatch)
+    assert stack.up().errors == {}
+    live.sql(manual)
+    assert stack.preview().changes.keys() >= {"adopted-snapshot"}
+
+
+def test_a_destroy_takes_nothing_of_what_was_there(live, monkeypatch):
+    before = live.dump()
+    stack = live.stack(monkeypatch)
+    assert stack.up().errors == {}
+    assert stack.down().errors == {}
+    assert live.dump() == before
+    left = live.sql("select tablename::text from pg_tables where schemaname = 'supabase_migrations'")
+    assert {name for (name,) in left if not name.startswith("adopted_migrations")} == {"schema_migrations"}
+    again = live.stack(monkeypatch)
+    assert again.up().errors == {}
+    assert changes(again.preview()) == {}
+    assert live.dump() == before
+
+
+def test_the_baseline_makes_the_same_elsewhere(server, live, monkeypatch):
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("create database again")
+    again = replace(live, url=server.url("again"))
+    try:
+        made = again.stack(monkeypatch)
+        assert made.up().errors == {}
+        assert changes(made.preview()) == {}
+        # A comment of two lines has become one.
+        wanted = live.dump().replace("own,\non two", "own, on two")
+        assert again.dump().split("\n") == wanted.split("\n")
+        for path in (live.root / FOLDER / "sql/migrations").iterdir():
+            path.unlink()
+        refused = replace(again.stack(monkeypatch), state=made.state).up().errors
+        assert "0001_baseline was adopted and is not rolled back" in str(refused)
+        assert again.dump().split("\n") == wanted.split("\n")
+    finally:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute("drop database again with (force)")
+
+
+def test_the_baseline_is_not_rolled_back(live, monkeypatch):
+    assert live.stack(monkeypatch).up().errors == {}
+    before = live.dump()
+    for path in (live.root / FOLDER / "sql/migrations").iterdir():
+        path.unlink()
+    refused = live.stack(monkeypatch).up().errors
+    assert "has 0001_baseline, which is neither in this checkout nor applied by this stack" in str(refused)
+    assert live.dump() == before
+
+
+def test_a_new_migration_runs_on_top_and_is_rolled_back(live, monkeypatch):
+    assert live.stack(monkeypatch).up().errors == {}
+    folder = live.root / FOLDER / "sql/migrations"
+    header = "-- 0002 notes: why.\n-- Lock: none. Duration: instant.\n-- Down: loses nothing.\n"
+    (folder / "0002_notes.up.sql").write_text(header + "create type shop.kind as enum ('a');\n")
+    (folder / "0002_notes.down.sql").write_text(header + "drop type shop.kind;\n")
+    with_type = live.stack(monkeypatch)
+    assert with_type.up().errors == {}
+    assert live.sql("select to_regtype('shop.kind') is not null") == [(True,)]
+    for path in folder.glob("0002*"):
+        path.unlink()
+    assert replace(live.stack(monkeypatch), state=with_type.state).up().errors == {}
+    assert live.sql("select to_regtype('shop.kind') is null") == [(True,)]
+    assert live.sql(f"select version from {HISTORY} order by 1") == [("20230101120000",), ("20230202120000",)]
+
+
+def test_the_apps_migrations_are_refused_on_an_adopted_database(live, monkeypatch, capsys):
+    assert live.stack(monkeypatch).up().errors == {}
+    before = live.dump()
+    for command in (("up",), ("status",), ("down", "--to", "0"), ("adopt", "--write")):
+        assert ops.main(["migrate", *command, "--url", live.url]) == 1
+        assert "this database was adopted, and its migrations aren't the app's" in capsys.readouterr().err
+    assert live.dump() == before
+    monkeypatch.setattr(migrations, "CHECKOUT", live.root)
+    own = ["--folder", f"{FOLDER}/sql/migrations", "--history", adopted.HISTORY]
+    assert ops.main(["migrate", "status", "--url", live.url, "--json", *own]) == 0
+    (found,) = json.loads(capsys.readouterr().out).values()
+    assert (found["applied"], found["pending"]) == (["0001_baseline"], [])
+
+
+def test_the_apps_own_program_is_refused_on_an_adopted_database(live, monkeypatch):
+    assert live.stack(monkeypatch).up().errors == {}
+    before = live.dump()
+    app = Stack(live.url, stack.declaration("shop"))
+    assert "the database is adopted, and this is the app's program" in str(app.up().errors)
+    assert live.dump() == before
+
+
+def test_nothing_is_written_over(live):
+    before = (live.root / FOLDER / "facts.py").read_text()
+    with pytest.raises(run.CommandError, match="--into adopted/shop: is there already and isn't empty"):
+        run.adopt(live.url, FOLDER, live.root)
+    assert (live.root / FOLDER / "facts.py").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--into", "../elsewhere"], "--into '../elsewhere': must be a folder of the checkout such as adopted/shop"),
+        (["--into", "adopted/none"], "no database is named; give --url, or set DATABASE_URL"),
+        (["--into", "adopted/none", "--url", "nonsense"], "--url must be"),
+        (["--into", "adopted/none", "--url", "postgresql://me@127.0.0.1:1/x"], "127.0.0.1:1"),
+        (["--into", "sql", "--url", "postgresql://me@127.0.0.1:1/x"], "--into sql: is there already and isn't empty"),
+    ],
+)
+def test_bad_input_is_one_line(words, said, capsys, monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert ops.main(["adopt", *words]) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+
+
+def test_the_command_ends_with_2_where_something_is_unsafe(server, live, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(run, "CHECKOUT", tmp_path)
+    assert ops.main(["adopt", "--url", live.url, "--into", "adopted/second", "--json"]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said == {**live.said, "folder": "adopted/second"}
+    assert server.password not in "".join(path.read_text() for path in tmp_path.rglob("*.*") if path.is_file())
+
+
+def test_jobs_are_in_the_baseline_and_a_key_in_one_is_named(live):
+    key = "eyJ" + "a" * 20 + ".b"
+    found = Found("1/2", "postgres", NOTHING)
+    found.jobs = [
+        {"jobname": "call o'clock", "schedule": "0 3 * * *", "command": f"select net.post('\\', 'Bearer {key}')"},
+        {"jobname": None, "schedule": "1 minute", "command": "vacuum"},
+    ]
+    made = writing.files(found, "")
+    baseline = made["sql/migrations/0001_baseline.up.sql"]
+    assert baseline.endswith("select cron.schedule(E'1 minute', E'vacuum');")
+    assert r"select cron.schedule(E'call o''clock', E'0 3 * * *', E'select net.post(''\\'', ''Bearer" in baseline
+    lines = baseline.split("\n")
+    number = next(number for number, line in enumerate(lines, start=1) if key in line)
+    assert writing.lines_with_keys(made) == [f"sql/migrations/0001_baseline.up.sql:{number}"]
+
+
+FACTS = "".join(f"{name} = {{}}\n" for name in (field.upper() for field in adopted.Facts.__dataclass_fields__))
+FACTS = FACTS.replace("WATCHED = {}", "WATCHED = ()")
+BAD_FACTS = {
+    "no Python": ("TABLES = {", "facts.py:1: '{' was never closed"),
+    "another name": (FACTS + "OTHER = {}\n", "facts.py:11: only these facts are read: BUCKETS"),
+    "code": (FACTS.replace("TABLES = {}", "TABLES = dict()"), "TABLES must be written out, as maps, lists and texts"),
+    "a missing one": (FACTS.replace("BUCKETS = {}\n", ""), "facts.py: has no BUCKETS; an empty one is {}"),
+    "another switch": (
+        FACTS.replace("ROW_SECURITY = {}", "ROW_SECURITY = {'public.a': 'off'}"),
+        "ROW_SECURITY: public.a must be one of enabled, forced, left open, not 'off'",
+    ),
+    "a list": (FACTS.replace("TABLES = {}", "TABLES = []"), "TABLES must be a map"),
+    "a text for a map": (FACTS.replace("TABLES = {}", "TABLES = {'a': 'b'}"), "TABLES: a must be a map"),
+    "a number": (FACTS.replace("TABLES = {}", "TABLES = {1: {}}"), "TABLES: 1 must be a text"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD_FACTS))
+def test_facts_that_cannot_be_used_are_one_line(tmp_path, name):
+    text, said = BAD_FACTS[name]
+    (tmp_path / "adopted").mkdir()
+    (tmp_path / "adopted/facts.py").write_text(text)
+    with pytest.raises(adopted.AdoptedError) as caught:
+        adopted.read("adopted", tmp_path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
