@@ -10,7 +10,7 @@ from declared.settings import ADOPTED
 from ops.adopt import reading, writing
 from ops.errors import CommandError
 from ops.new.files import FileChanges
-from provider.connection import ConnectionInfo, Connections
+from provider.connection import ConnectionInfo, Connections, rows
 from provider.errors import Refused
 from provider.rehearsal import NoCopy, dumped, pg_dump
 from run import engine
@@ -54,12 +54,13 @@ async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
         await session.commit()
         # One moment of the database, and nothing that writes.
         await session.execute("begin isolation level repeatable read read only")
+        (moment,) = await rows(session, "select pg_catalog.pg_export_snapshot() as name", [])
         found = await reading.read(session)
         unsafe = await reading.unsafe(session, found)
         local = engine.check_target("local").program("pg_dump")
         program = await pg_dump(session.info.server_version // 10_000, [local] if local else [])
         schemas = [word for name in found.schemas for word in ("--schema", f'"{name}"')]
-        dump = await dumped(program, database.info.given, [*writing.DUMP, *schemas])
+        dump = await dumped(program, database.info.given, [*writing.DUMP, f"--snapshot={moment['name']}", *schemas])
     finally:
         await session.close()
         await database.close()

@@ -22,6 +22,7 @@ PAGES.remove("docs/cookbook.md")
 ELSEWHERE = {
     ("README.md", "make test"): "this very suite",
     ("CONTRIBUTING.md", "make"): "what CI runs, and parts of this suite",
+    ("docs/adoption.md", ""): "tests/adopt/test_adopt.py",
     ("docs/backup.md", ""): "tests/sql/test_restore.py",
     ("docs/departures.md", "./vpb people departures --apply"): "tests/sql/test_departures.py",
     ("docs/objects.md", "./vpb scan --watch"): "doesn't end; tests/objects/test_scan_command.py",
