@@ -54,9 +54,9 @@ class Live:
         # A key of each dump's own.
         return "\n".join(line for line in done.stdout.split("\n") if "restrict " not in line)
 
-    def stack(self, monkeypatch: pytest.MonkeyPatch, target: str = "local") -> Stack:
+    def stack(self, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Stack:
         monkeypatch.setattr(inputs, "CHECKOUT", self.root)
-        recorded = program.run(adopted=FOLDER, target=target, url=stack.ELSEWHERE)
+        recorded = program.run(adopted=FOLDER, url=stack.ELSEWHERE, **settings)
         return Stack(self.url, stack.resources(recorded), self.root)
 
 
@@ -189,6 +189,8 @@ def test_the_baseline_makes_the_same_elsewhere(server, live, monkeypatch):
         for path in (live.root / FOLDER / "sql/migrations").iterdir():
             path.unlink()
         refused = replace(again.stack(monkeypatch), state=made.state).up().errors
+        assert "this environment protects its data and the rollback doesn't" in str(refused)
+        refused = replace(again.stack(monkeypatch, protectData=False), state=made.state).up().errors
         assert "0001_baseline was adopted and is not rolled back" in str(refused)
         assert again.dump().split("\n") == wanted.split("\n")
     finally:
@@ -242,6 +244,13 @@ def test_the_apps_own_program_is_refused_on_an_adopted_database(live, monkeypatc
     app = Stack(live.url, stack.declaration("shop"))
     assert "the database is adopted, and this is the app's program" in str(app.up().errors)
     assert live.dump() == before
+
+
+def test_an_adopted_stack_is_not_promoted(live, monkeypatch):
+    with pytest.raises(
+        inputs.InputRefused, match="setting database:promotedFrom .* empty where database:adopted is set"
+    ):
+        live.stack(monkeypatch, promotedFrom="staging")
 
 
 def test_nothing_is_written_over(live):
