@@ -35,7 +35,7 @@ class Stack:
 def stack(monkeypatch) -> Stack:
     stack = Stack()
     monkeypatch.setattr(engine, "require", lambda name: None)
-    monkeypatch.setattr(engine, "_setting", lambda name, key: stack.file)
+    monkeypatch.setattr(engine, "_setting", lambda name, key: stack.file if key == "passwords" else [])
     monkeypatch.setattr(engine, "capture", lambda words: stack.set_all(words))
     monkeypatch.setattr("ops.progress.run", lambda words, *_: stack.up(words))
     monkeypatch.setattr(rotation, "using", lambda where, number: [])
