@@ -108,6 +108,24 @@ def test_it_says_what_it_took_and_what_is_unsafe_as_found(live):
     ]
 
 
+def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monkeypatch):
+    live.sql('create table public."a/b" (id int); alter table public."a/b" enable row level security')
+    live.sql(
+        'create policy odd on public."a/b" using (true); create publication late for table shop.items where (id > 1)'
+    )
+    (tmp_path / "again").mkdir()
+    again = Live(live.url, tmp_path / "again", run.adopt(live.url, FOLDER, tmp_path / "again"))
+    assert again.said["left"] == [
+        "policy odd on public.a/b: the table's name can't be a file's",
+        "publication late: 'shop.items where (id > 1)' must be a table, or a table and its columns as in "
+        "public.a (id, b)",
+    ]
+    before, stack = live.dump(), again.stack(monkeypatch)
+    assert stack.up().errors == {}
+    assert changes(stack.preview()) == {}
+    assert live.dump() == before
+
+
 def test_up_changes_nothing_and_the_preview_after_it_is_empty(live, monkeypatch):
     before = live.dump(), live.sql("select oid, polname from pg_policy order by 1")
     stack = live.stack(monkeypatch)
@@ -248,7 +266,7 @@ def test_the_apps_own_program_is_refused_on_an_adopted_database(live, monkeypatc
 
 def test_an_adopted_stack_is_not_promoted(live, monkeypatch):
     with pytest.raises(
-        inputs.InputRefused, match="setting database:promotedFrom .* empty where database:adopted is set"
+        inputs.InputRefused, match=r"setting database:promotedFrom .* empty where database:adopted is set"
     ):
         live.stack(monkeypatch, promotedFrom="staging")
 
