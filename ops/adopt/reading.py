@@ -176,11 +176,16 @@ async def _policies(reader: _Reader) -> None:
     found = reader.found
     for each in await rows(reader.connection, POLICIES, [HISTORY_SCHEMA]):
         table = each["table"]
-        label = f"policy {each['name']} on {table}"
+        one = None
         if "/" in table or table.startswith("."):
-            found.left.append(f"{label}: the table's name can't be a file's")
-        elif one := await reader.one(Policy(), table=table, name=each["name"]):
+            found.left.append(f"policy {each['name']} on {table}: the table's name can't be a file's")
+        else:
+            one = await reader.one(Policy(), table=table, name=each["name"])
+        if one:
             found.policies.append({**each, **one})
+        else:
+            # The list of a table's policies would lack it.
+            found.row_security.pop(table, None)
 
 
 async def _rest(reader: _Reader) -> None:

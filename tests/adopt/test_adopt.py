@@ -54,9 +54,9 @@ class Live:
         # A key of each dump's own.
         return "\n".join(line for line in done.stdout.split("\n") if "restrict " not in line)
 
-    def stack(self, monkeypatch: pytest.MonkeyPatch, target: str = "local") -> Stack:
+    def stack(self, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> Stack:
         monkeypatch.setattr(inputs, "CHECKOUT", self.root)
-        recorded = program.run(adopted=FOLDER, target=target, url=stack.ELSEWHERE)
+        recorded = program.run(adopted=FOLDER, url=stack.ELSEWHERE, **settings)
         return Stack(self.url, stack.resources(recorded), self.root)
 
 
@@ -106,6 +106,24 @@ def test_it_says_what_it_took_and_what_is_unsafe_as_found(live):
     assert unsafe["row policies for public, which are everybody"] == [
         "Public profiles are viewable by everyone. on public.Profiles"
     ]
+
+
+def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monkeypatch):
+    live.sql('create table public."a/b" (id int); alter table public."a/b" enable row level security')
+    live.sql(
+        'create policy odd on public."a/b" using (true); create publication late for table shop.items where (id > 1)'
+    )
+    (tmp_path / "again").mkdir()
+    again = Live(live.url, tmp_path / "again", run.adopt(live.url, FOLDER, tmp_path / "again"))
+    assert again.said["left"] == [
+        "policy odd on public.a/b: the table's name can't be a file's",
+        "publication late: 'shop.items where (id > 1)' must be a table, or a table and its columns as in "
+        "public.a (id, b)",
+    ]
+    before, stack = live.dump(), again.stack(monkeypatch)
+    assert stack.up().errors == {}
+    assert changes(stack.preview()) == {}
+    assert live.dump() == before
 
 
 def test_up_changes_nothing_and_the_preview_after_it_is_empty(live, monkeypatch):
@@ -189,6 +207,8 @@ def test_the_baseline_makes_the_same_elsewhere(server, live, monkeypatch):
         for path in (live.root / FOLDER / "sql/migrations").iterdir():
             path.unlink()
         refused = replace(again.stack(monkeypatch), state=made.state).up().errors
+        assert "this environment protects its data and the rollback doesn't" in str(refused)
+        refused = replace(again.stack(monkeypatch, protectData=False), state=made.state).up().errors
         assert "0001_baseline was adopted and is not rolled back" in str(refused)
         assert again.dump().split("\n") == wanted.split("\n")
     finally:
@@ -242,6 +262,13 @@ def test_the_apps_own_program_is_refused_on_an_adopted_database(live, monkeypatc
     app = Stack(live.url, stack.declaration("shop"))
     assert "the database is adopted, and this is the app's program" in str(app.up().errors)
     assert live.dump() == before
+
+
+def test_an_adopted_stack_is_not_promoted(live, monkeypatch):
+    with pytest.raises(
+        inputs.InputRefused, match=r"setting database:promotedFrom .* empty where database:adopted is set"
+    ):
+        live.stack(monkeypatch, promotedFrom="staging")
 
 
 def test_nothing_is_written_over(live):
