@@ -31,7 +31,8 @@ class Access(Component):
         row_security = {table: self._row_security(name, table, policies) for table in tables}
         row_policies: dict[str, list[pg.Policy]] = {table: [] for table in tables}
         for policy in policies:
-            row_policies[policy.table].append(self._row_policy(name, policy, row_security[policy.table]))
+            options = self.child(row_security[policy.table])
+            row_policies[policy.table].append(row_policy(f"{name}-{policy.name}", policy, options))
         # Policies before grants: no table is reachable before its policies are there.
         table_grants = {
             table: self._table(name, table, self.child(enabled, *row_policies[table]))
@@ -85,20 +86,22 @@ class Access(Component):
             opts=self.child(),
         )
 
-    def _row_policy(self, name: str, policy: RowPolicy, row_security: pg.RowSecurity) -> pg.Policy:
-        return pg.Policy(
-            f"{name}-{policy.name}",
-            table=policy.table,
-            name=policy.name,
-            kind=policy.kind,
-            command=policy.command,
-            roles=list(policy.roles),
-            using=policy.using,
-            check=policy.check,
-            comment=policy.comment or None,
-            location=policy.location,
-            opts=self.child(row_security),
-        )
+
+def row_policy(name: str, policy: RowPolicy, options: pulumi.ResourceOptions) -> pg.Policy:
+    """A row policy as its file has it."""
+    return pg.Policy(
+        name,
+        table=policy.table,
+        name=policy.name,
+        kind=policy.kind,
+        command=policy.command,
+        roles=list(policy.roles),
+        using=policy.using,
+        check=policy.check,
+        comment=policy.comment or None,
+        location=policy.location,
+        opts=options,
+    )
 
 
 def _schema(function: str) -> str:

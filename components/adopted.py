@@ -8,6 +8,7 @@ from itertools import product
 import pulumi
 
 import pg
+from components.access import row_policy
 from components.base import Component
 from declared import adopted
 from declared.adopted import FACTS, HISTORY, Adopted
@@ -92,23 +93,9 @@ class AdoptedDatabase(Component):
             )
             yield row_security
             for policy in policies:
-                yield self._row_policy(policy, row_security)
-
-    def _row_policy(self, policy: RowPolicy, row_security: pg.RowSecurity) -> pg.Policy:
-        return pg.Policy(
-            # A name is a table's alone.
-            f"{self._name}-{policy.table}-{policy.name}",
-            table=policy.table,
-            name=policy.name,
-            kind=policy.kind,
-            command=policy.command,
-            roles=list(policy.roles),
-            using=policy.using,
-            check=policy.check,
-            comment=policy.comment or None,
-            location=policy.location,
-            opts=self.child(row_security),
-        )
+                # A name is a table's alone.
+                name = f"{self._name}-{policy.table}-{policy.name}"
+                yield row_policy(name, policy, self.child(row_security))
 
     def _grants(self, options: pulumi.ResourceOptions) -> Iterator[pulumi.Resource]:
         facts = self._facts

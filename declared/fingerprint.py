@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +14,12 @@ from declared.sqlfiles import SqlFiles
 
 def of(sql: SqlFiles, published: Sequence[str]) -> str:
     """Another text as soon as anything declared is another one: migrations, policies, privileges, roles, schemas."""
-    return hashlib.sha256(json.dumps(facts(sql, published), sort_keys=True).encode()).hexdigest()[:32]
+    return digest(facts(sql, published))
+
+
+def digest(facts: Mapping[str, Any]) -> str:
+    """The same of facts that are read already."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def facts(sql: SqlFiles, published: Sequence[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def record(sql: SqlFiles, published: Sequence[str]) -> dict[str, Any]:
     tables = groupby(sorted(sql.policies, key=lambda each: each.table), key=lambda each: each.table)
     facts = fingerprint.facts(sql, published)
     return {
-        "of": fingerprint.of(sql, published),
+        "of": fingerprint.digest(facts),
         "steps": dict(_steps(sql)),
         "policies": {table: _digest([asdict(policy) for policy in found]) for table, found in tables},
         "others": {

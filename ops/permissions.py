@@ -20,9 +20,9 @@ def unused(stack: str, report: Report) -> Iterator[str]:
 def _needed(what: str, report: Report) -> bool:
     if what == UNPROMOTED:
         return any(WENT_ON in text for texts in report.said.values() for text in texts)
-    resource, path = what, f'["{what.partition(" ")[0]}"]'
+    path = f'["{what.partition(" ")[0]}"]'
     return any(
-        (step.resource == resource and step.op in ("delete", "replace")) or path in difference
+        (step.resource == what and step.op in ("delete", "replace"))
+        or any(path in difference for difference in step.differences)
         for step in report.outcomes
-        for difference in (*step.differences, "")
     )

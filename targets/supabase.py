@@ -1,7 +1,6 @@
 """A hosted project of Supabase: its PostgreSQL, its roles and its store are there, and we are its login `postgres`."""
 
 import re
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,8 @@ from declared.connectionurl import Parameters
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.platform import SUPABASE
-from targets.target import AwsEndpoint, Can, OwnServer, Service, Wanted
+from targets.elsewhere import Elsewhere
+from targets.target import AwsEndpoint, Can, OwnServer, Wanted
 
 if TYPE_CHECKING:
     import pulumi
@@ -25,17 +25,14 @@ class NotReached(UserError):
     """A setting that leads to no project as it has to be reached; the text is one line."""
 
 
-class Supabase:
+class Supabase(Elsewhere):
     """The target `supabase`."""
 
     name = "supabase"
     platform = SUPABASE
     can = Can(guardduty=False, test_signatures=False, make_server=False, object_store=False)
-    disposable = False
     # Nothing of AWS is declared; the engine asks for the plugin all the same, since the program's package names it.
     plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"
-    checkpoints = True
-    provisioning: Parameters = {}
 
     def server(self, stack: str, wanted: Wanted | None, opts: "pulumi.ResourceOptions") -> OwnServer:
         raise NotReached(
@@ -65,29 +62,5 @@ class Supabase:
             )
         return {**given, "sslmode": mode}
 
-    def own_parameters(self, stack: str) -> Parameters | None:
-        return None
-
     def aws(self, stack: str) -> AwsEndpoint:
         raise NotReached(f"stack {stack} has nothing at AWS: on target supabase files are in the project's own store")
-
-    def start(self, stack: str, own_server: bool, progress: Callable[[str], None]) -> None:
-        """Nothing runs beside it."""
-
-    def beside(self, stack: str) -> Sequence[Service]:
-        return []
-
-    def log(self, stack: str) -> Path | None:
-        return None
-
-    def program(self, name: str) -> Path | None:
-        return None
-
-    def started(self, stack: str) -> bool:
-        return False
-
-    def check_removable(self, stack: str) -> None:
-        """It stays."""
-
-    def remove(self, stack: str) -> None:
-        """It stays."""

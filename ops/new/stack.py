@@ -44,7 +44,7 @@ def server(given: str | None, embedded: bool, target: str, offline: bool) -> str
 
 
 def url(given: str | None, embedded: bool, started: bool = True) -> str | None:
-    """The URL of the server: from standard input for `-`, from the variable, or from whoever is at the terminal.
+    """The URL of the server: from standard input for `-`, from the variable, or from a person at the terminal.
 
     None is the embedded server, where the target has one (`started`). A password on the command line is refused: each
     process here can read it.

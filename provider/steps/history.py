@@ -223,7 +223,7 @@ class History:
             query = sql.SQL(f"select version, name, {more} from {{}} order by version").format(self.table)
             every = await rows(connection, query, [])
             others = [each for each in every if oddities.is_of_another_tool(each)]
-            found = oddities.steps(self.name, [each for each in every if each not in others])
+            found = oddities.steps(self.name, [each for each in every if not oddities.is_of_another_tool(each)])
         elif self._names[0] in there:
             query = sql.SQL("select from {} limit 1").format(self.table)
             oddities.refuse_unnamed(self.name, bool(await rows(connection, query, [])))

@@ -33,7 +33,11 @@ class _Ec2Kind(AwsKind):
         if added:
             site.client.create_tags(Resources=[id], Tags=TagMap().to_aws(added))
 
+    def _switch(self, site: Site, id: str, inputs: Values) -> None:
+        """What isn't said when it is made, and may change later."""
+
     def change(self, site: Site, id: str, state: Values, new: Values) -> None:
+        self._switch(site, id, new)
         self._retag(site, id, state, new)
 
 
@@ -113,10 +117,6 @@ class Vpc(_Ec2Kind):
             "tagsAll": _tags_of(found),
         }
 
-    def change(self, site: Site, id: str, state: Values, new: Values) -> None:
-        self._switch(site, id, new)
-        self._retag(site, id, state, new)
-
     def remove(self, site: Site, id: str, state: Values) -> None:
         site.client.delete_vpc(VpcId=id)
 
@@ -173,10 +173,6 @@ class Subnet(_Ec2Kind):
             "tagsAll": _tags_of(found),
             "vpcId": found["VpcId"],
         }
-
-    def change(self, site: Site, id: str, state: Values, new: Values) -> None:
-        self._switch(site, id, new)
-        self._retag(site, id, state, new)
 
     def remove(self, site: Site, id: str, state: Values) -> None:
         site.client.delete_subnet(SubnetId=id)

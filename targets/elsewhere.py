@@ -1,0 +1,39 @@
+"""What the targets share whose servers and files are elsewhere: nothing of a stack runs on this machine."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from declared.connectionurl import Parameters
+from targets.target import Service
+
+
+class Elsewhere:
+    """The part of a `Target` that is about this machine."""
+
+    disposable = False
+    checkpoints = True
+    provisioning: Parameters = {}
+
+    def own_parameters(self, stack: str) -> Parameters | None:
+        return None
+
+    def start(self, stack: str, own_server: bool, progress: Callable[[str], None]) -> None:
+        """Nothing runs beside it."""
+
+    def beside(self, stack: str) -> Sequence[Service]:
+        return []
+
+    def log(self, stack: str) -> Path | None:
+        return None
+
+    def program(self, name: str) -> Path | None:
+        return None
+
+    def started(self, stack: str) -> bool:
+        return False
+
+    def check_removable(self, stack: str) -> None:
+        """It stays."""
+
+    def remove(self, stack: str) -> None:
+        """It stays."""
