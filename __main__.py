@@ -18,7 +18,7 @@ from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotAr
 from components.storedsettings import StoredSettings, StoredSettingsArgs
 from components.structure import Structure, StructureArgs
 from declared import promotion
-from declared.roles import URLS
+from declared.roles import AUTHENTICATOR, URLS
 from declared.schemas import PUBLICATION, PUBLISHED
 
 silence_debug()
@@ -79,6 +79,8 @@ else:
         # The logins of a platform's own API are its affair.
         if role in roles.current:
             pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
+    if (reading := server.reading(*roles.current[AUTHENTICATOR])) is not None:
+        pulumi.export("read_url", reading)
     for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
         pulumi.export(output, value)
 

@@ -29,6 +29,8 @@ class Network(Component):
     """A network with a private subnet in each zone, and two groups: the server's, and that of who may connect to it."""
 
     subnets: Sequence[pulumi.Output[str]]
+    zones: Sequence[str]
+    """The availability zones of the subnets."""
     server_group: pulumi.Output[str]
     exports: Mapping[str, Any]
 
@@ -44,9 +46,9 @@ class Network(Component):
             tags=self._tags("network"),
             opts=self.child(),
         )
+        self.zones = [f"{args.region}{zone}" for zone in args.zones]
         subnets = [
-            self._subnet(f"{args.region}{zone}", block)
-            for zone, block in zip(args.zones, _blocks(args.addresses), strict=False)
+            self._subnet(zone, block) for zone, block in zip(self.zones, _blocks(args.addresses), strict=False)
         ]
         self.subnets = [subnet.id for subnet in subnets]
         clients = self._group("clients", "Who may connect to the database")

@@ -44,6 +44,7 @@ class Server(Component):
         super().__init__(name, {"stack": args.stack, "url": url}, opts)
         own = OwnServer(_given(url, args.target)) if url is not None else _own(args, self.child())
         self._parameters = pulumi.Output.secret(own.login)
+        self._reader = pulumi.Output.secret(own.reader) if own.reader is not None else None
         self.fetched, self.exports = own.password, own.exports
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
@@ -65,6 +66,12 @@ class Server(Component):
             session_options: what its sessions start with, as the server's command line has it: `-c name=value`.
         """
         return pulumi.Output.all(self._parameters, user, password, session_options).apply(_joined)
+
+    def reading(self, user: pulumi.Input[str], password: pulumi.Input[str]) -> pulumi.Output[str] | None:
+        """The connection URL of a login at the server's readers, as a secret; None where it has none."""
+        if self._reader is None:
+            return None
+        return pulumi.Output.all(self._reader, user, password, "").apply(_joined)
 
 
 # The provisioning login's own; no other login's URL has them.

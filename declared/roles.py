@@ -25,6 +25,7 @@ class RoleSpec:
 
 
 API = ("anon", "authenticated", "service_role")
+AUTHENTICATOR = "authenticator"
 OWNER = "app_owner"
 STORAGE_SERVICE = "storage_service"
 MIGRATOR = "migrator"
@@ -39,7 +40,7 @@ ROLES = {
     "anon": RoleSpec("callers who aren't signed in", settings={"statement_timeout": "3s"}),
     "authenticated": RoleSpec("callers who are signed in", settings={"statement_timeout": "8s"}),
     "service_role": RoleSpec("the app's own servers; row security doesn't bind it", bypassrls=True),
-    "authenticator": RoleSpec(
+    AUTHENTICATOR: RoleSpec(
         "login of the API, which becomes anon, authenticated or service_role for each request",
         login=True,
         output="api_url",

@@ -14,7 +14,12 @@ from typing import Any
 from declared.errors import UserError
 
 NAMESPACE = "server"
-CLASS = re.compile(r"db\.[a-z][a-z0-9]{1,7}\.[0-9a-z-]{2,16}")
+CLASS = re.compile(r"db\.(serverless|[a-z][a-z0-9]{1,7}\.[0-9a-z-]{2,16})")
+ENGINE = re.compile(r"postgres|aurora")
+CAPACITY = re.compile(r"(0|[1-9][0-9]{0,2})(\.[05])?")
+AURORA, SERVERLESS = "aurora", "db.serverless"
+# The families that Aurora PostgreSQL has.
+AURORA_CLASS = re.compile(r"db\.(serverless|[rtx][a-z0-9]{1,6}\..+)")
 TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 ZONE = re.compile(r"[a-f]")
@@ -51,6 +56,12 @@ def _whole(least: int, most: int) -> tuple[Callable[[str], int], str]:
         return int(text)
 
     return read, f"a whole number from {least} to {most}"
+
+
+def _capacity(text: str) -> float:
+    if not CAPACITY.fullmatch(text) or not 0.5 <= float(text) <= 256:
+        raise ValueError
+    return float(text)
 
 
 def _flag(text: str) -> bool:
@@ -146,16 +157,40 @@ def _path(text: str) -> str:
 
 
 SETTINGS: Mapping[str, Setting] = {
+    "engine": Setting(
+        "postgres",
+        _matching(ENGINE),
+        "postgres or aurora",
+        "RDS for PostgreSQL, or Aurora PostgreSQL, which has readers and sizes that follow the load",
+    ),
     "class": Setting(
         "db.m7g.large",
         _matching(CLASS),
         "an instance class such as db.m7g.large",
-        "The size of each server, as RDS names it",
+        "The size of each server, as RDS names it; by default db.serverless where the engine is aurora",
+    ),
+    "readers": Setting(
+        "0", *_whole(0, 15), "With aurora: servers that only read, behind the output `read_url`, beside the writer"
+    ),
+    "minCapacity": Setting(
+        "2",
+        _capacity,
+        "a number from 0.5 to 256 in steps of 0.5",
+        "With db.serverless: the least capacity of each server, in ACU (2 GiB of memory)",
+    ),
+    "maxCapacity": Setting(
+        "16",
+        _capacity,
+        "a number from 1 to 256 in steps of 0.5, not below server:minCapacity",
+        "With db.serverless: the capacity that each server grows to under load; it decides how many sessions there may be",
     ),
     "storage": Setting("100", *_whole(20, 65536), "GiB of storage that the server begins with"),
     "maxStorage": Setting("1000", *_whole(22, 65536), "GiB up to which RDS enlarges the storage by itself"),
     "multiAz": Setting(
-        "true", _flag, "true or false", "Whether a standby in another zone takes over; twice the price of the server"
+        "true",
+        _flag,
+        "true or false",
+        "Whether a standby in another zone takes over, at the price of another server; with aurora the first reader is it",
     ),
     "applyImmediately": Setting(
         "false",
@@ -211,7 +246,12 @@ SETTINGS: Mapping[str, Setting] = {
 class ServerSettings:
     """Every key of the namespace, checked; a field's name is its key's, in snake case."""
 
+    engine: str
     class_: str
+    readers: int
+    """Those that are asked for."""
+    min_capacity: float
+    max_capacity: float
     storage: int
     max_storage: int
     multi_az: bool
@@ -237,17 +277,54 @@ class ServerSettings:
         for key in sorted(given.keys() - SETTINGS.keys()):
             raise ServerSettingError(key, given[key], f"nothing: there is no such key; there are {', '.join(SETTINGS)}")
         values = {}
+        defaults = {"class": SERVERLESS} if given.get("engine") == AURORA else {}
         for key, setting in SETTINGS.items():
-            text = given.get(key, setting.default)
+            text = given.get(key, defaults.get(key, setting.default))
             try:
                 values[_snake(key)] = setting.read(text)
             except ValueError:
                 raise ServerSettingError(key, text, setting.allowed) from None
         found = cls(**values)
+        found._check_used(given)
         found._check()
         return found
 
+    @property
+    def serverless(self) -> bool:
+        """Whether each server's size follows the load."""
+        return self.class_ == SERVERLESS
+
+    @property
+    def servers(self) -> int:
+        """How many a cluster of Aurora has, the writer among them."""
+        return 1 + max(self.readers, int(self.multi_az))
+
+    def _check_used(self, given: Mapping[str, str]) -> None:
+        """
+        :raises ServerSettingError: for a setting whose value nothing would go by
+        """
+        aurora = self.engine == AURORA
+        unused = dict.fromkeys(
+            ("storage", "maxStorage") if aurora else (),
+            "nothing where server:engine is aurora, whose storage grows by itself",
+        )
+        if not self.serverless:
+            allowed = f"nothing where server:class is {self.class_}"
+            unused |= dict.fromkeys(("minCapacity", "maxCapacity"), allowed)
+        if not aurora and self.readers:
+            allowed = "0 where server:engine is postgres: RDS makes no reader of a server whose password it changes itself"
+            unused["readers"] = allowed
+        for key in sorted(key for key in unused.keys() & given.keys() if given[key] != SETTINGS[key].default):
+            raise ServerSettingError(key, given[key], unused[key])
+        if aurora and not AURORA_CLASS.fullmatch(self.class_):
+            allowed = "db.serverless, or a class of r, t or x such as db.r7g.large, where server:engine is aurora"
+            raise ServerSettingError("class", self.class_, allowed)
+        if self.serverless and not aurora:
+            raise ServerSettingError("class", self.class_, "one such as db.m7g.large where server:engine is postgres")
+
     def _check(self) -> None:
+        if not max(1, self.min_capacity) <= self.max_capacity:
+            raise ServerSettingError("maxCapacity", self.max_capacity, SETTINGS["maxCapacity"].allowed)
         # RDS wants room for a step: a tenth at least.
         if self.max_storage * 10 < self.storage * 11:
             least = -(-self.storage * 11 // 10)

@@ -68,6 +68,8 @@ class OwnServer:
     """The login that provisions; an output where the program makes the server."""
     password: Mapping[str, Any] = field(default_factory=dict)
     """What the provider `pg` fetches the login's password with, where that is kept elsewhere and is no part of it."""
+    reader: "pulumi.Input[Parameters] | None" = None
+    """The same login at the server's readers, where it has any."""
     exports: Mapping[str, Any] = field(default_factory=dict)
     """Outputs of the stack that only such a server has."""
 

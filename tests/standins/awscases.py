@@ -141,6 +141,24 @@ class World:
         )
         return name
 
+    def cluster_parameter_group(self) -> str:
+        name = self.name("parameters")
+        self.client("rds").create_db_cluster_parameter_group(
+            DBClusterParameterGroupName=name, DBParameterGroupFamily="aurora-postgresql17", Description="x"
+        )
+        return name
+
+    def cluster(self) -> str:
+        name = self.name("cluster")
+        self.client("rds").create_db_cluster(
+            DBClusterIdentifier=name,
+            Engine="aurora-postgresql",
+            MasterUsername="master",
+            ManageMasterUserPassword=True,
+            ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 2},
+        )
+        return name
+
     def monitoring(self) -> str:
         name = self.name("monitoring")
         made = self.client("iam").create_role(
@@ -283,6 +301,54 @@ def _instance(world: World) -> Values:
     }
 
 
+def _cluster(world: World) -> Values:
+    """A cluster with everything that this project declares of one."""
+    key = world.key_arn()
+    return {
+        "clusterIdentifier": world.name("cluster"),
+        "engine": "aurora-postgresql",
+        "engineVersion": "17",
+        "storageEncrypted": True,
+        "kmsKeyId": key,
+        "databaseName": "app",
+        "masterUsername": "master",
+        "manageMasterUserPassword": True,
+        "masterUserSecretKmsKeyId": key.rsplit("/", 1)[1],
+        "dbSubnetGroupName": world.subnet_group(),
+        "dbClusterParameterGroupName": world.cluster_parameter_group(),
+        "vpcSecurityGroupIds": [world.group()],
+        "backupRetentionPeriod": 14,
+        "preferredBackupWindow": "02:00-03:00",
+        "preferredMaintenanceWindow": "sun:03:30-sun:04:30",
+        "copyTagsToSnapshot": True,
+        "deleteAutomatedBackups": False,
+        "skipFinalSnapshot": True,
+        "serverlessv2ScalingConfiguration": {"minCapacity": 0.5, "maxCapacity": 16},
+        "enabledCloudwatchLogsExports": ["postgresql"],
+        "tags": {"a": "1"},
+    }
+
+
+def _cluster_instance(world: World) -> Values:
+    key = world.key_arn()
+    return {
+        "identifier": world.name("server"),
+        "clusterIdentifier": world.cluster(),
+        "engine": "aurora-postgresql",
+        "instanceClass": "db.serverless",
+        "availabilityZone": "us-east-1b",
+        "publiclyAccessible": False,
+        "promotionTier": 2,
+        "preferredMaintenanceWindow": "sun:03:30-sun:04:30",
+        "performanceInsightsEnabled": True,
+        "performanceInsightsKmsKeyId": key,
+        "performanceInsightsRetentionPeriod": 7,
+        "monitoringInterval": 60,
+        "monitoringRoleArn": world.monitoring(),
+        "tags": {"a": "1"},
+    }
+
+
 def _rule(world: World) -> Values:
     return {
         "securityGroupId": world.group(),
@@ -416,6 +482,44 @@ CASES: dict[str, Case] = {
         service="rds",
         replaces="family",
         known_by="name",
+    ),
+    "ClusterParameterGroup": Case(
+        lambda world: {
+            "name": world.name("parameters"),
+            "family": "aurora-postgresql17",
+            "parameters": [
+                {"name": "rds.logical_replication", "value": "1", "applyMethod": "pending-reboot"},
+                {"name": "log_lock_waits", "value": "1", "applyMethod": "immediate"},
+            ],
+            "tags": {"a": "1"},
+        },
+        lambda rds, id, state: rds.modify_db_cluster_parameter_group(
+            DBClusterParameterGroupName=id,
+            Parameters=[{"ParameterName": "log_lock_waits", "ParameterValue": "0", "ApplyMethod": "immediate"}],
+        ),
+        "parameters",
+        service="rds",
+        replaces="family",
+        known_by="name",
+    ),
+    "Cluster": Case(
+        _cluster,
+        lambda rds, id, state: rds.modify_db_cluster(
+            DBClusterIdentifier=id, ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 64}
+        ),
+        "serverlessv2ScalingConfiguration",
+        service="rds",
+        replaces="kmsKeyId",
+        known_by="clusterIdentifier",
+        forgotten=frozenset({"deleteAutomatedBackups", "skipFinalSnapshot"}),
+    ),
+    "ClusterInstance": Case(
+        _cluster_instance,
+        lambda rds, id, state: rds.modify_db_instance(DBInstanceIdentifier=id, PromotionTier=5),
+        "promotionTier",
+        service="rds",
+        replaces="availabilityZone",
+        known_by="identifier",
     ),
     "Instance": Case(
         _instance,
