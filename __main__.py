@@ -75,10 +75,13 @@ else:
     pulumi.export(OUTPUT, checkpoint.brought_to(deployed))
     # Auth.js' login alone opens what is sealed.
     sessions = {"authjs": encryption.session}
+    proxied = server.through_proxy(roles.pooled)
     for output, role in URLS.items():
         # The logins of a platform's own API are its affair.
         if role in roles.current:
-            pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
+            login, password = roles.current[role]
+            direct = server.connection(login, password, sessions.get(role, ""))
+            pulumi.export(output, proxied.get(login, direct))
     if (reading := server.reading(*roles.current[AUTHENTICATOR])) is not None:
         pulumi.export("read_url", reading)
     for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():

@@ -8,6 +8,7 @@ from pulumi_aws import rds
 
 from components.network import Network
 from components.rdsbase import DATABASE, MAJOR, MASTER, PARAMETERS, RdsBase
+from declared.prices import SIZE_TAG
 from targets.target import Wanted
 
 ENGINE = "aurora-postgresql"
@@ -31,7 +32,7 @@ class AuroraServer(RdsBase):
         if readers:
             there = [reader.id for reader in readers]
             self.reader = pulumi.Output.all(cluster.reader_endpoint, cluster.port, *there).apply(self._reached)
-        self.target = {"db_cluster_identifier": cluster.cluster_identifier}
+        self.port, self.target = cluster.port, {"db_cluster_identifier": cluster.cluster_identifier}
         self.register_outputs({"host": cluster.endpoint})
 
     def _cluster(self, group: pulumi.Output[str]) -> rds.Cluster:
@@ -86,6 +87,7 @@ class AuroraServer(RdsBase):
             preferred_maintenance_window=self._wanted.settings.maintenance_window,
             **self._watched(),
             apply_immediately=self._wanted.settings.apply_immediately,
+            tags={SIZE_TAG: self._wanted.settings.size},
             opts=self.child(*after),
         )
 

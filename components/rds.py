@@ -1,5 +1,7 @@
 """Amazon RDS for PostgreSQL: the server, with its key, its parameters, its logs and its network."""
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_aws
 from pulumi_aws import rds
@@ -7,6 +9,8 @@ from pulumi_aws import rds
 from components.aurora import AuroraServer
 from components.network import Network, NetworkArgs
 from components.rdsbase import DATABASE, MAJOR, MASTER, PARAMETERS, RdsBase
+from components.rdsproxy import RdsProxy, RdsProxyArgs
+from declared.connectionurl import Parameters
 from declared.serversettings import AURORA
 from targets.endpoint import AwsEndpoint
 from targets.target import OwnServer, Wanted
@@ -35,6 +39,7 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
             addresses=settings.network,
             zones=settings.zones,
             interface_endpoints=settings.interface_endpoints,
+            proxy=settings.proxy,
         ),
         opts,
     )
@@ -43,11 +48,24 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
         if settings.engine == AURORA
         else RdsServer("server-rds", wanted, network, opts)
     )
+
+    def proxy(logins: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[Parameters]:
+        args = RdsProxyArgs(
+            wanted=wanted,
+            network=network,
+            key=server.kms_key,
+            target=server.target,
+            port=server.port,
+            logins=logins,
+        )
+        return RdsProxy("server-proxy", args, opts).where
+
     secrets_endpoint = {"secrets_endpoint": aws.endpoint} if aws.endpoint else {}
     return OwnServer(
         login=server.login,
         password={"password_secret": server.secret, **secrets_endpoint},
         reader=server.reader,
+        proxy=proxy if settings.proxy else None,
         exports={"admin_secret": server.secret, "network": dict(network.exports)},
     )
 
@@ -60,7 +78,7 @@ class RdsServer(RdsBase):
         instance = self._instance(network.server_group)
         self.secret = instance.master_user_secrets[0]["secret_arn"]
         self.login = pulumi.Output.all(instance.address, instance.port).apply(self._reached)
-        self.target = {"db_instance_identifier": instance.identifier}
+        self.port, self.target = instance.port, {"db_instance_identifier": instance.identifier}
         self.register_outputs({"host": instance.address})
 
     def _instance(self, group: pulumi.Output[str]) -> rds.Instance:

@@ -56,6 +56,7 @@ class RdsBase(Component):
     """The same login where sessions only read."""
     kms_key: pulumi.Output[str]
     """The ARN of the key of the server and its secrets."""
+    port: pulumi.Output[int]
     target: Mapping[str, Any]
     """What a proxy names the server by."""
 

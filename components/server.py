@@ -45,6 +45,7 @@ class Server(Component):
         own = OwnServer(_given(url, args.target)) if url is not None else _own(args, self.child())
         self._parameters = pulumi.Output.secret(own.login)
         self._reader = pulumi.Output.secret(own.reader) if own.reader is not None else None
+        self._proxy = own.proxy
         self.fetched, self.exports = own.password, own.exports
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
@@ -66,6 +67,19 @@ class Server(Component):
             session_options: what its sessions start with, as the server's command line has it: `-c name=value`.
         """
         return pulumi.Output.all(self._parameters, user, password, session_options).apply(_joined)
+
+    def through_proxy(self, logins: Mapping[str, pulumi.Output[str]]) -> Mapping[str, pulumi.Output[str]]:
+        """Login → its connection URL through a proxy, which is made for them, as a secret; nothing where there is none.
+
+        Args:
+            logins: their passwords.
+        """
+        if self._proxy is None:
+            return {}
+        where = pulumi.Output.secret(self._proxy(logins))
+        return {
+            login: pulumi.Output.all(where, login, password, "").apply(_joined) for login, password in logins.items()
+        }
 
     def reading(self, user: pulumi.Input[str], password: pulumi.Input[str]) -> pulumi.Output[str] | None:
         """The connection URL of a login at the server's readers, as a secret; None where it has none."""

@@ -19,6 +19,8 @@ class RoleSpec:
     output: str = ""
     """The stack output with its connection URL."""
     member_of: tuple[str, ...] = ()
+    pooled: bool = False
+    """Whether its sessions keep nothing beyond a transaction, so that a proxy may lend one to many clients."""
     owns: bool = False
     """Whether objects belong to it, so that the login that provisions has to act as it."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +47,7 @@ ROLES = {
         login=True,
         output="api_url",
         inherit=False,
+        pooled=True,
         member_of=API,
         settings={"statement_timeout": "8s", "lock_timeout": "8s", "idle_in_transaction_session_timeout": "1min"},
     ),

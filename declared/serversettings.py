@@ -192,6 +192,12 @@ SETTINGS: Mapping[str, Setting] = {
         "true or false",
         "Whether a standby in another zone takes over, at the price of another server; with aurora the first reader is it",
     ),
+    "proxy": Setting(
+        "false",
+        _flag,
+        "true or false",
+        "Whether `api_url` leads through RDS Proxy, which lends few sessions to many clients",
+    ),
     "applyImmediately": Setting(
         "false",
         _flag,
@@ -233,6 +239,13 @@ SETTINGS: Mapping[str, Setting] = {
         "The file with the authorities of RDS, here and where the outputs' URLs are used: "
         "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
     ),
+    "proxyCertificate": Setting(
+        "/etc/ssl/rds/AmazonRootCA1.pem",
+        _path,
+        "an absolute path",
+        "With server:proxy: the file with the authority of its certificate where `api_url` is used: "
+        "https://www.amazontrust.com/repository/AmazonRootCA1.pem",
+    ),
     "endpoint": Setting(
         "",
         _endpoint,
@@ -255,6 +268,7 @@ class ServerSettings:
     storage: int
     max_storage: int
     multi_az: bool
+    proxy: bool
     apply_immediately: bool
     backup_days: int
     backup_window: str
@@ -263,6 +277,7 @@ class ServerSettings:
     zones: tuple[str, ...]
     interface_endpoints: tuple[str, ...]
     root_certificate: str
+    proxy_certificate: str
     endpoint: tuple[str, int] | None
 
     @classmethod
@@ -293,6 +308,11 @@ class ServerSettings:
     def serverless(self) -> bool:
         """Whether each server's size follows the load."""
         return self.class_ == SERVERLESS
+
+    @property
+    def size(self) -> str:
+        """The class of each server, or between how many ACU it grows and shrinks."""
+        return f"{self.min_capacity:g}-{self.max_capacity:g}" if self.serverless else self.class_
 
     @property
     def servers(self) -> int:

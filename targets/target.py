@@ -70,6 +70,8 @@ class OwnServer:
     """What the provider `pg` fetches the login's password with, where that is kept elsewhere and is no part of it."""
     reader: "pulumi.Input[Parameters] | None" = None
     """The same login at the server's readers, where it has any."""
+    proxy: "Callable[[Mapping[str, pulumi.Output[str]]], pulumi.Input[Parameters]] | None" = None
+    """Makes a proxy for logins with their passwords, and says where they reach the database through it."""
     exports: Mapping[str, Any] = field(default_factory=dict)
     """Outputs of the stack that only such a server has."""
 

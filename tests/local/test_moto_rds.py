@@ -192,3 +192,33 @@ def test_a_cluster_is_held_to_the_same(client, network):
     rds.delete_db_instance(DBInstanceIdentifier="c-1", SkipFinalSnapshot=True)
     rds.delete_db_cluster(DBClusterIdentifier="c", FinalDBSnapshotIdentifier="last-of-c")
     rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="shared")
+
+
+def test_a_proxy_needs_two_zones_a_role_that_rds_may_take_secrets_and_a_server(client, network):
+    rds = client("rds")
+    secret = client("secretsmanager").create_secret(Name="login")["ARN"]
+    right, other = (role(client, f"for-{service}", service) for service in ("rds.amazonaws.com", "ec2.amazonaws.com"))
+
+    def make(**changed: Any) -> Any:
+        given = {
+            "EngineFamily": "POSTGRESQL",
+            "Auth": [{"AuthScheme": "SECRETS", "SecretArn": secret}],
+            "RoleArn": right,
+            "VpcSubnetIds": network["subnets"],
+            "VpcSecurityGroupIds": [network["group"]],
+            "RequireTLS": True,
+        }
+        return rds.create_db_proxy(DBProxyName="p", **{**given, **changed})
+
+    refused(lambda: make(VpcSubnetIds=network["subnets"][:1]), "InvalidSubnet")
+    refused(lambda: make(RoleArn=other), "InvalidParameterValue")
+    refused(lambda: make(Auth=[{"AuthScheme": "SECRETS", "SecretArn": f"{secret}x"}]), "InvalidParameterValue")
+    make()
+    refused(
+        lambda: rds.register_db_proxy_targets(DBProxyName="p", DBInstanceIdentifiers=["none"]), "DBInstanceNotFound"
+    )
+    rds.modify_db_proxy(DBProxyName="p", IdleClientTimeout=60)
+    (found,) = rds.describe_db_proxies(DBProxyName="p")["DBProxies"]
+    assert (found["IdleClientTimeout"], found["RequireTLS"]) == (60, True)
+    refused(lambda: client("ec2").delete_security_group(GroupId=network["group"]), "DependencyViolation")
+    rds.delete_db_proxy(DBProxyName="p")

@@ -159,6 +159,26 @@ class World:
         )
         return name
 
+    def secret(self) -> str:
+        return str(self.client("secretsmanager").create_secret(Name=self.name("login"))["ARN"])
+
+    def proxy_role(self) -> str:
+        made = self.client("iam").create_role(
+            RoleName=self.name("proxy"), AssumeRolePolicyDocument=trust("rds.amazonaws.com")
+        )
+        return str(made["Role"]["Arn"])
+
+    def proxy(self) -> str:
+        name = self.name("proxy")
+        self.client("rds").create_db_proxy(
+            DBProxyName=name,
+            EngineFamily="POSTGRESQL",
+            Auth=[{"AuthScheme": "SECRETS", "SecretArn": self.secret()}],
+            RoleArn=self.proxy_role(),
+            VpcSubnetIds=self.subnets(),
+        )
+        return name
+
     def monitoring(self) -> str:
         name = self.name("monitoring")
         made = self.client("iam").create_role(
@@ -349,6 +369,26 @@ def _cluster_instance(world: World) -> Values:
     }
 
 
+def _proxy(world: World) -> Values:
+    return {
+        "name": world.name("proxy"),
+        "engineFamily": "POSTGRESQL",
+        "roleArn": world.proxy_role(),
+        "requireTls": True,
+        "idleClientTimeout": 1800,
+        "vpcSubnetIds": world.subnets(),
+        "auths": [
+            {
+                "authScheme": "SECRETS",
+                "iamAuth": "DISABLED",
+                "clientPasswordAuthType": "POSTGRES_SCRAM_SHA_256",
+                "secretArn": world.secret(),
+            }
+        ],
+        "tags": {"a": "1"},
+    }
+
+
 def _rule(world: World) -> Values:
     return {
         "securityGroupId": world.group(),
@@ -520,6 +560,69 @@ CASES: dict[str, Case] = {
         service="rds",
         replaces="availabilityZone",
         known_by="identifier",
+    ),
+    "Proxy": Case(
+        _proxy,
+        lambda rds, id, state: rds.modify_db_proxy(DBProxyName=id, RequireTLS=False),
+        "requireTls",
+        service="rds",
+        replaces="engineFamily",
+        known_by="name",
+    ),
+    "ProxyDefaultTargetGroup": Case(
+        lambda world: {
+            "dbProxyName": world.proxy(),
+            "connectionPoolConfig": {"maxConnectionsPercent": 80, "connectionBorrowTimeout": 30},
+        },
+        lambda rds, id, state: rds.modify_db_proxy_target_group(
+            DBProxyName=id, TargetGroupName="default", ConnectionPoolConfig={"MaxConnectionsPercent": 10}
+        ),
+        "connectionPoolConfig",
+        # It is there as long as its proxy is.
+        lambda state: state["name"] == "default",
+        service="rds",
+        replaces="dbProxyName",
+        known_by="dbProxyName",
+    ),
+    "ProxyTarget": Case(
+        lambda world: {
+            "dbProxyName": world.proxy(),
+            "targetGroupName": "default",
+            "dbClusterIdentifier": world.cluster(),
+        },
+        lambda rds, id, state: rds.deregister_db_proxy_targets(
+            DBProxyName=state["dbProxyName"], DBClusterIdentifiers=[state["dbClusterIdentifier"]]
+        ),
+        "dbClusterIdentifier",
+        service="rds",
+        replaces="dbProxyName",
+        known_by=None,
+        ends=True,
+    ),
+    "Secret": Case(
+        lambda world: {
+            "name": world.name("login"),
+            "description": "of a login",
+            "kmsKeyId": world.key_arn(),
+            "recoveryWindowInDays": 0,
+            "tags": {"a": "1"},
+        },
+        lambda secrets, id, state: secrets.update_secret(SecretId=id, Description="manually"),
+        "description",
+        service="secretsmanager",
+        replaces="name",
+        known_by="arn",
+        forgotten=frozenset({"recoveryWindowInDays"}),
+    ),
+    "SecretVersion": Case(
+        lambda world: {"secretId": world.secret(), "secretString": "{}", "versionStages": ["AWSCURRENT"]},
+        lambda secrets, id, state: secrets.put_secret_value(SecretId=state["secretId"], SecretString="manually"),
+        "versionStages",
+        # The current one goes with its secret.
+        lambda state: state["versionStages"] == ["AWSCURRENT"],
+        service="secretsmanager",
+        replaces="secretString",
+        known_by=None,
     ),
     "Instance": Case(
         _instance,
