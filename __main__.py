@@ -82,7 +82,7 @@ else:
             login, password = roles.current[role]
             direct = server.connection(login, password, sessions.get(role, ""))
             pulumi.export(output, proxied.get(login, direct))
-    if (reading := server.reading(*roles.current[AUTHENTICATOR])) is not None:
+    if (reading := server.reading(*roles.current.get(AUTHENTICATOR, ("", "")))) is not None:
         pulumi.export("read_url", reading)
     for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
         pulumi.export(output, value)

@@ -85,7 +85,7 @@ USES: Sequence[tuple[str, float, str]] = (
     ("uploads that GuardDuty scans, one by one", 0.000215, "object"),
     ("backups of RDS beyond the size of its storage", 0.095, "GB and month"),
     ("storage of Aurora", 0.10, "GB and month"),
-    ("reads and writes of Aurora's storage", 0.0000002, "request"),
+    ("reads and writes of Aurora's storage", 0.20, "million requests"),
     ("backups of Aurora beyond the size of its storage", 0.021, "GB and month"),
     ("logs that CloudWatch takes in, the server's among them", 0.50, "GB"),
     ("requests to KMS, beyond 20,000 a month", 0.000003, "request"),

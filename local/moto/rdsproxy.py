@@ -1,9 +1,9 @@
-"""Proxies of RDS: what moto takes and AWS refuses, and a call that it hasn't.
+"""Proxies of RDS: what moto takes and AWS refuses, and what fails there.
 
 As in the Amazon RDS API reference and user guide: subnets cover two zones ("CreateDBProxy": InvalidSubnet), the role is
 one that rds.amazonaws.com may take, and the secrets are there ("Setting up database credentials for RDS Proxy"); a target
 is a server or cluster that is there ("RegisterDBProxyTargets"); a group that a proxy is in stays ("DeleteSecurityGroup":
-DependencyViolation). `ModifyDBProxy` is there.
+DependencyViolation). `ModifyDBProxy` is there, and a proxy that isn't is said to be none.
 """
 
 import functools
@@ -71,6 +71,14 @@ def _register(real: Method) -> Method:
     return register_db_proxy_targets
 
 
+def _delete(real: Method) -> Method:
+    def delete_db_proxy(self: RDSBackend, proxy_name: str) -> Any:
+        self.describe_db_proxies(proxy_name)
+        return real(self, proxy_name)
+
+    return delete_db_proxy
+
+
 def _modify(self: RDSResponse) -> ActionResult:
     (proxy,) = self.backend.describe_db_proxies(self.params["DBProxyName"])
     _check(self.backend, self.params.get("RoleArn"), self.params.get("Auth"))
@@ -94,6 +102,7 @@ def install() -> None:
     """Puts all of it into moto's classes; once per process, before the server is made."""
     for owner, name, wrap in (
         (RDSBackend, "create_db_proxy", _create),
+        (RDSBackend, "delete_db_proxy", _delete),
         (RDSBackend, "register_db_proxy_targets", _register),
         (EC2Backend, "delete_security_group", _delete_group),
     ):

@@ -222,3 +222,4 @@ def test_a_proxy_needs_two_zones_a_role_that_rds_may_take_secrets_and_a_server(c
     assert (found["IdleClientTimeout"], found["RequireTLS"]) == (60, True)
     refused(lambda: client("ec2").delete_security_group(GroupId=network["group"]), "DependencyViolation")
     rds.delete_db_proxy(DBProxyName="p")
+    refused(lambda: rds.delete_db_proxy(DBProxyName="p"), "DBProxyNotFoundFault")
