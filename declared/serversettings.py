@@ -16,6 +16,10 @@ from declared.errors import UserError
 NAMESPACE = "server"
 CLASS = re.compile(r"db\.(serverless|[a-z][a-z0-9]{1,7}\.[0-9a-z-]{2,16})")
 ENGINE = re.compile(r"postgres|aurora")
+REACH = re.compile(r"direct|tunnel")
+# As Session Manager names its targets.
+BASTION = re.compile(r"|m?i-[0-9a-f]{8,17}|ecs:[A-Za-z0-9_-]{1,255}_[0-9a-f]{32}_[0-9a-f]{32}-[0-9]{1,12}")
+TUNNEL = "tunnel"
 CAPACITY = re.compile(r"(0|[1-9][0-9]{0,2})(\.[05])?")
 AURORA, SERVERLESS = "aurora", "db.serverless"
 # The families that Aurora PostgreSQL has.
@@ -232,6 +236,21 @@ SETTINGS: Mapping[str, Setting] = {
         "a list of different services such as [secretsmanager, ssm]",
         "The services of AWS that are reached from within the network; each costs by the hour and zone",
     ),
+    "reach": Setting(
+        "direct",
+        _matching(REACH),
+        "direct or tunnel",
+        "How a run reaches the server: direct from within its network, or by a session of Session Manager",
+    ),
+    "bastion": Setting(
+        "",
+        _matching(BASTION),
+        "the id of an instance, such as i-0123456789abcdef0, or ecs:CLUSTER_TASK_CONTAINER",
+        "With server:reach tunnel: what the session goes through, which may connect to the server",
+    ),
+    "localPort": Setting(
+        "0", *_whole(0, 65535), "With server:reach tunnel: the port of this machine; 0 is one that is free"
+    ),
     "rootCertificate": Setting(
         "/etc/ssl/rds/global-bundle.pem",
         _path,
@@ -276,6 +295,9 @@ class ServerSettings:
     network: str
     zones: tuple[str, ...]
     interface_endpoints: tuple[str, ...]
+    reach: str
+    bastion: str
+    local_port: int
     root_certificate: str
     proxy_certificate: str
     endpoint: tuple[str, int] | None
@@ -334,6 +356,10 @@ class ServerSettings:
         if not aurora and self.readers:
             allowed = "0 where server:engine is postgres: RDS makes no reader of a server whose password it changes itself"
             unused["readers"] = allowed
+        if self.reach != TUNNEL:
+            unused |= dict.fromkeys(("bastion", "localPort"), f"nothing where server:reach is {self.reach}")
+        elif not self.bastion:
+            raise ServerSettingError("bastion", "", f"{SETTINGS['bastion'].allowed} where server:reach is tunnel")
         for key in sorted(key for key in unused.keys() & given.keys() if given[key] != SETTINGS[key].default):
             raise ServerSettingError(key, given[key], unused[key])
         if aurora and not AURORA_CLASS.fullmatch(self.class_):
