@@ -6,10 +6,13 @@ import pulumi
 import pulumi_aws
 from pulumi_aws import rds
 
+from components import takeover
+from components.aurora import FAMILY as AURORA_FAMILY
 from components.aurora import AuroraServer
 from components.network import Network, NetworkArgs
 from components.rdsbase import DATABASE, MAJOR, MASTER, PARAMETERS, RdsBase
 from components.rdsproxy import RdsProxy, RdsProxyArgs
+from components.takeover import AtAws
 from declared.connectionurl import Parameters
 from declared.serversettings import AURORA
 from targets.endpoint import AwsEndpoint
@@ -31,6 +34,8 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
     )
     opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers={"aws": by}))
     settings = wanted.settings
+    component, family = ("server-aurora", AURORA_FAMILY) if settings.engine == AURORA else ("server-rds", FAMILY)
+    takeover.register(wanted, AtAws.of(wanted, aws, component, family))
     network = Network(
         "server-network",
         NetworkArgs(
@@ -44,9 +49,9 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
         opts,
     )
     server: RdsBase = (
-        AuroraServer("server-aurora", wanted, network, opts)
+        AuroraServer(component, wanted, network, opts)
         if settings.engine == AURORA
-        else RdsServer("server-rds", wanted, network, opts)
+        else RdsServer(component, wanted, network, opts)
     )
 
     def proxy(logins: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[Parameters]:

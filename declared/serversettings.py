@@ -265,6 +265,12 @@ SETTINGS: Mapping[str, Setting] = {
         "With server:proxy: the file with the authority of its certificate where `api_url` is used: "
         "https://www.amazontrust.com/repository/AmazonRootCA1.pem",
     ),
+    "takeOver": Setting(
+        "false",
+        _flag,
+        "true or false",
+        "For one run after a lost state: takes over the network and the server that are at AWS",
+    ),
     "endpoint": Setting(
         "",
         _endpoint,
@@ -300,6 +306,7 @@ class ServerSettings:
     local_port: int
     root_certificate: str
     proxy_certificate: str
+    take_over: bool
     endpoint: tuple[str, int] | None
 
     @classmethod

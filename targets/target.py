@@ -58,6 +58,8 @@ class Wanted:
     """What is at AWS already."""
     keep: bool
     """Whether AWS is to refuse its end."""
+    replaced: bool = False
+    """Whether a permission lets another server take its place."""
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,25 @@ def test_what_was_made_by_moto_is_not_looked_for_at_aws(prod):
     )
 
 
+def test_after_a_lost_state_no_second_server_is_begun_and_by_a_setting_the_first_is_taken_over(prod):
+    kept, settings = prod.scratch.checkpoint.read_bytes(), prod.scratch.folder / "Pulumi.prod.yaml"
+    before = settings.read_text()
+    prod.scratch.checkpoint.unlink()
+    succeeded(prod.scratch.pulumi("stack", "init"))
+    run = prod.scratch.pulumi("preview", "--non-interactive")
+    assert run.status == 1
+    assert f"server-network-vpc would be made, and server {IDENTIFIER} of stack prod is at AWS already" in run.output
+    settings.write_text(before + "  server:takeOver: true\n")
+    shown = succeeded(prod.scratch.pulumi("preview", "--json", "--non-interactive"))
+    steps = {step["urn"].rpartition("::")[2]: step["op"] for step in json.loads(shown[shown.index("{") :])["steps"]}
+    made = {name for name, op in steps.items() if name.startswith(("server-network-", "server-rds-")) and op == "create"}
+    # Which is written again, whoever has it.
+    assert made == {"server-rds-monitoring-rights"}
+    assert steps["server-rds-instance"] == "import"
+    settings.write_text(before)
+    prod.scratch.checkpoint.write_bytes(kept)
+
+
 def test_given_up_on_purpose_all_goes_but_a_last_snapshot_and_its_key(prod):
     succeeded(prod.scratch.pulumi("config", "set", "database:protectData", "false"))
     succeeded(prod.scratch.up())
