@@ -35,7 +35,8 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
     opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers={"aws": by}))
     settings = wanted.settings
     component, family = ("server-aurora", AURORA_FAMILY) if settings.engine == AURORA else ("server-rds", FAMILY)
-    takeover.register(wanted, AtAws.of(wanted, aws, component, family))
+    there = takeover.options(wanted, AtAws.of(wanted, aws, component, family))
+    opts = pulumi.ResourceOptions.merge(opts, there)
     network = Network(
         "server-network",
         NetworkArgs(

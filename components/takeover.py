@@ -185,8 +185,8 @@ def _named(resource: Mapping[str, Any]) -> str | None:
     return next((tag["Value"] for tag in resource.get("Tags", []) if tag["Key"] == "Name"), None)
 
 
-def register(wanted: Wanted, there: AtAws) -> None:
-    """Import what is there where the setting says so; else refuse a second network and a second server.
+def options(wanted: Wanted, there: AtAws) -> pulumi.ResourceOptions:
+    """What has components import what is there, where the setting says so, and else refuse a second network or server.
 
     :raises CannotTakeOver: where it isn't clear what to import
     """
@@ -209,9 +209,9 @@ def register(wanted: Wanted, there: AtAws) -> None:
             opts = pulumi.ResourceOptions.merge(opts, each)
         return pulumi.ResourceTransformationResult(seen.props, opts)
 
-    pulumi.runtime.register_stack_transformation(change)
     if ids:
         pulumi.log.warn("server:takeOver is set: what is at AWS is taken over; take it out after this run")
+    return pulumi.ResourceOptions(transformations=[change])
 
 
 @dataclass(frozen=True)
