@@ -51,9 +51,7 @@ class Network(Component):
             opts=self.child(),
         )
         self.zones = [f"{args.region}{zone}" for zone in args.zones]
-        subnets = [
-            self._subnet(zone, block) for zone, block in zip(self.zones, _blocks(args.addresses), strict=False)
-        ]
+        subnets = [self._subnet(zone, block) for zone, block in zip(self.zones, _blocks(args.addresses), strict=False)]
         self.subnets = [subnet.id for subnet in subnets]
         clients = self._group("clients", "Who may connect to the database")
         server = self._group("database", "The database")

@@ -110,9 +110,7 @@ class RdsProxy(Component):
         )
         return role, policy
 
-    def _proxy(
-        self, secrets: Mapping[str, secretsmanager.Secret], role: iam.Role, rights: iam.RolePolicy
-    ) -> rds.Proxy:
+    def _proxy(self, secrets: Mapping[str, secretsmanager.Secret], role: iam.Role, rights: iam.RolePolicy) -> rds.Proxy:
         return rds.Proxy(
             f"{self._name}-proxy",
             name=self._names.of("database"),

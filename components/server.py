@@ -9,6 +9,7 @@ import pulumi
 from components.base import Component
 from declared import connectionurl
 from declared.errors import UserError
+from declared.roles import AUTHENTICATOR, URLS
 from targets import OwnServer, Target, Wanted
 
 
@@ -68,24 +69,38 @@ class Server(Component):
         """
         return pulumi.Output.all(self._parameters, user, password, session_options).apply(_joined)
 
-    def through_proxy(self, logins: Mapping[str, pulumi.Output[str]]) -> Mapping[str, pulumi.Output[str]]:
-        """Login → its connection URL through a proxy, which is made for them, as a secret; nothing where there is none.
+    def urls(
+        self,
+        current: Mapping[str, tuple[str, pulumi.Output[str]]],
+        pooled: Mapping[str, pulumi.Output[str]],
+        sessions: Mapping[str, pulumi.Input[str]],
+    ) -> dict[str, pulumi.Output[str]]:
+        """Output → the connection URL of a login, as a secret.
 
         Args:
-            logins: their passwords.
+            current: role → its login and password.
+            pooled: login → password, of those that a proxy may lend sessions to; it is made for them, where one is wanted.
+            sessions: role → what its sessions start with.
         """
+        proxied = self._proxied(pooled)
+        # The logins of a platform's own API are its affair.
+        found = {
+            output: proxied.get(current[role][0]) or self.connection(*current[role], sessions.get(role, ""))
+            for output, role in URLS.items()
+            if role in current
+        }
+        if self._reader is not None:
+            login = pulumi.Output.all(self._reader, *current[AUTHENTICATOR], "")
+            found["read_url"] = login.apply(_joined)
+        return found
+
+    def _proxied(self, logins: Mapping[str, pulumi.Output[str]]) -> Mapping[str, pulumi.Output[str]]:
         if self._proxy is None:
             return {}
         where = pulumi.Output.secret(self._proxy(logins))
         return {
             login: pulumi.Output.all(where, login, password, "").apply(_joined) for login, password in logins.items()
         }
-
-    def reading(self, user: pulumi.Input[str], password: pulumi.Input[str]) -> pulumi.Output[str] | None:
-        """The connection URL of a login at the server's readers, as a secret; None where it has none."""
-        if self._reader is None:
-            return None
-        return pulumi.Output.all(self._reader, user, password, "").apply(_joined)
 
 
 # The provisioning login's own; no other login's URL has them.

@@ -361,7 +361,9 @@ class ServerSettings:
             allowed = f"nothing where server:class is {self.class_}"
             unused |= dict.fromkeys(("minCapacity", "maxCapacity"), allowed)
         if not aurora and self.readers:
-            allowed = "0 where server:engine is postgres: RDS makes no reader of a server whose password it changes itself"
+            allowed = (
+                "0 where server:engine is postgres: RDS makes no reader of a server whose password it changes itself"
+            )
             unused["readers"] = allowed
         if self.reach != TUNNEL:
             unused |= dict.fromkeys(("bastion", "localPort"), f"nothing where server:reach is {self.reach}")

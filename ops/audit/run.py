@@ -115,7 +115,9 @@ def connect(url: str) -> Connection:
         parameters = connectionurl.parse(url)
     except connectionurl.UrlError as error:
         raise AuditError(f"--url must be {error}") from None
-    url = connectionurl.compose({"connect_timeout": "15", "application_name": APPLICATION, **tunnel.through(parameters)})
+    url = connectionurl.compose(
+        {"connect_timeout": "15", "application_name": APPLICATION, **tunnel.through(parameters)}
+    )
     with reaching(parameters):
         # What is set below must not stay in a session that a pooler lends to others.
         asyncio.run(refuse_lent(url))

@@ -42,9 +42,11 @@ def test_the_cluster_is_encrypted_backed_up_and_kept(prod):
 
 def test_its_servers_are_in_the_zones_in_turn_and_the_first_reader_is_ready_to_take_over(prod):
     servers = {each.name: each for each in prod.of_type(SERVER)}
-    assert [
-        (each.inputs["availabilityZone"], each.inputs["promotionTier"]) for _, each in sorted(servers.items())
-    ] == [("us-east-1a", 0), ("us-east-1b", 1), ("us-east-1a", 2)]
+    assert [(each.inputs["availabilityZone"], each.inputs["promotionTier"]) for _, each in sorted(servers.items())] == [
+        ("us-east-1a", 0),
+        ("us-east-1b", 1),
+        ("us-east-1a", 2),
+    ]
     for each in servers.values():
         assert (each.inputs["publiclyAccessible"], each.inputs["instanceClass"]) == (False, "db.serverless")
         assert (each.inputs["performanceInsightsEnabled"], each.inputs["monitoringInterval"]) == (True, 60)

@@ -169,9 +169,7 @@ def test_a_cluster_is_held_to_the_same(client, network):
         "InvalidParameterCombination",
     )
     member = {"DBInstanceIdentifier": "c-1", "DBClusterIdentifier": "c", "Engine": "aurora-postgresql"}
-    refused(
-        lambda: rds.create_db_instance(**member, DBInstanceClass="db.serverless"), "InvalidDBClusterStateFault"
-    )
+    refused(lambda: rds.create_db_instance(**member, DBInstanceClass="db.serverless"), "InvalidDBClusterStateFault")
     sizes = {"MinCapacity": 0.5, "MaxCapacity": 4}
     logs = {"DisableLogTypes": ["postgresql"]}
     rds.modify_db_cluster(

@@ -5,7 +5,21 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from local.standins.aws import aurora, cloud, cloudfront, ec2, guardduty, iam, kms, logs, rds, rdsproxy, s3, secretsmanager, sns
+from local.standins.aws import (
+    aurora,
+    cloud,
+    cloudfront,
+    ec2,
+    guardduty,
+    iam,
+    kms,
+    logs,
+    rds,
+    rdsproxy,
+    s3,
+    secretsmanager,
+    sns,
+)
 from local.standins.aws.cloud import Cloud
 from plugin.server import CheckFailure, Plugin, PluginError
 

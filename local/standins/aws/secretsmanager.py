@@ -56,9 +56,7 @@ class Secret(AwsKind):
 
     def change(self, site: Site, id: str, state: Values, new: Values) -> None:
         given = {"Description": new.get("description") or "", "KmsKeyId": new.get("kmsKeyId")}
-        site.client.update_secret(
-            SecretId=id, **{name: value for name, value in given.items() if value is not None}
-        )
+        site.client.update_secret(SecretId=id, **{name: value for name, value in given.items() if value is not None})
         added, removed = tag_changes(state.get("tagsAll") or {}, self.all_tags(new))
         if removed:
             site.client.untag_resource(SecretId=id, TagKeys=removed)
@@ -95,9 +93,7 @@ class SecretVersion(AwsKind):
 
     def make(self, site: Site, inputs: Values) -> str:
         stages = {"VersionStages": inputs["versionStages"]} if inputs.get("versionStages") else {}
-        made = site.client.put_secret_value(
-            SecretId=inputs["secretId"], SecretString=inputs["secretString"], **stages
-        )
+        made = site.client.put_secret_value(SecretId=inputs["secretId"], SecretString=inputs["secretString"], **stages)
         return f"{made['ARN']}|{made['VersionId']}"
 
     def find(self, site: Site, id: str) -> Values | None:
