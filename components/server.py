@@ -79,7 +79,7 @@ class Server(Component):
 
         Args:
             current: role → its login and password.
-            pooled: login → password, of those that a proxy may lend sessions to; it is made for them, where one is wanted.
+            pooled: login → password, of those that a proxy may lend sessions to; where one is wanted, it is made.
             sessions: role → what its sessions start with.
         """
         proxied = self._proxied(pooled)

@@ -186,7 +186,7 @@ SETTINGS: Mapping[str, Setting] = {
         "16",
         _capacity,
         "a number from 1 to 256 in steps of 0.5, not below server:minCapacity",
-        "With db.serverless: the capacity that each server grows to under load; it decides how many sessions there may be",
+        "With db.serverless: the capacity that each server grows to under load; the most sessions follow from it",
     ),
     "storage": Setting("100", *_whole(20, 65536), "GiB of storage that the server begins with"),
     "maxStorage": Setting("1000", *_whole(22, 65536), "GiB up to which RDS enlarges the storage by itself"),
@@ -194,7 +194,7 @@ SETTINGS: Mapping[str, Setting] = {
         "true",
         _flag,
         "true or false",
-        "Whether a standby in another zone takes over, at the price of another server; with aurora the first reader is it",
+        "Whether a standby in another zone takes over, at the price of a server; with aurora the first reader is it",
     ),
     "proxy": Setting(
         "false",

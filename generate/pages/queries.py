@@ -8,7 +8,7 @@ from generate.pages.text import anchor, code, codes, page, table
 ABOUT = (
     "From [sql/queries](../../sql/queries). Tests run each as its role, under row security, on generated data, and "
     "fail when it stops to use its indexes or reads a large table whole. What says so may be asked at a reader "
-    "([environments.md](../environments.md#readers)): it writes nothing, and what was written just now needn't be there."
+    "([environments.md](../environments.md#readers)): it writes nothing, and what was just written needn't be there."
 )
 
 

@@ -8,8 +8,8 @@ monitoring.rds.amazonaws.com may take ("Setting up and enabling Enhanced Monitor
 without a last snapshot unless that is said ("DeleteDBInstance"); a group that an instance is in stays
 ("DeleteSecurityGroup": DependencyViolation). A major version alone means its newest minor version.
 
-What holds for an instance holds for a cluster of Aurora ("CreateDBCluster", "DeleteDBCluster"); one of db.serverless needs
-the cluster's capacities ("Using Aurora Serverless v2").
+What holds for an instance holds for a cluster of Aurora ("CreateDBCluster", "DeleteDBCluster"); one of db.serverless
+needs the cluster's capacities ("Using Aurora Serverless v2").
 
 Performance Insights is kept, `ModifyDBSubnetGroup` keeps the group, `ResetDBParameterGroup` and
 `ResetDBClusterParameterGroup` are there.
@@ -95,7 +95,10 @@ def _create(real: Method) -> Method:
 
 def _check_capacities(cluster: DBCluster | None, size: str) -> None:
     if cluster is not None and size == "db.serverless" and not cluster.serverless_v2_scaling_configuration:
-        message = "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance."
+        message = (
+            "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB "
+            "instance."
+        )
         raise _refused("InvalidDBClusterStateFault", message)
 
 

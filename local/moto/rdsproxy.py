@@ -1,9 +1,9 @@
 """Proxies of RDS: what moto takes and AWS refuses, and what fails there.
 
 As in the Amazon RDS API reference and user guide: subnets cover two zones ("CreateDBProxy": InvalidSubnet), the role is
-one that rds.amazonaws.com may take, and the secrets are there ("Setting up database credentials for RDS Proxy"); a target
-is a server or cluster that is there ("RegisterDBProxyTargets"); a group that a proxy is in stays ("DeleteSecurityGroup":
-DependencyViolation). `ModifyDBProxy` is there, and a proxy that isn't is said to be none.
+one that rds.amazonaws.com may take, and the secrets are there ("Setting up database credentials for RDS Proxy"); a
+target is a server or cluster that is there ("RegisterDBProxyTargets"); a group that a proxy is in stays
+("DeleteSecurityGroup": DependencyViolation). `ModifyDBProxy` is there, and a proxy that isn't is said to be none.
 """
 
 import functools

@@ -116,7 +116,8 @@ class SecretVersion(AwsKind):
         secret, _, version = id.partition("|")
         now = self._stages(site, secret)
         for stage in set(new.get("versionStages") or []) - set(now.get(version, [])):
-            holder = {"RemoveFromVersionId": other for other, stages in now.items() if stage in stages}
+            holders = [other for other, stages in now.items() if stage in stages]
+            holder = {"RemoveFromVersionId": holders[0]} if holders else {}
             site.client.update_secret_version_stage(
                 SecretId=secret, VersionStage=stage, MoveToVersionId=version, **holder
             )
