@@ -73,7 +73,7 @@ class RdsProxy(Component):
         secretsmanager.SecretVersion(
             f"{self._name}-secret-{login}-value",
             secret_id=secret.arn,
-            secret_string=pulumi.Output.secret(pulumi.Output.json_dumps({"username": login, "password": password})),
+            secret_string=pulumi.Output.json_dumps({"username": login, "password": password}),
             # Else it wouldn't be seen that somebody has put another one in its place.
             version_stages=["AWSCURRENT"],
             opts=self.child(),

@@ -14,13 +14,21 @@ ADMIN = "admin_url"
 SECRET = "admin_secret"
 
 
-def read(stack: str, connects: bool = True) -> dict[str, Any]:
-    """All of them.
-
-    Args:
-        connects: whether sessions are opened with them here; then the server is made reachable.
+def connectable(stack: str) -> dict[str, Any]:
+    """All of them, for sessions that are opened here: the server is made reachable.
 
     :raises EngineError: where there is no such stack, or no way to its server
+    :raises CommandError: where they can't be read
+    """
+    found = read(stack)
+    engine.reach(stack)
+    return found
+
+
+def read(stack: str) -> dict[str, Any]:
+    """All of them.
+
+    :raises EngineError: where there is no such stack
     :raises CommandError: where they can't be read
     """
     engine.require(stack)
@@ -28,8 +36,6 @@ def read(stack: str, connects: bool = True) -> dict[str, Any]:
     if answer.returncode:
         raise CommandError(f"the outputs of stack {stack} can't be read: {' '.join(answer.stderr.split())}")
     found: dict[str, Any] = json.loads(answer.stdout)
-    if connects:
-        engine.reach(stack)
     return found
 
 

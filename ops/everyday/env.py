@@ -34,7 +34,7 @@ def variables(stack: str, every_login: bool) -> dict[str, Variable]:
 
     :raises CommandError: where there is no such stack, or it isn't provisioned
     """
-    found = outputs.read(stack, connects=False)
+    found = outputs.read(stack)
 
     def output(name: str) -> Any:
         return outputs.needed(stack, found, name)

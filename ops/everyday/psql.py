@@ -99,7 +99,7 @@ def _connection(stack: str, output: str) -> connectionurl.Parameters:
     # That login alone is known without Pulumi, which takes a second.
     if own and output == outputs.ADMIN:
         return own
-    found = outputs.parameters(stack, outputs.read(stack), output)
+    found = outputs.parameters(stack, outputs.connectable(stack), output)
     return {**found, **engine.target(stack).provisioning} if own else found
 
 
