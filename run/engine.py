@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event as Signal
@@ -33,6 +34,7 @@ from declared.serversettings import TUNNEL, ServerSettings
 from declared.tunnel import VARIABLE
 from run import events, stackfile, state, tunnel
 from run.state import EngineError as EngineError
+from run.state import UnderWay as UnderWay
 from targets import Service as Service
 from targets import Target, wayin
 
@@ -84,6 +86,17 @@ def check_target(name: str, offline: bool = False) -> Target:
     :raises TargetError: for one that there isn't
     """
     return targets.of(name, offline)
+
+
+def billed(stack: str) -> bool:
+    """Whether AWS bills what is declared of a stack: not on an embedded server, nor where there is no object store."""
+    there = target(stack).can
+    return there.object_store and not there.start_server
+
+
+def under_way(stack: str) -> datetime | None:
+    """Since when a run that may change the stack is under way; None without one."""
+    return state.under_way(stack)
 
 
 def region(stack: str) -> str:
@@ -173,7 +186,7 @@ def declared(stack: str) -> bool:
 def alone(stack: str) -> AbstractContextManager[None]:
     """Keep other runs away from the stack.
 
-    :raises EngineError: while another run is under way
+    :raises UnderWay: while another run is under way
     """
     return state.alone(stack, "", True)
 
