@@ -141,8 +141,9 @@ def reached(stack: str) -> Iterator[dict[str, str]]:
 
     :raises EngineError: where a tunnel is wanted and can't be opened
     """
-    where, settings = target(stack), _server(stack)
-    if not where.can.make_server or not embedded(stack) or settings.reach != TUNNEL or VARIABLE in os.environ:
+    where = target(stack)
+    settings = _server(stack) if where.can.make_server and embedded(stack) else None
+    if settings is None or settings.reach != TUNNEL or VARIABLE in os.environ:
         yield {}
         return
     to = settings.endpoint or wayin.address(where.aws(stack), region(stack), stack, settings.engine)

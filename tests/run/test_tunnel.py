@@ -1,7 +1,6 @@
 """The way to a private server by Session Manager: AWS' two programs are doubles, which forward a real port."""
 
 import socket
-import sys
 import time
 from pathlib import Path
 
@@ -11,54 +10,21 @@ import pytest
 from declared import connectionurl
 from declared import tunnel as way
 from harness import scratch
+from ops import database
+from provider.connection import ConnectionInfo
 from run import engine, tunnel
 from run.state import EngineError
+from tests.doubles import sessionmanager
 
 BASTION = "i-0123456789abcdef0"
-AWS = f"""#!{sys.executable}
-import json, os, socket, sys, threading, time
-
-given = dict(zip(sys.argv[3::2], sys.argv[4::2]))
-open(os.environ["FAKE_ASKED"], "w").write(json.dumps([sys.argv[1:3], given]))
-if os.environ.get("FAKE_REFUSES"):
-    print("An error occurred (TargetNotConnected) when calling the StartSession operation: it is not connected.")
-    sys.exit(254)
-there = json.loads(given["--parameters"])
-(host,), (port,), (local,) = there["host"], there["portNumber"], there["localPortNumber"]
-
-def pump(one, other):
-    while data := one.recv(65536):
-        other.sendall(data)
-    other.close()
-
-def serve():
-    with socket.create_server(("127.0.0.1", int(local))) as listening:
-        print("Waiting for connections...", flush=True)
-        while True:
-            client, _ = listening.accept()
-            server = socket.create_connection((host, int(port)))
-            for pair in ((client, server), (server, client)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
-
-threading.Thread(target=serve, daemon=True).start()
-while not os.path.exists(os.environ["FAKE_ENDS"]):
-    time.sleep(0.02)
-print("SessionId: me-0 : the instance was stopped")
-sys.exit(255)
-"""
-
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A search path with both programs alone."""
     folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, text in {"aws": AWS, "session-manager-plugin": "#!/bin/sh\n"}.items():
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o755)
+    for name, value in sessionmanager.install(folder).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("PATH", str(folder))
-    for name in ("FAKE_ASKED", "FAKE_ENDS"):
-        monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.delenv(way.VARIABLE, raising=False)
     return folder
 
@@ -72,23 +38,25 @@ def free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_session_goes_through_under_the_server_s_name_and_the_tunnel_ends_with_the_run(programs, monkeypatch):
-    # Made while PostgreSQL's programs are still on the search path; the tunnel needs none of them.
+def test_a_session_goes_through_under_the_server_s_name_and_the_tunnel_ends_with_the_run(
+    programs, monkeypatch, capsys
+):
     with scratch.server() as server:
         url = connectionurl.parse(server.url("postgres"))
         to = (url["host"], int(url["port"]))
-        if to[0].startswith("/"):
-            pytest.fail("the scratch server listens on an address")
         with opened(to) as found:
             assert found.local != to[1]
             monkeypatch.setenv(way.VARIABLE, found.text)
             led = way.through(url)
             assert (led["host"], led["hostaddr"], led["port"]) == (to[0], "127.0.0.1", str(found.local))
             assert way.through({**url, "host": "elsewhere"}) == {**url, "host": "elsewhere"}
+            assert f":{found.local}/" in ConnectionInfo(url).url, "so do the sessions of the plugin"
+            database.connect(connectionurl.compose(url), "test").close()
             with psycopg.connect(connectionurl.compose(led)) as connection:
                 assert connection.execute("select 1").fetchone() == (1,)
         assert free(found.local)
-    asked = (programs.parent / "FAKE_ASKED").read_text()
+    assert capsys.readouterr().err == "", "an end that is meant isn't said"
+    asked = (programs / "FAKE_ASKED").read_text()
     assert '[["ssm", "start-session"]' in asked
     assert f'"--target": "{BASTION}", "--document-name": "AWS-StartPortForwardingSessionToRemoteHost"' in asked
 
@@ -108,7 +76,7 @@ def test_a_port_that_is_taken_is_refused_before_a_session_is_opened(programs):
         with pytest.raises(EngineError, match=f"^stack prod: port {port} of this machine is taken; set server:local"):
             with opened(("db", 5432), port):
                 pass
-    assert not (programs.parent / "FAKE_ASKED").exists()
+    assert not (programs / "FAKE_ASKED").exists()
 
 
 def test_what_aws_refuses_is_said_in_its_own_words(programs, monkeypatch):
@@ -121,12 +89,12 @@ def test_what_aws_refuses_is_said_in_its_own_words(programs, monkeypatch):
 def test_a_session_that_ends_in_the_middle_is_said_at_once(programs, capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
         with opened(server.getsockname()[:2]) as found:
-            (programs.parent / "FAKE_ENDS").touch()
-            until = time.monotonic() + 10
-            while not free(found.local) and time.monotonic() < until:
-                time.sleep(0.05)
-            time.sleep(0.2)
-            said = capsys.readouterr().err
+            (programs / "FAKE_ENDS").touch()
+            until, said = time.monotonic() + 10, ""
+            while not said.endswith("\n") and time.monotonic() < until:
+                time.sleep(0.02)
+                said += capsys.readouterr().err
+            assert free(found.local)
     assert said == (
         f"stack prod: the session to {BASTION} has ended: SessionId: me-0 : the instance was stopped; what needs the "
         "server fails from here on, run it again …\n"

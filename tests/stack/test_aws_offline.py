@@ -6,6 +6,7 @@ destroy that is refused, and one that is allowed.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from psycopg import sql
 
 from declared import connectionurl
 from harness.checkout import Scratch
-from tests.doubles import rdslike
+from tests.doubles import rdslike, sessionmanager
 from tests.stack.conftest import succeeded
 from tests.stack.test_dev import client_of, outputs
 
@@ -118,7 +119,22 @@ def test_the_server_is_as_declared_and_its_logins_come_in(prod):
 def test_commands_take_the_master_s_password_where_aws_keeps_it(prod):
     run = prod.scratch.start("maintain").wait()
     assert prod.password() not in succeeded(run)
-    assert json.loads(prod.scratch.start("audit", "--json").wait().output)["audited"] == "stack prod"
+
+
+def test_commands_and_runs_reach_the_server_by_a_tunnel_where_the_stack_says_so(prod, tmp_path, monkeypatch):
+    settings, programs = prod.scratch.folder / "Pulumi.prod.yaml", tmp_path / "bin"
+    before = settings.read_text()
+    settings.write_text(f"{before}  server:reach: tunnel\n  server:bastion: i-0123456789abcdef0\n")
+    more = sessionmanager.install(programs) | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    for name, value in more.items():
+        monkeypatch.setitem(prod.scratch.environment, name, value)
+    for words in (("audit", "--json"), ("preview",)):
+        run = prod.scratch.start(*words).wait()
+        assert run.status in (0, 2), run.output
+        asked = json.loads((programs / "FAKE_ASKED").read_text())
+        assert f'"portNumber": ["{prod.double.server.port}"]' in asked[1]["--parameters"]
+        (programs / "FAKE_ASKED").unlink()
+    settings.write_text(before)
 
 
 def test_a_destroy_is_refused_and_what_somebody_opened_is_seen(prod):
