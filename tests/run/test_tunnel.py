@@ -18,6 +18,7 @@ from tests.doubles import sessionmanager
 
 BASTION = "i-0123456789abcdef0"
 
+
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A search path with both programs alone."""
@@ -38,9 +39,7 @@ def free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_session_goes_through_under_the_server_s_name_and_the_tunnel_ends_with_the_run(
-    programs, monkeypatch, capsys
-):
+def test_a_session_goes_through_under_the_server_s_name_and_the_tunnel_ends_with_the_run(programs, monkeypatch, capsys):
     with scratch.server() as server:
         url = connectionurl.parse(server.url("postgres"))
         to = (url["host"], int(url["port"]))
