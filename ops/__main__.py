@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -232,7 +232,17 @@ def reset(
     up(stack)
 
 
-def _provision(stack: str, verbose: bool, next_steps: str, as_json: bool = False) -> int:
+def _provision(
+    stack: str,
+    verbose: bool,
+    next_steps: str,
+    as_json: bool = False,
+    not_begun: Callable[[], None] | None = None,
+) -> int:
+    """
+    Args:
+        not_begun: called where the preview fails, so that nothing is changed.
+    """
     from ops import progress
     from run import engine
 
@@ -242,6 +252,8 @@ def _provision(stack: str, verbose: bool, next_steps: str, as_json: bool = False
     if _pends(brought_to) or (brought_to is not None and engine.keeps(stack)):
         tried = progress.run(["preview", "--diff"], stack, verbose and not as_json, shown=False)
         if tried.status:
+            if not_begun:
+                not_begun()
             return progress.not_begun("up", stack, tried, as_json)
         for line in tried.untried if not as_json else ():
             print(line)
@@ -315,12 +327,18 @@ def rotate(
     if force and not finish:
         raise typer.BadParameter("--force goes with --finish alone")
     engine.require(stack)
+    before = engine.passwords(stack)
     changed = rotation.finish(stack, force) if finish else rotation.begin(stack)
     if changed:
         _say(f"Pulumi.{stack}.yaml: database:passwords is {list(engine.passwords(stack))}; commit it")
     else:
         _say(f"stack {stack}: database:passwords is {list(engine.passwords(stack))} already; going on")
-    if status := _provision(stack, verbose, ""):
+
+    def restore() -> None:
+        rotation.restore(stack, before)
+        _say(f"Pulumi.{stack}.yaml: database:passwords is {list(before)} again")
+
+    if status := _provision(stack, verbose, "", not_begun=restore if changed else None):
         raise typer.Exit(status)
     print(ROTATED[finish].format(stack=stack))
     if finish and (left := rotation.close(stack, _say, force)):
@@ -413,7 +431,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(words, prog_name=name, complete_var="_VPB_COMPLETE", standalone_mode=False)
     except typer.TyperException as error:  # of the command line
         context: typer.Context | None = getattr(error, "ctx", None)
-        return _failed(f"{error} See {context.command_path if context else PROGRAM} --help", words)
+        said = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        return _failed(f"{said} See {context.command_path if context else PROGRAM} --help", words)
     except (UserError, ObjectError) as error:
         return _failed(str(error), words)
     except typer.Abort:

@@ -22,6 +22,8 @@ FIRST = 1
 # Seconds in which a closed login's sessions get to the end of what they do.
 PATIENCE = 30
 PAUSE = 0.5
+# Seconds in which a client that connects again and again is seen, and between two looks.
+LOOK, BLINK = 3.0, 0.01
 # Whose a session is, and its application, everybody sees; its kind and its state are hidden from most logins.
 SESSIONS = """
 select a.usename::text, coalesce(nullif(a.application_name, ''), 'no name'), count(*)
@@ -77,14 +79,33 @@ def finish(stack: str, force: bool) -> bool:
         raise CommandError(f"stack {stack}: no rotation is under way; `./vpb rotate --stack {stack}` begins one")
     if len(now) == 1:
         return False
-    _refuse_unfinished(stack, now[0])
-    if not force and (found := using(provisioning(stack), now[1])):
+    if output := _unopened(stack, now[0]):
+        raise CommandError(
+            f"stack {stack}: {output} hasn't the new login yet; run `./vpb rotate --stack {stack}` to its end first"
+        )
+    if not force and (found := using(provisioning(stack), now[1], LOOK)):
         raise CommandError(
             f"stack {stack}: the old logins have sessions: {listed(found)}; give their clients the new URLs first, or "
             "end them with --force"
         )
     _write(stack, now[:1])
     return True
+
+
+def restore(stack: str, numbers: tuple[int, ...]) -> None:
+    """Declare what was declared before a run that wasn't begun.
+
+    :raises CommandError: where it can't be written
+    """
+    _write(stack, numbers)
+
+
+def opened(stack: str, number: int) -> bool:
+    """Whether all outputs have the logins with the passwords of a number.
+
+    :raises CommandError: where there is nothing of the stack yet
+    """
+    return _unopened(stack, number) is None
 
 
 def close(
@@ -116,16 +137,24 @@ def close(
     return []
 
 
-def using(where: connectionurl.Parameters, number: int) -> list[Sessions]:
+def using(where: connectionurl.Parameters, number: int, seconds: float = 0) -> list[Sessions]:
     """The sessions of the logins that have the passwords of a number.
 
     Args:
         where: the login that provisions.
+        seconds: how long to look, for clients whose sessions last a moment; of those at different times the most.
 
     :raises UnreachableError: where the server doesn't answer
     """
+    ends, most = time.monotonic() + seconds, dict[tuple[str, str], Sessions]()
     with _connected(where) as connection:
-        return _sessions(connection, _logins(number))
+        while True:
+            for each in _sessions(connection, _logins(number)):
+                key = each.login, each.application
+                most[key] = max(each, most.get(key, each), key=lambda found: found.number)
+            if time.monotonic() >= ends:
+                return [most[key] for key in sorted(most)]
+            time.sleep(BLINK)
 
 
 def provisioning(stack: str) -> connectionurl.Parameters:
@@ -153,16 +182,13 @@ def _connected(where: connectionurl.Parameters) -> Connection:
     return connect(connectionurl.compose(where), APPLICATION)
 
 
-def _refuse_unfinished(stack: str, number: int) -> None:
-    """
-    :raises CommandError: where an output still has the URL of another login
-    """
+def _unopened(stack: str, number: int) -> str | None:
+    """An output that has the URL of another login."""
     found = outputs.connectable(stack)
     for output, role in URLS.items():
         if connectionurl.parse(outputs.needed(stack, found, output))["user"] != login_name(role, number):
-            raise CommandError(
-                f"stack {stack}: {output} hasn't the new login yet; run `./vpb rotate --stack {stack}` to its end first"
-            )
+            return output
+    return None
 
 
 def _write(stack: str, numbers: tuple[int, ...]) -> None:

@@ -18,7 +18,7 @@ from run import engine
 
 # Of the runs that Pulumi notes, so many are looked at for the last `up`.
 RUNS = 50
-LEFT = "same"
+LEFT, SUCCEEDED = "same", "succeeded"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Overlap:
 
     new: int
     old: int
+    opened: bool
+    """Whether the new one is in the outputs; a run that was cut off may not have come so far."""
     sessions: list[rotation.Sessions] | None
 
 
@@ -144,7 +146,10 @@ async def _status(asked: job.Job) -> dict[str, Any]:
 
 def _overlap(stack: str, where: connectionurl.Parameters | None) -> Overlap | None:
     new, *older = engine.passwords(stack)
-    return Overlap(new, older[0], rotation.using(where, older[0]) if where else None) if older else None
+    if not older:
+        return None
+    sessions = rotation.using(where, older[0]) if where else None
+    return Overlap(new, older[0], rotation.opened(stack, new), sessions)
 
 
 def _last_up(stack: str) -> LastUp | None:
@@ -167,6 +172,8 @@ def _migrations(found: Overview) -> str:
 
 
 def _passwords(overlap: Overlap, stack: str) -> str:
+    if not overlap.opened:
+        return f"{overlap.new} isn't open yet beside {overlap.old}; ./vpb rotate --stack {stack} goes on"
     if overlap.sessions is None:
         used = "who uses the old one isn't known"
     else:
@@ -180,7 +187,8 @@ def _last(up: LastUp) -> str:
     begun = datetime.fromisoformat(up.begun)
     changes = ", ".join(f"{number} {_done(kind)}" for kind, number in up.changes.items() if kind != LEFT)
     # `up` itself leaves its own bookkeeping out.
-    counted = f"{changes}, as Pulumi counts" if changes else "nothing changed"
+    nothing = "nothing changed" if up.result == SUCCEEDED else "no resource was finished"
+    counted = f"{changes}, as Pulumi counts" if changes else nothing
     return f"{begun:%Y-%m-%d %H:%M} UTC, {up.result} in {up.seconds} s: {counted}"
 
 

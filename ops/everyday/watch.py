@@ -4,6 +4,7 @@ The provider runs in this process, without Pulumi's engine, under the names that
 next `up` finds everything as declared (`docs/decisions/0035-watch-without-the-engine.md`).
 """
 
+import asyncio
 import os
 import re
 import subprocess
@@ -28,7 +29,13 @@ from harness.engine import Thing
 from harness.stack import DeclaredResource, Run, Stack
 from ops import database, exported
 from ops.errors import CommandError
+from ops.migrations.trial import Silent
 from ops.progress import SIGNS
+from provider.connection import ConnectionInfo, Connections
+from provider.steps import plan
+from provider.steps.plan import CHANGED
+from provider.steps.runner import running
+from provider.steps.work import Work
 from run import engine
 
 FOLDERS = ("sql", "declared", "components")
@@ -166,6 +173,8 @@ class Loop:
                 f"{FOLDER}/{first}: is applied and {what}, and only migrations from {self.first} on are in work; "
                 f"undo that, or begin again with --from {first[:4]}"
             )
+        back, ahead = ([name for name in names if name >= first] for names in (sorted(applied), sorted(wanted)))
+        asyncio.run(_tried(self.database.url, back, ahead))
         kept = {name: checksum for name, checksum in applied.items() if name < first}
         part = self.database.part([SNAPSHOT, MIGRATIONS])
         inputs = {**migrations.inputs, "steps": kept}
@@ -173,9 +182,24 @@ class Loop:
         known, run = dict(part.state), part.up()
         yield from lines(run, part.declared, known)
         if run.errors:
-            raise CommandError(f"{FOLDER}/{first}: can't be rolled back as it was applied; `./vpb reset` starts over")
+            raise CommandError(f"{FOLDER}/{first}: stays as it was applied until that is mended; then save again")
         self.database.state |= part.state
         self._rolled_back = True
+
+
+async def _tried(url: str, back: list[str], ahead: list[str]) -> None:
+    """Run the recorded down scripts and the saved up scripts in a transaction that is undone, before rows are lost.
+
+    :raises PluginError: with file and line, for a script that fails
+    """
+    migrations = sqlfiles.MIGRATIONS
+    steps = {step.name: step for step in sqlfiles.steps(CHECKOUT / FOLDER)}
+    order = plan.Order(FOLDER, migrations.history, {}, migrations.role)
+    async with running(Connections(ConnectionInfo.of(url)).session, Silent(), order) as runner:
+        downs = await runner.history.downs(runner.connection, back)
+        work = [Work(name, "down", downs.get(name) or "", f"{FOLDER}/{name}.down.sql", "") for name in reversed(back)]
+        ups = [steps[name] for name in ahead if name in steps]
+        await runner.try_out([*work, *(Work(up.name, "up", up.up, f"{FOLDER}/{up.name}.up.sql", "") for up in ups)])
 
 
 def run(stack: str, first: str | None) -> None:
@@ -216,7 +240,7 @@ def _pass(stack: str, loop: Loop, python: bool = False) -> None:
         with _alone(stack):
             for line in loop.bring(python):
                 failed |= line.startswith("error:")
-                _say(line)
+                _say("saved again meanwhile; that follows" if CHANGED in line else line)
     except (UserError, psycopg.Error) as error:
         failed = True
         _say(f"error: {' '.join(str(error).split())}")

@@ -237,7 +237,7 @@ class Carried:
 
     async def begin(self, in_the_way: Sequence[PolicyKey]) -> None:
         """Remember what may go, and drop the policies in the way."""
-        self._policies = await _policies(self.connection)
+        self._policies = await policies(self.connection)
         if any(words.search(self.text) for words in (PRIVILEGES_CHANGE, GOES, CODE)):
             self._objects = await _objects(self.connection)
             self._columns = _by_table(await rows(self.connection, GRANTED_COLUMNS, []))
@@ -261,7 +261,7 @@ class Carried:
 
         :raises StatementFailed: where a table would be more open than before
         """
-        after = await _policies(self.connection)
+        after = await policies(self.connection)
         gone = await self._gone(after)
         if gone and not self.alone:
             raise StatementFailed(f"migration {self.step} or one after it loses row policy {gone[0].shown}")
@@ -290,7 +290,7 @@ class Carried:
         tries = [(was, new, frozenset[str]()) for was, new in again] + await self._other_columns(pairs)
         if tries:
             now = await self._bring_back(tries)
-        self._note(now, await _policies(self.connection) if self._back or narrowed else after)
+        self._note(now, await policies(self.connection) if self._back or narrowed else after)
 
     async def _other_columns(
         self, pairs: Sequence[tuple[Object, Object]]
@@ -384,7 +384,7 @@ class Carried:
         return done
 
     async def _tell_lost(self, lost: Iterable[Saved]) -> None:
-        opened = {saved.table for saved in await _policies(self.connection) if saved.permissive} if lost else set()
+        opened = {saved.table for saved in await policies(self.connection) if saved.permissive} if lost else set()
         for saved in lost:
             if not saved.permissive and saved.table in opened and saved.key in self._reasons:
                 name = sql.Identifier(saved.name).as_string(self.connection)
@@ -520,7 +520,8 @@ def _by_table(columns: Iterable[Mapping[str, Any]]) -> dict[int, dict[str, int]]
     return found
 
 
-async def _policies(connection: Connection) -> list[Saved]:
+async def policies(connection: Connection) -> list[Saved]:
+    """The row policies of all tables."""
     return [Saved(**entry) for entry in await rows(connection, POLICIES, [])]
 
 

@@ -15,6 +15,9 @@ from provider.steps.history import ADOPTED, Recorded
 FIRST_LINE = re.compile(r"\A[^\n]*")
 
 
+CHANGED = "changed while the update was running"
+
+
 @dataclass(frozen=True)
 class Order:
     """What a run is asked for: the migrations of a folder, name to checksum, and under which conditions."""
@@ -223,6 +226,6 @@ def refuse_changed_files(order: Order, plan: Plan, steps: Mapping[str, sqlfiles.
     for name in plan.forward:
         step = steps.get(name)
         if step is None or step.checksum != order.steps[name]:
-            raise Refused(f"{order.folder}/{name}.up.sql changed while the update was running; run again")
+            raise Refused(f"{order.folder}/{name}.up.sql {CHANGED}; run again")
         found.append(step)
     return found

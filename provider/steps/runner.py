@@ -12,14 +12,16 @@ from dataclasses import replace
 from functools import partial
 
 import psycopg
+from psycopg import sql
 
 from declared import sqldirectives, sqlfiles
+from plugin.errors import PluginError
 from provider import snapshots
 from provider.connection import Connection, lock, spelt
-from provider.errors import CUT_OFF, StatementFailed, one_line
+from provider.errors import CUT_OFF, LockRefused, StatementFailed, one_line
 from provider.migrationchanges import MigrationChanges
 from provider.steps import batches, locks, named, outside, plan
-from provider.steps.carried import Carried, PolicyKey
+from provider.steps.carried import Carried, PolicyKey, policies
 from provider.steps.history import ADOPTED, History, Recorded, split
 from provider.steps.locks import Watch
 from provider.steps.notices import Notices
@@ -153,15 +155,20 @@ class Runner:
         self.ran = self.ran or bool(work)
         together = together and self._quiet
         position = 0
-        while position < len(work):
-            first = work[position]
-            most = _transactions(work[position:]) if together else 1
-            if first.run_mode.kind == "transaction":
-                few = partial(self._few, work[position : position + most])
-                position += await locks.patiently(few, first.doing, self.watch, self.reporter)
-            else:
-                await self._in_parts(first)
-                position += 1
+        try:
+            while position < len(work):
+                first = work[position]
+                most = _transactions(work[position:]) if together else 1
+                if first.run_mode.kind == "transaction":
+                    few = partial(self._few, work[position : position + most])
+                    position += await locks.patiently(few, first.doing, self.watch, self.reporter)
+                else:
+                    await self._in_parts(first)
+                    position += 1
+        except PluginError:
+            if position:
+                await self.reporter.info(f"{self.order.label}: {_stays(work[:position])}")
+            raise
 
     async def _few(self, work: Sequence[Work], one_message: bool = True, without: tuple[PolicyKey, ...] = ()) -> int:
         """Run migrations in one transaction for a moment, `without` some row policies; how many are done, one at
@@ -199,6 +206,28 @@ class Runner:
                 raise self._one_line(error, work[min(done, len(work) - 1)]) from None
         # Those before it are run again and kept; what failed is met alone, and says why. All passed but the end: one.
         return await self._few(work[: done if done < len(work) else 1], one_message=False)
+
+    async def try_out(self, work: Sequence[Work]) -> None:
+        """Run scripts in one transaction that is undone; none where one of them can't run in it, or a lock is taken.
+
+        Row policies are in nobody's way: `_few` drops those and makes them again.
+
+        :raises StatementFailed: with file and line
+        """
+        if any(each.run_mode.kind != "transaction" for each in work):
+            return
+        try:
+            await self.connection.execute("begin")
+            for policy in await policies(self.connection):
+                await self.connection.execute(sql.SQL("drop policy ") + policy.target)
+            for each in work:
+                await self._scripts([each])
+        except (psycopg.errors.LockNotAvailable, LockRefused):
+            return
+        except psycopg.Error as error:
+            raise self._one_line(error, work[0]) from None
+        finally:
+            await self._undo()
 
     def _carried(self, work: Sequence[Work]) -> Carried:
         # Migrations share a transaction only where nothing of the set is in use yet or any more.
@@ -283,6 +312,13 @@ class Runner:
         if not self._quiet or time.monotonic() - self._reported_at > STATUS_SECONDS:
             self._reported_at = time.monotonic()
             await self.reporter.status(work.doing)
+
+
+def _stays(done: Sequence[Work]) -> str:
+    """What a run has done before it failed, in words."""
+    names = done[0].step if len(done) == 1 else f"{done[0].step} to {done[-1].step}"
+    how = "applied" if done[0].direction == "up" else "rolled back"
+    return f"{names} {'was' if len(done) == 1 else 'were'} {how} before one failed, and that stays"
 
 
 def _verb(noted: bool) -> str:

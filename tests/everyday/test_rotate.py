@@ -37,10 +37,10 @@ def stack(monkeypatch) -> Stack:
     monkeypatch.setattr(engine, "require", lambda name: None)
     monkeypatch.setattr(engine, "_setting", lambda name, key: stack.file if key == "passwords" else [])
     monkeypatch.setattr(engine, "capture", lambda words: stack.set_all(words))
-    monkeypatch.setattr("ops.progress.run", lambda words, *_: stack.up(words))
-    monkeypatch.setattr(rotation, "using", lambda where, number: [])
+    monkeypatch.setattr("ops.progress.run", lambda words, *_, **__: stack.up(words))
+    monkeypatch.setattr(rotation, "using", lambda where, number, seconds=0: [])
     monkeypatch.setattr(rotation, "provisioning", lambda name: {})
-    monkeypatch.setattr(rotation, "_refuse_unfinished", lambda name, number: None)
+    monkeypatch.setattr(rotation, "_unopened", lambda name, number: None)
     monkeypatch.setattr(rotation, "close", lambda name, progress, force: [])
     return stack
 
@@ -71,7 +71,7 @@ def test_where_no_rotation_was_begun_none_is_finished(stack, capsys):
 
 def test_sessions_of_the_old_logins_keep_it_open_unless_they_may_end(stack, capsys, monkeypatch):
     stack.file = [2, 1]
-    monkeypatch.setattr(rotation, "using", lambda where, number: [rotation.Sessions("authjs", "site", 2)])
+    monkeypatch.setattr(rotation, "using", lambda where, number, seconds=0: [rotation.Sessions("authjs", "site", 2)])
     assert ops.main(["rotate", "--finish"]) == 1
     error = capsys.readouterr().err
     assert ("the old logins have sessions: authjs 2 (site)" in error, error.count("\n"), stack.calls) == (True, 1, [])
@@ -97,3 +97,13 @@ def test_force_goes_with_finish_alone_and_a_bad_setting_is_one_line(stack, capsy
     assert ops.main(["rotate"]) == 1
     assert capsys.readouterr().err.startswith("error: setting database:passwords is [4, 1]; allowed is ")
     assert stack.calls == []
+
+
+@pytest.mark.parametrize(("there", "words"), [([1], ["rotate"]), ([2, 1], ["rotate", "--finish"])])
+def test_where_up_is_not_begun_the_setting_is_what_it_was(stack, capsys, monkeypatch, there, words):
+    stack.file, stack.fails = there, True
+    monkeypatch.setattr(ops, "_pends", lambda brought_to: True)
+    assert ops.main(words) == 1
+    assert stack.file == there
+    assert stack.calls[1] == "preview"
+    assert f"database:passwords is {there} again" in capsys.readouterr().err

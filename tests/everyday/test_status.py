@@ -52,12 +52,14 @@ def test_pending_migrations_are_status_2_and_what_cannot_be_read_is_1(capsys, mo
     ],
 )
 def test_a_rotation_that_is_under_way_is_shown(capsys, monkeypatch, sessions, line):
-    shown = found(pending={"sql/migrations": []}, overlap=Overlap(2, 1, sessions))
+    shown = found(pending={"sql/migrations": []}, overlap=Overlap(2, 1, True, sessions))
     monkeypatch.setattr(overview, "of", lambda stack: shown)
     assert ops.main(["status"]) == 0
     assert f"passwords         {line}" in capsys.readouterr().out
     assert ops.main(["status", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)["overlap"]
+    unopened = found(pending={"sql/migrations": []}, overlap=Overlap(2, 1, False, sessions))
+    assert "2 isn't open yet beside 1; ./vpb rotate --stack dev goes on" in overview.as_text(unopened)
     assert (said["new"], said["old"], said["sessions"] is None) == (2, 1, sessions is None)
 
 

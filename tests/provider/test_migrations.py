@@ -162,6 +162,7 @@ def test_a_step_whose_third_statement_fails_leaves_nothing_and_names_its_line(fo
     assert f"{message}, sql/steps/0002_fails.up.sql:{line};" in said
     assert folder.tables() == ["first"], "the migration before it stays, of this one nothing does"
     assert folder.recorded() == ["0001"]
+    assert "migrations sql/steps: 0001_first was applied before one failed, and that stays" in folder.engine.reported()
 
 
 def test_after_the_repair_of_a_failed_step_the_next_run_applies_the_rest_once(three):

@@ -274,6 +274,24 @@ def test_who_still_uses_the_old_urls_is_named_and_the_rotation_not_finished(worl
     assert settings == [(2, 1)]
 
 
+def test_a_client_whose_sessions_last_a_moment_is_seen(world, settings):
+    old, stop = world.url("authjs"), threading.Event()
+
+    def reconnects() -> None:
+        while not stop.wait(0.02):
+            psycopg.connect(old, application_name="pages").close()
+
+    client = threading.Thread(target=reconnects)
+    client.start()
+    try:
+        with pytest.raises(CommandError, match=r"the old logins have sessions: authjs \d \(pages\)"):
+            rotation.finish("dev", force=False)
+    finally:
+        stop.set()
+        client.join()
+    assert settings == [(2, 1)]
+
+
 def test_a_rotation_whose_new_urls_are_not_out_yet_is_not_finished(world, settings, monkeypatch):
     monkeypatch.setattr(
         rotation.outputs, "read", lambda name: {each: "postgresql://authenticator@a/b" for each in rotation.URLS}

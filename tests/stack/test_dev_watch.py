@@ -91,6 +91,11 @@ def test_what_is_saved_is_there_and_the_next_preview_finds_it_as_declared(dev):
             while "+ Policy access-pins_all_service" not in watch.said():
                 pass
             dev.sql("insert into public.pins values (gen_random_uuid(), 'lost')")
+            up.write_text(f"{HEADER}{UP.replace('title text', 'title txt')}")
+            said = watch.said()
+            assert f'type "txt" does not exist (42704), sql/migrations/{up.name}:5' in said
+            assert "roll back" not in said
+            assert dev.sql("select title from public.pins") == [("lost",)]
             up.write_text(f"{HEADER}{UP.replace('title', 'heading')}")
             said = watch.said()
             assert f"roll back {NUMBER}_pins: this drops 1 table with 1 row (public.pins: 1)" in said
