@@ -1,7 +1,7 @@
 """How the tables spread over the nodes of Citus, were there any; see docs/growth.md.
 
-No server of this project has Citus. The declaration keeps the way open: a test reads the catalogue and holds that each
-table is declared here, and that what Citus would refuse is exactly what is listed below, with what would have to change.
+No server of this project has Citus. A test reads the catalogue and holds that each table is declared here, and that
+what Citus would refuse or do across nodes is exactly what is listed below, with what would have to change.
 """
 
 from dataclasses import dataclass
