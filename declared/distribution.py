@@ -7,7 +7,7 @@ what Citus would refuse or do across nodes is exactly what is listed below, with
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["distributed", "reference", "local"]
+Kind = Literal["distributed", "reference", "coordinator"]
 PROJECT, PERSON, LANE = "project", "person", "lane"
 
 
@@ -35,8 +35,8 @@ def _reference(reason: str) -> Table:
     return Table("reference", reason)
 
 
-def _local(reason: str) -> Table:
-    return Table("local", reason)
+def _coordinator(reason: str) -> Table:
+    return Table("coordinator", reason)
 
 
 TABLES: dict[str, Table] = {
@@ -60,29 +60,29 @@ TABLES: dict[str, Table] = {
     "public.collaborators": _reference("row policies ask by person which projects somebody sees, for every read"),
     "private.departures": _reference("row policies ask it of every person"),
     "private.settings": _reference("a few rows, which functions on every node read"),
-    "storage.buckets": _local("with storage.objects"),
-    "storage.objects": _local("the Storage API migrates it by itself, and lists it by name"),
-    "private.object_scans": _local("one row a stored file, found by its name"),
-    "private.deletion_queue": _local("a queue, short"),
-    "private.unserved_files": _local("a queue, short"),
-    "private.file_events": _local("a queue, short"),
-    "private.stale_summaries": _local("a queue, short"),
-    "private.storage_usage": _local("small: a row a folder and bucket"),
-    "private.storage_quotas": _local("small: a row a person at most"),
-    "private.budget_limits": _local("small: a row a person at most"),
-    "private.budget_usage": _local("small: a row a person"),
-    "private.budget_reservations": _local("small: generations that run now"),
-    "private.invitation_counts": _local("small: a row a person and day that they invite on"),
-    "private.proved_addresses": _local("small: a row an account"),
-    "private.audit_keys": _local("small: a row a person"),
-    "private.sealing_keys": _local("at most four rows"),
-    "next_auth.users": _local("sign-in is found by address, by account and by cookie, which are unique over all"),
-    "next_auth.accounts": _local("with next_auth.users"),
-    "next_auth.sessions": _local("with next_auth.users"),
-    "next_auth.verification_tokens": _local("with next_auth.users"),
-    "analytics.usage_overview": _local("small: a row a day and model"),
-    "analytics.storage_days": _local("small: a row a day and bucket"),
-    "audit.retired": _local("small: a row a month"),
+    "storage.buckets": _coordinator("with storage.objects"),
+    "storage.objects": _coordinator("the Storage API migrates it by itself, and lists it by name"),
+    "private.object_scans": _coordinator("one row a stored file, found by its name"),
+    "private.deletion_queue": _coordinator("a queue, short"),
+    "private.unserved_files": _coordinator("a queue, short"),
+    "private.file_events": _coordinator("a queue, short"),
+    "private.stale_summaries": _coordinator("a queue, short"),
+    "private.storage_usage": _coordinator("small: a row a folder and bucket"),
+    "private.storage_quotas": _coordinator("small: a row a person at most"),
+    "private.budget_limits": _coordinator("small: a row a person at most"),
+    "private.budget_usage": _coordinator("small: a row a person"),
+    "private.budget_reservations": _coordinator("small: generations that run now"),
+    "private.invitation_counts": _coordinator("small: a row a person and day that they invite on"),
+    "private.proved_addresses": _coordinator("small: a row an account"),
+    "private.audit_keys": _coordinator("small: a row a person"),
+    "private.sealing_keys": _coordinator("at most four rows"),
+    "next_auth.users": _coordinator("sign-in is found by address, by account and by cookie, which are unique over all"),
+    "next_auth.accounts": _coordinator("with next_auth.users"),
+    "next_auth.sessions": _coordinator("with next_auth.users"),
+    "next_auth.verification_tokens": _coordinator("with next_auth.users"),
+    "analytics.usage_overview": _coordinator("small: a row a day and model"),
+    "analytics.storage_days": _coordinator("small: a row a day and bucket"),
+    "audit.retired": _coordinator("small: a row a month"),
 }
 
 # What the schema doesn't fulfil yet, each with what would have to change.

@@ -14,7 +14,7 @@ app = typer.Typer(
     cls=Commands,
     invoke_without_command=True,
     help="Old months of large tables, in the object bucket; without a command: archive and drop what is due.",
-    epilog="Example: ./vpb archive --stack prod --dry-run; see docs/growth.md",
+    epilog="Example: ./vpb archive --dry-run --stack=prod; see docs/growth.md",
 )
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]

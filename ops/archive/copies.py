@@ -81,7 +81,7 @@ class Copies:
         self.store.s3.put_object(Bucket=self.store.bucket, Key=_manifest_key(manifest.name), Body=text)
 
     @contextmanager
-    def rows(self, manifest: Manifest) -> Iterator[IO[bytes]]:
+    def rows(self, manifest: Manifest) -> Iterator[gzip.GzipFile]:
         """The rows as CSV, read from the bucket and found to be those of the manifest.
 
         :raises CommandError: where they are missing or others
@@ -117,7 +117,7 @@ class Copies:
         found.seek(0)
 
 
-def records(rows: IO[bytes]) -> int:
+def records(rows: gzip.GzipFile) -> int:
     """How many rows a CSV text has beside its header."""
     csv.field_size_limit(2**31 - 1)
     with io.TextIOWrapper(rows, encoding="utf-8", newline="") as text:

@@ -16,7 +16,7 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import sql
 
-from ops.archive.copies import Copies, Manifest
+from ops.archive.copies import PIECE, Copies, Manifest
 from ops.database import Connection, connect
 from ops.environment import Environment
 from ops.errors import CommandError, answered
@@ -48,6 +48,8 @@ CONTENT = sql.SQL(
     "select count(*), coalesce(sum(('x' || encode(substr(sha256(convert_to(t::text, 'UTF8')), 1, 8), 'hex'))"
     "::bit(64)::bigint::numeric), 0)::text from {} as t"
 )
+# What has been inserted, updated or deleted since shows in it, for a fraction of the time that the content takes.
+VERSION = sql.SQL("select count(*), coalesce(sum(xmin::text::bigint), 0)::text from only {}")
 RETIRE = "select private.retire_partition(%s, %s, %s, %s)"
 
 
@@ -121,7 +123,11 @@ def failures(what: str) -> Iterator[None]:
 
 def content(session: Connection, relation: sql.Composable) -> tuple[int, str]:
     """How many rows there are, and the digest over all of them."""
-    found = session.execute(CONTENT.format(relation)).fetchone()
+    return _counts(session, CONTENT.format(relation))
+
+
+def _counts(session: Connection, statement: sql.Composed) -> tuple[int, str]:
+    found = session.execute(statement).fetchone()
     assert found
     return int(found[0]), str(found[1])
 
@@ -146,9 +152,9 @@ def _all(
         if month.table in stopped:
             continue
         try:
-            manifest = _archived(reader, copies, month, say)
+            manifest, version = _archived(reader, copies, month, say)
             say(f"{month.name}: dropping it")
-            _retire(admin, reader, copies, month, manifest)
+            _retire(admin, reader, copies, month, manifest, version)
             yield Done(month.name, manifest.rows, manifest.bytes, "archived and dropped")
         except (CommandError, psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
             busy = not isinstance(error, CommandError)
@@ -164,26 +170,44 @@ def _refuse_hidden(reader: Connection, month: Month) -> None:
         )
 
 
-def _archived(reader: Connection, copies: Copies, month: Month, say: Callable[[str], None]) -> Manifest:
-    """The archive of a month, read back; one that a killed run has finished is taken as it is."""
+def _archived(
+    reader: Connection, copies: Copies, month: Month, say: Callable[[str], None]
+) -> tuple[Manifest, tuple[int, str]]:
+    """The archive of a month, read back, and the version of the month that it is of.
+
+    :raises CommandError: where row security hides rows, or the archive can't be read back or has other rows
+    """
     _refuse_hidden(reader, month)
     manifest = copies.manifest(month.name)
-    if manifest is None:
+    if manifest:
+        # A run that was killed before it dropped the month.
+        version = _compared(reader, month, manifest)
+    else:
         with tempfile.TemporaryFile() as rows:
             say(f"{month.name}: reading it")
-            manifest = _written(reader, month, rows)
+            manifest, version = _written(reader, month, rows)
             say(f"{month.name}: storing {manifest.rows:,} rows, {manifest.bytes:,} bytes")
             rows.seek(0)
             copies.put_rows(month.name, rows)
     say(f"{month.name}: reading the archive back")
     copies.check(manifest)
-    return manifest
+    return manifest, version
 
 
-def _written(reader: Connection, month: Month, rows: IO[bytes]) -> Manifest:
-    """Write the month's rows, as of one moment, and say what they are."""
-    with reader.transaction():
-        reader.execute("set transaction isolation level repeatable read, read only")
+def _compared(reader: Connection, month: Month, manifest: Manifest) -> tuple[int, str]:
+    with _one_moment(reader):
+        if content(reader, month.relation) != (manifest.rows, manifest.digest):
+            raise CommandError(
+                f"{month.name}: an archive of it has other rows; look at it with `./vpb archive restore {month.name}`, "
+                "delete its manifest.json, and run this again"
+            )
+        return _counts(reader, VERSION.format(month.relation))
+
+
+def _written(reader: Connection, month: Month, rows: IO[bytes]) -> tuple[Manifest, tuple[int, str]]:
+    """Write the month's rows, and say what they are."""
+    with _one_moment(reader):
+        version = _counts(reader, VERSION.format(month.relation))
         columns = [list(column) for column in reader.execute(COLUMNS, (month.name,)).fetchall()]
         count, digest = content(reader, month.relation)
         names = sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns)
@@ -193,12 +217,24 @@ def _written(reader: Connection, month: Month, rows: IO[bytes]) -> Manifest:
                 compressed.write(block)
     size = rows.tell()
     rows.seek(0)
-    sha256 = hashlib.file_digest(rows, "sha256").hexdigest()
-    return Manifest(month.name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", columns, count, digest, size, sha256)
+    sha256 = hashlib.sha256()
+    while block := rows.read(PIECE):
+        sha256.update(block)
+    made_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return Manifest(month.name, made_at, columns, count, digest, size, sha256.hexdigest()), version
 
 
-def _retire(admin: Connection, reader: Connection, copies: Copies, month: Month, manifest: Manifest) -> None:
-    """Drop the month, unless it has other rows by now.
+@contextmanager
+def _one_moment(session: Connection) -> Iterator[None]:
+    with session.transaction():
+        session.execute("set transaction isolation level repeatable read, read only")
+        yield
+
+
+def _retire(
+    admin: Connection, reader: Connection, copies: Copies, month: Month, manifest: Manifest, version: tuple[int, str]
+) -> None:
+    """Drop the month, unless it has changed by now.
 
     :raises CommandError: where it has
     """
@@ -206,10 +242,7 @@ def _retire(admin: Connection, reader: Connection, copies: Copies, month: Month,
         admin.execute("set local lock_timeout = '500ms'")
         # Whoever would write waits; the other session still reads.
         admin.execute(sql.SQL("lock table only {} in share mode").format(month.relation))
-        if content(reader, month.relation) != (manifest.rows, manifest.digest):
-            raise CommandError(
-                f"{month.name}: it has other rows than its archive; nothing was dropped. Run it again, or where that "
-                f"doesn't help look at the archive with `./vpb archive restore {month.name}` and delete its manifest"
-            )
+        if _counts(reader, VERSION.format(month.relation)) != version:
+            raise CommandError(f"{month.name}: it has changed while it was archived; nothing was dropped, run it again")
         copies.put_manifest(manifest)
         admin.execute(RETIRE, (month.schema, month.parent, month.partition, month.first_day))

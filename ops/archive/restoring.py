@@ -3,17 +3,17 @@
 Its table is no partition: the audit trail begins where `audit.retired` says, and what has gone stays out of it.
 """
 
-from typing import IO
+import gzip
 
 from psycopg import sql
 
+from declared.schemas import ARCHIVED
 from ops.archive.copies import NAME, PIECE, Copies, Manifest
 from ops.archive.job import APPLICATION, SPELLING, content, failures
 from ops.database import Connection, connect
 from ops.environment import Environment
 from ops.errors import CommandError
 
-SCHEMA = "archived"
 THERE = "select to_regclass(%s) is not null"
 TYPE = "select format_type(to_regtype(%s), null)"
 
@@ -34,12 +34,12 @@ def restore(environment: Environment, name: str) -> tuple[str, Manifest]:
         with copies.rows(manifest) as rows, connect(environment.admin_url, APPLICATION) as session:
             session.execute(SPELLING)
             with session.transaction():
-                _load(session, manifest, sql.Identifier(SCHEMA, table), rows)
-    return f"{SCHEMA}.{table}", manifest
+                _load(session, manifest, sql.Identifier(ARCHIVED, table), rows)
+    return f"{ARCHIVED}.{table}", manifest
 
 
-def _load(session: Connection, manifest: Manifest, table: sql.Identifier, rows: IO[bytes]) -> None:
-    session.execute(f"create schema if not exists {SCHEMA}")
+def _load(session: Connection, manifest: Manifest, table: sql.Identifier, rows: gzip.GzipFile) -> None:
+    session.execute(f"create schema if not exists {ARCHIVED}")
     shown = table.as_string(session).replace('"', "")
     if session.execute(THERE, (shown,)).fetchone() == (True,):
         raise CommandError(f"archive {manifest.name}: {shown} is there already; read it, or drop it first")

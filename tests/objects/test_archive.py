@@ -219,7 +219,7 @@ def test_a_month_that_changed_or_hides_rows_or_is_in_use_stays(capsys, outputs, 
 
     with monkeypatch.context() as patched:
         patched.setattr(Copies, "check", changed)
-        assert "other rows than its archive" in archived(capsys, status=1)[month]["result"]
+        assert "it has changed while it was archived" in archived(capsys, status=1)[month]["result"]
     with psycopg.connect(outputs["admin_url"]) as session:
         session.execute(f"lock table {month} in row exclusive mode".encode())
         assert archived(capsys, status=1)[month]["result"] == "locked by others, left to the next run"
@@ -240,6 +240,25 @@ def test_a_month_that_changed_or_hides_rows_or_is_in_use_stays(capsys, outputs, 
             1,
             "error: stack dev: another archive run is under way; wait until it ends\n",
         )
+
+
+def test_an_archive_that_a_killed_run_left_is_taken_only_for_the_same_rows(capsys, alone, month, monkeypatch, store):
+    with monkeypatch.context() as patched:
+        real = Copies.put_manifest
+
+        def dies(copies: Copies, manifest: Manifest) -> None:
+            real(copies, manifest)
+            raise Killed
+
+        patched.setattr(Copies, "put_manifest", dies)
+        with pytest.raises(Killed):
+            ops.main(["archive"])
+        capsys.readouterr()
+    alone.execute(f"update {month} set model = 'other'".encode())
+    assert "an archive of it has other rows" in archived(capsys, status=1)[month]["result"]
+    assert row(alone, f"select count(*) from {month}") == (4,)
+    store.s3.delete_object(Bucket=store.bucket, Key=f"archives/{month}/manifest.json")
+    assert archived(capsys)[month]["failed"] is False
 
 
 def test_options_before_a_command_are_refused(capsys):

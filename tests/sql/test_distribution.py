@@ -94,7 +94,7 @@ def asked(shared: Any) -> Any:
     """Rows of a query of the catalogue, of all schemas with objects."""
 
     def ask(query: str) -> list[tuple[Any, ...]]:
-        return shared.execute(query.encode(), [[*WITH_OBJECTS]] * query.count("%s")).fetchall()
+        return list(shared.execute(query.encode(), [[*WITH_OBJECTS]] * query.count("%s")).fetchall())
 
     return ask
 
@@ -135,7 +135,7 @@ def allowed(table: str, other: str, columns: list[list[str]]) -> bool:
     if kind(table) == "distributed" and kind(other) == "distributed":
         same = TABLES[table].group and TABLES[table].group == TABLES[other].group
         return bool(same) and [TABLES[table].column, TABLES[other].column] in columns
-    return kind(other) == "reference" or (kind(other) == "local" and kind(table) != "distributed")
+    return kind(other) == "reference" or (kind(other) == "coordinator" and kind(table) != "distributed")
 
 
 def test_each_foreign_key_stays_within_its_shard_or_leads_to_every_node_or_is_listed(asked):
@@ -161,7 +161,7 @@ def test_each_row_policy_asks_what_is_on_every_node_or_its_table_is_listed(asked
     asking = {
         table
         for table, condition in asked(POLICIES)
-        if kind(table) != "local" and any(kind(other) != "reference" for other in texts.read(condition))
+        if kind(table) != "coordinator" and any(kind(other) != "reference" for other in texts.read(condition))
     }
     assert asking == distribution.POLICIES.keys()
 
