@@ -7,7 +7,7 @@ import re
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from declared import sqldirectives, sqltext
@@ -142,10 +142,14 @@ def read_statements(path: Path) -> str:
     :raises SqlFileError: for what `read_text` refuses, for an open quote or comment, for what only psql can run
     """
     text = read_text(path)
+    _refuse_open(path, text)
+    return text
+
+
+def _refuse_open(path: Path, text: str) -> None:
     # `copy` first, since the rows below it are no SQL.
     if found := sqldirectives.copy_of_psql(text) or sqltext.fault(text):
         raise SqlFileError(f"{location(path, found.line)}: {found.what}")
-    return text
 
 
 def sql_files(folder: Path) -> list[Path]:
@@ -204,17 +208,24 @@ def _step(folder: Path, name: str, pair: dict[str, Path]) -> Step:
             raise SqlFileError(
                 f"{location(folder / f'{name}.{direction}.sql')} is missing; each migration needs both scripts"
             )
-    up, down = (read_statements(pair[direction]) for direction in ("up", "down"))
-    for direction, text in (("up", up), ("down", down)):
-        _refuse_bad_header(pair[direction], text)
-        _refuse_transaction_control(pair[direction], text)
-        try:
-            sqldirectives.refuse_unfit(text)
-            if direction == "down":
-                sqldirectives.refuse_untold_loss(text)
-        except sqldirectives.DirectiveError as error:
-            raise SqlFileError(f"{location(pair[direction], error.line)}: {error}") from None
-    return Step(name, up, down)
+    texts = {direction: read_text(pair[direction]) for direction in ("up", "down")}
+    for direction, text in texts.items():
+        _refuse_bad_script(pair[direction], direction, text)
+    return Step(name, **texts)
+
+
+# A run reads its migrations more than once, to see that no file has changed meanwhile.
+@lru_cache(maxsize=10_000)
+def _refuse_bad_script(path: Path, direction: str, text: str) -> None:
+    _refuse_open(path, text)
+    _refuse_bad_header(path, text)
+    _refuse_transaction_control(path, text)
+    try:
+        sqldirectives.refuse_unfit(text)
+        if direction == "down":
+            sqldirectives.refuse_untold_loss(text)
+    except sqldirectives.DirectiveError as error:
+        raise SqlFileError(f"{location(path, error.line)}: {error}") from None
 
 
 def _refuse_bad_header(path: Path, text: str) -> None:

@@ -29,6 +29,7 @@ from declared.paths import CHECKOUT
 from declared.permissions import Permission
 from run import events, stackfile, state
 from run.state import EngineError as EngineError
+from run.state import UnderWay as UnderWay
 from targets import Service as Service
 from targets import Target
 
@@ -130,7 +131,7 @@ def declared(stack: str) -> bool:
 def alone(stack: str) -> AbstractContextManager[None]:
     """Keep other runs away from the stack.
 
-    :raises EngineError: while another run is under way
+    :raises UnderWay: while another run is under way
     """
     return state.alone(stack, "", True)
 

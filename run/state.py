@@ -30,6 +30,13 @@ class EngineError(UserError):
     """Something in the way of a run of Pulumi."""
 
 
+class UnderWay(EngineError):
+    """Another run works on the stack."""
+
+    def __init__(self, stack: str, holder: str = "") -> None:
+        super().__init__(f"stack {stack}: another run is under way{holder and f' ({holder})'}; wait for it to end")
+
+
 def say(message: str) -> None:
     """Tell of something that takes a moment, or that was mended."""
     print(f"{message} …", file=sys.stderr, flush=True)
@@ -67,7 +74,7 @@ def _set_aside(path: Path, reason: str) -> None:
 def alone(stack: str, mark: str, changes: bool) -> Iterator[None]:
     """Keep other runs away from the stack, and end what a killed one left; previews don't mind each other.
 
-    :raises EngineError: while another run is under way
+    :raises UnderWay: while another run is under way
     """
     folder = stack_folder(stack)
     make_private(folder)
@@ -77,7 +84,7 @@ def alone(stack: str, mark: str, changes: bool) -> Iterator[None]:
         try:
             fcntl.flock(handle, (fcntl.LOCK_EX if changes else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EngineError(f"stack {stack}: another run is under way; wait for it to end") from None
+            raise UnderWay(stack) from None
         end_left_over(last, stack)
         if changes:
             handle.truncate(0)
@@ -91,11 +98,11 @@ def end_left_over(mark: str, stack: str = "") -> None:
 
     Where there is no /proc, that is how it ends.
 
-    :raises EngineError: where the run itself was killed and its engine is still at work on `stack`
+    :raises UnderWay: where the run itself was killed and its engine is still at work on `stack`
     """
     for pid, name in _of_run(mark):
         if stack and name == ENGINE:
-            raise EngineError(f"stack {stack}: another run is under way (process {pid}); wait for it to end")
+            raise UnderWay(stack, f"process {pid}")
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -162,7 +169,7 @@ def release(stack: str) -> None:
 
     Every resource of this project is found again and adopted, so that note has nothing to add.
 
-    :raises EngineError: while the run that holds the lock is alive
+    :raises UnderWay: while the run that holds the lock is alive
     """
     folder = CHECKOUT / ".local" / "state" / ".pulumi" / "locks"
     for path in folder.glob(f"**/{stack}/*.json"):
@@ -170,7 +177,7 @@ def release(stack: str) -> None:
         if holder is None:
             path.unlink(missing_ok=True)
         else:
-            raise EngineError(f"stack {stack}: another run is under way ({holder}); wait for it to end")
+            raise UnderWay(stack, holder)
     restore(stack)
     _forget_pending(checkpoint(stack))
 

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ PLACE = re.compile(r'File "(?P<path>[^"\n]+)", line (?P<line>\d+)')
 FEW = 5
 # Milliseconds. An editor saves in several steps; what follows within STEP belongs to one save.
 DEBOUNCE, STEP = 400, 50
+# Seconds between looks whether another run has ended.
+POLL = 0.5
 
 
 @dataclass
@@ -100,6 +102,8 @@ class Loop:
     """The number of the first migration in work: it and those after it may be rolled back and applied again."""
     _done: Mapping[str, DeclaredResource] = field(default_factory=dict)
     """What the last pass that ended well has declared."""
+    _rolled_back: bool = False
+    """Whether the state still has what went with the tables of a rollback."""
 
     def bring(self, python: bool = False) -> Iterator[str]:
         """Bring the database to the files.
@@ -114,16 +118,38 @@ class Loop:
         self.database.declared, done, self._done = declared, self._done, {}
         self.database.urns |= {name: each.urn for name, each in declared.items()}
         changed = {name for name, each in declared.items() if each != done.get(name)}
+        yield from self._roll_back_edited()
+        saved = changed - {CHECKPOINT}
+        ok = yield from self._up(self.database.part({SNAPSHOT, *changed}) if saved else self.database)
         # What stands for itself, such as the text of a row policy, needs no look at all the rest.
-        alone = done.keys() == declared.keys() and changed.isdisjoint(STEPS.values()) and changed != {CHECKPOINT}
-        if not alone:
-            yield from self._roll_back_edited()
-        part = self.database.part({SNAPSHOT, *changed}) if alone else self.database
+        alone = (
+            changed.isdisjoint(STEPS.values())
+            and not self._rolled_back
+            and self.database.state.keys() <= declared.keys()
+        )
+        if ok and not alone and saved < declared.keys() - {CHECKPOINT}:
+            ok = yield from self._up_rest()
+        if ok:
+            self._done = declared
+
+    def _up(self, part: Stack) -> Generator[str, None, bool]:
+        """Bring resources to what is declared of them; whether all of it went well."""
+        if self._rolled_back:
+            # What went with its tables is no manual change.
+            part.refresh()
         known, run = dict(part.state), part.up()
         self.database.state |= part.state
-        if not run.errors:
-            self._done = declared
-        yield from lines(run, declared, known)
+        yield from lines(run, part.declared, known)
+        if not run.errors and part.declared.keys() == self.database.declared.keys():
+            self._rolled_back = False
+        return not run.errors
+
+    def _up_rest(self) -> Generator[str, None, bool]:
+        """What a migration changed beside its own: a row policy went with its table, privileges with their column."""
+        mark = self.database.declared[CHECKPOINT]
+        again = replace(mark, inputs={**mark.inputs, "of": f"{mark.inputs['of']} rest"})
+        self.database.declared = {**self.database.declared, CHECKPOINT: again}
+        return (yield from self._up(self.database))
 
     def _roll_back_edited(self) -> Iterator[str]:
         found = self.database.part([MIGRATIONS])
@@ -149,8 +175,7 @@ class Loop:
         if run.errors:
             raise CommandError(f"{FOLDER}/{first}: can't be rolled back as it was applied; `./vpb reset` starts over")
         self.database.state |= part.state
-        # What went with its tables is no manual change.
-        self.database.refresh()
+        self._rolled_back = True
 
 
 def run(stack: str, first: str | None) -> None:
@@ -188,7 +213,7 @@ def _pass(stack: str, loop: Loop, python: bool = False) -> None:
     began = time.monotonic()
     failed = False
     try:
-        with engine.alone(stack):
+        with _alone(stack):
             for line in loop.bring(python):
                 failed |= line.startswith("error:")
                 _say(line)
@@ -197,6 +222,23 @@ def _pass(stack: str, loop: Loop, python: bool = False) -> None:
         _say(f"error: {' '.join(str(error).split())}")
     done = "not everything is as the files say" if failed else "as the files say"
     _say(f"{time.strftime('%H:%M:%S')} {done} ({time.monotonic() - began:.1f} s)")
+
+
+@contextmanager
+def _alone(stack: str) -> Iterator[None]:
+    """Keep other runs away, after the one that is under way."""
+    waits = False
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(engine.alone(stack))
+                break
+            except engine.UnderWay:
+                if not waits:
+                    _say(f"stack {stack}: another run is under way; what was saved follows when it ends")
+                waits = True
+                time.sleep(POLL)
+        yield
 
 
 def lines(run: Run, declared: Mapping[str, DeclaredResource], known: Mapping[str, Thing]) -> Iterator[str]:

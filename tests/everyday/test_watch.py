@@ -1,11 +1,14 @@
 """What `./vpb watch` declares of the files, and what it says of a program that can't be run."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from declared import sqlfiles
 from declared.paths import CHECKOUT
 from ops.errors import CommandError
 from ops.everyday import watch
+from run.state import UnderWay
 
 
 def test_what_is_read_of_the_files_is_what_the_program_declares():
@@ -53,3 +56,20 @@ def test_only_an_embedded_database_is_watched(monkeypatch):
     monkeypatch.setattr(watch.engine, "own_parameters", lambda stack: None)
     with pytest.raises(CommandError, match="stack dev: only an embedded database is watched"):
         watch.run("dev", None)
+
+
+def test_a_save_during_another_run_waits_for_its_end(monkeypatch, capsys):
+    looks = iter([True, True, False])
+
+    @contextmanager
+    def alone(stack):
+        if next(looks):
+            raise UnderWay(stack)
+        yield
+
+    monkeypatch.setattr(watch.engine, "alone", alone)
+    monkeypatch.setattr(watch, "POLL", 0)
+    with watch._alone("dev"):
+        said = capsys.readouterr().out
+    assert said == "stack dev: another run is under way; what was saved follows when it ends\n"
+    assert next(looks, None) is None
