@@ -1,4 +1,4 @@
-"""The tables of docs/growth.md: where each table's rows would lie on Citus, and what of the schema stands against it."""
+"""The tables of docs/growth.md: where rows would lie on Citus, and what of the schema stands against it."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,6 @@ from declared.distribution import TABLES, Table
 
 def made() -> str:
     """Tables by where they lie, then what would have to change, then the query patterns."""
-    crossing = distribution.ACROSS
     parts = [
         "### Where each table lies",
         _table(("table", "lies", "why"), ((f"`{name}`", _place(each), each.reason) for name, each in TABLES.items())),
@@ -29,7 +28,7 @@ def made() -> str:
             ("query pattern", "shard"),
             [
                 *((f"`{name}`", f"that of `${parameter}`") for name, parameter in distribution.SHARDS.items()),
-                *((f"`{name}`", f"several: {why}") for name, why in crossing.items()),
+                *((f"`{name}`", f"several: {why}") for name, why in distribution.ACROSS.items()),
             ],
         ),
         "All other patterns ask no distributed table.",

@@ -42,6 +42,8 @@ def archive(
         found = job.run(Environment.of(stack), dry_run, status.update)
     if as_json:
         print(json.dumps([asdict(done) for done in found], indent=2))
+    elif not found:
+        print("no month is due")
     else:
         _table(
             ("month", "rows", "bytes", "result"), [(each.name, each.rows, each.bytes, each.result) for each in found]

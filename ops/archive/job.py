@@ -236,12 +236,13 @@ def _retire(
 ) -> None:
     """Drop the month, unless it has changed by now.
 
-    :raises CommandError: where it has
+    :raises CommandError: where it has, or row security hides rows by now
     """
     with admin.transaction():
         admin.execute("set local lock_timeout = '500ms'")
         # Whoever would write waits; the other session still reads.
         admin.execute(sql.SQL("lock table only {} in share mode").format(month.relation))
+        _refuse_hidden(reader, month)
         if _counts(reader, VERSION.format(month.relation)) != version:
             raise CommandError(f"{month.name}: it has changed while it was archived; nothing was dropped, run it again")
         copies.put_manifest(manifest)
