@@ -15,6 +15,9 @@ UPLOADS = "uploads"
 # Where the scanner puts what it found infected: outside the tenant, so that neither the API nor the CDN reaches it.
 QUARANTINE = "quarantine"
 
+# Where months of large tables lie that were dropped: outside the tenant too, and without an end.
+ARCHIVES = "archives"
+
 # How long what was deleted or overwritten can be had back.
 DAYS_OF_OLD_VERSIONS = 30
 

@@ -49,6 +49,8 @@ def schemas_on(platform: Platform) -> dict[str, str]:
 
 
 HISTORY_SCHEMA = "supabase_migrations"
+# Where `./vpb archive restore` makes tables to be read: no manual change, but an undeclared schema to the audit.
+ARCHIVED = "archived"
 HISTORY_TABLE = f"{HISTORY_SCHEMA}.schema_migrations"
 # A history is one table and three beside it, named like it.
 HISTORY_SUFFIXES = ("", "_rolled_back", "_progress", "_incarnation")

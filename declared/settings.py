@@ -58,6 +58,9 @@ ORIGINS = "a list of origins such as https://app.example.org, without a path; ht
 # What a mail server takes, except for quoted names and addresses in brackets.
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
 EMAILS = "a list of different e-mail addresses such as ops@example.org"
+# What a person did, and the errors that they met, go when they go; an archive couldn't follow.
+ARCHIVABLE = re.compile(r"audit\.log|analytics\.(api_usage|performance_metrics)")
+ARCHIVED = "a list of audit.log, analytics.api_usage and analytics.performance_metrics, or of some of them"
 ADOPTED = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
 ACCOUNT = re.compile(r"[0-9]{12}")
 ACCOUNTS = 'a list of numbers of accounts at AWS, each in quotes, such as ["123456789012"]'
@@ -87,6 +90,8 @@ class Settings:
     region: str
     retention_months: int
     audit_retention_months: int
+    archived_tables: tuple[str, ...]
+    """Whose months go into the object bucket before they are dropped."""
     verifying_providers: tuple[str, ...]
     invitation_days: int
     invitations_per_day: int
@@ -140,6 +145,7 @@ class Settings:
             "generationsWaiting": self.generations_waiting,
             "reservationMinutes": self.reservation_minutes,
             "generationDays": self.generation_days,
+            "archivedTables": self.archived_tables,
             "bucketAccess": {bucket.id: bucket.access for bucket in self.buckets},
             "cdnBuckets": [bucket.id for bucket in self.buckets if bucket.cdn],
         }
@@ -153,6 +159,7 @@ class Settings:
             "storage_retention_days": {each.id: each.retention_days for each in self.buckets if each.retention_days},
             "max_object_size": self.max_object_size,
             "retention_months": {"analytics": self.retention_months, "audit": self.audit_retention_months},
+            "archived_tables": list(self.archived_tables),
         }
 
     @classmethod
@@ -196,6 +203,7 @@ class Settings:
             region=_matching(config, "region", REGION, REGIONS),
             retention_months=_months(config, "retentionMonths"),
             audit_retention_months=_months(config, "auditRetentionMonths"),
+            archived_tables=_texts("archivedTables", config.json("archivedTables", ARCHIVED), ARCHIVABLE, ARCHIVED),
             encryption_keys=_encryption_keys(config.json("encryptionKeys", KEYS)),
             verifying_providers=_providers(config.json("verifyingProviders", PROVIDERS)),
             invitation_days=_whole(config, "invitationDays", 365),

@@ -11,7 +11,7 @@ import yaml
 from declared import serversettings
 from declared.paths import CHECKOUT
 from declared.roles import LIMITS, ROLES
-from generate import pages, schema
+from generate import distribution, pages, schema
 from harness import program, scratch
 from local import postgres
 from ops.audit import registry
@@ -20,6 +20,7 @@ from provider.package import package_schema
 SETTINGS = CHECKOUT / "docs" / "settings.md"
 OUTPUTS = CHECKOUT / "docs" / "outputs.md"
 SERVERS = CHECKOUT / "docs" / "servers.md"
+GROWTH = CHECKOUT / "docs" / "growth.md"
 TREE = CHECKOUT / "tests" / "golden" / "tree.txt"
 SUPABASE_TREE = TREE.with_name("tree.supabase.txt")
 AWS_TREE = CHECKOUT / "tests" / "golden" / "aws.txt"
@@ -149,6 +150,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     SETTINGS: lambda: _settings_page(),
     OUTPUTS: lambda: filled(OUTPUTS, "logins", logins_table()),
     SERVERS: lambda: filled(SERVERS, "limits", limits_table()),
+    GROWTH: lambda: filled(GROWTH, "distribution", distribution.made()),
 }
 
 

@@ -23,6 +23,7 @@ from declared.objectlayout import Scanner
 from declared.paths import CHECKOUT
 from declared.version import VERSION
 from ops.adopt import command as adoption
+from ops.archive import command as archive
 from ops.errors import answered
 from ops.everyday import command as everyday
 from ops.helptext import Commands, joined
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(everyday.app)
 app.add_typer(adoption.app)
+app.add_typer(archive.app, name="archive")
 app.add_typer(migrations.app, name="migrate")
 app.add_typer(new.app, name="new")
 app.add_typer(people.app, name="people")
@@ -432,7 +434,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:  # of the command line
         context: typer.Context | None = getattr(error, "ctx", None)
         said = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
-        return _failed(f"{said} See {context.command_path if context else PROGRAM} --help", words)
+        return _failed(f"{' '.join(said.split())} See {context.command_path if context else PROGRAM} --help", words)
     except (UserError, ObjectError) as error:
         return _failed(str(error), words)
     except typer.Abort:

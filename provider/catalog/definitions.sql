@@ -505,7 +505,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
            null, null, null
       from pg_constraint k join typ t on t.oid = k.contypid where k.contype = 'c'
     union all
-    -- What stands beside schemas and above them.
+    -- What stands beside schemas and above them; not declared.schemas.ARCHIVED, whose tables come and go.
     select 'pg_namespace'::regclass, n.oid, f.facet, f.definition, f.object, m.parent, n.nspname
       from pg_namespace n left join member m on m.classid = 'pg_namespace'::regclass and m.objid = n.oid
      cross join lateral (values
@@ -514,7 +514,7 @@ facets (class, oid, facet, definition, object, parent, space) as (
           ('grants', case when n.nspacl is not null then @acl(n.nspacl, 'n', n.nspowner) end, null),
           ('comment', obj_description(n.oid, 'pg_namespace'), null)
       ) f (facet, definition, object)
-     where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and @only(pg_namespace, n.oid)
+     where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'archived') and @only(pg_namespace, n.oid)
     union all
     select 'pg_default_acl'::regclass, a.oid, '',
            coalesce((select string_agg(concat(e.grantee, ': ', e.words), '; ' order by e.grantee) from (

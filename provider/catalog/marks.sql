@@ -115,7 +115,7 @@ written (class, oid, hash) as (
       from pg_constraint k join pg_type t on t.oid = k.contypid where t.typnamespace in (select oid from managed)
     union all
     select 'pg_namespace'::regclass, n.oid, @written(n, n.oid::int8)
-      from pg_namespace n where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+      from pg_namespace n where n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'archived')
     union all
     select 'pg_default_acl'::regclass, a.oid, @written(a, a.oid::int8)
       from pg_default_acl a where a.defaclnamespace = 0 or a.defaclnamespace in (select oid from managed)

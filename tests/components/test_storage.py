@@ -259,6 +259,9 @@ def test_nothing_is_read_before_it_is_tagged_clean_but_by_guardduty_and_the_api(
     assert found["UnreadUntilClean"]["Condition"] == {
         "StringNotEquals": {tag: clean, "aws:PrincipalArn": [guardduty, scanner, server, api]}
     }
+    # Archived months are no uploads, and no scan tags them.
+    assert objectlayout.ARCHIVES not in str(found["UnreadUntilClean"]["Resource"])
+    assert len(found["UnreadUntilClean"]["Resource"]) == 3
     assert found["UnreadUntilScanned"]["Condition"] == {
         "StringEquals": {"aws:PrincipalArn": scanner},
         "StringNotEquals": {tag: [clean, "THREATS_FOUND"]},

@@ -52,6 +52,14 @@ def test_retention_is_a_whole_number_of_months(key, value):
     assert load(**{key: 7}).retention_months == (7 if key == "retentionMonths" else 13)
 
 
+@pytest.mark.parametrize("value", [["analytics.user_activity"], ["audit"], ["audit.log;"], "audit.log", {}])
+def test_months_are_archived_of_tables_alone_whose_rows_outlive_their_person(value):
+    assert refused(archivedTables=value).endswith(
+        "allowed is a list of audit.log, analytics.api_usage and analytics.performance_metrics, or of some of them"
+    )
+    assert load(archivedTables=["audit.log"]).archived_tables == ("audit.log",)
+
+
 @pytest.mark.parametrize(
     ("key", "least", "most"),
     [

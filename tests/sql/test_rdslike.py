@@ -1,12 +1,14 @@
 """A stack's whole life on a server like Amazon RDS: no superuser, no BYPASSRLS, TLS alone."""
 
+import gzip
+import io
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any, ClassVar
 
 import psycopg
 import pytest
@@ -19,8 +21,11 @@ from harness import stack
 from harness.stack import Stack, with_inputs
 from local import postgres
 from ops import rotation
+from ops.archive import job, restoring
+from ops.archive.copies import Copies, Manifest
 from ops.audit import run
 from ops.audit.model import Severity
+from ops.environment import Environment
 from provider.resources.role import BOUND
 from run import engine
 from tests.doubles import rdslike
@@ -295,6 +300,57 @@ def test_backups_see_what_the_superuser_sees_of_every_table_and_write_none(world
                 assert provision.row(session, count) == (expected,), table
                 refused(session, psycopg.errors.InsufficientPrivilege, f"delete from {table}")
         assert rows > 40, "there is something to be hidden"
+
+
+class InMemory(Copies):
+    """Archives without an object store."""
+
+    rows_of: ClassVar[dict[str, bytes]] = {}
+    manifests: ClassVar[dict[str, Manifest]] = {}
+
+    def manifest(self, name: str) -> Manifest | None:
+        return self.manifests.get(name)
+
+    def put_rows(self, name: str, rows: IO[bytes]) -> None:
+        self.rows_of[name] = rows.read()
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        self.manifests[manifest.name] = manifest
+
+    @contextmanager
+    def rows(self, manifest: Manifest) -> Iterator[gzip.GzipFile]:
+        with gzip.open(io.BytesIO(self.rows_of[manifest.name])) as rows:
+            yield rows
+
+
+def test_months_are_archived_and_restored_where_no_login_bypasses_row_security(world, monkeypatch):
+    table, old = "analytics.performance_metrics", "date_trunc('month', now()) - interval '20 months'"
+    world.manually(
+        f"select ops.make_partitions(0, ({old})::date)",
+        f"insert into {table} (created_at, name, value) select {old} + interval '1 day', 'a.b', v / 3.0 "
+        "from generate_series(1, 7) as v",
+        f"update private.settings set value = '[\"{table}\"]' where name = 'archivedTables'",
+        as_platform=True,
+    )
+    outputs = {
+        "admin_url": world.double.url(),
+        "backup_url": world.double.url(
+            user=BACKUP, password=world.stack.state[f"roles-{BACKUP}-password"].state["password"]
+        ),
+        "retention_months": {"analytics": 13, "audit": 24},
+        "archived_tables": [table],
+    }
+    monkeypatch.setattr(Environment, "store", None)
+    for module in (job, restoring):
+        monkeypatch.setattr(module, "Copies", InMemory)
+    environment = Environment("prod", outputs)
+    (done, *_) = job.run(environment, dry_run=False, say=lambda text: None)
+    assert (done.rows, done.result) == (7, "archived and dropped")
+    restored, manifest = restoring.restore(environment, done.name)
+    assert (restored, manifest.rows) == (f"archived.{done.name.partition('.')[2]}", 7)
+    world.manually("update private.settings set value = '[]' where name = 'archivedTables'", as_platform=True)
+    assert world.stack.preview().text == [], "what was restored to be read stands beside what is declared"
+    world.manually("drop schema archived cascade")
 
 
 def test_destroy_leaves_nothing_of_ours_and_everything_of_theirs(world):

@@ -14,7 +14,11 @@ begin
         select m.*, true as comes
         from private.missing_partitions(months_ahead, (pg_catalog.now() at time zone 'UTC')::pg_catalog.date) as m
         union all
+        -- What is archived goes when the archive has been read back, and not here.
         select o.*, false from private.old_partitions(keep, keep_audit) as o
+        where not pg_catalog.jsonb_exists(
+            private.setting('archivedTables'), pg_catalog.format('%s.%s', o.nspname, o.parent)
+        )
         order by comes desc, nspname, parent, month nulls first
     loop
         -- A table that gave no lock is left alone until the next run: its older months have to go before the younger.

@@ -8,7 +8,10 @@ declare
     old record;
     retired text[] = '{}';
 begin
-    for old in select * from private.old_partitions(keep, keep_audit) loop
+    for old in
+        select * from private.old_partitions(keep, keep_audit) as o
+        where not jsonb_exists(private.setting('archivedTables'), format('%s.%s', o.nspname, o.parent))
+    loop
         retired = retired || private.retire_partition(old.nspname, old.parent, old.partition, old.month);
     end loop;
     return retired;
