@@ -45,6 +45,7 @@ if adopted:
     there = AdoptedDatabaseArgs(
         database=adopted,
         standin=inputs.standin(adopted, platform),
+        goes_with=server if server.disposable else None,
         accept=settings.accept_drift,
         **settings.protection(server.disposable),
     )

@@ -26,6 +26,8 @@ class AdoptedDatabaseArgs:
     protect: bool
     """Whether a migration whose rollback loses data stays, unless it is in `allow_loss`."""
     allow_loss: tuple[str, ...] = ()
+    goes_with: pulumi.Resource | None = None
+    """The server that is deleted with all that is in it; a destroy then rolls nothing back."""
     accept: str | None = None
     """The fingerprint of a drift that is taken as it is."""
 
@@ -35,6 +37,7 @@ class AdoptedDatabase(Component):
 
     def __init__(self, name: str, args: AdoptedDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"folder": args.database.folder}, opts)
+        self._goes_with = args.goes_with
         self._adopted, self._facts, self._name = args.database, args.database.facts, name
         snapshot = self._snapshot(args.accept)
         first = [snapshot, *self._standin(args.standin, self.child(snapshot))]
@@ -62,6 +65,12 @@ class AdoptedDatabase(Component):
         last = self.child(*grants, *others, migrations, *rows)
         self.final = [pg.SchemaCheckpoint(f"{name}-checkpoint", snapshot=NAME, of=self._adopted.fingerprint, opts=last)]
         self.register_outputs({"folder": args.database.folder})
+
+    def child(self, *siblings: pulumi.Resource) -> pulumi.ResourceOptions:
+        """As of every component, and gone with the server where that goes."""
+        return pulumi.ResourceOptions.merge(
+            super().child(*siblings), pulumi.ResourceOptions(deleted_with=self._goes_with)
+        )
 
     def _standin(self, steps: Mapping[str, str], options: pulumi.ResourceOptions) -> Iterator[pulumi.Resource]:
         """What the baseline refers to and the platform has made where the database lived."""

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from components import inputs
-from declared import adopted
+from declared import adopted, sqlfiles
 from declared.paths import CHECKOUT
 from declared.sqlfiles import STANDIN
 from harness import program, scratch, stack
@@ -226,3 +226,16 @@ def test_a_destroy_takes_nothing(world):
     assert world.stack.down().errors == {}
     assert world.lines() == before
     assert world.sql("select count(*) from pg_policies where schemaname in ('public', 'storage')") == [(5,)]
+
+
+def test_what_stands_in_goes_again(local):
+    found, connection = local
+    connection.execute("create database again")
+    url = found.url.removesuffix("/app") + "/again"
+    steps = sqlfiles.steps(found.checkout / STANDIN.folder)
+    with psycopg.connect(url, autocommit=True) as again:
+        for script in [*(step.up for step in steps), *(step.down for step in reversed(steps))]:
+            with again.transaction():
+                again.execute(script.encode())
+        left = "select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'"
+        assert again.execute(left).fetchall() == [("public",)]
