@@ -18,7 +18,6 @@ from components.snapshot import Checkpoint, CheckpointArgs, Snapshot, SnapshotAr
 from components.storedsettings import StoredSettings, StoredSettingsArgs
 from components.structure import Structure, StructureArgs
 from declared import promotion
-from declared.roles import URLS
 from declared.schemas import PUBLICATION, PUBLISHED
 
 silence_debug()
@@ -79,10 +78,8 @@ else:
     pulumi.export(OUTPUT, checkpoint.brought_to(deployed))
     # Auth.js' login alone opens what is sealed.
     sessions = {"authjs": encryption.session}
-    for output, role in URLS.items():
-        # The logins of a platform's own API are its affair.
-        if role in roles.current:
-            pulumi.export(output, server.connection(*roles.current[role], sessions.get(role, "")))
+    for output, url in server.urls(roles.current, roles.pooled, sessions).items():
+        pulumi.export(output, url)
     for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
         pulumi.export(output, value)
 

@@ -22,6 +22,7 @@ HELD = {
     "aws:kms/alias:Alias": "the name that its key is found by",
     "aws:cloudfront/distribution:Distribution": "the address of all files",
     "aws:rds/instance:Instance": "a server with its databases",
+    "aws:rds/cluster:Cluster": "a cluster with its databases",
 }
 
 

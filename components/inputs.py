@@ -24,6 +24,8 @@ from targets import Target, Wanted
 from targets import found as at_aws
 
 Read = TypeVar("Read")
+# What a permission to replace the server names.
+SERVERS = ("server-rds-instance", "server-aurora-cluster")
 
 
 class InputRefused(pulumi.RunError):
@@ -122,6 +124,7 @@ def wanted(target: Target, settings: Settings, there: at_aws.Found | None, tags:
         account_ids=settings.account_ids,
         found=there,
         keep=settings.protected(target.disposable),
+        replaced=any(each.what in SERVERS and not each.expired for each in settings.allow),
     )
 
 

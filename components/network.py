@@ -23,13 +23,19 @@ class NetworkArgs:
     """The availability zones by their letters."""
     interface_endpoints: Sequence[str] = ()
     """The services of AWS that are reached from within."""
+    proxy: bool = False
+    """Whether there is a proxy between clients and server."""
 
 
 class Network(Component):
     """A network with a private subnet in each zone, and two groups: the server's, and that of who may connect to it."""
 
     subnets: Sequence[pulumi.Output[str]]
+    zones: Sequence[str]
+    """The availability zones of the subnets."""
     server_group: pulumi.Output[str]
+    proxy_group: pulumi.Output[str]
+    """Where there is a proxy."""
     exports: Mapping[str, Any]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -44,14 +50,17 @@ class Network(Component):
             tags=self._tags("network"),
             opts=self.child(),
         )
-        subnets = [
-            self._subnet(f"{args.region}{zone}", block)
-            for zone, block in zip(args.zones, _blocks(args.addresses), strict=False)
-        ]
+        self.zones = [f"{args.region}{zone}" for zone in args.zones]
+        subnets = [self._subnet(zone, block) for zone, block in zip(self.zones, _blocks(args.addresses), strict=False)]
         self.subnets = [subnet.id for subnet in subnets]
         clients = self._group("clients", "Who may connect to the database")
         server = self._group("database", "The database")
         self._let("database", server, clients, POSTGRES)
+        if args.proxy:
+            proxy = self._group("proxy", "The proxy before the database")
+            self._let("proxy", proxy, clients, POSTGRES)
+            self._let("database", server, proxy, POSTGRES, "-from-proxy")
+            self.proxy_group = proxy.id
         self._gateway(args.region, subnets, clients)
         self._interfaces(args, clients)
         self.server_group = server.id
@@ -82,18 +91,20 @@ class Network(Component):
             opts=self.child(),
         )
 
-    def _let(self, use: str, server: ec2.SecurityGroup, clients: ec2.SecurityGroup, port: int) -> None:
+    def _let(
+        self, use: str, server: ec2.SecurityGroup, clients: ec2.SecurityGroup, port: int, suffix: str = ""
+    ) -> None:
         """Sessions from the members of a group to those of another, both ends of the rule by reference."""
         between = {"ip_protocol": "tcp", "from_port": port, "to_port": port}
         vpc.SecurityGroupIngressRule(
-            f"{self._name}-into-{use}",
+            f"{self._name}-into-{use}{suffix}",
             security_group_id=server.id,
             referenced_security_group_id=clients.id,
             **between,
             opts=self.child(),
         )
         vpc.SecurityGroupEgressRule(
-            f"{self._name}-to-{use}",
+            f"{self._name}-to-{use}{suffix}",
             security_group_id=clients.id,
             referenced_security_group_id=server.id,
             **between,

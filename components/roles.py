@@ -24,6 +24,8 @@ class Roles(Component):
 
     current: Mapping[str, tuple[str, pulumi.Output[str]]]
     """Role → its login and password of now."""
+    pooled: Mapping[str, pulumi.Output[str]]
+    """Login → password, of all that a proxy may lend sessions to, also of those that are about to end."""
 
     def __init__(self, name: str, args: RolesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"passwords": args.passwords}, opts)
@@ -33,6 +35,12 @@ class Roles(Component):
         passwords = {each: self._password(name, each, number) for each, number in numbers.items()}
         self.current = {
             role: (each, passwords[each].password) for role in logins for each in [login_name(role, args.passwords[0])]
+        }
+        self.pooled = {
+            login_name(role, number): passwords[login_name(role, number)].password
+            for role in logins
+            for number in args.passwords
+            if specs[role].pooled
         }
         roles: dict[str, pg.Role] = {}
         for role, spec in specs.items():

@@ -9,6 +9,7 @@ import pulumi
 from components.base import Component
 from declared import connectionurl
 from declared.errors import UserError
+from declared.roles import AUTHENTICATOR, URLS
 from targets import OwnServer, Target, Wanted
 
 
@@ -44,6 +45,8 @@ class Server(Component):
         super().__init__(name, {"stack": args.stack, "url": url}, opts)
         own = OwnServer(_given(url, args.target)) if url is not None else _own(args, self.child())
         self._parameters = pulumi.Output.secret(own.login)
+        self._reader = pulumi.Output.secret(own.reader) if own.reader is not None else None
+        self._proxy = own.proxy
         self.fetched, self.exports = own.password, own.exports
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
@@ -65,6 +68,39 @@ class Server(Component):
             session_options: what its sessions start with, as the server's command line has it: `-c name=value`.
         """
         return pulumi.Output.all(self._parameters, user, password, session_options).apply(_joined)
+
+    def urls(
+        self,
+        current: Mapping[str, tuple[str, pulumi.Output[str]]],
+        pooled: Mapping[str, pulumi.Output[str]],
+        sessions: Mapping[str, pulumi.Input[str]],
+    ) -> dict[str, pulumi.Output[str]]:
+        """Output → the connection URL of a login, as a secret.
+
+        Args:
+            current: role → its login and password.
+            pooled: login → password, of those that a proxy may lend sessions to; where one is wanted, it is made.
+            sessions: role → what its sessions start with.
+        """
+        proxied = self._proxied(pooled)
+        # The logins of a platform's own API are its affair.
+        found = {
+            output: proxied.get(current[role][0]) or self.connection(*current[role], sessions.get(role, ""))
+            for output, role in URLS.items()
+            if role in current
+        }
+        if self._reader is not None:
+            login = pulumi.Output.all(self._reader, *current[AUTHENTICATOR], "")
+            found["read_url"] = login.apply(_joined)
+        return found
+
+    def _proxied(self, logins: Mapping[str, pulumi.Output[str]]) -> Mapping[str, pulumi.Output[str]]:
+        if self._proxy is None:
+            return {}
+        where = pulumi.Output.secret(self._proxy(logins))
+        return {
+            login: pulumi.Output.all(where, login, password, "").apply(_joined) for login, password in logins.items()
+        }
 
 
 # The provisioning login's own; no other login's URL has them.

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-ROLES = ("server", "api", "scanner", "cleaner", "malware", "monitoring")
+ROLES = ("server", "api", "scanner", "cleaner", "malware", "monitoring", "proxy")
 KEYS = ("objects", "alarms", "database")
 BUCKETS = ("objects", "logs")
 # The key of all states of an account.

@@ -4,6 +4,7 @@ On demand, in US dollars without taxes, as AWS publishes them for us-east-1 on t
 hour; a month has 730, as in its own calculator.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,8 @@ READ = "2026-06"
 REGION = "us-east-1"
 SOURCES = (
     "https://aws.amazon.com/rds/postgresql/pricing/",
+    "https://aws.amazon.com/rds/aurora/pricing/",
+    "https://aws.amazon.com/rds/proxy/pricing/",
     "https://aws.amazon.com/kms/pricing/",
     "https://aws.amazon.com/secrets-manager/pricing/",
     "https://aws.amazon.com/privatelink/pricing/",
@@ -21,8 +24,11 @@ SOURCES = (
     "https://aws.amazon.com/cloudwatch/pricing/",
 )
 HOURS = 730
-INSTANCE, KEY, ENDPOINT, ALARM = (
+INSTANCE, MEMBER, PROXY, SECRETS, KEY, ENDPOINT, ALARM = (
     "aws:rds/instance:Instance",
+    "aws:rds/clusterInstance:ClusterInstance",
+    "aws:rds/proxy:Proxy",
+    "aws:secretsmanager/secret:Secret",
     "aws:kms/key:Key",
     "aws:ec2/vpcEndpoint:VpcEndpoint",
     "aws:cloudwatch/metricAlarm:MetricAlarm",
@@ -46,6 +52,25 @@ CLASSES: Mapping[str, float] = {
     "db.r7g.4xlarge": 1.914,
     "db.r7g.8xlarge": 3.827,
 }
+# The same of one server in a cluster of Aurora.
+AURORA_CLASSES: Mapping[str, float] = {
+    "db.t4g.medium": 0.073,
+    "db.t4g.large": 0.146,
+    "db.r6g.large": 0.26,
+    "db.r6g.xlarge": 0.519,
+    "db.r6g.2xlarge": 1.038,
+    "db.r6g.4xlarge": 2.076,
+    "db.r6g.8xlarge": 4.153,
+    "db.r7g.large": 0.276,
+    "db.r7g.xlarge": 0.553,
+    "db.r7g.2xlarge": 1.106,
+    "db.r7g.4xlarge": 2.211,
+    "db.r7g.8xlarge": 4.423,
+}
+# Aurora's unit of capacity; a proxy for a vCPU of its server, or for a unit, of which it is billed for 8 at least.
+ACU_HOUR, PROXY_HOUR, PROXY_LEAST_ACU = 0.12, 0.015, 8
+# The tag of a server and of a proxy that says what size their price goes by: `db.r7g.large`, or `2-16` in ACU.
+SIZE_TAG = "Size"
 # By the month.
 STORAGE_GIB, SECRET, KEY_MONTH, ALARM_MONTH = 0.115, 0.40, 1.00, 0.10
 # By the hour and zone.
@@ -59,6 +84,9 @@ USES: Sequence[tuple[str, float, str]] = (
     ("uploads that GuardDuty scans", 0.09, "GB"),
     ("uploads that GuardDuty scans, one by one", 0.000215, "object"),
     ("backups of RDS beyond the size of its storage", 0.095, "GB and month"),
+    ("storage of Aurora", 0.10, "GB and month"),
+    ("reads and writes of Aurora's storage", 0.20, "million requests"),
+    ("backups of Aurora beyond the size of its storage", 0.021, "GB and month"),
     ("logs that CloudWatch takes in, the server's among them", 0.50, "GB"),
     ("requests to KMS, beyond 20,000 a month", 0.000003, "request"),
 )
@@ -96,6 +124,14 @@ def charges(of: Declared) -> list[Charge]:
     match of.type:
         case "aws:rds/instance:Instance":
             return _server(of)
+        case "aws:rds/cluster:Cluster" if of.inputs.get("manageMasterUserPassword"):
+            return [Charge(of.name, "the master's secret", SECRET)]
+        case "aws:rds/clusterInstance:ClusterInstance":
+            return [_member(of)]
+        case "aws:rds/proxy:Proxy":
+            return [_proxy(of)]
+        case "aws:secretsmanager/secret:Secret":
+            return [Charge(of.name, "secret", SECRET)]
         case "aws:kms/key:Key":
             return [Charge(of.name, "key; 1 more after each of its first two rotations", KEY_MONTH)]
         case "aws:ec2/vpcEndpoint:VpcEndpoint" if of.inputs.get("vpcEndpointType") == "Interface":
@@ -113,6 +149,8 @@ def monthly(of: Declared) -> float:
 
 def choices(of: Declared) -> list[Choice]:
     """What the settings of a resource's size would change, each alone."""
+    if of.type == MEMBER and not of.inputs.get("promotionTier"):
+        return [Choice("server:readers", "one more", monthly(of))]
     if of.type != INSTANCE:
         return []
     size, doubled = str(of.inputs.get("instanceClass")), bool(of.inputs.get("multiAz"))
@@ -143,6 +181,46 @@ def _server(of: Declared) -> list[Charge]:
     if of.inputs.get("manageMasterUserPassword"):
         charged.append(Charge(of.name, "the master's secret", SECRET))
     return charged
+
+
+def _member(of: Declared) -> Charge:
+    """A server in a cluster; one that follows its load at the least."""
+    between = _between(of)
+    if between:
+        least, most = (each * ACU_HOUR * HOURS for each in between)
+        return Charge(of.name, f"{_size(of)} ACU at the least; at the most {most:.2f}", least)
+    size = str(of.inputs.get("instanceClass"))
+    hour = AURORA_CLASSES.get(size)
+    return Charge(of.name, f"{size}, one server", None if hour is None else hour * HOURS)
+
+
+def _proxy(of: Declared) -> Charge:
+    """A proxy, by the size of one server; each reader that it serves is billed as well."""
+    if between := _between(of):
+        units = max(between[0], PROXY_LEAST_ACU)
+        return Charge(of.name, f"proxy for {units:g} ACU, the least", PROXY_HOUR * HOURS * units)
+    size = _size(of)
+    processors = _processors(size)
+    dollars = None if processors is None else PROXY_HOUR * HOURS * processors
+    return Charge(of.name, f"proxy for one {size}", dollars)
+
+
+def _size(of: Declared) -> str:
+    return str((of.inputs.get("tags") or {}).get(SIZE_TAG, ""))
+
+
+def _between(of: Declared) -> tuple[float, float] | None:
+    """The least and the most capacity of a server that follows its load, in ACU."""
+    found = re.fullmatch(r"([0-9.]+)-([0-9.]+)", _size(of))
+    return (float(found[1]), float(found[2])) if found else None
+
+
+def _processors(size: str) -> int | None:
+    """The vCPU of a class; the smallest that are billed are 2."""
+    found = re.fullmatch(r"db\.[a-z0-9]+\.(micro|small|medium|large|([0-9]*)xlarge)", size)
+    if found is None:
+        return None
+    return 4 * int(found[2] or 1) if found[2] is not None else 2
 
 
 def _beside(size: str) -> list[str]:

@@ -19,12 +19,15 @@ class RoleSpec:
     output: str = ""
     """The stack output with its connection URL."""
     member_of: tuple[str, ...] = ()
+    pooled: bool = False
+    """Whether its sessions keep nothing beyond a transaction, so that a proxy may lend one to many clients."""
     owns: bool = False
     """Whether objects belong to it, so that the login that provisions has to act as it."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
 API = ("anon", "authenticated", "service_role")
+AUTHENTICATOR = "authenticator"
 OWNER = "app_owner"
 STORAGE_SERVICE = "storage_service"
 MIGRATOR = "migrator"
@@ -39,11 +42,12 @@ ROLES = {
     "anon": RoleSpec("callers who aren't signed in", settings={"statement_timeout": "3s"}),
     "authenticated": RoleSpec("callers who are signed in", settings={"statement_timeout": "8s"}),
     "service_role": RoleSpec("the app's own servers; row security doesn't bind it", bypassrls=True),
-    "authenticator": RoleSpec(
+    AUTHENTICATOR: RoleSpec(
         "login of the API, which becomes anon, authenticated or service_role for each request",
         login=True,
         output="api_url",
         inherit=False,
+        pooled=True,
         member_of=API,
         settings={"statement_timeout": "8s", "lock_timeout": "8s", "idle_in_transaction_session_timeout": "1min"},
     ),

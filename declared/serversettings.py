@@ -14,7 +14,16 @@ from typing import Any
 from declared.errors import UserError
 
 NAMESPACE = "server"
-CLASS = re.compile(r"db\.[a-z][a-z0-9]{1,7}\.[0-9a-z-]{2,16}")
+CLASS = re.compile(r"db\.(serverless|[a-z][a-z0-9]{1,7}\.[0-9a-z-]{2,16})")
+ENGINE = re.compile(r"postgres|aurora")
+REACH = re.compile(r"direct|tunnel")
+# As Session Manager names its targets.
+BASTION = re.compile(r"|m?i-[0-9a-f]{8,17}|ecs:[A-Za-z0-9_-]{1,255}_[0-9a-f]{32}_[0-9a-f]{32}-[0-9]{1,12}")
+TUNNEL = "tunnel"
+CAPACITY = re.compile(r"(0|[1-9][0-9]{0,2})(\.[05])?")
+AURORA, SERVERLESS = "aurora", "db.serverless"
+# The families that Aurora PostgreSQL has.
+AURORA_CLASS = re.compile(r"db\.(serverless|[rtx][a-z0-9]{1,6}\..+)")
 TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 ZONE = re.compile(r"[a-f]")
@@ -51,6 +60,12 @@ def _whole(least: int, most: int) -> tuple[Callable[[str], int], str]:
         return int(text)
 
     return read, f"a whole number from {least} to {most}"
+
+
+def _capacity(text: str) -> float:
+    if not CAPACITY.fullmatch(text) or not 0.5 <= float(text) <= 256:
+        raise ValueError
+    return float(text)
 
 
 def _flag(text: str) -> bool:
@@ -146,16 +161,46 @@ def _path(text: str) -> str:
 
 
 SETTINGS: Mapping[str, Setting] = {
+    "engine": Setting(
+        "postgres",
+        _matching(ENGINE),
+        "postgres or aurora",
+        "RDS for PostgreSQL, or Aurora PostgreSQL, which has readers and sizes that follow the load",
+    ),
     "class": Setting(
         "db.m7g.large",
         _matching(CLASS),
         "an instance class such as db.m7g.large",
-        "The size of each server, as RDS names it",
+        "The size of each server, as RDS names it; by default db.serverless where the engine is aurora",
+    ),
+    "readers": Setting(
+        "0", *_whole(0, 15), "With aurora: servers that only read, behind the output `read_url`, beside the writer"
+    ),
+    "minCapacity": Setting(
+        "2",
+        _capacity,
+        "a number from 0.5 to 256 in steps of 0.5",
+        "With db.serverless: the least capacity of each server, in ACU (2 GiB of memory)",
+    ),
+    "maxCapacity": Setting(
+        "16",
+        _capacity,
+        "a number from 1 to 256 in steps of 0.5, not below server:minCapacity",
+        "With db.serverless: the capacity that each server grows to under load; the most sessions follow from it",
     ),
     "storage": Setting("100", *_whole(20, 65536), "GiB of storage that the server begins with"),
     "maxStorage": Setting("1000", *_whole(22, 65536), "GiB up to which RDS enlarges the storage by itself"),
     "multiAz": Setting(
-        "true", _flag, "true or false", "Whether a standby in another zone takes over; twice the price of the server"
+        "true",
+        _flag,
+        "true or false",
+        "Whether a standby in another zone takes over, at the price of a server; with aurora the first reader is it",
+    ),
+    "proxy": Setting(
+        "false",
+        _flag,
+        "true or false",
+        "Whether `api_url` leads through RDS Proxy, which lends few sessions to many clients",
     ),
     "applyImmediately": Setting(
         "false",
@@ -191,12 +236,40 @@ SETTINGS: Mapping[str, Setting] = {
         "a list of different services such as [secretsmanager, ssm]",
         "The services of AWS that are reached from within the network; each costs by the hour and zone",
     ),
+    "reach": Setting(
+        "direct",
+        _matching(REACH),
+        "direct or tunnel",
+        "How a run reaches the server: direct from within its network, or by a session of Session Manager",
+    ),
+    "bastion": Setting(
+        "",
+        _matching(BASTION),
+        "the id of an instance, such as i-0123456789abcdef0, or ecs:CLUSTER_TASK_CONTAINER",
+        "With server:reach tunnel: what the session goes through, which may connect to the server",
+    ),
+    "localPort": Setting(
+        "0", *_whole(0, 65535), "With server:reach tunnel: the port of this machine; 0 is one that is free"
+    ),
     "rootCertificate": Setting(
         "/etc/ssl/rds/global-bundle.pem",
         _path,
         "an absolute path",
         "The file with the authorities of RDS, here and where the outputs' URLs are used: "
         "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem",
+    ),
+    "proxyCertificate": Setting(
+        "/etc/ssl/rds/AmazonRootCA1.pem",
+        _path,
+        "an absolute path",
+        "With server:proxy: the file with the authority of its certificate where `api_url` is used: "
+        "https://www.amazontrust.com/repository/AmazonRootCA1.pem",
+    ),
+    "takeOver": Setting(
+        "false",
+        _flag,
+        "true or false",
+        "For one run after a lost state: takes over the network and the server that are at AWS",
     ),
     "endpoint": Setting(
         "",
@@ -211,10 +284,16 @@ SETTINGS: Mapping[str, Setting] = {
 class ServerSettings:
     """Every key of the namespace, checked; a field's name is its key's, in snake case."""
 
+    engine: str
     class_: str
+    readers: int
+    """Those that are asked for."""
+    min_capacity: float
+    max_capacity: float
     storage: int
     max_storage: int
     multi_az: bool
+    proxy: bool
     apply_immediately: bool
     backup_days: int
     backup_window: str
@@ -222,7 +301,12 @@ class ServerSettings:
     network: str
     zones: tuple[str, ...]
     interface_endpoints: tuple[str, ...]
+    reach: str
+    bastion: str
+    local_port: int
     root_certificate: str
+    proxy_certificate: str
+    take_over: bool
     endpoint: tuple[str, int] | None
 
     @classmethod
@@ -237,17 +321,65 @@ class ServerSettings:
         for key in sorted(given.keys() - SETTINGS.keys()):
             raise ServerSettingError(key, given[key], f"nothing: there is no such key; there are {', '.join(SETTINGS)}")
         values = {}
+        defaults = {"class": SERVERLESS} if given.get("engine") == AURORA else {}
         for key, setting in SETTINGS.items():
-            text = given.get(key, setting.default)
+            text = given.get(key, defaults.get(key, setting.default))
             try:
                 values[_snake(key)] = setting.read(text)
             except ValueError:
                 raise ServerSettingError(key, text, setting.allowed) from None
         found = cls(**values)
+        found._check_used(given)
         found._check()
         return found
 
+    @property
+    def serverless(self) -> bool:
+        """Whether each server's size follows the load."""
+        return self.class_ == SERVERLESS
+
+    @property
+    def size(self) -> str:
+        """The class of each server, or between how many ACU it grows and shrinks."""
+        return f"{self.min_capacity:g}-{self.max_capacity:g}" if self.serverless else self.class_
+
+    @property
+    def servers(self) -> int:
+        """How many a cluster of Aurora has, the writer among them."""
+        return 1 + max(self.readers, int(self.multi_az))
+
+    def _check_used(self, given: Mapping[str, str]) -> None:
+        """
+        :raises ServerSettingError: for a setting whose value nothing would go by
+        """
+        aurora = self.engine == AURORA
+        unused = dict.fromkeys(
+            ("storage", "maxStorage") if aurora else (),
+            "nothing where server:engine is aurora, whose storage grows by itself",
+        )
+        if not self.serverless:
+            allowed = f"nothing where server:class is {self.class_}"
+            unused |= dict.fromkeys(("minCapacity", "maxCapacity"), allowed)
+        if not aurora and self.readers:
+            allowed = (
+                "0 where server:engine is postgres: RDS makes no reader of a server whose password it changes itself"
+            )
+            unused["readers"] = allowed
+        if self.reach != TUNNEL:
+            unused |= dict.fromkeys(("bastion", "localPort"), f"nothing where server:reach is {self.reach}")
+        elif not self.bastion:
+            raise ServerSettingError("bastion", "", f"{SETTINGS['bastion'].allowed} where server:reach is tunnel")
+        for key in sorted(key for key in unused.keys() & given.keys() if given[key] != SETTINGS[key].default):
+            raise ServerSettingError(key, given[key], unused[key])
+        if aurora and not AURORA_CLASS.fullmatch(self.class_):
+            allowed = "db.serverless, or a class of r, t or x such as db.r7g.large, where server:engine is aurora"
+            raise ServerSettingError("class", self.class_, allowed)
+        if self.serverless and not aurora:
+            raise ServerSettingError("class", self.class_, "one such as db.m7g.large where server:engine is postgres")
+
     def _check(self) -> None:
+        if not max(1, self.min_capacity) <= self.max_capacity:
+            raise ServerSettingError("maxCapacity", self.max_capacity, SETTINGS["maxCapacity"].allowed)
         # RDS wants room for a step: a tenth at least.
         if self.max_storage * 10 < self.storage * 11:
             least = -(-self.storage * 11 // 10)

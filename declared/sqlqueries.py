@@ -10,7 +10,7 @@ from declared.sqlfiles import SqlFileError, location, read_statements, sql_files
 FOLDER = CHECKOUT / "sql" / "queries"
 HEADER = re.compile(
     r"-- (?P<name>\w+): (?P<purpose>\S.*?\.)\n"
-    r"-- Role: (?P<role>\w+)\. Since: (?P<since>\d{4})\.\n"
+    r"-- Role: (?P<role>\w+)\. Since: (?P<since>\d{4})\.(?P<reader> Reader\.)?\n"
     r"-- Parameters: (?P<parameters>\S.*?)\.\n"
     r"-- Index: (?P<indexes>\S.*?)\.\n"
     r"-- Plan: (?P<plan>\S.*?\.)\n\n"
@@ -28,6 +28,8 @@ class Query:
     purpose: str
     role: str
     since: str
+    reader: bool
+    """Whether it may be asked at a reader: it writes nothing, and what was written just now needn't be there."""
     parameters: dict[str, str]
     indexes: frozenset[str]
     plan: str
@@ -56,6 +58,7 @@ def _query(path: Path) -> Query:
         purpose=match["purpose"],
         role=match["role"],
         since=match["since"],
+        reader=match["reader"] is not None,
         parameters=_parameters(path, match["parameters"], match["text"]),
         indexes=frozenset(() if match["indexes"] == "none" else re.split(r",\s+", match["indexes"])),
         plan=match["plan"],

@@ -23,6 +23,7 @@ SERVERS = CHECKOUT / "docs" / "servers.md"
 TREE = CHECKOUT / "tests" / "golden" / "tree.txt"
 SUPABASE_TREE = TREE.with_name("tree.supabase.txt")
 AWS_TREE = CHECKOUT / "tests" / "golden" / "aws.txt"
+AURORA_TREE = CHECKOUT / "tests" / "golden" / "aurora.txt"
 
 
 def provider_schema() -> str:
@@ -121,9 +122,19 @@ def supabase_tree() -> str:
 
 def aws_tree() -> str:
     """`tests/golden/aws.txt`: what the program declares at AWS beside all that it declares everywhere."""
-    everywhere = set(tree().splitlines())
-    declared = program.run("prod", target="aws", offline="true").tree.splitlines()
-    return "".join(f"{line}\n" for line in declared if line not in everywhere)
+    return _beside(tree(), {})
+
+
+def aurora_tree() -> str:
+    """`tests/golden/aurora.txt`: what is another there with Aurora, two readers and a proxy."""
+    with_rds = f"{tree()}{aws_tree()}"
+    return _beside(with_rds, {"engine": "aurora", "readers": "2", "proxy": "true"})
+
+
+def _beside(known: str, server: Mapping[str, str]) -> str:
+    declared = program.run("prod", target="aws", offline="true", server=server).tree.splitlines()
+    lines = set(known.splitlines())
+    return "".join(f"{line}\n" for line in declared if line not in lines)
 
 
 # What needs no database; the definition of the schema and its pages do.
@@ -131,6 +142,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     TREE: tree,
     SUPABASE_TREE: supabase_tree,
     AWS_TREE: aws_tree,
+    AURORA_TREE: aurora_tree,
     CHECKOUT / "provider" / "schema.json": provider_schema,
     CHECKOUT / "docs" / "resources.md": resources,
     CHECKOUT / "docs" / "audit.md": registry.page,

@@ -104,7 +104,12 @@ def _made(type: str, name: str) -> dict[str, Any]:
         return {"arn": f"arn:aws:s3:::{name}", "bucketRegionalDomainName": f"{name}.s3.us-east-1.amazonaws.com"}
     if service == "aws:rds":
         secret = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:rds!db-{name}"
-        return {"address": f"{name}.rds.amazonaws.com", "port": 5432, "masterUserSecrets": [{"secretArn": secret}]}
+        hosts = {
+            "address": f"{name}.rds.amazonaws.com",
+            "endpoint": f"{name}.cluster.rds.amazonaws.com",
+            "readerEndpoint": f"{name}.cluster-ro.rds.amazonaws.com",
+        }
+        return {**hosts, "port": 5432, "masterUserSecrets": [{"secretArn": secret}]}
     if service.startswith("aws:"):
         arn = f"arn:{service}:us-east-1:{ACCOUNT}:{name}"
         return {"arn": arn, "keyId": f"{name}-id", "name": name, "domainName": f"{name}.cloudfront.net"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from declared import connectionurl
+from declared import connectionurl, tunnel
 from ops.errors import CommandError
 
 TIMEOUT = 10
@@ -24,10 +24,11 @@ def connect(url: str, application: str, autocommit: bool = True) -> Connection:
 
     :raises UnreachableError: where the server doesn't answer, or refuses the login
     """
-    with reaching(connectionurl.parse(url)):
+    parameters = connectionurl.parse(url)
+    with reaching(parameters):
         # No prepared statements of the server's: a pooler in transaction mode may be between.
         return psycopg.connect(
-            url,
+            connectionurl.compose(tunnel.through(parameters)),
             autocommit=autocommit,
             connect_timeout=TIMEOUT,
             application_name=application,

@@ -25,7 +25,7 @@ class Environment:
         """
         :raises CommandError: where there is no such stack, or nothing in it yet
         """
-        return cls(stack, outputs.read(stack))
+        return cls(stack, outputs.connectable(stack))
 
     def output(self, name: str) -> Any:
         return outputs.needed(self.stack, self.outputs, name)

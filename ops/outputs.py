@@ -14,6 +14,17 @@ ADMIN = "admin_url"
 SECRET = "admin_secret"
 
 
+def connectable(stack: str) -> dict[str, Any]:
+    """All of them, for sessions that are opened here: the server is made reachable.
+
+    :raises EngineError: where there is no such stack, or no way to its server
+    :raises CommandError: where they can't be read
+    """
+    found = read(stack)
+    engine.reach(stack)
+    return found
+
+
 def read(stack: str) -> dict[str, Any]:
     """All of them.
 

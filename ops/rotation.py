@@ -133,7 +133,7 @@ def provisioning(stack: str) -> connectionurl.Parameters:
 
     :raises CommandError: where there is nothing of the stack yet
     """
-    return engine.own_parameters(stack) or outputs.parameters(stack, outputs.read(stack), outputs.ADMIN)
+    return engine.own_parameters(stack) or outputs.parameters(stack, outputs.connectable(stack), outputs.ADMIN)
 
 
 def listed(found: Sequence[Sessions]) -> str:
@@ -157,7 +157,7 @@ def _refuse_unfinished(stack: str, number: int) -> None:
     """
     :raises CommandError: where an output still has the URL of another login
     """
-    found = outputs.read(stack)
+    found = outputs.connectable(stack)
     for output, role in URLS.items():
         if connectionurl.parse(outputs.needed(stack, found, output))["user"] != login_name(role, number):
             raise CommandError(

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import psycopg
 from psycopg import sql
 
-from declared import connectionurl, locktimeout
+from declared import connectionurl, locktimeout, tunnel
 from plugin.errors import PluginError
 from provider.errors import Refused, Unreachable, one_line
 from provider.migrationchanges import MigrationChanges
@@ -73,7 +73,7 @@ class ConnectionInfo:
         """What libpq is given; ours give way to what the URL says."""
         # Whatever the server's own encoding is; one without an encoding would answer in bytes.
         ours = {"connect_timeout": "15", "application_name": APPLICATION, "client_encoding": "utf8"}
-        return connectionurl.compose({**ours, **self.given})
+        return connectionurl.compose({**ours, **tunnel.through(self.given)})
 
 
 class Connections:

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from psycopg import sql
 
-from declared import connectionurl, sqltext
+from declared import connectionurl, sqltext, tunnel
 from declared.schemas import HISTORY_SCHEMA, HISTORY_SUFFIXES
 from plugin.errors import PluginError
 from plugin.server import Context, Kind
@@ -243,6 +243,7 @@ async def dumped(program: str, login: connectionurl.Parameters, options: Iterabl
     # No password is seen in the list of processes.
     if "sslpassword" in login:
         raise NoCopy("pg_dump can't be given the password of the login's TLS key")
+    login = tunnel.through(login)
     keywords = connectionurl.compose({**login, "password": ""} if login.get("password") else dict(login))
     secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
     said, failed = await _run([program, *options, "-d", keywords], secret)

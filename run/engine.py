@@ -4,6 +4,7 @@ A user's own backend (`PULUMI_BACKEND_URL`) and passphrase are left alone. Witho
 in `.local/state`, encrypted with a passphrase that never leaves this checkout.
 """
 
+import atexit
 import json
 import os
 import re
@@ -28,11 +29,14 @@ from declared.connectionurl import Parameters
 from declared.folders import make_private
 from declared.paths import CHECKOUT
 from declared.permissions import Permission
-from run import events, stackfile, state
+from declared.serversettings import NAMESPACE as SERVER
+from declared.serversettings import TUNNEL, ServerSettings
+from declared.tunnel import VARIABLE
+from run import events, stackfile, state, tunnel
 from run.state import EngineError as EngineError
 from run.state import UnderWay as UnderWay
 from targets import Service as Service
-from targets import Target
+from targets import Target, wayin
 
 # The commands that talk to the resources of a stack, and so need its servers.
 NEED_SERVICES = {"up", "update", "preview", "pre", "refresh", "destroy", "down", "dn", "import", "watch"}
@@ -129,6 +133,46 @@ def embedded(stack: str) -> bool:
 def own_parameters(stack: str) -> Parameters | None:
     """The login that provisions on the target's own server, where it is known without the stack's outputs."""
     return target(stack).own_parameters(stack) if embedded(stack) else None
+
+
+@contextmanager
+def reached(stack: str) -> Iterator[dict[str, str]]:
+    """What has to be in the environment of whatever opens sessions in the stack's server; in it they are possible.
+
+    :raises EngineError: where a tunnel is wanted and can't be opened
+    """
+    where = target(stack)
+    settings = _server(stack) if where.can.make_server and embedded(stack) else None
+    if settings is None or settings.reach != TUNNEL or VARIABLE in os.environ:
+        yield {}
+        return
+    to = settings.endpoint or wayin.address(where.aws(stack), region(stack), stack, settings.engine)
+    if to is None:
+        state.say(f"stack {stack}: there is no server yet to open a session to; when it is there, run it again")
+        yield {}
+        return
+    with tunnel.opened(stack, settings.bastion, region(stack), to, settings.local_port) as open_:
+        yield {VARIABLE: open_.text}
+
+
+def reach(stack: str) -> None:
+    """Make the stack's server reachable for this process, until its end.
+
+    :raises EngineError: as for `reached`
+    """
+    way = reached(stack)
+    os.environ.update(way.__enter__())
+    atexit.register(way.__exit__, None, None, None)
+
+
+def _server(stack: str) -> ServerSettings:
+    prefix = f"{SERVER}:"
+    given = {
+        key.removeprefix(prefix): value if isinstance(value, str) else json.dumps(value)
+        for key, value in stackfile.settings(_file(stack)).items()
+        if key.startswith(prefix)
+    }
+    return ServerSettings.load(given)
 
 
 def _setting(stack: str, key: str) -> object:
@@ -282,6 +326,7 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
                 changes = command in CHANGE and "--preview-only" not in arguments
                 cleanup.enter_context(state.alone(stack, variables[state.RUN_MARK], changes))
                 where.start(stack, embedded(stack), state.say)
+                variables |= cleanup.enter_context(reached(stack))
                 if ours:
                     state.release(stack)
         if ours:

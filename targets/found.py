@@ -39,7 +39,7 @@ def look(aws: AwsEndpoint, region: str, stack: str) -> Found:
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    clients = _Clients(aws, region)
+    clients = Clients(aws, region)
     try:
         names = AwsNames(stack, clients.of("sts").get_caller_identity()["Account"])
         buckets = _buckets(clients, names, region)
@@ -54,7 +54,9 @@ def look(aws: AwsEndpoint, region: str, stack: str) -> Found:
 
 
 @dataclass
-class _Clients:
+class Clients:
+    """The clients of AWS' services, for one run."""
+
     aws: AwsEndpoint
     region: str
     _session: Any = None
@@ -76,7 +78,7 @@ class _Clients:
         )
 
 
-def _keys(clients: _Clients, names: AwsNames) -> dict[str, str]:
+def _keys(clients: Clients, names: AwsNames) -> dict[str, str]:
     kms, wanted = clients.of("kms"), {names.alias(use) for use in KEYS}
     pages = kms.get_paginator("list_aliases").paginate()
     found = {alias["AliasName"]: alias.get("TargetKeyId", "") for page in pages for alias in page["Aliases"]}
@@ -91,7 +93,7 @@ def _keys(clients: _Clients, names: AwsNames) -> dict[str, str]:
     return keys
 
 
-def _buckets(clients: _Clients, names: AwsNames, region: str) -> list[str]:
+def _buckets(clients: Clients, names: AwsNames, region: str) -> list[str]:
     s3 = clients.of("s3")
     found = {bucket: _region(s3, bucket, names.account) for bucket in map(names.bucket, BUCKETS)}
     for bucket, there in found.items():
@@ -103,7 +105,7 @@ def _buckets(clients: _Clients, names: AwsNames, region: str) -> list[str]:
     return [bucket for bucket, there in found.items() if there]
 
 
-def _check_key(clients: _Clients, names: AwsNames, buckets: Sequence[str], keys: Mapping[str, str]) -> None:
+def _check_key(clients: Clients, names: AwsNames, buckets: Sequence[str], keys: Mapping[str, str]) -> None:
     """
     :raises NotTakenOver: where files would get a second key
     """
@@ -149,7 +151,7 @@ def _key_of(s3: Any, bucket: str) -> str:
     return str(rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID", ""))
 
 
-def _heard(clients: _Clients, names: AwsNames) -> tuple[frozenset[str], frozenset[str]]:
+def _heard(clients: Clients, names: AwsNames) -> tuple[frozenset[str], frozenset[str]]:
     """Tags of the alarm topic, and the e-mail addresses that are subscribed to it."""
     from botocore.exceptions import ClientError
 
@@ -166,7 +168,7 @@ def _heard(clients: _Clients, names: AwsNames) -> tuple[frozenset[str], frozense
     return frozenset(tag["Key"] for tag in tags), frozenset(each["Endpoint"] for each in heard)
 
 
-def _roles(clients: _Clients, names: AwsNames) -> dict[str, str]:
+def _roles(clients: Clients, names: AwsNames) -> dict[str, str]:
     iam = clients.of("iam")
     from botocore.exceptions import ClientError
 

@@ -58,6 +58,8 @@ class Wanted:
     """What is at AWS already."""
     keep: bool
     """Whether AWS is to refuse its end."""
+    replaced: bool = False
+    """Whether a permission lets another server take its place."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ class OwnServer:
     """The login that provisions; an output where the program makes the server."""
     password: Mapping[str, Any] = field(default_factory=dict)
     """What the provider `pg` fetches the login's password with, where that is kept elsewhere and is no part of it."""
+    reader: "pulumi.Input[Parameters] | None" = None
+    """The same login at the server's readers, where it has any."""
+    proxy: "Callable[[Mapping[str, pulumi.Output[str]]], pulumi.Input[Parameters]] | None" = None
+    """Makes a proxy for logins with their passwords, and says where they reach the database through it."""
     exports: Mapping[str, Any] = field(default_factory=dict)
     """Outputs of the stack that only such a server has."""
 

@@ -7,7 +7,8 @@ from generate.pages.text import anchor, code, codes, page, table
 
 ABOUT = (
     "From [sql/queries](../../sql/queries). Tests run each as its role, under row security, on generated data, and "
-    "fail when it stops to use its indexes or reads a large table whole."
+    "fail when it stops to use its indexes or reads a large table whole. What says so may be asked at a reader "
+    "([environments.md](../environments.md#readers)): it writes nothing, and what was just written needn't be there."
 )
 
 
@@ -31,6 +32,7 @@ def _query(query: Query) -> str:
         f"- As {code(query.role)}, since step {query.since}; with {given or 'no parameters'}.",
         f"- Uses {codes(sorted(query.indexes))}.",
         f"- Plan: {query.plan}",
+        *(["- May be asked at a reader."] if query.reader else []),
     ]
     return "\n".join(
         [f"## {query.name}", "", _sentence(query.purpose), "", *facts, "", "```sql", query.text.strip(), "```"]

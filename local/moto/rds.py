@@ -8,7 +8,11 @@ monitoring.rds.amazonaws.com may take ("Setting up and enabling Enhanced Monitor
 without a last snapshot unless that is said ("DeleteDBInstance"); a group that an instance is in stays
 ("DeleteSecurityGroup": DependencyViolation). A major version alone means its newest minor version.
 
-Performance Insights is kept, `ModifyDBSubnetGroup` keeps the group, `ResetDBParameterGroup` is there.
+What holds for an instance holds for a cluster of Aurora ("CreateDBCluster", "DeleteDBCluster"); one of db.serverless
+needs the cluster's capacities ("Using Aurora Serverless v2").
+
+Performance Insights is kept, `ModifyDBSubnetGroup` keeps the group, `ResetDBParameterGroup` and
+`ResetDBClusterParameterGroup` are there.
 """
 
 import functools
@@ -23,7 +27,7 @@ from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.moto_api._internal import mock_random
 from moto.rds.exceptions import RDSClientError
-from moto.rds.models import DBInstance, RDSBackend
+from moto.rds.models import DBCluster, DBInstance, RDSBackend
 from moto.rds.responses import RDSResponse
 
 MONITORING = "monitoring.rds.amazonaws.com"
@@ -77,6 +81,8 @@ def _create(real: Method) -> Method:
         for name in ("kms_key_id", "performance_insights_kms_key_id", "master_user_secret_kms_key_id"):
             _check_key(self, db_kwargs.get(name))
         _check_monitoring(self, db_kwargs.get("monitoring_role_arn"))
+        if cluster := db_kwargs.get("db_cluster_identifier"):
+            _check_capacities(self.clusters.get(cluster), db_kwargs["db_instance_class"])
         if version := db_kwargs.get("engine_version"):
             db_kwargs["engine_version"] = NEWEST.get(version, version)
         made = real(self, db_kwargs)
@@ -85,6 +91,53 @@ def _create(real: Method) -> Method:
         return made
 
     return create_db_instance
+
+
+def _check_capacities(cluster: DBCluster | None, size: str) -> None:
+    if cluster is not None and size == "db.serverless" and not cluster.serverless_v2_scaling_configuration:
+        message = (
+            "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB "
+            "instance."
+        )
+        raise _refused("InvalidDBClusterStateFault", message)
+
+
+def _create_cluster(real: Method) -> Method:
+    def create_db_cluster(self: RDSBackend, kwargs: dict[str, Any]) -> Any:
+        if kwargs["db_cluster_identifier"] in self.clusters:
+            raise _refused("DBClusterAlreadyExistsFault", "DB Cluster already exists")
+        for name in ("kms_key_id", "master_user_secret_kms_key_id"):
+            _check_key(self, kwargs.get(name))
+        if version := kwargs.get("engine_version"):
+            kwargs["engine_version"] = NEWEST.get(version, version)
+        return real(self, kwargs)
+
+    return create_db_cluster
+
+
+def _modify_cluster(real: Method) -> Method:
+    def modify_db_cluster(self: RDSBackend, kwargs: dict[str, Any]) -> Any:
+        if version := kwargs.get("engine_version"):
+            kwargs["engine_version"] = NEWEST.get(version, version)
+        logs = kwargs.pop("cloudwatch_logs_export_configuration", None) or {}
+        changed = real(self, kwargs)
+        # moto takes them under the name that they have when a cluster is made.
+        cluster = self.clusters[changed.db_cluster_identifier]
+        kept = set(cluster.enabled_cloudwatch_logs_exports) - set(logs.get("disable_log_types") or ())
+        cluster.enabled_cloudwatch_logs_exports = sorted(kept | set(logs.get("enable_log_types") or ()))
+        return changed
+
+    return modify_db_cluster
+
+
+def _delete_cluster(real: Method) -> Method:
+    def delete_db_cluster(self: RDSResponse) -> Any:
+        if not self.params.get("SkipFinalSnapshot") and not self.params.get("FinalDBSnapshotIdentifier"):
+            message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
+            raise _refused("InvalidParameterCombination", message)
+        return real(self)
+
+    return delete_db_cluster
 
 
 def _modify(real: Method) -> Method:
@@ -142,7 +195,8 @@ def _modify_subnets(real: Method) -> Method:
 
 def _delete_subnets(real: Method) -> Method:
     def delete_subnet_group(self: RDSBackend, subnet_name: str) -> Any:
-        if any(getattr(each, "_db_subnet_group_name", "") == subnet_name for each in self.databases.values()):
+        users = [getattr(each, "_db_subnet_group_name", "") for each in self.databases.values()]
+        if subnet_name in [*users, *(each.db_subnet_group_name for each in self.clusters.values())]:
             message = f"Cannot delete the subnet group '{subnet_name}' because at least one database uses it."
             raise _refused("InvalidDBSubnetGroupStateFault", message)
         return real(self, subnet_name)
@@ -160,6 +214,17 @@ def _delete_parameters(real: Method) -> Method:
         return real(self, db_parameter_group_name)
 
     return delete_db_parameter_group
+
+
+def _delete_cluster_parameters(real: Method) -> Method:
+    def delete_db_cluster_parameter_group(self: RDSBackend, db_cluster_parameter_group_name: str) -> Any:
+        name = db_cluster_parameter_group_name
+        if any(each.parameter_group == name for each in self.clusters.values()):
+            message = f"One or more database clusters are still members of this parameter group {name}"
+            raise _refused("InvalidDBParameterGroupState", message)
+        return real(self, name)
+
+    return delete_db_cluster_parameter_group
 
 
 def _modify_parameters(real: Method) -> Method:
@@ -181,12 +246,21 @@ def _reset_parameters(self: RDSResponse) -> ActionResult:
     return ActionResult({"DBParameterGroupName": name})
 
 
+def _reset_cluster_parameters(self: RDSResponse) -> ActionResult:
+    name = self.params["DBClusterParameterGroupName"]
+    (group,) = self.backend.describe_db_cluster_parameter_groups(name)
+    for each in self.params.get("Parameters", []):
+        group.parameters.pop(each.original_dict()["ParameterName"], None)
+    return ActionResult({"DBClusterParameterGroupName": name})
+
+
 def _delete_group(real: Method) -> Method:
     def delete_security_group(self: EC2Backend, name: str | None = None, group_id: str | None = None) -> Any:
         from moto.rds.models import rds_backends
 
-        databases = rds_backends[self.account_id][self.region_name].databases.values()
-        groups = itertools.chain.from_iterable(getattr(each, "vpc_security_group_ids", []) for each in databases)
+        there = rds_backends[self.account_id][self.region_name]
+        users = [*there.databases.values(), *there.clusters.values()]
+        groups = itertools.chain.from_iterable(getattr(each, "vpc_security_group_ids", []) for each in users)
         if group_id in groups:
             raise DependencyViolationError(f"resource {group_id} has a dependent object")
         return real(self, name, group_id)
@@ -195,6 +269,8 @@ def _delete_group(real: Method) -> Method:
 
 
 WRAPPED: dict[str, Callable[[Method], Method]] = {
+    "create_db_cluster": _create_cluster,
+    "modify_db_cluster": _modify_cluster,
     "create_db_instance": _create,
     "modify_db_instance": _modify,
     "delete_db_instance": _delete,
@@ -203,6 +279,8 @@ WRAPPED: dict[str, Callable[[Method], Method]] = {
     "delete_subnet_group": _delete_subnets,
     "delete_db_parameter_group": _delete_parameters,
     "modify_db_parameter_group": _modify_parameters,
+    "delete_db_cluster_parameter_group": _delete_cluster_parameters,
+    "modify_db_cluster_parameter_group": _modify_parameters,
 }
 
 
@@ -212,5 +290,8 @@ def install() -> None:
         real = getattr(RDSBackend, name)
         setattr(RDSBackend, name, functools.wraps(real)(wrap(real)))
     RDSResponse.reset_db_parameter_group = _reset_parameters
+    RDSResponse.reset_db_cluster_parameter_group = _reset_cluster_parameters
+    deleting = RDSResponse.delete_db_cluster
+    RDSResponse.delete_db_cluster = functools.wraps(deleting)(_delete_cluster(deleting))
     real = EC2Backend.delete_security_group
     EC2Backend.delete_security_group = functools.wraps(real)(_delete_group(real))

@@ -27,6 +27,7 @@ from local.moto import (
     multipart,
     pickling,
     rds,
+    rdsproxy,
     statefile,
     trust,
 )
@@ -166,6 +167,7 @@ def serve(options: Options) -> None:
         cloudfront.install()
         guardduty.install()
         rds.install()
+        rdsproxy.install()
         saver = restored(options.state)
         handler = MotoRequestHandler if options.verbose else _QuietHandler
         server = make_server(

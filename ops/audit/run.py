@@ -12,7 +12,7 @@ import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from declared import connectionurl
+from declared import connectionurl, tunnel
 from declared.platform import RECOGNISED, recognised
 from ops import exported
 from ops.audit import platforms, trail
@@ -120,7 +120,9 @@ def connect(url: str) -> Connection:
         parameters = connectionurl.parse(url)
     except connectionurl.UrlError as error:
         raise AuditError(f"--url must be {error}") from None
-    url = connectionurl.compose({"connect_timeout": "15", "application_name": APPLICATION, **parameters})
+    url = connectionurl.compose(
+        {"connect_timeout": "15", "application_name": APPLICATION, **tunnel.through(parameters)}
+    )
     with reaching(parameters):
         # What is set below must not stay in a session that a pooler lends to others.
         asyncio.run(refuse_lent(url))

@@ -117,7 +117,7 @@ def _provisioning(stack: str) -> connectionurl.Parameters | None:
         return own
     if engine.embedded(stack) and engine.target(stack).log(stack):
         return None
-    return outputs.parameters(stack, outputs.read(stack), outputs.ADMIN)
+    return outputs.parameters(stack, outputs.connectable(stack), outputs.ADMIN)
 
 
 def _server(where: connectionurl.Parameters) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from declared import connectionurl
+from declared import connectionurl, tunnel
 from declared.roles import URLS
 from ops import outputs
 from ops.errors import CommandError
@@ -58,7 +58,7 @@ def command(
     """
     if "sslpassword" in where:
         raise CommandError("the URL has sslpassword, which psql takes on its command line alone; use a key without one")
-    shown = {name: value for name, value in where.items() if name not in HIDDEN}
+    shown = {name: value for name, value in tunnel.through(where).items() if name not in HIDDEN}
     hidden = {variable: where.get(name, "") for name, variable in HIDDEN.items()}
     return [program, "--dbname", connectionurl.compose(shown), *arguments], hidden
 
@@ -99,7 +99,7 @@ def _connection(stack: str, output: str) -> connectionurl.Parameters:
     # That login alone is known without Pulumi, which takes a second.
     if own and output == outputs.ADMIN:
         return own
-    found = outputs.parameters(stack, outputs.read(stack), output)
+    found = outputs.parameters(stack, outputs.connectable(stack), output)
     return {**found, **engine.target(stack).provisioning} if own else found
 
 

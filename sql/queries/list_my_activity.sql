@@ -1,5 +1,5 @@
 -- list_my_activity: what the person did, newest first, a page by key.
--- Role: authenticated. Since: 0018.
+-- Role: authenticated. Since: 0018. Reader.
 -- Parameters: $1 before_time timestamptz, $2 before_id uuid.
 -- Index: user_activity_user_id_created_at_id_idx.
 -- Plan: index scans of the months, newest month first; it stops when the page is full.

@@ -1,5 +1,5 @@
 -- list_recent_errors: what went wrong in the last hour, for administrators.
--- Role: service_role. Since: 0018.
+-- Role: service_role. Since: 0018. Reader.
 -- Parameters: none.
 -- Index: error_logs_created_at_idx.
 -- Plan: BRIN: the few pages at the table's end.

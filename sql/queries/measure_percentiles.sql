@@ -1,5 +1,5 @@
 -- measure_percentiles: how long something took in the last day, for administrators.
--- Role: service_role. Since: 0018.
+-- Role: service_role. Since: 0018. Reader.
 -- Parameters: $1 name text.
 -- Index: performance_metrics_name_created_at_idx.
 -- Plan: index-only scan of one measure.

@@ -1,5 +1,5 @@
 -- show_error_history: when one error occurred lately, for administrators.
--- Role: service_role. Since: 0018.
+-- Role: service_role. Since: 0018. Reader.
 -- Parameters: $1 fingerprint text.
 -- Index: error_logs_fingerprint_created_at_idx.
 -- Plan: index scans of the months, newest month first.

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import rds
+from components import rdsbase
 from components.inputs import InputRefused
 from declared.awsnames import AwsNames
 from harness.program import ACCOUNT, ENDPOINT, Program, Registered, run
@@ -74,7 +74,7 @@ def test_the_sizes_are_settings():
 def test_each_parameter_says_when_it_is_applied_and_slots_have_an_end(prod):
     group = the(prod, "aws:rds/parameterGroup:ParameterGroup").inputs
     declared = {each["name"]: (each["value"], each["applyMethod"]) for each in group["parameters"]}
-    assert declared == dict(rds.PARAMETERS)
+    assert declared == dict(rdsbase.PARAMETERS)
     assert (group["family"], group["name"]) == ("postgres17", "visual-prompt-builder-prod-postgres17")
     assert declared["rds.force_ssl"] == ("1", "immediate")
     assert int(declared["max_slot_wal_keep_size"][0]) > 0

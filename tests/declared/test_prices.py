@@ -44,6 +44,16 @@ def test_what_a_setting_changes_is_worked_out_alone():
         (prices.ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": ["a", "b"]}, 14.6),
         (prices.ENDPOINT, {"vpcEndpointType": "Gateway"}, 0),
         (prices.ALARM, {}, 0.1),
+        (prices.SECRETS, {}, 0.4),
+        # 0.276 × 730; 2 × 0.12 × 730.
+        (prices.MEMBER, {"instanceClass": "db.r7g.large", "tags": {"Size": "db.r7g.large"}}, 201.48),
+        (prices.MEMBER, {"instanceClass": "db.serverless", "tags": {"Size": "2-16"}}, 175.2),
+        # 0.015 × 730 for each vCPU, or for 8 ACU at least.
+        (prices.PROXY, {"tags": {"Size": "db.m7g.large"}}, 21.9),
+        (prices.PROXY, {"tags": {"Size": "db.r7g.2xlarge"}}, 87.6),
+        (prices.PROXY, {"tags": {"Size": "db.t4g.micro"}}, 21.9),
+        (prices.PROXY, {"tags": {"Size": "0.5-4"}}, 87.6),
+        (prices.PROXY, {"tags": {"Size": "16-64"}}, 175.2),
         ("aws:s3/bucket:Bucket", {}, 0),
     ],
 )
@@ -52,7 +62,23 @@ def test_what_is_billed_as_long_as_it_is_there(type, inputs, dollars):
 
 
 def test_the_sizes_of_a_family_are_in_order_and_each_costs_more():
-    families = {name.rpartition(".")[0] for name in prices.CLASSES}
-    for family in families:
-        found = [price for name, price in prices.CLASSES.items() if name.startswith(f"{family}.")]
-        assert found == sorted(set(found))
+    for classes in (prices.CLASSES, prices.AURORA_CLASSES):
+        for family in {name.rpartition(".")[0] for name in classes}:
+            found = [price for name, price in classes.items() if name.startswith(f"{family}.")]
+            assert found == sorted(set(found))
+
+
+def test_a_server_that_follows_its_load_says_its_most_and_one_more_is_a_choice():
+    server = Declared(prices.MEMBER, "server", {"instanceClass": "db.serverless", "tags": {"Size": "2-16"}})
+    assert prices.charges(server)[0].what == "2-16 ACU at the least; at the most 1401.60"
+    assert [(each.setting, each.value, each.dollars) for each in prices.choices(server)] == [
+        ("server:readers", "one more", pytest.approx(175.2))
+    ]
+    reader = Declared(prices.MEMBER, "reader", {**server.inputs, "promotionTier": 1})
+    assert prices.choices(reader) == []
+
+
+def test_a_class_of_aurora_or_of_a_proxy_without_a_price_is_named():
+    odd = Declared(prices.MEMBER, "server", {"instanceClass": "db.x2g.large"})
+    assert prices.charges(odd) == [Charge("server", "db.x2g.large, one server", None)]
+    assert prices.charges(Declared(prices.PROXY, "proxy", {})) == [Charge("proxy", "proxy for one ", None)]

@@ -18,6 +18,9 @@ def test_each_key_has_a_default_that_is_allowed_and_a_meaning():
 
 
 REFUSED = {
+    "engine": ("aurora-postgresql", "mysql", ""),
+    "readers": ("16", "-1", "all"),
+    "minCapacity": ("0", "0.3", "256.5", "1.50", "01"),
     "class": ("db", "m7g.large", "db.M7g.large", "db.m7g", "db.m7g.large; drop"),
     "storage": ("19", "65537", "1e3", "-20", "", "20.5"),
     "multiAz": ("yes", "True", "1", ""),
@@ -34,6 +37,10 @@ REFUSED = {
     "network": ("8.8.8.0/20", "10.0.0.0/8", "10.0.0.0/28", "10.0.0.1/20", "fd00::/64", "x"),
     "zones": ("a", '["a"]', '["a", "a"]', '["a", "b", "c", "d"]', '["us-east-1a", "b"]', '["a", 1]', "{}"),
     "interfaceEndpoints": ('["S3"]', '["ssm", "ssm"]', "ssm"),
+    "proxy": ("yes",),
+    "reach": ("ssh", ""),
+    "bastion": ("bastion", "i-12", "ecs:cluster", "i-0123456789abcdef0; ls"),
+    "localPort": ("65536", "-1"),
     "rootCertificate": ("bundle.pem", ""),
     "endpoint": ("localhost", "h:0", "h:65536", "u@h:1", "h:1/x"),
 }
@@ -47,12 +54,44 @@ def test_a_value_that_cannot_be_used_is_one_line_with_what_is_allowed(key, value
 def test_a_key_that_nobody_reads_is_named_with_those_that_there_are():
     said = refused(clas="db.m7g.large")
     assert said.startswith("setting server:clas is 'db.m7g.large'; allowed is nothing: there is no such key; there are")
-    assert "class, storage" in said
+    assert "engine, class" in said
 
 
 def test_storage_grows_by_a_tenth_at_least():
     assert refused(storage="950") == "setting server:maxStorage is 1000; allowed is 1045 and more where storage is 950"
     assert ServerSettings.load({"storage": "950", "maxStorage": "1045"}).max_storage == 1045
+
+
+def test_aurora_is_as_large_as_its_load_unless_a_class_says_otherwise():
+    found = ServerSettings.load({"engine": "aurora"})
+    assert (found.serverless, found.min_capacity, found.max_capacity) == (True, 2, 16)
+    found = ServerSettings.load({"engine": "aurora", "class": "db.r7g.large", "readers": "3"})
+    assert (found.serverless, found.servers) == (False, 4)
+
+
+@pytest.mark.parametrize(("readers", "standby", "servers"), [("0", "true", 2), ("0", "false", 1), ("2", "true", 3)])
+def test_the_standby_of_aurora_is_its_first_reader(readers, standby, servers):
+    assert ServerSettings.load({"engine": "aurora", "readers": readers, "multiAz": standby}).servers == servers
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "allowed"),
+    [
+        ({"readers": "1"}, "readers", "0 where server:engine is postgres: RDS makes no reader of a server whose"),
+        ({"class": "db.serverless"}, "class", "one such as db.m7g.large where server:engine is postgres"),
+        ({"minCapacity": "1"}, "minCapacity", "nothing where server:class is db.m7g.large"),
+        ({"engine": "aurora", "storage": "200"}, "storage", "nothing where server:engine is aurora, whose storage"),
+        ({"engine": "aurora", "class": "db.m7g.large"}, "class", "db.serverless, or a class of r, t or x"),
+        ({"reach": "tunnel"}, "bastion", "the id of an instance, such as i-0123456789abcdef0, or ecs:"),
+        ({"bastion": "i-0123456789abcdef0"}, "bastion", "nothing where server:reach is direct"),
+        ({"engine": "aurora", "minCapacity": "8", "maxCapacity": "4"}, "maxCapacity", "a number from 1 to 256 in"),
+        ({"engine": "aurora", "minCapacity": "0.5", "maxCapacity": "0.5"}, "maxCapacity", "a number from 1 to 256 in"),
+    ],
+)
+def test_what_the_engine_has_not_is_refused(given, key, allowed):
+    said = refused(**given)
+    assert said.startswith(f"setting server:{key} is ")
+    assert f"; allowed is {allowed}" in said
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ def test_a_pattern_is_read_in_the_parts_of_its_header(tmp_path):
     assert query.parameters == {"thing": "uuid", "words": "text[]"}
     assert query.indexes == {"things_pkey", "things_words_idx"}
     assert (query.plan, query.text.split()[0]) == ("index scan.", "select")
+    assert not query.reader
+    assert read(tmp_path, GOOD.replace("0003.", "0003. Reader.")).reader
 
 
 @pytest.mark.parametrize(

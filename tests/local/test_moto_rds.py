@@ -139,3 +139,85 @@ def test_performance_insights_are_kept_over_a_restart(client, moto):
     client("rds").modify_db_instance(DBInstanceIdentifier="watched", EnablePerformanceInsights=False)
     found = client("rds").describe_db_instances(DBInstanceIdentifier="watched")["DBInstances"][0]
     assert found["PerformanceInsightsEnabled"] is False
+
+
+def test_a_cluster_is_held_to_the_same(client, network):
+    rds = client("rds")
+    rds.create_db_subnet_group(DBSubnetGroupName="shared", DBSubnetGroupDescription="x", SubnetIds=network["subnets"])
+    rds.create_db_cluster_parameter_group(
+        DBClusterParameterGroupName="shared", DBParameterGroupFamily="aurora-postgresql17", Description="x"
+    )
+    given = {
+        "Engine": "aurora-postgresql",
+        "EngineVersion": "17",
+        "MasterUsername": "master",
+        "ManageMasterUserPassword": True,
+        "DBSubnetGroupName": "shared",
+        "DBClusterParameterGroupName": "shared",
+        "VpcSecurityGroupIds": [network["group"]],
+        "EnableCloudwatchLogsExports": ["postgresql"],
+    }
+    key = "arn:aws:kms:us-east-1:123456789012:key/none"
+    refused(lambda: rds.create_db_cluster(DBClusterIdentifier="c", KmsKeyId=key, **given), "KMSKeyNotAccessibleFault")
+    made = rds.create_db_cluster(DBClusterIdentifier="c", **given)["DBCluster"]
+    assert made["EngineVersion"].startswith("17.")
+    refused(lambda: rds.create_db_cluster(DBClusterIdentifier="c", **given), "DBClusterAlreadyExistsFault")
+
+    static = {"ParameterName": "rds.logical_replication", "ParameterValue": "1", "ApplyMethod": "immediate"}
+    refused(
+        lambda: rds.modify_db_cluster_parameter_group(DBClusterParameterGroupName="shared", Parameters=[static]),
+        "InvalidParameterCombination",
+    )
+    member = {"DBInstanceIdentifier": "c-1", "DBClusterIdentifier": "c", "Engine": "aurora-postgresql"}
+    refused(lambda: rds.create_db_instance(**member, DBInstanceClass="db.serverless"), "InvalidDBClusterStateFault")
+    sizes = {"MinCapacity": 0.5, "MaxCapacity": 4}
+    logs = {"DisableLogTypes": ["postgresql"]}
+    rds.modify_db_cluster(
+        DBClusterIdentifier="c", ServerlessV2ScalingConfiguration=sizes, CloudwatchLogsExportConfiguration=logs
+    )
+    (changed,) = rds.describe_db_clusters(DBClusterIdentifier="c")["DBClusters"]
+    assert changed["ServerlessV2ScalingConfiguration"] == sizes
+    assert changed.get("EnabledCloudwatchLogsExports", []) == []
+    rds.create_db_instance(**member, DBInstanceClass="db.serverless")
+
+    refused(lambda: rds.delete_db_subnet_group(DBSubnetGroupName="shared"), "InvalidDBSubnetGroupStateFault")
+    refused(
+        lambda: rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="shared"),
+        "InvalidDBParameterGroupState",
+    )
+    refused(lambda: client("ec2").delete_security_group(GroupId=network["group"]), "DependencyViolation")
+    refused(lambda: rds.delete_db_cluster(DBClusterIdentifier="c"), "InvalidParameterCombination")
+    rds.delete_db_instance(DBInstanceIdentifier="c-1", SkipFinalSnapshot=True)
+    rds.delete_db_cluster(DBClusterIdentifier="c", FinalDBSnapshotIdentifier="last-of-c")
+    rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="shared")
+
+
+def test_a_proxy_needs_two_zones_a_role_that_rds_may_take_secrets_and_a_server(client, network):
+    rds = client("rds")
+    secret = client("secretsmanager").create_secret(Name="login")["ARN"]
+    right, other = (role(client, f"for-{service}", service) for service in ("rds.amazonaws.com", "ec2.amazonaws.com"))
+
+    def make(**changed: Any) -> Any:
+        given = {
+            "EngineFamily": "POSTGRESQL",
+            "Auth": [{"AuthScheme": "SECRETS", "SecretArn": secret}],
+            "RoleArn": right,
+            "VpcSubnetIds": network["subnets"],
+            "VpcSecurityGroupIds": [network["group"]],
+            "RequireTLS": True,
+        }
+        return rds.create_db_proxy(DBProxyName="p", **{**given, **changed})
+
+    refused(lambda: make(VpcSubnetIds=network["subnets"][:1]), "InvalidSubnet")
+    refused(lambda: make(RoleArn=other), "InvalidParameterValue")
+    refused(lambda: make(Auth=[{"AuthScheme": "SECRETS", "SecretArn": f"{secret}x"}]), "InvalidParameterValue")
+    make()
+    refused(
+        lambda: rds.register_db_proxy_targets(DBProxyName="p", DBInstanceIdentifiers=["none"]), "DBInstanceNotFound"
+    )
+    rds.modify_db_proxy(DBProxyName="p", IdleClientTimeout=60)
+    (found,) = rds.describe_db_proxies(DBProxyName="p")["DBProxies"]
+    assert (found["IdleClientTimeout"], found["RequireTLS"]) == (60, True)
+    refused(lambda: client("ec2").delete_security_group(GroupId=network["group"]), "DependencyViolation")
+    rds.delete_db_proxy(DBProxyName="p")
+    refused(lambda: rds.delete_db_proxy(DBProxyName="p"), "DBProxyNotFoundFault")

@@ -66,6 +66,8 @@ def plans(connection: Connection, query: Query, number: int) -> tuple[list[dict[
     who = person(connection, number)
     given = values(connection, who)
     with acting_as(connection, query.role, {"sub": who, "role": query.role}), explained(connection) as found:
+        if query.reader:
+            connection.execute("set transaction read only")
         count = run(connection, query, given)
     return found, count
 

@@ -6,6 +6,7 @@ destroy that is refused, and one that is allowed.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from psycopg import sql
 
 from declared import connectionurl
 from harness.checkout import Scratch
-from tests.doubles import rdslike
+from tests.doubles import rdslike, sessionmanager
 from tests.stack.conftest import succeeded
 from tests.stack.test_dev import client_of, outputs
 
@@ -118,7 +119,22 @@ def test_the_server_is_as_declared_and_its_logins_come_in(prod):
 def test_commands_take_the_master_s_password_where_aws_keeps_it(prod):
     run = prod.scratch.start("maintain").wait()
     assert prod.password() not in succeeded(run)
-    assert json.loads(prod.scratch.start("audit", "--json").wait().output)["audited"] == "stack prod"
+
+
+def test_commands_and_runs_reach_the_server_by_a_tunnel_where_the_stack_says_so(prod, tmp_path, monkeypatch):
+    settings, programs = prod.scratch.folder / "Pulumi.prod.yaml", tmp_path / "bin"
+    before = settings.read_text()
+    settings.write_text(f"{before}  server:reach: tunnel\n  server:bastion: i-0123456789abcdef0\n")
+    more = sessionmanager.install(programs) | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    for name, value in more.items():
+        monkeypatch.setitem(prod.scratch.environment, name, value)
+    for words in (("audit", "--json"), ("preview",)):
+        run = prod.scratch.start(*words).wait()
+        assert run.status in (0, 2), run.output
+        asked = json.loads((programs / "FAKE_ASKED").read_text())
+        assert f'"portNumber": ["{prod.double.server.port}"]' in asked[1]["--parameters"]
+        (programs / "FAKE_ASKED").unlink()
+    settings.write_text(before)
 
 
 def test_a_destroy_is_refused_and_what_somebody_opened_is_seen(prod):
@@ -159,6 +175,30 @@ def test_what_was_made_by_moto_is_not_looked_for_at_aws(prod):
     assert run.last_line.startswith(
         "error: stack prod: it was made at moto of this machine, and its settings lead to AWS"
     )
+
+
+def test_after_a_lost_state_no_second_server_is_begun_and_by_a_setting_the_first_is_taken_over(prod):
+    kept, settings = prod.scratch.checkpoint.read_bytes(), prod.scratch.folder / "Pulumi.prod.yaml"
+    before = settings.read_text()
+    prod.scratch.checkpoint.unlink()
+    succeeded(prod.scratch.pulumi("stack", "init"))
+    run = prod.scratch.pulumi("preview", "--non-interactive")
+    assert run.status == 1
+    assert f"server-network-vpc would be made, and server {IDENTIFIER} of stack prod is at AWS already" in run.output
+    settings.write_text(before + "  server:takeOver: true\n")
+    shown = succeeded(prod.scratch.pulumi("preview", "--json", "--non-interactive"))
+    ops: dict[str, set[str]] = {}
+    for step in json.loads(shown[shown.index("{") :])["steps"]:
+        ops.setdefault(step["urn"].rpartition("::")[2], set()).add(step["op"])
+    there = {name: done for name, done in ops.items() if name.startswith(("server-network-", "server-rds-"))}
+    assert {name for name, done in there.items() if "import" not in done} == {"server-rds-monitoring-rights"}
+    # What was changed manually before is brought back in the same run.
+    assert there["server-rds-instance"] == {"import", "update"}
+    assert {name for name, done in there.items() if "update" in done} == {
+        *("server-rds-instance", "server-network-into-database"),
+    }
+    settings.write_text(before)
+    prod.scratch.checkpoint.write_bytes(kept)
 
 
 def test_given_up_on_purpose_all_goes_but_a_last_snapshot_and_its_key(prod):

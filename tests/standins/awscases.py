@@ -141,6 +141,44 @@ class World:
         )
         return name
 
+    def cluster_parameter_group(self) -> str:
+        name = self.name("parameters")
+        self.client("rds").create_db_cluster_parameter_group(
+            DBClusterParameterGroupName=name, DBParameterGroupFamily="aurora-postgresql17", Description="x"
+        )
+        return name
+
+    def cluster(self) -> str:
+        name = self.name("cluster")
+        self.client("rds").create_db_cluster(
+            DBClusterIdentifier=name,
+            Engine="aurora-postgresql",
+            MasterUsername="master",
+            ManageMasterUserPassword=True,
+            ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 2},
+        )
+        return name
+
+    def secret(self) -> str:
+        return str(self.client("secretsmanager").create_secret(Name=self.name("login"))["ARN"])
+
+    def proxy_role(self) -> str:
+        made = self.client("iam").create_role(
+            RoleName=self.name("proxy"), AssumeRolePolicyDocument=trust("rds.amazonaws.com")
+        )
+        return str(made["Role"]["Arn"])
+
+    def proxy(self) -> str:
+        name = self.name("proxy")
+        self.client("rds").create_db_proxy(
+            DBProxyName=name,
+            EngineFamily="POSTGRESQL",
+            Auth=[{"AuthScheme": "SECRETS", "SecretArn": self.secret()}],
+            RoleArn=self.proxy_role(),
+            VpcSubnetIds=self.subnets(),
+        )
+        return name
+
     def monitoring(self) -> str:
         name = self.name("monitoring")
         made = self.client("iam").create_role(
@@ -283,6 +321,74 @@ def _instance(world: World) -> Values:
     }
 
 
+def _cluster(world: World) -> Values:
+    """A cluster with everything that this project declares of one."""
+    key = world.key_arn()
+    return {
+        "clusterIdentifier": world.name("cluster"),
+        "engine": "aurora-postgresql",
+        "engineVersion": "17",
+        "storageEncrypted": True,
+        "kmsKeyId": key,
+        "databaseName": "app",
+        "masterUsername": "master",
+        "manageMasterUserPassword": True,
+        "masterUserSecretKmsKeyId": key.rsplit("/", 1)[1],
+        "dbSubnetGroupName": world.subnet_group(),
+        "dbClusterParameterGroupName": world.cluster_parameter_group(),
+        "vpcSecurityGroupIds": [world.group()],
+        "backupRetentionPeriod": 14,
+        "preferredBackupWindow": "02:00-03:00",
+        "preferredMaintenanceWindow": "sun:03:30-sun:04:30",
+        "copyTagsToSnapshot": True,
+        "deleteAutomatedBackups": False,
+        "skipFinalSnapshot": True,
+        "serverlessv2ScalingConfiguration": {"minCapacity": 0.5, "maxCapacity": 16},
+        "enabledCloudwatchLogsExports": ["postgresql"],
+        "tags": {"a": "1"},
+    }
+
+
+def _cluster_instance(world: World) -> Values:
+    key = world.key_arn()
+    return {
+        "identifier": world.name("server"),
+        "clusterIdentifier": world.cluster(),
+        "engine": "aurora-postgresql",
+        "instanceClass": "db.serverless",
+        "availabilityZone": "us-east-1b",
+        "publiclyAccessible": False,
+        "promotionTier": 2,
+        "preferredMaintenanceWindow": "sun:03:30-sun:04:30",
+        "performanceInsightsEnabled": True,
+        "performanceInsightsKmsKeyId": key,
+        "performanceInsightsRetentionPeriod": 7,
+        "monitoringInterval": 60,
+        "monitoringRoleArn": world.monitoring(),
+        "tags": {"a": "1"},
+    }
+
+
+def _proxy(world: World) -> Values:
+    return {
+        "name": world.name("proxy"),
+        "engineFamily": "POSTGRESQL",
+        "roleArn": world.proxy_role(),
+        "requireTls": True,
+        "idleClientTimeout": 1800,
+        "vpcSubnetIds": world.subnets(),
+        "auths": [
+            {
+                "authScheme": "SECRETS",
+                "iamAuth": "DISABLED",
+                "clientPasswordAuthType": "POSTGRES_SCRAM_SHA_256",
+                "secretArn": world.secret(),
+            }
+        ],
+        "tags": {"a": "1"},
+    }
+
+
 def _rule(world: World) -> Values:
     return {
         "securityGroupId": world.group(),
@@ -416,6 +522,107 @@ CASES: dict[str, Case] = {
         service="rds",
         replaces="family",
         known_by="name",
+    ),
+    "ClusterParameterGroup": Case(
+        lambda world: {
+            "name": world.name("parameters"),
+            "family": "aurora-postgresql17",
+            "parameters": [
+                {"name": "rds.logical_replication", "value": "1", "applyMethod": "pending-reboot"},
+                {"name": "log_lock_waits", "value": "1", "applyMethod": "immediate"},
+            ],
+            "tags": {"a": "1"},
+        },
+        lambda rds, id, state: rds.modify_db_cluster_parameter_group(
+            DBClusterParameterGroupName=id,
+            Parameters=[{"ParameterName": "log_lock_waits", "ParameterValue": "0", "ApplyMethod": "immediate"}],
+        ),
+        "parameters",
+        service="rds",
+        replaces="family",
+        known_by="name",
+    ),
+    "Cluster": Case(
+        _cluster,
+        lambda rds, id, state: rds.modify_db_cluster(
+            DBClusterIdentifier=id, ServerlessV2ScalingConfiguration={"MinCapacity": 1, "MaxCapacity": 64}
+        ),
+        "serverlessv2ScalingConfiguration",
+        service="rds",
+        replaces="kmsKeyId",
+        known_by="clusterIdentifier",
+        forgotten=frozenset({"deleteAutomatedBackups", "skipFinalSnapshot"}),
+    ),
+    "ClusterInstance": Case(
+        _cluster_instance,
+        lambda rds, id, state: rds.modify_db_instance(DBInstanceIdentifier=id, PromotionTier=5),
+        "promotionTier",
+        service="rds",
+        replaces="availabilityZone",
+        known_by="identifier",
+    ),
+    "Proxy": Case(
+        _proxy,
+        lambda rds, id, state: rds.modify_db_proxy(DBProxyName=id, RequireTLS=False),
+        "requireTls",
+        service="rds",
+        replaces="engineFamily",
+        known_by="name",
+    ),
+    "ProxyDefaultTargetGroup": Case(
+        lambda world: {
+            "dbProxyName": world.proxy(),
+            "connectionPoolConfig": {"maxConnectionsPercent": 80, "connectionBorrowTimeout": 30},
+        },
+        lambda rds, id, state: rds.modify_db_proxy_target_group(
+            DBProxyName=id, TargetGroupName="default", ConnectionPoolConfig={"MaxConnectionsPercent": 10}
+        ),
+        "connectionPoolConfig",
+        # It is there as long as its proxy is.
+        lambda state: state["name"] == "default",
+        service="rds",
+        replaces="dbProxyName",
+        known_by="dbProxyName",
+    ),
+    "ProxyTarget": Case(
+        lambda world: {
+            "dbProxyName": world.proxy(),
+            "targetGroupName": "default",
+            "dbClusterIdentifier": world.cluster(),
+        },
+        lambda rds, id, state: rds.deregister_db_proxy_targets(
+            DBProxyName=state["dbProxyName"], DBClusterIdentifiers=[state["dbClusterIdentifier"]]
+        ),
+        "dbClusterIdentifier",
+        service="rds",
+        replaces="dbProxyName",
+        known_by=None,
+        ends=True,
+    ),
+    "Secret": Case(
+        lambda world: {
+            "name": world.name("login"),
+            "description": "of a login",
+            "kmsKeyId": world.key_arn(),
+            "recoveryWindowInDays": 0,
+            "tags": {"a": "1"},
+        },
+        lambda secrets, id, state: secrets.update_secret(SecretId=id, Description="manually"),
+        "description",
+        service="secretsmanager",
+        replaces="name",
+        known_by="arn",
+        forgotten=frozenset({"recoveryWindowInDays"}),
+    ),
+    "SecretVersion": Case(
+        lambda world: {"secretId": world.secret(), "secretString": "{}", "versionStages": ["AWSCURRENT"]},
+        lambda secrets, id, state: secrets.put_secret_value(SecretId=state["secretId"], SecretString="manually"),
+        "versionStages",
+        # The current one goes with its secret.
+        lambda state: state["versionStages"] == ["AWSCURRENT"],
+        service="secretsmanager",
+        replaces="secretString",
+        known_by=None,
     ),
     "Instance": Case(
         _instance,

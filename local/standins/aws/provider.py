@@ -5,14 +5,28 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from local.standins.aws import cloud, cloudfront, ec2, guardduty, iam, kms, logs, rds, s3, sns
+from local.standins.aws import (
+    aurora,
+    cloud,
+    cloudfront,
+    ec2,
+    guardduty,
+    iam,
+    kms,
+    logs,
+    rds,
+    rdsproxy,
+    s3,
+    secretsmanager,
+    sns,
+)
 from local.standins.aws.cloud import Cloud
 from plugin.server import CheckFailure, Plugin, PluginError
 
 VERSION = "7.51.1"
 
 # One module per service; each lists its types in KINDS.
-SERVICES = (s3, kms, iam, cloudfront, logs, sns, guardduty, ec2, rds)
+SERVICES = (s3, kms, iam, cloudfront, logs, sns, guardduty, ec2, rds, aurora, rdsproxy, secretsmanager)
 
 _PARTITIONS = {
     "aws": ("amazonaws.com", "com.amazonaws"),

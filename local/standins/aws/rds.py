@@ -8,10 +8,10 @@ from local.standins.aws.resource import AutoName, AwsKind, Site, Values, tag_cha
 from local.standins.aws.shapes import FLAG, NUMBER, TEXT, Block, Field, ListOf, Scalar, SetOf, Shape, TagMap
 from plugin.server import CheckFailure, PluginError
 
-_READY_SECONDS = 30
-_ELSEWHERE = "there is no other engine, directory, machine or copy of it offline, leave it out"
-_OWN_PASSWORD = "use manageMasterUserPassword instead"
-_NOT_KEPT = "moto doesn't keep it, leave it out"
+READY_SECONDS = 30
+ELSEWHERE = "there is no other engine, directory, machine or copy of it offline, leave it out"
+OWN_PASSWORD = "use manageMasterUserPassword instead"
+NOT_KEPT = "moto doesn't keep it, leave it out"
 
 
 class Version(Scalar):
@@ -21,7 +21,7 @@ class Version(Scalar):
         return bool(old == new or old.startswith(f"{new}."))
 
 
-class _RdsKind(AwsKind):
+class RdsKind(AwsKind):
     """What all of them share: their tags hang on their ARN."""
 
     service = "rds"
@@ -48,8 +48,31 @@ class _RdsKind(AwsKind):
         wanted: Values = Block(fields).to_aws({name: new[name] for name in fields})
         return wanted
 
+    def _changed_with_logs(self, state: Values, new: Values) -> Values:
+        """The same of what exports logs, which AWS takes as those to begin and those to end."""
+        changes = self._changed(state, new)
+        logs = changes.pop("EnableCloudwatchLogsExports", None)
+        before, after = (set(each.get("enabledCloudwatchLogsExports") or []) for each in (state, new))
+        if logs is not None or before - after:
+            changes["CloudwatchLogsExportConfiguration"] = {
+                "EnableLogTypes": sorted(after - before),
+                "DisableLogTypes": sorted(before - after),
+            }
+        return changes
 
-class SubnetGroup(_RdsKind):
+    def _await_ready(self, site: Site, id: str) -> None:
+        """Until a server is there, and its secret too, where AWS keeps one."""
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            (found,) = site.client.describe_db_instances(DBInstanceIdentifier=id)["DBInstances"]
+            secret = found.get("MasterUserSecret", {}).get("SecretStatus", "active")
+            if (found["DBInstanceStatus"], secret) == ("available", "active"):
+                return
+            time.sleep(0.2)
+        raise PluginError(f"{self.subject(id)}: isn't available after {READY_SECONDS} s; run it again")
+
+
+class SubnetGroup(RdsKind):
     """The subnets that a server may be in."""
 
     token = "aws:rds/subnetGroup:SubnetGroup"
@@ -96,13 +119,15 @@ class SubnetGroup(_RdsKind):
         site.client.delete_db_subnet_group(DBSubnetGroupName=id)
 
 
-class ParameterGroup(_RdsKind):
+class ParameterGroup(RdsKind):
     """The parameters that a server goes by."""
 
     token = "aws:rds/parameterGroup:ParameterGroup"
     noun = "parameter group"
     gone = frozenset({"DBParameterGroupNotFound"})
     auto_name = AutoName("name", "namePrefix", limit=255, lower=True)
+    of: ClassVar = "DB"
+    """What AWS' calls name whose parameters they are by."""
     _parameter = Block(
         {
             "applyMethod": Field(default="immediate", computed=True),
@@ -120,10 +145,18 @@ class ParameterGroup(_RdsKind):
     }
     outputs: ClassVar = {"arn": TEXT}
 
+    def _ask(self, site: Site, call: str, name: str, **arguments: Any) -> Values:
+        of = {"DB": "db", "DBCluster": "db_cluster"}[self.of]
+        method = getattr(site.client, call.replace("parameter", f"{of}_parameter"))
+        answer: Values = method(**{f"{self.of}ParameterGroupName": name}, **arguments)
+        return answer
+
     def make(self, site: Site, inputs: Values) -> str:
         name = AutoName("name", "namePrefix").given(inputs)
-        site.client.create_db_parameter_group(
-            DBParameterGroupName=name,
+        self._ask(
+            site,
+            "create_parameter_group",
+            name,
             DBParameterGroupFamily=inputs["family"],
             Description=inputs["description"],
             Tags=TagMap().to_aws(self.all_tags(inputs)),
@@ -137,21 +170,22 @@ class ParameterGroup(_RdsKind):
             some = [
                 {"ApplyMethod": "immediate", **self._parameter.to_aws(each)} for each in parameters[start : start + 20]
             ]
-            site.client.modify_db_parameter_group(DBParameterGroupName=name, Parameters=some)
+            self._ask(site, "modify_parameter_group", name, Parameters=some)
 
     def find(self, site: Site, id: str) -> Values | None:
-        groups = site.client.describe_db_parameter_groups(DBParameterGroupName=id)["DBParameterGroups"]
+        groups = self._ask(site, "describe_parameter_groups", id)[f"{self.of}ParameterGroups"]
         if not groups:
             # moto's answer for one that isn't there.
             return None
-        parameters = site.client.describe_db_parameters(DBParameterGroupName=id, Source="user")["Parameters"]
+        parameters = self._ask(site, "describe_parameters", id, Source="user")["Parameters"]
+        arn = groups[0][f"{self.of}ParameterGroupArn"]
         return {
-            "arn": groups[0]["DBParameterGroupArn"],
+            "arn": arn,
             "description": groups[0]["Description"],
             "family": groups[0]["DBParameterGroupFamily"],
             "name": id,
             "parameters": [self._parameter.from_aws(each) for each in parameters],
-            "tagsAll": self._tags(site, groups[0]["DBParameterGroupArn"]),
+            "tagsAll": self._tags(site, arn),
         }
 
     def change(self, site: Site, id: str, state: Values, new: Values) -> None:
@@ -163,16 +197,25 @@ class ParameterGroup(_RdsKind):
             if name not in wanted
         ]
         if gone:
-            site.client.reset_db_parameter_group(DBParameterGroupName=id, Parameters=gone)
+            self._ask(site, "reset_parameter_group", id, Parameters=gone)
         self._set(site, id, [each for name, each in wanted.items() if each != known.get(name)])
         self._retag(site, state, new)
 
     def remove(self, site: Site, id: str, state: Values) -> None:
         if not state.get("skipDestroy"):
-            site.client.delete_db_parameter_group(DBParameterGroupName=id)
+            self._ask(site, "delete_parameter_group", id)
 
 
-class Instance(_RdsKind):
+class ClusterParameterGroup(ParameterGroup):
+    """The parameters that all servers of a cluster go by."""
+
+    token = "aws:rds/clusterParameterGroup:ClusterParameterGroup"
+    gone = frozenset({"DBParameterGroupNotFound", "DBClusterParameterGroupNotFound"})
+    of = "DBCluster"
+    properties: ClassVar = {name: each for name, each in ParameterGroup.properties.items() if name != "skipDestroy"}
+
+
+class Instance(RdsKind):
     """A server."""
 
     token = "aws:rds/instance:Instance"
@@ -228,17 +271,17 @@ class Instance(_RdsKind):
     }
     refused: ClassVar = {
         "availabilityZone": "AWS chooses it among those of the subnets, leave it out",
-        **dict.fromkeys(("password", "passwordWo", "passwordWoVersion"), _OWN_PASSWORD),
+        **dict.fromkeys(("password", "passwordWo", "passwordWoVersion"), OWN_PASSWORD),
         **dict.fromkeys(
             ("backupTarget", "characterSetName", "customIamInstanceProfile", "customerOwnedIpEnabled", "domain",
              "domainAuthSecretArn", "domainDnsIps", "domainFqdn", "domainIamRoleName", "domainOu", "licenseModel",
              "ncharCharacterSetName", "replicaMode", "replicateSourceDb", "restoreToPointInTime", "s3Import",
-             "snapshotIdentifier", "timezone"), _ELSEWHERE
+             "snapshotIdentifier", "timezone"), ELSEWHERE
         ),
         **dict.fromkeys(
             ("blueGreenUpdate", "databaseInsightsMode", "dedicatedLogVolume", "engineLifecycleSupport", "iops",
              "networkType", "optionGroupName", "storageThroughput", "upgradeStorageConfig",
-             "warningEventCategories"), _NOT_KEPT
+             "warningEventCategories"), NOT_KEPT
         ),
     }  # fmt: skip
     withheld = frozenset({"hostedZoneId", "latestRestorableTime", "listenerEndpoints", "upgradeRolloutOrder"})
@@ -257,16 +300,6 @@ class Instance(_RdsKind):
         site.client.create_db_instance(Tags=TagMap().to_aws(self.all_tags(inputs)), **arguments)
         self._await_ready(site, identifier)
         return identifier
-
-    def _await_ready(self, site: Site, id: str) -> None:
-        deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            (found,) = site.client.describe_db_instances(DBInstanceIdentifier=id)["DBInstances"]
-            secret = found.get("MasterUserSecret", {}).get("SecretStatus", "active")
-            if (found["DBInstanceStatus"], secret) == ("available", "active"):
-                return
-            time.sleep(0.2)
-        raise PluginError(f"{self.subject(id)}: isn't available after {_READY_SECONDS} s; run it again")
 
     def find(self, site: Site, id: str) -> Values | None:
         (found,) = site.client.describe_db_instances(DBInstanceIdentifier=id)["DBInstances"]
@@ -298,14 +331,7 @@ class Instance(_RdsKind):
         }
 
     def change(self, site: Site, id: str, state: Values, new: Values) -> None:
-        changes = self._changed(state, new)
-        logs = changes.pop("EnableCloudwatchLogsExports", None)
-        before, after = (set(each.get("enabledCloudwatchLogsExports") or []) for each in (state, new))
-        if logs is not None or before - after:
-            changes["CloudwatchLogsExportConfiguration"] = {
-                "EnableLogTypes": sorted(after - before),
-                "DisableLogTypes": sorted(before - after),
-            }
+        changes = self._changed_with_logs(state, new)
         if new.get("allowMajorVersionUpgrade"):
             changes["AllowMajorVersionUpgrade"] = True
         if changes:
@@ -329,4 +355,4 @@ class Instance(_RdsKind):
         )
 
 
-KINDS: tuple[type[AwsKind], ...] = (SubnetGroup, ParameterGroup, Instance)
+KINDS: tuple[type[AwsKind], ...] = (SubnetGroup, ParameterGroup, ClusterParameterGroup, Instance)

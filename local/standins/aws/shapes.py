@@ -95,6 +95,17 @@ NUMBER = Scalar(int)
 FLAG = Scalar(bool)
 
 
+class Decimal(Shape):
+    """A number, whole or not."""
+
+    def faults(self, value: Any, path: str) -> Iterator[Fault]:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            yield path, "must be a number"
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number"}
+
+
 def choice(*values: str) -> Scalar:
     """Text that is one of `values`."""
     return Scalar(str, values)
