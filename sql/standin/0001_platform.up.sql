@@ -21,11 +21,12 @@ begin
             execute format('create role %I nologin', missing);
             if missing = 'service_role' then
                 alter role service_role bypassrls;
+            elsif missing = 'authenticator' then
+                -- It takes on the role of the caller, and has none of its privileges before.
+                alter role authenticator noinherit;
             end if;
         end if;
     end loop;
-    -- It takes on the role of the caller, and has none of its privileges before.
-    alter role authenticator noinherit;
     grant anon, authenticated, service_role to authenticator;
 end
 $$;
