@@ -42,7 +42,11 @@ pulumi.export("admin_url", server.connection(server.user, server.password))
 if adopted:
     # Not the app's database but one that was there before.
     there = AdoptedDatabaseArgs(
-        database=adopted, accept=settings.accept_drift, **settings.protection(server.disposable)
+        database=adopted,
+        standin=inputs.standin(adopted, platform),
+        goes_with=server if server.disposable else None,
+        accept=settings.accept_drift,
+        **settings.protection(server.disposable),
     )
     last: Component = AdoptedDatabase("adopted", there, pulumi.ResourceOptions(providers={"pg": database}))
 else:

@@ -1,7 +1,7 @@
 """A database that was adopted: what `./vpb adopt` has written of it, declared as it was found."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from glob import escape
 from itertools import product
 
@@ -13,7 +13,7 @@ from components.base import Component
 from declared import adopted
 from declared.adopted import FACTS, HISTORY, Adopted
 from declared.schemas import HISTORY_SCHEMA
-from declared.sqlfiles import RowPolicy
+from declared.sqlfiles import STANDIN, RowPolicy
 
 NAME = "schema"
 
@@ -21,9 +21,13 @@ NAME = "schema"
 @dataclass(frozen=True, kw_only=True)
 class AdoptedDatabaseArgs:
     database: Adopted
+    standin: Mapping[str, str] = field(default_factory=dict)
+    """Migration → checksum, of what stands in for a platform that isn't there; empty where none is needed."""
     protect: bool
     """Whether a migration whose rollback loses data stays, unless it is in `allow_loss`."""
     allow_loss: tuple[str, ...] = ()
+    goes_with: pulumi.Resource | None = None
+    """The server that is deleted with all that is in it; a destroy then rolls nothing back."""
     accept: str | None = None
     """The fingerprint of a drift that is taken as it is."""
 
@@ -33,15 +37,17 @@ class AdoptedDatabase(Component):
 
     def __init__(self, name: str, args: AdoptedDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"folder": args.database.folder}, opts)
+        self._goes_with = args.goes_with
         self._adopted, self._facts, self._name = args.database, args.database.facts, name
         snapshot = self._snapshot(args.accept)
+        first = [snapshot, *self._standin(args.standin, self.child(snapshot))]
         schemas = [
-            pg.Schema(f"{name}-schema-{schema}", name=schema, **given, opts=self.child(snapshot))
+            pg.Schema(f"{name}-schema-{schema}", name=schema, **given, opts=self.child(*first))
             for schema, given in self._facts.schemas.items()
             if schema != "public"
         ]
         extensions = [
-            pg.Extension(f"{name}-extension-{each}", name=each, schema=schema, opts=self.child(snapshot, *schemas))
+            pg.Extension(f"{name}-extension-{each}", name=each, schema=schema, opts=self.child(*first, *schemas))
             for each, schema in self._facts.extensions.items()
         ]
         migrations = pg.MigrationSet(
@@ -51,7 +57,7 @@ class AdoptedDatabase(Component):
             steps=self._adopted.steps,
             protect=args.protect,
             allow=list(args.allow_loss) or None,
-            opts=self.child(snapshot, *schemas, *extensions),
+            opts=self.child(*first, *schemas, *extensions),
         )
         rows = [*self._rows(migrations)]
         grants = [*self._grants(self.child(migrations, *rows))]
@@ -59,6 +65,18 @@ class AdoptedDatabase(Component):
         last = self.child(*grants, *others, migrations, *rows)
         self.final = [pg.SchemaCheckpoint(f"{name}-checkpoint", snapshot=NAME, of=self._adopted.fingerprint, opts=last)]
         self.register_outputs({"folder": args.database.folder})
+
+    def child(self, *siblings: pulumi.Resource) -> pulumi.ResourceOptions:
+        """As of every component, and gone with the server where that goes."""
+        return pulumi.ResourceOptions.merge(
+            super().child(*siblings), pulumi.ResourceOptions(deleted_with=self._goes_with)
+        )
+
+    def _standin(self, steps: Mapping[str, str], options: pulumi.ResourceOptions) -> Iterator[pulumi.Resource]:
+        """What the baseline refers to and the platform has made where the database lived."""
+        if steps:
+            name = f"{self._name}-standin"
+            yield pg.MigrationSet(name, folder=STANDIN.folder, history=STANDIN.history, steps=steps, opts=options)
 
     def _snapshot(self, accept: str | None) -> pg.SchemaSnapshot:
         watched = sorted(self._facts.watched)

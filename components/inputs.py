@@ -15,10 +15,11 @@ from declared.errors import UserError
 from declared.naming import NAMESPACE
 from declared.objectlayout import GUARDDUTY
 from declared.paths import CHECKOUT
+from declared.platform import Platform
 from declared.serversettings import NAMESPACE as SERVER
 from declared.serversettings import ServerSettings
 from declared.settings import SettingError, Settings
-from declared.sqlfiles import SqlFiles
+from declared.sqlfiles import STANDIN, SqlFiles
 from targets import Target, Wanted
 from targets import found as at_aws
 
@@ -158,6 +159,16 @@ def adopted(settings: Settings) -> Adopted | None:
         allowed = "empty where database:adopted is set: what is promoted is the app's declaration"
         raise InputRefused(str(SettingError("promotedFrom", settings.promoted_from, allowed)))
     return _checked(lambda: adoption.read(settings.adopted, CHECKOUT))
+
+
+def standin(database: Adopted, platform: Platform) -> dict[str, str]:
+    """Migration → checksum, of what stands in for the platform that the database lived on; empty where it needs none.
+
+    :raises InputRefused: for the first file that can't be used
+    """
+    if not database.needs_standin(platform):
+        return {}
+    return _checked(lambda: {step.name: step.checksum for step in sqlfiles.steps(CHECKOUT / STANDIN.folder)})
 
 
 def _checked(read: Callable[[], Read]) -> Read:

@@ -13,7 +13,8 @@ from typing import Any
 
 from declared import sqlfiles
 from declared.errors import UserError
-from declared.schemas import HISTORY_SCHEMA
+from declared.platform import Platform
+from declared.schemas import HISTORY_SCHEMA, OPEN_SCHEMAS
 from declared.sqlfiles import RowPolicy, StepFolder
 
 FACTS = "facts.py"
@@ -65,6 +66,10 @@ class Adopted:
     @property
     def migrations(self) -> StepFolder:
         return migrations(self.folder)
+
+    def needs_standin(self, platform: Platform) -> bool:
+        """Whether it lived on Supabase and comes up where there is no such platform."""
+        return not platform.name and {*OPEN_SCHEMAS} <= {*self.facts.watched} - self.facts.schemas.keys()
 
     @property
     def fingerprint(self) -> str:

@@ -45,6 +45,8 @@ class StepFolder:
 PLATFORM = StepFolder("sql/platform", f"{HISTORY_SCHEMA}.platform_migrations")
 # Where the platform Supabase has made what `PLATFORM` makes.
 SUPABASE = StepFolder("sql/supabase", PLATFORM.history)
+# What an app that lived on the platform Supabase refers to, where there is no such platform.
+STANDIN = StepFolder("sql/standin", f"{HISTORY_SCHEMA}.standin_migrations")
 MIGRATIONS = StepFolder("sql/migrations", HISTORY_TABLE, OWNER)
 # In the order in which they are applied. The program declares them, `./vpb migrate` runs the same ones.
 STEP_FOLDERS = (PLATFORM, MIGRATIONS)

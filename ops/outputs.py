@@ -44,7 +44,12 @@ def needed(stack: str, outputs: Mapping[str, Any], name: str) -> Any:
 
     :raises CommandError: where the stack doesn't have it yet, or the password can't be read
     """
-    if name not in outputs and "admin_url" in outputs and (where := engine.target(stack)).platform.name:
+    if name not in outputs and ADMIN in outputs and (folder := engine.adopted(stack)):
+        raise CommandError(
+            f"stack {stack} has no output {name}: it is the adopted database of {folder}, whose logins are its own; "
+            f"./vpb psql --stack {stack} connects as the login that provisions"
+        )
+    if name not in outputs and ADMIN in outputs and (where := engine.target(stack)).platform.name:
         raise CommandError(f"stack {stack} has no output {name}: on target {where.name} that is the platform's own")
     if name not in outputs:
         raise CommandError(f"stack {stack} has no output {name} yet; `make up STACK={stack}` provisions it")

@@ -67,6 +67,37 @@ select r.rolname::text as name, pg_catalog.quote_ident(r.rolname) as quoted,
           and d.dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()))
  order by 1"""
 
+# What no file holds. Names alone: values and options may be secrets.
+UNWRITTEN = """
+select pg_catalog.concat('default privileges of role ', r.rolname, ' in schema ' || n.nspname) as name,
+       r.rolname::text as owner
+  from pg_catalog.pg_default_acl a join pg_catalog.pg_roles r on r.oid = a.defaclrole
+  left join pg_catalog.pg_namespace n on n.oid = a.defaclnamespace
+union
+select 'event trigger ' || evtname, pg_catalog.pg_get_userbyid(evtowner)::text from pg_catalog.pg_event_trigger e
+ where not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
+union
+select 'foreign server ' || srvname, pg_catalog.pg_get_userbyid(srvowner)::text from pg_catalog.pg_foreign_server
+union
+select pg_catalog.concat('user mapping of ', m.usename, ' on server ', m.srvname),
+       pg_catalog.pg_get_userbyid(s.srvowner)::text
+  from pg_catalog.pg_user_mappings m join pg_catalog.pg_foreign_server s on s.oid = m.srvid
+union
+select pg_catalog.concat('setting ', pg_catalog.split_part(c, '=', 1), ' of ',
+                         coalesce('role ' || r.rolname, 'the database')),
+       coalesce(r.rolname, pg_catalog.pg_get_userbyid(d.datdba))::text
+  from pg_catalog.pg_db_role_setting s cross join pg_catalog.unnest(s.setconfig) c
+  join pg_catalog.pg_database d on d.datname = pg_catalog.current_database() and s.setdatabase in (0, d.oid)
+  left join pg_catalog.pg_roles r on r.oid = s.setrole
+ where s.setrole = 0 or r.rolname = any(%(roles)s)
+union
+select pg_catalog.concat('membership of role ', m.rolname, ' in ', g.rolname), m.rolname::text
+  from pg_catalog.pg_auth_members a join pg_catalog.pg_roles m on m.oid = a.member
+  join pg_catalog.pg_roles g on g.oid = a.roleid
+ where m.rolname = any(%(roles)s)
+ order by 1"""
+
 
 @dataclass
 class Found:
@@ -140,6 +171,9 @@ async def read(connection: Connection) -> Found:
         found.functions |= one["functions"] if one else {}
     found.triggers = await rows(connection, TRIGGERS, {"ours": list(found.schemas)})
     await _rest(reader)
+    for each in await rows(connection, UNWRITTEN, {"roles": [role["name"] for role in found.roles]}):
+        if not _is_of_platform(platform, each["owner"]):
+            found.left.append(f"{each['name']}: isn't in the files; make it wherever the baseline is run")
     return found
 
 

@@ -52,6 +52,11 @@ def audit(
     if stack is not None:
         progress("reading the state")
         environment = Environment.of(stack)
+        if folder := engine.adopted(stack):
+            raise AuditError(
+                f"stack {stack} is the adopted database of {folder}, and the rules know the app's alone; "
+                f"./vpb drift --stack {stack} names manual changes, and ./vpb adopt into a new folder what is unsafe"
+            )
         url = url or environment.admin_url
         beside = _beside(stack, environment)
     if url is None:

@@ -221,6 +221,11 @@ def run(stack: str, first: str | None) -> None:
 
 def _loop(stack: str, first: str | None) -> Loop:
     engine.require(stack)
+    if folder := engine.adopted(stack):
+        raise CommandError(
+            f"stack {stack}: it is the adopted database of {folder}, and only the app's files are watched; run "
+            f"`./vpb up --stack {stack}` after each change"
+        )
     login = engine.own_parameters(stack) if engine.target(stack).disposable else None
     if login is None:
         raise CommandError(f"stack {stack}: only an embedded database is watched, since rollbacks lose its rows")

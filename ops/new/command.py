@@ -48,6 +48,9 @@ def table(
 @app.command(epilog="Example: ./vpb new migration add_tags")
 def migration(
     name: Annotated[str, typer.Argument(help="a-z, 0-9 and _, such as add_tags; the number is the next one")],
+    adopted: Annotated[
+        str | None, typer.Option(help="the folder of an adopted database, such as adopted/shop; the app's without it")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """An empty migration under the next number: up and down script, with the three header lines to fill in."""
@@ -56,9 +59,11 @@ def migration(
     from ops.new.files import FileChanges
 
     change = FileChanges(CHECKOUT)
-    migrations.plan(change, name)
+    folder = migrations.of_adopted(adopted) if adopted is not None else migrations.FOLDER
+    migrations.plan(change, name, folder=folder)
     change.write()
-    steps = ["write both scripts and their headers (sql/README.md)", "./vpb migrate check", "make golden", "./vpb up"]
+    checks = [] if adopted else ["./vpb migrate check", "make golden"]
+    steps = ["write both scripts and their headers (sql/README.md)", *checks, "./vpb up"]
     _report(as_json, [*change.made], [], steps)
 
 

@@ -62,7 +62,8 @@ def _table(root: Path, table: str) -> str:
     known = positions.keys(GRANTS, FileChanges(root).text(GRANTS), "TABLES")
     if full not in known:
         raise CommandError(
-            f"there is no table {full} in {GRANTS}; write its line there first, or let `./vpb new table` do it"
+            f"there is no table {full} in {GRANTS}; write its line there first, or let `./vpb new table` do it; "
+            f"row policies of an adopted database are written in its folder, in {FOLDER}/{full}.sql"
         )
     return full
 

@@ -113,13 +113,36 @@ def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monke
     live.sql(
         'create policy odd on public."a/b" using (true); create publication late for table shop.items where (id > 1)'
     )
+    live.sql(
+        "grant anon to shop_reader; "
+        "alter role shop_reader set work_mem = '8MB'; alter database shop set app.key = 'token-of-the-shop'; "
+        "alter default privileges for role shop_reader in schema shop grant select on tables to anon; "
+        "create function shop.seen() returns event_trigger language plpgsql as 'begin end'; "
+        "create event trigger seen on ddl_command_end execute function shop.seen(); create foreign data wrapper far; "
+        "create server away foreign data wrapper far options (password 'token-of-the-shop'); "
+        "create user mapping for shop_reader server away options (password 'token-of-the-shop')"
+    )
     (tmp_path / "again").mkdir()
     again = Live(live.url, tmp_path / "again", run.adopt(live.url, FOLDER, tmp_path / "again"))
     assert again.said["left"] == [
         "policy odd on public.a/b: the table's name can't be a file's",
         "publication late: 'shop.items where (id > 1)' must be a table, or a table and its columns as in "
         "public.a (id, b)",
+        *(
+            f"{name}: isn't in the files; make it wherever the baseline is run"
+            for name in (
+                "default privileges of role shop_reader in schema shop",
+                "event trigger seen",
+                "foreign server away",
+                "membership of role shop_reader in anon",
+                "setting app.key of the database",
+                "setting work_mem of role shop_reader",
+                "user mapping of shop_reader on server away",
+            )
+        ),
     ]
+    written = "".join(path.read_text() for path in again.root.rglob("*.*") if path.is_file())
+    assert "token-of-the-shop" not in written + json.dumps(again.said)
     before, stack = live.dump(), again.stack(monkeypatch)
     assert stack.up().errors == {}
     assert changes(stack.preview()) == {}

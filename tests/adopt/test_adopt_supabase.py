@@ -1,5 +1,6 @@
 """`./vpb adopt` in a project like a hosted one of Supabase: what is the platform's isn't taken and stays as it is."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ import psycopg
 import pytest
 
 from components import inputs
-from declared import adopted
-from harness import program, stack
+from declared import adopted, sqlfiles
+from declared.paths import CHECKOUT
+from declared.sqlfiles import STANDIN
+from harness import program, scratch, stack
 from harness.stack import Run, Stack
 from ops.adopt import run
 from tests.doubles import supabasecatalogue, supabaselike
@@ -21,6 +24,40 @@ from tests.doubles.supabaselike import SupabaseLike
 pytestmark = pytest.mark.xdist_group("supabaselike")
 APP = (Path(__file__).parent / "app.sql").read_text()
 FOLDER = "adopted/app"
+
+
+STANDS_IN = ("auth", "storage", "realtime")
+# Of the double's platform, what baselines don't refer to.
+BESIDE = ("realtime.subscription", "realtime.schema_migrations")
+SHAPE = """
+select 'column', c.oid::regclass || '.' || a.attname, concat(format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid))
+from pg_class as c join pg_attribute as a on a.attrelid = c.oid left join pg_attrdef as d
+    on d.adrelid = c.oid and d.adnum = a.attnum
+where c.relnamespace::regnamespace::text = any (%(schemas)s) and c.relkind in ('r', 'p') and a.attnum > 0
+    and not c.oid::regclass::text = any (%(beside)s)
+union all
+select 'row security', c.oid::regclass::text, concat(c.relrowsecurity, c.relowner::regrole) from pg_class as c
+where c.relnamespace::regnamespace::text = any (%(schemas)s) and c.relkind in ('r', 'p')
+    and not c.oid::regclass::text = any (%(beside)s)
+union all
+select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid) from pg_constraint
+where connamespace::regnamespace::text = any (%(schemas)s) and not conrelid::regclass::text = any (%(beside)s)
+union all
+select 'function', oid::regprocedure::text, concat(prosrc, prosecdef, provolatile, prorettype::regtype) from pg_proc
+where pronamespace::regnamespace::text = any (%(schemas)s)
+union all
+select 'type', t.oid::regtype::text, string_agg(e.enumlabel, ', ' order by e.enumsortorder) from pg_type as t
+join pg_enum as e on e.enumtypid = t.oid where t.typnamespace::regnamespace::text = any (%(schemas)s) group by t.oid
+union all
+select 'role', rolname, rolbypassrls::text from pg_roles where rolname in ('anon', 'authenticated', 'service_role')"""
+
+
+def shape(connection: psycopg.Connection) -> set[tuple[Any, ...]]:
+    """What an app may refer to: tables, columns, keys, functions, types and the roles of the API."""
+    given = {"schemas": list(STANDS_IN), "beside": list(BESIDE)}
+    connection.execute("set search_path = ''")
+    return {*connection.execute(SHAPE.encode(), given).fetchall()}
 
 
 @dataclass
@@ -99,6 +136,53 @@ def test_the_history_of_the_cli_has_its_own_rows_alone(world):
     assert found == [("20240101000000",), ("20240301000000",)]
 
 
+@pytest.fixture(scope="module")
+def local(world: World) -> Iterator[tuple[Stack, psycopg.Connection]]:
+    """The same app on a server that has no platform, as the target `local` brings it up."""
+    shutil.copytree(CHECKOUT / STANDIN.folder, world.root / STANDIN.folder)
+    with scratch.server() as made:
+        with psycopg.connect(made.url(), autocommit=True) as connection:
+            connection.execute("create database app")
+        found = Stack(made.url("app"), stack.resources(program.run(adopted=FOLDER, url=stack.ELSEWHERE)), world.root)
+        assert found.up().errors == {}
+        with psycopg.connect(found.url, autocommit=True) as connection:
+            yield found, connection
+
+
+def test_the_app_comes_up_where_there_is_no_platform(local):
+    found, connection = local
+    assert found.preview().changes == {}
+    connection.execute("insert into auth.users (id) values ('00000000-0000-4000-8000-000000000001')")
+    assert connection.execute("select count(*) from public.profiles").fetchone() == (1,)
+    assert {name for (name,) in connection.execute("select id from storage.buckets").fetchall()} == {
+        "avatars",
+        "private files",
+    }
+
+
+def test_what_stands_in_for_the_platform_is_what_the_platform_has(world, local):
+    with psycopg.connect(world.double.platform()) as connection:
+        wanted = shape(connection)
+    assert wanted == shape(local[1])
+    assert {kind for kind, *_ in wanted} == {"column", "constraint", "function", "role", "row security", "type"}
+
+
+def test_nothing_that_stands_in_is_open_to_the_roles_of_an_api(local):
+    reached = """
+        select c.oid::regclass::text from pg_class as c, unnest(array['anon', 'authenticated', 'service_role']) as r
+        where c.relnamespace::regnamespace::text = any (%s) and c.relkind in ('r', 'p') and not c.relrowsecurity
+            and has_table_privilege(r, c.oid, 'select, insert, update, delete, truncate, references, trigger')"""
+    assert local[1].execute(reached, [list(STANDS_IN)]).fetchall() == []
+    logins = "select rolname from pg_roles where rolname <> 'postgres' and (rolcanlogin or rolsuper)"
+    assert local[1].execute(logins).fetchall() == []
+
+
+def test_it_refuses_on_the_platform_itself(world):
+    declared = stack.resources(program.run(adopted=FOLDER, url=stack.ELSEWHERE))
+    refused = Stack(world.double.url(), declared, world.root).up().errors
+    assert "set the stack's database:target to supabase" in str(refused)
+
+
 def test_what_is_changed_in_the_dashboard_is_named_and_put_back(world):
     world.sql('alter policy "Anyone can upload an avatar." on storage.objects with check (true)')
     world.sql("update storage.buckets set public = true where id = 'private files'")
@@ -142,3 +226,16 @@ def test_a_destroy_takes_nothing(world):
     assert world.stack.down().errors == {}
     assert world.lines() == before
     assert world.sql("select count(*) from pg_policies where schemaname in ('public', 'storage')") == [(5,)]
+
+
+def test_what_stands_in_goes_again(local):
+    found, connection = local
+    connection.execute("create database again")
+    url = found.url.removesuffix("/app") + "/again"
+    steps = sqlfiles.steps(found.checkout / STANDIN.folder)
+    with psycopg.connect(url, autocommit=True) as again:
+        for script in [*(step.up for step in steps), *(step.down for step in reversed(steps))]:
+            with again.transaction():
+                again.execute(script.encode())
+        left = "select nspname from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'"
+        assert again.execute(left).fetchall() == [("public",)]

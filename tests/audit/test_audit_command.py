@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from declared.paths import CHECKOUT
-from ops.audit.model import Severity
+from ops.audit import run as audits
+from ops.audit.model import AuditError, Severity
 from ops.audit.registry import RULES
 from tests.sql.trail import chain_again, unguarded
 
@@ -160,3 +161,10 @@ def test_a_file_that_is_no_anchor_is_one_line(url, tmp_path):
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith(f"error: {path}: no anchor of the audit trail")
     assert refused.stderr.count("\n") == 1
+
+
+def test_an_adopted_database_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setattr("ops.audit.run.Environment.of", lambda stack: None)
+    monkeypatch.setattr("ops.audit.run.engine.adopted", lambda stack: "adopted/shop")
+    with pytest.raises(AuditError, match="stack shop is the adopted database of adopted/shop, and"):
+        audits.audit("shop")

@@ -127,10 +127,15 @@ def _set_up(made: postgres.RunningServer, authority: Path) -> SupabaseLike:
 
 
 def _shape() -> str:
-    """The database, with what `sql/platform` has in the platform's own shape."""
-    claims, storage = (
-        (CHECKOUT / "sql" / "platform" / f"{name}.up.sql").read_text() for name in ("0001_auth", "0002_storage")
-    )
-    claims = claims.replace("app_owner", "supabase_auth_admin")
+    """The database, with what `sql/standin` and `sql/platform` have in the platform's own shape."""
+    claims = (CHECKOUT / "sql/platform/0001_auth.up.sql").read_text().replace("app_owner", "supabase_auth_admin")
     everybody = "grant execute on all functions in schema auth to public;\n"
-    return SHAPE.read_text().replace("-- @claims\n", claims + everybody).replace("-- @storage\n", storage)
+    auth, storage, more, realtime = (
+        (CHECKOUT / "sql" / "standin" / f"{name}.up.sql").read_text()
+        for name in ("0003_auth", "0002_storage", "0004_storage_tables", "0005_realtime")
+    )
+    parts = {"auth": auth, "claims": claims + everybody, "storage": storage + more, "realtime": realtime}
+    text = SHAPE.read_text()
+    for name, part in parts.items():
+        text = text.replace(f"-- @{name}\n", part)
+    return text

@@ -116,6 +116,14 @@ def test_a_stack_that_was_never_provisioned_is_one_line(capsys, stack, monkeypat
     )
 
 
+def test_an_adopted_database_has_logins_of_its_own(capsys, stack, monkeypatch):
+    monkeypatch.setattr("ops.outputs.read", lambda stack: {"admin_url": OUTPUTS["admin_url"]})
+    monkeypatch.setattr(engine, "adopted", lambda stack: "adopted/shop")
+    assert ops.main(["env"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: stack dev has no output cdn_signing_key: it is the adopted database of adopted/shop")
+
+
 @pytest.mark.parametrize("words", [["env"], ["psql"], ["status"], ["logs"]], ids=" ".join)
 def test_an_unknown_stack_is_refused_with_those_that_there_are_and_nothing_is_made(capsys, monkeypatch, words):
     monkeypatch.setattr(engine, "stacks", lambda: ["dev", "pr-12"])

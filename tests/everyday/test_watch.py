@@ -58,6 +58,13 @@ def test_only_an_embedded_database_is_watched(monkeypatch):
         watch.run("dev", None)
 
 
+def test_an_adopted_database_is_not_watched(monkeypatch):
+    monkeypatch.setattr(watch.engine, "require", lambda stack: None)
+    monkeypatch.setattr(watch.engine, "adopted", lambda stack: "adopted/shop")
+    with pytest.raises(CommandError, match="it is the adopted database of adopted/shop, and only the app's files"):
+        watch.run("dev", None)
+
+
 def test_a_save_during_another_run_waits_for_its_end(monkeypatch, capsys):
     looks = iter([True, True, False])
 

@@ -375,3 +375,13 @@ def test_what_a_table_is_about_is_kept_to_the_letter(checkout, capsys):
     assert run(capsys, "table", "labels", "--owner", "servers", "--about", "COMMENT and ABOUT of labels")[0] == 0
     (up,) = (checkout / "sql" / "migrations").glob("*_labels.up.sql")
     assert "COMMENT and ABOUT of labels" in up.read_text().splitlines()[0]
+
+
+def test_a_migration_of_an_adopted_database_is_in_its_folder(checkout, capsys):
+    folder = checkout / "adopted" / "shop" / "sql" / "migrations"
+    folder.mkdir(parents=True)
+    assert run(capsys, "migration", "add_tags", "--adopted", "adopted/shop")[0] == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["0001_add_tags.down.sql", "0001_add_tags.up.sql"]
+    assert "must be a folder that ./vpb adopt has written" in refused(
+        capsys, checkout, "migration", "add_tags", "--adopted", "../shop"
+    )

@@ -1,0 +1,1 @@
+../platform/0002_storage.down.sql

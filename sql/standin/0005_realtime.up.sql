@@ -1,0 +1,14 @@
+-- 0005 realtime: the messages whose row policies say who may join a topic.
+-- Lock: new tables only, none. Duration: instant.
+-- Down: drops the table with its rows.
+
+set local role supabase_realtime_admin;
+create table realtime.messages (
+    topic text not null, extension text not null, payload jsonb, event text, private boolean default false,
+    updated_at timestamp not null default now(), inserted_at timestamp not null default now(),
+    id uuid not null default gen_random_uuid(), binary_payload bytea, primary key (id, inserted_at)
+) partition by range (inserted_at);
+alter table realtime.messages enable row level security;
+create function realtime.topic() returns text language sql stable
+as $$ select nullif(current_setting('realtime.topic', true), '')::text $$;
+reset role;
