@@ -29,7 +29,7 @@ QUERIES = {
         where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and {_RELATION}""",
     "columns": f"""select {_NAME} || '.' || quote_ident(a.attname), format('%s%s%s%s %s',
         format_type(a.atttypid, a.atttypmod), case when a.attnotnull then ' not null' else '' end,
-        ' ' || nullif(a.attidentity, ''), ' ' || nullif(a.attgenerated, ''), pg_get_expr(d.adbin, d.adrelid))
+        ' ' || nullif(a.attidentity::text, ''), ' ' || nullif(a.attgenerated::text, ''), pg_get_expr(d.adbin, d.adrelid))
         from pg_attribute as a {_IN.format("a.attrelid")}
         left join pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
         where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f') and {_RELATION}""",

@@ -178,6 +178,8 @@ def _trail(session: Connection, manifest: Manifest) -> Check:
     if manifest.anchor is None:
         return Check("audit trail", SKIPPED, "the database has none")
     try:
+        # It is the owner's function, whose policies show all of it.
+        session.execute("set row_security = on")
         query = "select kind, detail from audit.verify(%s::jsonb)"
         found = session.execute(query, (json.dumps(manifest.anchor),)).fetchall()
     except psycopg.Error as error:

@@ -39,8 +39,8 @@ def roles(programs: Path, url: str) -> Iterator[bytes]:
     return output([programs / "pg_dumpall", "--roles-only", "--no-role-passwords", LOCK], url)
 
 
-def output(command: Iterable[object], url: str) -> Iterator[bytes]:
-    """What a program writes of a database, block by block.
+def output(command: Iterable[object], url: str | None = None) -> Iterator[bytes]:
+    """What a program writes, of a database or of a file that it is given, block by block.
 
     :raises BackupError: with what it says, where it fails
     """
@@ -74,8 +74,10 @@ def run(command: Iterable[object], url: str, text: Path | None = None) -> str:
     return done.stderr.decode(errors="replace")
 
 
-def _login(command: Iterable[object], url: str) -> tuple[list[str], dict[str, str]]:
+def _login(command: Iterable[object], url: str | None) -> tuple[list[str], dict[str, str]]:
     """No password is seen in the list of processes."""
+    if url is None:
+        return [str(word) for word in command], {**os.environ}
     login = connectionurl.parse(url)
     secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
     return [*map(str, command), "-d", connectionurl.compose({**login, "password": ""} if secret else login)], {

@@ -87,7 +87,7 @@ class Restoring:
         if self.manifest.database in THERE:
             return
         contents = schema.with_name("contents.list")
-        listed = b"".join(programs.output([folder / "pg_restore", "-C", "-l", schema, "-f", "-"], "")).decode()
+        listed = b"".join(programs.output([folder / "pg_restore", "-C", "-l", schema])).decode()
         kept = [line for line in listed.splitlines() if re.match(r"\d+; \d+ \d+ (DATABASE |(ACL|COMMENT) - DATABASE )", line)]
         contents.write_text("\n".join(kept))
         programs.run([folder / "pg_restore", "-C", "-L", contents, schema], self.url("postgres"))
