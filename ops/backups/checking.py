@@ -6,7 +6,7 @@ from typing import Any
 
 from ops.backups import sealing
 from ops.backups.errors import BadBackup, BackupError
-from ops.backups.manifest import ID, MANIFEST, SUMMARY, Manifest, Summary
+from ops.backups.manifest import ID, MANIFEST, SUMMARY, Manifest, Part, Summary
 from ops.backups.places import Place
 
 # Of a summary; one that is larger is none.
@@ -32,9 +32,8 @@ class Backup:
         manifest = Manifest.read(sealing.unsealed(self.place, self.id, MANIFEST, size, sha256, identities))
         if manifest.id != self.id:
             raise BadBackup(f"{MANIFEST}: is that of backup {manifest.id}")
-        own = {part.name: (part.bytes, part.sha256) for part in manifest.parts}
-        if own != {name: part for name, part in self.summary.parts.items() if name != MANIFEST}:
-            raise BadBackup(f"{MANIFEST}: names other parts than {SUMMARY}")
+        if Summary.of(manifest, Part(MANIFEST, size, sha256, 0, "")) != self.summary:
+            raise BadBackup(f"{MANIFEST}: says something else than {SUMMARY}")
         return manifest
 
 

@@ -66,7 +66,7 @@ def backup(
         print(made.as_json().decode())
         return
     stored = "" if made.files is None else f", {made.files} stored files named"
-    print(f"backup {made.id} in {place.label}: {made.tables} tables, {made.rows} rows{stored}; {made.bytes} bytes")
+    print(f"backup {made.id} in {place.label}: {made.tables} tables, {made.rows} rows{stored}; {made.stored_bytes} bytes")
 
 
 @app.command("list", epilog="Example: ./vpb backups list --from s3://backups/prod")
@@ -84,7 +84,7 @@ def list_(stack: Stack = "dev", place: From = None, as_json: Json = False) -> No
     table = Table("backup", "stack", "taken at", "rows", "files", "bytes")
     for each in found:
         files = "" if each.files is None else str(each.files)
-        table.add_row(each.id, each.stack, each.taken_at, str(each.rows), files, str(each.bytes))
+        table.add_row(each.id, each.stack, each.taken_at, str(each.rows), files, str(each.stored_bytes))
     Console().print(table)
 
 

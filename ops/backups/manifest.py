@@ -1,5 +1,6 @@
 """What a backup says of itself. Facts only: forms, names, and what makes them wrong."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -106,7 +107,7 @@ class Manifest:
         try:
             found = json.loads(text)
             if found["format"] != FORMAT:
-                raise BadBackup(f"{MANIFEST}: format {found['format']} is another one than {FORMAT}, which is read here")
+                raise BadBackup(f"{MANIFEST}: format {found['format']} isn't read here, which is {FORMAT}")
             for name in ("schema", "roles", "files"):
                 found[name] = found[name] and Part(**found[name])
             found["tables"] = [
@@ -126,7 +127,7 @@ class Summary:
     stack: str
     taken_at: str
     server_version: int
-    bytes: int
+    stored_bytes: int
     """Of all parts together, as they lie there."""
     contents_bytes: int
     tables: int
@@ -148,7 +149,7 @@ class Summary:
             stack=manifest.stack,
             taken_at=manifest.taken_at,
             server_version=manifest.server_version,
-            bytes=sum(part.bytes for part in parts),
+            stored_bytes=sum(part.bytes for part in parts),
             contents_bytes=sum(part.contents_bytes for part in manifest.parts),
             tables=len(manifest.tables),
             rows=sum(table.rows for table in manifest.tables),
@@ -158,8 +159,9 @@ class Summary:
         )
 
     def as_json(self) -> bytes:
-        """The summary as it is written."""
-        return json.dumps(asdict(self), indent=1).encode()
+        """The summary as it is written, with a digest of its own."""
+        found = asdict(self)
+        return json.dumps({**found, "digest": _digest(found)}, indent=1).encode()
 
     @classmethod
     def read(cls, text: bytes, id: str) -> "Summary":
@@ -168,6 +170,8 @@ class Summary:
         """
         try:
             found = json.loads(text)
+            if found.pop("digest") != _digest(found):
+                raise BadBackup(f"{SUMMARY}: was changed since it was written")
             found["parts"] = {name: (int(size), str(sha256)) for name, (size, sha256) in found["parts"].items()}
             summary = cls(**found)
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -176,7 +180,11 @@ class Summary:
             raise BadBackup(f"{SUMMARY}: is that of backup {summary.id}")
         if (summary.format, summary.state) != (FORMAT, GOOD):
             raise BadBackup(f"{SUMMARY}: format {summary.format}, state {summary.state!r} isn't read here")
-        wrong = [name for name, (_, digest) in summary.parts.items() if not (PART.fullmatch(name) and SHA256.fullmatch(digest))]
-        if wrong or summary.parts.get(MANIFEST, (0, ""))[1] != summary.manifest_sha256:
+        named = all(PART.fullmatch(name) and SHA256.fullmatch(digest) for name, (_, digest) in summary.parts.items())
+        if not named or summary.parts.get(MANIFEST, (0, ""))[1] != summary.manifest_sha256:
             raise BadBackup(f"{SUMMARY}: doesn't name its parts as a summary does")
         return summary
+
+
+def _digest(summary: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(summary, sort_keys=True).encode()).hexdigest()

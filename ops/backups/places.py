@@ -28,7 +28,8 @@ class Writer(Protocol):
 class Place(Protocol):
     """Somewhere that backups are written to and read from; a name is `<backup>/<part>`."""
 
-    label: str
+    @property
+    def label(self) -> str: ...
 
     @contextmanager
     def create(self, name: str) -> Iterator[Writer]:

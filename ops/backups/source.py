@@ -57,11 +57,12 @@ select c.oid, n.nspname::text, c.relname::text,
     end,
     c.relrowsecurity and not (select r.rolbypassrls or r.rolsuper from pg_roles as r where r.rolname = current_user)
         and (
-            not exists (select from pg_policy as p where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('r', '*')
+            not exists (select from pg_policy as p
+                where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('r', '*')
                 and pg_get_expr(p.polqual, p.polrelid) = 'true'
                 and exists (select from unnest(p.polroles) as o where o = 0 or pg_has_role(o, 'usage')))
-            or exists (select from pg_policy as p where p.polrelid = c.oid and not p.polpermissive
-                and p.polcmd in ('r', '*'))
+            or exists (select from pg_policy as p
+                where p.polrelid = c.oid and not p.polpermissive and p.polcmd in ('r', '*'))
         )
 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 where c.relkind in ('r', 'f') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -142,7 +143,7 @@ class Source:
         for schema, name in self.first.execute(HISTORIES, (HISTORY_SCHEMA,)).fetchall():
             query = sql.SQL("select name from {} order by 1").format(sql.Identifier(schema, name))
             manifest.migrations[f"{schema}.{name}"] = [str(each) for (each,) in self.first.execute(query)]
-        if _row(self.first, "select to_regclass('audit.heads') is not null and to_regclass('audit.log') is not null")[0]:
+        if _row(self.first, "select to_regclass('audit.heads') is not null")[0]:
             (manifest.anchor,) = _row(self.first, ANCHOR)
 
 
@@ -216,7 +217,8 @@ def _locked(sessions: Sequence[Connection]) -> tuple[list[Found], list[str]]:
                     return found, left_out
         except (psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable) as error:
             if time.monotonic() > until:
-                raise BackupError(f"a table is locked for longer than {LOCK_SECONDS:.0f} s: {error.diag.message_primary}") from None
+                said = error.diag.message_primary
+                raise BackupError(f"a table is locked for longer than {LOCK_SECONDS:.0f} s: {said}") from None
         for session in sessions:
             session.execute("rollback")
         time.sleep(PAUSE_SECONDS)
@@ -238,7 +240,7 @@ def _tables(session: Connection) -> tuple[list[Found], list[str]]:
     for _, schema, name, size, pages, columns, reason, hidden in session.execute(TABLES.encode()):
         label = f"{schema}.{name}"
         if reason == "refused":
-            raise BackupError(f"table {label}: {session.info.user} may not read it; no backup without it: grant select on it")
+            raise BackupError(f"table {label}: {session.info.user} may not read it; grant select on it, and try again")
         if hidden:
             raise BackupError(
                 f"table {label}: row policies hide rows from {session.info.user}; no backup without them: "
