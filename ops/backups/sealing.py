@@ -98,31 +98,43 @@ class _Stored:
     def __init__(self, found: Any) -> None:
         self._found = found
         self.sha256, self.bytes = hashlib.sha256(), 0
+        self.failed: Exception | None = None
+        """Why it can't be read, which the decryption has no words for."""
 
     def read(self, size: int = -1) -> bytes:
-        data: bytes = self._found.read(size)
+        try:
+            data: bytes = self._found.read(size)
+        except Exception as error:
+            self.failed = error
+            raise
         self.sha256.update(data)
         self.bytes += len(data)
         return data
+
+    def drain(self) -> None:
+        """Read the rest."""
+        while self.read(BLOCK):
+            pass
 
 
 class _Opened:
     """What the decryption writes, in a queue to who reads it."""
 
     def __init__(self) -> None:
-        self.blocks: queue.Queue[bytes | BaseException | None] = queue.Queue(AHEAD)
+        self.blocks: queue.Queue[bytes | Exception | None] = queue.Queue(AHEAD)
         self.abandoned = False
 
     def write(self, data: bytes) -> int:
         self.put(data)
+        if self.abandoned:
+            raise OSError("nobody reads on")
         return len(data)
 
-    def put(self, data: bytes | BaseException | None) -> None:
+    def put(self, data: bytes | Exception | None) -> None:
         while not self.abandoned:
             with suppress(queue.Full):
                 self.blocks.put(data, timeout=0.2)
                 return
-        raise OSError("nobody reads on")
 
     def flush(self) -> None:
         """The queue holds nothing back."""
@@ -135,8 +147,7 @@ def stored(place: Place, backup: str, name: str, size: int, sha256: str) -> None
     """
     with place.open(f"{backup}/{name}") as found:
         source = _Stored(found)
-        while source.read(BLOCK):
-            pass
+        source.drain()
     _check(name, source, size, sha256)
 
 
@@ -170,7 +181,7 @@ def _decrypted(
     reader.start()
     try:
         while (block := opened.blocks.get()) is not None:
-            if isinstance(block, BaseException):
+            if isinstance(block, Exception):
                 raise block
             yield block
     finally:
@@ -179,25 +190,34 @@ def _decrypted(
 
 
 def _decrypt(place: Place, path: str, size: int, sha256: str, identities: Sequence[Any], opened: _Opened) -> None:
+    """In a thread of its own: what goes wrong is passed on too."""
     name = path.rpartition("/")[2]
-    with suppress(OSError):
-        try:
-            with place.open(path) as found:
-                source = _Stored(found)
-                try:
-                    pyrage.decrypt_io(source, opened, list(identities))
-                except pyrage.DecryptError as error:
-                    # Another file than the one that was written says more than that it can't be opened.
-                    while source.read(BLOCK):
-                        pass
-                    _check(name, source, size, sha256)
-                    raise BadBackup(f"{name}: none of the identities opens it ({error})") from None
-                while source.read(BLOCK):
-                    pass
-                _check(name, source, size, sha256)
-            opened.put(None)
-        except BaseException as error:
-            opened.put(error)
+    try:
+        with place.open(path) as found:
+            source = _Stored(found)
+            refused = _refused(source, opened, identities)
+            if opened.abandoned:
+                return
+            source.drain()
+        # Another file than the one that was written says more than that it can't be opened.
+        _check(name, source, size, sha256)
+        if refused:
+            raise BadBackup(f"{name}: none of the identities opens it ({refused})")
+    except Exception as error:
+        opened.put(error)
+    else:
+        opened.put(None)
+
+
+def _refused(source: _Stored, opened: _Opened, identities: Sequence[Any]) -> Exception | None:
+    """Why age doesn't open it; None where it does."""
+    try:
+        pyrage.decrypt_io(source, opened, list(identities))
+    except Exception as error:
+        if source.failed:
+            raise source.failed from None
+        return error
+    return None
 
 
 def _check(name: str, source: _Stored, size: int, sha256: str) -> None:
