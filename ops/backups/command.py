@@ -14,7 +14,7 @@ from ops.helptext import Commands
 from ops.status import FOUND
 
 if TYPE_CHECKING:
-    from ops.backups.checking import Backup
+    from ops.backups import drill
     from ops.backups.places import Place
 
 app = typer.Typer(cls=Commands, help="Backups of rows and of what they name; see docs/backup.md.")
@@ -81,7 +81,10 @@ def list_(stack: Stack = "dev", place: From = None, as_json: Json = False) -> No
     if as_json:
         print(json.dumps([json.loads(each.as_json()) for each in found], indent=2))
         return
-    table = Table("backup", "stack", "taken at", "rows", "files", "bytes")
+    table = Table()
+    for column in ("backup", "stack", "taken at", "rows", "files", "bytes"):
+        # An id that is cut off names nothing.
+        table.add_column(column, overflow="fold")
     for each in found:
         files = "" if each.files is None else str(each.files)
         table.add_row(each.id, each.stack, each.taken_at, str(each.rows), files, str(each.stored_bytes))
@@ -93,20 +96,15 @@ def verify(
     id: Id = None, stack: Stack = "dev", place: From = None, identity: Identity = None, as_json: Json = False
 ) -> None:
     """Read a backup again, with a key its contents too; the status is 2 where it isn't as it was written."""
-    from ops.backups import checking
-
-    with _judged():
-        found = checking.named(_place(stack, place, "--from"), id)
-        keys = _identities(stack, identity, needed=False)
-        wrong = checking.verify(found, keys)
-    looked = "and what is encrypted in it" if keys else "and not what is encrypted in it: no key was given"
+    found = _verified(id, stack, place, identity)
     if as_json:
-        print(json.dumps({"backup": found.id, "contents": bool(keys), "wrong": wrong}))
-    elif wrong:
-        print("\n".join(f"backup {found.id}: {line}" for line in wrong))
+        print(json.dumps(found))
+    elif found["wrong"]:
+        print("\n".join(f"backup {found['backup']}: {line}" for line in found["wrong"]))
     else:
-        print(f"backup {found.id}: as it was written; looked at {len(found.summary.parts)} parts {looked}")
-    raise typer.Exit(FOUND if wrong else 0)
+        contents = "and their contents" if found["contents"] else "and not what is encrypted in them: no key was given"
+        print(f"backup {found['backup']}: as it was written; compared {found['parts']} parts {contents}")
+    raise typer.Exit(FOUND if found["wrong"] else 0)
 
 
 @alone.command(epilog="Example: ./vpb restore-drill --from s3://backups/prod --identity key.txt --evidence drills")
@@ -122,20 +120,38 @@ def restore_drill(
 
     Each check passed, failed, or was skipped and says why. The server is gone afterwards.
     """
+    done = _drilled(id, stack, place, identity, evidence)
+    print(done.as_json() if as_json else done.as_markdown())
+    raise typer.Exit(0 if done.passed else FOUND)
+
+
+def _verified(id: str | None, stack: str, place: str | None, identity: Path | None) -> dict[str, Any]:
+    """What is wrong with a backup, and how much of it was looked at."""
+    from ops.backups import checking
+
+    with _judged():
+        found = checking.named(_place(stack, place, "--from"), id)
+        keys = _identities(stack, identity, needed=False)
+        wrong = checking.verify(found, keys)
+    return {"backup": found.id, "parts": len(found.summary.parts), "contents": bool(keys), "wrong": wrong}
+
+
+def _drilled(
+    id: str | None, stack: str, place: str | None, identity: Path | None, evidence: Path | None
+) -> "drill.Evidence":
+    """What a drill finds, written down too."""
     from rich.console import Console
 
     from ops.backups import checking, drill
 
     with _judged():
-        where = _place(stack, place, "--from")
-        keys = _identities(stack, identity, needed=True)
+        where, keys = _place(stack, place, "--from"), _identities(stack, identity, needed=True)
         with Console(stderr=True).status("restoring", spinner="line") as status:
             found = checking.named(where, id)
             done = drill.Drill(found, keys, _reachable(stack), progress=status.update).run()
-    for path in _written(evidence or _evidence(stack, place), done):
+    for path in _written(evidence or (None if place else _folder(stack) / "evidence"), done):
         print(f"evidence: {path}", file=sys.stderr)
-    print(done.as_json() if as_json else done.as_markdown())
-    raise typer.Exit(0 if done.passed else FOUND)
+    return done
 
 
 @contextmanager
@@ -228,11 +244,7 @@ def _reachable(stack: str) -> Any:
         return None
 
 
-def _evidence(stack: str, place: str | None) -> Path | None:
-    return None if place else _folder(stack) / "evidence"
-
-
-def _written(folder: Path | None, done: Any) -> Iterator[Path]:
+def _written(folder: Path | None, done: "drill.Evidence") -> Iterator[Path]:
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
