@@ -42,13 +42,11 @@ def of(stack: str) -> Estimate:
     :raises CostError: where the engine can't say what is declared
     :raises EngineError: where there is no such stack
     """
-    target = engine.target(stack)
-    # Elsewhere nothing of ours is billed.
-    resources = _declared(stack) if target.can.object_store and not target.can.start_server else []
+    resources = _declared(stack) if engine.billed(stack) else []
     charges = [charge for each in resources for charge in prices.charges(each)]
     charges.sort(key=lambda charge: (charge.dollars is not None, -(charge.dollars or 0), charge.resource))
     choices = [choice for each in resources for choice in prices.choices(each)]
-    return Estimate(stack, target.name, engine.region(stack), charges, choices)
+    return Estimate(stack, engine.target(stack).name, engine.region(stack), charges, choices)
 
 
 def _declared(stack: str) -> list[Declared]:

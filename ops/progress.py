@@ -45,6 +45,7 @@ LAST_WORDS = (
     "destroy failed",
     "an unhandled error occurred: program exited",
     "error reading from server: EOF",
+    "Resource monitor has terminated",
 )
 PULUMI = re.compile(r"`pulumi (config set|import)\b")
 OURS = re.compile(r"`(\./vpb (?:up|rekey)\b(?![^`]*--stack)[^`]*)`")
@@ -95,6 +96,8 @@ class Report:
     """What the events of one run add up to."""
 
     progress: Progress | None = field(default_factory=Progress)
+    billed: bool = False
+    """Whether what is declared costs anything."""
     outcomes: list[ResourceOutcome] = field(default_factory=list)
     said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By resource; what the engine says is under the empty name."""
@@ -161,8 +164,7 @@ class Report:
                 yield from (f"   {line}" for text in texts for line in _cut(text))
         if self.closes_logins:
             yield from textwrap.wrap(CLOSES, WIDTH)
-
-        if self.dollars > CENT:
+        if self.billed and self.dollars > CENT:
             yield f"costs {self.dollars:.2f} $ more a month, before use; `./vpb cost` has each part"
 
     @property
@@ -205,7 +207,7 @@ def run(
         as_json: the engine's events in place of it, one on each line.
     """
     # Beside the engine's own text it would be in the way.
-    report = Report(None if verbose else Progress())
+    report = Report(None if verbose else Progress(), engine.billed(stack))
 
     def add(line: str | None) -> None:
         report.add(line)

@@ -50,6 +50,7 @@ Attempt = Callable[[K, Context], Awaitable[Any]]
 # What no missing object causes.
 SYNTAX = "(42601)"
 NOTHING_CHANGED = "tried on a copy of the structure, nothing was changed"
+ENDED = "the run was ended while this was tried on a copy of the structure; nothing was changed"
 
 
 class NoCopy(Exception):
@@ -83,9 +84,12 @@ class Rehearsal(Generic[K]):
         """
         if not await self._ensure_copy(context):
             return False
+        copy = self.copy
         try:
             await change(self.kinds[token], Context(context.urn, _unheard))
         except PluginError as error:
+            if self.copy is not copy:
+                raise type(error)(ENDED) from None
             waits_for = sorted(role for role in self.unmade_roles if f'"{role}"' in str(error))
             if waits_for:
                 await self.give_up(context, f"this run makes role {few(waits_for)} first")

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event as Signal
@@ -81,6 +82,17 @@ def check_target(name: str, offline: bool = False) -> Target:
     :raises TargetError: for one that there isn't
     """
     return targets.of(name, offline)
+
+
+def billed(stack: str) -> bool:
+    """Whether AWS bills what is declared of a stack: not on an embedded server, nor where there is no object store."""
+    there = target(stack).can
+    return there.object_store and not there.start_server
+
+
+def under_way(stack: str) -> datetime | None:
+    """Since when a run that may change the stack is under way; None without one."""
+    return state.under_way(stack)
 
 
 def region(stack: str) -> str:

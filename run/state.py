@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,19 @@ def alone(stack: str, mark: str, changes: bool) -> Iterator[None]:
             handle.write(mark)
             handle.flush()
         yield
+
+
+def under_way(stack: str) -> datetime | None:
+    """Since when a run that may change the stack is under way; None without one."""
+    path = stack_folder(stack) / "run.lock"
+    try:
+        with path.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return None
 
 
 def end_left_over(mark: str, stack: str = "") -> None:

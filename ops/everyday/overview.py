@@ -56,6 +56,8 @@ class Overview:
     problem: str | None
     last_up: LastUp | None
     overlap: Overlap | None = None
+    under_way: str | None = None
+    """Since when a run that may change it is under way."""
 
 
 def of(stack: str) -> Overview:
@@ -73,8 +75,9 @@ def of(stack: str) -> Overview:
             pending = _pending(where, engine.adopted(stack))
     except UserError as error:
         problem = " ".join(str(error).split())
+    began = since.isoformat() if (since := engine.under_way(stack)) else None
     services = [engine.Service("PostgreSQL", version, address), *target.beside(stack)]
-    return Overview(stack, target.name, services, pending, problem, _last_up(stack), overlap)
+    return Overview(stack, target.name, services, pending, problem, _last_up(stack), overlap, began)
 
 
 def status(found: Overview) -> int:
@@ -95,6 +98,8 @@ def as_text(found: Overview) -> str:
     if found.overlap:
         rows.append(("passwords", _passwords(found.overlap, found.stack)))
     rows.append(("last up", _last(found.last_up) if found.last_up else "none"))
+    if found.under_way:
+        rows.append(("now", f"a run is under way since {datetime.fromisoformat(found.under_way):%H:%M:%S} UTC"))
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:{width}}  {value}" for name, value in rows]
     return "\n".join(

@@ -8,7 +8,7 @@ from ops import __main__ as ops
 from ops.everyday import overview
 from ops.everyday.overview import LastUp, Overlap, Overview
 from ops.rotation import Sessions
-from run import engine
+from run import engine, state
 
 UP = LastUp("2026-11-27T08:14:36+00:00", 24, "succeeded", {"create": 2, "update": 1, "same": 315})
 SERVICES = [engine.Service("PostgreSQL", "17.10", "127.0.0.1:5432"), engine.Service("moto", "5.1", None)]
@@ -59,3 +59,17 @@ def test_a_rotation_that_is_under_way_is_shown(capsys, monkeypatch, sessions, li
     assert ops.main(["status", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)["overlap"]
     assert (said["new"], said["old"], said["sessions"] is None) == (2, 1, sessions is None)
+
+
+def test_a_run_that_is_under_way_is_shown(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(state, "stack_folder", lambda stack: tmp_path)
+    assert engine.under_way("dev") is None
+    with state.alone("dev", "", changes=False):
+        assert engine.under_way("dev") is None
+    with state.alone("dev", "", changes=True):
+        since = engine.under_way("dev")
+    assert engine.under_way("dev") is None
+    shown = found(pending={"sql/migrations": []}, under_way=since.isoformat())
+    monkeypatch.setattr(overview, "of", lambda stack: shown)
+    assert ops.main(["status"]) == 0
+    assert f"now               a run is under way since {since:%H:%M:%S} UTC" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """A preview is tried on a copy of the structure: it fails where `up` would, and leaves no trace."""
 
+import asyncio
 import re
 import time
 from collections.abc import Iterator
@@ -83,6 +84,23 @@ def test_the_copy_is_gone_at_the_end_of_the_run_and_nobody_else_could_enter_it(a
     assert applied.tables() == ["first"]
     applied.engine.run(applied.engine.plugin.leave())
     assert copies(applied) == []
+
+
+def test_a_run_that_is_ended_meanwhile_blames_no_migration(applied):
+    applied.write("0002_slow", "select pg_sleep(60);")
+    engine = applied.engine
+    thing = engine.bring_in(TOKEN, "sql/steps")
+    declared = engine.check(TOKEN, applied.declared(role="app_owner"))
+    asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+
+    async def leave() -> None:
+        while applied.world.sql(asleep) == [(0,)]:
+            await asyncio.sleep(0.05)
+        await engine.plugin.leave()
+
+    tried, left = engine.together(engine.updating(thing, declared, preview=True), leave())
+    assert left is None
+    assert str(tried) == "the run was ended while this was tried on a copy of the structure; nothing was changed"
 
 
 def test_rows_stay_where_they_are(applied):
