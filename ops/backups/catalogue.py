@@ -35,14 +35,16 @@ QUERIES = {
         where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f') and {_RELATION}""",
     "views": f"""select {_NAME}, pg_get_viewdef(c.oid) from pg_class as c
         join pg_namespace as n on n.oid = c.relnamespace where c.relkind in ('v', 'm') and {_RELATION}""",
-    "indexes": f"""select {_NAME}, pg_get_indexdef(i.indexrelid) || case when i.indisvalid then '' else ' invalid' end
+    "indexes": f"""select {_NAME},
+        pg_get_indexdef(i.indexrelid) || case when i.indisvalid then '' else ' invalid' end
         from pg_index as i {_IN.format("i.indexrelid")} where {_RELATION}""",
     "constraints": f"""select {_NAME} || '.' || quote_ident(k.conname), pg_get_constraintdef(k.oid)
         from pg_constraint as k {_IN.format("k.conrelid")} where k.contype <> 'f' and {_RELATION}""",
     "foreign keys": f"""select {_NAME} || '.' || quote_ident(k.conname),
         pg_get_constraintdef(k.oid) || case when k.convalidated then ' validated' else '' end
         from pg_constraint as k {_IN.format("k.conrelid")} where k.contype = 'f' and {_RELATION}""",
-    "triggers": f"""select {_NAME} || '.' || quote_ident(t.tgname), format('%s %s', t.tgenabled, pg_get_triggerdef(t.oid))
+    "triggers": f"""select {_NAME} || '.' || quote_ident(t.tgname),
+        format('%s %s', t.tgenabled, pg_get_triggerdef(t.oid))
         from pg_trigger as t {_IN.format("t.tgrelid")} where not t.tgisinternal and {_RELATION}""",
     "row security": f"""select {_NAME}, format('enabled %s forced %s', c.relrowsecurity, c.relforcerowsecurity)
         from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
@@ -91,8 +93,8 @@ QUERIES = {
             where m.member = r.oid), array_to_string(r.rolconfig, ', '))
         from pg_roles as r where r.rolname !~ '^pg_' and not r.rolsuper""",
     "settings": """select format('database %s', s.setrole::regrole), array_to_string(s.setconfig, ', ')
-        from pg_db_role_setting as s where s.setdatabase = (select oid from pg_database where datname = current_database())
-        """,
+        from pg_db_role_setting as s join pg_database as d on d.oid = s.setdatabase
+        where d.datname = current_database()""",
     "event triggers": "select evtname, format('%s %s %s', evtevent, evtenabled, evtfoid::regproc) from pg_event_trigger",
     "publications": """select pubname, format('%s %s', puballtables, (select string_agg(prrelid::regclass::text, ', '
         order by prrelid::regclass::text) from pg_publication_rel where prpubid = p.oid)) from pg_publication as p""",
@@ -124,8 +126,6 @@ def differences(was: dict[str, str], now: dict[str, str]) -> list[str]:
 
 def _same(was: str, now: str) -> bool:
     """Apart from parentheses and white space, which a definition that is read again has more or fewer of."""
-    return spellings.same(was, now) or sorted(_WORDS.split(was)) == sorted(_WORDS.split(now)) and (
-        _WORDS.sub("", was) == _WORDS.sub("", now)
+    return spellings.same(was, now) or (
+        sorted(_WORDS.split(was)) == sorted(_WORDS.split(now)) and (_WORDS.sub("", was) == _WORDS.sub("", now))
     )
-
-

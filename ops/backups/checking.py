@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.backups import sealing
-from ops.backups.errors import BadBackup, BackupError
+from ops.backups.errors import BackupError, BadBackup
 from ops.backups.manifest import ID, MANIFEST, SUMMARY, Manifest, Part, Summary
 from ops.backups.places import Place
 

@@ -1,4 +1,4 @@
-"""The commands for backups; see docs/backup.md. AWS' library takes half a second to load, so each loads it when it runs."""
+"""The commands for backups; see docs/backup.md. What takes long to load, each loads when it runs."""
 
 import json
 import os
@@ -66,7 +66,9 @@ def backup(
         print(made.as_json().decode())
         return
     stored = "" if made.files is None else f", {made.files} stored files named"
-    print(f"backup {made.id} in {place.label}: {made.tables} tables, {made.rows} rows{stored}; {made.stored_bytes} bytes")
+    print(
+        f"backup {made.id} in {place.label}: {made.tables} tables, {made.rows} rows{stored}; {made.stored_bytes} bytes"
+    )
 
 
 @app.command("list", epilog="Example: ./vpb backups list --from s3://backups/prod")
@@ -204,7 +206,9 @@ def _own_recipient(stack: str) -> str:
     from run import engine
 
     if not engine.target(stack).disposable:
-        raise BackupError(f"stack {stack}: --recipient must name the public key of who can open it; age-keygen makes one")
+        raise BackupError(
+            f"stack {stack}: --recipient must name the public key of who can open it; age-keygen makes one"
+        )
     path = _folder(stack) / IDENTITY
     if not path.exists():
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -252,5 +256,3 @@ def _written(folder: Path | None, done: "drill.Evidence") -> Iterator[Path]:
         path = folder / f"{done.backup}-{done.drilled_at[:19].replace(':', '')}.{ending}"
         path.write_text(text)
         yield path
-
-

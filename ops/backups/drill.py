@@ -61,15 +61,16 @@ class Evidence:
     def as_markdown(self) -> str:
         """A page for people."""
         counts = {each: sum(check.result == each for check in self.checks) for each in (PASSED, FAILED, SKIPPED)}
+        tally = ", ".join(f"{number} {result}" for result, number in counts.items())
         rows = [f"| {check.name} | {check.result} | {check.detail.replace('|', '/')} |" for check in self.checks]
         return "\n".join(
             [
                 f"# Restore drill of {self.stack}, {self.drilled_at}",
                 "",
-                f"Backup {self.backup}, taken at {self.taken_at}, {self.age_seconds} s before. Restored in "
-                f"{self.restore_seconds:.1f} s into PostgreSQL {self.server_version}, all done in {self.seconds:.1f} s.",
+                f"Backup {self.backup}, taken at {self.taken_at}, {self.age_seconds} s before. Restored in"
+                f" {self.restore_seconds:.1f} s into PostgreSQL {self.server_version}, all done in {self.seconds:.1f} s.",
                 "",
-                f"**{'Passed' if self.passed else 'Failed'}**: {', '.join(f'{n} {each}' for each, n in counts.items())}.",
+                f"**{'Passed' if self.passed else 'Failed'}**: {tally}.",
                 "",
                 "| check | result | |",
                 "|---|---|---|",
@@ -130,8 +131,9 @@ class Drill:
             return Check("stored files", SKIPPED, missing)
         self.progress("stored files")
         blocks = sealing.unseal(self.backup.place, self.backup.id, manifest.files, self.identities)
-        count, wrong = files.differences(files.lines(blocks), self.store)
-        return _check("stored files", wrong, f"{count} are there in their versions and sizes")
+        count, without, wrong = files.differences(files.lines(blocks), self.store)
+        more = f"; {without} rows had no file when the backup was made" if without else ""
+        return _check("stored files", wrong, f"{count} are there in their versions and sizes{more}")
 
 
 def compared(session: Connection, manifest: Manifest, progress: Progress = lambda message: None) -> Iterator[Check]:
@@ -192,5 +194,3 @@ def _check(name: str, wrong: Sequence[str], good: str) -> Check:
         return Check(name, PASSED, good)
     more = f"; and {len(wrong) - MOST} more" if len(wrong) > MOST else ""
     return Check(name, FAILED, "; ".join(wrong[:MOST]) + more)
-
-

@@ -7,17 +7,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import ClientError
 from visual_prompt_builder.names import ObjectError, key
 from visual_prompt_builder.signing import Store
 
 from ops.backups.errors import BackupError
 from ops.database import Connection
 from ops.storage.cleaning.files import Files, Version
+from ops.storage.scanning.file import QUARANTINE
 
 ROWS = """
 select o.bucket_id, o.name, o.version, o.metadata ->> 'size' from storage.objects as o
 where o.version is not null
-order by (o.bucket_id || '/' || o.name || '/' || o.version) collate "C\""""
+order by (o.bucket_id || '/' || o.name || '/' || o.version) collate "C"
+"""
 STORED = "select to_regclass('storage.objects') is not null"
 
 
@@ -39,7 +42,7 @@ class Listed:
         yield b"".join(waiting)
 
     def _lines(self) -> Iterator[bytes]:
-        versions = _newest(self._store)
+        versions = _newest(self._store, self._store.tenant + "/")
         stored = next(versions, None)
         with self._session.cursor(name="files") as cursor:
             cursor.execute(ROWS)
@@ -47,11 +50,20 @@ class Listed:
                 wanted = self._key(bucket, name, version)
                 while stored and stored.key.encode() < wanted.encode():
                     stored = next(versions, None)
-                found = stored if stored and stored.key == wanted else None
-                entry: dict[str, Any] = {"bucket": bucket, "name": name, "version": version, "key": wanted}
+                found = stored if stored and stored.key == wanted else self._quarantined(wanted)
+                entry: dict[str, Any] = {"bucket": bucket, "name": name, "version": version}
                 entry |= {"size": int(size) if size and size.isdecimal() else None}
-                entry |= {"object_version": found.id, "bytes": found.bytes} if found else {"object_version": None}
+                entry |= (
+                    {"key": found.key, "object_version": found.id, "bytes": found.bytes}
+                    if found
+                    else {"object_version": None}
+                )
                 yield json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+
+    def _quarantined(self, wanted: str) -> Version | None:
+        """What was found harmful lies elsewhere; it is little."""
+        found = _newest(self._store, QUARANTINE + wanted)
+        return next((each for each in found if each.key == QUARANTINE + wanted), None)
 
     def _key(self, bucket: str, name: str, version: str) -> str:
         try:
@@ -60,34 +72,31 @@ class Listed:
             return f"{self._store.tenant}/{bucket}/{name}/{version}"
 
 
-def _newest(store: Store) -> Iterator[Version]:
-    """Of each key the newest version that isn't a delete marker: it may have been deleted since the snapshot."""
-    for versions in Files(store).keys(store.tenant + "/"):
+def _newest(store: Store, prefix: str) -> Iterator[Version]:
+    """Of each key below a prefix the newest version that isn't a delete marker: it may have been deleted since the snapshot."""
+    for versions in Files(store).keys(prefix):
         if found := next((each for each in versions if not each.marker), None):
             yield found
 
 
-def differences(lines: Iterator[bytes], store: Store) -> tuple[int, list[str]]:
-    """How many files there are, and which of them aren't in the object store as the backup names them.
+def differences(lines: Iterator[bytes], store: Store) -> tuple[int, int, list[str]]:
+    """How many files there are, how many rows had none when the backup was made, and what isn't as it was.
 
-    :raises BackupError: where a line is none
+    :raises BackupError: where the object store can't be asked
     """
-    count, wrong = 0, list[str]()
+    count, without, wrong = 0, 0, list[str]()
     for line in lines:
         entry = json.loads(line)
-        count += 1
-        label = f"{entry['bucket']}/{entry['name']}, version {entry['version']}"
         if entry["object_version"] is None:
-            wrong.append(f"{label}: was not in the object store when the backup was made")
+            without += 1
             continue
+        count += 1
         if said := _differs(entry, store):
-            wrong.append(f"{label}: {said}")
-    return count, wrong
+            wrong.append(f"{entry['bucket']}/{entry['name']}, version {entry['version']}: {said}")
+    return count, without, wrong
 
 
 def _differs(entry: dict[str, Any], store: Store) -> str:
-    from botocore.exceptions import ClientError
-
     given = {"Bucket": store.bucket, "Key": entry["key"], "VersionId": entry["object_version"]}
     if entry["object_version"] == "null":
         del given["VersionId"]

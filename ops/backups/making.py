@@ -149,5 +149,3 @@ def remove_leftovers(place: Place) -> list[str]:
             place.remove(id)
             gone.append(id)
     return gone
-
-

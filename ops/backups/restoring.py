@@ -88,7 +88,11 @@ class Restoring:
             return
         contents = schema.with_name("contents.list")
         listed = b"".join(programs.output([folder / "pg_restore", "-C", "-l", schema])).decode()
-        kept = [line for line in listed.splitlines() if re.match(r"\d+; \d+ \d+ (DATABASE |(ACL|COMMENT) - DATABASE )", line)]
+        kept = [
+            line
+            for line in listed.splitlines()
+            if re.match(r"\d+; \d+ \d+ (DATABASE |(ACL|COMMENT) - DATABASE )", line)
+        ]
         contents.write_text("\n".join(kept))
         programs.run([folder / "pg_restore", "-C", "-L", contents, schema], self.url("postgres"))
 
@@ -140,5 +144,3 @@ class Restoring:
             for schema, name in self.manifest.refreshed:
                 session.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier(schema, name)))
             session.execute("analyze")
-
-

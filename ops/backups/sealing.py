@@ -201,12 +201,10 @@ def _decrypt(place: Place, path: str, size: int, sha256: str, identities: Sequen
             source.drain()
         # Another file than the one that was written says more than that it can't be opened.
         _check(name, source, size, sha256)
-        if refused:
-            raise BadBackup(f"{name}: none of the identities opens it ({refused})")
     except Exception as error:
         opened.put(error)
-    else:
-        opened.put(None)
+        return
+    opened.put(BadBackup(f"{name}: none of the identities opens it ({refused})") if refused else None)
 
 
 def _refused(source: _Stored, opened: _Opened, identities: Sequence[Any]) -> Exception | None:

@@ -91,7 +91,7 @@ select jsonb_build_object(
 from (select t.lane, jsonb_build_array(t.entries, encode(t.hash, 'hex')) as newest from audit.heads as t
     where t.entries > 0) as h"""
 CHECKSUM = sql.SQL(
-    "select count(*), coalesce(sum(hashtextextended((vpb_row.*)::text collate \"C\", 0)::numeric), 0)::text"
+    'select count(*), coalesce(sum(hashtextextended((vpb_row.*)::text collate "C", 0)::numeric), 0)::text'
     " from only {table} as vpb_row{where}"
 )
 

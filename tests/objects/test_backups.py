@@ -51,7 +51,8 @@ insert into "odd ""schema"."Täble, with \\ all" ("a,b", n, r, b, t, d, ts, i, j
     ('{}', 1e-30, 1e-40, '', '', 'infinity', '0044-03-15 12:00+00 BC', '178000000 years', 'null', null, null, 'empty'),
     (null, null, null, null, null, null, null, null, null, null, null, null);
 create table "odd ""schema".parted (id int, at date) partition by range (at);
-create table "odd ""schema".parted_1 partition of "odd ""schema".parted for values from ('2020-01-01') to ('2021-01-01');
+create table "odd ""schema".parted_1 partition of "odd ""schema".parted 
+    for values from ('2020-01-01') to ('2021-01-01');
 create table "odd ""schema".parted_2 (at date, gone int, id int);
 alter table "odd ""schema".parted_2 drop column gone;
 alter table "odd ""schema".parted attach partition "odd ""schema".parted_2 default;
@@ -128,7 +129,9 @@ def made(cluster: Cluster, complete_template: str, frame: Stack, store: Store) -
         provision.add_people(connection)
         connection.execute(ODD.encode())
         connection.execute("insert into storage.buckets (id, name) values ('kept', 'kept') on conflict do nothing")
-        insert = "insert into storage.objects (bucket_id, name, version, metadata) values ('kept', %s, %s, '{\"size\": 5}')"
+        insert = (
+            "insert into storage.objects (bucket_id, name, version, metadata) values ('kept', %s, %s, '{\"size\": 5}')"
+        )
         connection.execute(insert, (name, version))
     store.s3.put_object(Bucket=store.bucket, Key=key(store.tenant, "kept", name, version), Body=b"bytes")
     password = next(
@@ -199,22 +202,26 @@ DAMAGES = {
     "drop policy projects_select_own_or_public on public.projects": {"row policies"},
     "alter table public.projects disable trigger all": {"triggers"},
     "alter table public.users no force row level security": {"row security"},
-    "update \"odd \"\"schema\".parent set id = 3": {"rows"},
-    "delete from \"odd \"\"schema\".child": {"rows"},
+    'update "odd ""schema".parent set id = 3': {"rows"},
+    'delete from "odd ""schema".child': {"rows"},
     "grant select on private.audit_keys to anon": {"privileges"},
     "grant usage on schema private to anon": {"privileges"},
     "alter role anon bypassrls": {"roles"},
-    "alter type \"odd \"\"schema\".mood add value 'other'": {"types"},
+    'alter type "odd ""schema".mood add value \'other\'': {"types"},
     "create publication more": {"publications"},
     "alter database backed_up set work_mem = '5MB'": {"settings"},
     "alter function audit.anchor() security definer": {"functions"},
-    "alter table \"odd \"\"schema\".empty drop constraint empty_c_fkey": {"foreign keys"},
-    "alter table \"odd \"\"schema\".empty add check (id > 0)": {"constraints"},
-    "create index on \"odd \"\"schema\".busy (a)": {"indexes"},
-    "select setval('\"odd \"\"schema\".\"a-sequence\"', 3)": {"sequences"},
-    "alter table \"odd \"\"schema\".busy alter column a set default 5": {"columns"},
+    'alter table "odd ""schema".empty drop constraint empty_c_fkey': {"foreign keys"},
+    'alter table "odd ""schema".empty add check (id > 0)': {"constraints"},
+    'create index on "odd ""schema".busy (a)': {"indexes"},
+    'select setval(\'"odd ""schema"."a-sequence"\', 3)': {"sequences"},
+    'alter table "odd ""schema".busy alter column a set default 5': {"columns"},
     "create or replace view audit.more as select 1 as one": {"relations", "views", "privileges", "access"},
-    "alter table audit.log disable trigger user; delete from audit.log where entry = 1": {"rows", "triggers", "audit trail"},
+    "alter table audit.log disable trigger user; delete from audit.log where entry = 1": {
+        "rows",
+        "triggers",
+        "audit trail",
+    },
 }
 
 
@@ -253,7 +260,9 @@ def test_writes_meanwhile_are_in_all_of_it_or_in_none(small: tuple[Memory, str])
     def write() -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             while not done.is_set():
-                connection.execute("with made as (insert into a values (1) returning id) insert into b select id from made")
+                connection.execute(
+                    "with made as (insert into a values (1) returning id) insert into b select id from made"
+                )
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -312,7 +321,9 @@ def test_a_manifest_of_another_backup_is_refused_also_where_the_summary_names_it
     place.objects[f"{id}/{MANIFEST}"] = place.objects[f"{other}/{MANIFEST}"]
     given = checking.named(whole, id).summary
     size, digest = checking.named(whole, other).summary.parts[MANIFEST]
-    forged = type(given)(**{**vars(given), "manifest_sha256": digest, "parts": {**given.parts, MANIFEST: (size, digest)}})
+    forged = type(given)(
+        **{**vars(given), "manifest_sha256": digest, "parts": {**given.parts, MANIFEST: (size, digest)}}
+    )
     place.objects[f"{id}/{SUMMARY}"] = forged.as_json()
     with pytest.raises(BadBackup, match=f"manifest.age: is that of backup {other}"):
         checking.named(place, id).manifest([IDENTITY])
@@ -331,11 +342,11 @@ def test_a_table_that_the_login_may_not_read_ends_it(cluster: Cluster, small: tu
         connection.execute("drop role if exists poor; create role poor login password 'poor'")
         login = {**psycopg.conninfo.conninfo_to_dict(url), "user": "poor", "password": "poor"}
         poor = psycopg.conninfo.make_conninfo(**login)
-        with pytest.raises(BackupError, match="table public.*: poor may not read it"):
+        with pytest.raises(BackupError, match="poor may not read it"):
             task(poor, place).run()
         connection.execute("grant select on all tables in schema public to poor")
         connection.execute("alter table one enable row level security; create policy few on one using (id < 5)")
-        with pytest.raises(BackupError, match="table public.one: row policies hide rows from poor"):
+        with pytest.raises(BackupError, match="row policies hide rows from poor"):
             task(poor, place).run()
         connection.execute("alter table one disable row level security; drop policy few on one")
     assert place.objects == {}
@@ -398,13 +409,18 @@ def test_where_the_disk_is_full_nothing_is_left(small: tuple[Memory, str], tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def broken(data: bytes) -> Iterator[bytes]:
+    """What can't be read to its end."""
+    yield data
+    raise BackupError("the server ended the connection")
+
+
 def test_what_is_sent_in_parts_to_a_bucket_comes_back(made: Made):
     data = random.Random(1).randbytes(places.PIECE * 2 + 5)
     part = sealing.seal(made.place, "large", "data-1.age", [data], [IDENTITY.to_public()])
     assert b"".join(sealing.unseal(made.place, "large", part, [IDENTITY])) == data
-    with pytest.raises(ZeroDivisionError), made.place.create("large/never") as out:
-        out.write(data)
-        raise ZeroDivisionError
+    with pytest.raises(BackupError):
+        sealing.seal(made.place, "large", "never", broken(data), [IDENTITY.to_public()])
     assert not made.place.has("large/never")
     assert "Uploads" not in made.store.s3.list_multipart_uploads(Bucket=made.store.bucket)
     made.place.remove("large")
