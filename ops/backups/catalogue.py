@@ -27,9 +27,10 @@ QUERIES = {
     "relations": f"""select {_NAME}, format('%s owner %s persistence %s options %s', c.relkind, c.relowner::regrole,
         c.relpersistence, c.reloptions) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
         where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and {_RELATION}""",
-    "columns": f"""select {_NAME} || '.' || quote_ident(a.attname), format('%s%s%s%s %s',
+    "columns": f"""select {_NAME} || '.' || quote_ident(a.attname), format('%s%s%s%s%s',
         format_type(a.atttypid, a.atttypmod), case when a.attnotnull then ' not null' else '' end,
-        ' ' || nullif(a.attidentity::text, ''), ' ' || nullif(a.attgenerated::text, ''), pg_get_expr(d.adbin, d.adrelid))
+        ' ' || nullif(a.attidentity::text, ''), ' ' || nullif(a.attgenerated::text, ''),
+        ' default ' || pg_get_expr(d.adbin, d.adrelid))
         from pg_attribute as a {_IN.format("a.attrelid")}
         left join pg_attrdef as d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
         where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f') and {_RELATION}""",
@@ -99,7 +100,20 @@ QUERIES = {
     "publications": """select pubname, format('%s %s', puballtables, (select string_agg(prrelid::regclass::text, ', '
         order by prrelid::regclass::text) from pg_publication_rel where prpubid = p.oid)) from pg_publication as p""",
 }
-_WORDS = re.compile(r"[\s()]+")
+# What of a definition is parsed where it is spelled otherwise: kind to object and facet, as a snapshot names them.
+FACETS = {
+    "views": ("view v", ""),
+    "indexes": ("table t", "index i"),
+    "constraints": ("table t", "constraint c"),
+    "foreign keys": ("table t", "constraint c"),
+    "triggers": ("table t", "trigger g"),
+    "columns": ("table t", "column c"),
+}
+TRIGGER = re.compile(r"(?P<note>\w )(?P<sql>.*)", re.DOTALL)
+FOREIGN = re.compile(r"(?P<sql>.*?)(?P<note>(?: validated)?)", re.DOTALL)
+OTHER = re.compile(r"(?P<note>)(?P<sql>.*)", re.DOTALL)
+NOTES = {"triggers": TRIGGER, "foreign keys": FOREIGN}
+POLICY = re.compile(r"(?P<rest>.*?) using \((?P<using>.*)\) check \((?P<check>.*)\)", re.DOTALL)
 
 
 def read(connection: Connection) -> dict[str, dict[str, str]]:
@@ -111,7 +125,7 @@ def read(connection: Connection) -> dict[str, dict[str, str]]:
     return found
 
 
-def differences(was: dict[str, str], now: dict[str, str]) -> list[str]:
+def differences(kind: str, was: dict[str, str], now: dict[str, str]) -> list[str]:
     """What isn't as it was, a line for each object.
 
     A definition that PostgreSQL spells otherwise once it has read its own text is the same.
@@ -119,13 +133,21 @@ def differences(was: dict[str, str], now: dict[str, str]) -> list[str]:
     lines = [f"{name} is missing" for name in sorted(was.keys() - now.keys())]
     lines += [f"{name} was not there" for name in sorted(now.keys() - was.keys())]
     for name in sorted(was.keys() & now.keys()):
-        if was[name] != now[name] and not _same(was[name], now[name]):
+        if was[name] != now[name] and not _same(kind, was[name], now[name]):
             lines.append(f"{name} is another one")
     return lines
 
 
-def _same(was: str, now: str) -> bool:
-    """Apart from parentheses and white space, which a definition that is read again has more or fewer of."""
-    return spellings.same(was, now) or (
-        sorted(_WORDS.split(was)) == sorted(_WORDS.split(now)) and (_WORDS.sub("", was) == _WORDS.sub("", now))
-    )
+def _same(kind: str, was: str, now: str) -> bool:
+    if kind == "row policies":
+        one, other = POLICY.fullmatch(was), POLICY.fullmatch(now)
+        if not one or not other or one["rest"] != other["rest"]:
+            return False
+        return all(spellings.same_expression(one[part] or None, other[part] or None) for part in ("using", "check"))
+    if kind not in FACETS:
+        return False
+    form = NOTES.get(kind, OTHER)
+    one, other = form.fullmatch(was), form.fullmatch(now)
+    if not one or not other or one["note"] != other["note"]:
+        return False
+    return spellings.same_facet(*FACETS[kind], one["sql"], other["sql"])

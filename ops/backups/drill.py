@@ -67,8 +67,8 @@ class Evidence:
             [
                 f"# Restore drill of {self.stack}, {self.drilled_at}",
                 "",
-                f"Backup {self.backup}, taken at {self.taken_at}, {self.age_seconds} s before. Restored in"
-                f" {self.restore_seconds:.1f} s into PostgreSQL {self.server_version}, all done in {self.seconds:.1f} s.",
+                f"Backup {self.backup}, taken at {self.taken_at}, {self.age_seconds} s before.",
+                f"Restored in {self.restore_seconds:.1f} s into PostgreSQL {self.server_version}, all done in {self.seconds:.1f} s.",
                 "",
                 f"**{'Passed' if self.passed else 'Failed'}**: {tally}.",
                 "",
@@ -145,7 +145,7 @@ def compared(session: Connection, manifest: Manifest, progress: Progress = lambd
     progress("definitions and privileges")
     now = catalogue.read(session)
     for kind, was in manifest.catalogue.items():
-        yield _check(kind, catalogue.differences(was, now.get(kind, {})), f"{len(was)} are as they were")
+        yield _check(kind, catalogue.differences(kind, was, now.get(kind, {})), f"{len(was)} are as they were")
     progress("audit trail")
     yield _trail(session, manifest)
 

@@ -73,7 +73,7 @@ class Listed:
 
 
 def _newest(store: Store, prefix: str) -> Iterator[Version]:
-    """Of each key below a prefix the newest version that isn't a delete marker: it may have been deleted since the snapshot."""
+    """Of each key below a prefix the newest version with bytes: it may have been deleted since the snapshot."""
     for versions in Files(store).keys(prefix):
         if found := next((each for each in versions if not each.marker), None):
             yield found

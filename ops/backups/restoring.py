@@ -97,7 +97,7 @@ class Restoring:
         programs.run([folder / "pg_restore", "-C", "-L", contents, schema], self.url("postgres"))
 
     def _restore(self, folder: Path, schema: Path, *options: str) -> None:
-        programs.run([folder / "pg_restore", *options, schema], self.target)
+        programs.run([folder / "pg_restore", "--no-tablespaces", *options, schema], self.target)
 
     def _rows(self) -> None:
         todo: queue.SimpleQueue[tuple[Table, Part]] = queue.SimpleQueue()

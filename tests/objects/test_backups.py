@@ -24,6 +24,7 @@ import pytest
 from visual_prompt_builder.names import key
 from visual_prompt_builder.signing import Store
 
+from declared.paths import CHECKOUT
 from harness import scratch
 from harness.stack import Stack
 from ops.backups import checking, drill, making, places, sealing, source
@@ -374,7 +375,7 @@ def test_killed_in_the_middle_there_is_no_backup_and_a_later_one_tidies_up(small
     _, url = small
     place = places.Folder(tmp_path)
     command = [sys.executable, "-c", KILLED, url, str(tmp_path)]
-    path = os.pathsep.join(sys.path)
+    path = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "clients" / "python")])
     with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}) as process:
         assert process.stdout
         assert process.stdout.readline().startswith(b"data-")
