@@ -96,7 +96,8 @@ QUERIES = {
     "settings": """select format('database %s', s.setrole::regrole), array_to_string(s.setconfig, ', ')
         from pg_db_role_setting as s join pg_database as d on d.oid = s.setdatabase
         where d.datname = current_database()""",
-    "event triggers": "select evtname, format('%s %s %s', evtevent, evtenabled, evtfoid::regproc) from pg_event_trigger",
+    "event triggers": """select evtname, format('%s %s %s', evtevent, evtenabled, evtfoid::regproc)
+        from pg_event_trigger""",
     "publications": """select pubname, format('%s %s', puballtables, (select string_agg(prrelid::regclass::text, ', '
         order by prrelid::regclass::text) from pg_publication_rel where prpubid = p.oid)) from pg_publication as p""",
 }
@@ -107,12 +108,16 @@ FACETS = {
     "constraints": ("table t", "constraint c"),
     "foreign keys": ("table t", "constraint c"),
     "triggers": ("table t", "trigger g"),
+    "functions": ("function f", ""),
     "columns": ("table t", "column c"),
 }
 TRIGGER = re.compile(r"(?P<note>\w )(?P<sql>.*)", re.DOTALL)
 FOREIGN = re.compile(r"(?P<sql>.*?)(?P<note>(?: validated)?)", re.DOTALL)
 OTHER = re.compile(r"(?P<note>)(?P<sql>.*)", re.DOTALL)
-NOTES = {"triggers": TRIGGER, "foreign keys": FOREIGN}
+OWNED = re.compile(r"(?P<note>.*? )(?P<sql>CREATE OR REPLACE .*)", re.DOTALL)
+NOTES = {"triggers": TRIGGER, "foreign keys": FOREIGN, "functions": OWNED}
+# A privilege that PostgreSQL 17 has first, which the owner of a table has by default.
+MAINTAIN, MAINTAIN_VERSION = re.compile(r" ?\S+=MAINTAIN\*?"), 170000
 POLICY = re.compile(r"(?P<rest>.*?) using \((?P<using>.*)\) check \((?P<check>.*)\)", re.DOTALL)
 
 
@@ -136,6 +141,13 @@ def differences(kind: str, was: dict[str, str], now: dict[str, str]) -> list[str
         if was[name] != now[name] and not _same(kind, was[name], now[name]):
             lines.append(f"{name} is another one")
     return lines
+
+
+def as_before(definitions: dict[str, str], server_version: int) -> dict[str, str]:
+    """Privileges as a server of that version knows them."""
+    if server_version >= MAINTAIN_VERSION:
+        return definitions
+    return {name: MAINTAIN.sub("", definition).strip() for name, definition in definitions.items()}
 
 
 def _same(kind: str, was: str, now: str) -> bool:

@@ -68,7 +68,8 @@ class Evidence:
                 f"# Restore drill of {self.stack}, {self.drilled_at}",
                 "",
                 f"Backup {self.backup}, taken at {self.taken_at}, {self.age_seconds} s before.",
-                f"Restored in {self.restore_seconds:.1f} s into PostgreSQL {self.server_version}, all done in {self.seconds:.1f} s.",
+                f"Restored in {self.restore_seconds:.1f} s into PostgreSQL {self.server_version}, "
+                f"all done in {self.seconds:.1f} s.",
                 "",
                 f"**{'Passed' if self.passed else 'Failed'}**: {tally}.",
                 "",
@@ -144,6 +145,7 @@ def compared(session: Connection, manifest: Manifest, progress: Progress = lambd
     yield _check("sequences", list(_sequences(session, manifest)), f"{len(manifest.sequences)} stand where they stood")
     progress("definitions and privileges")
     now = catalogue.read(session)
+    now["privileges"] = catalogue.as_before(now["privileges"], manifest.server_version)
     for kind, was in manifest.catalogue.items():
         yield _check(kind, catalogue.differences(kind, was, now.get(kind, {})), f"{len(was)} are as they were")
     progress("audit trail")

@@ -30,7 +30,7 @@ def found(server_version: int) -> Path:
 
 def schema(programs: Path, url: str, snapshot: str) -> Iterator[bytes]:
     """The structure of the snapshot, as pg_restore reads it."""
-    options = ["-Fc", "-Z0", "--schema-only", "--no-large-objects", LOCK, f"--snapshot={snapshot}"]
+    options = ["-Fc", "-Z0", "--schema-only", "-B", LOCK, f"--snapshot={snapshot}"]
     return output([programs / "pg_dump", *options], url)
 
 
