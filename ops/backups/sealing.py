@@ -55,14 +55,18 @@ class Sealed:
 class Counted:
     """What is written, hashed on its way."""
 
-    def __init__(self, out: Writer) -> None:
-        self._out = out
+    def __init__(self, out: Writer, failed: list[Exception]) -> None:
+        self._out, self._failed = out, failed
         self.sha256, self.bytes = hashlib.sha256(), 0
 
     def write(self, data: bytes) -> int:
         self.sha256.update(data)
         self.bytes += len(data)
-        self._out.write(data)
+        try:
+            self._out.write(data)
+        except Exception as error:
+            self._failed.append(error)
+            raise
         return len(data)
 
     def flush(self) -> None:
@@ -71,24 +75,26 @@ class Counted:
 
 def seal(place: Place, backup: str, name: str, blocks: Iterable[bytes], recipients: Sequence[Any]) -> Part:
     """Write one part."""
-    failed: list[BaseException] = []
+    # What goes wrong while it is read or written comes out of the encryption as a text alone.
+    failed: list[Exception] = []
 
     def passed_on() -> Iterator[bytes]:
-        # What goes wrong while it is read comes out of the encryption as a text alone.
         try:
             yield from blocks
-        except BaseException as error:
+        except Exception as error:
             failed.append(error)
             raise
 
     with place.create(f"{backup}/{name}") as out:
-        source, counted = Sealed(passed_on()), Counted(out)
+        source, counted = Sealed(passed_on()), Counted(out, failed)
         try:
             pyrage.encrypt_io(source, counted, list(recipients))
         except Exception:
-            if failed:
-                raise failed[0] from None
-            raise
+            if not failed:
+                raise
+        # It passes over an error of the last write.
+        if failed:
+            raise failed[0]
     return Part(name, counted.bytes, counted.sha256.hexdigest(), source.bytes, source.sha256.hexdigest())
 
 
@@ -209,13 +215,16 @@ def _decrypt(place: Place, path: str, size: int, sha256: str, identities: Sequen
 
 def _refused(source: _Stored, opened: _Opened, identities: Sequence[Any]) -> Exception | None:
     """Why age doesn't open it; None where it does."""
+    refused: Exception | None
     try:
         pyrage.decrypt_io(source, opened, list(identities))
     except Exception as error:
-        if source.failed:
-            raise source.failed from None
-        return error
-    return None
+        refused = error
+    else:
+        refused = None
+    if source.failed:
+        raise source.failed
+    return refused
 
 
 def _check(name: str, source: _Stored, size: int, sha256: str) -> None:

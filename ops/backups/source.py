@@ -42,7 +42,7 @@ SETTINGS = {
     "xmlbinary": "base64",
     "lc_monetary": "C",
     "statement_timeout": "0",
-    "lock_timeout": "0",
+    "lock_timeout": "1min",
     "idle_in_transaction_session_timeout": "0",
     "default_transaction_read_only": "on",
     "jit": "off",
@@ -231,8 +231,8 @@ def _locked(sessions: Sequence[Connection]) -> tuple[list[Found], list[str]]:
     """All tables, locked in a transaction of each session that has seen nothing yet."""
     until = time.monotonic() + LOCK_SECONDS
     while True:
-        found, left_out = _tables(sessions[0])
         try:
+            found, left_out = _tables(sessions[0])
             for session in sessions:
                 session.execute("begin isolation level repeatable read read only")
                 for table in found:

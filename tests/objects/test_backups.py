@@ -3,6 +3,7 @@
 One database, one backup and one restored server for all of it.
 """
 
+import errno
 import io
 import os
 import random
@@ -393,21 +394,37 @@ def test_killed_in_the_middle_there_is_no_backup_and_a_later_one_tidies_up(small
     assert {each.stat().st_mode & 0o777 for each in (tmp_path / made.id).iterdir()} == {0o600}
 
 
+class NoSpace:
+    """Where nothing more fits."""
+
+    def write(self, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 class Full(places.Folder):
     """A disk that is full after the structure."""
 
     @contextmanager
     def create(self, name: str) -> Iterator[places.Writer]:
-        if "data-" in name:
-            raise OSError(28, "No space left on device", name)
         with super().create(name) as out:
-            yield out
+            yield NoSpace() if "data-" in name else out
 
 
 def test_where_the_disk_is_full_nothing_is_left(small: tuple[Memory, str], tmp_path: Path):
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as failed:
         task(small[1], Full(tmp_path)).run()
+    assert failed.value.errno == errno.ENOSPC, "so that the command says it in one line"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_stays_locked_ends_it(small: tuple[Memory, str], monkeypatch: pytest.MonkeyPatch):
+    _, url = small
+    monkeypatch.setattr(source, "LOCK_SECONDS", 0.2)
+    monkeypatch.setitem(source.SETTINGS, "lock_timeout", "200ms")
+    with psycopg.connect(url) as connection:
+        connection.execute("lock table one in access exclusive mode")
+        with pytest.raises(BackupError, match="a table is locked for longer than"):
+            task(url, Memory()).run()
 
 
 def broken(data: bytes) -> Iterator[bytes]:
