@@ -14,7 +14,7 @@ LONGEST_STACK = 30
 STACK = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_STACK - 2}}}[a-z0-9])?")
 STACK_RULE = f"a-z, 0-9 and -, a letter first, no - at the end, at most {LONGEST_STACK} characters"
 # What `.local` holds beside a folder for each stack.
-RESERVED = frozenset({"state", "passphrase"})
+RESERVED = frozenset({"state", "passphrase", "backups"})
 # A storage bucket's id and a MIME type: what Supabase Storage takes, which a bucket that is there already may have.
 STORAGE_BUCKET_ID = re.compile(r"[\w!\-.*'() &$@=;:+,?]{1,100}", re.ASCII)
 STORAGE_MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9!#$&^_.+\-]*)")

@@ -24,6 +24,7 @@ from declared.paths import CHECKOUT
 from declared.version import VERSION
 from ops.adopt import command as adoption
 from ops.archive import command as archive
+from ops.backups import command as backups
 from ops.errors import answered
 from ops.everyday import command as everyday
 from ops.helptext import Commands, joined
@@ -49,6 +50,8 @@ app = typer.Typer(
 app.add_typer(everyday.app)
 app.add_typer(adoption.app)
 app.add_typer(archive.app, name="archive")
+app.add_typer(backups.alone)
+app.add_typer(backups.app, name="backups")
 app.add_typer(migrations.app, name="migrate")
 app.add_typer(new.app, name="new")
 app.add_typer(people.app, name="people")

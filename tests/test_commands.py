@@ -15,6 +15,7 @@ from ops import __main__ as ops
 from ops import progress
 from ops.audit.model import Finding, Severity
 from ops.audit.report import Report
+from ops.backups.drill import Check, Evidence
 from ops.drift import Drift
 from ops.everyday.overview import Overview
 from run import engine
@@ -86,6 +87,14 @@ ANSWERS = {
         lambda bad: {"sql/a": {"pending": ["0001_a"] if bad else []}},
     ),
     ("migrate", "check"): ("ops.migrations.command._run", lambda bad: {"checked": {}, "found": ["a"] if bad else []}),
+    ("backups", "verify"): (
+        "ops.backups.command._verified",
+        lambda bad: {"backup": "b", "parts": 1, "contents": True, "wrong": ["a"] if bad else []},
+    ),
+    ("restore-drill",): (
+        "ops.backups.command._drilled",
+        lambda bad: Evidence("b", "dev", "now", 0, "now", checks=[Check("rows", "failed" if bad else "passed", "")]),
+    ),
     ("migrate", "adopt"): ("ops.migrations.command._run", lambda bad: {"differences": ["a"] if bad else []}),
 }
 """What finds something: the function that looks, and what it answers."""

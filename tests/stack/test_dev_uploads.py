@@ -49,6 +49,10 @@ def test_an_upload_is_read_by_others_only_after_the_scan(dev: Scratch) -> None:
         answer(dev, "download", "audio", good)["url"], headers={"Range": "bytes=417-833"}, timeout=10
     )
     assert (streamed.status_code, streamed.content) == (206, sound.mp3(1))
+    assert '"files": 2' in succeeded(dev.start("backup", "--json").wait())
+    drilled = dev.start("restore-drill", "--json").wait()
+    assert drilled.status == 0, drilled.output
+    assert '"2 are there in their versions and sizes"' in drilled.output, "the harmful one in quarantine"
     late = dev.start("sign", "download", "audio", bad).wait()
     assert (late.status, "the virus scan says infected" in late.last_line) == (1, True)
     assert dev.start("scan").wait().status == 0

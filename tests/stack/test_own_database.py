@@ -54,7 +54,7 @@ def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(clus
                 with psycopg.connect(output) as connection:
                     assert connection.execute("select current_setting('app.of_url')").fetchone() == ("kept",)
             assert server.password not in scratch.pulumi("stack", "export").output
-            for command in ("rekey", "maintain"):
+            for command in ("rekey", "maintain", "archive"):
                 succeeded(scratch.start(command).wait())
             succeeded(scratch.start("-m", "ops", "migrate", "status", "--url", urls["admin_url"]).wait())
             audit = scratch.start("audit", "--json").wait()

@@ -1,0 +1,15 @@
+"""Logical backups that are proven by restoring them; see docs/backup.md.
+
+manifest   what a backup says of itself: the manifest, which is encrypted, and the summary beside it, which isn't
+places     where backups lie: a folder, or a bucket
+sealing    one part of a backup: compressed, encrypted and hashed while it is written or read
+catalogue  what is in a database beside rows: its definitions as texts, to compare two databases by
+source     the database that is backed up: one snapshot in several sessions
+files      which version of which stored file rows name
+programs   PostgreSQL's own programs
+making     a whole backup
+checking   a backup read again, without a server
+restoring  a backup in a server
+drill      what was restored, compared with what the backup says
+command    the commands
+"""

@@ -1,0 +1,258 @@
+"""The commands for backups; see docs/backup.md. What takes long to load, each loads when it runs."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ops.helptext import Commands
+from ops.status import FOUND
+
+if TYPE_CHECKING:
+    from ops.backups import drill
+    from ops.backups.places import Place
+
+app = typer.Typer(cls=Commands, help="Backups of rows and of what they name; see docs/backup.md.")
+alone = typer.Typer(cls=Commands)
+IDENTITY = "identity.txt"
+
+Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
+Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
+Id = Annotated[str | None, typer.Argument(metavar="[BACKUP]", help="its id; without it, the newest")]
+From = Annotated[
+    str | None, typer.Option("--from", help="s3://bucket/prefix or a folder; without it, the folder of a local stack")
+]
+Identity = Annotated[
+    Path | None, typer.Option(help="a file with the key that opens it, as age-keygen writes it; local has its own")
+]
+
+
+@alone.command(epilog="Example: ./vpb backup --stack prod --to s3://backups/prod --recipient age1…")
+def backup(
+    stack: Stack = "dev",
+    to: Annotated[
+        str | None, typer.Option(help="s3://bucket/prefix or a folder; without it, a folder of a local stack")
+    ] = None,
+    recipient: Annotated[
+        list[str] | None, typer.Option(help="a public key of age that opens it; can be repeated")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, max=16, help="sessions that copy rows; by default 2 or 3")] = None,
+    as_json: Json = False,
+) -> None:
+    """Back up all rows, roles and the structure as of one instant, encrypted, and note which stored files they name.
+
+    What was begun a day ago or longer and never ended is removed first.
+    """
+    from rich.console import Console
+
+    from ops.backups import making, sealing
+    from ops.environment import Environment
+
+    environment = Environment.of(stack)
+    place = _place(stack, to, "--to")
+    keys = sealing.recipients(recipient or [_own_recipient(stack)])
+    with Console(stderr=True).status("backing up", spinner="line") as status:
+        task = making.Making(
+            stack, environment.output("backup_url"), place, keys, _store(environment), progress=status.update
+        )
+        task.jobs = jobs or task.jobs
+        made = task.run()
+    if as_json:
+        print(made.as_json().decode())
+        return
+    stored = "" if made.files is None else f", {made.files} stored files named"
+    print(
+        f"backup {made.id} in {place.label}: {made.tables} tables, {made.rows} rows{stored}; {made.stored_bytes} bytes"
+    )
+
+
+@app.command("list", epilog="Example: ./vpb backups list --from s3://backups/prod")
+def list_(stack: Stack = "dev", place: From = None, as_json: Json = False) -> None:
+    """The backups that are complete, the newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ops.backups import checking
+
+    found = [each.summary for each in checking.listed(_place(stack, place, "--from"))]
+    if as_json:
+        print(json.dumps([json.loads(each.as_json()) for each in found], indent=2))
+        return
+    table = Table()
+    for column in ("backup", "stack", "taken at", "rows", "files", "bytes"):
+        # An id that is cut off names nothing.
+        table.add_column(column, overflow="fold")
+    for each in found:
+        files = "" if each.files is None else str(each.files)
+        table.add_row(each.id, each.stack, each.taken_at, str(each.rows), files, str(each.stored_bytes))
+    Console().print(table)
+
+
+@app.command(epilog="Example: ./vpb backups verify --from s3://backups/prod --identity key.txt")
+def verify(
+    id: Id = None, stack: Stack = "dev", place: From = None, identity: Identity = None, as_json: Json = False
+) -> None:
+    """Read a backup again, with a key its contents too; the status is 2 where it isn't as it was written."""
+    found = _verified(id, stack, place, identity)
+    if as_json:
+        print(json.dumps(found))
+    elif found["wrong"]:
+        print("\n".join(f"backup {found['backup']}: {line}" for line in found["wrong"]))
+    else:
+        contents = "and their contents" if found["contents"] else "and not what is encrypted in them: no key was given"
+        print(f"backup {found['backup']}: as it was written; compared {found['parts']} parts {contents}")
+    raise typer.Exit(FOUND if found["wrong"] else 0)
+
+
+@alone.command(epilog="Example: ./vpb restore-drill --from s3://backups/prod --identity key.txt --evidence drills")
+def restore_drill(
+    id: Id = None,
+    stack: Stack = "dev",
+    place: From = None,
+    identity: Identity = None,
+    evidence: Annotated[Path | None, typer.Option(help="a folder for the report, as JSON and as a page")] = None,
+    as_json: Json = False,
+) -> None:
+    """Restore a backup into a server of its own and compare it; the status is 2 where the backup is bad.
+
+    Each check passed, failed, or was skipped and says why. The server is gone afterwards.
+    """
+    done = _drilled(id, stack, place, identity, evidence)
+    print(done.as_json() if as_json else done.as_markdown())
+    raise typer.Exit(0 if done.passed else FOUND)
+
+
+def _verified(id: str | None, stack: str, place: str | None, identity: Path | None) -> dict[str, Any]:
+    """What is wrong with a backup, and how much of it was looked at."""
+    from ops.backups import checking
+
+    with _judged():
+        found = checking.named(_place(stack, place, "--from"), id)
+        keys = _identities(stack, identity, needed=False)
+        wrong = checking.verify(found, keys)
+    return {"backup": found.id, "parts": len(found.summary.parts), "contents": bool(keys), "wrong": wrong}
+
+
+def _drilled(
+    id: str | None, stack: str, place: str | None, identity: Path | None, evidence: Path | None
+) -> "drill.Evidence":
+    """What a drill finds, written down too."""
+    from rich.console import Console
+
+    from ops.backups import checking, drill
+
+    with _judged():
+        where, keys = _place(stack, place, "--from"), _identities(stack, identity, needed=True)
+        with Console(stderr=True).status("restoring", spinner="line") as status:
+            found = checking.named(where, id)
+            done = drill.Drill(found, keys, _reachable(stack), progress=status.update).run()
+    for path in _written(evidence or (None if place else _folder(stack) / "evidence"), done):
+        print(f"evidence: {path}", file=sys.stderr)
+    return done
+
+
+@contextmanager
+def _judged() -> Iterator[None]:
+    """A backup that is bad is something found, and no failure of the command."""
+    from ops.backups.errors import BadBackup
+
+    try:
+        yield
+    except BadBackup as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(FOUND) from None
+
+
+def _folder(stack: str) -> Path:
+    """Where backups of a local stack lie, and the key that opens them; they survive `down`."""
+    from declared.folders import make_private
+    from declared.naming import stack as named
+    from declared.paths import CHECKOUT
+
+    folder = CHECKOUT / ".local" / "backups" / named(stack)
+    make_private(folder)
+    return folder
+
+
+def _place(stack: str, given: str | None, option: str) -> "Place":
+    from ops.backups import places
+    from ops.backups.errors import BackupError
+    from run import engine
+
+    if given is None:
+        if not engine.target(stack).disposable:
+            raise BackupError(f"stack {stack}: {option} must say where backups are, s3://bucket/prefix or a folder")
+        return places.Folder(_folder(stack))
+    return places.named(given, lambda: _s3(stack))
+
+
+def _s3(stack: str) -> Any:
+    from ops.environment import Environment
+
+    return Environment.of(stack).store.s3
+
+
+def _own_recipient(stack: str) -> str:
+    """The public key of a local stack, made once; its private one lies beside the backups."""
+    import pyrage
+
+    from ops.backups.errors import BackupError
+    from ops.backups.sealing import identities
+    from run import engine
+
+    if not engine.target(stack).disposable:
+        raise BackupError(
+            f"stack {stack}: --recipient must name the public key of who can open it; age-keygen makes one"
+        )
+    path = _folder(stack) / IDENTITY
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as out:
+            out.write(f"{pyrage.x25519.Identity.generate()}\n")
+        print(f"{path}: made the key that opens backups of stack {stack}; keep a copy elsewhere", file=sys.stderr)
+    return str(identities(path)[0].to_public())
+
+
+def _identities(stack: str, given: Path | None, needed: bool) -> list[Any]:
+    from ops.backups.errors import BackupError
+    from ops.backups.sealing import identities
+
+    own = _folder(stack) / IDENTITY
+    if given is None and not own.exists():
+        if needed:
+            raise BackupError("--identity must name the file with the key that opens the backup")
+        return []
+    return identities(given or own)
+
+
+def _store(environment: Any) -> Any:
+    """The object store, where the target has one."""
+    from run import engine
+
+    return environment.store if engine.target(environment.stack).can.object_store else None
+
+
+def _reachable(stack: str) -> Any:
+    """The object store, where the stack is there: a drill needs none."""
+    from declared.errors import UserError
+    from ops.environment import Environment
+
+    try:
+        return _store(Environment.of(stack))
+    except UserError:
+        return None
+
+
+def _written(folder: Path | None, done: "drill.Evidence") -> Iterator[Path]:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for ending, text in (("json", done.as_json()), ("md", done.as_markdown())):
+        path = folder / f"{done.backup}-{done.drilled_at[:19].replace(':', '')}.{ending}"
+        path.write_text(text)
+        yield path

@@ -1,0 +1,11 @@
+"""What is wrong with a backup, or stands in its way."""
+
+from ops.errors import CommandError
+
+
+class BackupError(CommandError):
+    """A backup can't be made, read or restored; nothing is known against the backup itself."""
+
+
+class BadBackup(BackupError):
+    """A backup isn't what it has to be; the text names the part."""

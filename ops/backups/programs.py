@@ -1,0 +1,101 @@
+"""PostgreSQL's own programs, which know best what a database's structure is."""
+
+import asyncio
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from declared import connectionurl
+from ops.backups.errors import BackupError
+from ops.backups.sealing import BLOCK
+from provider.rehearsal import NoCopy, pg_dump
+from run import engine
+
+LOCK = "--lock-wait-timeout=60s"
+
+
+def found(server_version: int) -> Path:
+    """The folder with pg_dump and the others, as new as the server: of the search path, or of the embedded server.
+
+    :raises BackupError: where there is none
+    """
+    local = engine.check_target("local").program("pg_dump")
+    try:
+        return Path(asyncio.run(pg_dump(server_version // 10_000, [local] if local else []))).parent
+    except NoCopy as error:
+        raise BackupError(f"{error}; install its client programs") from None
+
+
+def schema(programs: Path, url: str, snapshot: str) -> Iterator[bytes]:
+    """The structure of the snapshot, as pg_restore reads it."""
+    options = ["-Fc", "-Z0", "--schema-only", "-B", LOCK, f"--snapshot={snapshot}"]
+    return output([programs / "pg_dump", *options], url)
+
+
+def roles(programs: Path, url: str) -> Iterator[bytes]:
+    """Roles with their memberships and settings, as psql reads them; no password."""
+    return output([programs / "pg_dumpall", "--roles-only", "--no-role-passwords", LOCK], url)
+
+
+def output(command: Iterable[object], url: str | None = None) -> Iterator[bytes]:
+    """What a program writes, of a database or of a file that it is given, block by block.
+
+    :raises BackupError: with what it says, where it fails
+    """
+    words, variables = _login(command, url)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, stderr=said)
+        assert process.stdout
+        try:
+            while block := process.stdout.read(BLOCK):
+                yield block
+        finally:
+            process.stdout.close()
+            if process.poll() is None and not _ends(process):
+                process.kill()
+            process.wait()
+        if process.returncode:
+            said.seek(0)
+            raise BackupError(f"{Path(words[0]).name}: {_line(said.read())}")
+
+
+def run(command: Iterable[object], url: str, text: Path | None = None) -> str:
+    """What a program says on standard error, where it succeeds.
+
+    :raises BackupError: with what it says, where it fails
+    """
+    words, variables = _login(command, url)
+    with text.open("rb") if text else open(os.devnull, "rb") as given:
+        done = subprocess.run(words, env=variables, stdin=given, capture_output=True, check=False)
+    if done.returncode:
+        raise BackupError(f"{Path(words[0]).name}: {_line(done.stderr)}")
+    return done.stderr.decode(errors="replace")
+
+
+def _login(command: Iterable[object], url: str | None) -> tuple[list[str], dict[str, str]]:
+    """No password is seen in the list of processes."""
+    if url is None:
+        return [str(word) for word in command], {**os.environ}
+    login = connectionurl.parse(url)
+    secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
+    return [*map(str, command), "-d", connectionurl.compose({**login, "password": ""} if secret else login)], {
+        **os.environ,
+        "PGCONNECT_TIMEOUT": "15",
+        **secret,
+    }
+
+
+def _ends(process: "subprocess.Popen[bytes]") -> bool:
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _line(said: bytes) -> str:
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["no reason given"])[0].strip()

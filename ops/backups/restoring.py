@@ -1,0 +1,146 @@
+"""A backup in a server that holds nothing else: structure, rows by several sessions, then what stands on them."""
+
+import queue
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ops.backups import programs, sealing
+from ops.backups.checking import Backup
+from ops.backups.errors import BackupError
+from ops.backups.manifest import Manifest, Part, Table
+from ops.database import connect
+
+APPLICATION = "vpb restore"
+# What is in every cluster, and isn't made again.
+THERE = {"postgres", "template1"}
+Progress = Callable[[str], None]
+Url = Callable[[str], str]
+
+
+@dataclass
+class Restoring:
+    """A backup, and where it goes."""
+
+    backup: Backup
+    manifest: Manifest
+    identities: Sequence[Any]
+    url: Url
+    """The URL of a database of the server, as a superuser."""
+    version: int
+    """The server's major version."""
+    jobs: int = 2
+    progress: Progress = lambda message: None
+
+    def run(self) -> None:
+        """All of it.
+
+        :raises BackupError: where the server is too old, or something can't be restored
+        :raises BadBackup: for a part that isn't the one that was written
+        """
+        if self.version < self.manifest.server_version // 10_000:
+            raise BackupError(
+                f"backup {self.backup.id} is of PostgreSQL {self.manifest.server_version // 10_000}, "
+                f"and the server to restore it into is PostgreSQL {self.version}: it must be as new"
+            )
+        folder = programs.found(self.version * 10_000)
+        with tempfile.TemporaryDirectory(prefix="visual-prompt-builder-restore-") as scratch:
+            roles, schema = Path(scratch) / "roles.sql", Path(scratch) / "schema.dump"
+            self.progress("roles")
+            self._save(self.manifest.roles, roles)
+            self._save(self.manifest.schema, schema)
+            self._roles(folder, roles)
+            self._database(folder, schema)
+            self.progress("structure")
+            self._restore(folder, schema, "--section=pre-data", "-1")
+            self._rows()
+            self.progress("indexes, constraints, triggers and row policies")
+            self._restore(folder, schema, "--section=post-data", f"--jobs={self.jobs}", "--exit-on-error")
+        self._refresh()
+
+    @property
+    def target(self) -> str:
+        """The URL of the database that is restored."""
+        return self.url(self.manifest.database)
+
+    def _save(self, part: Part, path: Path) -> None:
+        path.touch(mode=0o600)
+        with path.open("wb") as out:
+            for block in sealing.unseal(self.backup.place, self.backup.id, part, self.identities):
+                out.write(block)
+
+    def _roles(self, folder: Path, roles: Path) -> None:
+        """The superuser of the server may be one of them."""
+        said = programs.run([folder / "psql", "-q", "-X", "-f", roles], self.url("postgres"))
+        wrong = [line for line in said.splitlines() if "ERROR:" in line and "already exists" not in line]
+        if wrong:
+            raise BackupError(f"roles: {wrong[0].partition('ERROR:')[2].strip()}")
+
+    def _database(self, folder: Path, schema: Path) -> None:
+        if self.manifest.database in THERE:
+            return
+        contents = schema.with_name("contents.list")
+        listed = b"".join(programs.output([folder / "pg_restore", "-C", "-l", schema])).decode()
+        kept = [
+            line
+            for line in listed.splitlines()
+            if re.match(r"\d+; \d+ \d+ (DATABASE |(ACL|COMMENT) - DATABASE )", line)
+        ]
+        contents.write_text("\n".join(kept))
+        programs.run([folder / "pg_restore", "-C", "-L", contents, schema], self.url("postgres"))
+
+    def _restore(self, folder: Path, schema: Path, *options: str) -> None:
+        programs.run([folder / "pg_restore", "--no-tablespaces", *options, schema], self.target)
+
+    def _rows(self) -> None:
+        todo: queue.SimpleQueue[tuple[Table, Part]] = queue.SimpleQueue()
+        for table in self.manifest.tables:
+            for part in table.parts:
+                todo.put((table, part))
+        failed: list[BaseException] = []
+        workers = [threading.Thread(target=self._copy, args=(todo, failed)) for _ in range(self.jobs)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        if failed:
+            raise failed[0]
+
+    def _copy(self, todo: "queue.SimpleQueue[tuple[Table, Part]]", failed: list[BaseException]) -> None:
+        try:
+            with connect(self.target, APPLICATION) as session:
+                session.execute("set synchronous_commit = off")
+                while not failed:
+                    table, part = todo.get_nowait()
+                    self.progress(table.label)
+                    self._copy_part(session, table, part)
+        except queue.Empty:
+            return
+        except psycopg.Error as error:
+            failed.append(BackupError(f"rows: {error.diag.message_primary or error}"))
+        except BaseException as error:
+            failed.append(error)
+
+    def _copy_part(self, session: Any, table: Table, part: Part) -> None:
+        columns = sql.SQL(", ").join(sql.Identifier(name) for name in table.columns)
+        which = sql.SQL(" ({})").format(columns) if table.columns else sql.SQL("")
+        copy = sql.SQL("copy {}{} from stdin").format(sql.Identifier(table.schema, table.name), which)
+        with session.cursor() as cursor, cursor.copy(copy) as into:
+            for block in sealing.unseal(self.backup.place, self.backup.id, part, self.identities):
+                into.write(block)
+
+    def _refresh(self) -> None:
+        with connect(self.target, APPLICATION) as session:
+            for head in self.manifest.sequences:
+                name = sql.Identifier(head.schema, head.name).as_string()
+                session.execute("select setval(%s::regclass, %s, %s)", (name, head.last_value, head.is_called))
+            for schema, name in self.manifest.refreshed:
+                session.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier(schema, name)))
+            session.execute("analyze")
