@@ -436,8 +436,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(words, prog_name=name, complete_var="_VPB_COMPLETE", standalone_mode=False)
     except typer.TyperException as error:  # of the command line
         context: typer.Context | None = getattr(error, "ctx", None)
-        said = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
-        return _failed(f"{' '.join(said.split())} See {context.command_path if context else PROGRAM} --help", words)
+        wrong = error.format_message() if getattr(error, "param", None) else str(error)
+        return _failed(f"{' '.join(wrong.split())} See {context.command_path if context else PROGRAM} --help", words)
     except (UserError, ObjectError) as error:
         return _failed(str(error), words)
     except typer.Abort:
