@@ -39,6 +39,7 @@ OUTPUTS = {
     "object_bucket",
     "s3_endpoint",
     "retention_months",
+    "archived_tables",
     "cdn_domain",
     "cdn_distribution",
     "cdn_signing_key",
