@@ -25,7 +25,7 @@ from declared.version import VERSION
 from ops.adopt import command as adoption
 from ops.archive import command as archive
 from ops.backups import command as backups
-from ops.errors import answered
+from ops.errors import CommandError, answered
 from ops.everyday import command as everyday
 from ops.helptext import Commands, joined
 from ops.migrations import command as migrations
@@ -202,6 +202,8 @@ def down(
     engine.refuse_protected(stack)
     # A disposable server goes with everything in it; a server of your own is tidied up.
     gone_with_its_server = target.disposable and engine.embedded(stack)
+    if confirm and confirm != stack:
+        raise CommandError(f"stack {stack}: --confirm names {confirm!r}; nothing was destroyed")
     if there:
         if confirm or not gone_with_its_server:
             from ops import confirmation
@@ -230,9 +232,12 @@ def reset(
 
     Ports and passwords are new, so an app's variables are written again: `./vpb env --secrets > .env`.
     """
+    from declared import sqlfiles
     from ops import confirmation
 
     confirmation.emptied(stack, yes)
+    # With a fault in them there would be no database afterwards.
+    sqlfiles.read()
     down(stack)
     up(stack)
 
@@ -254,7 +259,7 @@ def _provision(
     began = time.monotonic()
     brought_to = engine.brought_to(stack)
     # Where data is kept, what would end it is refused before anything else is changed.
-    if _pends(brought_to) or (brought_to is not None and engine.keeps(stack)):
+    if not_begun or _pends(brought_to) or (brought_to is not None and engine.keeps(stack)):
         tried = progress.run(["preview", "--diff"], stack, verbose and not as_json, shown=False)
         if tried.status:
             if not_begun:
@@ -343,7 +348,13 @@ def rotate(
         rotation.restore(stack, before)
         _say(f"Pulumi.{stack}.yaml: database:passwords is {list(before)} again")
 
-    if status := _provision(stack, verbose, "", not_begun=restore if changed else None):
+    try:
+        status = _provision(stack, verbose, "", not_begun=restore if changed else None)
+    except engine.UnderWay:
+        if changed:
+            restore()
+        raise
+    if status:
         raise typer.Exit(status)
     print(ROTATED[finish].format(stack=stack))
     if finish and (left := rotation.close(stack, _say, force)):

@@ -151,3 +151,9 @@ def test_a_shell_completes_a_word():
     assert done.stdout.split() == ["migrate"], done.stderr
     asked = ["bash", "-c", f"{CHECKOUT}/vpb --show-completion; true"]
     assert "_VPB_COMPLETE=complete_bash" in subprocess.run(asked, cwd="/", capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("folder", ["declared", "targets", "ops/migrations", "local/standins/aws"])
+def test_a_file_of_the_folder_that_it_is_called_from_is_no_module_of_ours(folder):
+    run = subprocess.run([CHECKOUT / "vpb", "--version"], cwd=CHECKOUT / folder, capture_output=True, text=True)
+    assert (run.returncode, run.stdout.startswith("./vpb "), run.stderr) == (0, True, "")

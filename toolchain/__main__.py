@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         return _clean(options.json) if options.command == "clean" else _ensure(options)
     except toolchain.ToolchainError as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; what was half made is gone", file=sys.stderr)
@@ -49,7 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> NoReturn:
     ready = toolchain.ensure()
     python = str(ready.venv / "bin" / "python")
-    os.execve(python, [python, *arguments], ready.environment(os.environ))
+    environment = ready.environment(os.environ)
+    # For this program alone: those that it starts find their modules beside them.
+    safe = ["-P"] if environment.pop("PYTHONSAFEPATH", "") else []
+    os.execve(python, [python, *safe, *arguments], environment)
 
 
 def _ensure(options: argparse.Namespace) -> int:

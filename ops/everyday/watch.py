@@ -28,7 +28,7 @@ from harness import record, scratch
 from harness.engine import Thing
 from harness.stack import DeclaredResource, Run, Stack
 from ops import database, exported
-from ops.errors import CommandError
+from ops.errors import CommandError, answered
 from ops.migrations.trial import Silent
 from ops.progress import SIGNS
 from provider.connection import ConnectionInfo, Connections
@@ -229,6 +229,10 @@ def _loop(stack: str, first: str | None) -> Loop:
     login = engine.own_parameters(stack) if engine.target(stack).disposable else None
     if login is None:
         raise CommandError(f"stack {stack}: only an embedded database is watched, since rollbacks lose its rows")
+    if engine.keeps(stack):
+        raise CommandError(
+            f"stack {stack}: database:protectData is true, and a watched database loses rows by rollbacks"
+        )
     url = connectionurl.compose(login)
     database.connect(url, "visual-prompt-builder/watch").close()
     numbers = [step.version for step in sqlfiles.steps(CHECKOUT / FOLDER)]
@@ -248,7 +252,7 @@ def _pass(stack: str, loop: Loop, python: bool = False) -> None:
                 _say("saved again meanwhile; that follows" if CHANGED in line else line)
     except (UserError, psycopg.Error) as error:
         failed = True
-        _say(f"error: {' '.join(str(error).split())}")
+        _say(f"error: {answered(error) or ' '.join(str(error).split())}")
     done = "not everything is as the files say" if failed else "as the files say"
     _say(f"{time.strftime('%H:%M:%S')} {done} ({time.monotonic() - began:.1f} s)")
 

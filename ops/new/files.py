@@ -59,6 +59,7 @@ class FileChanges:
         """
         written: list[str] = []
         before: dict[str, bytes] = {}
+        path = ""
         try:
             for path in self.edited:
                 before[path] = (self.root / path).read_bytes()
@@ -73,14 +74,14 @@ class FileChanges:
                 before[path] = (self.root / path).read_bytes()
                 (self.root / path).unlink()
         except BaseException as error:
-            for path in written:
+            for made in written:
                 with suppress(OSError):
-                    (self.root / path).unlink()
-            for path, content in before.items():
+                    (self.root / made).unlink()
+            for old, content in before.items():
                 with suppress(OSError):
-                    _put_back(self.root / path, content)
+                    _put_back(self.root / old, content)
             if isinstance(error, OSError):
-                reason = f"{error.filename}: can't be written: {error.strerror}; nothing was written"
+                reason = f"{path}: can't be written: {error.strerror}; nothing was written"
                 raise CommandError(reason) from None
             raise
 
@@ -97,6 +98,10 @@ def _replace(path: Path, content: bytes) -> None:
     if path.read_bytes() == content:
         return
     new = path.with_name(f".{path.name}.new")
-    new.write_bytes(content)
-    new.chmod(path.stat().st_mode)
-    new.replace(path)
+    try:
+        new.write_bytes(content)
+        new.chmod(path.stat().st_mode)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise

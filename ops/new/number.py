@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from declared.naming import STEP_FILE
 from declared.sqlfiles import sql_files
 from ops.errors import CommandError
 from ops.new.files import FileChanges
@@ -21,17 +22,19 @@ def plan(root: Path, names: Sequence[str]) -> FileChanges:
     """
     change = FileChanges(root)
     there = {path.name for path in sql_files(root / FOLDER)}
+    if others := sorted(name for name in there if not STEP_FILE.fullmatch(name)):
+        raise CommandError(f"{FOLDER}/{others[0]}: the name must be NNNN_words.up.sql or NNNN_words.down.sql")
     all_names = {name.split(".")[0] for name in there}
     moved = [_find(all_names, name) for name in names]
     if len({*moved}) < len(moved):
         raise CommandError("a migration is named twice; nothing was changed")
-    others = {int(name[:4]): name for name in all_names - {*moved}}
-    last = max(others, default=0)
+    taken = {int(name[:4]): name for name in all_names - {*moved}}
+    last = max(taken, default=0)
     for name in moved:
         # One that another branch has as well is still there without it.
-        if int(name[:4]) < last and int(name[:4]) not in others:
+        if int(name[:4]) < last and int(name[:4]) not in taken:
             raise CommandError(
-                f"{FOLDER}/{name}: no other migration has its number, which would be missing before {others[last]}; "
+                f"{FOLDER}/{name}: no other migration has its number, which would be missing before {taken[last]}; "
                 "only one whose number another branch has taken gets a new one"
             )
     for number, old in enumerate(moved, start=last + 1):

@@ -62,7 +62,7 @@ def url(given: str | None, embedded: bool, started: bool = True) -> str | None:
         return _complete(text.strip(), terminal=False)
     if given is not None:
         # Also the form without `://`, which libpq takes too.
-        if connectionurl.parse(given).get("password"):
+        if {"password", "sslpassword"} & connectionurl.parse(given).keys():
             raise CommandError(
                 f"--url has a password, which every process of this machine can read there; "
                 f"write `--url -` and give it on standard input, or set {VARIABLE}; it is best changed now"

@@ -51,7 +51,7 @@ def test_a_rotation_is_a_setting_and_a_run_twice_over(stack, capsys):
     assert said.err == "Pulumi.dev.yaml: database:passwords is [2, 1]; commit it\n"
     assert "./vpb rotate --finish --stack dev" in said.out
     assert ops.main(["rotate", "--finish"]) == 0
-    assert stack.calls == [[2, 1], "up", [2], "up"]
+    assert stack.calls == [[2, 1], "preview", "up", [2], "preview", "up"]
     assert "The old passwords log in no more." in capsys.readouterr().out
 
 
@@ -76,7 +76,7 @@ def test_sessions_of_the_old_logins_keep_it_open_unless_they_may_end(stack, caps
     error = capsys.readouterr().err
     assert ("the old logins have sessions: authjs 2 (site)" in error, error.count("\n"), stack.calls) == (True, 1, [])
     assert ops.main(["rotate", "--finish", "--force"]) == 0
-    assert stack.calls == [[2], "up"]
+    assert stack.calls == [[2], "preview", "up"]
 
 
 def test_a_run_that_fails_closes_no_session_and_busy_ones_are_status_2(stack, capsys, monkeypatch):
@@ -97,6 +97,16 @@ def test_force_goes_with_finish_alone_and_a_bad_setting_is_one_line(stack, capsy
     assert ops.main(["rotate"]) == 1
     assert capsys.readouterr().err.startswith("error: setting database:passwords is [4, 1]; allowed is ")
     assert stack.calls == []
+
+
+def test_where_another_run_is_under_way_the_setting_is_what_it_was(stack, capsys, monkeypatch):
+    def busy(words: list[str]) -> Report:
+        raise engine.UnderWay("dev")
+
+    monkeypatch.setattr(stack, "up", busy)
+    assert ops.main(["rotate"]) == 1
+    assert stack.file == [1]
+    assert "another run is under way" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("there", "words"), [([1], ["rotate"]), ([2, 1], ["rotate", "--finish"])])

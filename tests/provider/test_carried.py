@@ -197,7 +197,7 @@ def test_what_fails_for_another_reason_leaves_the_policies_alone(folder):
     with pytest.raises(Refusal, match="division by zero"):
         applied(folder, "alter table public.notes alter title type varchar(9);\nselect 1 / 0;")
     assert folder.world.sql(POLICIES) == before
-    assert folder.engine.reported() == []
+    assert [line for line in folder.engine.reported() if "polic" in line] == []
 
 
 def test_a_policy_made_again_is_no_drift_to_its_resource_in_the_same_run(folder):
