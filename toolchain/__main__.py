@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         return _clean(options.json) if options.command == "clean" else _ensure(options)
     except toolchain.ToolchainError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; what was half made is gone", file=sys.stderr)
