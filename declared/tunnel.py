@@ -1,4 +1,4 @@
-"""A tunnel to a server, which whoever opens it for a run names in the environment of what that run starts."""
+"""A tunnel to a server, named in the environment of what the run starts that has opened it."""
 
 import os
 import re

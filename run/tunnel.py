@@ -120,7 +120,7 @@ def _last(said: IO[bytes]) -> str:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """The plugin ends the session at AWS too when it is told to end."""
+    """The plugin ends the session at AWS too when it gets the signal."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)

@@ -240,7 +240,7 @@ def _retire(
     """
     with admin.transaction():
         admin.execute("set local lock_timeout = '500ms'")
-        # Whoever would write waits; the other session still reads.
+        # Who would write waits; the other session still reads.
         admin.execute(sql.SQL("lock table only {} in share mode").format(month.relation))
         _refuse_hidden(reader, month)
         if _counts(reader, VERSION.format(month.relation)) != version:

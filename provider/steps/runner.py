@@ -210,7 +210,7 @@ class Runner:
     async def try_out(self, work: Sequence[Work]) -> None:
         """Run scripts in one transaction that is undone; none where one of them can't run in it, or a lock is taken.
 
-        Row policies are in nobody's way: `_few` drops those and makes them again.
+        Row policies are no obstacle: `_few` drops those and makes them again.
 
         :raises StatementFailed: with file and line
         """
