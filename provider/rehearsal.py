@@ -17,7 +17,8 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from psycopg import sql
 
-from declared import connectionurl, sqltext, tunnel
+from declared import connectionurl, sqltext
+from declared.clientlogin import NotHidden, client_login
 from declared.schemas import HISTORY_SCHEMA, HISTORY_SUFFIXES
 from plugin.errors import PluginError
 from plugin.server import Context, Kind
@@ -240,13 +241,11 @@ async def dumped(program: str, login: connectionurl.Parameters, options: Iterabl
 
     :raises NoCopy: for what pg_dump can't read
     """
-    # No password is seen in the list of processes.
-    if "sslpassword" in login:
-        raise NoCopy("pg_dump can't be given the password of the login's TLS key")
-    login = tunnel.through(login)
-    keywords = connectionurl.compose({**login, "password": ""} if login.get("password") else dict(login))
-    secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
-    said, failed = await _run([program, *options, "-d", keywords], secret)
+    try:
+        shown, secret = client_login(login)
+    except NotHidden:
+        raise NoCopy("pg_dump can't be given the password of the login's TLS key") from None
+    said, failed = await _run([program, *options, "-d", shown], secret)
     if failed:
         raise NoCopy(f"pg_dump can't read the structure: {in_its_own_words(failed)}")
     return said

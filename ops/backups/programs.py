@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from declared import connectionurl
+from declared.clientlogin import NotHidden, client_login
 from ops.backups.errors import BackupError
 from ops.backups.sealing import BLOCK
 from provider.rehearsal import NoCopy, pg_dump
@@ -75,16 +76,18 @@ def run(command: Iterable[object], url: str, text: Path | None = None) -> str:
 
 
 def _login(command: Iterable[object], url: str | None) -> tuple[list[str], dict[str, str]]:
-    """No password is seen in the list of processes."""
+    """The command line and the environment of a program.
+
+    :raises BackupError: for a secret that would show in the list of processes
+    """
+    words = [str(word) for word in command]
     if url is None:
-        return [str(word) for word in command], {**os.environ}
-    login = connectionurl.parse(url)
-    secret = {"PGPASSWORD": login["password"]} if login.get("password") else {}
-    return [*map(str, command), "-d", connectionurl.compose({**login, "password": ""} if secret else login)], {
-        **os.environ,
-        "PGCONNECT_TIMEOUT": "15",
-        **secret,
-    }
+        return words, {**os.environ}
+    try:
+        shown, secret = client_login(connectionurl.parse(url))
+    except NotHidden as error:
+        raise BackupError(f"the login's URL has {error}; use a key without one") from None
+    return [*words, "-d", shown], {**os.environ, "PGCONNECT_TIMEOUT": "15", **secret}
 
 
 def _ends(process: "subprocess.Popen[bytes]") -> bool:

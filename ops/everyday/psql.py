@@ -8,15 +8,14 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from declared import connectionurl, tunnel
+from declared import connectionurl
+from declared.clientlogin import HIDDEN, NotHidden, client_login
 from declared.roles import URLS
 from ops import outputs
 from ops.errors import CommandError
 from ops.status import FAILED
 from run import engine
 
-# What would show in the list of processes: `options` has the key of sealed tokens.
-HIDDEN = {"password": "PGPASSWORD", "options": "PGOPTIONS"}
 # Without the connection or without psql, see its manual under "Exit Status".
 DISCONNECTED = 2
 ANON = "anon"
@@ -56,11 +55,14 @@ def command(
 
     :raises CommandError: for a secret that psql reads nowhere but on its command line
     """
-    if "sslpassword" in where:
-        raise CommandError("the URL has sslpassword, which psql takes on its command line alone; use a key without one")
-    shown = {name: value for name, value in tunnel.through(where).items() if name not in HIDDEN}
-    hidden = {variable: where.get(name, "") for name, variable in HIDDEN.items()}
-    return [program, "--dbname", connectionurl.compose(shown), *arguments], hidden
+    try:
+        shown, secret = client_login(where)
+    except NotHidden:
+        raise CommandError(
+            "the URL has sslpassword, which psql takes on its command line alone; use a key without one"
+        ) from None
+    # Another login's in the caller's environment isn't this one's.
+    return [program, "--dbname", shown, *arguments], dict.fromkeys(HIDDEN.values(), "") | secret
 
 
 def _output(role: str) -> str:
