@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import rds
 
 from components.network import Network
-from components.rdsbase import DATABASE, MAJOR, MASTER, PARAMETERS, RdsBase
+from components.rdsbase import DATABASE, MAJOR, MASTER, RdsBase, parameters
 from declared.prices import SIZE_TAG
 from targets.target import Wanted
 
@@ -98,10 +98,6 @@ class AuroraServer(RdsBase):
             name=self._names.of(FAMILY),
             family=FAMILY,
             description=f"Parameters of {self._names.stack}",
-            parameters=[
-                {"name": name, "value": value, "apply_method": when}
-                for name, (value, when) in PARAMETERS.items()
-                if name not in NOT_AURORAS
-            ],
+            parameters=parameters(without=NOT_AURORAS),
             opts=self.child(),
         )

@@ -10,7 +10,7 @@ from components import takeover
 from components.aurora import FAMILY as AURORA_FAMILY
 from components.aurora import AuroraServer
 from components.network import Network, NetworkArgs
-from components.rdsbase import DATABASE, MAJOR, MASTER, PARAMETERS, RdsBase
+from components.rdsbase import DATABASE, MAJOR, MASTER, RdsBase, parameters
 from components.rdsproxy import RdsProxy, RdsProxyArgs
 from components.takeover import AtAws
 from declared.connectionurl import Parameters
@@ -131,8 +131,6 @@ class RdsServer(RdsBase):
             name=self._names.of(FAMILY),
             family=FAMILY,
             description=f"Parameters of {self._names.stack}",
-            parameters=[
-                {"name": name, "value": value, "apply_method": when} for name, (value, when) in PARAMETERS.items()
-            ],
+            parameters=parameters(),
             opts=self.child(),
         )

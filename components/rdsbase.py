@@ -1,16 +1,16 @@
 """What every server of Amazon RDS has, whatever its engine: key, subnets, parameters, logs, and who measures it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from pulumi_aws import cloudwatch, iam, rds
+from pulumi_aws import cloudwatch, rds
 
 from components.base import Component
-from components.documents import text
 from components.namedkey import named_key
 from components.network import Network
+from components.servicerole import service_role
 from declared.connectionurl import Parameters
 from targets.target import Wanted
 
@@ -43,6 +43,15 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "autovacuum_analyze_scale_factor": ("0.02", AT_ONCE),
     "autovacuum_vacuum_cost_limit": ("1000", AT_ONCE),
 }
+
+
+def parameters(without: Collection[str] = ()) -> list[dict[str, str]]:
+    """The parameters as a group has them, but for those that its engine doesn't know."""
+    return [
+        {"name": name, "value": value, "apply_method": when}
+        for name, (value, when) in PARAMETERS.items()
+        if name not in without
+    ]
 
 
 class RdsBase(Component):
@@ -116,19 +125,6 @@ class RdsBase(Component):
 
     def _monitoring(self) -> pulumi.Output[str]:
         """The role that RDS takes to write the measures of the machine under the server."""
-        called = self._names.of("monitoring")
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"Service": MONITORING},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": self._names.account}},
-        }
-        role = iam.Role(
-            f"{self._name}-monitoring",
-            name=called,
-            assume_role_policy=text(trust),
-            opts=self.again(self._wanted.found.ids.get(called)),
-        )
         group = f"arn:aws:logs:*:{self._names.account}:log-group:RDSOSMetrics"
         rights = [
             {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"], "Resource": f"{group}:*"},
@@ -138,13 +134,8 @@ class RdsBase(Component):
                 "Resource": f"{group}:log-stream:*",
             },
         ]
-        iam.RolePolicy(
-            f"{self._name}-monitoring-rights",
-            name="rights",
-            role=role.name,
-            policy=text(*rights),
-            opts=self.child(),
-        )
+        names = (f"{self._name}-monitoring", f"{self._name}-monitoring-rights")
+        role, _ = service_role(self, names, "monitoring", MONITORING, self._wanted.found, rights)
         arn: pulumi.Output[str] = role.arn
         return arn
 

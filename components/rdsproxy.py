@@ -8,9 +8,10 @@ import pulumi
 from pulumi_aws import iam, rds, secretsmanager
 
 from components.base import Component
-from components.documents import text
+from components.documents import PolicyStatement
 from components.network import Network
 from components.rdsbase import DATABASE
+from components.servicerole import service_role
 from declared.connectionurl import Parameters
 from declared.prices import SIZE_TAG
 from targets.target import Wanted
@@ -82,21 +83,8 @@ class RdsProxy(Component):
 
     def _role(self, secrets: Mapping[str, pulumi.Output[str]]) -> tuple[iam.Role, iam.RolePolicy]:
         """What the proxy reads the secrets as, and nothing else."""
-        called = self._names.of("proxy")
-        trust = {
-            "Effect": "Allow",
-            "Principal": {"Service": SERVICE},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": self._names.account}},
-        }
-        role = iam.Role(
-            f"{self._name}-role",
-            name=called,
-            assume_role_policy=text(trust),
-            opts=self.again(self._args.wanted.found.ids.get(called)),
-        )
         via = f"secretsmanager.{self._args.wanted.region}.amazonaws.com"
-        rights: list[dict[str, Any]] = [
+        rights: list[PolicyStatement] = [
             {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": list(secrets.values())},
             {
                 "Effect": "Allow",
@@ -105,10 +93,8 @@ class RdsProxy(Component):
                 "Condition": {"StringEquals": {"kms:ViaService": via}},
             },
         ]
-        policy = iam.RolePolicy(
-            f"{self._name}-rights", name="rights", role=role.name, policy=text(*rights), opts=self.child()
-        )
-        return role, policy
+        names = (f"{self._name}-role", f"{self._name}-rights")
+        return service_role(self, names, "proxy", SERVICE, self._args.wanted.found, rights)
 
     def _proxy(self, secrets: Mapping[str, secretsmanager.Secret], role: iam.Role, rights: iam.RolePolicy) -> rds.Proxy:
         return rds.Proxy(

@@ -160,9 +160,9 @@ def reach(stack: str) -> None:
 
     :raises EngineError: as for `reached`
     """
-    way = reached(stack)
-    os.environ.update(way.__enter__())
-    atexit.register(way.__exit__, None, None, None)
+    held = ExitStack()
+    atexit.register(held.close)
+    os.environ.update(held.enter_context(reached(stack)))
 
 
 def _server(stack: str) -> ServerSettings:

@@ -1,12 +1,12 @@
 """Clusters of Aurora, and the servers in them."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from local.standins.aws.kms import KeyReference
 from local.standins.aws.rds import ELSEWHERE, NOT_KEPT, OWN_PASSWORD, RdsKind, Version
 from local.standins.aws.resource import AutoName, AwsKind, Site, Values
 from local.standins.aws.shapes import FLAG, NUMBER, TEXT, Block, Decimal, Field, ListOf, SetOf, Shape, TagMap
-from plugin.server import CheckFailure, PluginError
+from plugin.server import CheckFailure
 
 _CLUSTERS = "it is the cluster's, leave it out"
 
@@ -116,27 +116,14 @@ class Cluster(RdsKind):
         }
 
     def change(self, site: Site, id: str, state: Values, new: Values) -> None:
-        changes = self._changed_with_logs(state, new)
-        if new.get("allowMajorVersionUpgrade"):
-            changes["AllowMajorVersionUpgrade"] = True
-        if changes:
+        if changes := self._changed_of_server(state, new):
             site.client.modify_db_cluster(
                 DBClusterIdentifier=id, ApplyImmediately=bool(new.get("applyImmediately")), **changes
             )
         self._retag(site, state, new)
 
     def remove(self, site: Site, id: str, state: Values) -> None:
-        last: dict[str, Any] = {"SkipFinalSnapshot": True}
-        if not state.get("skipFinalSnapshot"):
-            if not state.get("finalSnapshotIdentifier"):
-                raise PluginError(
-                    f"{self.subject(id)}: finalSnapshotIdentifier is required where skipFinalSnapshot isn't set; set "
-                    "one of them and run `up` before the destroy"
-                )
-            last = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": state["finalSnapshotIdentifier"]}
-        site.client.delete_db_cluster(
-            DBClusterIdentifier=id, DeleteAutomatedBackups=bool(state.get("deleteAutomatedBackups")), **last
-        )
+        site.client.delete_db_cluster(DBClusterIdentifier=id, **self._last_snapshot(id, state))
 
 
 class ClusterInstance(RdsKind):

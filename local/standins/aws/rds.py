@@ -48,8 +48,8 @@ class RdsKind(AwsKind):
         wanted: Values = Block(fields).to_aws({name: new[name] for name in fields})
         return wanted
 
-    def _changed_with_logs(self, state: Values, new: Values) -> Values:
-        """The same of what exports logs, which AWS takes as those to begin and those to end."""
+    def _changed_of_server(self, state: Values, new: Values) -> Values:
+        """The same of a server or a cluster, whose logs AWS takes as those to begin and those to end."""
         changes = self._changed(state, new)
         logs = changes.pop("EnableCloudwatchLogsExports", None)
         before, after = (set(each.get("enabledCloudwatchLogsExports") or []) for each in (state, new))
@@ -58,7 +58,24 @@ class RdsKind(AwsKind):
                 "EnableLogTypes": sorted(after - before),
                 "DisableLogTypes": sorted(before - after),
             }
+        if new.get("allowMajorVersionUpgrade"):
+            changes["AllowMajorVersionUpgrade"] = True
         return changes
+
+    def _last_snapshot(self, id: str, state: Values) -> Values:
+        """What the call that deletes a server is given of its last snapshot and its backups.
+
+        :raises PluginError: where nothing says whether there is to be one
+        """
+        skip = bool(state.get("skipFinalSnapshot"))
+        if not skip and not state.get("finalSnapshotIdentifier"):
+            raise PluginError(
+                f"{self.subject(id)}: finalSnapshotIdentifier is required where skipFinalSnapshot isn't set; set one "
+                "of them and run `up` before the destroy"
+            )
+        last = {} if skip else {"FinalDBSnapshotIdentifier": state["finalSnapshotIdentifier"]}
+        backups = bool(state.get("deleteAutomatedBackups"))
+        return {"SkipFinalSnapshot": skip, "DeleteAutomatedBackups": backups, **last}
 
     def _await_ready(self, site: Site, id: str) -> None:
         """Until a server is there, and its secret too, where AWS keeps one."""
@@ -331,28 +348,14 @@ class Instance(RdsKind):
         }
 
     def change(self, site: Site, id: str, state: Values, new: Values) -> None:
-        changes = self._changed_with_logs(state, new)
-        if new.get("allowMajorVersionUpgrade"):
-            changes["AllowMajorVersionUpgrade"] = True
-        if changes:
+        if changes := self._changed_of_server(state, new):
             site.client.modify_db_instance(
                 DBInstanceIdentifier=id, ApplyImmediately=bool(new.get("applyImmediately")), **changes
             )
         self._retag(site, state, new)
 
     def remove(self, site: Site, id: str, state: Values) -> None:
-        if not state.get("skipFinalSnapshot") and not state.get("finalSnapshotIdentifier"):
-            raise PluginError(
-                f"{self.subject(id)}: finalSnapshotIdentifier is required where skipFinalSnapshot isn't set; set one "
-                "of them and run `up` before the destroy"
-            )
-        last = {} if state.get("skipFinalSnapshot") else {"FinalDBSnapshotIdentifier": state["finalSnapshotIdentifier"]}
-        site.client.delete_db_instance(
-            DBInstanceIdentifier=id,
-            SkipFinalSnapshot=bool(state.get("skipFinalSnapshot")),
-            DeleteAutomatedBackups=bool(state.get("deleteAutomatedBackups")),
-            **last,
-        )
+        site.client.delete_db_instance(DBInstanceIdentifier=id, **self._last_snapshot(id, state))
 
 
 KINDS: tuple[type[AwsKind], ...] = (SubnetGroup, ParameterGroup, ClusterParameterGroup, Instance)
