@@ -1,4 +1,4 @@
-"""`.local` in the checkout: a folder for each stack, and files that only their owner reads."""
+"""`.local` in the checkout: a folder for each stack, and files that only their owner reads; files in one step."""
 
 import json
 import os
@@ -37,6 +37,20 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     partial.replace(path)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Give a file that is there another content in one step: a run that is killed leaves one or the other."""
+    if path.read_bytes() == content:
+        return
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.write_bytes(content)
+        new.chmod(path.stat().st_mode)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def read_private(path: Path, *names: str) -> dict[str, Any] | None:

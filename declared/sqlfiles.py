@@ -255,6 +255,8 @@ def _controls(found: Iterable[Statement]) -> Statement | None:
     return next((each for each in found if TRANSACTION_WORDS.match(each.text)), None)
 
 
+# Bytes, as PostgreSQL is built.
+LONGEST_NAME = 63
 PLAIN_NAME, ANY_NAME = r"[a-z_][a-z0-9_]*", r'(?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")'
 POLICY_PATTERN = (
     r"create\s+policy\s+(?P<name>@)\s+on\s+(?P<table>@\.@)"
@@ -303,6 +305,10 @@ def _row_policy(path: Path, statement: Statement, adopted: bool) -> RowPolicy:
         raise SqlFileError(f"{where}: only this form is read here: {POLICY_FORM}")
     name = _name(match["name"])
     table = ".".join(_name(part) for part in NAME.findall(match["table"]))
+    if len(name.encode()) > LONGEST_NAME:
+        raise SqlFileError(
+            f"{where}: {name} has {len(name.encode())} bytes; PostgreSQL cuts names after {LONGEST_NAME}"
+        )
     if table != path.stem:
         raise SqlFileError(f"{where}: {name} is on {table}, but this file is for {path.stem}")
     # A restrictive one opens nothing.

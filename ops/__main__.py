@@ -63,10 +63,9 @@ Severities = Literal["critical", "high", "medium", "low", "info"]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 Verbose = Annotated[bool, typer.Option("--verbose", envvar="VPB_VERBOSE", help="show the engine's whole text")]
 
-CONNECT = """
-Connect as the owner of everything:  ./vpb psql --stack {stack}
-What an app needs, secrets too:      ./vpb env --secrets --stack {stack}
-Take it all away again:              make down STACK={stack}"""
+CONNECT = "Connect as the owner of everything:  ./vpb psql --stack {stack}"
+VARIABLES = "What an app needs, secrets too:      ./vpb env --secrets --stack {stack}"
+TAKE_AWAY = "Take it all away again:              make down STACK={stack}"
 # By whether the rotation ends.
 ROTATED = {
     False: """Old and new URLs log in. The new ones:  ./vpb env --secrets --stack {stack}
@@ -101,7 +100,7 @@ def up(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = False) ->
     from run import engine
 
     engine.make_stack(stack)
-    raise typer.Exit(_provision(stack, verbose, CONNECT.format(stack=stack), as_json))
+    raise typer.Exit(_provision(stack, verbose, _next_steps(stack), as_json))
 
 
 @app.command(epilog="Example: ./vpb preview --stack pr-12")
@@ -242,6 +241,15 @@ def reset(
     up(stack)
 
 
+def _next_steps(stack: str) -> str:
+    """What to do after `up`, without what is refused there."""
+    from run import engine
+
+    refused = {VARIABLES: engine.adopted(stack), TAKE_AWAY: engine.keeps(stack)}
+    steps = [step for step in (CONNECT, VARIABLES, TAKE_AWAY) if not refused.get(step)]
+    return "".join(f"\n{step.format(stack=stack)}" for step in steps)
+
+
 def _provision(
     stack: str,
     verbose: bool,
@@ -350,8 +358,9 @@ def rotate(
 
     try:
         status = _provision(stack, verbose, "", not_begun=restore if changed else None)
-    except engine.UnderWay:
-        if changed:
+    except engine.EngineError as error:
+        # Of what stops a run, that alone may come after its first change.
+        if changed and not isinstance(error, engine.EngineEnded):
             restore()
         raise
     if status:

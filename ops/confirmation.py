@@ -6,7 +6,9 @@ import sys
 import psycopg
 
 from declared import connectionurl
+from declared.errors import UserError
 from declared.naming import NAMESPACE
+from ops import outputs
 from ops.errors import CommandError
 from provider.steps import losses
 from run import engine
@@ -70,11 +72,10 @@ def sure(loss: str, yes: bool) -> None:
 
 
 def lost(stack: str) -> str:
-    """What goes with a stack on your own server, in words."""
-    answer = engine.capture(["config", "get", f"{NAMESPACE}:url", "--stack", stack])
+    """What goes with a stack whose data isn't disposable, in words: by `database:url`, else by the stack's outputs."""
     try:
-        parameters = connectionurl.parse(answer.stdout.strip())
-    except connectionurl.UrlError:
+        parameters = _provisioning(stack)
+    except UserError:
         return "what it made on a server whose address can't be read"
     database = connectionurl.describe(parameters)
     try:
@@ -83,6 +84,13 @@ def lost(stack: str) -> str:
         return f"what it made in {database}, which can't be asked: {connectionurl.failure(error)}"
     about = "" if exact else "at least about "
     return f"what it made in {database}, which has {tables} tables with {about}{rows:,} rows"
+
+
+def _provisioning(stack: str) -> connectionurl.Parameters:
+    if engine.embedded(stack):
+        return outputs.parameters(stack, outputs.connectable(stack), outputs.ADMIN)
+    answer = engine.capture(["config", "get", f"{NAMESPACE}:url", "--stack", stack])
+    return connectionurl.parse(answer.stdout.strip())
 
 
 async def counted(parameters: connectionurl.Parameters) -> tuple[int, int, bool]:

@@ -29,8 +29,8 @@ CLOSES = (
 FEW = 30
 CENT = 0.01
 WIDTH = 80
-# So many lines of one text, and so many properties; --verbose has the rest.
-LINES, MOST = 8, 4
+# So many lines of one text, so many of all causes, and so many properties; --verbose has the rest.
+LINES, CAUSES, MOST = 8, 9, 4
 # What a rollback says that takes rows or values away.
 LOSES = ": this "
 # What a preview says of what it leaves to `up`.
@@ -74,7 +74,7 @@ class Progress:
     def tick(self) -> None:
         """Show it."""
         if self.terminal:
-            counted = f"{self.done} resources" if self.done else "looking"
+            counted = f"{self.done} resource{'s' if self.done > 1 else ''}" if self.done else "looking"
             self._write(f"{counted}  {self._now}"[: shutil.get_terminal_size().columns - 1])
         elif self._now not in ("", self._shown) and time.monotonic() - self._since > PATIENCE_SECONDS:
             self._shown = self._now
@@ -193,7 +193,8 @@ class Report:
         # What stops the engine before it begins is no event.
         found = self.errors or [line.removeprefix("error: ") for line in text if line.startswith("error: ")]
         found = found or ["pulumi failed and gave no reason; --verbose shows its whole text"]
-        return [line.strip() for each in found for line in _cut(each) if line.strip()]
+        lines = [line.strip() for each in found for line in _cut(each) if line.strip()]
+        return lines if len(lines) <= CAUSES else [*lines[: CAUSES - 1], _more(len(lines) - CAUSES + 1)]
 
 
 def run(
@@ -337,5 +338,9 @@ def _cut(text: str) -> list[str]:
     lines = text.splitlines()
     kept = [line for number, line in enumerate(lines) if number < LINES or LOSES in line]
     if left := len(lines) - len(kept):
-        kept.append(f"… {left} more line{'s' if left > 1 else ''}; --verbose shows {'them' if left > 1 else 'it'}")
+        kept.append(_more(left))
     return kept
+
+
+def _more(lines: int) -> str:
+    return f"… {lines} more line{'s' if lines > 1 else ''}; --verbose shows {'them' if lines > 1 else 'it'}"

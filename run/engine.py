@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import targets
 import toolchain
-from declared import naming, settings
+from declared import folders, naming, settings
 from declared import permissions as allowed_once
 from declared.connectionurl import Parameters
 from declared.folders import make_private
@@ -51,7 +51,13 @@ WITH_VALUE = {
     *("-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"),
     *("--secrets-provider", "--copy-config-from"),
 }
+# Options of one letter that take a value, of all commands: what follows them in one word is that value.
+SHORT_WITH_VALUE = "Ccmpstv"
 SALT = re.compile(rb"^encryptionsalt: .*\n", re.MULTILINE)
+
+
+class EngineEnded(EngineError):
+    """The engine was ended from outside, perhaps in the middle of a change."""
 
 
 def environment(command: str = "") -> dict[str, str]:
@@ -107,6 +113,11 @@ def region(stack: str) -> str:
 def adopted(stack: str) -> str:
     """The folder of the adopted database that a stack is; empty where it is the app's."""
     return str(_setting(stack, "adopted"))
+
+
+def accepted_drift(stack: str) -> str:
+    """The setting `database:acceptDrift`: the fingerprint of what is taken as it is; empty without it."""
+    return str(_setting(stack, "acceptDrift"))
 
 
 def permissions(stack: str) -> tuple[Permission, ...]:
@@ -250,7 +261,7 @@ def _refuse_signal(status: int, variables: Mapping[str, str]) -> None:
         state.end_left_over(variables[state.RUN_MARK])
         # It may have been in the middle of a line.
         print(file=sys.stderr)
-        raise EngineError(f"pulumi was ended by signal {-status}; run it again, it goes on from where this run was")
+        raise EngineEnded(f"pulumi was ended by signal {-status}; run it again, it goes on from where this run was")
 
 
 def capture(
@@ -372,7 +383,15 @@ def _with_programs(where: Target, variables: Mapping[str, str]) -> str:
 def _words(arguments: Sequence[str]) -> list[str]:
     """What is neither a flag nor the value of one."""
     pairs = zip(["", *arguments], arguments, strict=False)
-    return [word for before, word in pairs if not word.startswith("-") and before not in WITH_VALUE]
+    return [word for before, word in pairs if not word.startswith("-") and _last(before) not in WITH_VALUE]
+
+
+def _last(word: str) -> str:
+    """`-s` of `-ys`: the last of several options in one word; any other word as it is."""
+    letters = word[1:]
+    if not letters.isalpha() or any(letter in SHORT_WITH_VALUE for letter in letters[:-1]):
+        return word
+    return f"-{letters[-1]}" if word.startswith("-") else word
 
 
 def _command(arguments: Sequence[str]) -> str:
@@ -472,12 +491,15 @@ def _named(arguments: Sequence[str]) -> str | None:
     for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
         if word == "--":
             break
-        if word in ("-s", "--stack"):
+        if word == "--stack":
             return after
         if word.startswith("--stack="):
             return word.partition("=")[2]
-        if word.startswith("-s"):
-            return word[2:].removeprefix("=")
+        if word.startswith("-") and not word.startswith("--"):
+            letters = word[1:]
+            first = next((at for at, letter in enumerate(letters) if letter in SHORT_WITH_VALUE), None)
+            if first is not None and letters[first] == "s":
+                return letters[first + 1 :].removeprefix("=") or after
     # Pulumi takes an empty one for none.
     return os.environ.get("PULUMI_STACK") or None
 
@@ -494,7 +516,7 @@ def _drop_salts() -> None:
     for path in CHECKOUT.glob("Pulumi.*.yaml"):
         content = path.read_bytes()
         if SALT.search(content) and b"secure:" not in content:
-            path.write_bytes(SALT.sub(b"", content))
+            folders.replace(path, SALT.sub(b"", content))
 
 
 def require(stack: str) -> None:

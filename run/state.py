@@ -11,11 +11,13 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import Any, TextIO
 
 from declared import naming
 from declared.errors import UserError
@@ -25,6 +27,8 @@ from declared.paths import CHECKOUT
 # Carried by every process of one run, so that those of a killed one are distinguished from anybody else's.
 RUN_MARK = "VPB_RUN"
 ENGINE = "pulumi"
+# Seconds. Who only asks whether a run is under way holds its lock for a moment.
+GLANCE = 0.5
 
 
 class EngineError(UserError):
@@ -48,8 +52,12 @@ def passphrase() -> Path:
     path = CHECKOUT / ".local" / "passphrase"
     if not path.exists():
         _give_up_unreadable()
-    with suppress(FileExistsError), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(24))
+        # Of two first runs at once, one's becomes both's; and a run that is killed leaves none that is empty.
+        with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.") as file:
+            file.write(secrets.token_urlsafe(24))
+            file.flush()
+            with suppress(FileExistsError):
+                os.link(file.name, path)
     return path
 
 
@@ -82,16 +90,24 @@ def alone(stack: str, mark: str, changes: bool) -> Iterator[None]:
     with (folder / "run.lock").open("a+") as handle:
         handle.seek(0)
         last = handle.read()
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_EX if changes else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UnderWay(stack) from None
+        _lock(handle, fcntl.LOCK_EX if changes else fcntl.LOCK_SH, stack)
         end_left_over(last, stack)
         if changes:
             handle.truncate(0)
             handle.write(mark)
             handle.flush()
         yield
+
+
+def _lock(handle: TextIO, kind: int, stack: str) -> None:
+    ends = time.monotonic() + GLANCE
+    while True:
+        try:
+            return fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > ends:
+                raise UnderWay(stack) from None
+            time.sleep(GLANCE / 10)
 
 
 def under_way(stack: str) -> datetime | None:

@@ -19,6 +19,7 @@ from run import engine
 Format = Literal["dotenv", "json", "shell"]
 # As they are in every format.
 PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
+URLS = {"DATABASE_URL": "api_url", "AUTH_DATABASE_URL": "auth_url"}
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,27 @@ def variables(stack: str, every_login: bool) -> dict[str, Variable]:
     """
     found = outputs.read(stack)
 
-    def output(name: str) -> Any:
-        return outputs.needed(stack, found, name)
-
     def url(name: str) -> Variable:
         return Variable(connectionurl.compose(outputs.parameters(stack, found, name)), secret=True)
 
-    aws = engine.target(stack).aws(stack)
-    key = output("cdn_signing_key")
+    target = engine.target(stack)
+    # The logins that are a platform's own have no output.
+    urls = {name: output for name, output in URLS.items() if output in found or not (found and target.platform.name)}
+    named = {name: url(output) for name, output in (urls or URLS).items()}
+    if target.can.object_store:
+        named |= _of_files(stack, found)
+    if every_login:
+        logins = sorted(name for name in found if name.endswith("_url") and name != "api_url")
+        named |= {f"{name.removesuffix('_url').upper()}_DATABASE_URL": url(name) for name in logins}
+    return named
+
+
+def _of_files(stack: str, found: Mapping[str, Any]) -> dict[str, Variable]:
+    def output(name: str) -> Any:
+        return outputs.needed(stack, found, name)
+
+    aws, key = engine.target(stack).aws(stack), output("cdn_signing_key")
     named = {
-        "DATABASE_URL": url("api_url"),
-        "AUTH_DATABASE_URL": url("auth_url"),
         "AWS_REGION": Variable(engine.region(stack)),
         "AWS_ENDPOINT_URL_S3": Variable(aws.endpoint) if aws.endpoint else None,
         "AWS_ACCESS_KEY_ID": Variable(aws.access_key, secret=True) if aws.access_key else None,
@@ -57,9 +68,6 @@ def variables(stack: str, every_login: bool) -> dict[str, Variable]:
         "CDN_KEY_ID": Variable(key["id"]),
         "CDN_PRIVATE_KEY": Variable(key["private_key"], secret=True),
     }
-    if every_login:
-        logins = sorted(name for name in found if name.endswith("_url") and name != "api_url")
-        named |= {f"{name.removesuffix('_url').upper()}_DATABASE_URL": url(name) for name in logins}
     return {name: variable for name, variable in named.items() if variable}
 
 

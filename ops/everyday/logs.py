@@ -1,5 +1,6 @@
 """The log of an embedded server, from its end."""
 
+import codecs
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +44,8 @@ def last(path: Path, lines: int) -> tuple[str, int]:
 
 def follow(path: Path, position: int, wait: Callable[[float], None] = time.sleep) -> Iterator[str]:
     """What is written after `position`, as it comes; from the beginning where the file was made again."""
+    # A look may end within a character.
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
         size = path.stat().st_size if path.exists() else 0
         position = 0 if size < position else position
@@ -51,5 +54,5 @@ def follow(path: Path, position: int, wait: Callable[[float], None] = time.sleep
                 file.seek(position)
                 content = file.read()
             position += len(content)
-            yield content.decode(errors="replace")
+            yield decoder.decode(content)
         wait(SECONDS)

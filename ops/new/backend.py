@@ -71,10 +71,11 @@ def _key(kms: Any, account: str, made: list[str]) -> str:
         found = _new_key(kms, account)
         made.append(f"key {awsnames.STATE_ALIAS}")
     if found["KeyState"] != "Enabled":
+        key, goes = found["KeyId"], found["KeyState"] == "PendingDeletion"
+        back = f"`aws kms cancel-key-deletion --key-id {key}` and then " if goes else ""
         raise CommandError(
-            f"KMS key {found['KeyId']} ({awsnames.STATE_ALIAS}) is {found['KeyState']}, and the states that it has "
-            f"encrypted can't be read: call it back with `aws kms cancel-key-deletion` and `aws kms enable-key`, both "
-            f"with --key-id {found['KeyId']}"
+            f"KMS key {key} ({awsnames.STATE_ALIAS}) is {found['KeyState']}, and the states that it has encrypted "
+            f"can't be read: enable it with {back}`aws kms enable-key --key-id {key}`"
         )
     kms.enable_key_rotation(KeyId=found["KeyId"])
     return str(found["Arn"])

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from declared import folders
 from ops.errors import CommandError
 
 
@@ -69,7 +70,7 @@ class FileChanges:
                     written.append(path)
                     file.write(text)
             for path, text in self.edited.items():
-                _replace(self.root / path, text.encode())
+                folders.replace(self.root / path, text.encode())
             for path in self.gone:
                 before[path] = (self.root / path).read_bytes()
                 (self.root / path).unlink()
@@ -88,20 +89,6 @@ class FileChanges:
 
 def _put_back(path: Path, content: bytes) -> None:
     if path.exists():
-        _replace(path, content)
+        folders.replace(path, content)
     else:
         path.write_bytes(content)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """In one step: who is killed in the middle leaves a whole file."""
-    if path.read_bytes() == content:
-        return
-    new = path.with_name(f".{path.name}.new")
-    try:
-        new.write_bytes(content)
-        new.chmod(path.stat().st_mode)
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise

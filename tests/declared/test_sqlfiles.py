@@ -826,6 +826,11 @@ REFUSED = {
     ),
     "no comment": (other("-- One's own.\n", ""), 1, "notes_select_own needs a comment line right above it"),
     "a comment far above": (other("own.\n", "own.\n\n"), 3, "notes_select_own needs a comment line right above it"),
+    "a name that PostgreSQL cuts": (
+        other("notes_select_own", "n" * 64),
+        2,
+        "has 64 bytes; PostgreSQL cuts names after 63",
+    ),
     "a name taken twice": (f"{GOOD}\n{GOOD}", 2, "the name notes_select_own is taken; it must be unique"),
 }
 

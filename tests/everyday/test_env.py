@@ -8,11 +8,12 @@ import subprocess
 import dotenv
 import pytest
 
+from declared.platform import NOTHING, SUPABASE
 from ops import __main__ as ops
 from ops.errors import CommandError
 from ops.everyday import env
 from run import engine
-from targets import AwsEndpoint
+from targets import AwsEndpoint, target
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIE+/=\n-----END PRIVATE KEY-----\n"
 VALUES = {
@@ -69,6 +70,9 @@ SECRET = ["DATABASE_URL", "AUTH_DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_
 
 
 class Elsewhere:
+    platform = NOTHING
+    can = target.Can(guardduty=False, test_signatures=True, make_server=False)
+
     def aws(self, stack: str) -> AwsEndpoint:
         return AwsEndpoint("http://127.0.0.1:2", "AKIAPW5", "pw6")
 
@@ -107,12 +111,30 @@ def test_with_secrets_the_urls_lead_to_where_the_server_is_now(capsys, stack):
     assert found["CDN_PRIVATE_KEY"] == KEY
 
 
+class Hosted:
+    """What is asked of a target whose store and some of whose logins are a platform's own."""
+
+    name = "supabase"
+    platform = SUPABASE
+    can = target.Can(guardduty=False, test_signatures=False, make_server=False, object_store=False)
+
+
+def test_on_a_platform_the_logins_that_are_ours_are_written(capsys, stack, monkeypatch):
+    monkeypatch.setattr(engine, "target", lambda stack: Hosted())
+    monkeypatch.setattr("ops.outputs.read", lambda stack: {name: OUTPUTS[name] for name in ("auth_url", "admin_url")})
+    assert ops.main(["env", "--secrets", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out).keys() == {"AUTH_DATABASE_URL"}
+    monkeypatch.setattr("ops.outputs.read", lambda stack: {"admin_url": OUTPUTS["admin_url"]})
+    assert ops.main(["env"]) == 1
+    assert "has no output api_url: on target supabase that is the platform's own" in capsys.readouterr().err
+
+
 def test_a_stack_that_was_never_provisioned_is_one_line(capsys, stack, monkeypatch):
     monkeypatch.setattr("ops.outputs.read", lambda stack: {})
     assert ops.main(["env"]) == 1
     assert capsys.readouterr() == (
         "",
-        "error: stack dev has no output cdn_signing_key yet; `make up STACK=dev` provisions it\n",
+        "error: stack dev has no output api_url yet; `make up STACK=dev` provisions it\n",
     )
 
 
@@ -121,7 +143,7 @@ def test_an_adopted_database_has_logins_of_its_own(capsys, stack, monkeypatch):
     monkeypatch.setattr(engine, "adopted", lambda stack: "adopted/shop")
     assert ops.main(["env"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("error: stack dev has no output cdn_signing_key: it is the adopted database of adopted/shop")
+    assert said.startswith("error: stack dev has no output api_url: it is the adopted database of adopted/shop")
 
 
 @pytest.mark.parametrize("words", [["env"], ["psql"], ["status"], ["logs"]], ids=" ".join)

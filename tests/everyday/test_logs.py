@@ -16,6 +16,14 @@ def test_the_last_lines_also_where_the_last_one_is_not_whole(tmp_path, monkeypat
     assert logs.last(path, lines) == (f"{text}\n" if text else "", path.stat().st_size)
 
 
+def test_a_look_that_ends_within_a_character_shows_it_with_the_next(tmp_path):
+    path = tmp_path / "server.log"
+    whole = "größe\n".encode()
+    path.write_bytes(whole[:3])
+    found = logs.follow(path, 0, wait=lambda seconds: path.write_bytes(whole))
+    assert [next(found), next(found)] == ["gr", "öße\n"]
+
+
 def test_what_comes_is_shown_also_after_the_file_was_made_anew(tmp_path):
     path = tmp_path / "server.log"
     path.write_text("old\n")

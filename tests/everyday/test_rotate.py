@@ -99,14 +99,23 @@ def test_force_goes_with_finish_alone_and_a_bad_setting_is_one_line(stack, capsy
     assert stack.calls == []
 
 
-def test_where_another_run_is_under_way_the_setting_is_what_it_was(stack, capsys, monkeypatch):
-    def busy(words: list[str]) -> Report:
-        raise engine.UnderWay("dev")
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (engine.UnderWay("dev"), [1]),
+        (engine.EngineError("no tunnel"), [1]),
+        (engine.EngineEnded("pulumi was ended by signal 9"), [2, 1]),
+    ],
+    ids=str,
+)
+def test_where_the_engine_isn_t_begun_the_setting_is_what_it_was(stack, capsys, monkeypatch, error, kept):
+    def stopped(words: list[str]) -> Report:
+        raise error
 
-    monkeypatch.setattr(stack, "up", busy)
+    monkeypatch.setattr(stack, "up", stopped)
     assert ops.main(["rotate"]) == 1
-    assert stack.file == [1]
-    assert "another run is under way" in capsys.readouterr().err
+    assert stack.file == kept
+    assert f"error: {error}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("there", "words"), [([1], ["rotate"]), ([2, 1], ["rotate", "--finish"])])

@@ -242,6 +242,8 @@ def test_a_long_cause_is_cut_and_one_that_is_no_event_is_taken_from_the_text(cap
     errors = conclusion(capsys, long)[1]
     assert len(errors) <= 10
     assert errors[-1] == "error: … 22 more lines; --verbose shows them"
+    many = conclusion(capsys, ran(*(said(f"policy {number}: fails", "error") for number in range(30)), status=1))[1]
+    assert (len(many), many[-1]) == (10, "error: … 22 more lines; --verbose shows them")
     early = ran(status=255, text="Updating\nwarning: a\nerror: the stack is locked by 1 lock\n")
     assert conclusion(capsys, early)[1][-1] == "error: the stack is locked by 1 lock"
     silent = ran(status=255)
@@ -271,7 +273,7 @@ def test_a_terminal_has_one_line_that_is_written_over_and_gone_at_the_end(capsys
         report.add(line)
     shown.end()
     written = capsys.readouterr().err.split("\r\x1b[K")[1:]
-    assert written == ["looking  ", "1 resources  applying xxxxxxx", ""]
+    assert written == ["looking  ", "1 resource  applying xxxxxxxx", ""]
 
 
 def test_a_log_is_followed_to_its_last_line_also_when_lines_come_in_parts(tmp_path):

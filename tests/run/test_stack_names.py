@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def ops(scratch: Scratch, command: str, stack: str) -> Finished:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_refuses_a_bad_name_and_an_unknown_stack_and_leaves_nothing(copy, command):
     before = everything(copy.folder)
-    for name in ("../..", ""):
+    # One function refuses them, as it does what there isn't.
+    for name in ("../..", "") if command in ("up", "down") else ():
         assert "a stack's name has a-z, 0-9 and -" in refused(ops(copy, command, name))
     if command != "up":
         said = refused(ops(copy, command, "typo"))
@@ -112,6 +114,47 @@ def test_pulumiw_refuses_it_too(copy, case):
     assert refused(copy.start("-m", "run", *arguments).wait()).startswith(f"error: {said}")
     assert everything(copy.folder) == before
     assert copy.processes() == []
+
+
+GROUPED = {
+    ("up", "-ys", "dev"): "dev",
+    ("up", "-fysdev"): "dev",
+    ("up", "-ys=dev"): "dev",
+    ("-vs", "up"): None,
+    ("up", "-msome text"): None,
+    ("up", "-y"): None,
+}
+
+
+@pytest.mark.parametrize("words", GROUPED, ids=" ".join)
+def test_a_stack_in_a_word_of_several_options_is_found(words, monkeypatch):
+    monkeypatch.delenv("PULUMI_STACK", raising=False)
+    assert engine._named(words) == GROUPED[words]
+    assert engine._command(["-ys", "dev", "up"]) == "up"
+
+
+def test_two_first_runs_have_one_passphrase_and_none_is_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "CHECKOUT", tmp_path)
+    (tmp_path / ".local").mkdir()
+    first = state.passphrase()
+    content = first.read_text()
+    assert (len(content) > 20, stat.S_IMODE(first.stat().st_mode)) == (True, 0o600)
+    monkeypatch.setattr(state, "_give_up_unreadable", lambda: None)
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert state.passphrase().read_text() == content
+    assert [path.name for path in (tmp_path / ".local").iterdir()] == ["passphrase"]
+
+
+def test_who_only_looks_is_in_no_run_s_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(state, "stack_folder", lambda stack: tmp_path / ".local" / stack)
+    with state.alone("dev", "", True):
+        pass
+    with (tmp_path / ".local" / "dev" / "run.lock").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        with state.alone("dev", "", True):
+            assert state.under_way("dev")
 
 
 def test_another_name_than_the_stack_s_confirms_nothing(copy):
