@@ -98,14 +98,14 @@ def _install(context: Context, making: Making, node: Path, manifests: Path) -> N
     for name in MANIFEST:
         shutil.copy(manifests / name, making.folder)
     # What a package would run while it is installed isn't needed by any of these.
-    command = [*_npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", making.scratch]
+    command = [*npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", making.scratch]
     environ = _with_first(context.environ, node.parent)
     with context.progress.task("packages of npm", f"as {manifests.name}/package-lock.json pins them") as task:
         _run(making, command, environ, "packages of npm", making.folder)
         task.note = size(folder_size(making.folder))
 
 
-def _npm(node: Path) -> list[object]:
+def npm(node: Path) -> list[object]:
     """The npm that came with a Node; a wheel flattens the link to it, so it is named as a file where it can be."""
     program = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     return [node, program] if program.exists() else ["npm"]

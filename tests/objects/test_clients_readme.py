@@ -3,7 +3,10 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +82,41 @@ def test_the_example_in_typescript_uploads_and_reads(environment, world: World, 
     answer = json.loads(done.stdout)
     assert answer["metadata"]["mimetype"] == "audio/webm"
     assert requests.get(answer["url"], timeout=10).content == b"sound"
+
+
+def test_the_package_for_python_is_installed_as_its_page_says(tmp_path):
+    shutil.copytree(PYTHON, tmp_path / "clients" / "python")
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    subprocess.run([*uv, "venv", "--python", sys.executable, "venv"], cwd=tmp_path, check=True)
+    words = example(PYTHON, "sh").split()
+    subprocess.run([*uv, *words[:2], "--python", "venv", *words[2:]], cwd=tmp_path, check=True)
+    code = "from importlib.metadata import version; import visual_prompt_builder.signing; print(version('{}'))"
+    name = tomllib.loads((PYTHON / "pyproject.toml").read_text())["project"]["name"]
+    done = subprocess.run(["venv/bin/python", "-c", code.format(name)], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == f"{VERSION}\n", done.stderr
+
+
+def test_the_package_for_typescript_is_built_and_installed_as_its_page_says(tmp_path):
+    packages = node.ensure(toolchain.context_of(), versions.CLIENTS)
+    folder = tmp_path / "clients" / "typescript"
+    shutil.copytree(NODE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    bin, app = tmp_path / "bin", tmp_path / "app"
+    bin.mkdir()
+    app.mkdir()
+    (app / "package.json").write_text('{"name": "app", "private": true, "type": "module"}')
+    program = shlex.join(map(str, node.npm(packages.node)))
+    (bin / "npm").write_text(f'#!/bin/sh\nexec {program} --no-audit --no-fund --cache {tmp_path}/cache "$@"\n')
+    (bin / "npm").chmod(0o755)
+    environ = packages.environment(os.environ)
+    environ["PATH"] = os.pathsep.join([str(bin), str(packages.node.parent), environ["PATH"]])
+    build, install = example(NODE, "sh").splitlines()
+    for command, where in ((build, tmp_path), (install.replace("./", f"{folder}/"), app)):
+        done = subprocess.run(command, shell=True, cwd=where, env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    code = "import { client } from 'visual-prompt-builder-objects'; console.log(typeof client)"
+    words = [packages.node, "--input-type=module", "-e", code]
+    done = subprocess.run(words, cwd=app, env=environ, capture_output=True, text=True)
+    assert done.stdout == "function\n", done.stderr
 
 
 def test_both_packages_have_the_project_s_version_and_its_licence():

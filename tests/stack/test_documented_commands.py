@@ -5,24 +5,31 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+import psycopg
 import pytest
 
+from declared import connectionurl
 from declared.paths import CHECKOUT
 from harness.checkout import Scratch
 from tests.stack import pages
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("documented")]
 
-PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "sql/README.md", *sorted(map(str, Path("docs").glob("*.md")))]
+CLIENTS = ["clients/python/README.md", "clients/typescript/README.md"]
+PAGES = [
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "sql/README.md", *CLIENTS),
+    *sorted(str(page.relative_to(CHECKOUT)) for page in (CHECKOUT / "docs").glob("*.md")),
+]
 # tests/stack/test_documented_recipes.py runs it, from top to bottom.
 PAGES.remove("docs/cookbook.md")
+ADOPTION = "docs/adoption.md"
 # What of a page another test runs, or nothing can: page and the beginning of a line to the reason.
 ELSEWHERE = {
     ("README.md", "make test"): "this very suite",
     ("CONTRIBUTING.md", "make"): "what CI runs, and parts of this suite",
-    ("docs/adoption.md", ""): "tests/adopt/test_adopt.py",
+    **{(page, ""): "tests/objects/test_clients_readme.py" for page in CLIENTS},
+    (ADOPTION, ""): "run from top to bottom, below",
     ("docs/backup.md", ""): "tests/sql/test_restore.py",
     ("docs/departures.md", "./vpb people departures --apply"): "tests/sql/test_departures.py",
     ("docs/objects.md", "./vpb scan --watch"): "doesn't end; tests/objects/test_scan_command.py",
@@ -84,6 +91,39 @@ def test_a_block_runs_as_written(documented, block):
             pages.run(documented, command)
     finally:
         _as_before(documented)
+
+
+LIVE = """
+create table public.shops (id bigint primary key, name text not null);
+alter table public.shops enable row level security;
+create policy shops_open on public.shops for select using (true);
+insert into public.shops values (1, 'first');
+"""
+
+
+def test_the_page_of_adoption_runs_from_top_to_bottom(documented):
+    url = connectionurl.parse((documented.folder / "url.txt").read_text())
+    with psycopg.connect(connectionurl.compose(url), autocommit=True) as connection:
+        connection.execute("create database live")
+    live = connectionurl.compose({**url, "dbname": "live"})
+    with psycopg.connect(live, autocommit=True) as connection:
+        connection.execute(LIVE.encode())
+    said = ""
+    try:
+        for page, block in shells():
+            for command in block.commands if page == ADOPTION else ():
+                adopts = " ./vpb adopt " in command
+                said = pages.run(
+                    documented, command.replace("postgresql://…", live) + ("  # status 2" if adopts else "")
+                )
+                assert "preview" not in command or "up to date, nothing to do" in said
+    finally:
+        pages.shell(documented, "./vpb down --stack shop --confirm shop; ./vpb down --stack shop-dev; rm -rf adopted")
+        for stack in ("shop", "shop-dev"):
+            (documented.folder / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+    with psycopg.connect(live, autocommit=True) as connection:
+        assert connection.execute("select name from public.shops").fetchall() == [("first",)]
+    assert "stack shop-dev: " in said
 
 
 def test_what_isn_t_run_here_is_on_the_pages_and_its_tests_exist():
