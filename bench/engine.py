@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 
 from bench import psql
+from bench.goal import against
 from bench.steps import write_steps
 from declared import sqlfiles
 from harness.checkout import Finished, Scratch
@@ -159,9 +160,9 @@ def main() -> None:
     print(f"{options.steps} steps, {options.steps // 5} tables, median of {options.rounds} rounds")
     for name, value in medians.items():
         print(f"  {name:32} {value:8.2f} s")
-    print(f"  {'apply over the one step, ratio':32} {apply:8.2f}   goal {APPLY_GOAL}")
-    print(f"  {'back over nothing to do, ratio':32} {back:8.2f}   goal {BACK_GOAL}")
-    print(f"  {'preview over the empty one':32} {preview:8.2f} s goal {PREVIEW_GOAL}")
+    print(f"  {'apply over the one step, ratio':32} {apply:8.2f}   {against(apply, APPLY_GOAL)}")
+    print(f"  {'back over nothing to do, ratio':32} {back:8.2f}   {against(back, BACK_GOAL)}")
+    print(f"  {'preview over the empty one':32} {preview:8.2f} s {against(preview, PREVIEW_GOAL)}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import psql
+from bench.goal import against
 from bench.steps import write_steps
 from local import postgres
 
@@ -141,9 +142,9 @@ def main() -> None:
     for name, value in seconds.items():
         print(f"  {name:32} {value:8.2f} s")
     for name, value in ratios.items():
-        goal = f"   goal {GOALS[name]}" if name in GOALS else ""
+        goal = f"   {against(value, GOALS[name])}" if name in GOALS else ""
         print(f"  {name + ', ratio':32} {value:8.2f}{goal}")
-    print(f"  {'memory':32} {memory:8.0f} MiB goal {MEMORY_MIB}")
+    print(f"  {'memory':32} {memory:8.0f} MiB {against(memory, MEMORY_MIB)}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 
+from bench.goal import against
 from harness import data as generate
 from harness import queries as catalogue
 from harness import scratch
@@ -184,7 +185,8 @@ def main() -> None:
         for label, (bare, mine, ratio) in patterns.items():
             print(f"  {label:34} {bare:9.3f} {mine:9.3f} {ratio:7.2f}{'   over the goal' if ratio > WORST else ''}")
         each = [ratio for _, _, ratio in patterns.values()]
-        print(f"  median {statistics.median(each):.2f} (goal {MEDIAN}), worst {max(each):.2f} (goal {WORST})")
+        median, worst = statistics.median(each), max(each)
+        print(f"  median {median:.2f}, {against(median, MEDIAN)}; worst {worst:.2f}, {against(worst, WORST)}")
 
 
 if __name__ == "__main__":

@@ -145,8 +145,10 @@ def cost(stack: Stack = "dev", as_json: Json = False) -> None:
 def drift(stack: Stack = "dev", as_json: Json = False) -> None:
     """Report what was changed manually, object by object; the status is 2 where there is something."""
     from ops import drift as report
+    from ops import driftnotes
 
     found = report.find(stack)
+    driftnotes.note(stack, found)
     print(report.as_json(stack, found) if as_json else report.as_markdown(stack, found))
     raise typer.Exit(FOUND if found else 0)
 

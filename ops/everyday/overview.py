@@ -9,8 +9,9 @@ from typing import Any
 from declared import adopted, connectionurl
 from declared.errors import UserError
 from declared.paths import CHECKOUT
-from ops import outputs, rotation
+from ops import driftnotes, outputs, rotation
 from ops.database import connect
+from ops.driftnotes import Look
 from ops.migrations import job
 from ops.status import FAILED, FOUND
 from provider.connection import ConnectionInfo, Connections
@@ -60,6 +61,8 @@ class Overview:
     overlap: Overlap | None = None
     under_way: str | None = None
     """Since when a run that may change it is under way."""
+    drift: Look | None = None
+    """What `./vpb drift` has found last from this checkout; None where it hasn't looked yet."""
 
 
 def of(stack: str) -> Overview:
@@ -79,7 +82,9 @@ def of(stack: str) -> Overview:
         problem = " ".join(str(error).split())
     began = since.isoformat() if (since := engine.under_way(stack)) else None
     services = [engine.Service("PostgreSQL", version, address), *target.beside(stack)]
-    return Overview(stack, target.name, services, pending, problem, _last_up(stack), overlap, began)
+    return Overview(
+        stack, target.name, services, pending, problem, _last_up(stack), overlap, began, driftnotes.last(stack)
+    )
 
 
 def status(found: Overview) -> int:
@@ -100,17 +105,12 @@ def as_text(found: Overview) -> str:
     if found.overlap:
         rows.append(("passwords", _passwords(found.overlap, found.stack)))
     rows.append(("last up", _last(found.last_up) if found.last_up else "none"))
+    rows.append(("drift", _drift(found)))
     if found.under_way:
         rows.append(("now", f"a run is under way since {datetime.fromisoformat(found.under_way):%H:%M:%S} UTC"))
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:{width}}  {value}" for name, value in rows]
-    return "\n".join(
-        [
-            *lines,
-            f"What was changed manually: ./vpb drift --stack {found.stack}; "
-            f"what `up` would do: ./vpb preview --stack {found.stack}",
-        ]
-    )
+    return "\n".join([*lines, f"What `up` would do: ./vpb preview --stack {found.stack}"])
 
 
 def _provisioning(stack: str) -> connectionurl.Parameters | None:
@@ -181,6 +181,21 @@ def _passwords(overlap: Overlap, stack: str) -> str:
     return (
         f"{overlap.new} and {overlap.old} are open, {used}; ./vpb rotate --finish --stack {stack} closes {overlap.old}"
     )
+
+
+def _drift(found: Overview) -> str:
+    """What was changed manually, as far as anybody has looked from here."""
+    look, again = found.drift, f"./vpb drift --stack {found.stack}"
+    if look is None:
+        return f"not looked for yet; {again}"
+    when = f"{datetime.fromisoformat(look.looked):%Y-%m-%d %H:%M} UTC"
+    older = found.last_up and found.last_up.begun > look.looked
+    asked = f"looked for {when}{', before the last up' if older else ''}; {again} looks again"
+    if not look.since:
+        return f"none, {asked}"
+    first = datetime.fromisoformat(min(look.since.values()))
+    several = f"{len(look.since)} objects" if len(look.since) > 1 else next(iter(look.since))
+    return f"{several} changed manually, first seen {first:%Y-%m-%d %H:%M} UTC; {asked}"
 
 
 def _last(up: LastUp) -> str:

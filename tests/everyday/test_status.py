@@ -1,10 +1,13 @@
 """What `status` says, and its status."""
 
 import json
+from datetime import datetime
 
 import pytest
 
 from ops import __main__ as ops
+from ops import driftnotes
+from ops.drift import Drift
 from ops.everyday import overview
 from ops.everyday.overview import LastUp, Overlap, Overview
 from ops.rotation import Sessions
@@ -61,6 +64,38 @@ def test_a_rotation_that_is_under_way_is_shown(capsys, monkeypatch, sessions, li
     unopened = found(pending={"sql/migrations": []}, overlap=Overlap(2, 1, False, sessions))
     assert "2 isn't open yet beside 1; ./vpb rotate --stack dev goes on" in overview.as_text(unopened)
     assert (said["new"], said["old"], said["sessions"] is None) == (2, 1, sessions is None)
+
+
+def test_what_drift_has_seen_is_shown_with_its_first_time(capsys, monkeypatch, tmp_path):
+    times = iter(("2026-11-27T08:00:00+00:00", "2026-11-28T09:30:00+00:00", "2026-11-28T10:00:00+00:00"))
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls.fromisoformat(next(times))
+
+    monkeypatch.setattr(driftnotes, "datetime", Clock)
+    monkeypatch.setattr(driftnotes, "stack_folder", lambda stack: tmp_path / ".local" / stack)
+    policy, grant = (
+        Drift(f"pg:index:{kind}", name, "", False, ()) for kind, name in (("Policy", "p"), ("Grants", "g"))
+    )
+    shown = []
+    assert driftnotes.last("dev") is None
+    for seen in ([], [policy], [policy, grant]):
+        driftnotes.note("dev", seen)
+        monkeypatch.setattr(overview, "of", lambda stack: found(pending={}, drift=driftnotes.last("dev")))
+        assert ops.main(["status"]) == 0
+        shown += [line[18:] for line in capsys.readouterr().out.splitlines() if line.startswith("drift")]
+    again = "; ./vpb drift --stack dev looks again"
+    assert shown == [
+        f"none, looked for 2026-11-27 08:00 UTC, before the last up{again}",
+        f"Policy p changed manually, first seen 2026-11-28 09:30 UTC; looked for 2026-11-28 09:30 UTC{again}",
+        f"2 objects changed manually, first seen 2026-11-28 09:30 UTC; looked for 2026-11-28 10:00 UTC{again}",
+    ]
+    assert driftnotes.last("dev").since == {
+        "Policy p": "2026-11-28T09:30:00+00:00",
+        "Grants g": "2026-11-28T10:00:00+00:00",
+    }
 
 
 def test_a_run_that_is_under_way_is_shown(capsys, monkeypatch, tmp_path):
