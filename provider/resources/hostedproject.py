@@ -96,9 +96,9 @@ class HostedProject(ObjectKind):
         for name, wanted in seen.items():
             if not self.same(name, found[name], wanted):
                 seen[name] = found[name]
-                await context.info(
-                    f"{label}: {name} was changed {MANUALLY} from {shown(wanted)} to {shown(found[name])}"
-                )
+                if name not in _pending(found):
+                    changed = f"from {shown(wanted)} to {shown(found[name])}"
+                    await context.info(f"{label}: {name} was changed {MANUALLY} {changed}")
         for name, value in outputs.items():
             if (before := state.get(name)) != value:
                 meaning = self.outputs[name].meaning
@@ -238,12 +238,16 @@ def _limits(inputs: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str
     yield from _troubles(found)
 
 
+def _pending(found: Mapping[str, Any]) -> list[str]:
+    """What was asked for and isn't in force yet."""
+    networks = ["networks"] if found["restrictions"] is not None and found["restrictions"].pending else []
+    return networks + (["ssl"] if "ssl" in found and found["ssl"] is None else [])
+
+
 def _troubles(found: Mapping[str, Any]) -> Iterator[str]:
     """What somebody has to look at: said by every run."""
-    if found["restrictions"] is not None and found["restrictions"].pending:
-        yield "the networks that were asked for last aren't in force yet"
-    if "ssl" in found and found["ssl"] is None:
-        yield "what was asked for last of ssl isn't in force yet"
+    for name in _pending(found):
+        yield f"what was asked for last of {name} isn't in force yet"
     newest = found["backups"].newest
     if newest is not None and datetime.now(UTC) - newest > BACKUP_AGE:
         yield f"its newest backup is of {newest:%Y-%m-%d}; look at its backups in the dashboard"
