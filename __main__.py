@@ -3,7 +3,7 @@
 import pulumi
 
 import pg
-from components import files, inputs
+from components import files, hosted, inputs
 from components.access import Access, AccessArgs
 from components.adopted import AdoptedDatabase, AdoptedDatabaseArgs
 from components.base import Component, after, silence_debug, wait_for
@@ -83,5 +83,6 @@ else:
     for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
         pulumi.export(output, value)
 
+last = hosted.declare(settings.project, database, last)
 pulumi.run(lambda: wait_for(last))
 guardrail.check()

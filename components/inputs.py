@@ -9,7 +9,7 @@ import pulumi.runtime.config
 
 import targets
 from declared import adopted as adoption
-from declared import connectionurl, naming, sqlfiles
+from declared import connectionurl, hostedproject, naming, sqlfiles
 from declared.adopted import Adopted
 from declared.errors import UserError
 from declared.naming import NAMESPACE
@@ -73,7 +73,25 @@ def target(settings: Settings) -> Target:
     if settings.url:
         given = connectionurl.parse(settings.url)
         _checked(lambda: found.reach(given))
+    if settings.project is not None:
+        _refuse_project(settings, found)
     return found
+
+
+def _refuse_project(settings: Settings, target: Target) -> None:
+    """
+    :raises InputRefused: where there is no such project, and where the database is another one's
+    """
+    assert settings.project is not None
+    if not target.can.hosted_project:
+        allowed = f"empty where database:target is {target.name}, where no project is hosted"
+        raise InputRefused(str(SettingError("project", settings.project.declared, allowed)))
+    host = connectionurl.parse(settings.url)["host"] if settings.url else ""
+    for other in sorted(hostedproject.references(host) - {settings.project.reference}):
+        raise InputRefused(
+            f"setting database:project names project {settings.project.reference}, and database:url leads to project "
+            f"{other}: nothing was changed; make both the same"
+        )
 
 
 def _refuse_unused(settings: Settings, target: Target) -> None:

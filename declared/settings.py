@@ -23,6 +23,9 @@ from declared.buckets import buckets as bucket_settings
 from declared.buckets import file_size
 from declared.budgets import FORM as BUDGETS
 from declared.budgets import budgets as budget_settings
+from declared.hostedproject import FORM as PROJECT
+from declared.hostedproject import HostedProject
+from declared.hostedproject import project as hosted_project
 from declared.naming import NAMESPACE
 from declared.objectlayout import CLEAN_TAGS
 from declared.paths import CHECKOUT
@@ -79,6 +82,8 @@ class Settings:
     """Where an existing server is, and who provisions there; a secret."""
     adopted: str
     """The folder with the declaration of an adopted database; empty where the stack is the app's."""
+    project: HostedProject | None
+    """What is declared of the project that hosts the database, beside the database itself."""
     lock_timeout: str
     protect_data: bool | None
     """Whether rows are protected from rollbacks; None where nobody said so."""
@@ -196,6 +201,7 @@ class Settings:
             account_ids=_texts("accountIds", config.json("accountIds", ACCOUNTS), ACCOUNT, ACCOUNTS),
             url=_url(config, secrets),
             adopted=_adopted(config),
+            project=hosted_project(config.json("project", PROJECT)),
             lock_timeout=_duration(config, "lockTimeout"),
             protect_data=_boolean(config, "protectData"),
             allow=allowed_once.permissions(config.json("allow", allowed_once.FORM)),

@@ -133,6 +133,26 @@ class Given(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class HostedProject(_Resource):
+    """What a management API sets of the project that hosts the database; what isn't given stays as it is there."""
+
+    recovery: pulumi.Output[bool]
+    legacy: pulumi.Output[bool]
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        reference: str,
+        networks: Sequence[str] | None = None,
+        ssl: bool | None = None,
+        poolSize: int | None = None,
+        poolMode: str | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 class Schema(_Resource):
     """A schema and its owner; it isn't dropped while it holds anything."""
 

@@ -30,7 +30,7 @@ class Supabase(Elsewhere):
 
     name = "supabase"
     platform = SUPABASE
-    can = Can(guardduty=False, test_signatures=False, make_server=False, object_store=False)
+    can = Can(guardduty=False, test_signatures=False, make_server=False, object_store=False, hosted_project=True)
     # Nothing of AWS is declared; the engine asks for the plugin all the same, since the program's package names it.
     plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"
 

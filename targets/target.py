@@ -33,6 +33,8 @@ class Can:
     """Whether it starts a server on this machine where no URL names one."""
     object_store: bool = True
     """Whether files lie in buckets of ours at AWS, behind a CDN of ours."""
+    hosted_project: bool = False
+    """Whether the database is of a project with settings of its own, which a management API sets."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from provider.resources.extension import Extension
 from provider.resources.functiongrants import FunctionGrants
 from provider.resources.given import Given
 from provider.resources.grants import Grants
+from provider.resources.hostedproject import HostedProject
 from provider.resources.keypair import KeyPair, SealingKeyPair
 from provider.resources.memberships import Memberships
 from provider.resources.migrations import MigrationSet
@@ -43,4 +44,5 @@ KINDS: list[type[ObjectKind]] = [
     Settings,
     SchemaSnapshot,
     SchemaCheckpoint,
+    HostedProject,
 ]

@@ -46,6 +46,29 @@ def test_a_setting_that_nothing_would_go_by_on_supabase_is_refused(key, value):
         run("staging", target="supabase", url="postgresql://postgres:x@127.0.0.1:1/postgres", **{key: value})
 
 
+HOSTED = {"reference": "abcdefghijklmnopqrst", "networks": ["203.0.113.0/24"], "ssl": True, "poolSize": 20}
+OF_ANOTHER = "postgresql://postgres:geheim@db.tsrqponmlkjihgfedcba.supabase.co:5432/postgres"
+
+
+def test_the_hosted_project_comes_after_everything_else_where_a_setting_names_it():
+    url = OF_ANOTHER.replace("tsrqponmlkjihgfedcba", HOSTED["reference"])
+    found = run("staging", target="supabase", url=url, project=HOSTED)
+    project = found.resources["hosted-project"]
+    assert (project.type, project.inputs) == ("pg:index:HostedProject", HOSTED)
+    assert project.waits_for == {"checkpoint-schema"}
+    more = {*found.tree.splitlines()} - {*SUPABASE_TREE.read_text().splitlines()}
+    assert {line.split()[1] for line in more} == {"hosted", "hosted-project"}
+
+
+def test_a_project_is_refused_where_none_is_hosted_and_where_the_url_is_of_another():
+    with pytest.raises(InputRefused, match=r"database:project .* empty where database:target is local"):
+        run("dev", project=HOSTED)
+    said = "project abcdefghijklmnopqrst, and database:url leads to project tsrqponmlkjihgfedcba: nothing was changed"
+    with pytest.raises(InputRefused, match=said) as caught:
+        run("staging", target="supabase", url=OF_ANOTHER, project=HOSTED)
+    assert "geheim" not in str(caught.value)
+
+
 def test_every_resource_but_components_and_providers_has_a_component_above_it(program):
     tops = {resource.type for resource in program.resources.values() if not resource.parent}
     parts = (

@@ -37,6 +37,18 @@ def bucket(**more: Any) -> list[dict[str, Any]]:
     return [{"id": "audio", **more}]
 
 
+def project(**more: Any) -> dict[str, Any]:
+    return {"project": {"reference": "abcdefghijklmnopqrst", **more}}
+
+
+def test_a_hosted_project_is_what_is_declared_of_it():
+    assert load().project is None
+    assert load(**project()).project.declared == {"reference": "abcdefghijklmnopqrst"}
+    whole = {"networks": ["0.0.0.0/0", "::/0"], "ssl": False, "poolSize": 3000, "poolMode": "session"}
+    found = load(**project(**whole)).project.declared
+    assert found == {"reference": "abcdefghijklmnopqrst", **whole, "networks": ("0.0.0.0/0", "::/0")}
+
+
 def test_the_keys_are_those_that_pulumi_yaml_declares_each_with_its_meaning():
     assert Settings.keys() == list(DECLARED)
     for name, entry in DECLARED.items():
@@ -335,6 +347,24 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a role for a pattern": ({"roleTrust": {"api": ["arn:aws:iam::123456789012:role/*"]}}, "allowed is a map of"),
     "a role for no list": ({"roleTrust": {"api": "ec2.amazonaws.com"}}, "allowed is a map of"),
     "a role for an empty list": ({"roleTrust": {"api": []}}, "allowed is a map of"),
+    "a project without a reference": ({"project": {"ssl": True}}, "project is {'ssl': True}; allowed is a map of ref"),
+    "half a reference": ({"project": {"reference": "abc"}}, "allowed is a map of reference (20 letters of a-z)"),
+    "a project as text": ({"project": "abcdefghijklmnopqrst"}, "allowed is a map of reference"),
+    "a project's unknown property": (project(backups=True), "allowed is a map of reference"),
+    "no network": (project(networks=[]), "and any of networks (a list of different public networks"),
+    "a network as text": (project(networks="203.0.113.0/24"), "a list of different public networks"),
+    "an address as network": (project(networks=["203.0.113.7"]), "a list of different public networks"),
+    "a network with host bits": (project(networks=["203.0.113.7/24"]), "a list of different public networks"),
+    "a private network": (project(networks=["192.168.7.0/24"]), "a list of different public networks"),
+    "a private network of IPv6": (project(networks=["fd00::/8"]), "a list of different public networks"),
+    "a network twice": (project(networks=["2001:db8::/32", "2001:DB8::/32"]), "a list of different public networks"),
+    "ssl as text": (project(ssl="true"), "ssl (true or false)"),
+    "no pool": (project(poolSize=0), "poolSize (1 to 3000)"),
+    "too large a pool": (project(poolSize=3001), "poolSize (1 to 3000)"),
+    "a pool of a half": (project(poolSize=1.5), "poolSize (1 to 3000)"),
+    "a pool of true": (project(poolSize=True), "poolSize (1 to 3000)"),
+    "a third mode": (project(poolMode="statement"), "poolMode (transaction or session)"),
+    "a mode that is a list": (project(poolMode=["session"]), "poolMode (transaction or session)"),
     "an address twice": ({"alarmEmails": ["a@b.example", "A@b.example"]}, "is ['a@b.example', 'A@b.example']; allowed"),
     "a number as address": ({"alarmEmails": [1]}, "alarmEmails is [1]; allowed is a list of different e-mail"),
 }

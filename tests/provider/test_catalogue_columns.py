@@ -20,6 +20,8 @@ BY_TOKEN = {kind.token.rsplit(":", 1)[1]: kind for kind in KINDS}
 WITHOUT = {"Password", "KeyPair", "SealingKeyPair", "MigrationSet", "SealingKeys", "Settings", "SchemaCheckpoint"}
 # This one compares nothing: it asks whether objects are there.
 WITHOUT |= {"BucketGuard", "Given"}
+# This one isn't in a database.
+WITHOUT |= {"HostedProject"}
 # A property is declared under this name where the snapshot has facets; `object` is the definition itself.
 SNAPSHOT = "SchemaSnapshot"
 # No type of its own: the part of the snapshot's statement that holds partitions against their tables.
