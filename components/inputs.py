@@ -81,6 +81,7 @@ def _refuse_unused(settings: Settings, target: Target) -> None:
     :raises InputRefused: for a setting whose value nothing would go by, where files aren't at AWS
     """
     unused: dict[str, object] = {"alarmEmails": settings.alarm_emails, "roleTrust": settings.role_trust}
+    unused |= {"backups": settings.backups and {"retention": dict(settings.backups.retention)}}
     for key, value in unused.items():
         if value:
             allowed = f"empty where database:target is {target.name}, which has nothing at AWS"

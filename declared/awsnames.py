@@ -3,9 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 
-ROLES = ("server", "api", "scanner", "cleaner", "malware", "monitoring", "proxy")
-KEYS = ("objects", "alarms", "database")
-BUCKETS = ("objects", "logs")
+ROLES = ("server", "api", "scanner", "cleaner", "backup", "drill", "malware", "monitoring", "proxy")
+KEYS = ("objects", "alarms", "database", "backups")
+BUCKETS = ("objects", "logs", "backups")
 # The key of all states of an account.
 STATE_ALIAS = "alias/visual-prompt-builder-state"
 

@@ -17,6 +17,9 @@ import yaml
 
 from declared import connectionurl, locktimeout, naming
 from declared import permissions as allowed_once
+from declared.backups import FORM as BACKUPS
+from declared.backups import BackupSettings
+from declared.backups import backups as backup_settings
 from declared.buckets import BucketSettings as BucketSettings
 from declared.buckets import SettingError as SettingError
 from declared.buckets import buckets as bucket_settings
@@ -113,6 +116,8 @@ class Settings:
     alarm_emails: tuple[str, ...]
     role_trust: Mapping[str, tuple[str, ...]]
     """Who may take a role at AWS; one that isn't named is taken by nobody."""
+    backups: BackupSettings | None
+    """What is declared of backups; None where nothing is."""
 
     def protected(self, disposable: bool) -> bool:
         """Whether data is protected: unless it may go with what holds it, and where nobody said otherwise."""
@@ -223,6 +228,7 @@ class Settings:
             scanning=_scanning(config.or_default("scanning")),
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
             role_trust=role_trust(config.json("roleTrust", TRUST)),
+            backups=backup_settings(config.json("backups", BACKUPS)),
         )
 
 

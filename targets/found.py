@@ -8,6 +8,8 @@ from declared.awsnames import BUCKETS, KEYS, ROLES, AwsNames, asked_tag
 from declared.errors import UserError
 from targets.endpoint import AwsEndpoint
 
+# The buckets with a key of their own, which has the same name.
+ENCRYPTED = ("objects", "backups")
 UNUSABLE = {"PendingDeletion": "cancel-key-deletion", "Disabled": "enable-key"}
 
 
@@ -109,12 +111,13 @@ def _check_key(clients: Clients, names: AwsNames, buckets: Sequence[str], keys: 
     """
     :raises NotTakenOver: where files would get a second key
     """
-    files, alias = names.bucket("objects"), names.alias("objects")
-    if files in buckets and alias not in keys and (key := _key_of(clients.of("s3"), files)):
-        raise NotTakenOver(
-            f"S3 bucket {files} is encrypted with KMS key {key}, which no alias {alias} leads to: "
-            f"`aws kms create-alias --alias-name {alias} --target-key-id {key}`, and run it again"
-        )
+    for use in ENCRYPTED:
+        files, alias = names.bucket(use), names.alias(use)
+        if files in buckets and alias not in keys and (key := _key_of(clients.of("s3"), files)):
+            raise NotTakenOver(
+                f"S3 bucket {files} is encrypted with KMS key {key}, which no alias {alias} leads to: "
+                f"`aws kms create-alias --alias-name {alias} --target-key-id {key}`, and run it again"
+            )
 
 
 def _region(s3: Any, bucket: str, account: str) -> str:

@@ -320,7 +320,7 @@ def test_a_backup_that_a_drill_can_prove_is_made_too(world, filled, tmp_path):
     assert sum(map(bool, counts.values())) > 40
     with psycopg.connect(filled.platform("filled"), autocommit=True) as connection:
         connection.execute("create policy fewer on public.projects as restrictive to backup using (id is not null)")
-    with pytest.raises(BackupError, match="table public.projects: row policies hide rows from backup"):
+    with pytest.raises(BackupError, match=r"table public\.projects: row policies hide rows from backup"):
         making.Making("prod", url, place, [key.to_public()]).run()
 
 
