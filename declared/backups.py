@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from declared.awsnames import REGION, REGIONS
 from declared.buckets import SettingError
 
 KEY = "backups"
@@ -17,6 +18,9 @@ NUMBERS = {
     "lockDays": (1, 3650, "days"),
 }
 KEYS = ("retention", *NUMBERS, "recipients")
+OPTIONAL = ("schedule", "secondRegion")
+SCHEDULE = re.compile(r"([0-9]|[1-5][0-9]) ([0-9]|1[0-9]|2[0-3]) \* \* \*")
+SCHEDULES = "minute and hour of each day as cron writes them, in UTC, such as `30 2 * * *`"
 LONGEST = {DAYS: 3650, "daily": 366, "weekly": 104, "monthly": 120}
 # The measure that the alarm goes by, with the stack as its dimension: hours since the newest complete backup was taken.
 NAMESPACE, METRIC, DIMENSION = "VisualPromptBuilder", "HoursSinceNewestBackup", "Stack"
@@ -42,6 +46,10 @@ class BackupSettings:
     """Days in which nobody deletes a backup who hasn't the right to go around the lock."""
     recipients: tuple[str, ...]
     """Public keys; each opens every backup."""
+    schedule: tuple[int, int] = (0, 3)
+    """Minute and hour, in UTC, at which AWS Backup begins."""
+    second_region: str = ""
+    """Where AWS Backup copies to; empty is nowhere."""
 
 
 def backups(value: Any) -> BackupSettings | None:
@@ -54,14 +62,36 @@ def backups(value: Any) -> BackupSettings | None:
     if not isinstance(value, Mapping):
         raise SettingError(KEY, value, FORM)
     for name in sorted(value):
-        if name not in KEYS:
-            raise SettingError(f"{KEY}.{name}", value[name], f"no such key; there are {', '.join(KEYS)}")
+        if name not in (*KEYS, *OPTIONAL):
+            known = ", ".join((*KEYS, *OPTIONAL))
+            raise SettingError(f"{KEY}.{name}", value[name], f"no such key; there are {known}")
     point, time, lock = (_number(f"{KEY}.{name}", value.get(name), *bounds) for name, bounds in NUMBERS.items())
     retention = _retention(value.get("retention"))
     if lock > min(retention.values()):
         allowed = f"at most the shortest retention, {min(retention.values())} days"
         raise SettingError(f"{KEY}.lockDays", lock, allowed)
-    return BackupSettings(retention, point, time, lock, _recipients(value.get("recipients")))
+    return BackupSettings(
+        retention,
+        point,
+        time,
+        lock,
+        _recipients(value.get("recipients")),
+        _schedule(value.get("schedule", "0 3 * * *")),
+        _region(value.get("secondRegion", "")),
+    )
+
+
+def _schedule(value: Any) -> tuple[int, int]:
+    match = SCHEDULE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise SettingError(f"{KEY}.schedule", value, SCHEDULES)
+    return int(match[1]), int(match[2])
+
+
+def _region(value: Any) -> str:
+    if not isinstance(value, str) or (value and not REGION.fullmatch(value)):
+        raise SettingError(f"{KEY}.secondRegion", value, REGIONS)
+    return value
 
 
 def _number(key: str, value: Any, least: int, most: int, unit: str) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # The services that the program has resources of.
 SERVICES = (
+    "backup",
     "cloudfront",
     "cloudwatch",
     "ec2",

@@ -18,6 +18,9 @@ def test_retention_is_in_days_of_each_class_whose_prefix_it_is():
     assert days
     assert days.retention == {"daily": 30}
     assert load(backups={}).backups is None
+    more = load(backups={**BACKUPS, "schedule": "30 2 * * *", "secondRegion": "eu-west-1"}).backups
+    assert more
+    assert (more.schedule, more.second_region) == ((30, 2), "eu-west-1")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,9 @@ def test_retention_is_in_days_of_each_class_whose_prefix_it_is():
         ({"recipients": [RECIPIENT, RECIPIENT]}, "different public keys of age"),
         ({"recipients": ["AGE-SECRET-KEY-1" + "Q" * 58]}, "different public keys of age"),
         ({"often": 1}, "backups.often is 1; allowed is no such key; there are retention, recoveryPoint"),
+        ({"schedule": "0 3 * * 1"}, "allowed is minute and hour of each day as cron writes them, in UTC"),
+        ({"schedule": "60 3 * * *"}, "backups.schedule is '60 3 * * *'"),
+        ({"secondRegion": "cn-north-1"}, "backups.secondRegion is 'cn-north-1'; allowed is an AWS region such as"),
     ],
 )
 def test_what_can_not_be_used_is_refused(change: dict[str, Any], said: str):

@@ -7,6 +7,7 @@ from typing import Any
 
 from local.standins.aws import (
     aurora,
+    backup,
     cloud,
     cloudfront,
     cloudwatch,
@@ -30,6 +31,7 @@ VERSION = "7.51.1"
 # One module per service; each lists its types in KINDS.
 SERVICES = (
     *(s3, s3lock, kms, iam, cloudfront, cloudwatch, logs, sns, guardduty, ec2, rds, aurora, rdsproxy),
+    backup,
     secretsmanager,
 )
 
