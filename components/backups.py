@@ -158,8 +158,8 @@ def _lifecycle(settings: BackupSettings) -> list[dict[str, Any]]:
                 "status": "Enabled",
                 "filter": {"prefix": f"{kind}/"},
                 **({"transitions": colder} if colder else {}),
+                # What its writer writes over stays as long as any old version, so that a drill finds it in time.
                 "expiration": {"days": days},
-                "noncurrent_version_expiration": {"noncurrent_days": 1},
             }
         )
     return rules

@@ -50,6 +50,8 @@ def test_it_is_private_locked_and_encrypted_with_its_own_key_and_ends(declared):
     ends = {name: rules[name]["expiration"]["days"] for name in ("daily", "weekly", "monthly")}
     assert ends == {"daily": 7, "weekly": 35, "monthly": 372}
     assert "transitions" not in rules["daily"]
+    overwritten = [rule.get("noncurrentVersionExpiration") for rule in rules.values()]
+    assert [each for each in overwritten if each] == [{"noncurrentDays": 30}], "not gone before somebody has looked"
     assert rules["monthly"]["transitions"] == [
         {"storageClass": "STANDARD_IA", "days": 30},
         {"storageClass": "GLACIER_IR", "days": 90},
