@@ -1,21 +1,17 @@
 """Who may touch objects at S3: a role each for the app's server, the Storage API, the scanner and the cleaner."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import iam
 
 from components.alarms import Alarms
 from components.base import Component
-from components.documents import PolicyStatement, allow_statement, text, through
+from components.documents import PolicyStatement, allow_statement, through
 from components.privatebucket import PrivateBucket
+from components.servicerole import trusted_role
 from declared import objectlayout
-from declared.roletrust import SERVICES
 from targets.found import Found
-
-# EKS takes a role with tags that say for which pod.
-PODS = "pods.eks.amazonaws.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +39,13 @@ class AccessRoles(Component):
         super().__init__(name, {}, opts)
         self._args = args
         rights = {"server": self._server(), "api": self._api(), "scanner": self._scanner(), "cleaner": self._cleaner()}
-        self.arns = {role: self._role(name, role, statements) for role, statements in rights.items()}
+        self.arns = {
+            role: trusted_role(
+                self, f"{name}-{role}", role, args.trust.get(role, ()), args.found, args.account, granted
+            )
+            for role, granted in rights.items()
+        }
         self.register_outputs({"arns": dict(self.arns)})
-
-    def _role(self, name: str, role: str, statements: Sequence[PolicyStatement]) -> pulumi.Output[str]:
-        trust = text(*_trust(self._args.trust.get(role, ()), self._args.account))
-        called, found = self._args.found.names.of(role), self._args.found.ids
-        made = iam.Role(f"{name}-{role}", name=called, assume_role_policy=trust, opts=self.again(found.get(called)))
-        # Its name too is fixed: one of another name would leave the old rights beside the new.
-        iam.RolePolicy(
-            f"{name}-{role}-rights", name="rights", role=made.name, policy=text(*statements), opts=self.child()
-        )
-        arn: pulumi.Output[str] = made.arn
-        return arn
 
     def _server(self) -> list[PolicyStatement]:
         """Signs forms and addresses, and makes what was sent an object; it deletes nothing and sets no tags."""
@@ -147,19 +137,3 @@ class AccessRoles(Component):
 
     def _with_key(self, *actions: str) -> PolicyStatement:
         return through("s3", self._args.region, self._args.key_arn, *actions)
-
-
-def _trust(names: Sequence[str], account: pulumi.Input[str]) -> list[PolicyStatement]:
-    """Who may take a role. A trust policy without a statement isn't one: nobody is a denial to everybody."""
-    taking = {"Effect": "Allow", "Action": "sts:AssumeRole"}
-    if not names:
-        return [{**taking, "Effect": "Deny", "Principal": {"AWS": "*"}}]
-    statements: list[PolicyStatement] = []
-    if arns := [name for name in names if name not in SERVICES]:
-        statements.append({**taking, "Principal": {"AWS": arns}})
-    for service in (name for name in names if name in SERVICES):
-        # Or a service could be made to take it for another account.
-        own = {"Condition": {"StringEquals": {"aws:SourceAccount": account}}} if SERVICES[service] else {}
-        tagging = {"Action": ["sts:AssumeRole", "sts:TagSession"]} if service == PODS else {}
-        statements.append({**taking, **tagging, "Principal": {"Service": service}, **own})
-    return statements

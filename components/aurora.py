@@ -32,6 +32,7 @@ class AuroraServer(RdsBase):
         if readers:
             there = [reader.id for reader in readers]
             self.reader = pulumi.Output.all(cluster.reader_endpoint, cluster.port, *there).apply(self._reached)
+        self.arn = cluster.arn
         self.port, self.target = cluster.port, {"db_cluster_identifier": cluster.cluster_identifier}
         self.register_outputs({"host": cluster.endpoint})
 

@@ -21,6 +21,7 @@ HELD = {
     "aws:kms/key:Key": "all that it has encrypted",
     "aws:kms/alias:Alias": "the name that its key is found by",
     "aws:cloudfront/distribution:Distribution": "the address of all files",
+    "aws:backup/vault:Vault": "snapshots of the server",
     "aws:rds/instance:Instance": "a server with its databases",
     "aws:rds/cluster:Cluster": "a cluster with its databases",
 }

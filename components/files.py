@@ -9,6 +9,7 @@ import pulumi_aws
 
 from components.access import Access
 from components.alarms import Alarms, AlarmsArgs
+from components.backups import Backups, BackupsArgs
 from components.base import after
 from components.buckets import Buckets, BucketsArgs
 from components.storage import Storage, StorageArgs
@@ -89,5 +90,29 @@ def declare(
         ),
         providers,
     )
+    backups = _backups(found, target, settings, storage, alarms, providers) if settings.backups else {}
     more = {"s3_endpoint": target.aws(stack).endpoint, "alarm_topic_arn": alarms.topic}
-    return Files(storage, {**more, **storage.exports})
+    return Files(storage, {**more, **storage.exports, **backups})
+
+
+def _backups(
+    found: Found,
+    target: Target,
+    settings: Settings,
+    storage: Storage,
+    alarms: Alarms,
+    providers: pulumi.ResourceOptions,
+) -> Mapping[str, pulumi.Input[Any]]:
+    """Where backups go, as outputs."""
+    assert settings.backups
+    args = BackupsArgs(
+        settings=settings.backups,
+        found=found,
+        account=storage.account,
+        region=settings.region,
+        alarms=alarms,
+        objects=storage.objects,
+        trust=settings.role_trust,
+        disposable=target.disposable,
+    )
+    return Backups("backups", args, providers).exports

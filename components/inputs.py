@@ -68,6 +68,9 @@ def target(settings: Settings) -> Target:
     if settings.scanning == GUARDDUTY and not found.can.guardduty:
         allowed = f"clamav where database:target is {found.name}: GuardDuty scans on aws only"
         raise InputRefused(str(SettingError("scanning", settings.scanning, allowed)))
+    if settings.backups and settings.backups.second_region == settings.region:
+        allowed = f"another region than database:region, {settings.region}"
+        raise InputRefused(str(SettingError("backups.secondRegion", settings.region, allowed)))
     if not found.can.object_store:
         _refuse_unused(settings, found)
     if settings.url:
@@ -99,6 +102,7 @@ def _refuse_unused(settings: Settings, target: Target) -> None:
     :raises InputRefused: for a setting whose value nothing would go by, where files aren't at AWS
     """
     unused: dict[str, object] = {"alarmEmails": settings.alarm_emails, "roleTrust": settings.role_trust}
+    unused |= {"backups": settings.backups and {"retention": dict(settings.backups.retention)}}
     for key, value in unused.items():
         if value:
             allowed = f"empty where database:target is {target.name}, which has nothing at AWS"
@@ -112,7 +116,9 @@ def found(target: Target, settings: Settings, stack: str) -> at_aws.Found | None
     """
     if not target.can.object_store:
         return None
-    there = _checked(lambda: at_aws.look(target.aws(stack), settings.region, stack))
+    vaults = settings.backups if target.can.make_server and not settings.url else None
+    second = vaults.second_region if vaults else None
+    there = _checked(lambda: at_aws.look(target.aws(stack), settings.region, stack, second))
     if settings.account_ids and there.names.account not in settings.account_ids:
         raise InputRefused(
             f"the credentials are of account {there.names.account}, and setting database:accountIds allows "
@@ -142,6 +148,7 @@ def wanted(target: Target, settings: Settings, there: at_aws.Found | None, tags:
         account_ids=settings.account_ids,
         found=there,
         keep=settings.protected(target.disposable),
+        backups=settings.backups,
         replaced=any(each.what in SERVERS and not each.expired for each in settings.allow),
     )
 

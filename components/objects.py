@@ -11,7 +11,6 @@ from components.documents import PolicyStatement
 from components.namedkey import named_key
 from components.privatebucket import DAYS_OF_UNFINISHED_UPLOADS, PrivateBucket, PrivateBucketArgs, gone_with
 from declared import objectlayout
-from declared.awsnames import BUCKETS
 from declared.settings import BucketSettings
 from targets.found import Found
 
@@ -36,7 +35,7 @@ class Objects(Component):
     """The object bucket: private, TLS only, encrypted with a key of its own, versioned, logged."""
 
     def __init__(self, name: str, args: ObjectsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, {use: args.found.names.bucket(use) for use in BUCKETS}, opts)
+        super().__init__(name, {use: args.found.names.bucket(use) for use in ("objects", "logs")}, opts)
         self._account = args.account
         rights = _key_rights(args.account)
         self.key, self._alias = named_key(self, name, "objects", args.found, rights, args.disposable)

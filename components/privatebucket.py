@@ -43,6 +43,10 @@ class PrivateBucketArgs:
     """Whether it goes with its server, objects and all."""
     found: Found | None = None
     """What is there already, and so is taken over."""
+    outlives: bool = False
+    """Whether it stays at AWS when the stack goes."""
+    lock_days: int | None = None
+    """In how many days after it was written nobody deletes a version who hasn't the right to go around the lock."""
 
 
 class PrivateBucket(Component):
@@ -53,11 +57,13 @@ class PrivateBucket(Component):
         self.s3_bucket = s3.Bucket(
             f"{name}-bucket",
             bucket=args.bucket,
+            object_lock_enabled=True if args.lock_days else None,
             # A bucket with objects in it isn't deleted at AWS. moto goes as a whole, so there it is left alone.
             opts=pulumi.ResourceOptions.merge(
                 self.child(),
                 pulumi.ResourceOptions(
-                    import_=args.found.ids.get(args.bucket) if args.found else None, retain_on_delete=args.disposable
+                    import_=args.found.ids.get(args.bucket) if args.found else None,
+                    retain_on_delete=args.disposable or args.outlives,
                 ),
             ),
         )
@@ -86,6 +92,13 @@ class PrivateBucket(Component):
             rules=[*RULES, *args.rules],
             opts=self._setting(versioning),
         )
+        if args.lock_days:
+            s3.BucketObjectLockConfiguration(
+                f"{name}-lock",
+                bucket=id,
+                rule={"default_retention": {"mode": "GOVERNANCE", "days": args.lock_days}},
+                opts=self._setting(versioning),
+            )
         self._name = name
         self.register_outputs({"bucket": id})
 

@@ -13,6 +13,7 @@ from components.network import Network, NetworkArgs
 from components.rdsbase import DATABASE, MAJOR, MASTER, RdsBase, parameters
 from components.rdsproxy import RdsProxy, RdsProxyArgs
 from components.takeover import AtAws
+from components.vault import Vault, VaultArgs
 from declared.connectionurl import Parameters
 from declared.serversettings import AURORA
 from targets.endpoint import AwsEndpoint
@@ -55,6 +56,10 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
         else RdsServer(component, wanted, network, opts)
     )
 
+    if wanted.backups:
+        args = VaultArgs(settings=wanted.backups, found=wanted.found, key=server.kms_key, server=server.arn)
+        Vault("server-vault", args, opts)
+
     def proxy(logins: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[Parameters]:
         args = RdsProxyArgs(
             wanted=wanted,
@@ -84,6 +89,7 @@ class RdsServer(RdsBase):
         instance = self._instance(network.server_group)
         self.secret = instance.master_user_secrets[0]["secret_arn"]
         self.login = pulumi.Output.all(instance.address, instance.port).apply(self._reached)
+        self.arn = instance.arn
         self.port, self.target = instance.port, {"db_instance_identifier": instance.identifier}
         self.register_outputs({"host": instance.address})
 

@@ -66,6 +66,7 @@ class RdsBase(Component):
     kms_key: pulumi.Output[str]
     """The ARN of the key of the server and its secrets."""
     port: pulumi.Output[int]
+    arn: pulumi.Output[str]
     target: Mapping[str, Any]
     """What a proxy names the server by."""
 

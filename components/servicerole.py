@@ -1,12 +1,17 @@
-"""A role that a service of AWS takes for this account, with its rights."""
+"""A role with its rights: one that a service of AWS takes for this account, or one that the settings say who takes."""
 
 from collections.abc import Sequence
 
+import pulumi
 from pulumi_aws import iam
 
 from components.base import Component
 from components.documents import PolicyStatement, text
+from declared.roletrust import SERVICES
 from targets.found import Found
+
+# EKS takes a role with tags that say for which pod.
+PODS = "pods.eks.amazonaws.com"
 
 
 def service_role(
@@ -35,3 +40,38 @@ def service_role(
     role = iam.Role(names[0], name=called, assume_role_policy=text(trust), opts=again)
     policy = iam.RolePolicy(names[1], name="rights", role=role.name, policy=text(*rights), opts=owner.child())
     return role, policy
+
+
+def trusted_role(
+    owner: Component,
+    name: str,
+    use: str,
+    trusted: Sequence[str],
+    found: Found,
+    account: pulumi.Input[str],
+    rights: Sequence[PolicyStatement],
+) -> pulumi.Output[str]:
+    """The ARN of a role that is taken by those whom the settings name, and by nobody else."""
+    called = found.names.of(use)
+    trust = text(*_trusting(trusted, account))
+    made = iam.Role(name, name=called, assume_role_policy=trust, opts=owner.again(found.ids.get(called)))
+    # Its name too is fixed: one of another name would leave the old rights beside the new.
+    iam.RolePolicy(f"{name}-rights", name="rights", role=made.name, policy=text(*rights), opts=owner.child())
+    arn: pulumi.Output[str] = made.arn
+    return arn
+
+
+def _trusting(names: Sequence[str], account: pulumi.Input[str]) -> list[PolicyStatement]:
+    """Who may take a role. A trust policy without a statement isn't one: nobody is a denial to everybody."""
+    taking = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    if not names:
+        return [{**taking, "Effect": "Deny", "Principal": {"AWS": "*"}}]
+    statements: list[PolicyStatement] = []
+    if arns := [name for name in names if name not in SERVICES]:
+        statements.append({**taking, "Principal": {"AWS": arns}})
+    for service in (name for name in names if name in SERVICES):
+        # Or a service could be made to take it for another account.
+        own = {"Condition": {"StringEquals": {"aws:SourceAccount": account}}} if SERVICES[service] else {}
+        tagging = {"Action": ["sts:AssumeRole", "sts:TagSession"]} if service == PODS else {}
+        statements.append({**taking, **tagging, "Principal": {"Service": service}, **own})
+    return statements

@@ -45,6 +45,8 @@ class StorageArgs:
 class Storage(Component):
     """Rows of `storage.buckets`; under them the object bucket, the CDN in front of it, and the roles."""
 
+    objects: Objects
+    account: pulumi.Output[str]
     exports: Mapping[str, pulumi.Input[Any]]
     """What others get to know of it, by the names of the stack's outputs."""
 
@@ -62,6 +64,7 @@ class Storage(Component):
         aws_roles = self._roles(name, args, account, objects, cdn)
         gate = self._gate(name, args, account, objects, aws_roles)
         objects.files.policy(*objects.own_key_only(), *gate, *cdn.statements())
+        self.objects, self.account = objects, account
         self.exports = {
             "object_bucket": objects.files.s3_bucket.id,
             "cdn_domain": cdn.domain,

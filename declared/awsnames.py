@@ -1,11 +1,15 @@
 """What a stack's resources are called at AWS: by its name alone, so that they are found again without its state."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 
-ROLES = ("server", "api", "scanner", "cleaner", "malware", "monitoring", "proxy")
-KEYS = ("objects", "alarms", "database")
-BUCKETS = ("objects", "logs")
+ROLES = ("server", "api", "scanner", "cleaner", "backup", "drill", "malware", "monitoring", "proxy", "vault")
+KEYS = ("objects", "alarms", "database", "backups")
+BUCKETS = ("objects", "logs", "backups")
+# ARNs and domains of the other partitions (China, GovCloud, the isolated ones) are others.
+REGION = re.compile(r"(?!cn-|us-gov-|(us|eu)-iso)[a-z]{2}(-[a-z]+)+-[0-9]")
+REGIONS = "an AWS region such as us-east-1, and not one of China, GovCloud or another partition"
 # The key of all states of an account.
 STATE_ALIAS = "alias/visual-prompt-builder-state"
 

@@ -7,7 +7,7 @@ from typing import Any
 from declared.buckets import SettingError
 
 # Who may be named to take which role; GuardDuty takes its own.
-TRUSTING = ("server", "api", "scanner", "cleaner")
+TRUSTING = ("server", "api", "scanner", "cleaner", "backup", "drill")
 # A service → whether it says for which account it asks. EC2 and Lambda don't by any text of AWS: they give a role to
 # what somebody of this account with iam:PassRole has started.
 SERVICES = {

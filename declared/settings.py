@@ -17,6 +17,10 @@ import yaml
 
 from declared import connectionurl, locktimeout, naming
 from declared import permissions as allowed_once
+from declared.awsnames import REGION, REGIONS
+from declared.backups import FORM as BACKUPS
+from declared.backups import BackupSettings
+from declared.backups import backups as backup_settings
 from declared.buckets import BucketSettings as BucketSettings
 from declared.buckets import SettingError as SettingError
 from declared.buckets import buckets as bucket_settings
@@ -49,9 +53,6 @@ KEY = re.compile(r"[a-z0-9_]{1,32}")
 # Private keys of 1.6 kB travel in the first message of a connection, which PostgreSQL limits to 10 kB.
 MOST_KEYS = 4
 KEYS = f"a list of 1 to {MOST_KEYS} different names of a-z, 0-9 and _, such as [k2, k1]; the first one seals"
-# ARNs and domains of the other partitions (China, GovCloud, the isolated ones) are others.
-REGION = re.compile(r"(?!cn-|us-gov-|(us|eu)-iso)[a-z]{2}(-[a-z]+)+-[0-9]")
-REGIONS = "an AWS region such as us-east-1, and not one of China, GovCloud or another partition"
 CDN_KEY = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
 # CloudFront takes five keys in a group.
 CDN_KEYS = "a list of 1 to 5 different names of a-z, 0-9 and -, the one that signs first"
@@ -118,6 +119,8 @@ class Settings:
     alarm_emails: tuple[str, ...]
     role_trust: Mapping[str, tuple[str, ...]]
     """Who may take a role at AWS; one that isn't named is taken by nobody."""
+    backups: BackupSettings | None
+    """What is declared of backups; None where nothing is."""
 
     def protected(self, disposable: bool) -> bool:
         """Whether data is protected: unless it may go with what holds it, and where nobody said otherwise."""
@@ -229,6 +232,7 @@ class Settings:
             scanning=_scanning(config.or_default("scanning")),
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
             role_trust=role_trust(config.json("roleTrust", TRUST)),
+            backups=backup_settings(config.json("backups", BACKUPS)),
         )
 
 

@@ -105,6 +105,7 @@ def _made(type: str, name: str) -> dict[str, Any]:
     if service == "aws:rds":
         secret = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:rds!db-{name}"
         hosts = {
+            "arn": f"arn:{service}:us-east-1:{ACCOUNT}:{name}",
             "address": f"{name}.rds.amazonaws.com",
             "endpoint": f"{name}.cluster.rds.amazonaws.com",
             "readerEndpoint": f"{name}.cluster-ro.rds.amazonaws.com",
@@ -178,7 +179,7 @@ def _machine(program: Program) -> Iterator[None]:
     with (
         mock.patch.object(services, "load", return_value=running),
         mock.patch.object(
-            found, "look", lambda aws, region, stack: program.there or found.Found(AwsNames(stack, ACCOUNT))
+            found, "look", lambda aws, region, stack, second: program.there or found.Found(AwsNames(stack, ACCOUNT))
         ),
     ):
         yield

@@ -25,6 +25,8 @@ import targets
 import toolchain
 from declared import folders, naming, settings
 from declared import permissions as allowed_once
+from declared.backups import BackupSettings
+from declared.backups import backups as backup_settings
 from declared.connectionurl import Parameters
 from declared.folders import make_private
 from declared.paths import CHECKOUT
@@ -134,6 +136,14 @@ def passwords(stack: str) -> tuple[int, ...]:
     :raises SettingError: for what is no such list
     """
     return settings.passwords(_setting(stack, "passwords"))
+
+
+def backups(stack: str) -> BackupSettings | None:
+    """What a stack's file declares of backups; None where it declares nothing.
+
+    :raises SettingError: for what can't be used
+    """
+    return backup_settings(settings.listed(_setting(stack, "backups")))
 
 
 def embedded(stack: str) -> bool:

@@ -8,6 +8,10 @@ from declared.awsnames import BUCKETS, KEYS, ROLES, AwsNames, asked_tag
 from declared.errors import UserError
 from targets.endpoint import AwsEndpoint
 
+# The buckets with a key of their own, which has the same name.
+ENCRYPTED = ("objects", "backups")
+# What the names begin with of what AWS Backup has.
+VAULT = "backup:"
 UNUSABLE = {"PendingDeletion": "cancel-key-deletion", "Disabled": "enable-key"}
 
 
@@ -32,8 +36,11 @@ class Found:
         return asked_tag(address) in self.asked and address not in self.subscribed
 
 
-def look(aws: AwsEndpoint, region: str, stack: str) -> Found:
+def look(aws: AwsEndpoint, region: str, stack: str, second: str | None = None) -> Found:
     """Ask AWS for what has a name of the stack's.
+
+    Args:
+        second: the second region of its vaults, or empty; None where it has none.
 
     :raises NotTakenOver: for a bucket of another account's, and for a key that can't be used or has no alias
     """
@@ -48,6 +55,8 @@ def look(aws: AwsEndpoint, region: str, stack: str) -> Found:
         _check_key(clients, names, buckets, keys)
         asked, subscribed = _heard(clients, names)
         ids = {**keys, **{bucket: bucket for bucket in buckets}, **_roles(clients, names)}
+        if second is not None:
+            ids |= _vaults(names, clients, Clients(aws, second) if second else None)
         return Found(names, ids, asked, subscribed)
     except (BotoCoreError, ClientError) as error:
         raise NotTakenOver(f"stack {stack}: AWS can't be asked what is there: {' '.join(str(error).split())}") from None
@@ -109,12 +118,13 @@ def _check_key(clients: Clients, names: AwsNames, buckets: Sequence[str], keys: 
     """
     :raises NotTakenOver: where files would get a second key
     """
-    files, alias = names.bucket("objects"), names.alias("objects")
-    if files in buckets and alias not in keys and (key := _key_of(clients.of("s3"), files)):
-        raise NotTakenOver(
-            f"S3 bucket {files} is encrypted with KMS key {key}, which no alias {alias} leads to: "
-            f"`aws kms create-alias --alias-name {alias} --target-key-id {key}`, and run it again"
-        )
+    for use in ENCRYPTED:
+        files, alias = names.bucket(use), names.alias(use)
+        if files in buckets and alias not in keys and (key := _key_of(clients.of("s3"), files)):
+            raise NotTakenOver(
+                f"S3 bucket {files} is encrypted with KMS key {key}, which no alias {alias} leads to: "
+                f"`aws kms create-alias --alias-name {alias} --target-key-id {key}`, and run it again"
+            )
 
 
 def _region(s3: Any, bucket: str, account: str) -> str:
@@ -182,3 +192,30 @@ def _roles(clients: Clients, names: AwsNames) -> dict[str, str]:
         else:
             found[role] = role
     return found
+
+
+def _vaults(names: AwsNames, near: Clients, far: Clients | None) -> dict[str, str]:
+    """The vaults, their locks, the key of the second one, the plan and what it backs up."""
+    called, found = names.of("database"), dict[str, str]()
+    for clients, what in ((near, "vault"), (far, "far")):
+        vault = _vault(clients, called) if clients else None
+        if clients is None or vault is None:
+            continue
+        at = f"@{clients.region}" if clients is far else ""
+        found[what] = f"{called}{at}"
+        if vault.get("Locked"):
+            found[f"{what}-lock"] = f"{called}{at}"
+        if clients is far:
+            found["far-key"] = f"{vault['EncryptionKeyArn'].rpartition('/')[2]}{at}"
+    backups = near.of("backup")
+    for plan in backups.list_backup_plans()["BackupPlansList"]:
+        if plan["BackupPlanName"] == called:
+            found["plan"] = plan["BackupPlanId"]
+            for each in backups.list_backup_selections(BackupPlanId=found["plan"])["BackupSelectionsList"]:
+                found["selection"] = f"{found['plan']}|{each['SelectionId']}"
+    return {f"{VAULT}{what}": id for what, id in found.items()}
+
+
+def _vault(clients: Clients, name: str) -> Mapping[str, Any] | None:
+    vaults = clients.of("backup").list_backup_vaults()["BackupVaultList"]
+    return next((each for each in vaults if each["BackupVaultName"] == name), None)

@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     import pulumi
 
 # The services that the program has resources of.
-SERVICES = ("cloudfront", "ec2", "guardduty", "iam", "kms", "logs", "rds", "s3", "secretsmanager", "sns", "sts")
+SERVICES = (
+    "backup",
+    "cloudfront",
+    "cloudwatch",
+    "ec2",
+    "guardduty",
+    "iam",
+    "kms",
+    "logs",
+    "rds",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sts",
+)
 
 
 class Local:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from declared.backups import BackupSettings
 from declared.connectionurl import Parameters
 from declared.platform import Platform
 from declared.serversettings import ServerSettings
@@ -60,6 +61,8 @@ class Wanted:
     """What is at AWS already."""
     keep: bool
     """Whether AWS is to refuse its end."""
+    backups: BackupSettings | None = None
+    """What is declared of backups."""
     replaced: bool = False
     """Whether a permission lets another server take its place."""
 

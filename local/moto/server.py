@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 
 from local.moto import (
     accesslogs,
+    backup,
     cloudfront,
     gate,
     guardduty,
@@ -165,6 +166,7 @@ def serve(options: Options) -> None:
         accesslogs.install()
         logdelivery.install()
         cloudfront.install()
+        backup.install()
         guardduty.install()
         rds.install()
         rdsproxy.install()

@@ -16,6 +16,7 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import sql
 
+from declared.rowsecurity import hidden
 from ops.archive.copies import PIECE, Copies, Manifest
 from ops.database import Connection, connect
 from ops.environment import Environment
@@ -33,13 +34,7 @@ select nspname::text, parent::text, partition::text, month
 from private.old_partitions(make_interval(months => %s), make_interval(months => %s))
 where format('%%s.%%s', nspname, parent) = any(%s)"""
 # Row security that hides a row would drop it unread.
-SEES_ALL = """
-select not row_security_active(%(month)s) or exists (
-    select from pg_policy as p
-    where p.polrelid = %(month)s::regclass and p.polpermissive and p.polcmd in ('r', '*')
-        and pg_get_expr(p.polqual, p.polrelid) = 'true'
-        and exists (select from unnest(p.polroles) as r (role) where r.role = 0 or pg_has_role(r.role, 'usage'))
-) and not exists (select from pg_policy as p where p.polrelid = %(month)s::regclass and not p.polpermissive)"""
+HIDDEN = f"select {hidden('%(month)s::regclass')}"
 SIZE = "select pg_table_size(%s::regclass)"
 COLUMNS = """
 select attname::text, format_type(atttypid, null) from pg_attribute
@@ -163,7 +158,7 @@ def _all(
 
 
 def _refuse_hidden(reader: Connection, month: Month) -> None:
-    if reader.execute(SEES_ALL, {"month": month.name}).fetchone() != (True,):
+    if reader.execute(HIDDEN.encode(), {"month": month.name}).fetchone() != (False,):
         raise CommandError(
             f"{month.name}: row security hides rows from login {reader.info.user}; "
             "put the policy of backups back with `make up`"

@@ -1,6 +1,7 @@
 """Rules on row security: switches, row policies, and what shows rows around them."""
 
 from declared.roles import BACKUP
+from declared.rowsecurity import hides
 from ops.audit.model import Rule, Severity
 
 # A table is reached from outside where a visitor's or a person's role may use its schema and has a privilege on it.
@@ -65,20 +66,13 @@ UNDECLARED = f"""{POLICY}
         )
 """
 # pg_dump --enable-row-security says nothing of the rows that it isn't shown.
-LEFT_OUT = f"""{POLICY}
+LEFT_OUT = f"""
     select 'table ' || c.oid::regclass as object, c.oid::regclass::text as name
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     join pg_roles as b on b.rolname = '{BACKUP}' and not b.rolbypassrls and not b.rolsuper
-    cross join lateral (
-        select coalesce(bool_or(p.permissive and p.visible = 'true'), false) as all_rows,
-            coalesce(bool_or(not p.permissive), false) as fewer
-        from policies as p
-        where p."table" = c.oid::regclass::text and p.command in ('r', '*')
-            and exists (select from unnest(p.roles) as r (oid) where r.oid = 0 or pg_has_role(b.oid, r.oid, 'usage'))
-    ) as read
     where c.relkind in ('r', 'p') and c.relrowsecurity and n.nspname !~ '^(pg_|information_schema$)'
-        and (read.fewer or not read.all_rows)
+        and {hides("c.oid", "b.oid")}
 """
 OPEN_WRITE = f"""{POLICY}
     select object, gone, array_to_string(names, ', ') as roles from policies

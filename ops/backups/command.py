@@ -14,6 +14,7 @@ from ops.helptext import Commands
 from ops.status import FOUND
 
 if TYPE_CHECKING:
+    from declared.backups import BackupSettings
     from ops.backups import drill
     from ops.backups.places import Place
 
@@ -25,7 +26,7 @@ Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 Id = Annotated[str | None, typer.Argument(metavar="[BACKUP]", help="its id; without it, the newest")]
 From = Annotated[
-    str | None, typer.Option("--from", help="s3://bucket/prefix or a folder; without it, the folder of a local stack")
+    str | None, typer.Option("--from", help="s3://bucket/prefix or a folder; without it, the declared bucket")
 ]
 Identity = Annotated[
     Path | None, typer.Option(help="a file with the key that opens it, as age-keygen writes it; local has its own")
@@ -36,10 +37,10 @@ Identity = Annotated[
 def backup(
     stack: Stack = "dev",
     to: Annotated[
-        str | None, typer.Option(help="s3://bucket/prefix or a folder; without it, a folder of a local stack")
+        str | None, typer.Option(help="s3://bucket/prefix or a folder; without it, the bucket of database:backups")
     ] = None,
     recipient: Annotated[
-        list[str] | None, typer.Option(help="a public key of age that opens it; can be repeated")
+        list[str] | None, typer.Option(help="a public key of age that opens it, instead of those of database:backups")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=16, help="sessions that copy rows; by default 2 or 3")] = None,
     as_json: Json = False,
@@ -50,18 +51,23 @@ def backup(
     """
     from rich.console import Console
 
-    from ops.backups import making, sealing
+    from ops.backups import making, promise, sealing
+    from ops.backups.declared import Declared
     from ops.environment import Environment
+    from run import engine
 
     environment = Environment.of(stack)
     place = _place(stack, to, "--to")
-    keys = sealing.recipients(recipient or [_own_recipient(stack)])
+    declared = engine.backups(stack)
+    keys = sealing.recipients(recipient or (declared and list(declared.recipients)) or [_own_recipient(stack)])
     with Console(stderr=True).status("backing up", spinner="line") as status:
         task = making.Making(
             stack, environment.output("backup_url"), place, keys, _store(environment), progress=status.update
         )
         task.jobs = jobs or task.jobs
         made = task.run()
+    if isinstance(place, Declared):
+        promise.tell(environment, made, place)
     if as_json:
         print(made.as_json().decode())
         return
@@ -145,12 +151,16 @@ def _drilled(
     from rich.console import Console
 
     from ops.backups import checking, drill
+    from run import engine
 
     with _judged():
         where, keys = _place(stack, place, "--from"), _identities(stack, identity, needed=True)
         with Console(stderr=True).status("restoring", spinner="line") as status:
             found = checking.named(where, id)
-            done = drill.Drill(found, keys, _reachable(stack), progress=status.update).run()
+            task = drill.Drill(found, keys, _reachable(stack), progress=status.update)
+            if not place:
+                task.promised, task.newest = engine.backups(stack), id is None
+            done = task.run()
     for path in _written(evidence or (None if place else _folder(stack) / "evidence"), done):
         print(f"evidence: {path}", file=sys.stderr)
     return done
@@ -184,11 +194,24 @@ def _place(stack: str, given: str | None, option: str) -> "Place":
     from ops.backups.errors import BackupError
     from run import engine
 
-    if given is None:
-        if not engine.target(stack).disposable:
-            raise BackupError(f"stack {stack}: {option} must say where backups are, s3://bucket/prefix or a folder")
-        return places.Folder(_folder(stack))
-    return places.named(given, lambda: _s3(stack))
+    if given is not None:
+        return places.named(given, lambda: _s3(stack))
+    if declared := engine.backups(stack):
+        return _bucket(stack, declared)
+    if not engine.target(stack).disposable:
+        raise BackupError(
+            f"stack {stack}: {option} must say where backups are, s3://bucket/prefix or a folder, or database:backups "
+            "declares a bucket for them"
+        )
+    return places.Folder(_folder(stack))
+
+
+def _bucket(stack: str, declared: "BackupSettings") -> "Place":
+    from ops.backups.declared import Declared
+    from ops.environment import Environment
+
+    environment = Environment.of(stack)
+    return Declared(environment.store.s3, environment.output("backup_bucket"), declared.retention)
 
 
 def _s3(stack: str) -> Any:

@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 from visual_prompt_builder.signing import Store
 
+from declared.backups import BackupSettings
 from harness import scratch
 from ops.backups import catalogue, files, sealing, source
 from ops.backups.checking import Backup
@@ -88,6 +89,9 @@ class Drill:
     backup: Backup
     identities: Sequence[Any]
     store: Store | None = None
+    promised: BackupSettings | None = None
+    newest: bool = False
+    """Whether it is the newest one, whose age is what would be lost."""
     jobs: int = 2
     progress: Progress = lambda message: None
 
@@ -117,6 +121,7 @@ class Drill:
                 source.prepare(session)
                 evidence.checks += compared(session, manifest, self.progress)
         evidence.checks += self._beside(manifest)
+        evidence.checks += self._kept(evidence)
         evidence.seconds = round(time.monotonic() - began, 2)
         return evidence
 
@@ -125,6 +130,16 @@ class Drill:
         yield self._files(manifest)
         for reason in manifest.left_out:
             yield Check("left out", SKIPPED, reason)
+
+    def _kept(self, evidence: Evidence) -> Iterator[Check]:
+        """What database:backups promises, and whether it is so."""
+        if self.promised is None:
+            return
+        kept = {"recovery time": (evidence.restore_seconds / 3600, self.promised.recovery_time)}
+        if self.newest:
+            kept["recovery point"] = (evidence.age_seconds / 3600, self.promised.recovery_point)
+        for name, (hours, promised) in kept.items():
+            yield Check(name, PASSED if hours <= promised else FAILED, f"{hours:.2f} hours of {promised} promised")
 
     def _files(self, manifest: Manifest) -> Check:
         if manifest.files is None or self.store is None:

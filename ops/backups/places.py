@@ -138,7 +138,7 @@ class Bucket:
 
     def backups(self) -> dict[str, datetime]:
         found: dict[str, datetime] = {}
-        for entry in self._entries(self.prefix):
+        for entry in self.entries(self.prefix):
             id, slash, _ = entry["Key"].removeprefix(self.prefix).partition("/")
             if slash:
                 found[id] = max(entry["LastModified"], found.get(id, entry["LastModified"]))
@@ -154,10 +154,11 @@ class Bucket:
         return True
 
     def remove(self, backup: str) -> None:
-        for entry in list(self._entries(f"{self.prefix}{backup}/")):
+        for entry in list(self.entries(f"{self.prefix}{backup}/")):
             self.s3.delete_object(Bucket=self.bucket, Key=entry["Key"])
 
-    def _entries(self, prefix: str) -> Iterator[dict[str, Any]]:
+    def entries(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """What S3 lists of the objects whose keys begin so."""
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
             yield from page.get("Contents", ())
 

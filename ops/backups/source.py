@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
+from declared.rowsecurity import hidden
 from declared.schemas import HISTORY_SCHEMA
 from ops.backups import catalogue
 from ops.backups.errors import BackupError
@@ -47,11 +48,11 @@ SETTINGS = {
     "default_transaction_read_only": "on",
     "jit": "off",
 }
-TABLES = """
+TABLES = f"""
 select c.oid, n.nspname::text, c.relname::text,
     pg_table_size(c.oid), pg_relation_size(c.oid) / 8192,
     coalesce((select array_agg(a.attname::text order by a.attnum) from pg_attribute as a
-        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''), '{}'),
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''), '{{}}'),
     case
         when c.relkind = 'f' then 'a foreign table, whose rows are elsewhere'
         when not has_table_privilege(c.oid, 'select') then 'refused'
@@ -59,15 +60,7 @@ select c.oid, n.nspname::text, c.relname::text,
             and d.deptype = 'e') then 'a table of an extension'
         else ''
     end,
-    c.relrowsecurity and not (select r.rolbypassrls or r.rolsuper from pg_roles as r where r.rolname = current_user)
-        and (
-            not exists (select from pg_policy as p
-                where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('r', '*')
-                and pg_get_expr(p.polqual, p.polrelid) = 'true'
-                and exists (select from unnest(p.polroles) as o where o = 0 or pg_has_role(o, 'usage')))
-            or exists (select from pg_policy as p
-                where p.polrelid = c.oid and not p.polpermissive and p.polcmd in ('r', '*'))
-        )
+    {hidden("c.oid")}
 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 where c.relkind in ('r', 'f') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 order by pg_table_size(c.oid) desc, 2, 3"""
@@ -264,11 +257,11 @@ def _same(now: Sequence[Found], was: Sequence[Found]) -> bool:
 
 def _tables(session: Connection) -> tuple[list[Found], list[str]]:
     found, left_out = [], []
-    for _, schema, name, size, pages, columns, reason, hidden in session.execute(TABLES.encode()):
+    for _, schema, name, size, pages, columns, reason, in_part in session.execute(TABLES.encode()):
         label = f"{schema}.{name}"
         if reason == "refused":
             raise BackupError(f"table {label}: {session.info.user} may not read it; grant select on it, and try again")
-        if hidden:
+        if in_part:
             raise BackupError(
                 f"table {label}: row policies hide rows from {session.info.user}; no backup without them: "
                 "a permissive policy for select using (true) shows them"

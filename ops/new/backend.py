@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from declared import awsnames
-from declared.settings import REGION, REGIONS
+from declared.awsnames import REGION, REGIONS
 from ops.errors import CommandError
 
 DAYS_OF_OLD_STATES = 365

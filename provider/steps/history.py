@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from declared import sqlfiles
+from declared.rowsecurity import hidden
 from declared.schemas import HISTORY_SUFFIXES
 from provider import snapshots
 from provider.connection import Connection, drop_if_empty, lock, qualified, row, rows
@@ -68,13 +69,9 @@ select c.relname as table, c.relkind::text as kind,
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
  where n.nspname = %s and c.relname = any(%s) group by c.oid, c.relname, c.relkind"""
-# Whether row security hides the rows from this login: it is no owner, can't bypass it, and no policy lets it read.
-UNSEEN = """
-select pg_catalog.row_security_active(c.oid) and not exists (
-           select from pg_catalog.pg_policy p
-            where p.polrelid = c.oid and p.polpermissive and p.polcmd in ('*', 'r')
-              and exists (select from pg_catalog.unnest(p.polroles) r where r = 0 or pg_catalog.pg_has_role(r, 'usage'))
-       ) as unseen
+# Whether row security hides rows from this login.
+UNSEEN = f"""
+select {hidden("c.oid")} as unseen
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
  where n.nspname = %s and c.relname = %s"""
 # Tells a database from one that was made again under the same name.

@@ -27,6 +27,15 @@ DISTRIBUTION = f"arn:aws:cloudfront:us-east-1:{ACCOUNT}:storage-cdn-distribution
 OBJECTS = "arn:aws:s3:::storage-objects-files-bucket"
 LOGS = "arn:aws:s3:::storage-objects-logs-bucket"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:storage-objects-key"
+# What each backup is encrypted for.
+RECIPIENT = "age1" + "q" * 58
+BACKUPS = {
+    "retention": {"daily": 7, "weekly": 5, "monthly": 12},
+    "recoveryPoint": 24,
+    "recoveryTime": 4,
+    "lockDays": 7,
+    "recipients": [RECIPIENT],
+}
 SSE = "s3:x-amz-server-side-encryption"
 
 
@@ -374,11 +383,12 @@ def test_a_key_is_used_through_its_service_only(program, role, key, service):
 
 
 def test_the_provider_knows_where_every_service_is(guarded):
-    names = {"cloudwatch": "logs", "vpc": "ec2"}
-    at_aws = run("prod", target="aws", offline="true", server={"proxy": "true"})
+    names = {"cloudwatch/log": "logs", "vpc": "ec2"}
+    at_aws = run("prod", target="aws", offline="true", server={"proxy": "true"}, backups=BACKUPS)
     resources = [*guarded.resources.values(), *at_aws.resources.values()]
-    used = {each.type.split(":")[1].split("/")[0] for each in resources if each.type[:4] == "aws:"}
-    assert {names.get(service, service) for service in used} | {"sts"} == set(SERVICES)
+    used = {each.type.split(":")[1] for each in resources if each.type[:4] == "aws:"}
+    found = {next((to for name, to in names.items() if of.startswith(name)), of.split("/")[0]) for of in used}
+    assert found | {"sts"} == set(SERVICES)
 
 
 # The guardrail.

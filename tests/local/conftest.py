@@ -44,7 +44,8 @@ class MotoServer:
 
     def start(self) -> None:
         self.process = subprocess.Popen(self.command(), cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 20
+        # On a busy machine the imports alone take long.
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 self.health()
@@ -60,7 +61,7 @@ class MotoServer:
         """What it wrote to standard error."""
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.communicate(timeout=20)[1]
+        return self.process.communicate(timeout=60)[1]
 
     def restart(self, number: int = signal.SIGTERM) -> None:
         self.stop(number)

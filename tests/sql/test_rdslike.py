@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import IO, Any, ClassVar
 
 import psycopg
+import pyrage
 import pytest
+from psycopg import sql
 
 from declared import connectionurl, sqlfiles
 from declared.paths import CHECKOUT
@@ -25,6 +27,8 @@ from ops.archive import job, restoring
 from ops.archive.copies import Copies, Manifest
 from ops.audit import run
 from ops.audit.model import Severity
+from ops.backups import checking, making, places
+from ops.backups.errors import BackupError
 from ops.environment import Environment
 from provider.resources.role import BOUND
 from run import engine
@@ -300,6 +304,24 @@ def test_backups_see_what_the_superuser_sees_of_every_table_and_write_none(world
                 assert provision.row(session, count) == (expected,), table
                 refused(session, psycopg.errors.InsufficientPrivilege, f"delete from {table}")
         assert rows > 40, "there is something to be hidden"
+
+
+def test_a_backup_that_a_drill_can_prove_is_made_too(world, filled, tmp_path):
+    key, place = pyrage.x25519.Identity.generate(), places.Folder(tmp_path)
+    password = world.stack.state[f"roles-{BACKUP}-password"].state["password"]
+    url = filled.url("filled", BACKUP, password)
+    made = making.Making("prod", url, place, [key.to_public()]).run()
+    with psycopg.connect(filled.platform("filled")) as connection:
+        tables = checking.named(place, made.id).manifest([key]).tables
+        counts = {(each.schema, each.name): each.rows for each in tables}
+        for schema, name in counts:
+            counted = sql.SQL("select count(*) from only {}").format(sql.Identifier(schema, name))
+            assert connection.execute(counted).fetchone() == (counts[schema, name],), (schema, name)
+    assert sum(map(bool, counts.values())) > 40
+    with psycopg.connect(filled.platform("filled"), autocommit=True) as connection:
+        connection.execute("create policy fewer on public.projects as restrictive to backup using (id is not null)")
+    with pytest.raises(BackupError, match=r"table public\.projects: row policies hide rows from backup"):
+        making.Making("prod", url, place, [key.to_public()]).run()
 
 
 class InMemory(Copies):

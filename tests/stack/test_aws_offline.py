@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import pyrage
 import pytest
 from psycopg import sql
 
@@ -24,10 +25,21 @@ from tests.stack.test_dev import client_of, outputs
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("aws")]
 
 IDENTIFIER = "visual-prompt-builder-prod-database"
+BACKUPS = "vpb-prod-123456789012-backups"
+KEY = pyrage.x25519.Identity.generate()
 FILE = """config:
   database:target: aws
   database:offline: "true"
   database:accountIds: ["123456789012"]
+  database:backups:
+    retention:
+      daily: 7
+      monthly: 12
+    recoveryPoint: 24
+    recoveryTime: 4
+    lockDays: 7
+    secondRegion: eu-west-1
+    recipients: [{recipient}]
   server:endpoint: 127.0.0.1:{port}
   server:rootCertificate: {authority}
 """
@@ -54,7 +66,7 @@ def prod() -> Iterator[Prod]:
     with rdslike.server() as double, Scratch("prod") as scratch:
         # A state that is written after each resource takes four times as long.
         scratch.environment["PULUMI_SKIP_CHECKPOINTS"] = "true"
-        settings = FILE.format(port=double.server.port, authority=double.authority)
+        settings = FILE.format(port=double.server.port, authority=double.authority, recipient=KEY.to_public())
         (scratch.folder / "Pulumi.prod.yaml").write_text(settings)
         succeeded(scratch.pulumi("stack", "init"))
         yield Prod(scratch, double)
@@ -76,7 +88,7 @@ def test_a_first_preview_has_network_and_database_alike(prod):
 def test_its_costs_are_known_before_anything_is_made(prod):
     said = succeeded(prod.scratch.start("cost", "--json").wait())
     found = json.loads(said[said.index("{") :])
-    assert (found["dollars"], found["complete"], found["region"]) == (271.68, True, "us-east-1")
+    assert (found["dollars"], found["complete"], found["region"]) == (273.78, True, "us-east-1")
     assert {"resource": "server-rds-key", "what": found["charges"][3]["what"], "dollars": 1.0} in found["charges"]
     assert client_of(prod.scratch, "rds").describe_db_instances()["DBInstances"] == []
 
@@ -119,6 +131,24 @@ def test_the_server_is_as_declared_and_its_logins_come_in(prod):
 def test_commands_take_the_master_s_password_where_aws_keeps_it(prod):
     run = prod.scratch.start("maintain").wait()
     assert prod.password() not in succeeded(run)
+
+
+def test_a_backup_goes_into_the_locked_bucket_and_is_read_with_its_key_alone(prod, tmp_path):
+    assert outputs(prod.scratch)["backup_bucket"] == BACKUPS
+    said = succeeded(prod.scratch.start("backup").wait())
+    assert f"in s3://{BACKUPS}/: " in said
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    said = succeeded(prod.scratch.start("backups", "verify", "--identity", str(tmp_path / "key")).wait())
+    assert "as it was written" in said
+    s3 = client_of(prod.scratch, "s3")
+    found = s3.list_objects_v2(Bucket=BACKUPS, Prefix="monthly/")["Contents"]
+    assert [each["Key"] for each in found if each["Key"].endswith("/summary.json")]
+    assert s3.head_object(Bucket=BACKUPS, Key=found[0]["Key"])["ObjectLockMode"] == "GOVERNANCE"
+    (alarm,) = client_of(prod.scratch, "cloudwatch").describe_alarms()["MetricAlarms"]
+    metrics = client_of(prod.scratch, "cloudwatch").list_metrics(Namespace=alarm["Namespace"])["Metrics"]
+    assert [(each["MetricName"], each["Dimensions"]) for each in metrics] == [
+        (alarm["MetricName"], alarm["Dimensions"])
+    ]
 
 
 def test_commands_and_runs_reach_the_server_by_a_tunnel_where_the_stack_says_so(prod, tmp_path, monkeypatch):
@@ -214,3 +244,6 @@ def test_given_up_on_purpose_all_goes_but_a_last_snapshot_and_its_key(prod):
     assert last["DBSnapshotIdentifier"].startswith(f"{IDENTIFIER}-")
     assert [network for network in ec2.describe_vpcs()["Vpcs"] if not network["IsDefault"]] == []
     assert client_of(prod.scratch, "kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+    s3 = client_of(prod.scratch, "s3")
+    assert s3.get_object_lock_configuration(Bucket=BACKUPS)["ObjectLockConfiguration"]["Rule"]
+    assert s3.list_objects_v2(Bucket=BACKUPS)["KeyCount"] > 0

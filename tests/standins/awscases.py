@@ -105,6 +105,16 @@ class World:
         )
         return str(made["deliveryDestination"]["arn"])
 
+    def vault(self) -> str:
+        name = self.name("vault")
+        self.client("backup").create_backup_vault(BackupVaultName=name)
+        return name
+
+    def plan(self) -> str:
+        rule = {"RuleName": "daily", "TargetBackupVaultName": self.vault()}
+        plan = {"BackupPlanName": self.name("plan"), "Rules": [rule]}
+        return str(self.client("backup").create_backup_plan(BackupPlan=plan)["BackupPlanId"])
+
     def network(self) -> str:
         return str(self.client("ec2").create_vpc(CidrBlock="10.0.0.0/20")["Vpc"]["VpcId"])
 
@@ -485,6 +495,105 @@ CASES: dict[str, Case] = {
         service="ec2",
         replaces="vpcId",
         known_by=None,
+    ),
+    "Vault": Case(
+        lambda world: {"name": world.name("vault"), "kmsKeyArn": world.key_arn(), "tags": {"a": "1"}},
+        lambda backup, id, state: backup.tag_resource(ResourceArn=state["arn"], Tags={"a": "2"}),
+        "tags",
+        service="backup",
+        replaces="name",
+        known_by="name",
+    ),
+    "VaultLockConfiguration": Case(
+        lambda world: {"backupVaultName": world.vault(), "minRetentionDays": 7},
+        lambda backup, id, state: backup.put_backup_vault_lock_configuration(BackupVaultName=id, MinRetentionDays=1),
+        "minRetentionDays",
+        service="backup",
+        replaces="backupVaultName",
+        known_by="backupVaultName",
+    ),
+    "Plan": Case(
+        lambda world: {
+            "name": world.name("plan"),
+            "rules": [
+                {
+                    "ruleName": name,
+                    "targetVaultName": world.vault(),
+                    "schedule": "cron(0 3 * * ? *)",
+                    "lifecycle": {"deleteAfter": 7},
+                    "copyActions": [
+                        {
+                            "destinationVaultArn": f"arn:aws:backup:eu-west-1:{ACCOUNT}:backup-vault:far",
+                            "lifecycle": {"deleteAfter": 7},
+                        }
+                    ],
+                }
+                for name in ("daily", "weekly")
+            ],
+            "tags": {"a": "1"},
+        },
+        lambda backup, id, state: backup.update_backup_plan(
+            BackupPlanId=id,
+            BackupPlan={
+                "BackupPlanName": state["name"],
+                "Rules": [{"RuleName": "daily", "TargetBackupVaultName": state["rules"][0]["targetVaultName"]}],
+            },
+        ),
+        "rules",
+        service="backup",
+        replaces="name",
+        known_by=None,
+    ),
+    "Selection": Case(
+        lambda world: {
+            "name": world.name("selection"),
+            "iamRoleArn": f"arn:aws:iam::{ACCOUNT}:role/vault",
+            "planId": world.plan(),
+            "resources": [f"arn:aws:rds:us-east-1:{ACCOUNT}:db:b", f"arn:aws:rds:us-east-1:{ACCOUNT}:db:a"],
+        },
+        lambda backup, id, state: backup.delete_backup_selection(
+            BackupPlanId=state["planId"], SelectionId=id.partition("|")[2]
+        ),
+        "name",
+        service="backup",
+        replaces="name",
+        known_by=None,
+        ends=True,
+    ),
+    "MetricAlarm": Case(
+        lambda world: {
+            "name": world.name("alarm"),
+            "alarmActions": ["arn:aws:sns:us-east-1:123456789012:b", "arn:aws:sns:us-east-1:123456789012:a"],
+            "comparisonOperator": "GreaterThanThreshold",
+            "datapointsToAlarm": 24,
+            "dimensions": {"Stack": "prod", "Another": "1"},
+            "evaluationPeriods": 24,
+            "metricName": "Age",
+            "namespace": "App",
+            "period": 3600,
+            "statistic": "Minimum",
+            "tags": {"a": "1"},
+            "threshold": 24,
+            "treatMissingData": "breaching",
+        },
+        lambda cloudwatch, id, state: cloudwatch.put_metric_alarm(
+            AlarmName=id,
+            ComparisonOperator="GreaterThanThreshold",
+            EvaluationPeriods=24,
+            DatapointsToAlarm=24,
+            Dimensions=[{"Name": "Stack", "Value": "prod"}, {"Name": "Another", "Value": "1"}],
+            MetricName="Age",
+            Namespace="App",
+            Period=3600,
+            Statistic="Minimum",
+            Threshold=99,
+            TreatMissingData="breaching",
+            AlarmActions=state["alarmActions"],
+        ),
+        "threshold",
+        service="cloudwatch",
+        replaces="name",
+        known_by="name",
     ),
     "LogGroup": Case(
         lambda world: {"name": world.name("/aws/rds/instance/x"), "retentionInDays": 90, "tags": {"a": "1"}},

@@ -89,10 +89,10 @@ _numbers = count()
 
 
 @pytest.fixture
-def bucket(s3: Any) -> str:
-    """A bucket that somebody else made."""
+def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
+    """A bucket that somebody else made; its lock can be chosen then alone."""
     name = f"given-{os.getpid()}-{next(_numbers)}"
-    s3.create_bucket(Bucket=name)
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket="BucketObjectLockConfiguration" in request.node.name)
     return name
 
 
@@ -268,6 +268,17 @@ BUCKET_CASES = {
             CORSConfiguration={"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["https://evil"]}]},
         ),
         "corsRules",
+    ),
+    "BucketObjectLockConfiguration": Case(
+        {"rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 7}}},
+        lambda s3, name, state: s3.put_object_lock_configuration(
+            Bucket=name,
+            ObjectLockConfiguration={
+                "ObjectLockEnabled": "Enabled",
+                "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 1}},
+            },
+        ),
+        "rule",
     ),
     "BucketLogging": Case(
         {

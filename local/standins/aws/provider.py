@@ -7,8 +7,10 @@ from typing import Any
 
 from local.standins.aws import (
     aurora,
+    backup,
     cloud,
     cloudfront,
+    cloudwatch,
     ec2,
     guardduty,
     iam,
@@ -17,6 +19,7 @@ from local.standins.aws import (
     rds,
     rdsproxy,
     s3,
+    s3lock,
     secretsmanager,
     sns,
 )
@@ -26,7 +29,11 @@ from plugin.server import CheckFailure, Plugin, PluginError
 VERSION = "7.51.1"
 
 # One module per service; each lists its types in KINDS.
-SERVICES = (s3, kms, iam, cloudfront, logs, sns, guardduty, ec2, rds, aurora, rdsproxy, secretsmanager)
+SERVICES = (
+    *(s3, s3lock, kms, iam, cloudfront, cloudwatch, logs, sns, guardduty, ec2, rds, aurora, rdsproxy),
+    backup,
+    secretsmanager,
+)
 
 _PARTITIONS = {
     "aws": ("amazonaws.com", "com.amazonaws"),
