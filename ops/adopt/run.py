@@ -2,9 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from declared import adopted, connectionurl
+from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.settings import ADOPTED
 from ops.adopt import reading, writing
@@ -75,9 +77,22 @@ def _write(made: dict[str, str], folder: str, root: Path) -> None:
     for path, text in made.items():
         changes.make(f"{folder}/{path}", text)
     changes.format()
+    _refuse_unread(changes, folder)
     parents = {(root / path).parent for path in changes.made}
     for parent in parents:
         parent.mkdir(parents=True, exist_ok=True)
     changes.write()
-    # As the program will.
-    adopted.read(folder, root)
+
+
+def _refuse_unread(changes: FileChanges, folder: str) -> None:
+    """:raises CommandError: for what the program couldn't read again, before a file is written"""
+    with TemporaryDirectory() as tried:
+        for path, text in changes.made.items():
+            there = Path(tried) / path
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_text(text, encoding="utf-8")
+        try:
+            adopted.read(folder, Path(tried))
+        except UserError as error:
+            said = str(error).replace(f"{tried}/", "")
+            raise CommandError(f"{said}; nothing was written") from None

@@ -65,6 +65,9 @@ def files(found: Found, dump: str) -> dict[str, str]:
         by_table[policy["table"]].append(policy)
     for table, policies in by_table.items():
         made[f"{POLICY_FOLDER}/{table}.sql"] = ADOPTED_LINE + POLICY_HEADER + "".join(map(_policy, policies))
+    if not found.policies:
+        # A folder that isn't there is refused, and git keeps none that is empty.
+        made[f"{POLICY_FOLDER}/.gitkeep"] = ""
     return made
 
 

@@ -369,3 +369,56 @@ def test_facts_that_cannot_be_used_are_one_line(tmp_path, name):
         adopted.read("adopted", tmp_path)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@dataclass
+class Beside:
+    """Databases beside `shop`, each of a test's own; gone after it."""
+
+    server: postgres.RunningServer
+    root: Path
+    roles: str = ""
+
+    def live(self, statements: str, options: str = "") -> Live:
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            connection.execute(f"create database beside {options}".encode())
+        url = self.server.url("beside")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statements.encode())
+        return Live(url, self.root, run.adopt(url, FOLDER, self.root))
+
+    def elsewhere(self, live: Live) -> Live:
+        """An empty database, for what was adopted of another."""
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            connection.execute("create database elsewhere")
+        return replace(live, url=self.server.url("elsewhere"))
+
+    def clear(self) -> None:
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            for name in ("beside", "elsewhere"):
+                connection.execute(f"drop database if exists {name} with (force)".encode())
+            connection.execute(self.roles.encode())
+
+
+@pytest.fixture
+def beside(server: postgres.RunningServer, tmp_path: Path) -> Iterator[Beside]:
+    found = Beside(server, tmp_path)
+    yield found
+    found.clear()
+
+
+def test_a_database_without_row_policies_is_taken(beside, monkeypatch):
+    live = beside.live("create table public.notes (id int)")
+    before = live.dump()
+    made = live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert (changes(made.preview()), live.dump()) == ({}, before)
+    assert [path.name for path in (live.root / FOLDER / "sql/policies").iterdir()] == [".gitkeep"], "git keeps it"
+
+
+def test_what_cannot_be_read_again_is_not_written(live, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_facts", lambda found: "SCHEMAS = {")
+    (tmp_path / "again").mkdir()
+    with pytest.raises(run.CommandError, match=r"^adopted/shop/facts\.py:1: .*; nothing was written$"):
+        run.adopt(live.url, FOLDER, tmp_path / "again")
+    assert not [*(tmp_path / "again").iterdir()]
