@@ -51,6 +51,7 @@ def _refuse_bad_folder(folder: str, root: Path) -> None:
 async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
     session = await database.session()
     try:
+        (sees,) = await rows(session, "select pg_catalog.current_schemas(false)::text[] as names", [])
         # Names are spelt as the provider reads them: with their schemas.
         await database.reset_session(session)
         await session.commit()
@@ -58,10 +59,11 @@ async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
         await session.execute("begin isolation level repeatable read read only")
         (moment,) = await rows(session, "select pg_catalog.pg_export_snapshot() as name", [])
         found = await reading.read(session)
+        found.path = sees["names"]
         unsafe = await reading.unsafe(session, found)
         local = engine.check_target("local").program("pg_dump")
         program = await pg_dump(session.info.server_version // 10_000, [local] if local else [])
-        schemas = [word for name in found.schemas for word in ("--schema", f'"{name}"')]
+        schemas = [word for name in found.schemas for word in ("--schema", writing.quoted(name))]
         dump = await dumped(program, database.info.given, [*writing.DUMP, f"--snapshot={moment['name']}", *schemas])
     finally:
         await session.close()

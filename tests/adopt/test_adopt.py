@@ -17,7 +17,7 @@ from harness import program, scratch, stack
 from harness.stack import Stack
 from local import postgres
 from ops import __main__ as ops
-from ops.adopt import run, writing
+from ops.adopt import reading, run, writing
 from ops.adopt.reading import Found
 from ops.migrations import run as migrations
 
@@ -331,16 +331,53 @@ def test_jobs_are_in_the_baseline_and_a_key_in_one_is_named(live):
     key = "eyJ" + "a" * 20 + ".b"
     found = Found("1/2", "postgres", NOTHING)
     found.jobs = [
-        {"jobname": "call o'clock", "schedule": "0 3 * * *", "command": f"select net.post('\\', 'Bearer {key}')"},
-        {"jobname": None, "schedule": "1 minute", "command": "vacuum"},
+        {
+            "jobname": "call o'clock",
+            "schedule": "0 3 * * *",
+            "command": f"select net.post('\\', 'Bearer {key}')",
+            "active": False,
+        },
+        {"jobname": None, "schedule": "1 minute", "command": "vacuum", "active": True},
     ]
     made = writing.files(found, "")
     baseline = made["sql/migrations/0001_baseline.up.sql"]
     assert baseline.endswith("select cron.schedule(E'1 minute', E'vacuum');")
-    assert r"select cron.schedule(E'call o''clock', E'0 3 * * *', E'select net.post(''\\'', ''Bearer" in baseline
+    assert (
+        r"select cron.alter_job(cron.schedule(E'call o''clock', E'0 3 * * *', E'select net.post(''\\'', ''Bearer"
+        in baseline
+    )
+    assert "'')'), active := false);" in baseline
     lines = baseline.split("\n")
     number = next(number for number, line in enumerate(lines, start=1) if key in line)
     assert writing.lines_with_keys(made) == [f"sql/migrations/0001_baseline.up.sql:{number}"]
+
+
+def test_a_job_of_another_database_or_role_is_left_by_its_name():
+    found = Found("1/2", "postgres", NOTHING)
+    job = {"schedule": "1 minute", "command": "vacuum", "active": True, "database": "other", "username": "me"}
+    reading._jobs(found, [{**job, "jobname": "tidy", "ours": False}, {**job, "jobname": None, "ours": True}])
+    assert [each["jobname"] for each in found.jobs] == [None]
+    assert found.left == [
+        "cron job tidy: runs in database other as role me; isn't in the files; make it wherever the baseline is run"
+    ]
+
+
+KEYS = (
+    *("AKIA" + "A" * 16, "sk-" + "a1" * 10, "sk-proj-" + "b2" * 10, "whsec_" + "c" * 20, "rk_live_" + "d" * 12),
+    *("github_pat_" + "e" * 12, "gho_" + "f" * 12, "xoxa-" + "1" * 12, "AIza" + "g" * 35, "SG." + "h" * 20),
+    *("postgresql://me:guess@db/app", "redis://:guess@cache:6379", "-----BEGIN RSA PRIVATE KEY-----"),
+    "Basic " + "aGVsbG8" * 4,
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_keys_of_any_service_are_named(key):
+    assert writing.lines_with_keys({"a.sql": f"select 1;\nselect '{key}';"}) == ["a.sql:2"]
+
+
+def test_what_is_no_key_is_not_named():
+    text = "select 'https://app.example.org/a:b@c', 'task-sk-1', 'me@example.org', 'basic plan';"
+    assert writing.lines_with_keys({"a.sql": text}) == []
 
 
 FACTS = "".join(f"{name} = {{}}\n" for name in (field.upper() for field in adopted.Facts.__dataclass_fields__))
@@ -383,7 +420,7 @@ class Beside:
         with psycopg.connect(self.server.url(), autocommit=True) as connection:
             connection.execute(f"create database beside {options}".encode())
         url = self.server.url("beside")
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(url, autocommit=True, client_encoding="utf8") as connection:
             connection.execute(statements.encode())
         return Live(url, self.root, run.adopt(url, FOLDER, self.root))
 
@@ -414,6 +451,107 @@ def test_a_database_without_row_policies_is_taken(beside, monkeypatch):
     assert made.up().errors == {}
     assert (changes(made.preview()), live.dump()) == ({}, before)
     assert [path.name for path in (live.root / FOLDER / "sql/policies").iterdir()] == [".gitkeep"], "git keeps it"
+
+
+ODD = """
+create schema "we""ird";
+create table "we""ird"."or""der" (id int);
+create schema "user";
+create extension pg_trgm with schema "user";
+create table "user"."select" ("table" int primary key, "group" text);
+alter table "user"."select" enable row level security;
+create role "pay$$master" nologin;
+create policy "all" on "user"."select" for select to "pay$$master" using ("group" = 'x');
+grant usage on schema "user" to "pay$$master"; grant select on "user"."select" to "pay$$master";
+"""
+
+
+def test_names_of_any_kind_are_in_the_baseline_and_make_the_same_elsewhere(beside, monkeypatch):
+    beside.roles = 'drop role "pay$$master"'
+    live = beside.live(ODD)
+    assert live.said["left"] == []
+    assert (live.said["taken"]["schemas"], live.said["taken"]["tables"]) == (3, 2)
+    before, made = live.dump(), live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert (changes(made.preview()), live.dump()) == ({}, before)
+    there = beside.elsewhere(live)
+    again = there.stack(monkeypatch)
+    assert again.up().errors == {}
+    assert (changes(again.preview()), there.dump()) == ({}, before)
+
+
+def test_a_role_with_any_name_is_made_where_it_is_not_there(beside):
+    found = Found("1/2", "postgres", NOTHING)
+    found.roles = [{"name": "a$$b$_$c'd", "quoted": '"a$$b$_$c\'d"', "words": "nologin"}]
+    made = writing.files(found, "")["sql/migrations/0001_baseline.up.sql"]
+    beside.roles = """drop role if exists "a$$b$_$c'd" """
+    with psycopg.connect(beside.server.url(), autocommit=True) as connection:
+        connection.execute(made.encode())
+        connection.execute(made.encode())
+        assert connection.execute("select 1 from pg_roles where rolname = 'a$$b$_$c''d'").fetchall() == [(1,)]
+
+
+FILLED = """
+alter database beside set search_path = public, tools;
+create schema tools;
+set search_path = public, tools;
+create function tools.plain(what text) returns text language sql immutable as 'select lower(what)';
+create function public.key(what text) returns text language sql immutable as 'select plain(what)';
+create table public.notes (title text, key text generated always as (public.key(title)) stored);
+create table public.marks (key text default public.key('A'), check (public.key(key) <> ''));
+create materialized view public.zero as select key, count(*) from public.notes group by key;
+create materialized view public.above as select count(*) from public.zero;
+create materialized view public.empty as select 1 as one with no data;
+"""
+
+
+def test_functions_find_their_names_and_materialized_views_are_filled_elsewhere(beside, monkeypatch):
+    live = beside.live(FILLED)
+    there = beside.elsewhere(live)
+    assert there.stack(monkeypatch).up().errors == {}
+    there.sql("set search_path = public, tools; insert into public.notes (title) values ('A')")
+    assert there.sql("select key from public.notes") == [("a",)]
+    filled = "select relname::text, relispopulated from pg_class where relkind = 'm' order by 1"
+    assert there.sql(filled) == [("above", True), ("empty", False), ("zero", True)]
+
+
+def test_a_database_of_another_encoding_is_written_in_utf_8(beside, monkeypatch):
+    long = "é" * 40
+    live = beside.live(
+        f"""create table public."größe" (id int); comment on table public."größe" is 'wie groß';
+        create policy "{long}" on public."größe" using (true)""",
+        "encoding 'LATIN1' locale 'C' template template0",
+    )
+    baseline = (live.root / FOLDER / "sql/migrations/0001_baseline.up.sql").read_text()
+    assert "COMMENT ON TABLE public.\"größe\" IS 'wie groß'" in baseline
+    assert live.said["left"] == [f"policy {long} on public.größe: the name has more than 63 bytes in UTF-8"]
+    made = live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert changes(made.preview()) == {}
+
+
+TWO = "create table public.notes (id int); create table public.marks (id int)"
+
+
+def test_a_baseline_runs_in_an_empty_database_of_the_same_identity(beside, monkeypatch):
+    """Servers that were copied from one image may have one identity."""
+    live = beside.live(TWO)
+    live.sql("drop table public.notes, public.marks")
+    made = live.stack(monkeypatch)
+    assert "apply 0001_baseline" in "\n".join(made.preview().messages)
+    assert made.up().errors == {}
+    assert live.sql("select count(*) from public.notes, public.marks") == [(0,)]
+
+
+def test_a_baseline_is_refused_where_a_part_of_what_it_describes_is_gone(beside, monkeypatch):
+    live = beside.live(TWO)
+    live.sql("drop table public.notes")
+    made = live.stack(monkeypatch)
+    for seen in (made.preview(), made.up()):
+        assert (
+            "0001_baseline describes this database as it was adopted, and public.notes isn't there: put it back, or "
+            "adopt the database as it is now" in str(seen.errors)
+        )
 
 
 def test_what_cannot_be_read_again_is_not_written(live, tmp_path, monkeypatch):
