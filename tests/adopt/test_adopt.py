@@ -20,6 +20,9 @@ from ops import __main__ as ops
 from ops.adopt import reading, run, writing
 from ops.adopt.reading import Found
 from ops.migrations import run as migrations
+from provider.resources.bucket import Bucket
+from provider.resources.publication import Publication
+from provider.resources.schema import Schema
 
 SHOP = (Path(__file__).parent / "shop.sql").read_text()
 FOLDER = "adopted/shop"
@@ -393,6 +396,34 @@ BAD_FACTS = {
     ),
     "a list": (FACTS.replace("TABLES = {}", "TABLES = []"), "TABLES must be a map"),
     "a text for a map": (FACTS.replace("TABLES = {}", "TABLES = {'a': 'b'}"), "TABLES: a must be a map"),
+    "a privilege that is no list": (
+        FACTS.replace("TABLES = {}", "TABLES = {'public.a': {'anon': 'select'}}"),
+        "TABLES: public.a: anon must be a role with a list of privileges",
+    ),
+    "a number among privileges": (
+        FACTS.replace("TABLES = {}", "TABLES = {'public.a': {'anon': [1]}}"),
+        "TABLES: public.a: anon must be a role with a list of privileges",
+    ),
+    "another property": (
+        FACTS.replace("BUCKETS = {}", "BUCKETS = {'a': {'open': True}}"),
+        "BUCKETS: a has no property 'open'; it may have public, fileSizeLimit, allowedMimeTypes, columns",
+    ),
+    "a property of another kind": (
+        FACTS.replace("BUCKETS = {}", "BUCKETS = {'a': {'fileSizeLimit': '1'}}"),
+        "BUCKETS: a: fileSizeLimit must be a whole number",
+    ),
+    "bytes": (
+        FACTS.replace("BUCKETS = {}", "BUCKETS = {'a': {'columns': {'b': b'c'}}}"),
+        "BUCKETS: a: columns must be a map",
+    ),
+    "a schema without an owner": (FACTS.replace("SCHEMAS = {}", "SCHEMAS = {'a': {}}", 1), "SCHEMAS: a has no owner"),
+    "a key that can be none": (FACTS.replace("TABLES = {}", "TABLES = {[]: {}}"), "TABLES must be written out"),
+    "an entry twice": (
+        FACTS.replace("TABLES = {}", "TABLES = {'public.a': {'anon': ['select']},\n'public.a': {}}"),
+        "TABLES: 'public.a' is there twice",
+    ),
+    "a fact twice": (FACTS + "TABLES = {}\n", "facts.py:11: TABLES is there twice"),
+    "too deep": ("TABLES = " + "-" * 100_000 + "1", "facts.py: can't be read"),
     "a number": (FACTS.replace("TABLES = {}", "TABLES = {1: {}}"), "TABLES: 1 must be a text"),
 }
 
@@ -560,3 +591,9 @@ def test_what_cannot_be_read_again_is_not_written(live, tmp_path, monkeypatch):
     with pytest.raises(run.CommandError, match=r"^adopted/shop/facts\.py:1: .*; nothing was written$"):
         run.adopt(live.url, FOLDER, tmp_path / "again")
     assert not [*(tmp_path / "again").iterdir()]
+
+
+def test_the_properties_of_facts_are_those_of_the_provider():
+    for name, kind in (("SCHEMAS", Schema), ("PUBLICATIONS", Publication), ("BUCKETS", Bucket)):
+        held = {key: field.type for key, field in kind.fields.items() if not field.identity}
+        assert adopted.PROPERTIES[name] == held
