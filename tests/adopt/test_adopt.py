@@ -177,9 +177,9 @@ def test_manual_changes_of_what_was_adopted_are_named_and_repaired(live, monkeyp
     seen = stack.preview()
     assert seen.errors == {}
     assert {*seen.changes} == {
-        "adopted-public.orders-mine",
+        "adopted-public.orders/mine",
         "adopted-table-grants-public.rates",
-        "adopted-shop.items-mine",
+        "adopted-shop.items/mine",
         "adopted-functions-shop",
     }
     assert stack.up().errors == {}
@@ -328,6 +328,28 @@ def test_the_command_ends_with_2_where_something_is_unsafe(server, live, tmp_pat
     said = json.loads(capsys.readouterr().out)
     assert said == {**live.said, "folder": "adopted/second"}
     assert server.password not in "".join(path.read_text() for path in tmp_path.rglob("*.*") if path.is_file())
+
+
+def test_names_are_shown_without_what_steers_a_terminal(live, tmp_path, capsys, monkeypatch):
+    live.sql('create table public."a\x1b]0;title\x07b\nc" (id int)')
+    monkeypatch.setattr(run, "CHECKOUT", tmp_path)
+    assert ops.main(["adopt", "--url", live.url, "--into", "adopted/second"]) == 2
+    shown = capsys.readouterr().out
+    assert r"  public.a\x1b]0;title\x07b\nc" in shown.split("\n")
+
+
+def test_the_password_may_come_from_where_libpq_looks_for_it(server, live, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "CHECKOUT", tmp_path)
+    without = live.url.replace(f":{server.password}@", "@")
+    assert without != live.url
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    assert ops.main(["adopt", "--url", without, "--into", "adopted/second"]) == 2
+    monkeypatch.delenv("PGPASSWORD")
+    file = tmp_path / "pgpass"
+    file.touch(mode=0o600)
+    file.write_text(f"*:*:*:*:{server.password}\n")
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    assert ops.main(["adopt", "--url", without, "--into", "adopted/third"]) == 2
 
 
 def test_jobs_are_in_the_baseline_and_a_key_in_one_is_named(live):
@@ -509,6 +531,20 @@ def test_names_of_any_kind_are_in_the_baseline_and_make_the_same_elsewhere(besid
     again = there.stack(monkeypatch)
     assert again.up().errors == {}
     assert (changes(again.preview()), there.dump()) == ({}, before)
+
+
+DASHES = """
+create table public.a (id int); create table public."a-b" (id int);
+create policy "b-c" on public.a using (id > 0); create policy c on public."a-b" using (id > 1);
+"""
+
+
+def test_policies_whose_names_go_on_where_a_table_s_ends_are_two(beside, monkeypatch):
+    live = beside.live(DASHES)
+    made = live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert changes(made.preview()) == {}
+    assert made.state.keys() >= {"adopted-public.a/b-c", "adopted-public.a-b/c"}
 
 
 def test_a_role_with_any_name_is_made_where_it_is_not_there(beside):
