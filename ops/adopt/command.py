@@ -10,7 +10,12 @@ from declared.errors import printable
 from ops.status import FOUND
 
 app = typer.Typer()
-Url = Annotated[str | None, typer.Option(help="the live database; also from DATABASE_URL. Without a password in it, PGPASSWORD or ~/.pgpass has it")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="the live database; also from DATABASE_URL. Without a password in it, PGPASSWORD or ~/.pgpass has it"
+    ),
+]
 Into = Annotated[str, typer.Option("--into", "--out", help="a new folder of the checkout")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 
@@ -36,4 +41,6 @@ def _shown(said: Mapping[str, Any]) -> str:
     for what, names in said["unsafe"].items():
         lines += [f"unsafe as found: {len(names)} {what}", *(f"  {name}" for name in names)]
     lines += [f"left as it is: {each}" for each in said["left"]]
-    return "\n".join([*map(printable, lines), f"next: a stack with database:adopted {said['folder']}, see docs/adoption.md"])
+    return "\n".join(
+        [*map(printable, lines), f"next: a stack with database:adopted {said['folder']}, see docs/adoption.md"]
+    )

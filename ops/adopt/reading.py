@@ -90,6 +90,22 @@ select 'event trigger ' || evtname, pg_catalog.pg_get_userbyid(evtowner)::text f
  where not exists (select from pg_catalog.pg_depend d
         where d.classid = 'pg_catalog.pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
 union
+select pg_catalog.concat('cast from ', c.castsource::pg_catalog.regtype, ' to ', c.casttarget::pg_catalog.regtype), ''
+  from pg_catalog.pg_cast c where c.oid >= 16384 and not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_cast'::regclass and d.objid = c.oid and d.deptype = 'e')
+union
+select 'language ' || l.lanname, pg_catalog.pg_get_userbyid(l.lanowner)::text
+  from pg_catalog.pg_language l where l.oid >= 16384 and not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_language'::regclass and d.objid = l.oid and d.deptype = 'e')
+union
+select 'foreign data wrapper ' || w.fdwname, pg_catalog.pg_get_userbyid(w.fdwowner)::text
+  from pg_catalog.pg_foreign_data_wrapper w where not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_foreign_data_wrapper'::regclass and d.objid = w.oid and d.deptype = 'e')
+union
+select 'subscription ' || s.subname, pg_catalog.pg_get_userbyid(s.subowner)::text
+  from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid
+ where d.datname = pg_catalog.current_database()
+union
 select 'foreign server ' || srvname, pg_catalog.pg_get_userbyid(srvowner)::text from pg_catalog.pg_foreign_server
 union
 select pg_catalog.concat('user mapping of ', m.usename, ' on server ', m.srvname),

@@ -175,10 +175,18 @@ def test_a_local_endpoint_is_where_sessions_go_offline():
         (
             {"offline": ""},
             {},
-            "setting database:accountIds is []; allowed is one account at least, such as [\"123456789012\"], where data",
+            'setting database:accountIds is []; allowed is one account at least, such as ["123456789012"], where data',
         ),
-        ({"offline": "", "accountIds": [ACCOUNT]}, {"endpoint": "h:1"}, "server:endpoint is allowed with database:offline only"),
-        ({"offline": "", "accountIds": [ACCOUNT]}, {"rootCertificate": "/none"}, "server:rootCertificate is '/none', and there is no such file"),
+        (
+            {"offline": "", "accountIds": [ACCOUNT]},
+            {"endpoint": "h:1"},
+            "server:endpoint is allowed with database:offline only",
+        ),
+        (
+            {"offline": "", "accountIds": [ACCOUNT]},
+            {"rootCertificate": "/none"},
+            "server:rootCertificate is '/none', and there is no such file",
+        ),
         ({"accountIds": ["210987654321"]}, {}, f"credentials are of account {ACCOUNT}, and setting"),
         ({"target": "local", "offline": ""}, {"class": "db.m7g.large"}, "setting server:class is read by nobody"),
         ({}, {"class": "large"}, "setting server:class is 'large'; allowed is an instance class"),
