@@ -285,8 +285,8 @@ class Runner:
     async def _note(self, work: Sequence[Work]) -> None:
         applied = [item.files for item in work if item.files]
         gone = [item.step for item in work if not item.files]
-        for holder, adopted in ((self.order.holder, False), (ADOPTED, True)):
-            if steps := [step for step in applied if (step.name in self.adopted) is adopted]:
+        for holder, theirs in ((self.order.holder, False), (ADOPTED, True)):
+            if steps := [step for step in applied if (step.name in self.adopted) is theirs]:
                 await self.history.record(self.connection, steps, holder)
         if gone:
             await self.history.forget(self.connection, gone)
