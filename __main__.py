@@ -73,9 +73,10 @@ else:
     stored_files = files.declare(found, target, settings, stack, access, stored, providers)
     realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
     everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
-    last = checkpoint = Checkpoint("checkpoint", CheckpointArgs(of=deployed["of"], unpromoted=gate.reason), everything)
+    ended = CheckpointArgs(record=deployed, resources=gate.resources, unpromoted=gate.reason)
+    last = checkpoint = Checkpoint("checkpoint", ended, everything)
 
-    pulumi.export(OUTPUT, checkpoint.brought_to(deployed))
+    pulumi.export(OUTPUT, checkpoint.brought_to)
     # Auth.js' login alone opens what is sealed.
     sessions = {"authjs": encryption.session}
     for output, url in server.urls(roles.current, roles.pooled, sessions).items():

@@ -111,8 +111,8 @@ class AdoptedDatabase(Component):
             )
             yield row_security
             for policy in policies:
-                # A name is a table's alone.
-                name = f"{self._name}-{policy.table}-{policy.name}"
+                # A name is a table's alone, and no table that has a file has a slash in its own.
+                name = f"{self._name}-{policy.table}/{policy.name}"
                 yield row_policy(name, policy, self.child(row_security))
 
     def _grants(self, options: pulumi.ResourceOptions) -> Iterator[pulumi.Resource]:

@@ -33,6 +33,7 @@ class AuroraServer(RdsBase):
             there = [reader.id for reader in readers]
             self.reader = pulumi.Output.all(cluster.reader_endpoint, cluster.port, *there).apply(self._reached)
         self.arn = cluster.arn
+        self.ready = [writer]
         self.port, self.target = cluster.port, {"db_cluster_identifier": cluster.cluster_identifier}
         self.register_outputs({"host": cluster.endpoint})
 
@@ -57,11 +58,7 @@ class AuroraServer(RdsBase):
             preferred_maintenance_window=settings.maintenance_window,
             enabled_cloudwatch_logs_exports=list(LOGS),
             apply_immediately=settings.apply_immediately,
-            opts=pulumi.ResourceOptions.merge(
-                self.child(*logs),
-                # Its name has the time of the first run.
-                pulumi.ResourceOptions(ignore_changes=["final_snapshot_identifier"]),
-            ),
+            opts=self.child(*logs),
         )
 
     def _scaled(self) -> Mapping[str, Any]:

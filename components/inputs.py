@@ -112,10 +112,13 @@ def _refuse_unused(settings: Settings, target: Target) -> None:
 def found(target: Target, settings: Settings, stack: str) -> at_aws.Found | None:
     """What the stack has at AWS already; None where files aren't there.
 
-    :raises InputRefused: for what can't be taken over, and for an account that isn't the stack's
+    :raises InputRefused: for what can't be taken over, and for an account that isn't the stack's, or that nothing says
     """
     if not target.can.object_store:
         return None
+    if settings.protected(target.disposable) and not settings.offline and not settings.account_ids:
+        allowed = 'one account at least, such as ["123456789012"], where data is kept at AWS'
+        raise InputRefused(str(SettingError("accountIds", [], allowed)))
     vaults = settings.backups if target.can.make_server and not settings.url else None
     second = vaults.second_region if vaults else None
     there = _checked(lambda: at_aws.look(target.aws(stack), settings.region, stack, second))

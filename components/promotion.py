@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+import pulumi.runtime
 
 from declared import permissions, promotion
 from declared.permissions import Permission
@@ -11,6 +12,7 @@ from declared.promotion import UNPROMOTED, WENT_ON
 
 OUTPUT = "deployed"
 NAMED = 5
+OF_DATABASE = "pg:index:"
 
 
 class Promotion:
@@ -18,6 +20,8 @@ class Promotion:
 
     reason: pulumi.Output[str | None] | None = None
     """Why it is made although the stack before hasn't had it; None where it has."""
+    resources = 0
+    """How many of the database have been declared so far; made before the first of them."""
 
     def __init__(self, before: str, declared: Mapping[str, Any], permission: Permission | None) -> None:
         """
@@ -26,10 +30,14 @@ class Promotion:
             permission: what lets it pass all the same.
         """
         self._before, self._declared, self._permission = before, declared, permission
+        pulumi.runtime.register_stack_transformation(self._see)
         if before:
             name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{before}"
             passed = pulumi.StackReference("promoted-from", stack_name=name).get_output(OUTPUT)
             self.reason = passed.apply(self._checked)
+
+    def _see(self, seen: pulumi.ResourceTransformationArgs) -> None:
+        self.resources += seen.type_.startswith(OF_DATABASE)
 
     def gated(self, value: pulumi.Output[str]) -> pulumi.Output[str]:
         """`value`, once the declaration may be made; the run fails with one line where it may not."""

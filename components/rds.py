@@ -67,6 +67,7 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
             key=server.kms_key,
             target=server.target,
             port=server.port,
+            ready=server.ready,
             logins=logins,
         )
         return RdsProxy("server-proxy", args, opts).where
@@ -90,6 +91,7 @@ class RdsServer(RdsBase):
         self.secret = instance.master_user_secrets[0]["secret_arn"]
         self.login = pulumi.Output.all(instance.address, instance.port).apply(self._reached)
         self.arn = instance.arn
+        self.ready = [instance]
         self.port, self.target = instance.port, {"db_instance_identifier": instance.identifier}
         self.register_outputs({"host": instance.address})
 
@@ -123,10 +125,8 @@ class RdsServer(RdsBase):
             apply_immediately=settings.apply_immediately,
             opts=pulumi.ResourceOptions.merge(
                 self.child(*logs),
-                pulumi.ResourceOptions(
-                    # Its name has the time of the first run; the storage grows by itself.
-                    ignore_changes=["final_snapshot_identifier", "allocated_storage"],
-                ),
+                # The storage grows by itself.
+                pulumi.ResourceOptions(ignore_changes=["allocated_storage"]),
             ),
         )
 

@@ -1,7 +1,6 @@
 """What every server of Amazon RDS has, whatever its engine: key, subnets, parameters, logs, and who measures it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
@@ -67,6 +66,8 @@ class RdsBase(Component):
     """The ARN of the key of the server and its secrets."""
     port: pulumi.Output[int]
     arn: pulumi.Output[str]
+    ready: Sequence[pulumi.Resource]
+    """What takes its sessions."""
     target: Mapping[str, Any]
     """What a proxy names the server by."""
 
@@ -86,6 +87,7 @@ class RdsBase(Component):
             opts=self.child(),
         )
         self._measured_by = self._monitoring()
+        self._network = network.exports["vpc"]
 
     def _kept(self, identifier: str) -> dict[str, Any]:
         """Backups, and what stands between the server and its end."""
@@ -99,7 +101,9 @@ class RdsBase(Component):
             "delete_automated_backups": False,
             "deletion_protection": self._wanted.keep,
             "skip_final_snapshot": False,
-            "final_snapshot_identifier": f"{identifier}-{datetime.now(UTC):%Y%m%d%H%M%S}",
+            # As long as the server is there it has this one name, also after a lost state; another life of the stack
+            # has another network.
+            "final_snapshot_identifier": pulumi.Output.concat(identifier, "-", self._network),
         }
 
     def _watched(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Amazon RDS Proxy: few sessions of the server, lent to many clients for a transaction each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ class RdsProxyArgs:
     target: Mapping[str, Any]
     """The server or cluster, as a target of a proxy names it."""
     port: pulumi.Output[int]
+    ready: Sequence[pulumi.Resource]
+    """What has to be there before the proxy looks for it: of a cluster its writer."""
     logins: Mapping[str, pulumi.Output[str]]
     """Who may come through → the password."""
 
@@ -43,6 +45,7 @@ class RdsProxy(Component):
     def __init__(self, name: str, args: RdsProxyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"logins": sorted(args.logins)}, opts)
         self._name, self._args, self._names = name, args, args.wanted.found.names
+        self._values: list[pulumi.Resource] = []
         secrets = {login: self._secret(login, password) for login, password in args.logins.items()}
         rights = self._role({login: secret.arn for login, secret in secrets.items()})
         proxy = self._proxy(secrets, *rights)
@@ -56,7 +59,11 @@ class RdsProxy(Component):
             opts=self.child(),
         )
         target = rds.ProxyTarget(
-            f"{name}-target", db_proxy_name=proxy.name, target_group_name=pool.name, **args.target, opts=self.child()
+            f"{name}-target",
+            db_proxy_name=proxy.name,
+            target_group_name=pool.name,
+            **args.target,
+            opts=self.child(*args.ready),
         )
         self.where = pulumi.Output.all(proxy.endpoint, args.port, target.id).apply(self._reached)
         self.register_outputs({"host": proxy.endpoint})
@@ -71,7 +78,7 @@ class RdsProxy(Component):
             recovery_window_in_days=0,
             opts=self.child(),
         )
-        secretsmanager.SecretVersion(
+        value = secretsmanager.SecretVersion(
             f"{self._name}-secret-{login}-value",
             secret_id=secret.arn,
             secret_string=pulumi.Output.json_dumps({"username": login, "password": password}),
@@ -79,6 +86,7 @@ class RdsProxy(Component):
             version_stages=["AWSCURRENT"],
             opts=self.child(),
         )
+        self._values.append(value)
         return secret
 
     def _role(self, secrets: Mapping[str, pulumi.Output[str]]) -> tuple[iam.Role, iam.RolePolicy]:
@@ -116,8 +124,8 @@ class RdsProxy(Component):
             vpc_subnet_ids=list(self._args.network.subnets),
             vpc_security_group_ids=[self._args.network.proxy_group],
             tags={SIZE_TAG: self._args.wanted.settings.size},
-            # It asks for the secrets at once.
-            opts=self.child(rights),
+            # It asks for the secrets at once, and for what is in them.
+            opts=self.child(rights, *self._values),
         )
 
     def _reached(self, where: list[Any]) -> Parameters:

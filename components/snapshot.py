@@ -12,6 +12,7 @@ from components.base import Component
 from declared import grants
 from declared.buckets import BucketSettings
 from declared.platform import NOTHING, Platform
+from declared.promotion import PARTS
 from declared.roles import BACKUP, MIGRATOR, OWNER, ROLES, SECOND
 from declared.schemas import EXTENSIONS, HELD_TABLE, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS, schemas_on
 from declared.sqlfiles import SqlFiles
@@ -79,8 +80,10 @@ class Snapshot(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointArgs:
-    of: str
-    """Another text as soon as anything declared is another one."""
+    record: Mapping[str, Any]
+    """What is declared, entry by entry, as `declared/promotion.py` has it."""
+    resources: int
+    """How many of `pg` are declared before it."""
     unpromoted: pulumi.Input[str | None] | None = None
     """Why it is made although the stack before hasn't had it."""
 
@@ -89,17 +92,27 @@ class Checkpoint(Component):
     """Takes what the run has made into the snapshot; comes after everything that writes to the database."""
 
     def __init__(self, name: str, args: CheckpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, {"of": args.of}, opts)
+        super().__init__(name, {"of": args.record["of"]}, opts)
         self._schema = pg.SchemaCheckpoint(
-            f"{name}-schema", snapshot=NAME, of=args.of, unpromoted=args.unpromoted, opts=self.child()
+            f"{name}-schema",
+            snapshot=NAME,
+            of=args.record["of"],
+            record={part: args.record[part] for part in PARTS},
+            resources=args.resources + 1,
+            unpromoted=args.unpromoted,
+            opts=self.child(),
         )
         self.final = [self._schema]
         self.register_outputs({"snapshot": NAME})
 
-    def brought_to(self, record: Mapping[str, Any]) -> pulumi.Output[dict[str, Any]]:
-        """What the last `up` that ended well has brought the stack to: the record, when, and who ran it."""
-        ended = pulumi.Output.all(at=self._schema.at, by=self._schema.by, unpromoted=self._schema.reason)
-        return ended.apply(lambda found: {**record, **{name: value for name, value in found.items() if value}})
+    @property
+    def brought_to(self) -> pulumi.Output[dict[str, Any]]:
+        """What the last `up` of the whole program that ended well has brought the stack to, when, and who ran it."""
+        last = self._schema
+        ended = pulumi.Output.all(of=last.of, at=last.at, by=last.by, unpromoted=last.reason)
+        return pulumi.Output.all(last.record, ended).apply(
+            lambda found: {**(found[0] or {}), **{name: value for name, value in found[1].items() if value}}
+        )
 
 
 def _guarded(bucket: BucketSettings) -> dict[str, Any]:

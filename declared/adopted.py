@@ -22,6 +22,16 @@ FACTS = "facts.py"
 HISTORY = f"{HISTORY_SCHEMA}.adopted_migrations"
 ENABLED, FORCED, OPEN = "enabled", "forced", "left open"
 SWITCHES = (ENABLED, FORCED, OPEN)
+# The properties of an entry, where they have names of their own; the provider checks what is in them.
+PROPERTIES: Mapping[str, Mapping[str, type]] = {
+    "SCHEMAS": {"owner": str, "comment": str},
+    "PUBLICATIONS": {"tables": list, "operations": list, "schemas": list, "root": bool},
+    "BUCKETS": {"public": bool, "fileSizeLimit": int, "allowedMimeTypes": list, "columns": dict},
+}
+REQUIRED = {"SCHEMAS": "owner"}
+WORDS = {str: "a text", bool: "True or False", int: "a whole number", list: "a list", dict: "a map"}
+# What Python can't read, too deep or too long included.
+UNREAD = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 
 
 class AdoptedError(UserError):
@@ -100,8 +110,8 @@ def _facts(path: Path, shown: str) -> Facts:
         tree = ast.parse(sqlfiles.read_text(path), shown)
     except SyntaxError as error:
         raise AdoptedError(f"{shown}:{error.lineno}: {error.msg}") from None
-    except ValueError as error:
-        raise AdoptedError(f"{shown}: {error}") from None
+    except UNREAD as error:
+        raise AdoptedError(f"{shown}: can't be read: {error or type(error).__name__}") from None
     names, found = {field.name for field in fields(Facts)}, {}
     for node in tree.body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -109,6 +119,8 @@ def _facts(path: Path, shown: str) -> Facts:
         name = _name(node)
         if name.lower() not in names or not name.isupper():
             raise AdoptedError(f"{shown}:{node.lineno}: only these facts are read: {', '.join(sorted(names)).upper()}")
+        if name.lower() in found:
+            raise AdoptedError(f"{shown}:{node.lineno}: {name} is there twice")
         found[name.lower()] = _value(node, name, shown)
     if missing := sorted(names - found.keys()):
         raise AdoptedError(f"{shown}: has no {missing[0].upper()}; an empty one is {{}}")
@@ -126,7 +138,8 @@ def _value(node: ast.stmt, name: str, shown: str) -> Any:
     where = f"{shown}:{node.lineno}: {name}"
     try:
         value: Any = ast.literal_eval(node.value)
-    except ValueError:
+        _refuse_twice(node.value, shown, name)
+    except UNREAD:
         raise AdoptedError(f"{where} must be written out, as maps, lists and texts") from None
     kind, word = (tuple, "tuple") if name == "WATCHED" else (dict, "map")
     if not isinstance(value, kind):
@@ -138,6 +151,44 @@ def _value(node: ast.stmt, name: str, shown: str) -> Any:
             raise AdoptedError(f"{where}: {key!r} must be a text")
         if not isinstance(entry, str if name in texts else dict):
             raise AdoptedError(f"{where}: {key} must be a {'text' if name in texts else 'map'}")
+        if not isinstance(entry, str):
+            _check_entry(f"{where}: {key}", name, entry)
         if name == "ROW_SECURITY" and entry not in SWITCHES:
             raise AdoptedError(f"{where}: {key} must be one of {', '.join(SWITCHES)}, not {entry!r}")
     return value
+
+
+def _refuse_twice(value: ast.expr, shown: str, name: str) -> None:
+    """:raises AdoptedError: for a map with a key that is there twice, of which Python takes the last"""
+    for each in (each for each in ast.walk(value) if isinstance(each, ast.Dict)):
+        seen: set[Any] = set()
+        for key in (key for key in each.keys if isinstance(key, ast.Constant)):
+            if key.value in seen:
+                raise AdoptedError(f"{shown}:{key.lineno}: {name}: {key.value!r} is there twice")
+            seen.add(key.value)
+
+
+def _check_entry(where: str, name: str, entry: Mapping[Any, Any]) -> None:
+    """:raises AdoptedError: for properties that there aren't, and for privileges that are no list of texts"""
+    properties = PROPERTIES.get(name)
+    if (required := REQUIRED.get(name)) and required not in entry:
+        raise AdoptedError(f"{where} has no {required}")
+    for key, value in entry.items():
+        if properties is None:
+            if not isinstance(key, str) or not _texts(value):
+                raise AdoptedError(f"{where}: {key} must be a role with a list of privileges")
+        elif key not in properties:
+            raise AdoptedError(f"{where} has no property {key!r}; it may have {', '.join(properties)}")
+        elif type(value) is not properties[key] or not _plain(value):
+            raise AdoptedError(f"{where}: {key} must be {WORDS[properties[key]]}")
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value is one that a resource can hold."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _plain(each) for key, each in value.items())
+    return _texts(value) if isinstance(value, list) else value is None or isinstance(value, str | bool | int)

@@ -15,3 +15,8 @@ def file_refused(error: Exception) -> str | None:
     if not isinstance(error, OSError) or error.errno not in FILES:
         return None
     return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+
+
+def printable(text: str) -> str:
+    """A name of a file or of an object as it can be shown: it can hold anything, also what steers a terminal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -75,7 +75,7 @@ SIZE_TAG = "Size"
 STORAGE_GIB, SECRET, KEY_MONTH, ALARM_MONTH = 0.115, 0.40, 1.00, 0.10
 # By the hour and zone.
 ENDPOINT_HOUR = 0.01
-MORE_STORAGE = 100
+MORE_STORAGE, MOST_READERS = 100, 15
 # What is billed by use, which no declaration says. Text, price, unit.
 USES: Sequence[tuple[str, float, str]] = (
     ("files in S3, old versions too", 0.023, "GB and month"),
@@ -147,12 +147,21 @@ def monthly(of: Declared) -> float:
     return sum(charge.dollars or 0 for charge in charges(of))
 
 
-def choices(of: Declared) -> list[Choice]:
-    """What the settings of a resource's size would change, each alone."""
-    if of.type == MEMBER and not of.inputs.get("promotionTier"):
-        return [Choice("server:readers", "one more", monthly(of))]
-    if of.type != INSTANCE:
+def choices(declared: Sequence[Declared]) -> list[Choice]:
+    """What the settings of the server's size would change, each alone."""
+    servers = [each for each in declared if each.type == INSTANCE]
+    return [*_readers(declared), *(choice for each in servers for choice in _sizes(each))]
+
+
+def _readers(declared: Sequence[Declared]) -> list[Choice]:
+    """The first number of readers that makes a server more: the first reader may be there as the standby already."""
+    members = [each for each in declared if each.type == MEMBER]
+    if not members or len(members) > MOST_READERS:
         return []
+    return [Choice("server:readers", str(len(members)), monthly(members[-1]))]
+
+
+def _sizes(of: Declared) -> list[Choice]:
     size, doubled = str(of.inputs.get("instanceClass")), bool(of.inputs.get("multiAz"))
     storage = _number(of.inputs.get("allocatedStorage"))
     others: list[tuple[str, str, dict[str, Any]]] = [

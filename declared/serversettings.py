@@ -28,6 +28,8 @@ TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 ZONE = re.compile(r"[a-f]")
 SERVICE = re.compile(r"[a-z][a-z0-9.-]{1,40}")
+# Reached by a gateway that is always made, and costs nothing.
+GATEWAY = "s3"
 ENDPOINT = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}")
 DAY_MINUTES = 24 * 60
 LEAST_WINDOW = 30
@@ -92,6 +94,13 @@ def _list(pattern: re.Pattern[str], least: int, most: int) -> Callable[[str], tu
         return tuple(found)
 
     return read
+
+
+def _services(text: str) -> tuple[str, ...]:
+    found = _list(SERVICE, 0, 20)(text)
+    if GATEWAY in found:
+        raise ValueError
+    return found
 
 
 def _network(text: str) -> str:
@@ -232,8 +241,8 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "interfaceEndpoints": Setting(
         "[]",
-        _list(SERVICE, 0, 20),
-        "a list of different services such as [secretsmanager, ssm]",
+        _services,
+        f"a list of different services such as [secretsmanager, ssm], without {GATEWAY}, which has its own way",
         "The services of AWS that are reached from within the network; each costs by the hour and zone",
     ),
     "reach": Setting(

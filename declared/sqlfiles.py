@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from declared import sqldirectives, sqltext
-from declared.errors import UserError
+from declared.errors import UserError, printable
 from declared.naming import STEP_FILE
 from declared.paths import CHECKOUT
 from declared.platform import Platform
@@ -96,8 +96,7 @@ class RowPolicy:
 def location(path: Path, line: int | None = None) -> str:
     """A file, and perhaps a line, as messages name it: from the checkout's `sql/` on."""
     shown = str(Path(*path.parts[_sql(path) :]))
-    # A name of a file can hold anything, also a line's end.
-    shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
+    shown = printable(shown)
     return f"{shown}:{line}" if line else shown
 
 

@@ -48,6 +48,8 @@ class Registered:
     """Whether it stays where it is when its resource is deleted."""
     taken_over: str = ""
     """The id of what is there already."""
+    ignored: tuple[str, ...] = ()
+    """The properties whose changes Pulumi doesn't see."""
     goes_with: str = ""
     """The name of what it isn't deleted beside."""
 
@@ -159,6 +161,7 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
                 "held": bool(request.hooks.before_delete),
                 "retain": request.retainOnDelete,
                 "taken_over": request.importId,
+                "ignored": tuple(request.ignoreChanges),
             }
             goes_with = request.deletedWith.rpartition("::")[2]
             self.program.register(

@@ -322,7 +322,9 @@ class Stack:
             for output in OUTPUTS.get(token, ()):
                 known_output = known[name].state.get(output, UNKNOWN) if name in known else UNKNOWN
                 outputs[program._made(token, name)[output]] = known_output
-        return {key: _filled(value, outputs) for key, value in each.inputs.items()}
+        found = {key: _filled(value, outputs) for key, value in each.inputs.items()}
+        # The number is that of the whole program, of which this may be a part.
+        return found | ({"resources": len(self.declared)} if "resources" in found else {})
 
     def part(self, names: Iterable[str]) -> "Stack":
         """These resources alone."""

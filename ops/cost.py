@@ -45,8 +45,7 @@ def of(stack: str) -> Estimate:
     resources = _declared(stack) if engine.billed(stack) else []
     charges = [charge for each in resources for charge in prices.charges(each)]
     charges.sort(key=lambda charge: (charge.dollars is not None, -(charge.dollars or 0), charge.resource))
-    choices = [choice for each in resources for choice in prices.choices(each)]
-    return Estimate(stack, engine.target(stack).name, engine.region(stack), charges, choices)
+    return Estimate(stack, engine.target(stack).name, engine.region(stack), charges, prices.choices(resources))
 
 
 def _declared(stack: str) -> list[Declared]:

@@ -38,11 +38,11 @@ class Provider(pulumi.ProviderResource):
 
 
 class _Resource(pulumi.CustomResource):
-    """A resource whose outputs are declared as annotations by its class."""
+    """A resource whose outputs are declared as annotations by its class, with those inputs that are read back."""
 
     def __init__(self, name: str, values: Mapping[str, Any], opts: pulumi.ResourceOptions | None) -> None:
         outputs = dict.fromkeys(inspect.get_annotations(type(self)))
-        super().__init__(f"pg:index:{type(self).__name__}", name, {**values, **outputs}, opts)
+        super().__init__(f"pg:index:{type(self).__name__}", name, {**outputs, **values}, opts)
 
 
 class Password(_Resource):
@@ -396,6 +396,8 @@ class SchemaSnapshot(_Resource):
 class SchemaCheckpoint(_Resource):
     """The end of a run: what it has made is in the snapshot."""
 
+    of: pulumi.Output[str]
+    record: pulumi.Output[Mapping[str, Any]]
     at: pulumi.Output[str]
     by: pulumi.Output[str]
     reason: pulumi.Output[str]
@@ -406,6 +408,8 @@ class SchemaCheckpoint(_Resource):
         *,
         snapshot: str,
         of: str,
+        record: Mapping[str, Any] | None = None,
+        resources: int | None = None,
         unpromoted: Input[str | None] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:

@@ -85,6 +85,8 @@ class Connections:
         """What migrations have changed of other resources since the last run that ended well."""
         self.looked = False
         """Whether this run has looked for manual changes, and gone on."""
+        self.declared: set[str] = set()
+        """The URNs of what this run brings: the engine asks for nothing that `--target` or `--exclude` leaves out."""
         self.migrated = False
         """Whether a migration has run in this run: what is there isn't what the state knows any more."""
         self._pool: AsyncConnectionPool[Connection] | None = None

@@ -28,7 +28,7 @@ from provider.errors import few, in_its_own_words, one_line, report
 
 # A subscription would begin to receive.
 # Shorter than a deadlock takes to be seen: nobody waits for us.
-DUMP = ("--schema-only", "--no-subscriptions", "--no-security-labels", "--lock-wait-timeout=500ms")
+DUMP = ("--schema-only", "--no-subscriptions", "--no-security-labels", "--lock-wait-timeout=500ms", "--encoding=UTF8")
 TABLES = """select n.nspname::text as schema, c.relname::text as name
               from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
              where (n.nspname = %s or n.nspname || '.' || c.relname = any(%s)) and c.relkind = 'r' order by 2"""

@@ -6,15 +6,21 @@ from typing import Annotated, Any
 
 import typer
 
+from declared.errors import printable
 from ops.status import FOUND
 
 app = typer.Typer()
-Url = Annotated[str | None, typer.Option(help="the live database; also from DATABASE_URL")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help="the live database; also from DATABASE_URL. Without a password in it, PGPASSWORD or ~/.pgpass has it"
+    ),
+]
 Into = Annotated[str, typer.Option("--into", "--out", help="a new folder of the checkout")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 
 
-@app.command(epilog="Example: ./vpb adopt --url postgresql://… --into adopted/shop")
+@app.command(epilog="Example: DATABASE_URL=postgresql://… ./vpb adopt --into adopted/shop")
 def adopt(into: Into, url: Url = None, as_json: Json = False) -> None:
     """Read a live database, and write what it has as a declaration; nothing of it is changed.
 
@@ -35,4 +41,6 @@ def _shown(said: Mapping[str, Any]) -> str:
     for what, names in said["unsafe"].items():
         lines += [f"unsafe as found: {len(names)} {what}", *(f"  {name}" for name in names)]
     lines += [f"left as it is: {each}" for each in said["left"]]
-    return "\n".join([*lines, f"next: a stack with database:adopted {said['folder']}, see docs/adoption.md"])
+    return "\n".join(
+        [*map(printable, lines), f"next: a stack with database:adopted {said['folder']}, see docs/adoption.md"]
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from declared.adopted import ENABLED, FORCED, OPEN
 from declared.platform import RECOGNISED, Platform, recognised
 from declared.schemas import HISTORY_SCHEMA
+from declared.sqlfiles import LONGEST_NAME
 from provider.connection import Connection, rows
 from provider.resources.base import ObjectKind
 from provider.resources.bucket import Bucket
@@ -25,8 +26,9 @@ select n.nspname::text as name, pg_catalog.pg_get_userbyid(n.nspowner)::text as 
        select from pg_catalog.pg_depend d
         where d.classid = 'pg_catalog.pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')
  order by 1"""
-EXTENSIONS = """select e.extname::text as name, e.extnamespace::regnamespace::text as schema
-                  from pg_catalog.pg_extension e where e.extname <> 'plpgsql' order by 1"""
+EXTENSIONS = """select e.extname::text as name, n.nspname::text as schema
+                  from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+                 where e.extname <> 'plpgsql' order by 1"""
 NOT_OF_AN_EXTENSION = """not exists (select from pg_catalog.pg_depend d
         where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')"""
 RELATIONS = f"""
@@ -44,16 +46,26 @@ select n.nspname || '.' || c.relname as table, p.polname::text as name,
   from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
  where n.nspname <> %s and {NOT_OF_AN_EXTENSION} order by 1, 2"""
-# A partition's trigger follows from its table's.
+# A partition's trigger follows from its table's, and what a platform has made runs a function of the table's schema.
 TRIGGERS = """
-select t.tgname::text as name, tn.nspname::text as schema,
-       pg_catalog.pg_get_triggerdef(t.oid) as text
+select t.tgname::text as name, tn.nspname::text as schema, t.tgenabled::text as state,
+       pg_catalog.format('%%I', t.tgname) as "quotedName", pg_catalog.format('%%I.%%I', tn.nspname, c.relname) as table,
+       pg_catalog.pg_get_triggerdef(t.oid) as text, pg_catalog.obj_description(t.oid, 'pg_trigger') as comment
   from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid
   join pg_catalog.pg_namespace tn on tn.oid = c.relnamespace
   join pg_catalog.pg_proc f on f.oid = t.tgfoid join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace
- where not t.tgisinternal and t.tgparentid = 0 and not tn.nspname = any(%(ours)s) and fn.nspname = any(%(ours)s)
+ where not t.tgisinternal and t.tgparentid = 0 and not tn.nspname = any(%(ours)s) and fn.oid <> tn.oid
+   and not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_trigger'::regclass and d.objid = t.oid and d.deptype = 'e')
  order by 2, 1"""
-JOBS = "select jobname::text as name, schedule, command from cron.job order by jobid"
+JOBS = """select jobname::text as jobname, schedule, command, active, database, username,
+                 database = pg_catalog.current_database() and username = current_user as ours
+            from cron.job order by jobid"""
+# What a query that is dumped without its rows has been filled with.
+FILLED = """
+select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as name
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where n.nspname = any(%s) and c.relkind = 'm' and c.relispopulated order by 1"""
 PUBLICATIONS = """select pubname::text as name, pg_catalog.pg_get_userbyid(pubowner)::text as owner
                     from pg_catalog.pg_publication order by 1"""
 # Of other roles than the platform's those that own something here or that something is granted to.
@@ -78,6 +90,22 @@ select 'event trigger ' || evtname, pg_catalog.pg_get_userbyid(evtowner)::text f
  where not exists (select from pg_catalog.pg_depend d
         where d.classid = 'pg_catalog.pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
 union
+select pg_catalog.concat('cast from ', c.castsource::pg_catalog.regtype, ' to ', c.casttarget::pg_catalog.regtype), ''
+  from pg_catalog.pg_cast c where c.oid >= 16384 and not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_cast'::regclass and d.objid = c.oid and d.deptype = 'e')
+union
+select 'language ' || l.lanname, pg_catalog.pg_get_userbyid(l.lanowner)::text
+  from pg_catalog.pg_language l where l.oid >= 16384 and not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_language'::regclass and d.objid = l.oid and d.deptype = 'e')
+union
+select 'foreign data wrapper ' || w.fdwname, pg_catalog.pg_get_userbyid(w.fdwowner)::text
+  from pg_catalog.pg_foreign_data_wrapper w where not exists (select from pg_catalog.pg_depend d
+        where d.classid = 'pg_catalog.pg_foreign_data_wrapper'::regclass and d.objid = w.oid and d.deptype = 'e')
+union
+select 'subscription ' || s.subname, pg_catalog.pg_get_userbyid(s.subowner)::text
+  from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid
+ where d.datname = pg_catalog.current_database()
+union
 select 'foreign server ' || srvname, pg_catalog.pg_get_userbyid(srvowner)::text from pg_catalog.pg_foreign_server
 union
 select pg_catalog.concat('user mapping of ', m.usename, ' on server ', m.srvname),
@@ -98,6 +126,8 @@ select pg_catalog.concat('membership of role ', m.rolname, ' in ', g.rolname), m
  where m.rolname = any(%(roles)s)
  order by 1"""
 
+LEFT = "isn't in the files; make it wherever the baseline is run"
+
 
 @dataclass
 class Found:
@@ -115,6 +145,10 @@ class Found:
     tables: dict[str, Any] = field(default_factory=dict)
     sequences: dict[str, Any] = field(default_factory=dict)
     functions: dict[str, Any] = field(default_factory=dict)
+    filled: list[str] = field(default_factory=list)
+    """The materialized views that have rows, or had none to take."""
+    path: list[str] = field(default_factory=list)
+    """Where the login's sessions look for names without a schema."""
     publications: dict[str, Any] = field(default_factory=dict)
     buckets: dict[str, Any] = field(default_factory=dict)
     triggers: list[dict[str, str]] = field(default_factory=list)
@@ -169,11 +203,12 @@ async def read(connection: Connection) -> Found:
     for schema in found.schemas:
         one = await reader.one(FunctionGrants(), schema=schema)
         found.functions |= one["functions"] if one else {}
+    found.filled = [each["name"] for each in await rows(connection, FILLED, [list(found.schemas)])]
     found.triggers = await rows(connection, TRIGGERS, {"ours": list(found.schemas)})
     await _rest(reader)
     for each in await rows(connection, UNWRITTEN, {"roles": [role["name"] for role in found.roles]}):
         if not _is_of_platform(platform, each["owner"]):
-            found.left.append(f"{each['name']}: isn't in the files; make it wherever the baseline is run")
+            found.left.append(f"{each['name']}: {LEFT}")
     return found
 
 
@@ -213,6 +248,9 @@ async def _policies(reader: _Reader) -> None:
         one = None
         if "/" in table or table.startswith("."):
             found.left.append(f"policy {each['name']} on {table}: the table's name can't be a file's")
+        elif len(each["name"].encode()) > LONGEST_NAME:
+            # Of a server that counts the bytes of another encoding.
+            found.left.append(f"policy {each['name']} on {table}: the name has more than {LONGEST_NAME} bytes in UTF-8")
         else:
             one = await reader.one(Policy(), table=table, name=each["name"])
         if one:
@@ -235,7 +273,18 @@ async def _rest(reader: _Reader) -> None:
             if (one := await reader.one(Bucket(), bucket=each["id"])) is not None:
                 found.buckets[each["id"]] = {k: v for k, v in one.items() if k != "bucket"}
     if "pg_cron" in found.extensions and await _is_there(connection, "cron.job"):
-        found.jobs = await rows(connection, JOBS, [])
+        _jobs(found, await rows(connection, JOBS, []))
+
+
+def _jobs(found: Found, jobs: Iterable[dict[str, Any]]) -> None:
+    """Take those that run here as the login itself: others are made by a superuser alone."""
+    for each in jobs:
+        if each["ours"]:
+            found.jobs.append(each)
+        else:
+            name = each["jobname"] or f"{each['schedule']} {each['command']}"
+            where = f"runs in database {each['database']} as role {each['username']}"
+            found.left.append(f"cron job {name}: {where}; {LEFT}")
 
 
 async def _is_there(connection: Connection, table: str) -> bool:

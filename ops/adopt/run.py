@@ -2,9 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from declared import adopted, connectionurl
+from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.settings import ADOPTED
 from ops.adopt import reading, writing
@@ -49,6 +51,7 @@ def _refuse_bad_folder(folder: str, root: Path) -> None:
 async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
     session = await database.session()
     try:
+        (sees,) = await rows(session, "select pg_catalog.current_schemas(false)::text[] as names", [])
         # Names are spelt as the provider reads them: with their schemas.
         await database.reset_session(session)
         await session.commit()
@@ -56,10 +59,11 @@ async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
         await session.execute("begin isolation level repeatable read read only")
         (moment,) = await rows(session, "select pg_catalog.pg_export_snapshot() as name", [])
         found = await reading.read(session)
+        found.path = sees["names"]
         unsafe = await reading.unsafe(session, found)
         local = engine.check_target("local").program("pg_dump")
         program = await pg_dump(session.info.server_version // 10_000, [local] if local else [])
-        schemas = [word for name in found.schemas for word in ("--schema", f'"{name}"')]
+        schemas = [word for name in found.schemas for word in ("--schema", writing.quoted(name))]
         dump = await dumped(program, database.info.given, [*writing.DUMP, f"--snapshot={moment['name']}", *schemas])
     finally:
         await session.close()
@@ -75,9 +79,22 @@ def _write(made: dict[str, str], folder: str, root: Path) -> None:
     for path, text in made.items():
         changes.make(f"{folder}/{path}", text)
     changes.format()
+    _refuse_unread(changes, folder)
     parents = {(root / path).parent for path in changes.made}
     for parent in parents:
         parent.mkdir(parents=True, exist_ok=True)
     changes.write()
-    # As the program will.
-    adopted.read(folder, root)
+
+
+def _refuse_unread(changes: FileChanges, folder: str) -> None:
+    """:raises CommandError: for what the program couldn't read again, before a file is written"""
+    with TemporaryDirectory() as tried:
+        for path, text in changes.made.items():
+            there = Path(tried) / path
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_text(text, encoding="utf-8")
+        try:
+            adopted.read(folder, Path(tried))
+        except UserError as error:
+            said = str(error).replace(f"{tried}/", "")
+            raise CommandError(f"{said}; nothing was written") from None

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from pprint import pformat
 from typing import Any
 
@@ -15,7 +16,9 @@ from ops.adopt.reading import Found
 BASELINE = "0001_baseline"
 DUMP = (
     *("--schema-only", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels"),
-    *("--no-tablespaces", "--lock-wait-timeout=5s"),
+    *("--no-tablespaces", "--lock-wait-timeout=5s", "--encoding=UTF8"),
+    # A schema that isn't found is an error.
+    "--strict-names",
 )
 # What row policies, facts and the lines before it say already, and what is psql's or a session's.
 ELSEWHERE = re.compile(
@@ -37,8 +40,14 @@ begin
 end
 $$;
 """
-# JSON web tokens, and keys of services that name theirs.
-KEY = re.compile(r"\beyJ[\w-]{16,}\.|\b(?:sb_secret|sk_live|sk_test|ghp|xox[bp])[_-]\w{8,}|\bBearer +[\w.-]{16,}")
+STATES = {"D": "disable", "R": "enable replica", "A": "enable always"}
+# JSON web tokens, keys of services that name theirs, private keys, headers that sign in, URLs with a password.
+KEY = re.compile(
+    r"\beyJ[\w-]{16,}\.|\b(?:sb_secret|[rs]k_live|[rs]k_test|whsec|gh[opsur]|github_pat|glpat|npm|xox[abeprs])[_-]\w{8,}"
+    r"|\bsk-[\w-]{16,}|\bSG\.[\w-]{16,}|\bAIza[\w-]{30,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:Bearer|Basic) +[\w.~+/=-]{16,}"
+    r"|\b[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:[^\s/@'\"]+@"
+)
 KEYS = "lines that seem to have a key in them: take it out before the files are committed"
 POLICY_HEADER = "as found in the database; a policy may have any name, be for all commands, and lack a comment.\n"
 MEANINGS = {
@@ -65,6 +74,9 @@ def files(found: Found, dump: str) -> dict[str, str]:
         by_table[policy["table"]].append(policy)
     for table, policies in by_table.items():
         made[f"{POLICY_FOLDER}/{table}.sql"] = ADOPTED_LINE + POLICY_HEADER + "".join(map(_policy, policies))
+    if not found.policies:
+        # A folder that isn't there is refused, and git keeps none that is empty.
+        made[f"{POLICY_FOLDER}/.gitkeep"] = ""
     return made
 
 
@@ -73,25 +85,50 @@ def _baseline(found: Found, dump: str) -> Iterator[str]:
     for role in found.roles:
         name = role["name"].replace("'", "''")
         there = f"if not exists (select from pg_catalog.pg_roles where rolname = '{name}') then"
-        yield f"do $$ begin {there} create role {role['quoted']} {role['words']}; end if; end $$;"
+        body = f" begin {there} create role {role['quoted']} {role['words']}; end if; end "
+        tag = next(tag for length in count() if (tag := f"${'_' * length}$") not in body)
+        yield f"do {tag}{body}{tag};"
     for schema in found.schemas:
-        yield f"create schema if not exists {_quoted(schema)};"
+        yield f"create schema if not exists {quoted(schema)};"
     for extension, schema in found.extensions.items():
-        yield f"create extension if not exists {_quoted(extension)} with schema {schema};"
+        yield f"create extension if not exists {quoted(extension)} with schema {quoted(schema)};"
     yield ""
-    owned = re.compile(rf"ALTER .* OWNER TO {re.escape(_quoted(found.login))}")
+    if found.path:
+        yield "-- What functions without a search path look for their names in, as generated columns ask them."
+        yield f"set local search_path = {', '.join(map(quoted, found.path))};\n"
+    login = f"{re.escape(found.login)}|{re.escape(quoted(found.login))}"
+    owned = re.compile(rf"ALTER .* OWNER TO (?:{login})")
+    filled = []
     for statement in sqltext.statements(RESTRICT.sub("", dump)):
         if not ELSEWHERE.match(statement.text) and not owned.fullmatch(statement.text):
             yield f"{statement.text};\n"
+            # One that asks another comes after it.
+            filled += [name for name in found.filled if statement.text.startswith(f"CREATE MATERIALIZED VIEW {name} ")]
+    for name in filled:
+        yield f"refresh materialized view {name};"
     for trigger in found.triggers:
-        yield f"{trigger['text']};"
+        yield from _trigger(trigger)
     for job in found.jobs:
-        words = [job["jobname"], job["schedule"], job["command"]]
-        yield f"select cron.schedule({', '.join(_literal(word) for word in words if word is not None)});"
+        yield _job(job)
 
 
-def _quoted(name: str) -> str:
-    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+def _trigger(trigger: Mapping[str, str | None]) -> Iterator[str]:
+    yield f"{trigger['text']};"
+    if state := STATES.get(trigger["state"] or ""):
+        yield f"alter table {trigger['table']} {state} trigger {trigger['quotedName']};"
+    if comment := trigger["comment"]:
+        yield f"comment on trigger {trigger['quotedName']} on {trigger['table']} is {_literal(comment)};"
+
+
+def _job(job: Mapping[str, Any]) -> str:
+    words = [job["jobname"], job["schedule"], job["command"]]
+    made = f"cron.schedule({', '.join(_literal(word) for word in words if word is not None)})"
+    return f"select {made};" if job["active"] else f"select cron.alter_job({made}, active := false);"
+
+
+def quoted(name: str) -> str:
+    """A name that is read as it is, whatever it is: a reserved word too. Also a pattern of pg_dump's for it alone."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:

@@ -158,6 +158,8 @@ class ObjectKind(Kind):
         if not failures and not has_unknown(inputs):
             failures = self.validate(inputs)
         self._declared[context.urn] = inputs
+        if self.connections is not None:
+            self.connections.declared.add(context.urn)
         return inputs, failures
 
     def is_declared(self, context: Context, new: Mapping[str, Any]) -> bool:

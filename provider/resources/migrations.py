@@ -14,7 +14,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from declared import sqldirectives, sqlfiles
+from declared import sqlfiles
 from declared.schemas import HISTORY_TABLE
 from plugin.server import CheckFailure, Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
@@ -25,7 +25,8 @@ from provider.holding import destroying
 from provider.manualchanges import refuse_drift
 from provider.resources.base import Field, ObjectKind
 from provider.steps import losses, plan, serverwide
-from provider.steps.history import ADOPTED, History, Recorded, identity, split
+from provider.steps.adoption import adopted
+from provider.steps.history import ADOPTED, History, Recorded, split
 from provider.steps.runner import find_renames, running
 
 Known = Callable[[Recorded], Mapping[str, str]]
@@ -188,10 +189,9 @@ class MigrationSet(ObjectKind):
         """The migrations that describe this database as it was found, where it can be asked which one it is."""
         if self.connections is None or has_unknown(inputs) or not inputs["steps"].keys() - was.keys():
             return frozenset()
-        async with self.database.transaction(self.label(inputs)) as connection:
-            this = await identity(connection)
         files = plan.read_steps(self._order(inputs))
-        return frozenset(name for name, step in files.items() if sqldirectives.adopted_from(step.up) == this)
+        async with self.database.transaction(self.label(inputs)) as connection:
+            return frozenset(await adopted(connection, (step for name, step in files.items() if name not in was)))
 
     async def _recorded(self, inputs: Mapping[str, Any]) -> Mapping[str, str]:
         """What the history has, where it can be asked: with the state lost, most is applied already."""

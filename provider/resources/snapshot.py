@@ -29,7 +29,7 @@ from provider.steps.history import identity
 ADOPTED = "vpb:index:AdoptedDatabase$"
 LISTS = ("open", "held", "platform")
 # What an import knows of the last run.
-UNKNOWN_END = {"of": "", "at": "", "by": "", "reason": ""}
+UNKNOWN_END = {"of": "", "record": {}, "at": "", "by": "", "reason": ""}
 # Who has started a pipeline of GitHub's.
 ACTOR = "GITHUB_ACTOR"
 
@@ -214,6 +214,10 @@ class SchemaCheckpoint(ObjectKind):
     fields = {
         "snapshot": Field(str, "the name of the snapshot", required=True, identity=True),
         "of": Field(str, "any text that changes when anything declared changes", required=True),
+        "record": Field(dict, "what is declared, entry by entry, as the next stack compares it", items=dict),
+        "resources": Field(
+            int, "how many resources the run has; where it leaves some out, `of` and `record` stay", compared=False
+        ),
         "unpromoted": Field(str, "why it is made although the stack before hasn't had it", compared=False),
     }
     outputs = {
@@ -238,7 +242,7 @@ class SchemaCheckpoint(ObjectKind):
         if preview:
             return inputs["snapshot"], inputs | dict.fromkeys(self.outputs, UNKNOWN)
         await self._take(context, inputs)
-        return inputs["snapshot"], inputs | _ended(inputs)
+        return inputs["snapshot"], inputs | await self._ended(context, {}, inputs)
 
     async def update(
         self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any], preview: bool
@@ -246,7 +250,18 @@ class SchemaCheckpoint(ObjectKind):
         if preview:
             return new | dict.fromkeys(self.outputs, UNKNOWN)
         await self._take(context, new)
-        return new | _ended(new)
+        return new | await self._ended(context, state, new)
+
+    async def _ended(self, context: Context, state: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+        """What this run has brought, when and by whom; as it was where the run was a part of the program."""
+        left_out = (new.get("resources") or 0) - len(self.database.declared)
+        if left_out <= 0:
+            return _ended(new)
+        await context.info(
+            f"{self.label(new)}: this run leaves out {left_out} of {new['resources']} resources (`--target`, "
+            "`--exclude`), so what this stack has had stays as it was; an `up` of all of them records it"
+        )
+        return {name: state.get(name, end) for name, end in UNKNOWN_END.items()}
 
     async def _take(self, context: Context, inputs: Mapping[str, Any]) -> None:
         name = inputs["snapshot"]

@@ -14,13 +14,14 @@ from functools import partial
 import psycopg
 from psycopg import sql
 
-from declared import sqldirectives, sqlfiles
+from declared import sqlfiles
 from plugin.errors import PluginError
 from provider import snapshots
 from provider.connection import Connection, lock, spelt
 from provider.errors import CUT_OFF, LockRefused, StatementFailed, one_line
 from provider.migrationchanges import MigrationChanges
 from provider.steps import batches, locks, named, outside, plan
+from provider.steps.adoption import adopted
 from provider.steps.carried import Carried, PolicyKey, policies
 from provider.steps.history import ADOPTED, History, Recorded, split
 from provider.steps.locks import Watch
@@ -75,7 +76,7 @@ class Runner:
             plan.refuse_losses(self.order, downs, recorded.half_back)
         files = files or (plan.read_steps(self.order) if todo.forward else {})
         forward = plan.refuse_changed_files(self.order, todo, files)
-        self.adopted = {step.name for step in forward if sqldirectives.adopted_from(step.up) == recorded.identity}
+        self.adopted = await adopted(self.connection, forward)
         await self.history.make(self.connection)
         await self._tell_begun(todo)
         await self._disown(todo)
@@ -284,8 +285,8 @@ class Runner:
     async def _note(self, work: Sequence[Work]) -> None:
         applied = [item.files for item in work if item.files]
         gone = [item.step for item in work if not item.files]
-        for holder, adopted in ((self.order.holder, False), (ADOPTED, True)):
-            if steps := [step for step in applied if (step.name in self.adopted) is adopted]:
+        for holder, theirs in ((self.order.holder, False), (ADOPTED, True)):
+            if steps := [step for step in applied if (step.name in self.adopted) is theirs]:
                 await self.history.record(self.connection, steps, holder)
         if gone:
             await self.history.forget(self.connection, gone)

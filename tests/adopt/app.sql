@@ -11,6 +11,13 @@ grant select, insert, update, delete on public.profiles, public.posts, public.co
 create function public.handle_new_user() returns trigger language plpgsql security definer
     as $$ begin insert into public.profiles (id) values (new.id); return new; end $$;
 create trigger on_auth_user_created after insert on auth.users for each row execute procedure public.handle_new_user();
+-- As the dashboard makes database webhooks.
+create trigger call_out after insert on auth.users for each row
+    execute function supabase_functions.http_request('https://hooks.example.org', 'POST', '{}', '{}', '1000');
+create trigger call_out_always after delete on auth.users for each row
+    execute function supabase_functions.http_request('https://hooks.example.org', 'POST', '{}', '{}', '1000');
+create trigger call_out after insert on public.posts for each row
+    execute function supabase_functions.http_request('https://hooks.example.org', 'POST', '{}', '{}', '1000');
 insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types)
     values ('avatars', 'avatars', true, 1048576, '{image/png,image/jpeg}'), ('private files', 'private files', false, null, null);
 create policy "Avatar images are publicly accessible." on storage.objects for select using (bucket_id = 'avatars');

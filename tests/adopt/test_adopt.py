@@ -17,9 +17,12 @@ from harness import program, scratch, stack
 from harness.stack import Stack
 from local import postgres
 from ops import __main__ as ops
-from ops.adopt import run, writing
+from ops.adopt import reading, run, writing
 from ops.adopt.reading import Found
 from ops.migrations import run as migrations
+from provider.resources.bucket import Bucket
+from provider.resources.publication import Publication
+from provider.resources.schema import Schema
 
 SHOP = (Path(__file__).parent / "shop.sql").read_text()
 FOLDER = "adopted/shop"
@@ -119,6 +122,7 @@ def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monke
         "alter default privileges for role shop_reader in schema shop grant select on tables to anon; "
         "create function shop.seen() returns event_trigger language plpgsql as 'begin end'; "
         "create event trigger seen on ddl_command_end execute function shop.seen(); create foreign data wrapper far; "
+        "create cast (shop.state as numeric) with inout; "
         "create server away foreign data wrapper far options (password 'token-of-the-shop'); "
         "create user mapping for shop_reader server away options (password 'token-of-the-shop')"
     )
@@ -131,8 +135,10 @@ def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monke
         *(
             f"{name}: isn't in the files; make it wherever the baseline is run"
             for name in (
+                "cast from shop.state to numeric",
                 "default privileges of role shop_reader in schema shop",
                 "event trigger seen",
+                "foreign data wrapper far",
                 "foreign server away",
                 "membership of role shop_reader in anon",
                 "setting app.key of the database",
@@ -174,9 +180,9 @@ def test_manual_changes_of_what_was_adopted_are_named_and_repaired(live, monkeyp
     seen = stack.preview()
     assert seen.errors == {}
     assert {*seen.changes} == {
-        "adopted-public.orders-mine",
+        "adopted-public.orders/mine",
         "adopted-table-grants-public.rates",
-        "adopted-shop.items-mine",
+        "adopted-shop.items/mine",
         "adopted-functions-shop",
     }
     assert stack.up().errors == {}
@@ -327,20 +333,79 @@ def test_the_command_ends_with_2_where_something_is_unsafe(server, live, tmp_pat
     assert server.password not in "".join(path.read_text() for path in tmp_path.rglob("*.*") if path.is_file())
 
 
+def test_names_are_shown_without_what_steers_a_terminal(live, tmp_path, capsys, monkeypatch):
+    live.sql('create table public."a\x1b]0;title\x07b\nc" (id int)')
+    monkeypatch.setattr(run, "CHECKOUT", tmp_path)
+    assert ops.main(["adopt", "--url", live.url, "--into", "adopted/second"]) == 2
+    shown = capsys.readouterr().out
+    assert r"  public.a\x1b]0;title\x07b\nc" in shown.split("\n")
+
+
+def test_the_password_may_come_from_where_libpq_looks_for_it(server, live, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "CHECKOUT", tmp_path)
+    without = live.url.replace(f":{server.password}@", "@")
+    assert without != live.url
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    assert ops.main(["adopt", "--url", without, "--into", "adopted/second"]) == 2
+    monkeypatch.delenv("PGPASSWORD")
+    file = tmp_path / "pgpass"
+    file.touch(mode=0o600)
+    file.write_text(f"*:*:*:*:{server.password}\n")
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    assert ops.main(["adopt", "--url", without, "--into", "adopted/third"]) == 2
+
+
 def test_jobs_are_in_the_baseline_and_a_key_in_one_is_named(live):
     key = "eyJ" + "a" * 20 + ".b"
     found = Found("1/2", "postgres", NOTHING)
     found.jobs = [
-        {"jobname": "call o'clock", "schedule": "0 3 * * *", "command": f"select net.post('\\', 'Bearer {key}')"},
-        {"jobname": None, "schedule": "1 minute", "command": "vacuum"},
+        {
+            "jobname": "call o'clock",
+            "schedule": "0 3 * * *",
+            "command": f"select net.post('\\', 'Bearer {key}')",
+            "active": False,
+        },
+        {"jobname": None, "schedule": "1 minute", "command": "vacuum", "active": True},
     ]
     made = writing.files(found, "")
     baseline = made["sql/migrations/0001_baseline.up.sql"]
     assert baseline.endswith("select cron.schedule(E'1 minute', E'vacuum');")
-    assert r"select cron.schedule(E'call o''clock', E'0 3 * * *', E'select net.post(''\\'', ''Bearer" in baseline
+    assert (
+        r"select cron.alter_job(cron.schedule(E'call o''clock', E'0 3 * * *', E'select net.post(''\\'', ''Bearer"
+        in baseline
+    )
+    assert "'')'), active := false);" in baseline
     lines = baseline.split("\n")
     number = next(number for number, line in enumerate(lines, start=1) if key in line)
     assert writing.lines_with_keys(made) == [f"sql/migrations/0001_baseline.up.sql:{number}"]
+
+
+def test_a_job_of_another_database_or_role_is_left_by_its_name():
+    found = Found("1/2", "postgres", NOTHING)
+    job = {"schedule": "1 minute", "command": "vacuum", "active": True, "database": "other", "username": "me"}
+    reading._jobs(found, [{**job, "jobname": "tidy", "ours": False}, {**job, "jobname": None, "ours": True}])
+    assert [each["jobname"] for each in found.jobs] == [None]
+    assert found.left == [
+        "cron job tidy: runs in database other as role me; isn't in the files; make it wherever the baseline is run"
+    ]
+
+
+KEYS = (
+    *("AKIA" + "A" * 16, "sk-" + "a1" * 10, "sk-proj-" + "b2" * 10, "whsec_" + "c" * 20, "rk_live_" + "d" * 12),
+    *("github_pat_" + "e" * 12, "gho_" + "f" * 12, "xoxa-" + "1" * 12, "AIza" + "g" * 35, "SG." + "h" * 20),
+    *("postgresql://me:guess@db/app", "redis://:guess@cache:6379", "-----BEGIN RSA PRIVATE KEY-----"),
+    "Basic " + "aGVsbG8" * 4,
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_keys_of_any_service_are_named(key):
+    assert writing.lines_with_keys({"a.sql": f"select 1;\nselect '{key}';"}) == ["a.sql:2"]
+
+
+def test_what_is_no_key_is_not_named():
+    text = "select 'https://app.example.org/a:b@c', 'task-sk-1', 'me@example.org', 'basic plan';"
+    assert writing.lines_with_keys({"a.sql": text}) == []
 
 
 FACTS = "".join(f"{name} = {{}}\n" for name in (field.upper() for field in adopted.Facts.__dataclass_fields__))
@@ -356,6 +421,34 @@ BAD_FACTS = {
     ),
     "a list": (FACTS.replace("TABLES = {}", "TABLES = []"), "TABLES must be a map"),
     "a text for a map": (FACTS.replace("TABLES = {}", "TABLES = {'a': 'b'}"), "TABLES: a must be a map"),
+    "a privilege that is no list": (
+        FACTS.replace("TABLES = {}", "TABLES = {'public.a': {'anon': 'select'}}"),
+        "TABLES: public.a: anon must be a role with a list of privileges",
+    ),
+    "a number among privileges": (
+        FACTS.replace("TABLES = {}", "TABLES = {'public.a': {'anon': [1]}}"),
+        "TABLES: public.a: anon must be a role with a list of privileges",
+    ),
+    "another property": (
+        FACTS.replace("BUCKETS = {}", "BUCKETS = {'a': {'open': True}}"),
+        "BUCKETS: a has no property 'open'; it may have public, fileSizeLimit, allowedMimeTypes, columns",
+    ),
+    "a property of another kind": (
+        FACTS.replace("BUCKETS = {}", "BUCKETS = {'a': {'fileSizeLimit': '1'}}"),
+        "BUCKETS: a: fileSizeLimit must be a whole number",
+    ),
+    "bytes": (
+        FACTS.replace("BUCKETS = {}", "BUCKETS = {'a': {'columns': {'b': b'c'}}}"),
+        "BUCKETS: a: columns must be a map",
+    ),
+    "a schema without an owner": (FACTS.replace("SCHEMAS = {}", "SCHEMAS = {'a': {}}", 1), "SCHEMAS: a has no owner"),
+    "a key that can be none": (FACTS.replace("TABLES = {}", "TABLES = {[]: {}}"), "TABLES must be written out"),
+    "an entry twice": (
+        FACTS.replace("TABLES = {}", "TABLES = {'public.a': {'anon': ['select']},\n'public.a': {}}"),
+        "TABLES: 'public.a' is there twice",
+    ),
+    "a fact twice": (FACTS + "TABLES = {}\n", "facts.py:11: TABLES is there twice"),
+    "too deep": ("TABLES = " + "-" * 100_000 + "1", "facts.py: can't be read"),
     "a number": (FACTS.replace("TABLES = {}", "TABLES = {1: {}}"), "TABLES: 1 must be a text"),
 }
 
@@ -369,3 +462,177 @@ def test_facts_that_cannot_be_used_are_one_line(tmp_path, name):
         adopted.read("adopted", tmp_path)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@dataclass
+class Beside:
+    """Databases beside `shop`, each of a test's own; gone after it."""
+
+    server: postgres.RunningServer
+    root: Path
+    roles: str = ""
+
+    def live(self, statements: str, options: str = "") -> Live:
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            connection.execute(f"create database beside {options}".encode())
+        url = self.server.url("beside")
+        with psycopg.connect(url, autocommit=True, client_encoding="utf8") as connection:
+            connection.execute(statements.encode())
+        return Live(url, self.root, run.adopt(url, FOLDER, self.root))
+
+    def elsewhere(self, live: Live) -> Live:
+        """An empty database, for what was adopted of another."""
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            connection.execute("create database elsewhere")
+        return replace(live, url=self.server.url("elsewhere"))
+
+    def clear(self) -> None:
+        with psycopg.connect(self.server.url(), autocommit=True) as connection:
+            for name in ("beside", "elsewhere"):
+                connection.execute(f"drop database if exists {name} with (force)".encode())
+            connection.execute(self.roles.encode())
+
+
+@pytest.fixture
+def beside(server: postgres.RunningServer, tmp_path: Path) -> Iterator[Beside]:
+    found = Beside(server, tmp_path)
+    yield found
+    found.clear()
+
+
+def test_a_database_without_row_policies_is_taken(beside, monkeypatch):
+    live = beside.live("create table public.notes (id int)")
+    before = live.dump()
+    made = live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert (changes(made.preview()), live.dump()) == ({}, before)
+    assert [path.name for path in (live.root / FOLDER / "sql/policies").iterdir()] == [".gitkeep"], "git keeps it"
+
+
+ODD = """
+create schema "we""ird";
+create table "we""ird"."or""der" (id int);
+create schema "user";
+create extension pg_trgm with schema "user";
+create table "user"."select" ("table" int primary key, "group" text);
+alter table "user"."select" enable row level security;
+create role "pay$$master" nologin;
+create policy "all" on "user"."select" for select to "pay$$master" using ("group" = 'x');
+grant usage on schema "user" to "pay$$master"; grant select on "user"."select" to "pay$$master";
+"""
+
+
+def test_names_of_any_kind_are_in_the_baseline_and_make_the_same_elsewhere(beside, monkeypatch):
+    beside.roles = 'drop role "pay$$master"'
+    live = beside.live(ODD)
+    assert live.said["left"] == []
+    assert (live.said["taken"]["schemas"], live.said["taken"]["tables"]) == (3, 2)
+    before, made = live.dump(), live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert (changes(made.preview()), live.dump()) == ({}, before)
+    there = beside.elsewhere(live)
+    again = there.stack(monkeypatch)
+    assert again.up().errors == {}
+    assert (changes(again.preview()), there.dump()) == ({}, before)
+
+
+DASHES = """
+create table public.a (id int); create table public."a-b" (id int);
+create policy "b-c" on public.a using (id > 0); create policy c on public."a-b" using (id > 1);
+"""
+
+
+def test_policies_whose_names_go_on_where_a_table_s_ends_are_two(beside, monkeypatch):
+    live = beside.live(DASHES)
+    made = live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert changes(made.preview()) == {}
+    assert made.state.keys() >= {"adopted-public.a/b-c", "adopted-public.a-b/c"}
+
+
+def test_a_role_with_any_name_is_made_where_it_is_not_there(beside):
+    found = Found("1/2", "postgres", NOTHING)
+    found.roles = [{"name": "a$$b$_$c'd", "quoted": '"a$$b$_$c\'d"', "words": "nologin"}]
+    made = writing.files(found, "")["sql/migrations/0001_baseline.up.sql"]
+    beside.roles = """drop role if exists "a$$b$_$c'd" """
+    with psycopg.connect(beside.server.url(), autocommit=True) as connection:
+        connection.execute(made.encode())
+        connection.execute(made.encode())
+        assert connection.execute("select 1 from pg_roles where rolname = 'a$$b$_$c''d'").fetchall() == [(1,)]
+
+
+FILLED = """
+alter database beside set search_path = public, tools;
+create schema tools;
+set search_path = public, tools;
+create function tools.plain(what text) returns text language sql immutable as 'select lower(what)';
+create function public.key(what text) returns text language sql immutable as 'select plain(what)';
+create table public.notes (title text, key text generated always as (public.key(title)) stored);
+create table public.marks (key text default public.key('A'), check (public.key(key) <> ''));
+create materialized view public.zero as select key, count(*) from public.notes group by key;
+create materialized view public.above as select count(*) from public.zero;
+create materialized view public.empty as select 1 as one with no data;
+"""
+
+
+def test_functions_find_their_names_and_materialized_views_are_filled_elsewhere(beside, monkeypatch):
+    live = beside.live(FILLED)
+    there = beside.elsewhere(live)
+    assert there.stack(monkeypatch).up().errors == {}
+    there.sql("set search_path = public, tools; insert into public.notes (title) values ('A')")
+    assert there.sql("select key from public.notes") == [("a",)]
+    filled = "select relname::text, relispopulated from pg_class where relkind = 'm' order by 1"
+    assert there.sql(filled) == [("above", True), ("empty", False), ("zero", True)]
+
+
+def test_a_database_of_another_encoding_is_written_in_utf_8(beside, monkeypatch):
+    long = "é" * 40
+    live = beside.live(
+        f"""create table public."größe" (id int); comment on table public."größe" is 'wie groß';
+        create policy "{long}" on public."größe" using (true)""",
+        "encoding 'LATIN1' locale 'C' template template0",
+    )
+    baseline = (live.root / FOLDER / "sql/migrations/0001_baseline.up.sql").read_text()
+    assert "COMMENT ON TABLE public.\"größe\" IS 'wie groß'" in baseline
+    assert live.said["left"] == [f"policy {long} on public.größe: the name has more than 63 bytes in UTF-8"]
+    made = live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert changes(made.preview()) == {}
+
+
+TWO = "create table public.notes (id int); create table public.marks (id int)"
+
+
+def test_a_baseline_runs_in_an_empty_database_of_the_same_identity(beside, monkeypatch):
+    """Servers that were copied from one image may have one identity."""
+    live = beside.live(TWO)
+    live.sql("drop table public.notes, public.marks")
+    made = live.stack(monkeypatch)
+    assert "apply 0001_baseline" in "\n".join(made.preview().messages)
+    assert made.up().errors == {}
+    assert live.sql("select count(*) from public.notes, public.marks") == [(0,)]
+
+
+def test_a_baseline_is_refused_where_a_part_of_what_it_describes_is_gone(beside, monkeypatch):
+    live = beside.live(TWO)
+    live.sql("drop table public.notes")
+    made = live.stack(monkeypatch)
+    for seen in (made.preview(), made.up()):
+        assert (
+            "0001_baseline describes this database as it was adopted, and public.notes isn't there: put it back, or "
+            "adopt the database as it is now" in str(seen.errors)
+        )
+
+
+def test_what_cannot_be_read_again_is_not_written(live, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_facts", lambda found: "SCHEMAS = {")
+    (tmp_path / "again").mkdir()
+    with pytest.raises(run.CommandError, match=r"^adopted/shop/facts\.py:1: .*; nothing was written$"):
+        run.adopt(live.url, FOLDER, tmp_path / "again")
+    assert not [*(tmp_path / "again").iterdir()]
+
+
+def test_the_properties_of_facts_are_those_of_the_provider():
+    for name, kind in (("SCHEMAS", Schema), ("PUBLICATIONS", Publication), ("BUCKETS", Bucket)):
+        held = {key: field.type for key, field in kind.fields.items() if not field.identity}
+        assert adopted.PROPERTIES[name] == held

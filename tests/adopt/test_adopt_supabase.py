@@ -24,8 +24,16 @@ from tests.doubles.supabaselike import SupabaseLike
 pytestmark = pytest.mark.xdist_group("supabaselike")
 APP = (Path(__file__).parent / "app.sql").read_text()
 FOLDER = "adopted/app"
-
-
+# What the platform makes when the first webhook is made.
+WEBHOOKS = """
+create schema supabase_functions; grant usage on schema supabase_functions to postgres;
+create function supabase_functions.http_request() returns trigger language plpgsql as $$ begin return new; end $$;
+"""
+STATES = """
+alter table auth.users enable always trigger call_out_always;
+alter table auth.users disable trigger call_out;
+comment on trigger call_out on auth.users is 'off for now';
+"""
 STANDS_IN = ("auth", "storage", "realtime")
 # Of the double's platform, what baselines don't refer to.
 BESIDE = ("realtime.subscription", "realtime.schema_migrations")
@@ -89,9 +97,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     patch.setattr(inputs, "CHECKOUT", root)
     with supabaselike.server() as double:
         with psycopg.connect(double.platform()) as connection:
+            connection.execute(WEBHOOKS.encode())
             known = supabasecatalogue.roles(connection)
         with psycopg.connect(double.url(), autocommit=True) as connection:
             connection.execute(APP.encode())
+        with psycopg.connect(double.platform()) as connection:
+            connection.execute(STATES.encode())
         said = run.adopt(double.url(), FOLDER, root)
         declared = stack.resources(program.run(adopted=FOLDER, target="supabase", url=stack.ELSEWHERE))
         made = Stack(double.url(), declared, root)
@@ -120,6 +131,9 @@ def test_the_app_is_taken_and_the_platform_is_not(world):
     }
     baseline = (world.root / FOLDER / "sql/migrations/0001_baseline.up.sql").read_text()
     assert "CREATE TRIGGER on_auth_user_created AFTER INSERT ON auth.users" in baseline
+    assert "alter table auth.users enable always trigger call_out_always;" in baseline
+    assert "alter table auth.users disable trigger call_out;" in baseline
+    assert world.said["taken"]["triggers on tables of others"] == 3
     assert "create role" not in baseline
     assert "CREATE POLICY" not in baseline
 
@@ -190,7 +204,7 @@ def test_what_is_changed_in_the_dashboard_is_named_and_put_back(world):
     world.sql("grant truncate on public.countries to authenticator")
     seen = world.stack.preview()
     assert {*seen.changes} == {
-        "adopted-storage.objects-Anyone can upload an avatar.",
+        "adopted-storage.objects/Anyone can upload an avatar.",
         "adopted-bucket-private files",
         "adopted-publication-supabase_realtime",
         "adopted-table-grants-public.countries",
@@ -211,7 +225,7 @@ def test_a_release_of_the_platform_leaves_the_preview_empty(world):
     world.double.release(
         "alter table auth.users add column nickname text",
         "create table auth.passkeys (id uuid primary key)",
-        "create schema supabase_functions",
+        "create schema supabase_more",
         "create publication supabase_more",
         "create event trigger more on ddl_command_end execute function extensions.pgrst_ddl_watch()",
         "alter default privileges for role supabase_admin in schema storage grant select on tables to anon",

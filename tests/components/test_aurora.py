@@ -35,7 +35,8 @@ def test_the_cluster_is_encrypted_backed_up_and_kept(prod):
         "enabledCloudwatchLogsExports": ["postgresql"],
     }
     assert cluster.inputs.items() >= expected.items()
-    assert (cluster.held, len(cluster.inputs["vpcSecurityGroupIds"])) == (True, 1)
+    assert cluster.inputs["finalSnapshotIdentifier"] == "visual-prompt-builder-prod-database-server-network-vpc-id"
+    assert (cluster.held, len(cluster.inputs["vpcSecurityGroupIds"]), cluster.ignored) == (True, 1, ())
     assert cluster.waits_for >= {"server-aurora-log-postgresql"}
     assert not prod.of_type("aws:rds/instance:Instance")
 

@@ -1,7 +1,6 @@
 """What the program declares of a server at AWS: where it is, who reaches it, what it keeps, and what it says of it."""
 
 import json
-import re
 from typing import Any
 
 import pulumi
@@ -57,7 +56,9 @@ def test_the_server_is_closed_encrypted_watched_and_kept(prod):
     assert inputs.items() >= expected.items()
     assert "password" not in inputs, "AWS makes it and changes it"
     assert (server.held, len(inputs["vpcSecurityGroupIds"])) == (True, 1)
-    assert re.fullmatch(r"visual-prompt-builder-prod-database-[0-9]{14}", inputs["finalSnapshotIdentifier"])
+    # The name of the network's mock.
+    assert inputs["finalSnapshotIdentifier"] == "visual-prompt-builder-prod-database-server-network-vpc-id"
+    assert server.ignored == ("allocatedStorage",), "what isn't seen after a take-over is missing at the end"
 
 
 def test_the_sizes_are_settings():
@@ -171,8 +172,21 @@ def test_a_local_endpoint_is_where_sessions_go_offline():
 @pytest.mark.parametrize(
     ("changes", "server", "said"),
     [
-        ({"offline": ""}, {"endpoint": "h:1"}, "server:endpoint is allowed with database:offline only"),
-        ({"offline": ""}, {"rootCertificate": "/none"}, "server:rootCertificate is '/none', and there is no such file"),
+        (
+            {"offline": ""},
+            {},
+            'setting database:accountIds is []; allowed is one account at least, such as ["123456789012"], where data',
+        ),
+        (
+            {"offline": "", "accountIds": [ACCOUNT]},
+            {"endpoint": "h:1"},
+            "server:endpoint is allowed with database:offline only",
+        ),
+        (
+            {"offline": "", "accountIds": [ACCOUNT]},
+            {"rootCertificate": "/none"},
+            "server:rootCertificate is '/none', and there is no such file",
+        ),
         ({"accountIds": ["210987654321"]}, {}, f"credentials are of account {ACCOUNT}, and setting"),
         ({"target": "local", "offline": ""}, {"class": "db.m7g.large"}, "setting server:class is read by nobody"),
         ({}, {"class": "large"}, "setting server:class is 'large'; allowed is an instance class"),

@@ -86,6 +86,16 @@ def test_it_leads_to_the_server_or_the_cluster(engine, target):
     assert found.inputs[target] == "visual-prompt-builder-prod-database"
 
 
+@pytest.mark.parametrize(
+    ("engine", "server"),
+    [("postgres", "server-rds-instance"), ("aurora", "server-aurora-server-1")],
+)
+def test_it_waits_for_the_server_that_it_leads_to_and_for_what_is_in_its_secrets(engine, server):
+    program = at_aws({"engine": engine})
+    assert server in program.resources["server-proxy-target"].waits_for
+    assert "server-proxy-secret-authenticator-value" in program.resources["server-proxy-proxy"].waits_for
+
+
 def test_offline_its_clients_go_where_the_others_go():
     found = at_aws({"endpoint": "127.0.0.1:5999", "rootCertificate": "/tmp/ca.pem"})
     there = parse(found.outputs["api_url"])

@@ -4,6 +4,7 @@ import pytest
 
 from declared import prices
 from declared.prices import Charge, Declared
+from declared.serversettings import ServerSettings
 
 SERVER = Declared(
     prices.INSTANCE,
@@ -25,11 +26,11 @@ def test_a_class_without_a_price_is_named_and_counts_as_nothing():
     odd = Declared(prices.INSTANCE, "server", {**SERVER.inputs, "instanceClass": "db.x9.large"})
     assert prices.charges(odd)[0] == Charge("server", "db.x9.large, two servers, one as standby", None)
     assert prices.monthly(odd) == pytest.approx(23.4)
-    assert [choice.setting for choice in prices.choices(odd)] == ["server:multiAz", "server:storage"]
+    assert [choice.setting for choice in prices.choices([odd])] == ["server:multiAz", "server:storage"]
 
 
 def test_what_a_setting_changes_is_worked_out_alone():
-    found = {(choice.setting, choice.value): round(choice.dollars, 2) for choice in prices.choices(SERVER)}
+    found = {(choice.setting, choice.value): round(choice.dollars, 2) for choice in prices.choices([SERVER])}
     assert found == {
         ("server:multiAz", "false"): -134.14,
         ("server:storage", "200"): 23.0,
@@ -71,11 +72,20 @@ def test_the_sizes_of_a_family_are_in_order_and_each_costs_more():
 def test_a_server_that_follows_its_load_says_its_most_and_one_more_is_a_choice():
     server = Declared(prices.MEMBER, "server", {"instanceClass": "db.serverless", "tags": {"Size": "2-16"}})
     assert prices.charges(server)[0].what == "2-16 ACU at the least; at the most 1401.60"
-    assert [(each.setting, each.value, each.dollars) for each in prices.choices(server)] == [
-        ("server:readers", "one more", pytest.approx(175.2))
-    ]
     reader = Declared(prices.MEMBER, "reader", {**server.inputs, "promotionTier": 1})
-    assert prices.choices(reader) == []
+    one = [("server:readers", "1", pytest.approx(175.2))]
+    assert [(each.setting, each.value, each.dollars) for each in prices.choices([server])] == one
+    # With server:multiAz the first reader is there, whether server:readers is 0 or 1.
+    two = [("server:readers", "2", pytest.approx(175.2))]
+    assert [(each.setting, each.value, each.dollars) for each in prices.choices([server, reader])] == two
+    assert prices.choices([server, *[reader] * 15]) == []
+
+
+def test_the_readers_that_cost_more_are_those_that_the_settings_make():
+    for given in ({"readers": "0"}, {"readers": "1"}, {"readers": "3"}, {"readers": "0", "multiAz": "false"}):
+        now = ServerSettings.load({"engine": "aurora", **given}).servers
+        (choice,) = prices.choices([Declared(prices.MEMBER, "server", {})] * now)
+        assert ServerSettings.load({"engine": "aurora", **given, "readers": choice.value}).servers == now + 1
 
 
 def test_a_class_of_aurora_or_of_a_proxy_without_a_price_is_named():

@@ -36,7 +36,7 @@ REFUSED = {
     ),
     "network": ("8.8.8.0/20", "10.0.0.0/8", "10.0.0.0/28", "10.0.0.1/20", "fd00::/64", "x"),
     "zones": ("a", '["a"]', '["a", "a"]', '["a", "b", "c", "d"]', '["us-east-1a", "b"]', '["a", 1]', "{}"),
-    "interfaceEndpoints": ('["S3"]', '["ssm", "ssm"]', "ssm"),
+    "interfaceEndpoints": ('["S3"]', '["ssm", "s3"]', '["ssm", "ssm"]', "ssm"),
     "proxy": ("yes",),
     "reach": ("ssh", ""),
     "bastion": ("bastion", "i-12", "ecs:cluster", "i-0123456789abcdef0; ls"),

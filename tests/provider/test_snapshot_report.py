@@ -133,3 +133,18 @@ def test_a_stack_without_resources_is_told_so(monkeypatch):
     monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
     with pytest.raises(drift.DriftError, match="stack dev has no resources; `make up STACK=dev` provisions it"):
         drift.find("dev")
+
+
+def test_a_run_of_a_part_of_the_program_leaves_what_is_recorded_of_all_of_it(world):
+    world.engine.create("pg:index:SchemaSnapshot", {"name": "schema", "schemas": ["public"]})
+    inputs = {"snapshot": "schema", "of": "1", "record": {"steps": {"0001_a": "x"}}, "resources": 3}
+    begun = world.engine.create("pg:index:SchemaCheckpoint", inputs)
+    assert [begun.state[name] for name in ("of", "record", "at", "by")] == ["", {}, "", ""]
+    ended = world.engine.update(begun, {**inputs, "resources": 2})
+    assert (ended.state["of"], ended.state["record"], bool(ended.state["at"])) == ("1", inputs["record"], True)
+    other = {**inputs, "of": "2", "record": {"steps": {"0001_a": "y"}}}
+    kept = world.engine.update(ended, other)
+    for name in ("of", "record", "at", "by"):
+        assert kept.state[name] == ended.state[name]
+    assert "this run leaves out 1 of 3 resources (`--target`, `--exclude`)" in world.engine.reported()[-1]
+    assert "of" in world.engine.diff(kept, other), "the next run of all of it records it"

@@ -89,6 +89,11 @@ def test_what_has_not_passed_is_refused_by_name_until_it_is_allowed_with_a_reaso
     for run in (two.prod.start("preview").wait(), two.prod.up()):
         assert (run.status, SAID in run.output) == (1, True), run.output[-2000:]
     assert two.prod.checkpoint.read_text() == before
+    passed = deployed(two.staging)
+    part = ("--yes", "--skip-preview", "--non-interactive", "--target", "**checkpoint-schema")
+    said = succeeded(two.staging.pulumi("up", *part))
+    assert "(`--target`, `--exclude`), so what this stack has had stays as it was" in said
+    assert deployed(two.staging) == passed, "the migration wasn't brought"
     two.settings(FILE.format("staging") + ALLOWED)
     said = succeeded(two.prod.up())
     assert f"stack staging hasn't had migration {STEP}; going on, since it is allowed: a leak to stop tonight" in said
