@@ -116,7 +116,8 @@ def found(target: Target, settings: Settings, stack: str) -> at_aws.Found | None
     """
     if not target.can.object_store:
         return None
-    if settings.protected(target.disposable) and not settings.offline and not settings.account_ids:
+    lasting = target.can.make_server and not settings.offline and settings.protected(target.disposable)
+    if lasting and not settings.account_ids:
         allowed = 'one account at least, such as ["123456789012"], where data is kept at AWS'
         raise InputRefused(str(SettingError("accountIds", [], allowed)))
     vaults = settings.backups if target.can.make_server and not settings.url else None

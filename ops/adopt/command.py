@@ -20,7 +20,7 @@ Into = Annotated[str, typer.Option("--into", "--out", help="a new folder of the 
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 
 
-@app.command(epilog="Example: DATABASE_URL=postgresql://… ./vpb adopt --into adopted/shop")
+@app.command(epilog="Example: ./vpb adopt --into adopted/shop")
 def adopt(into: Into, url: Url = None, as_json: Json = False) -> None:
     """Read a live database, and write what it has as a declaration; nothing of it is changed.
 
