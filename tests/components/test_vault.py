@@ -23,7 +23,7 @@ def at_aws(**more: object) -> Program:
 
 @pytest.fixture(scope="module")
 def prod() -> Program:
-    return at_aws(secondRegion=FAR, schedule="30 2 * * *")
+    return at_aws(secondRegion=FAR, schedule="30 5 * * *")
 
 
 def test_the_vault_is_locked_and_has_the_server_s_key_and_stays(prod):
@@ -38,9 +38,9 @@ def test_the_vault_is_locked_and_has_the_server_s_key_and_stays(prod):
 def test_each_class_has_a_rule_with_its_retention_and_a_copy(prod):
     rules = {rule["ruleName"]: rule for rule in inputs(prod, "server-vault-plan")["rules"]}
     assert {name: rule["schedule"] for name, rule in rules.items()} == {
-        "daily": "cron(30 2 * * ? *)",
-        "weekly": "cron(30 2 ? * SUN *)",
-        "monthly": "cron(30 2 1 * ? *)",
+        "daily": "cron(30 5 * * ? *)",
+        "weekly": "cron(30 5 ? * SUN *)",
+        "monthly": "cron(30 5 1 * ? *)",
     }
     assert {name: rule["lifecycle"]["deleteAfter"] for name, rule in rules.items()} == {
         "daily": 7,
@@ -72,6 +72,18 @@ def test_without_a_second_region_nothing_is_copied():
     assert all("copyActions" not in rule for rule in inputs(near, "server-vault-plan")["rules"])
     with pytest.raises(InputRefused, match=r"backups\.secondRegion is 'us-east-1'; allowed is another region than"):
         at_aws(secondRegion="us-east-1")
+
+
+def test_a_time_at_which_rds_begins_no_backup_is_refused_on_whatever_day_it_is():
+    said = (
+        r"backups\.schedule is '30 4 \* \* \*'; allowed is a time that isn't within server:maintenanceWindow, "
+        "wed:05:00-wed:05:30, or the hour before"
+    )
+    window = {"maintenanceWindow": "wed:05:00-wed:05:30"}
+    backups = {**BACKUPS, "schedule": "30 4 * * *"}
+    with pytest.raises(InputRefused, match=said):
+        run("prod", target="aws", offline="true", backups=backups, server=window)
+    run("prod", target="local", backups=backups)
 
 
 @pytest.fixture
