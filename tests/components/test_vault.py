@@ -62,8 +62,14 @@ def test_its_role_is_taken_by_aws_backup_for_this_account(prod):
     trust = json.loads(inputs(prod, "server-vault-role")["assumeRolePolicy"])["Statement"][0]
     assert trust["Principal"] == {"Service": "backup.amazonaws.com"}
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    *_, keys = json.loads(inputs(prod, "server-vault-rights")["policy"])["Statement"]
+    rights = json.loads(inputs(prod, "server-vault-rights")["policy"])["Statement"]
+    *_, keys, grants = rights
     assert len(keys["Resource"]) == 2
+    assert (grants["Action"], grants["Resource"]) == ("kms:CreateGrant", keys["Resource"])
+    assert grants["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    ends = [each["Resource"] for each in rights if "Delete" in str(each["Action"])]
+    own = [f"arn:aws:rds:*:{ACCOUNT}:{kind}:awsbackup:*" for kind in ("cluster-snapshot", "snapshot")]
+    assert ends == [own], "and no other snapshot of the account"
 
 
 def test_without_a_second_region_nothing_is_copied():
