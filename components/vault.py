@@ -45,7 +45,7 @@ class Vault(Component):
     """
 
     def __init__(self, name: str, args: VaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        called = args.found.names.of("database")
+        called = args.found.names.vault
         super().__init__(name, {"vault": called}, opts)
         self._name, self._args, self._called = name, args, called
         vault = self._vault("vault", args.key)

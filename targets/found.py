@@ -196,7 +196,7 @@ def _roles(clients: Clients, names: AwsNames) -> dict[str, str]:
 
 def _vaults(names: AwsNames, near: Clients, far: Clients | None) -> dict[str, str]:
     """The vaults, their locks, the key of the second one, the plan and what it backs up."""
-    called, found = names.of("database"), dict[str, str]()
+    called, found = names.vault, dict[str, str]()
     for clients, what in ((near, "vault"), (far, "far")):
         vault = _vault(clients, called) if clients else None
         if clients is None or vault is None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.inputs import InputRefused
+from declared.awsnames import BUCKETS, ROLES, AwsNames
+from declared.naming import LONGEST_STACK, stack
 from harness.program import ACCOUNT, Program, run
 from targets import found
 from targets.endpoint import AwsEndpoint
@@ -14,7 +16,7 @@ from tests.components.test_storage import BACKUPS, inputs
 from tests.local.conftest import ACCESS_KEY, REGION, SECRET_KEY, MotoServer
 
 FAR = "eu-west-3"
-NAME = "visual-prompt-builder-prod-database"
+NAME = "vpb-prod-database"
 
 
 def at_aws(**more: object) -> Program:
@@ -33,6 +35,14 @@ def test_the_vault_is_locked_and_has_the_server_s_key_and_stays(prod):
     assert "changeableForDays" not in lock, "or no mistake could be undone"
     for name in ("vault", "vault-lock", "far", "far-lock", "far-key"):
         assert prod.resources[f"server-vault-{name}"].retain
+
+
+def test_the_names_of_a_stack_with_the_longest_name_are_short_enough():
+    """As the API references have it: `CreateBackupVault`, `CreateRole`, and S3's rules for buckets."""
+    names = AwsNames(stack("a" * LONGEST_STACK), ACCOUNT)
+    assert len(names.vault) <= 50
+    assert max(map(len, map(names.of, ROLES))) <= 64
+    assert max(map(len, map(names.bucket, BUCKETS))) <= 63
 
 
 def test_each_class_has_a_rule_with_its_retention_and_a_copy(prod):
