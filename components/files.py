@@ -84,6 +84,7 @@ def declare(
             scanning=settings.scanning,
             role_trust=settings.role_trust,
             alarms=alarms,
+            backup_days=max(settings.backups.retention.values()) if settings.backups else 0,
             disposable=target.disposable,
             rows_after=access.final,
             cdn_after=stored.final,

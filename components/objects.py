@@ -27,6 +27,8 @@ class ObjectsArgs:
     """Whose buckets they are."""
     buckets: tuple[BucketSettings, ...]
     cors_origins: tuple[str, ...] = ()
+    backup_days: int = 0
+    """How many days backups are kept, and with them the files that they name."""
     disposable: bool = False
     """Whether both S3 buckets may go with what is in them, and the key at once."""
 
@@ -56,7 +58,9 @@ class Objects(Component):
             f"{name}-files",
             PrivateBucketArgs(
                 bucket=args.found.names.bucket("objects"),
-                rules=_lifecycle(args.buckets),
+                rules=_lifecycle(args.buckets, args.backup_days),
+                # Of what no backup names the cleaner is faster.
+                old_days=max(objectlayout.DAYS_OF_OLD_VERSIONS, args.backup_days),
                 key_arn=self.key.arn,
                 disposable=args.disposable,
                 found=args.found,
@@ -163,7 +167,7 @@ def _key_rights(account: pulumi.Input[str]) -> list[PolicyStatement]:
     ]
 
 
-def _lifecycle(buckets: tuple[BucketSettings, ...]) -> list[dict[str, Any]]:
+def _lifecycle(buckets: tuple[BucketSettings, ...], backup_days: int) -> list[dict[str, Any]]:
     # S3 dates what came in parts by its beginning: a week may have passed when it ends. Of forms the cleaner is faster.
     uploads = {
         "id": "uploads",
@@ -178,8 +182,8 @@ def _lifecycle(buckets: tuple[BucketSettings, ...]) -> list[dict[str, Any]]:
             "status": "Enabled",
             "filter": {"prefix": objectlayout.prefix(bucket.id)},
             "expiration": {"days": bucket.retention_days},
-            # What has expired isn't kept as an old version for another month.
-            "noncurrent_version_expiration": {"noncurrent_days": 1},
+            # What has expired isn't kept as an old version for another month, but for backups.
+            "noncurrent_version_expiration": {"noncurrent_days": max(1, backup_days)},
         }
         for bucket in buckets
         if bucket.retention_days is not None

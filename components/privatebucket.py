@@ -13,22 +13,12 @@ from declared import objectlayout
 from targets.found import Found
 
 DAYS_OF_UNFINISHED_UPLOADS = 7
-# What every bucket forgets in time.
-RULES = (
-    {
-        "id": "unfinished-uploads",
-        "status": "Enabled",
-        "filter": {"prefix": ""},
-        "abort_incomplete_multipart_upload": {"days_after_initiation": DAYS_OF_UNFINISHED_UPLOADS},
-    },
-    {
-        "id": "old-versions",
-        "status": "Enabled",
-        "filter": {"prefix": ""},
-        "expiration": {"expired_object_delete_marker": True},
-        "noncurrent_version_expiration": {"noncurrent_days": objectlayout.DAYS_OF_OLD_VERSIONS},
-    },
-)
+UNFINISHED = {
+    "id": "unfinished-uploads",
+    "status": "Enabled",
+    "filter": {"prefix": ""},
+    "abort_incomplete_multipart_upload": {"days_after_initiation": DAYS_OF_UNFINISHED_UPLOADS},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +35,8 @@ class PrivateBucketArgs:
     """What is there already, and so is taken over."""
     outlives: bool = False
     """Whether it stays at AWS when the stack goes."""
+    old_days: int = objectlayout.DAYS_OF_OLD_VERSIONS
+    """How many days a version is kept that was replaced or deleted."""
     lock_days: int | None = None
     """In how many days after it was written nobody deletes a version who hasn't the right to go around the lock."""
 
@@ -89,7 +81,7 @@ class PrivateBucket(Component):
         s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=id,
-            rules=[*RULES, *args.rules],
+            rules=[UNFINISHED, _old_versions(args.old_days), *args.rules],
             opts=self._setting(versioning),
         )
         if args.lock_days:
@@ -128,6 +120,16 @@ class PrivateBucket(Component):
 def gone_with(bucket: PrivateBucket) -> pulumi.ResourceOptions:
     """The option of a setting that a destroy leaves to the bucket: one that isn't empty stays, with all of them."""
     return pulumi.ResourceOptions(deleted_with=bucket.s3_bucket)
+
+
+def _old_versions(days: int) -> dict[str, Any]:
+    return {
+        "id": "old-versions",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "expiration": {"expired_object_delete_marker": True},
+        "noncurrent_version_expiration": {"noncurrent_days": days},
+    }
 
 
 def _encryption(key_arn: pulumi.Input[str] | None) -> dict[str, Any]:

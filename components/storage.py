@@ -38,6 +38,8 @@ class StorageArgs:
     """What has to be in the database before the rows of `storage.buckets`; nothing at AWS waits for it."""
     cdn_after: Sequence[pulumi.Resource] = ()
     """What has to be in the database before the CDN serves a bucket: from then on, what ends there is noted for it."""
+    backup_days: int = 0
+    """How many days backups are kept, and with them the files that they name."""
     disposable: bool = False
     """Whether the S3 buckets may go with objects in them."""
 
@@ -83,6 +85,7 @@ class Storage(Component):
                 account=account,
                 buckets=args.buckets,
                 cors_origins=args.cors_origins,
+                backup_days=args.backup_days,
                 disposable=args.disposable,
             ),
             self.child(),

@@ -43,7 +43,7 @@ SCHEMA_GRANTS: Grants = {
     "audit": _usage("authenticated"),
     "private": {},
     # The app's servers note there what they have had back.
-    "ops": _usage("service_role", "monitor", "scanner", "cleaner"),
+    "ops": _usage("service_role", "monitor", "scanner", "cleaner", "backup"),
 }
 
 # Who logs in connects. Temporary tables come before every schema in which a name is looked up: nobody makes any but the
@@ -349,6 +349,15 @@ CLEANERS_FUNCTIONS = (
     "private.unserved_files(integer)",
     "private.finish_unserved(uuid[])",
     "private.finish_gone(text[], text[], text[])",
+    "ops.kept_instants()",
+    "private.kept_instants()",
+)
+# Of what a backup names nothing is removed while it is kept.
+BACKUPS_FUNCTIONS = (
+    "ops.keep_instant(text, timestamptz, integer)",
+    "ops.release_instant(text)",
+    "private.keep_instant(text, timestamptz, integer)",
+    "private.release_instant(text)",
 )
 # Both learn that the CDN must forget something which no row's end says.
 UNSERVING_FUNCTIONS = (
@@ -589,6 +598,7 @@ FUNCTIONS: Grants = {
     **{name: {role: ["execute"] for role in ("scanner", "cleaner")} for name in UNSERVING_FUNCTIONS},
     **{name: {"cleaner": ["execute"]} for name in CLEANERS_FUNCTIONS},
     **{name: {"scanner": ["execute"]} for name in SCANNERS_FUNCTIONS},
+    **{name: {"backup": ["execute"]} for name in BACKUPS_FUNCTIONS},
     **{name: {"monitor": ["execute"]} for name in MONITORS_FUNCTIONS},
     "private.uuid_v7()": {role: ["execute"] for role in ("authenticated", "service_role", "authjs")},
     # Checks on tables that these roles write.

@@ -122,7 +122,7 @@ ROLES = {
         },
     ),
     BACKUP: RoleSpec(
-        "login of pg_dump; reads every row, behind row security too, and writes none",
+        "login of pg_dump; reads every row, behind row security too, and writes none but the instants of backups",
         login=True,
         output="backup_url",
         bypassrls=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from declared.objectlayout import DAYS_OF_OLD_VERSIONS
 from ops.helptext import Commands
 from ops.status import FOUND
 
@@ -42,6 +43,12 @@ def backup(
     recipient: Annotated[
         list[str] | None, typer.Option(help="a public key of age that opens it, instead of those of database:backups")
     ] = None,
+    keep_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=DAYS_OF_OLD_VERSIONS, help="how long the cleaner leaves the stored files that it names"
+        ),
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=16, help="sessions that copy rows; by default 2 or 3")] = None,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +71,7 @@ def backup(
         task = making.Making(
             stack, environment.output("backup_url"), place, keys, _store(environment), progress=status.update
         )
-        task.jobs = jobs or task.jobs
+        task.jobs, task.keep_days = jobs or task.jobs, keep_days
         made = task.run()
     if isinstance(place, Declared):
         promise.tell(environment, made, place)

@@ -36,11 +36,7 @@ class Declared:
 
     @contextmanager
     def create(self, name: str) -> Iterator[Writer]:
-        id = name.partition("/")[0]
-        # A backup begins with one part, before its sessions share the others.
-        if id not in self._of:
-            self._of[id] = self._next(_moment(id))
-        with self._at(self._of[id]).create(name) as out:
+        with self._at(self._class(name.partition("/")[0])).create(name) as out:
             yield out
 
     @contextmanager
@@ -72,9 +68,18 @@ class Declared:
     def remove(self, backup: str) -> None:
         """Nothing: what never ended goes with its class, when the lock has ended."""
 
+    def days_kept(self, backup: str) -> int:
+        return self.retention[self._class(backup)]
+
     def newest(self) -> datetime | None:
         """When the newest complete backup was taken."""
         return max((_moment(id) for kind in self.retention for id in self._complete(kind)), default=None)
+
+    def _class(self, id: str) -> str:
+        """The class of a backup that is under way, which is settled before its sessions share its parts."""
+        if id not in self._of:
+            self._of[id] = self._next(_moment(id))
+        return self._of[id]
 
     def _next(self, now: datetime) -> str:
         *longer, shortest = sorted(self.retention, key=lambda kind: CLASSES[kind], reverse=True)

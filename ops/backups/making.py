@@ -13,7 +13,7 @@ from typing import Any
 
 from visual_prompt_builder.signing import Store
 
-from ops.backups import files, programs, sealing, source
+from ops.backups import files, instants, programs, sealing, source
 from ops.backups.manifest import FILES, ID, MANIFEST, ROLES, SCHEMA, SUMMARY, Manifest, Part, Summary, Table
 from ops.backups.places import Place
 from ops.backups.source import Found, Source
@@ -38,6 +38,8 @@ class Making:
     """The object store; without one, which files there are isn't said."""
     jobs: int = field(default_factory=lambda: min(MOST_JOBS, max(2, os.cpu_count() or 1)))
     progress: Progress = lambda message: None
+    keep_days: int | None = None
+    """How long it is kept, where its place doesn't say."""
 
     def run(self) -> Summary:
         """Make a backup.
@@ -47,17 +49,21 @@ class Making:
         remove_leftovers(self.place)
         with source.opened(self.url, self.jobs) as found:
             id = f"{found.taken_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+            days = self.place.days_kept(id) or self.keep_days or instants.DAYS
             try:
-                return self._write(id, found)
+                with instants.kept(self.url, id, found.taken_at, days) as noted:
+                    return self._write(id, found, noted)
             except BaseException:
                 # What can't be removed now has no summary, and goes with the leftovers.
                 with suppress(Exception):
                     self.place.remove(id)
                 raise
 
-    def _write(self, id: str, found: Source) -> Summary:
+    def _write(self, id: str, found: Source, noted: bool) -> Summary:
         manifest = self._structure(id, found)
         self._files(manifest, found)
+        if manifest.files is not None and not noted:
+            manifest.left_out.append("that the files are kept: this database has no function ops.keep_instant")
         manifest.tables = self._tables(id, found)
         own = self._seal(id, MANIFEST, [manifest.as_json()])
         summary = Summary.of(manifest, own)

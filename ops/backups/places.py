@@ -53,6 +53,10 @@ class Place(Protocol):
         """All of one backup."""
         ...
 
+    def days_kept(self, backup: str) -> int | None:
+        """How many days a backup that is begun now is kept there; None where nothing ends it."""
+        ...
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -101,6 +105,9 @@ class Folder:
 
     def remove(self, backup: str) -> None:
         shutil.rmtree(self.path / backup)
+
+    def days_kept(self, backup: str) -> int | None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,9 @@ class Bucket:
     def remove(self, backup: str) -> None:
         for entry in list(self.entries(f"{self.prefix}{backup}/")):
             self.s3.delete_object(Bucket=self.bucket, Key=entry["Key"])
+
+    def days_kept(self, backup: str) -> int | None:
+        return None
 
     def entries(self, prefix: str) -> Iterator[dict[str, Any]]:
         """What S3 lists of the objects whose keys begin so."""

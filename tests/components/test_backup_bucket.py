@@ -32,6 +32,12 @@ def declared() -> Program:
     return run(backups=BACKUPS)
 
 
+def test_the_object_store_has_what_backups_name_as_long_as_the_longest_is_kept(declared):
+    rules = {rule["id"]: rule for rule in inputs(declared, "storage-objects-files-lifecycle")["rules"]}
+    for name in ("old-versions", "retention-exports"):
+        assert rules[name]["noncurrentVersionExpiration"] == {"noncurrentDays": 372}
+
+
 def test_nothing_of_it_is_there_where_nothing_is_declared(program):
     assert [name for name in program.resources if name.startswith("backups")] == []
     assert not {"backup_bucket", "backup_roles"} & program.outputs.keys()

@@ -28,7 +28,7 @@ from visual_prompt_builder.signing import Store
 from declared.paths import CHECKOUT
 from harness import scratch
 from harness.stack import Stack
-from ops.backups import checking, drill, making, places, sealing, source
+from ops.backups import checking, drill, instants, making, places, sealing, source
 from ops.backups.errors import BackupError, BadBackup
 from ops.backups.manifest import MANIFEST, SUMMARY, Manifest
 from ops.backups.restoring import Restoring
@@ -99,6 +99,9 @@ class Memory:
 
     def has(self, name: str) -> bool:
         return name in self.objects
+
+    def days_kept(self, backup: str) -> int | None:
+        return None
 
     def remove(self, backup: str) -> None:
         self.objects = {name: data for name, data in self.objects.items() if not name.startswith(backup)}
@@ -251,6 +254,29 @@ def test_a_file_whose_version_is_gone_fails_the_drill(made: Made):
     assert task._files(made.manifest).result == drill.PASSED, "a delete marker takes no version away"
     made.store.s3.delete_object(**where, VersionId=entry["VersionId"])
     assert task._files(made.manifest).detail.endswith("is in the object store no more")
+
+
+def test_its_instant_is_noted_as_long_as_it_is_kept_and_of_one_that_failed_it_is_not(made: Made, tmp_path: Path):
+    noted = "select backup, kept_until - taken_at, now() - taken_at < interval '1 hour' from private.kept_instants"
+    with psycopg.connect(made.url, autocommit=True) as connection:
+        assert connection.execute(noted).fetchall() == [(made.backup.id, timedelta(days=instants.DAYS), True)]
+        with pytest.raises(OSError, match="No space left"):
+            task(made.backup_url, Full(tmp_path), store=made.store).run()
+        assert len(connection.execute(noted).fetchall()) == 1
+        connection.execute("update private.kept_instants set kept_until = now(), taken_at = now() - interval '9 days'")
+        another = task(made.backup_url, Memory(), keep_days=3).run()
+        assert connection.execute(noted).fetchall() == [(another.id, timedelta(days=3), True)], "what ended goes"
+        connection.execute("delete from private.kept_instants")
+        with (
+            pytest.raises(BackupError, match="the instant of the backup can't be noted: new row for relation"),
+            instants.kept(made.backup_url, "other", datetime.now(UTC), 3),
+        ):
+            pass
+
+
+def test_a_database_that_knows_no_instants_is_backed_up_all_the_same(small: tuple[Memory, str]):
+    with instants.kept(small[1], "20260101T000000Z-00000001", datetime.now(UTC), 1) as noted:
+        assert noted is False
 
 
 def test_writes_meanwhile_are_in_all_of_it_or_in_none(small: tuple[Memory, str]):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -23,7 +23,8 @@ from ops import __main__ as ops
 from ops.environment import Environment
 from ops.storage.cleaning import job as cleaning
 from ops.storage.cleaning.edge import Edge
-from ops.storage.cleaning.files import Files
+from ops.storage.cleaning.files import Files, Version
+from ops.storage.cleaning.instants import Instants
 from ops.storage.cleaning.job import Ages, CleanError, Job
 from ops.storage.cleaning.kept import KeyParts
 from ops.storage.cleaning.rows import Doomed, Row, Rows
@@ -85,6 +86,7 @@ def scene(world: World, store: Store) -> Iterator[Scene]:
             Files(store).abort(key, upload)
         world.run("delete from private.deletion_queue")
         world.run("delete from private.unserved_files")
+        world.run("delete from private.kept_instants")
         # The same person comes again in the next test.
         world.run("delete from private.departures")
 
@@ -121,6 +123,69 @@ def test_orphans_of_both_kinds_go_once_they_are_old_enough(scene: Scene) -> None
     scene.job(ages=NOW).run()
     assert scene.keys() == ["elsewhere/audio/x/y", kept]
     assert scene.world.run(ROWS) == [("audio", f"{PROJECT}/kept.wav")]
+
+
+KEEP = "select ops.keep_instant(%s, now() - %s, 2)"
+OVER = "update private.kept_instants set taken_at = now() - interval '3 days', kept_until = now() - interval '1 day'"
+
+
+def versions_of(scene: Scene, key: str) -> list[tuple[bool, bool]]:
+    """Of each version whether it is the newest, and whether it is a delete marker."""
+    return [(each.latest, each.marker) for found in Files(scene.store).keys(key) for each in found]
+
+
+def test_what_a_backup_names_is_hidden_and_goes_when_the_backup_has_ended(scene: Scene) -> None:
+    orphan, theirs = scene.add(f"{PROJECT}/file.wav", row=False), scene.add(f"{EVES}/a.wav")
+    scene.world.run(KEEP, "20260101T000000Z-00000001", timedelta())
+    scene.world.run("delete from next_auth.users where id = %s", EVE)
+    dry = scene.job(ages=NOW, dry=True).run()
+    assert (dry["kept for backups"].objects, dry["orphaned files"].objects) == (2, 1)
+    for _ in range(2):
+        tally = scene.job(ages=NOW).run()
+        for key in (orphan, theirs):
+            assert versions_of(scene, key) == [(True, True), (False, False)], "hidden once, and never shown again"
+            with pytest.raises(ClientError, match="NoSuchKey"):
+                scene.store.s3.get_object(Bucket=scene.store.bucket, Key=key)
+    assert (tally["orphaned files"].objects, tally["kept for backups"].bytes) == (0, 6)
+    assert scene.world.run(ROWS) == []
+    assert scene.world.run("select sum(kept_bytes) from private.storage_usage where kept_bytes > 0") in ([(None,)], [])
+    scene.world.run(OVER)
+    scene.job(ages=NOW).run()
+    assert scene.keys() == []
+
+
+def test_what_came_after_the_backup_and_what_ended_before_it_goes(scene: Scene) -> None:
+    scene.add(f"{PROJECT}/later.wav", row=False)
+    scene.world.run(KEEP, "20260101T000000Z-00000001", timedelta(hours=1))
+    assert scene.job(ages=NOW).run()["kept for backups"].objects == 0
+    assert scene.keys() == []
+
+
+def test_a_backup_that_begins_while_the_cleaner_is_at_work_is_seen(scene: Scene) -> None:
+    key = scene.add(f"{PROJECT}/file.wav", row=False)
+    job = scene.job(ages=NOW)
+    before = job._lost
+    job._lost = lambda seen: (scene.world.run(KEEP, "20260101T000000Z-00000001", timedelta()), before(seen))[1]  # type: ignore[method-assign]
+    job.run()
+    assert versions_of(scene, key) == [(True, True), (False, False)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "until", "held"),
+    [(-9, None, True), (-9, -8, False), (-9, 1, True), (1, None, True), (6, 60, False), (-9, -4, True)],
+)
+def test_a_version_is_held_where_it_was_the_newest_at_an_instant(changed: int, until: int | None, held: bool) -> None:
+    instant = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def at(minutes: int) -> datetime:
+        return instant + timedelta(minutes=minutes)
+
+    instants = Instants([at(-600), instant, at(600)])
+    version = Version("k", "1", 3, until is None, False, at(changed), until=None if until is None else at(until))
+    assert instants.hold(version) is held
+    marker = Version("k", "2", 0, True, True, at(until or 9), below=version)
+    assert instants.hold(marker) is held, "it goes with what it hides"
+    assert not Instants().hold(version)
 
 
 def test_a_row_of_what_lies_in_quarantine_is_no_orphan_and_goes_with_the_person(scene: Scene) -> None:

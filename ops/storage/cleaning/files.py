@@ -1,8 +1,8 @@
 """The object bucket as the cleaner sees it: every version of every key, listed by page and deleted by the thousand."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, islice
 from typing import Any, TypeVar
@@ -28,6 +28,10 @@ class Version:
     """When it was stored; of what came in parts, when that was begun."""
     parts: bool = False
     """Whether it came in parts."""
+    until: datetime | None = None
+    """When another one took its place; None of the newest."""
+    below: "Version | None" = field(default=None, compare=False, repr=False)
+    """The one of the same key that it took the place of."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,19 @@ class Files:
     """What lies under the tenant of a store, and in its quarantine."""
 
     store: Store
+    held: Callable[[], Callable[[Version], bool]] = lambda: lambda version: False
+    """Asks now what must stay where it is; what that answers for a version."""
 
     def keys(self, prefix: str) -> Iterator[list[Version]]:
         """The versions of each key that begins so, in the order of keys; the newest first."""
-        yield from (list(versions) for _, versions in groupby(self._versions(prefix), key=lambda found: found.key))
+        for _, versions in groupby(self._versions(prefix), key=lambda found: found.key):
+            found = list[Version]()
+            for version in reversed(list(versions)):
+                below = found[-1] if found else None
+                if below:
+                    found[-1] = below = replace(below, until=version.changed)
+                found.append(replace(version, below=below))
+            yield found[::-1]
 
     def _versions(self, prefix: str) -> Iterator[Version]:
         pages = self.store.s3.get_paginator("list_object_versions").paginate(Bucket=self.store.bucket, Prefix=prefix)
@@ -69,9 +82,19 @@ class Files:
             self.store.s3.abort_multipart_upload(Bucket=self.store.bucket, Key=key, UploadId=upload)
 
     def delete(self, versions: Iterable[Version]) -> None:
-        """Delete exactly these, for good; what another cleaner has deleted already is none the worse for it."""
+        """Delete exactly these, for good; what another cleaner has deleted already is none the worse for it.
+
+        What is held isn't deleted: a delete marker hides it.
+        """
         for batch in batched(versions):
-            named = [{"Key": version.key, "VersionId": version.id} for version in batch]
+            is_held = self.held()
+            held = [version for version in batch if is_held(version)]
+            for version in held:
+                if version.latest and not version.marker:
+                    self.store.s3.delete_object(Bucket=self.store.bucket, Key=version.key)
+            named = [{"Key": version.key, "VersionId": version.id} for version in batch if version not in held]
+            if not named:
+                continue
             answer = self.store.s3.delete_objects(Bucket=self.store.bucket, Delete={"Objects": named, "Quiet": True})
             for error in answer.get("Errors", ()):
                 raise FilesError(f"{error.get('Key')}: can't be deleted: {error.get('Code')}: {error.get('Message')}")

@@ -18,12 +18,15 @@ from declared import objectlayout
 from declared.errors import UserError
 from ops.storage.cleaning.edge import MANY, Edge
 from ops.storage.cleaning.files import PAGE, Files, Version, batched
+from ops.storage.cleaning.instants import Instants
 from ops.storage.cleaning.kept import Kept, KeyParts, key_parts
 from ops.storage.cleaning.rows import Doomed, Row, Rows
 from ops.storage.scanning.file import QUARANTINE
 
 # How much of the CDN is in the tally: paths, and files that wait for it.
 INVALIDATED, WAITING = "invalidated at the CDN", "waiting for the CDN"
+# What would go and is named by a backup.
+HELD = "kept for backups"
 # How long to wait for the CDN, which takes so much at a time.
 PATIENCE_SECONDS, PAUSE_SECONDS = 45.0, 3.0
 # More than half of everything, and more than this, is rather the wrong bucket or the wrong database.
@@ -81,10 +84,11 @@ class Job:
         return f"{objectlayout.UPLOADS}/{self.tenant}"
 
     def run(self) -> dict[str, Found]:
-        """All of it; then what is left and counts beside the rows is noted.
+        """All of it; then what is left and counts beside the rows is noted. What backups name stays.
 
         :raises CleanError: where more would go than can be right
         """
+        self._keep()
         self._deleted()
         self._abandoned()
         self._expired()
@@ -99,6 +103,14 @@ class Job:
             self.rows.note_kept(kept.bytes)
             self.rows.forget_nobody()
         return self.tally
+
+    def _keep(self) -> None:
+        self._note(HELD)
+        self.files = replace(self.files, held=lambda: self._instants().hold)
+
+    def _instants(self) -> Instants:
+        """Asked before each batch: a backup may begin meanwhile."""
+        return Instants(self.rows.kept_instants())
 
     def forget(self) -> None:
         """Invalidate at the CDN what is served no longer, also what went by the Storage API, a move or an upsert.
@@ -140,6 +152,7 @@ class Job:
 
     def remove_larger(self, bucket: str, limit: int) -> dict[str, Found]:
         """The files of a bucket that have more bytes than a limit, with their versions, then their rows."""
+        self._keep()
         self._note("too large")
         for batch in batched(self.rows.larger(bucket, limit)):
             self._remove("too large", batch)
@@ -187,7 +200,7 @@ class Job:
     def _remove(self, kind: str, batch: Iterable[Doomed]) -> None:
         """Objects with all their versions, then their rows; what was stored again since they were doomed stays."""
         doomed = {(each.bucket_id, each.name): each for each in sorted(batch, key=lambda each: each.before)}
-        gone, kept = list[Version](), set[str]()
+        gone, kept, is_held = list[Version](), set[str](), self.files.held()
         for version in self._stored(doomed.values()):
             bucket, name, stored = key_parts(version.key, self.tenant) or ("", "", "")
             if (bucket, name) not in doomed:
@@ -196,7 +209,8 @@ class Job:
                 gone.append(version)
             else:
                 kept.add(stored)
-        self._note(kind, len(doomed), sum(version.bytes for version in gone))
+        self._note(kind, len(doomed), _bytes(each for each in gone if not is_held(each)))
+        self._note_held([each for each in gone if is_held(each)])
         if not self.dry:
             versions = self._deleted_files(gone)
             self.rows.delete(row for row in self.rows.at(doomed.values()) if row.version not in kept)
@@ -295,7 +309,7 @@ class Job:
         seen, keys, shown_in = set[str](), Counter[str](), Counter[str]()
         for batch in batched(self.files.keys(self.tenant)):
             by_key = {found[0].key: where for found in batch if (where := key_parts(found[0].key, self.tenant))}
-            known = self.rows.known(by_key.values())
+            known, instants = self.rows.known(by_key.values()), self._instants()
             for versions in batch:
                 keys[self._folder(versions[0])] += 1
                 if not (where := by_key.get(versions[0].key)):
@@ -305,12 +319,15 @@ class Job:
                 shown_in[self._folder(versions[0])] += shown
                 said = known[where.version] if shown else 0
                 if where.version in known:
-                    old += (gone := list(self._old(versions)))
+                    old += self._going(gone := list(self._old(versions)), instants)
                 else:
-                    orphans += (gone := versions if versions[0].changed < self._cutoff(versions[0]) else [])
+                    orphans += self._going(gone := self._orphaned(versions), instants)
+                # What only a backup holds is nobody's to pay for.
                 kept.add(where, _bytes(versions) - said - _bytes(gone))
-        lost = self._lost(seen)
-        orphans = self._trusted(orphans, keys, shown_in, kept)
+        self._remove_orphans(self._trusted(orphans, keys, shown_in, kept), old, self._lost(seen))
+        return seen
+
+    def _remove_orphans(self, orphans: list[Version], old: list[Version], lost: list[Row]) -> None:
         self._suspect("rows without a file", len(lost), self.rows.count())
         self._note("orphaned files", len({version.key for version in orphans}), _bytes(orphans))
         self._note("old versions", len(old), _bytes(old))
@@ -319,7 +336,6 @@ class Job:
             self._delete_orphans(orphans)
             self.files.delete(old)
             self._delete_lost(lost)
-        return seen
 
     def _trusted(self, orphans: list[Version], keys: Counter[str], shown: Counter[str], kept: Kept) -> list[Version]:
         """What of the files without a row may go: not those of one folder that are most of all files.
@@ -352,6 +368,17 @@ class Job:
     def _cutoff(self, newest: Version) -> datetime:
         # Deleted in the store alone, which somebody may want to undo.
         return datetime.now(UTC) - (self.ages.versions if newest.marker else self.ages.of(newest))
+
+    def _orphaned(self, versions: list[Version]) -> list[Version]:
+        return versions if versions[0].changed < self._cutoff(versions[0]) else []
+
+    def _going(self, versions: list[Version], instants: Instants) -> list[Version]:
+        """Those of them that go, or that a delete marker is to hide first."""
+        self._note_held([each for each in versions if instants.hold(each)])
+        return [each for each in versions if not instants.leave(each)]
+
+    def _note_held(self, versions: list[Version]) -> None:
+        self._note(HELD, len({each.key for each in versions}), _bytes(versions))
 
     def _old(self, versions: list[Version]) -> Iterator[Version]:
         for newer, version in pairwise(versions):

@@ -44,6 +44,7 @@ UNSERVE = "select bucket_id, object_path, version from ops.unserve(%s, %s, %s)"
 UNSERVED = "select id, bucket_id, object_path, version from ops.unserved_files(10000)"
 ABANDONED = "select id, bucket_id, name, now() as before from ops.abandoned_files(%s, 1000)"
 ABANDONED_TOTAL = "select ops.count_abandoned(%s)"
+KEPT_INSTANTS = "select taken_at from ops.kept_instants()"
 QUARANTINE = "select bucket_id, name, version, abandoned from ops.quarantine()"
 
 
@@ -151,6 +152,10 @@ class Rows:
         """What lies in quarantine, by bucket, name and version; and whether its person is gone."""
         found = self.connection.execute(QUARANTINE)
         return {(str(bucket), str(name), str(version)): bool(gone) for bucket, name, version, gone in found}
+
+    def kept_instants(self) -> list[datetime]:
+        """The instants of which there are backups that are kept, the oldest first."""
+        return [row[0] for row in self.connection.execute(KEPT_INSTANTS)]
 
     def forget(self, bucket: str, name: str, version: str) -> None:
         self.connection.execute("select ops.forget_quarantined(%s, %s, %s)", (bucket, name, version))
