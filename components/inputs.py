@@ -11,6 +11,7 @@ import targets
 from declared import adopted as adoption
 from declared import connectionurl, hostedproject, naming, sqlfiles
 from declared.adopted import Adopted
+from declared.backups import BackupSettings
 from declared.errors import UserError
 from declared.naming import NAMESPACE
 from declared.objectlayout import GUARDDUTY
@@ -143,6 +144,8 @@ def wanted(target: Target, settings: Settings, there: at_aws.Found | None, tags:
         raise InputRefused(f"setting {SERVER}:{min(given)} is read by nobody: this stack's server isn't made here")
     if made and not settings.offline:
         _refuse_unreachable(server)
+    if made and settings.backups:
+        _refuse_missed(settings.backups, server)
     if there is None:
         return None
     return Wanted(
@@ -155,6 +158,18 @@ def wanted(target: Target, settings: Settings, there: at_aws.Found | None, tags:
         backups=settings.backups,
         replaced=any(each.what in SERVERS and not each.expired for each in settings.allow),
     )
+
+
+def _refuse_missed(backups: BackupSettings, server: ServerSettings) -> None:
+    """
+    :raises InputRefused: where AWS Backup would make none on the day on which RDS may restart the server
+    """
+    minute, hour = backups.schedule
+    if not server.backs_up_at(hour * 60 + minute):
+        allowed = (
+            f"a time that isn't within {SERVER}:maintenanceWindow, {server.maintenance_window}, or the hour before"
+        )
+        raise InputRefused(str(SettingError("backups.schedule", f"{minute} {hour} * * *", allowed)))
 
 
 def _refuse_unreachable(server: ServerSettings) -> None:

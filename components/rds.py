@@ -1,6 +1,7 @@
 """Amazon RDS for PostgreSQL: the server, with its key, its parameters, its logs and its network."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import pulumi
 import pulumi_aws
@@ -25,15 +26,7 @@ LOGS = ("postgresql", "upgrade")
 
 def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnServer:
     """The server with all that belongs to it, by a provider `aws` of its own: the program's waits for the database."""
-    by = pulumi_aws.Provider(
-        "server-aws",
-        region=wanted.region,
-        default_tags={"tags": {**wanted.tags}},
-        allowed_account_ids=list(wanted.account_ids) or None,
-        **aws.arguments,
-        opts=opts,
-    )
-    opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers={"aws": by}))
+    opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers={"aws": _plugin(wanted, aws, opts)}))
     settings = wanted.settings
     component, family = ("server-aurora", AURORA_FAMILY) if settings.engine == AURORA else ("server-rds", FAMILY)
     there = takeover.options(wanted, AtAws.of(wanted, aws, component, family))
@@ -55,31 +48,48 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
         if settings.engine == AURORA
         else RdsServer(component, wanted, network, opts)
     )
-
     if wanted.backups:
         args = VaultArgs(settings=wanted.backups, found=wanted.found, key=server.kms_key, server=server.arn)
         Vault("server-vault", args, opts)
-
-    def proxy(logins: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[Parameters]:
-        args = RdsProxyArgs(
-            wanted=wanted,
-            network=network,
-            key=server.kms_key,
-            target=server.target,
-            port=server.port,
-            ready=server.ready,
-            logins=logins,
-        )
-        return RdsProxy("server-proxy", args, opts).where
-
     secrets_endpoint = {"secrets_endpoint": aws.endpoint} if aws.endpoint else {}
     return OwnServer(
         login=server.login,
         password={"password_secret": server.secret, **secrets_endpoint},
         reader=server.reader,
-        proxy=proxy if settings.proxy else None,
+        proxy=partial(_proxy, wanted, network, server, opts) if settings.proxy else None,
         exports={"admin_secret": server.secret, "network": dict(network.exports)},
     )
+
+
+def _plugin(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> pulumi_aws.Provider:
+    return pulumi_aws.Provider(
+        "server-aws",
+        region=wanted.region,
+        default_tags={"tags": {**wanted.tags}},
+        allowed_account_ids=list(wanted.account_ids) or None,
+        **aws.arguments,
+        opts=opts,
+    )
+
+
+def _proxy(
+    wanted: Wanted,
+    network: Network,
+    server: RdsBase,
+    opts: pulumi.ResourceOptions,
+    logins: Mapping[str, pulumi.Output[str]],
+) -> pulumi.Output[Parameters]:
+    """Where the proxy before a server is, for these logins."""
+    args = RdsProxyArgs(
+        wanted=wanted,
+        network=network,
+        key=server.kms_key,
+        target=server.target,
+        port=server.port,
+        ready=server.ready,
+        logins=logins,
+    )
+    return RdsProxy("server-proxy", args, opts).where
 
 
 class RdsServer(RdsBase):

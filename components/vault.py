@@ -16,11 +16,13 @@ SERVICE = "backup.amazonaws.com"
 # As AWS' policies for this role (AWSBackupServiceRolePolicyForBackup) have them for RDS.
 SNAPSHOTS = (
     *("AddTagsToResource", "CopyDBClusterSnapshot", "CopyDBSnapshot", "CreateDBClusterSnapshot", "CreateDBSnapshot"),
-    *("DeleteDBClusterSnapshot", "DeleteDBSnapshot", "DescribeDBClusterSnapshots", "DescribeDBClusters"),
-    *("DescribeDBInstances", "DescribeDBSnapshots", "ListTagsForResource"),
+    *("DescribeDBClusterSnapshots", "DescribeDBClusters", "DescribeDBInstances", "DescribeDBSnapshots"),
+    "ListTagsForResource",
 )
+# What it ends are snapshots of its own, which it names so: the server's last one isn't.
+ENDS, OWN = ("DeleteDBClusterSnapshot", "DeleteDBSnapshot"), ("cluster-snapshot:awsbackup:*", "snapshot:awsbackup:*")
 VAULTS = ("CopyFromBackupVault", "CopyIntoBackupVault", "DescribeBackupVault")
-KEYS = ("CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
+KEYS = ("Decrypt", "DescribeKey", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
 # Days of the week and the month of a rule's schedule, as AWS writes cron.
 WHEN = {"daily": "* * ? *", "weekly": "? * SUN *", "monthly": "1 * ? *"}
 
@@ -43,7 +45,7 @@ class Vault(Component):
     """
 
     def __init__(self, name: str, args: VaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        called = args.found.names.of("database")
+        called = args.found.names.vault
         super().__init__(name, {"vault": called}, opts)
         self._name, self._args, self._called = name, args, called
         vault = self._vault("vault", args.key)
@@ -131,8 +133,20 @@ class Vault(Component):
             },
             {
                 "Effect": "Allow",
+                "Action": [f"rds:{action}" for action in ENDS],
+                "Resource": [f"arn:aws:rds:*:{account}:{snapshots}" for snapshots in OWN],
+            },
+            {
+                "Effect": "Allow",
                 "Action": [f"backup:{action}" for action in VAULTS],
                 "Resource": f"arn:aws:backup:*:{account}:backup-vault:{self._called}",
             },
             {"Effect": "Allow", "Action": [f"kms:{action}" for action in KEYS], "Resource": keys},
+            # A grant of its own making would outlast the role; RDS makes them for what it copies.
+            {
+                "Effect": "Allow",
+                "Action": "kms:CreateGrant",
+                "Resource": keys,
+                "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+            },
         ]

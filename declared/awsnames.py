@@ -29,6 +29,11 @@ class AwsNames:
         """That of a KMS key, as an alias."""
         return f"alias/{self.of(use)}"
 
+    @property
+    def vault(self) -> str:
+        """What AWS Backup has of the stack's server: a name there has at most 50 characters."""
+        return f"vpb-{self.stack}-database"
+
     def of(self, what: str) -> str:
         """That of anything else, of a role by what it is for."""
         return f"visual-prompt-builder-{self.stack}-{what}"

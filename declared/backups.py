@@ -20,7 +20,7 @@ NUMBERS = {
 KEYS = ("retention", *NUMBERS, "recipients")
 OPTIONAL = ("schedule", "secondRegion")
 SCHEDULE = re.compile(r"([0-9]|[1-5][0-9]) ([0-9]|1[0-9]|2[0-3]) \* \* \*")
-SCHEDULES = "minute and hour of each day as cron writes them, in UTC, such as `30 2 * * *`"
+SCHEDULES = "minute and hour of each day as cron writes them, in UTC, such as `0 5 * * *`"
 LONGEST = {DAYS: 3650, "daily": 366, "weekly": 104, "monthly": 120}
 # The measure that the alarm goes by, with the stack as its dimension: hours since the newest complete backup was taken.
 NAMESPACE, METRIC, DIMENSION = "VisualPromptBuilder", "HoursSinceNewestBackup", "Stack"
@@ -46,7 +46,7 @@ class BackupSettings:
     """Days in which nobody deletes a backup who hasn't the right to go around the lock."""
     recipients: tuple[str, ...]
     """Public keys; each opens every backup."""
-    schedule: tuple[int, int] = (0, 3)
+    schedule: tuple[int, int] = (0, 5)
     """Minute and hour, in UTC, at which AWS Backup begins."""
     second_region: str = ""
     """Where AWS Backup copies to; empty is nowhere."""
@@ -76,7 +76,7 @@ def backups(value: Any) -> BackupSettings | None:
         time,
         lock,
         _recipients(value.get("recipients")),
-        _schedule(value.get("schedule", "0 3 * * *")),
+        _schedule(value.get("schedule", "0 5 * * *")),
         _region(value.get("secondRegion", "")),
     )
 

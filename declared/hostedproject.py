@@ -74,10 +74,11 @@ def not_networks(values: Sequence[Any]) -> str | None:
         return f"must name a network: an empty list lets nobody in; {', '.join(OPEN)} let everybody in"
     for value in values:
         try:
-            network = ipaddress.ip_network(value) if isinstance(value, str) and "/" in value else None
+            network = ipaddress.ip_network(value) if isinstance(value, str) else None
         except ValueError:
             network = None
-        if network is None:
+        # Python takes an address alone, a mask behind the slash, and an interface; the API takes none of it.
+        if network is None or "%" in value or value.partition("/")[2] != str(network.prefixlen):
             return f"'{value}' is no network in CIDR form without host bits, such as 203.0.113.0/24"
         if any(_within(network, ipaddress.ip_network(each)) for each in PRIVATE):
             return f"'{value}' is a private network, from which nothing reaches a project"

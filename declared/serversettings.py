@@ -33,6 +33,8 @@ GATEWAY = "s3"
 ENDPOINT = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}")
 DAY_MINUTES = 24 * 60
 LEAST_WINDOW = 30
+# Minutes before RDS may restart a server in which AWS Backup begins none of its own (its guide, "Backup plan options").
+QUIET = 60
 
 
 class ServerSettingError(UserError, ValueError):
@@ -356,6 +358,12 @@ class ServerSettings:
     def servers(self) -> int:
         """How many a cluster of Aurora has, the writer among them."""
         return 1 + max(self.readers, int(self.multi_az))
+
+    def backs_up_at(self, minute: int) -> bool:
+        """Whether AWS Backup begins a backup at this minute of each day; Aurora lets it at any time."""
+        begins, length = _span(self.maintenance_window)
+        quiet = ((day * DAY_MINUTES + minute - begins + QUIET) % (DAY_MINUTES * 7) for day in range(7))
+        return self.engine == AURORA or all(since >= QUIET + length for since in quiet)
 
     def _check_used(self, given: Mapping[str, str]) -> None:
         """

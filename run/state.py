@@ -88,10 +88,10 @@ def alone(stack: str, mark: str, changes: bool) -> Iterator[None]:
     folder = stack_folder(stack)
     make_private(folder)
     with (folder / "run.lock").open("a+") as handle:
-        handle.seek(0)
-        last = handle.read()
         _lock(handle, fcntl.LOCK_EX if changes else fcntl.LOCK_SH, stack)
-        end_left_over(last, stack)
+        # Of the run before this one, which may have begun since the file was opened.
+        handle.seek(0)
+        end_left_over(handle.read(), stack)
         if changes:
             handle.truncate(0)
             handle.write(mark)

@@ -196,7 +196,7 @@ def _roles(clients: Clients, names: AwsNames) -> dict[str, str]:
 
 def _vaults(names: AwsNames, near: Clients, far: Clients | None) -> dict[str, str]:
     """The vaults, their locks, the key of the second one, the plan and what it backs up."""
-    called, found = names.of("database"), dict[str, str]()
+    called, found = names.vault, dict[str, str]()
     for clients, what in ((near, "vault"), (far, "far")):
         vault = _vault(clients, called) if clients else None
         if clients is None or vault is None:
@@ -208,7 +208,8 @@ def _vaults(names: AwsNames, near: Clients, far: Clients | None) -> dict[str, st
         if clients is far:
             found["far-key"] = f"{vault['EncryptionKeyArn'].rpartition('/')[2]}{at}"
     backups = near.of("backup")
-    for plan in backups.list_backup_plans()["BackupPlansList"]:
+    pages = backups.get_paginator("list_backup_plans").paginate()
+    for plan in (each for page in pages for each in page["BackupPlansList"]):
         if plan["BackupPlanName"] == called:
             found["plan"] = plan["BackupPlanId"]
             for each in backups.list_backup_selections(BackupPlanId=found["plan"])["BackupSelectionsList"]:
@@ -217,5 +218,5 @@ def _vaults(names: AwsNames, near: Clients, far: Clients | None) -> dict[str, st
 
 
 def _vault(clients: Clients, name: str) -> Mapping[str, Any] | None:
-    vaults = clients.of("backup").list_backup_vaults()["BackupVaultList"]
-    return next((each for each in vaults if each["BackupVaultName"] == name), None)
+    pages = clients.of("backup").get_paginator("list_backup_vaults").paginate()
+    return next((each for page in pages for each in page["BackupVaultList"] if each["BackupVaultName"] == name), None)

@@ -1,11 +1,12 @@
 """What moto lacks of AWS Backup: a plan that is changed, and which resources a plan backs up.
 
 As in the AWS Backup API reference ("UpdateBackupPlan", "DeleteBackupPlan", "CreateBackupSelection"): a plan with a
-selection stays, a deleted one is gone, and a rule's vault has to be there. Nothing is ever backed up.
+selection stays, a deleted one is gone, a rule's vault has to be there, and names are short. Nothing is ever backed up.
 """
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from moto.core.utils import unix_time
 from moto.moto_api._internal import mock_random
 
 KEPT = "local_selections"
+VAULT_NAME, PLAN_NAME = re.compile(r"[A-Za-z0-9_-]{2,50}"), re.compile(r"[A-Za-z0-9_.-]{1,50}")
 PLAN = r"{0}/backup/plans/(?P<plan_id>[^/]+)/selections"
 
 Selections = dict[str, dict[str, Any]]
@@ -40,6 +42,7 @@ def _where(response: BackupResponse) -> tuple[str, str]:
 def _select(self: BackupResponse) -> str:
     plan, _ = _where(self)
     given = json.loads(self.body)["BackupSelection"]
+    _check_name(PLAN_NAME, given["SelectionName"])
     id, now = str(mock_random.uuid4()), unix_time()
     _selections(self, plan)[id] = {
         "SelectionId": id,
@@ -85,7 +88,22 @@ def _update(self: BackupResponse) -> str:
     return json.dumps(plan.to_dict())
 
 
+def _check_name(pattern: re.Pattern[str], name: str) -> None:
+    if not pattern.fullmatch(name):
+        raise InvalidParameterValueException(msg=f"{name} isn't a name as {pattern.pattern}")
+
+
+def _make(real: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def create_backup_vault(self: BackupBackend, backup_vault_name: str, **more: Any) -> Any:
+        _check_name(VAULT_NAME, backup_vault_name)
+        return real(self, backup_vault_name=backup_vault_name, **more)
+
+    return create_backup_vault
+
+
 def _check(backend: BackupBackend, plan: dict[str, Any]) -> None:
+    _check_name(PLAN_NAME, plan["BackupPlanName"])
     for rule in plan["Rules"]:
         if rule["TargetBackupVaultName"] not in backend.vaults:
             raise InvalidParameterValueException(msg=f"Backup vault {rule['TargetBackupVaultName']} isn't there")
@@ -129,6 +147,7 @@ def install() -> None:
     """Puts all of it into moto's classes; once per process, before the server is made."""
     for name, operation in OPERATIONS.items():
         setattr(BackupResponse, name, operation)
+    BackupBackend.create_backup_vault = _make(BackupBackend.create_backup_vault)
     BackupBackend.create_backup_plan = _create(BackupBackend.create_backup_plan)
     BackupBackend.delete_backup_plan = _delete(BackupBackend.delete_backup_plan)
     dispatch = urls.response.dispatch

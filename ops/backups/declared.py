@@ -82,11 +82,11 @@ class Declared:
         return self._of[id]
 
     def _next(self, now: datetime) -> str:
-        *shortest, _ = sorted(self.retention, key=lambda kind: CLASSES[kind], reverse=True)
-        for kind in shortest:
+        *longer, shortest = sorted(self.retention, key=lambda kind: CLASSES[kind], reverse=True)
+        for kind in longer:
             if not any(_period(kind, _moment(id)) == _period(kind, now) for id in self._complete(kind)):
                 return kind
-        return min(self.retention, key=lambda kind: CLASSES[kind])
+        return shortest
 
     def _complete(self, kind: str) -> Iterator[str]:
         for entry in self._at(kind).entries(f"{kind}/"):

@@ -48,7 +48,9 @@ def follow(path: Path, position: int, wait: Callable[[float], None] = time.sleep
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
         size = path.stat().st_size if path.exists() else 0
-        position = 0 if size < position else position
+        if size < position:
+            position = 0
+            decoder.reset()
         if size > position:
             with path.open("rb") as file:
                 file.seek(position)

@@ -87,9 +87,9 @@ class Recorder:
             self.recorded = self._record()
         self.passes += 1
         inputs |= {name: {"steps": sql.checksums(folder)} for folder, name in STEPS.items()}
-        # What is recorded of a run is whole only with a new one of these.
         if accepted := engine.accepted_drift(self.stack):
             inputs[SNAPSHOT] = {"accept": accepted}
+        # What is recorded of a run is whole only with a new one of these.
         inputs[CHECKPOINT] = {"of": f"watch {os.getpid()} {self.passes}"}
         return {name: replace(each, inputs=each.inputs | inputs.get(name, {})) for name, each in self.recorded.items()}
 

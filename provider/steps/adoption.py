@@ -3,18 +3,16 @@
 import re
 from collections.abc import Iterable
 
-from declared import sqldirectives
+from declared import sqldirectives, sqltext
 from declared.sqlfiles import Step
 from provider.connection import Connection, rows
 from provider.errors import Refused
 from provider.steps.history import identity
 
 NAME = r'(?:"(?:[^"]|"")+"|[^\s".(]+)'
-# As pg_dump writes it, at the beginning of a line.
-TABLE = re.compile(rf"^CREATE (?:UNLOGGED |FOREIGN )?TABLE ({NAME}\.{NAME})", re.MULTILINE)
-MISSING = (
-    """select name from pg_catalog.unnest(%s::text[]) name where pg_catalog.to_regclass(name) is null order by 1"""
-)
+# As pg_dump writes it.
+TABLE = re.compile(rf"CREATE (?:UNLOGGED |FOREIGN )?TABLE ({NAME}\.{NAME})")
+MISSING = "select name from pg_catalog.unnest(%s::text[]) name where pg_catalog.to_regclass(name) is null order by 1"
 
 
 async def adopted(connection: Connection, steps: Iterable[Step]) -> set[str]:
@@ -31,7 +29,8 @@ async def adopted(connection: Connection, steps: Iterable[Step]) -> set[str]:
         return found
     this = await identity(connection)
     for step in (step for step, of in described if of == this):
-        tables = [match[1] for match in TABLE.finditer(step.up)]
+        # Whole statements: what a function would make isn't there.
+        tables = [match[1] for each in sqltext.quick_statements(step.up) if (match := TABLE.match(each.text))]
         missing = [each["name"] for each in await rows(connection, MISSING, [tables])]
         if missing and len(missing) < len(tables):
             raise Refused(

@@ -500,8 +500,16 @@ def beside(server: postgres.RunningServer, tmp_path: Path) -> Iterator[Beside]:
     found.clear()
 
 
-def test_a_database_without_row_policies_is_taken(beside, monkeypatch):
-    live = beside.live("create table public.notes (id int)")
+NOTES = """
+create table public.notes (id int);
+create function public.more() returns void language plpgsql as $$ begin
+CREATE TABLE public.later (id int);
+end $$;
+"""
+
+
+def test_a_database_without_row_policies_is_taken_and_what_a_function_would_make_is_no_table_of_it(beside, monkeypatch):
+    live = beside.live(NOTES)
     before = live.dump()
     made = live.stack(monkeypatch)
     assert made.up().errors == {}

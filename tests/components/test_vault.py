@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.inputs import InputRefused
+from declared.awsnames import BUCKETS, ROLES, AwsNames
+from declared.naming import LONGEST_STACK, stack
 from harness.program import ACCOUNT, Program, run
 from targets import found
 from targets.endpoint import AwsEndpoint
@@ -14,7 +16,7 @@ from tests.components.test_storage import BACKUPS, inputs
 from tests.local.conftest import ACCESS_KEY, REGION, SECRET_KEY, MotoServer
 
 FAR = "eu-west-3"
-NAME = "visual-prompt-builder-prod-database"
+NAME = "vpb-prod-database"
 
 
 def at_aws(**more: object) -> Program:
@@ -23,7 +25,7 @@ def at_aws(**more: object) -> Program:
 
 @pytest.fixture(scope="module")
 def prod() -> Program:
-    return at_aws(secondRegion=FAR, schedule="30 2 * * *")
+    return at_aws(secondRegion=FAR, schedule="30 5 * * *")
 
 
 def test_the_vault_is_locked_and_has_the_server_s_key_and_stays(prod):
@@ -35,12 +37,20 @@ def test_the_vault_is_locked_and_has_the_server_s_key_and_stays(prod):
         assert prod.resources[f"server-vault-{name}"].retain
 
 
+def test_the_names_of_a_stack_with_the_longest_name_are_short_enough():
+    """As the API references have it: `CreateBackupVault`, `CreateRole`, and S3's rules for buckets."""
+    names = AwsNames(stack("a" * LONGEST_STACK), ACCOUNT)
+    assert len(names.vault) <= 50
+    assert max(map(len, map(names.of, ROLES))) <= 64
+    assert max(map(len, map(names.bucket, BUCKETS))) <= 63
+
+
 def test_each_class_has_a_rule_with_its_retention_and_a_copy(prod):
     rules = {rule["ruleName"]: rule for rule in inputs(prod, "server-vault-plan")["rules"]}
     assert {name: rule["schedule"] for name, rule in rules.items()} == {
-        "daily": "cron(30 2 * * ? *)",
-        "weekly": "cron(30 2 ? * SUN *)",
-        "monthly": "cron(30 2 1 * ? *)",
+        "daily": "cron(30 5 * * ? *)",
+        "weekly": "cron(30 5 ? * SUN *)",
+        "monthly": "cron(30 5 1 * ? *)",
     }
     assert {name: rule["lifecycle"]["deleteAfter"] for name, rule in rules.items()} == {
         "daily": 7,
@@ -62,8 +72,14 @@ def test_its_role_is_taken_by_aws_backup_for_this_account(prod):
     trust = json.loads(inputs(prod, "server-vault-role")["assumeRolePolicy"])["Statement"][0]
     assert trust["Principal"] == {"Service": "backup.amazonaws.com"}
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    *_, keys = json.loads(inputs(prod, "server-vault-rights")["policy"])["Statement"]
+    rights = json.loads(inputs(prod, "server-vault-rights")["policy"])["Statement"]
+    *_, keys, grants = rights
     assert len(keys["Resource"]) == 2
+    assert (grants["Action"], grants["Resource"]) == ("kms:CreateGrant", keys["Resource"])
+    assert grants["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    ends = [each["Resource"] for each in rights if "Delete" in str(each["Action"])]
+    own = [f"arn:aws:rds:*:{ACCOUNT}:{kind}:awsbackup:*" for kind in ("cluster-snapshot", "snapshot")]
+    assert ends == [own], "and no other snapshot of the account"
 
 
 def test_without_a_second_region_nothing_is_copied():
@@ -72,6 +88,18 @@ def test_without_a_second_region_nothing_is_copied():
     assert all("copyActions" not in rule for rule in inputs(near, "server-vault-plan")["rules"])
     with pytest.raises(InputRefused, match=r"backups\.secondRegion is 'us-east-1'; allowed is another region than"):
         at_aws(secondRegion="us-east-1")
+
+
+def test_a_time_at_which_rds_begins_no_backup_is_refused_on_whatever_day_it_is():
+    said = (
+        r"backups\.schedule is '30 4 \* \* \*'; allowed is a time that isn't within server:maintenanceWindow, "
+        "wed:05:00-wed:05:30, or the hour before"
+    )
+    window = {"maintenanceWindow": "wed:05:00-wed:05:30"}
+    backups = {**BACKUPS, "schedule": "30 4 * * *"}
+    with pytest.raises(InputRefused, match=said):
+        run("prod", target="aws", offline="true", backups=backups, server=window)
+    run("prod", target="local", backups=backups)
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ def test_retention_is_in_days_of_each_class_whose_prefix_it_is():
     assert days
     assert days.retention == {"daily": 30}
     assert load(backups={}).backups is None
-    more = load(backups={**BACKUPS, "schedule": "30 2 * * *", "secondRegion": "eu-west-1"}).backups
+    assert days.schedule == (0, 5)
+    more = load(backups={**BACKUPS, "schedule": "30 6 * * *", "secondRegion": "eu-west-1"}).backups
     assert more
-    assert (more.schedule, more.second_region) == ((30, 2), "eu-west-1")
+    assert (more.schedule, more.second_region) == ((30, 6), "eu-west-1")
 
 
 @pytest.mark.parametrize(

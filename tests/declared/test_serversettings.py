@@ -51,6 +51,24 @@ def test_a_value_that_cannot_be_used_is_one_line_with_what_is_allowed(key, value
     assert refused(**{key: value}) == f"setting server:{key} is {value!r}; allowed is {SETTINGS[key].allowed}"
 
 
+@pytest.mark.parametrize(
+    ("window", "time", "begins"),
+    [
+        ("sun:03:30-sun:04:30", "02:29", True),
+        ("sun:03:30-sun:04:30", "02:30", False),
+        ("sun:03:30-sun:04:30", "04:29", False),
+        ("sun:03:30-sun:04:30", "04:30", True),
+        ("sun:00:10-sun:01:00", "23:10", False),
+        ("sun:00:10-sun:01:00", "23:09", True),
+        ("sat:23:30-sun:00:30", "00:29", False),
+    ],
+)
+def test_aws_backup_begins_nothing_while_rds_may_restart_the_server_and_an_hour_before(window, time, begins):
+    minute = int(time[:2]) * 60 + int(time[3:])
+    assert ServerSettings.load({"maintenanceWindow": window}).backs_up_at(minute) is begins
+    assert ServerSettings.load({"maintenanceWindow": window, "engine": "aurora"}).backs_up_at(minute)
+
+
 def test_a_key_that_nobody_reads_is_named_with_those_that_there_are():
     said = refused(clas="db.m7g.large")
     assert said.startswith("setting server:clas is 'db.m7g.large'; allowed is nothing: there is no such key; there are")

@@ -24,6 +24,13 @@ def test_a_look_that_ends_within_a_character_shows_it_with_the_next(tmp_path):
     assert [next(found), next(found)] == ["gr", "öße\n"]
 
 
+def test_half_a_character_of_a_file_that_was_made_again_is_not_shown_with_the_new_one(tmp_path):
+    path = tmp_path / "server.log"
+    path.write_bytes("größe".encode()[:3])
+    found = logs.follow(path, 0, wait=lambda seconds: path.write_bytes(b"n\n"))
+    assert [next(found), next(found)] == ["gr", "n\n"]
+
+
 def test_what_comes_is_shown_also_after_the_file_was_made_anew(tmp_path):
     path = tmp_path / "server.log"
     path.write_text("old\n")

@@ -18,7 +18,10 @@ def test_a_plan_with_a_selection_stays_is_changed_and_names_vaults_that_are_ther
         return {"BackupPlanName": "all", "Rules": [{**RULE, "TargetBackupVaultName": vault}]}
 
     assert code(backup.create_backup_plan, BackupPlan=plan("near")) == "InvalidParameterValueException"
+    assert code(backup.create_backup_vault, BackupVaultName="n" * 51) == "InvalidParameterValueException"
     backup.create_backup_vault(BackupVaultName="near")
+    long = {**plan("near"), "BackupPlanName": "n" * 51}
+    assert code(backup.create_backup_plan, BackupPlan=long) == "InvalidParameterValueException"
     id = backup.create_backup_plan(BackupPlan=plan("near"))["BackupPlanId"]
     selected = backup.create_backup_selection(BackupPlanId=id, BackupSelection=CHOSEN)["SelectionId"]
     assert code(backup.delete_backup_plan, BackupPlanId=id) == "InvalidRequestException"

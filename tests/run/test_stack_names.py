@@ -157,6 +157,25 @@ def test_who_only_looks_is_in_no_run_s_way(tmp_path, monkeypatch):
             assert state.under_way("dev")
 
 
+def test_the_run_before_is_the_last_one_that_had_the_stack_also_where_it_was_waited_for(tmp_path, monkeypatch):
+    ended: list[str] = []
+    monkeypatch.setattr(folders, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(state, "stack_folder", lambda stack: tmp_path / ".local" / stack)
+    monkeypatch.setattr(state, "end_left_over", lambda mark, stack: ended.append(mark))
+    with state.alone("dev", "", True):
+        pass
+    with (tmp_path / ".local" / "dev" / "run.lock").open("r+") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        def end() -> None:
+            print("another run", end="", file=other, flush=True)
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+        threading.Timer(0.1, end).start()
+        with state.alone("dev", "this run", True):
+            assert ended == ["", "another run"]
+
+
 def test_another_name_than_the_stack_s_confirms_nothing(copy):
     said = refused(copy.start("-m", "ops", "down", "--stack", "made", "--confirm", "other").wait())
     assert said == "error: stack made: --confirm names 'other'; nothing was destroyed\n"
