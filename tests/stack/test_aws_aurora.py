@@ -12,7 +12,7 @@ from psycopg import sql
 from harness.checkout import Scratch
 from tests.doubles import rdslike
 from tests.stack.conftest import succeeded
-from tests.stack.test_aws_offline import FILE, IDENTIFIER
+from tests.stack.test_aws_offline import FILE, IDENTIFIER, KEY
 from tests.stack.test_dev import client_of, outputs
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("aws")]
@@ -27,7 +27,7 @@ AURORA = """  server:engine: aurora
 def test_a_cluster_with_a_reader_and_a_proxy_is_made_as_declared_and_goes_again():
     with rdslike.server() as double, Scratch("prod") as scratch:
         scratch.environment["PULUMI_SKIP_CHECKPOINTS"] = "true"
-        settings = FILE.format(port=double.server.port, authority=double.authority)
+        settings = FILE.format(port=double.server.port, authority=double.authority, recipient=KEY.to_public())
         (scratch.folder / "Pulumi.prod.yaml").write_text(settings + AURORA)
         succeeded(scratch.pulumi("stack", "init"))
         # The double doesn't know the password that AWS has made.
