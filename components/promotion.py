@@ -31,6 +31,8 @@ class Promotion:
         """
         self._before, self._declared, self._permission = before, declared, permission
         pulumi.runtime.register_stack_transformation(self._see)
+        if before == pulumi.get_stack():
+            raise pulumi.RunError(f"setting database:promotedFrom is {before}, this stack itself; name the one before")
         if before:
             name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{before}"
             passed = pulumi.StackReference("promoted-from", stack_name=name).get_output(OUTPUT)

@@ -16,7 +16,11 @@ MOST_POOLED = 3000
 OPEN = ("0.0.0.0/0", "::/0")
 """The networks that let everybody connect."""
 # No address of these reaches a project; Supabase's own command line refuses them too.
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+PRIVATE = (
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+    # Of this machine, of this link, to many, and of the other family.
+    *("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8", "::ffff:0:0/96"),
+)
 NETWORKS = "a list of different public networks such as [203.0.113.0/24, 2001:db8::/32]"
 FORM = (
     "a map of reference (20 letters of a-z), and any of networks "

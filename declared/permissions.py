@@ -7,13 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from declared.buckets import SettingError
+from declared.errors import printable
 from declared.naming import BUCKET_ID, NAMESPACE, STEP
 
 KEY = "allow"
 SETTING = f"{NAMESPACE}:{KEY}"
 KEYS = {"what", "reason", "until"}
 BUCKET_CHANGE = re.compile(rf"{BUCKET_ID.pattern} (public|access [a-z]+|retentionDays [1-9][0-9]{{0,3}})")
-RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,200}")
+# What was adopted is called as its objects are.
+RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,200}|adopted-[^\x00-\x1f\x7f]{1,200}")
 # The engine hands a date that YAML knows as one on as a moment.
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2})( 00:00:00 \+0000 UTC)?")
 MOST_DAYS = 31
@@ -62,7 +64,7 @@ def _permission(key: str, value: Any) -> Permission:
         raise SettingError(f"{key}.what", what, FORM)
     if not isinstance(reason, str) or not reason.strip():
         raise SettingError(f"{key}.reason", reason, "some words that say why")
-    return Permission(what, " ".join(reason.split()), _until(f"{key}.until", value["until"]))
+    return Permission(what, printable(" ".join(reason.split())), _until(f"{key}.until", value["until"]))
 
 
 def _until(key: str, value: Any) -> date:

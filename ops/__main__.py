@@ -201,6 +201,8 @@ def down(
         engine.require(stack)
     target.check_removable(stack)
     engine.refuse_protected(stack)
+    # Offline, what stands in for AWS is on this machine too.
+    has_services = target.disposable or target.started(stack)
     # A disposable server goes with everything in it; a server of your own is tidied up.
     gone_with_its_server = target.disposable and engine.embedded(stack)
     if confirm and confirm != stack:
@@ -216,10 +218,10 @@ def down(
     with engine.alone(stack):
         if there:
             engine.remove(stack)
-        if target.disposable:
+        if has_services:
             target.remove(stack)
             engine.forget_file(stack)
-    if target.disposable:
+    if has_services:
         _say(f"stack {stack}: services stopped, data deleted")
         _remove_if_last()
 

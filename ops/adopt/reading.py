@@ -66,6 +66,10 @@ FILLED = """
 select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as name
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
  where n.nspname = any(%s) and c.relkind = 'm' and c.relispopulated order by 1"""
+BUCKETS = """
+select pg_catalog.count(*) = 4 as yes from pg_catalog.pg_attribute a
+ where a.attrelid = pg_catalog.to_regclass('storage.buckets') and not a.attisdropped
+   and a.attname in ('id', 'public', 'file_size_limit', 'allowed_mime_types')"""
 PUBLICATIONS = """select pubname::text as name, pg_catalog.pg_get_userbyid(pubowner)::text as owner
                     from pg_catalog.pg_publication order by 1"""
 # Of other roles than the platform's those that own something here or that something is granted to.
@@ -92,7 +96,7 @@ select 'event trigger ' || evtname, pg_catalog.pg_get_userbyid(evtowner)::text f
 union
 select pg_catalog.concat('cast from ', c.castsource::pg_catalog.regtype, ' to ', c.casttarget::pg_catalog.regtype), ''
   from pg_catalog.pg_cast c where c.oid >= 16384 and not exists (select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_cast'::regclass and d.objid = c.oid and d.deptype = 'e')
+        where d.classid = 'pg_catalog.pg_cast'::regclass and d.objid = c.oid and d.deptype in ('e', 'i'))
 union
 select 'language ' || l.lanname, pg_catalog.pg_get_userbyid(l.lanowner)::text
   from pg_catalog.pg_language l where l.oid >= 16384 and not exists (select from pg_catalog.pg_depend d
@@ -224,6 +228,10 @@ async def _schemas(reader: _Reader) -> None:
     found = reader.found
     for each in await rows(reader.connection, SCHEMAS, [HISTORY_SCHEMA]):
         name, owner = each["name"], each["owner"]
+        if "." in name:
+            # What is in it would be named as of another schema.
+            found.left.append(f"schema {name}, with all that is in it: its name has a dot")
+            continue
         theirs = name in found.platform.schemas or _belongs_to_platform(found, owner)
         if (name == "public" or not theirs) and (one := await reader.one(Schema(), name=name)):
             found.schemas[name] = {key: value for key, value in one.items() if key != "name"}
@@ -268,7 +276,7 @@ async def _rest(reader: _Reader) -> None:
             continue
         if one := await reader.one(Publication(), name=each["name"]):
             found.publications[each["name"]] = {"tables": []} | {k: v for k, v in one.items() if k != "name"}
-    if await _is_there(connection, "storage.buckets"):
+    if await _has_buckets(connection):
         for each in await rows(connection, "select id from storage.buckets order by 1", []):
             if (one := await reader.one(Bucket(), bucket=each["id"])) is not None:
                 found.buckets[each["id"]] = {k: v for k, v in one.items() if k != "bucket"}
@@ -285,6 +293,12 @@ def _jobs(found: Found, jobs: Iterable[dict[str, Any]]) -> None:
             name = each["jobname"] or f"{each['schedule']} {each['command']}"
             where = f"runs in database {each['database']} as role {each['username']}"
             found.left.append(f"cron job {name}: {where}; {LEFT}")
+
+
+async def _has_buckets(connection: Connection) -> bool:
+    """Whether there are Supabase's buckets, and not somebody's own table of that name."""
+    (there,) = await rows(connection, BUCKETS, [])
+    return bool(there["yes"])
 
 
 async def _is_there(connection: Connection, table: str) -> bool:

@@ -25,7 +25,8 @@ ELSEWHERE = re.compile(
     r"SET |SELECT pg_catalog\.set_config\(|CREATE POLICY |COMMENT ON POLICY |CREATE SCHEMA |COMMENT ON SCHEMA "
     r"|ALTER SCHEMA |CREATE EXTENSION |COMMENT ON EXTENSION "
 )
-RESTRICT = re.compile(r"^\\(?:un)?restrict \w+$", re.MULTILINE)
+# With a key of each dump's own, which nothing in it can know.
+RESTRICT = re.compile(r"^\\restrict (\w+)$", re.MULTILINE)
 HEADER = """-- 0001 baseline: what the database held when it was adopted.
 -- Lock: none where it was adopted, new objects elsewhere. Duration: that of making every object.
 -- Down: {down}
@@ -99,7 +100,7 @@ def _baseline(found: Found, dump: str) -> Iterator[str]:
     login = f"{re.escape(found.login)}|{re.escape(quoted(found.login))}"
     owned = re.compile(rf"ALTER .* OWNER TO (?:{login})")
     filled = []
-    for statement in sqltext.statements(RESTRICT.sub("", dump)):
+    for statement in sqltext.statements(_unrestricted(dump)):
         if not ELSEWHERE.match(statement.text) and not owned.fullmatch(statement.text):
             yield f"{statement.text};\n"
             # One that asks another comes after it.
@@ -110,6 +111,13 @@ def _baseline(found: Found, dump: str) -> Iterator[str]:
         yield from _trigger(trigger)
     for job in found.jobs:
         yield _job(job)
+
+
+def _unrestricted(dump: str) -> str:
+    """A dump without what keeps psql to its statements, as pg_dump writes it first and last."""
+    if not (found := RESTRICT.search(dump)):
+        return dump
+    return re.sub(rf"^\\(?:un)?restrict {found[1]}$", "", dump, flags=re.MULTILINE)
 
 
 def _trigger(trigger: Mapping[str, str | None]) -> Iterator[str]:

@@ -53,7 +53,8 @@ LOOKUP = {
 ENTRIES = """select coalesce(r.rolname::text, 'public') as role, pg_catalog.lower(e.privilege_type) as word,
                     e.is_grantable as grantable, null::text as column,
                     case when e.grantor <> %s then pg_catalog.pg_get_userbyid(e.grantor)::text end as grantor
-               from pg_catalog.aclexplode(%s::pg_catalog.aclitem[]) e
+               from (select %s::pg_catalog.aclitem[] as acl) g
+              cross join lateral pg_catalog.aclexplode(case when pg_catalog.cardinality(g.acl) > 0 then g.acl end) e
                left join pg_catalog.pg_roles r on r.oid = e.grantee
               where e.grantee <> %s"""
 COLUMN_ENTRIES = """select coalesce(r.rolname::text, 'public') as role, pg_catalog.lower(e.privilege_type) as word,

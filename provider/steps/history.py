@@ -33,7 +33,7 @@ alter table {rolled_back} enable row level security;
 create table if not exists {progress} (version text, half text, statement text, done boolean not null,
     at timestamptz default pg_catalog.now(), primary key (version, half, statement));
 alter table {progress} enable row level security;
-create table if not exists {incarnation} (id text not null);
+create table if not exists {incarnation} (id text primary key);
 alter table {incarnation} enable row level security;
 """
 # Beside the history: what was rolled back, since a row that is gone can also have been deleted manually; the statements

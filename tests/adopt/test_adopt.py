@@ -155,6 +155,34 @@ def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monke
     assert live.dump() == before
 
 
+STRANGE = r"""
+create table public.bare (id int primary key);
+revoke all on public.bare from current_user;
+create schema "a.b";
+create table "a.b".lost (id int);
+create schema storage;
+create table storage.buckets (id text primary key);
+insert into storage.buckets values ('nobody''s');
+create type shop.span as range (subtype = int);
+create function shop.script() returns text language sql as $$select '
+\restrict abc
+'$$;
+create publication everything for all tables;
+"""
+
+
+def test_empty_privileges_dots_and_a_publication_of_all_tables_stop_nothing(live, tmp_path, monkeypatch):
+    live.sql(STRANGE)
+    (tmp_path / "odd").mkdir()
+    odd = Live(live.url, tmp_path / "odd", run.adopt(live.url, FOLDER, tmp_path / "odd"))
+    assert odd.said["left"] == ["schema a.b, with all that is in it: its name has a dot"]
+    baseline = odd.root / FOLDER / "sql" / "migrations" / "0001_baseline.up.sql"
+    assert baseline.read_text().count("restrict") == baseline.read_text().count("\\restrict abc") == 1
+    stack = odd.stack(monkeypatch)
+    assert stack.up().errors == {}
+    assert changes(stack.preview()) == {}
+
+
 def test_up_changes_nothing_and_the_preview_after_it_is_empty(live, monkeypatch):
     before = live.dump(), live.sql("select oid, polname from pg_policy order by 1")
     stack = live.stack(monkeypatch)

@@ -41,8 +41,9 @@ def test_a_permission_is_good_to_the_end_of_its_day_and_each_reader_gets_its_own
             {**ONE, "what": "0006_old", "until": before},
             {**ONE, "what": "audio public"},
             {**ONE, "what": "structure-analytics"},
+            {**ONE, "what": "adopted-schema-My Schema"},
         ]
     )
-    assert [each.expired for each in given] == [False, True, False, False]
+    assert [each.expired for each in given] == [False, True, False, False, False]
     assert permissions.steps(given) == ("0007_projects",)
     assert permissions.bucket_changes(given) == ("audio public",)
