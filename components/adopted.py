@@ -41,15 +41,6 @@ class AdoptedDatabase(Component):
         self._adopted, self._facts, self._name = args.database, args.database.facts, name
         snapshot = self._snapshot(args.accept)
         first = [snapshot, *self._standin(args.standin, self.child(snapshot))]
-        schemas = [
-            pg.Schema(f"{name}-schema-{schema}", name=schema, **given, opts=self.child(*first))
-            for schema, given in self._facts.schemas.items()
-            if schema != "public"
-        ]
-        extensions = [
-            pg.Extension(f"{name}-extension-{each}", name=each, schema=schema, opts=self.child(*first, *schemas))
-            for each, schema in self._facts.extensions.items()
-        ]
         migrations = pg.MigrationSet(
             f"{name}-migrations",
             folder=self._adopted.migrations.folder,
@@ -57,12 +48,22 @@ class AdoptedDatabase(Component):
             steps=self._adopted.steps,
             protect=args.protect,
             allow=list(args.allow_loss) or None,
-            opts=self.child(*first, *schemas, *extensions),
+            opts=self.child(*first),
         )
+        # The baseline has made them elsewhere, after the roles that they belong to.
+        schemas = [
+            pg.Schema(f"{name}-schema-{schema}", name=schema, **given, opts=self.child(migrations))
+            for schema, given in self._facts.schemas.items()
+            if schema != "public"
+        ]
+        extensions = [
+            pg.Extension(f"{name}-extension-{each}", name=each, schema=schema, opts=self.child(*schemas, migrations))
+            for each, schema in self._facts.extensions.items()
+        ]
         rows = [*self._rows(migrations)]
-        grants = [*self._grants(self.child(migrations, *rows))]
+        grants = [*self._grants(self.child(migrations, *schemas, *rows))]
         others = [*self._others(self.child(migrations))]
-        last = self.child(*grants, *others, migrations, *rows)
+        last = self.child(*grants, *others, migrations, *schemas, *extensions, *rows)
         self.final = [pg.SchemaCheckpoint(f"{name}-checkpoint", snapshot=NAME, of=self._adopted.fingerprint, opts=last)]
         self.register_outputs({"folder": args.database.folder})
 

@@ -78,7 +78,7 @@ select r.rolname::text as name, pg_catalog.quote_ident(r.rolname) as quoted,
        pg_catalog.concat_ws(' ', case when r.rolcanlogin then 'login' else 'nologin' end,
            case when not r.rolinherit then 'noinherit' end, case when r.rolbypassrls then 'bypassrls' end) as words
   from pg_catalog.pg_roles r
- where not r.rolsuper and r.rolname !~ '^pg_' and r.rolname <> current_user and exists (
+ where not r.rolsuper and r.rolname !~ '^pg_' and exists (
        select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid
           and d.dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()))
  order by 1"""

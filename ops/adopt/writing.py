@@ -89,8 +89,10 @@ def _baseline(found: Found, dump: str) -> Iterator[str]:
         body = f" begin {there} create role {role['quoted']} {role['words']}; end if; end "
         tag = next(tag for length in count() if (tag := f"${'_' * length}$") not in body)
         yield f"do {tag}{body}{tag};"
-    for schema in found.schemas:
-        yield f"create schema if not exists {quoted(schema)};"
+    made = {role["name"] for role in found.roles}
+    for schema, given in found.schemas.items():
+        owner = f" authorization {quoted(given['owner'])}" if given["owner"] in made else ""
+        yield f"create schema if not exists {quoted(schema)}{owner};"
     for extension, schema in found.extensions.items():
         yield f"create extension if not exists {quoted(extension)} with schema {quoted(schema)};"
     yield ""

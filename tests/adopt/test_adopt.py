@@ -9,9 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from components import inputs
-from declared import adopted
+from declared import adopted, connectionurl
 from declared.platform import NOTHING
 from harness import program, scratch, stack
 from harness.stack import Stack
@@ -271,6 +272,39 @@ def test_the_baseline_makes_the_same_elsewhere(server, live, monkeypatch):
     finally:
         with psycopg.connect(server.url(), autocommit=True) as connection:
             connection.execute("drop database again with (force)")
+
+
+def test_schemas_of_other_roles_and_of_the_login_itself_are_made_elsewhere_too(server, tmp_path, monkeypatch):
+    roles = ("shop_owner", "alice's")
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("create role shop_owner login password 'x' in role pg_read_all_settings")
+        connection.execute('create role "alice\'s"; grant "alice\'s" to shop_owner')
+        connection.execute("create database owned owner shop_owner")
+    url = psycopg.conninfo.make_conninfo(server.url("owned"), user="shop_owner", password="x")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            'create schema mine; create table mine.a (id int); create schema hers authorization "alice\'s"'
+        )
+    where = {**psycopg.conninfo.conninfo_to_dict(url)}
+    login = connectionurl.compose({key: str(where[key]) for key in ("host", "port", "user", "password", "dbname")})
+    owned = Live(server.url("owned"), tmp_path, run.adopt(login, FOLDER, tmp_path))
+    owners = "select nspname, nspowner::regrole::text from pg_namespace where nspname in ('mine', 'hers') order by 1"
+    found = owned.sql(owners)
+    try:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute("drop database owned with (force)")
+            for role in roles:
+                connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+            connection.execute("create database owned")
+        made = owned.stack(monkeypatch)
+        assert made.up().errors == {}
+        assert changes(made.preview()) == {}
+        assert owned.sql(owners) == found
+    finally:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute("drop database if exists owned with (force)")
+            for role in roles:
+                connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
 
 
 def test_the_baseline_is_not_rolled_back(live, monkeypatch):
