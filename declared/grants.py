@@ -174,6 +174,7 @@ TABLES: Grants = {
     "private.deletion_queue": {},
     "private.file_events": {},
     "private.unserved_files": {},
+    "private.kept_instants": {},
     "private.project_words": {},
     "private.recording_words": {},
     "private.generation_words": {},

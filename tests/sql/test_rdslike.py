@@ -77,7 +77,8 @@ GUARDED = """
     select c.oid::regclass::text from pg_class as c
     where c.relkind in ('r', 'p') and c.relrowsecurity order by 1
 """
-UP = "-- 0037 passing: goes again.\n-- Lock: new table only, none. Duration: instant.\n-- Down: loses nothing.\n\n"
+NUMBER = f"{len(sqlfiles.steps(CHECKOUT / sqlfiles.MIGRATIONS.folder)) + 1:04}"
+UP = f"-- {NUMBER} passing: goes again.\n-- Lock: new table only, none. Duration: instant.\n-- Down: loses nothing.\n\n"
 
 
 @dataclass
@@ -200,15 +201,17 @@ def test_a_change_with_no_right_way_back_stops_up(world):
 def test_a_migration_is_applied_and_rolled_back(world, tmp_path):
     shutil.copytree(CHECKOUT / "sql", tmp_path / "sql")
     folder = tmp_path / "sql" / "migrations"
-    (folder / "0037_passing.up.sql").write_text(f"{UP}create table private.passing (id int primary key);\n")
-    (folder / "0037_passing.down.sql").write_text(f"{UP}drop table private.passing;\n".replace("nothing", "all of it"))
+    (folder / f"{NUMBER}_passing.up.sql").write_text(f"{UP}create table private.passing (id int primary key);\n")
+    (folder / f"{NUMBER}_passing.down.sql").write_text(
+        f"{UP}drop table private.passing;\n".replace("nothing", "all of it")
+    )
     steps = {step.name: step.checksum for step in sqlfiles.steps(folder)}
     more = with_inputs(world.stack.declared, {"structure-migrations": {"steps": steps}})
     other = replace(world.stack, checkout=tmp_path, declared=more)
     assert other.preview().errors == {}, "it was tried on a copy"
     assert other.up().errors == {}
     assert "private.passing" in {name for (name,) in world.everything()["relations"]}
-    for step in folder.glob("0037_*"):
+    for step in folder.glob(f"{NUMBER}_*"):
         step.unlink()
     other = replace(other, declared=world.stack.declared)
     assert other.up().errors == {}

@@ -39,8 +39,6 @@ class Files:
     """What lies under the tenant of a store, and in its quarantine."""
 
     store: Store
-    held: Callable[[], Callable[[Version], bool]] = lambda: lambda version: False
-    """Asks now what must stay where it is; what that answers for a version."""
 
     def keys(self, prefix: str) -> Iterator[list[Version]]:
         """The versions of each key that begins so, in the order of keys; the newest first."""
@@ -81,13 +79,18 @@ class Files:
         with contextlib.suppress(self.store.s3.exceptions.NoSuchUpload):
             self.store.s3.abort_multipart_upload(Bucket=self.store.bucket, Key=key, UploadId=upload)
 
-    def delete(self, versions: Iterable[Version]) -> None:
+    def delete(
+        self,
+        versions: Iterable[Version],
+        ask: Callable[[], Callable[[Version], bool]] = lambda: lambda version: False,
+    ) -> None:
         """Delete exactly these, for good; what another cleaner has deleted already is none the worse for it.
 
-        What is held isn't deleted: a delete marker hides it.
+        Args:
+            ask: asked before each batch for what says of a version whether it is held: a delete marker hides that.
         """
         for batch in batched(versions):
-            is_held = self.held()
+            is_held = ask()
             held = [version for version in batch if is_held(version)]
             for version in held:
                 if version.latest and not version.marker:

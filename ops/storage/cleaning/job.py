@@ -73,6 +73,8 @@ class Job:
     edge: Edge | None = None
     """The CDN that may remember what is deleted."""
     tally: dict[str, Found] = field(default_factory=dict)
+    _for_good: bool = False
+    """Whether what backups name goes too."""
 
     @property
     def tenant(self) -> str:
@@ -88,7 +90,6 @@ class Job:
 
         :raises CleanError: where more would go than can be right
         """
-        self._keep()
         self._deleted()
         self._abandoned()
         self._expired()
@@ -104,13 +105,12 @@ class Job:
             self.rows.forget_nobody()
         return self.tally
 
-    def _keep(self) -> None:
-        self._note(HELD)
-        self.files = replace(self.files, held=lambda: self._instants().hold)
-
     def _instants(self) -> Instants:
         """Asked before each batch: a backup may begin meanwhile."""
-        return Instants(self.rows.kept_instants())
+        return Instants() if self._for_good else Instants(self.rows.kept_instants())
+
+    def _delete(self, versions: Iterable[Version]) -> None:
+        self.files.delete(versions, lambda: self._instants().hold)
 
     def forget(self) -> None:
         """Invalidate at the CDN what is served no longer, also what went by the Storage API, a move or an upsert.
@@ -131,7 +131,11 @@ class Job:
                 time.sleep(PAUSE_SECONDS)
 
     def empty(self, bucket: str) -> dict[str, Found]:
-        """All files of a bucket with their versions, then their rows; what is stored meanwhile stays."""
+        """All files of a bucket with their versions, those too that backups name, then their rows.
+
+        What is stored meanwhile stays.
+        """
+        self._for_good = True
         self._note("emptied")
         for batch in batched(self.rows.expired(bucket, timedelta())):
             self._remove("emptied", batch)
@@ -152,7 +156,6 @@ class Job:
 
     def remove_larger(self, bucket: str, limit: int) -> dict[str, Found]:
         """The files of a bucket that have more bytes than a limit, with their versions, then their rows."""
-        self._keep()
         self._note("too large")
         for batch in batched(self.rows.larger(bucket, limit)):
             self._remove("too large", batch)
@@ -200,7 +203,7 @@ class Job:
     def _remove(self, kind: str, batch: Iterable[Doomed]) -> None:
         """Objects with all their versions, then their rows; what was stored again since they were doomed stays."""
         doomed = {(each.bucket_id, each.name): each for each in sorted(batch, key=lambda each: each.before)}
-        gone, kept, is_held = list[Version](), set[str](), self.files.held()
+        gone, kept, is_held = list[Version](), set[str](), self._instants().hold
         for version in self._stored(doomed.values()):
             bucket, name, stored = key_parts(version.key, self.tenant) or ("", "", "")
             if (bucket, name) not in doomed:
@@ -220,7 +223,7 @@ class Job:
         """Delete these; which of them the CDN serves, which may have fetched them again since their rows ended."""
         # Queued before: nothing else names them to the next cleaner, should this one be killed.
         served = self.rows.unserve({parts for version in gone if (parts := key_parts(version.key, self.tenant))})
-        self.files.delete(gone)
+        self._delete(gone)
         return served
 
     def _invalidate(self, gone: set[KeyParts]) -> None:
@@ -334,7 +337,7 @@ class Job:
         self._note("orphaned rows", len(lost), sum(row.bytes for row in lost))
         if not self.dry:
             self._delete_orphans(orphans)
-            self.files.delete(old)
+            self._delete(old)
             self._delete_lost(lost)
 
     def _trusted(self, orphans: list[Version], keys: Counter[str], shown: Counter[str], kept: Kept) -> list[Version]:
