@@ -325,7 +325,7 @@ class Job:
                     old += self._going(gone := list(self._old(versions)), instants)
                 else:
                     orphans += self._going(gone := self._orphaned(versions), instants)
-                # What only a backup holds is nobody's to pay for.
+                # What only a backup holds counts for no one.
                 kept.add(where, _bytes(versions) - said - _bytes(gone))
         self._remove_orphans(self._trusted(orphans, keys, shown_in, kept), old, self._lost(seen))
         return seen
