@@ -8,7 +8,7 @@ import pulumi_aws
 from pulumi_aws import sns
 
 from components.base import Component
-from components.documents import PolicyStatement, document
+from components.documents import PolicyStatement, account_itself, document, key_rights
 from components.namedkey import named_key
 from declared.awsnames import asked_tag
 from targets.found import Found
@@ -63,17 +63,12 @@ class Alarms(Component):
         self.register_outputs({"topic": self.topic})
 
 
-def _owner(account: pulumi.Input[str]) -> dict[str, Any]:
-    return {"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")}
-
-
 def _key_rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[PolicyStatement]:
     """Who may use the key: whom the account's own policies let, and both services for this topic's messages."""
     use: dict[str, Any] = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
     this_topic = {"kms:EncryptionContext:aws:sns:topicArn": topic}
     return [
-        # Or nobody could change the key's policy again.
-        {"Effect": "Allow", "Principal": _owner(account), "Action": "kms:*", "Resource": "*"},
+        key_rights(account),
         {
             **use,
             "Principal": {"Service": ALARMS},
@@ -96,7 +91,7 @@ def _rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[Policy
             "Resource": topic,
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         },
-        {"Sid": "OwnAccount", **publish, "Principal": _owner(account)},
+        {"Sid": "OwnAccount", **publish, "Principal": account_itself(account)},
         {
             "Sid": "OwnAlarms",
             **publish,

@@ -9,7 +9,7 @@ from pulumi_aws import cloudwatch
 
 from components.alarms import Alarms
 from components.base import Component
-from components.documents import PolicyStatement, allow_statement, through
+from components.documents import PolicyStatement, allow_statement, key_rights, through
 from components.namedkey import named_key
 from components.objects import Objects
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
@@ -51,8 +51,7 @@ class Backups(Component):
         called = args.found.names.bucket("backups")
         super().__init__(name, {"bucket": called}, opts)
         self._name, self._args = name, args
-        owner = pulumi.Output.concat("arn:aws:iam::", args.account, ":root")
-        rights = {"Effect": "Allow", "Principal": {"AWS": owner}, "Action": "kms:*", "Resource": "*"}
+        rights = key_rights(args.account)
         # The backups outlive the stack, and are read with its key alone.
         key, alias = named_key(self, name, "backups", args.found, [rights], args.disposable, outlives=True)
         self._key = key.arn

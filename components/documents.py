@@ -9,8 +9,10 @@ import pulumi
 PolicyStatement = Mapping[str, Any]
 
 
-def allow_statement(service: str, actions: Sequence[str], resource: pulumi.Input[str]) -> PolicyStatement:
-    """Lets the role with this document do these actions of a service."""
+def allow_statement(
+    service: str, actions: Sequence[str], resource: pulumi.Input[str] | Sequence[pulumi.Input[str]]
+) -> PolicyStatement:
+    """Lets the role with this document do these actions of a service with one resource, or several."""
     return {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": resource}
 
 
@@ -18,6 +20,16 @@ def through(service: str, region: str, key_arn: pulumi.Input[str], *actions: str
     """Lets the role with this document use a key through this service only: nobody decrypts what they got elsewhere."""
     condition = {"StringEquals": {"kms:ViaService": f"{service}.{region}.amazonaws.com"}}
     return {**allow_statement("kms", actions, key_arn), "Condition": condition}
+
+
+def account_itself(account: pulumi.Input[str]) -> dict[str, Any]:
+    """The principal that stands for whom the account's own policies let."""
+    return {"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")}
+
+
+def key_rights(account: pulumi.Input[str]) -> PolicyStatement:
+    """Lets the account have all rights to a key: without it nobody could change the key's policy again."""
+    return {"Effect": "Allow", "Principal": account_itself(account), "Action": "kms:*", "Resource": "*"}
 
 
 def document(*statements: PolicyStatement) -> Any:

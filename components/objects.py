@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import s3
 
 from components.base import Component
-from components.documents import PolicyStatement
+from components.documents import PolicyStatement, key_rights
 from components.namedkey import named_key
 from components.privatebucket import DAYS_OF_UNFINISHED_UPLOADS, PrivateBucket, PrivateBucketArgs, gone_with
 from declared import objectlayout
@@ -151,12 +151,10 @@ class Objects(Component):
 
 def _key_rights(account: pulumi.Input[str]) -> list[PolicyStatement]:
     """Who may use the key: whom the account's own policies let, and the account's CDN to read."""
-    # Without the first statement nobody could change the key's policy again.
-    owner = pulumi.Output.concat("arn:aws:iam::", account, ":root")
     # Which distribution it is, the bucket's policy says: naming it here too would need the key to be made after it.
     distributions = pulumi.Output.concat("arn:aws:cloudfront::", account, ":distribution/*")
     return [
-        {"Effect": "Allow", "Principal": {"AWS": owner}, "Action": "kms:*", "Resource": "*"},
+        key_rights(account),
         {
             "Effect": "Allow",
             "Principal": {"Service": "cloudfront.amazonaws.com"},

@@ -7,6 +7,7 @@ import pulumi
 from pulumi_aws import cloudwatch, rds
 
 from components.base import Component
+from components.documents import key_rights
 from components.namedkey import named_key
 from components.network import Network
 from components.servicerole import service_role
@@ -74,8 +75,7 @@ class RdsBase(Component):
     def __init__(self, name: str, wanted: Wanted, network: Network, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"class": wanted.settings.class_}, opts)
         self._name, self._wanted, self._names = name, wanted, wanted.found.names
-        root = {"AWS": f"arn:aws:iam::{self._names.account}:root"}
-        rights = {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
+        rights = key_rights(self._names.account)
         # Backups outlive the server, and are read with its key alone.
         self._key, _ = named_key(self, name, "database", wanted.found, [rights], disposable=False, outlives=True)
         self.kms_key = self._key.arn

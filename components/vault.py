@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import backup, kms
 
 from components.base import Component
-from components.documents import text
+from components.documents import PolicyStatement, allow_statement, key_rights, text
 from components.servicerole import service_role
 from declared.backups import BackupSettings
 from targets.found import VAULT, Found
@@ -96,11 +96,10 @@ class Vault(Component):
     def _far(self) -> backup.Vault:
         """The vault in the second region, with a key that is there too."""
         region = self._args.settings.second_region
-        root = {"AWS": f"arn:aws:iam::{self._args.found.names.account}:root"}
         key = kms.Key(
             f"{self._name}-far-key",
             description=f"Copies of backups of {self._args.found.names.stack}",
-            policy=text({"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}),
+            policy=text(key_rights(self._args.found.names.account)),
             enable_key_rotation=True,
             deletion_window_in_days=30,
             region=region,
@@ -123,25 +122,13 @@ class Vault(Component):
             **({"copy_actions": [{"destination_vault_arn": far.arn, "lifecycle": ends}]} if far else {}),
         }
 
-    def _rights(self, keys: list[pulumi.Input[str]]) -> list[dict[str, Any]]:
+    def _rights(self, keys: list[pulumi.Input[str]]) -> list[PolicyStatement]:
         account = self._args.found.names.account
         return [
-            {
-                "Effect": "Allow",
-                "Action": [f"rds:{action}" for action in SNAPSHOTS],
-                "Resource": f"arn:aws:rds:*:{account}:*",
-            },
-            {
-                "Effect": "Allow",
-                "Action": [f"rds:{action}" for action in ENDS],
-                "Resource": [f"arn:aws:rds:*:{account}:{snapshots}" for snapshots in OWN],
-            },
-            {
-                "Effect": "Allow",
-                "Action": [f"backup:{action}" for action in VAULTS],
-                "Resource": f"arn:aws:backup:*:{account}:backup-vault:{self._called}",
-            },
-            {"Effect": "Allow", "Action": [f"kms:{action}" for action in KEYS], "Resource": keys},
+            allow_statement("rds", SNAPSHOTS, f"arn:aws:rds:*:{account}:*"),
+            allow_statement("rds", ENDS, [f"arn:aws:rds:*:{account}:{snapshots}" for snapshots in OWN]),
+            allow_statement("backup", VAULTS, f"arn:aws:backup:*:{account}:backup-vault:{self._called}"),
+            allow_statement("kms", KEYS, keys),
             # A grant of its own making would outlast the role; RDS makes them for what it copies.
             {
                 "Effect": "Allow",

@@ -8,7 +8,7 @@ import psycopg
 from declared import connectionurl
 from declared.errors import UserError
 from declared.naming import NAMESPACE
-from ops import outputs
+from ops import rotation
 from ops.errors import CommandError
 from provider.steps import losses
 from run import engine
@@ -88,7 +88,7 @@ def lost(stack: str) -> str:
 
 def _provisioning(stack: str) -> connectionurl.Parameters:
     if engine.embedded(stack):
-        return outputs.parameters(stack, outputs.connectable(stack), outputs.ADMIN)
+        return rotation.provisioning(stack)
     answer = engine.capture(["config", "get", f"{NAMESPACE}:url", "--stack", stack])
     return connectionurl.parse(answer.stdout.strip())
 

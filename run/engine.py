@@ -393,15 +393,24 @@ def _with_programs(where: Target, variables: Mapping[str, str]) -> str:
 def _words(arguments: Sequence[str]) -> list[str]:
     """What is neither a flag nor the value of one."""
     pairs = zip(["", *arguments], arguments, strict=False)
-    return [word for before, word in pairs if not word.startswith("-") and _last(before) not in WITH_VALUE]
+    return [word for before, word in pairs if not word.startswith("-") and not _wants_value(before)]
 
 
-def _last(word: str) -> str:
-    """`-s` of `-ys`: the last of several options in one word; any other word as it is."""
-    letters = word[1:]
-    if not letters.isalpha() or any(letter in SHORT_WITH_VALUE for letter in letters[:-1]):
-        return word
-    return f"-{letters[-1]}" if word.startswith("-") else word
+def _wants_value(word: str) -> bool:
+    option, value = _short(word) or (word, "")
+    return option in WITH_VALUE and not value
+
+
+def _short(word: str) -> tuple[str, str] | None:
+    """`-s` and `dev` of `-ysdev`: of options of one letter in one word the first that takes a value, and that value.
+
+    The value is empty where the next word is it. None for a word in which no such option is.
+    """
+    if word.startswith("-") and not word.startswith("--"):
+        for at, letter in enumerate(word):
+            if letter in SHORT_WITH_VALUE:
+                return f"-{letter}", word[at + 1 :]
+    return None
 
 
 def _command(arguments: Sequence[str]) -> str:
@@ -505,11 +514,8 @@ def _named(arguments: Sequence[str]) -> str | None:
             return after
         if word.startswith("--stack="):
             return word.partition("=")[2]
-        if word.startswith("-") and not word.startswith("--"):
-            letters = word[1:]
-            first = next((at for at, letter in enumerate(letters) if letter in SHORT_WITH_VALUE), None)
-            if first is not None and letters[first] == "s":
-                return letters[first + 1 :].removeprefix("=") or after
+        if (found := _short(word)) and found[0] == "-s":
+            return found[1].removeprefix("=") or after
     # Pulumi takes an empty one for none.
     return os.environ.get("PULUMI_STACK") or None
 

@@ -90,12 +90,12 @@ class Files:
             ask: asked before each batch for what says of a version whether it is held: a delete marker hides that.
         """
         for batch in batched(versions):
-            is_held = ask()
-            held = [version for version in batch if is_held(version)]
-            for version in held:
-                if version.latest and not version.marker:
+            is_held, named = ask(), list[dict[str, str]]()
+            for version in batch:
+                if not is_held(version):
+                    named.append({"Key": version.key, "VersionId": version.id})
+                elif version.latest and not version.marker:
                     self.store.s3.delete_object(Bucket=self.store.bucket, Key=version.key)
-            named = [{"Key": version.key, "VersionId": version.id} for version in batch if version not in held]
             if not named:
                 continue
             answer = self.store.s3.delete_objects(Bucket=self.store.bucket, Delete={"Objects": named, "Quiet": True})
