@@ -24,7 +24,7 @@ comment on table private.kept_instants is
 'Of which instants there are backups: a stored file that was there then is kept as long as the backup is.';
 comment on column private.kept_instants.backup is 'The id of the backup.';
 comment on column private.kept_instants.taken_at is 'The instant that it is of.';
-comment on column private.kept_instants.kept_until is 'How long the backup is kept, and with it the files that it names.';
+comment on column private.kept_instants.kept_until is 'How long the backup is kept, and the files that it names.';
 
 -- Definer: the login that makes backups writes no table. What has ended goes with the next one.
 create function private.keep_instant(backup text, taken_at timestamptz, days integer) returns timestamptz

@@ -18,7 +18,7 @@ COMMENT ON COLUMN private.kept_instants.backup IS 'The id of the backup.';
 
 COMMENT ON COLUMN private.kept_instants.taken_at IS 'The instant that it is of.';
 
-COMMENT ON COLUMN private.kept_instants.kept_until IS 'How long the backup is kept, and with it the files that it names.';
+COMMENT ON COLUMN private.kept_instants.kept_until IS 'How long the backup is kept, and the files that it names.';
 
 CREATE FUNCTION private.kept_instants() RETURNS TABLE(taken_at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
