@@ -216,9 +216,6 @@ class World:
         preview = self.scratch.preview()
         if preview.status:
             found.append(f"preview is not empty: {textwrap.shorten(preview.output, 300)}")
-        drift = self.scratch.drift()
-        if drift.status:
-            found.append(f"drift is not empty: {textwrap.shorten(drift.output, 300)}")
         try:
             found += [*self._histories(), *self._effects(), *self._rows(), *self._stored()]
             found += [*differences(self.scratch.url), *self._notes()]

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -219,7 +219,9 @@ def fake(answer: Answer) -> Iterator[Clamd]:
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            answer(self.request)
+            # What has one verdict asks for no second one in the middle of it.
+            with suppress(ConnectionError):
+                answer(self.request)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -234,7 +236,8 @@ def received(connection: socket.socket, count: int) -> bytes:
     found = b""
     while len(found) < count:
         part = connection.recv(count - len(found))
-        assert part, "it ended early"
+        if not part:
+            raise ConnectionError
         found += part
     return found
 

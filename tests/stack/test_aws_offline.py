@@ -1,7 +1,7 @@
 """The target `aws` through the real engine, offline: moto is AWS, and a server that lets its master do what RDS lets it
 is where sessions go.
 
-A first preview with everything in it, up, an empty preview, manual changes at AWS and in the database, repair, a
+Its cost before anything is made, up, an empty preview, manual changes at AWS and in the database, repair, a
 destroy that is refused, and one that is allowed.
 """
 
@@ -70,19 +70,6 @@ def prod() -> Iterator[Prod]:
         (scratch.folder / "Pulumi.prod.yaml").write_text(settings)
         succeeded(scratch.pulumi("stack", "init"))
         yield Prod(scratch, double)
-
-
-def test_a_first_preview_has_network_and_database_alike(prod):
-    shown = succeeded(prod.scratch.pulumi("preview", "--non-interactive"))
-    for name in (
-        "server-network-vpc",
-        "server-rds-instance",
-        "storage-objects-files-bucket",
-        "access-table-public.users",
-    ):
-        assert name in shown
-    assert "errored" not in shown
-    assert client_of(prod.scratch, "rds").describe_db_instances()["DBInstances"] == []
 
 
 def test_its_costs_are_known_before_anything_is_made(prod):

@@ -73,17 +73,13 @@ def test_keys_change_while_apps_go_on_with_the_url_they_have(dev):
     assert refused.status == 1
     assert "key k1 still seals 1 tokens; run `./vpb rekey` first" in refused.output
     assert "Traceback" not in refused.output
-    succeeded(use_keys(dev, "k2", "k1"))
-    assert tokens(auth_url(dev)) == ["token-1", "token-2", "token-3"]
-    assert private_keys(auth_url(dev)) == private_keys(both), "the same keys, not others of the same names"
-
     sealed = dev.start("rekey", "--json").wait()
     assert json.loads(succeeded(sealed).splitlines()[-1]) == {"k2": 3}
     succeeded(use_keys(dev, "k2"))
     last = auth_url(dev)
     assert private_keys(last).keys() == {"k2"}
+    assert private_keys(last)["k2"] == private_keys(both)["k2"], "the same key, not another of its name"
     assert tokens(last) == tokens(both) == ["token-1", "token-2", "token-3"]
-    assert "unchanged" in succeeded(dev.preview())
 
 
 def test_no_private_key_and_no_token_lies_in_a_file(dev):
@@ -100,28 +96,18 @@ def test_no_private_key_and_no_token_lies_in_a_file(dev):
     assert {dev.checkpoint, dev.data / "server.log"} <= read
 
 
-def test_a_key_that_is_exchanged_manually_is_named_and_put_back(dev):
-    dev.sql("update private.sealing_keys set public_key = 'other'")
-    preview = dev.preview()
-    assert preview.status != 0
-    assert "sealing keys in private.sealing_keys: publicKeys of [k2] was changed manually" in preview.output
-    succeeded(dev.up())
-    link(auth_url(dev), "4")
-    assert tokens(auth_url(dev))[-1] == "token-4"
-
-
 def test_keys_that_were_lost_with_the_state_are_not_replaced_in_silence(dev):
     dev.checkpoint.unlink()
     for path in dev.checkpoint.parent.glob(f"{dev.checkpoint.stem}*"):
         path.unlink()
     refused = dev.up()
     assert refused.status == 1
-    assert "[k2] seals 4 tokens here and isn't the declared key" in refused.output
+    assert "[k2] seals 3 tokens here and isn't the declared key" in refused.output
     assert "./vpb rekey --forget k2" in refused.output
 
     asked = dev.start("rekey", "--forget", "k2").wait()
     assert (asked.status, "confirm with --yes" in asked.output) == (1, True)
-    assert "gone from 4 accounts" in succeeded(dev.start("rekey", "--forget", "k2", "--yes").wait())
+    assert "gone from 3 accounts" in succeeded(dev.start("rekey", "--forget", "k2", "--yes").wait())
     succeeded(dev.up())
-    link(auth_url(dev), "5")
-    assert tokens(auth_url(dev)) == [None] * 4 + ["token-5"]
+    link(auth_url(dev), "4")
+    assert tokens(auth_url(dev)) == [None] * 3 + ["token-4"]

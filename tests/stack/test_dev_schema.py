@@ -19,21 +19,9 @@ def test_a_change_that_nothing_declares_is_refused_until_it_is_accepted(dev):
     assert refused.status == 1
     assert "declared nowhere: table public.projects: column title; this run has changed nothing" in refused.output
     assert dev.sql("select has_table_privilege('anon', 'public.users', 'truncate')") == [(True,)]
-    again = dev.drift()
-    assert again.status == 2, "what was refused is still named"
-    assert again.output == report.output
     match = re.search(r"database:acceptDrift ([0-9a-f]+)", refused.output)
     assert match
     succeeded(dev.pulumi("config", "set", "database:acceptDrift", match[1]))
     succeeded(dev.up())
     assert dev.sql("select has_table_privilege('anon', 'public.users', 'truncate')") == [(False,)]
-    succeeded(dev.preview())
-    assert dev.drift().status == 0
-
-
-def test_a_change_that_was_refused_and_undone_is_no_drift(dev):
-    (comment,) = dev.sql("select obj_description('public.projects'::regclass)")[0]
-    dev.sql("comment on table public.projects is 'Manual.'")
-    assert dev.up().status == 1
-    dev.sql(f"comment on table public.projects is '{comment}'")
     assert dev.drift().status == 0

@@ -38,6 +38,7 @@ ELSEWHERE = {
     ("docs/storage.md", "docker"): "no image can be had in a test; tests/objects/test_storage_api_requests.py",
     ("docs/storage.md", "VPB_STORAGE_API"): "needs a built checkout of the Storage API",
 }
+TARGET = re.compile(r"make [a-z]+ *(#|$)")
 FOLDERS = ("sql", "tests", "declared", "Pulumi.yaml", "Pulumi.dev.yaml")
 
 
@@ -50,9 +51,12 @@ class Documented:
 
 def commands() -> list[Documented]:
     """The shell blocks of all pages, with the commands that are to be run here."""
-    found = []
+    found, run = [], set()
     for page, block in shells():
         kept = tuple(command for command in block.commands if not _elsewhere(page, command))
+        # Once is enough for what has nothing but a target of `make`.
+        kept = tuple(command for command in kept if TARGET.match(command) is None or _words(command) not in run)
+        run |= {_words(command) for command in kept}
         if kept:
             found.append(Documented(page, block.line, kept))
     return found
@@ -61,6 +65,10 @@ def commands() -> list[Documented]:
 def shells() -> Iterator[tuple[str, pages.Block]]:
     for page in PAGES:
         yield from ((page, block) for block in pages.blocks((CHECKOUT / page).read_text()) if block.kind == "sh")
+
+
+def _words(command: str) -> str:
+    return command.partition("#")[0].strip()
 
 
 def _elsewhere(page: str, line: str) -> bool:

@@ -76,7 +76,6 @@ def test_the_checks_tell_of_a_lost_row_a_lost_object_and_a_step_that_ran_twice(w
     "victim",
     [
         pytest.param(kinds.engine, id="engine"),
-        pytest.param(kinds.provider, id="provider"),
         pytest.param(None, id="database"),
     ],
 )
@@ -91,15 +90,11 @@ def test_of_two_ups_at_once_one_does_it_and_the_other_says_so(world):
     survives(world, kinds.two_ups, "drifted", Random(1))
 
 
-def test_a_step_whose_third_statement_fails_leaves_nothing_of_the_first_two(world):
-    survives(world, kinds.third_statement, "settled", Random(1))
-
-
 def test_a_password_changed_manually_is_reported_before_anything_runs(world):
-    seen = survives(world, kinds.wrong_password, "settled", Random(1))
+    seen = survives(world, kinds.wrong_password, "settled", InTheStep())
     assert len(seen.runs[0].output.splitlines()) == 1
 
 
-@pytest.mark.parametrize("what", ["state lost", "passphrase lost", "server.json lost"])
+@pytest.mark.parametrize("what", ["state lost", "passphrase lost"])
 def test_a_lost_file_costs_no_row_and_no_manual_step(world, what):
     survives(world, LOST[what].make, "settled", InTheStep())

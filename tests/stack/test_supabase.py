@@ -1,4 +1,4 @@
-"""A project like a hosted one of Supabase, through the real engine: from the first preview to an end that leaves it."""
+"""A project like a hosted one of Supabase, through the real engine: from the first `up` to an end that leaves it."""
 
 import json
 
@@ -23,7 +23,7 @@ RELEASE = (
 MISSING = ("api_url", "storage_url", "s3_endpoint", "object_bucket", "cdn_domain", "alarm_topic_arn")
 
 
-def test_a_project_is_previewed_provisioned_repaired_and_left_as_it_was():
+def test_a_project_is_provisioned_repaired_and_left_as_it_was():
     with supabaselike.server() as double, Scratch("staging") as scratch:
         with psycopg.connect(double.platform()) as connection:
             known = supabasecatalogue.roles(connection)
@@ -35,12 +35,9 @@ def test_a_project_is_previewed_provisioned_repaired_and_left_as_it_was():
         assert "database:target is supabase, which makes no server" in " ".join(refused.output.split())
         succeeded(scratch.pulumi("config", "set", "--secret", "database:url", double.url()))
         try:
-            first = succeeded(scratch.pulumi("preview"))
-            assert "session_replication_role = replica" in " ".join(first.split()), "it says what can't be had there"
             run = scratch.up()
             assert double.password not in run.output
-            succeeded(run)
-            succeeded(scratch.preview())
+            assert "session_replication_role = replica" in " ".join(succeeded(run).split()), "what can't be had there"
             outputs = json.loads(scratch.pulumi("stack", "output", "--json", "--show-secrets").output)
             check_outputs(outputs)
             double.release(*RELEASE)
@@ -50,7 +47,6 @@ def test_a_project_is_previewed_provisioned_repaired_and_left_as_it_was():
             drift = scratch.drift()
             assert (drift.status, "objects_select_own" in drift.output) == (2, True), drift.output[-2000:]
             succeeded(scratch.pulumi("up", "--yes", "--skip-preview", "--non-interactive"))
-            succeeded(scratch.preview())
             for login in supabaselike.LOGINS:
                 psycopg.connect(double.url(login)).close()
         finally:
