@@ -43,7 +43,7 @@ def _digest(value: Any) -> str:
 
 
 def lacking(passed: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, str]:
-    """What is declared and hasn't passed elsewhere, each in a few words, to its digest; also what is declared no longer."""
+    """What is declared and hasn't passed elsewhere, in a few words, to its digest; also what is declared no longer."""
     return {} if passed.get("of") == declared["of"] else dict(_lacking(passed, declared))
 
 

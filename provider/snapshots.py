@@ -121,7 +121,7 @@ class Header:
     platform: list[str] = field(default_factory=list)
     """Those of the schemas in which triggers of ours alone are compared; with one, nothing beside our schemas is."""
     left: dict[str, str] | None = None
-    """Partition → in what it was left open, as the facet of its table says it; None where none has resources of its own."""
+    """Partition → in what it was left open, as its table's facet says it; None where none has resources of its own."""
 
 
 Found = Mapping[str, Mapping[tuple[str, str], Difference]]

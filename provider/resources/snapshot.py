@@ -9,7 +9,7 @@ whatever still differs. The definitions lie in the database, in `supabase_migrat
 
 import getpass
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -229,7 +229,10 @@ class SchemaCheckpoint(ObjectKind):
             int, "how many resources the run has; where it leaves some out, `of` and `record` stay", compared=False
         ),
         "unpromoted": Field(
-            dict, "what the stack before hasn't had, to its digest `of` and the `reason` why", items=dict, compared=False
+            dict,
+            "what the stack before hasn't had, to its digest `of` and the `reason` why",
+            items=dict,
+            compared=False,
         ),
     }
     outputs = {
