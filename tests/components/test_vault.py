@@ -39,6 +39,14 @@ def test_the_vault_is_locked_and_has_the_server_s_key_and_stays(prod):
         assert prod.resources[f"server-vault-{name}"].retain
 
 
+def test_jobs_that_fail_are_heard_of_at_the_alarm_topic(prod):
+    topic = inputs(prod, "backups-alarm")["alarmActions"]
+    for job in ("snapshot-failed", "snapshot-expired", "copy-failed"):
+        alarm = inputs(prod, f"backups-{job}")
+        assert (alarm["dimensions"], alarm["alarmActions"]) == ({"BackupVaultName": NAME}, topic)
+        assert (alarm["threshold"], alarm["treatMissingData"]) == (0, "notBreaching")
+
+
 def test_the_names_of_a_stack_with_the_longest_name_are_short_enough():
     """As the API references have it: `CreateBackupVault`, `CreateRole`, and S3's rules for buckets."""
     names = AwsNames(stack("a" * LONGEST_STACK), ACCOUNT)
