@@ -44,7 +44,7 @@ def test_jobs_that_fail_are_heard_of_at_the_alarm_topic(prod):
     for job in ("snapshot-failed", "snapshot-expired", "copy-failed"):
         alarm = inputs(prod, f"backups-{job}")
         assert (alarm["dimensions"], alarm["alarmActions"]) == ({"BackupVaultName": NAME}, topic)
-        assert (alarm["threshold"], alarm["treatMissingData"]) == (0, "notBreaching")
+        assert (alarm["threshold"], alarm["treatMissingData"]) == (1, "notBreaching")
 
 
 def test_the_names_of_a_stack_with_the_longest_name_are_short_enough():
