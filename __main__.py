@@ -73,7 +73,7 @@ else:
     stored_files = files.declare(found, target, settings, stack, access, stored, providers)
     realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
     everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
-    ended = CheckpointArgs(record=deployed, resources=gate.resources, unpromoted=gate.reason)
+    ended = CheckpointArgs(record=deployed, resources=gate.resources, unpromoted=gate.forced)
     last = checkpoint = Checkpoint("checkpoint", ended, everything)
 
     pulumi.export(OUTPUT, checkpoint.brought_to)

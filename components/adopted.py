@@ -88,6 +88,7 @@ class AdoptedDatabase(Component):
             open=[],
             held=sorted({*held_patterns(self._adopted)}),
             platform=watched or None,
+            left=self._facts.partitions,
             accept=accept,
             opts=self.child(),
         )

@@ -16,6 +16,8 @@ FAMILY = f"{ENGINE}{MAJOR}"
 LOGS = ("postgresql",)
 # Aurora's storage isn't the server's, so a slot can't fill it.
 NOT_AURORAS = {"max_slot_wal_keep_size"}
+# One character for each server, the writer and at most 15 readers: RDS takes identifiers of 63.
+NUMBERS = "123456789abcdefg"
 
 
 class AuroraServer(RdsBase):
@@ -70,9 +72,10 @@ class AuroraServer(RdsBase):
 
     def _server(self, cluster: rds.Cluster, at: int, network: Network, *after: pulumi.Resource) -> rds.ClusterInstance:
         """One of the cluster's servers; the one that is there first is the writer until another takes over."""
+        called = NUMBERS[at]
         return rds.ClusterInstance(
-            f"{self._name}-server-{at + 1}",
-            identifier=self._names.of(f"database-{at + 1}"),
+            f"{self._name}-server-{called}",
+            identifier=self._names.of(f"database-{called}"),
             cluster_identifier=cluster.cluster_identifier,
             engine=ENGINE,
             instance_class=self._wanted.settings.class_,

@@ -22,6 +22,12 @@ INFREQUENT, ARCHIVE = ("STANDARD_IA", 30), ("GLACIER_IR", 90)
 ADDING = ("AbortMultipartUpload", "ListMultipartUploadParts", "PutObject")
 READING = ("GetObject", "GetObjectVersion")
 LISTING = ("ListBucket", "ListBucketVersions")
+# What AWS Backup counts by vault of the jobs that didn't end well.
+JOBS = {
+    "snapshot-failed": "NumberOfBackupJobsFailed",
+    "snapshot-expired": "NumberOfBackupJobsExpired",
+    "copy-failed": "NumberOfCopyJobsFailed",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,8 @@ class BackupsArgs:
     """The stored files, whose versions a backup names and a drill looks for."""
     trust: Mapping[str, tuple[str, ...]]
     """Who may take which role."""
+    vault: str | None = None
+    """The vault of AWS Backup, where the program makes the server."""
     disposable: bool = False
     """Whether the key may go as soon as AWS lets it."""
 
@@ -68,6 +76,8 @@ class Backups(Component):
             self.child(key, alias),
         )
         self._alarm()
+        if args.vault:
+            self._jobs(args.vault)
         roles = {"backup": self._role("backup", self._writes()), "drill": self._role("drill", self._reads())}
         self._bucket.policy(
             self._nothing_but("OnlyAdds", roles["backup"], *ADDING, *LISTING),
@@ -104,6 +114,28 @@ class Backups(Component):
             ok_actions=[args.alarms.topic],
             opts=self.child(),
         )
+
+    def _jobs(self, vault: str) -> None:
+        """Heard of when AWS Backup couldn't make a snapshot of the server, or the copy of one."""
+        args = self._args
+        stack = args.found.names.stack
+        for job, metric in JOBS.items():
+            cloudwatch.MetricAlarm(
+                f"{self._name}-{job}",
+                name=args.found.names.of(job),
+                alarm_description=f"AWS Backup, {metric} of {stack}: its console says why.",
+                namespace="AWS/Backup",
+                metric_name=metric,
+                dimensions={"BackupVaultName": vault},
+                statistic="Sum",
+                comparison_operator="GreaterThanOrEqualToThreshold",
+                threshold=1,
+                period=3600,
+                evaluation_periods=1,
+                treat_missing_data="notBreaching",
+                alarm_actions=[args.alarms.topic],
+                opts=self.child(),
+            )
 
     def _writes(self) -> list[PolicyStatement]:
         """Adds backups, and sees which there are; of stored files it sees versions and no bytes."""

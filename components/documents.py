@@ -10,7 +10,9 @@ PolicyStatement = Mapping[str, Any]
 
 
 def allow_statement(
-    service: str, actions: Sequence[str], resource: pulumi.Input[str] | Sequence[pulumi.Input[str]]
+    service: str,
+    actions: Sequence[str],
+    resource: pulumi.Input[str] | Sequence[pulumi.Input[str]] | pulumi.Output[list[str]],
 ) -> PolicyStatement:
     """Lets the role with this document do these actions of a service with one resource, or several."""
     return {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": resource}

@@ -114,6 +114,7 @@ def _backups(
         alarms=alarms,
         objects=storage.objects,
         trust=settings.role_trust,
+        vault=found.names.vault if target.can.make_server and not settings.url else None,
         disposable=target.disposable,
     )
     return Backups("backups", args, providers).exports

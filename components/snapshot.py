@@ -84,8 +84,8 @@ class CheckpointArgs:
     """What is declared, entry by entry, as `declared/promotion.py` has it."""
     resources: int
     """How many of `pg` are declared before it."""
-    unpromoted: pulumi.Input[str | None] | None = None
-    """Why it is made although the stack before hasn't had it."""
+    unpromoted: pulumi.Input[Mapping[str, Any] | None] | None = None
+    """What is made although the stack before hasn't had it, to its digest and why."""
 
 
 class Checkpoint(Component):
@@ -109,7 +109,7 @@ class Checkpoint(Component):
     def brought_to(self) -> pulumi.Output[dict[str, Any]]:
         """What the last `up` of the whole program that ended well has brought the stack to, when, and who ran it."""
         last = self._schema
-        ended = pulumi.Output.all(of=last.of, at=last.at, by=last.by, unpromoted=last.reason)
+        ended = pulumi.Output.all(of=last.of, at=last.at, by=last.by, unpromoted=last.forced)
         return pulumi.Output.all(last.record, ended).apply(
             lambda found: {**(found[0] or {}), **{name: value for name, value in found[1].items() if value}}
         )

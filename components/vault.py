@@ -50,9 +50,15 @@ class Vault(Component):
         self._name, self._args, self._called = name, args, called
         vault = self._vault("vault", args.key)
         far = self._far() if args.settings.second_region else None
-        keys = [args.key] if far is None else [args.key, far.kms_key_arn]
+        # A vault that was there before may have another key than the server has now.
+        keys = pulumi.Output.all(args.key, vault.kms_key_arn, *([far.kms_key_arn] if far else []))
         role, rights = service_role(
-            self, (f"{name}-role", f"{name}-rights"), "vault", SERVICE, args.found, self._rights(keys)
+            self,
+            (f"{name}-role", f"{name}-rights"),
+            "vault",
+            SERVICE,
+            args.found,
+            self._rights(keys.apply(lambda all: list(dict.fromkeys(all)))),
         )
         plan = backup.Plan(
             f"{name}-plan",
@@ -74,8 +80,8 @@ class Vault(Component):
         return self.again(self._args.found.ids.get(f"{VAULT}{what}"), *siblings)
 
     def _vault(self, what: str, key: pulumi.Input[str], region: str | None = None) -> backup.Vault:
-        # One with recovery points isn't deleted at AWS.
-        stays = pulumi.ResourceOptions(retain_on_delete=True)
+        # One with recovery points isn't deleted at AWS, nor does it change its key.
+        stays = pulumi.ResourceOptions(retain_on_delete=True, ignore_changes=["kms_key_arn"])
         vault = backup.Vault(
             f"{self._name}-{what}",
             name=self._called,
@@ -89,7 +95,8 @@ class Vault(Component):
             # Without days to change it: by a right of its own it can be undone.
             min_retention_days=self._args.settings.lock_days,
             region=region,
-            opts=pulumi.ResourceOptions.merge(self._again(f"{what}-lock"), stays),
+            # Put over the one that is there, for as many days as it may have been.
+            opts=pulumi.ResourceOptions.merge(self.child(), pulumi.ResourceOptions(retain_on_delete=True)),
         )
         return vault
 
@@ -122,7 +129,7 @@ class Vault(Component):
             **({"copy_actions": [{"destination_vault_arn": far.arn, "lifecycle": ends}]} if far else {}),
         }
 
-    def _rights(self, keys: list[pulumi.Input[str]]) -> list[PolicyStatement]:
+    def _rights(self, keys: pulumi.Output[list[str]]) -> list[PolicyStatement]:
         account = self._args.found.names.account
         return [
             allow_statement("rds", SNAPSHOTS, f"arn:aws:rds:*:{account}:*"),

@@ -48,6 +48,8 @@ class Facts:
     """Extension → schema."""
     row_security: Mapping[str, str]
     """Table → `enabled`, `forced` or `left open`."""
+    partitions: Mapping[str, str]
+    """Partition → in what it is left open where its table is closed."""
     schema_grants: Mapping[str, Mapping[str, list[str]]]
     tables: Mapping[str, Mapping[str, list[str]]]
     """Table or view → role → privileges."""
@@ -144,7 +146,7 @@ def _value(node: ast.stmt, name: str, shown: str) -> Any:
     kind, word = (tuple, "tuple") if name == "WATCHED" else (dict, "map")
     if not isinstance(value, kind):
         raise AdoptedError(f"{where} must be a {word}")
-    texts = ("EXTENSIONS", "ROW_SECURITY")
+    texts = ("EXTENSIONS", "ROW_SECURITY", "PARTITIONS")
     entries: dict[Any, Any] = dict(value) if kind is dict else {key: {} for key in value}
     for key, entry in entries.items():
         if not isinstance(key, str):

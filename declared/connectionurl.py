@@ -6,7 +6,7 @@ libpq's keyword/value form (`host=… dbname=…`) is taken too. What can't be c
 import os
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from declared.errors import UserError
 
@@ -49,6 +49,8 @@ def parse(text: str) -> Parameters:
         raise UrlError(_unread(text, str(error))) from None
     except UnicodeError:
         raise UrlError("it is no UTF-8 text") from None
+    if twice := _twice(text):
+        raise UrlError(f"the parameter {twice} is there twice, and libpq would take the last one")
     if found.get("client_encoding", "").lower().replace("-", "") == "utf8":
         del found["client_encoding"]
     for name, reason in REFUSED.items():
@@ -71,6 +73,13 @@ def parse(text: str) -> Parameters:
     if len(ports) not in (1, len(hosts)):
         raise UrlError(f"it has {len(hosts)} hosts and {len(ports)} ports")
     return {**found, "port": ",".join(ports * len(hosts) if len(ports) == 1 else ports)}
+
+
+def _twice(text: str) -> str | None:
+    """A parameter that stands more than once behind a URL; libpq has read it, so it is one of its keywords."""
+    query = text.rpartition("@")[2].partition("?")[2] if "://" in text else ""
+    names = [unquote(each.partition("=")[0]) for each in query.split("&")]
+    return next((name for name in names if name and names.count(name) > 1), None)
 
 
 def from_anywhere(parameters: Parameters) -> Parameters:

@@ -42,15 +42,15 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def lacking(passed: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
-    """What is declared and hasn't passed elsewhere, each in a few words; also what is declared no longer."""
-    return [] if passed.get("of") == declared["of"] else list(_lacking(passed, declared))
+def lacking(passed: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, str]:
+    """What is declared and hasn't passed elsewhere, in a few words, to its digest; also what is declared no longer."""
+    return {} if passed.get("of") == declared["of"] else dict(_lacking(passed, declared))
 
 
-def _lacking(passed: Mapping[str, Any], declared: Mapping[str, Any]) -> Iterator[str]:
+def _lacking(passed: Mapping[str, Any], declared: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for part, called in PARTS.items():
         there, here = passed.get(part) or {}, declared[part]
         for name in sorted({**there, **here}):
             if there.get(name) != here.get(name):
                 gone = "the end of " if name not in here else ""
-                yield f"{gone}{called} {name}".strip()
+                yield f"{gone}{called} {name}".strip(), here.get(name, "")

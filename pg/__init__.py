@@ -387,6 +387,7 @@ class SchemaSnapshot(_Resource):
         open: Sequence[str] | None = None,
         held: Sequence[str] | None = None,
         platform: Sequence[str] | None = None,
+        left: Mapping[str, str] | None = None,
         accept: Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -400,7 +401,7 @@ class SchemaCheckpoint(_Resource):
     record: pulumi.Output[Mapping[str, Any]]
     at: pulumi.Output[str]
     by: pulumi.Output[str]
-    reason: pulumi.Output[str]
+    forced: pulumi.Output[Mapping[str, Any]]
 
     def __init__(
         self,
@@ -410,7 +411,7 @@ class SchemaCheckpoint(_Resource):
         of: str,
         record: Mapping[str, Any] | None = None,
         resources: int | None = None,
-        unpromoted: Input[str | None] | None = None,
+        unpromoted: Input[Mapping[str, Any] | None] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(resource_name, _given(locals()), opts)

@@ -28,7 +28,7 @@ BACKOFF_SECONDS = 1.0
 # The limit is by the minute.
 LONGEST_WAIT_SECONDS = 60
 LARGEST_ANSWER = 1_000_000
-LIMITED, MISSING = 429, 404
+LIMITED, MISSING, FORBIDDEN = 429, 404, 403
 Method = Literal["GET", "POST", "PUT", "PATCH"]
 Part = TypeVar("Part")
 
@@ -71,8 +71,8 @@ class Pooler:
 class Backups:
     """What the platform keeps of the database."""
 
-    recovery: bool
-    """Whether the database can be restored to any instant."""
+    recovery: bool | None
+    """Whether the database can be restored to any instant; None where the token may not ask."""
     newest: datetime | None
 
 
@@ -119,7 +119,7 @@ class ManagementApi:
 
     async def status(self) -> str | None:
         """How the project is, such as ACTIVE_HEALTHY; None where there is none that the token sees."""
-        found = await self._call("GET", "", missing=True)
+        found = await self._call("GET", "", MISSING)
         return None if found is None else str(self._part("GET", "", lambda: found["status"]))
 
     async def networks(self) -> Networks:
@@ -144,7 +144,7 @@ class ManagementApi:
         of_six = [network for network in networks if ":" in network]
         of_four = [network for network in networks if ":" not in network]
         body = {"dbAllowedCidrs": of_four, "dbAllowedCidrsV6": of_six}
-        await self._call("POST", "/network-restrictions/apply", body)
+        await self._call("POST", "/network-restrictions/apply", body=body)
 
     async def encryption(self) -> Encryption:
         path = "/ssl-enforcement"
@@ -161,7 +161,7 @@ class ManagementApi:
         return found.enforced if found.applied else None
 
     async def enforce_encryption(self, enforced: bool) -> None:
-        await self._call("PUT", "/ssl-enforcement", {"requestedConfig": {"database": enforced}})
+        await self._call("PUT", "/ssl-enforcement", body={"requestedConfig": {"database": enforced}})
 
     async def pooler(self) -> Pooler:
         path = "/config/database/pooler"
@@ -177,11 +177,13 @@ class ManagementApi:
         """None leaves it as it is."""
         body = {"default_pool_size": size, "pool_mode": mode}
         given = {name: value for name, value in body.items() if value is not None}
-        await self._call("PATCH", "/config/database/pooler", given)
+        await self._call("PATCH", "/config/database/pooler", body=given)
 
     async def backups(self) -> Backups:
         path = "/database/backups"
-        found = await self._call("GET", path)
+        found = await self._call("GET", path, FORBIDDEN)
+        if found is None:
+            return Backups(None, None)
 
         def read() -> Backups:
             made = [_moment(each["inserted_at"]) for each in found["backups"] if each["status"] == "COMPLETED"]
@@ -192,9 +194,12 @@ class ManagementApi:
         return self._part("GET", path, read)
 
     async def legacy_keys(self) -> bool | None:
-        """Whether the API's legacy keys work; None where Supabase has them no more. No key is read."""
+        """Whether the API's legacy keys work; None where Supabase has them no more or the token may not ask.
+
+        No key is read.
+        """
         path = "/api-keys/legacy"
-        found = await self._call("GET", path, missing=True)
+        found = await self._call("GET", path, MISSING, FORBIDDEN)
         return None if found is None else self._part("GET", path, lambda: _flag(found["enabled"]))
 
     def _part(self, method: Method, path: str, read: Callable[[], Part]) -> Part:
@@ -207,8 +212,8 @@ class ManagementApi:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise self._error(method, path, "it answered what its documentation doesn't have") from None
 
-    async def _call(self, method: Method, path: str, body: Any = None, missing: bool = False) -> Any:
-        """The answer, out of JSON; with `missing`, None for what isn't there."""
+    async def _call(self, method: Method, path: str, *unless: int, body: Any = None) -> Any:
+        """The answer, out of JSON; None for an answer of the statuses `unless`."""
         for attempt in range(1, TRIES + 1):
             try:
                 answer = await asyncio.to_thread(self._send, method, path, body)
@@ -219,7 +224,7 @@ class ManagementApi:
                 raise self._unanswered(method, path, error) from None
             if answer.status in (200, 201):
                 return self._part(method, path, partial(json.loads, answer.body))
-            if missing and answer.status == MISSING:
+            if answer.status in unless:
                 return None
             wait = _until_again(answer, method, attempt) if attempt < TRIES else None
             if wait is None:

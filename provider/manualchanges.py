@@ -48,12 +48,17 @@ class Seen:
 
 
 async def look(
-    connection: Connection, name: str, held: Sequence[str] | None = None, state: Mapping[str, Any] | None = None
+    connection: Connection,
+    name: str,
+    held: Sequence[str] | None = None,
+    state: Mapping[str, Any] | None = None,
+    left: Mapping[str, str] | None = None,
 ) -> Seen:
     """Compare the database with a stored snapshot.
 
     Args:
         held: patterns of what other resources hold; those that the snapshot was stored with by default.
+        left: in what partitions are left open; as the snapshot was stored with it by default.
         state: what the engine knows, which says whether a snapshot that isn't there was there before.
     """
     header = await snapshots.header(connection, name) if await snapshots.there(connection) else None
@@ -64,6 +69,8 @@ async def look(
         return Seen(header, [])
     since = await snapshots.touched(connection, name, header.schemas)
     found = await snapshots.compare(connection, name, header.schemas, since) if since else []
+    if (left := header.left if left is None else left) is not None:
+        found = [row for row in found if not snapshots.is_left(row, left)]
     honest = await snapshots.fingerprint(connection, name) == header.fingerprint
     patterns = dict.fromkeys(header.held if held is None else held, "")
     if await snapshots.announced(connection) == header.announced:

@@ -83,7 +83,12 @@ select 'extension ' || e.extname as extension
   join pg_catalog.pg_available_extensions a on a.name = e.extname and a.default_version = e.extversion
  where (select definition ->> 'server' from {TABLE} where snapshot = %s and class = 0 and oid = {HEADER}) <> %s"""
 # Of what a partition has otherwise than its table: who reaches its rows, and what watches over them.
-OPEN = re.compile(r"(?:^|, )(?:row security|owner |granted |policy |without trigger |trigger |enforcement )")
+OPEN = ("row security", "owner ", "granted ", "policy ", "without trigger ", "trigger ", "enforcement ")
+PARTITION = "partition "
+# Between commas; a name in quotes may have one.
+WORD = re.compile(r'(?:"(?:[^"]|"")*"|[^",\s]|,(?! )|(?<!,)\s)+')
+# Of an adopted database partitions have resources of their own, as tables have, which hold this of them.
+HELD_OF_PARTITIONS = ("row security", "granted ", "policy ")
 Touched = Mapping[str, Sequence[int]]
 
 
@@ -115,6 +120,8 @@ class Header:
     """The server's major version."""
     platform: list[str] = field(default_factory=list)
     """Those of the schemas in which triggers of ours alone are compared; with one, nothing beside our schemas is."""
+    left: dict[str, str] | None = None
+    """Partition → in what it was left open, as its table's facet says it; None where none has resources of its own."""
 
 
 Found = Mapping[str, Mapping[tuple[str, str], Difference]]
@@ -346,18 +353,50 @@ def _stored(touched: Touched | None) -> sql.Composable:
     return sql.SQL("({})").format(sql.SQL(" or ").join(pairs)) if pairs else sql.SQL("false")
 
 
-async def opened(connection: Connection, name: str) -> list[Difference]:
-    """The partitions in the stored snapshot that are open where their tables are closed, as differences."""
+async def opened(connection: Connection, name: str, left: Mapping[str, str]) -> list[Difference]:
+    """The partitions in the stored snapshot that are open where their tables are closed, as differences.
+
+    Args:
+        left: partition → in what it may stand open.
+    """
     query = f"""select object, facet, null as was, now, parent, space
                   from {TABLE} s, pg_catalog.jsonb_each_text(s.definition) d (facet, now)
                  where snapshot = %s and object <> '' and facet ^@ 'partition ' order by 1, 2"""
     found = [Difference(**entry) for entry in await rows(connection, query, [name])]
-    return [difference for difference in found if _is_open(difference)]
+    return [difference for difference in found if _is_open(difference, left)]
 
 
-def _is_open(row: Difference) -> bool:
-    """Whether a partition lets through what its table holds back."""
-    return row.facet.startswith("partition ") and bool(row.now and OPEN.search(row.now))
+async def left_open(connection: Connection, schemas: Sequence[str]) -> dict[str, str]:
+    """The partitions that are open where their tables are closed, to in what; without a stored snapshot."""
+    query = "select oid::int8 as oid from pg_catalog.pg_class where relkind = 'p'"
+    roots = {"pg_class": [entry["oid"] for entry in await rows(connection, query, [])]}
+    text = sql.SQL(
+        """with {} select o.object, d.facet, null as was, d.now, o.parent, o.space
+             from objects o, pg_catalog.jsonb_each_text(o.definition) d (facet, now)
+            where d.facet ^@ {} order by 2"""
+    ).format(_definitions(roots, schemas, None), sql.Literal(PARTITION))
+    found = [Difference(**entry) for entry in await _rows(connection, text)]
+    return {row.facet.removeprefix(PARTITION): row.now or "" for row in found if _is_open(row, {})}
+
+
+def _is_open(row: Difference, left: Mapping[str, str]) -> bool:
+    """Whether a partition lets through what its table holds back, beyond what it was left open in."""
+    if not row.facet.startswith(PARTITION):
+        return False
+    return any(word.startswith(OPEN) for word in _words(row.now) - _words(left.get(row.facet.removeprefix(PARTITION))))
+
+
+def is_left(row: Difference, left: Mapping[str, str]) -> bool:
+    """Whether a partition differs only in what it was left open in, or in what resources of its own have closed."""
+    if not row.facet.startswith(PARTITION):
+        return False
+    was, now = _words(row.was), _words(row.now)
+    closed = all(word.startswith(HELD_OF_PARTITIONS) for word in was - now)
+    return closed and now - was <= _words(left.get(row.facet.removeprefix(PARTITION)))
+
+
+def _words(text: str | None) -> set[str]:
+    return {*WORD.findall(text or "")}
 
 
 async def take(
@@ -451,13 +490,18 @@ async def absorb(
                 gone = {row.object for row in found if not row.facet and row.now is None}
                 fitting = set(found) if only is None else _fitting(found, only)
                 own = [row for row in found if made and made in (row.object, row.parent)]
-                kept = [row for row in found if row not in fitting or (row not in own and _stays(row, known, gone))]
+                left = described.left or {}
+                kept = [
+                    row for row in found if row not in fitting or (row not in own and _stays(row, known, gone, left))
+                ]
                 await take(connection, name, described, since, kept)
 
 
-def _stays(row: Difference, known: Mapping[tuple[str, str], Difference], gone: set[str]) -> bool:
-    # A partition that is open where its table is closed is drift no matter who opened it.
-    if _is_open(row):
+def _stays(
+    row: Difference, known: Mapping[tuple[str, str], Difference], gone: set[str], left: Mapping[str, str]
+) -> bool:
+    # A partition that is open where its table is closed is drift no matter who opened it, unless it was adopted so.
+    if _is_open(row, left):
         return True
     if (row.object, row.facet) not in known:
         return False

@@ -195,7 +195,7 @@ def _roles(clients: Clients, names: AwsNames) -> dict[str, str]:
 
 
 def _vaults(names: AwsNames, near: Clients, far: Clients | None) -> dict[str, str]:
-    """The vaults, their locks, the key of the second one, the plan and what it backs up."""
+    """The vaults, the key of the second one, the plan and what it backs up."""
     called, found = names.vault, dict[str, str]()
     for clients, what in ((near, "vault"), (far, "far")):
         vault = _vault(clients, called) if clients else None
@@ -203,8 +203,6 @@ def _vaults(names: AwsNames, near: Clients, far: Clients | None) -> dict[str, st
             continue
         at = f"@{clients.region}" if clients is far else ""
         found[what] = f"{called}{at}"
-        if vault.get("Locked"):
-            found[f"{what}-lock"] = f"{called}{at}"
         if clients is far:
             found["far-key"] = f"{vault['EncryptionKeyArn'].rpartition('/')[2]}{at}"
     backups = near.of("backup")

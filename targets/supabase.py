@@ -42,6 +42,11 @@ class Supabase(Elsewhere):
 
     def reach(self, given: Parameters) -> Parameters:
         host, port, user = given["host"], given["port"], given["user"]
+        if "," in f"{host}{port}{given.get('hostaddr', '')}":
+            raise NotReached(
+                f"database:url names several hosts ({host}); a project has one, and a session could end up in another "
+                f"database: use {DIRECT}"
+            )
         if pooled := POOLED.fullmatch(user):
             raise NotReached(
                 f"database:url names login '{user}', which is the pooler's name for a login of project "
@@ -49,7 +54,7 @@ class Supabase(Elsewhere):
                 f"needs; use the direct connection, {user.partition('.')[0]}@db.{pooled['project']}.supabase.co:5432 "
                 "(over IPv4 alone it needs the project's IPv4 add-on)"
             )
-        if POOLER_PORT in port.split(",") or ".pooler." in host:
+        if port == POOLER_PORT or ".pooler." in host:
             raise NotReached(
                 f"database:url names {host}:{port}, which is a pooler: in transaction mode it hands settings on to "
                 f"other clients; use {DIRECT}"

@@ -17,6 +17,7 @@ from provider.resources.grants import GRANTED_BY, Grants
 from provider.resources.policy import Policy
 from provider.resources.publication import Publication
 from provider.resources.schema import Schema
+from provider.snapshots import left_open
 from provider.steps.history import identity
 
 SCHEMAS = """
@@ -128,6 +129,31 @@ select pg_catalog.concat('membership of role ', m.rolname, ' in ', g.rolname), m
   from pg_catalog.pg_auth_members a join pg_catalog.pg_roles m on m.oid = a.member
   join pg_catalog.pg_roles g on g.oid = a.roleid
  where m.rolname = any(%(roles)s)
+union
+select 'comment on publication ' || p.pubname, pg_catalog.pg_get_userbyid(p.pubowner)::text
+  from pg_catalog.pg_publication p join pg_catalog.pg_description d
+    on d.classoid = 'pg_catalog.pg_publication'::regclass and d.objoid = p.oid
+union
+select pg_catalog.concat(
+           'revoke of ', pg_catalog.string_agg(pg_catalog.lower(d.privilege_type), ', ' order by d.privilege_type),
+           ' on ', o.name, ' from its owner ', r.rolname), r.rolname::text
+  from (select 'function ' || oid::pg_catalog.regprocedure as name, pronamespace as space, proowner as owner,
+               'f'::"char" as kind, proacl as acl
+          from pg_catalog.pg_proc
+        union all
+        select case relkind when 'S' then 'sequence ' else 'table ' end || oid::pg_catalog.regclass, relnamespace,
+               relowner, case relkind when 'S' then 's' else 'r' end::"char", relacl
+          from pg_catalog.pg_class where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+        union all
+        select 'schema ' || pg_catalog.quote_ident(nspname), oid, nspowner, 'n', nspacl from pg_catalog.pg_namespace) o
+  join pg_catalog.pg_namespace n on n.oid = o.space join pg_catalog.pg_roles r on r.oid = o.owner
+ cross join pg_catalog.aclexplode(pg_catalog.acldefault(o.kind, o.owner)) d
+ where o.acl is not null and n.nspname = any(%(ours)s) and d.grantee = o.owner
+   -- What came with PostgreSQL 17 is lacking wherever an owner's privileges were written out before.
+   and d.privilege_type <> 'MAINTAIN' and not exists (
+       select from pg_catalog.aclexplode(o.acl) a
+        where a.grantee = o.owner and a.privilege_type = d.privilege_type)
+ group by o.name, r.rolname
  order by 1"""
 
 LEFT = "isn't in the files; make it wherever the baseline is run"
@@ -144,6 +170,8 @@ class Found:
     extensions: dict[str, str] = field(default_factory=dict)
     roles: list[dict[str, str]] = field(default_factory=list)
     row_security: dict[str, str] = field(default_factory=dict)
+    partitions: dict[str, str] = field(default_factory=dict)
+    """Those that stand open where their tables are closed, to in what."""
     policies: list[dict[str, Any]] = field(default_factory=list)
     schema_grants: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, Any] = field(default_factory=dict)
@@ -203,6 +231,7 @@ async def read(connection: Connection) -> Found:
     }
     found.roles = [each for each in await rows(connection, ROLES, []) if not _is_of_platform(platform, each["name"])]
     await _relations(reader)
+    found.partitions = await left_open(connection, list(found.schemas))
     await _policies(reader)
     for schema in found.schemas:
         one = await reader.one(FunctionGrants(), schema=schema)
@@ -210,7 +239,8 @@ async def read(connection: Connection) -> Found:
     found.filled = [each["name"] for each in await rows(connection, FILLED, [list(found.schemas)])]
     found.triggers = await rows(connection, TRIGGERS, {"ours": list(found.schemas)})
     await _rest(reader)
-    for each in await rows(connection, UNWRITTEN, {"roles": [role["name"] for role in found.roles]}):
+    asked = {"roles": [role["name"] for role in found.roles], "ours": list(found.schemas)}
+    for each in await rows(connection, UNWRITTEN, asked):
         if not _is_of_platform(platform, each["owner"]):
             found.left.append(f"{each['name']}: {LEFT}")
     return found
@@ -333,6 +363,9 @@ async def unsafe(connection: Connection, found: Found) -> dict[str, Sequence[str
     ]
     said["tables without row security, left open"] = [
         table for table, switch in found.row_security.items() if switch == OPEN
+    ]
+    said["partitions that stand open where their table is closed, left open"] = [
+        f"{partition}: {words}" for partition, words in found.partitions.items()
     ]
     said["row policies that do nothing, since row security of their table is off"] = [
         f"{each['name']} on {each['table']}" for each in found.policies if found.row_security.get(each["table"]) == OPEN

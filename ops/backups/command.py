@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from declared.backups import BackupSettings
     from ops.backups import drill
     from ops.backups.places import Place
+    from ops.environment import Environment
 
 app = typer.Typer(cls=Commands, help="Backups of rows and of what they name; see docs/backup.md.")
 alone = typer.Typer(cls=Commands)
@@ -50,6 +51,12 @@ def backup(
         ),
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=16, help="sessions that copy rows; by default 2 or 3")] = None,
+    without_state: Annotated[
+        bool,
+        typer.Option(
+            "--without-state", help="go by BACKUP_DATABASE_URL, BACKUP_BUCKET and OBJECT_BUCKET, not the stack's state"
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Back up all rows, roles and the structure as of one instant, encrypted, and note which stored files they name.
@@ -58,13 +65,13 @@ def backup(
     """
     from rich.console import Console
 
-    from ops.backups import making, promise, sealing
+    from ops.backups import given, making, promise, sealing
     from ops.backups.declared import Declared
     from ops.environment import Environment
     from run import engine
 
-    environment = Environment.of(stack)
-    place = _place(stack, to, "--to")
+    environment = given.environment(stack, bool(to)) if without_state else Environment.of(stack)
+    place = _place(stack, to, "--to", environment)
     declared = engine.backups(stack)
     keys = sealing.recipients(recipient or (declared and list(declared.recipients)) or [_own_recipient(stack)])
     with Console(stderr=True).status("backing up", spinner="line") as status:
@@ -196,15 +203,16 @@ def _folder(stack: str) -> Path:
     return folder
 
 
-def _place(stack: str, given: str | None, option: str) -> "Place":
+def _place(stack: str, given: str | None, option: str, environment: "Environment | None" = None) -> "Place":
     from ops.backups import places
     from ops.backups.errors import BackupError
+    from ops.environment import Environment
     from run import engine
 
     if given is not None:
-        return places.named(given, lambda: _s3(stack))
+        return places.named(given, lambda: (environment or Environment.of(stack)).store.s3)
     if declared := engine.backups(stack):
-        return _bucket(stack, declared)
+        return _bucket(environment or Environment.of(stack), declared)
     if not engine.target(stack).disposable:
         raise BackupError(
             f"stack {stack}: {option} must say where backups are, s3://bucket/prefix or a folder, or database:backups "
@@ -213,18 +221,10 @@ def _place(stack: str, given: str | None, option: str) -> "Place":
     return places.Folder(_folder(stack))
 
 
-def _bucket(stack: str, declared: "BackupSettings") -> "Place":
+def _bucket(environment: "Environment", declared: "BackupSettings") -> "Place":
     from ops.backups.declared import Declared
-    from ops.environment import Environment
 
-    environment = Environment.of(stack)
     return Declared(environment.store.s3, environment.output("backup_bucket"), declared.retention)
-
-
-def _s3(stack: str) -> Any:
-    from ops.environment import Environment
-
-    return Environment.of(stack).store.s3
 
 
 def _own_recipient(stack: str) -> str:

@@ -40,8 +40,12 @@ class HostedProject(ObjectKind):
         "poolMode": Field(str, "the mode of the dedicated pooler", choices=POOL_MODES),
     }
     outputs = {
-        "recovery": Field(bool, "whether the platform can restore the database to any instant"),
-        "legacy": Field(bool, "whether the legacy API keys work"),
+        "recovery": Field(
+            bool, "whether the platform can restore the database to any instant; nothing where the token may not ask"
+        ),
+        "legacy": Field(
+            bool, "whether the legacy API keys work; nothing where they are gone, or the token may not ask"
+        ),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
@@ -101,7 +105,7 @@ class HostedProject(ObjectKind):
                     await context.info(f"{label}: {name} was changed {MANUALLY} {changed}")
         for name, value in outputs.items():
             if (before := state.get(name)) != value:
-                meaning = self.outputs[name].meaning
+                meaning = self.outputs[name].meaning.partition(";")[0]
                 await context.info(f"{label}: {meaning}: {shown(before)} before, {shown(value)} now")
         for line in _troubles(found):
             await context.info(f"{label}: {line}")
@@ -229,9 +233,11 @@ def _limits(inputs: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str
     networks = inputs.get("networks")
     if networks is not None and not any(":" in network for network in networks):
         yield "networks has none of IPv6, which the direct connection is reached by without the IPv4 add-on"
-    if not found["recovery"]:
+    if found["recovery"] is None:
+        yield "the token lacks backups_read: how old its newest backup is isn't looked at"
+    elif not found["recovery"]:
         yield "it can't be restored to any instant; that is an add-on, which is made in the dashboard"
-    if found["backups"].newest is None:
+    if found["recovery"] is not None and found["backups"].newest is None:
         yield "the platform has no backup of it; what its plan keeps is chosen in the dashboard"
     if found["legacy"]:
         yield "its legacy API keys work; they are disabled in the dashboard, once nothing uses them"

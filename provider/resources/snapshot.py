@@ -9,7 +9,7 @@ whatever still differs. The definitions lie in the database, in `supabase_migrat
 
 import getpass
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +29,7 @@ from provider.steps.history import identity
 ADOPTED = "vpb:index:AdoptedDatabase$"
 LISTS = ("open", "held", "platform")
 # What an import knows of the last run.
-UNKNOWN_END = {"of": "", "record": {}, "at": "", "by": "", "reason": ""}
+UNKNOWN_END = {"of": "", "record": {}, "at": "", "by": "", "forced": {}}
 # Who has started a pipeline of GitHub's.
 ACTOR = "GITHUB_ACTOR"
 
@@ -53,6 +53,7 @@ class SchemaSnapshot(ObjectKind):
             "those of them that are a platform's whose login we have: its own objects, there and beside our schemas, "
             "are no drift; our triggers are",
         ),
+        "left": Field(dict, "partition to in what it is left open where its table is closed, where it was adopted so"),
         "accept": Field(str, "the fingerprint of a drift that is taken as it is", compared=False),
     }
     outputs = {
@@ -64,6 +65,8 @@ class SchemaSnapshot(ObjectKind):
         return f"snapshot {inputs['name']}"
 
     def same(self, name: str, one: Any, other: Any) -> bool:
+        if name == "left":
+            return (one or {}) == (other or {})
         return super().same(name, one or [], other or []) if name in LISTS else super().same(name, one, other)
 
     async def diff(self, context: Context, id: str, state: dict[str, Any], new: dict[str, Any]) -> Diff:
@@ -80,12 +83,15 @@ class SchemaSnapshot(ObjectKind):
         if self.connections is None or has_unknown(new):
             return dict(state.get("drift") or {})
         async with self.database.transaction(self.label(new)) as connection:
-            return (await self._look(connection, new["name"], new.get("held") or [], state)).drift
+            return (await self._look(connection, new["name"], new, state)).drift
 
     async def read(self, context: Context, id: str, state: dict[str, Any], inputs: dict[str, Any]) -> Resource | None:
         async with self.database.transaction(self.label({"name": id})) as connection:
-            seen = await self._look(connection, id, inputs.get("held") if inputs else None, state)
+            seen = await self._look(connection, id, inputs, state)
             database = await identity(connection)
+            if inputs.get("left") and seen.header is not None:
+                for row in await snapshots.opened(connection, id, {}):
+                    await context.info(f"left open: {row.facet} of {row.object}, which is closed: {row.now}")
         if seen.header is None and not seen.broken:
             if state:
                 await context.info(f"{self.label({'name': id})} is gone from the server")
@@ -95,8 +101,10 @@ class SchemaSnapshot(ObjectKind):
         if not state:
             inputs = {
                 "name": id,
-                **{name: getattr(seen.header, name) for name in ("schemas", "open", "held", "platform")},
+                **{name: getattr(seen.header, name) for name in ("schemas", *LISTS)},
             }
+            if seen.header is not None and seen.header.left is not None:
+                inputs["left"] = seen.header.left
         return Resource(id, (state or inputs) | {"database": database, "drift": seen.drift}, inputs)
 
     async def create(self, context: Context, inputs: dict[str, Any], preview: bool) -> tuple[str, dict[str, Any]]:
@@ -104,7 +112,7 @@ class SchemaSnapshot(ObjectKind):
         if preview:
             if self.connections is not None and not has_unknown(inputs):
                 async with self.database.transaction(self.label(inputs)) as connection:
-                    for line in (await self._look(connection, name, inputs.get("held") or [])).lines:
+                    for line in (await self._look(connection, name, inputs)).lines:
                         await context.info(line)
             return name, inputs | {"database": UNKNOWN, "drift": {}}
         self.database.looked = True
@@ -112,7 +120,7 @@ class SchemaSnapshot(ObjectKind):
             await lock(connection, self.label(inputs))
             await self._refuse_other_stacks(connection, inputs, context.urn)
             await holding.prepare(connection)
-            seen = await self._look(connection, name, inputs.get("held") or [])
+            seen = await self._look(connection, name, inputs)
             if seen.header is None:
                 await self._begin(connection, inputs)
             else:  # the state was lost, or the run that made it ended before the engine could note it
@@ -128,7 +136,7 @@ class SchemaSnapshot(ObjectKind):
         async with self.database.transaction(self.label(new)) as connection:
             await lock(connection, self.label(new))
             # What leaves the list is stored as the last run left it, so what differs of it is a manual change.
-            seen = await self._look(connection, new["name"], new.get("held") or [], state)
+            seen = await self._look(connection, new["name"], new, state)
             await self._go_on(connection, seen, new)
             return new | {"database": await identity(connection), "drift": {}}
 
@@ -162,21 +170,23 @@ class SchemaSnapshot(ObjectKind):
         self,
         connection: Connection,
         name: str,
-        held: Sequence[str] | None,
+        inputs: Mapping[str, Any],
         state: Mapping[str, Any] | None = None,
     ) -> Seen:
         """Compare, and know again what migrations of a run that failed have changed of other resources."""
+        held = inputs.get("held") or [] if inputs else None
         self.database.changes.update(await snapshots.noted_changes(connection, name))
-        return await look(connection, name, held, state)
+        return await look(connection, name, held, state, inputs.get("left"))
 
     async def _begin(self, connection: Connection, inputs: Mapping[str, Any]) -> None:
-        """Store what is there before this project has made anything; a partition that stands open isn't taken."""
+        """Store what is there before this project has made anything; of partitions that stand open those left so."""
         name = inputs["name"]
         await snapshots.prepare(connection)
         header = replace(_header(inputs), announced=await snapshots.announced(connection))
         await snapshots.take(connection, name, header, None, [])
-        opened = differences.changes(await snapshots.opened(connection, name))
-        self._refuse(inputs, differences.drift(opened))
+        opened = await snapshots.opened(connection, name, header.left or {})
+        platform = differences.Platform(header.schemas, header.platform)
+        self._refuse(inputs, differences.drift(differences.changes(opened, header.open, header.held, platform)))
         await snapshots.note_gate(connection, name)
 
     async def _go_on(self, connection: Connection, seen: Seen, inputs: Mapping[str, Any]) -> None:
@@ -218,12 +228,22 @@ class SchemaCheckpoint(ObjectKind):
         "resources": Field(
             int, "how many resources the run has; where it leaves some out, `of` and `record` stay", compared=False
         ),
-        "unpromoted": Field(str, "why it is made although the stack before hasn't had it", compared=False),
+        "unpromoted": Field(
+            dict,
+            "what the stack before hasn't had, to its digest `of` and the `reason` why",
+            items=dict,
+            compared=False,
+        ),
     }
     outputs = {
         "at": Field(str, "when a run came to its end that has changed what is declared, in UTC"),
         "by": Field(str, "who ran it: the actor of a pipeline, or the account on the machine"),
-        "reason": Field(str, "`unpromoted`, as it was then; else empty"),
+        "forced": Field(
+            dict,
+            "`unpromoted`, each with `at` and `by` of the run that made it; goes with the first change after the stack "
+            "before has had it",
+            items=dict,
+        ),
     }
 
     def label(self, inputs: Mapping[str, Any]) -> str:
@@ -256,7 +276,7 @@ class SchemaCheckpoint(ObjectKind):
         """What this run has brought, when and by whom; as it was where the run was a part of the program."""
         left_out = (new.get("resources") or 0) - len(self.database.declared)
         if left_out <= 0:
-            return _ended(new)
+            return _ended(state, new)
         await context.info(
             f"{self.label(new)}: this run leaves out {left_out} of {new['resources']} resources (`--target`, "
             "`--exclude`), so what this stack has had stays as it was; an `up` of all of them records it"
@@ -289,13 +309,12 @@ class SchemaCheckpoint(ObjectKind):
         """Nothing: the snapshot itself goes with its own resource."""
 
 
-def _ended(inputs: Mapping[str, Any]) -> dict[str, str]:
-    """Now, who runs this, and why it may."""
-    return {
-        "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "by": os.environ.get(ACTOR) or _account(),
-        "reason": inputs.get("unpromoted") or "",
-    }
+def _ended(state: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Now, who runs this, and what of it is forced; what an earlier run has forced keeps that run's reason."""
+    end = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "by": os.environ.get(ACTOR) or _account()}
+    before, now = state.get("forced") or {}, inputs.get("unpromoted") or {}
+    same = {what: was for what, was in before.items() if what in now and was["of"] == now[what]["of"]}
+    return end | {"forced": {what: same.get(what, given | end) for what, given in now.items()}}
 
 
 def _account() -> str:
@@ -307,7 +326,7 @@ def _account() -> str:
 
 def _header(inputs: Mapping[str, Any]) -> Header:
     schemas, open, held, platform = (list(inputs.get(name) or []) for name in ("schemas", *LISTS))
-    return Header("", schemas, open, held, platform=platform)
+    return Header("", schemas, open, held, platform=platform, left=inputs.get("left"))
 
 
 def _rows(changes: Iterable[ManualChange]) -> list[Difference]:

@@ -1,6 +1,7 @@
 """`./vpb adopt` on live databases: what it writes, that `up` changes nothing of it, that a preview is empty then."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -125,7 +126,10 @@ def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monke
         "create event trigger seen on ddl_command_end execute function shop.seen(); create foreign data wrapper far; "
         "create cast (shop.state as numeric) with inout; "
         "create server away foreign data wrapper far options (password 'token-of-the-shop'); "
-        "create user mapping for shop_reader server away options (password 'token-of-the-shop')"
+        "create user mapping for shop_reader server away options (password 'token-of-the-shop'); "
+        "comment on publication changes is 'What Realtime reads.'; grant insert on shop.items to shop_reader; "
+        "alter function shop.touch() owner to shop_reader; alter table shop.prices owner to shop_reader; "
+        "revoke execute on function shop.touch() from shop_reader; revoke insert on shop.prices from shop_reader"
     )
     (tmp_path / "again").mkdir()
     again = Live(live.url, tmp_path / "again", run.adopt(live.url, FOLDER, tmp_path / "again"))
@@ -137,11 +141,14 @@ def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monke
             f"{name}: isn't in the files; make it wherever the baseline is run"
             for name in (
                 "cast from shop.state to numeric",
+                "comment on publication changes",
                 "default privileges of role shop_reader in schema shop",
                 "event trigger seen",
                 "foreign data wrapper far",
                 "foreign server away",
                 "membership of role shop_reader in anon",
+                "revoke of execute on function shop.touch() from its owner shop_reader",
+                "revoke of insert on table shop.prices from its owner shop_reader",
                 "setting app.key of the database",
                 "setting work_mem of role shop_reader",
                 "user mapping of shop_reader on server away",
@@ -176,12 +183,79 @@ def test_empty_privileges_dots_and_a_publication_of_all_tables_stop_nothing(live
     live.sql(STRANGE)
     (tmp_path / "odd").mkdir()
     odd = Live(live.url, tmp_path / "odd", run.adopt(live.url, FOLDER, tmp_path / "odd"))
-    assert odd.said["left"] == ["schema a.b, with all that is in it: its name has a dot"]
+    every = "delete, insert, references, select, trigger, truncate, update"
+    assert odd.said["left"] == [
+        "schema a.b, with all that is in it: its name has a dot",
+        f"revoke of {every} on table public.bare from its owner postgres: {reading.LEFT}",
+    ]
     baseline = odd.root / FOLDER / "sql" / "migrations" / "0001_baseline.up.sql"
     assert baseline.read_text().count("restrict") == baseline.read_text().count("\\restrict abc") == 1
     stack = odd.stack(monkeypatch)
     assert stack.up().errors == {}
     assert changes(stack.preview()) == {}
+
+
+MONTHS = """
+create table shop.months (id int, at date) partition by range (at);
+create table shop."Jan" partition of shop.months for values from ('2026-01-01') to ('2026-02-01');
+create table shop.feb partition of shop.months for values from ('2026-02-01') to ('2026-03-01');
+create table shop.mar partition of shop.months for values from ('2026-03-01') to ('2026-04-01');
+alter table shop.months enable row level security; alter table shop.mar enable row level security;
+grant select on shop.months to authenticated;
+grant select, insert on shop.feb to authenticated, anon; alter table shop.feb owner to shop_reader;
+create policy "a, b" on shop.feb for select to anon using (true);
+"""
+FEB = (
+    "granted insert to anon, granted insert to authenticated, granted select to anon, owner shop_reader, "
+    'policy "a, b", row security disabled'
+)
+
+
+def test_partitions_that_stand_open_are_left_so_and_no_further(server, live, tmp_path, monkeypatch):
+    live.sql(MONTHS)
+    (tmp_path / "again").mkdir()
+    again = Live(live.url, tmp_path / "again", run.adopt(live.url, FOLDER, tmp_path / "again"))
+    assert again.said["unsafe"]["partitions that stand open where their table is closed, left open"] == [
+        'shop."Jan": row security disabled',
+        f"shop.feb: {FEB}",
+    ]
+    before, stack = live.dump(), again.stack(monkeypatch)
+    assert stack.up().errors == {}
+    seen = stack.preview()
+    assert changes(seen) == {}
+    assert f"left open: partition shop.feb of table shop.months, which is closed: {FEB}" in "\n".join(seen.messages)
+    assert live.dump() == before
+    live.sql('alter table shop.mar disable row level security; create policy c on shop."Jan" using (true)')
+    refused = str(stack.up().errors)
+    assert 'table shop.months: partition shop."Jan"' in refused
+    assert "table shop.months: partition shop.mar" in refused
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("create database again")
+    try:
+        elsewhere = replace(again, url=server.url("again"))
+        made = elsewhere.stack(monkeypatch)
+        assert made.up().errors == {}
+        assert changes(made.preview()) == {}
+        closed = again.root / FOLDER / "facts.py"
+        closed.write_text(
+            re.sub('"shop.(feb|Jan)": "left open"', r'"shop.\1": "enabled"', closed.read_text()).replace(
+                '"anon": ["insert", "select"], "authenticated": ["insert", "select"]', '"authenticated": ["select"]'
+            )
+        )
+        (again.root / FOLDER / "sql/policies/shop.feb.sql").unlink()
+        mended = replace(elsewhere.stack(monkeypatch), state=made.state)
+        assert mended.up().errors == {}
+        assert changes(mended.preview()) == {}
+        left = elsewhere.sql(
+            "select relname::text, relrowsecurity, relacl::text from pg_class where relispartition and relkind = 'r' "
+            "order by 1"
+        )
+        assert [(name, on) for name, on, _ in left] == [("Jan", True), ("feb", True), ("mar", True)]
+        assert "anon" not in str(left)
+        assert "authenticated=r/" in left[1][2]
+    finally:
+        with psycopg.connect(server.url(), autocommit=True) as connection:
+            connection.execute("drop database again with (force)")
 
 
 def test_up_changes_nothing_and_the_preview_after_it_is_empty(live, monkeypatch):
@@ -474,7 +548,7 @@ FACTS = "".join(f"{name} = {{}}\n" for name in (field.upper() for field in adopt
 FACTS = FACTS.replace("WATCHED = {}", "WATCHED = ()")
 BAD_FACTS = {
     "no Python": ("TABLES = {", "facts.py:1: '{' was never closed"),
-    "another name": (FACTS + "OTHER = {}\n", "facts.py:11: only these facts are read: BUCKETS"),
+    "another name": (FACTS + "OTHER = {}\n", "facts.py:12: only these facts are read: BUCKETS"),
     "code": (FACTS.replace("TABLES = {}", "TABLES = dict()"), "TABLES must be written out, as maps, lists and texts"),
     "a missing one": (FACTS.replace("BUCKETS = {}\n", ""), "facts.py: has no BUCKETS; an empty one is {}"),
     "another switch": (
@@ -509,7 +583,7 @@ BAD_FACTS = {
         FACTS.replace("TABLES = {}", "TABLES = {'public.a': {'anon': ['select']},\n'public.a': {}}"),
         "TABLES: 'public.a' is there twice",
     ),
-    "a fact twice": (FACTS + "TABLES = {}\n", "facts.py:11: TABLES is there twice"),
+    "a fact twice": (FACTS + "TABLES = {}\n", "facts.py:12: TABLES is there twice"),
     "too deep": ("TABLES = " + "-" * 100_000 + "1", "facts.py: can't be read"),
     "a number": (FACTS.replace("TABLES = {}", "TABLES = {1: {}}"), "TABLES: 1 must be a text"),
 }

@@ -3,6 +3,8 @@
 import pytest
 
 from components import aurora, rdsbase
+from declared.awsnames import AwsNames
+from declared.naming import LONGEST_STACK, stack
 from harness.program import ACCOUNT, Program, run
 
 CLUSTER, SERVER = "aws:rds/cluster:Cluster", "aws:rds/clusterInstance:ClusterInstance"
@@ -52,6 +54,12 @@ def test_its_servers_are_in_the_zones_in_turn_and_the_first_reader_is_ready_to_t
         assert (each.inputs["publiclyAccessible"], each.inputs["instanceClass"]) == (False, "db.serverless")
         assert (each.inputs["performanceInsightsEnabled"], each.inputs["monitoringInterval"]) == (True, 60)
     assert "server-aurora-server-1" in servers["server-aurora-server-2"].waits_for, "the first one is the writer"
+
+
+def test_identifiers_of_the_longest_stack_s_servers_are_short_enough():
+    names = AwsNames(stack("a" * LONGEST_STACK), ACCOUNT)
+    assert len({*aurora.NUMBERS}) == 1 + 15, "the writer and the most readers"
+    assert max(len(names.of(f"database-{number}")) for number in aurora.NUMBERS) <= 63
 
 
 def test_its_own_parameters_force_tls_and_say_when_they_are_applied(prod):

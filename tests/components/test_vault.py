@@ -33,8 +33,18 @@ def test_the_vault_is_locked_and_has_the_server_s_key_and_stays(prod):
     assert (made["name"], made["kmsKeyArn"]) == (NAME, f"arn:aws:kms:us-east-1:{ACCOUNT}:server-rds-key")
     assert lock["minRetentionDays"] == 7
     assert "changeableForDays" not in lock, "or no mistake could be undone"
+    for name in ("vault", "far"):
+        assert prod.resources[f"server-vault-{name}"].ignored == ("kmsKeyArn",), "an import with another key would fail"
     for name in ("vault", "vault-lock", "far", "far-lock", "far-key"):
         assert prod.resources[f"server-vault-{name}"].retain
+
+
+def test_jobs_that_fail_are_heard_of_at_the_alarm_topic(prod):
+    topic = inputs(prod, "backups-alarm")["alarmActions"]
+    for job in ("snapshot-failed", "snapshot-expired", "copy-failed"):
+        alarm = inputs(prod, f"backups-{job}")
+        assert (alarm["dimensions"], alarm["alarmActions"]) == ({"BackupVaultName": NAME}, topic)
+        assert (alarm["threshold"], alarm["treatMissingData"]) == (1, "notBreaching")
 
 
 def test_the_names_of_a_stack_with_the_longest_name_are_short_enough():
@@ -130,7 +140,6 @@ def test_what_is_there_is_taken_over_by_its_name(server):
     assert there() == {
         "vault": NAME,
         "far": f"{NAME}@{FAR}",
-        "far-lock": f"{NAME}@{FAR}",
         "far-key": f"{key['KeyId']}@{FAR}",
         "plan": plan,
         "selection": f"{plan}|{selected}",
@@ -138,4 +147,4 @@ def test_what_is_there_is_taken_over_by_its_name(server):
     near.of("backup").delete_backup_selection(BackupPlanId=plan, SelectionId=selected)
     near.of("backup").delete_backup_plan(BackupPlanId=plan)
     server.restart()
-    assert set(there()) == {"vault", "far", "far-lock", "far-key"}
+    assert set(there()) == {"vault", "far", "far-key"}

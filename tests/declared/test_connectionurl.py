@@ -70,6 +70,10 @@ REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "a raw slash after a number": (lambda word: f"postgresql://u:12/{word}@h:1/d", ENCODE),
     "a raw slash and a question mark": (lambda word: f"postgresql://u:a/b?{word}=c@h:1/d", ENCODE),
     "a raw at": (lambda word: f"postgresql://u:{word}@{word}@h:1/d", ENCODE),
+    "a parameter twice": (
+        lambda word: f"postgresql://u:{word}@h/d?host={word}&ho%73t=b",
+        "the parameter host is there twice",
+    ),
     "a raw percent sign": (lambda word: f"postgresql://u:{word}%zz@h:1/d", "a % is followed by no two hexadecimal"),
     "a port that is no number": (
         lambda word: f"postgresql://u:{word}@h:54x/d",

@@ -47,6 +47,8 @@ class Project:
     """How many looks it takes until what was asked for is in force."""
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
     """Method, path behind the project and body of each call, refused ones too."""
+    forbidden: set[str] = field(default_factory=set)
+    """The paths that the token may not ask."""
     failures: list[tuple[int, Mapping[str, str], str]] = field(default_factory=list)
     """What the next calls are answered instead: status, headers, body."""
 
@@ -182,6 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(status, said, headers)
         if self.headers.get("Authorization") != f"Bearer {project.token}":
             return self._answer(401, {"message": "Unauthorized"})
+        if path in project.forbidden:
+            return self._answer(403, {"message": "Forbidden resource"})
         call = CALLS.get((self.command, path)) if self.path.startswith(root) else None
         if call is None:
             return self._answer(404, {"message": f"Cannot {self.command} {self.path}"})

@@ -233,6 +233,17 @@ def test_another_state_of_recovery_and_keys_is_said_and_is_no_difference(engine,
     ]
 
 
+def test_a_token_without_rights_that_nothing_needs_will_do(engine, project):
+    project.forbidden = {"/database/backups", "/api-keys/legacy"}
+    made = engine.create(KIND, DECLARED)
+    assert (made.state.get("recovery"), made.state.get("legacy")) == (None, None)
+    said = " ".join(engine.reported())
+    assert "the token lacks backups_read: how old its newest backup is isn't looked at" in said
+    assert "no backup of it" not in said
+    assert engine.diff(engine.refresh(made)) == []
+    assert engine.reported() == []
+
+
 def test_no_key_is_read_and_no_token_kept(engine, project):
     made = engine.create(KIND, DECLARED)
     engine.refresh(made)

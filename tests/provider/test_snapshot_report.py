@@ -148,3 +148,21 @@ def test_a_run_of_a_part_of_the_program_leaves_what_is_recorded_of_all_of_it(wor
         assert kept.state[name] == ended.state[name]
     assert "this run leaves out 1 of 3 resources (`--target`, `--exclude`)" in world.engine.reported()[-1]
     assert "of" in world.engine.diff(kept, other), "the next run of all of it records it"
+
+
+def test_what_was_forced_keeps_its_reason_until_the_stack_before_has_had_it(world):
+    world.engine.create("pg:index:SchemaSnapshot", {"name": "schema", "schemas": ["public"]})
+    one, two = {"of": "1", "reason": "a leak"}, {"of": "2", "reason": "another leak"}
+    inputs = {"snapshot": "schema", "of": "1", "unpromoted": {"migration 0001_a": one}}
+    ended = world.engine.create("pg:index:SchemaCheckpoint", inputs)
+    first = ended.state["forced"]["migration 0001_a"]
+    assert (first["reason"], first["at"], first["by"]) == ("a leak", ended.state["at"], ended.state["by"])
+    later = {"migration 0001_a": {**one, "reason": "another leak"}, "migration 0002_b": two}
+    ended = world.engine.update(ended, {**inputs, "of": "2", "unpromoted": later})
+    assert ended.state["forced"]["migration 0001_a"] == first
+    assert ended.state["forced"]["migration 0002_b"]["reason"] == "another leak"
+    other = {"migration 0001_a": {"of": "3", "reason": "edited"}}
+    ended = world.engine.update(ended, {**inputs, "of": "3", "unpromoted": other})
+    assert {what: forced["reason"] for what, forced in ended.state["forced"].items()} == {"migration 0001_a": "edited"}
+    ended = world.engine.update(ended, {"snapshot": "schema", "of": "4"})
+    assert ended.state["forced"] == {}

@@ -14,6 +14,9 @@ REFUSED = {
         "the direct connection, postgres@db.abcdefghijklmnop.supabase.co:5432"
     ),
     "postgresql://postgres:geheim@db.abcdefghijklmnop.supabase.co:6543/postgres": "which is a pooler: in transaction",
+    DIRECT.replace(".co/", ".co,db.example.org/"): "database:url names several hosts",
+    f"{DIRECT}?host=db.abcdefghijklmnop.supabase.co,127.0.0.1": "database:url names several hosts",
+    f"{DIRECT}?hostaddr=192.0.2.1,192.0.2.2&host=a,b": "database:url names several hosts",
     f"{DIRECT}?sslmode=disable": "database:url has sslmode=disable, which may send everything unencrypted",
     f"{DIRECT}?sslmode=prefer": "database:url has sslmode=prefer",
 }

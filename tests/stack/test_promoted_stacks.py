@@ -98,10 +98,11 @@ def test_what_has_not_passed_is_refused_by_name_until_it_is_allowed_with_a_reaso
     said = succeeded(two.prod.up())
     assert f"stack staging hasn't had migration {STEP}; going on, since it is allowed: a leak to stop tonight" in said
     assert "nothing has needed" not in said
-    assert deployed(two.prod)["unpromoted"] == "a leak to stop tonight"
+    assert deployed(two.prod)["unpromoted"][f"migration {STEP}"]["reason"] == "a leak to stop tonight"
     two.settings(FILE.format("staging"))
     run = two.prod.start("preview").wait()
     assert (run.status, SAID in run.output) == (1, True), "also what is there already"
     succeeded(two.staging.up())
     succeeded(two.prod.preview())
-    assert deployed(two.prod)["unpromoted"] == "a leak to stop tonight", "it stays where the record is"
+    kept = deployed(two.prod)["unpromoted"][f"migration {STEP}"]
+    assert kept["reason"] == "a leak to stop tonight", "it stays until something changes"

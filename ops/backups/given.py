@@ -1,0 +1,52 @@
+"""What a backup needs of a stack without its state, which has every password in it: variables of the environment."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from declared import connectionurl
+from ops.backups.errors import BackupError
+from ops.environment import Environment
+from run import engine
+
+DATABASE, BACKUPS, OBJECTS = "BACKUP_DATABASE_URL", "BACKUP_BUCKET", "OBJECT_BUCKET"
+# As S3 takes it, so that it is nothing else in an address.
+BUCKET = re.compile(r"(?!xn--|sthree-)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
+
+
+def environment(stack: str, elsewhere: bool) -> Environment:
+    """The outputs that a backup needs, as variables say them; region and settings are those of the stack's file.
+
+    Args:
+        elsewhere: whether the backup goes to a place of its own, so that no declared bucket is needed.
+
+    :raises BackupError: for the first variable that is missing or can't be used, and for a stack without a file
+    """
+    if not engine.declared(stack):
+        raise BackupError(f"stack {stack}: has no file Pulumi.{stack}.yaml here, which --without-state goes by")
+    return Environment(stack, dict(_outputs(stack, elsewhere)))
+
+
+def _outputs(stack: str, elsewhere: bool) -> Iterator[tuple[str, str]]:
+    url = _needed(stack, DATABASE, "the URL of the login backup")
+    try:
+        yield "backup_url", connectionurl.compose(connectionurl.parse(url))
+    except connectionurl.UrlError as error:
+        raise BackupError(f"{DATABASE} must be {error}") from None
+    if not elsewhere and engine.backups(stack):
+        yield "backup_bucket", _bucket(stack, BACKUPS)
+    if engine.target(stack).can.object_store:
+        yield "object_bucket", _bucket(stack, OBJECTS)
+
+
+def _bucket(stack: str, name: str) -> str:
+    value = _needed(stack, name, f"the name of a bucket, output {name.lower()} of the stack")
+    if not BUCKET.fullmatch(value):
+        raise BackupError(f"{name} must be the name of a bucket, of 3 to 63 of a-z, 0-9, . and -")
+    return value
+
+
+def _needed(stack: str, name: str, what: str) -> str:
+    if not (value := os.environ.get(name, "").strip()):
+        raise BackupError(f"stack {stack}: with --without-state, variable {name} must be {what}")
+    return value

@@ -1,0 +1,65 @@
+"""`./vpb backup --without-state`: what stands in for the stack's outputs, and what of it is refused in one line."""
+
+import pytest
+
+from declared.backups import BackupSettings
+from ops import __main__ as ops
+from ops.backups import given, making
+from ops.backups.declared import Declared
+from ops.environment import Environment
+from run import engine
+from targets.aws import Aws
+
+URL = "postgresql://backup:geheim@db.example.org:5432/app"
+GIVEN = {"BACKUP_DATABASE_URL": URL, "BACKUP_BUCKET": "vpb-prod-backups", "OBJECT_BUCKET": "vpb-prod-files"}
+KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+@pytest.fixture(autouse=True)
+def stack(monkeypatch):
+    declared = BackupSettings({"days": 30}, 24, 4, 7, (KEY,))
+    monkeypatch.setattr(engine, "declared", lambda stack: stack == "prod")
+    monkeypatch.setattr(engine, "backups", lambda stack: declared)
+    monkeypatch.setattr(engine, "target", lambda stack: Aws())
+    monkeypatch.setattr(engine, "region", lambda stack: "eu-west-1")
+    monkeypatch.setattr(Environment, "of", lambda stack: pytest.fail("the state was asked"))
+    for name, value in GIVEN.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_it_asks_no_state_and_goes_where_the_variables_say(monkeypatch):
+    seen = []
+
+    def run(task):
+        seen.append(task)
+        raise given.BackupError("enough seen")
+
+    monkeypatch.setattr(making.Making, "run", run)
+    assert ops.main(["backup", "--stack", "prod", "--without-state"]) == 1
+    (task,) = seen
+    assert isinstance(task.place, Declared)
+    assert (task.url, task.place.bucket, task.store.bucket) == (URL, "vpb-prod-backups", "vpb-prod-files")
+    assert task.place.s3.meta.region_name == task.store.region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("BACKUP_DATABASE_URL", "", "stack prod: with --without-state, variable BACKUP_DATABASE_URL must be the URL"),
+        ("BACKUP_DATABASE_URL", "geheim", "BACKUP_DATABASE_URL must be postgresql://user:password@host"),
+        ("BACKUP_BUCKET", " ", "variable BACKUP_BUCKET must be the name of a bucket, output backup_bucket"),
+        ("OBJECT_BUCKET", "a/../b", "OBJECT_BUCKET must be the name of a bucket, of 3 to 63 of a-z"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_without_its_value(name, value, said, monkeypatch, capsys):
+    monkeypatch.setenv(name, value)
+    assert ops.main(["backup", "--stack", "prod", "--without-state"]) == 1
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+    assert "geheim" not in shown
+
+
+def test_a_stack_without_a_file_is_refused(capsys):
+    assert ops.main(["backup", "--stack", "prot", "--without-state"]) == 1
+    assert "stack prot: has no file Pulumi.prot.yaml here" in capsys.readouterr().err
