@@ -88,7 +88,8 @@ def test_what_has_not_passed_is_refused_by_name_until_it_is_allowed_with_a_reaso
     before = two.prod.checkpoint.read_text()
     for run in (two.prod.start("preview").wait(), two.prod.up()):
         assert (run.status, SAID in run.output) == (1, True), run.output[-2000:]
-    assert two.prod.checkpoint.read_text() == before
+    unchanged = two.prod.checkpoint.read_text() == before
+    assert unchanged
     passed = deployed(two.staging)
     part = ("--yes", "--skip-preview", "--non-interactive", "--target", "**checkpoint-schema")
     said = succeeded(two.staging.pulumi("up", *part))
