@@ -10,6 +10,7 @@ programs   PostgreSQL's own programs
 making     a whole backup
 checking   a backup read again, without a server
 restoring  a backup in a server
+options    what the options of the commands name
 drill      what was restored, compared with what the backup says
 command    the commands
 """
