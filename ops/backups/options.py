@@ -12,7 +12,7 @@ from declared.errors import UserError
 from declared.folders import make_private
 from declared.naming import stack as named
 from declared.paths import CHECKOUT
-from ops.backups import places, sealing
+from ops.backups import making, places, sealing
 from ops.backups.declared import Declared
 from ops.backups.errors import BackupError
 from ops.backups.places import Place
@@ -76,6 +76,21 @@ def identities(stack: str, given: Path | None, needed: bool) -> list[Any]:
             raise BackupError("--identity must name the file with the key that opens the backup")
         return []
     return sealing.identities(given or own)
+
+
+def kept(stack: str, where: str | None, keys: list[Any]) -> str:
+    """A backup made now, for the same keys as one that is restored; its id."""
+    environment = Environment.of(stack)
+    declared = engine.backups(stack)
+    names = list(declared.recipients) if declared else [str(key.to_public()) for key in keys]
+    task = making.Making(
+        stack,
+        environment.output("backup_url"),
+        place(stack, where, "--from"),
+        sealing.recipients(names),
+        store(environment),
+    )
+    return task.run().id
 
 
 def store(environment: Environment) -> Any:
