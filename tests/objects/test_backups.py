@@ -30,7 +30,7 @@ from declared.backups import BackupSettings
 from declared.paths import CHECKOUT
 from harness import scratch
 from harness.stack import Stack
-from ops.backups import checking, drill, instants, making, places, sealing, source
+from ops.backups import checking, drill, instants, making, places, rows, sealing, source
 from ops.backups.errors import BackupError, BadBackup
 from ops.backups.manifest import MANIFEST, SUMMARY, Manifest
 from ops.backups.restoring import Restoring
@@ -257,6 +257,28 @@ def test_a_file_whose_version_is_gone_fails_the_drill(made: Made):
     assert task._files(made.manifest).result == drill.PASSED, "a delete marker takes no version away"
     made.store.s3.delete_object(**where, VersionId=entry["VersionId"])
     assert task._files(made.manifest).detail.endswith("is in the object store no more")
+
+
+def test_rows_of_the_app_come_back_with_what_its_triggers_keep_and_into_the_trail(made: Made):
+    """Rows whose person has left since stay gone; what only triggers and `up` write isn't restored by itself."""
+    was = "select md5(string_agg(p::text, ',' order by p.id)) from public.projects as p"
+    words = "select count(*) from private.project_words"
+    trail = "select count(*) from audit.log where relation = 'public.projects' and operation = 'insert'"
+    with psycopg.connect(made.url, autocommit=True) as connection:
+        before = [provision.row(connection, query) for query in (was, words, trail)]
+        connection.execute("delete from public.projects where owner_id = %s", (provision.ADA,))
+        with rows.restored(made.url, made.backup, made.manifest, "public.projects", [IDENTITY]) as task:
+            planned = task.plan()
+            assert planned == rows.Plan(missing=3, differing=0, same=3, only_there=0)
+            assert task.write(planned, replace=False) == 0
+        assert [provision.row(connection, query) for query in (was, words)] == before[:2]
+        assert provision.row(connection, trail) == (before[2][0] + 3,)
+    for table in ("next_auth.users", "private.audit_keys", "storage.objects", "audit.heads"):
+        with (
+            pytest.raises(BackupError, match="aren't restored by themselves"),
+            rows.restored(made.url, made.backup, made.manifest, table, [IDENTITY]),
+        ):
+            pass
 
 
 def evidence(made: Made, result: str) -> drill.Evidence:

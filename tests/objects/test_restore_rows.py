@@ -10,7 +10,7 @@ import pyrage
 import pytest
 
 from ops import __main__ as ops
-from ops.backups import checking, options, making, rows
+from ops.backups import checking, making, options, rows
 from ops.backups.errors import BackupError, BadBackup
 from ops.backups.rows import Plan, Restored
 from ops.environment import Environment
