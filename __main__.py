@@ -51,7 +51,7 @@ if adopted:
     last: Component = AdoptedDatabase("adopted", there, pulumi.ResourceOptions(providers={"pg": database}))
 else:
     snapshot_args = SnapshotArgs(
-        sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted
+        sql=sql, publication=PUBLICATION, buckets=settings.buckets, platform=platform, **settings.accepted(keep)
     )
     snapshot = Snapshot("snapshot", snapshot_args, pulumi.ResourceOptions(providers={"pg": database}))
     # What is refused there is refused before anything at AWS is changed.

@@ -27,6 +27,10 @@ class SnapshotArgs:
     """The changes of buckets with files in them that may be made all the same."""
     sql: SqlFiles
     publication: str
+    drill_within: int | None = None
+    """How many days ago the last good drill of a backup may be; None where no backups are declared."""
+    destructive: tuple[str, ...] = ()
+    """What is allowed and would destroy data that is kept."""
     accept: str | None = None
     """The fingerprint of a drift that is taken as it is."""
     platform: Platform = NOTHING
@@ -34,7 +38,8 @@ class SnapshotArgs:
 
 
 class Snapshot(Component):
-    """Names what was changed manually and is no resource of its own, and what a changed bucket would do to its files.
+    """Names what was changed manually and is no resource of its own, and what a changed bucket would do to its files,
+    and where backups aren't proven.
 
     Everything that writes to the database or to the object store comes after it, so that a run that is refused here
     hasn't changed anything.
@@ -48,7 +53,7 @@ class Snapshot(Component):
             allow=list(args.allow_bucket_changes) or None,
             opts=self.child(),
         )
-        first = [buckets, *self._given(name, args.platform)]
+        first = [buckets, *self._drilled(name, args), *self._given(name, args.platform)]
         # Triggers of ours are on tables of the platform's.
         of_others = sorted(args.platform.schemas & {*OPEN_SCHEMAS})
         schemas = sorted({*schemas_on(args.platform), *of_others, "public", HISTORY_SCHEMA})
@@ -64,6 +69,12 @@ class Snapshot(Component):
         )
         self.final = [schema]
         self.register_outputs({"schemas": schemas})
+
+    def _drilled(self, name: str, args: SnapshotArgs) -> list[pulumi.Resource]:
+        if args.drill_within is None:
+            return []
+        destructive = list(args.destructive) or None
+        return [pg.DrillGate(f"{name}-drills", within=args.drill_within, destructive=destructive, opts=self.child())]
 
     def _given(self, name: str, platform: Platform) -> list[pulumi.Resource]:
         if not platform.name:

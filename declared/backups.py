@@ -18,7 +18,10 @@ NUMBERS = {
     "lockDays": (1, 3650, "days"),
 }
 KEYS = ("retention", *NUMBERS, "recipients")
-OPTIONAL = ("schedule", "secondRegion")
+OPTIONAL = ("schedule", "secondRegion", "drillWithin")
+# A drill a week, and a day for it. The database forgets no drill sooner than the longest (migration 0037).
+DRILL_WITHIN = 8
+DRILLS = (1, 366, "days")
 SCHEDULE = re.compile(r"([0-9]|[1-5][0-9]) ([0-9]|1[0-9]|2[0-3]) \* \* \*")
 SCHEDULES = "minute and hour of each day as cron writes them, in UTC, such as `0 5 * * *`"
 LONGEST = {DAYS: 3650, "daily": 366, "weekly": 104, "monthly": 120}
@@ -50,6 +53,8 @@ class BackupSettings:
     """Minute and hour, in UTC, at which AWS Backup begins."""
     second_region: str = ""
     """Where AWS Backup copies to; empty is nowhere."""
+    drill_within: int = DRILL_WITHIN
+    """Days; where the last good drill is older, nothing that holds data goes."""
 
 
 def backups(value: Any) -> BackupSettings | None:
@@ -78,6 +83,7 @@ def backups(value: Any) -> BackupSettings | None:
         _recipients(value.get("recipients")),
         _schedule(value.get("schedule", "0 5 * * *")),
         _region(value.get("secondRegion", "")),
+        _number(f"{KEY}.drillWithin", value.get("drillWithin", DRILL_WITHIN), *DRILLS),
     )
 
 

@@ -66,6 +66,7 @@ TABLES: dict[str, Table] = {
     "private.deletion_queue": _coordinator("a queue, short"),
     "private.unserved_files": _coordinator("a queue, short"),
     "private.file_events": _coordinator("a queue, short"),
+    "private.backups": _coordinator("a row a backup"),
     "private.stale_summaries": _coordinator("a queue, short"),
     "private.storage_usage": _coordinator("small: a row a folder and bucket"),
     "private.storage_quotas": _coordinator("small: a row a person at most"),

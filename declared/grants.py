@@ -174,7 +174,7 @@ TABLES: Grants = {
     "private.deletion_queue": {},
     "private.file_events": {},
     "private.unserved_files": {},
-    "private.kept_instants": {},
+    "private.backups": {},
     "private.project_words": {},
     "private.recording_words": {},
     "private.generation_words": {},
@@ -353,10 +353,12 @@ CLEANERS_FUNCTIONS = (
     "ops.kept_instants()",
     "private.kept_instants()",
 )
-# Of what a backup names nothing is removed while it is kept.
+# Of what a backup names nothing is removed while it is kept. Who makes backups notes their drills too.
 BACKUPS_FUNCTIONS = (
     "ops.keep_instant(text, timestamptz, integer)",
     "ops.release_instant(text)",
+    "ops.note_drill(text, boolean, interval, interval)",
+    "private.note_drill(text, boolean, interval, interval)",
     "private.keep_instant(text, timestamptz, integer)",
     "private.release_instant(text)",
 )
@@ -378,6 +380,8 @@ SCANNERS_FUNCTIONS = (
 )
 # The monitor's other figures are in views of the server's own.
 MONITORS_FUNCTIONS = (
+    "ops.drills()",
+    "private.drills()",
     "ops.waiting_departures()",
     "private.waiting_departures()",
     "ops.slow_statements(integer)",

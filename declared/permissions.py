@@ -9,11 +9,14 @@ from typing import Any
 from declared.buckets import SettingError
 from declared.errors import printable
 from declared.naming import BUCKET_ID, NAMESPACE, STEP
+from declared.promotion import UNPROMOTED
 
 KEY = "allow"
 SETTING = f"{NAMESPACE}:{KEY}"
 KEYS = {"what", "reason", "until"}
 BUCKET_CHANGE = re.compile(rf"{BUCKET_ID.pattern} (public|access [a-z]+|retentionDays [1-9][0-9]{{0,3}})")
+# Those of them that show files to others, and end none.
+DISCLOSES = re.compile(rf"{BUCKET_ID.pattern} (public|access [a-z]+)")
 # What was adopted is called as its objects are.
 RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,200}|adopted-[^\x00-\x1f\x7f]{1,200}")
 # The engine hands a date that YAML knows as one on as a moment.
@@ -88,6 +91,15 @@ def steps(given: Collection[Permission]) -> tuple[str, ...]:
 def bucket_changes(given: Collection[Permission]) -> tuple[str, ...]:
     """The changes of buckets that may be made today."""
     return tuple(each.what for each in given if not each.expired and BUCKET_CHANGE.fullmatch(each.what))
+
+
+def destructive(given: Collection[Permission]) -> tuple[str, ...]:
+    """What may be lost today: rows by a rollback, files by a retention, what a resource holds."""
+    return tuple(
+        each.what
+        for each in given
+        if not each.expired and each.what != UNPROMOTED and not DISCLOSES.fullmatch(each.what)
+    )
 
 
 def way(what: str) -> str:

@@ -134,11 +134,18 @@ class Settings:
         """What allows something once, expired or not."""
         return next((each for each in self.allow if each.what == what), None)
 
-    @property
-    def accepted(self) -> dict[str, Any]:
-        """What is taken as it is before a run changes anything, as the component `Snapshot` takes it."""
-        changes = allowed_once.bucket_changes(self.allow)
-        return {"accept": self.accept_drift, "allow_bucket_changes": changes}
+    def accepted(self, keep: bool) -> dict[str, Any]:
+        """What is taken as it is before a run changes anything, as the component `Snapshot` takes it.
+
+        Args:
+            keep: whether data is kept, and nothing of it goes without a drill.
+        """
+        return {
+            "accept": self.accept_drift,
+            "allow_bucket_changes": allowed_once.bucket_changes(self.allow),
+            "drill_within": self.backups and self.backups.drill_within,
+            "destructive": allowed_once.destructive(self.allow) if keep else (),
+        }
 
     @property
     def stored(self) -> dict[str, str]:

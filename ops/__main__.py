@@ -25,6 +25,7 @@ from declared.version import VERSION
 from ops.adopt import command as adoption
 from ops.archive import command as archive
 from ops.backups import command as backups
+from ops.backups import restorecommand
 from ops.errors import CommandError, answered
 from ops.everyday import command as everyday
 from ops.helptext import Commands, joined
@@ -52,6 +53,7 @@ app.add_typer(adoption.app)
 app.add_typer(archive.app, name="archive")
 app.add_typer(backups.alone)
 app.add_typer(backups.app, name="backups")
+app.add_typer(restorecommand.app, name="restore")
 app.add_typer(migrations.app, name="migrate")
 app.add_typer(new.app, name="new")
 app.add_typer(people.app, name="people")

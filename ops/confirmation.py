@@ -49,12 +49,23 @@ def emptied(stack: str, yes: bool) -> None:
         _typed(stack, f"stack {stack}: this deletes its whole database and all its files", "--yes")
 
 
-def _typed(stack: str, loss: str, option: str) -> None:
+def _typed(stack: str, loss: str, option: str, done: str = "destroyed") -> None:
     if not sys.stdin.isatty():
         raise engine.EngineError(f"{loss}; confirm with {option}")
     print(f"{loss}\nType the stack's name to go on: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != stack:
-        raise engine.EngineError(f"stack {stack}: not confirmed; nothing was destroyed")
+        raise engine.EngineError(f"stack {stack}: not confirmed; nothing was {done}")
+
+
+def named(stack: str, change: str, given: str) -> None:
+    """Ask for the stack's name before data is changed, unless it was given.
+
+    :raises EngineError: where it wasn't, and nobody is there to be asked; or another one was
+    """
+    if given and given != stack:
+        raise engine.EngineError(f"stack {stack}: --confirm names {given!r}; nothing was changed")
+    if not given:
+        _typed(stack, change, f"--confirm {stack}", "changed")
 
 
 def sure(loss: str, yes: bool) -> None:

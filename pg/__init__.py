@@ -372,6 +372,20 @@ class BucketGuard(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class DrillGate(_Resource):
+    """Says where the last restore drill that passed is too old, and refuses then what destroys data."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        within: int,
+        destructive: Sequence[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 class SchemaSnapshot(_Resource):
     """The definition of every object in the managed schemas, and what was changed manually since."""
 

@@ -10,6 +10,9 @@ programs   PostgreSQL's own programs
 making     a whole backup
 checking   a backup read again, without a server
 restoring  a backup in a server
+options    what the options of the commands name
+rows       rows of one table back into the database
 drill      what was restored, compared with what the backup says
-command    the commands
+command    the commands that make, list and prove backups
+restorecommand  the one that brings back what was lost
 """

@@ -1,7 +1,6 @@
 """The commands for backups; see docs/backup.md. What takes long to load, each loads when it runs."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +14,10 @@ from ops.helptext import Commands
 from ops.status import FOUND
 
 if TYPE_CHECKING:
-    from declared.backups import BackupSettings
     from ops.backups import drill
-    from ops.backups.places import Place
-    from ops.environment import Environment
 
 app = typer.Typer(cls=Commands, help="Backups of rows and of what they name; see docs/backup.md.")
 alone = typer.Typer(cls=Commands)
-IDENTITY = "identity.txt"
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
@@ -65,18 +60,18 @@ def backup(
     """
     from rich.console import Console
 
-    from ops.backups import given, making, promise, sealing
+    from ops.backups import given, making, options, promise, sealing
     from ops.backups.declared import Declared
     from ops.environment import Environment
     from run import engine
 
     environment = given.environment(stack, bool(to)) if without_state else Environment.of(stack)
-    place = _place(stack, to, "--to", environment)
+    place = options.place(stack, to, "--to", environment)
     declared = engine.backups(stack)
-    keys = sealing.recipients(recipient or (declared and list(declared.recipients)) or [_own_recipient(stack)])
+    keys = sealing.recipients(recipient or (declared and list(declared.recipients)) or [options.own_recipient(stack)])
     with Console(stderr=True).status("backing up", spinner="line") as status:
         task = making.Making(
-            stack, environment.output("backup_url"), place, keys, _store(environment), progress=status.update
+            stack, environment.output("backup_url"), place, keys, options.store(environment), progress=status.update
         )
         task.jobs, task.keep_days = jobs or task.jobs, keep_days
         made = task.run()
@@ -97,9 +92,9 @@ def list_(stack: Stack = "dev", place: From = None, as_json: Json = False) -> No
     from rich.console import Console
     from rich.table import Table
 
-    from ops.backups import checking
+    from ops.backups import checking, options
 
-    found = [each.summary for each in checking.listed(_place(stack, place, "--from"))]
+    found = [each.summary for each in checking.listed(options.place(stack, place, "--from"))]
     if as_json:
         print(json.dumps([json.loads(each.as_json()) for each in found], indent=2))
         return
@@ -149,11 +144,11 @@ def restore_drill(
 
 def _verified(id: str | None, stack: str, place: str | None, identity: Path | None) -> dict[str, Any]:
     """What is wrong with a backup, and how much of it was looked at."""
-    from ops.backups import checking
+    from ops.backups import checking, options
 
     with _judged():
-        found = checking.named(_place(stack, place, "--from"), id)
-        keys = _identities(stack, identity, needed=False)
+        found = checking.named(options.place(stack, place, "--from"), id)
+        keys = options.identities(stack, identity, needed=False)
         wrong = checking.verify(found, keys)
     return {"backup": found.id, "parts": len(found.summary.parts), "contents": bool(keys), "wrong": wrong}
 
@@ -164,20 +159,40 @@ def _drilled(
     """What a drill finds, written down too."""
     from rich.console import Console
 
-    from ops.backups import checking, drill
+    from ops.backups import checking, drill, options
     from run import engine
 
     with _judged():
-        where, keys = _place(stack, place, "--from"), _identities(stack, identity, needed=True)
+        where, keys = options.place(stack, place, "--from"), options.identities(stack, identity, needed=True)
         with Console(stderr=True).status("restoring", spinner="line") as status:
             found = checking.named(where, id)
-            task = drill.Drill(found, keys, _reachable(stack), progress=status.update)
+            task = drill.Drill(found, keys, options.reachable(stack), progress=status.update)
             if not place:
                 task.promised, task.newest = engine.backups(stack), id is None
-            done = task.run()
-    for path in _written(evidence or (None if place else _folder(stack) / "evidence"), done):
+            done = _noted(stack, task)
+    for path in _written(evidence or (None if place else options.folder(stack) / "evidence"), done):
         print(f"evidence: {path}", file=sys.stderr)
     return done
+
+
+def _noted(stack: str, task: "drill.Drill") -> "drill.Evidence":
+    """A drill, and its end in the stack's database."""
+    from ops.backups.errors import BadBackup
+
+    try:
+        done = task.run()
+    except BadBackup:
+        _note(stack, task, None)
+        raise
+    _note(stack, task, done)
+    return done
+
+
+def _note(stack: str, task: "drill.Drill", done: "drill.Evidence | None") -> None:
+    from ops.backups import instants
+
+    if why := instants.drilled(stack, task.backup.summary, done):
+        print(f"not noted for `up`: {why}", file=sys.stderr)
 
 
 @contextmanager
@@ -190,92 +205,6 @@ def _judged() -> Iterator[None]:
     except BadBackup as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(FOUND) from None
-
-
-def _folder(stack: str) -> Path:
-    """Where backups of a local stack lie, and the key that opens them; they survive `down`."""
-    from declared.folders import make_private
-    from declared.naming import stack as named
-    from declared.paths import CHECKOUT
-
-    folder = CHECKOUT / ".local" / "backups" / named(stack)
-    make_private(folder)
-    return folder
-
-
-def _place(stack: str, given: str | None, option: str, environment: "Environment | None" = None) -> "Place":
-    from ops.backups import places
-    from ops.backups.errors import BackupError
-    from ops.environment import Environment
-    from run import engine
-
-    if given is not None:
-        return places.named(given, lambda: (environment or Environment.of(stack)).store.s3)
-    if declared := engine.backups(stack):
-        return _bucket(environment or Environment.of(stack), declared)
-    if not engine.target(stack).disposable:
-        raise BackupError(
-            f"stack {stack}: {option} must say where backups are, s3://bucket/prefix or a folder, or database:backups "
-            "declares a bucket for them"
-        )
-    return places.Folder(_folder(stack))
-
-
-def _bucket(environment: "Environment", declared: "BackupSettings") -> "Place":
-    from ops.backups.declared import Declared
-
-    return Declared(environment.store.s3, environment.output("backup_bucket"), declared.retention)
-
-
-def _own_recipient(stack: str) -> str:
-    """The public key of a local stack, made once; its private one lies beside the backups."""
-    import pyrage
-
-    from ops.backups.errors import BackupError
-    from ops.backups.sealing import identities
-    from run import engine
-
-    if not engine.target(stack).disposable:
-        raise BackupError(
-            f"stack {stack}: --recipient must name the public key of who can open it; age-keygen makes one"
-        )
-    path = _folder(stack) / IDENTITY
-    if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as out:
-            out.write(f"{pyrage.x25519.Identity.generate()}\n")
-        print(f"{path}: made the key that opens backups of stack {stack}; keep a copy elsewhere", file=sys.stderr)
-    return str(identities(path)[0].to_public())
-
-
-def _identities(stack: str, given: Path | None, needed: bool) -> list[Any]:
-    from ops.backups.errors import BackupError
-    from ops.backups.sealing import identities
-
-    own = _folder(stack) / IDENTITY
-    if given is None and not own.exists():
-        if needed:
-            raise BackupError("--identity must name the file with the key that opens the backup")
-        return []
-    return identities(given or own)
-
-
-def _store(environment: Any) -> Any:
-    """The object store, where the target has one."""
-    from run import engine
-
-    return environment.store if engine.target(environment.stack).can.object_store else None
-
-
-def _reachable(stack: str) -> Any:
-    """The object store, where the stack is there: a drill needs none."""
-    from declared.errors import UserError
-    from ops.environment import Environment
-
-    try:
-        return _store(Environment.of(stack))
-    except UserError:
-        return None
 
 
 def _written(folder: Path | None, done: "drill.Evidence") -> Iterator[Path]:

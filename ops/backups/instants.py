@@ -1,14 +1,18 @@
-"""The instant of a backup, as the database knows it: the cleaner leaves where it is what was stored then."""
+"""A backup as the database knows it: its instant, for the cleaner leaves what was stored then, and its last drill."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from declared.errors import UserError
 from declared.objectlayout import DAYS_OF_OLD_VERSIONS
+from ops.backups.drill import Evidence
 from ops.backups.errors import BackupError
+from ops.backups.manifest import Summary
 from ops.database import connect
+from ops.environment import Environment
 
 APPLICATION = "vpb backup"
 # Where nothing else says how long a backup is kept: as long as the object store has what was deleted.
@@ -32,7 +36,7 @@ def kept(url: str, backup: str, taken_at: datetime, days: int) -> Iterator[bool]
     """
     noted = _call(url, "select ops.keep_instant(%s, %s, %s)", backup, taken_at, days)
     try:
-        yield noted
+        yield noted is not None
     except BaseException:
         # It ends by itself in any case.
         with suppress(Exception):
@@ -40,13 +44,41 @@ def kept(url: str, backup: str, taken_at: datetime, days: int) -> Iterator[bool]
         raise
 
 
-def _call(url: str, statement: str, *given: object) -> bool:
+def drilled(stack: str, backup: Summary, done: Evidence | None) -> str:
+    """Note in the stack's database how a drill ended, which `up` goes by; why it wasn't noted, or nothing.
+
+    Args:
+        done: what the drill has found; None where the backup couldn't be restored.
+    """
+    try:
+        return noted(str(Environment.of(stack).output("backup_url")), stack, backup, done)
+    except UserError as error:
+        return " ".join(str(error).split())
+
+
+def noted(url: str, stack: str, backup: Summary, done: Evidence | None) -> str:
+    """The same, of a database.
+
+    :raises BackupError: where the database refuses
+    """
+    age = datetime.now(UTC) - datetime.fromisoformat(backup.taken_at)
+    took = None if done is None else timedelta(seconds=done.restore_seconds)
+    lost = max(timedelta(), age if done is None else timedelta(seconds=done.age_seconds))
+    statement = "select ops.note_drill(%s, %s, %s, %s)"
+    known = _call(url, statement, backup.id, done is not None and done.passed, lost, took)
+    if known is None:
+        return f"the database of stack {stack} has no function ops.note_drill"
+    return "" if known else f"the database of stack {stack} knows no backup {backup.id}"
+
+
+def _call(url: str, statement: str, *given: object) -> object:
+    """What a function says; None where this database has none."""
     with connect(url, APPLICATION) as connection:
         if connection.execute(KNOWN).fetchone() != (True,):
-            return False
+            return None
         connection.execute(WRITES)
         try:
-            connection.execute(statement.encode(), given)
+            answer = connection.execute(statement.encode(), given).fetchone()
         except psycopg.Error as error:
-            raise BackupError(f"the instant of the backup can't be noted: {error.diag.message_primary}") from None
-    return True
+            raise BackupError(f"backup {given[0]} can't be noted: {error.diag.message_primary}") from None
+    return answer and answer[0]

@@ -4,7 +4,7 @@ import queue
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ops.backups import programs, sealing
 from ops.backups.checking import Backup
 from ops.backups.errors import BackupError
 from ops.backups.manifest import Manifest, Part, Table
-from ops.database import connect
+from ops.database import Connection, connect
 
 APPLICATION = "vpb restore"
 # What is in every cluster, and isn't made again.
@@ -129,12 +129,8 @@ class Restoring:
             failed.append(error)
 
     def _copy_part(self, session: Any, table: Table, part: Part) -> None:
-        columns = sql.SQL(", ").join(sql.Identifier(name) for name in table.columns)
-        which = sql.SQL(" ({})").format(columns) if table.columns else sql.SQL("")
-        copy = sql.SQL("copy {}{} from stdin").format(sql.Identifier(table.schema, table.name), which)
-        with session.cursor() as cursor, cursor.copy(copy) as into:
-            for block in sealing.unseal(self.backup.place, self.backup.id, part, self.identities):
-                into.write(block)
+        blocks = sealing.unseal(self.backup.place, self.backup.id, part, self.identities)
+        copy_part(session, sql.Identifier(table.schema, table.name), table.columns, blocks)
 
     def _refresh(self) -> None:
         with connect(self.target, APPLICATION) as session:
@@ -144,3 +140,12 @@ class Restoring:
             for schema, name in self.manifest.refreshed:
                 session.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier(schema, name)))
             session.execute("analyze")
+
+
+def copy_part(session: Connection, table: sql.Identifier, columns: Sequence[str], blocks: Iterator[bytes]) -> None:
+    """Rows of a backup into a table."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+    which = sql.SQL(" ({})").format(names) if columns else sql.SQL("")
+    with session.cursor() as cursor, cursor.copy(sql.SQL("copy {}{} from stdin").format(table, which)) as into:
+        for block in blocks:
+            into.write(block)

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from declared import adopted, connectionurl
+from declared.backups import BackupSettings
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from ops import driftnotes, outputs, rotation
@@ -19,6 +20,16 @@ from run import engine
 
 # Of the runs that Pulumi notes, so many are looked at for the last `up`.
 RUNS = 50
+NOTED = """
+select coalesce(has_function_privilege(to_regprocedure('ops.drills()'), 'execute'), false)"""
+DRILLS = """
+with last as (select * from ops.drills() where passed order by drilled_at desc limit 1),
+failed as (
+    select backup from ops.drills()
+     where not passed and drilled_at > coalesce((select drilled_at from last), '-infinity') limit 1
+)
+select last.backup, last.drilled_at, last.recovery_point, last.recovery_time, failed.backup
+  from last full join failed on true"""
 LEFT, SUCCEEDED = "same", "succeeded"
 
 
@@ -44,6 +55,24 @@ class Overlap:
 
 
 @dataclass(frozen=True)
+class Drill:
+    """The last restore drill that passed, of which backup and when, and the one that failed since then."""
+
+    backup: str | None
+    drilled_at: str | None
+    recovery_point_seconds: float | None
+    """How old the backup was then."""
+    recovery_time_seconds: float | None
+    """How long it took to have the rows back."""
+    failed: str | None
+    """The backup whose drill has failed since."""
+    within_days: int | None
+    """How many days ago it may be; None where no backups are declared."""
+    late: bool
+    """Whether it is longer ago, or there was none, where backups are declared."""
+
+
+@dataclass(frozen=True)
 class Overview:
     """A stack: where it lives, what runs, what is pending, what was done last.
 
@@ -63,6 +92,8 @@ class Overview:
     """Since when a run that may change it is under way."""
     drift: Look | None = None
     """What `./vpb drift` has found last from this checkout; None where it hasn't looked yet."""
+    drill: Drill | None = None
+    """None where the database can't be asked, or notes no drills."""
 
 
 def of(stack: str) -> Overview:
@@ -71,19 +102,20 @@ def of(stack: str) -> Overview:
     """
     engine.require(stack)
     target = engine.target(stack)
-    version, address, pending, problem, overlap = "", None, None, None, None
+    version, address, pending, problem, overlap, drill = "", None, None, None, None, None
     try:
         overlap = _overlap(stack, None)
         if where := _provisioning(stack):
             version, address = _server(where)
             overlap = _overlap(stack, where)
+            drill = _drilled(where, engine.backups(stack))
             pending = _pending(where, engine.adopted(stack))
     except UserError as error:
         problem = " ".join(str(error).split())
     began = since.isoformat() if (since := engine.under_way(stack)) else None
     services = [engine.Service("PostgreSQL", version, address), *target.beside(stack)]
     return Overview(
-        stack, target.name, services, pending, problem, _last_up(stack), overlap, began, driftnotes.last(stack)
+        stack, target.name, services, pending, problem, _last_up(stack), overlap, began, driftnotes.last(stack), drill
     )
 
 
@@ -106,6 +138,8 @@ def as_text(found: Overview) -> str:
         rows.append(("passwords", _passwords(found.overlap, found.stack)))
     rows.append(("last up", _last(found.last_up) if found.last_up else "none"))
     rows.append(("drift", _drift(found)))
+    if found.drill:
+        rows.append(("drill", _drill(found.drill, found.stack)))
     if found.under_way:
         rows.append(("now", f"a run is under way since {datetime.fromisoformat(found.under_way):%H:%M:%S} UTC"))
     width = max(len(name) for name, _ in rows)
@@ -127,6 +161,25 @@ def _server(where: connectionurl.Parameters) -> tuple[str, str]:
     with connect(connectionurl.compose(where), "vpb status") as connection:
         row = connection.execute("show server_version").fetchone()
     return str(row[0]).split()[0] if row else "", connectionurl.describe(where)
+
+
+def _drilled(where: connectionurl.Parameters, declared: BackupSettings | None) -> Drill | None:
+    within = declared.drill_within if declared else None
+    with connect(connectionurl.compose(where), "vpb status") as connection:
+        if connection.execute(NOTED).fetchone() != (True,):
+            return None
+        found = connection.execute(DRILLS).fetchone()
+    backup, at, point, time, failed = found or (None, None, None, None, None)
+    late = within is not None and (at is None or datetime.now(UTC) - at > timedelta(days=within))
+    return Drill(
+        backup,
+        at and at.astimezone(UTC).isoformat(),
+        point and point.total_seconds(),
+        time and time.total_seconds(),
+        failed,
+        within,
+        late,
+    )
 
 
 def _pending(where: connectionurl.Parameters, folder: str) -> dict[str, list[str]]:
@@ -196,6 +249,20 @@ def _drift(found: Overview) -> str:
     first = datetime.fromisoformat(min(look.since.values()))
     several = f"{len(look.since)} objects" if len(look.since) > 1 else next(iter(look.since))
     return f"{several} changed manually, first seen {first:%Y-%m-%d %H:%M} UTC; {asked}"
+
+
+def _drill(found: Drill, stack: str) -> str:
+    """How long ago a backup was proven, as database:backups wants it."""
+    wanted = f", and database:backups wants one in {found.within_days} days" if found.late else ""
+    failed = f"; that of backup {found.failed} has failed since" if found.failed else ""
+    again = f"; ./vpb restore-drill --stack {stack}" if found.late or found.failed or not found.drilled_at else ""
+    if not found.drilled_at:
+        return f"none has passed yet{wanted}{failed}{again}"
+    at = datetime.fromisoformat(found.drilled_at)
+    measured = found.recovery_point_seconds, found.recovery_time_seconds
+    point, time = (timedelta(seconds=round(each or 0)) for each in measured)
+    said = f"passed {at:%Y-%m-%d %H:%M} UTC: backup {found.backup}, {point} old, restored in {time}"
+    return f"{said}{wanted}{failed}{again}"
 
 
 def _last(up: LastUp) -> str:

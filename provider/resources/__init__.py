@@ -4,6 +4,7 @@ from provider.resources.base import ObjectKind
 from provider.resources.bucket import Bucket
 from provider.resources.bucketguard import BucketGuard
 from provider.resources.defaultprivileges import DefaultPrivileges
+from provider.resources.drillgate import DrillGate
 from provider.resources.extension import Extension
 from provider.resources.functiongrants import FunctionGrants
 from provider.resources.given import Given
@@ -39,6 +40,7 @@ KINDS: list[type[ObjectKind]] = [
     FunctionGrants,
     Bucket,
     BucketGuard,
+    DrillGate,
     Publication,
     SealingKeys,
     Settings,

@@ -142,7 +142,8 @@ def test_what_comes_after_a_component_comes_after_all_of_it_that_is_in_the_datab
 
 def test_nothing_writes_to_the_database_before_manual_changes_were_looked_for(program):
     writing = [each for each in program.resources.values() if each.type.startswith(("pg:", "postgresql:"))]
-    stateless = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair", "pg:index:BucketGuard"}
+    stateless = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair"}
+    stateless |= {"pg:index:BucketGuard", "pg:index:DrillGate"}
     for resource in writing:
         if resource.name != "snapshot-schema" and resource.type not in stateless:
             assert "snapshot-schema" in program.waits_for(resource.name), resource.name

@@ -21,6 +21,7 @@ def test_retention_is_in_days_of_each_class_whose_prefix_it_is():
     assert days.schedule == (0, 5)
     more = load(backups={**BACKUPS, "schedule": "30 6 * * *", "secondRegion": "eu-west-1"}).backups
     assert more
+    assert (days.drill_within, load(backups={**BACKUPS, "drillWithin": 30}).backups.drill_within) == (8, 30)
     assert (more.schedule, more.second_region) == ((30, 6), "eu-west-1")
 
 
@@ -44,6 +45,7 @@ def test_retention_is_in_days_of_each_class_whose_prefix_it_is():
         ({"often": 1}, "backups.often is 1; allowed is no such key; there are retention, recoveryPoint"),
         ({"schedule": "0 3 * * 1"}, "allowed is minute and hour of each day as cron writes them, in UTC"),
         ({"schedule": "60 3 * * *"}, "backups.schedule is '60 3 * * *'"),
+        ({"drillWithin": 0}, "backups.drillWithin is 0; allowed is a whole number of days from 1 to 366"),
         ({"secondRegion": "cn-north-1"}, "backups.secondRegion is 'cn-north-1'; allowed is an AWS region such as"),
     ],
 )

@@ -112,8 +112,20 @@ def test_protection_and_its_exceptions_reach_the_settings():
     allowed = {"reason": "never used", "until": f"{today():%Y-%m-%d}"}
     found = load(protectData="true", allow=[{"what": what, **allowed} for what in ("0007_projects", "audio public")])
     assert (found.protect_data, found.protection(False)["allow_loss"]) == (True, ("0007_projects",))
-    assert found.accepted["allow_bucket_changes"] == ("audio public",)
+    assert found.accepted(keep=True)["allow_bucket_changes"] == ("audio public",)
     assert found.protected(disposable=True)
+
+
+def test_what_destroys_data_waits_for_a_drill_where_data_is_kept():
+    for_today = {"reason": "never used", "until": f"{today():%Y-%m-%d}"}
+    lost = ("0007_projects", "audio retentionDays 7", "snapshot-objects")
+    kept = ("audio public", "audio access people", "unpromoted")
+    found = load(allow=[{"what": what, **for_today} for what in (*lost, *kept)])
+    assert found.accepted(keep=True)["destructive"] == lost
+    assert found.accepted(keep=False)["destructive"] == ()
+    assert found.accepted(keep=True)["drill_within"] is None
+    over = load(allow=[{"what": "0007_projects", "reason": "never used", "until": "2020-01-01"}])
+    assert over.accepted(keep=True)["destructive"] == ()
 
 
 def test_data_is_protected_everywhere_but_where_it_may_go():

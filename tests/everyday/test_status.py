@@ -9,7 +9,7 @@ from ops import __main__ as ops
 from ops import driftnotes
 from ops.drift import Drift
 from ops.everyday import overview
-from ops.everyday.overview import LastUp, Overlap, Overview
+from ops.everyday.overview import Drill, LastUp, Overlap, Overview
 from ops.rotation import Sessions
 from run import engine, state
 
@@ -41,6 +41,37 @@ def test_pending_migrations_are_status_2_and_what_cannot_be_read_is_1(capsys, mo
     assert "last up           2026-11-27 08:14 UTC, succeeded in 24 s: 2 created, 1 updated" in text
     assert ops.main(["status", "--json"]) == status
     assert json.loads(capsys.readouterr().out)["pending"] == said.pending
+
+
+GOOD = {"backup": "20261120T050000Z-00000001", "drilled_at": "2026-11-20T05:10:00+00:00"}
+MEASURED = {"recovery_point_seconds": 600.4, "recovery_time_seconds": 12.0}
+PASSED = "passed 2026-11-20 05:10 UTC: backup 20261120T050000Z-00000001, 0:10:00 old, restored in 0:00:12"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({**GOOD, **MEASURED}, PASSED),
+        (
+            {**GOOD, **MEASURED, "late": True},
+            f"{PASSED}, and database:backups wants one in 8 days; ./vpb restore-drill",
+        ),
+        (
+            {**GOOD, **MEASURED, "failed": "b"},
+            f"{PASSED}; that of backup b has failed since; ./vpb restore-drill --stack",
+        ),
+        ({"within_days": None}, "none has passed yet; ./vpb restore-drill --stack dev"),
+    ],
+)
+def test_the_last_drill_is_shown(capsys, monkeypatch, changes, line):
+    none = dict.fromkeys(("backup", "drilled_at", "failed", *MEASURED))
+    last = Drill(**{**none, "within_days": 8, "late": False, **changes})
+    monkeypatch.setattr(overview, "of", lambda stack: found(pending={"sql/migrations": []}, drill=last))
+    assert ops.main(["status"]) == 0
+    text = capsys.readouterr().out
+    assert f"drill             {line}" in text
+    assert ops.main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["drill"]["backup"] == last.backup
 
 
 @pytest.mark.parametrize(

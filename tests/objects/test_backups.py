@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,17 @@ import pytest
 from visual_prompt_builder.names import key
 from visual_prompt_builder.signing import Store
 
+from declared import connectionurl
+from declared.backups import BackupSettings
 from declared.paths import CHECKOUT
 from harness import scratch
 from harness.stack import Stack
-from ops.backups import checking, drill, instants, making, places, sealing, source
+from ops.backups import checking, drill, instants, making, places, rows, sealing, source
 from ops.backups.errors import BackupError, BadBackup
 from ops.backups.manifest import MANIFEST, SUMMARY, Manifest
 from ops.backups.restoring import Restoring
 from ops.database import connect
+from ops.everyday import overview
 from tests.conftest import Cluster
 from tests.sql import provision
 
@@ -256,19 +259,87 @@ def test_a_file_whose_version_is_gone_fails_the_drill(made: Made):
     assert task._files(made.manifest).detail.endswith("is in the object store no more")
 
 
+def test_rows_of_the_app_come_back_with_what_its_triggers_keep_and_into_the_trail(made: Made):
+    """Rows whose person has left since stay gone; what only triggers and `up` write isn't restored by itself."""
+    was = "select md5(string_agg(p::text, ',' order by p.id)) from public.projects as p"
+    words = "select count(*) from private.project_words"
+    trail = "select count(*) from audit.log where relation = 'public.projects' and operation = 'insert'"
+    with psycopg.connect(made.url, autocommit=True) as connection:
+        before = [provision.row(connection, query) for query in (was, words, trail)]
+        connection.execute("delete from public.projects where owner_id = %s", (provision.ADA,))
+        with rows.restored(made.url, made.backup, made.manifest, "public.projects", [IDENTITY]) as task:
+            planned = task.plan()
+            assert planned == rows.Plan(missing=3, differing=0, same=3, only_there=0)
+            assert task.write(planned, replace=False) == 0
+        assert [provision.row(connection, query) for query in (was, words)] == before[:2]
+        assert provision.row(connection, trail) == (before[2][0] + 3,)
+    for table in ("next_auth.users", "private.audit_keys", "storage.objects", "audit.heads"):
+        with (
+            pytest.raises(BackupError, match="aren't restored by themselves"),
+            rows.restored(made.url, made.backup, made.manifest, table, [IDENTITY]),
+        ):
+            pass
+
+
+def evidence(made: Made, result: str) -> drill.Evidence:
+    found = drill.Evidence(made.backup.id, "dev", made.backup.summary.taken_at, 90, "", restore_seconds=2.5)
+    found.checks = [drill.Check("rows", result, "")]
+    return found
+
+
+def test_the_end_of_a_drill_is_noted_for_up_and_status(made: Made):
+    """By the login of backups, which can't say so of another backup; what is older is forgotten with the others."""
+    where = connectionurl.parse(made.url)
+    declared = BackupSettings({"daily": 1}, 1, 1, 1, ())
+    first = overview._drilled(where, declared)
+    assert first
+    assert (first.drilled_at, first.late) == (None, True)
+    assert instants.noted(made.backup_url, "dev", made.backup.summary, None) == ""
+    failed = overview._drilled(where, declared)
+    assert failed
+    assert (failed.drilled_at, failed.failed) == (None, made.backup.id)
+    assert instants.noted(made.backup_url, "dev", made.backup.summary, evidence(made, drill.PASSED)) == ""
+    found = overview._drilled(where, declared)
+    assert found
+    assert (found.backup, found.failed, found.late) == (made.backup.id, None, False)
+    assert (found.recovery_point_seconds, found.recovery_time_seconds, found.within_days) == (90, 2.5, 8)
+    other = replace(made.backup.summary, id="20260101T000000Z-00000001")
+    said = instants.noted(made.backup_url, "dev", other, evidence(made, drill.PASSED))
+    assert said == "the database of stack dev knows no backup 20260101T000000Z-00000001"
+    with psycopg.connect(made.url, autocommit=True) as connection:
+        connection.execute("update private.backups set drilled_at = now() - interval '9 days'")
+        late = overview._drilled(where, declared)
+        assert late
+        assert late.late
+        connection.execute("update private.backups set kept_until = taken_at + interval '1 microsecond'")
+        task(made.backup_url, Memory(), keep_days=3).run()
+        assert len(connection.execute("select from private.backups").fetchall()) == 2, "its drill is known still"
+        connection.execute("delete from private.backups where drilled_at is null")
+        connection.execute(
+            "update private.backups set drilled_at = null, passed = null, recovery_point = null,"
+            f" recovery_time = null, kept_until = taken_at + interval '{instants.DAYS} days'"
+        )
+
+
+def test_a_drill_of_a_stack_that_can_not_be_reached_says_why_it_is_not_noted(made: Made):
+    said = instants.drilled("nowhere", made.backup.summary, evidence(made, drill.PASSED))
+    assert "nowhere" in said
+    assert "\n" not in said
+
+
 def test_its_instant_is_noted_as_long_as_it_is_kept_and_of_one_that_failed_it_is_not(made: Made, tmp_path: Path):
-    noted = "select backup, kept_until - taken_at, now() - taken_at < interval '1 hour' from private.kept_instants"
+    noted = "select backup, kept_until - taken_at, now() - taken_at < interval '1 hour' from private.backups"
     with psycopg.connect(made.url, autocommit=True) as connection:
         assert connection.execute(noted).fetchall() == [(made.backup.id, timedelta(days=instants.DAYS), True)]
         with pytest.raises(OSError, match="No space left"):
             task(made.backup_url, Full(tmp_path), store=made.store).run()
         assert len(connection.execute(noted).fetchall()) == 1
-        connection.execute("update private.kept_instants set kept_until = now(), taken_at = now() - interval '9 days'")
+        connection.execute("update private.backups set kept_until = now(), taken_at = now() - interval '9 days'")
         another = task(made.backup_url, Memory(), keep_days=3).run()
         assert connection.execute(noted).fetchall() == [(another.id, timedelta(days=3), True)], "what ended goes"
-        connection.execute("delete from private.kept_instants")
+        connection.execute("delete from private.backups")
         with (
-            pytest.raises(BackupError, match="the instant of the backup can't be noted: new row for relation"),
+            pytest.raises(BackupError, match="backup other can't be noted: new row for relation"),
             instants.kept(made.backup_url, "other", datetime.now(UTC), 3),
         ):
             pass

@@ -86,7 +86,7 @@ def scene(world: World, store: Store) -> Iterator[Scene]:
             Files(store).abort(key, upload)
         world.run("delete from private.deletion_queue")
         world.run("delete from private.unserved_files")
-        world.run("delete from private.kept_instants")
+        world.run("delete from private.backups")
         # The same person comes again in the next test.
         world.run("delete from private.departures")
 
@@ -126,7 +126,7 @@ def test_orphans_of_both_kinds_go_once_they_are_old_enough(scene: Scene) -> None
 
 
 KEEP = "select ops.keep_instant(%s, now() - %s, 2)"
-OVER = "update private.kept_instants set taken_at = now() - interval '3 days', kept_until = now() - interval '1 day'"
+OVER = "update private.backups set taken_at = now() - interval '3 days', kept_until = now() - interval '1 day'"
 
 
 def versions_of(scene: Scene, key: str) -> list[tuple[bool, bool]]:

@@ -19,7 +19,7 @@ BY_TOKEN = {kind.token.rsplit(":", 1)[1]: kind for kind in KINDS}
 # These read no catalogue: what they hold is generated, or lies in tables of their own.
 WITHOUT = {"Password", "KeyPair", "SealingKeyPair", "MigrationSet", "SealingKeys", "Settings", "SchemaCheckpoint"}
 # This one compares nothing: it asks whether objects are there.
-WITHOUT |= {"BucketGuard", "Given"}
+WITHOUT |= {"BucketGuard", "DrillGate", "Given"}
 # This one isn't in a database.
 WITHOUT |= {"HostedProject"}
 # A property is declared under this name where the snapshot has facets; `object` is the definition itself.

@@ -354,7 +354,7 @@ EVERY = pytest.mark.parametrize("subject_case", list(SUBJECTS), indirect=True)
 
 
 # What is generated is in no catalogue; the others have files of their own.
-SNAPSHOT = {"pg:index:SchemaSnapshot", "pg:index:SchemaCheckpoint", "pg:index:BucketGuard"}
+SNAPSHOT = {"pg:index:SchemaSnapshot", "pg:index:SchemaCheckpoint", "pg:index:BucketGuard", "pg:index:DrillGate"}
 GENERATED = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair"}
 OWN = GENERATED | {"pg:index:Given", "pg:index:HostedProject"} | SNAPSHOT
 

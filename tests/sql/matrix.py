@@ -129,7 +129,7 @@ insert into private.deletion_queue (bucket_id, object_path) values ('audio', 'ma
 insert into private.file_events (bucket_id, object_path, version, event) values ('audio', 'event', 'x', 'stored');
 insert into analytics.storage_days (day, bucket_id, objects, bytes) values ('2020-01-01', 'matrix', 1, 1);
 insert into private.unserved_files (bucket_id, object_path, version) values ('audio', 'matrix', 'x');
-insert into private.kept_instants (backup, taken_at, kept_until)
+insert into private.backups (backup, taken_at, kept_until)
 values ('20200101T000000Z-00000000', '2020-01-01', '2020-01-02');
 delete from private.project_words where project_id = %(public)s;
 delete from private.recording_words where recording_id = %(public)s;
@@ -676,10 +676,10 @@ STATEMENTS = {
         "(bucket_id, object_path, version) values ('audio', 'x', 'x')",
         "ended_at = now()",
     ),
-    ("private.kept_instants", "any"): _rows(
-        "private.kept_instants",
+    ("private.backups", "any"): _rows(
+        "private.backups",
         "backup = '20200101T000000Z-00000000'",
-        "values ('20200101T000000Z-00000001', '2020-01-01', '2020-01-02')",
+        "(backup, taken_at, kept_until) values ('20200101T000000Z-00000001', '2020-01-01', '2020-01-02')",
         "kept_until = '2020-01-03'",
     ),
 }

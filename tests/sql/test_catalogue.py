@@ -148,6 +148,8 @@ DEFINERS = {
     "private.keep_instant(text,timestamp with time zone,integer)",
     "private.release_instant(text)",
     "private.kept_instants()",
+    "private.note_drill(text,boolean,interval,interval)",
+    "private.drills()",
     "private.tg_object_scans__note_event()",
     "private.forget_generations(uuid,bigint)",
     "private.my_budget()",

@@ -5,11 +5,12 @@ CREATE FUNCTION private.keep_instant(backup text, taken_at timestamp with time z
     SET search_path TO ''
     AS $$
     with ended as (
-        delete from private.kept_instants as k where k.kept_until <= now()
+        delete from private.backups as b
+        where b.kept_until <= now() and coalesce(b.drilled_at < now() - interval '366 days', true)
     )
-    insert into private.kept_instants as k (backup, taken_at, kept_until)
+    insert into private.backups as b (backup, taken_at, kept_until)
     values (keep_instant.backup, keep_instant.taken_at, keep_instant.taken_at + make_interval(days => keep_instant.days))
-    returning k.kept_until
+    returning b.kept_until
 $$;
 
 ALTER FUNCTION private.keep_instant(backup text, taken_at timestamp with time zone, days integer) OWNER TO app_owner;

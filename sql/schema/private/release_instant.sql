@@ -5,7 +5,7 @@ CREATE FUNCTION private.release_instant(backup text) RETURNS boolean
     SET search_path TO ''
     AS $$
     with released as (
-        delete from private.kept_instants as k where k.backup = release_instant.backup returning 1
+        delete from private.backups as b where b.backup = release_instant.backup returning 1
     )
     select exists (select from released)
 $$;
