@@ -4,9 +4,11 @@ import ast
 import json
 import re
 
+import pytest
 import yaml
 
 from declared.paths import CHECKOUT
+from ops.backups import given
 from toolchain import versions
 
 PAGE = (CHECKOUT / "docs" / "ci.md").read_text()
@@ -52,3 +54,21 @@ def test_its_stacks_have_files_and_come_one_after_the_other():
     assert listed == [["staging", "prod"], ["staging"]]
     assert all((CHECKOUT / f"Pulumi.{stack}.yaml").exists() for stack in listed[0])
     assert JOB["strategy"]["max-parallel"] == 1
+
+
+@pytest.mark.parametrize("name", ["backup", "restore-drill"])
+def test_the_jobs_on_a_schedule_get_what_the_commands_ask_for_and_nothing_more(name):
+    text = (CHECKOUT / ".github" / "workflows" / f"{name}.yml").read_text()
+    workflow = yaml.safe_load(text)
+    (job,) = workflow["jobs"].values()
+    assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
+    assert re.fullmatch(r"vars\.[A-Z]+_ROLE != ''", job["if"])
+    (command,) = (each for each in job["steps"] if "./vpb" in each.get("run", ""))
+    assert command["env"].keys() == {given.DATABASE, given.BACKUPS, given.OBJECTS}
+    assert command["run"].startswith(f"./vpb {name} --stack prod --without-state ")
+    # What comes from outside gets into no shell but by a variable.
+    assert not [each for each in job["steps"] if "${{" in each.get("run", "")]
+    for action in ("actions/checkout", "actions/setup-python"):
+        assert [each["uses"] for each in job["steps"] if each.get("uses", "").startswith(action)] == [
+            each["uses"] for each in JOB["steps"] if each.get("uses", "").startswith(action)
+        ]

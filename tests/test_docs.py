@@ -97,10 +97,12 @@ def test_every_file_of_ours_that_a_text_names_exists():
 def documented(path: Path) -> list[str]:
     """What stands after `./vpb` in a page's shell blocks and code, or in a source's messages."""
     text = path.read_text()
+    if path.suffix == ".yml":
+        return re.findall(r"run: \./vpb ([^|>;&)#\n]*)", text)
     if path.suffix != ".md":
         return re.findall(r"\./vpb ([a-z][\w -]*)", text)
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
-    return re.findall(r"\./vpb ([^|>;&)#\n]*)", blocks) + re.findall(r"`\./vpb ([^`]*)`", text)
+    blocks = "\n".join(re.findall(r"```(?:sh|console|text|ini)\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    return re.findall(r"/vpb ([^|>;&)#\n]*)", blocks) + re.findall(r"`\./vpb ([^`]*)`", text)
 
 
 def unknown(command: Any, words: list[str]) -> str | None:
@@ -122,6 +124,7 @@ def unknown(command: Any, words: list[str]) -> str | None:
 def test_every_command_that_a_page_or_a_message_names_exists():
     rooms = ("ops", "run", "declared", "provider", "components", "targets", "local", "sql")
     sources = [path for room in rooms for path in (CHECKOUT / room).rglob("*.*") if path.suffix in (".py", ".sql")]
+    sources += [CHECKOUT / ".github" / "workflows" / f"{name}.yml" for name in ("backup", "restore-drill")]
     commands = [(path, text) for path in [*PAGES, *sources] if path.name != "CHANGELOG.md" for text in documented(path)]
     root = typer.main.get_command(ops.app)
     assert len(commands) > 150

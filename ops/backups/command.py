@@ -15,11 +15,18 @@ from ops.status import FOUND
 
 if TYPE_CHECKING:
     from ops.backups import drill
+    from ops.environment import Environment
 
 app = typer.Typer(cls=Commands, help="Backups of rows and of what they name; see docs/backup.md.")
 alone = typer.Typer(cls=Commands)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
+WithoutState = Annotated[
+    bool,
+    typer.Option(
+        "--without-state", help="go by BACKUP_DATABASE_URL, BACKUP_BUCKET and OBJECT_BUCKET, not the stack's state"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 Id = Annotated[str | None, typer.Argument(metavar="[BACKUP]", help="its id; without it, the newest")]
 From = Annotated[
@@ -46,12 +53,7 @@ def backup(
         ),
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=16, help="sessions that copy rows; by default 2 or 3")] = None,
-    without_state: Annotated[
-        bool,
-        typer.Option(
-            "--without-state", help="go by BACKUP_DATABASE_URL, BACKUP_BUCKET and OBJECT_BUCKET, not the stack's state"
-        ),
-    ] = False,
+    without_state: WithoutState = False,
     as_json: Json = False,
 ) -> None:
     """Back up all rows, roles and the structure as of one instant, encrypted, and note which stored files they name.
@@ -87,14 +89,15 @@ def backup(
 
 
 @app.command("list", epilog="Example: ./vpb backups list --from s3://backups/prod")
-def list_(stack: Stack = "dev", place: From = None, as_json: Json = False) -> None:
+def list_(stack: Stack = "dev", place: From = None, without_state: WithoutState = False, as_json: Json = False) -> None:
     """The backups that are complete, the newest first."""
     from rich.console import Console
     from rich.table import Table
 
-    from ops.backups import checking, options
+    from ops.backups import checking, given, options
 
-    found = [each.summary for each in checking.listed(options.place(stack, place, "--from"))]
+    environment = given.environment(stack, bool(place), database=False) if without_state else None
+    found = [each.summary for each in checking.listed(options.place(stack, place, "--from", environment))]
     if as_json:
         print(json.dumps([json.loads(each.as_json()) for each in found], indent=2))
         return
@@ -110,10 +113,15 @@ def list_(stack: Stack = "dev", place: From = None, as_json: Json = False) -> No
 
 @app.command(epilog="Example: ./vpb backups verify --from s3://backups/prod --identity key.txt")
 def verify(
-    id: Id = None, stack: Stack = "dev", place: From = None, identity: Identity = None, as_json: Json = False
+    id: Id = None,
+    stack: Stack = "dev",
+    place: From = None,
+    identity: Identity = None,
+    without_state: WithoutState = False,
+    as_json: Json = False,
 ) -> None:
     """Read a backup again, with a key its contents too; the status is 2 where it isn't as it was written."""
-    found = _verified(id, stack, place, identity)
+    found = _verified(id, stack, place, identity, without_state)
     if as_json:
         print(json.dumps(found))
     elif found["wrong"]:
@@ -131,67 +139,74 @@ def restore_drill(
     place: From = None,
     identity: Identity = None,
     evidence: Annotated[Path | None, typer.Option(help="a folder for the report, as JSON and as a page")] = None,
+    without_state: WithoutState = False,
     as_json: Json = False,
 ) -> None:
     """Restore a backup into a server of its own and compare it; the status is 2 where the backup is bad.
 
     Each check passed, failed, or was skipped and says why. The server is gone afterwards.
     """
-    done = _drilled(id, stack, place, identity, evidence)
+    done = _drilled(id, stack, place, identity, evidence, without_state)
     print(done.as_json() if as_json else done.as_markdown())
     raise typer.Exit(0 if done.passed else FOUND)
 
 
-def _verified(id: str | None, stack: str, place: str | None, identity: Path | None) -> dict[str, Any]:
+def _verified(
+    id: str | None, stack: str, place: str | None, identity: Path | None, without_state: bool
+) -> dict[str, Any]:
     """What is wrong with a backup, and how much of it was looked at."""
-    from ops.backups import checking, options
+    from ops.backups import checking, given, options
 
+    environment = given.environment(stack, bool(place), database=False) if without_state else None
     with _judged():
-        found = checking.named(options.place(stack, place, "--from"), id)
+        found = checking.named(options.place(stack, place, "--from", environment), id)
         keys = options.identities(stack, identity, needed=False)
         wrong = checking.verify(found, keys)
     return {"backup": found.id, "parts": len(found.summary.parts), "contents": bool(keys), "wrong": wrong}
 
 
 def _drilled(
-    id: str | None, stack: str, place: str | None, identity: Path | None, evidence: Path | None
+    id: str | None, stack: str, place: str | None, identity: Path | None, evidence: Path | None, without_state: bool
 ) -> "drill.Evidence":
     """What a drill finds, written down too."""
     from rich.console import Console
 
-    from ops.backups import checking, drill, options
+    from ops.backups import checking, drill, given, options
     from run import engine
 
+    environment = given.environment(stack, bool(place)) if without_state else None
     with _judged():
-        where, keys = options.place(stack, place, "--from"), options.identities(stack, identity, needed=True)
+        where = options.place(stack, place, "--from", environment)
+        keys = options.identities(stack, identity, needed=True)
         with Console(stderr=True).status("restoring", spinner="line") as status:
             found = checking.named(where, id)
-            task = drill.Drill(found, keys, options.reachable(stack), progress=status.update)
+            store = options.store(environment) if environment else options.reachable(stack)
+            task = drill.Drill(found, keys, store, progress=status.update)
             if not place:
                 task.promised, task.newest = engine.backups(stack), id is None
-            done = _noted(stack, task)
+            done = _noted(stack, task, environment)
     for path in _written(evidence or (None if place else options.folder(stack) / "evidence"), done):
         print(f"evidence: {path}", file=sys.stderr)
     return done
 
 
-def _noted(stack: str, task: "drill.Drill") -> "drill.Evidence":
+def _noted(stack: str, task: "drill.Drill", environment: "Environment | None") -> "drill.Evidence":
     """A drill, and its end in the stack's database."""
     from ops.backups.errors import BadBackup
 
     try:
         done = task.run()
     except BadBackup:
-        _note(stack, task, None)
+        _note(stack, task, None, environment)
         raise
-    _note(stack, task, done)
+    _note(stack, task, done, environment)
     return done
 
 
-def _note(stack: str, task: "drill.Drill", done: "drill.Evidence | None") -> None:
+def _note(stack: str, task: "drill.Drill", done: "drill.Evidence | None", environment: "Environment | None") -> None:
     from ops.backups import instants
 
-    if why := instants.drilled(stack, task.backup.summary, done):
+    if why := instants.drilled(stack, task.backup.summary, done, environment):
         print(f"not noted for `up`: {why}", file=sys.stderr)
 
 

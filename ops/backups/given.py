@@ -1,4 +1,4 @@
-"""What a backup needs of a stack without its state, which has every password in it: variables of the environment."""
+"""What the commands need of a stack without its state, which has every password in it: variables of the environment."""
 
 import os
 import re
@@ -14,29 +14,34 @@ DATABASE, BACKUPS, OBJECTS = "BACKUP_DATABASE_URL", "BACKUP_BUCKET", "OBJECT_BUC
 BUCKET = re.compile(r"(?!xn--|sthree-)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
-def environment(stack: str, elsewhere: bool) -> Environment:
-    """The outputs that a backup needs, as variables say them; region and settings are those of the stack's file.
+def environment(stack: str, elsewhere: bool, database: bool = True) -> Environment:
+    """The outputs that the commands need, as variables say them; region and settings are those of the stack's file.
 
     Args:
-        elsewhere: whether the backup goes to a place of its own, so that no declared bucket is needed.
+        elsewhere: whether backups are at a place of their own, so that no declared bucket is needed.
+        database: whether the database is needed.
 
     :raises BackupError: for the first variable that is missing or can't be used, and for a stack without a file
     """
     if not engine.declared(stack):
         raise BackupError(f"stack {stack}: has no file Pulumi.{stack}.yaml here, which --without-state goes by")
-    return Environment(stack, dict(_outputs(stack, elsewhere)))
+    return Environment(stack, dict(_outputs(stack, elsewhere, database)))
 
 
-def _outputs(stack: str, elsewhere: bool) -> Iterator[tuple[str, str]]:
-    url = _needed(stack, DATABASE, "the URL of the login backup")
-    try:
-        yield "backup_url", connectionurl.compose(connectionurl.parse(url))
-    except connectionurl.UrlError as error:
-        raise BackupError(f"{DATABASE} must be {error}") from None
+def _outputs(stack: str, elsewhere: bool, database: bool) -> Iterator[tuple[str, str]]:
+    if database:
+        yield "backup_url", _url(stack)
     if not elsewhere and engine.backups(stack):
         yield "backup_bucket", _bucket(stack, BACKUPS)
     if engine.target(stack).can.object_store:
         yield "object_bucket", _bucket(stack, OBJECTS)
+
+
+def _url(stack: str) -> str:
+    try:
+        return connectionurl.compose(connectionurl.parse(_needed(stack, DATABASE, "the URL of the login backup")))
+    except connectionurl.UrlError as error:
+        raise BackupError(f"{DATABASE} must be {error}") from None
 
 
 def _bucket(stack: str, name: str) -> str:

@@ -44,14 +44,15 @@ def kept(url: str, backup: str, taken_at: datetime, days: int) -> Iterator[bool]
         raise
 
 
-def drilled(stack: str, backup: Summary, done: Evidence | None) -> str:
+def drilled(stack: str, backup: Summary, done: Evidence | None, environment: Environment | None = None) -> str:
     """Note in the stack's database how a drill ended, which `up` goes by; why it wasn't noted, or nothing.
 
     Args:
         done: what the drill has found; None where the backup couldn't be restored.
+        environment: the stack's outputs, where they aren't those of its state.
     """
     try:
-        return noted(str(Environment.of(stack).output("backup_url")), stack, backup, done)
+        return noted(str((environment or Environment.of(stack)).output("backup_url")), stack, backup, done)
     except UserError as error:
         return " ".join(str(error).split())
 

@@ -1,12 +1,17 @@
 """`./vpb backup --without-state`: what stands in for the stack's outputs, and what of it is refused in one line."""
 
+from types import SimpleNamespace
+
+import pyrage
 import pytest
 
 from declared.backups import BackupSettings
 from ops import __main__ as ops
-from ops.backups import given, making
+from ops.backups import checking, drill, given, instants, making
 from ops.backups.declared import Declared
+from ops.backups.errors import BadBackup
 from ops.environment import Environment
+from ops.status import FOUND
 from run import engine
 from targets.aws import Aws
 
@@ -40,6 +45,24 @@ def test_it_asks_no_state_and_goes_where_the_variables_say(monkeypatch):
     assert isinstance(task.place, Declared)
     assert (task.url, task.place.bucket, task.store.bucket) == (URL, "vpb-prod-backups", "vpb-prod-files")
     assert task.place.s3.meta.region_name == task.store.region == "eu-west-1"
+
+
+def test_a_drill_asks_no_state_either_and_notes_its_end_where_the_variables_say(monkeypatch, tmp_path):
+    noted = []
+    (tmp_path / "key").write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    monkeypatch.setattr(checking, "named", lambda place, id: SimpleNamespace(place=place, summary=SimpleNamespace()))
+    monkeypatch.setattr(drill.Drill, "run", lambda task: (_ for _ in ()).throw(BadBackup("it is damaged")))
+    monkeypatch.setattr(instants, "noted", lambda url, *rest: noted.append(url) or "")
+    words = ["restore-drill", "--stack", "prod", "--without-state", "--identity", str(tmp_path / "key")]
+    assert ops.main(words) == FOUND
+    assert noted == [URL]
+
+
+def test_the_list_needs_no_database(monkeypatch, capsys):
+    monkeypatch.delenv("BACKUP_DATABASE_URL")
+    monkeypatch.setattr(checking, "listed", lambda place: [] if place.bucket == "vpb-prod-backups" else None)
+    assert ops.main(["backups", "list", "--stack", "prod", "--without-state", "--json"]) == 0
+    assert capsys.readouterr().out == "[]\n"
 
 
 @pytest.mark.parametrize(
