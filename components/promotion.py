@@ -47,8 +47,8 @@ class Promotion:
             return value
         return pulumi.Output.all(value, self.forced).apply(lambda both: both[0])
 
-    def _checked(self, passed: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        found = promotion.lacking(passed or {}, self._declared)
+    def _checked(self, passed: Any) -> Mapping[str, Any]:
+        found = promotion.lacking(passed, self._declared)
         if not found:
             return {}
         what = ", ".join([*found][:NAMED]) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")

@@ -28,5 +28,7 @@ def facts(sql: SqlFiles, published: Sequence[str]) -> dict[str, Any]:
     found["policies"] = [asdict(policy) for policy in sql.policies]
     found["grants"] = [grants.SCHEMA_GRANTS, grants.DATABASE_GRANTS, grants.HISTORY_GRANTS, grants.GRANTS]
     extensions = {name: asdict(spec) for name, spec in EXTENSIONS.items()}
-    found["structure"] = [SCHEMAS, extensions, sorted(published), sorted(ROLES)]
+    # What a role may is in its attributes and memberships, its limits too.
+    roles = {name: asdict(spec) for name, spec in ROLES.items()}
+    found["structure"] = [SCHEMAS, extensions, sorted(published), roles]
     return found

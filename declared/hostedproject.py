@@ -97,5 +97,6 @@ def _within(network: Any, other: Any) -> bool:
 
 def references(host: str) -> set[str]:
     """The projects whose direct connection a URL's hosts are."""
-    found = map(DIRECT.fullmatch, host.split(","))
+    # As DNS reads a name: in any case, with a dot at its end or without.
+    found = (DIRECT.fullmatch(each.rstrip(".").lower()) for each in host.split(","))
     return {match["reference"] for match in found if match}

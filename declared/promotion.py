@@ -42,15 +42,24 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def lacking(passed: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, str]:
-    """What is declared and hasn't passed elsewhere, in a few words, to its digest; also what is declared no longer."""
+def lacking(passed: Any, declared: Mapping[str, Any]) -> dict[str, str]:
+    """What is declared and hasn't passed elsewhere, in a few words, to its digest; also what is declared no longer.
+
+    Args:
+        passed: the record of another stack, as it is there; what is no record has had nothing.
+    """
+    passed = _map(passed)
     return {} if passed.get("of") == declared["of"] else dict(_lacking(passed, declared))
 
 
 def _lacking(passed: Mapping[str, Any], declared: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for part, called in PARTS.items():
-        there, here = passed.get(part) or {}, declared[part]
+        there, here = _map(passed.get(part)), declared[part]
         for name in sorted({**there, **here}):
             if there.get(name) != here.get(name):
                 gone = "the end of " if name not in here else ""
                 yield f"{gone}{called} {name}".strip(), here.get(name, "")
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -54,7 +54,7 @@ class Supabase(Elsewhere):
                 f"needs; use the direct connection, {user.partition('.')[0]}@db.{pooled['project']}.supabase.co:5432 "
                 "(over IPv4 alone it needs the project's IPv4 add-on)"
             )
-        if port == POOLER_PORT or ".pooler." in host:
+        if port == POOLER_PORT or ".pooler." in host.lower():
             raise NotReached(
                 f"database:url names {host}:{port}, which is a pooler: in transaction mode it hands settings on to "
                 f"other clients; use {DIRECT}"

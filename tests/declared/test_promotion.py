@@ -1,8 +1,11 @@
 """What one stack hasn't had of what another one is to get is named."""
 
 import copy
+from dataclasses import replace
 
-from declared import promotion, sqlfiles
+import pytest
+
+from declared import promotion, roles, sqlfiles
 from declared.schemas import PUBLISHED
 
 DECLARED = promotion.record(sqlfiles.read(), PUBLISHED)
@@ -35,6 +38,19 @@ def test_each_difference_is_named_with_what_it_is():
         "row policies of public.users": DECLARED["policies"]["public.users"],
         "privileges": DECLARED["others"]["privileges"],
     }
+
+
+def test_what_is_no_record_has_had_nothing():
+    nothing = promotion.lacking({}, DECLARED)
+    for passed in ("text", ["of"], 7, None, {"steps": "text"}, {"steps": ["0001"], "policies": 3, "others": None}):
+        assert promotion.lacking(passed, DECLARED) == nothing
+
+
+@pytest.mark.parametrize("change", [{"bypassrls": True}, {"member_of": ("service_role",)}, {"settings": {"a": "b"}}])
+def test_a_role_that_may_more_has_to_pass_too(change, monkeypatch):
+    monkeypatch.setitem(roles.ROLES, "anon", replace(roles.ROLES["anon"], **change))
+    changed = promotion.record(sqlfiles.read(), PUBLISHED)
+    assert list(promotion.lacking(DECLARED, changed)) == ["schemas, extensions, roles or the publication"]
 
 
 def test_steps_of_a_platform_are_called_by_their_folder():

@@ -15,6 +15,7 @@ REFUSED = {
     ),
     "postgresql://postgres:geheim@db.abcdefghijklmnop.supabase.co:6543/postgres": "which is a pooler: in transaction",
     DIRECT.replace(".co/", ".co,db.example.org/"): "database:url names several hosts",
+    "postgresql://postgres:geheim@AWS-0-EU.POOLER.supabase.com/postgres": "which is a pooler: in transaction",
     f"{DIRECT}?host=db.abcdefghijklmnop.supabase.co,127.0.0.1": "database:url names several hosts",
     f"{DIRECT}?hostaddr=192.0.2.1,192.0.2.2&host=a,b": "database:url names several hosts",
     f"{DIRECT}?sslmode=disable": "database:url has sslmode=disable, which may send everything unencrypted",
