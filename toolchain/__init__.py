@@ -50,6 +50,8 @@ class Toolchain:
         rest = [folder for folder in base.get("PATH", os.defpath).split(os.pathsep) if folder not in folders]
         environ = {name: value for name, value in base.items() if name not in UNFIT}
         environ |= {
+            # Its handlers end a process that forks while gRPC is at work; ours go on as another program at once.
+            "GRPC_ENABLE_FORK_SUPPORT": "false",
             "PATH": os.pathsep.join([*folders, *rest]),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PYTHONPATH": os.pathsep.join(map(str, versions.SOURCES)),

@@ -12,7 +12,7 @@ from tests.manualchanges.work import NONE
 
 # A server of their own, since roles are changed too; provisioned once.
 pytestmark = pytest.mark.xdist_group("manualchanges")
-ROUNDS = 5
+ROUNDS = 3
 HOLE = "body true"
 
 

@@ -65,6 +65,7 @@ def test_the_environment_has_the_venv_first_then_the_engine() -> None:
         "PULUMI_HOME": "/c/home",
         "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "50",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "GRPC_ENABLE_FORK_SUPPORT": "false",
         "PYTHONPATH": f"{versions.CHECKOUT}:{versions.CHECKOUT}/clients/python",
         "PYTHONPYCACHEPREFIX": "/c/bytecode",
         "VIRTUAL_ENV": "/c/v",
