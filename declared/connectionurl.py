@@ -77,7 +77,10 @@ def parse(text: str) -> Parameters:
 
 def _twice(text: str) -> str | None:
     """A parameter that stands more than once behind a URL; libpq has read it, so it is one of its keywords."""
-    query = text.rpartition("@")[2].partition("?")[2] if "://" in text else ""
+    # As libpq reads it: what comes before the first @ is a login, unless a / comes sooner.
+    rest = text.partition("://")[2]
+    login, at, behind = rest.partition("@")
+    query = (behind if at and "/" not in login else rest).partition("?")[2]
     names = [unquote(each.partition("=")[0]) for each in query.split("&")]
     return next((name for name in names if name and names.count(name) > 1), None)
 

@@ -21,12 +21,16 @@ from run import engine
 # Of the runs that Pulumi notes, so many are looked at for the last `up`.
 RUNS = 50
 NOTED = """
-select coalesce(has_function_privilege(to_regprocedure('ops.drills()'), 'execute'), false)"""
+select exists (
+    select from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+     where n.nspname = 'ops' and p.proname = 'drills' and p.pronargs = 0
+       and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute'))"""
 DRILLS = """
 with last as (select * from ops.drills() where passed order by drilled_at desc limit 1),
 failed as (
     select backup from ops.drills()
-     where not passed and drilled_at > coalesce((select drilled_at from last), '-infinity') limit 1
+     where not passed and drilled_at > coalesce((select drilled_at from last), '-infinity')
+     order by drilled_at desc limit 1
 )
 select last.backup, last.drilled_at, last.recovery_point, last.recovery_time, failed.backup
   from last full join failed on true"""
@@ -108,8 +112,9 @@ def of(stack: str) -> Overview:
         if where := _provisioning(stack):
             version, address = _server(where)
             overlap = _overlap(stack, where)
-            drill = _drilled(where, engine.backups(stack))
             pending = _pending(where, engine.adopted(stack))
+            # An adopted database may have functions of this name that are its own.
+            drill = None if engine.adopted(stack) else _drilled(where, engine.backups(stack))
     except UserError as error:
         problem = " ".join(str(error).split())
     began = since.isoformat() if (since := engine.under_way(stack)) else None
@@ -164,6 +169,7 @@ def _server(where: connectionurl.Parameters) -> tuple[str, str]:
 
 
 def _drilled(where: connectionurl.Parameters, declared: BackupSettings | None) -> Drill | None:
+    """None where the database notes no drills, or may not be asked for them."""
     within = declared.drill_within if declared else None
     with connect(connectionurl.compose(where), "vpb status") as connection:
         if connection.execute(NOTED).fetchone() != (True,):

@@ -4,15 +4,22 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from declared.schemas import HISTORY_TABLE
 from plugin.server import Context, Diff, Resource
 from provider.connection import row
 from provider.errors import Refused
 from provider.resources.base import Field, ObjectKind
 
-# A database without the function had no `up` yet, so there is nothing in it that a backup would bring back.
-THERE = """
-select proc is not null as there, coalesce(pg_catalog.has_function_privilege(proc, 'execute'), false) as readable
-  from pg_catalog.to_regprocedure('ops.drills()') as proc"""
+# Without a history a database had no `up` yet, so there is nothing in it that a backup would bring back.
+THERE = f"""
+select exists (
+           select from pg_catalog.pg_class c join pg_catalog.pg_namespace h on h.oid = c.relnamespace
+            where h.nspname || '.' || c.relname = '{HISTORY_TABLE}') as begun, p.oid is not null as noted,
+       coalesce(pg_catalog.has_function_privilege(p.oid, 'execute')
+                and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable
+  from (values (1)) as one (row)
+  left join pg_catalog.pg_namespace n on n.nspname = 'ops'
+  left join pg_catalog.pg_proc p on p.pronamespace = n.oid and p.proname = 'drills' and p.pronargs = 0"""
 LAST = """
 select backup, pg_catalog.now() - drilled_at as age
   from ops.drills() where passed order by drilled_at desc limit 1"""
@@ -23,7 +30,7 @@ class DrillGate(ObjectKind):
     """Says in each preview and `up` where the last drill that passed is too old, and refuses then what destroys data.
 
     What is refused is what the stack's file allows of it: without that, others refuse it. Everything that has to do
-    with data, in the database and beside it, has to depend on it. A database that never had an `up` isn't asked.
+    with data, in the database and beside it, has to depend on it. It says nothing of a database that never had an `up`.
     """
 
     token = "pg:index:DrillGate"
@@ -85,15 +92,19 @@ class DrillGate(ObjectKind):
         """Why backups aren't proven, in words; empty where they are."""
         async with self.database.transaction(self.label(inputs)) as connection:
             found = await row(connection, THERE, [])
-            if not found or not found["there"]:
+            if not found or not (found["begun"] or found["noted"]):
                 return ""
             last = await row(connection, LAST, []) if found["readable"] else None
-        days = inputs["within"]
+        wanted = f"database:backups wants one in {inputs['within']} days"
+        if not found["noted"]:
+            return f"this database notes no restore drills, since it has no function ops.drills(), and {wanted}"
+        if not found["readable"]:
+            return f"the login that provisions may not ask ops.drills() which restore drill has passed, and {wanted}"
         if last is None:
-            return f"no restore drill of a backup has passed yet, and database:backups wants one in {days} days"
-        if last["age"] <= timedelta(days=days):
+            return f"no restore drill of a backup has passed yet, and {wanted}"
+        if last["age"] <= timedelta(days=inputs["within"]):
             return ""
         return (
             f"the last restore drill that passed, of backup {last['backup']}, was {last['age'].days} days ago, and "
-            f"database:backups wants one in {days} days"
+            + wanted
         )

@@ -70,6 +70,14 @@ REFUSED: dict[str, tuple[Callable[[str], str], str]] = {
     "a raw slash after a number": (lambda word: f"postgresql://u:12/{word}@h:1/d", ENCODE),
     "a raw slash and a question mark": (lambda word: f"postgresql://u:a/b?{word}=c@h:1/d", ENCODE),
     "a raw at": (lambda word: f"postgresql://u:{word}@{word}@h:1/d", ENCODE),
+    "a parameter twice, behind an address": (
+        lambda word: f"postgresql://u:{word}@h/d?sslmode=require&application_name=a@b&sslmode=disable",
+        "the parameter sslmode is there twice",
+    ),
+    "a parameter twice, behind one without a login": (
+        lambda word: f"postgresql://h/d?user=a@b&password={word}&host=x&host=y",
+        "the parameter host is there twice",
+    ),
     "a parameter twice": (
         lambda word: f"postgresql://u:{word}@h/d?host={word}&ho%73t=b",
         "the parameter host is there twice",

@@ -27,7 +27,7 @@ def drills(world):
     world.sql("drop function ops.drills(); drop table ops.noted")
 
 
-def test_a_database_that_had_no_up_yet_is_asked_nothing(world):
+def test_of_a_database_that_had_no_up_yet_nothing_is_said(world):
     assert world.engine.create(TOKEN, DESTRUCTIVE, preview=True)
     assert world.engine.create(TOKEN, DESTRUCTIVE).id == "drills"
     assert world.engine.reported() == []
@@ -80,12 +80,21 @@ def test_without_one_each_run_warns_in_a_line_and_what_destroys_is_refused(world
         assert "\n" not in str(caught.value)
 
 
-def test_who_may_not_ask_knows_of_no_drill(world, drills):
+def test_who_may_not_ask_is_said_so(world, drills):
     drills(1, True)
     world.sql("alter function ops.drills() owner to current_user")
     gate = world.engine.create(TOKEN, GATE)
     world.engine.diff(gate, GATE)
-    assert any("no restore drill" in line for line in world.engine.reported()) is not world.superuser
+    assert any("may not ask ops.drills()" in line for line in world.engine.reported()) is not world.superuser
+
+
+def test_a_database_that_has_had_an_up_and_notes_no_drills_is_late(world):
+    world.sql("create schema if not exists supabase_migrations; create table supabase_migrations.schema_migrations ()")
+    try:
+        with pytest.raises(Refusal, match=r"this database notes no restore drills, since it has no function"):
+            world.engine.create(TOKEN, DESTRUCTIVE)
+    finally:
+        world.sql("drop table supabase_migrations.schema_migrations")
 
 
 def test_it_holds_nothing_in_the_database(world, drills):
