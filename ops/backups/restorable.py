@@ -106,7 +106,7 @@ def _sees_all(session: Connection, label: str) -> None:
     if not bypasses:
         raise BackupError(
             f"table {label}: {login} is no superuser and has no BYPASSRLS, so row security may hide rows from it; "
-            "restore the backup into a server of your own and copy the rows from there"
+            "restore a snapshot of the server or a dump beside it, and copy the rows from there"
         )
 
 

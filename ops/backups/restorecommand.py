@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=Commands, help="What was lost, back from a backup; see docs/backup.md.")
 
 
-@app.command(epilog="Example: ./vpb restore table public.projects --stack prod --identity key.txt --dry-run")
+@app.command(epilog="Example: ./vpb restore table public.projects --identity key.txt --dry-run")
 def table(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="with its schema, such as public.projects")],
     backup: Annotated[
