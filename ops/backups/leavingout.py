@@ -37,7 +37,8 @@ BY_ID = f"not exists (select from next_auth.users as u where u.id = b.{{column}}
 # Of who has left no address is kept: one that is no account's may be theirs.
 BY_ADDRESS = "not exists (select from next_auth.users as u where u.email = b.{column})"
 MOVE = """
-with gone as (delete from {copy} as b where {named} and {condition} returning {key}) insert into {out} select * from gone"""
+with gone as (delete from {copy} as b where {named} and {condition} returning {key})
+insert into {out} select * from gone"""
 
 
 @dataclass(frozen=True)

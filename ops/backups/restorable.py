@@ -82,7 +82,7 @@ def shape(session: Connection, table: Table, replace: bool) -> Shape:
     if of_app:
         _of_app(table.label, replace)
     _as_it_was(session, table, quoted)
-    columns = dict(session.execute(COLUMNS, (quoted,)).fetchall())
+    columns: dict[str, bool] = dict(session.execute(COLUMNS, (quoted,)).fetchall())
     if gone := [name for name in table.columns if name not in columns]:
         raise BackupError(
             f"table {table.label}: has no column {gone[0]} any more, which the backup has; restore it where the "

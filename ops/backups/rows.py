@@ -163,8 +163,12 @@ class Restored:
             keys=listed("b.{0}", key),
             same=listed("t.{0} = b.{0}", key, " and "),
             absent=sql.SQL("t.{} is null").format(sql.Identifier(key[0])),
-            differs=sql.SQL("{}::text is distinct from {}::text").format(_record("b", compared), _record("t", compared)),
-            pairs=sql.SQL(", ").join(sql.SQL("{}, t.{}").format(sql.Literal(name), sql.Identifier(name)) for name in key),
+            differs=sql.SQL("{}::text is distinct from {}::text").format(
+                _record("b", compared), _record("t", compared)
+            ),
+            pairs=sql.SQL(", ").join(
+                sql.SQL("{}, t.{}").format(sql.Literal(name), sql.Identifier(name)) for name in key
+            ),
             old=_json("b", compared),
             new=_json("t", compared),
             set=listed("{0} = b.{0}", self.shape.settable),
@@ -194,9 +198,7 @@ def restored(
             session.execute("select set_config(%s, %s, false)", (setting, value))
         shape = restorable.shape(session, table, replace)
         for made, columns in ((COPY, table.columns), (OUT, shape.key)):
-            session.execute(
-                sql.SQL(MADE).format(name=made, columns=listed("{0}", columns), table=shape.identifier)
-            )
+            session.execute(sql.SQL(MADE).format(name=made, columns=listed("{0}", columns), table=shape.identifier))
         for part in table.parts:
             copy_part(session, COPY, table.columns, sealing.unseal(backup.place, backup.id, part, identities))
         session.execute(sql.SQL("analyze {}").format(COPY))
