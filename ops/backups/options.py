@@ -79,7 +79,7 @@ def identities(stack: str, given: Path | None, needed: bool) -> list[Any]:
 
 
 def kept(stack: str, where: str | None, keys: list[Any]) -> str:
-    """A backup made now, for the same keys as one that is restored; its id."""
+    """A backup made now, for those whom the stack declares, else for the keys that open the one restored; its id."""
     environment = Environment.of(stack)
     declared = engine.backups(stack)
     names = list(declared.recipients) if declared else [str(key.to_public()) for key in keys]

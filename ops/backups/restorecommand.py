@@ -11,15 +11,17 @@ from ops.backups.command import From, Identity, Json, Stack
 from ops.helptext import Commands
 
 if TYPE_CHECKING:
-    from ops.backups.rows import Plan
+    from ops.backups.rows import Plan, Written
 
 app = typer.Typer(cls=Commands, help="What was lost, back from a backup; see docs/backup.md.")
 
 
-@app.command(epilog="Example: ./vpb restore table public.projects --stack prod --identity key.txt --dry-run")
+@app.command(epilog="Example: ./vpb restore table public.projects --identity key.txt --dry-run")
 def table(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="with its schema, such as public.projects")],
-    backup: Annotated[str | None, typer.Option(metavar="ID", help="without it, the newest")] = None,
+    backup: Annotated[
+        str | None, typer.Option(metavar="ID", help="without it, the newest; needed with --replace")
+    ] = None,
     stack: Stack = "dev",
     place: From = None,
     identity: Identity = None,
@@ -36,29 +38,45 @@ def table(
     """
     from ops import confirmation
     from ops.backups import checking, options, rows
+    from ops.backups.errors import BackupError
     from ops.environment import Environment
 
     found = checking.named(options.place(stack, place, "--from"), backup)
+    if replace and backup is None:
+        raise BackupError(
+            "--replace needs --backup ID, since the backup that it makes of what is there becomes the newest; "
+            f"so far the newest is {found.id}"
+        )
     keys = options.identities(stack, identity, needed=True)
     url = Environment.of(stack).admin_url
-    with rows.restored(url, found, found.manifest(keys), name, keys) as task:
+    with rows.restored(url, found, found.manifest(keys), name, keys, replace) as task:
         planned = task.plan()
         _show(found.id, name, planned, replace, as_json)
-        if dry_run or not (planned.missing or (replace and planned.differing)):
+        if dry_run:
+            return
+        if not (planned.missing or (replace and planned.differing)):
+            _tell(name, rows.Written(0, 0, planned.differing), replace, as_json)
             return
         confirmation.named(stack, f"stack {stack}: this writes to table {name}", confirm)
         if replace and planned.differing:
             kept = options.kept(stack, place, keys)
-            print(f"backup {kept}: has what is replaced", file=sys.stderr)
-        left = task.write(planned, replace)
-    if left and replace:
-        print(f"table {name}: {left} rows differ still, in columns that triggers set", file=sys.stderr)
+            print(f"backup {kept}: has what is replaced; --backup {found.id} is what is restored", file=sys.stderr)
+        written = task.write(planned, replace)
+    _tell(name, written, replace, as_json)
     print(f"table {name}: restored; ./vpb preview --stack {stack} compares the rest", file=sys.stderr)
+
+
+def _tell(name: str, written: "Written", replace: bool, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"table": name, **asdict(written)}))
+    elif written.differing and replace:
+        print(f"table {name}: {written.differing} rows differ still, in columns that triggers set", file=sys.stderr)
 
 
 def _show(id: str, name: str, plan: "Plan", replace: bool, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"backup": id, "table": name, "replace": replace, **asdict(plan)}))
+        shown = {name: value for name, value in asdict(plan).items() if name != "versions"}
+        print(json.dumps({"backup": id, "table": name, "replace": replace, **shown}))
         return
     differing = f"{plan.differing} differ" + (" and are replaced" if replace else " and stay") * bool(plan.differing)
     print(

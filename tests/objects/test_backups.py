@@ -270,7 +270,7 @@ def test_rows_of_the_app_come_back_with_what_its_triggers_keep_and_into_the_trai
         with rows.restored(made.url, made.backup, made.manifest, "public.projects", [IDENTITY]) as task:
             planned = task.plan()
             assert planned == rows.Plan(missing=3, differing=0, same=3, only_there=0)
-            assert task.write(planned, replace=False) == 0
+            assert task.write(planned, replace=False) == rows.Written(3, 0, 0)
         assert [provision.row(connection, query) for query in (was, words)] == before[:2]
         assert provision.row(connection, trail) == (before[2][0] + 3,)
     for table in ("next_auth.users", "private.audit_keys", "storage.objects", "audit.heads"):

@@ -1,5 +1,6 @@
 """Rows of a table come back from a backup: what is missing, on request what differs, and all of it or nothing."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -79,12 +80,12 @@ def test_what_is_missing_is_inserted_and_what_differs_is_named_and_stays(backed_
         plan = task.plan()
         assert plan == Plan(missing=2, differing=1, same=2, only_there=1)
         assert plan.different == [('{"id": 5}', ["changed", "name"])]
-        assert task.write(plan, replace=False) == 1
+        assert task.write(plan, replace=False).differing == 1
     now = contents(damaged, "people")
     assert len(now) == 6
     assert {*was} - {*now} == {('(5,"person 5","2026-01-01 00:00:00+00","PERSON 5")',)}
     with restored(backed_up, "public.people") as task:
-        assert task.write(task.plan(), replace=True) == 1, "the trigger says when it was changed"
+        assert task.write(task.plan(), replace=True).differing == 1, "the trigger says when it was changed"
     assert damaged.execute("select name, changed::date::text from people where id = 5").fetchone() == (
         "person 5",
         "2026-02-02",
@@ -95,16 +96,16 @@ def test_names_identities_keys_of_several_columns_and_rows_that_name_each_other(
     was = contents(damaged, '"odd, things"')
     damaged.execute('delete from "odd, things"')
     with restored(backed_up, "public.odd, things") as task:
-        assert task.write(task.plan(), replace=False) == 0
+        assert task.write(task.plan(), replace=False).differing == 0
     assert contents(damaged, '"odd, things"') == was
     damaged.execute("delete from pairs where two = 2")
     with restored(backed_up, "public.pairs") as task:
         assert task.plan() == Plan(1, 0, 1, 0)
-        assert task.write(task.plan(), replace=True) == 0
+        assert task.write(task.plan(), replace=True).differing == 0
     damaged.execute("""update "odd, things" set j = '[1]' where a = 3""")
     with restored(backed_up, "public.odd, things") as task:
         assert task.plan().different == [('{"a": 3, "b c": "x"}', ["j"])]
-        assert task.write(task.plan(), replace=True) == 0
+        assert task.write(task.plan(), replace=True).differing == 0
     assert contents(damaged, '"odd, things"') == was
 
 
@@ -120,8 +121,17 @@ def test_whose_person_goes_meanwhile_is_refused_and_nothing_is_changed(backed_up
     with restored(backed_up, "public.odd, things") as task:
         damaged.execute("delete from people where id = 2")
         plan = task.plan()
-        with pytest.raises(BackupError) as caught:
+        with pytest.raises(BackupError, match="was written to meanwhile; nothing was changed"):
             task.write(plan, replace=False)
+    assert contents(damaged, '"odd, things"') == []
+    damaged.execute("insert into people values (2, 'again')")
+    damaged.execute(
+        "create function other() returns trigger language plpgsql as $$ begin new.person = 99; return new; end $$;"
+        'create trigger other before insert on "odd, things" for each row execute function other()'
+    )
+    with restored(backed_up, "public.odd, things") as task, pytest.raises(BackupError) as caught:
+        task.write(task.plan(), replace=False)
+    damaged.execute("drop function other cascade")
     assert "name others that aren't there (odd, things_person_fkey of public.odd, things); " in str(caught.value)
     assert "\n" not in str(caught.value)
     assert contents(damaged, '"odd, things"') == []
@@ -131,9 +141,10 @@ def test_what_was_written_since_the_plan_or_is_changed_by_a_trigger_changes_noth
     damaged.execute("delete from people where id = 4")
     with restored(backed_up, "public.people") as task:
         plan = task.plan()
-        damaged.execute("insert into people values (10, 'meanwhile')")
+        damaged.execute("insert into people values (4, 'meanwhile')")
         with pytest.raises(BackupError, match="was written to meanwhile; nothing was changed"):
             task.write(plan, replace=False)
+    damaged.execute("delete from people where id = 4")
     damaged.execute("create trigger more before insert on people for each row execute function touch()")
     with restored(backed_up, "public.people") as task:
         plan = task.plan()
@@ -164,7 +175,11 @@ def test_a_table_that_is_not_what_it_was_is_refused(backed_up, damaged):
     damaged.execute("alter table pairs rename to others")
     with pytest.raises(BackupError, match="isn't in the database; `up` makes it"), restored(backed_up, "public.pairs"):
         pass
-    damaged.execute("alter table others rename to pairs")
+    damaged.execute("create view pairs as select * from others")
+    with pytest.raises(BackupError, match="is a view in the database now, and was a table"):
+        with restored(backed_up, "public.pairs"):
+            pass
+    damaged.execute("drop view pairs; alter table others rename to pairs")
 
 
 def test_a_part_of_another_backup_changes_nothing(backed_up, damaged):
@@ -206,6 +221,14 @@ def test_the_command_shows_asks_and_keeps_what_it_replaces(backed_up, damaged, c
     assert ops.main(["restore", "table", "public.people", "--confirm", "dev"]) == 0
     assert 'differs: {"id": 5} in changed, name' in capsys.readouterr().out
     assert len(checking.listed(backed_up[0])) == before, "nothing was replaced"
-    assert ops.main(["restore", "table", "public.people", "--confirm", "dev", "--replace"]) == 0
-    assert "has what is replaced" in capsys.readouterr().err
+    id = checking.named(backed_up[0], None).id
+    command = ["restore", "table", "public.people", "--confirm", "dev", "--replace"]
+    assert ops.main(command) == 1
+    assert f"so far the newest is {id}" in capsys.readouterr().err
+    assert ops.main([*command, "--backup", id, "--json"]) == 0
+    shown = capsys.readouterr()
+    assert f"has what is replaced; --backup {id} is what is restored" in shown.err
+    planned, done = map(json.loads, shown.out.splitlines())
+    assert (planned["differing"], "versions" in planned) == (1, False)
+    assert done == {"table": "public.people", "inserted": 0, "replaced": 1, "differing": 1}
     assert len(checking.listed(backed_up[0])) == before + 1
