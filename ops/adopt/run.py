@@ -44,6 +44,8 @@ def _refuse_bad_folder(folder: str, root: Path) -> None:
     if not ADOPTED.fullmatch(folder):
         raise CommandError(f"--into {folder!r}: must be a folder of the checkout such as adopted/shop, of a-z 0-9 _ -")
     path = root / folder
+    if file := next((each for each in path.parents if each.exists() and not each.is_dir()), None):
+        raise CommandError(f"--into {folder}: {file.relative_to(root)} is a file; name a folder, such as adopted/shop")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise CommandError(f"--into {folder}: is there already and isn't empty; nothing was written")
 
