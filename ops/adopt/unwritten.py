@@ -3,6 +3,8 @@
 from ops.adopt.found import LEFT, Found
 from provider.connection import Connection, rows
 
+# What Supabase sets for its database, which belongs to the login.
+PLATFORM_SETTINGS = ("app.settings.jwt_exp", "app.settings.jwt_secret", "statement_timeout")
 # What no file holds. Names alone: values and options may be secrets.
 UNWRITTEN = """
 select pg_catalog.concat('default privileges of role ', r.rolname, ' in schema ' || n.nspname) as name,
@@ -43,7 +45,7 @@ select pg_catalog.concat('setting ', pg_catalog.split_part(c, '=', 1), ' of ',
   from pg_catalog.pg_db_role_setting s cross join pg_catalog.unnest(s.setconfig) c
   join pg_catalog.pg_database d on d.datname = pg_catalog.current_database() and s.setdatabase in (0, d.oid)
   left join pg_catalog.pg_roles r on r.oid = s.setrole
- where s.setrole = 0 or r.rolname = any(%(roles)s)
+ where s.setrole = 0 and not pg_catalog.split_part(c, '=', 1) = any(%(settings)s) or r.rolname = any(%(roles)s)
 union
 select pg_catalog.concat('membership of role ', m.rolname, ' in ', g.rolname),
        case when m.rolname = any(%(roles)s) then m.rolname else g.rolname end::text
@@ -84,6 +86,7 @@ async def unwritten(connection: Connection, found: Found) -> list[str]:
     roles, ours = [role["name"] for role in found.roles], [*found.schemas]
     # A platform has its own defaults for what its login makes there.
     theirs = [*found.platform.schemas, *found.theirs, "public"] if found.platform.name else []
-    asked = {"roles": roles, "ours": ours, "theirs": theirs}
+    settings = [*PLATFORM_SETTINGS] if found.platform.name else []
+    asked = {"roles": roles, "ours": ours, "theirs": theirs, "settings": settings}
     there = await rows(connection, UNWRITTEN, asked)
     return [f"{each['name']}: {LEFT}" for each in there if not found.is_of_platform(each["owner"])]
