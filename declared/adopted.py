@@ -137,7 +137,9 @@ def _facts(path: Path, shown: str) -> Facts:
     if missing := sorted(names - found.keys()):
         raise AdoptedError(f"{shown}: has no {missing[0].upper()}; an empty one is {{}}")
     if both := sorted({*found["watched"]} & found["schemas"].keys()):
-        raise AdoptedError(f"{shown}:{lines['WATCHED']}: WATCHED: {both[0]} is in SCHEMAS too; take it out of one of them")
+        raise AdoptedError(
+            f"{shown}:{lines['WATCHED']}: WATCHED: {both[0]} is in SCHEMAS too; take it out of one of them"
+        )
     return Facts(**found)
 
 

@@ -1,4 +1,4 @@
-"""Statements for the privileges on what has no list of them in the facts: elsewhere they are as where it was adopted."""
+"""Statements for the privileges on what has no list of them in the facts, so that it is as closed elsewhere."""
 
 import re
 
@@ -15,13 +15,13 @@ with object as (
          null as "column", p.proowner as owner, coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner)) as acl
     from pg_catalog.pg_proc p
   union all
-  select case c.relkind when 'S' then 'sequence' else 'table' end, n.nspname || '.' || c.relname, c.oid::pg_catalog.regclass::text,
-         null, c.relowner, coalesce(c.relacl, pg_catalog.acldefault(
+  select case c.relkind when 'S' then 'sequence' else 'table' end, n.nspname || '.' || c.relname,
+         c.oid::pg_catalog.regclass::text, null, c.relowner, coalesce(c.relacl, pg_catalog.acldefault(
              case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   union all
-  select 'table', n.nspname || '.' || c.relname, c.oid::pg_catalog.regclass::text, pg_catalog.quote_ident(a.attname), c.relowner,
-         a.attacl
+  select 'table', n.nspname || '.' || c.relname, c.oid::pg_catalog.regclass::text,
+         pg_catalog.quote_ident(a.attname), c.relowner, a.attacl
     from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where a.attacl is not null and not a.attisdropped

@@ -1,6 +1,6 @@
 """What a live database has: each object as the type of the provider that will hold it finds it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from declared.adopted import ENABLED, FORCED, OPEN
@@ -124,9 +124,11 @@ class _Reader:
         if isinstance(kind, Grants | FunctionGrants):
             name = given.get("name")
             if granted := _granted_on({name: given["grants"]} if name else given["functions"]):
-                return self.unlisted(kind, given, f"somebody else than the owner has granted on {granted}")
+                self.unlisted(kind, given, f"somebody else than the owner has granted on {granted}")
+                return None
             if failures:
-                return self.unlisted(kind, given, failures[0].reason)
+                self.unlisted(kind, given, failures[0].reason)
+                return None
         if failures:
             self.found.left.append(f"{kind.label(given)}: {failures[0].reason}")
             return None
@@ -293,40 +295,3 @@ async def _has_buckets(connection: Connection) -> bool:
 async def _is_there(connection: Connection, table: str) -> bool:
     (there,) = await rows(connection, "select pg_catalog.to_regclass(%s) is not null as yes", [table])
     return bool(there["yes"])
-
-
-UNSAFE: Mapping[str, str] = {
-    "tables that anon may truncate, which row security doesn't bind": """
-select n.nspname || '.' || c.relname as name from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
- where n.nspname = any(%(ours)s) and c.relkind in ('r', 'p') and exists (
-       select from pg_catalog.aclexplode(c.relacl) a left join pg_catalog.pg_roles r on r.oid = a.grantee
-        where a.privilege_type = 'TRUNCATE' and (a.grantee = 0 or r.rolname = 'anon')) order by 1""",
-    "security definer functions without a search path": """
-select p.oid::pg_catalog.regprocedure::text as name from pg_catalog.pg_proc p
-  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
- where n.nspname = any(%(ours)s) and p.prosecdef
-   and not exists (select from pg_catalog.unnest(p.proconfig) c where c ~ '^search_path=') and not exists (
-       select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e') order by 1""",
-}
-
-
-async def unsafe(connection: Connection, found: Found) -> dict[str, Sequence[str]]:
-    """What is better changed, by what is wrong with it."""
-    said: dict[str, Sequence[str]] = {}
-    for what, query in UNSAFE.items():
-        said[what] = [each["name"] for each in await rows(connection, query, {"ours": list(found.schemas)})]
-    said["row policies for public, which are everybody"] = [
-        f"{each['name']} on {each['table']}" for each in found.policies if each["roles"] == ["public"]
-    ]
-    said["tables without row security, left open"] = [
-        table for table, switch in found.row_security.items() if switch == OPEN
-    ]
-    said["partitions that stand open where their table is closed, left open"] = [
-        f"{partition}: {words}" for partition, words in found.partitions.items()
-    ]
-    said["row policies that do nothing, since row security of their table is off"] = [
-        f"{each['name']} on {each['table']}" for each in found.policies if found.row_security.get(each["table"]) == OPEN
-    ]
-    return said

@@ -9,7 +9,7 @@ from declared import adopted, connectionurl
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.settings import ADOPTED
-from ops.adopt import reading, writing
+from ops.adopt import reading, unsafe, writing
 from ops.errors import CommandError
 from ops.new.files import FileChanges
 from provider.connection import ConnectionInfo, Connections, rows
@@ -62,7 +62,7 @@ async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
         (moment,) = await rows(session, "select pg_catalog.pg_export_snapshot() as name", [])
         found = await reading.read(session)
         found.path = sees["names"]
-        unsafe = await reading.unsafe(session, found)
+        bad = await unsafe.found_in(session, found)
         local = engine.check_target("local").program("pg_dump")
         program = await pg_dump(session.info.server_version // 10_000, [local] if local else [])
         schemas = [word for name in found.schemas for word in ("--schema", writing.quoted(name))]
@@ -73,7 +73,7 @@ async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
     if not found.schemas:
         raise Refused("the database has no schema that could be adopted")
     made = writing.files(found, dump)
-    return made, writing.summary(found, {**unsafe, writing.KEYS: writing.lines_with_keys(made)})
+    return made, writing.summary(found, {**bad, unsafe.KEYS: writing.lines_with_keys(made)})
 
 
 def _write(made: dict[str, str], folder: str, root: Path) -> None:

@@ -49,7 +49,6 @@ KEY = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:Bearer|Basic) +[\w.~+/=-]{16,}"
     r"|\b[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:[^\s/@'\"]+@"
 )
-KEYS = "lines that seem to have a key in them: take it out before the files are committed"
 POLICY_HEADER = "as found in the database; a policy may have any name, be for all commands, and lack a comment.\n"
 MEANINGS = {
     "SCHEMAS": "Schema to its properties.",

@@ -19,8 +19,9 @@ from harness import program, scratch, stack
 from harness.stack import Stack
 from local import postgres
 from ops import __main__ as ops
-from ops.adopt import found, reading, run, writing
-from ops.adopt.found import Found
+from ops.adopt import reading, run, writing
+from ops.adopt.found import LEFT, Found
+from ops.adopt.unsafe import TO_DO
 from ops.migrations import run as migrations
 from provider.resources.bucket import Bucket
 from provider.resources.publication import Publication
@@ -186,7 +187,7 @@ def test_empty_privileges_dots_and_a_publication_of_all_tables_stop_nothing(live
     every = "delete, insert, references, select, trigger, truncate, update"
     assert odd.said["left"] == [
         "schema a.b, with all that is in it: its name has a dot",
-        f"revoke of {every} on table public.bare from its owner postgres: {found.LEFT}",
+        f"revoke of {every} on table public.bare from its owner postgres: {LEFT}",
     ]
     baseline = odd.root / FOLDER / "sql" / "migrations" / "0001_baseline.up.sql"
     assert baseline.read_text().count("restrict") == baseline.read_text().count("\\restrict abc") == 1
@@ -476,6 +477,8 @@ def test_names_are_shown_without_what_steers_a_terminal(live, tmp_path, capsys, 
     assert ops.main(["adopt", "--url", live.url, "--into", "adopted/second"]) == 2
     shown = capsys.readouterr().out
     assert r"  public.a\x1b]0;title\x07b\nc" in shown.split("\n")
+    proposed = [TO_DO[what] for what in run.adopt(live.url, "adopted/third")["unsafe"]]
+    assert [line.removeprefix("  to do: ") for line in shown.split("\n") if line.startswith("  to do: ")] == proposed
 
 
 def test_the_password_may_come_from_where_libpq_looks_for_it(server, live, tmp_path, monkeypatch):
@@ -721,7 +724,7 @@ def test_names_of_any_kind_are_in_the_baseline_and_make_the_same_elsewhere(besid
     beside.roles = 'drop role "pay$$master", reader, readers'
     live = beside.live(ODD)
     assert live.said["left"] == [
-        f"membership of role {name}: {found.LEFT}" for name in ("reader in pay$$master", "readers in reader")
+        f"membership of role {name}: {LEFT}" for name in ("reader in pay$$master", "readers in reader")
     ]
     taken = live.said["taken"]
     assert (taken["schemas"], taken["tables"], taken["roles"]) == (4, 5, 4)
@@ -749,17 +752,20 @@ revoke execute on function public.both(bool) from public;
 create schema "Admin"; create function "Admin".wipe() returns int language sql as 'select 1';
 revoke execute on function "Admin".wipe() from public;
 create type public.state as enum ('a'); revoke usage on type public.state from public;
-create domain public.short as text; revoke usage on domain public.short from public; grant usage on domain public.short to g2;
+create domain public.short as text; revoke usage on domain public.short from public;
+grant usage on domain public.short to g2;
 create sequence public.counted; grant usage on sequence public.counted to g1 with grant option; set role g1;
 grant usage on sequence public.counted to g2; reset role; grant select on sequence public.counted to g2;
 revoke usage on schema public from public; grant usage on schema public to g1 with grant option; set role g1;
 grant usage on schema public to g2; reset role; grant create on schema public to g2;
-create table public.t ("a, b" int, c int); grant select ("a, b"), update (c) on public.t to g2; grant delete on public.t to g2;
+create table public.t ("a, b" int, c int);
+grant select ("a, b"), update (c) on public.t to g2; grant delete on public.t to g2;
 """
 OPEN = """
-select name, has_function_privilege('anon', name, 'execute') from unnest(array['public.f()', 'public.admin_only()',
-    'public.tidy()', 'public.both(bool)', '"Admin".wipe()']) as name
-union all select name, has_type_privilege('anon', name, 'usage') from unnest(array['public.state', 'public.short']) as name
+select name, has_function_privilege('anon', name, 'execute') from unnest(array['public.f()',
+    'public.admin_only()', 'public.tidy()', 'public.both(bool)', '"Admin".wipe()']) as name
+union all select name, has_type_privilege('anon', name, 'usage')
+    from unnest(array['public.state', 'public.short']) as name
 union all select 'public', has_schema_privilege('anon', 'public', 'usage')"""
 
 
@@ -773,7 +779,7 @@ def test_what_has_no_list_is_as_closed_elsewhere(beside, monkeypatch):
             f"grants on schema public: {owner} public",
             "grants on table public.t: the name of column 'a, b' can't be in a list of privileges",
             f"grants on sequence public.counted: {owner} public.counted",
-            """grants on functions of schema Admin: '"Admin".wipe()' must be written as in Admin.name(argument types)""",
+            "grants on functions of schema Admin: '\"Admin\".wipe()' must be written as in Admin.name(argument types)",
             f"grants on functions of schema public: {owner} public.f()",
         )
     ]
@@ -813,10 +819,10 @@ def test_what_lies_in_schemas_that_are_left_is_named_and_hides_nothing_else(besi
     assert live.said["left"] == [
         "schema a.b, with all that is in it: its name has a dot",
         f"schema q, with what isn't extension citext's in it: {reading.OWN}",
-        f"extension pg_trgm: its schema a.b is left; {found.LEFT}",
-        f'trigger seen on "a.b".jobs: schema a.b is left; {found.LEFT}',
-        f"default privileges of role postgres in schema public: {found.LEFT}",
-        f"foreign data wrapper far: {found.LEFT}",
+        f"extension pg_trgm: its schema a.b is left; {LEFT}",
+        f'trigger seen on "a.b".jobs: schema a.b is left; {LEFT}',
+        f"default privileges of role postgres in schema public: {LEFT}",
+        f"foreign data wrapper far: {LEFT}",
     ]
     assert (live.said["taken"]["row policies"], live.said["taken"]["triggers on tables of others"]) == (0, 0)
     before, made = live.dump(), live.stack(monkeypatch)
