@@ -21,7 +21,7 @@ from local import postgres
 from ops import __main__ as ops
 from ops.adopt import reading, run, writing
 from ops.adopt.found import LEFT, Found
-from ops.adopt.unsafe import TO_DO
+from ops.adopt.unsafe import TO_DO, UNNAMED
 from ops.migrations import run as migrations
 from provider.resources.bucket import Bucket
 from provider.resources.publication import Publication
@@ -801,6 +801,8 @@ def test_what_has_no_list_is_as_closed_elsewhere(beside, monkeypatch):
         "GRANT USAGE ON SEQUENCE public.counted TO g2;",
     }
     assert {*theirs} <= {*granted}
+    live.sql("grant execute on function public.admin_only() to anon; grant insert on public.t to anon")
+    assert made.preview().changes.keys() == {"adopted-snapshot"}
 
 
 OF_OTHERS = """
@@ -810,6 +812,8 @@ create trigger seen before insert on "a.b".jobs for each row execute function pu
 create extension pg_trgm with schema "a.b";
 create extension citext; create schema q; alter extension citext add schema q;
 create table q.jobs (id int); create policy mine on q.jobs using (true);
+create table public.words (c citext); create policy hidden on public.words using (c is distinct from 'a'::citext);
+create policy plain on public.words using (c = 'a'::citext);
 alter default privileges in schema public grant select on tables to anon; create foreign data wrapper far;
 """
 
@@ -824,7 +828,8 @@ def test_what_lies_in_schemas_that_are_left_is_named_and_hides_nothing_else(besi
         f"default privileges of role postgres in schema public: {LEFT}",
         f"foreign data wrapper far: {LEFT}",
     ]
-    assert (live.said["taken"]["row policies"], live.said["taken"]["triggers on tables of others"]) == (0, 0)
+    assert (live.said["taken"]["row policies"], live.said["taken"]["triggers on tables of others"]) == (2, 0)
+    assert live.said["unsafe"][UNNAMED] == ["hidden on public.words"]
     before, made = live.dump(), live.stack(monkeypatch)
     assert made.up().errors == {}
     assert (changes(made.preview()), live.dump()) == ({}, before)
