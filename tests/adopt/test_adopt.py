@@ -82,6 +82,8 @@ def live(server: postgres.RunningServer, tmp_path: Path) -> Iterator[Live]:
     yield found
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute("drop database shop with (force)")
+        # Its memberships would be found in each later database.
+        connection.execute("drop role shop_reader")
 
 
 def changes(preview: stack.Run) -> dict[str, Any]:
