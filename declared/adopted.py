@@ -6,7 +6,8 @@ The facts have the names and the form of those in `declared/`; the file is read,
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ PROPERTIES: Mapping[str, Mapping[str, type]] = {
     "BUCKETS": {"public": bool, "fileSizeLimit": int, "allowedMimeTypes": list, "columns": dict},
 }
 REQUIRED = {"SCHEMAS": "owner"}
+# How the names of a fact are written, where it isn't a schema's, an extension's, a publication's or a bucket's.
+RELATION = re.compile(r"[^.]+\..+", re.S), "schema.name"
+FORMS = {
+    **dict.fromkeys(("ROW_SECURITY", "PARTITIONS", "TABLES", "SEQUENCES"), RELATION),
+    "FUNCTIONS": (re.compile(r'[^."()]+\.[^.].*\(.*\)', re.S), "schema.name(argument types)"),
+}
+# What no text of PostgreSQL may hold, and what UTF-8 can't.
+UNHELD = re.compile("[\0\ud800-\udfff]")
+ANY = re.compile(".+", re.S), "a name"
 WORDS = {str: "a text", bool: "True or False", int: "a whole number", list: "a list", dict: "a map"}
 # What Python can't read, too deep or too long included.
 UNREAD = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
@@ -114,7 +124,7 @@ def _facts(path: Path, shown: str) -> Facts:
         raise AdoptedError(f"{shown}:{error.lineno}: {error.msg}") from None
     except UNREAD as error:
         raise AdoptedError(f"{shown}: can't be read: {error or type(error).__name__}") from None
-    names, found = {field.name for field in fields(Facts)}, {}
+    names, found, lines = {field.name for field in fields(Facts)}, {}, {}
     for node in tree.body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
@@ -123,9 +133,13 @@ def _facts(path: Path, shown: str) -> Facts:
             raise AdoptedError(f"{shown}:{node.lineno}: only these facts are read: {', '.join(sorted(names)).upper()}")
         if name.lower() in found:
             raise AdoptedError(f"{shown}:{node.lineno}: {name} is there twice")
-        found[name.lower()] = _value(node, name, shown)
+        found[name.lower()], lines[name] = _value(node, name, shown), node.lineno
     if missing := sorted(names - found.keys()):
         raise AdoptedError(f"{shown}: has no {missing[0].upper()}; an empty one is {{}}")
+    if both := sorted({*found["watched"]} & found["schemas"].keys()):
+        raise AdoptedError(
+            f"{shown}:{lines['WATCHED']}: WATCHED: {both[0]} is in SCHEMAS too; take it out of one of them"
+        )
     return Facts(**found)
 
 
@@ -146,18 +160,31 @@ def _value(node: ast.stmt, name: str, shown: str) -> Any:
     kind, word = (tuple, "tuple") if name == "WATCHED" else (dict, "map")
     if not isinstance(value, kind):
         raise AdoptedError(f"{where} must be a {word}")
+    _refuse_unheld(value, where)
     texts = ("EXTENSIONS", "ROW_SECURITY", "PARTITIONS")
-    entries: dict[Any, Any] = dict(value) if kind is dict else {key: {} for key in value}
-    for key, entry in entries.items():
+    entries: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ((key, {}) for key in value)
+    for key, entry in entries:
         if not isinstance(key, str):
             raise AdoptedError(f"{where}: {key!r} must be a text")
         if not isinstance(entry, str if name in texts else dict):
             raise AdoptedError(f"{where}: {key} must be a {'text' if name in texts else 'map'}")
         if not isinstance(entry, str):
             _check_entry(f"{where}: {key}", name, entry)
+        form, example = FORMS.get(name, ANY)
+        if not form.fullmatch(key):
+            raise AdoptedError(f"{where}: {key!r} must be {example}")
         if name == "ROW_SECURITY" and entry not in SWITCHES:
             raise AdoptedError(f"{where}: {key} must be one of {', '.join(SWITCHES)}, not {entry!r}")
     return value
+
+
+def _refuse_unheld(value: Any, where: str) -> None:
+    """:raises AdoptedError: for a text with a character that no name and no value of PostgreSQL can have"""
+    if isinstance(value, str) and (found := UNHELD.search(value)):
+        raise AdoptedError(f"{where}: {value!r} has a character that PostgreSQL can't hold: {found[0]!r}")
+    parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+    for part in parts if isinstance(parts, list | tuple) else ():
+        _refuse_unheld(part, where)
 
 
 def _refuse_twice(value: ast.expr, shown: str, name: str) -> None:
@@ -177,7 +204,7 @@ def _check_entry(where: str, name: str, entry: Mapping[Any, Any]) -> None:
         raise AdoptedError(f"{where} has no {required}")
     for key, value in entry.items():
         if properties is None:
-            if not isinstance(key, str) or not _texts(value):
+            if not isinstance(key, str) or not key or not _texts(value):
                 raise AdoptedError(f"{where}: {key} must be a role with a list of privileges")
         elif key not in properties:
             raise AdoptedError(f"{where} has no property {key!r}; it may have {', '.join(properties)}")

@@ -3,4 +3,6 @@
 import re
 
 GRANTABLE = " with grant option"
-ENTRY = re.compile(rf"(?P<word>[a-z]+)(?:\((?P<columns>[A-Za-z_][\w, ]*)\))?(?:{GRANTABLE})?")
+# A column's name as it is, without quotes: with none of the signs of a list in it, and no space at its ends.
+COLUMN = r"[^\s(),](?:[^(),]*[^\s(),])?"
+ENTRY = re.compile(rf"(?P<word>[a-z]+)(?:\((?P<columns>{COLUMN}(?:, *{COLUMN})*)\))?(?:{GRANTABLE})?")

@@ -37,9 +37,11 @@ def adopt(into: Into, url: Url = None, as_json: Json = False) -> None:
 
 def _shown(said: Mapping[str, Any]) -> str:
     taken = ", ".join(f"{count} {what}" for what, count in said["taken"].items() if count)
+    from ops.adopt.unsafe import TO_DO
+
     lines = [f"{said['folder']}: {taken}"]
     for what, names in said["unsafe"].items():
-        lines += [f"unsafe as found: {len(names)} {what}", *(f"  {name}" for name in names)]
+        lines += [f"unsafe as found: {len(names)} {what}", *(f"  {name}" for name in names), f"  to do: {TO_DO[what]}"]
     lines += [f"left as it is: {each}" for each in said["left"]]
     return "\n".join(
         [*map(printable, lines), f"next: a stack with database:adopted {said['folder']}, see docs/adoption.md"]

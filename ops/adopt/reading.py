@@ -1,14 +1,14 @@
 """What a live database has: each object as the type of the provider that will hold it finds it."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from declared.adopted import ENABLED, FORCED, OPEN
-from declared.platform import RECOGNISED, Platform, recognised
+from declared.platform import RECOGNISED, recognised
 from declared.schemas import HISTORY_SCHEMA
 from declared.sqlfiles import LONGEST_NAME
+from ops.adopt import access, unwritten
+from ops.adopt.found import LEFT, Found
 from provider.connection import Connection, rows
 from provider.resources.base import ObjectKind
 from provider.resources.bucket import Bucket
@@ -27,6 +27,20 @@ select n.nspname::text as name, pg_catalog.pg_get_userbyid(n.nspowner)::text as 
        select from pg_catalog.pg_depend d
         where d.classid = 'pg_catalog.pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')
  order by 1"""
+# An extension's own schema, with what isn't the extension's in it.
+SCHEMAS_OF_EXTENSIONS = """
+select n.nspname::text as name, e.extname::text as extension, exists (
+       select from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+          and not exists (select from pg_catalog.pg_depend m
+               where m.classid = 'pg_catalog.pg_class'::regclass and m.objid = c.oid and m.deptype = 'e')
+       union all
+       select from pg_catalog.pg_proc p where p.pronamespace = n.oid
+          and not exists (select from pg_catalog.pg_depend m
+               where m.classid = 'pg_catalog.pg_proc'::regclass and m.objid = p.oid and m.deptype = 'e')) as filled
+  from pg_catalog.pg_namespace n join pg_catalog.pg_depend d
+    on d.classid = 'pg_catalog.pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e'
+  join pg_catalog.pg_extension e on d.refclassid = 'pg_catalog.pg_extension'::regclass and e.oid = d.refobjid
+ where n.nspname !~ '^pg_' order by 1"""
 EXTENSIONS = """select e.extname::text as name, n.nspname::text as schema
                   from pg_catalog.pg_extension e join pg_catalog.pg_namespace n on n.oid = e.extnamespace
                  where e.extname <> 'plpgsql' order by 1"""
@@ -46,7 +60,7 @@ select n.nspname || '.' || c.relname as table, p.polname::text as name,
                    order by 1) end as "quotedRoles"
   from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
- where n.nspname <> %s and {NOT_OF_AN_EXTENSION} order by 1, 2"""
+ where not n.nspname = any(%s) and {NOT_OF_AN_EXTENSION} order by 1, 2"""
 # A partition's trigger follows from its table's, and what a platform has made runs a function of the table's schema.
 TRIGGERS = """
 select t.tgname::text as name, tn.nspname::text as schema, t.tgenabled::text as state,
@@ -73,120 +87,26 @@ select pg_catalog.count(*) = 4 as yes from pg_catalog.pg_attribute a
    and a.attname in ('id', 'public', 'file_size_limit', 'allowed_mime_types')"""
 PUBLICATIONS = """select pubname::text as name, pg_catalog.pg_get_userbyid(pubowner)::text as owner
                     from pg_catalog.pg_publication order by 1"""
-# Of other roles than the platform's those that own something here or that something is granted to.
+# Of other roles than the platform's those that own something here or that something is granted to, and those that are
+# in one of these or in the platform's, or have such a one in them.
 ROLES = """
+with recursive role as (
+  select oid, rolname, rolname ~ %(platform)s as theirs from pg_catalog.pg_roles
+   where not rolsuper and rolname !~ '^pg_'),
+near (oid) as (
+  select r.oid from role r where r.theirs or exists (
+       select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid
+          and d.dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()))
+  union
+  select r.oid from near n join pg_catalog.pg_auth_members m on n.oid in (m.roleid, m.member)
+    join role r on r.oid in (m.roleid, m.member))
 select r.rolname::text as name, pg_catalog.quote_ident(r.rolname) as quoted,
        pg_catalog.concat_ws(' ', case when r.rolcanlogin then 'login' else 'nologin' end,
            case when not r.rolinherit then 'noinherit' end, case when r.rolbypassrls then 'bypassrls' end) as words
-  from pg_catalog.pg_roles r
- where not r.rolsuper and r.rolname !~ '^pg_' and exists (
-       select from pg_catalog.pg_shdepend d where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.refobjid = r.oid
-          and d.dbid = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()))
- order by 1"""
+  from near n join role a using (oid) join pg_catalog.pg_roles r using (oid) where not a.theirs order by 1"""
 
-# What no file holds. Names alone: values and options may be secrets.
-UNWRITTEN = """
-select pg_catalog.concat('default privileges of role ', r.rolname, ' in schema ' || n.nspname) as name,
-       r.rolname::text as owner
-  from pg_catalog.pg_default_acl a join pg_catalog.pg_roles r on r.oid = a.defaclrole
-  left join pg_catalog.pg_namespace n on n.oid = a.defaclnamespace
-union
-select 'event trigger ' || evtname, pg_catalog.pg_get_userbyid(evtowner)::text from pg_catalog.pg_event_trigger e
- where not exists (select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
-union
-select pg_catalog.concat('cast from ', c.castsource::pg_catalog.regtype, ' to ', c.casttarget::pg_catalog.regtype), ''
-  from pg_catalog.pg_cast c where c.oid >= 16384 and not exists (select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_cast'::regclass and d.objid = c.oid and d.deptype in ('e', 'i'))
-union
-select 'language ' || l.lanname, pg_catalog.pg_get_userbyid(l.lanowner)::text
-  from pg_catalog.pg_language l where l.oid >= 16384 and not exists (select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_language'::regclass and d.objid = l.oid and d.deptype = 'e')
-union
-select 'foreign data wrapper ' || w.fdwname, pg_catalog.pg_get_userbyid(w.fdwowner)::text
-  from pg_catalog.pg_foreign_data_wrapper w where not exists (select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_foreign_data_wrapper'::regclass and d.objid = w.oid and d.deptype = 'e')
-union
-select 'subscription ' || s.subname, pg_catalog.pg_get_userbyid(s.subowner)::text
-  from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid
- where d.datname = pg_catalog.current_database()
-union
-select 'foreign server ' || srvname, pg_catalog.pg_get_userbyid(srvowner)::text from pg_catalog.pg_foreign_server
-union
-select pg_catalog.concat('user mapping of ', m.usename, ' on server ', m.srvname),
-       pg_catalog.pg_get_userbyid(s.srvowner)::text
-  from pg_catalog.pg_user_mappings m join pg_catalog.pg_foreign_server s on s.oid = m.srvid
-union
-select pg_catalog.concat('setting ', pg_catalog.split_part(c, '=', 1), ' of ',
-                         coalesce('role ' || r.rolname, 'the database')),
-       coalesce(r.rolname, pg_catalog.pg_get_userbyid(d.datdba))::text
-  from pg_catalog.pg_db_role_setting s cross join pg_catalog.unnest(s.setconfig) c
-  join pg_catalog.pg_database d on d.datname = pg_catalog.current_database() and s.setdatabase in (0, d.oid)
-  left join pg_catalog.pg_roles r on r.oid = s.setrole
- where s.setrole = 0 or r.rolname = any(%(roles)s)
-union
-select pg_catalog.concat('membership of role ', m.rolname, ' in ', g.rolname), m.rolname::text
-  from pg_catalog.pg_auth_members a join pg_catalog.pg_roles m on m.oid = a.member
-  join pg_catalog.pg_roles g on g.oid = a.roleid
- where m.rolname = any(%(roles)s)
-union
-select 'comment on publication ' || p.pubname, pg_catalog.pg_get_userbyid(p.pubowner)::text
-  from pg_catalog.pg_publication p join pg_catalog.pg_description d
-    on d.classoid = 'pg_catalog.pg_publication'::regclass and d.objoid = p.oid
-union
-select pg_catalog.concat(
-           'revoke of ', pg_catalog.string_agg(pg_catalog.lower(d.privilege_type), ', ' order by d.privilege_type),
-           ' on ', o.name, ' from its owner ', r.rolname), r.rolname::text
-  from (select 'function ' || oid::pg_catalog.regprocedure as name, pronamespace as space, proowner as owner,
-               'f'::"char" as kind, proacl as acl
-          from pg_catalog.pg_proc
-        union all
-        select case relkind when 'S' then 'sequence ' else 'table ' end || oid::pg_catalog.regclass, relnamespace,
-               relowner, case relkind when 'S' then 's' else 'r' end::"char", relacl
-          from pg_catalog.pg_class where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
-        union all
-        select 'schema ' || pg_catalog.quote_ident(nspname), oid, nspowner, 'n', nspacl from pg_catalog.pg_namespace) o
-  join pg_catalog.pg_namespace n on n.oid = o.space join pg_catalog.pg_roles r on r.oid = o.owner
- cross join pg_catalog.aclexplode(pg_catalog.acldefault(o.kind, o.owner)) d
- where o.acl is not null and n.nspname = any(%(ours)s) and d.grantee = o.owner
-   -- What came with PostgreSQL 17 is lacking wherever an owner's privileges were written out before.
-   and d.privilege_type <> 'MAINTAIN' and not exists (
-       select from pg_catalog.aclexplode(o.acl) a
-        where a.grantee = o.owner and a.privilege_type = d.privilege_type)
- group by o.name, r.rolname
- order by 1"""
-
-LEFT = "isn't in the files; make it wherever the baseline is run"
-
-
-@dataclass
-class Found:
-    """What is to be declared of a database."""
-
-    identity: str
-    login: str
-    platform: Platform
-    schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
-    extensions: dict[str, str] = field(default_factory=dict)
-    roles: list[dict[str, str]] = field(default_factory=list)
-    row_security: dict[str, str] = field(default_factory=dict)
-    partitions: dict[str, str] = field(default_factory=dict)
-    """Those that stand open where their tables are closed, to in what."""
-    policies: list[dict[str, Any]] = field(default_factory=list)
-    schema_grants: dict[str, Any] = field(default_factory=dict)
-    tables: dict[str, Any] = field(default_factory=dict)
-    sequences: dict[str, Any] = field(default_factory=dict)
-    functions: dict[str, Any] = field(default_factory=dict)
-    filled: list[str] = field(default_factory=list)
-    """The materialized views that have rows, or had none to take."""
-    path: list[str] = field(default_factory=list)
-    """Where the login's sessions look for names without a schema."""
-    publications: dict[str, Any] = field(default_factory=dict)
-    buckets: dict[str, Any] = field(default_factory=dict)
-    triggers: list[dict[str, str]] = field(default_factory=list)
-    jobs: list[dict[str, Any]] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    """What can't be declared, with the reason."""
+UNLISTED = "the baseline grants what the owner has granted, and nothing more"
+OWN = f"the schema is the extension's own; {LEFT}"
 
 
 class _Reader:
@@ -201,20 +121,44 @@ class _Reader:
         defaults = {name: each.default for name, each in kind.fields.items()}
         given = {name: there[name] for name in kind.fields if there.get(name) is not None}
         failures = kind.validate({name: value for name, value in defaults.items() if value is not None} | given)
-        if kind.list_field and GRANTED_BY in str(given[kind.list_field]):
-            self.found.left.append(f"{kind.label(given)}: somebody else than the owner has granted on it")
-            return None
+        if isinstance(kind, Grants | FunctionGrants):
+            name = given.get("name")
+            if granted := _granted_on({name: given["grants"]} if name else given["functions"]):
+                self.unlisted(kind, given, f"somebody else than the owner has granted on {granted}")
+                return None
+            if failures:
+                self.unlisted(kind, given, failures[0].reason)
+                return None
         if failures:
             self.found.left.append(f"{kind.label(given)}: {failures[0].reason}")
             return None
         return {name: value for name, value in given.items() if value != defaults[name]}
 
+    def unlisted(self, kind: ObjectKind, given: Mapping[str, Any], reason: str) -> None:
+        """Leave a list out of the facts: the baseline grants what the owner has granted."""
+        named = [("routine", name) for name in given["functions"]] if "functions" in given else None
+        self.found.unlisted += named or [(given["kind"], given["name"])]
+        self.found.left.append(f"{kind.label(given)}: {reason}; {UNLISTED}")
+
     async def grants(self, kind: str, names: Iterable[str]) -> dict[str, Any]:
         found = {}
+        odd = await access.unwritable_columns(self.connection, self.found) if kind == "table" else {}
         for name in names:
-            if (one := await self.one(Grants(), kind=kind, name=name)) is not None:
+            if name in odd:
+                reason = f"the name of column {odd[name]!r} can't be in a list of privileges"
+                self.unlisted(Grants(), {"kind": kind, "name": name}, reason)
+            elif (one := await self.one(Grants(), kind=kind, name=name)) is not None:
                 found[name] = one["grants"]
         return found
+
+    async def functions(self, schema: str) -> dict[str, Any]:
+        one = await self.one(FunctionGrants(), schema=schema)
+        return one["functions"] if one else {}
+
+
+def _granted_on(lists: Mapping[str, Any]) -> str | None:
+    """The first of a list's names on which somebody else than the owner has granted."""
+    return next((name for name, entries in lists.items() if GRANTED_BY in str(entries)), None)
 
 
 async def read(connection: Connection) -> Found:
@@ -224,34 +168,20 @@ async def read(connection: Connection) -> Found:
     found = Found(await identity(connection), login["name"], platform)
     reader = _Reader(connection, found)
     await _schemas(reader)
-    found.extensions = {
-        each["name"]: each["schema"]
-        for each in await rows(connection, EXTENSIONS, [])
-        if each["name"] not in platform.extensions
-    }
-    found.roles = [each for each in await rows(connection, ROLES, []) if not _is_of_platform(platform, each["name"])]
+    await _extensions(reader)
+    theirs = f"^({platform.all_roles})$" if platform.name else "^$"
+    found.roles = await rows(connection, ROLES, {"platform": theirs})
     await _relations(reader)
     found.partitions = await left_open(connection, list(found.schemas))
     await _policies(reader)
     for schema in found.schemas:
-        one = await reader.one(FunctionGrants(), schema=schema)
-        found.functions |= one["functions"] if one else {}
+        found.functions |= await reader.functions(schema)
     found.filled = [each["name"] for each in await rows(connection, FILLED, [list(found.schemas)])]
-    found.triggers = await rows(connection, TRIGGERS, {"ours": list(found.schemas)})
+    await _triggers(reader)
     await _rest(reader)
-    asked = {"roles": [role["name"] for role in found.roles], "ours": list(found.schemas)}
-    for each in await rows(connection, UNWRITTEN, asked):
-        if not _is_of_platform(platform, each["owner"]):
-            found.left.append(f"{each['name']}: {LEFT}")
+    found.access = await access.statements(connection, found)
+    found.left += await unwritten.unwritten(connection, found)
     return found
-
-
-def _is_of_platform(platform: Platform, role: str) -> bool:
-    return bool(platform.name) and re.fullmatch(platform.all_roles, role) is not None
-
-
-def _belongs_to_platform(found: Found, owner: str) -> bool:
-    return owner != found.login and _is_of_platform(found.platform, owner)
 
 
 async def _schemas(reader: _Reader) -> None:
@@ -261,11 +191,42 @@ async def _schemas(reader: _Reader) -> None:
         if "." in name:
             # What is in it would be named as of another schema.
             found.left.append(f"schema {name}, with all that is in it: its name has a dot")
+            found.left_schemas.append(name)
             continue
-        theirs = name in found.platform.schemas or _belongs_to_platform(found, owner)
-        if (name == "public" or not theirs) and (one := await reader.one(Schema(), name=name)):
+        if name != "public" and (name in found.platform.schemas or found.is_of_platform(owner)):
+            found.theirs.add(name)
+        elif one := await reader.one(Schema(), name=name):
             found.schemas[name] = {key: value for key, value in one.items() if key != "name"}
+    for each in await rows(reader.connection, SCHEMAS_OF_EXTENSIONS, []):
+        if each["filled"]:
+            found.left.append(f"schema {each['name']}, with what isn't extension {each['extension']}'s in it: {OWN}")
+        if not found.platform.name:
+            found.left_schemas.append(each["name"])
     found.schema_grants = await reader.grants("schema", found.schemas)
+
+
+async def _extensions(reader: _Reader) -> None:
+    found = reader.found
+    for each in await rows(reader.connection, EXTENSIONS, []):
+        name, schema = each["name"], each["schema"]
+        if schema not in found.path_of_extensions and schema != "pg_catalog":
+            found.path_of_extensions.append(schema)
+        if name in found.platform.extensions:
+            continue
+        if schema == "pg_catalog" or schema in found.schemas.keys() | found.theirs:
+            found.extensions[name] = schema
+        else:
+            found.left.append(f"extension {name}: its schema {schema} is left; {LEFT}")
+
+
+async def _triggers(reader: _Reader) -> None:
+    """Those on tables of the platform; the tables of any other schema aren't there elsewhere."""
+    found = reader.found
+    for each in await rows(reader.connection, TRIGGERS, {"ours": list(found.schemas)}):
+        if each["schema"] in found.theirs:
+            found.triggers.append(each)
+        else:
+            found.left.append(f"trigger {each['name']} on {each['table']}: schema {each['schema']} is left; {LEFT}")
 
 
 async def _relations(reader: _Reader) -> None:
@@ -281,7 +242,7 @@ async def _relations(reader: _Reader) -> None:
 
 async def _policies(reader: _Reader) -> None:
     found = reader.found
-    for each in await rows(reader.connection, POLICIES, [HISTORY_SCHEMA]):
+    for each in await rows(reader.connection, POLICIES, [[HISTORY_SCHEMA, *found.left_schemas]]):
         table = each["table"]
         one = None
         if "/" in table or table.startswith("."):
@@ -302,7 +263,7 @@ async def _rest(reader: _Reader) -> None:
     """Publications, buckets and cron jobs."""
     connection, found = reader.connection, reader.found
     for each in await rows(connection, PUBLICATIONS, []):
-        if _belongs_to_platform(found, each["owner"]):
+        if found.is_of_platform(each["owner"]):
             continue
         if one := await reader.one(Publication(), name=each["name"]):
             found.publications[each["name"]] = {"tables": []} | {k: v for k, v in one.items() if k != "name"}
@@ -334,40 +295,3 @@ async def _has_buckets(connection: Connection) -> bool:
 async def _is_there(connection: Connection, table: str) -> bool:
     (there,) = await rows(connection, "select pg_catalog.to_regclass(%s) is not null as yes", [table])
     return bool(there["yes"])
-
-
-UNSAFE: Mapping[str, str] = {
-    "tables that anon may truncate, which row security doesn't bind": """
-select n.nspname || '.' || c.relname as name from pg_catalog.pg_class c
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
- where n.nspname = any(%(ours)s) and c.relkind in ('r', 'p') and exists (
-       select from pg_catalog.aclexplode(c.relacl) a left join pg_catalog.pg_roles r on r.oid = a.grantee
-        where a.privilege_type = 'TRUNCATE' and (a.grantee = 0 or r.rolname = 'anon')) order by 1""",
-    "security definer functions without a search path": """
-select p.oid::pg_catalog.regprocedure::text as name from pg_catalog.pg_proc p
-  join pg_catalog.pg_namespace n on n.oid = p.pronamespace
- where n.nspname = any(%(ours)s) and p.prosecdef
-   and not exists (select from pg_catalog.unnest(p.proconfig) c where c ~ '^search_path=') and not exists (
-       select from pg_catalog.pg_depend d
-        where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e') order by 1""",
-}
-
-
-async def unsafe(connection: Connection, found: Found) -> dict[str, Sequence[str]]:
-    """What is better changed, by what is wrong with it."""
-    said: dict[str, Sequence[str]] = {}
-    for what, query in UNSAFE.items():
-        said[what] = [each["name"] for each in await rows(connection, query, {"ours": list(found.schemas)})]
-    said["row policies for public, which are everybody"] = [
-        f"{each['name']} on {each['table']}" for each in found.policies if each["roles"] == ["public"]
-    ]
-    said["tables without row security, left open"] = [
-        table for table, switch in found.row_security.items() if switch == OPEN
-    ]
-    said["partitions that stand open where their table is closed, left open"] = [
-        f"{partition}: {words}" for partition, words in found.partitions.items()
-    ]
-    said["row policies that do nothing, since row security of their table is off"] = [
-        f"{each['name']} on {each['table']}" for each in found.policies if found.row_security.get(each["table"]) == OPEN
-    ]
-    return said

@@ -9,7 +9,7 @@ from declared import adopted, connectionurl
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.settings import ADOPTED
-from ops.adopt import reading, writing
+from ops.adopt import reading, unsafe, writing
 from ops.errors import CommandError
 from ops.new.files import FileChanges
 from provider.connection import ConnectionInfo, Connections, rows
@@ -44,6 +44,8 @@ def _refuse_bad_folder(folder: str, root: Path) -> None:
     if not ADOPTED.fullmatch(folder):
         raise CommandError(f"--into {folder!r}: must be a folder of the checkout such as adopted/shop, of a-z 0-9 _ -")
     path = root / folder
+    if file := next((each for each in path.parents if each.exists() and not each.is_dir()), None):
+        raise CommandError(f"--into {folder}: {file.relative_to(root)} is a file; name a folder, such as adopted/shop")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise CommandError(f"--into {folder}: is there already and isn't empty; nothing was written")
 
@@ -60,7 +62,7 @@ async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
         (moment,) = await rows(session, "select pg_catalog.pg_export_snapshot() as name", [])
         found = await reading.read(session)
         found.path = sees["names"]
-        unsafe = await reading.unsafe(session, found)
+        bad = await unsafe.found_in(session, found)
         local = engine.check_target("local").program("pg_dump")
         program = await pg_dump(session.info.server_version // 10_000, [local] if local else [])
         schemas = [word for name in found.schemas for word in ("--schema", writing.quoted(name))]
@@ -71,7 +73,7 @@ async def _read(database: Connections) -> tuple[dict[str, str], dict[str, Any]]:
     if not found.schemas:
         raise Refused("the database has no schema that could be adopted")
     made = writing.files(found, dump)
-    return made, writing.summary(found, {**unsafe, writing.KEYS: writing.lines_with_keys(made)})
+    return made, writing.summary(found, {**bad, unsafe.KEYS: writing.lines_with_keys(made)})
 
 
 def _write(made: dict[str, str], folder: str, root: Path) -> None:

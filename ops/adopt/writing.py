@@ -11,7 +11,7 @@ from declared import sqltext
 from declared.adopted import FACTS
 from declared.schemas import OPEN_SCHEMAS
 from declared.sqlfiles import ADOPTED_LINE, MIGRATIONS, POLICY_FOLDER
-from ops.adopt.reading import Found
+from ops.adopt.found import Found
 
 BASELINE = "0001_baseline"
 DUMP = (
@@ -49,7 +49,6 @@ KEY = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:Bearer|Basic) +[\w.~+/=-]{16,}"
     r"|\b[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'\"]*:[^\s/@'\"]+@"
 )
-KEYS = "lines that seem to have a key in them: take it out before the files are committed"
 POLICY_HEADER = "as found in the database; a policy may have any name, be for all commands, and lack a comment.\n"
 MEANINGS = {
     "SCHEMAS": "Schema to its properties.",
@@ -62,7 +61,7 @@ MEANINGS = {
     "FUNCTIONS": "As whole lists; a function that isn't here is one that nobody may execute.",
     "PUBLICATIONS": "Publication to its properties.",
     "BUCKETS": "Bucket to its properties.",
-    "WATCHED": "The schemas of others in whose tables triggers are ours; the baseline makes them.",
+    "WATCHED": "The platform's schemas in whose tables triggers are ours; the baseline makes them.",
 }
 
 
@@ -97,9 +96,10 @@ def _baseline(found: Found, dump: str) -> Iterator[str]:
     for extension, schema in found.extensions.items():
         yield f"create extension if not exists {quoted(extension)} with schema {quoted(schema)};"
     yield ""
-    if found.path:
-        yield "-- What functions without a search path look for their names in, as generated columns ask them."
-        yield f"set local search_path = {', '.join(map(quoted, found.path))};\n"
+    # An operator that `nullif` or `is distinct from` asks has no schema in the text that pg_dump writes.
+    if path := [*dict.fromkeys((*found.path, *found.path_of_extensions))]:
+        yield "-- What functions without a search path look for their names in, and where extensions have operators."
+        yield f"set local search_path = {', '.join(map(quoted, path))};\n"
     login = f"{re.escape(found.login)}|{re.escape(quoted(found.login))}"
     owned = re.compile(rf"ALTER .* OWNER TO (?:{login})")
     filled = []
@@ -108,6 +108,7 @@ def _baseline(found: Found, dump: str) -> Iterator[str]:
             yield f"{statement.text};\n"
             # One that asks another comes after it.
             filled += [name for name in found.filled if statement.text.startswith(f"CREATE MATERIALIZED VIEW {name} ")]
+    yield from found.access
     for name in filled:
         yield f"refresh materialized view {name};"
     for trigger in found.triggers:

@@ -96,6 +96,9 @@ class RowSecurity(ObjectKind):
         if found is not None and inputs.get("open"):
             found |= {name: inputs[name] for name in ("enabled", "forced", "policies")}
         elif found is not None:
+            if inputs.get("left"):
+                # It does nothing there, and it is as it was found.
+                found["forced"] = inputs.get("forced", found["forced"])
             found["policies"] = sorted({*found["policies"], *inputs.get("policies", [])})
         return found
 

@@ -20,7 +20,8 @@ from harness.stack import Stack
 from local import postgres
 from ops import __main__ as ops
 from ops.adopt import reading, run, writing
-from ops.adopt.reading import Found
+from ops.adopt.found import LEFT, Found
+from ops.adopt.unsafe import TO_DO, UNNAMED
 from ops.migrations import run as migrations
 from provider.resources.bucket import Bucket
 from provider.resources.publication import Publication
@@ -81,6 +82,8 @@ def live(server: postgres.RunningServer, tmp_path: Path) -> Iterator[Live]:
     yield found
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute("drop database shop with (force)")
+        # Its memberships would be found in each later database.
+        connection.execute("drop role shop_reader")
 
 
 def changes(preview: stack.Run) -> dict[str, Any]:
@@ -186,7 +189,7 @@ def test_empty_privileges_dots_and_a_publication_of_all_tables_stop_nothing(live
     every = "delete, insert, references, select, trigger, truncate, update"
     assert odd.said["left"] == [
         "schema a.b, with all that is in it: its name has a dot",
-        f"revoke of {every} on table public.bare from its owner postgres: {reading.LEFT}",
+        f"revoke of {every} on table public.bare from its owner postgres: {LEFT}",
     ]
     baseline = odd.root / FOLDER / "sql" / "migrations" / "0001_baseline.up.sql"
     assert baseline.read_text().count("restrict") == baseline.read_text().count("\\restrict abc") == 1
@@ -451,6 +454,7 @@ def test_nothing_is_written_over(live):
         (["--into", "adopted/none", "--url", "nonsense"], "--url must be"),
         (["--into", "adopted/none", "--url", "postgresql://me@127.0.0.1:1/x"], "127.0.0.1:1"),
         (["--into", "sql", "--url", "postgresql://me@127.0.0.1:1/x"], "--into sql: is there already and isn't empty"),
+        (["--into", "vpb/x", "--url", "postgresql://me@127.0.0.1:1/x"], "--into vpb/x: vpb is a file; name a folder"),
     ],
 )
 def test_bad_input_is_one_line(words, said, capsys, monkeypatch):
@@ -475,6 +479,8 @@ def test_names_are_shown_without_what_steers_a_terminal(live, tmp_path, capsys, 
     assert ops.main(["adopt", "--url", live.url, "--into", "adopted/second"]) == 2
     shown = capsys.readouterr().out
     assert r"  public.a\x1b]0;title\x07b\nc" in shown.split("\n")
+    proposed = [TO_DO[what] for what in run.adopt(live.url, "adopted/third")["unsafe"]]
+    assert [line.removeprefix("  to do: ") for line in shown.split("\n") if line.startswith("  to do: ")] == proposed
 
 
 def test_the_password_may_come_from_where_libpq_looks_for_it(server, live, tmp_path, monkeypatch):
@@ -586,6 +592,41 @@ BAD_FACTS = {
     "a fact twice": (FACTS + "TABLES = {}\n", "facts.py:12: TABLES is there twice"),
     "too deep": ("TABLES = " + "-" * 100_000 + "1", "facts.py: can't be read"),
     "a number": (FACTS.replace("TABLES = {}", "TABLES = {1: {}}"), "TABLES: 1 must be a text"),
+    "a schema for its functions": (
+        FACTS.replace("FUNCTIONS = {}", "FUNCTIONS = {'public': {'public': ['execute']}}"),
+        "facts.py:8: FUNCTIONS: 'public' must be schema.name(argument types)",
+    ),
+    "a table for a function": (
+        FACTS.replace("FUNCTIONS = {}", "FUNCTIONS = {'public.f': {}}"),
+        "FUNCTIONS: 'public.f' must be schema.name(argument types)",
+    ),
+    "a table without a schema": (FACTS.replace("TABLES = {}", "TABLES = {'t': {}}"), "TABLES: 't' must be schema.name"),
+    "a sequence without a name": (
+        FACTS.replace("SEQUENCES = {}", "SEQUENCES = {'a.': {}}"),
+        "SEQUENCES: 'a.' must be schema.name",
+    ),
+    "a switch without a schema": (
+        FACTS.replace("ROW_SECURITY = {}", "ROW_SECURITY = {'t': 'enabled'}"),
+        "ROW_SECURITY: 't' must be schema.name",
+    ),
+    "an empty name": (FACTS.replace("BUCKETS = {}", "BUCKETS = {'': {}}"), "BUCKETS: '' must be a name"),
+    "an empty role": (
+        FACTS.replace("TABLES = {}", "TABLES = {'a.b': {'': ['select']}}"),
+        "TABLES: a.b:  must be a role with a list of privileges",
+    ),
+    "a list among those watched": (FACTS.replace("WATCHED = ()", "WATCHED = ([],)"), "WATCHED: [] must be a text"),
+    "a schema of one's own among those watched": (
+        FACTS.replace("WATCHED = ()", "WATCHED = ('a',)").replace("SCHEMAS = {}", "SCHEMAS = {'a': {'owner': 'b'}}", 1),
+        "facts.py:11: WATCHED: a is in SCHEMAS too; take it out of one of them",
+    ),
+    "NUL": (
+        FACTS.replace("TABLES = {}", r"TABLES = {'a.b\0c': {}}"),
+        r"TABLES: 'a.b\x00c' has a character that PostgreSQL can't hold: '\x00'",
+    ),
+    "a surrogate": (
+        FACTS.replace("PUBLICATIONS = {}", r"PUBLICATIONS = {'a': {'tables': ['\ud800']}}"),
+        r"PUBLICATIONS: '\ud800' has a character that PostgreSQL can't hold: '\ud800'",
+    ),
 }
 
 
@@ -663,14 +704,32 @@ alter table "user"."select" enable row level security;
 create role "pay$$master" nologin;
 create policy "all" on "user"."select" for select to "pay$$master" using ("group" = 'x');
 grant usage on schema "user" to "pay$$master"; grant select on "user"."select" to "pay$$master";
+create schema ext;
+create extension citext with schema ext;
+create table public.words (c ext.citext, "first-name" text, "é b;c" text);
+grant select (c, "first-name"), update ("é b;c") on public.words to "pay$$master";
+grant select on public.words to anon;
+create view public.others as select nullif(c, 'a'::ext.citext) as c from public.words;
+create function public.seen() returns trigger language plpgsql as 'begin raise exception ''seen''; end';
+set search_path = public, ext;
+create trigger seen before update on public.words for each row when (old.c is distinct from new.c)
+    execute function public.seen();
+alter table public.words force row level security;
+create table public.days (at date) partition by range (at);
+create table public.day partition of public.days for values from ('2026-01-01') to ('2026-01-02');
+alter table public.day force row level security;
+create role reader login; grant "pay$$master" to reader; create role readers; grant reader to readers;
 """
 
 
 def test_names_of_any_kind_are_in_the_baseline_and_make_the_same_elsewhere(beside, monkeypatch):
-    beside.roles = 'drop role "pay$$master"'
+    beside.roles = 'drop role "pay$$master", reader, readers'
     live = beside.live(ODD)
-    assert live.said["left"] == []
-    assert (live.said["taken"]["schemas"], live.said["taken"]["tables"]) == (3, 2)
+    assert live.said["left"] == [
+        f"membership of role {name}: {LEFT}" for name in ("reader in pay$$master", "readers in reader")
+    ]
+    taken = live.said["taken"]
+    assert (taken["schemas"], taken["tables"], taken["roles"]) == (4, 5, 4)
     before, made = live.dump(), live.stack(monkeypatch)
     assert made.up().errors == {}
     assert (changes(made.preview()), live.dump()) == ({}, before)
@@ -678,6 +737,110 @@ def test_names_of_any_kind_are_in_the_baseline_and_make_the_same_elsewhere(besid
     again = there.stack(monkeypatch)
     assert again.up().errors == {}
     assert (changes(again.preview()), there.dump()) == ({}, before)
+    there.sql("insert into public.words (c) values ('A'); update public.words set c = 'a'")
+    assert there.sql("select c from public.others") == [(None,)]
+
+
+CLOSED = """
+create role g1; create role g2;
+create function public.f() returns int language sql as 'select 1';
+grant execute on function public.f() to g1 with grant option; set role g1;
+grant execute on function public.f() to g2; reset role;
+create function public.admin_only() returns int language sql security definer as 'select 1';
+revoke execute on function public.admin_only() from public; grant execute on function public.admin_only() to g2;
+create procedure public.tidy() language sql as ''; revoke execute on procedure public.tidy() from public;
+create aggregate public.both(bool) (sfunc = booland_statefunc, stype = bool);
+revoke execute on function public.both(bool) from public;
+create schema "Admin"; create function "Admin".wipe() returns int language sql as 'select 1';
+revoke execute on function "Admin".wipe() from public;
+create type public.state as enum ('a'); revoke usage on type public.state from public;
+create domain public.short as text; revoke usage on domain public.short from public;
+grant usage on domain public.short to g2;
+create sequence public.counted; grant usage on sequence public.counted to g1 with grant option; set role g1;
+grant usage on sequence public.counted to g2; reset role; grant select on sequence public.counted to g2;
+revoke usage on schema public from public; grant usage on schema public to g1 with grant option; set role g1;
+grant usage on schema public to g2; reset role; grant create on schema public to g2;
+create table public.t ("a, b" int, c int);
+grant select ("a, b"), update (c) on public.t to g2; grant delete on public.t to g2;
+"""
+OPEN = """
+select name, has_function_privilege('anon', name, 'execute') from unnest(array['public.f()',
+    'public.admin_only()', 'public.tidy()', 'public.both(bool)', '"Admin".wipe()']) as name
+union all select name, has_type_privilege('anon', name, 'usage')
+    from unnest(array['public.state', 'public.short']) as name
+union all select 'public', has_schema_privilege('anon', 'public', 'usage')"""
+
+
+def test_what_has_no_list_is_as_closed_elsewhere(beside, monkeypatch):
+    beside.roles = "drop role g1, g2"
+    live = beside.live(CLOSED)
+    owner = "somebody else than the owner has granted on"
+    assert live.said["left"] == [
+        f"{name}; {reading.UNLISTED}"
+        for name in (
+            f"grants on schema public: {owner} public",
+            "grants on table public.t: the name of column 'a, b' can't be in a list of privileges",
+            f"grants on sequence public.counted: {owner} public.counted",
+            "grants on functions of schema Admin: '\"Admin\".wipe()' must be written as in Admin.name(argument types)",
+            f"grants on functions of schema public: {owner} public.f()",
+        )
+    ]
+    before, made = live.dump(), live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert (changes(made.preview()), live.dump()) == ({}, before)
+    there = beside.elsewhere(live)
+    again = there.stack(monkeypatch)
+    assert again.up().errors == {}
+    assert changes(again.preview()) == {}
+    assert there.sql(OPEN) == live.sql(OPEN)
+    assert [name for name, open in there.sql(OPEN) if open] == ["public.f()"]
+    granted = [line for line in before.split("\n") if line.startswith("GRANT")]
+    theirs = [line for line in there.dump().split("\n") if line.startswith("GRANT")]
+    # What another than the owner has granted isn't granted elsewhere.
+    assert {*granted} - {*theirs} == {
+        "GRANT ALL ON FUNCTION public.f() TO g2;",
+        "GRANT USAGE ON SCHEMA public TO g2;",
+        "GRANT USAGE ON SEQUENCE public.counted TO g2;",
+    }
+    assert {*theirs} <= {*granted}
+    live.sql("grant execute on function public.admin_only() to anon; grant insert on public.t to anon")
+    assert made.preview().changes.keys() == {"adopted-snapshot"}
+
+
+OF_OTHERS = """
+create schema "a.b"; create table "a.b".jobs (id int);
+create function public.seen() returns trigger language plpgsql as 'begin return new; end';
+create trigger seen before insert on "a.b".jobs for each row execute function public.seen();
+create extension pg_trgm with schema "a.b";
+create extension citext; create schema q; alter extension citext add schema q;
+create table q.jobs (id int); create policy mine on q.jobs using (true);
+create table public.words (c citext); create policy hidden on public.words using (c is distinct from 'a'::citext);
+create policy plain on public.words using (c = 'a'::citext);
+alter default privileges in schema public grant select on tables to anon; create foreign data wrapper far;
+"""
+
+
+def test_what_lies_in_schemas_that_are_left_is_named_and_hides_nothing_else(beside, monkeypatch):
+    live = beside.live(OF_OTHERS)
+    assert live.said["left"] == [
+        "schema a.b, with all that is in it: its name has a dot",
+        f"schema q, with what isn't extension citext's in it: {reading.OWN}",
+        f"extension pg_trgm: its schema a.b is left; {LEFT}",
+        f'trigger seen on "a.b".jobs: schema a.b is left; {LEFT}',
+        f"default privileges of role postgres in schema public: {LEFT}",
+        f"foreign data wrapper far: {LEFT}",
+    ]
+    assert (live.said["taken"]["row policies"], live.said["taken"]["triggers on tables of others"]) == (2, 0)
+    assert live.said["unsafe"][UNNAMED] == ["hidden on public.words"]
+    before, made = live.dump(), live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert (changes(made.preview()), live.dump()) == ({}, before)
+    live.sql("alter database beside set work_mem = '8MB'")
+    assert made.preview().changes.keys() == {"adopted-snapshot"}
+    there = beside.elsewhere(live)
+    again = there.stack(monkeypatch)
+    assert again.up().errors == {}
+    assert changes(again.preview()) == {}
 
 
 DASHES = """
