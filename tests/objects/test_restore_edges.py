@@ -122,7 +122,7 @@ def test_what_is_written_since_the_plan_is_never_replaced(odd: Odd):
     with odd.restored("busy") as task:
         planned = task.plan()
         odd.run("insert into busy values (3, 'new', 3)")
-        assert task.write(planned, replace=True) == Written(0, 1, 0), "what isn't in the backup is in nobody's way"
+        assert task.write(planned, replace=True) == Written(0, 1, 0), "what isn't in the backup stops nothing"
 
 
 def test_no_value_is_in_what_is_said(odd: Odd):
