@@ -67,7 +67,7 @@ def backup(
     from ops.environment import Environment
     from run import engine
 
-    environment = given.environment(stack, bool(to)) if without_state else Environment.of(stack)
+    environment = given.instead_of_state(without_state, stack, bool(to)) or Environment.of(stack)
     place = options.place(stack, to, "--to", environment)
     declared = engine.backups(stack)
     keys = sealing.recipients(recipient or (declared and list(declared.recipients)) or [options.own_recipient(stack)])
@@ -96,7 +96,7 @@ def list_(stack: Stack = "dev", place: From = None, without_state: WithoutState 
 
     from ops.backups import checking, given, options
 
-    environment = given.environment(stack, bool(place), database=False) if without_state else None
+    environment = given.instead_of_state(without_state, stack, bool(place), database=False)
     found = [each.summary for each in checking.listed(options.place(stack, place, "--from", environment))]
     if as_json:
         print(json.dumps([json.loads(each.as_json()) for each in found], indent=2))
@@ -157,7 +157,7 @@ def _verified(
     """What is wrong with a backup, and how much of it was looked at."""
     from ops.backups import checking, given, options
 
-    environment = given.environment(stack, bool(place), database=False) if without_state else None
+    environment = given.instead_of_state(without_state, stack, bool(place), database=False)
     with _judged():
         found = checking.named(options.place(stack, place, "--from", environment), id)
         keys = options.identities(stack, identity, needed=False)
@@ -174,7 +174,7 @@ def _drilled(
     from ops.backups import checking, drill, given, options
     from run import engine
 
-    environment = given.environment(stack, bool(place)) if without_state else None
+    environment = given.instead_of_state(without_state, stack, bool(place))
     with _judged():
         where = options.place(stack, place, "--from", environment)
         keys = options.identities(stack, identity, needed=True)

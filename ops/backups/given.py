@@ -14,6 +14,11 @@ DATABASE, BACKUPS, OBJECTS = "BACKUP_DATABASE_URL", "BACKUP_BUCKET", "OBJECT_BUC
 BUCKET = re.compile(r"(?!xn--|sthree-)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
+def instead_of_state(without_state: bool, stack: str, elsewhere: bool, database: bool = True) -> Environment | None:
+    """The outputs as variables say them, where the state isn't to be asked for them; else None."""
+    return environment(stack, elsewhere, database) if without_state else None
+
+
 def environment(stack: str, elsewhere: bool, database: bool = True) -> Environment:
     """The outputs that the commands need, as variables say them; region and settings are those of the stack's file.
 

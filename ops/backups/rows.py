@@ -4,6 +4,7 @@ They are read into a temporary table of the session, compared by primary key, an
 the triggers of the table fire as for anybody who writes.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -99,10 +100,16 @@ class Restored:
         :raises BackupError: where the database refuses to say
         """
         with refusals(self._label):
-            missing, differing, copied, there, out, versions = self._row(COUNTS)
-            different = self.session.execute(self._statement(DIFFERENT)).fetchall() if differing else []
+            counted = self._counted()
+            if not counted.differing:
+                return counted
+            return dataclasses.replace(counted, different=self.session.execute(self._statement(DIFFERENT)).fetchall())
+
+    def _counted(self) -> Plan:
+        """The plan without the rows that differ, which are to be shown alone."""
+        missing, differing, copied, there, out, versions = self._row(COUNTS)
         both = copied - missing
-        return Plan(missing, differing, both - differing, there - both - out, self.left_out, [*different], versions)
+        return Plan(missing, differing, both - differing, there - both - out, self.left_out, versions=versions)
 
     def write(self, planned: Plan, replace: bool) -> Written:
         """Insert what is missing, and with `replace` make what differs as it was.
@@ -114,17 +121,17 @@ class Restored:
             hold_people(self.session, self.shape)
             self.session.execute(sql.SQL("lock table {} in share row exclusive mode").format(self.shape.identifier))
             # In the same version: so a backup that was made in between has the rows.
-            if leave_out(self.session, self.shape) or self.plan().versions != planned.versions:
+            if leave_out(self.session, self.shape) or self._counted().versions != planned.versions:
                 raise BackupError(f"table {self._label}: was written to meanwhile; nothing was changed, run again")
             count = self.session.execute(self._statement(INSERT)).rowcount
-            inserted = self.plan()
+            inserted = self._counted()
             if (inserted.missing, inserted.differing) != (0, planned.differing):
                 raise BackupError(f"table {self._label}: its triggers make other rows of these; nothing was changed")
             self._move_sequences()
             if not (replace and inserted.differing):
                 return Written(count, 0, inserted.differing)
             replaced = self.session.execute(self._statement(UPDATE)).rowcount
-            return Written(count, replaced, self.plan().differing)
+            return Written(count, replaced, self._counted().differing)
 
     def _move_sequences(self) -> None:
         """Behind the largest value, as `truncate … restart identity` puts them back to the first."""
