@@ -7,10 +7,10 @@ SEED ?= 1
 STEPS ?= 1000
 PROJECTS ?= 100000
 in_environment := $(PYTHON) -m toolchain run
-sources := __main__.py bench clients/python components declared generate harness local ops pg plugin provider run targets tests toolchain
-offline := tests/sql/test_lint.py tests/toolchain tests/components tests/plugin tests/declared tests/run/test_stackfile.py tests/run/test_output.py \
+sources := __main__.py bench clients/python components declared generate harness local ops pg plugin probe provider run targets tests toolchain
+offline := tests/sql/test_lint.py tests/sql/test_readme.py tests/toolchain tests/components tests/plugin tests/declared tests/run/test_stackfile.py tests/run/test_output.py \
 	tests/everyday/test_env.py tests/everyday/test_logs.py tests/everyday/test_status.py tests/everyday/test_reset.py tests/everyday/test_rotate.py tests/new/test_new_files.py \
-	tests/test_ci_page.py tests/test_commands.py tests/test_docs.py tests/test_rooms.py
+	tests/report/test_forecast.py tests/report/test_words.py tests/test_ci_page.py tests/test_commands.py tests/test_docs.py tests/test_rooms.py
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview drift audit maintain rekey down test lint check format docs golden faults manual-changes mutants bench
@@ -59,8 +59,9 @@ docs: golden ## the same
 rekey: ## seal every token with the first of database:encryptionKeys
 	@$(in_environment) -m ops rekey --stack "$(STACK)"
 
-faults: ## kill things at random moments and verify that the next `up` recovers: ROUNDS, SEED, FAULTS=--fast without the engine
+faults: ## kill things at random moments, damage backups, see what comes of it: ROUNDS, SEED, FAULTS=--fast or --backups alone
 	@$(in_environment) -m tests.faults --rounds "$(ROUNDS)" --seed "$(SEED)" $(FAULTS)
+	@test -n "$(FAULTS)" || $(in_environment) -m tests.faults --rounds 100 --seed "$(SEED)" --backups
 
 manual-changes: ## random manual changes while work is pending: is one of them swallowed? ROUNDS, SEED
 	@$(in_environment) -m tests.manualchanges --rounds "$(ROUNDS)" --seed "$(SEED)"
@@ -68,10 +69,12 @@ manual-changes: ## random manual changes while work is pending: is one of them s
 mutants: ## take each guard of the row policies away in turn: does the access matrix notice? MUTANTS=--verbose
 	@$(in_environment) -m tests.sql.mutants $(MUTANTS)
 
-bench: ## speed as ratios: steps, drift check, row policies beside psql, pg_dump, filters written out: STEPS, PROJECTS
+bench: ## speed as ratios: steps, drift check, row policies, backups beside psql, pg_dump, filters written out: STEPS, PROJECTS
 	@$(in_environment) -m bench.migrations --steps "$(STEPS)"
 	@$(in_environment) -m bench.engine --steps "$(STEPS)"
 	@$(in_environment) -m bench.warm
 	@$(in_environment) -m bench.drift
 	@$(in_environment) -m bench.policies --projects "$(PROJECTS)"
 	@$(in_environment) -m bench.sealing
+	@$(in_environment) -m bench.caching
+	@$(in_environment) -m bench.backups

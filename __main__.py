@@ -3,7 +3,7 @@
 import pulumi
 
 import pg
-from components import files, hosted, inputs
+from components import files, hosted, inputs, maintenance
 from components.access import Access, AccessArgs
 from components.adopted import AdoptedDatabase, AdoptedDatabaseArgs
 from components.base import Component, after, silence_debug, wait_for
@@ -71,17 +71,18 @@ else:
     encryption = Encryption("encryption", EncryptionArgs(keys=settings.encryption_keys), after(providers, access))
     stored = StoredSettings("stored", StoredSettingsArgs(values=settings.stored), after(providers, access))
     stored_files = files.declare(found, target, settings, stack, access, stored, providers)
+    server.watch(stored_files.topic, settings.thresholds, roles.open)
     realtime = Realtime("realtime", RealtimeArgs(tables=PUBLISHED), after(providers, structure))
-    everything = after(providers, access, encryption, stored, stored_files.rows, realtime)
+    kept_up = maintenance.declare(settings.jobs, after(providers, access, stored))
+    everything = after(providers, access, encryption, stored, stored_files.rows, realtime, *kept_up)
     ended = CheckpointArgs(record=deployed, resources=gate.resources, unpromoted=gate.forced)
     last = checkpoint = Checkpoint("checkpoint", ended, everything)
 
     pulumi.export(OUTPUT, checkpoint.brought_to)
     # Auth.js' login alone opens what is sealed.
     sessions = {"authjs": encryption.session}
-    for output, url in server.urls(roles.current, roles.pooled, sessions).items():
-        pulumi.export(output, url)
-    for output, value in {**settings.exported, **stored_files.exports, **server.exports}.items():
+    urls = server.urls(roles.current, roles.pooled, sessions)
+    for output, value in {**urls, **settings.exported, **stored_files.exports, **server.exports}.items():
         pulumi.export(output, value)
 
 last = hosted.declare(settings.project, database, last)

@@ -54,11 +54,12 @@ class AdoptedDatabase(Component):
         schemas = [
             pg.Schema(f"{name}-schema-{schema}", name=schema, **given, opts=self.child(migrations))
             for schema, given in self._facts.schemas.items()
-            if schema != "public"
+            if given and schema != "public"
         ]
         extensions = [
             pg.Extension(f"{name}-extension-{each}", name=each, schema=schema, opts=self.child(*schemas, migrations))
-            for each, schema in self._facts.extensions.items()
+            # Where a platform is stood in for, the baseline makes those that the server has.
+            for each, schema in ({} if args.standin else self._facts.extensions).items()
         ]
         rows = [*self._rows(migrations)]
         grants = [*self._grants(self.child(migrations, *schemas, *rows))]
@@ -152,8 +153,10 @@ def held_patterns(database: Adopted) -> Iterator[str]:
         yield f"* {object}: grants*"
     for schema in _spellings(function.partition(".")[0] for function in facts.functions):
         yield from (f"{kind} {schema}.*: grants" for kind in ("function", "procedure", "aggregate"))
-    for schema in _spellings(facts.schemas):
-        yield from (f"schema {schema}{facet}" for facet in ("", ": owner", ": comment", ": grants"))
+    for schema in _spellings(facts.schema_grants):
+        yield f"schema {schema}: grants"
+    for schema in _spellings(schema for schema, given in facts.schemas.items() if given and schema != "public"):
+        yield from (f"schema {schema}{facet}" for facet in ("", ": owner", ": comment"))
     for extension in _spellings(facts.extensions):
         yield f"extension {extension}"
     for publication in _spellings(facts.publications):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_aws
 from pulumi_aws import sns
 
 from components.base import Component
@@ -14,6 +13,7 @@ from declared.awsnames import asked_tag
 from targets.found import Found
 
 ALARMS, RULES = "cloudwatch.amazonaws.com", "events.amazonaws.com"
+SERVERS = "events.rds.amazonaws.com"
 # What can be done with a topic by its policy; SNS refuses `sns:*` there.
 ACTIONS = ("AddPermission", "DeleteTopic", "GetTopicAttributes", "ListSubscriptionsByTopic", "Publish",
            "RemovePermission", "SetTopicAttributes", "Subscribe")  # fmt: skip
@@ -28,6 +28,8 @@ class AlarmsArgs:
     """Who gets each alarm by e-mail, once they have confirmed it."""
     disposable: bool = False
     """Whether the key may go at once."""
+    servers: bool = False
+    """Whether a server of the account tells it what happens to it."""
 
 
 class Alarms(Component):
@@ -41,13 +43,19 @@ class Alarms(Component):
     def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"emails": list(args.emails)}, opts)
         topic = args.found.names.of("alarms")
-        account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+        # Not asked of the plugin: a destroy after a first `up` that failed early has none of it.
+        account = pulumi.Output.from_input(args.found.names.account)
         # The key is there before the topic, so the topic's ARN is written down here.
         arn = pulumi.Output.concat("arn:aws:sns:", args.region, ":", account, ":", topic)
-        key, _ = named_key(self, name, "alarms", args.found, _key_rights(account, arn), args.disposable)
+        key, _ = named_key(self, name, "alarms", args.found, _key_rights(account, arn, args.servers), args.disposable)
         asked = {asked_tag(address): "yes" for address in args.emails} or None
         made = sns.Topic(f"{name}-topic", name=topic, kms_master_key_id=key.arn, tags=asked, opts=self.child())
-        sns.TopicPolicy(f"{name}-policy", arn=made.arn, policy=document(*_rights(account, made.arn)), opts=self.child())
+        sns.TopicPolicy(
+            f"{name}-policy",
+            arn=made.arn,
+            policy=document(*_rights(account, made.arn, args.servers)),
+            opts=self.child(),
+        )
         for address in args.emails:
             if args.found.silent(address):
                 # Declared again, it would be a change in each preview, and a mail at each `up`.
@@ -63,8 +71,8 @@ class Alarms(Component):
         self.register_outputs({"topic": self.topic})
 
 
-def _key_rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[PolicyStatement]:
-    """Who may use the key: whom the account's own policies let, and both services for this topic's messages."""
+def _key_rights(account: pulumi.Input[str], topic: pulumi.Input[str], servers: bool) -> list[PolicyStatement]:
+    """Who may use the key: whom the account's own policies let, and the services for this topic's messages."""
     use: dict[str, Any] = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
     this_topic = {"kms:EncryptionContext:aws:sns:topicArn": topic}
     return [
@@ -74,13 +82,17 @@ def _key_rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[Po
             "Principal": {"Service": ALARMS},
             "Condition": {"StringEquals": {**this_topic, "aws:SourceAccount": account}},
         },
-        # EventBridge doesn't say for whom it asks for a topic's key; whose rules publish, the topic's policy says.
-        {**use, "Principal": {"Service": RULES}, "Condition": {"StringEquals": this_topic}},
+        # Neither says for whom it asks for a topic's key; whose rules and servers publish, the topic's policy says.
+        {
+            **use,
+            "Principal": {"Service": [RULES, SERVERS] if servers else RULES},
+            "Condition": {"StringEquals": this_topic},
+        },
     ]
 
 
-def _rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[PolicyStatement]:
-    """Who may publish: whom the account's own policies let, and both services for this account; all with TLS."""
+def _rights(account: pulumi.Input[str], topic: pulumi.Input[str], servers: bool) -> list[PolicyStatement]:
+    """Who may publish: whom the account's own policies let, and the services for this account; all with TLS."""
     publish: dict[str, Any] = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
     return [
         {
@@ -95,7 +107,7 @@ def _rights(account: pulumi.Input[str], topic: pulumi.Input[str]) -> list[Policy
         {
             "Sid": "OwnAlarms",
             **publish,
-            "Principal": {"Service": [ALARMS, RULES]},
+            "Principal": {"Service": [ALARMS, RULES, *([SERVERS] if servers else [])]},
             "Condition": {"StringEquals": {"aws:SourceAccount": account}},
         },
     ]

@@ -36,12 +36,14 @@ class AuroraServer(RdsBase):
             self.reader = pulumi.Output.all(cluster.reader_endpoint, cluster.port, *there).apply(self._reached)
         self.arn = cluster.arn
         self.ready = [writer]
+        self.servers = {self._called(at): server for at, server in enumerate([writer, *readers])}
         self.port, self.target = cluster.port, {"db_cluster_identifier": cluster.cluster_identifier}
         self.register_outputs({"host": cluster.endpoint})
 
     def _cluster(self, group: pulumi.Output[str]) -> rds.Cluster:
         settings, identifier = self._wanted.settings, self._names.of("database")
         logs = self._logs(f"cluster/{identifier}", LOGS)
+        self.log = f"/aws/rds/cluster/{identifier}/{LOGS[0]}"
         return rds.Cluster(
             f"{self._name}-cluster",
             cluster_identifier=identifier,
@@ -70,12 +72,15 @@ class AuroraServer(RdsBase):
         between = {"min_capacity": settings.min_capacity, "max_capacity": settings.max_capacity}
         return {"serverlessv2_scaling_configuration": between}
 
+    def _called(self, at: int) -> str:
+        return self._names.of(f"database-{NUMBERS[at]}")
+
     def _server(self, cluster: rds.Cluster, at: int, network: Network, *after: pulumi.Resource) -> rds.ClusterInstance:
         """One of the cluster's servers; the one that is there first is the writer until another takes over."""
         called = NUMBERS[at]
         return rds.ClusterInstance(
             f"{self._name}-server-{called}",
-            identifier=self._names.of(f"database-{called}"),
+            identifier=self._called(at),
             cluster_identifier=cluster.cluster_identifier,
             engine=ENGINE,
             instance_class=self._wanted.settings.class_,
@@ -99,6 +104,6 @@ class AuroraServer(RdsBase):
             name=self._names.of(FAMILY),
             family=FAMILY,
             description=f"Parameters of {self._names.stack}",
-            parameters=parameters(without=NOT_AURORAS),
+            parameters=parameters(without=NOT_AURORAS, cron=self._wanted.cron),
             opts=self.child(),
         )

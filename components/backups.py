@@ -14,7 +14,7 @@ from components.namedkey import named_key
 from components.objects import Objects
 from components.privatebucket import PrivateBucket, PrivateBucketArgs
 from components.servicerole import trusted_role
-from declared.backups import DIMENSION, METRIC, NAMESPACE, BackupSettings
+from declared.backups import CLASSES, DIMENSION, METRIC, NAMESPACE, WAL, BackupSettings
 from targets.found import Found
 
 # Both are read without a restore first. Less than these days in them costs as much.
@@ -177,9 +177,17 @@ class Backups(Component):
 
 
 def _lifecycle(settings: BackupSettings) -> list[dict[str, Any]]:
-    """A rule for each class: to where it is cheaper, and to its end."""
-    rules = []
-    for kind, days in settings.retention.items():
+    """A rule for each class: to where it is cheaper, and to its end; and one for WAL.
+
+    One that isn't declared, any more or at all, ends with the longest of the others: without a rule what was made while
+    it was declared would never end.
+    """
+    longest = max(settings.retention.values())
+    # As long as the backups that go first: it goes on from one of these.
+    wal = {"id": WAL, "status": "Enabled", "filter": {"prefix": f"{WAL}/"}}
+    rules: list[dict[str, Any]] = [{**wal, "expiration": {"days": min(settings.retention.values())}}]
+    for kind in CLASSES:
+        days = settings.retention.get(kind, longest)
         colder = [
             {"storage_class": storage, "days": after} for storage, after in (INFREQUENT, ARCHIVE) if days >= 2 * after
         ]

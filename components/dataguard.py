@@ -11,7 +11,9 @@ import pulumi
 from declared import permissions
 from declared.permissions import Permission
 
-HOOK = "holds-data"
+HOOK, SHORTER = "holds-data", "keeps-backups"
+# Days back to which a server can be brought; what is beyond goes at once when they become fewer.
+WINDOW = "backupRetentionPeriod"
 # What goes with a resource of the type.
 HELD = {
     "pg:index:MigrationSet": "tables with all rows",
@@ -43,8 +45,9 @@ class DataGuard:
         self._given = {each.what: each for each in given}
         # Also where nothing is kept any more: the state may still name it.
         hook = pulumi.ResourceHook(HOOK, self._ask, pulumi.ResourceHookOptions(on_dry_run=True))
+        shorter = pulumi.ResourceHook(SHORTER, self._ask_of_window, pulumi.ResourceHookOptions(on_dry_run=True))
         self._held = pulumi.ResourceOptions(
-            hooks=pulumi.ResourceHookBinding(before_delete=[hook]),
+            hooks=pulumi.ResourceHookBinding(before_delete=[hook], before_update=[shorter]),
             protect=False,
             # Else the new one would be there when the end of the old one is refused.
             delete_before_replace=True,
@@ -61,13 +64,27 @@ class DataGuard:
         return pulumi.ResourceTransformationResult(seen.props, pulumi.ResourceOptions.merge(seen.opts, self._held))
 
     def _ask(self, about: pulumi.ResourceHookArgs) -> None:
-        permission = self._given.get(about.name)
-        if not self._keep or (permission is not None and not permission.expired):
+        if self._may(about.name):
             return
         raise pulumi.RunError(
             f"{about.name} would be deleted or replaced, and with it {HELD[about.type]}: put its declaration back; if "
             f"it is meant: {permissions.way(about.name)}; a destroy of the whole stack needs database:protectData false"
         )
+
+    def _ask_of_window(self, about: pulumi.ResourceHookArgs) -> None:
+        """:raises RunError: for a server that is to keep fewer days than it does"""
+        was, wanted = ((inputs or {}).get(WINDOW) for inputs in (about.old_inputs, about.new_inputs))
+        change = f"{about.name} backupDays"
+        if was is None or wanted is None or int(wanted) >= int(was) or self._may(change):
+            return
+        raise pulumi.RunError(
+            f"{about.name} would keep {int(wanted)} days of backups and not {int(was)}, and what is older goes at "
+            f"once: put server:backupDays back; if it is meant: {permissions.way(change)}"
+        )
+
+    def _may(self, name: str) -> bool:
+        permission = self._given.get(name)
+        return not self._keep or (permission is not None and not permission.expired)
 
 
 def _say(permission: Permission) -> None:

@@ -27,6 +27,8 @@ class Files:
     """The component with the rows of `storage.buckets`."""
     exports: Mapping[str, pulumi.Input[Any]]
     """By the names of the stack's outputs."""
+    topic: pulumi.Output[str] | None = None
+    """What hears of alarms."""
 
 
 def plugins(
@@ -70,7 +72,13 @@ def declare(
         return Files(Buckets("storage", BucketsArgs(buckets=settings.buckets), after(providers, access)), {})
     alarms = Alarms(
         "alarms",
-        AlarmsArgs(found=found, region=settings.region, emails=settings.alarm_emails, disposable=target.disposable),
+        AlarmsArgs(
+            found=found,
+            region=settings.region,
+            emails=settings.alarm_emails,
+            disposable=target.disposable,
+            servers=target.can.make_server and not settings.url,
+        ),
         providers,
     )
     storage = Storage(
@@ -93,7 +101,7 @@ def declare(
     )
     backups = _backups(found, target, settings, storage, alarms, providers) if settings.backups else {}
     more = {"s3_endpoint": target.aws(stack).endpoint, "alarm_topic_arn": alarms.topic}
-    return Files(storage, {**more, **storage.exports, **backups})
+    return Files(storage, {**more, **storage.exports, **backups}, alarms.topic)
 
 
 def _backups(

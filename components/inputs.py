@@ -156,6 +156,7 @@ def wanted(target: Target, settings: Settings, there: at_aws.Found | None, tags:
         found=there,
         keep=settings.protected(target.disposable),
         backups=settings.backups,
+        cron=settings.maintenance.in_database,
         replaced=any(each.what in SERVERS and not each.expired for each in settings.allow),
     )
 

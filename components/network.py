@@ -12,6 +12,8 @@ from components.base import Component
 from declared.awsnames import AwsNames
 
 POSTGRES, HTTPS = 5432, 443
+# What the health's function needs of AWS.
+OF_THE_MONITOR = ("monitoring", "secretsmanager")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,8 @@ class NetworkArgs:
     """The services of AWS that are reached from within."""
     proxy: bool = False
     """Whether there is a proxy between clients and server."""
+    monitor: bool = False
+    """Whether a function within asks for the database's health."""
 
 
 class Network(Component):
@@ -36,6 +40,8 @@ class Network(Component):
     server_group: pulumi.Output[str]
     proxy_group: pulumi.Output[str]
     """Where there is a proxy."""
+    monitor_group: pulumi.Output[str]
+    """Where a function asks for the database's health."""
     exports: Mapping[str, Any]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -62,7 +68,8 @@ class Network(Component):
             self._let("database", server, proxy, POSTGRES, "-from-proxy")
             self.proxy_group = proxy.id
         self._gateway(args.region, subnets, clients)
-        self._interfaces(args, clients)
+        monitor = self._monitor(server) if args.monitor else None
+        self._interfaces(args, clients, monitor)
         self.server_group = server.id
         self.exports = {"vpc": self._vpc.id, "subnets": self.subnets, "client_security_group": clients.id}
         self.register_outputs(dict(self.exports))
@@ -111,6 +118,12 @@ class Network(Component):
             opts=self.child(),
         )
 
+    def _monitor(self, server: ec2.SecurityGroup) -> ec2.SecurityGroup:
+        group = self._group("monitor", "What asks for the health of the database")
+        self._let("database", server, group, POSTGRES, "-from-monitor")
+        self.monitor_group = group.id
+        return group
+
     def _gateway(self, region: str, subnets: Sequence[ec2.Subnet], clients: ec2.SecurityGroup) -> None:
         """The way to S3, which costs nothing, and is the only route out of the subnets."""
         routes = ec2.RouteTable(
@@ -139,19 +152,24 @@ class Network(Component):
             opts=self.child(),
         )
 
-    def _interfaces(self, args: NetworkArgs, clients: ec2.SecurityGroup) -> None:
-        if not args.interface_endpoints:
+    def _interfaces(self, args: NetworkArgs, clients: ec2.SecurityGroup, monitor: ec2.SecurityGroup | None) -> None:
+        # In one zone for the monitor alone, since each costs by the zone: without them its numbers are missing.
+        own = [] if monitor is None else [each for each in OF_THE_MONITOR if each not in args.interface_endpoints]
+        where = dict.fromkeys(args.interface_endpoints, self.subnets) | dict.fromkeys(own, self.subnets[:1])
+        if not where:
             return
         group = self._group("endpoints", "The services of AWS that are reached from within")
         self._let("endpoints", group, clients, HTTPS)
-        for service in args.interface_endpoints:
+        if monitor is not None:
+            self._let("endpoints", group, monitor, HTTPS, "-from-monitor")
+        for service, subnets in where.items():
             ec2.VpcEndpoint(
                 f"{self._name}-{service}",
                 vpc_id=self._vpc.id,
                 service_name=f"com.amazonaws.{args.region}.{service}",
                 vpc_endpoint_type="Interface",
                 private_dns_enabled=True,
-                subnet_ids=self.subnets,
+                subnet_ids=subnets,
                 security_group_ids=[group.id],
                 tags=self._tags(service),
                 opts=self.child(),

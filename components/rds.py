@@ -7,18 +7,20 @@ import pulumi
 import pulumi_aws
 from pulumi_aws import rds
 
-from components import takeover
+from components import healthprobe, takeover
 from components.aurora import FAMILY as AURORA_FAMILY
 from components.aurora import AuroraServer
+from components.healthprobe import HealthProbe, HealthProbeArgs
 from components.network import Network, NetworkArgs
 from components.rdsbase import DATABASE, MAJOR, MASTER, RdsBase, parameters
 from components.rdsproxy import RdsProxy, RdsProxyArgs
 from components.takeover import AtAws
 from components.vault import Vault, VaultArgs
+from components.watch import Watch, WatchArgs
 from declared.connectionurl import Parameters
 from declared.serversettings import AURORA
 from targets.endpoint import AwsEndpoint
-from targets.target import OwnServer, Wanted
+from targets.target import OwnServer, Wanted, Watching
 
 FAMILY = f"postgres{MAJOR}"
 LOGS = ("postgresql", "upgrade")
@@ -40,6 +42,7 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
             zones=settings.zones,
             interface_endpoints=settings.interface_endpoints,
             proxy=settings.proxy,
+            monitor=settings.measures_health,
         ),
         opts,
     )
@@ -57,6 +60,7 @@ def make(wanted: Wanted, aws: AwsEndpoint, opts: pulumi.ResourceOptions) -> OwnS
         password={"password_secret": server.secret, **secrets_endpoint},
         reader=server.reader,
         proxy=partial(_proxy, wanted, network, server, opts) if settings.proxy else None,
+        watch=partial(_watch, wanted, network, server, opts),
         exports={"admin_secret": server.secret, "network": dict(network.exports)},
     )
 
@@ -92,6 +96,33 @@ def _proxy(
     return RdsProxy("server-proxy", args, opts).where
 
 
+def _watch(wanted: Wanted, network: Network, server: RdsBase, opts: pulumi.ResourceOptions, by: Watching) -> None:
+    health = wanted.settings.measures_health
+    if health:
+        probe = HealthProbeArgs(
+            wanted=wanted,
+            network=network,
+            key=server.kms_key,
+            host=server.login.apply(lambda found: found["host"]),
+            port=server.login.apply(lambda found: found["port"]),
+            checks=healthprobe.sent(by.checks),
+            logins=by.logins,
+        )
+        HealthProbe("server-health", probe, opts)
+    stack, backups = wanted.found.names.stack, wanted.backups is not None
+    args = WatchArgs(
+        names=wanted.found.names,
+        settings=wanted.settings,
+        region=wanted.region,
+        topic=by.topic,
+        log=server.log,
+        servers=list(server.servers),
+        ready=list(server.servers.values()),
+        more=list(healthprobe.watched(stack, by.checks, backups)) if health else [],
+    )
+    Watch("server-watch", args, opts)
+
+
 class RdsServer(RdsBase):
     """One server with a standby; encrypted, watched, backed up, and closed to all but sessions with TLS."""
 
@@ -102,12 +133,14 @@ class RdsServer(RdsBase):
         self.login = pulumi.Output.all(instance.address, instance.port).apply(self._reached)
         self.arn = instance.arn
         self.ready = [instance]
+        self.servers = {self._names.of("database"): instance}
         self.port, self.target = instance.port, {"db_instance_identifier": instance.identifier}
         self.register_outputs({"host": instance.address})
 
     def _instance(self, group: pulumi.Output[str]) -> rds.Instance:
         settings, identifier = self._wanted.settings, self._names.of("database")
         logs = self._logs(f"instance/{identifier}", LOGS)
+        self.log = f"/aws/rds/instance/{identifier}/{LOGS[0]}"
         return rds.Instance(
             f"{self._name}-instance",
             identifier=identifier,
@@ -147,6 +180,6 @@ class RdsServer(RdsBase):
             name=self._names.of(FAMILY),
             family=FAMILY,
             description=f"Parameters of {self._names.stack}",
-            parameters=parameters(),
+            parameters=parameters(cron=self._wanted.cron),
             opts=self.child(),
         )

@@ -43,13 +43,23 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "autovacuum_analyze_scale_factor": ("0.02", AT_ONCE),
     "autovacuum_vacuum_cost_limit": ("1000", AT_ONCE),
 }
+# What pg_cron needs beside its extension.
+CRON: Mapping[str, tuple[str, str]] = {
+    "shared_preload_libraries": ("pg_stat_statements,pg_cron", AT_RESTART),
+    "cron.database_name": (DATABASE, AT_RESTART),
+}
 
 
-def parameters(without: Collection[str] = ()) -> list[dict[str, str]]:
-    """The parameters as a group has them, but for those that its engine doesn't know."""
+def parameters(without: Collection[str] = (), cron: bool = False) -> list[dict[str, str]]:
+    """The parameters as a group has them.
+
+    Args:
+        without: those that its engine doesn't know.
+        cron: whether pg_cron is loaded, for our database.
+    """
     return [
         {"name": name, "value": value, "apply_method": when}
-        for name, (value, when) in PARAMETERS.items()
+        for name, (value, when) in {**PARAMETERS, **(CRON if cron else {})}.items()
         if name not in without
     ]
 
@@ -71,6 +81,10 @@ class RdsBase(Component):
     """What takes its sessions."""
     target: Mapping[str, Any]
     """What a proxy names the server by."""
+    servers: Mapping[str, pulumi.Resource]
+    """Each server by its identifier."""
+    log: str
+    """The log group of PostgreSQL's log."""
 
     def __init__(self, name: str, wanted: Wanted, network: Network, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"class": wanted.settings.class_}, opts)

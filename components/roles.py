@@ -24,6 +24,8 @@ class Roles(Component):
 
     current: Mapping[str, tuple[str, pulumi.Output[str]]]
     """Role → its login and password of now."""
+    open: Mapping[str, Mapping[str, pulumi.Output[str]]]
+    """Role → each of its logins that comes in, the one of now first, with its password."""
     pooled: Mapping[str, pulumi.Output[str]]
     """Login → password, of all that a proxy may lend sessions to, also of those that are about to end."""
 
@@ -41,6 +43,10 @@ class Roles(Component):
             for role in logins
             for number in args.passwords
             if specs[role].pooled
+        }
+        self.open = {
+            role: {login_name(role, number): passwords[login_name(role, number)].password for number in args.passwords}
+            for role in logins
         }
         roles: dict[str, pg.Role] = {}
         for role, spec in specs.items():

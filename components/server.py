@@ -9,8 +9,9 @@ import pulumi
 from components.base import Component
 from declared import connectionurl
 from declared.errors import UserError
-from declared.roles import AUTHENTICATOR, URLS
-from targets import OwnServer, Target, Wanted
+from declared.health import Check
+from declared.roles import AUTHENTICATOR, MONITOR, URLS
+from targets import OwnServer, Target, Wanted, Watching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Server(Component):
         own = OwnServer(_given(url, args.target)) if url is not None else _own(args, self.child())
         self._parameters = pulumi.Output.secret(own.login)
         self._reader = pulumi.Output.secret(own.reader) if own.reader is not None else None
-        self._proxy = own.proxy
+        self._proxy, self._watch = own.proxy, own.watch
         self.fetched, self.exports = own.password, own.exports
         self.user, self.host, self.port, self.database = map(self._shown, ("user", "host", "port", "dbname"))
         self.password = self._parameters.apply(lambda found: found.get("password", ""))
@@ -93,6 +94,22 @@ class Server(Component):
             login = pulumi.Output.all(self._reader, *current[AUTHENTICATOR], "")
             found["read_url"] = login.apply(_joined)
         return found
+
+    def watch(
+        self,
+        topic: pulumi.Output[str] | None,
+        checks: Mapping[str, Check],
+        logins: Mapping[str, Mapping[str, pulumi.Output[str]]],
+    ) -> None:
+        """Make what watches a server of the target's own; another one is watched by whom it belongs to.
+
+        Args:
+            topic: what hears of it; None where nothing does.
+            checks: the metrics of the database's health.
+            logins: role → the passwords that are open.
+        """
+        if self._watch is not None and topic is not None:
+            self._watch(Watching(topic=topic, checks=checks, logins=logins[MONITOR]))
 
     def _proxied(self, logins: Mapping[str, pulumi.Output[str]]) -> Mapping[str, pulumi.Output[str]]:
         if self._proxy is None:

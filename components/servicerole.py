@@ -30,12 +30,14 @@ def service_role(
         service: who takes it, and for this account alone: or it could be made to work for another one.
     """
     called = found.names.of(use)
-    trust = {
+    trust: dict[str, object] = {
         "Effect": "Allow",
         "Principal": {"Service": service},
         "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": found.names.account}},
     }
+    # Lambda doesn't say for whom it asks.
+    if SERVICES.get(service, True):
+        trust["Condition"] = {"StringEquals": {"aws:SourceAccount": found.names.account}}
     again = owner.again(found.ids.get(called))
     role = iam.Role(names[0], name=called, assume_role_policy=text(trust), opts=again)
     policy = iam.RolePolicy(names[1], name="rights", role=role.name, policy=text(*rights), opts=owner.child())

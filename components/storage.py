@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-import pulumi_aws
 
 from components.accessroles import AccessRoles, AccessRolesArgs
 from components.alarms import Alarms
@@ -60,7 +59,8 @@ class Storage(Component):
     ) -> None:
         super().__init__(name, {"objectBucket": args.found.names.bucket("objects")}, opts)
         self.final = rows(self, name, args.buckets, args.rows_after)
-        account = pulumi_aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+        # Not asked of the plugin: a destroy after a first `up` that failed early has none of it.
+        account = pulumi.Output.from_input(args.found.names.account)
         objects = self._objects(name, args, account)
         cdn = self._cdn(name, args, objects)
         aws_roles = self._roles(name, args, account, objects, cdn)

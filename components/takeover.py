@@ -12,6 +12,7 @@ import pulumi
 
 from declared.awsnames import AwsNames
 from declared.errors import UserError
+from declared.servermeasures import EVENTS
 from targets.endpoint import AwsEndpoint
 from targets.found import Clients
 from targets.target import Wanted
@@ -26,6 +27,7 @@ UNSAID: Mapping[str, list[str]] = {
     CLUSTER: [*_LAST, *_AT_ONCE, "engineVersion"],
     "aws:rds/clusterInstance:ClusterInstance": ["applyImmediately"],
     "aws:secretsmanager/secret:Secret": ["recoveryWindowInDays"],
+    "aws:lambda/function:Function": ["code"],
 }
 # Use of a group's server, that group, its clients', what the rule's name has at its end; as `Network` declares them.
 RULES = (
@@ -33,6 +35,8 @@ RULES = (
     ("proxy", "proxy", "clients", ""),
     ("database", "database", "proxy", "-from-proxy"),
     ("endpoints", "endpoints", "clients", ""),
+    ("database", "database", "monitor", "-from-monitor"),
+    ("endpoints", "endpoints", "monitor", "-from-monitor"),
 )
 
 
@@ -108,7 +112,7 @@ class AtAws:
                 yield f"{prefix}-{service}", endpoint["VpcEndpointId"]
 
     def _groups(self, within: Mapping[str, str], prefix: str) -> Iterator[tuple[str, str]]:
-        uses = {self.names.of(use): use for use in ("clients", "database", "proxy", "endpoints")}
+        uses = {self.names.of(use): use for use in ("clients", "database", "proxy", "endpoints", "monitor")}
         found = {
             uses[each["GroupName"]]: each["GroupId"]
             for each in self._ec2("describe_security_groups", "SecurityGroups", within)
@@ -145,6 +149,12 @@ class AtAws:
         for log in self.clients.of("logs").describe_log_groups(logGroupNamePrefix=start)["logGroups"]:
             yield f"{prefix}-log-{log['logGroupName'].removeprefix(start)}", log["logGroupName"]
         yield from self._of_proxy(name)
+        # Alarms, filters and dashboards are put over those that are there.
+        for source in EVENTS:
+            events = self.names.of(f"events-{source}")
+            if self._rds("describe_event_subscriptions", "EventSubscriptionsList", SubscriptionName=events):
+                yield f"server-watch-events-{source}", events
+        yield from self._of_health()
 
     def _of_proxy(self, name: str) -> Iterator[tuple[str, str]]:
         if self._rds("describe_db_proxies", "DBProxies", DBProxyName=name):
@@ -158,6 +168,22 @@ class AtAws:
         filters = [{"Key": "name", "Values": [start]}]
         for secret in self.clients.of("secretsmanager").list_secrets(Filters=filters)["SecretList"]:
             yield f"server-proxy-secret-{secret['Name'].removeprefix(start)}", secret["ARN"]
+
+    def _of_health(self) -> Iterator[tuple[str, str]]:
+        """The function that asks for the database's health; its role is found with all others."""
+        called, secret = self.names.of("health"), self.names.of("health-login")
+        for log in self.clients.of("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{called}")["logGroups"]:
+            if log["logGroupName"] == f"/aws/lambda/{called}":
+                yield "server-health-log", log["logGroupName"]
+        filters = [{"Key": "name", "Values": [secret]}]
+        for found in self.clients.of("secretsmanager").list_secrets(Filters=filters)["SecretList"]:
+            if found["Name"] == secret:
+                yield "server-health-secret", found["ARN"]
+        functions = self.clients.of("lambda")
+        if _asks(functions.get_function, FunctionName=called):
+            yield "server-health-function", called
+            if _asks(functions.get_policy, FunctionName=called):
+                yield "server-health-allowed", f"{called}/schedule"
 
     def _instance(self, name: str) -> Mapping[str, Any] | None:
         return next(iter(self._rds("describe_db_instances", "DBInstances", DBInstanceIdentifier=name)), None)
@@ -179,6 +205,19 @@ class AtAws:
         wanted = [{"Name": name, "Values": [value]} for name, value in filters.items()]
         pages = self.clients.of("ec2").get_paginator(call).paginate(Filters=wanted)
         return [each for page in pages for each in page[of]]
+
+
+def _asks(call: Any, **arguments: str) -> bool:
+    """Whether what is asked for is there."""
+    from botocore.exceptions import ClientError
+
+    try:
+        call(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return False
+        raise
+    return True
 
 
 def _named(resource: Mapping[str, Any]) -> str | None:

@@ -53,7 +53,7 @@ class Facts:
     """Each fact by its name in the file, in lower case."""
 
     schemas: Mapping[str, Mapping[str, Any]]
-    """Schema → its properties, as `pg:index:Schema` has them."""
+    """Schema → its properties, as `pg:index:Schema` has them; without any, it is as the baseline makes it."""
     extensions: Mapping[str, str]
     """Extension → schema."""
     row_security: Mapping[str, str]
@@ -200,7 +200,7 @@ def _refuse_twice(value: ast.expr, shown: str, name: str) -> None:
 def _check_entry(where: str, name: str, entry: Mapping[Any, Any]) -> None:
     """:raises AdoptedError: for properties that there aren't, and for privileges that are no list of texts"""
     properties = PROPERTIES.get(name)
-    if (required := REQUIRED.get(name)) and required not in entry:
+    if entry and (required := REQUIRED.get(name)) and required not in entry:
         raise AdoptedError(f"{where} has no {required}")
     for key, value in entry.items():
         if properties is None:

@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-ROLES = ("server", "api", "scanner", "cleaner", "backup", "drill", "malware", "monitoring", "proxy", "vault")
+ROLES = ("server", "api", "scanner", "cleaner", "backup", "drill", "malware", "monitoring", "proxy", "vault", "health")
 KEYS = ("objects", "alarms", "database", "backups")
 BUCKETS = ("objects", "logs", "backups")
 # ARNs and domains of the other partitions (China, GovCloud, the isolated ones) are others.

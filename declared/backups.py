@@ -12,6 +12,8 @@ KEY = "backups"
 DAYS = "days"
 # How many days a backup of a class stands for.
 CLASSES = {"daily": 1, "weekly": 7, "monthly": 31}
+# The prefix beside those of the classes, for the archive of WAL.
+WAL = "wal"
 NUMBERS = {
     "recoveryPoint": (1, 168, "hours"),
     "recoveryTime": (1, 168, "hours"),

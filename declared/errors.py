@@ -5,13 +5,24 @@ import errno
 # What a file system says no with.
 FILES = {
     errno.EACCES,
+    errno.EBUSY,
     errno.EDQUOT,
     errno.EFBIG,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EMFILE,
     errno.ENAMETOOLONG,
+    errno.ENFILE,
+    errno.ENODEV,
     errno.ENOSPC,
     errno.ENOTDIR,
     errno.EPERM,
     errno.EROFS,
+    # Of a file system on a network.
+    errno.ENOTCONN,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
 }
 
 

@@ -18,7 +18,7 @@ class Platform:
     schemas: frozenset[str] = frozenset()
     """Its schemas. In them only row policies, triggers and privileges of our roles are ours."""
     extensions: frozenset[str] = frozenset()
-    """Its extensions, among those that this project needs."""
+    """Its extensions in its schema `extensions`, there from the start."""
     objects: tuple[str, ...] = ()
     """What has to be there, as `pg:index:Given` writes it."""
     memberships: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -40,7 +40,7 @@ SUPABASE = Platform(
     all_roles="anon|authenticated|service_role|authenticator|postgres|dashboard_user|pgbouncer|supabase_[a-z_]+",
     roles=frozenset({"anon", "authenticated", "service_role", "authenticator", "supabase_storage_admin"}),
     schemas=frozenset({"auth", "extensions", "storage"}),
-    extensions=frozenset({"pgcrypto", "pg_stat_statements"}),
+    extensions=frozenset({"pgcrypto", "pg_stat_statements", "uuid-ossp"}),
     objects=(
         *(f"role {role} of postgres" for role in ("anon", "authenticated", "service_role")),
         "role authenticator",

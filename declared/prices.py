@@ -24,7 +24,7 @@ SOURCES = (
     "https://aws.amazon.com/cloudwatch/pricing/",
 )
 HOURS = 730
-INSTANCE, MEMBER, PROXY, SECRETS, KEY, ENDPOINT, ALARM = (
+INSTANCE, MEMBER, PROXY, SECRETS, KEY, ENDPOINT, ALARM, COMPOSITE, DASHBOARD, COUNTED, FUNCTION = (
     "aws:rds/instance:Instance",
     "aws:rds/clusterInstance:ClusterInstance",
     "aws:rds/proxy:Proxy",
@@ -32,6 +32,10 @@ INSTANCE, MEMBER, PROXY, SECRETS, KEY, ENDPOINT, ALARM = (
     "aws:kms/key:Key",
     "aws:ec2/vpcEndpoint:VpcEndpoint",
     "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm",
+    "aws:cloudwatch/dashboard:Dashboard",
+    "aws:cloudwatch/logMetricFilter:LogMetricFilter",
+    "aws:lambda/function:Function",
 )
 # Of one PostgreSQL server, by the hour; the sizes of a family in order.
 CLASSES: Mapping[str, float] = {
@@ -71,8 +75,12 @@ AURORA_CLASSES: Mapping[str, float] = {
 ACU_HOUR, PROXY_HOUR, PROXY_LEAST_ACU = 0.12, 0.015, 8
 # The tag of a server and of a proxy that says what size their price goes by: `db.r7g.large`, or `2-16` in ACU.
 SIZE_TAG = "Size"
+# The tag of the health's function that says how many metrics it sends, without those of single objects.
+METRICS_TAG = "Metrics"
 # By the month.
 STORAGE_GIB, SECRET, KEY_MONTH, ALARM_MONTH = 0.115, 0.40, 1.00, 0.10
+# The first three dashboards of an account cost nothing, and neither do its first ten metrics and alarms.
+COMPOSITE_MONTH, DASHBOARD_MONTH, METRIC_MONTH = 0.50, 3.00, 0.30
 # By the hour and zone.
 ENDPOINT_HOUR = 0.01
 MORE_STORAGE, MOST_READERS = 100, 15
@@ -88,6 +96,7 @@ USES: Sequence[tuple[str, float, str]] = (
     ("reads and writes of Aurora's storage", 0.20, "million requests"),
     ("backups of Aurora beyond the size of its storage", 0.021, "GB and month"),
     ("logs that CloudWatch takes in, the server's among them", 0.50, "GB"),
+    ("metrics of single objects, with server:healthMetrics objects", METRIC_MONTH, "metric and month"),
     ("requests to KMS, beyond 20,000 a month", 0.000003, "request"),
 )
 
@@ -136,9 +145,20 @@ def charges(of: Declared) -> list[Charge]:
             return [Charge(of.name, "key; 1 more after each of its first two rotations", KEY_MONTH)]
         case "aws:ec2/vpcEndpoint:VpcEndpoint" if of.inputs.get("vpcEndpointType") == "Interface":
             zones = len(of.inputs.get("subnetIds") or ())
-            return [Charge(of.name, f"endpoint in {zones} zones", ENDPOINT_HOUR * HOURS * zones)]
+            return [
+                Charge(of.name, f"endpoint in {zones} zone{'s' if zones != 1 else ''}", ENDPOINT_HOUR * HOURS * zones)
+            ]
         case "aws:cloudwatch/metricAlarm:MetricAlarm":
             return [Charge(of.name, "alarm", ALARM_MONTH)]
+        case "aws:cloudwatch/compositeAlarm:CompositeAlarm":
+            return [Charge(of.name, "alarm on alarms", COMPOSITE_MONTH)]
+        case "aws:cloudwatch/dashboard:Dashboard":
+            return [Charge(of.name, "dashboard; the first 3 of an account cost nothing", DASHBOARD_MONTH)]
+        case "aws:cloudwatch/logMetricFilter:LogMetricFilter":
+            return [Charge(of.name, "metric of a log", METRIC_MONTH)]
+        case "aws:lambda/function:Function":
+            count = int((of.inputs.get("tags") or {}).get(METRICS_TAG, 0))
+            return [Charge(of.name, f"{count} metrics of our own", METRIC_MONTH * count)]
     return []
 
 

@@ -32,6 +32,7 @@ OWNER = "app_owner"
 STORAGE_SERVICE = "storage_service"
 MIGRATOR = "migrator"
 BACKUP = "backup"
+MONITOR = "monitor"
 
 # What each login sets for its sessions; 0 is no limit. A session may change its own: they end accidents, not attacks.
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
@@ -108,7 +109,7 @@ ROLES = {
             "idle_in_transaction_session_timeout": "5min",
         },
     ),
-    "monitor": RoleSpec(
+    MONITOR: RoleSpec(
         "login of monitoring; reads statistics, no rows",
         login=True,
         output="monitor_url",

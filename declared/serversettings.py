@@ -16,6 +16,8 @@ from declared.errors import UserError
 NAMESPACE = "server"
 CLASS = re.compile(r"db\.(serverless|[a-z][a-z0-9]{1,7}\.[0-9a-z-]{2,16})")
 ENGINE = re.compile(r"postgres|aurora")
+NONE, OBJECTS = "none", "objects"
+HEALTH_METRICS = re.compile(rf"{NONE}|worst|{OBJECTS}")
 REACH = re.compile(r"direct|tunnel")
 # As Session Manager names its targets.
 BASTION = re.compile(r"|m?i-[0-9a-f]{8,17}|ecs:[A-Za-z0-9_-]{1,255}_[0-9a-f]{32}_[0-9a-f]{32}-[0-9]{1,12}")
@@ -247,6 +249,13 @@ SETTINGS: Mapping[str, Setting] = {
         f"a list of different services such as [secretsmanager, ssm], without {GATEWAY}, which has its own way",
         "The services of AWS that are reached from within the network; each costs by the hour and zone",
     ),
+    "healthMetrics": Setting(
+        "worst",
+        _matching(HEALTH_METRICS),
+        "none, worst or objects",
+        "Whether a function puts the metrics of `./vpb health` into CloudWatch, with an alarm for each threshold: of "
+        "each metric the worst value, or that of each object too, which costs $0.30 a month for each",
+    ),
     "reach": Setting(
         "direct",
         _matching(REACH),
@@ -312,6 +321,7 @@ class ServerSettings:
     network: str
     zones: tuple[str, ...]
     interface_endpoints: tuple[str, ...]
+    health_metrics: str
     reach: str
     bastion: str
     local_port: int
@@ -358,6 +368,11 @@ class ServerSettings:
     def servers(self) -> int:
         """How many a cluster of Aurora has, the writer among them."""
         return 1 + max(self.readers, int(self.multi_az))
+
+    @property
+    def measures_health(self) -> bool:
+        """Whether the metrics of the database's health are in CloudWatch."""
+        return self.health_metrics != NONE
 
     def backs_up_at(self, minute: int) -> bool:
         """Whether AWS Backup begins a backup at this minute of each day; Aurora lets it at any time."""

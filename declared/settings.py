@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from declared import connectionurl, locktimeout, naming
+from declared import connectionurl, health, locktimeout, naming
 from declared import permissions as allowed_once
 from declared.awsnames import REGION, REGIONS
 from declared.backups import FORM as BACKUPS
@@ -27,9 +27,14 @@ from declared.buckets import buckets as bucket_settings
 from declared.buckets import file_size
 from declared.budgets import FORM as BUDGETS
 from declared.budgets import budgets as budget_settings
+from declared.health import Check
 from declared.hostedproject import FORM as PROJECT
 from declared.hostedproject import HostedProject
 from declared.hostedproject import project as hosted_project
+from declared.maintenance import FORM as MAINTENANCE
+from declared.maintenance import MaintenanceSettings
+from declared.maintenance import jobs as maintenance_jobs
+from declared.maintenance import maintenance as maintenance_settings
 from declared.naming import NAMESPACE
 from declared.objectlayout import CLEAN_TAGS
 from declared.paths import CHECKOUT
@@ -121,6 +126,10 @@ class Settings:
     """Who may take a role at AWS; one that isn't named is taken by nobody."""
     backups: BackupSettings | None
     """What is declared of backups; None where nothing is."""
+    thresholds: Mapping[str, Check]
+    """From where on a metric is a warning or critical."""
+    maintenance: MaintenanceSettings
+    """By whom housekeeping runs, when, and how long."""
 
     def protected(self, disposable: bool) -> bool:
         """Whether data is protected: unless it may go with what holds it, and where nobody said otherwise."""
@@ -146,6 +155,13 @@ class Settings:
             "drill_within": self.backups and self.backups.drill_within,
             "destructive": allowed_once.destructive(self.allow) if keep else (),
         }
+
+    @property
+    def jobs(self) -> dict[str, tuple[str, str]]:
+        """The jobs of a scheduler in the database, as the component `Maintenance` takes them; else none."""
+        if not self.maintenance.in_database:
+            return {}
+        return maintenance_jobs(self.maintenance, self.retention_months, self.audit_retention_months)
 
     @property
     def stored(self) -> dict[str, str]:
@@ -240,6 +256,8 @@ class Settings:
             alarm_emails=_emails(config.json("alarmEmails", EMAILS)),
             role_trust=role_trust(config.json("roleTrust", TRUST)),
             backups=backup_settings(config.json("backups", BACKUPS)),
+            thresholds=health.checks(config.json("thresholds", health.FORM)),
+            maintenance=maintenance_settings(config.json("maintenance", MAINTENANCE)),
         )
 
 

@@ -10,7 +10,8 @@ from declared.sqlfiles import SqlFileError, location, read_statements, sql_files
 FOLDER = CHECKOUT / "sql" / "queries"
 HEADER = re.compile(
     r"-- (?P<name>\w+): (?P<purpose>\S.*?\.)\n"
-    r"-- Role: (?P<role>\w+)\. Since: (?P<since>\d{4})\.(?P<reader> Reader\.)?\n"
+    r"-- Role: (?P<role>\w+)\. Since: (?P<since>\d{4})\.(?P<reader> Reader\.)?"
+    r"(?: Cache: (?P<cache>summary|counter|app)\.)?\n"
     r"-- Parameters: (?P<parameters>\S.*?)\.\n"
     r"-- Index: (?P<indexes>\S.*?)\.\n"
     r"-- Plan: (?P<plan>\S.*?\.)\n\n"
@@ -30,6 +31,8 @@ class Query:
     since: str
     reader: bool
     """Whether it may be asked at a reader: it writes nothing, and what was written just now needn't be there."""
+    cache: str
+    """What answers it without asking all rows: a summary, a counter, or the app itself; empty where nothing does."""
     parameters: dict[str, str]
     indexes: frozenset[str]
     plan: str
@@ -59,6 +62,7 @@ def _query(path: Path) -> Query:
         role=match["role"],
         since=match["since"],
         reader=match["reader"] is not None,
+        cache=match["cache"] or "",
         parameters=_parameters(path, match["parameters"], match["text"]),
         indexes=frozenset(() if match["indexes"] == "none" else re.split(r",\s+", match["indexes"])),
         plan=match["plan"],

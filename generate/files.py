@@ -3,21 +3,25 @@
 import json
 import textwrap
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from declared import serversettings
+from declared.health import CHECKS, Check
 from declared.paths import CHECKOUT
 from declared.roles import LIMITS, ROLES
-from generate import distribution, pages, schema
-from harness import program, scratch
+from generate import distribution, pages
+from harness import program, schemadump, scratch
 from local import postgres
 from ops.audit import registry
+from ops.health.report import shown
 from provider.package import package_schema
 
 SETTINGS = CHECKOUT / "docs" / "settings.md"
+HEALTH = CHECKOUT / "docs" / "health.md"
 OUTPUTS = CHECKOUT / "docs" / "outputs.md"
 SERVERS = CHECKOUT / "docs" / "servers.md"
 GROWTH = CHECKOUT / "docs" / "growth.md"
@@ -104,6 +108,20 @@ def filled(path: Path, name: str, table: str) -> str:
     return before + begin + table + end + rest.split(end, 1)[1]
 
 
+def metrics_table() -> str:
+    """The metrics of the health as a Markdown table, each with its page."""
+    rows = [
+        f"| [`{name}`](runbooks/{name}.md) | {check.title} | {_threshold(check, check.warning)} "
+        f"| {_threshold(check, check.critical)} |\n"
+        for name, check in CHECKS.items()
+    ]
+    return "".join(["| metric | what | warning | critical |\n|---|---|---|---|\n", *rows])
+
+
+def _threshold(check: Check, limit: float | None) -> str:
+    return "–" if limit is None else f"{'below ' if check.below else ''}{shown(limit, check.unit)}"
+
+
 def _settings_page() -> str:
     page = filled(SETTINGS, "settings", settings_table())
     begin, end = "<!-- server settings -->\n", "<!-- /server settings -->"
@@ -111,6 +129,7 @@ def _settings_page() -> str:
     return before + begin + server_settings_table() + end + rest.split(end, 1)[1]
 
 
+@cache
 def tree() -> str:
     """`tests/golden/tree.txt`: every resource of the program with the defaults of its settings."""
     return program.run().tree
@@ -121,21 +140,23 @@ def supabase_tree() -> str:
     return program.run("staging", target="supabase", url="postgresql://postgres:x@127.0.0.1:1/postgres").tree
 
 
+@cache
 def aws_tree() -> str:
-    """`tests/golden/aws.txt`: what the program declares at AWS beside all that it declares everywhere."""
+    """`tests/golden/aws.txt`: what the program declares at AWS beside `tree.txt`; `-` where it goes."""
     return _beside(tree(), {})
 
 
 def aurora_tree() -> str:
-    """`tests/golden/aurora.txt`: what is another there with Aurora, two readers and a proxy."""
+    """`tests/golden/aurora.txt`: what differs there with Aurora, two readers and a proxy; `-` where it goes."""
     with_rds = f"{tree()}{aws_tree()}"
     return _beside(with_rds, {"engine": "aurora", "readers": "2", "proxy": "true"})
 
 
 def _beside(known: str, server: Mapping[str, str]) -> str:
     declared = program.run("prod", target="aws", offline="true", server=server).tree.splitlines()
-    lines = set(known.splitlines())
-    return "".join(f"{line}\n" for line in declared if line not in lines)
+    lines = known.splitlines()
+    more = [line for line in declared if line not in lines]
+    return "".join(f"{line}\n" for line in [*more, *(f"- {line}" for line in lines if line not in declared)])
 
 
 # What needs no database; the definition of the schema and its pages do.
@@ -148,6 +169,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     CHECKOUT / "docs" / "resources.md": resources,
     CHECKOUT / "docs" / "audit.md": registry.page,
     SETTINGS: lambda: _settings_page(),
+    HEALTH: lambda: filled(HEALTH, "metrics", metrics_table()),
     OUTPUTS: lambda: filled(OUTPUTS, "logins", logins_table()),
     SERVERS: lambda: filled(SERVERS, "limits", limits_table()),
     GROWTH: lambda: filled(GROWTH, "distribution", distribution.made()),
@@ -157,7 +179,9 @@ GENERATED: dict[Path, Callable[[], str]] = {
 def stale(made: Mapping[Path, str]) -> list[Path]:
     """The files that aren't as they were made, and files of the schema that are made no more."""
     differing = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
-    folders = [folder for folder in (pages.FOLDER, schema.FOLDER) if any(path.is_relative_to(folder) for path in made)]
+    folders = [
+        folder for folder in (pages.FOLDER, schemadump.FOLDER) if any(path.is_relative_to(folder) for path in made)
+    ]
     there = {path for folder in folders for path in folder.rglob("*.*")}
     return sorted([*differing, *(there - made.keys())])
 
@@ -167,7 +191,7 @@ def write() -> list[Path]:
     with scratch.server() as server:
         scratch.complete(server.url())
         made = {path: make() for path, make in GENERATED.items()} | pages.made(server.url())
-        made |= schema.files(postgres.wheel_binaries(), server, "postgres")
+        made |= schemadump.files(postgres.wheel_binaries(), server, "postgres")
     changed = stale(made)
     for path in changed:
         if path in made:

@@ -1,16 +1,18 @@
 """Scratch databases, provisioned by the program's own declarations: for tests, generated files and benchmarks."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 
+from harness import runfolders
 from harness.stack import Declaration, DeclaredResource, Stack, declaration
 from local import postgres
 from provider.steps.history import IDENTITY
 
+PREFIX, SERVER = "visual-prompt-builder-scratch-", "server"
 PLATFORM_STEPS = "structure-platform"
 # What puts rows into tables rather than making objects.
 ROWS = frozenset({"pg:index:Bucket", "pg:index:SealingKeys"})
@@ -23,15 +25,19 @@ class ProvisioningFailed(Exception):
 @contextmanager
 def server() -> Iterator[postgres.RunningServer]:
     """A server of its own with nothing on it, gone afterwards."""
-    programs = postgres.wheel_binaries()
-    with TemporaryDirectory(prefix="visual-prompt-builder-scratch-") as folder:
+    with runfolders.own(PREFIX, end=_ended) as folder:
         # Another account runs a server that root starts.
-        Path(folder).chmod(0o755)
-        started = postgres.ensure(Path(folder) / "server", programs, {"fsync": "off"})
-        try:
-            yield started
-        finally:
-            postgres.remove(Path(folder) / "server", programs)
+        folder.chmod(0o755)
+        yield postgres.ensure(folder / SERVER, postgres.wheel_binaries(), {"fsync": "off"})
+
+
+def sweep() -> None:
+    """End and remove what killed runs have left here."""
+    runfolders.sweep(PREFIX, tempfile.gettempdir(), _ended)
+
+
+def _ended(folder: Path) -> None:
+    postgres.remove(folder / SERVER, postgres.wheel_binaries())
 
 
 def complete(url: str) -> Stack:

@@ -27,6 +27,8 @@ from local.processes import is_zombie
 
 SUPERUSER = "postgres"
 START_SECONDS = 60
+# Bytes.
+LARGEST_LOG = 64 << 20
 
 # Supabase's values where they decide what works; the rest keeps the server small on a developer's machine.
 SETTINGS = {
@@ -101,7 +103,7 @@ def ensure(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        programs = _usable(binaries or wheel_binaries(), folder)
+        programs = usable(binaries or wheel_binaries(), folder)
         data = data_folder(folder) / "postgres"
         if not data.exists():
             _refuse_elsewhere(folder, data)
@@ -112,6 +114,7 @@ def ensure(
         if not _answers(record["port"], data):
             progress("starting PostgreSQL")
             record = _start(folder, programs, data, record, {**SETTINGS, **(settings or {})})
+        _rotate_log(data / "server.log")
         _refuse_other_password(folder, record)
         return RunningServer(HOST, record["port"], SUPERUSER, record["password"], _major(data))
 
@@ -132,7 +135,7 @@ def log(folder: Path) -> Path:
 
 def process_id(folder: Path) -> int | None:
     """The postmaster's process id, as its own file says."""
-    return _postmaster(data_folder(folder) / "postgres")
+    return postmaster(data_folder(folder) / "postgres")
 
 
 def remove(folder: Path, binaries: Path | None = None) -> None:
@@ -152,14 +155,14 @@ def remove(folder: Path, binaries: Path | None = None) -> None:
 def stop(folder: Path, binaries: Path | None = None) -> None:
     """Stop the server of `folder`, if it runs; open transactions are rolled back."""
     data = data_folder(folder) / "postgres"
-    if _postmaster(data) is None:
+    if postmaster(data) is None:
         return
-    programs = _usable(binaries or wheel_binaries(), folder)
+    programs = usable(binaries or wheel_binaries(), folder)
     try:
         _run([programs / "pg_ctl", "-D", data, "-m", "fast", "-w", "-t", "60", "stop"], "stopping PostgreSQL")
     except ServerError:
         # Somebody else may have ended it meanwhile.
-        if _postmaster(data) is not None:
+        if postmaster(data) is not None:
             raise
 
 
@@ -216,7 +219,7 @@ def _new_record(folder: Path, programs: Path, data: Path, progress: Callable[[st
     return record
 
 
-def _usable(binaries: Path, folder: Path) -> Path:
+def usable(binaries: Path, folder: Path) -> Path:
     """`binaries`, or a copy of their installation that the server's account can reach."""
     if server_account() is None or reachable_by_others(binaries / "postgres"):
         return binaries
@@ -314,6 +317,19 @@ def _run(command: list[Any], doing: str, text: str = "") -> None:
             raise ServerError(f"{doing} failed: {said[-300:]}")
 
 
+def _rotate_log(log: Path) -> None:
+    """Begin the log again where it is large; the one before it is kept beside it, until the next time.
+
+    The server keeps its file open and appends, so that it is copied and cut off.
+    """
+    try:
+        if log.stat().st_size > LARGEST_LOG:
+            shutil.copy2(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)
+    except OSError:
+        return
+
+
 def _log_tail(data: Path) -> str:
     try:
         lines = (data / "server.log").read_text(errors="replace").splitlines()
@@ -342,7 +358,8 @@ def _refuse_other_version(programs: Path, data: Path) -> None:
         )
 
 
-def _postmaster(data: Path) -> int | None:
+def postmaster(data: Path) -> int | None:
+    """The process that serves a data directory; None where none does."""
     try:
         pid = int((data / "postmaster.pid").read_text().splitlines()[0])
         os.kill(pid, 0)
@@ -351,11 +368,16 @@ def _postmaster(data: Path) -> int | None:
     return None if is_zombie(pid) else pid
 
 
-def _answers(port: int, data: Path) -> bool:
-    if _postmaster(data) is None:
+def ready(data: Path, port: int) -> bool:
+    """Whether the server of a data directory has said that it takes connections, at a port."""
+    if postmaster(data) is None:
         return False
     lines = (data / "postmaster.pid").read_text().splitlines()
-    if len(lines) < 8 or int(lines[3]) != port or lines[7].strip() != "ready":
+    return len(lines) >= 8 and int(lines[3]) == port and lines[7].strip() == "ready"
+
+
+def _answers(port: int, data: Path) -> bool:
+    if not ready(data, port):
         return False
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0

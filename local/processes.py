@@ -22,6 +22,15 @@ def is_zombie(pid: int) -> bool:
         return False
 
 
+def serves(pid: int, folder: Path) -> bool:
+    """Whether it is at work in a folder, as a server is in its data directory: another one may have the number now."""
+    try:
+        return Path(f"/proc/{pid}/cwd").resolve(strict=True) == folder.resolve()
+    except OSError:
+        words = ["ps", "-p", str(pid), "-o", "args="]
+        return str(folder) in subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+
 def process_ids() -> list[int]:
     """Every process of the machine, as far as it is shown to us."""
     if Path("/proc/self").exists():

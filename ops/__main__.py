@@ -25,13 +25,17 @@ from declared.version import VERSION
 from ops.adopt import command as adoption
 from ops.archive import command as archive
 from ops.backups import command as backups
-from ops.backups import restorecommand
+from ops.backups import wholecommand
 from ops.errors import CommandError, answered
 from ops.everyday import command as everyday
+from ops.health import command as health
 from ops.helptext import Commands, joined
 from ops.migrations import command as migrations
 from ops.new import command as new
 from ops.people import command as people
+from ops.physical import command as physical
+from ops.pooler import command as pooler
+from ops.report import command as page
 from ops.status import FAILED, FOUND, INTERRUPTED
 from ops.storage import command as storage
 
@@ -51,14 +55,18 @@ app = typer.Typer(
 app.add_typer(everyday.app)
 app.add_typer(adoption.app)
 app.add_typer(archive.app, name="archive")
+app.add_typer(health.app)
+app.add_typer(pooler.app)
 app.add_typer(backups.alone)
 app.add_typer(backups.app, name="backups")
-app.add_typer(restorecommand.app, name="restore")
+app.add_typer(wholecommand.app, name="restore")
 app.add_typer(migrations.app, name="migrate")
 app.add_typer(new.app, name="new")
 app.add_typer(people.app, name="people")
 app.add_typer(storage.sign, name="sign")
 app.add_typer(storage.app, name="storage")
+app.add_typer(physical.app, name="wal")
+app.add_typer(page.app)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Severities = Literal["critical", "high", "medium", "low", "info"]
@@ -138,8 +146,14 @@ def cost(stack: Stack = "dev", as_json: Json = False) -> None:
 
     if not engine.declared(stack):
         engine.require(stack)
+    there = engine.exists(stack)
     engine.make_stack(stack)
-    found = estimate.of(stack)
+    try:
+        found = estimate.of(stack)
+    finally:
+        # What was made and started to ask for it goes again.
+        if not there:
+            engine.forget(stack)
     print(estimate.as_json(found) if as_json else estimate.as_text(found))
 
 
@@ -328,11 +342,23 @@ def _remove_if_last() -> None:
 
 
 @app.command(epilog="Example: ./vpb maintain --stack prod --json")
-def maintain(stack: Stack = "dev", as_json: Json = False) -> None:
-    """Make and drop partitions, delete what has expired and who has left, refresh summaries; run it each night."""
+def maintain(
+    stack: Stack = "dev",
+    window: Annotated[
+        int | None,
+        typer.Option(min=1, max=720, help="minutes after which nothing of it is at work; else database:maintenance"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make and drop partitions, delete what has expired and who has left, refresh summaries; run it each night.
+
+    Indexes that have grown are rebuilt too.
+
+    What waits for a lock, or isn't done when its window ends, is left to the next run; the database has each run.
+    """
     from ops import maintain as housekeeping
 
-    raise typer.Exit(housekeeping.run(stack, as_json))
+    raise typer.Exit(housekeeping.run(stack, as_json, window))
 
 
 @app.command(epilog="Example: ./vpb rotate; when every client has its new URL: ./vpb rotate --finish")

@@ -61,7 +61,8 @@ def _declared(stack: str) -> list[Declared]:
     if report.progress:
         report.progress.end()
     if report.status:
-        raise CostError(f"stack {stack}: what is declared can't be read: {'; '.join(report.causes)}")
+        causes = "; ".join(report.causes) or progress.INTERRUPTED
+        raise CostError(f"stack {stack}: what is declared can't be read: {causes}")
     return list(found.values())
 
 

@@ -33,9 +33,17 @@ class Environment:
     @property
     def store(self) -> Store:
         """The object bucket, with the target's key, or else the one that boto3 finds."""
+        return self._store(str(self.output("object_bucket")))
+
+    @property
+    def s3(self) -> Any:
+        """A client of S3 with the same key, for another bucket."""
+        return self._store("").s3
+
+    def _store(self, bucket: str) -> Store:
         aws = engine.target(self.stack).aws(self.stack)
         return Store(
-            bucket=self.output("object_bucket"),
+            bucket=bucket,
             region=engine.region(self.stack),
             endpoint=aws.endpoint,
             access_key=aws.access_key,

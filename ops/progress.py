@@ -38,6 +38,16 @@ UNTRIED = "nothing more is tried before `up`"
 # What takes no longer has no line in a log.
 PATIENCE_SECONDS = 1.0
 INTERRUPTED = "interrupted"
+# How the engine refuses a setting that isn't what Pulumi.yaml declares.
+WRONG_TYPE = re.compile(
+    r"(?:validating stack config: )?Stack '([^']+)' with configuration key '([^']+)' must be of type '(\w+)[^']*'"
+)
+KINDS = {
+    "array": 'a list, of one value too: ["a"]',
+    "string": 'a text: "a"',
+    "object": "a map",
+    "boolean": "true or false",
+}
 # The engine's last words, which say nothing beside a cause.
 LAST_WORDS = (
     "update failed",
@@ -192,6 +202,7 @@ class Report:
         text = self.text.splitlines()
         # What stops the engine before it begins is no event.
         found = self.errors or [line.removeprefix("error: ") for line in text if line.startswith("error: ")]
+        found = [WRONG_TYPE.sub(_wrong_type, each) for each in found]
         found = found or ["pulumi failed and gave no reason; --verbose shows its whole text"]
         lines = [line.strip() for each in found for line in _cut(each) if line.strip()]
         return lines if len(lines) <= CAUSES else [*lines[: CAUSES - 1], _more(len(lines) - CAUSES + 1)]
@@ -312,6 +323,11 @@ def _cause(text: str) -> str:
             f"{Path(died[1]).name} ended in the middle of the run; what is done stays done, run it again for the rest"
         )
     return text
+
+
+def _wrong_type(said: re.Match[str]) -> str:
+    stack, key, kind = said.groups()
+    return f"Pulumi.{stack}.yaml: the setting {key} must be {KINDS.get(kind, kind)}"
 
 
 def _sign(op: str) -> str:

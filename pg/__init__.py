@@ -329,6 +329,22 @@ class Publication(_Resource):
         super().__init__(resource_name, _given(locals()), opts)
 
 
+class ScheduledJob(_Resource):
+    """A statement that pg_cron runs in this database, as the login that provisions."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        *,
+        name: str,
+        schedule: str,
+        command: str,
+        active: Input[bool] = True,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(resource_name, _given(locals()), opts)
+
+
 class SealingKeys(_Resource):
     """The public keys that a database seals values with; the first one of `order` seals."""
 

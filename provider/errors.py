@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.errors import Diagnostic
 
+from declared.errors import printable
 from plugin.errors import PluginError
 
 HINTS = {
@@ -174,10 +175,11 @@ def one_line(error: psycopg.Error, label: str, location: str | None = None, clos
     where = f", {location}" if location else ""
     if error.diag.message_primary is None:
         gone = closed and isinstance(error, psycopg.OperationalError)
-        return StatementFailed(f"{label}: {CUT_OFF if gone else in_its_own_words(str(error))}{where}")
+        return StatementFailed(printable(f"{label}: {CUT_OFF if gone else in_its_own_words(str(error))}{where}"))
     found = report(error.diag)
     kind = LockRefused if found.code in LOCK_CODES else StatementFailed
-    return kind("; ".join([f"{label}: {found.said}{where}", *found.named, *found.advice]))
+    # A name can hold a line break.
+    return kind(printable("; ".join([f"{label}: {found.said}{where}", *found.named, *found.advice])))
 
 
 def in_its_own_words(text: str) -> str:

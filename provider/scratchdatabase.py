@@ -24,6 +24,9 @@ UNUSED = """select d.datname::text as name from pg_catalog.pg_database d
              where pg_catalog.starts_with(d.datname::text, %s) and pg_catalog.pg_has_role(d.datdba, 'member')
                and not exists (select from pg_catalog.pg_stat_activity a where a.datid = d.oid)"""
 
+END = """select pg_catalog.pg_terminate_backend(a.pid) from pg_catalog.pg_stat_activity as a
+          where a.datname = %s and a.backend_type = 'client backend'"""
+
 
 async def make(database: Connections) -> Connections:
     """A new, empty database; the caller drops it."""
@@ -66,4 +69,6 @@ async def _drop_abandoned(session: Connection) -> None:
 
 
 async def _drop(session: Connection, name: str) -> None:
-    await session.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+    """Not `with (force)`, which refuses all but superusers while autovacuum is in there; this ends it and waits."""
+    await session.execute(END, [name])
+    await session.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))

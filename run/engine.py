@@ -5,6 +5,7 @@ in `.local/state`, encrypted with a passphrase that never leaves this checkout.
 """
 
 import atexit
+import itertools
 import json
 import os
 import re
@@ -23,12 +24,15 @@ from typing import BinaryIO
 
 import targets
 import toolchain
-from declared import folders, naming, settings
+from declared import folders, health, naming, settings
 from declared import permissions as allowed_once
 from declared.backups import BackupSettings
 from declared.backups import backups as backup_settings
 from declared.connectionurl import Parameters
 from declared.folders import make_private
+from declared.health import Check
+from declared.maintenance import MaintenanceSettings
+from declared.maintenance import maintenance as maintenance_settings
 from declared.paths import CHECKOUT
 from declared.permissions import Permission
 from declared.serversettings import NAMESPACE as SERVER
@@ -48,6 +52,8 @@ DESTROY = {"destroy", "down", "dn"}
 # Says to the provider that what holds data may go, and whose.
 DESTROY_MARK = "VPB_DESTROY"
 AWS_PROVIDER = "pulumi:providers:aws"
+# Options that run a part of the program.
+PART = ("--target", "--exclude")
 # Words after these are no command; Pulumi takes the flags before the command too.
 WITH_VALUE = {
     *("-s", "--stack", "-C", "--cwd", "--color", "-v", "--verbose", "--profiling", "--tracing"),
@@ -146,6 +152,22 @@ def backups(stack: str) -> BackupSettings | None:
     return backup_settings(settings.listed(_setting(stack, "backups")))
 
 
+def checks(stack: str) -> dict[str, Check]:
+    """The metrics of a database's health, with the thresholds of the stack's file.
+
+    :raises SettingError: for thresholds that can't be used
+    """
+    return health.checks(settings.listed(_setting(stack, health.KEY)), backups(stack))
+
+
+def maintenance(stack: str) -> MaintenanceSettings:
+    """When the housekeeping of a stack runs and how long, by its file.
+
+    :raises SettingError: for what can't be used
+    """
+    return maintenance_settings(settings.listed(_setting(stack, "maintenance")))
+
+
 def embedded(stack: str) -> bool:
     """Whether the stack lives on its target's own PostgreSQL rather than on a server that it names."""
     return not _setting(stack, "url")
@@ -221,6 +243,18 @@ def remove(stack: str) -> None:
     done = capture(["stack", "rm", "--yes", "--force", "--preserve-config", "--non-interactive", "--stack", stack])
     if done.returncode:
         raise _refused(stack, "removed", done)
+
+
+def forget(stack: str) -> None:
+    """Remove a stack that nothing was provisioned for, and what was started on this machine for it.
+
+    Where something was provisioned meanwhile, Pulumi refuses to remove the stack, and all stays.
+    """
+    with state.alone(stack, "", True):
+        done = capture(["stack", "rm", "--yes", "--preserve-config", "--non-interactive", "--stack", stack])
+        there = target(stack)
+        if done.returncode == 0 and there.started(stack):
+            there.remove(stack)
 
 
 def brought_to(stack: str) -> str | None:
@@ -337,6 +371,8 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             if stack:
                 where = target(stack)
                 _refuse_moved(stack, where)
+                if command in CHANGE:
+                    _refuse_part(stack, arguments)
                 variables |= _plugins(where, variables)
                 variables["PATH"] = _with_programs(where, variables)
                 if not where.checkpoints:
@@ -354,6 +390,22 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
             _drop_salts()
             cleanup.callback(_drop_salts)
         yield variables
+
+
+def _refuse_part(stack: str, arguments: Sequence[str]) -> None:
+    """A run of a part needn't come to `DrillGate`, which asks for a proven backup before anything that holds data goes.
+
+    :raises EngineError: where it might destroy data that is to be kept
+    """
+    words = itertools.takewhile(lambda word: word != "--", arguments)
+    part = next((word for word in words if word.startswith(PART) or (_short(word) or ("",))[0] == "-t"), None)
+    if part is None or adopted(stack) or not (backups(stack) and keeps(stack)):
+        return
+    if named := allowed_once.destructive(permissions(stack)):
+        raise EngineError(
+            f"stack {stack}: {part.partition('=')[0]} runs a part, which doesn't ask when a backup was proven, and "
+            f"database:allow names {', '.join(named)}, which may destroy data: run all of it, or take that out"
+        )
 
 
 def _refuse_moved(stack: str, where: Target) -> None:

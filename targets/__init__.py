@@ -9,6 +9,7 @@ from targets.target import OwnServer as OwnServer
 from targets.target import Service as Service
 from targets.target import Target as Target
 from targets.target import Wanted as Wanted
+from targets.target import Watching as Watching
 
 
 def _local() -> Target:

@@ -29,6 +29,8 @@ SERVICES = (
     "rds",
     "s3",
     "secretsmanager",
+    "events",
+    "lambda",
     "sns",
     "sts",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from declared.backups import BackupSettings
 from declared.connectionurl import Parameters
+from declared.health import Check
 from declared.platform import Platform
 from declared.serversettings import ServerSettings
 from targets.endpoint import AwsEndpoint as AwsEndpoint
@@ -63,8 +64,22 @@ class Wanted:
     """Whether AWS is to refuse its end."""
     backups: BackupSettings | None = None
     """What is declared of backups."""
+    cron: bool = False
+    """Whether pg_cron is to be loaded."""
     replaced: bool = False
     """Whether a permission lets another server take its place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watching:
+    """What the alarms on a server of the target's own go by."""
+
+    topic: "pulumi.Output[str]"
+    """What hears of them."""
+    checks: Mapping[str, Check]
+    """The metrics of the database's health with their thresholds."""
+    logins: "Mapping[str, pulumi.Output[str]]"
+    """Who may ask for it → the password, the one of now first."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,8 @@ class OwnServer:
     """The same login at the server's readers, where it has any."""
     proxy: "Callable[[Mapping[str, pulumi.Output[str]]], pulumi.Input[Parameters]] | None" = None
     """Makes a proxy for logins with their passwords, and says where they reach the database through it."""
+    watch: Callable[[Watching], None] | None = None
+    """Makes what watches it."""
     exports: Mapping[str, Any] = field(default_factory=dict)
     """Outputs of the stack that only such a server has."""
 

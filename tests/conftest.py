@@ -45,6 +45,7 @@ VERSIONS = (
     "provider/test_snapshot_kinds.py",
     "provider/test_snapshot_partitions.py",
     "provider/test_spellings.py",
+    "report/test_plans.py",
     "sql/test_catalogue.py",
     "sql/test_functions.py",
     "sql/test_partitions.py",

@@ -18,6 +18,7 @@ from ops.audit.report import Report
 from ops.backups.drill import Check, Evidence
 from ops.drift import Drift
 from ops.everyday.overview import Overview
+from ops.health.report import Health, Measured
 from run import engine
 from run.events import Summary
 
@@ -82,6 +83,10 @@ ANSWERS = {
         "ops.everyday.overview.of",
         lambda bad: Overview("dev", "local", [], {"sql/a": ["0001_a"] if bad else []}, None, None),
     ),
+    ("health",): (
+        "ops.health.report.of",
+        lambda bad: Health("dev", [Measured("errors", "", 1, "count", "", "warning" if bad else "ok", 1, 2, "r")], []),
+    ),
     ("migrate", "status"): (
         "ops.migrations.command._run",
         lambda bad: {"sql/a": {"pending": ["0001_a"] if bad else []}},
@@ -91,13 +96,26 @@ ANSWERS = {
         "ops.backups.command._verified",
         lambda bad: {"backup": "b", "parts": 1, "contents": True, "wrong": ["a"] if bad else []},
     ),
+    ("wal", "archive"): ("ops.physical.command._archived", bool),
+    ("wal", "verify"): (
+        "ops.physical.command._verified",
+        lambda bad: {"segments": 1, "contents": True, "server": True, "wrong": ["a"] if bad else []},
+    ),
     ("restore-drill",): (
         "ops.backups.command._drilled",
-        lambda bad: Evidence("b", "dev", "now", 0, "now", checks=[Check("rows", "failed" if bad else "passed", "")]),
+        lambda bad: (
+            Evidence("b", "dev", "now", 0, "now", checks=[Check("rows", "failed" if bad else "passed", "")]),
+            None,
+        ),
     ),
+    ("restore", "project"): ("ops.backups.restorecommand._lost", lambda bad: ["audio/a"] if bad else []),
+    ("restore", "person"): ("ops.backups.restorecommand._lost", lambda bad: ["audio/a"] if bad else []),
+    ("restore", "environment"): ("ops.backups.wholecommand._lost", lambda bad: ["audio/a"] if bad else []),
     ("migrate", "adopt"): ("ops.migrations.command._run", lambda bad: {"differences": ["a"] if bad else []}),
 }
 """What finds something: the function that looks, and what it answers."""
+NAMED = dict.fromkeys([("restore", "project"), ("restore", "person")], "00000000-0000-7000-8000-000000000000")
+"""What has to be named to these."""
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -112,7 +130,7 @@ def test_what_finds_something_ends_with_2_and_says_so_in_its_help(capsys, monkey
     for bad in (True, False):
         answered = answer(bad)
         monkeypatch.setattr(function, lambda *_, found=answered, **__: found)
-        assert run(capsys, *words)[0] == _status(bad)
+        assert run(capsys, *words, *([NAMED[words]] if words in NAMED else []))[0] == _status(bad)
 
 
 def test_without_a_word_it_shows_all_commands(capsys):
@@ -132,7 +150,8 @@ def test_help_loads_nothing_that_it_can_do_without():
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=CHECKOUT)
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert "typer" in loaded
-    assert loaded & {"rich", "psycopg", "yaml", "boto3", "pulumi", "provider", "run", "targets", "asyncio"} == set()
+    spared = {"rich", "psycopg", "yaml", "boto3", "pulumi", "provider", "run", "targets", "asyncio", "altair", "jinja2"}
+    assert loaded & spared == set()
 
 
 def test_the_version_is_shown(capsys):

@@ -14,6 +14,8 @@ ROOMS = {
     "toolchain": set(),
     CLIENTS: set(),
     "pg": set(),
+    # Runs at AWS, with nothing of ours.
+    "probe": set(),
     "declared": set(),
     "plugin": {"declared.errors"},
     "provider": {"plugin", "declared"},
@@ -26,7 +28,7 @@ ROOMS = {
     "ops": {"declared", "harness", "run", "provider", CLIENTS},
     "harness": {"declared", "plugin", "provider", "local", "targets", "toolchain"},
     "generate": {"declared", "harness", "local", "provider", "ops"},
-    "bench": {"declared", "harness", "local", "provider", "plugin"},
+    "bench": {"declared", "harness", "local", "ops", "provider", "plugin"},
     # A test of a room may use whatever the room is used with; nothing but tests uses tests.
     "tests": {
         *("bench", "components", "declared", "generate", "harness", "local", "ops", "pg", "plugin", "provider", "run"),

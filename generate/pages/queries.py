@@ -11,6 +11,12 @@ ABOUT = (
     "([environments.md](../environments.md#readers)): it writes nothing, and what was just written needn't be there."
 )
 
+CACHES = {
+    "summary": "Answered from a summary",
+    "counter": "Answered from a counter that each change keeps",
+    "app": "The same for everybody: the app may keep the answer for a minute",
+}
+
 
 def made(queries: Sequence[Query]) -> str:
     """A table of all, then each with its statement."""
@@ -33,6 +39,7 @@ def _query(query: Query) -> str:
         f"- Uses {codes(sorted(query.indexes))}.",
         f"- Plan: {query.plan}",
         *(["- May be asked at a reader."] if query.reader else []),
+        *([f"- {CACHES[query.cache]} ([caching.md](../caching.md))."] if query.cache else []),
     ]
     return "\n".join(
         [f"## {query.name}", "", _sentence(query.purpose), "", *facts, "", "```sql", query.text.strip(), "```"]

@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 
 from local.moto import (
     accesslogs,
+    alarms,
     backup,
     cloudfront,
     gate,
@@ -170,6 +171,7 @@ def serve(options: Options) -> None:
         guardduty.install()
         rds.install()
         rdsproxy.install()
+        alarms.install()
         saver = restored(options.state)
         handler = MotoRequestHandler if options.verbose else _QuietHandler
         server = make_server(

@@ -16,7 +16,11 @@ class Found:
     identity: str
     login: str
     platform: Platform
+    is_superuser: bool = False
+    """Whether the login is one; the baseline makes none elsewhere."""
     schemas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Schema to its owner and comment; without them it is made by the baseline and compared by the snapshot."""
+    owner_of_public: str = ""
     extensions: dict[str, str] = field(default_factory=dict)
     roles: list[dict[str, str]] = field(default_factory=list)
     row_security: dict[str, str] = field(default_factory=dict)

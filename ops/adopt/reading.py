@@ -20,6 +20,7 @@ from provider.resources.schema import Schema
 from provider.snapshots import left_open
 from provider.steps.history import identity
 
+LOGIN = "select rolname::text as name, rolsuper as super from pg_catalog.pg_roles where rolname = current_user"
 SCHEMAS = """
 select n.nspname::text as name, pg_catalog.pg_get_userbyid(n.nspowner)::text as owner
   from pg_catalog.pg_namespace n
@@ -85,8 +86,17 @@ BUCKETS = """
 select pg_catalog.count(*) = 4 as yes from pg_catalog.pg_attribute a
  where a.attrelid = pg_catalog.to_regclass('storage.buckets') and not a.attisdropped
    and a.attname in ('id', 'public', 'file_size_limit', 'allowed_mime_types')"""
-PUBLICATIONS = """select pubname::text as name, pg_catalog.pg_get_userbyid(pubowner)::text as owner
-                    from pg_catalog.pg_publication order by 1"""
+# With what the text of a published table and its columns can't tell apart.
+PUBLICATIONS = """
+select p.pubname::text as name, pg_catalog.pg_get_userbyid(p.pubowner)::text as owner, (
+         select pg_catalog.min(pg_catalog.quote_ident(name)) from pg_catalog.pg_publication_rel r
+           join pg_catalog.pg_class c on c.oid = r.prrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+          cross join lateral (
+             select c.relname::text union all select n.nspname::text union all
+             select a.attname::text from pg_catalog.pg_attribute a
+              where a.attrelid = c.oid and a.attnum = any (r.prattrs::int2[])) as one (name)
+          where r.prpubid = p.oid and name ~ '[(),]| where |^ | $') as odd
+  from pg_catalog.pg_publication p order by 1"""
 # Of other roles than the platform's those that own something here or that something is granted to, and those that are
 # in one of these or in the platform's, or have such a one in them.
 ROLES = """
@@ -164,8 +174,8 @@ def _granted_on(lists: Mapping[str, Any]) -> str | None:
 async def read(connection: Connection) -> Found:
     """What the login of a session sees of its database, in one transaction that writes nothing."""
     platform = recognised(each["rolname"] for each in await rows(connection, RECOGNISED, []))
-    (login,) = await rows(connection, "select current_user::text as name", [])
-    found = Found(await identity(connection), login["name"], platform)
+    (login,) = await rows(connection, LOGIN, [])
+    found = Found(await identity(connection), login["name"], platform, login["super"])
     reader = _Reader(connection, found)
     await _schemas(reader)
     await _extensions(reader)
@@ -196,7 +206,11 @@ async def _schemas(reader: _Reader) -> None:
         if name != "public" and (name in found.platform.schemas or found.is_of_platform(owner)):
             found.theirs.add(name)
         elif one := await reader.one(Schema(), name=name):
-            found.schemas[name] = {key: value for key, value in one.items() if key != "name"}
+            # Elsewhere a superuser may have another name. `public` is there before the baseline.
+            as_made = name == "public" or (owner == found.login and found.is_superuser)
+            found.schemas[name] = {} if as_made else {key: value for key, value in one.items() if key != "name"}
+            if name == "public":
+                found.owner_of_public = owner
     for each in await rows(reader.connection, SCHEMAS_OF_EXTENSIONS, []):
         if each["filled"]:
             found.left.append(f"schema {each['name']}, with what isn't extension {each['extension']}'s in it: {OWN}")
@@ -211,7 +225,8 @@ async def _extensions(reader: _Reader) -> None:
         name, schema = each["name"], each["schema"]
         if schema not in found.path_of_extensions and schema != "pg_catalog":
             found.path_of_extensions.append(schema)
-        if name in found.platform.extensions:
+        # The platform's own, by name or in a schema that it keeps for them.
+        if name in found.platform.extensions or schema in found.theirs - {"extensions"}:
             continue
         if schema == "pg_catalog" or schema in found.schemas.keys() | found.theirs:
             found.extensions[name] = schema
@@ -265,7 +280,9 @@ async def _rest(reader: _Reader) -> None:
     for each in await rows(connection, PUBLICATIONS, []):
         if found.is_of_platform(each["owner"]):
             continue
-        if one := await reader.one(Publication(), name=each["name"]):
+        if each["odd"]:
+            found.left.append(f"publication {each['name']}: the name {each['odd']} reads like a list; {LEFT}")
+        elif one := await reader.one(Publication(), name=each["name"]):
             found.publications[each["name"]] = {"tables": []} | {k: v for k, v in one.items() if k != "name"}
     if await _has_buckets(connection):
         for each in await rows(connection, "select id from storage.buckets order by 1", []):

@@ -33,7 +33,11 @@ select 'subscription ' || s.subname, pg_catalog.pg_get_userbyid(s.subowner)::tex
   from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid
  where d.datname = pg_catalog.current_database()
 union
-select 'foreign server ' || srvname, pg_catalog.pg_get_userbyid(srvowner)::text from pg_catalog.pg_foreign_server
+select pg_catalog.concat('foreign server ', s.srvname, ', without which the baseline can''t make foreign table ' || (
+           select pg_catalog.string_agg(t.ftrelid::pg_catalog.regclass::text, ', ' order by t.ftrelid)
+             from pg_catalog.pg_foreign_table t where t.ftserver = s.oid)),
+       pg_catalog.pg_get_userbyid(s.srvowner)::text
+  from pg_catalog.pg_foreign_server s
 union
 select pg_catalog.concat('user mapping of ', m.usename, ' on server ', m.srvname),
        pg_catalog.pg_get_userbyid(s.srvowner)::text

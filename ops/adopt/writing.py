@@ -10,7 +10,7 @@ from typing import Any
 from declared import sqltext
 from declared.adopted import FACTS
 from declared.schemas import OPEN_SCHEMAS
-from declared.sqlfiles import ADOPTED_LINE, MIGRATIONS, POLICY_FOLDER
+from declared.sqlfiles import ADOPTED_LINE, MIGRATIONS, POLICY_FOLDER, STANDIN
 from ops.adopt.found import Found
 
 BASELINE = "0001_baseline"
@@ -22,8 +22,8 @@ DUMP = (
 )
 # What row policies, facts and the lines before it say already, and what is psql's or a session's.
 ELSEWHERE = re.compile(
-    r"SET |SELECT pg_catalog\.set_config\(|CREATE POLICY |COMMENT ON POLICY |CREATE SCHEMA |COMMENT ON SCHEMA "
-    r"|ALTER SCHEMA |CREATE EXTENSION |COMMENT ON EXTENSION "
+    r"SET |SELECT pg_catalog\.set_config\(|CREATE POLICY |COMMENT ON POLICY |CREATE SCHEMA |ALTER SCHEMA "
+    r"|CREATE EXTENSION |COMMENT ON EXTENSION "
 )
 # With a key of each dump's own, which nothing in it can know.
 RESTRICT = re.compile(r"^\\restrict (\w+)$", re.MULTILINE)
@@ -51,7 +51,7 @@ KEY = re.compile(
 )
 POLICY_HEADER = "as found in the database; a policy may have any name, be for all commands, and lack a comment.\n"
 MEANINGS = {
-    "SCHEMAS": "Schema to its properties.",
+    "SCHEMAS": "Schema to its properties; without any, it is public, or that of the login, a superuser.",
     "EXTENSIONS": "Extension to schema.",
     "ROW_SECURITY": "enabled, forced (it binds the owner too), or left open: each role with a privilege has every row.",
     "PARTITIONS": "Those that stand open where their table is closed, to in what; beyond it they may not.",
@@ -81,20 +81,28 @@ def files(found: Found, dump: str) -> dict[str, str]:
     return made
 
 
-def _baseline(found: Found, dump: str) -> Iterator[str]:
-    yield "\n-- Bodies may name what comes after them.\nset local check_function_bodies = off;\n"
+def _before_the_dump(found: Found) -> Iterator[str]:
+    """Roles, schemas and extensions."""
     for role in found.roles:
         name = role["name"].replace("'", "''")
         there = f"if not exists (select from pg_catalog.pg_roles where rolname = '{name}') then"
-        body = f" begin {there} create role {role['quoted']} {role['words']}; end if; end "
-        tag = next(tag for length in count() if (tag := f"${'_' * length}$") not in body)
-        yield f"do {tag}{body}{tag};"
+        yield _block(f"{there} create role {role['quoted']} {role['words']}; end if;")
     made = {role["name"] for role in found.roles}
     for schema, given in found.schemas.items():
-        owner = f" authorization {quoted(given['owner'])}" if given["owner"] in made else ""
+        owner = f" authorization {quoted(given['owner'])}" if given.get("owner") in made else ""
         yield f"create schema if not exists {quoted(schema)}{owner};"
+    # In a new database it is that of the database's owner.
+    if (owner := found.owner_of_public) in {*made, found.login}:
+        yield f"alter schema public owner to {quoted(owner) if owner in made else 'current_user'};"
     for extension, schema in found.extensions.items():
-        yield f"create extension if not exists {quoted(extension)} with schema {quoted(schema)};"
+        made_so = f"create extension if not exists {quoted(extension)} with schema {quoted(schema)};"
+        there = f"exists (select from pg_catalog.pg_available_extensions where name = {_literal(extension)})"
+        yield _where_it_stands_in(found, there, made_so, f"extension {extension}")
+
+
+def _baseline(found: Found, dump: str) -> Iterator[str]:
+    yield "\n-- Bodies may name what comes after them.\nset local check_function_bodies = off;\n"
+    yield from _before_the_dump(found)
     yield ""
     # An operator that `nullif` or `is distinct from` asks has no schema in the text that pg_dump writes.
     if path := [*dict.fromkeys((*found.path, *found.path_of_extensions))]:
@@ -114,7 +122,28 @@ def _baseline(found: Found, dump: str) -> Iterator[str]:
     for trigger in found.triggers:
         yield from _trigger(trigger)
     for job in found.jobs:
-        yield _job(job)
+        there = "pg_catalog.to_regnamespace('cron') is not null"
+        called = f"{'perform' if found.platform.name else 'select'} {_job(job)};"
+        yield _where_it_stands_in(found, there, called, f"cron job {job['jobname'] or job['schedule']}")
+
+
+def _where_it_stands_in(found: Found, there: str, statement: str, what: str) -> str:
+    """A statement that is left out, with a warning, where a platform is stood in for and the server lacks its needs.
+
+    Args:
+        there: the condition under which it runs there too.
+    """
+    if not found.platform.name:
+        return statement
+    platform = f"pg_catalog.to_regclass('{STANDIN.history}') is null"
+    lacking = f"raise warning 'left out, the server lacks its extension: %', {_literal(what)};"
+    return _block(f"if {platform} or {there} then {statement} else {lacking} end if;")
+
+
+def _block(body: str) -> str:
+    text = f" begin {body} end "
+    tag = next(tag for length in count() if (tag := f"${'_' * length}$") not in text)
+    return f"do {tag}{text}{tag};"
 
 
 def _unrestricted(dump: str) -> str:
@@ -135,7 +164,7 @@ def _trigger(trigger: Mapping[str, str | None]) -> Iterator[str]:
 def _job(job: Mapping[str, Any]) -> str:
     words = [job["jobname"], job["schedule"], job["command"]]
     made = f"cron.schedule({', '.join(_literal(word) for word in words if word is not None)})"
-    return f"select {made};" if job["active"] else f"select cron.alter_job({made}, active := false);"
+    return made if job["active"] else f"cron.alter_job({made}, active := false)"
 
 
 def quoted(name: str) -> str:

@@ -104,6 +104,8 @@ HBA = f"""
 """
 ARCHIVE = """
     select 'setting archive_mode' as object from pg_settings where name = 'archive_mode' and setting = 'off'
+        and not exists (
+            select from pg_replication_slots where slot_type = 'physical' and starts_with(slot_name, 'vpb_'))
 """
 
 RULES = (
@@ -157,7 +159,7 @@ RULES = (
         Severity.info,
         "a server that archives no WAL",
         "a restore goes back to the last backup, not to the moment before",
-        "alter system set archive_mode = on; with archive_command, then restart",
+        "./vpb wal archive; or archive_mode = on with archive_command, then restart",
         ARCHIVE,
         ("CIS PostgreSQL 7.4",),
     ),

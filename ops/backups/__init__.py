@@ -1,4 +1,4 @@
-"""Logical backups that are proven by restoring them; see docs/backup.md.
+"""Logical backups that are proven by restoring them; see docs/backups.md.
 
 manifest   what a backup says of itself: the manifest, which is encrypted, and the summary beside it, which isn't
 places     where backups lie: a folder, or a bucket
@@ -11,8 +11,12 @@ making     a whole backup
 checking   a backup read again, without a server
 restoring  a backup in a server
 options    what the options of the commands name
+restorable, leavingout, refusals  which rows come back by themselves, which stay away, what PostgreSQL says no to
 rows       rows of one table back into the database
+belonging, storedfiles, projects  those of a project or a person, with their files
+whole      a whole database, in place of the one that is there
 drill      what was restored, compared with what the backup says
+signing    the signature under its report
 command    the commands that make, list and prove backups
-restorecommand  the one that brings back what was lost
+restorecommand, wholecommand  those that bring back what was lost
 """

@@ -1,8 +1,8 @@
-"""The commands for backups; see docs/backup.md. What takes long to load, each loads when it runs."""
+"""The commands for backups; see docs/backups.md. What takes long to load, each loads when it runs."""
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,9 +15,14 @@ from ops.status import FOUND
 
 if TYPE_CHECKING:
     from ops.backups import drill
+    from ops.backups.manifest import Summary
+    from ops.backups.places import Place
     from ops.environment import Environment
+    from ops.physical.drill import PhysicalDrill
 
-app = typer.Typer(cls=Commands, help="Backups of rows and of what they name; see docs/backup.md.")
+    Drilling = drill.Drill | PhysicalDrill
+
+app = typer.Typer(cls=Commands, help="Backups of rows and of what they name; see docs/backups.md.")
 alone = typer.Typer(cls=Commands)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
@@ -53,61 +58,103 @@ def backup(
         ),
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, max=16, help="sessions that copy rows; by default 2 or 3")] = None,
+    physical: Annotated[
+        bool, typer.Option("--physical", help="the files of the server, which `./vpb wal archive` goes on from")
+    ] = False,
     without_state: WithoutState = False,
     as_json: Json = False,
 ) -> None:
     """Back up all rows, roles and the structure as of one instant, encrypted, and note which stored files they name.
 
     What was begun a day ago or longer and never ended is removed first.
+
+    With --physical it has the files of the whole server; WAL from before the oldest of these is removed afterwards.
     """
     from rich.console import Console
 
-    from ops.backups import given, making, options, promise, sealing
+    from ops.backups import given, making, options, promise
     from ops.backups.declared import Declared
     from ops.environment import Environment
-    from run import engine
 
-    environment = given.instead_of_state(without_state, stack, bool(to)) or Environment.of(stack)
+    environment = given.instead_of_state(without_state, stack, bool(to), True, physical) or Environment.of(stack)
     place = options.place(stack, to, "--to", environment)
-    declared = engine.backups(stack)
-    keys = sealing.recipients(recipient or (declared and list(declared.recipients)) or [options.own_recipient(stack)])
+    keys = options.recipients(stack, recipient)
     with Console(stderr=True).status("backing up", spinner="line") as status:
-        task = making.Making(
-            stack, environment.output("backup_url"), place, keys, options.store(environment), progress=status.update
-        )
-        task.jobs, task.keep_days = jobs or task.jobs, keep_days
-        made = task.run()
+        if physical:
+            made = _physical(stack, environment, place, keys, keep_days, status.update)
+        else:
+            task = making.Making(
+                stack, environment.output("backup_url"), place, keys, options.store(environment), progress=status.update
+            )
+            task.jobs, task.keep_days = jobs or task.jobs, keep_days
+            made = task.run()
     if isinstance(place, Declared):
         promise.tell(environment, made, place)
-    if as_json:
-        print(made.as_json().decode())
-        return
+    print(made.as_json().decode() if as_json else f"backup {made.id} in {place.label}: {_holds(made)}")
+
+
+def _physical(
+    stack: str,
+    environment: "Environment",
+    place: "Place",
+    keys: list[Any],
+    keep_days: int | None,
+    progress: Callable[[str], None],
+) -> "Summary":
+    """The files of the server, and what WAL no physical backup needs any more."""
+    from ops.errors import CommandError, answered
+    from ops.physical import making, server
+    from run import engine
+
+    server.refuse_elsewhere(stack)
+    url = None if engine.adopted(stack) else environment.output("backup_url")
+    made = making.Basing(stack, environment.admin_url, place, keys, url, keep_days, progress).run()
+    if not server.archived(environment.admin_url, stack):
+        print(
+            f"stack {stack}: no WAL is archived, so this comes back as of its end alone; ./vpb wal archive follows it",
+            file=sys.stderr,
+        )
+    try:
+        making.discard_old_wal(place, made.wal["system"])
+    except Exception as error:
+        said = str(error) if isinstance(error, CommandError) else answered(error)
+        if said is None:
+            raise
+        print(f"backup {made.id} is complete, and WAL that is too old stays: {said}", file=sys.stderr)
+    return made
+
+
+def _holds(made: "Summary") -> str:
+    if made.wal:
+        return f"the files of the server; {made.stored_bytes} bytes"
     stored = "" if made.files is None else f", {made.files} stored files named"
-    print(
-        f"backup {made.id} in {place.label}: {made.tables} tables, {made.rows} rows{stored}; {made.stored_bytes} bytes"
-    )
+    return f"{made.tables} tables, {made.rows} rows{stored}; {made.stored_bytes} bytes"
 
 
 @app.command("list", epilog="Example: ./vpb backups list --from s3://backups/prod")
 def list_(stack: Stack = "dev", place: From = None, without_state: WithoutState = False, as_json: Json = False) -> None:
-    """The backups that are complete, the newest first."""
+    """The backups that are complete, the newest first; then those whose summary is damaged."""
     from rich.console import Console
     from rich.table import Table
 
     from ops.backups import checking, given, options
 
     environment = given.instead_of_state(without_state, stack, bool(place), database=False)
-    found = [each.summary for each in checking.listed(options.place(stack, place, "--from", environment))]
+    listed, damaged = checking.summaries(options.place(stack, place, "--from", environment))
+    found = [each.summary for each in listed]
     if as_json:
-        print(json.dumps([json.loads(each.as_json()) for each in found], indent=2))
+        print(json.dumps([*(json.loads(each.as_json()) for each in found), *(d.as_dict() for d in damaged)], indent=2))
         return
+    for bad in damaged:
+        print(bad.as_line(), file=sys.stderr)
     table = Table()
-    for column in ("backup", "stack", "taken at", "rows", "files", "bytes"):
+    for column in ("backup", "kind", "stack", "taken at", "rows", "files", "bytes"):
         # An id that is cut off names nothing.
         table.add_column(column, overflow="fold")
     for each in found:
         files = "" if each.files is None else str(each.files)
-        table.add_row(each.id, each.stack, each.taken_at, str(each.rows), files, str(each.stored_bytes))
+        rows = "" if each.wal else str(each.rows)
+        table.add_row(each.id, each.kind, each.stack, each.taken_at, rows, files, str(each.stored_bytes))
     Console().print(table)
 
 
@@ -139,14 +186,40 @@ def restore_drill(
     place: From = None,
     identity: Identity = None,
     evidence: Annotated[Path | None, typer.Option(help="a folder for the report, as JSON and as a page")] = None,
+    sign_key: Annotated[
+        Path | None, typer.Option(help="a file with the private key that signs the report: Ed25519, PEM")
+    ] = None,
+    physical: Annotated[
+        bool, typer.Option("--physical", help="a physical backup, with the WAL that is archived")
+    ] = False,
+    at: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="with --physical: recover to it, such as …T05:00Z")
+    ] = None,
+    timeline: Annotated[
+        int | None, typer.Option(min=1, help="with --physical: which timeline to follow, where WAL goes on in two")
+    ] = None,
     without_state: WithoutState = False,
     as_json: Json = False,
 ) -> None:
     """Restore a backup into a server of its own and compare it; the status is 2 where the backup is bad.
 
     Each check passed, failed, or was skipped and says why. The server is gone afterwards.
+
+    With --physical it is recovered from files and WAL, and each table and index is checked.
     """
-    done = _drilled(id, stack, place, identity, evidence, without_state)
+    from ops.backups import signing
+    from ops.backups.errors import BackupError
+
+    if sign_key and place and not evidence:
+        raise BackupError("--sign-key signs the report, and --evidence must name a folder for it")
+    if (at or timeline) and not physical:
+        raise BackupError(f"{'--at' if at else '--timeline'} recovers WAL, and goes with --physical alone")
+    sign = signing.key(sign_key) if sign_key else None
+    done, folder = _drilled(id, stack, place, identity, evidence, without_state, physical, at, timeline)
+    for path in _written(folder, done):
+        print(f"evidence: {path}", file=sys.stderr)
+        if sign:
+            print(f"evidence: {signing.sign(path, sign)}", file=sys.stderr)
     print(done.as_json() if as_json else done.as_markdown())
     raise typer.Exit(0 if done.passed else FOUND)
 
@@ -159,43 +232,67 @@ def _verified(
 
     environment = given.instead_of_state(without_state, stack, bool(place), database=False)
     with _judged():
-        found = checking.named(options.place(stack, place, "--from", environment), id)
+        found = checking.named(options.place(stack, place, "--from", environment), id, None)
         keys = options.identities(stack, identity, needed=False)
         wrong = checking.verify(found, keys)
     return {"backup": found.id, "parts": len(found.summary.parts), "contents": bool(keys), "wrong": wrong}
 
 
 def _drilled(
-    id: str | None, stack: str, place: str | None, identity: Path | None, evidence: Path | None, without_state: bool
-) -> "drill.Evidence":
-    """What a drill finds, written down too."""
+    id: str | None,
+    stack: str,
+    place: str | None,
+    identity: Path | None,
+    evidence: Path | None,
+    without_state: bool,
+    physical: bool = False,
+    at: str | None = None,
+    timeline: int | None = None,
+) -> "tuple[drill.Evidence, Path | None]":
+    """What a drill finds, and the folder where that is to be written down; None where nothing says one."""
     from rich.console import Console
 
+    from harness import recovery as recovered
+    from harness import scratch
     from ops.backups import checking, drill, given, options
+    from ops.physical import drill as recovery
+    from ops.physical import unpacking
     from run import engine
 
     environment = given.instead_of_state(without_state, stack, bool(place))
+    instant = options.instant(at) if at else None
+    # What a killed drill has left, of either kind, has rows of the stack in it.
+    recovered.sweep()
+    scratch.sweep()
     with _judged():
         where = options.place(stack, place, "--from", environment)
         keys = options.identities(stack, identity, needed=True)
         with Console(stderr=True).status("restoring", spinner="line") as status:
-            found = checking.named(where, id)
             store = options.store(environment) if environment else options.reachable(stack)
-            task = drill.Drill(found, keys, store, progress=status.update)
+            task: drill.Drill | recovery.PhysicalDrill
+            found = unpacking.chosen(where, id, instant) if physical else checking.named(where, id)
+            options.of_stack(found, stack)
+            if physical:
+                task = recovery.PhysicalDrill(found, keys, store, at=instant, timeline=timeline, progress=status.update)
+            else:
+                task = drill.Drill(found, keys, store, progress=status.update)
+            if isinstance(task, recovery.PhysicalDrill) and instant is None:
+                task.followed = options.followed(stack, environment)
             if not place:
                 task.promised, task.newest = engine.backups(stack), id is None
             done = _noted(stack, task, environment)
-    for path in _written(evidence or (None if place else options.folder(stack) / "evidence"), done):
-        print(f"evidence: {path}", file=sys.stderr)
-    return done
+    return done, evidence or (None if place else options.folder(stack) / "evidence")
 
 
-def _noted(stack: str, task: "drill.Drill", environment: "Environment | None") -> "drill.Evidence":
+def _noted(stack: str, task: "Drilling", environment: "Environment | None") -> "drill.Evidence":
     """A drill, and its end in the stack's database."""
-    from ops.backups.errors import BadBackup
+    from ops.backups.errors import BadBackup, NotOpened
 
     try:
         done = task.run()
+    except NotOpened:
+        # The wrong key is no verdict on the backup.
+        raise
     except BadBackup:
         _note(stack, task, None, environment)
         raise
@@ -203,10 +300,10 @@ def _noted(stack: str, task: "drill.Drill", environment: "Environment | None") -
     return done
 
 
-def _note(stack: str, task: "drill.Drill", done: "drill.Evidence | None", environment: "Environment | None") -> None:
+def _note(stack: str, task: "Drilling", done: "drill.Evidence | None", environment: "Environment | None") -> None:
     from ops.backups import instants
 
-    if why := instants.drilled(stack, task.backup.summary, done, environment):
+    if why := instants.drilled(stack, task.backup, done, environment):
         print(f"not noted for `up`: {why}", file=sys.stderr)
 
 

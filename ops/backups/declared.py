@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from declared.backups import CLASSES
+from declared.backups import CLASSES, WAL
 from ops.backups.errors import BadBackup
-from ops.backups.manifest import ID, SUMMARY
+from ops.backups.manifest import BASE, ID, SUMMARY
 from ops.backups.places import Bucket, Writer
 
 # The same in an id: when the backup was taken.
@@ -26,7 +26,7 @@ class Declared:
     s3: Any
     bucket: str
     retention: Mapping[str, int]
-    """Class → days."""
+    """Class → days; of these is what is made."""
     _of: dict[str, str] = field(default_factory=dict)
     """Backup → its class."""
 
@@ -36,12 +36,16 @@ class Declared:
 
     @contextmanager
     def create(self, name: str) -> Iterator[Writer]:
-        with self._at(self._class(name.partition("/")[0])).create(name) as out:
+        with self._where(name).create(name) as out:
             yield out
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
         id = name.partition("/")[0]
+        if id == WAL:
+            with self._all.open(name) as found:
+                yield found
+            return
         if id not in self._of:
             self.backups()
         if id not in self._of:
@@ -51,18 +55,19 @@ class Declared:
 
     def backups(self) -> dict[str, datetime]:
         found: dict[str, datetime] = {}
-        for kind in self.retention:
+        # A class that isn't declared any more has backups until its rule ends them.
+        for kind in CLASSES:
             of_kind = self._at(kind).backups()
             self._of |= dict.fromkeys(of_kind, kind)
             found |= of_kind
         return found
 
     def has(self, name: str) -> bool:
+        if name.startswith(f"{WAL}/"):
+            return any(entry["Key"] == name for entry in self._all.entries(name))
         # Who may not read an object isn't told about it, but in a list.
         return any(
-            entry["Key"] == f"{kind}/{name}"
-            for kind in self.retention
-            for entry in self._at(kind).entries(f"{kind}/{name}")
+            entry["Key"] == f"{kind}/{name}" for kind in CLASSES for entry in self._at(kind).entries(f"{kind}/{name}")
         )
 
     def remove(self, backup: str) -> None:
@@ -71,27 +76,46 @@ class Declared:
     def days_kept(self, backup: str) -> int:
         return self.retention[self._class(backup)]
 
+    def names(self, folder: str) -> Iterator[str]:
+        return self._all.names(folder)
+
+    def discard(self, name: str) -> None:
+        """Nothing: WAL goes by its lifecycle rule."""
+
     def newest(self) -> datetime | None:
         """When the newest complete backup was taken."""
-        return max((_moment(id) for kind in self.retention for id in self._complete(kind)), default=None)
+        return max((_moment(id) for kind in CLASSES for id in self._complete(kind)), default=None)
 
-    def _class(self, id: str) -> str:
+    @property
+    def _all(self) -> Bucket:
+        return Bucket(self.s3, self.bucket)
+
+    def _where(self, name: str) -> Bucket:
+        id, _, part = name.partition("/")
+        return self._all if id == WAL else self._at(self._class(id, part.startswith(BASE)))
+
+    def _class(self, id: str, physical: bool = False) -> str:
         """The class of a backup that is under way, which is settled before its sessions share its parts."""
         if id not in self._of:
-            self._of[id] = self._next(_moment(id))
+            self._of[id] = self._next(_moment(id), physical)
         return self._of[id]
 
-    def _next(self, now: datetime) -> str:
+    def _next(self, now: datetime, physical: bool) -> str:
         *longer, shortest = sorted(self.retention, key=lambda kind: CLASSES[kind], reverse=True)
         for kind in longer:
-            if not any(_period(kind, _moment(id)) == _period(kind, now) for id in self._complete(kind)):
+            if not any(_period(kind, _moment(id)) == _period(kind, now) for id in self._complete(kind, physical)):
                 return kind
         return shortest
 
-    def _complete(self, kind: str) -> Iterator[str]:
+    def _complete(self, kind: str, physical: bool | None = None) -> Iterator[str]:
+        """Those of a class; of logical and physical ones each has a newest of its own."""
+        based = set()
         for entry in self._at(kind).entries(f"{kind}/"):
             id, _, name = entry["Key"].removeprefix(f"{kind}/").partition("/")
-            if name == SUMMARY and ID.fullmatch(id):
+            # A summary comes after the parts, in the order of keys too.
+            if name.startswith(BASE):
+                based.add(id)
+            if name == SUMMARY and ID.fullmatch(id) and physical in (None, id in based):
                 yield id
 
     def _at(self, kind: str) -> Bucket:

@@ -1,10 +1,12 @@
 """What was restored, compared with what the backup says; each check passed, failed or was skipped, with the reason."""
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -12,10 +14,11 @@ from psycopg import sql
 from visual_prompt_builder.signing import Store
 
 from declared.backups import BackupSettings
-from harness import scratch
-from ops.backups import catalogue, files, sealing, source
+from harness import schemadump, scratch
+from ops.backups import catalogue, files, golden, restorable, sealing, smoke, source
 from ops.backups.checking import Backup
-from ops.backups.manifest import Manifest
+from ops.backups.errors import BackupError
+from ops.backups.manifest import LOGICAL, Manifest
 from ops.backups.restoring import Restoring
 from ops.database import Connection, connect
 
@@ -49,6 +52,9 @@ class Evidence:
     """From the empty server to the last index: how long it takes to have the rows back."""
     seconds: float = 0.0
     server_version: int = 0
+    kind: str = LOGICAL
+    reached: str = ""
+    """Of a physical backup: when the last transaction that came back was committed; empty where none is known."""
     checks: list[Check] = field(default_factory=list)
 
     @property
@@ -68,7 +74,9 @@ class Evidence:
             [
                 f"# Restore drill of {self.stack}, {self.drilled_at}",
                 "",
-                f"Backup {self.backup}, taken at {self.taken_at}, {self.age_seconds} s before.",
+                f"Backup {self.backup}, taken at {self.taken_at}"
+                + (f", with WAL up to {self.reached}" if self.reached else "")
+                + f", {self.age_seconds} s before.",
                 f"Restored in {self.restore_seconds:.1f} s into PostgreSQL {self.server_version}, "
                 f"all done in {self.seconds:.1f} s.",
                 "",
@@ -120,8 +128,10 @@ class Drill:
             with connect(restoring.target, APPLICATION) as session:
                 source.prepare(session)
                 evidence.checks += compared(session, manifest, self.progress)
+                dump = partial(schemadump.of_scratch, server, manifest.database, golden.OURS)
+                evidence.checks += used(session, dump, self.progress)
         evidence.checks += self._beside(manifest)
-        evidence.checks += self._kept(evidence)
+        evidence.checks += kept(evidence, self.promised, self.newest)
         evidence.seconds = round(time.monotonic() - began, 2)
         return evidence
 
@@ -131,16 +141,6 @@ class Drill:
         for reason in manifest.left_out:
             yield Check("left out", SKIPPED, reason)
 
-    def _kept(self, evidence: Evidence) -> Iterator[Check]:
-        """What database:backups promises, and whether it is so."""
-        if self.promised is None:
-            return
-        kept = {"recovery time": (evidence.restore_seconds / 3600, self.promised.recovery_time)}
-        if self.newest:
-            kept["recovery point"] = (evidence.age_seconds / 3600, self.promised.recovery_point)
-        for name, (hours, promised) in kept.items():
-            yield Check(name, PASSED if hours <= promised else FAILED, f"{hours:.2f} hours of {promised} promised")
-
     def _files(self, manifest: Manifest) -> Check:
         if manifest.files is None or self.store is None:
             missing = "the backup names none" if manifest.files is None else "no access to the object store"
@@ -149,22 +149,71 @@ class Drill:
         blocks = sealing.unseal(self.backup.place, self.backup.id, manifest.files, self.identities)
         count, without, wrong = files.differences(files.lines(blocks), self.store)
         more = f"; {without} rows had no file when the backup was made" if without else ""
-        return _check("stored files", wrong, f"{count} are there in their versions and sizes{more}")
+        return compared_as("stored files", wrong, f"{count} are there in their versions and sizes{more}")
+
+
+def kept(evidence: Evidence, promised: BackupSettings | None, newest: bool) -> Iterator[Check]:
+    """What database:backups promises, and whether it is so."""
+    if promised is None:
+        return
+    measured = {"recovery time": (evidence.restore_seconds / 3600, promised.recovery_time)}
+    if newest:
+        measured["recovery point"] = (evidence.age_seconds / 3600, promised.recovery_point)
+    for name, (hours, most) in measured.items():
+        yield Check(name, PASSED if hours <= most else FAILED, f"{hours:.2f} hours of {most} promised")
 
 
 def compared(session: Connection, manifest: Manifest, progress: Progress = lambda message: None) -> Iterator[Check]:
     """What a restored database shows, compared with the manifest."""
     progress("rows and checksums")
     rows = sum(table.rows for table in manifest.tables)
-    yield _check("rows", list(_rows(session, manifest)), f"{rows} rows of {len(manifest.tables)} tables, by checksum")
-    yield _check("sequences", list(_sequences(session, manifest)), f"{len(manifest.sequences)} stand where they stood")
+    yield compared_as(
+        "rows", list(_rows(session, manifest)), f"{rows} rows of {len(manifest.tables)} tables, by checksum"
+    )
+    yield compared_as(
+        "sequences", list(_sequences(session, manifest)), f"{len(manifest.sequences)} stand where they stood"
+    )
     progress("definitions and privileges")
     now = catalogue.read(session)
     now["privileges"] = catalogue.as_before(now["privileges"], manifest.server_version)
     for kind, was in manifest.catalogue.items():
-        yield _check(kind, catalogue.differences(kind, was, now.get(kind, {})), f"{len(was)} are as they were")
+        yield compared_as(kind, catalogue.differences(kind, was, now.get(kind, {})), f"{len(was)} are as they were")
     progress("audit trail")
-    yield _trail(session, manifest)
+    yield trail(session, manifest.anchor)
+
+
+def used(session: Connection, dump: golden.Dump, progress: Progress = lambda message: None) -> Iterator[Check]:
+    """Whether the app of this checkout works on a restored database; skipped where it is another one's.
+
+    Args:
+        dump: its structure, in the files of `sql/schema`.
+
+    :raises BackupError: where its structure can't be read
+    """
+    progress("access and sign-in")
+    reason = "the database isn't the app's"
+    trials = {
+        "trial of access": (restorable.APP, smoke.access),
+        "trial of Auth.js": ("select to_regclass('authjs.users') is not null", smoke.sign_in),
+    }
+    for name, (there, trial) in trials.items():
+        if session.execute(there.encode()).fetchone() != (True,):
+            yield Check(name, SKIPPED, reason if trial is smoke.access else "the database has no schema authjs")
+            continue
+        try:
+            good, wrong = trial(session)
+        except psycopg.Error as error:
+            good, wrong = "", [str(error.diag.message_primary)]
+        yield compared_as(name, wrong, good)
+    progress("golden schema")
+    if unlike := golden.unlike(session):
+        yield Check("golden schema", SKIPPED, unlike)
+        return
+    try:
+        count, wrong = golden.differences(dump)
+    except subprocess.CalledProcessError as error:
+        raise BackupError(f"pg_dump: {' '.join(str(error.stderr).split())}") from None
+    yield compared_as("golden schema", wrong, f"{count} objects are as sql/schema has them")
 
 
 def _rows(session: Connection, manifest: Manifest) -> Iterator[str]:
@@ -193,20 +242,22 @@ def _sequences(session: Connection, manifest: Manifest) -> Iterator[str]:
             yield f"{head.schema}.{head.name} stands elsewhere"
 
 
-def _trail(session: Connection, manifest: Manifest) -> Check:
-    if manifest.anchor is None:
+def trail(session: Connection, anchor: dict[str, Any] | None) -> Check:
+    """Whether the audit trail is whole, up to where it ended."""
+    if anchor is None:
         return Check("audit trail", SKIPPED, "the database has none")
     try:
         # It is the owner's function, whose policies show all of it.
         session.execute("set row_security = on")
         query = "select kind, detail from audit.verify(%s::jsonb)"
-        found = session.execute(query, (json.dumps(manifest.anchor),)).fetchall()
+        found = session.execute(query, (json.dumps(anchor),)).fetchall()
     except psycopg.Error as error:
         return Check("audit trail", FAILED, str(error.diag.message_primary))
-    return _check("audit trail", [f"{kind}: {detail}" for kind, detail in found], "whole, up to where it ended")
+    return compared_as("audit trail", [f"{kind}: {detail}" for kind, detail in found], "whole, up to where it ended")
 
 
-def _check(name: str, wrong: Sequence[str], good: str) -> Check:
+def compared_as(name: str, wrong: Sequence[str], good: str) -> Check:
+    """A check that found what is wrong, or nothing."""
     if not wrong:
         return Check(name, PASSED, good)
     more = f"; and {len(wrong) - MOST} more" if len(wrong) > MOST else ""

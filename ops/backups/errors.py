@@ -9,3 +9,7 @@ class BackupError(CommandError):
 
 class BadBackup(BackupError):
     """A backup isn't what it has to be; the text names the part."""
+
+
+class NotOpened(BadBackup):
+    """None of the identities that were given opens a part, which says nothing of the backup itself."""

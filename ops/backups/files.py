@@ -14,6 +14,7 @@ from visual_prompt_builder.signing import Store
 from ops.backups.errors import BackupError
 from ops.database import Connection
 from ops.storage.cleaning.files import Files, Version
+from ops.storage.restoring import version_of
 from ops.storage.scanning.file import QUARANTINE
 
 ROWS = """
@@ -97,9 +98,7 @@ def differences(lines: Iterator[bytes], store: Store) -> tuple[int, int, list[st
 
 
 def _differs(entry: dict[str, Any], store: Store) -> str:
-    given = {"Bucket": store.bucket, "Key": entry["key"], "VersionId": entry["object_version"]}
-    if entry["object_version"] == "null":
-        del given["VersionId"]
+    given = {"Bucket": store.bucket, "Key": entry["key"], **version_of(entry["object_version"])}
     try:
         head = store.s3.head_object(**given)
     except ClientError as error:

@@ -8,9 +8,9 @@ import psycopg
 
 from declared.errors import UserError
 from declared.objectlayout import DAYS_OF_OLD_VERSIONS
+from ops.backups.checking import Backup
 from ops.backups.drill import Evidence
 from ops.backups.errors import BackupError
-from ops.backups.manifest import Summary
 from ops.database import connect
 from ops.environment import Environment
 
@@ -25,16 +25,17 @@ WRITES = "set session characteristics as transaction read write"
 
 
 @contextmanager
-def kept(url: str, backup: str, taken_at: datetime, days: int) -> Iterator[bool]:
+def kept(url: str, backup: str, taken_at: datetime, days: int, place: str) -> Iterator[bool]:
     """In the block the instant is noted, and afterwards too unless the block has failed; whether the database takes it.
 
     Args:
         url: of the login `backup`.
         days: how long the backup is kept.
+        place: where it lies, as its label says.
 
     :raises BackupError: where the database refuses
     """
-    noted = _call(url, "select ops.keep_instant(%s, %s, %s)", backup, taken_at, days)
+    noted = _call(url, "select ops.keep_instant(%s, %s, %s, %s)", backup, taken_at, days, place)
     try:
         yield noted is not None
     except BaseException:
@@ -44,7 +45,7 @@ def kept(url: str, backup: str, taken_at: datetime, days: int) -> Iterator[bool]
         raise
 
 
-def drilled(stack: str, backup: Summary, done: Evidence | None, environment: Environment | None = None) -> str:
+def drilled(stack: str, backup: Backup, done: Evidence | None, environment: Environment | None = None) -> str:
     """Note in the stack's database how a drill ended, which `up` goes by; why it wasn't noted, or nothing.
 
     Args:
@@ -57,19 +58,20 @@ def drilled(stack: str, backup: Summary, done: Evidence | None, environment: Env
         return " ".join(str(error).split())
 
 
-def noted(url: str, stack: str, backup: Summary, done: Evidence | None) -> str:
+def noted(url: str, stack: str, backup: Backup, done: Evidence | None) -> str:
     """The same, of a database.
 
     :raises BackupError: where the database refuses
     """
-    age = datetime.now(UTC) - datetime.fromisoformat(backup.taken_at)
+    age = datetime.now(UTC) - datetime.fromisoformat(backup.summary.taken_at)
     took = None if done is None else timedelta(seconds=done.restore_seconds)
     lost = max(timedelta(), age if done is None else timedelta(seconds=done.age_seconds))
-    statement = "select ops.note_drill(%s, %s, %s, %s)"
-    known = _call(url, statement, backup.id, done is not None and done.passed, lost, took)
+    statement = "select ops.note_drill(%s, %s, %s, %s, %s)"
+    label = backup.place.label
+    known = _call(url, statement, backup.id, done is not None and done.passed, lost, took, label)
     if known is None:
         return f"the database of stack {stack} has no function ops.note_drill"
-    return "" if known else f"the database of stack {stack} knows no backup {backup.id}"
+    return "" if known else f"the database of stack {stack} knows no backup {backup.id} at {label}"
 
 
 def _call(url: str, statement: str, *given: object) -> object:

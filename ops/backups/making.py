@@ -40,6 +40,10 @@ class Making:
     progress: Progress = lambda message: None
     keep_days: int | None = None
     """How long it is kept, where its place doesn't say."""
+    of: datetime | None = None
+    """The instant that the database is of, where a server was recovered to it; else it is that of the snapshot."""
+    note_url: str = ""
+    """Of the login `backup` where the instant is noted, where that is another database."""
 
     def run(self) -> Summary:
         """Make a backup.
@@ -48,10 +52,11 @@ class Making:
         """
         remove_leftovers(self.place)
         with source.opened(self.url, self.jobs) as found:
-            id = f"{found.taken_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+            taken_at = (self.of or found.taken_at).astimezone(UTC)
+            id = f"{taken_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
             days = self.place.days_kept(id) or self.keep_days or instants.DAYS
             try:
-                with instants.kept(self.url, id, found.taken_at, days) as noted:
+                with instants.kept(self.note_url or self.url, id, taken_at, days, self.place.label) as noted:
                     return self._write(id, found, noted)
             except BaseException:
                 # What can't be removed now has no summary, and goes with the leftovers.
@@ -81,7 +86,7 @@ class Making:
         manifest = Manifest(
             id=id,
             stack=self.stack,
-            taken_at=found.taken_at.isoformat(),
+            taken_at=(self.of or found.taken_at).astimezone(UTC).isoformat(),
             database=found.first.info.dbname,
             server_version=version,
             schema=self._seal(id, SCHEMA, programs.schema(folder, self.url, found.snapshot)),

@@ -12,7 +12,10 @@ from ops.backups.errors import BadBackup
 FORMAT = 1
 MANIFEST, SUMMARY = "manifest.age", "summary.json"
 SCHEMA, ROLES, FILES = "schema.age", "roles.age", "files.age"
+# A part of the files of a server; the number follows.
+BASE = "base-"
 GOOD = "complete"
+LOGICAL, PHYSICAL = "logical", "physical"
 ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 PART = re.compile(r"[a-z0-9-]+\.age")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -139,6 +142,10 @@ class Summary:
     """Name to bytes and SHA-256, the manifest's own too."""
     state: str = GOOD
     format: int = FORMAT
+    kind: str = LOGICAL
+    """Logical: rows and definitions of a database; physical: the files of a server."""
+    wal: Mapping[str, Any] = field(default_factory=dict)
+    """Of a physical one: `system`, `timeline`, `start`, `end` and `segment`, see `basemanifest.Range`."""
 
     @classmethod
     def of(cls, manifest: Manifest, own: Part) -> "Summary":
@@ -178,7 +185,7 @@ class Summary:
             raise BadBackup(f"{SUMMARY}: is no summary of a backup") from None
         if summary.id != id:
             raise BadBackup(f"{SUMMARY}: is that of backup {summary.id}")
-        if (summary.format, summary.state) != (FORMAT, GOOD):
+        if (summary.format, summary.state) != (FORMAT, GOOD) or summary.kind not in (LOGICAL, PHYSICAL):
             raise BadBackup(f"{SUMMARY}: format {summary.format}, state {summary.state!r} isn't read here")
         named = all(PART.fullmatch(name) and SHA256.fullmatch(digest) for name, (_, digest) in summary.parts.items())
         if not named or summary.parts.get(MANIFEST, (0, ""))[1] != summary.manifest_sha256:

@@ -11,6 +11,8 @@ from typing import IO, Any, Protocol
 
 from botocore.exceptions import ClientError
 
+from declared.backups import WAL
+from declared.errors import file_refused
 from ops.backups.errors import BackupError, BadBackup
 
 PARTIAL = ".partial"
@@ -57,6 +59,14 @@ class Place(Protocol):
         """How many days a backup that is begun now is kept there; None where nothing ends it."""
         ...
 
+    def names(self, folder: str) -> Iterator[str]:
+        """What lies in a folder such as `wal/<system>`, or below it, without the folder's name."""
+        ...
+
+    def discard(self, name: str) -> None:
+        """One object, where the place lets its writer remove one."""
+        ...
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -71,18 +81,21 @@ class Folder:
     @contextmanager
     def create(self, name: str) -> Iterator[Writer]:
         path = self.path / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._folders(path.parent)
+        except (FileExistsError, FileNotFoundError) as error:
+            raise BackupError(f"{self.path}: can't be made, as a folder: {error.strerror}") from None
         partial = path.with_name(path.name + PARTIAL)
         try:
-            with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+            out = _Partial(partial)
+            with out.file:
                 yield out
-                out.flush()
-                os.fsync(out.fileno())
-            partial.replace(path)
+                out.finish(path)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            # What stands in its way may be what stood in the way of the rest, and that is reported.
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise
-        _sync(path.parent)
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -108,6 +121,20 @@ class Folder:
 
     def days_kept(self, backup: str) -> int | None:
         return None
+
+    def names(self, folder: str) -> Iterator[str]:
+        path = self.path / folder
+        return (str(each.relative_to(path)) for each in path.rglob("*") if each.is_file())
+
+    def discard(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
+
+    def _folders(self, folder: Path) -> None:
+        """Make a folder and those above it; what is made of them is its owner's alone."""
+        if not folder.is_dir():
+            self._folders(folder.parent)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _sync(folder.parent)
 
 
 @dataclass(frozen=True)
@@ -147,6 +174,9 @@ class Bucket:
         found: dict[str, datetime] = {}
         for entry in self.entries(self.prefix):
             id, slash, _ = entry["Key"].removeprefix(self.prefix).partition("/")
+            # Keys come in their order, and the id of a backup begins with a digit: the archive's are many.
+            if id == WAL:
+                break
             if slash:
                 found[id] = max(entry["LastModified"], found.get(id, entry["LastModified"]))
         return found
@@ -167,10 +197,55 @@ class Bucket:
     def days_kept(self, backup: str) -> int | None:
         return None
 
+    def names(self, folder: str) -> Iterator[str]:
+        start = f"{self.prefix}{folder}/"
+        return (entry["Key"].removeprefix(start) for entry in self.entries(start))
+
+    def discard(self, name: str) -> None:
+        self.s3.delete_object(Bucket=self.bucket, Key=self.prefix + name)
+
     def entries(self, prefix: str) -> Iterator[dict[str, Any]]:
         """What S3 lists of the objects whose keys begin so."""
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
             yield from page.get("Contents", ())
+
+
+class _Partial:
+    """A file that is written, and has its name once it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _named(path):
+            self.file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb", buffering=0)
+
+    def write(self, data: bytes) -> int:
+        """All of it."""
+        rest = memoryview(data)
+        with _named(self._path):
+            while rest:
+                rest = rest[self.file.write(rest) or 0 :]
+        return len(data)
+
+    def finish(self, path: Path) -> None:
+        with _named(self._path):
+            os.fsync(self.file.fileno())
+            self._path.replace(path)
+            _sync(path.parent)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What a file system says no with, of the file.
+
+    :raises BackupError: where it isn't worth another try
+    """
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        if file_refused(error):
+            raise
+        raise BackupError(f"{path}: {error.strerror or error}") from None
 
 
 class _Upload:
@@ -230,7 +305,10 @@ def named(text: str, s3: Any) -> Place:
     if not text.startswith("s3://"):
         if "://" in text:
             raise BackupError(f"{text}: must be s3://bucket/prefix or a folder")
-        return Folder(Path(text).absolute())
+        path = Path(text).absolute()
+        if os.path.lexists(path) and not path.is_dir():
+            raise BackupError(f"{text}: is no folder; backups lie in one, or in s3://bucket/prefix")
+        return Folder(path)
     bucket, _, prefix = text.removeprefix("s3://").partition("/")
     if not bucket:
         raise BackupError(f"{text}: names no bucket; s3://bucket/prefix does")

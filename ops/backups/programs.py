@@ -22,11 +22,23 @@ def found(server_version: int) -> Path:
 
     :raises BackupError: where there is none
     """
-    local = engine.check_target("local").program("pg_dump")
+    local = of_embedded()
     try:
-        return Path(asyncio.run(pg_dump(server_version // 10_000, [local] if local else []))).parent
+        return Path(asyncio.run(pg_dump(server_version // 10_000, [local / "pg_dump"] if local else []))).parent
     except NoCopy as error:
         raise BackupError(f"{error}; install its client programs") from None
+
+
+def of_embedded() -> Path | None:
+    """The folder with the programs of the embedded server."""
+    program = engine.check_target("local").program("pg_dump")
+    return program and program.parent
+
+
+def major(folder: Path, program: str = "postgres") -> int:
+    """The version of a program in a folder, by default of the server's."""
+    said = b"".join(output([folder / program, "-V"])).decode()
+    return int(said.split()[2].partition(".")[0])
 
 
 def schema(programs: Path, url: str, snapshot: str) -> Iterator[bytes]:
@@ -45,21 +57,26 @@ def output(command: Iterable[object], url: str | None = None) -> Iterator[bytes]
 
     :raises BackupError: with what it says, where it fails
     """
-    words, variables = _login(command, url)
+    words, variables = login(command, url)
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(words, env=variables, stdout=subprocess.PIPE, stderr=said)
-        assert process.stdout
-        try:
-            while block := process.stdout.read(BLOCK):
-                yield block
-        finally:
-            process.stdout.close()
-            if process.poll() is None and not _ends(process):
-                process.kill()
-            process.wait()
+        yield from read(process)
         if process.returncode:
             said.seek(0)
-            raise BackupError(f"{Path(words[0]).name}: {_line(said.read())}")
+            raise BackupError(f"{Path(words[0]).name}: {line(said.read())}")
+
+
+def read(process: "subprocess.Popen[bytes]") -> Iterator[bytes]:
+    """What a program writes, until it has ended; it is ended where nobody reads on."""
+    assert process.stdout
+    try:
+        while block := process.stdout.read(BLOCK):
+            yield block
+    finally:
+        process.stdout.close()
+        if process.poll() is None and not _ends(process):
+            process.kill()
+        process.wait()
 
 
 def run(command: Iterable[object], url: str, text: Path | None = None) -> str:
@@ -67,15 +84,15 @@ def run(command: Iterable[object], url: str, text: Path | None = None) -> str:
 
     :raises BackupError: with what it says, where it fails
     """
-    words, variables = _login(command, url)
+    words, variables = login(command, url)
     with text.open("rb") if text else open(os.devnull, "rb") as given:
         done = subprocess.run(words, env=variables, stdin=given, capture_output=True, check=False)
     if done.returncode:
-        raise BackupError(f"{Path(words[0]).name}: {_line(done.stderr)}")
+        raise BackupError(f"{Path(words[0]).name}: {line(done.stderr)}")
     return done.stderr.decode(errors="replace")
 
 
-def _login(command: Iterable[object], url: str | None) -> tuple[list[str], dict[str, str]]:
+def login(command: Iterable[object], url: str | None) -> tuple[list[str], dict[str, str]]:
     """The command line and the environment of a program.
 
     :raises BackupError: for a secret that would show in the list of processes
@@ -98,7 +115,8 @@ def _ends(process: "subprocess.Popen[bytes]") -> bool:
     return True
 
 
-def _line(said: bytes) -> str:
+def line(said: bytes) -> str:
+    """The line of what a program has said that says most."""
     lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["no reason given"])[0].strip()

@@ -12,6 +12,17 @@ from ops.backups.errors import BackupError
 # resources, limits, state, operator, system.
 SAID = ("08", "25", "28", "40", "42", "53", "54", "55", "57", "58")
 
+# As private.charge refuses what a quota has no room for.
+FULL = re.compile(r"storage of (?P<person>[0-9a-f-]{36}) is full")
+
+
+class NoRoomError(BackupError):
+    """A person's quota has no room for what would be theirs."""
+
+    def __init__(self, text: str, person: str) -> None:
+        super().__init__(text)
+        self.person = person
+
 
 @contextmanager
 def refusals(name: str) -> Iterator[None]:
@@ -20,15 +31,24 @@ def refusals(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        full = FULL.match(error.diag.message_primary or "")
+        if full is None:
+            raise BackupError(f"table {name}: {said(error)}; nothing was changed") from None
+        text = f"table {name}: {full[0]}: the quota in private.storage_quotas has no room; nothing was changed"
+        raise NoRoomError(text, full["person"]) from None
     except psycopg.Error as error:
-        raise BackupError(f"table {name}: {_said(error)}; nothing was changed") from None
+        raise BackupError(f"table {name}: {said(error)}; nothing was changed") from None
 
 
-def _said(error: psycopg.Error) -> str:
+def said(error: psycopg.Error) -> str:
+    """What PostgreSQL has said no with, without a value of a row."""
     diag = error.diag
     if isinstance(error, psycopg.errors.ForeignKeyViolation) and diag.table_name:
         place = f"{diag.constraint_name} of {diag.schema_name}.{diag.table_name}"
         return f"its rows name others that aren't there ({place}); restore those first"
+    if isinstance(error, psycopg.errors.DiskFull):
+        return "the disk of the server is full"
     # In a function or a line of `copy` there is a context, and any message may have a value in it.
     if error.sqlstate is None or (error.sqlstate[:2] in SAID and not diag.context):
         return (diag.message_primary or str(error)).strip().splitlines()[0]

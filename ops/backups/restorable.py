@@ -51,6 +51,18 @@ class Shape:
     """The other columns, without identities that are always generated: no update sets these."""
     of_app: bool
     """Whether the database knows which columns name a person."""
+    number: int = 0
+    """Tells its temporary tables from those of other tables that are restored in the same session."""
+
+    @property
+    def copy(self) -> sql.Identifier:
+        """The temporary table with the rows of the backup."""
+        return sql.Identifier("pg_temp", f"vpb_restored_{self.number}")
+
+    @property
+    def out(self) -> sql.Identifier:
+        """The temporary table with the keys of rows that stay away."""
+        return sql.Identifier("pg_temp", f"vpb_left_out_{self.number}")
 
     @property
     def identifier(self) -> sql.Identifier:

@@ -2,20 +2,21 @@
 
 import queue
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from ops.backups import programs, sealing
+from harness import runfolders
+from ops.backups import programs, roles, sealing
 from ops.backups.checking import Backup
 from ops.backups.errors import BackupError
 from ops.backups.manifest import Manifest, Part, Table
+from ops.backups.refusals import said
 from ops.database import Connection, connect
 
 APPLICATION = "vpb restore"
@@ -38,6 +39,15 @@ class Restoring:
     """The server's major version."""
     jobs: int = 2
     progress: Progress = lambda message: None
+    made: Callable[[], None] = lambda: None
+    """Called when the database is there, without anything in it."""
+    bare_roles: bool = False
+    """Whether roles that aren't there are made without login, attributes and memberships."""
+    beside: str = ""
+    """Where to connect to make the database; without it that one may be there already, in a new server."""
+
+    new_roles: list[str] = field(default_factory=list, init=False)
+    """Those that were made."""
 
     def run(self) -> None:
         """All of it.
@@ -51,13 +61,13 @@ class Restoring:
                 f"and the server to restore it into is PostgreSQL {self.version}: it must be as new"
             )
         folder = programs.found(self.version * 10_000)
-        with tempfile.TemporaryDirectory(prefix="visual-prompt-builder-restore-") as scratch:
-            roles, schema = Path(scratch) / "roles.sql", Path(scratch) / "schema.dump"
+        with runfolders.own("visual-prompt-builder-restore-") as scratch:
+            schema = scratch / "schema.dump"
             self.progress("roles")
-            self._save(self.manifest.roles, roles)
             self._save(self.manifest.schema, schema)
-            self._roles(folder, roles)
+            self._roles(b"".join(self._blocks(self.manifest.roles)).decode())
             self._database(folder, schema)
+            self.made()
             self.progress("structure")
             self._restore(folder, schema, "--section=pre-data", "-1")
             self._rows()
@@ -73,18 +83,18 @@ class Restoring:
     def _save(self, part: Part, path: Path) -> None:
         path.touch(mode=0o600)
         with path.open("wb") as out:
-            for block in sealing.unseal(self.backup.place, self.backup.id, part, self.identities):
-                out.write(block)
+            out.writelines(self._blocks(part))
 
-    def _roles(self, folder: Path, roles: Path) -> None:
+    def _blocks(self, part: Part) -> Iterator[bytes]:
+        return sealing.unseal(self.backup.place, self.backup.id, part, self.identities)
+
+    def _roles(self, text: str) -> None:
         """The superuser of the server may be one of them."""
-        said = programs.run([folder / "psql", "-q", "-X", "-f", roles], self.url("postgres"))
-        wrong = [line for line in said.splitlines() if "ERROR:" in line and "already exists" not in line]
-        if wrong:
-            raise BackupError(f"roles: {wrong[0].partition('ERROR:')[2].strip()}")
+        with connect(self.url(self.beside or "postgres"), APPLICATION) as session:
+            self.new_roles = roles.make(session, text, self.bare_roles)
 
     def _database(self, folder: Path, schema: Path) -> None:
-        if self.manifest.database in THERE:
+        if self.manifest.database in THERE and not self.beside:
             return
         contents = schema.with_name("contents.list")
         listed = b"".join(programs.output([folder / "pg_restore", "-C", "-l", schema])).decode()
@@ -94,7 +104,7 @@ class Restoring:
             if re.match(r"\d+; \d+ \d+ (DATABASE |(ACL|COMMENT) - DATABASE )", line)
         ]
         contents.write_text("\n".join(kept))
-        programs.run([folder / "pg_restore", "-C", "-L", contents, schema], self.url("postgres"))
+        programs.run([folder / "pg_restore", "-C", "-L", contents, schema], self.url(self.beside or "postgres"))
 
     def _restore(self, folder: Path, schema: Path, *options: str) -> None:
         programs.run([folder / "pg_restore", "--no-tablespaces", *options, schema], self.target)
@@ -105,11 +115,16 @@ class Restoring:
             for part in table.parts:
                 todo.put((table, part))
         failed: list[BaseException] = []
-        workers = [threading.Thread(target=self._copy, args=(todo, failed)) for _ in range(self.jobs)]
+        workers = [threading.Thread(target=self._copy, args=(todo, failed), daemon=True) for _ in range(self.jobs)]
         for worker in workers:
             worker.start()
-        for worker in workers:
-            worker.join()
+        try:
+            for worker in workers:
+                worker.join()
+        except BaseException as error:
+            # Ctrl-C: each ends with the block that it is at.
+            failed.append(error)
+            raise
         if failed:
             raise failed[0]
 
@@ -120,16 +135,16 @@ class Restoring:
                 while not failed:
                     table, part = todo.get_nowait()
                     self.progress(table.label)
-                    self._copy_part(session, table, part)
+                    self._copy_part(session, table, part, failed)
         except queue.Empty:
             return
         except psycopg.Error as error:
-            failed.append(BackupError(f"rows: {error.diag.message_primary or error}"))
+            failed.append(BackupError(f"rows: {said(error)}"))
         except BaseException as error:
             failed.append(error)
 
-    def _copy_part(self, session: Any, table: Table, part: Part) -> None:
-        blocks = sealing.unseal(self.backup.place, self.backup.id, part, self.identities)
+    def _copy_part(self, session: Any, table: Table, part: Part, failed: list[BaseException]) -> None:
+        blocks = _until(self._blocks(part), failed)
         copy_part(session, sql.Identifier(table.schema, table.name), table.columns, blocks)
 
     def _refresh(self) -> None:
@@ -140,6 +155,14 @@ class Restoring:
             for schema, name in self.manifest.refreshed:
                 session.execute(sql.SQL("refresh materialized view {}").format(sql.Identifier(schema, name)))
             session.execute("analyze")
+
+
+def _until(blocks: Iterator[bytes], failed: list[BaseException]) -> Iterator[bytes]:
+    """Blocks until another thread has failed."""
+    for block in blocks:
+        if failed:
+            raise BackupError("another part has failed")
+        yield block
 
 
 def copy_part(session: Connection, table: sql.Identifier, columns: Sequence[str], blocks: Iterator[bytes]) -> None:

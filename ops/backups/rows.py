@@ -15,7 +15,7 @@ from psycopg import sql
 from ops.backups import restorable, sealing
 from ops.backups.checking import Backup
 from ops.backups.errors import BackupError
-from ops.backups.leavingout import COPY, OUT, hold_people, leave_out, listed
+from ops.backups.leavingout import Away, hold_people, leave_out, listed
 from ops.backups.manifest import Manifest
 from ops.backups.refusals import refusals
 from ops.backups.restorable import Shape
@@ -70,6 +70,8 @@ class Plan:
     """Rows that aren't in the backup, which stay."""
     left_out: list[tuple[str, int]] = field(default_factory=list)
     """Tables, and how many of the backup's rows name a row there that is gone; these stay gone too."""
+    forgotten: list[tuple[str, int]] = field(default_factory=list)
+    """The same of rows that come back with null in place of that name."""
     different: list[tuple[str, list[str]]] = field(default_factory=list, compare=False)
     """The primary key of some rows that differ, as JSON, and in which columns."""
     versions: str = field(default="", compare=False)
@@ -92,7 +94,7 @@ class Restored:
 
     session: Connection
     shape: Shape
-    left_out: list[tuple[str, int]]
+    away: Away
 
     def plan(self) -> Plan:
         """What there is to do.
@@ -109,7 +111,9 @@ class Restored:
         """The plan without the rows that differ, which are to be shown alone."""
         missing, differing, copied, there, out, versions = self._row(COUNTS)
         both = copied - missing
-        return Plan(missing, differing, both - differing, there - both - out, self.left_out, versions=versions)
+        only_there = there - both - out
+        away = self.away
+        return Plan(missing, differing, both - differing, only_there, away.left_out, away.forgotten, versions=versions)
 
     def write(self, planned: Plan, replace: bool) -> Written:
         """Insert what is missing, and with `replace` make what differs as it was.
@@ -123,17 +127,21 @@ class Restored:
             # In the same version: so a backup that was made in between has the rows.
             if leave_out(self.session, self.shape) or self._counted().versions != planned.versions:
                 raise BackupError(f"table {self._label}: was written to meanwhile; nothing was changed, run again")
-            count = self.session.execute(self._statement(INSERT)).rowcount
+            count = self.insert()
             inserted = self._counted()
             if (inserted.missing, inserted.differing) != (0, planned.differing):
                 raise BackupError(f"table {self._label}: its triggers make other rows of these; nothing was changed")
-            self._move_sequences()
+            self.move_sequences()
             if not (replace and inserted.differing):
                 return Written(count, 0, inserted.differing)
             replaced = self.session.execute(self._statement(UPDATE)).rowcount
             return Written(count, replaced, self._counted().differing)
 
-    def _move_sequences(self) -> None:
+    def insert(self) -> int:
+        """Insert what is missing; how many rows."""
+        return self.session.execute(self._statement(INSERT)).rowcount
+
+    def move_sequences(self) -> None:
         """Behind the largest value, as `truncate … restart identity` puts them back to the first."""
         named = {"table": self.shape.identifier.as_string()}
         for column, schema, name, least, most in self.session.execute(SEQUENCES, named).fetchall():
@@ -162,8 +170,8 @@ class Restored:
         compared = [*key, *self.shape.settable]
         return sql.SQL(text).format(
             table=self.shape.identifier,
-            copy=COPY,
-            out=OUT,
+            copy=self.shape.copy,
+            out=self.shape.out,
             columns=listed("{0}", columns),
             ours=listed("b.{0}", columns),
             theirs=listed("t.{0}", columns),
@@ -199,17 +207,26 @@ def restored(
     """
     table = restorable.named(manifest, name)
     with connect(url, APPLICATION) as session, refusals(name):
-        # Functions of triggers run as the owner, whom row policies let write; who sees all rows needs none.
-        settings = SETTINGS | {"default_transaction_read_only": "off", "row_security": "on"}
-        for setting, value in settings.items():
-            session.execute("select set_config(%s, %s, false)", (setting, value))
+        prepare(session)
         shape = restorable.shape(session, table, replace)
-        for made, columns in ((COPY, table.columns), (OUT, shape.key)):
-            session.execute(sql.SQL(MADE).format(name=made, columns=listed("{0}", columns), table=shape.identifier))
+        make_copy(session, shape)
         for part in table.parts:
-            copy_part(session, COPY, table.columns, sealing.unseal(backup.place, backup.id, part, identities))
-        session.execute(sql.SQL("analyze {}").format(COPY))
+            copy_part(session, shape.copy, table.columns, sealing.unseal(backup.place, backup.id, part, identities))
+        session.execute(sql.SQL("analyze {}").format(shape.copy))
         yield Restored(session, shape, leave_out(session, shape))
+
+
+def prepare(session: Connection) -> None:
+    """Values are written as in a backup, and rows are written as by anybody."""
+    # Functions of triggers run as the owner, whom row policies let write; who sees all rows needs none.
+    for setting, value in (SETTINGS | {"default_transaction_read_only": "off", "row_security": "on"}).items():
+        session.execute("select set_config(%s, %s, false)", (setting, value))
+
+
+def make_copy(session: Connection, shape: Shape) -> None:
+    """The temporary tables of a table, without rows."""
+    for made, columns in ((shape.copy, shape.table.columns), (shape.out, shape.key)):
+        session.execute(sql.SQL(MADE).format(name=made, columns=listed("{0}", columns), table=shape.identifier))
 
 
 def _record(alias: str, names: Sequence[str]) -> sql.Composed:

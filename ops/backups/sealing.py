@@ -15,7 +15,7 @@ from typing import Any
 import pyrage
 from backports import zstd
 
-from ops.backups.errors import BackupError, BadBackup
+from ops.backups.errors import BackupError, BadBackup, NotOpened
 from ops.backups.manifest import Part
 from ops.backups.places import Place, Writer
 
@@ -23,6 +23,9 @@ LEVEL = 3
 BLOCK = 1 << 18
 # Blocks of a part that wait to be read by who asks for them.
 AHEAD = 8
+# What age says of a file for another key, and of one that ends in the middle of its header.
+FOREIGN = ("No matching keys",)
+SHORT = ("Incomplete header", "failed to fill whole buffer")
 
 
 class Sealed:
@@ -179,8 +182,16 @@ def unsealed(place: Place, backup: str, name: str, size: int, sha256: str, ident
     return b"".join(_decompressed(name, _decrypted(place, backup, name, size, sha256, identities)))
 
 
+def opened(place: Place, folder: str, name: str, identities: Sequence[Any]) -> Iterator[bytes]:
+    """What is in an object that no summary names.
+
+    :raises BadBackup: where it was changed or cut off, or none of the identities opens it
+    """
+    return _decompressed(name, _decrypted(place, folder, name, None, "", identities))
+
+
 def _decrypted(
-    place: Place, backup: str, name: str, size: int, sha256: str, identities: Sequence[Any]
+    place: Place, backup: str, name: str, size: int | None, sha256: str, identities: Sequence[Any]
 ) -> Iterator[bytes]:
     opened = _Opened()
     reader = threading.Thread(target=_decrypt, args=(place, f"{backup}/{name}", size, sha256, identities, opened))
@@ -195,7 +206,9 @@ def _decrypted(
         reader.join()
 
 
-def _decrypt(place: Place, path: str, size: int, sha256: str, identities: Sequence[Any], opened: _Opened) -> None:
+def _decrypt(
+    place: Place, path: str, size: int | None, sha256: str, identities: Sequence[Any], opened: _Opened
+) -> None:
     """In a thread of its own: what goes wrong is passed on too."""
     name = path.rpartition("/")[2]
     try:
@@ -206,11 +219,22 @@ def _decrypt(place: Place, path: str, size: int, sha256: str, identities: Sequen
                 return
             source.drain()
         # Another file than the one that was written says more than that it can't be opened.
-        _check(name, source, size, sha256)
+        if size is not None:
+            _check(name, source, size, sha256)
     except Exception as error:
+        if isinstance(error, OSError):
+            error.filename = error.filename or path
         opened.put(error)
         return
-    opened.put(BadBackup(f"{name}: none of the identities opens it ({refused})") if refused else None)
+    opened.put(_unopened(name, refused) if refused else None)
+
+
+def _unopened(name: str, refused: Exception) -> BadBackup:
+    """What age has said, as what is wrong with the file."""
+    said = str(refused).partition("\n")[0]
+    if any(each in said for each in FOREIGN):
+        return NotOpened(f"{name}: none of the identities opens it ({said})")
+    return BadBackup(f"{name}: is damaged: {'it is cut off' if any(each in said for each in SHORT) else said}")
 
 
 def _refused(source: _Stored, opened: _Opened, identities: Sequence[Any]) -> Exception | None:

@@ -6,14 +6,19 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
+
 from declared import adopted, connectionurl
 from declared.backups import BackupSettings
 from declared.errors import UserError
+from declared.health import Check
 from declared.paths import CHECKOUT
 from ops import driftnotes, outputs, rotation
 from ops.database import connect
 from ops.driftnotes import Look
+from ops.errors import CommandError, answered
 from ops.migrations import job
+from ops.physical.server import slot_name
 from ops.status import FAILED, FOUND
 from provider.connection import ConnectionInfo, Connections
 from run import engine
@@ -34,6 +39,12 @@ failed as (
 )
 select last.backup, last.drilled_at, last.recovery_point, last.recovery_time, failed.backup
   from last full join failed on true"""
+ARCHIVES = """
+select coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute')), false)
+        and has_function_privilege('pg_catalog.pg_ls_waldir()', 'execute')
+  from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+ where n.nspname = 'ops' and p.proname = 'server_metrics' and p.pronargs = 0"""
+ARCHIVE = "select value, detail from ops.server_metrics() where metric = 'archive_age' and object = %s"
 LEFT, SUCCEEDED = "same", "succeeded"
 
 
@@ -76,6 +87,21 @@ class Drill:
     """Whether it is longer ago, or there was none, where backups are declared."""
 
 
+# Seconds.
+LONGEST_SEGMENT = 60
+
+
+@dataclass(frozen=True)
+class Archived:
+    """The archive of WAL, as the server sees it."""
+
+    behind_seconds: float
+    """Since when something that was written isn't archived; 0 where all is."""
+    late: bool
+    """Whether that is over a threshold of the health."""
+    detail: str
+
+
 @dataclass(frozen=True)
 class Overview:
     """A stack: where it lives, what runs, what is pending, what was done last.
@@ -98,6 +124,8 @@ class Overview:
     """What `./vpb drift` has found last from this checkout; None where it hasn't looked yet."""
     drill: Drill | None = None
     """None where the database can't be asked, or notes no drills."""
+    wal: Archived | None = None
+    """None where no WAL is archived, or that can't be asked."""
 
 
 def of(stack: str) -> Overview:
@@ -106,7 +134,7 @@ def of(stack: str) -> Overview:
     """
     engine.require(stack)
     target = engine.target(stack)
-    version, address, pending, problem, overlap, drill = "", None, None, None, None, None
+    version, address, pending, problem, overlap, drill, wal = "", None, None, None, None, None, None
     try:
         overlap = _overlap(stack, None)
         if where := _provisioning(stack):
@@ -114,14 +142,15 @@ def of(stack: str) -> Overview:
             overlap = _overlap(stack, where)
             pending = _pending(where, engine.adopted(stack))
             # An adopted database may have functions of this name that are its own.
-            drill = None if engine.adopted(stack) else _drilled(where, engine.backups(stack))
+            if not engine.adopted(stack):
+                drill = _drilled(where, engine.backups(stack))
+                wal = archived(where, stack, engine.checks(stack)["archive_age"])
     except UserError as error:
         problem = " ".join(str(error).split())
     began = since.isoformat() if (since := engine.under_way(stack)) else None
     services = [engine.Service("PostgreSQL", version, address), *target.beside(stack)]
-    return Overview(
-        stack, target.name, services, pending, problem, _last_up(stack), overlap, began, driftnotes.last(stack), drill
-    )
+    last, looked = _last_up(stack), driftnotes.last(stack)
+    return Overview(stack, target.name, services, pending, problem, last, overlap, began, looked, drill, wal)
 
 
 def status(found: Overview) -> int:
@@ -145,6 +174,8 @@ def as_text(found: Overview) -> str:
     rows.append(("drift", _drift(found)))
     if found.drill:
         rows.append(("drill", _drill(found.drill, found.stack)))
+    if found.wal:
+        rows.append(("wal", _wal(found.wal, found.stack)))
     if found.under_way:
         rows.append(("now", f"a run is under way since {datetime.fromisoformat(found.under_way):%H:%M:%S} UTC"))
     width = max(len(name) for name, _ in rows)
@@ -169,12 +200,18 @@ def _server(where: connectionurl.Parameters) -> tuple[str, str]:
 
 
 def _drilled(where: connectionurl.Parameters, declared: BackupSettings | None) -> Drill | None:
-    """None where the database notes no drills, or may not be asked for them."""
+    """None where the database notes no drills, or may not be asked for them.
+
+    :raises CommandError: where `ops.drills()` isn't the function that was declared
+    """
     within = declared.drill_within if declared else None
     with connect(connectionurl.compose(where), "vpb status") as connection:
         if connection.execute(NOTED).fetchone() != (True,):
             return None
-        found = connection.execute(DRILLS).fetchone()
+        try:
+            found = connection.execute(DRILLS).fetchone()
+        except psycopg.Error as error:
+            raise CommandError(f"ops.drills() can't be asked: {answered(error)}; `./vpb drift` compares it") from None
     backup, at, point, time, failed = found or (None, None, None, None, None)
     late = within is not None and (at is None or datetime.now(UTC) - at > timedelta(days=within))
     return Drill(
@@ -186,6 +223,26 @@ def _drilled(where: connectionurl.Parameters, declared: BackupSettings | None) -
         within,
         late,
     )
+
+
+def archived(where: connectionurl.Parameters, stack: str, check: Check) -> Archived | None:
+    """None where the stack has no slot that keeps WAL for an archive, or that may not be asked.
+
+    Args:
+        check: the metric's thresholds.
+
+    :raises CommandError: where `ops.server_metrics()` can't be asked
+    """
+    with connect(connectionurl.compose(where), "vpb status") as connection:
+        if connection.execute(ARCHIVES).fetchone() != (True,):
+            return None
+        try:
+            found = connection.execute(ARCHIVE, (slot_name(stack),)).fetchone()
+        except psycopg.Error as error:
+            raise CommandError(
+                f"ops.server_metrics() can't be asked: {answered(error)}; `./vpb drift` compares it"
+            ) from None
+    return Archived(found[0], check.level(found[0]) != "ok", found[1]) if found else None
 
 
 def _pending(where: connectionurl.Parameters, folder: str) -> dict[str, list[str]]:
@@ -269,6 +326,15 @@ def _drill(found: Drill, stack: str) -> str:
     point, time = (timedelta(seconds=round(each or 0)) for each in measured)
     said = f"passed {at:%Y-%m-%d %H:%M} UTC: backup {found.backup}, {point} old, restored in {time}"
     return f"{said}{wanted}{failed}{again}"
+
+
+def _wal(found: Archived, stack: str) -> str:
+    """Whether what is written is archived."""
+    if not found.late:
+        # A minute is what the archiver takes at most.
+        return f"archived; {found.detail}" if found.behind_seconds > LONGEST_SEGMENT else "archived"
+    since = timedelta(seconds=round(found.behind_seconds))
+    return f"not archived for {since}: {found.detail}; ./vpb wal archive --stack {stack}"
 
 
 def _last(up: LastUp) -> str:

@@ -157,7 +157,16 @@ def stack(
         ),
     ] = None,
     embedded: Annotated[bool, typer.Option("--embedded", help="the server that this project starts itself")] = False,
-    target: Annotated[str, typer.Option(help="where all else lives, see database:target")] = "local",
+    target: Annotated[
+        str | None,
+        typer.Option(help="where all else lives, see database:target; without it local, or as --like has it"),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STACK", help="begin with the settings of another one's file, without its URL, accounts and secrets"
+        ),
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="with --target aws: moto of this machine, for ever")
     ] = False,
@@ -174,8 +183,10 @@ def stack(
     if url is not None and embedded:
         raise typer.BadParameter("--url and --embedded exclude each other")
     stacks.refuse_taken(name)
+    settings = stacks.settings_of(like) if like else None
+    target = target or stacks.target_of(like)
     server = stacks.server(url, embedded, target, offline)
-    path = stacks.make(name, target, server, offline)
+    path = stacks.make(name, target, server, offline, settings)
     _report(as_json, [path], [], [f"./vpb up --stack {name}"], f"stack {name} lives on {stacks.where(server, target)}")
 
 

@@ -3,8 +3,11 @@
 import getpass
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+import yaml
 
 from declared import connectionurl, naming
 from declared.naming import NAMESPACE
@@ -12,9 +15,14 @@ from declared.paths import CHECKOUT
 from declared.schemas import EXTENSIONS
 from ops.database import connect
 from ops.errors import CommandError
-from run import engine
+from run import engine, stackfile
 
 VARIABLE = "STACK_URL"
+# Of a stack's settings, what says where it is, which account it may use and what it waits for.
+ITS_OWN = {
+    f"{NAMESPACE}:{key}"
+    for key in ("target", "offline", "url", "accountIds", "promotedFrom", "adopted", "passwords", "allow")
+}
 OLDEST, NEWEST = 15, 18
 ASKED = """
 select current_setting('server_version_num')::int / 10000, pg_is_in_recovery(), r.rolsuper or r.rolcreaterole,
@@ -90,8 +98,36 @@ def _complete(text: str, terminal: bool) -> str:
     return connectionurl.compose({**parameters, "password": password}) if password else text
 
 
-def make(name: str, target: str, server: str | None, offline: bool = False) -> str:
+def settings_of(other: str) -> Mapping[str, object]:
+    """The settings of another stack that a new one can begin with: not where it is, what it may use, nor a secret.
+
+    :raises NameRefused: for a bad name
+    :raises EngineError: for a file that can't be read
+    :raises CommandError: where there is no such file
+    """
+    path = _file(other)
+    if not path.exists():
+        raise CommandError(f"{path.name}: isn't here, and --like names a stack that has one; nothing was made")
+    found = stackfile.settings(path)
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in ITS_OWN and not (isinstance(value, Mapping) and "secure" in value)
+    }
+
+
+def target_of(other: str | None) -> str:
+    """The target of another stack, as its file says; without one it is local."""
+    return engine.target(other).name if other else "local"
+
+
+def make(
+    name: str, target: str, server: str | None, offline: bool = False, like: Mapping[str, object] | None = None
+) -> str:
     """Make the stack and its file; what that file is called.
+
+    Args:
+        like: settings that it begins with.
 
     :raises NameRefused: for a bad name
     :raises CommandError: where there is such a stack or file, the server doesn't answer or lacks something
@@ -108,6 +144,10 @@ def make(name: str, target: str, server: str | None, offline: bool = False) -> s
             _set(name, "offline", "true")
         if server is not None:
             _set(name, "url", server, "--secret")
+        if like:
+            written = yaml.safe_load(path.read_text())
+            written["config"] = {**like, **written["config"]}
+            path.write_text(yaml.safe_dump(written, sort_keys=False, width=120))
     except BaseException:
         # Else the next attempt would find half of it.
         with suppress(Exception):

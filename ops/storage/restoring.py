@@ -163,6 +163,83 @@ def _deleted(versions: list[Version], prefix: str, kept: timedelta) -> Deleted |
     )
 
 
+@dataclass(frozen=True)
+class Returning:
+    """A version at S3 that becomes a new version of the file of a name, with a row of its own."""
+
+    bucket: str
+    name: str
+    former: str
+    """What its row called it."""
+    key: str
+    id: str
+    """Its version in S3."""
+    version: str
+    """What the new row calls it."""
+    bytes: int
+    metadata: dict[str, Any]
+    personal: bool
+    """Whether its folder is a person's."""
+
+
+def returning(store: Store, access: str | None, bucket: str, name: str, found: tuple[str, str, str]) -> Returning:
+    """What is there of a deleted file.
+
+    Args:
+        access: how the bucket is declared.
+        found: what its row called it, its key and its version in S3.
+    """
+    former, former_key, id = found
+    head = store.s3.head_object(Bucket=store.bucket, Key=former_key, **version_of(id))
+    version = str(uuid4())
+    stored = Stored(
+        bucket=bucket,
+        name=name,
+        version=version,
+        size=head["ContentLength"],
+        content_type=head["ContentType"],
+        etag=head["ETag"],
+    )
+    metadata = stored.metadata | ({"cacheControl": head["CacheControl"]} if "CacheControl" in head else {})
+    personal = access in (PEOPLE, INBOX)
+    return Returning(bucket, name, former, former_key, id, version, stored.size, metadata, personal)
+
+
+def declared_access(session: Connection, bucket: str) -> str | None:
+    """How a bucket is declared; None where it isn't."""
+    found = session.execute(ACCESS, (bucket,)).fetchone()
+    return found[0] if found else None
+
+
+def write_row(session: Connection, file: Returning, why: Why) -> None:
+    """The row of a file that comes back, by a session that is the app's servers, and an entry of the audit log.
+
+    :raises CommandError: where its person is gone, or the log can't be written
+    """
+    given: Row = {"bucket": file.bucket, "name": file.name, "version": file.version, "personal": file.personal}
+    label = f"object {file.bucket}/{file.name}"
+    if not session.execute(STORE, given | {"metadata": json.dumps(file.metadata)}).rowcount:
+        raise CommandError(f"{label}: its person is gone")
+    noted = session.execute(NOTE, (file.bucket, file.name, file.version, file.former, why.reason, why.person))
+    if noted.fetchone() != (True,):
+        raise CommandError(f"{label}: the audit log can't be written; nothing was restored")
+
+
+def copy(store: Store, file: Returning) -> None:
+    """Its bytes, under the key of the new version."""
+    store.s3.copy_object(
+        Bucket=store.bucket,
+        Key=key(store.tenant, file.bucket, file.name, file.version),
+        CopySource={"Bucket": store.bucket, "Key": file.key, **version_of(file.id)},
+        TaggingDirective="REPLACE",
+    )
+
+
+def version_of(id: str) -> dict[str, str]:
+    """A version in S3 as a request names it; objects of a bucket that isn't versioned have none."""
+    return {} if id == "null" else {"VersionId": id}
+
+
 def restore(environment: Environment, bucket: str, name: str, version: str | None, why: Why) -> dict[str, Any]:
     """Have a deleted file back under its name, as a new version that is scanned again.
 
@@ -175,45 +252,20 @@ def restore(environment: Environment, bucket: str, name: str, version: str | Non
     if not choice:
         which = f" as version {version}" if version else ""
         raise CommandError(f"{label}: nothing deleted can be had back{which}; a backup of the bucket may have it")
-    former, store, new = choice[0], environment.store, str(uuid4())
-    final = key(store.tenant, bucket, name, new)
+    former, store = choice[0], environment.store
     with _refusals(label):
         with _connected(environment.admin_url) as admin:
             if _row(admin, bucket, name):
                 raise CommandError(f"{label}: there is a file of this name; delete or move it first")
-            access = admin.execute(ACCESS, (bucket,)).fetchone()
-        size, metadata = _metadata(store, former, bucket, name, new)
-        given: Row = {"bucket": bucket, "name": name, "version": new, "metadata": json.dumps(metadata)}
-        given["personal"] = access is not None and access[0] in (PEOPLE, INBOX)
+            access = declared_access(admin, bucket)
+        file = returning(store, access, bucket, name, (former.version, former.key, former.id))
         # As the app's servers write it; the row first, since it may be refused. Without it the file is an orphan.
         with _connected(str(environment.output("api_url"))) as api:
             api.execute("set local role service_role")
-            if not api.execute(STORE, given).rowcount:
-                raise CommandError(f"{label}: its person is gone")
-            noted = api.execute(NOTE, (bucket, name, new, former.version, why.reason, why.person)).fetchone()
-            if noted != (True,):
-                raise CommandError(f"{label}: the audit log can't be written; nothing was restored")
-            store.s3.copy_object(
-                Bucket=store.bucket,
-                Key=final,
-                CopySource={"Bucket": store.bucket, "Key": former.key, "VersionId": former.id},
-                TaggingDirective="REPLACE",
-            )
-    return {"bucket": bucket, "name": name, "version": new, "restored_version": former.version, "bytes": size}
-
-
-def _metadata(store: Store, former: Deleted, bucket: str, name: str, version: str) -> tuple[int, dict[str, Any]]:
-    """The bytes of a deleted file, and what the row of it as a new version says."""
-    head = store.s3.head_object(Bucket=store.bucket, Key=former.key, VersionId=former.id)
-    stored = Stored(
-        bucket=bucket,
-        name=name,
-        version=version,
-        size=head["ContentLength"],
-        content_type=head["ContentType"],
-        etag=head["ETag"],
-    )
-    return stored.size, stored.metadata | ({"cacheControl": head["CacheControl"]} if "CacheControl" in head else {})
+            write_row(api, file, why)
+            copy(store, file)
+    done = {"bucket": bucket, "name": name, "version": file.version}
+    return done | {"restored_version": file.former, "bytes": file.bytes}
 
 
 def _row(connection: Connection, bucket: str, name: str) -> Row | None:

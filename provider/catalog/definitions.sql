@@ -65,7 +65,7 @@ odd (root, relid, words) as (
       from part p cross join lateral (values
           (case when p.rootrows and not p.relrowsecurity then 'row security disabled' end),
           (case when p.rootforced and not p.relforcerowsecurity then 'row security not forced' end),
-          (case when p.relowner <> p.rootowner then 'owner ' || pg_get_userbyid(p.relowner) end),
+          (case when p.relowner <> p.rootowner then 'owner ' || quote_ident(pg_get_userbyid(p.relowner)) end),
           (case when p.relpersistence = 'u' then 'unlogged' end),
           (case when p.relkind = 'f' then 'foreign table' end),
           (case when p.relkind <> 'f' and p.relreplident not in ('d', p.rootident) then
@@ -77,14 +77,14 @@ odd (root, relid, words) as (
       ) w (words) where w.words is not null
     union all
     select p.root, p.oid, concat('granted ', lower(e.privilege_type), case when e.is_grantable then ' with grant option' end, ' to ',
-                                 case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end)
+                                 case e.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(e.grantee)) end)
       from part p cross join lateral aclexplode(p.relacl) e
      where e.grantee <> p.relowner
        and not exists (select from aclexplode(p.rootacl) r
                         where (r.grantee, r.privilege_type) = (e.grantee, e.privilege_type) and r.is_grantable >= e.is_grantable)
     union all
     select c.root, c.relid, concat('granted ', lower(e.privilege_type), ' (', c.name, ')', case when e.is_grantable then ' with grant option' end,
-                                   ' to ', case e.grantee when 0 then 'public' else pg_get_userbyid(e.grantee)::text end)
+                                   ' to ', case e.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(e.grantee)) end)
       from partcolumn c cross join lateral aclexplode(c.attacl) e
      where e.grantee <> c.relowner
        and not exists (select from (select * from aclexplode(c.rootacl) union all select * from aclexplode(c.rootattacl)) r

@@ -18,6 +18,7 @@ from provider.resources.policy import Policy
 from provider.resources.publication import Publication
 from provider.resources.role import Role
 from provider.resources.rowsecurity import RowSecurity
+from provider.resources.scheduledjob import ScheduledJob
 from provider.resources.schema import Schema
 from provider.resources.sealingkeys import SealingKeys
 from provider.resources.settings import Settings
@@ -42,6 +43,7 @@ KINDS: list[type[ObjectKind]] = [
     BucketGuard,
     DrillGate,
     Publication,
+    ScheduledJob,
     SealingKeys,
     Settings,
     SchemaSnapshot,

@@ -14,7 +14,8 @@ from provider.resources import grants
 from provider.resources.base import Field, ObjectKind, shown
 
 THERE = "select oid from pg_catalog.pg_namespace where nspname = %s"
-# All but those that are named. Those that belong to an extension are the extension's affair.
+# All but those that are named. Those of an extension are the extension's affair, and those that construct a range type
+# belong with it, and to the superuser who initialised the server.
 OTHERS = """select p.oid::pg_catalog.regprocedure::text as name
            from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
           where n.nspname = %s and p.oid not in (
@@ -22,7 +23,8 @@ OTHERS = """select p.oid::pg_catalog.regprocedure::text as name
                cross join lateral (select pg_catalog.to_regprocedure(given.name)::oid as oid) f where f.oid is not null)
             and not exists (
               select from pg_catalog.pg_depend d
-               where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e')"""
+               where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid
+                 and d.deptype in ('e', 'i'))"""
 ENTRIES = """select f.name, case when e.grantee = 0 then 'public' else r.rolname::text end as role,
                     pg_catalog.lower(e.privilege_type) as word, e.is_grantable as grantable, null::text as column,
                     case when e.grantor <> p.proowner then pg_catalog.pg_get_userbyid(e.grantor)::text end as grantor

@@ -120,10 +120,10 @@ class Publication(ObjectKind):
             return
         was, wanted = _tables(found["tables"]), _tables(new["tables"])
         changes: list[tuple[str, sql.Composable]]
-        changes = [("drop table", sql.Identifier(*qualified(table))) for table, *_ in sorted(was - wanted)]
+        changes = [("drop table only", sql.Identifier(*qualified(table))) for table, *_ in sorted(was - wanted)]
         gone, come = ({*one["schemas"]} - {*other["schemas"]} for one, other in ((found, new), (new, found)))
         changes += [("drop tables in schema", sql.Identifier(each)) for each in sorted(gone)]
-        changes += [("add table", _published(*each)) for each in sorted(wanted - was)]
+        changes += [("add table only", _published(*each)) for each in sorted(wanted - was)]
         changes += [("add tables in schema", sql.Identifier(each)) for each in sorted(come)]
         for change, target in changes:
             await connection.execute(sql.SQL("alter publication {} {} {}").format(name, sql.SQL(change), target))

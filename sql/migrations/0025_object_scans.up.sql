@@ -30,6 +30,8 @@ create table private.object_scans (
 
 -- What waits, longest first: a handful of rows out of all there are.
 create index object_scans_due_at_idx on private.object_scans (due_at) where status = 'pending';
+-- What was given up, to be tried again.
+create index object_scans_failed_idx on private.object_scans (queued_at) where status = 'failed';
 -- What was found harmful in a person's folder is found without reading the rest: as few rows; in byte order, as the
 -- names of storage.objects are asked for.
 create index object_scans_name_idx
@@ -222,7 +224,9 @@ set search_path = ''
 as $$
     with again as (
         update private.object_scans as s
-        set status = 'pending', found = null, decided_by = null, attempts = 0, due_at = now(), scanned_at = null
+        set
+            status = 'pending', found = null, decided_by = null, attempts = 0, due_at = now(), queued_at = now(),
+            scanned_at = null
         where s.status = 'failed'
         returning s.bucket_id, s.name
     ), recordings as (

@@ -3,7 +3,8 @@
 -- Down: drops the function; loses no data.
 
 -- A text and no stored definition: another version of the extension makes its view again, which nothing may depend on.
--- Invoker: who may read all statistics sees all texts, with constants taken out, and everybody else the own ones.
+-- Invoker: who may read all statistics sees all texts, with constants taken out, and everybody else the own ones. Of
+-- what isn't a query two words: there the server takes nothing out, and it can hold a password.
 create function ops.slow_statements(most integer default 20)
 returns table (
     statement text,
@@ -23,7 +24,10 @@ language sql stable
 set search_path = statistics, extensions
 as $$
     select
-        left(regexp_replace(s.query, '\s+', ' ', 'g'), 2000),
+        case
+            when t.text ~* '^[( ]*(with|select|insert|update|delete|merge|values|table)\M' then left(t.text, 2000)
+            else substring(t.text from '^[a-zA-Z]+(?: [a-zA-Z]+)?') || ' …'
+        end,
         coalesce(r.rolname::text, s.userid::text),
         s.calls,
         round(s.mean_exec_time::numeric, 3),
@@ -35,6 +39,11 @@ as $$
         s.temp_blks_written * pg_catalog.current_setting('block_size')::bigint,
         s.queryid
     from pg_stat_statements as s
+    cross join lateral (
+        select regexp_replace(
+            regexp_replace(s.query, '^(\s|--[^\n]*(\n|$)|/\*([^*]|\*+[^*/])*\*+/)+', ''), '\s+', ' ', 'g'
+        ) as text
+    ) as t
     join pg_catalog.pg_database as d on d.oid = s.dbid
     left join pg_catalog.pg_roles as r on r.oid = s.userid
     where d.datname = pg_catalog.current_database()

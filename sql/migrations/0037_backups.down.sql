@@ -4,12 +4,12 @@
 
 drop function ops.drills();
 drop function private.drills();
-drop function ops.note_drill(text, boolean, interval, interval);
-drop function private.note_drill(text, boolean, interval, interval);
+drop function ops.note_drill(text, boolean, interval, interval, text);
+drop function private.note_drill(text, boolean, interval, interval, text);
 drop function ops.kept_instants();
 drop function private.kept_instants();
 drop function ops.release_instant(text);
 drop function private.release_instant(text);
-drop function ops.keep_instant(text, timestamptz, integer);
-drop function private.keep_instant(text, timestamptz, integer);
+drop function ops.keep_instant(text, timestamptz, integer, text);
+drop function private.keep_instant(text, timestamptz, integer, text);
 drop table private.backups;

@@ -10,6 +10,7 @@ create table private.backups (
     backup text not null,
     taken_at timestamptz not null,
     kept_until timestamptz not null,
+    place text not null default '',
     drilled_at timestamptz,
     passed boolean,
     recovery_point interval,
@@ -38,6 +39,7 @@ comment on table private.backups is
 comment on column private.backups.backup is 'The id of the backup.';
 comment on column private.backups.taken_at is 'The instant that it is of.';
 comment on column private.backups.kept_until is 'How long the backup is kept, and the files that it names.';
+comment on column private.backups.place is 'Where it lies: a drill of a copy elsewhere proves nothing of it.';
 comment on column private.backups.drilled_at is 'When its last drill was noted; null where there was none.';
 comment on column private.backups.passed is 'Whether that drill has passed.';
 comment on column private.backups.recovery_point is 'How old the backup was then: what would have been lost.';
@@ -45,7 +47,9 @@ comment on column private.backups.recovery_time is 'How long that drill took to 
 
 -- Definer: the login that makes backups writes no table. What has ended goes with the next one, unless its drill may
 -- be the last good one: the setting that asks for it goes up to 366 days.
-create function private.keep_instant(backup text, taken_at timestamptz, days integer) returns timestamptz
+create function private.keep_instant(
+    backup text, taken_at timestamptz, days integer, place text
+) returns timestamptz
 language sql volatile security definer
 set search_path = ''
 as $$
@@ -53,15 +57,18 @@ as $$
         delete from private.backups as b
         where b.kept_until <= now() and coalesce(b.drilled_at < now() - interval '366 days', true)
     )
-    insert into private.backups as b (backup, taken_at, kept_until)
-    values (keep_instant.backup, keep_instant.taken_at, keep_instant.taken_at + make_interval(days => keep_instant.days))
+    insert into private.backups as b (backup, taken_at, kept_until, place)
+    values (
+        keep_instant.backup, keep_instant.taken_at,
+        keep_instant.taken_at + make_interval(days => keep_instant.days), keep_instant.place
+    )
     returning b.kept_until
 $$;
 
-create function ops.keep_instant(backup text, taken_at timestamptz, days integer) returns timestamptz
+create function ops.keep_instant(backup text, taken_at timestamptz, days integer, place text) returns timestamptz
 language sql volatile
 set search_path = ''
-return private.keep_instant(backup, taken_at, days);
+return private.keep_instant(backup, taken_at, days, place);
 
 -- Definer: as above. Of a backup that came to nothing.
 create function private.release_instant(backup text) returns boolean
@@ -96,7 +103,7 @@ end;
 
 -- Definer: as above, and it changes nothing but the result of a drill. The moment is the database's own.
 create function private.note_drill(
-    backup text, passed boolean, recovery_point interval, recovery_time interval
+    backup text, passed boolean, recovery_point interval, recovery_time interval, place text
 ) returns boolean
 language sql volatile security definer
 set search_path = ''
@@ -108,18 +115,18 @@ as $$
             passed = note_drill.passed,
             recovery_point = note_drill.recovery_point,
             recovery_time = note_drill.recovery_time
-        where b.backup = note_drill.backup
+        where b.backup = note_drill.backup and b.place = note_drill.place
         returning 1
     )
     select exists (select from noted)
 $$;
 
 create function ops.note_drill(
-    backup text, passed boolean, recovery_point interval, recovery_time interval
+    backup text, passed boolean, recovery_point interval, recovery_time interval, place text
 ) returns boolean
 language sql volatile
 set search_path = ''
-return private.note_drill(backup, passed, recovery_point, recovery_time);
+return private.note_drill(backup, passed, recovery_point, recovery_time, place);
 
 -- Definer: monitoring reads no table of schema private.
 create function private.drills() returns table (
@@ -153,26 +160,26 @@ begin atomic
     select d.backup, d.taken_at, d.drilled_at, d.passed, d.recovery_point, d.recovery_time from private.drills() as d;
 end;
 
-comment on function private.keep_instant(text, timestamptz, integer) is 'See ops.keep_instant.';
-comment on function ops.keep_instant(text, timestamptz, integer) is
-'Notes that a backup is of an instant, and for how many days; until when.';
+comment on function private.keep_instant(text, timestamptz, integer, text) is 'See ops.keep_instant.';
+comment on function ops.keep_instant(text, timestamptz, integer, text) is
+'Notes that a backup is of an instant, for how many days, and where it lies; until when.';
 comment on function private.release_instant(text) is 'See ops.release_instant.';
 comment on function ops.release_instant(text) is 'Forgets the instant of a backup; whether there was one.';
 comment on function private.kept_instants() is 'See ops.kept_instants.';
 comment on function ops.kept_instants() is 'The instants of which there are backups, the oldest first.';
-comment on function private.note_drill(text, boolean, interval, interval) is 'See ops.note_drill.';
-comment on function ops.note_drill(text, boolean, interval, interval) is
-'Notes how a drill of a backup ended, in place of the one before; whether there is such a backup.';
+comment on function private.note_drill(text, boolean, interval, interval, text) is 'See ops.note_drill.';
+comment on function ops.note_drill(text, boolean, interval, interval, text) is
+'Notes how a drill of a backup ended, in place of the one before; whether there is such a backup at that place.';
 comment on function private.drills() is 'See ops.drills.';
 comment on function ops.drills() is 'The last drill of each backup, the newest first.';
 
-revoke execute on function private.keep_instant(text, timestamptz, integer) from public;
-revoke execute on function ops.keep_instant(text, timestamptz, integer) from public;
+revoke execute on function private.keep_instant(text, timestamptz, integer, text) from public;
+revoke execute on function ops.keep_instant(text, timestamptz, integer, text) from public;
 revoke execute on function private.release_instant(text) from public;
 revoke execute on function ops.release_instant(text) from public;
 revoke execute on function private.kept_instants() from public;
 revoke execute on function ops.kept_instants() from public;
-revoke execute on function private.note_drill(text, boolean, interval, interval) from public;
-revoke execute on function ops.note_drill(text, boolean, interval, interval) from public;
+revoke execute on function private.note_drill(text, boolean, interval, interval, text) from public;
+revoke execute on function ops.note_drill(text, boolean, interval, interval, text) from public;
 revoke execute on function private.drills() from public;
 revoke execute on function ops.drills() from public;

@@ -1,5 +1,5 @@
 -- list_public_projects: the gallery: public projects in use, newest change first, a page by key.
--- Role: anon. Since: 0007. Reader.
+-- Role: anon. Since: 0007. Reader. Cache: app.
 -- Parameters: $1 before_time timestamptz, $2 before_id uuid.
 -- Index: projects_updated_at_id_idx.
 -- Plan: index scan in the page's order, no sort: the row policy is the index's condition.

@@ -1,5 +1,5 @@
 -- show_owners: names and pictures of who has made public projects.
--- Role: anon. Since: 0010. Reader.
+-- Role: anon. Since: 0010. Reader. Cache: app.
 -- Parameters: $1 public_projects uuid[].
 -- Index: projects_pkey, users_pkey.
 -- Plan: each project and each profile by its key.

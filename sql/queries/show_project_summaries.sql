@@ -1,5 +1,5 @@
 -- show_project_summaries: the person's dashboard: what is in these projects.
--- Role: authenticated. Since: 0020.
+-- Role: authenticated. Since: 0020. Cache: summary.
 -- Parameters: $1 projects uuid[].
 -- Index: project_totals_pkey.
 -- Plan: the summary by its key.

@@ -1,5 +1,5 @@
 -- show_usage_overview: what everybody's use of models came to by day, in which nobody can be found.
--- Role: authenticated. Since: 0020. Reader.
+-- Role: authenticated. Since: 0020. Reader. Cache: summary.
 -- Parameters: none.
 -- Index: none.
 -- Plan: some rows a day, read in one page or two.

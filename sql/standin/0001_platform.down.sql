@@ -3,6 +3,7 @@
 -- Down: drops the schemas; the roles stay, other databases of the server may use them.
 
 drop extension if exists "uuid-ossp";
+drop function if exists extensions.uuid_generate_v4();
 drop extension if exists pg_stat_statements;
 drop extension if exists pgcrypto;
 drop schema extensions;

@@ -43,6 +43,10 @@ do $$
 begin
     if exists (select from pg_catalog.pg_available_extensions where name = 'uuid-ossp') then
         create extension if not exists "uuid-ossp" schema extensions;
+    else
+        -- What defaults of columns call. Its other functions make what depends on the machine or on a name.
+        create function extensions.uuid_generate_v4() returns uuid language sql volatile parallel safe
+        set search_path = '' as 'select gen_random_uuid()';
     end if;
 end
 $$;

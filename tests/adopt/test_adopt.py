@@ -130,6 +130,7 @@ def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monke
         "create cast (shop.state as numeric) with inout; "
         "create server away foreign data wrapper far options (password 'token-of-the-shop'); "
         "create user mapping for shop_reader server away options (password 'token-of-the-shop'); "
+        'create table public."t (b)" (id int primary key); create publication odd for table public."t (b)"; '
         "comment on publication changes is 'What Realtime reads.'; grant insert on shop.items to shop_reader; "
         "alter function shop.touch() owner to shop_reader; alter table shop.prices owner to shop_reader; "
         "revoke execute on function shop.touch() from shop_reader; revoke insert on shop.prices from shop_reader"
@@ -140,6 +141,8 @@ def test_what_cannot_be_declared_is_left_and_stops_nothing(live, tmp_path, monke
         "policy odd on public.a/b: the table's name can't be a file's",
         "publication late: 'shop.items where (id > 1)' must be a table, or a table and its columns as in "
         "public.a (id, b)",
+        'publication odd: the name "t (b)" reads like a list; '
+        "isn't in the files; make it wherever the baseline is run",
         *(
             f"{name}: isn't in the files; make it wherever the baseline is run"
             for name in (
@@ -583,7 +586,10 @@ BAD_FACTS = {
         FACTS.replace("BUCKETS = {}", "BUCKETS = {'a': {'columns': {'b': b'c'}}}"),
         "BUCKETS: a: columns must be a map",
     ),
-    "a schema without an owner": (FACTS.replace("SCHEMAS = {}", "SCHEMAS = {'a': {}}", 1), "SCHEMAS: a has no owner"),
+    "a schema without an owner": (
+        FACTS.replace("SCHEMAS = {}", "SCHEMAS = {'a': {'comment': 'b'}}", 1),
+        "SCHEMAS: a has no owner",
+    ),
     "a key that can be none": (FACTS.replace("TABLES = {}", "TABLES = {[]: {}}"), "TABLES must be written out"),
     "an entry twice": (
         FACTS.replace("TABLES = {}", "TABLES = {'public.a': {'anon': ['select']},\n'public.a': {}}"),
@@ -675,6 +681,45 @@ def beside(server: postgres.RunningServer, tmp_path: Path) -> Iterator[Beside]:
     found = Beside(server, tmp_path)
     yield found
     found.clear()
+
+
+OF_A_SUPERUSER = """
+create role chief superuser login password 'x';
+set role chief;
+create schema mine;
+create table mine.a (id int);
+create type mine.span as range (subtype = int);
+reset role;
+grant execute on function mine.span(int, int) to chief;
+alter schema public owner to chief;
+comment on schema public is 'ours';
+"""
+
+
+def test_what_a_superuser_of_another_name_owns_is_elsewhere_the_login_s(beside, monkeypatch):
+    beside.roles = "drop role if exists chief"
+    first = beside.live(OF_A_SUPERUSER)
+    where = psycopg.conninfo.conninfo_to_dict(first.url) | {"user": "chief", "password": "x"}
+    login = connectionurl.compose({key: str(where[key]) for key in ("host", "port", "user", "password", "dbname")})
+    root = beside.root / "again"
+    root.mkdir()
+    live = Live(login, root, run.adopt(login, FOLDER, root))
+    made = live.stack(monkeypatch)
+    assert made.up().errors == {}
+    assert changes(made.preview()) == {}
+    live.sql("alter schema public owner to postgres; comment on schema public is null")
+    drift = {'drift["schema public: comment"]', 'drift["schema public: owner"]'}
+    assert {*made.preview().changes["adopted-snapshot"]} == drift
+    beside.clear()
+    there = beside.elsewhere(live)
+    again = there.stack(monkeypatch)
+    assert again.up().errors == {}
+    assert changes(again.preview()) == {}
+    owners = "select nspname::text, nspowner::regrole::text, obj_description(oid) from pg_namespace"
+    assert there.sql(f"{owners} where nspname in ('mine', 'public') order by 1") == [
+        ("mine", "postgres", None),
+        ("public", "postgres", "ours"),
+    ]
 
 
 NOTES = """

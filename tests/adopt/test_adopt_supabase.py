@@ -26,8 +26,9 @@ from tests.doubles.supabaselike import SupabaseLike
 pytestmark = pytest.mark.xdist_group("supabaselike")
 APP = (Path(__file__).parent / "app.sql").read_text()
 FOLDER = "adopted/app"
-# What the platform makes when the first webhook is made.
+# What the platform makes from the start, and when the first webhook is made.
 WEBHOOKS = """
+create extension "uuid-ossp" schema extensions; create extension supabase_vault schema vault;
 create schema supabase_functions; grant usage on schema supabase_functions to postgres;
 create function supabase_functions.http_request() returns trigger language plpgsql as $$ begin return new; end $$;
 """
@@ -128,7 +129,7 @@ def test_the_app_is_taken_and_the_platform_is_not(world):
     ]
     facts = adopted.read(FOLDER, world.root).facts
     assert {*facts.schemas} == {"api", "public"}
-    assert facts.extensions == {"pg_trgm": "extensions"}
+    assert facts.extensions == {"pg_cron": "pg_catalog", "pg_trgm": "extensions"}
     assert facts.watched == ("auth", "storage")
     assert facts.row_security["public.countries"] == "left open"
     assert facts.buckets["avatars"] == {
@@ -161,20 +162,21 @@ def test_the_history_of_the_cli_has_its_own_rows_alone(world):
 
 
 @pytest.fixture(scope="module")
-def local(world: World) -> Iterator[tuple[Stack, psycopg.Connection]]:
+def local(world: World) -> Iterator[tuple[Stack, psycopg.Connection, Run]]:
     """The same app on a server that has no platform, as the target `local` brings it up."""
     shutil.copytree(CHECKOUT / STANDIN.folder, world.root / STANDIN.folder)
     with scratch.server() as made:
         with psycopg.connect(made.url(), autocommit=True) as connection:
             connection.execute("create database app")
         found = Stack(made.url("app"), stack.resources(program.run(adopted=FOLDER, url=stack.ELSEWHERE)), world.root)
-        assert found.up().errors == {}
+        first = found.up()
+        assert first.errors == {}
         with psycopg.connect(found.url, autocommit=True) as connection:
-            yield found, connection
+            yield found, connection, first
 
 
 def test_the_app_comes_up_where_there_is_no_platform(local):
-    found, connection = local
+    found, connection, _ = local
     assert found.preview().changes == {}
     connection.execute("insert into auth.users (id) values ('00000000-0000-4000-8000-000000000001')")
     assert connection.execute("select count(*) from public.profiles").fetchone() == (1,)
@@ -199,6 +201,15 @@ def test_nothing_that_stands_in_is_open_to_the_roles_of_an_api(local):
     assert local[1].execute(reached, [list(STANDS_IN)]).fetchall() == []
     logins = "select rolname from pg_roles where rolname <> 'postgres' and (rolcanlogin or rolsuper)"
     assert local[1].execute(logins).fetchall() == []
+
+
+def test_what_the_server_lacks_of_the_platform_is_left_out_and_named(local):
+    _, connection, first = local
+    assert [line.partition("warning: ")[2] for line in first.messages if "left out" in line] == [
+        f"left out, the server lacks its extension: {what}" for what in ("extension pg_cron", "cron job tidy")
+    ]
+    connection.execute("insert into public.tags default values")
+    assert connection.execute("select pg_typeof(id)::text from public.tags").fetchall() == [("uuid",)]
 
 
 def test_it_refuses_on_the_platform_itself(world):
@@ -253,7 +264,7 @@ def test_a_destroy_takes_nothing(world):
 
 
 def test_what_stands_in_goes_again(local):
-    found, connection = local
+    found, connection, _ = local
     connection.execute("create database again")
     url = found.url.removesuffix("/app") + "/again"
     steps = sqlfiles.steps(found.checkout / STANDIN.folder)

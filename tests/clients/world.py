@@ -17,13 +17,19 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
+import psycopg
+
+from declared import connectionurl
 from local.paths import server_account
 from local.ports import HOST, free_port, port_is_free
+from ops.pooler import files
+from ops.pooler.files import Listen
+from ops.pooler.sizes import Sizes
 from toolchain.node import Packages
 
 HERE = Path(__file__).resolve().parent
 START_SECONDS = 30
-LOGINS = ("authenticator", "authjs")
+LOGINS = ("authenticator", "authjs", "monitor")
 
 
 @dataclass(frozen=True)
@@ -141,34 +147,26 @@ def postgrest(program: Path, url: str, secret: str) -> Iterator[str]:
 
 @contextmanager
 def pgbouncer(program: Path, complete: Complete, size: int) -> Iterator[int]:
-    """PgBouncer in transaction mode before a database, with `size` connections; its port."""
-    port, database = free_port(), complete.database
-    with tempfile.NamedTemporaryFile("w", dir="/var/tmp", suffix=".users") as users:
-        users.writelines(f'"{login}" "{password}"\n' for login, password in complete.passwords.items())
-        users.flush()
+    """PgBouncer as `./vpb pooler` configures it before a database, with `size` connections; its port."""
+    server, listen = connectionurl.parse(complete.url("authenticator")), Listen(HOST, free_port())
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        folder = Path(name)
+        with psycopg.connect(complete.database.url) as connection:
+            found = files.users(connection, {})
+        assert all(secret.startswith("SCRAM-SHA-256$") for secret in found.values())
+        sizes = Sizes(size, 0, 200, ("as many as the test has",))
+        text = files.settings(server, server["dbname"], listen, sizes, folder, monitors="monitor")
+        written = files.write(folder, text, found)
         if account := server_account():
-            os.chown(users.name, account.pw_uid, account.pw_gid)
-        lines = (
-            "[databases]",
-            f"{database.name} = host={database.host} port={database.port}",
-            "[pgbouncer]",
-            f"listen_addr = {HOST}",
-            f"listen_port = {port}",
-            "unix_socket_dir =",
-            "auth_type = scram-sha-256",
-            f"auth_file = {users.name}",
-            "pool_mode = transaction",
-            f"default_pool_size = {size}",
-            "ignore_startup_parameters = options",
-            "",
-        )
-        with foreign_program(program, "\n".join(lines), {}) as process:
+            for path in (folder, *written):
+                os.chown(path, account.pw_uid, account.pw_gid)
+        with foreign_program(program, text, {}) as process:
             deadline = time.monotonic() + START_SECONDS
-            while port_is_free(port):
+            while port_is_free(listen.port):
                 assert process.poll() is None, f"PgBouncer ended with status {process.returncode}"
                 assert time.monotonic() < deadline, "PgBouncer doesn't listen"
                 time.sleep(0.05)
-            yield port
+            yield listen.port
 
 
 def _wait_for(address: str, process: subprocess.Popen[str]) -> None:

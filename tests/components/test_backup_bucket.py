@@ -62,8 +62,16 @@ def test_it_is_private_locked_and_encrypted_with_its_own_key_and_ends(declared):
         {"storageClass": "STANDARD_IA", "days": 30},
         {"storageClass": "GLACIER_IR", "days": 90},
     ]
-    assert {rule["filter"]["prefix"] for rule in rules.values()} == {"", "daily/", "weekly/", "monthly/"}
+    assert {rule["filter"]["prefix"] for rule in rules.values()} == {"", "daily/", "weekly/", "monthly/", "wal/"}
+    assert rules["wal"]["expiration"]["days"] == 7, "as long as the backups that go first"
     assert declared.outputs["backup_bucket"] == f"{BUCKET}-id"
+
+
+def test_what_was_made_of_a_class_that_is_declared_no_more_ends_with_the_longest_of_the_others():
+    fewer = run(backups=BACKUPS | {"retention": {"daily": 10, "weekly": 3}})
+    rules = {rule["id"]: rule for rule in inputs(fewer, "backups-bucket-lifecycle")["rules"]}
+    ends = {name: rules[name]["expiration"]["days"] for name in ("daily", "weekly", "monthly")}
+    assert ends == {"daily": 10, "weekly": 21, "monthly": 21}
 
 
 def test_the_topic_hears_of_it_where_no_backup_was_made_for_as_long_as_may_be_lost(declared):
@@ -213,6 +221,23 @@ def test_a_backup_is_of_the_class_with_the_longest_period_that_has_none_yet(serv
     assert [id for id in ids if not found.has(f"{id}/{SUMMARY}")] == ["20260303T030000Z-00000002"]
     with found.open("20260309T030000Z-00000005/data") as data:
         assert data.read() == b"x"
+    # Of physical ones the month has none yet; WAL has no class.
+    physical = place()
+    with physical.create("20260306T030000Z-00000009/base-000001.age") as out:
+        out.write(b"x")
+    assert physical._of["20260306T030000Z-00000009"] == "monthly"
+    with place().create("wal/7/000000010000000000000001-0.age") as out:
+        out.write(b"x")
+    assert list(place().names("wal/7")) == ["000000010000000000000001-0.age"]
+    assert place().has("wal/7/000000010000000000000001-0.age")
+    with place("drill").open("wal/7/000000010000000000000001-0.age") as data:
+        assert data.read() == b"x"
+    place().discard("wal/7/000000010000000000000001-0.age")
+    assert list(place().names("wal")) != [], "it goes by its rule alone"
     one = Declared(taken(server, "backup"), BUCKET, {"daily": 30})
     write(one, "20260601T030000Z-00000008")
     assert one._of == {"20260601T030000Z-00000008": "daily"}
+    one = Declared(taken(server, "drill"), BUCKET, {"daily": 30})
+    assert ids.keys() <= one.backups().keys(), "those of classes too that are declared no more"
+    with one.open("20260401T030000Z-00000007/data") as data:
+        assert data.read() == b"x"

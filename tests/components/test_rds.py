@@ -9,6 +9,7 @@ import pytest
 from components import rdsbase
 from components.inputs import InputRefused
 from declared.awsnames import AwsNames
+from declared.maintenance import TASKS
 from harness.program import ACCOUNT, ENDPOINT, Program, Registered, run
 from targets.found import Found
 
@@ -81,13 +82,37 @@ def test_each_parameter_says_when_it_is_applied_and_slots_have_an_end(prod):
     assert int(declared["max_slot_wal_keep_size"][0]) > 0
 
 
+@pytest.mark.parametrize(
+    ("server", "type"),
+    [
+        ({}, "aws:rds/parameterGroup:ParameterGroup"),
+        ({"engine": "aurora"}, "aws:rds/clusterParameterGroup:ClusterParameterGroup"),
+    ],
+)
+def test_pg_cron_is_loaded_for_our_database_where_it_runs_the_housekeeping(server: dict[str, str], type: str) -> None:
+    program = at_aws(server, maintenance={"by": "pg_cron"})
+    declared = {each["name"]: each for each in the(program, type).inputs["parameters"]}
+    assert declared["shared_preload_libraries"]["value"] == "pg_stat_statements,pg_cron"
+    assert declared["cron.database_name"] == {
+        "name": "cron.database_name",
+        "value": "app",
+        "applyMethod": "pending-reboot",
+    }
+    jobs = program.of_type("pg:index:ScheduledJob")
+    assert len(jobs) == 1 + len(TASKS)
+    assert all("maintenance-pg_cron" in job.waits_for for job in jobs)
+    assert {job.name for job in jobs} <= program.waits_for("checkpoint")
+
+
 def test_there_is_no_way_in_but_for_the_clients_group_and_no_way_out_but_to_s3(prod):
     assert not [each for each in prod.resources.values() if "Gateway:" in each.type or "eip" in each.type.lower()]
     assert not any(each.inputs["mapPublicIpOnLaunch"] for each in prod.of_type("aws:ec2/subnet:Subnet"))
     assert "routes" not in the(prod, "aws:ec2/routeTable:RouteTable").inputs
     rules = [*prod.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")]
     rules += prod.of_type("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
-    assert len(rules) == 3
+    # From clients to the server and to the endpoints, and from the monitor, at both ends; and to S3.
+    assert len(rules) == 9
+    assert {rule.inputs["fromPort"] for rule in rules} == {5432, 443}
     for rule in rules:
         assert not {"cidrIpv4", "cidrIpv6"} & rule.inputs.keys(), "by reference alone"
         assert rule.inputs["ipProtocol"] == "tcp"

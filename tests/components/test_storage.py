@@ -383,7 +383,7 @@ def test_a_key_is_used_through_its_service_only(program, role, key, service):
 
 
 def test_the_provider_knows_where_every_service_is(guarded):
-    names = {"cloudwatch/log": "logs", "vpc": "ec2"}
+    names = {"cloudwatch/event": "events", "cloudwatch/log": "logs", "vpc": "ec2"}
     at_aws = run("prod", target="aws", offline="true", server={"proxy": "true"}, backups=BACKUPS)
     resources = [*guarded.resources.values(), *at_aws.resources.values()]
     used = {each.type.split(":")[1] for each in resources if each.type[:4] == "aws:"}

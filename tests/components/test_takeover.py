@@ -1,6 +1,8 @@
 """A cluster, its proxy and its network found again at a real moto, under the names that the program gives them."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,13 +65,14 @@ def make_network(ec2: Any) -> dict[str, str]:
     found["server-network-s3"] = gateway["VpcEndpoint"]["VpcEndpointId"]
     groups = {
         use: ec2.create_security_group(GroupName=NAMES.of(use), Description="x", VpcId=vpc)["GroupId"]
-        for use in ("clients", "proxy", "database")
+        for use in ("clients", "proxy", "database", "monitor")
     }
     found |= {f"server-network-group-{use}": id for use, id in groups.items()}
     for use, into, of in (
         ("database", "database", "clients"),
         ("proxy", "proxy", "clients"),
         ("database-from-proxy", "database", "proxy"),
+        ("database-from-monitor", "database", "monitor"),
     ):
         for way, call, near, far in (
             ("into", ec2.authorize_security_group_ingress, into, of),
@@ -120,6 +123,8 @@ def make_cluster(server: MotoServer, subnets: list[str]) -> dict[str, str]:
         VpcSubnetIds=subnets,
     )
     rds.register_db_proxy_targets(DBProxyName=name, DBClusterIdentifiers=[name])
+    topic, events = server.client("sns").create_topic(Name="alarms")["TopicArn"], NAMES.of("events-db-cluster")
+    rds.create_event_subscription(SubscriptionName=events, SnsTopicArn=topic, SourceType="db-cluster", SourceIds=[name])
     return {
         "server-aurora-subnets": name,
         "server-aurora-parameters": family,
@@ -130,6 +135,31 @@ def make_cluster(server: MotoServer, subnets: list[str]) -> dict[str, str]:
         "server-proxy-pool": name,
         "server-proxy-target": f"{name}/default/TRACKED_CLUSTER/{name}",
         "server-proxy-secret-authenticator": secret,
+        "server-watch-events-db-cluster": events,
+    }
+
+
+def make_health(server: MotoServer) -> dict[str, str]:
+    """The function that asks for the database's health, with what belongs to it."""
+    called, functions = NAMES.of("health"), server.client("lambda")
+    statement = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = server.client("iam").create_role(RoleName=called, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("handler.py", "")
+    program = {"Runtime": "python3.13", "Handler": "handler.handle", "Code": {"ZipFile": archive.getvalue()}}
+    functions.create_function(FunctionName=called, Role=role, **program)
+    assert "server-health-allowed" not in there(server).ids()
+    allowed = {"StatementId": "schedule", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
+    functions.add_permission(FunctionName=called, **allowed)
+    server.client("logs").create_log_group(logGroupName=f"/aws/lambda/{called}")
+    server.client("logs").create_log_group(logGroupName=f"/aws/lambda/{called}-of-others")
+    return {
+        "server-health-function": called,
+        "server-health-allowed": f"{called}/schedule",
+        "server-health-log": f"/aws/lambda/{called}",
+        "server-health-secret": server.client("secretsmanager").create_secret(Name=NAMES.of("health-login"))["ARN"],
     }
 
 
@@ -146,6 +176,8 @@ def test_all_of_it_is_found_under_the_names_that_the_program_has(server):
         there(server).network()
     made |= make_cluster(server, [made["server-network-subnet-a"], made["server-network-subnet-b"]])
     assert there(server).ids() == made, "the server says which of the networks it is"
+    made |= make_health(server)
+    assert there(server).ids() == made
     assert there(server).server() == NAMES.of("database")
     program = run("prod", target="aws", offline="true", server={"engine": "aurora", "proxy": "true"})
     assert made.keys() <= program.resources.keys()

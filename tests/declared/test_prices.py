@@ -45,6 +45,10 @@ def test_what_a_setting_changes_is_worked_out_alone():
         (prices.ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": ["a", "b"]}, 14.6),
         (prices.ENDPOINT, {"vpcEndpointType": "Gateway"}, 0),
         (prices.ALARM, {}, 0.1),
+        (prices.COMPOSITE, {}, 0.5),
+        (prices.DASHBOARD, {}, 3.0),
+        (prices.COUNTED, {}, 0.3),
+        (prices.FUNCTION, {"tags": {"Metrics": "40"}}, 12.0),
         (prices.SECRETS, {}, 0.4),
         # 0.276 × 730; 2 × 0.12 × 730.
         (prices.MEMBER, {"instanceClass": "db.r7g.large", "tags": {"Size": "db.r7g.large"}}, 201.48),

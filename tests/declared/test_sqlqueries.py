@@ -33,6 +33,7 @@ def test_a_pattern_is_read_in_the_parts_of_its_header(tmp_path):
     assert (query.plan, query.text.split()[0]) == ("index scan.", "select")
     assert not query.reader
     assert read(tmp_path, GOOD.replace("0003.", "0003. Reader.")).reader
+    assert read(tmp_path, GOOD.replace("0003.", "0003. Cache: summary.")).cache == "summary"
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,9 @@ def test_a_file_that_is_no_pattern_is_refused(tmp_path, old, new, reason):
     with pytest.raises(SqlFileError) as error:
         read(tmp_path, GOOD.replace(old, new))
     assert reason in str(error.value)
+
+
+def test_an_app_may_keep_only_what_is_the_same_for_everybody():
+    kept = [query for query in sqlqueries.queries() if query.cache == "app"]
+    assert kept
+    assert [query.name for query in kept if query.role != "anon" or not query.reader] == []

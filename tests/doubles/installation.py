@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from local import postgres
 from local.paths import data_folder
@@ -16,7 +17,7 @@ HBA = "hostssl all all all scram-sha-256\n"
 
 @contextmanager
 def running(
-    name: str, trusted: Sequence[str], settings: Mapping[str, str]
+    name: str, trusted: Sequence[str], settings: Mapping[str, str], brought: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[tuple[postgres.RunningServer, Path]]:
     """A new server and the certificate of its authority, gone afterwards.
 
@@ -24,12 +25,13 @@ def running(
 
     Args:
         trusted: extensions that a login which isn't superuser may make.
+        brought: extensions that PostgreSQL itself doesn't have, each to its script; trusted too.
     """
     with tempfile.TemporaryDirectory(prefix=f"visual-prompt-builder-{name}-") as made:
         folder = Path(made)
         # Another account runs a server that root starts.
         folder.chmod(0o755)
-        programs = _copied(folder, trusted)
+        programs = _copied(folder, trusted, brought)
         authority = tls.authority(folder, "authority")
         tls.certificate(authority, folder)
         files = {"ssl_cert_file": str(folder / "server.crt"), "ssl_key_file": str(folder / "server.key")}
@@ -41,11 +43,15 @@ def running(
             postgres.remove(folder / "server", programs)
 
 
-def _copied(folder: Path, trusted: Sequence[str]) -> Path:
+def _copied(folder: Path, trusted: Sequence[str], brought: Mapping[str, str]) -> Path:
     """The folder of the copied programs, with which a login that isn't superuser may make the extensions."""
     copy = folder / "installation"
     shutil.copytree(postgres.wheel_binaries().parent, copy, symlinks=True)
-    for name in trusted:
+    (known,) = copy.rglob("plpgsql.control")
+    for name, script in brought.items():
+        (known.parent / f"{name}.control").write_text("default_version = '1.0'\n")
+        (known.parent / f"{name}--1.0.sql").write_text(script)
+    for name in (*trusted, *brought):
         (control,) = copy.rglob(f"{name}.control")
         control.write_text(control.read_text() + "trusted = true\n")
     return copy / postgres.wheel_binaries().name

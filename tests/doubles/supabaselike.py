@@ -28,6 +28,20 @@ PLATFORM = "supabase_admin"
 DATABASE = "postgres"
 # What the guard extension lets `postgres` make beside what PostgreSQL itself trusts.
 EXTENSIONS = ("pg_stat_statements", "postgres_fdw")
+# Of what PostgreSQL itself doesn't have, as much as apps refer to.
+BROUGHT = {
+    "uuid-ossp": "create function uuid_generate_v4() returns uuid language internal volatile as 'gen_random_uuid';",
+    "supabase_vault": "",
+    "pg_cron": """
+create schema cron;
+create table cron.job (jobid bigint generated always as identity primary key, jobname text, schedule text, command text,
+    active boolean default true, database text default current_database(), username text default session_user);
+create function cron.schedule(job_name text, schedule text, command text) returns bigint language sql
+security definer as 'insert into cron.job (jobname, schedule, command) values ($1, $2, $3) returning jobid';
+grant usage on schema cron to postgres;
+grant select on cron.job to postgres;
+""",
+}
 SHAPE = Path(__file__).with_suffix(".sql")
 LOGINS = (
     "authenticator",
@@ -102,7 +116,7 @@ class SupabaseLike:
 @contextmanager
 def server() -> Iterator[SupabaseLike]:
     """A new project, gone afterwards."""
-    with installation.running("supabaselike", EXTENSIONS, {}) as (made, authority):
+    with installation.running("supabaselike", EXTENSIONS, {}, BROUGHT) as (made, authority):
         yield _set_up(made, authority)
 
 

@@ -9,7 +9,7 @@ from ops import __main__ as ops
 from ops import driftnotes
 from ops.drift import Drift
 from ops.everyday import overview
-from ops.everyday.overview import Drill, LastUp, Overlap, Overview
+from ops.everyday.overview import Archived, Drill, LastUp, Overlap, Overview
 from ops.rotation import Sessions
 from run import engine, state
 
@@ -72,6 +72,22 @@ def test_the_last_drill_is_shown(capsys, monkeypatch, changes, line):
     assert f"drill             {line}" in text
     assert ops.main(["status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["drill"]["backup"] == last.backup
+
+
+@pytest.mark.parametrize(
+    ("late", "line"),
+    [
+        (False, "archived; not read by anybody"),
+        (True, "not archived for 0:12:00: not read by anybody; ./vpb wal archive --stack dev"),
+    ],
+)
+def test_an_archive_that_is_behind_is_shown(capsys, monkeypatch, late, line):
+    wal = Archived(720.3, late, "not read by anybody")
+    monkeypatch.setattr(overview, "of", lambda stack: found(pending={"sql/migrations": []}, wal=wal))
+    assert ops.main(["status"]) == 0
+    assert f"wal               {line}\n" in capsys.readouterr().out
+    assert ops.main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["wal"]["late"] == late
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 from psycopg import sql
 
 from declared.paths import CHECKOUT
@@ -28,8 +29,9 @@ def copy() -> Iterator[Scratch]:
 def emptied(copy: Scratch) -> Iterator[Scratch]:
     """The copy, without the stacks of other tests."""
     yield copy
-    for path in copy.folder.glob("Pulumi.own*.yaml"):
-        path.unlink()
+    for name in ("own*", "trial", "other"):
+        for path in copy.folder.glob(f"Pulumi.{name}.yaml"):
+            path.unlink()
     copy.clear()
 
 
@@ -149,6 +151,25 @@ def test_a_stack_at_aws_needs_no_server_and_may_be_offline(emptied):
     written = (emptied.folder / "Pulumi.trial.yaml").read_text()
     assert written == 'config:\n  database:target: aws\n  database:offline: "true"\n'
     assert emptied.processes() == []
+
+
+def test_a_stack_begins_with_the_settings_of_another_but_where_that_is_and_its_secrets(emptied):
+    (emptied.folder / "Pulumi.other.yaml").write_text(
+        "config:\n  database:target: aws\n  database:accountIds: ['123456789012']\n  database:promotedFrom: staging\n"
+        "  server:class: db.m7g.large\n  database:alarmEmails: [ops@example.org]\n  database:url:\n    secure: v1:abc\n"
+        "  app:key:\n    secure: v1:def\n"
+    )
+    done = run(emptied, "trial", "--like", "other", "--offline")
+    assert done.returncode == 0, done.stderr
+    written = yaml.safe_load((emptied.folder / "Pulumi.trial.yaml").read_text())
+    assert written["config"] == {
+        "database:target": "aws",
+        "database:offline": "true",
+        "server:class": "db.m7g.large",
+        "database:alarmEmails": ["ops@example.org"],
+    }
+    assert "isn't here, and --like names a stack that has one" in refused(emptied, "more", "--like", "none")
+    (emptied.folder / "Pulumi.other.yaml").unlink()
 
 
 def test_what_cannot_be_a_stack_is_refused_in_one_line(copy):

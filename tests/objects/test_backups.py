@@ -22,6 +22,7 @@ from uuid import uuid4
 import psycopg
 import pyrage
 import pytest
+from psycopg import sql
 from visual_prompt_builder.names import key
 from visual_prompt_builder.signing import Store
 
@@ -35,6 +36,7 @@ from ops.backups.errors import BackupError, BadBackup
 from ops.backups.manifest import MANIFEST, SUMMARY, Manifest
 from ops.backups.restoring import Restoring
 from ops.database import connect
+from ops.errors import CommandError
 from ops.everyday import overview
 from tests.conftest import Cluster
 from tests.sql import provision
@@ -145,6 +147,9 @@ def made(cluster: Cluster, complete_template: str, frame: Stack, store: Store) -
     password = next(
         thing.state["password"] for name, thing in frame.state.items() if name.startswith("roles-backup-password")
     )
+    # Another test may have given the server's role another one since.
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("alter role backup password {}").format(sql.Literal(password)))
     login = type(database)(database.host, database.port, "backup", password, database.name, database.server_version)
     place = places.Bucket(store.s3, store.bucket, "backups/dev/")
     with pytest.MonkeyPatch.context() as patch:
@@ -294,18 +299,24 @@ def test_the_end_of_a_drill_is_noted_for_up_and_status(made: Made):
     first = overview._drilled(where, declared)
     assert first
     assert (first.drilled_at, first.late) == (None, True)
-    assert instants.noted(made.backup_url, "dev", made.backup.summary, None) == ""
+    assert instants.noted(made.backup_url, "dev", made.backup, None) == ""
     failed = overview._drilled(where, declared)
     assert failed
     assert (failed.drilled_at, failed.failed) == (None, made.backup.id)
-    assert instants.noted(made.backup_url, "dev", made.backup.summary, evidence(made, drill.PASSED)) == ""
+    assert instants.noted(made.backup_url, "dev", made.backup, evidence(made, drill.PASSED)) == ""
     found = overview._drilled(where, declared)
     assert found
     assert (found.backup, found.failed, found.late) == (made.backup.id, None, False)
     assert (found.recovery_point_seconds, found.recovery_time_seconds, found.within_days) == (90, 2.5, 8)
-    other = replace(made.backup.summary, id="20260101T000000Z-00000001")
-    said = instants.noted(made.backup_url, "dev", other, evidence(made, drill.PASSED))
-    assert said == "the database of stack dev knows no backup 20260101T000000Z-00000001"
+    other = replace(made.backup, summary=replace(made.backup.summary, id="20260101T000000Z-00000001"))
+    # What has the same id elsewhere is a copy, which may be whole where this one isn't.
+    copied = replace(made.backup, place=places.Folder(Path("/elsewhere")))
+    for backup, label in ((other, made.backup.place.label), (copied, "/elsewhere")):
+        said = instants.noted(made.backup_url, "dev", backup, None)
+        assert said == f"the database of stack dev knows no backup {backup.id} at {label}"
+    again = overview._drilled(where, declared)
+    assert again
+    assert (again.backup, again.failed) == (made.backup.id, None)
     with psycopg.connect(made.url, autocommit=True) as connection:
         connection.execute("update private.backups set drilled_at = now() - interval '9 days'")
         late = overview._drilled(where, declared)
@@ -321,8 +332,16 @@ def test_the_end_of_a_drill_is_noted_for_up_and_status(made: Made):
         )
 
 
+def test_a_function_of_drills_that_was_changed_is_a_line_of_status(database):
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("create schema ops")
+        connection.execute("create function ops.drills() returns int language sql return 1")
+    with pytest.raises(CommandError, match=r"^ops\.drills\(\) can't be asked: .*`\./vpb drift` compares it$"):
+        overview._drilled(connectionurl.parse(database.url), None)
+
+
 def test_a_drill_of_a_stack_that_can_not_be_reached_says_why_it_is_not_noted(made: Made):
-    said = instants.drilled("nowhere", made.backup.summary, evidence(made, drill.PASSED))
+    said = instants.drilled("nowhere", made.backup, evidence(made, drill.PASSED))
     assert "nowhere" in said
     assert "\n" not in said
 
@@ -340,13 +359,13 @@ def test_its_instant_is_noted_as_long_as_it_is_kept_and_of_one_that_failed_it_is
         connection.execute("delete from private.backups")
         with (
             pytest.raises(BackupError, match="backup other can't be noted: new row for relation"),
-            instants.kept(made.backup_url, "other", datetime.now(UTC), 3),
+            instants.kept(made.backup_url, "other", datetime.now(UTC), 3, "x"),
         ):
             pass
 
 
 def test_a_database_that_knows_no_instants_is_backed_up_all_the_same(small: tuple[Memory, str]):
-    with instants.kept(small[1], "20260101T000000Z-00000001", datetime.now(UTC), 1) as noted:
+    with instants.kept(small[1], "20260101T000000Z-00000001", datetime.now(UTC), 1, "x") as noted:
         assert noted is False
 
 

@@ -24,6 +24,8 @@ create table made (id int primary key, t text, u text generated always as (upper
 insert into made values (1, 'a'), (2, 'b');
 create table parents (id int primary key);
 create table children (id int primary key, parent int references parents on delete set null);
+create table holders (id int primary key); create table held (id int primary key, holder int references holders);
+insert into holders values (1); insert into held values (1, 1);
 insert into parents values (1), (2); insert into children values (1, 1), (2, 2);
 create table parted (id int primary key) partition by range (id);
 create table parted_1 partition of parted for values from (0) to (10);
@@ -87,12 +89,23 @@ def test_what_is_generated_may_be_not_null(odd: Odd):
     assert odd.run("select u from made order by 1") == [("A",), ("B",)]
 
 
-def test_a_row_that_is_there_and_left_out_of_the_backup_is_in_it(odd: Odd):
+def test_a_row_forgets_what_is_gone_as_its_foreign_key_says(odd: Odd):
     odd.run("delete from parents where id = 2; insert into children values (3, null)")
     with odd.restored("children") as task:
-        assert task.plan() == Plan(0, 0, 1, only_there=1, left_out=[("public.parents", 1)])
+        assert task.plan() == Plan(0, 0, 2, only_there=1, forgotten=[("public.parents", 1)])
         assert task.write(task.plan(), replace=True) == Written(0, 0, 0)
     assert odd.run("select parent from children where id = 2") == [(None,)], "it isn't put back"
+    odd.run("delete from children where id = 2")
+    with odd.restored("children") as task:
+        assert task.write(task.plan(), replace=False) == Written(1, 0, 0)
+    assert odd.run("select parent from children where id = 2") == [(None,)]
+
+
+def test_a_row_that_is_there_and_left_out_of_the_backup_is_in_it(odd: Odd):
+    odd.run("set session_replication_role = replica; delete from holders; reset session_replication_role")
+    with odd.restored("held") as task:
+        assert task.plan() == Plan(0, 0, 0, only_there=0, left_out=[("public.holders", 1)])
+        assert task.write(task.plan(), replace=True) == Written(0, 0, 0)
 
 
 def test_what_names_a_row_of_a_partition_is_not_left_out(odd: Odd):

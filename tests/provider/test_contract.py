@@ -356,7 +356,7 @@ EVERY = pytest.mark.parametrize("subject_case", list(SUBJECTS), indirect=True)
 # What is generated is in no catalogue; the others have files of their own.
 SNAPSHOT = {"pg:index:SchemaSnapshot", "pg:index:SchemaCheckpoint", "pg:index:BucketGuard", "pg:index:DrillGate"}
 GENERATED = {"pg:index:Password", "pg:index:KeyPair", "pg:index:SealingKeyPair"}
-OWN = GENERATED | {"pg:index:Given", "pg:index:HostedProject"} | SNAPSHOT
+OWN = GENERATED | {"pg:index:Given", "pg:index:HostedProject", "pg:index:ScheduledJob"} | SNAPSHOT
 
 
 def test_every_type_of_the_provider_but_the_generated_ones_has_its_subject_here():

@@ -256,6 +256,13 @@ def test_only_a_connection_that_is_gone_is_reported_as_one():
     assert CUT_OFF not in str(one_line(psycopg.DataError("no"), "thing", closed=True))
 
 
+def test_a_name_with_a_line_break_is_in_one_line(cluster):
+    with psycopg.connect(cluster.server.url(), autocommit=True) as connection, pytest.raises(psycopg.Error) as raised:
+        connection.execute('drop table "a\nb"')
+    said = str(one_line(raised.value, 'table "a\nb"'))
+    assert said == r'table "a\nb": table "a b" does not exist (42P01)'
+
+
 def test_a_lock_that_is_held_is_told_so_that_another_try_can_be_made(plain_world, second_session):
     second_session.execute("begin; lock table public.notes")
     with psycopg.connect(plain_world.database.url) as connection, pytest.raises(psycopg.Error) as caught:

@@ -86,6 +86,36 @@ def test_the_copy_is_gone_at_the_end_of_the_run_and_nobody_else_could_enter_it(a
     assert copies(applied) == []
 
 
+SLOW_VACUUM = """
+create table public.second (id integer) with (
+    autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 1
+);
+insert into public.second select generate_series(1, 50000);
+delete from public.second where id % 2 = 0;
+"""
+VACUUMED = """
+select count(*) from pg_stat_activity
+where backend_type = 'autovacuum worker' and starts_with(datname, 'visual_prompt_builder_scratch_')"""
+
+
+def test_the_copy_goes_while_autovacuum_is_in_it(applied):
+    """It is a superuser's, and `drop database with (force)` refuses all others then."""
+    applied.world.sql("alter system set autovacuum_naptime = 1")
+    applied.world.sql("select pg_reload_conf()")
+    try:
+        applied.write("0002_second", SLOW_VACUUM)
+        preview(applied)
+        until = time.monotonic() + 30
+        while applied.world.sql(VACUUMED) == [(0,)] and time.monotonic() < until:
+            time.sleep(0.05)
+        assert applied.world.sql(VACUUMED) == [(1,)]
+        applied.engine.run(applied.engine.plugin.leave())
+        assert copies(applied) == []
+    finally:
+        applied.world.sql("alter system reset autovacuum_naptime")
+        applied.world.sql("select pg_reload_conf()")
+
+
 def test_a_run_that_is_ended_meanwhile_blames_no_migration(applied):
     applied.write("0002_slow", "select pg_sleep(60);")
     engine = applied.engine

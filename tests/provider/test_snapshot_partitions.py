@@ -35,6 +35,11 @@ CHANGES = [
         f"revoke update (body) on {MONTH} from drift_reader",
     ),
     (
+        f'create role "drift, other"; grant select on {MONTH} to "drift, other"',
+        'granted select to "drift, other"',
+        f'revoke select on {MONTH} from "drift, other"; drop role "drift, other"',
+    ),
+    (
         f"alter table {MONTH} add constraint own foreign key (size) references public.owners (id)",
         "constraint own",
         f"alter table {MONTH} drop constraint own",

@@ -7,10 +7,11 @@ import pytest
 
 from declared.backups import BackupSettings
 from ops import __main__ as ops
-from ops.backups import checking, drill, given, instants, making
+from ops.backups import checking, drill, given, instants, making, options, places
 from ops.backups.declared import Declared
-from ops.backups.errors import BadBackup
+from ops.backups.errors import BadBackup, NotOpened
 from ops.environment import Environment
+from ops.physical import archiver, server
 from ops.status import FOUND
 from run import engine
 from targets.aws import Aws
@@ -50,7 +51,9 @@ def test_it_asks_no_state_and_goes_where_the_variables_say(monkeypatch):
 def test_a_drill_asks_no_state_either_and_notes_its_end_where_the_variables_say(monkeypatch, tmp_path):
     noted = []
     (tmp_path / "key").write_text(f"{pyrage.x25519.Identity.generate()}\n")
-    monkeypatch.setattr(checking, "named", lambda place, id: SimpleNamespace(place=place, summary=SimpleNamespace()))
+    monkeypatch.setattr(
+        checking, "named", lambda place, id: SimpleNamespace(place=place, summary=SimpleNamespace(stack="prod"))
+    )
     monkeypatch.setattr(drill.Drill, "run", lambda task: (_ for _ in ()).throw(BadBackup("it is damaged")))
     monkeypatch.setattr(instants, "noted", lambda url, *rest: noted.append(url) or "")
     words = ["restore-drill", "--stack", "prod", "--without-state", "--identity", str(tmp_path / "key")]
@@ -58,9 +61,55 @@ def test_a_drill_asks_no_state_either_and_notes_its_end_where_the_variables_say(
     assert noted == [URL]
 
 
+def test_the_archive_of_wal_needs_no_bucket_of_files(monkeypatch, tmp_path):
+    seen = []
+
+    def run(task, once):
+        seen.append((task.url, task.place))
+        raise given.BackupError("enough seen")
+
+    monkeypatch.setattr(archiver.Archiver, "run", run)
+    monkeypatch.setattr(server, "refuse_elsewhere", lambda stack: None)
+    for name in ("BACKUP_DATABASE_URL", "OBJECT_BUCKET"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("REPLICATION_DATABASE_URL", URL)
+    words = ["wal", "archive", "--stack", "prod", "--without-state", "--spool", str(tmp_path / "spool")]
+    assert ops.main(words) == 1
+    assert ops.main([*words, "--to", str(tmp_path / "place")]) == 1
+    (url, declared), (_, folder) = seen
+    assert (url, declared.bucket, folder) == (URL, "vpb-prod-backups", places.Folder(tmp_path / "place"))
+    assert declared.s3.meta.region_name == "eu-west-1"
+
+
+def test_a_wrong_key_is_no_verdict_on_the_backup(monkeypatch, tmp_path, capsys):
+    (tmp_path / "key").write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    monkeypatch.setattr(
+        checking, "named", lambda place, id: SimpleNamespace(place=place, summary=SimpleNamespace(stack="prod"))
+    )
+    refused = NotOpened("manifest.age: none of the identities opens it")
+    monkeypatch.setattr(drill.Drill, "run", lambda task: (_ for _ in ()).throw(refused))
+    monkeypatch.setattr(instants, "noted", lambda *_: pytest.fail("it was noted"))
+    words = ["restore-drill", "--stack", "prod", "--without-state", "--identity", str(tmp_path / "key")]
+    assert ops.main(words) == FOUND
+    assert "none of the identities opens it" in capsys.readouterr().err
+
+
+def test_a_key_that_is_gone_is_not_replaced_while_backups_need_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(engine, "target", lambda stack: SimpleNamespace(disposable=True))
+    monkeypatch.setattr(engine, "backups", lambda stack: None)
+    monkeypatch.setattr(options, "folder", lambda stack: tmp_path)
+    first = options.own_recipient("dev")
+    assert options.own_recipient("dev") == first
+    (tmp_path / "20260101T000000Z-00000000").mkdir()
+    (tmp_path / options.IDENTITY).rename(tmp_path / "moved")
+    with pytest.raises(given.BackupError, match=r"the key is gone, and 1 backups open with it alone; put it back"):
+        options.own_recipient("dev")
+    assert not (tmp_path / options.IDENTITY).exists()
+
+
 def test_the_list_needs_no_database(monkeypatch, capsys):
     monkeypatch.delenv("BACKUP_DATABASE_URL")
-    monkeypatch.setattr(checking, "listed", lambda place: [] if place.bucket == "vpb-prod-backups" else None)
+    monkeypatch.setattr(checking, "summaries", lambda place: ([], []) if place.bucket == "vpb-prod-backups" else None)
     assert ops.main(["backups", "list", "--stack", "prod", "--without-state", "--json"]) == 0
     assert capsys.readouterr().out == "[]\n"
 

@@ -197,6 +197,12 @@ def test_what_a_check_refuses_is_said_without_the_engine_s_words(capsys):
     assert conclusion(capsys, ran(said(cause, "error"), status=1))[1][1:] == ["error: 0037_x.up.sql was edited"]
 
 
+def test_a_setting_of_another_type_is_named_with_its_file_and_what_it_must_be(capsys):
+    said = "Stack 'zz' with configuration key 'accountIds' must be of type 'array<string>'"
+    _, shown = conclusion(capsys, ran(status=255, text=f"error: validating stack config: {said}"))
+    assert shown[1:] == ['error: Pulumi.zz.yaml: the setting accountIds must be a list, of one value too: ["a"]']
+
+
 def test_what_a_preview_cannot_try_is_told_apart():
     line = f"{progress.UNTRIED}: 0037_x may reach beyond its database"
     assert ran(said(line, name="steps"), said("else", name="steps")).untried == [line]

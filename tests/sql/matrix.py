@@ -131,6 +131,8 @@ insert into analytics.storage_days (day, bucket_id, objects, bytes) values ('202
 insert into private.unserved_files (bucket_id, object_path, version) values ('audio', 'matrix', 'x');
 insert into private.backups (backup, taken_at, kept_until)
 values ('20200101T000000Z-00000000', '2020-01-01', '2020-01-02');
+insert into private.health_samples (metric, object, sampled_at, value) values ('matrix', '', '2020-01-01', 1);
+insert into private.maintenance_runs (task, began_at) values ('matrix', '2020-01-01');
 delete from private.project_words where project_id = %(public)s;
 delete from private.recording_words where recording_id = %(public)s;
 delete from private.generation_words where generation_id = %(public)s;
@@ -681,6 +683,18 @@ STATEMENTS = {
         "backup = '20200101T000000Z-00000000'",
         "(backup, taken_at, kept_until) values ('20200101T000000Z-00000001', '2020-01-01', '2020-01-02')",
         "kept_until = '2020-01-03'",
+    ),
+    ("private.health_samples", "any"): _rows(
+        "private.health_samples",
+        "metric = 'matrix'",
+        "(metric, object, sampled_at, value) values ('matrix', 'x', '2020-01-01', 1)",
+        "value = 2",
+    ),
+    ("private.maintenance_runs", "any"): _rows(
+        "private.maintenance_runs",
+        "task = 'matrix'",
+        "(task, began_at) values ('matrix', '2020-01-02')",
+        "began_at = '2020-01-03'",
     ),
 }
 

@@ -14,7 +14,7 @@ EVERYWHERE = [*OURS, *OF_SUPABASE]
 # Names that others gave: Auth.js its columns, the Storage API its foreign key.
 FOREIGN_NAMES = {"emailVerified", "providerAccountId", "sessionToken", "userId", "objects_bucketId_fkey"}
 # A procedure that commits can't pin a setting; its body names the schema of everything.
-COMMITS = ("ops.keep_partitions(", "ops.erase_departed(", "ops.forget_generations(")
+COMMITS = ("ops.keep_partitions(", "ops.erase_departed(", "ops.forget_generations(", "ops.run_task(")
 # Functions that run with their owner's rights; each has its reason in a comment where it is made.
 DEFINERS = {
     "private.accept_invitation(uuid)",
@@ -145,10 +145,18 @@ DEFINERS = {
     "private.take_file_events(integer)",
     "private.finish_file_events(uuid[])",
     "private.note_storage()",
-    "private.keep_instant(text,timestamp with time zone,integer)",
+    "private.keep_instant(text,timestamp with time zone,integer,text)",
     "private.release_instant(text)",
     "private.kept_instants()",
-    "private.note_drill(text,boolean,interval,interval)",
+    "private.note_drill(text,boolean,interval,interval,text)",
+    "private.app_metrics()",
+    "private.usage_metrics()",
+    "private.bloat_metrics(text[],double precision[])",
+    "private.note_health(text[],text[],double precision[])",
+    "private.health_history(text,timestamp with time zone)",
+    "private.begin_run(text)",
+    "private.end_run(text,boolean,text)",
+    "private.maintenance()",
     "private.drills()",
     "private.tg_object_scans__note_event()",
     "private.forget_generations(uuid,bigint)",

@@ -16,7 +16,7 @@ import pytest
 
 from declared import sqlfiles
 from declared.paths import CHECKOUT
-from generate import schema
+from harness import schemadump
 from harness.engine import Engine
 from tests.sql.provision import ADA, Connection, row
 
@@ -78,7 +78,7 @@ def test_the_example_fills_checks_and_indexes_a_table_in_use_and_goes_back(
     engine, alone, cluster, provisioned_database
 ):
     def dump() -> str:
-        return schema.dump(cluster.programs, cluster.server, provisioned_database.name, *schema.LEFT_OUT)
+        return schemadump.dump(cluster.programs, cluster.server, provisioned_database.name, *schemadump.LEFT_OUT)
 
     before = dump()
     with uploads(provisioned_database.url) as waited:

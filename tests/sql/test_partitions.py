@@ -115,16 +115,19 @@ def test_what_is_to_be_kept_is_checked(alone, keep):
 
 
 def test_housekeeping_tells_what_waits_and_fails_for_it(provisioned_database, alone):
-    tasks = maintain.tasks({"analytics": 13, "audit": 24})
+    def kept_up() -> list[maintain.Done]:
+        with psycopg.connect(provisioned_database.url, autocommit=True) as session:
+            return list(maintain.Housekeeping(session, (13, 24), 60).run())
+
     alone.execute("drop table analytics.user_activity_default")
-    done = list(maintain._all(provisioned_database.url, tasks))
+    done = kept_up()
     assert [each.failed for each in done] == [False] * len(done), done
     assert done[0].result == "made: user_activity_default"
     alone.execute("drop table analytics.error_logs_default")
     with psycopg.connect(provisioned_database.url) as reader:
         # Who makes or detaches a partition takes this lock on the table.
         reader.execute("lock table analytics.error_logs in share update exclusive mode")
-        done = list(maintain._all(provisioned_database.url, tasks))
+        done = kept_up()
     assert done[0].failed
     assert done[0].result == "locked by others, left to the next run: error_logs_default"
 

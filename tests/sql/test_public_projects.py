@@ -191,11 +191,11 @@ QUERIES = {
 
 
 def test_no_list_reads_the_whole_table_and_no_page_sorts_it(people):
-    people.execute("insert into next_auth.users (name) select 'n' || n from generate_series(1, 1000) as n")
+    people.execute("insert into next_auth.users (name) select 'n' || n from generate_series(1, 250) as n")
     people.execute(
         "insert into public.projects (owner_id, title, visibility, updated_at) "
         "select u.id, 't', case when n <= 4 then 'public' else 'private' end, now() - n * interval '1 minute' "
-        "from public.users as u, generate_series(1, case u.id when %s then 3000 else 20 end) as n",
+        "from public.users as u, generate_series(1, case u.id when %s then 800 else 20 end) as n",
         (ADA,),
     )
     people.execute("analyze public.projects")

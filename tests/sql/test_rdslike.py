@@ -18,8 +18,8 @@ from psycopg import sql
 from declared import connectionurl, sqlfiles
 from declared.paths import CHECKOUT
 from declared.roles import BACKUP, OWNER, SECOND
-from generate.schema import with_sorted_roles
 from harness import stack
+from harness.schemadump import with_sorted_roles
 from harness.stack import Stack, with_inputs
 from local import postgres
 from ops import rotation

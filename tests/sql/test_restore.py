@@ -1,4 +1,4 @@
-"""A dump that the backup login takes is, restored into an empty server as docs/backup.md says, the environment."""
+"""A dump that the backup login takes is, restored into an empty server as docs/backups.md says, the environment."""
 
 import os
 import re
@@ -15,8 +15,8 @@ from psycopg import sql
 
 from declared.paths import CHECKOUT
 from declared.roles import ROLES
-from generate.schema import with_sorted_roles
 from harness import scratch, stack
+from harness.schemadump import with_sorted_roles
 from harness.stack import Stack
 from local import postgres
 from ops import rekey
@@ -98,7 +98,7 @@ def source(cluster: Cluster, frame: Stack, tmp_path_factory: pytest.TempPathFact
 def restored(
     request: pytest.FixtureRequest, cluster: Cluster, source: Source, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Restored]:
-    """Restored into a server of its own, as docs/backup.md says."""
+    """Restored into a server of its own, as docs/backups.md says."""
     programs = cluster.programs
     if request.param == "newer version":
         programs = postgres.wheel_binaries()
@@ -244,7 +244,7 @@ def test_it_moves_to_another_server_while_people_write(moving: Stack, tmp_path_f
 
 
 def section(title: str) -> str:
-    text = (CHECKOUT / "docs" / "backup.md").read_text()
+    text = (CHECKOUT / "docs" / "backups.md").read_text()
     return text.split(f"## {title}\n")[1].split("\n## ")[0]
 
 

@@ -8,8 +8,8 @@ import pytest
 from psycopg import sql
 
 from declared import sqlfiles
-from generate import schema
 from harness import data as generate
+from harness import schemadump
 from harness.queries import QUERIES, run, values
 from tests.sql import provision
 from tests.sql.provision import ADA, acting_as
@@ -23,7 +23,7 @@ def dump(cluster, framed):
     """The definition of the whole database as text, by the pg_dump that belongs to the server."""
 
     def run() -> str:
-        return schema.dump(cluster.programs, cluster.server, framed.name, "--exclude-schema=supabase_migrations")
+        return schemadump.dump(cluster.programs, cluster.server, framed.name, "--exclude-schema=supabase_migrations")
 
     return run
 
@@ -55,21 +55,20 @@ def test_numbers_have_no_gap_and_no_duplicate_and_both_scripts(kind):
     assert len(sqlfiles.steps(provision.SQL / kind)) == steps
 
 
-def test_all_up_then_all_down_leaves_nothing_but_the_schemas(connection, dump):
+def test_all_down_leaves_nothing_but_the_schemas_and_up_again_gives_the_same_catalogue(connection, dump):
     empty = dump()
     assert set(re.findall(r"^CREATE (\w+)", empty, re.MULTILINE)) == {"EXTENSION", "SCHEMA"}
     provision.migrate_up(connection)
-    assert "CREATE TABLE" in dump()
-    provision.migrate_down(connection)
-    assert dump() == empty
-
-
-def test_up_again_after_all_down_gives_the_same_catalogue(connection, dump):
-    provision.migrate_up(connection)
+    once = dump()
+    assert "CREATE TABLE" in once
+    connection.execute("delete from supabase_migrations.platform_migrations")
+    provision.migrate(connection, "sql/platform")
+    assert dump() == once, "the platform layer can run on itself without a change"
     provision.apply_policies(connection)
     first = dump()
     provision.drop_policies(connection)
     provision.migrate_down(connection)
+    assert dump() == empty
     provision.migrate_up(connection)
     provision.apply_policies(connection)
     assert dump() == first
@@ -85,29 +84,9 @@ def test_each_migration_removes_on_its_way_down_exactly_what_it_brought(connecti
         assert after != before, f"{step.name} does nothing"
         provision.run_script(connection, step.down, owner)
         assert dump() == before, f"{step.name} leaves something behind"
+        # That it is the same the second time, the test above says of all at once.
         provision.run_script(connection, step.up, owner)
-        before = dump()
-        assert before == after
-
-
-def test_everything_goes_down_with_data_in_the_tables(connection, dump):
-    empty = dump()
-    provision.migrate_up(connection)
-    provision.apply_policies(connection)
-    provision.add_people(connection)
-    connection.execute("insert into storage.buckets (id, name) values ('exports', 'exports')")
-    connection.execute("insert into storage.objects (bucket_id, name) values ('exports', 'x/y')")
-    provision.drop_policies(connection)
-    provision.migrate_down(connection)
-    assert dump() == empty
-
-
-def test_the_platform_layer_can_run_on_itself_without_a_change(connection, dump):
-    provision.migrate_up(connection)
-    once = dump()
-    connection.execute("delete from supabase_migrations.platform_migrations")
-    provision.migrate(connection, "sql/platform")
-    assert dump() == once
+        before = after
 
 
 def test_the_storage_layer_goes_down_with_what_the_storage_api_built_on_it(connection, dump):
@@ -211,11 +190,11 @@ def test_foreign_keys_state_what_a_delete_does():
 
 
 def test_the_golden_schema_is_what_the_migrations_make(cluster, provisioned_database):
-    made = schema.files(cluster.programs, cluster.server, provisioned_database.name)
+    made = schemadump.files(cluster.programs, cluster.server, provisioned_database.name)
     # Another version's pg_dump has another style: there it is enough that it makes one.
-    assert "CREATE TABLE public.projects" in made[schema.FOLDER / "public" / "projects.sql"]
-    if cluster.server.version == schema.VERSION:
-        there = {path: path.read_text() for path in schema.FOLDER.rglob("*.sql")}
+    assert "CREATE TABLE public.projects" in made[schemadump.FOLDER / "public" / "projects.sql"]
+    if cluster.server.version == schemadump.VERSION:
+        there = {path: path.read_text() for path in schemadump.FOLDER.rglob("*.sql")}
         assert made == there, "`make golden` writes it"
 
 
@@ -223,10 +202,10 @@ def test_the_golden_schema_has_every_statement_of_the_dump_once(cluster, provisi
     with psycopg.connect(cluster.server.url(), autocommit=True) as connection:
         # Its row goes behind the others', and so does its name in the row policies of a dump.
         connection.execute("alter role anon connection limit -1")
-    dumped = schema.dump(cluster.programs, cluster.server, provisioned_database.name, *schema.LEFT_OUT)
-    text = schema.with_sorted_roles(dumped)
-    files = schema.files(cluster.programs, cluster.server, provisioned_database.name).values()
-    kept = [line for file in files for line in file.removeprefix(schema.FIRST).splitlines() if line]
+    dumped = schemadump.dump(cluster.programs, cluster.server, provisioned_database.name, *schemadump.LEFT_OUT)
+    text = schemadump.with_sorted_roles(dumped)
+    files = schemadump.files(cluster.programs, cluster.server, provisioned_database.name).values()
+    kept = [line for file in files for line in file.removeprefix(schemadump.FIRST).splitlines() if line]
     assert sorted(kept) == sorted(line for line in text.splitlines() if not line.startswith("--"))
 
 
@@ -236,6 +215,8 @@ def test_each_migration_goes_down_and_up_again_with_data_in_the_tables(connectio
     provision.apply_policies(connection)
     assert [*generate.generate(connection, 400)]
     connection.execute("set search_path = ''")
+    connection.execute("insert into storage.buckets (id, name) values ('exports', 'exports')")
+    connection.execute("insert into storage.objects (bucket_id, name) values ('exports', 'x/y')")
     provision.drop_policies(connection)
     for step in reversed(provision.steps("migrations")):
         provision.run_script(connection, step.down, "app_owner")

@@ -7,6 +7,12 @@ import pytest
 
 from harness import scratch as servers
 from harness.checkout import Finished, Scratch
+from tests.stack import pages
+
+# The command of README that makes the environment of the pages.
+MADE = "make up"
+# What `./vpb up` does after its preview, for a run whose preview shows nothing of its own.
+UP_ALONE = ("up", "--yes", "--skip-preview", "--non-interactive")
 
 
 def succeeded(run: Finished) -> str:
@@ -31,5 +37,5 @@ def documented() -> Iterator[Scratch]:
             connection.execute("create database app")
         (scratch.folder / "url.txt").write_text(server.url("app"))
         (scratch.folder / "report.sql").write_text("select count(*) from public.projects")
-        succeeded(scratch.up())
+        pages.run(scratch, MADE)
         yield scratch

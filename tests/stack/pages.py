@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from declared.paths import CHECKOUT
 from harness.checkout import MARK, Scratch
 
+COOKBOOK = "docs/cookbook.md"
 FENCE = re.compile(r"^```(?P<kind>[a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 # A sentence that ends with a colon names the file of the blocks below it.
 FILE = re.compile(r"`([\w./-]+\.\w+)`[^`\n]*:\n\n\Z")
@@ -45,6 +47,44 @@ def blocks(page: str) -> Iterator[Block]:
             file = named[1] if named else ""
         end = match.end()
         yield Block(match["kind"], match["text"], page.count("\n", 0, match.start()) + 1, file)
+
+
+def recipes() -> dict[str, str]:
+    """The cookbook's parts by their headings, padded so that lines have the page's numbers."""
+    text = (CHECKOUT / COOKBOOK).read_text()
+    starts = [match.start() for match in re.finditer(r"^## ", text, re.MULTILINE)]
+    parts = zip(starts, [*starts[1:], len(text)], strict=True)
+    return {
+        text[start + 3 : text.index("\n", start)]: "\n" * text.count("\n", 0, start) + text[start:end]
+        for start, end in parts
+    }
+
+
+class Followed:
+    """A recipe that a test of its subject follows on a copy, command by command."""
+
+    def __init__(self, copy: Scratch, recipe: str) -> None:
+        self._copy = copy
+        self._blocks = blocks(recipes()[recipe])
+        self._commands: list[str] = []
+
+    def to(self, begins: str) -> str:
+        """Go on to the next command that begins so, and run it; what it says."""
+        while True:
+            while self._commands:
+                command = self._commands.pop(0)
+                said = run(self._copy, command)
+                if command.startswith(begins):
+                    return said
+            block = next(self._blocks)
+            if block.kind == "sh":
+                self._commands = block.commands
+            else:
+                write(self._copy.folder, block)
+
+    def ended(self) -> bool:
+        """Whether nothing of it is left."""
+        return not self._commands and not [*self._blocks]
 
 
 def shell(copy: Scratch, command: str) -> subprocess.CompletedProcess[str]:

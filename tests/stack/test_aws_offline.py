@@ -8,7 +8,9 @@ destroy that is refused, and one that is allowed.
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -68,16 +70,18 @@ def prod() -> Iterator[Prod]:
         scratch.environment["PULUMI_SKIP_CHECKPOINTS"] = "true"
         settings = FILE.format(port=double.server.port, authority=double.authority, recipient=KEY.to_public())
         (scratch.folder / "Pulumi.prod.yaml").write_text(settings)
-        succeeded(scratch.pulumi("stack", "init"))
         yield Prod(scratch, double)
 
 
-def test_its_costs_are_known_before_anything_is_made(prod):
+def test_its_costs_are_known_before_anything_is_made_and_nothing_stays_of_the_question(prod):
     said = succeeded(prod.scratch.start("cost", "--json").wait())
     found = json.loads(said[said.index("{") :])
-    assert (found["dollars"], found["complete"], found["region"]) == (274.08, True, "us-east-1")
-    assert {"resource": "server-rds-key", "what": found["charges"][3]["what"], "dollars": 1.0} in found["charges"]
-    assert client_of(prod.scratch, "rds").describe_db_instances()["DBInstances"] == []
+    assert (found["dollars"], found["complete"], found["region"]) == (313.98, True, "us-east-1")
+    assert [each["dollars"] for each in found["charges"] if each["resource"] == "server-rds-key"] == [1.0]
+    (metrics,) = (each for each in found["charges"] if each["resource"] == "server-health-function")
+    assert (metrics["what"], round(metrics["dollars"], 2)) == ("41 metrics of our own", 12.3)
+    assert not (prod.scratch.folder / ".local" / "prod").exists()
+    assert "prod" not in succeeded(prod.scratch.pulumi("stack", "ls", "--json"))
 
 
 def test_a_login_that_the_server_refuses_is_one_line_and_the_next_run_goes_on(prod):
@@ -111,12 +115,16 @@ def test_the_server_is_as_declared_and_its_logins_come_in(prod):
     assert found["admin_secret"] == server["MasterUserSecret"]["SecretArn"]
     with psycopg.connect(found["api_url"]) as connection:
         assert connection.execute("select ssl from pg_stat_ssl where pid = pg_backend_pid()").fetchone() == (True,)
+    watched = client_of(prod.scratch, "cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    assert {each["AlarmName"].rpartition("-")[2] for each in watched} == {"critical", "warning"}
+    assert {action for each in watched for action in each["AlarmActions"]} == {found["alarm_topic_arn"]}
     with psycopg.connect(found["monitor_url"]) as connection:
         assert connection.execute("select count(*) from ops.slow_statements(1)").fetchone() is not None
 
 
-def test_commands_take_the_master_s_password_where_aws_keeps_it(prod):
-    run = prod.scratch.start("maintain").wait()
+def test_commands_take_the_master_s_password_where_aws_keeps_it_through_a_tunnel_too(prod, tmp_path, monkeypatch):
+    with by_tunnel(prod, tmp_path, monkeypatch):
+        run = prod.scratch.start("maintain").wait()
     assert prod.password() not in succeeded(run)
 
 
@@ -132,37 +140,22 @@ def test_a_backup_goes_into_the_locked_bucket_and_is_read_with_its_key_alone(pro
     assert [each["Key"] for each in found if each["Key"].endswith("/summary.json")]
     assert s3.head_object(Bucket=BACKUPS, Key=found[0]["Key"])["ObjectLockMode"] == "GOVERNANCE"
     alarms = client_of(prod.scratch, "cloudwatch").describe_alarms()["MetricAlarms"]
-    (alarm,) = (each for each in alarms if each["Namespace"] != "AWS/Backup")
+    (alarm,) = (each for each in alarms if each["AlarmName"].endswith("-backup-too-old"))
     metrics = client_of(prod.scratch, "cloudwatch").list_metrics(Namespace=alarm["Namespace"])["Metrics"]
     assert [(each["MetricName"], each["Dimensions"]) for each in metrics] == [
         (alarm["MetricName"], alarm["Dimensions"])
     ]
 
 
-def test_commands_and_runs_reach_the_server_by_a_tunnel_where_the_stack_says_so(prod, tmp_path, monkeypatch):
-    settings, programs = prod.scratch.folder / "Pulumi.prod.yaml", tmp_path / "bin"
-    before = settings.read_text()
-    settings.write_text(f"{before}  server:reach: tunnel\n  server:bastion: i-0123456789abcdef0\n")
-    more = sessionmanager.install(programs) | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    for name, value in more.items():
-        monkeypatch.setitem(prod.scratch.environment, name, value)
-    for words in (("audit", "--json"), ("preview",)):
-        run = prod.scratch.start(*words).wait()
-        assert run.status in (0, 2), run.output
-        asked = json.loads((programs / "FAKE_ASKED").read_text())
-        assert f'"portNumber": ["{prod.double.server.port}"]' in asked[1]["--parameters"]
-        (programs / "FAKE_ASKED").unlink()
-    settings.write_text(before)
-
-
-def test_a_destroy_is_refused_and_what_somebody_opened_is_seen(prod):
+def test_a_destroy_is_refused_and_what_somebody_opened_is_seen_through_a_tunnel_too(prod, tmp_path, monkeypatch):
     run = prod.scratch.start("down", "--confirm", "prod").wait()
     assert (run.status, "its data isn't disposable, so nothing was destroyed" in run.last_line) == (1, True)
     ec2, rds = client_of(prod.scratch, "ec2"), client_of(prod.scratch, "rds")
+    clients = outputs(prod.scratch)["network"]["client_security_group"]
     (rule,) = [
         rule
         for rule in ec2.describe_security_group_rules()["SecurityGroupRules"]
-        if rule.get("FromPort") == 5432 and not rule["IsEgress"]
+        if rule.get("FromPort") == 5432 and not rule["IsEgress"] and rule["ReferencedGroupInfo"]["GroupId"] == clients
     ]
     opened = {"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535}
     ec2.modify_security_group_rules(
@@ -177,10 +170,26 @@ def test_a_destroy_is_refused_and_what_somebody_opened_is_seen(prod):
     rds.modify_db_instance(DBInstanceIdentifier=IDENTIFIER, BackupRetentionPeriod=1)
     with psycopg.connect(prod.double.platform(), autocommit=True) as connection:
         connection.execute("grant select on public.users to anon")
-    shown = prod.scratch.drift()
+    with by_tunnel(prod, tmp_path, monkeypatch):
+        shown = prod.scratch.drift()
     assert shown.status == 2
     for name in ("server-network-into-database", "server-rds-instance", "access-table-public.users"):
         assert name in shown.output
+
+
+@contextmanager
+def by_tunnel(prod: Prod, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The stack says that its server is reached by a tunnel, and what runs meanwhile asks for one."""
+    settings, programs = prod.scratch.folder / "Pulumi.prod.yaml", folder / "bin"
+    before = settings.read_text()
+    settings.write_text(f"{before}  server:reach: tunnel\n  server:bastion: i-0123456789abcdef0\n")
+    more = sessionmanager.install(programs) | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    for name, value in more.items():
+        monkeypatch.setitem(prod.scratch.environment, name, value)
+    yield
+    settings.write_text(before)
+    asked = json.loads((programs / "FAKE_ASKED").read_text())
+    assert f'"portNumber": ["{prod.double.server.port}"]' in asked[1]["--parameters"]
 
 
 def test_what_was_made_by_moto_is_not_looked_for_at_aws(prod):

@@ -13,6 +13,7 @@ from declared import connectionurl
 from declared.paths import CHECKOUT
 from harness.checkout import Scratch
 from tests.stack import pages
+from tests.stack.conftest import MADE
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("documented")]
 
@@ -30,7 +31,7 @@ ELSEWHERE = {
     ("CONTRIBUTING.md", "make"): "what CI runs, and parts of this suite",
     **{(page, ""): "tests/objects/test_clients_readme.py" for page in CLIENTS},
     (ADOPTION, ""): "run from top to bottom, below",
-    ("docs/backup.md", ""): "tests/sql/test_restore.py",
+    ("docs/backups.md", ""): "tests/sql/test_restore.py",
     ("docs/departures.md", "./vpb people departures --apply"): "tests/sql/test_departures.py",
     ("docs/objects.md", "./vpb scan --watch"): "doesn't end; tests/objects/test_scan_command.py",
     ("docs/storage-cleanup.md", "./vpb storage release"): "tests/objects/test_restoring.py",
@@ -38,6 +39,7 @@ ELSEWHERE = {
     ("docs/storage.md", "docker"): "no image can be had in a test; tests/objects/test_storage_api_requests.py",
     ("docs/storage.md", "VPB_STORAGE_API"): "needs a built checkout of the Storage API",
 }
+SAYS = {"make preview": "stack dev: up to date, nothing to do ("}
 TARGET = re.compile(r"make [a-z]+ *(#|$)")
 FOLDERS = ("sql", "tests", "declared", "Pulumi.yaml", "Pulumi.dev.yaml")
 
@@ -51,7 +53,7 @@ class Documented:
 
 def commands() -> list[Documented]:
     """The shell blocks of all pages, with the commands that are to be run here."""
-    found, run = [], set()
+    found, run = [], {MADE}
     for page, block in shells():
         kept = tuple(command for command in block.commands if not _elsewhere(page, command))
         # Once is enough for what has nothing but a target of `make`.
@@ -96,7 +98,8 @@ def _as_before(copy: Scratch) -> None:
 def test_a_block_runs_as_written(documented, block):
     try:
         for command in block.commands:
-            pages.run(documented, command)
+            said = pages.run(documented, command)
+            assert SAYS.get(_words(command), "") in said, said
     finally:
         _as_before(documented)
 

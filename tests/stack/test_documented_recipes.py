@@ -1,7 +1,6 @@
 """The cookbook from top to bottom: its commands, files and output, each recipe on what the ones before it have left."""
 
 import json
-import re
 import shutil
 import threading
 import time
@@ -17,27 +16,22 @@ from tests.stack.pages import Block
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("documented")]
 
-PAGE = "docs/cookbook.md"
 PERSON = "01a21adc-f792-7f0e-b567-e6088ae0c2d1"
 CLAIMS = json.dumps({"sub": PERSON, "role": "authenticated"})
 # Rows that are there before the app begins: more than one batch.
 ROWS = f"""
 insert into public.notes (owner_id, title, stars, created_at)
 select '{PERSON}', 'old ' || i, i % 6, now() - interval '1 year' from generate_series(1, 2500) i"""
+# Recipes that the test of their subject follows.
+ELSEWHERE = {
+    "Rotate passwords and keys": "tests/stack/test_dev_rotation.py",
+    "A second environment": "tests/stack/test_promoted_stacks.py",
+    "A server of your own": "tests/stack/test_own_database.py",
+}
 ROUNDS = 10
 TYPE = "Change a type on a large table without a long lock"
+MANUAL = "Somebody changed something manually"
 STARS = "select stars from public.notes limit 1"
-
-
-def recipes() -> dict[str, str]:
-    """The page's parts by their headings, padded so that lines have the page's numbers."""
-    text = (CHECKOUT / PAGE).read_text()
-    starts = [match.start() for match in re.finditer(r"^## ", text, re.MULTILINE)]
-    parts = zip(starts, [*starts[1:], len(text)], strict=True)
-    return {
-        text[start + 3 : text.index("\n", start)]: "\n" * text.count("\n", 0, start) + text[start:end]
-        for start, end in parts
-    }
 
 
 class App:
@@ -101,7 +95,7 @@ class Cook:
                 try:
                     self._block(block)
                 except AssertionError as error:
-                    raise AssertionError(f"{PAGE}:{block.line}: {error}") from error
+                    raise AssertionError(f"{pages.COOKBOOK}:{block.line}: {error}") from error
         finally:
             apps, self.apps = self.apps, []
             for app in apps:
@@ -181,7 +175,13 @@ def _not_prepared_any_more(cook: Cook) -> None:
         cook.prepared.execute(STARS)
 
 
-AFTER = {TYPE: _not_prepared_any_more}
+def _as_declared(cook: Cook) -> None:
+    """What was declared is back, and what was accepted is no change any more."""
+    assert cook.copy.sql("select 1 from pg_policies where policyname = 'projects_delete_own'") == [(1,)]
+    assert cook.copy.drift().status == 0
+
+
+AFTER = {TYPE: _not_prepared_any_more, MANUAL: _as_declared}
 BEFORE = {
     TYPE: _prepared,
     "A new table": _branch,
@@ -191,20 +191,25 @@ BEFORE = {
 }
 
 
-@pytest.mark.parametrize("name", recipes())
+@pytest.mark.parametrize("name", [name for name in pages.recipes() if name not in ELSEWHERE])
 def test_a_recipe_does_what_it_says(cook, name):
     if name in BEFORE:
         BEFORE[name](cook)
-    cook.do(recipes()[name])
+    cook.do(pages.recipes()[name])
     if name in AFTER:
         AFTER[name](cook)
+
+
+def test_what_is_not_followed_here_is_in_the_cookbook_and_its_tests_name_it():
+    assert ELSEWHERE.keys() <= pages.recipes().keys()
+    assert [name for name, test in ELSEWHERE.items() if name not in (CHECKOUT / test).read_text()] == []
 
 
 def test_linters_have_nothing_to_say_of_the_recipes_migrations(tmp_path):
     """As `make check` asks them; a change of a file that is there already isn't looked at."""
     shutil.copytree(CHECKOUT / "sql", tmp_path / "sql", ignore=shutil.ignore_patterns("*.sql", "schema"))
     shutil.copy2(CHECKOUT / "pyproject.toml", tmp_path)
-    for block in pages.blocks((CHECKOUT / PAGE).read_text()):
+    for block in pages.blocks((CHECKOUT / pages.COOKBOOK).read_text()):
         if block.kind == "sql" and block.file:
             path = tmp_path / block.file.replace("NNNN", "0001")
             path.parent.mkdir(exist_ok=True)

@@ -17,7 +17,7 @@ from declared.paths import CHECKOUT
 from declared.permissions import today
 from declared.sqlfiles import MIGRATIONS
 from harness.checkout import Finished, Scratch
-from tests.stack.conftest import succeeded
+from tests.stack.conftest import UP_ALONE, succeeded
 from tests.stack.test_dev import client_of, outputs, s3
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("lasting")]
@@ -102,30 +102,27 @@ def refused(prod: Scratch, said: str, run: Callable[[], Finished]) -> None:
     assert unchanged
 
 
-def test_a_rollback_that_loses_data_is_refused_until_it_is_allowed(prod):
+def test_a_rollback_that_loses_data_and_the_end_of_a_schema_are_refused_until_they_are_allowed(prod):
     for half in ("up", "down"):
         (prod.folder / "sql" / "migrations" / f"{STEP}.{half}.sql").unlink()
+    path = prod.folder / "declared" / "schemas.py"
+    path.write_text(path.read_text().replace(SCHEMA, ""))
     said = f"migration {STEP}: this environment protects its data and the rollback doesn't: 'loses what the column"
     with allowed(prod, STEP, days=-1):
         expired = prod.start("preview").wait()
         assert (expired.status, said in expired.output) == (1, True)
         assert f"database:allow: {STEP} was allowed until" in expired.output
-    with allowed(prod, STEP, days=0):
-        done = prod.up()
-        assert f"database:allow: {STEP} is allowed until {today():%Y-%m-%d} (nobody uses it)" in succeeded(done)
-        assert "nothing has needed" not in done.output
-
-
-def test_the_end_of_a_schema_is_refused_until_it_is_allowed(prod):
-    path = prod.folder / "declared" / "schemas.py"
-    path.write_text(path.read_text().replace(SCHEMA, ""))
     said = (
         "structure-attic would be deleted or replaced, and with it a schema: put its declaration back; if it is meant: "
     )
-    refused(prod, said, prod.up)
-    with allowed(prod, "structure-attic", STEP, days=7):
+    with allowed(prod, STEP, days=0):
+        refused(prod, said, prod.up)
+    unused = "structure-statistics"
+    with allowed(prod, "structure-attic", STEP, unused, days=0):
         done = succeeded(prod.up())
-    assert f"nothing has needed that {STEP} is allowed; take it out of Pulumi.prod.yaml" in done
+    assert f"database:allow: {STEP} is allowed until {today():%Y-%m-%d} (nobody uses it)" in done
+    needless = [line for line in done.splitlines() if "nothing has needed" in line]
+    assert [unused in line and "take it out of Pulumi.prod.yaml" in line for line in needless] == [True]
     assert prod.sql("select count(*) from pg_namespace where nspname = 'attic'") == [(0,)]
 
 
@@ -136,7 +133,7 @@ def test_the_replacement_of_a_bucket_and_a_key_is_refused_with_nothing_made_in_t
     try:
         said = "-bucket would be deleted or replaced, and with it files: put its declaration back; if it is meant: "
         # Also where nobody looks before.
-        run = prod.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
+        run = prod.pulumi(*UP_ALONE)
         assert (run.status, said in run.output) == (1, True)
     finally:
         path.write_text(text)
@@ -149,7 +146,7 @@ def test_given_up_on_purpose_a_filled_bucket_stays_with_its_key_and_its_settings
     bucket = outputs(prod)["object_bucket"]
     before = settings(prod, bucket)
     succeeded(prod.pulumi("config", "set", "database:protectData", "false"))
-    succeeded(prod.up())
+    succeeded(prod.pulumi(*UP_ALONE))
     run = prod.start("down", "--confirm", "prod").wait()
     assert run.status != 0
     assert "BucketNotEmpty" in run.output
@@ -157,8 +154,8 @@ def test_given_up_on_purpose_a_filled_bucket_stays_with_its_key_and_its_settings
     assert settings(prod, bucket) == before
     succeeded(prod.pulumi("config", "rm", "database:protectData"))
     # What is made again waits for locks that the run before may still hold, and gives up in time.
-    again = prod.up()
-    succeeded(prod.up() if again.status else again)
+    again = prod.pulumi(*UP_ALONE)
+    succeeded(prod.pulumi(*UP_ALONE) if again.status else again)
     assert readable(prod, bucket)
     assert settings(prod, bucket) == before
 

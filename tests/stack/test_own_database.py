@@ -18,32 +18,31 @@ from ops import confirmation
 from provider.resources.role import BOUND
 from tests.conftest import installations
 from tests.doubles import rdslike
+from tests.stack import pages
 from tests.stack.conftest import succeeded
 
 pytestmark = pytest.mark.stack
 
 # The machine's own where it has one: the wheel's is what all other tests here run on.
-ANOTHER = list(installations())[-1]
+ANOTHER = list(installations().values())[-1]
 # What is a server's, and schemas.
 THERE = """select rolname::text from pg_roles union all select 'schema ' || nspname from pg_namespace
             where nspname !~ '^pg_(toast_)?temp' order by 1"""
 MORE = {"sslmode": "disable", "connect_timeout": "7", "options": "-c app.of_url=kept"}
 
 
-@pytest.mark.parametrize("cluster", [ANOTHER], indirect=True)
-def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(cluster, tmp_path):
+def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(tmp_path):
     """On a server of its own, reached over IPv6: `down` drops the roles, which its other databases would still need."""
-    server = postgres.ensure(tmp_path, cluster.programs, {"listen_addresses": "127.0.0.1, ::1"})
+    server = postgres.ensure(tmp_path, ANOTHER, {"listen_addresses": "127.0.0.1, ::1"})
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute('create database "App DB é"')
     url = connectionurl.compose({**server.parameters("App DB é"), **MORE, "host": "::1"})
     with Scratch("own") as scratch:
-        succeeded(scratch.pulumi("stack", "init"))
-        succeeded(scratch.pulumi("config", "set", "--secret", "database:url", url))
+        (scratch.folder / "url.txt").write_text(url)
+        recipe = pages.Followed(scratch, "A server of your own")
+        recipe.to("./vpb new stack")
         try:
-            run = scratch.up()
-            assert server.password not in run.output
-            succeeded(run)
+            assert server.password not in recipe.to("make up")
             shown = scratch.pulumi("stack", "output", "--json", "--show-secrets")
             urls = {name: value for name, value in json.loads(shown.output).items() if name.endswith("_url")}
             for output in urls.values():
@@ -61,14 +60,15 @@ def test_a_database_of_ones_own_is_provisioned_in_place_of_the_embedded_one(clus
             with psycopg.connect(url) as connection:
                 assert connection.execute("select count(*) from public.projects").fetchone() == (0,)
         finally:
-            succeeded(scratch.start("down", "--confirm", "own").wait())
+            recipe.to("make down")
+            assert recipe.ended()
         with psycopg.connect(url) as connection:
             left = connection.execute("select nspname from pg_namespace where nspname in ('auth', 'private')")
             assert left.fetchall() == []
-    postgres.remove(tmp_path, cluster.programs)
+    postgres.remove(tmp_path, ANOTHER)
 
 
-def test_a_server_like_amazon_rds_is_provisioned_rotated_and_tidied_up():
+def test_a_server_like_amazon_rds_is_provisioned_and_tidied_up():
     """No superuser, no BYPASSRLS, TLS alone; the rest of its life is in `tests/sql/test_rdslike.py`."""
     with rdslike.server() as double, Scratch("rds") as scratch:
         with psycopg.connect(double.url()) as connection:
@@ -83,12 +83,11 @@ def test_a_server_like_amazon_rds_is_provisioned_rotated_and_tidied_up():
             seen = scratch.preview()
             succeeded(seen)
             assert BOUND not in " ".join(seen.output.split())
-            succeeded(scratch.start("rotate").wait())
             shown = scratch.pulumi("stack", "output", "--json", "--show-secrets")
             url = json.loads(shown.output)["backup_url"]
             assert connectionurl.parse(url)["sslmode"] == "verify-full"
             with psycopg.connect(url) as connection:
-                assert connection.execute("select session_user, current_user").fetchone() == ("backup_2", "backup")
+                assert connection.execute("select session_user, current_user").fetchone() == ("backup", "backup")
         finally:
             succeeded(scratch.start("down", "--confirm", "rds").wait())
         with psycopg.connect(double.url()) as connection:

@@ -1,4 +1,7 @@
-"""What one stack hasn't had, the next one doesn't get: two local stacks of one checkout, through the real engine."""
+"""What one stack hasn't had, the next one doesn't get: two local stacks of one checkout, through the real engine.
+
+How long a reason is kept is in tests/provider/test_snapshot_report.py.
+"""
 
 import json
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from declared.paths import CHECKOUT
 from declared.permissions import today
 from declared.sqlfiles import MIGRATIONS
 from harness.checkout import Scratch
+from tests.stack import pages
 from tests.stack.conftest import succeeded
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("promotion")]
@@ -25,13 +29,16 @@ HEADER = f"""-- {STEP[:4]} attic: a column.
 """
 FILE = "config:\n  database:promotedFrom: {}\n"
 ALLOWED = f"  database:allow: [{{what: unpromoted, reason: a leak to stop tonight, until: {today():%Y-%m-%d}}}]\n"
-SAID = f"error: stack staging hasn't had migration {STEP}: run `up` there first, and here again; if it is meant: "
+BEFORE = "pr-12"
+SAID = f"error: stack {BEFORE} hasn't had migration {STEP}: run `up` there first, and here again; if it is meant: "
 
 
 @dataclass(frozen=True)
 class Two:
-    staging: Scratch
+    before: Scratch
     prod: Scratch
+    recipe: pages.Followed
+    """Of the cookbook, which makes the first one."""
 
     def settings(self, text: str) -> None:
         (self.prod.folder / "Pulumi.prod.yaml").write_text(text)
@@ -43,13 +50,12 @@ def deployed(stack: Scratch) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Two]:
-    with Scratch("staging") as staging:
-        (staging.folder / "Pulumi.staging.yaml").unlink()
-        prod = copy(staging)
+    with Scratch(BEFORE) as before:
+        prod = copy(before)
         prod.stack = "prod"
-        both = Two(staging, prod)
-        both.settings(FILE.format("staging"))
-        for stack in (staging, prod):
+        both = Two(before, prod, pages.Followed(before, "A second environment"))
+        both.settings(FILE.format(BEFORE))
+        for stack in (before, prod):
             succeeded(stack.pulumi("stack", "init"))
         yield both
         # What lies outside the copy; the other stack's goes with it.
@@ -63,22 +69,24 @@ def test_a_stack_that_is_not_there_is_named(two):
         1,
         "error: database:promotedFrom names stack nowhere, which there isn't; make it, or take the setting out",
     )
-    two.settings(FILE.format("staging"))
+    two.settings(FILE.format(BEFORE))
 
 
 def test_nothing_has_passed_before_the_first_up(two):
     run = two.prod.up()
-    assert (run.status, "error: stack staging hasn't had migration 0001_" in run.output) == (1, True)
+    assert (run.status, f"error: stack {BEFORE} hasn't had migration 0001_" in run.output) == (1, True)
 
 
 def test_what_has_passed_goes_on_and_the_record_says_when_and_by_whom(two):
-    for stack in (two.staging, two.prod):
-        succeeded(stack.up())
+    two.recipe.to("make up")
+    two.recipe.to("./vpb env")
+    succeeded(two.prod.up())
+    for stack in (two.before, two.prod):
         record = deployed(stack)
         assert record["at"].startswith(str(today().year))
         assert record["by"]
         assert "unpromoted" not in record
-    assert deployed(two.staging)["of"] == deployed(two.prod)["of"]
+    assert deployed(two.before)["of"] == deployed(two.prod)["of"]
 
 
 def test_what_has_not_passed_is_refused_by_name_until_it_is_allowed_with_a_reason_that_is_kept(two):
@@ -90,18 +98,20 @@ def test_what_has_not_passed_is_refused_by_name_until_it_is_allowed_with_a_reaso
     assert (run.status, SAID in run.output) == (1, True), run.output[-2000:]
     unchanged = two.prod.checkpoint.read_text() == before
     assert unchanged
-    passed = deployed(two.staging)
+    passed = deployed(two.before)
     part = ("--yes", "--skip-preview", "--non-interactive", "--target", "**checkpoint-schema")
-    said = succeeded(two.staging.pulumi("up", *part))
+    said = succeeded(two.before.pulumi("up", *part))
     assert "(`--target`, `--exclude`), so what this stack has had stays as it was" in said
-    assert deployed(two.staging) == passed, "the migration wasn't brought"
-    two.settings(FILE.format("staging") + ALLOWED)
+    assert deployed(two.before) == passed, "the migration wasn't brought"
+    two.settings(FILE.format(BEFORE) + ALLOWED)
     said = succeeded(two.prod.up())
-    assert f"stack staging hasn't had migration {STEP}; going on, since it is allowed: a leak to stop tonight" in said
+    assert f"stack {BEFORE} hasn't had migration {STEP}; going on, since it is allowed: a leak to stop tonight" in said
     assert "nothing has needed" not in said
     assert deployed(two.prod)["unpromoted"][f"migration {STEP}"]["reason"] == "a leak to stop tonight"
-    two.settings(FILE.format("staging"))
-    succeeded(two.staging.up())
-    succeeded(two.prod.preview())
-    kept = deployed(two.prod)["unpromoted"][f"migration {STEP}"]
-    assert kept["reason"] == "a leak to stop tonight", "it stays until something changes"
+
+
+def test_the_one_goes_and_leaves_the_other(two):
+    two.recipe.to("make down")
+    assert two.recipe.ended()
+    assert not two.before.checkpoint.exists()
+    assert two.prod.sql("select count(*) from public.projects") == [(0,)]

@@ -1,10 +1,15 @@
 """One case for every type of the aws stand-in that isn't a bucket's: arguments, a manual change, where it shows."""
 
+import base64
+import hashlib
 import itertools
 import json
 import os
+import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -199,6 +204,67 @@ class World:
     def key_arn(self) -> str:
         return str(self.client("kms").describe_key(KeyId=self.key())["KeyMetadata"]["Arn"])
 
+    def alarm(self) -> str:
+        name = self.name("alarm")
+        self.client("cloudwatch").put_metric_alarm(
+            AlarmName=name,
+            Namespace="x",
+            MetricName="x",
+            ComparisonOperator="GreaterThanThreshold",
+            EvaluationPeriods=1,
+            Period=60,
+            Statistic="Sum",
+            Threshold=1,
+        )
+        return name
+
+    def log_group(self) -> str:
+        name = self.name("log")
+        self.client("logs").create_log_group(logGroupName=name)
+        return name
+
+    def server(self) -> str:
+        name = self.name("server")
+        self.client("rds").create_db_instance(
+            DBInstanceIdentifier=name,
+            Engine="postgres",
+            DBInstanceClass="db.m7g.large",
+            AllocatedStorage=20,
+            MasterUsername="master",
+            ManageMasterUserPassword=True,
+        )
+        return name
+
+    def function_role(self) -> str:
+        made = self.client("iam").create_role(
+            RoleName=self.name("function"), AssumeRolePolicyDocument=trust("lambda.amazonaws.com")
+        )
+        return str(made["Role"]["Arn"])
+
+    def function(self) -> str:
+        name = self.name("function")
+        self.client("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Role=self.function_role(),
+            Handler="handler.handle",
+            Code={"ZipFile": Path(self.archive()["path"]).read_bytes()},
+        )
+        return name
+
+    def archive(self) -> Values:
+        """An archive of a program, as the engine hands it on."""
+        path = Path(tempfile.gettempdir()) / f"{self.name('archive')}.zip"
+        with zipfile.ZipFile(path, "w") as made:
+            made.writestr("handler.py", "def handle(event, context): return 1")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return {"0def7320c3a5731c473e5ecbe6d01bc7": "x", "hash": digest, "path": str(path)}
+
+    def rule(self) -> str:
+        name = self.name("rule")
+        self.client("events").put_rule(Name=name, ScheduleExpression="rate(5 minutes)")
+        return name
+
     def topic(self) -> str:
         return str(self.client("sns").create_topic(Name=self.name("topic"))["TopicArn"])
 
@@ -289,6 +355,26 @@ def _endpoint(world: World) -> Values:
         "vpcId": network,
         "serviceName": "com.amazonaws.us-east-1.s3",
         "routeTableIds": [world.route_table(network)],
+        "tags": {"a": "1"},
+    }
+
+
+def _function(world: World) -> Values:
+    """A function with everything that this project declares of one."""
+    archive = world.archive()
+    return {
+        "name": world.name("health"),
+        "description": "asks",
+        "runtime": "python3.13",
+        "architectures": ["arm64"],
+        "handler": "handler.handle",
+        "code": archive,
+        "sourceCodeHash": base64.b64encode(bytes.fromhex(archive["hash"])).decode(),
+        "role": world.function_role(),
+        "timeout": 60,
+        "memorySize": 256,
+        "environment": {"variables": {"SECRET": "a"}},
+        "vpcConfig": {"subnetIds": world.subnets(), "securityGroupIds": [world.group()]},
         "tags": {"a": "1"},
     }
 
@@ -594,6 +680,121 @@ CASES: dict[str, Case] = {
         service="cloudwatch",
         replaces="name",
         known_by="name",
+    ),
+    "CompositeAlarm": Case(
+        lambda world: {
+            "alarmName": world.name("critical"),
+            "alarmDescription": "one of them",
+            "alarmRule": f'ALARM("{world.alarm()}") OR ALARM("{world.alarm()}")',
+            "actionsSuppressor": {"alarm": world.alarm(), "extensionPeriod": 60, "waitPeriod": 120},
+            "alarmActions": [world.topic()],
+            "okActions": [world.topic()],
+            "tags": {"a": "1"},
+        },
+        lambda cloudwatch, id, state: cloudwatch.put_composite_alarm(
+            AlarmName=id, AlarmRule=state["alarmRule"], AlarmDescription="one of them"
+        ),
+        "actionsSuppressor",
+        service="cloudwatch",
+        replaces="alarmName",
+        known_by="alarmName",
+    ),
+    "Dashboard": Case(
+        lambda world: {"dashboardName": world.name("page"), "dashboardBody": '{"widgets": []}'},
+        lambda cloudwatch, id, state: cloudwatch.put_dashboard(
+            DashboardName=id, DashboardBody='{"widgets": [{"type": "text"}]}'
+        ),
+        "dashboardBody",
+        service="cloudwatch",
+        replaces="dashboardName",
+        known_by="dashboardName",
+    ),
+    "LogMetricFilter": Case(
+        lambda world: {
+            "name": world.name("panics"),
+            "logGroupName": world.log_group(),
+            "pattern": '"]:PANIC:"',
+            "metricTransformation": {"name": "panics", "namespace": "x", "value": "1", "defaultValue": "0"},
+        },
+        lambda logs, id, state: logs.put_metric_filter(
+            logGroupName=state["logGroupName"],
+            filterName=state["name"],
+            filterPattern="x",
+            metricTransformations=[{"metricName": "panics", "metricNamespace": "x", "metricValue": "1"}],
+        ),
+        "pattern",
+        service="logs",
+        replaces="logGroupName",
+        known_by=None,
+    ),
+    "EventSubscription": Case(
+        lambda world: {
+            "name": world.name("events"),
+            "snsTopic": world.topic(),
+            "sourceType": "db-instance",
+            "sourceIds": [world.server()],
+            "eventCategories": ["failure", "failover"],
+            "tags": {"a": "1"},
+        },
+        lambda rds, id, state: rds.modify_event_subscription(SubscriptionName=id, EventCategories=["failure"]),
+        "eventCategories",
+        service="rds",
+        replaces="name",
+        known_by="name",
+    ),
+    "Function": Case(
+        _function,
+        lambda functions, id, state: functions.update_function_configuration(FunctionName=id, MemorySize=512),
+        "memorySize",
+        service="lambda",
+        replaces="name",
+        known_by="name",
+        # The bytes aren't read back, but their hash is.
+        forgotten=frozenset({"code"}),
+    ),
+    "Permission": Case(
+        lambda world: {
+            "statementId": "schedule",
+            "action": "lambda:InvokeFunction",
+            "function": world.function(),
+            "principal": "events.amazonaws.com",
+            "sourceArn": "arn:aws:events:us-east-1:123456789012:rule/x",
+        },
+        lambda functions, id, state: functions.remove_permission(
+            FunctionName=state["function"], StatementId=state["statementId"]
+        ),
+        "principal",
+        service="lambda",
+        replaces="principal",
+        known_by=None,
+        ends=True,
+    ),
+    "EventRule": Case(
+        lambda world: {
+            "name": world.name("rule"),
+            "description": "each",
+            "scheduleExpression": "rate(5 minutes)",
+            "tags": {"a": "1"},
+        },
+        lambda events, id, state: events.disable_rule(Name=id),
+        "state",
+        service="events",
+        replaces="name",
+        known_by="name",
+    ),
+    "EventTarget": Case(
+        lambda world: {
+            "rule": world.rule(),
+            "targetId": "health",
+            "arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{world.function()}",
+        },
+        lambda events, id, state: events.put_targets(
+            Rule=state["rule"], Targets=[{"Id": state["targetId"], "Arn": state["arn"].replace("function", "other", 1)}]
+        ),
+        "arn",
+        service="events",
+        replaces="targetId",
+        known_by=None,
     ),
     "LogGroup": Case(
         lambda world: {"name": world.name("/aws/rds/instance/x"), "retentionInDays": 90, "tags": {"a": "1"}},

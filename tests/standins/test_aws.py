@@ -5,6 +5,7 @@ import asyncio
 import functools
 import importlib.util
 import json
+import keyword
 import os
 import re
 import subprocess
@@ -498,8 +499,9 @@ def assert_block(block: Block, sdk: SdkClass, nested: dict[str, ast.ClassDef], p
 
 
 def folder(declared: AwsKind) -> str:
-    """Where the SDK has a type: between the colon and the slash of its token."""
-    return declared.token.split(":")[1].split("/")[0]
+    """Where the SDK has a type: between the colon and the slash of its token, but for a word of Python's."""
+    found = declared.token.split(":")[1].split("/")[0]
+    return f"{found}_" if keyword.iskeyword(found) else found
 
 
 def test_the_arguments_of_a_type_are_those_of_the_sdk(plugin: AwsPlugin, case: str) -> None:

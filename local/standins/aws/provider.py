@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.standins.aws import (
+    alarms,
     aurora,
     backup,
     cloud,
     cloudfront,
     cloudwatch,
     ec2,
+    events,
+    functions,
     guardduty,
     iam,
     kms,
     logs,
     rds,
+    rdsevents,
     rdsproxy,
     s3,
     s3lock,
@@ -32,7 +36,7 @@ VERSION = "7.51.1"
 SERVICES = (
     *(s3, s3lock, kms, iam, cloudfront, cloudwatch, logs, sns, guardduty, ec2, rds, aurora, rdsproxy),
     backup,
-    secretsmanager,
+    *(secretsmanager, alarms, rdsevents, functions, events),
 )
 
 _PARTITIONS = {

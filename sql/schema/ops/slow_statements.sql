@@ -3,9 +3,12 @@
 CREATE FUNCTION ops.slow_statements(most integer DEFAULT 20) RETURNS TABLE(statement text, role text, calls bigint, mean_ms numeric, longest_ms numeric, total_ms numeric, share numeric, rows_per_call numeric, hit_ratio numeric, spilled_bytes bigint, query_id bigint)
     LANGUAGE sql STABLE
     SET search_path TO 'statistics', 'extensions'
-    AS $$
+    AS $_$
     select
-        left(regexp_replace(s.query, '\s+', ' ', 'g'), 2000),
+        case
+            when t.text ~* '^[( ]*(with|select|insert|update|delete|merge|values|table)\M' then left(t.text, 2000)
+            else substring(t.text from '^[a-zA-Z]+(?: [a-zA-Z]+)?') || ' …'
+        end,
         coalesce(r.rolname::text, s.userid::text),
         s.calls,
         round(s.mean_exec_time::numeric, 3),
@@ -17,12 +20,17 @@ CREATE FUNCTION ops.slow_statements(most integer DEFAULT 20) RETURNS TABLE(state
         s.temp_blks_written * pg_catalog.current_setting('block_size')::bigint,
         s.queryid
     from pg_stat_statements as s
+    cross join lateral (
+        select regexp_replace(
+            regexp_replace(s.query, '^(\s|--[^\n]*(\n|$)|/\*([^*]|\*+[^*/])*\*+/)+', ''), '\s+', ' ', 'g'
+        ) as text
+    ) as t
     join pg_catalog.pg_database as d on d.oid = s.dbid
     left join pg_catalog.pg_roles as r on r.oid = s.userid
     where d.datname = pg_catalog.current_database()
     order by s.total_exec_time desc, s.queryid
     limit most
-$$;
+$_$;
 
 ALTER FUNCTION ops.slow_statements(most integer) OWNER TO app_owner;
 

@@ -4,6 +4,7 @@ CREATE TABLE private.backups (
     backup text NOT NULL,
     taken_at timestamp with time zone NOT NULL,
     kept_until timestamp with time zone NOT NULL,
+    place text DEFAULT ''::text NOT NULL,
     drilled_at timestamp with time zone,
     passed boolean,
     recovery_point interval,
@@ -26,6 +27,8 @@ COMMENT ON COLUMN private.backups.backup IS 'The id of the backup.';
 COMMENT ON COLUMN private.backups.taken_at IS 'The instant that it is of.';
 
 COMMENT ON COLUMN private.backups.kept_until IS 'How long the backup is kept, and the files that it names.';
+
+COMMENT ON COLUMN private.backups.place IS 'Where it lies: a drill of a copy elsewhere proves nothing of it.';
 
 COMMENT ON COLUMN private.backups.drilled_at IS 'When its last drill was noted; null where there was none.';
 

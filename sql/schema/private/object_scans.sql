@@ -54,6 +54,8 @@ ALTER TABLE ONLY private.object_scans
 
 CREATE INDEX object_scans_due_at_idx ON private.object_scans USING btree (due_at) WHERE (status = 'pending'::text);
 
+CREATE INDEX object_scans_failed_idx ON private.object_scans USING btree (queued_at) WHERE (status = 'failed'::text);
+
 CREATE INDEX object_scans_name_idx ON private.object_scans USING btree (name COLLATE "C") WHERE (status = ANY (ARRAY['infected'::text, 'refused'::text]));
 
 CREATE TRIGGER _300_note_stored AFTER INSERT ON private.object_scans FOR EACH ROW EXECUTE FUNCTION private.tg_object_scans__note_event();

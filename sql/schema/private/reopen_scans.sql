@@ -6,7 +6,9 @@ CREATE FUNCTION private.reopen_scans() RETURNS bigint
     AS $$
     with again as (
         update private.object_scans as s
-        set status = 'pending', found = null, decided_by = null, attempts = 0, due_at = now(), scanned_at = null
+        set
+            status = 'pending', found = null, decided_by = null, attempts = 0, due_at = now(), queued_at = now(),
+            scanned_at = null
         where s.status = 'failed'
         returning s.bucket_id, s.name
     ), recordings as (
