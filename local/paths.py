@@ -32,3 +32,15 @@ def reachable_by_others(path: Path) -> bool:
     if not all(parent.stat().st_mode & 0o001 for parent in resolved.parents):
         return False
     return resolved.stat().st_mode & 0o005 == 0o005
+
+
+def enterable(folder: Path, account: pwd.struct_passwd) -> bool:
+    """Whether an account gets into a folder, by the rights of owner, group and others."""
+
+    def enters(found: os.stat_result) -> bool:
+        if found.st_uid == account.pw_uid:
+            return bool(found.st_mode & 0o100)
+        return bool(found.st_mode & (0o010 if found.st_gid == account.pw_gid else 0o001))
+
+    resolved = folder.resolve()
+    return all(enters(each.stat()) for each in (resolved, *resolved.parents))

@@ -1,5 +1,7 @@
 """How commands connect to a database."""
 
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +13,11 @@ from ops.errors import CommandError
 
 TIMEOUT = 10
 """Seconds until a server that doesn't answer is given up."""
+
+# What it meets while it puts a session away isn't what a command has to say.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+# Of a role, of a database, of the server; see InitializeSessionUserId, CheckMyDatabase and InitProcess in its source.
+FULL = re.compile(r"too many (connections|clients)|remaining connection slots")
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -42,7 +49,10 @@ def reaching(parameters: connectionurl.Parameters) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise UnreachableError(
-            f"{connectionurl.describe(parameters)}: {connectionurl.failure(error)}; "
-            "check that it runs and that the login is right"
-        ) from None
+        said = connectionurl.failure(error)
+        advice = (
+            "another session has to end first"
+            if FULL.search(said)
+            else "check that it runs and that the login is right"
+        )
+        raise UnreachableError(f"{connectionurl.describe(parameters)}: {said}; {advice}") from None

@@ -2,7 +2,7 @@
 
 import sys
 
-from declared.errors import UserError, file_refused
+from declared.errors import UserError, file_refused, printable
 
 
 class CommandError(UserError):
@@ -21,5 +21,7 @@ def answered(error: Exception) -> str | None:
         said = error.diag.message_primary or (str(error) if gone else "") or type(error).__name__
         return f"database: {said.strip().splitlines()[0]}"
     if botocore and isinstance(error, botocore.BotoCoreError | botocore.ClientError):
-        return f"AWS: {' '.join(str(error).split())}"
+        # S3 names the bucket beside its text alone.
+        missing = getattr(error, "response", {}).get("Error", {}).get("BucketName")
+        return f"AWS: {f'bucket {printable(missing)}: ' if missing else ''}{' '.join(str(error).split())}"
     return file_refused(error)

@@ -1,13 +1,13 @@
 """A backup read again, without a server: whether it is the one that was written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ops.backups import sealing
 from ops.backups.basemanifest import BaseManifest
 from ops.backups.basemanifest import part as file_part
-from ops.backups.errors import BackupError, BadBackup
+from ops.backups.errors import BackupError, BadBackup, blamed
 from ops.backups.manifest import ID, LOGICAL, MANIFEST, PHYSICAL, SUMMARY, Manifest, Part, Summary
 from ops.backups.places import Place
 
@@ -33,8 +33,9 @@ class Backup:
         :raises BadBackup: where it can't be opened, or isn't the one of this backup
         """
         of_kind(self, LOGICAL)
-        manifest = Manifest.read(self._opened(identities))
-        self._compare(manifest.id, Summary.of(manifest, self._own))
+        with blamed(self.id):
+            manifest = Manifest.read(self._opened(identities))
+            self._compare(manifest.id, Summary.of(manifest, self._own))
         return manifest
 
     def base(self, identities: Sequence[Any]) -> BaseManifest:
@@ -44,9 +45,17 @@ class Backup:
         :raises BadBackup: where it can't be opened, or isn't the one of this backup
         """
         of_kind(self, PHYSICAL)
-        manifest = BaseManifest.read(self._opened(identities))
-        self._compare(manifest.id, manifest.summary(self._own))
+        with blamed(self.id):
+            manifest = BaseManifest.read(self._opened(identities))
+            self._compare(manifest.id, manifest.summary(self._own))
         return manifest
+
+    def part(self, part: Part, identities: Sequence[Any]) -> Iterator[bytes]:
+        """
+        :raises BadBackup: where it isn't the one that was written, or none of the identities opens it
+        """
+        with blamed(self.id):
+            yield from sealing.unseal(self.place, self.id, part, identities)
 
     @property
     def _own(self) -> Part:
@@ -96,9 +105,6 @@ class Unreadable:
     physical: bool
     """Whether it has files of a server."""
 
-    def as_line(self) -> str:
-        return f"backup {self.id}: {self.wrong}"
-
     def as_dict(self) -> dict[str, str]:
         """As it stands among summaries."""
         return {"id": self.id, "state": "damaged", "wrong": self.wrong}
@@ -143,7 +149,7 @@ def named(place: Place, id: str | None, kind: str | None = LOGICAL) -> Backup:
         return newest(place, kind)
     if not ID.fullmatch(id) or not place.has(f"{id}/{SUMMARY}"):
         raise BackupError(f"backup {id}: there is no complete one of this name in {place.label}")
-    with place.open(f"{id}/{SUMMARY}") as found:
+    with blamed(id), place.open(f"{id}/{SUMMARY}") as found:
         backup = Backup(place, Summary.read(found.read(LONGEST), id))
     return of_kind(backup, kind) if kind else backup
 
@@ -160,14 +166,15 @@ def verify(backup: Backup, identities: Sequence[Any] = ()) -> list[str]:
             wrong.append(str(error))
     for part in manifest.parts if manifest else ():
         try:
-            for _ in sealing.unseal(backup.place, backup.id, part, identities):
+            for _ in backup.part(part, identities):
                 pass
         except BadBackup as error:
             wrong.append(str(error))
     if manifest is None:
         for name, (size, sha256) in backup.summary.parts.items():
             try:
-                sealing.stored(backup.place, backup.id, name, size, sha256)
+                with blamed(backup.id):
+                    sealing.stored(backup.place, backup.id, name, size, sha256)
             except BadBackup as error:
                 wrong.append(str(error))
     return list(dict.fromkeys(wrong))

@@ -146,7 +146,7 @@ def list_(stack: Stack = "dev", place: From = None, without_state: WithoutState 
         print(json.dumps([*(json.loads(each.as_json()) for each in found), *(d.as_dict() for d in damaged)], indent=2))
         return
     for bad in damaged:
-        print(bad.as_line(), file=sys.stderr)
+        print(bad.wrong, file=sys.stderr)
     table = Table()
     for column in ("backup", "kind", "stack", "taken at", "rows", "files", "bytes"):
         # An id that is cut off names nothing.
@@ -172,7 +172,7 @@ def verify(
     if as_json:
         print(json.dumps(found))
     elif found["wrong"]:
-        print("\n".join(f"backup {found['backup']}: {line}" for line in found["wrong"]))
+        print("\n".join(found["wrong"]))
     else:
         contents = "and their contents" if found["contents"] else "and not what is encrypted in them: no key was given"
         print(f"backup {found['backup']}: as it was written; compared {found['parts']} parts {contents}")
@@ -322,8 +322,10 @@ def _judged() -> Iterator[None]:
 def _written(folder: Path | None, done: "drill.Evidence") -> Iterator[Path]:
     if folder is None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for ending, text in (("json", done.as_json()), ("md", done.as_markdown())):
         path = folder / f"{done.backup}-{done.drilled_at[:19].replace(':', '')}.{ending}"
+        # What it says of a database is for its owner.
+        path.touch(mode=0o600)
         path.write_text(text)
         yield path

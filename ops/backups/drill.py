@@ -15,7 +15,7 @@ from visual_prompt_builder.signing import Store
 
 from declared.backups import BackupSettings
 from harness import schemadump, scratch
-from ops.backups import catalogue, files, golden, restorable, sealing, smoke, source
+from ops.backups import catalogue, files, golden, restorable, smoke, source
 from ops.backups.checking import Backup
 from ops.backups.errors import BackupError
 from ops.backups.manifest import LOGICAL, Manifest
@@ -146,7 +146,7 @@ class Drill:
             missing = "the backup names none" if manifest.files is None else "no access to the object store"
             return Check("stored files", SKIPPED, missing)
         self.progress("stored files")
-        blocks = sealing.unseal(self.backup.place, self.backup.id, manifest.files, self.identities)
+        blocks = self.backup.part(manifest.files, self.identities)
         count, without, wrong = files.differences(files.lines(blocks), self.store)
         more = f"; {without} rows had no file when the backup was made" if without else ""
         return compared_as("stored files", wrong, f"{count} are there in their versions and sizes{more}")

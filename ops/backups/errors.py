@@ -1,5 +1,8 @@
 """What is wrong with a backup, or stands in its way."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ops.errors import CommandError
 
 
@@ -13,3 +16,12 @@ class BadBackup(BackupError):
 
 class NotOpened(BadBackup):
     """None of the identities that were given opens a part, which says nothing of the backup itself."""
+
+
+@contextmanager
+def blamed(id: str) -> Iterator[None]:
+    """What is wrong with a part is said of its backup: there are others."""
+    try:
+        yield
+    except BadBackup as error:
+        raise type(error)(f"backup {id}: {error}") from None

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import sql
 
 from declared.grants import TABLES
-from ops.backups import belonging, files, restorable, rows, sealing, storedfiles
+from ops.backups import belonging, files, restorable, rows, storedfiles
 from ops.backups.belonging import Link, Member, Root
 from ops.backups.checking import Backup
 from ops.backups.errors import BackupError
@@ -215,7 +215,7 @@ def _load(
 ) -> None:
     def load(chosen: Callable[[Iterator[bytes]], Iterator[bytes]]) -> None:
         for part in member.table.parts:
-            blocks = sealing.unseal(backup.place, backup.id, part, identities)
+            blocks = backup.part(part, identities)
             copy_part(session, shape.copy, member.table.columns, chosen(files.lines(blocks)))
 
     load(partial(member.chosen, keys=keys))
@@ -247,6 +247,6 @@ def _with_files(
 ) -> Restoring:
     if store is None or manifest.files is None:
         return task
-    lines = files.lines(sealing.unseal(backup.place, backup.id, manifest.files, identities))
+    lines = files.lines(backup.part(manifest.files, identities))
     found = storedfiles.look(task.session, store, lines, _projects(task), people)
     return dataclasses.replace(task, files=found, store=store)

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from harness import runfolders
-from ops.backups import programs, roles, sealing
+from ops.backups import programs, roles
 from ops.backups.checking import Backup
 from ops.backups.errors import BackupError
 from ops.backups.manifest import Manifest, Part, Table
@@ -86,7 +86,7 @@ class Restoring:
             out.writelines(self._blocks(part))
 
     def _blocks(self, part: Part) -> Iterator[bytes]:
-        return sealing.unseal(self.backup.place, self.backup.id, part, self.identities)
+        return self.backup.part(part, self.identities)
 
     def _roles(self, text: str) -> None:
         """The superuser of the server may be one of them."""

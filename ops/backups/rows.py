@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg import sql
 
-from ops.backups import restorable, sealing
+from ops.backups import restorable
 from ops.backups.checking import Backup
 from ops.backups.errors import BackupError
 from ops.backups.leavingout import Away, hold_people, leave_out, listed
@@ -211,7 +211,7 @@ def restored(
         shape = restorable.shape(session, table, replace)
         make_copy(session, shape)
         for part in table.parts:
-            copy_part(session, shape.copy, table.columns, sealing.unseal(backup.place, backup.id, part, identities))
+            copy_part(session, shape.copy, table.columns, backup.part(part, identities))
         session.execute(sql.SQL("analyze {}").format(shape.copy))
         yield Restored(session, shape, leave_out(session, shape))
 

@@ -19,7 +19,7 @@ from psycopg import sql
 from visual_prompt_builder.signing import Store
 
 from declared import connectionurl
-from ops.backups import drill, files, inthreads, sealing, source
+from ops.backups import drill, files, inthreads, source
 from ops.backups.checking import Backup
 from ops.backups.drill import FAILED, Check
 from ops.backups.errors import BackupError, BadBackup
@@ -302,7 +302,7 @@ class Whole:
     def _lines(self) -> Iterator[bytes]:
         """What the backup says of stored files; nothing where there is no store to have them back from."""
         if self.store is not None and self.manifest.files is not None:
-            named = sealing.unseal(self.backup.place, self.backup.id, self.manifest.files, self.identities)
+            named = self.backup.part(self.manifest.files, self.identities)
             yield from files.lines(named)
 
     def _files(self, done: Done) -> None:

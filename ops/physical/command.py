@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,7 +93,8 @@ def _archived(
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    print(f"{now} {line}", file=sys.stderr, flush=True)
 
 
 @app.command("list", epilog="Example: ./vpb wal list --from s3://backups/own")
@@ -224,7 +226,7 @@ def server(
     from ops.physical import placing, unpacking
 
     instant = options.instant(at) if at else None
-    placing.empty(folder)
+    placing.checked(folder)
     found = unpacking.chosen(options.place(stack, place, "--from"), backup, instant)
     keys = options.identities(stack, identity, needed=True)
     with Console(stderr=True).status("restoring", spinner="line") as status:
@@ -232,6 +234,4 @@ def server(
         chain = placing.place(task, folder, instant)
     until = f"to {instant.isoformat()}" if instant else "to the end of its WAL"
     print(f"{folder}: backup {found.id} and {len(chain.names)} segments of WAL; it recovers {until} as it starts")
-    print(
-        f"Start it, as an account that isn't root and owns the folder: {placing.start(task, folder)}", file=sys.stderr
-    )
+    print(f"Start it: {placing.start(task, folder)}", file=sys.stderr)

@@ -61,7 +61,7 @@ def verified(
     :raises BackupError: where timelines can't be followed without a key
     """
     bases, count = _bases(place), 0
-    wrong = [each.as_line() for each in checking.summaries(place)[1] if each.physical]
+    wrong = [each.wrong for each in checking.summaries(place)[1] if each.physical]
     for system in archive.systems(place):
         found = Archive(place, system)
         ours = [(id, wal) for id, wal in bases if wal.system == system]

@@ -175,7 +175,7 @@ def discard_old_wal(place: Place, system: str) -> int:
     """
     found, damaged = checking.summaries(place)
     if bad := [each for each in damaged if each.physical]:
-        raise BackupError(f"{bad[-1].as_line()}, so which WAL it needs isn't known")
+        raise BackupError(f"{bad[-1].wrong}, so which WAL it needs isn't known")
     ranges = [Range.read(each.summary.wal) for each in found if each.summary.kind == PHYSICAL]
     ours = [each for each in ranges if each.system == system]
     if not ours:

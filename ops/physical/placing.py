@@ -9,24 +9,29 @@ from pathlib import Path
 
 from declared.errors import printable
 from harness.recovery import escaped
+from local.paths import enterable, reachable_by_others, server_account
+from local.ports import free_port
 from ops.backups.errors import BackupError
 from ops.physical import records, recovering, segments
 from ops.physical.segments import Chain
 from ops.physical.unpacking import Unpacking, exact
 
-DATA, WAL, UNFINISHED = "data", "wal", "data.unfinished"
+DATA, WAL, UNFINISHED, PROGRAMS = "data", "wal", "data.unfinished", "programs"
 TARGETS = ("recovery_target", "recovery_target_name", "recovery_target_lsn", "recovery_target_xid")
 # What neither the shell nor PostgreSQL reads otherwise.
 SAFE = re.compile(r"[A-Za-z0-9_./-]+")
 
 
 def place(unpacking: Unpacking, folder: Path, at: datetime | None) -> Chain:
-    """Files and WAL into a folder that is empty, or is made.
+    """Files and WAL into a folder that is empty, or is made; as root they are the account's that runs servers.
 
     :raises BackupError: where something is in the folder, or WAL doesn't go as far as the instant
     :raises BadBackup: where files or WAL aren't as they were written, or a segment is missing
     """
-    folder = empty(folder)
+    folder = checked(folder)
+    made = not folder.exists()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
     data, wal = folder / UNFINISHED, folder / WAL
     try:
         for each in (data, wal):
@@ -34,11 +39,14 @@ def place(unpacking: Unpacking, folder: Path, at: datetime | None) -> Chain:
         chain = _fetched(unpacking, wal, at)
         unpacking.files(data)
         _configured(data, wal, chain, at)
+        _give(folder)
         # Started before that, it would come up as of the files alone.
         data.rename(folder / DATA)
     except BaseException:
         for each in (data, wal):
             shutil.rmtree(each, ignore_errors=True)
+        if made:
+            folder.rmdir()
         raise
     return chain
 
@@ -70,25 +78,38 @@ def _configured(data: Path, wal: Path, chain: Chain, at: datetime | None) -> Non
     (data / "recovery.signal").touch(mode=0o600)
 
 
-def empty(folder: Path) -> Path:
-    """The folder, made where it isn't there, for our account alone.
+def _give(folder: Path) -> None:
+    if account := server_account():
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, account.pw_uid, account.pw_gid)
 
-    :raises BackupError: where something is in it
+
+def checked(folder: Path) -> Path:
+    """The folder, where a server can be placed into it.
+
+    :raises BackupError: where something is in it, its name can't stand in a command, or the server couldn't get there
     """
     folder = folder.absolute()
     if not SAFE.fullmatch(str(folder)):
         raise BackupError(
             f"{printable(str(folder))}: restore_command names it; letters, digits and _ . - / are allowed"
         )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BackupError(f"{folder}: isn't empty; a server is placed into a folder of its own")
-    os.chmod(folder, 0o700)
+    above = next(each for each in folder.parents if each.exists())
+    if (account := server_account()) and not enterable(above, account):
+        raise BackupError(f"{folder}: the account {account.pw_name}, which runs the server, can't get to it in {above}")
     return folder
 
 
 def start(unpacking: Unpacking, folder: Path) -> str:
-    """The command that starts the server, as the account that the folder belongs to."""
+    """The command that starts the server on a port that is free now, as the account that the folder belongs to.
+
+    Root's own programs are none that another account may run: a copy of them is made beside the data.
+    """
     folder = folder.absolute()
-    program = exact(unpacking.manifest.major) / "pg_ctl"
-    return shlex.join([str(program), "-D", str(folder / DATA), "-l", str(folder / "server.log"), "start"])
+    found, account = exact(unpacking.manifest.major), server_account()
+    if account and not reachable_by_others(found / "postgres"):
+        found = shutil.copytree(found.parent, folder / PROGRAMS, symlinks=True) / found.name
+    words = [found / "pg_ctl", "-D", folder / DATA, "-l", folder / "server.log", "-o", f"-p {free_port()}", "start"]
+    return shlex.join([*(("runuser", "-u", account.pw_name, "--") if account else ()), *map(str, words)])

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ops.backups import checking, programs, sealing
+from ops.backups import checking, programs
 from ops.backups.basemanifest import BaseManifest, Range
 from ops.backups.checking import Backup
 from ops.backups.errors import BackupError, BadBackup
@@ -87,7 +87,7 @@ class Unpacking:
 
     def _blocks(self) -> Iterator[bytes]:
         for part in self.manifest.base:
-            yield from sealing.unseal(self.backup.place, self.backup.id, part, self.identities)
+            yield from self.backup.part(part, self.identities)
 
     def _unpack(self, archive: tarfile.TarFile, member: tarfile.TarInfo, data: Path) -> None:
         path = PurePosixPath(member.name)

@@ -22,6 +22,7 @@ from uuid import uuid4
 import psycopg
 import pyrage
 import pytest
+from botocore.exceptions import ClientError
 from psycopg import sql
 from visual_prompt_builder.names import key
 from visual_prompt_builder.signing import Store
@@ -36,7 +37,7 @@ from ops.backups.errors import BackupError, BadBackup
 from ops.backups.manifest import MANIFEST, SUMMARY, Manifest
 from ops.backups.restoring import Restoring
 from ops.database import connect
-from ops.errors import CommandError
+from ops.errors import CommandError, answered
 from ops.everyday import overview
 from tests.conftest import Cluster
 from tests.sql import provision
@@ -426,9 +427,10 @@ def test_whatever_is_done_to_a_backup_is_found(small: tuple[Memory, str], keys: 
         what = damaged(place, random.Random(number))
         try:
             found = checking.verify(checking.named(place, id), keys)
-        except (BadBackup, BackupError):
-            continue
-        undetected += [(number, what)] if not found else []
+        except (BadBackup, BackupError) as error:
+            found = [str(error)]
+        # Another backup may be what is damaged: which one is said.
+        undetected += [(number, what, found)] if not found or not all(f"backup {id}" in line for line in found) else []
     assert undetected == []
 
 
@@ -445,6 +447,12 @@ def test_a_manifest_of_another_backup_is_refused_also_where_the_summary_names_it
     place.objects[f"{id}/{SUMMARY}"] = forged.as_json()
     with pytest.raises(BadBackup, match=f"manifest.age: is that of backup {other}"):
         checking.named(place, id).manifest([IDENTITY])
+
+
+def test_a_bucket_that_is_gone_is_named(store: Store):
+    with pytest.raises(ClientError) as caught:
+        places.Bucket(store.s3, "nowhere-at-all").backups()
+    assert answered(caught.value).startswith("AWS: bucket nowhere-at-all: An error occurred (NoSuchBucket)")
 
 
 def test_another_key_opens_nothing(small: tuple[Memory, str]):
@@ -467,6 +475,9 @@ def test_a_table_that_the_login_may_not_read_ends_it(cluster: Cluster, small: tu
         with pytest.raises(BackupError, match="row policies hide rows from poor"):
             task(poor, place).run()
         connection.execute("alter table one disable row level security; drop policy few on one")
+        connection.execute("alter role poor connection limit 1")
+        with psycopg.connect(poor), pytest.raises(CommandError, match='for role "poor"; another session has to end'):
+            task(poor, place).run()
     assert place.objects == {}
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -599,7 +600,6 @@ def test_a_login_without_the_right_is_refused_by_name(kept: Kept, tmp_path: Path
 
 
 def test_a_server_starts_from_the_folder_that_is_written_and_one_with_something_in_it_is_refused(kept: Kept):
-    account = server_account()
     with recovery.folder() as room:
         folder = room / "restored"
         task = unpacking.Unpacking(kept.backup, [IDENTITY])
@@ -614,46 +614,56 @@ def test_a_server_starts_from_the_folder_that_is_written_and_one_with_something_
         for odd in ("a\\b", "a b", "a$(b)", "a'b"):
             with pytest.raises(BackupError, match="restore_command names it"):
                 placing.place(task, room / odd, None)
-        identity: dict[str, Any] = {}
-        if account:
-            identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, account.pw_uid, account.pw_gid)
-        port = free_port()
-        program, *words = placing.start(task, folder).split()
-        # Root's own programs are none that another account may run.
-        program = str(postgres.usable(Path(program).parent, room) / "pg_ctl")
-        command = [program, *words, "-w", "-o", f"-p {port}"]
-        subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, **identity)
+        command = shlex.split(placing.start(task, folder))
+        subprocess.run([*command, "-w"], check=True, cwd="/", stdout=subprocess.DEVNULL)
+        port = int(command[command.index("-o") + 1].removeprefix("-p "))
         try:
             url = replace(kept.server, port=port).url("app")
             waited_for(lambda: postgres.ready(folder / "data", port))
             assert run(url, "select count(*) from one where id = 0") == [(1,)]
         finally:
-            stop = [command[0], "-D", str(folder / "data"), "-m", "immediate", "stop"]
-            subprocess.run(stop, check=True, cwd="/", stdout=subprocess.DEVNULL, **identity)
+            stop = [*command[: command.index("-D")], "-D", str(folder / "data"), "-m", "immediate", "stop"]
+            subprocess.run(stop, check=True, cwd="/", stdout=subprocess.DEVNULL)
 
 
-def test_a_restored_server_is_placed_whole_or_not_at_all(kept: Kept, tmp_path: Path):
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that the account which runs servers gets into."""
+    with recovery.folder() as folder:
+        yield folder
+
+
+def test_a_folder_where_the_server_could_not_get_is_refused(tmp_path: Path):
+    (tmp_path / "closed").mkdir(mode=0o700)
+    if account := server_account():
+        with pytest.raises(BackupError, match=rf"account {account.pw_name}, which runs the server, can't get to it in"):
+            placing.checked(tmp_path / "closed" / "a" / "b")
+
+
+def test_a_restored_server_is_placed_whole_or_not_at_all(kept: Kept, reachable: Path):
     broken = unpacking.Unpacking(kept.backup, [IDENTITY])
     broken.chain = lambda: segments.Chain([], "000000010000000000000009", "00000001000000000000000A")  # type: ignore[method-assign]
     with pytest.raises(BadBackup, match="is missing"):
-        placing.place(broken, tmp_path / "new", None)
-    assert not (tmp_path / "new" / "data").exists()
+        placing.place(broken, reachable / "new", None)
+    assert not (reachable / "new").exists()
+    (reachable / "new").mkdir()
+    with pytest.raises(BadBackup, match="is missing"):
+        placing.place(broken, reachable / "new", None)
+    assert list((reachable / "new").iterdir()) == []
 
 
 def test_a_server_for_an_instant_that_was_not_archived_is_refused_with_the_last_one_and_leaves_nothing(
-    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: Kept, reachable: Path, monkeypatch: pytest.MonkeyPatch
 ):
     task, late = unpacking.Unpacking(kept.backup, [IDENTITY]), datetime.now(UTC) + timedelta(hours=1)
     monkeypatch.setattr(task, "files", lambda data: pytest.fail("known before the files are fetched"))
     with pytest.raises(BackupError, match=r"has no commit from then on and the last one is of") as refused:
-        placing.place(task, tmp_path / "new", late)
+        placing.place(task, reachable / "new", late)
     (said,) = re.findall(r"is of (\S+);", str(refused.value))
     assert kept.at < datetime.fromisoformat(said) < datetime.now(UTC)
     with pytest.raises(BackupError, match=f"is of {re.escape(said)};"):
-        placing.place(task, tmp_path / "new", datetime.fromisoformat(said))
-    assert list((tmp_path / "new").iterdir()) == []
+        placing.place(task, reachable / "new", datetime.fromisoformat(said))
+    assert not (reachable / "new").exists()
 
 
 def test_what_a_file_system_says_no_with_is_one_line_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
