@@ -23,6 +23,7 @@ from ops.health.report import Health, Measured
 from ops.review.forecast import StatementForecast
 from ops.review.forecast.model import Lock
 from ops.review.lint import Finding as Linted
+from ops.review.plan import ManualChange, Plan
 from run import engine
 from run.events import Summary
 
@@ -77,8 +78,13 @@ LOCK = Lock("public.a", "share", ("writes",), 1, 1, False, False, 1, 2.0)
 FORECAST = StatementForecast(
     "0001_a", "sql/a/0001_a.up.sql", 5, "a", "transaction", (LOCK,), 2, False, "", 1, False, "b"
 )
+MANUAL = ManualChange("grants on table public.t", "[select to anon] was granted", None, None, True, [])
 ANSWERS = {
     ("drift",): ("ops.drift.find", lambda bad: [Drift("pg:index:Role", "a", "a", True, ())] if bad else []),
+    ("plan",): (
+        "ops.review.plan.of",
+        lambda bad: Plan("dev", [], [], [], [], 0, 1) if not bad else Plan("dev", [MANUAL], [], [], [], 0, 1),
+    ),
     ("preview",): (
         "ops.progress.run",
         lambda bad: progress.Report(summary=Summary(1, {"update": 1} if bad else {"same": 2})),

@@ -1,5 +1,10 @@
-"""What a reviewer of a pending migration asks: does it fit the app that runs, and what does it make people wait for?
+"""What a change does to an environment, for those who review it.
 
-lint      findings in the text of migrations, each with the way that needs no downtime
-forecast  the locks of each statement as a copy of the structure shows them, and for how long
+plan       what was changed manually, and what `up` would do: one preview
+authors    who has changed what manually, and when
+markdown   a plan as a page for a pull request
+lint       findings in the text of migrations, each with the way that needs no downtime
+forecast   the locks of each statement as a copy of the structure shows them, and for how long
+ways       how each kind of change is made without downtime
+command    ./vpb plan
 """

@@ -16,7 +16,7 @@ from ops.errors import CommandError
 from ops.migrations.trial import Silent
 from ops.review.forecast.observing import Done, Index, Seen, done, look
 from provider import scratchdatabase
-from provider.connection import Connection, Connections
+from provider.connection import Connection, Connections, rows
 from provider.rehearsal import NoCopy, structure_of
 from provider.steps import locks, plan
 from provider.steps.carried import Saved, policies
@@ -65,9 +65,18 @@ async def copy_of(real: Connections, histories: set[str], programs: Sequence[Pat
     try:
         if missing:
             raise CommandError(f"locks are looked at on a copy of the structure, which isn't whole: {missing}")
+        async with await copy.session() as session:
+            await _drop_event_triggers(session)
         yield copy
     finally:
         await scratchdatabase.drop(real, copy)
+
+
+async def _drop_event_triggers(session: Connection) -> None:
+    """What they write about each statement isn't the statement's own."""
+    for found in await rows(session, "select evtname::text as name from pg_catalog.pg_event_trigger", []):
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            await session.execute(sql.SQL("drop event trigger {}").format(sql.Identifier(found["name"])))
 
 
 async def watch(copy: Connections, order: plan.Order, steps: Sequence[sqlfiles.Step], there: Seen) -> list[Watched]:
