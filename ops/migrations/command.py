@@ -187,7 +187,7 @@ def _linted(
 ) -> "list[Finding]":
     from declared.paths import CHECKOUT
     from ops.errors import CommandError
-    from ops.review.lint import findings
+    from ops.review.lint import findings, of
 
     if files and every:
         raise CommandError("name files, or --all, not both")
@@ -198,7 +198,7 @@ def _linted(
     # The driver of PostgreSQL.
     from ops.migrations import run
 
-    return findings(run.pending(stack, url, run.Options(folder, history)))
+    return of(stack, url, run.Options(folder, history) if folder else None)
 
 
 def _run(command: str, stack: str, url: str | None, quiet: bool, **options: Any) -> dict[str, Any]:

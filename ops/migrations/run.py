@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from declared import connectionurl
+from declared import adopted, connectionurl
 from declared.paths import CHECKOUT
 from ops.migrations import job, trial
 from ops.migrations.job import Job, Terminal
@@ -45,6 +45,13 @@ def job_of(stack: str, url: str | None, quiet: bool, options: Options) -> Job:
     asked = Job(options, Connections(_connection_info(_url(url, stack))), Terminal(quiet), CHECKOUT)
     asked.refuse_missing_folders()
     return asked
+
+
+def options_of(stack: str) -> Options:
+    """All sets of migrations of a stack: the app's, or those of the adopted database that it is."""
+    folder = engine.adopted(stack)
+    own = adopted.migrations(folder)
+    return Options(own.folder, own.history) if folder else Options()
 
 
 def pending(stack: str, url: str | None, options: Options) -> list[Path]:

@@ -125,6 +125,20 @@ def test_a_lock_counts_from_the_statement_that_takes_it_to_the_end_of_its_transa
     assert ops.main(words) == 0
 
 
+def test_what_is_pending_is_linted(target, capsys):
+    target.pending("alter table public.notes alter number type bigint;", "drop table public.notes;")
+    words = ["migrate", "lint", "--url", target.url, "--folder", "sql/steps", "--json"]
+    assert ops.main(words) == 2
+    said = json.loads(capsys.readouterr().out)["findings"]
+    assert [(each["file"], each["rule"]) for each in said] == [
+        ("sql/steps/0002_step.up.sql", "type-change-rewrites"),
+        ("sql/steps/0003_step.up.sql", "ban-drop-table"),
+    ]
+    target.pending()
+    assert ops.main(words[:-1]) == 0
+    assert capsys.readouterr().out == "nothing found\n"
+
+
 def test_what_fails_on_the_copy_is_named_and_what_reaches_further_is_not_run(target):
     with pytest.raises(StatementFailed, match=r"0002_step\.up\.sql:6.*tried on a copy of the structure"):
         target.forecast("select 1;\nalter table public.notes add constraint c check (nothing > 1);")

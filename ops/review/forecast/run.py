@@ -6,10 +6,10 @@ from pathlib import Path
 
 import psycopg
 
-from declared import adopted, sqlfiles
+from declared import sqlfiles
 from ops.migrations import job
 from ops.migrations.job import Job, Options
-from ops.migrations.run import job_of
+from ops.migrations.run import job_of, options_of
 from ops.review.forecast import estimating, onacopy, rates, sizes
 from ops.review.forecast.estimating import Clock
 from ops.review.forecast.model import StatementForecast
@@ -33,11 +33,7 @@ def of(
 
     :raises UserError: where the server can't be reached or copied, or a statement fails on the copy
     """
-    if options is None:
-        folder = engine.adopted(stack)
-        own = adopted.migrations(folder)
-        options = Options(own.folder, own.history) if folder else Options()
-    asked, budget = job_of(stack, url, quiet, options), engine.lock_budget(stack)
+    asked, budget = job_of(stack, url, quiet, options or options_of(stack)), engine.lock_budget(stack)
     program = engine.check_target("local").program("pg_dump")
     return asyncio.run(_of(asked, budget, [program] if program else []))
 

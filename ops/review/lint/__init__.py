@@ -15,3 +15,4 @@ run          all of them
 
 from ops.review.lint.model import Finding as Finding
 from ops.review.lint.run import findings as findings
+from ops.review.lint.run import of as of

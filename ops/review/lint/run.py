@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from declared import sqldirectives, sqlfiles, sqlgrammar
 from declared.paths import CHECKOUT
@@ -13,6 +14,9 @@ from ops.review.lint.exceptions import Exceptions
 from ops.review.lint.model import Change, Finding
 from ops.review.lint.rules import STATEMENT_RULES, Seen
 from ops.review.lint.structure import MAKES, Gone, Name, Structure
+
+if TYPE_CHECKING:
+    from ops.migrations.job import Options
 
 RULES = {
     *(USED, KEY, OPEN, POLICIES, rules.TYPE, rules.NOT_NULL, rules.REQUIRED, rules.DEFAULT, rules.DEFINER),
@@ -32,6 +36,21 @@ class File:
     changes: list[Change]
     made: set[Name] = field(default_factory=set)
     """The tables that it makes."""
+
+
+def of(stack: str, url: str | None = None, options: "Options | None" = None) -> list[Finding]:
+    """What is wrong with the pending migrations of a stack.
+
+    Args:
+        url: another server than the stack's own.
+        options: another folder of migrations, and its history.
+
+    :raises UserError: for what stands in the way
+    """
+    # The driver of PostgreSQL, which files alone can do without.
+    from ops.migrations import run
+
+    return findings(run.pending(stack, url, options or run.options_of(stack)))
 
 
 def findings(paths: Iterable[Path], apart: bool = False) -> list[Finding]:
