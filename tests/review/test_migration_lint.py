@@ -113,6 +113,15 @@ CASES = {
         "adding-foreign-key-constraint",
         "foreign-key-without-index",
     },
+    "create index concurrently i on public.notes (project_id) where title = 'a';"
+    + alter("add constraint k foreign key (project_id) references public.projects (id) not valid", "notes"): {
+        "concurrently-in-transaction",
+        "foreign-key-without-index",
+    },
+    "create index concurrently i on public.notes (project_id) where project_id is not null;"
+    + alter("add constraint k foreign key (project_id) references public.projects (id) not valid", "notes"): {
+        "concurrently-in-transaction"
+    },
     alter("add constraint k foreign key (owner_id) references public.projects (id) not valid"): set(),
     # What the app uses.
     alter("drop column spare"): {"ban-drop-column"},
@@ -228,8 +237,8 @@ def test_a_file_that_runs_outside_a_transaction_may_build_concurrently(checkout)
     assert [each.rule for each in found(checkout, build)] == ["concurrently-in-transaction"]
 
 
-def test_what_cannot_be_parsed_is_an_error_with_its_line(checkout):
-    (said, *_) = found(checkout, "select 1;\nalter tabel public.notes;")
+def test_what_cannot_be_parsed_is_one_error_with_its_line(checkout):
+    (said,) = found(checkout, "select 1;\nalter tabel public.notes add column a int not null default 3, x;")
     assert (said.rule, said.severity, said.line) == ("syntax-error", "error", 6)
 
 

@@ -47,10 +47,8 @@ def _is_back(gone: Gone, after: Structure) -> bool:
         return gone.name in after.functions
     if gone.column is None:
         return after.relation(gone.name)
-    if gone.name in after.views:
-        return True
     table = after.tables.get(gone.name)
-    # Of a table that has gone too, the table is the finding.
+    # Of a table that has gone too, the table is the finding; a view in its name is taken to have its columns.
     return table is None or gone.column in table.columns
 
 

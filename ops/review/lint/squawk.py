@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from declared import sqlgrammar
 from declared.paths import CHECKOUT
 from declared.sqlfiles import location
 from ops.errors import CommandError
@@ -60,6 +61,7 @@ def found(files: Mapping[Path, Sequence[Change]], fresh: Mapping[Path, set[Any]]
     :raises CommandError: where squawk isn't there, or fails
     """
     made: list[Finding] = []
+    wrong: list[Change] = []
     for each in _answer(list(files)):
         path = Path(each["file"])
         # It counts lines from 0.
@@ -69,6 +71,10 @@ def found(files: Mapping[Path, Sequence[Change]], fresh: Mapping[Path, set[Any]]
         change = _statement(files[path], line)
         if rule in LOCKS and change and _table(change) in fresh[path]:
             continue
+        # PostgreSQL's own parser knows better; and one error brings others.
+        if rule == SYNTAX and change and (sqlgrammar.parsed(change.text) or change in wrong):
+            continue
+        wrong += [change] if rule == SYNTAX and change else []
         severity: Severity = "error" if rule == SYNTAX else "warning"
         what = " ".join(each["message"].replace("\n", " ").split()).rstrip(".")
         instead = WAYS.get(rule) or (each["help"] or "see squawk's page on the rule").rstrip(".")
@@ -88,7 +94,9 @@ def _answer(paths: Sequence[Path]) -> list[dict[str, Any]]:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         answer: list[dict[str, Any]] = json.loads(done.stdout) if done.stdout.strip() else []
     except (OSError, ValueError) as error:
-        raise CommandError(f"squawk: {program} can't be run: {error}; `python3 -m toolchain` makes it again") from None
+        raise CommandError(
+            f"squawk: {program} can't be run: {error}; `python3 -m toolchain ensure` makes it again"
+        ) from None
     if done.returncode not in (0, 1) or (done.returncode and not answer):
         raise CommandError(f"squawk: {' '.join(done.stderr.split()) or f'ended with status {done.returncode}'}")
     return answer
