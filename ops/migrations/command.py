@@ -185,6 +185,7 @@ def locks(
 def _linted(
     files: Sequence[str], every: bool, stack: str, url: str | None, folder: str | None, history: str
 ) -> "list[Finding]":
+    from declared import sqlfiles
     from declared.paths import CHECKOUT
     from ops.errors import CommandError
     from ops.review.lint import findings, of
@@ -192,10 +193,11 @@ def _linted(
     if files and every:
         raise CommandError("name files, or --all, not both")
     if every:
-        return findings(sorted((CHECKOUT / (folder or "sql/migrations")).glob("*.up.sql")), apart=True)
+        scripts = sqlfiles.sql_files(CHECKOUT / (folder or sqlfiles.MIGRATIONS.folder))
+        return findings([each for each in scripts if each.name.endswith(".up.sql")], apart=True)
     if files:
         return findings([Path(each) for each in files])
-    # The driver of PostgreSQL.
+    # The driver of PostgreSQL, which files alone can do without.
     from ops.migrations import run
 
     return of(stack, url, run.Options(folder, history) if folder else None)

@@ -113,7 +113,7 @@ CASES = {
         "adding-foreign-key-constraint",
         "foreign-key-without-index",
     },
-    "create index concurrently i on public.notes (project_id) where title = 'a';"
+    "create index concurrently i on public.notes (project_id) where project_id is null;"
     + alter("add constraint k foreign key (project_id) references public.projects (id) not valid", "notes"): {
         "concurrently-in-transaction",
         "foreign-key-without-index",

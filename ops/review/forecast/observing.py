@@ -23,7 +23,7 @@ KEYS = """select oid::bigint as oid, conrelid::bigint as table, confrelid::bigin
 LOCKS = """select relation::bigint as oid, mode from pg_catalog.pg_locks
             where pid = pg_catalog.pg_backend_pid() and locktype = 'relation' and granted
               and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())"""
-STORED, INDEX = ("r", "m"), "i"
+STORED, TABLES, INDEX = ("r", "m"), ("r", "p"), "i"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def done(there: Seen, before: Seen, after: Seen, empties: bool) -> Done:
     scanned = frozenset[int]() if empties else _scanned(there, before, after, rewritten, built)
     locks = _locks(there, before, after, {*rewritten, *scanned, *(index.table for index in built)})
     fresh = {oid for oid, modes in after.locks.items() if "row exclusive" in modes - before.locks.get(oid, frozenset())}
-    changes = any(after.kinds.get(oid) != INDEX and oid in after.names for oid in fresh)
+    changes = any(after.kinds.get(oid) in TABLES for oid in fresh)
     return Done(locks, rewritten, scanned, built, joined, changes)
 
 

@@ -10,6 +10,7 @@ from declared import sqlfiles
 from ops.migrations import job
 from ops.migrations.job import Job, Options
 from ops.migrations.run import job_of, options_of
+from ops.review import address
 from ops.review.forecast import estimating, onacopy, rates, sizes
 from ops.review.forecast.estimating import Clock
 from ops.review.forecast.model import StatementForecast
@@ -33,7 +34,8 @@ def of(
 
     :raises UserError: where the server can't be reached or copied, or a statement fails on the copy
     """
-    asked, budget = job_of(stack, url, quiet, options or options_of(stack)), engine.lock_budget(stack)
+    budget = engine.lock_budget(stack)
+    asked = job_of(stack, address.of(stack, url), quiet, options or options_of(stack))
     program = engine.check_target("local").program("pg_dump")
     return asyncio.run(_of(asked, budget, [program] if program else []))
 

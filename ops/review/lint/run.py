@@ -49,8 +49,9 @@ def of(stack: str, url: str | None = None, options: "Options | None" = None) -> 
     """
     # The driver of PostgreSQL, which files alone can do without.
     from ops.migrations import run
+    from ops.review import address
 
-    return findings(run.pending(stack, url, options or run.options_of(stack)))
+    return findings(run.pending(stack, address.of(stack, url), options or run.options_of(stack)))
 
 
 def findings(paths: Iterable[Path], apart: bool = False) -> list[Finding]:

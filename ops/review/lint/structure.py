@@ -152,7 +152,8 @@ class Structure:
     def _IndexStmt(self, change: Change, node: Any) -> None:
         if table := self.tables.get(name(node.relation)):
             # One for a part of the rows finds none of the others.
-            whole = node.whereClause is None or type(node.whereClause).__name__ == "NullTest"
+            test = getattr(node.whereClause, "nulltesttype", None)
+            whole = node.whereClause is None or (test is not None and test.name == "IS_NOT_NULL")
             columns = [each.name for each in node.indexParams] if whole else []
             plain = columns[: columns.index(None)] if None in columns else columns
             table.indexes[node.idxname or f"index {change.line}"] = tuple(plain)
