@@ -88,6 +88,7 @@ CASES = {
     alter("alter kind type text"): {"type-change-rewrites"},
     alter("alter title type text using title::text"): set(),
     alter("alter title type text using upper(title)"): {"type-change-rewrites"},
+    alter("alter body type varchar(9)", "unknown"): {"type-change-rewrites", "prefer-text-field"},
     # Not null.
     alter("alter code set not null"): {"not-null-scans"},
     alter("alter rank set not null"): set(),
@@ -190,6 +191,19 @@ def test_a_new_table_needs_row_security_policies_and_indexes_and_may_be_changed_
     finally:
         policies.unlink()
         (checkout / "sql" / "migrations" / "0003_more.up.sql").unlink(missing_ok=True)
+
+
+def test_a_table_like_another_has_its_columns(checkout):
+    like = write(checkout, "0002_case", "create table public.copies (like public.notes);")
+    change = write(checkout, "0003_more", alter("alter title type varchar(9)", "copies"))
+    try:
+        (*_, said) = findings([like, change], apart=True)
+        assert said.what.startswith("column title of public.copies, which is text, becomes varchar(9): the whole table")
+        assert said.severity == "error"
+    finally:
+        change.unlink()
+    (_, said) = found(checkout, alter("alter body type varchar(9)", "unknown"))
+    assert (said.severity, "whose type isn't known here" in said.what) == ("warning", True)
 
 
 def test_what_uses_it_is_named_and_the_way_is_said(checkout):

@@ -70,7 +70,7 @@ class StatementForecast:
     at_most: bool
     """Whether `seconds` is an upper bound: how many rows a statement changes isn't known."""
     unknown: str
-    """Why it isn't known what it does, or how long some of it takes; empty where it is."""
+    """Why it isn't known what it does, or what of it isn't measured; empty where it is."""
     budget: float
     """Seconds."""
     over_budget: bool

@@ -26,7 +26,7 @@ def _block(each: StatementForecast, color: bool) -> str:
     how = {"transaction": "", "outside": " (outside a transaction)", "batches": " (in batches)"}[each.runs]
     lines = [f"{each.file}:{each.line}: {_time(each)}{how}{_red(_over(each), color)}", f"    {each.statement}"]
     lines += [f"    {_lock(lock)}" for lock in each.locks]
-    lines += [f"    not known: {each.unknown}"] if each.unknown else []
+    lines += [f"    not {'measured' if each.locks else 'known'}: {each.unknown}"] if each.unknown else []
     lines += [f"    instead: {each.instead}"] if each.instead else []
     return "\n".join(lines)
 

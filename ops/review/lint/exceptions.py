@@ -10,7 +10,7 @@ from ops.review.lint.model import Change, Finding
 
 FORM = "`-- Lint: allow RULE: why it is no harm here.`"
 DIRECTIVE = "lint-directive"
-MARK = re.compile(r"\s*--\s*lint\b", re.IGNORECASE)
+MARK = re.compile(r"\s*--\s*lint(?:\s*:|\s+(?:allow|ignore)\b)", re.IGNORECASE)
 ALLOW = re.compile(r"-- Lint: allow (?P<rule>[a-z-]+): (?P<reason>\S+( \S+)+)")
 SQUAWK = re.compile(r"\s*--\s*squawk-ignore\s+(?P<rules>[\w, -]+)")
 

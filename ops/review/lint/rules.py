@@ -60,15 +60,15 @@ def type_change_rewrites(seen: Seen) -> Iterator[Finding]:
         new, using = types.of(command.def_.typeName), command.def_.raw_default
         plain = using is None or _is_plain_cast(using, command.name, new)
         old = column.type if column else None
-        if old is None or (plain and not types.rewrites(old, new)):
+        if old and plain and not types.rewrites(old, new):
             continue
+        was, may = (f"which is {old}", "is") if old else ("whose type isn't known here", "may be")
         yield seen.change.finding(
             TYPE,
-            "error",
-            f"column {command.name} of {'.'.join(which or ())}, which is {old}, becomes {new}: the whole table is "
-            "written again while nobody can read it",
-            "add a column of the new type, have a trigger fill it, fill the rest in batches, let the app use it, drop "
-            "the old one in a later migration (docs/cookbook.md, change a type)",
+            "error" if old else "warning",
+            f"column {command.name} of {'.'.join(which or ())}, {was}, becomes {new}: the whole table {may} written "
+            "again while nobody can read it",
+            ways.TYPE,
         )
 
 

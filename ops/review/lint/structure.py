@@ -135,6 +135,8 @@ class Structure:
                 self._add_column(table, element)
             elif hasattr(element, "contype"):
                 self._add_constraint(table, element)
+            elif type(element).__name__ == "TableLikeClause":
+                table.columns |= getattr(self.tables.get(name(element.relation)), "columns", {})
 
     def _CreateForeignTableStmt(self, change: Change, node: Any) -> None:
         self._CreateStmt(change, node.base)
