@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ops import __main__ as ops
-from ops.review.forecast import StatementForecast
+from ops.review.forecast import StatementForecast, onacopy
 from ops.review.forecast.model import CONFLICTS, MODES, blocks
 from provider.errors import StatementFailed
 from run import engine
@@ -151,6 +151,25 @@ def test_what_fails_on_the_copy_is_named_and_what_reaches_further_is_not_run(tar
     assert {each.unknown for each in (locked, beyond, after)} == {
         "sql/steps/0002_step.up.sql:6 says `create role`, which may reach beyond this database"
     }
+
+
+def test_where_the_copy_is_not_whole_what_fails_there_is_not_known(target, monkeypatch):
+    async def without_people(*arguments):
+        copy, _ = await structure_of(*arguments)
+        async with await copy.session() as session:
+            await session.execute("drop table public.people")
+        return copy, "1 statements of it failed, the first: no such extension"
+
+    structure_of = onacopy.structure_of
+    monkeypatch.setattr(onacopy, "structure_of", without_people)
+    known, failed, after = target.forecast(
+        "alter table public.notes add column a int;",
+        "alter table public.people add column a int;",
+        "alter table public.notes add column b int;",
+    )
+    assert (found([known]), known.unknown) == ([[(NOTES, "access exclusive")]], "")
+    assert failed.unknown.startswith("0003_step failed on a copy that isn't whole (1 statements of it failed")
+    assert (failed.locks, after.locks, after.unknown) == ((), (), failed.unknown)
 
 
 def test_the_table_of_conflicts_is_the_servers(target):

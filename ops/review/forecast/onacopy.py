@@ -52,8 +52,16 @@ def untried(step: sqlfiles.Step, folder: str, why: str) -> list[Watched]:
     return [Watched(step.name, f"{folder}/{step.name}.up.sql", each, how, Done(), why) for each in statements(step.up)]
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the structure, and what the login couldn't copy; empty where it is whole."""
+
+    database: Connections
+    missing: str
+
+
 @asynccontextmanager
-async def copy_of(real: Connections, histories: set[str], programs: Sequence[Path]) -> AsyncIterator[Connections]:
+async def copy_of(real: Connections, histories: set[str], programs: Sequence[Path]) -> AsyncIterator[Copy]:
     """A copy of the structure, gone afterwards.
 
     :raises CommandError: where it can't be copied
@@ -63,11 +71,9 @@ async def copy_of(real: Connections, histories: set[str], programs: Sequence[Pat
     except NoCopy as error:
         raise CommandError(f"locks are looked at on a copy of the structure, which can't be made: {error}") from None
     try:
-        if missing:
-            raise CommandError(f"locks are looked at on a copy of the structure, which isn't whole: {missing}")
         async with await copy.session() as session:
             await _drop_event_triggers(session)
-        yield copy
+        yield Copy(copy, missing)
     finally:
         await scratchdatabase.drop(real, copy)
 
@@ -79,23 +85,20 @@ async def _drop_event_triggers(session: Connection) -> None:
             await session.execute(sql.SQL("drop event trigger {}").format(sql.Identifier(found["name"])))
 
 
-async def watch(copy: Connections, order: plan.Order, steps: Sequence[sqlfiles.Step], there: Seen) -> list[Watched]:
-    """Run the up scripts of some migrations on the copy, and say what each statement has done.
+async def watch(copy: Connections, order: plan.Order, step: sqlfiles.Step, there: Seen) -> list[Watched]:
+    """Run the up script of a migration on the copy, and say what each statement has done.
 
     Args:
         there: what the copy had before the first migration.
 
     :raises StatementFailed: for a statement that fails, with file and line
     """
-    found: list[Watched] = []
     async with running(copy.session, Silent(), order) as runner:
-        for step in steps:
-            script = _Script(runner, step, f"{order.folder}/{step.name}.up.sql", order.role, there)
-            try:
-                found += await script.run()
-            except Failed as failure:
-                raise type(failure)(f"{failure} ({COPY})") from None
-    return found
+        script = _Script(runner, step, f"{order.folder}/{step.name}.up.sql", order.role, there)
+        try:
+            return await script.run()
+        except Failed as failure:
+            raise type(failure)(f"{failure} ({COPY})") from None
 
 
 @dataclass

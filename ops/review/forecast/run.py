@@ -18,7 +18,7 @@ from ops.review.forecast.observing import Seen, look
 from ops.review.forecast.onacopy import Watched
 from ops.review.forecast.rates import Rates
 from provider.connection import Connections
-from provider.errors import one_line
+from provider.errors import StatementFailed, one_line
 from provider.steps import serverwide
 from run import engine
 
@@ -54,10 +54,10 @@ async def _of(asked: Job, budget: float, programs: Sequence[Path]) -> list[State
     }
     await asked.reporter.status("copying the structure")
     async with onacopy.copy_of(asked.database, {folder.history for folder in folders}, programs) as copy:
-        there = await _looked(copy)
+        there = await _looked(copy.database)
         watched = await _watched(asked, copy, folders, steps, there)
         await asked.reporter.status("measuring how long a row takes here")
-        measured = await _measured(copy)
+        measured = await _measured(copy.database)
     async with await asked.database.session() as session:
         known = await sizes.of(session, {there.names[oid] for each in watched for oid in each.touched})
     return [*estimating.forecasts(watched, Clock(there, known, measured), budget)]
@@ -78,12 +78,15 @@ async def _measured(copy: Connections) -> Rates:
 
 async def _watched(
     asked: Job,
-    copy: Connections,
+    copy: onacopy.Copy,
     folders: Iterable[sqlfiles.StepFolder],
     steps: Mapping[str, Sequence[sqlfiles.Step]],
     there: Seen,
 ) -> list[Watched]:
-    """What each statement does; from the first migration on that can't be tried, nothing is known."""
+    """What each statement does; from the first migration on that can't be tried, nothing is known.
+
+    :raises StatementFailed: for a statement that fails on a whole copy
+    """
     found: list[Watched] = []
     why = ""
     for folder in folders:
@@ -91,10 +94,15 @@ async def _watched(
         if not why:
             async with await asked.database.session() as session:
                 why = await serverwide.cannot_be_tried(session, f"migrations {folder.folder}", folder.role, scripts)
-        if why:
-            found += [each for step in steps[folder.folder] for each in onacopy.untried(step, folder.folder, why)]
-            continue
         for step in steps[folder.folder]:
-            await asked.reporter.status(f"trying {step.name}")
-        found += await onacopy.watch(copy, asked.order(folder, {}), steps[folder.folder], there)
+            if not why:
+                await asked.reporter.status(f"trying {step.name}")
+                try:
+                    found += await onacopy.watch(copy.database, asked.order(folder, {}), step, there)
+                    continue
+                except StatementFailed as failure:
+                    if not copy.missing:
+                        raise
+                    why = f"{step.name} failed on a copy that isn't whole ({copy.missing}): {failure}"
+            found += onacopy.untried(step, folder.folder, why)
     return found
