@@ -20,6 +20,7 @@ from ops.backups.drill import Check, Evidence
 from ops.drift import Drift
 from ops.everyday.overview import Overview
 from ops.health.report import Health, Measured
+from ops.review.access import AccessChange
 from ops.review.forecast import StatementForecast
 from ops.review.forecast.model import Lock
 from ops.review.lint import Finding as Linted
@@ -81,6 +82,10 @@ FORECAST = StatementForecast(
 MANUAL = ManualChange("grants on table public.t", "[select to anon] was granted", None, None, True, [])
 ANSWERS = {
     ("drift",): ("ops.drift.find", lambda bad: [Drift("pg:index:Role", "a", "a", True, ())] if bad else []),
+    ("access",): (
+        "ops.review.access.since",
+        lambda bad: [AccessChange("more", "anon", "table public.t", "select")] if bad else [],
+    ),
     ("plan",): (
         "ops.review.plan.of",
         lambda bad: Plan("dev", [], [], [], [], 0, 1) if not bad else Plan("dev", [MANUAL], [], [], [], 0, 1),

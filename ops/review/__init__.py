@@ -2,10 +2,11 @@
 
 plan       what was changed manually, and what `up` would do: one preview
 authors    who has changed what manually, and when
+access     which role reaches more or less than at another commit
 markdown   a plan as a page for a pull request
 lint       findings in the text of migrations, each with the way that needs no downtime
 forecast   the locks of each statement as a copy of the structure shows them, and for how long
 address    where the database of a stack is
 ways       how each kind of change is made without downtime
-command    ./vpb plan
+command    ./vpb plan and access
 """
