@@ -140,7 +140,7 @@ def _line(change: Change, node: Any) -> int:
 
 
 def table_without_row_security(left: Left) -> Iterator[Finding]:
-    """Whoever has a privilege on a table without row security has it on every row."""
+    """A role that has a privilege on a table without row security has it on every row."""
     for which, table in _made(left):
         if not table.row_security:
             yield _change(table).finding(
