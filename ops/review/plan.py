@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import psycopg
 
+from declared import connectionurl
 from declared.errors import UserError
 from ops import progress
 from ops.database import connect
@@ -112,8 +113,11 @@ def of(stack: str) -> Plan:
 
 def recorded(stack: str) -> list[Change]:
     """What the stack's database says of changes; nothing where it can't be asked."""
+    # The outputs take as long as a third of a preview.
+    own = engine.own_parameters(stack)
     try:
-        with connect(Environment.of(stack).admin_url, "vpb plan") as connection:
+        url = connectionurl.compose(own) if own else Environment.of(stack).admin_url
+        with connect(url, "vpb plan") as connection:
             return authors.recorded(connection)
     except (CommandError, psycopg.Error):
         return []
