@@ -1,7 +1,6 @@
 """Rules on the network of a database server, and on the proxy before it."""
 
 from guardrails.model import Check, Plan, Resource, Severity, is_, names, rule, shown
-from guardrails.rules.servers import CIS
 from guardrails.values import listed
 
 PROXY, SUBNET, VPC = "aws:rds/proxy:Proxy", "aws:ec2/subnet:Subnet", "aws:ec2/vpc:Vpc"
@@ -32,7 +31,6 @@ def proxy_tls(resource: Resource, plan: Plan) -> Check:
     "name the security group that may come in",
     "AWS EC2.18",
     "AWS EC2.19",
-    f"{CIS} 5.9",
 )
 def network_open(resource: Resource, plan: Plan) -> Check:
     rules = [resource.inputs] if resource.type == INGRESS else listed(resource.get("ingress"))

@@ -1,6 +1,6 @@
 """The controls of AWS Security Hub that are about services used here, in words of our own.
 
-Most are of its Foundational Security Best Practices; S3.14, S3.15, S3.17, S3.20, KMS.4 and SNS.1 are of its other
+Most are of its Foundational Security Best Practices; S3.10, S3.14, S3.15, S3.17, S3.20, KMS.4 and SNS.1 are of its other
 standards.
 """
 
@@ -109,6 +109,7 @@ CONTROLS = (
     _control("S3.6", "no other account changes a bucket", "s3-policy-open", audit=("s3-foreign-account",)),
     _control("S3.8", "buckets can't be made public", "s3-public-access-block", audit=("s3-public-access-block",)),
     _control("S3.9", "buckets log their requests", "s3-access-log", audit=("s3-access-log",)),
+    _control("S3.10", "versions have an end", "s3-lifecycle", audit=("s3-lifecycle",)),
     _control("S3.12", "buckets have no access lists", "s3-ownership", "s3-acl", audit=("s3-ownership",)),
     _control("S3.13", "buckets have lifecycle rules", "s3-lifecycle", audit=("s3-lifecycle",)),
     _control("S3.14", "buckets keep versions", "s3-versioning", audit=("s3-versioning",)),

@@ -1,0 +1,186 @@
+"""An auditor at AWS: all that the program declares, made in moto, asked there and tried, then opened piece by piece.
+
+What each role may do is in tests/components/test_storage_access.py, of backups in test_backup_bucket.py, who takes a
+role in test_role_trust.py, the topic in test_alarms.py; what moto evaluates of a policy in tests/local.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from guardrails.checking import check
+from guardrails.model import Plan, Result, Status
+from guardrails.rules import RULES
+from harness.program import run
+from ops.audit.model import NotSeen
+from ops.compliance import live
+from tests.guardrails.account import Account
+from tests.guardrails.conftest import PROD, PRODUCTION
+from tests.guardrails.test_rules import ADVISED
+from tests.local.conftest import MotoServer, code, fetch
+
+FILES, BACKUPS, LOGS = (f"vpb-prod-123456789012-{each}" for each in ("objects", "backups", "logs"))
+SERVER = "visual-prompt-builder-prod-database"
+OPEN = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{FILES}/*"}
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    server = MotoServer(tmp_path_factory.mktemp("moto") / "state")
+    server.start()
+    made = Account(server.endpoint)
+    made.make(run("prod", server={"healthMetrics": "none"}, **PROD))
+    yield made
+    server.stop()
+
+
+def found(account: Account) -> list[Result]:
+    """What the rules say of what is there."""
+    there = list(live.resources(account.state, account.client))
+    assert [str(each) for each in there if isinstance(each, NotSeen)] == []
+    resources = tuple(each for each in there if not isinstance(each, NotSeen))
+    rules = [rule for rule in RULES if rule.id not in live.UNASKED]
+    return list(check(Plan(resources, **PRODUCTION), rules=rules).results)
+
+
+def failed(account: Account) -> set[str]:
+    return {each.rule.id for each in found(account) if each.status is Status.failed}
+
+
+def test_what_is_there_keeps_every_rule_that_what_is_declared_keeps(account):
+    results = found(account)
+    assert failed(account) <= ADVISED
+    said = {each.rule.id for each in results if each.status is Status.passed}
+    assert said >= {
+        *("s3-public-access-block", "s3-policy-open", "s3-tls", "s3-encryption", "s3-versioning", "s3-lock"),
+        *(
+            "s3-lifecycle",
+            "s3-ownership",
+            "s3-access-log",
+            "key-rotation",
+            "policy-open",
+            "topic-encrypted",
+            "topic-tls",
+        ),
+        *("rds-private", "rds-encrypted", "rds-tls", "rds-scram", "rds-multi-az", "rds-deletion-protection"),
+        *("rds-backups", "rds-minor-versions", "cdn-tls", "cdn-origin", "cdn-signed"),
+    }
+    assert {each.resource.name for each in results} >= {FILES, BACKUPS, LOGS, SERVER}
+
+
+@pytest.mark.parametrize("bucket", [FILES, BACKUPS, LOGS])
+def test_nobody_reads_lists_or_writes_without_a_signature(account, bucket):
+    account.client("s3").put_object(Bucket=bucket, Key="seen", Body=b"x")
+    url = f"{account.endpoint}/{bucket}"
+    assert [fetch(f"{url}/seen")[0], fetch(url)[0], fetch(f"{url}/seen", "PUT", b"y")[0]] == [403, 403, 403]
+    assert fetch(f"{url}/seen", "DELETE")[0] == 403
+
+
+@pytest.mark.parametrize(("bucket", "algorithm"), [(FILES, "aws:kms"), (BACKUPS, "aws:kms"), (LOGS, "AES256")])
+def test_what_is_stored_is_encrypted_and_an_overwrite_can_be_taken_back(account, bucket, algorithm):
+    s3 = account.client("s3")
+    first = s3.put_object(Bucket=bucket, Key="kept", Body=b"first")["VersionId"]
+    assert s3.head_object(Bucket=bucket, Key="kept")["ServerSideEncryption"] == algorithm
+    s3.put_object(Bucket=bucket, Key="kept", Body=b"second")
+    s3.delete_object(Bucket=bucket, Key="kept")
+    assert code(s3.get_object, Bucket=bucket, Key="kept") == "NoSuchKey"
+    assert s3.get_object(Bucket=bucket, Key="kept", VersionId=first)["Body"].read() == b"first"
+
+
+def test_a_backup_is_locked_for_the_owner_too_and_other_files_are_not(account):
+    s3 = account.client("s3")
+    for bucket, answer in ((BACKUPS, "AccessDenied"), (FILES, "ok")):
+        version = s3.put_object(Bucket=bucket, Key="locked", Body=b"x")["VersionId"]
+        assert code(s3.delete_object, Bucket=bucket, Key="locked", VersionId=version) == answer
+
+
+def test_a_bucket_can_t_be_opened_while_its_block_stands(account):
+    s3 = account.client("s3")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [OPEN]})
+    assert code(s3.put_bucket_policy, Bucket=FILES, Policy=policy) == "AccessDenied"
+
+
+def _flags(**off: bool) -> dict[str, bool]:
+    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    return {**dict.fromkeys(names, True), **off}
+
+
+def _open_policy(account: Account) -> None:
+    s3 = account.client("s3")
+    block = _flags(BlockPublicPolicy=False, RestrictPublicBuckets=False)
+    s3.put_public_access_block(Bucket=FILES, PublicAccessBlockConfiguration=block)
+    s3.put_bucket_policy(Bucket=FILES, Policy=json.dumps({"Version": "2012-10-17", "Statement": [OPEN]}))
+
+
+def _server(**change: Any) -> Callable[[Account], None]:
+    def do(account: Account) -> None:
+        account.client("rds").modify_db_instance(DBInstanceIdentifier=SERVER, ApplyImmediately=True, **change)
+
+    return do
+
+
+def _on_files(operation: str, **arguments: Any) -> Callable[[Account], None]:
+    def do(account: Account) -> None:
+        getattr(account.client("s3"), operation)(Bucket=FILES, **arguments)
+
+    return do
+
+
+def _keys_stay(account: Account) -> None:
+    account.client("kms").disable_key_rotation(KeyId=account.ids["storage-objects-key"])
+
+
+def _topic_bare(account: Account) -> None:
+    arn = account.ids["alarms-topic"]
+    account.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue="")
+
+
+def _topic_open(account: Account) -> None:
+    arn = account.ids["alarms-topic"]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    account.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
+
+
+OPENED: dict[str, tuple[Callable[[Account], None], set[str]]] = {
+    "the block": (
+        _on_files("put_public_access_block", PublicAccessBlockConfiguration=_flags(BlockPublicAcls=False)),
+        {"s3-public-access-block"},
+    ),
+    "its policy": (_open_policy, {"s3-public-access-block", "s3-policy-open", "s3-tls"}),
+    "versions": (
+        _on_files("put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"}),
+        {"s3-versioning"},
+    ),
+    "encryption": (_on_files("delete_bucket_encryption"), {"s3-encryption"}),
+    "owners": (_on_files("delete_bucket_ownership_controls"), {"s3-ownership"}),
+    "lifecycle": (_on_files("delete_bucket_lifecycle"), {"s3-lifecycle"}),
+    "logs": (_on_files("put_bucket_logging", BucketLoggingStatus={}), {"s3-access-log"}),
+    "keys": (_keys_stay, {"key-rotation"}),
+    "the topic's key": (_topic_bare, {"topic-encrypted"}),
+    "the topic": (_topic_open, {"policy-open", "topic-tls"}),
+    "the server's address": (_server(PubliclyAccessible=True), {"rds-private"}),
+    "its protection": (_server(DeletionProtection=False), {"rds-deletion-protection"}),
+    "its backups": (_server(BackupRetentionPeriod=1), {"rds-backups"}),
+    "its standby": (_server(MultiAZ=False), {"rds-multi-az"}),
+}
+
+
+def test_what_somebody_opens_at_aws_is_found_there_one_by_one(account):
+    """In turn on one account: each change is found besides those before it."""
+    seen = failed(account)
+    for what, (change, rules) in OPENED.items():
+        change(account)
+        now = failed(account)
+        assert rules <= now, what
+        assert now - seen <= rules, what
+        seen = now
+
+
+def test_what_can_t_be_asked_is_not_called_good(account):
+    gone = [{"type": "aws:rds/instance:Instance", "id": "gone"}]
+    (answer,) = live.resources(gone, account.client)
+    assert isinstance(answer, NotSeen)
+    assert str(answer).startswith("Instance gone: DBInstanceNotFound")
