@@ -119,7 +119,7 @@ CONTROLS = (
     _control(
         "5.1",
         "no password on a command line",
-        absent="what people type isn't looked at; ./vpb takes URLs from variables",
+        absent="what people type isn't looked at; the commands here take URLs from variables",
     ),
     _control("5.2", "the server listens on named addresses", rules=("rds-private",), audit=("listens-everywhere",)),
     _control("5.3", "sessions over a socket need a password", audit=("login-method",)),

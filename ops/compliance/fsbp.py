@@ -1,7 +1,7 @@
 """The controls of AWS Security Hub that are about services used here, in words of our own.
 
-Most are of its Foundational Security Best Practices; S3.10, S3.14, S3.15, S3.17, S3.20, KMS.4 and SNS.1 are of its other
-standards.
+Most are of its Foundational Security Best Practices; S3.10, S3.14, S3.15, S3.17, S3.20, KMS.4 and SNS.1 are of others
+of its standards.
 """
 
 from guardrails.rules.accounts import KEY, TOPIC_POLICY

@@ -39,8 +39,9 @@ def compliance(
 ) -> None:
     """List each control of CIS PostgreSQL and of AWS Foundational Security Best Practices, before and after `up`.
 
-    Before is what the plan declares, after what is found in the database and the account. Each line has its evidence;
-    without any it says "not seen". Where a control has failed, the status is 2.
+    Before is what the plan declares, after what is found in the database and the account; each with its evidence.
+
+    Where a control has failed, the status is 2.
     """
     from rich.console import Console
 
