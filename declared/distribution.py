@@ -69,6 +69,7 @@ TABLES: dict[str, Table] = {
     "private.backups": _coordinator("a row a backup"),
     "private.health_samples": _coordinator("some hundred rows an hour, for 90 days"),
     "private.maintenance_runs": _coordinator("some rows a night, for 90 days"),
+    "private.structure_changes": _coordinator("a row a change of the structure, the last 100,000"),
     "private.stale_summaries": _coordinator("a queue, short"),
     "private.storage_usage": _coordinator("small: a row a folder and bucket"),
     "private.storage_quotas": _coordinator("small: a row a person at most"),

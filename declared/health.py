@@ -94,13 +94,17 @@ CHECKS: dict[str, Check] = {
     "maintenance_age": Check("since a task of housekeeping ran well", "seconds", 26 * HOUR, 50 * HOUR),
 }
 
+UNWATCHED = {"scan_wait": replace(CHECKS["scan_wait"], warning=None, critical=None)}
+"""Where nothing scans on a schedule."""
 
-def checks(value: Any, backups: BackupSettings | None = None) -> dict[str, Check]:
+
+def checks(value: Any, backups: BackupSettings | None = None, disposable: bool = False) -> dict[str, Check]:
     """All checks, with the thresholds that a stack's file sets.
 
     Args:
         value: the setting, as Pulumi hands it on.
         backups: what is declared of backups: a promise is a threshold, where no other one is set.
+        disposable: whether it is an environment of this machine, where nothing scans until somebody has it scan.
 
     :raises SettingError: for the first part that can't be used
     """
@@ -109,7 +113,7 @@ def checks(value: Any, backups: BackupSettings | None = None) -> dict[str, Check
     for name in sorted(value, key=str):
         if name not in CHECKS or name == UNREADABLE:
             raise SettingError(f"{KEY}.{name}", value[name], f"no such metric; there are {', '.join(CHECKS)}")
-    known = CHECKS | (_promised(backups) if backups else {})
+    known = CHECKS | (_promised(backups) if backups else {}) | (UNWATCHED if disposable else {})
     return {name: _set(name, check, value[name]) if name in value else check for name, check in known.items()}
 
 

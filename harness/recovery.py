@@ -20,7 +20,8 @@ from typing import Any
 from declared import connectionurl
 from harness import runfolders
 from local import postgres
-from local.paths import data_folder, server_account
+from local.paths import data_folder, enterable, reachable_by_others, server_account
+from local.ports import free_port
 
 PORT = "5432"
 DATA = "data"
@@ -99,7 +100,7 @@ class Room:
         (self.folder / "hba_file.conf").write_text("local all all peer map=here\n")
         quoted = superuser.replace('"', '""')
         (self.folder / "ident_file.conf").write_text(f'here "{pwd.getpwuid(os.geteuid()).pw_name}" "{quoted}"\n')
-        self._give()
+        given(self.folder)
         self._superuser = superuser
         options = f'-c config_file="{self.folder / "server.conf"}"'
         if self._run("-o", options, "-l", self.folder / "server.log", "-w", "start"):
@@ -139,14 +140,6 @@ class Room:
             )
         return done.returncode
 
-    def _give(self) -> None:
-        """All of it to the account that runs the server."""
-        if (account := server_account()) is not None:
-            for path in (self.folder, *self.folder.rglob("*")):
-                # Whose run it is says the lock.
-                if path != self.folder / runfolders.LOCK:
-                    os.chown(path, account.pw_uid, account.pw_gid)
-
     def _last(self) -> str:
         try:
             lines = (self.folder / "server.log").read_text(errors="replace").splitlines()
@@ -180,6 +173,33 @@ def folder() -> Iterator[Path]:
         if account := server_account():
             os.chown(made, account.pw_uid, account.pw_gid)
         yield made
+
+
+def given(folder: Path) -> None:
+    """All of a folder to the account that runs servers."""
+    if (account := server_account()) is not None:
+        for path in (folder, *folder.rglob("*")):
+            # Whose run it is says the lock.
+            if path != folder / runfolders.LOCK:
+                os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def kept_out(folder: Path) -> str | None:
+    """The name of the account that runs servers, where it doesn't get into a folder."""
+    account = server_account()
+    return account.pw_name if account and not enterable(folder, account) else None
+
+
+def start(programs: Path, folder: Path) -> list[str]:
+    """The command that starts the server in `data` of a folder, on a port that is free now, as the folder's account.
+
+    Root's own programs are none that another account may run: a copy of them is made beside the data.
+    """
+    account = server_account()
+    if account and not reachable_by_others(programs / "postgres"):
+        programs = shutil.copytree(programs.parent, folder / "programs", symlinks=True) / programs.name
+    words = [programs / "pg_ctl", "-D", folder / DATA, "-l", folder / "server.log", "-o", f"-p {free_port()}", "start"]
+    return [*(("runuser", "-u", account.pw_name, "--") if account else ()), *map(str, words)]
 
 
 def sweep() -> None:

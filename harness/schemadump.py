@@ -29,6 +29,14 @@ COMMENTED = re.compile(r"(?P<type>COLUMN|CONSTRAINT|INDEX|POLICY|TRIGGER|[A-Z ]+
 OF_TABLE = ("CONSTRAINT", "FK CONSTRAINT", "TRIGGER", "POLICY", "ROW SECURITY", "DEFAULT", "TABLE ATTACH")
 # They come in the order in which the server's roles were made, which is another one each time.
 POLICY_ROLES = re.compile(r"^(CREATE POLICY .*? TO )(\w+(?:, \w+)+)", re.MULTILINE)
+# Theirs is the login that provisions, which has another name on each server.
+OWNER = re.compile(r"\n+ALTER EVENT TRIGGER \S+ OWNER TO \S+;$")
+IN_NO_SCHEMA = {
+    "EXTENSION": "extensions.sql",
+    "PUBLICATION": "publications.sql",
+    "PUBLICATION TABLE": "publications.sql",
+    "EVENT TRIGGER": "event_triggers.sql",
+}
 PART = re.compile(r'("[^"]+"|[^ .]+)[ .]')
 
 
@@ -104,7 +112,8 @@ def _entries(text: str) -> Iterator[Entry]:
             if heading and lines:
                 # What follows a semicolon at a line's end begins a statement, most of the time: an empty line shows it.
                 body = re.sub(r";\n(?=[A-Z])", ";\n\n", "\n".join(lines))
-                yield Entry(heading["name"], heading["type"], heading["schema"], with_sorted_roles(body))
+                text = OWNER.sub("", with_sorted_roles(body))
+                yield Entry(heading["name"], heading["type"], heading["schema"], text)
             heading, lines = match.groupdict(), []
         elif not re.fullmatch(r"--( PostgreSQL database dump.*| Dumped .*)?", line):
             lines.append(line)
@@ -154,8 +163,8 @@ def _found(pattern: str, text: str, entry: Entry) -> str:
 
 
 def _path(kind: str, name: str, entry: Entry) -> str:
-    if kind in ("EXTENSION", "PUBLICATION", "PUBLICATION TABLE"):
-        return "extensions.sql" if kind == "EXTENSION" else "publications.sql"
+    if kind in IN_NO_SCHEMA:
+        return IN_NO_SCHEMA[kind]
     if kind == "SCHEMA":
         return f"{name}/schema.sql"
     if not re.fullmatch(r"\w+", name) or not re.fullmatch(r"\w+", entry.schema):

@@ -37,6 +37,7 @@ from ops.people import command as people
 from ops.physical import command as physical
 from ops.pooler import command as pooler
 from ops.report import command as page
+from ops.review import command as review
 from ops.status import FAILED, FOUND, INTERRUPTED
 from ops.storage import command as storage
 
@@ -69,6 +70,7 @@ app.add_typer(storage.sign, name="sign")
 app.add_typer(storage.app, name="storage")
 app.add_typer(physical.app, name="wal")
 app.add_typer(page.app)
+app.add_typer(review.app)
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Severities = Literal["critical", "high", "medium", "low", "info"]

@@ -26,6 +26,10 @@ class UnreachableError(CommandError):
     """The server doesn't answer, or refuses the login; the text is one line, without the password."""
 
 
+class ServerFullError(UnreachableError):
+    """All connections of the server are in use."""
+
+
 def connect(url: str, application: str, autocommit: bool = True) -> Connection:
     """A session of a command, which shows in `pg_stat_activity` as `application`.
 
@@ -49,10 +53,8 @@ def reaching(parameters: connectionurl.Parameters) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        said = connectionurl.failure(error)
-        advice = (
-            "another session has to end first"
-            if FULL.search(said)
-            else "check that it runs and that the login is right"
-        )
-        raise UnreachableError(f"{connectionurl.describe(parameters)}: {said}; {advice}") from None
+        said, where = connectionurl.failure(error), connectionurl.describe(parameters)
+        if not FULL.search(said):
+            raise UnreachableError(f"{where}: {said}; check that it runs and that the login is right") from None
+        kind = UnreachableError if "connections for" in said else ServerFullError
+        raise kind(f"{where}: {said}; another session has to end first") from None

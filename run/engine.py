@@ -162,7 +162,7 @@ def checks(stack: str) -> dict[str, Check]:
 
     :raises SettingError: for thresholds that can't be used
     """
-    return health.checks(settings.listed(_setting(stack, health.KEY)), backups(stack))
+    return health.checks(settings.listed(_setting(stack, health.KEY)), backups(stack), target(stack).disposable)
 
 
 def maintenance(stack: str) -> MaintenanceSettings:

@@ -35,6 +35,15 @@ class Message:
 
 
 @dataclass(frozen=True)
+class LongValue:
+    """A text that differs, such as the expression of a row policy, as it was and as it is to be."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class ResourceOutcome:
     """What was done to one resource, or would be; `same` for nothing."""
 
@@ -46,6 +55,8 @@ class ResourceOutcome:
     failed: bool = False
     dollars: float = 0
     """What it changes in the costs of a month, as far as prices are known."""
+    texts: tuple[LongValue, ...] = ()
+    """The texts among them that are too long for a line."""
 
 
 @dataclass(frozen=True)
@@ -131,29 +142,38 @@ def _step(step: Mapping[str, Any], failed: bool) -> ResourceOutcome | None:
     if op in PARTS or (op == "refresh" and not failed):
         return None
     paths = sorted(step.get("detailedDiff") or ())
-    differences = tuple(_difference(path, step.get("old") or {}, step.get("new") or {}) for path in paths)
-    return ResourceOutcome(op, str(step["type"]), _name(str(step["urn"])), differences, failed, _dollars(step))
+    old, new = step.get("old") or {}, step.get("new") or {}
+    was, now = old.get("outputs") or old.get("inputs"), new.get("inputs")
+    values = [(path, _value(was, path), _value(now, path)) for path in paths]
+    differences = tuple(_difference(path, before, after) for path, before, after in values)
+    texts = tuple(
+        LongValue(path, before, after)
+        for path, before, after in values
+        if isinstance(before, str) and isinstance(after, str) and not (_short(before) and _short(after))
+    )
+    return ResourceOutcome(op, str(step["type"]), _name(str(step["urn"])), differences, failed, _dollars(step), texts)
 
 
-def _difference(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    before = _value(old.get("outputs") or old.get("inputs"), path)
-    after = _value(new.get("inputs"), path)
-    return f"{path}: {before} → {after}" if before and after else path
+def _difference(path: str, before: Any, after: Any) -> str:
+    """With both values where they are short."""
+    return f"{path}: {_short(before)} → {_short(after)}" if _short(before) and _short(after) else path
 
 
-def _value(properties: Any, path: str) -> str:
-    """A short value at a path; nothing for a long one, a map, a list, or a secret, which the engine has left out."""
+def _short(value: Any) -> str:
+    text = "" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHORT else ""
+
+
+def _value(properties: Any, path: str) -> Any:
+    """The value at a path; None for a map, a list, or a secret, which the engine has left out."""
     for name, key, index in PART.findall(path):
         if isinstance(properties, Mapping):
             properties = properties.get(name or key)
         elif isinstance(properties, Sequence) and index and int(index) < len(properties):
             properties = properties[int(index)]
         else:
-            return ""
-    if not isinstance(properties, str | int | float | bool):
-        return ""
-    text = json.dumps(properties, ensure_ascii=False)
-    return text if len(text) <= SHORT else ""
+            return None
+    return properties if isinstance(properties, str | int | float | bool) else None
 
 
 def _name(urn: str) -> str:

@@ -22,6 +22,7 @@ from ops.compliance.run import table
 from ops.drift import Drift
 from ops.everyday.overview import Overview
 from ops.health.report import Health, Measured
+from ops.review.plan import ManualChange, Plan
 from run import engine
 from run.events import Summary
 
@@ -71,8 +72,13 @@ def _status(condition: bool) -> int:
     return 2 if condition else 0
 
 
+MANUAL = ManualChange("grants on table public.t", "[select to anon] was granted", None, None, True, [])
 ANSWERS = {
     ("drift",): ("ops.drift.find", lambda bad: [Drift("pg:index:Role", "a", "a", True, ())] if bad else []),
+    ("plan",): (
+        "ops.review.plan.of",
+        lambda bad: Plan("dev", [], [], [], [], 0, 1) if not bad else Plan("dev", [MANUAL], [], [], [], 0, 1),
+    ),
     ("preview",): (
         "ops.progress.run",
         lambda bad: progress.Report(summary=Summary(1, {"update": 1} if bad else {"same": 2})),

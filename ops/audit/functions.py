@@ -91,6 +91,8 @@ EVENT_TRIGGERS = """
     from pg_event_trigger as e
     where not exists (select from pg_depend as d
         where d.classid = 'pg_event_trigger'::regclass and d.objid = e.oid and d.deptype = 'e')
+        -- Ours, which records who changes what.
+        and e.evtfoid is distinct from to_regprocedure('private.tg_ddl__record()')
         -- Supabase's own, which tell PostgREST of a change and give its extensions their rights.
         and e.evtname !~ '^(pgrst_(ddl|drop)_watch|issue_(pg_cron|pg_net|pg_graphql)_access|issue_graphql_placeholder)$'
 """

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from declared.errors import printable
 from declared.health import CHECKS, DAY, HOUR, LEVELS, MINUTE, PARTS, UNREADABLE, Check
-from ops.database import Connection, connect
+from ops.database import Connection, ServerFullError, connect
 from ops.environment import Environment
 from ops.errors import CommandError
 from ops.health import patterns
@@ -79,13 +79,19 @@ def of(stack: str, pooler: str = "") -> Health:
         stack: which one.
         pooler: host and port of a PgBouncer before it, whose pools are metrics too; empty is none.
 
+    A server whose connections are all in use lets nobody look further: that is the one metric then.
+
     :raises CommandError: where the stack or its database can't be reached, or has no health
     """
     environment = Environment.of(stack)
     if engine.adopted(stack):
         raise CommandError(f"stack {stack}: an adopted database has no ops.health; `./vpb audit` looks at any")
     checks = engine.checks(stack)
-    with connect(environment.monitor_url, "vpb health") as connection:
+    try:
+        session = connect(environment.monitor_url, "vpb health")
+    except ServerFullError as error:
+        return Health(stack, [_measured("connections", "", 1.0, str(error), checks["connections"])], [])
+    with session as connection:
         try:
             metrics = read(connection, checks)
             if engine.backups(stack):

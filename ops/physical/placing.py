@@ -1,6 +1,5 @@
 """A data directory that a server starts from, as of an instant or of the end of the archive."""
 
-import os
 import re
 import shlex
 import shutil
@@ -8,15 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 from declared.errors import printable
-from harness.recovery import escaped
-from local.paths import enterable, reachable_by_others, server_account
-from local.ports import free_port
+from harness import recovery
+from harness.recovery import DATA, escaped
 from ops.backups.errors import BackupError
 from ops.physical import records, recovering, segments
 from ops.physical.segments import Chain
 from ops.physical.unpacking import Unpacking, exact
 
-DATA, WAL, UNFINISHED, PROGRAMS = "data", "wal", "data.unfinished", "programs"
+WAL, UNFINISHED = "wal", "data.unfinished"
 TARGETS = ("recovery_target", "recovery_target_name", "recovery_target_lsn", "recovery_target_xid")
 # What neither the shell nor PostgreSQL reads otherwise.
 SAFE = re.compile(r"[A-Za-z0-9_./-]+")
@@ -39,7 +37,7 @@ def place(unpacking: Unpacking, folder: Path, at: datetime | None) -> Chain:
         chain = _fetched(unpacking, wal, at)
         unpacking.files(data)
         _configured(data, wal, chain, at)
-        _give(folder)
+        recovery.given(folder)
         # Started before that, it would come up as of the files alone.
         data.rename(folder / DATA)
     except BaseException:
@@ -78,12 +76,6 @@ def _configured(data: Path, wal: Path, chain: Chain, at: datetime | None) -> Non
     (data / "recovery.signal").touch(mode=0o600)
 
 
-def _give(folder: Path) -> None:
-    if account := server_account():
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, account.pw_uid, account.pw_gid)
-
-
 def checked(folder: Path) -> Path:
     """The folder, where a server can be placed into it.
 
@@ -97,19 +89,11 @@ def checked(folder: Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BackupError(f"{folder}: isn't empty; a server is placed into a folder of its own")
     above = next(each for each in folder.parents if each.exists())
-    if (account := server_account()) and not enterable(above, account):
-        raise BackupError(f"{folder}: the account {account.pw_name}, which runs the server, can't get to it in {above}")
+    if account := recovery.kept_out(above):
+        raise BackupError(f"{folder}: the account {account}, which runs the server, can't get to it in {above}")
     return folder
 
 
 def start(unpacking: Unpacking, folder: Path) -> str:
-    """The command that starts the server on a port that is free now, as the account that the folder belongs to.
-
-    Root's own programs are none that another account may run: a copy of them is made beside the data.
-    """
-    folder = folder.absolute()
-    found, account = exact(unpacking.manifest.major), server_account()
-    if account and not reachable_by_others(found / "postgres"):
-        found = shutil.copytree(found.parent, folder / PROGRAMS, symlinks=True) / found.name
-    words = [found / "pg_ctl", "-D", folder / DATA, "-l", folder / "server.log", "-o", f"-p {free_port()}", "start"]
-    return shlex.join([*(("runuser", "-u", account.pw_name, "--") if account else ()), *map(str, words)])
+    """The command that starts the server on a port that is free now, as the account that the folder belongs to."""
+    return shlex.join(recovery.start(exact(unpacking.manifest.major), folder.absolute()))

@@ -69,6 +69,8 @@ class Part:
     """None where it can't be read."""
     missing: str | None
     """Why it can't be read, in one line."""
+    unreachable: bool = False
+    """Whether that is since the database can't be reached."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Glance:
 
     part: str
     level: str
-    """That of what it has for attention, else ok; unknown where it can't be read."""
+    """That of what it has for attention, else ok; unknown where it can't be read, or there is nothing yet."""
     text: str
 
 

@@ -14,6 +14,7 @@ from ops import cost as estimate
 from ops import drift as manual
 from ops import driftnotes
 from ops.backups import checking, options
+from ops.database import UnreachableError
 from ops.errors import answered
 from ops.health import report as health
 from ops.migrations import job
@@ -29,6 +30,7 @@ DRILLS = """
 select backup, taken_at, drilled_at, passed, extract(epoch from recovery_point)::float8,
     extract(epoch from recovery_time)::float8
 from ops.drills() limit 12"""
+MAINTENANCE = "select task, began_at, ended_at, failed, said, succeeded_at from ops.maintenance() order by task"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def _part(subject: Subject, title: str, reader: Callable[[Subject], Any]) -> Par
         why = str(error) if isinstance(error, UserError | NotRead) else answered(error)
         if why is None:
             raise
-        return Part(title, None, " ".join(why.split()))
+        return Part(title, None, " ".join(why.split()), isinstance(error, UnreachableError))
 
 
 def _health(subject: Subject) -> dict[str, Any]:
@@ -117,6 +119,13 @@ def _drills(subject: Subject) -> dict[str, Any]:
     }
 
 
+def _maintenance(subject: Subject) -> dict[str, Any]:
+    names = ("task", "began_at", "ended_at", "failed", "said", "succeeded_at")
+    with subject.monitor() as connection:
+        rows = connection.execute(MAINTENANCE).fetchall()
+    return {"tasks": [dict(zip(names, row, strict=True)) for row in rows]}
+
+
 def _drift(subject: Subject) -> dict[str, Any]:
     if subject.look_for_drift:
         found = manual.find(subject.stack)
@@ -155,6 +164,7 @@ READERS: dict[str, tuple[str, Callable[[Subject], Any]]] = {
     "audit": ("Security audit", _audit),
     "backups": ("Backups", _backups),
     "drills": ("Restore drills", _drills),
+    "maintenance": ("Maintenance", _maintenance),
     "drift": ("Manual changes", _drift),
     "migrations": ("Migrations", _migrations),
     "cost": ("Cost", _cost),

@@ -71,8 +71,10 @@ def _health(part: Part) -> str:
 
 
 def _attention(subject: Subject, parts: Parts) -> Iterator[Attention]:
+    if parts["health"].unreachable:
+        yield Attention("critical", "The database can't be reached.", "health")
     for name, part in parts.items():
-        if part.missing and name != "drift":
+        if part.missing and not part.unreachable and name != "drift":
             yield Attention("warning", f"{part.title}: could not be read.", name)
     if health := parts["health"].found:
         yield from _over(health["metrics"])
@@ -89,6 +91,10 @@ def _attention(subject: Subject, parts: Parts) -> Iterator[Attention]:
     drills = parts["drills"].found
     if drills and drills["failed_since"]:
         yield Attention("critical", "The last attempt to restore a backup failed.", "drills")
+    maintenance = parts["maintenance"].found
+    if failed := [each["task"] for each in maintenance["tasks"] if each["failed"]] if maintenance else []:
+        number = counted(len(failed), "task of maintenance", "tasks of maintenance")
+        yield Attention("warning", f"{number} didn't end well: {', '.join(failed)}.", "maintenance")
     yield from _changes(parts)
     for each in parts["growth"].found or ():
         yield from _due(each, subject.now)
@@ -234,7 +240,10 @@ def age(seconds: float) -> str:
 def _glance(name: str, part: Part, attention: list[Attention]) -> Glance:
     levels = [each.level for each in attention if each.part == name]
     if part.found is None:
-        return Glance(name, "unknown", "not looked for yet" if name == "drift" else "could not be read")
+        level = max(levels, key=LEVELS.index, default="unknown") if part.unreachable else "unknown"
+        return Glance(name, level, "not looked for yet" if name == "drift" else "could not be read")
+    if name in NOTHING_YET and NOTHING_YET[name](part.found):
+        levels.append("unknown")
     return Glance(name, max(levels, key=LEVELS.index, default="ok"), GLANCES[name](part.found))
 
 
@@ -271,6 +280,11 @@ def _of_drills(found: Any) -> str:
     return f"passed {day(found['passed']['drilled_at'].astimezone(UTC))}" if found["passed"] else "none yet"
 
 
+def _of_maintenance(found: Any) -> str:
+    began = [each["began_at"] for each in found["tasks"] if each["began_at"]]
+    return f"last begun {day(max(began).astimezone(UTC))}" if began else "has not run yet"
+
+
 def _of_drift(found: Any) -> str:
     said = counted(len(found["objects"]), "object") if found["objects"] else "none"
     return f"{said}, looked for {day(datetime.fromisoformat(found['looked_at']))}"
@@ -291,6 +305,14 @@ def _of_cost(found: Any) -> str:
     return f"{'' if found['complete'] else 'at least '}{found['dollars']:.0f} $ a month"
 
 
+# That nothing is wrong with what there is none of isn't known.
+NOTHING_YET: Mapping[str, Callable[[Any], bool]] = {
+    "growth": lambda found: all(each.forecast.verdict == "too few" for each in found),
+    "slow": lambda found: not any(each.pattern for each in found),
+    "backups": lambda found: not found["count"],
+    "drills": lambda found: not found["passed"],
+    "maintenance": lambda found: not any(each["succeeded_at"] for each in found["tasks"]),
+}
 GLANCES: Mapping[str, Callable[[Any], str]] = {
     "health": _of_health,
     "growth": _of_growth,
@@ -299,6 +321,7 @@ GLANCES: Mapping[str, Callable[[Any], str]] = {
     "audit": _of_audit,
     "backups": _of_backups,
     "drills": _of_drills,
+    "maintenance": _of_maintenance,
     "drift": _of_drift,
     "migrations": _of_migrations,
     "cost": _of_cost,

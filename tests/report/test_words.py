@@ -1,5 +1,6 @@
 """What the first screen says of forecasts, and of a database that doesn't answer."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -81,5 +82,10 @@ def test_a_database_that_does_not_answer_is_no_healthy_one(tmp_path: Path) -> No
     made = words.summary(subject(), found)
     assert (made.level, made.verdict) == ("unknown", "The state is not fully known")
     assert {each.level for each in made.glance} == {"unknown"}
+    away = {name: replace(part, unreachable=name != "cost") for name, part in found.items()}
+    made = words.summary(subject(), away)
+    assert (made.level, made.verdict) == ("critical", "Something needs attention now")
+    assert [each.text for each in made.attention] == ["The database can't be reached.", "Cost: could not be read."]
+    assert {each.part for each in made.glance if each.level == "critical"} == {"health"}
     text = page.of(StatusReport("dev", "local", NOW, made, found))
     assert text.count("it doesn&#39;t answer") == len(parts.READERS)

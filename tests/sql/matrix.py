@@ -133,6 +133,7 @@ insert into private.backups (backup, taken_at, kept_until)
 values ('20200101T000000Z-00000000', '2020-01-01', '2020-01-02');
 insert into private.health_samples (metric, object, sampled_at, value) values ('matrix', '', '2020-01-01', 1);
 insert into private.maintenance_runs (task, began_at) values ('matrix', '2020-01-01');
+insert into private.structure_changes (login, application, command, kind, object) values ('matrix', '', 'X', 'x', 'x');
 delete from private.project_words where project_id = %(public)s;
 delete from private.recording_words where recording_id = %(public)s;
 delete from private.generation_words where generation_id = %(public)s;
@@ -689,6 +690,12 @@ STATEMENTS = {
         "metric = 'matrix'",
         "(metric, object, sampled_at, value) values ('matrix', 'x', '2020-01-01', 1)",
         "value = 2",
+    ),
+    ("private.structure_changes", "any"): _rows(
+        "private.structure_changes",
+        "login = 'matrix'",
+        "(login, application, command, kind, object) values ('matrix', '', 'X', 'x', 'x')",
+        "command = 'Y'",
     ),
     ("private.maintenance_runs", "any"): _rows(
         "private.maintenance_runs",

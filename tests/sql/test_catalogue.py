@@ -157,6 +157,8 @@ DEFINERS = {
     "private.begin_run(text)",
     "private.end_run(text,boolean,text)",
     "private.maintenance()",
+    "private.tg_ddl__record()",
+    "private.structure_changes_since(timestamp with time zone)",
     "private.drills()",
     "private.tg_object_scans__note_event()",
     "private.forget_generations(uuid,bigint)",

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from harness import scratch
 from local import postgres
 from local.paths import server_account
 from local.ports import free_port
+from ops.environment import Environment
 from ops.health import report
 from ops.health.report import Measured
+from run import engine
 from tests import conftest as world
 from tests.sql.provision import Connection, acting_as, row
 
@@ -89,6 +92,26 @@ def test_connections(admin: Connection, server: world.Cluster) -> None:
         (found,) = until(admin, "connections", there=True)
         assert 0.1 <= (found.value or 0) < 0.2
     until(admin, "connections", there=False)
+
+
+def test_a_server_whose_connections_are_all_in_use_is_a_metric_and_no_failure(
+    admin: Connection, server: world.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin.execute("create role watches login password 'x'; grant connect on database postgres to watches")
+    login = replace(server.server, user="watches", password="x").url()
+    outputs = {"monitor_url": login}
+    monkeypatch.setattr(report.Environment, "of", classmethod(lambda cls, stack: Environment(stack, outputs)))
+    monkeypatch.setattr(engine, "adopted", lambda stack: "")
+    monkeypatch.setattr(engine, "checks", lambda stack: health.checks({}))
+    with ExitStack() as many:
+        with suppress(psycopg.OperationalError):
+            while True:
+                many.enter_context(psycopg.connect(login))
+        (found,) = report.of("dev").metrics
+    assert (found.metric, found.level, found.value) == ("connections", "critical", 1)
+    assert "remaining connection slots" in found.detail
+    assert found.detail.endswith("another session has to end first")
+    admin.execute("revoke connect on database postgres from watches; drop role watches")
 
 
 def test_a_prepared_transaction_that_nobody_ends(admin: Connection) -> None:

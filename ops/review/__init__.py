@@ -1,0 +1,7 @@
+"""What a change does to an environment, for those who review it.
+
+plan       what was changed manually, and what `up` would do: one preview
+authors    who has changed what manually, and when
+markdown   a plan as a page for a pull request
+command    ./vpb plan
+"""

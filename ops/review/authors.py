@@ -1,0 +1,98 @@
+"""Who has changed what isn't as declared, and when: what the database has recorded of changes of its structure."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+
+from ops.database import Connection
+from provider.connection import APPLICATION
+
+RECORDED = "select changed_at, login, application, host(address), command, kind, object from ops.structure_changes(%s)"
+# The newest are shown of one object.
+MOST = 3
+# So much of the best likeness is as good.
+ALIKE = 0.99
+SCHEMA = re.compile(r"\w+\.")
+PRIVILEGES = ("GRANT", "REVOKE")
+COMMON = {"table", "grant", "revoke", "all", "select", "insert", "update", "delete", "column"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One command that has changed an object."""
+
+    changed_at: str
+    """ISO 8601, UTC."""
+    login: str
+    application: str
+    """What the session called itself."""
+    address: str | None
+    """From where; None for a local socket."""
+    command: str
+    """Such as ALTER TABLE."""
+    kind: str
+    object: str
+
+    @property
+    def described(self) -> str:
+        """What it was done to, for people."""
+        return f"{self.kind} {self.object}"
+
+    def as_text(self) -> str:
+        """Such as `2026-11-30 05:12 UTC, ada by psql: ALTER TABLE`."""
+        by = f" by {self.application}" if self.application else ""
+        return f"{self.changed_at[:16].replace('T', ' ')} UTC, {self.login}{by}: {self.command}"
+
+
+def recorded(connection: Connection, since: datetime | None = None) -> list[Change]:
+    """What was recorded, but by `up` itself, the oldest first; nothing where the database records none.
+
+    :raises psycopg.Error: where it can't be read
+    """
+    try:
+        with connection.transaction():
+            rows = connection.execute(RECORDED, [since or "-infinity"]).fetchall()
+    except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName):
+        return []
+    return [
+        Change(at.astimezone(UTC).isoformat(timespec="seconds"), login, application, address, command, kind, named)
+        for at, login, application, address, command, kind, named in rows
+        if application != APPLICATION
+    ]
+
+
+def of(said: str, changes: Sequence[Change]) -> list[Change]:
+    """Those that a difference is most likely of, the newest first; none where none has to do with its object.
+
+    A command names a table where a column was changed, and the text of a statement where a privilege was, so words are
+    compared: the rarer one is among the commands, the more it says.
+
+    Args:
+        said: such as `table public.notes: column title was added`.
+        changes: the oldest first.
+    """
+    words = _words(said)
+    rarity = Counter(word for each in changes for word in _words(each.described))
+    scored = [(_likeness(each, words, rarity), each) for each in changes]
+    best = max((score for score, _ in scored), default=0.0)
+    found = [each for score, each in scored if score and score >= ALIKE * best]
+    return found[: -MOST - 1 : -1]
+
+
+def _likeness(change: Change, words: set[str], rarity: Mapping[str, int]) -> float:
+    own, named = _words(change.described), _words(SCHEMA.sub(" ", change.object.partition(" on ")[0]))
+    if change.command in PRIVILEGES:
+        # Of a text: that both name a table says nothing.
+        named = _words(SCHEMA.sub(" ", change.object)) & words - COMMON
+    if not named or not named <= words:
+        return 0.0
+    shared = own & words
+    return len(shared) / len(own) * sum(1 / rarity[word] for word in shared)
+
+
+def _words(text: str) -> set[str]:
+    return {word.removesuffix("s") for word in re.findall(r"\w+", text.lower())} - {"on", "to", "from", "of"}

@@ -1,0 +1,169 @@
+"""A plan says each fact once, what destroys data first, and is text wherever its words come from."""
+
+from typing import Any
+
+import pytest
+
+from ops import progress
+from ops.review import markdown, plan
+from ops.review.authors import Change
+from run.events import LongValue, Message, ResourceOutcome, Summary
+
+STRAY = "row security of public.notes: manually, [stray] was added"
+USING = "policy notes_select on public.notes: using was changed manually from 'owner_id = me()\nor shared' to 'true'"
+ROLLBACK = "roll back 0041_tags\nmigration 0041_tags: this drops table public.tags and its 12 rows"
+BY = Change("2026-11-30T05:12:09+00:00", "eve", "psql", "10.0.0.7", "CREATE POLICY", "policy", "stray on public.notes")
+LONG = LongValue("using", "a\nb", "a\nc")
+
+
+def made(*events: Any, status: int = 0) -> progress.Report:
+    """What a run of these events adds up to."""
+    report = progress.Report(None)
+    for event in events:
+        match event:
+            case Message(text, severity, resource):
+                report._say(text, severity, resource)
+            case ResourceOutcome():
+                report.outcomes.append(event)
+            case Summary():
+                report.summary = event
+    report.status = status
+    return report
+
+
+def outcome(op: str, kind: str, name: str, **more: Any) -> ResourceOutcome:
+    return ResourceOutcome(op, kind, name, **more)
+
+
+LOADED = made(
+    outcome("update", "pg:index:RowSecurity", "access-public.notes"),
+    Message(STRAY, "info", "access-public.notes"),
+    outcome("update", "pg:index:Policy", "access-notes_select"),
+    Message(USING, "info", "access-notes_select"),
+    outcome("create", "pg:index:Grants", "access-table-public.more"),
+    outcome("update", "pg:index:MigrationSet", "structure-migrations"),
+    Message(ROLLBACK, "info", "structure-migrations"),
+    outcome(
+        "update", "pg:index:Policy", "access-p", texts=(LongValue("using", "a\nb", "a\nc"),), differences=("using",)
+    ),
+    outcome("delete", "aws:s3/bucket:Bucket", "storage-old"),
+    Summary(3, {}),
+)
+
+
+def test_what_was_done_manually_is_no_step_and_has_its_author() -> None:
+    found = plan.read("dev", LOADED, [BY])
+    assert [(each.object, each.what, each.was, each.now, each.by) for each in found.manual] == [
+        ("row security of public.notes", "[stray] was added", None, None, [BY]),
+        ("policy notes_select on public.notes", "using was changed", "owner_id = me()\nor shared", "true", []),
+    ]
+    assert [(step.op, step.name) for step in found.steps] == [
+        ("delete", "storage-old"),
+        ("update", "structure-migrations"),
+        ("update", "access-p"),
+        ("create", "access-table-public.more"),
+    ]
+    assert [step.destroys for step in found.steps] == [
+        ["Bucket storage-old is deleted"],
+        ["migration 0041_tags: this drops table public.tags and its 12 rows"],
+        [],
+        [],
+    ]
+    assert found.counts == {"delete": 1, "update": 2, "create": 1}
+
+
+def test_the_page() -> None:
+    assert markdown.page(plan.read("dev", LOADED, [BY])).splitlines() == [
+        "## Plan of `dev`",
+        "",
+        "**2 steps destroy data**; **2 changed manually**; 1 to delete, 2 to update, 1 to create.",
+        "",
+        "### Destroys data",
+        "",
+        "- `Bucket storage-old is deleted`",
+        "- `migration 0041_tags: this drops table public.tags and its 12 rows`",
+        "",
+        "### Changed manually",
+        "",
+        "| object | what | by |",
+        "|---|---|---|",
+        "| `row security of public.notes` | `[stray] was added` | 2026-11-30 05:12 UTC, eve by psql: CREATE POLICY |",
+        "| `policy notes_select on public.notes` | `using was changed`, see below | not recorded |",
+        "",
+        "`./vpb up --stack dev` puts the declared ones back.",
+        "",
+        "### To do",
+        "",
+        "| | resource | what |",
+        "|---|---|---|",
+        "| - delete | Bucket `storage-old` |  |",
+        "| ~ update | MigrationSet `structure-migrations` | `roll back 0041_tags`<br>"
+        "`migration 0041_tags: this drops table public.tags and its 12 rows` |",
+        "| ~ update | Policy `access-p` | `using` |",
+        "| + create | Grants `access-table-public.more` |  |",
+        "",
+        "<details><summary>policy notes\\_select on public.notes: using was changed</summary>",
+        "",
+        "```diff",
+        "-owner_id = me()",
+        "-or shared",
+        "+true",
+        "```",
+        "",
+        "</details>",
+        "",
+        "<details><summary>Policy access-p: using</summary>",
+        "",
+        "```diff",
+        " a",
+        "-b",
+        "+c",
+        "```",
+        "",
+        "</details>",
+    ]
+
+
+def test_nothing_to_say_is_said_in_a_line() -> None:
+    found = plan.read("dev", made(Summary(1, {"same": 400})), [])
+    assert found.empty
+    assert markdown.page(found) == ("## Plan of `dev`\n\nUp to date: nothing to do, and nothing was changed manually.")
+
+
+def test_a_preview_that_failed_says_why_and_that_up_would_not_begin() -> None:
+    found = plan.read("dev", made(Message("migration 0041: line 3: syntax error", "error", "x"), status=1), [])
+    text = markdown.page(found)
+    assert "**the preview failed**" in text
+    assert "### Why `up` wouldn't begin\n\n- `migration 0041: line 3: syntax error`" in text
+
+
+def test_beyond_a_screen_the_rest_is_folded_and_nothing_is_left_out() -> None:
+    many = [outcome("create", "pg:index:Policy", f"access-p{number}") for number in range(40)]
+    text = markdown.page(plan.read("dev", made(*many), []))
+    shown, _, folded = text.partition("<details>")
+    assert (shown.count("| + create |"), folded.count("| + create |")) == (markdown.ROWS, 40 - markdown.ROWS)
+    assert "<summary>28 more</summary>" in text
+
+
+@pytest.mark.parametrize("odd", ["a`b", "a|b", "a\nb", "```", "</details>", "@team", "<script>"])
+def test_a_name_from_the_database_stays_text(odd: str) -> None:
+    change = Change("2026-11-30T05:12:09+00:00", odd, odd, None, "CREATE POLICY", "policy", "stray on public.notes")
+    events = (
+        outcome("update", "pg:index:Policy", "access-p"),
+        Message(f"policy p on {odd}: manually, [{odd}] was added", "info", "access-p"),
+        Message(
+            f"policy p on public.notes: using was changed manually from '{odd}' to '{odd} more'", "info", "access-p"
+        ),
+    )
+    lines = markdown.page(plan.read("dev", made(*events), [change])).splitlines()
+    # Outside of code spans and of the block that shows the difference.
+    fence = next(number for number, line in enumerate(lines) if line.endswith("diff"))
+    shown = "\n".join(lines[:fence])
+    outside = "".join(shown.split("`")[::2])
+    assert "<script>" not in outside
+    assert "@team" not in outside.replace("\\@", "")
+    assert outside.count("</details>") == 0
+    rows = [line for line in lines[:fence] if line.startswith("| `")]
+    assert [line.replace("\\|", "").count("|") for line in rows] == [4, 4]
+    mark = lines[fence].removesuffix("diff")
+    assert lines.count(mark) == 1
