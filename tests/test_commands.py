@@ -12,7 +12,8 @@ import typer
 from declared.paths import CHECKOUT
 from declared.version import VERSION
 from guardrails.checking import check
-from guardrails.model import Plan, Resource
+from guardrails.model import Plan as Declared
+from guardrails.model import Resource
 from ops import __main__ as ops
 from ops import progress
 from ops.audit.model import Finding, Severity
@@ -89,11 +90,13 @@ ANSWERS = {
     ),
     ("guardrails",): (
         "ops.guardrails.planned.checked",
-        lambda bad: check(Plan((Resource("pg:index:Role", "a", {"superuser": bad, "name": "a"}),))),
+        lambda bad: check(Declared((Resource("pg:index:Role", "a", {"superuser": bad, "name": "a"}),))),
     ),
     ("compliance",): (
         "ops.compliance.run.made",
-        lambda bad: table("dev", check(Plan((Resource("aws:rds/proxy:Proxy", "a", {"requireTls": not bad}),))), None),
+        lambda bad: table(
+            "dev", check(Declared((Resource("aws:rds/proxy:Proxy", "a", {"requireTls": not bad}),))), None
+        ),
     ),
     ("scan",): ("ops.storage.scan.run", _status),
     ("status",): (

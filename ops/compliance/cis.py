@@ -162,7 +162,12 @@ CONTROLS = (
     _control("6.11", "pgcrypto is there", audit=("extension-undeclared",)),
     _control("7.1", "standbys copy by a login for that alone", absent=STANDBY, applies=False),
     _control("7.2", "who copies is logged", settings={"log_replication_commands": ""}),
-    _control("7.3", "backups are made, and proven", rules=("rds-backups", "backup-age", "backup-drill", "vault-lock")),
+    _control(
+        "7.3",
+        "backups are made, and proven",
+        backups=True,
+        rules=("rds-backups", "backup-age", "backup-drill", "vault-lock"),
+    ),
     _control("7.4", "WAL is archived", rules=("rds-backups",), audit=("archive-off",)),
     _control("7.5", "standbys copy through TLS", absent=STANDBY, applies=False),
     _machine("8.1", "tablespaces and WAL have folders of their own"),

@@ -24,6 +24,8 @@ class Control:
     """The rules of the audit that say it of the database and its buckets."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Setting of the server → what its value must match; the audit's own pattern where that is empty."""
+    backups: bool = False
+    """Whether the database's own notes of its backups say it."""
     absent: str = ""
     """Why neither side can say anything of it."""
     applies: bool = True

@@ -88,6 +88,11 @@ OBSERVED = {
     "role-setting": "select count(*) || ' roles and databases with settings' as seen from pg_db_role_setting",
     "archive-off": "select 'archive_mode is ' || setting as seen from pg_settings where name = 'archive_mode'",
 }
+BACKUPS = """
+    select max(backup) as backup, extract(epoch from now() - max(taken_at)) / 3600 as hours,
+        (array_agg(passed order by drilled_at desc nulls last))[1] as passed, max(drilled_at)::date as drilled
+    from private.backups
+"""
 SETTINGS = """
     select name, case when source in ('session', 'user', 'database', 'database user', 'client') then reset_val
         else setting end as value

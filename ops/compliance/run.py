@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
+from declared.backups import BackupSettings
 from guardrails.checking import Checked, check
 from guardrails.model import Plan, Resource, Result, Status
 from guardrails.rules import BY_ID
@@ -16,7 +17,7 @@ from ops.audit.run import look, opened
 from ops.audit.server import WANTED
 from ops.compliance import cis, fsbp, live
 from ops.compliance.model import Compliance, Control, Line, Side
-from ops.compliance.observed import OBSERVED, SETTINGS
+from ops.compliance.observed import BACKUPS, OBSERVED, SETTINGS
 from ops.environment import Environment
 from ops.guardrails import planned
 from run import engine
@@ -26,18 +27,6 @@ PATTERNS = {row[0]: row[1] for row in WANTED}
 # So many lines of evidence for a control that has passed; what failed is listed whole.
 FEW = 3
 NOT_THERE = Side("not seen", ("only what is declared was looked at",))
-
-
-@dataclass(frozen=True)
-class Found:
-    """What is there: in the database, and at AWS."""
-
-    report: Report
-    settings: Mapping[str, str]
-    observed: Mapping[str, str]
-    account: Checked
-    unasked: tuple[str, ...] = ()
-    """What at AWS couldn't be asked, and why."""
 
 
 @dataclass
@@ -59,6 +48,12 @@ class Evidence:
         more = len(self.good) - FEW
         return Side("passed", (*self.good[:FEW], *([f"and {more} more"] if more > 0 else [])))
 
+    def add(self, other: "Evidence") -> None:
+        """The same of something else too."""
+        self.good += other.good
+        self.bad += other.bad
+        self.unseen += other.unseen
+
     def take(self, result: Result) -> None:
         """What a guardrail says of one resource."""
         text = f"{result.resource.name}: {result.evidence}"
@@ -68,6 +63,20 @@ class Evidence:
             self.unseen.append(text)
         else:
             self.bad.append(text)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there: in the database, and at AWS."""
+
+    report: Report
+    settings: Mapping[str, str]
+    observed: Mapping[str, str]
+    account: Checked
+    backups: Evidence
+    """What the database notes of its backups."""
+    unasked: tuple[str, ...] = ()
+    """What at AWS couldn't be asked, and why."""
 
 
 def made(stack: str, plan_alone: bool = False) -> Compliance:
@@ -139,6 +148,8 @@ def _after(control: Control, after: Found, there: Mapping[str, list[Result]]) ->
         _audited(rule, after, evidence)
     for name, pattern in control.settings.items():
         _setting(name, pattern or PATTERNS[name], after.settings, evidence)
+    if control.backups:
+        evidence.add(after.backups)
     for result in _of(control, there):
         evidence.take(result)
     return evidence.side(Side("not seen", after.unasked or ("nothing that is there was asked for it",)))
@@ -172,6 +183,7 @@ def found(stack: str, plan: Plan) -> Found:
         report = Report(f"stack {stack}", len(AUDIT), findings, skipped, 0)
         settings = {row["name"]: row["value"] or "" for row in audited.rows(SETTINGS)}
         observed = dict(_observed(audited))
+        backups = _backups(audited, engine.backups(stack))
         state = audited.resources()
     asked: list[Resource] = []
     unasked: list[str] = []
@@ -180,7 +192,29 @@ def found(stack: str, plan: Plan) -> Found:
         (unasked.append(str(each)) if isinstance(each, NotSeen) else asked.append(each))
     rules = [rule for rule in BY_ID.values() if rule.id not in live.UNASKED]
     account = check(Plan(tuple(asked), stack, plan.kept, plan.production), rules=rules)
-    return Found(report, settings, observed, account, tuple(unasked))
+    return Found(report, settings, observed, account, backups, tuple(unasked))
+
+
+def _backups(audited: Audited, promised: BackupSettings | None) -> Evidence:
+    """Whether the newest backup is as new as is promised, and the last drill has passed."""
+    if promised is None:
+        return Evidence(unseen=["database:backups promises none"])
+    try:
+        with audited.connection.transaction():
+            (found,) = audited.rows(BACKUPS)
+    except psycopg.Error as error:
+        return Evidence(unseen=[f"private.backups: {error.diag.message_primary}"])
+    if found["backup"] is None:
+        return Evidence(bad=["private.backups notes none"])
+    evidence = Evidence()
+    age = f"backup {found['backup']} is {found['hours']:.0f} hours old, promised are {promised.recovery_point}"
+    (evidence.good if found["hours"] <= promised.recovery_point else evidence.bad).append(age)
+    drill = f"the last drill, of {found['drilled']}, has {'passed' if found['passed'] else 'failed'}"
+    if found["drilled"] is None:
+        evidence.bad.append("no drill is noted")
+    else:
+        (evidence.good if found["passed"] else evidence.bad).append(drill)
+    return evidence
 
 
 def _observed(audited: Audited) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from declared.backups import backups
 from guardrails.checking import check
 from guardrails.model import Plan
 from guardrails.rules import BY_ID, RULES
@@ -20,7 +21,7 @@ from ops.audit.server import WANTED
 from ops.compliance import live, report, run
 from ops.compliance.model import CIS, FSBP, Compliance, Line, Side
 from tests.guardrails.breaks import BREAKS
-from tests.guardrails.conftest import plan_of
+from tests.guardrails.conftest import BACKUPS, plan_of
 
 BUCKETS = {"audio": {"public": False, "file_size_limit": 50_000_000, "allowed_mime_types": ["audio/mpeg"]}}
 
@@ -111,6 +112,7 @@ def after(server: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     def found(statement: str = "select 1") -> dict[str, Line]:
         monkeypatch.setattr(run, "opened", lambda stack: opened(statement))
         monkeypatch.setattr(run.engine, "target", lambda stack: _NoStore())
+        monkeypatch.setattr(run.engine, "backups", lambda stack: backups(BACKUPS))
         plan = plan_of("prod")
         return lines(run.table("prod", check(plan), run.found("prod", plan)))
 
@@ -134,6 +136,28 @@ def test_what_is_there_is_asked_of_the_database_and_a_manual_change_fails_its_co
     assert broken["CIS PostgreSQL 4.7"].before.status == "passed"
     assert broken["CIS PostgreSQL 4.7"].after.status == "failed"
     assert any("public.projects" in each for each in broken["CIS PostgreSQL 4.7"].after.evidence)
+
+
+BACKUP = """
+    insert into private.backups (backup, taken_at, kept_until, place, drilled_at, passed, recovery_point, recovery_time)
+    values ('20260101T000000Z-00000001', now() - interval '{hours} hours', now() + interval '9 days', 'here', now(),
+        {passed}, {took}, {took})
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "status", "said"),
+    [
+        ("select 1", "failed", "private.backups notes none"),
+        (BACKUP.format(hours=2, passed="true", took="'1 hour'"), "passed", "is 2 hours old, promised are 24"),
+        (BACKUP.format(hours=40, passed="true", took="'1 hour'"), "failed", "is 40 hours old, promised are 24"),
+        (BACKUP.format(hours=2, passed="false", took="null"), "failed", "has failed"),
+    ],
+)
+def test_a_backup_is_as_new_as_is_promised_and_was_proven(after, statement, status, said):
+    found = after(statement)["CIS PostgreSQL 7.3"].after
+    assert found.status == status
+    assert any(said in each for each in found.evidence)
 
 
 def test_a_setting_that_the_server_has_not_is_not_seen(after):
