@@ -9,6 +9,8 @@ from declared.permissions import today
 from guardrails.checking import check
 from guardrails.environment import Environment
 from guardrails.model import Plan, Resource, Status
+from run import stackfile
+from run.state import EngineError
 
 SOON = f"{today() + timedelta(days=60):%Y-%m-%d}"
 ONE = {"rule": "rds-multi-az", "resource": "server-rds-instance", "reason": "a trial", "until": SOON}
@@ -91,3 +93,10 @@ def test_what_sort_of_environment_a_stack_is(stack, given, kept, production):
 def test_exceptions_come_as_a_list_or_as_its_text():
     for value in ([ONE], f'[{{"rule": "rds-multi-az", "resource": "a", "reason": "b", "until": "{SOON}"}}]'):
         assert Environment.of("dev", {"guardrails:exceptions": value}).exceptions[0].rule == "rds-multi-az"
+
+
+def test_a_slip_in_the_namespace_is_no_exception_that_nobody_reads(tmp_path):
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text("config:\n  guardrail:exceptions: []\n")
+    with pytest.raises(EngineError, match="guardrails:exceptions is perhaps meant"):
+        stackfile.settings(path)

@@ -2,13 +2,18 @@
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi.runtime.proto import analyzer_pb2
 from pulumi_policy import EnforcementLevel, policy
 
+from declared.paths import CHECKOUT
 from declared.permissions import today
 from guardrails import pack
 from guardrails.rules import BY_ID
@@ -17,6 +22,7 @@ from harness.program import Program, Registered, run
 from plugin.wire import encode
 from tests.guardrails.conftest import PROD
 
+FOLDER = CHECKOUT / "guardrails"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "geheim"}
 SOON = f"{today() + timedelta(days=30):%Y-%m-%d}"
@@ -127,6 +133,25 @@ def _add(request: Any, each: Registered) -> None:
     named = each.inputs.get("bucket")
     if isinstance(named, str) and named.endswith("-id"):
         added.propertyDependencies["bucket"].urns.append(urn(named.removesuffix("-id")))
+
+
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [
+        ([str(FOLDER / "pulumi-analyzer-guardrails"), "127.0.0.1:1"], Path("/")),
+        # As engines before 3.274 start a pack of runtime python.
+        ([sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", "."], FOLDER),
+    ],
+)
+def test_it_starts_from_anywhere_and_says_its_port(command, folder):
+    variables = {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath])}
+    started = subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.PIPE, text=True)
+    try:
+        assert started.stdout is not None
+        assert started.stdout.readline().strip().isdigit()
+    finally:
+        started.kill()
+        started.communicate()
 
 
 @pytest.mark.stack
