@@ -69,7 +69,7 @@ TABLES: dict[str, Table] = {
     "private.backups": _coordinator("a row a backup"),
     "private.health_samples": _coordinator("some hundred rows an hour, for 90 days"),
     "private.maintenance_runs": _coordinator("some rows a night, for 90 days"),
-    "private.structure_changes": _coordinator("a row a change of the structure, the last 100,000"),
+    "private.structure_changes": _coordinator("a row a change of the structure, for 400 days"),
     "private.stale_summaries": _coordinator("a queue, short"),
     "private.storage_usage": _coordinator("small: a row a folder and bucket"),
     "private.storage_quotas": _coordinator("small: a row a person at most"),
@@ -129,14 +129,17 @@ _ROOM = "what a folder holds is counted on the coordinator"
 _MEMBERS = "members are written on every node"
 _LEAVING = "what a person has lies on many shards; it is deleted in batches already"
 _SCANNED = "the verdict is on the coordinator, the recording with its project"
+_TASKS = "a task writes where its function does, and its run is noted on the coordinator"
 WRITERS: dict[str, str] = {
     "ops.depart": _LEAVING,
+    "ops.do_task": _TASKS,
     "ops.erase_departed": _LEAVING,
     "ops.forget_calls": "keys of calls and reservations; becomes two transactions",
     "ops.forget_invitations": _MEMBERS,
     "ops.refresh_summaries": "becomes one transaction for each shard",
     "ops.release_file": _SCANNED,
     "ops.reopen_scans": _SCANNED,
+    "ops.run_task": _TASKS,
     "ops.settle_scan": _SCANNED,
     "private.tg__stale_projects": _QUEUED,
     "private.tg_api_usage__count": _BUDGET,

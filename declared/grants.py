@@ -563,6 +563,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_users__create_profile()",
     "private.tg_users__know_zone()",
     "private.tg_users__forget()",
+    "private.tg_ddl__record()",
     "private.tg_users__depart()",
     "private.tg_prompt_generations__advance()",
     "private.tg_prompt_generations__begin()",

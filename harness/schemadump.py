@@ -30,7 +30,7 @@ OF_TABLE = ("CONSTRAINT", "FK CONSTRAINT", "TRIGGER", "POLICY", "ROW SECURITY", 
 # They come in the order in which the server's roles were made, which is another one each time.
 POLICY_ROLES = re.compile(r"^(CREATE POLICY .*? TO )(\w+(?:, \w+)+)", re.MULTILINE)
 # Theirs is the login that provisions, which has another name on each server.
-OWNER = re.compile(r"\n+ALTER EVENT TRIGGER \S+ OWNER TO \S+;$")
+OWNER = re.compile(r"\n*^ALTER EVENT TRIGGER \S+ OWNER TO \S+;$", re.MULTILINE)
 IN_NO_SCHEMA = {
     "EXTENSION": "extensions.sql",
     "PUBLICATION": "publications.sql",
@@ -99,9 +99,9 @@ def _files(text: str, lenient: bool = False) -> dict[Path, str]:
     return {path: FIRST + "\n" + "\n\n".join(texts) + "\n" for path, texts in sorted(found.items())}
 
 
-def with_sorted_roles(text: str) -> str:
-    """A dump's text, with the roles of each row policy in the order of their names."""
-    return POLICY_ROLES.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), text)
+def portable(text: str) -> str:
+    """A dump's text, without what differs between servers: the order of a row policy's roles, the name of the login."""
+    return POLICY_ROLES.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "))), OWNER.sub("", text))
 
 
 def _entries(text: str) -> Iterator[Entry]:
@@ -112,8 +112,7 @@ def _entries(text: str) -> Iterator[Entry]:
             if heading and lines:
                 # What follows a semicolon at a line's end begins a statement, most of the time: an empty line shows it.
                 body = re.sub(r";\n(?=[A-Z])", ";\n\n", "\n".join(lines))
-                text = OWNER.sub("", with_sorted_roles(body))
-                yield Entry(heading["name"], heading["type"], heading["schema"], text)
+                yield Entry(heading["name"], heading["type"], heading["schema"], portable(body))
             heading, lines = match.groupdict(), []
         elif not re.fullmatch(r"--( PostgreSQL database dump.*| Dumped .*)?", line):
             lines.append(line)

@@ -7,7 +7,7 @@
 set local row_security = on;
 
 create table private.structure_changes (
-    id bigint generated always as identity,
+    id uuid not null default private.uuid_v7(),
     changed_at timestamptz not null default clock_timestamp(),
     login text not null,
     application text not null,
@@ -22,9 +22,9 @@ alter table private.structure_changes enable row level security;
 alter table private.structure_changes force row level security;
 
 comment on table private.structure_changes is
-'Who has changed which object of this database, by an event trigger; the last 100,000. A note and no proof: a superuser '
-'can switch event triggers off.';
-comment on column private.structure_changes.id is 'The order in which they came.';
+'Who has changed which object of this database, by event triggers; of 400 days. A note and no proof: a superuser can '
+'switch event triggers off.';
+comment on column private.structure_changes.id is 'When it was recorded, to the millisecond.';
 comment on column private.structure_changes.changed_at is 'When.';
 comment on column private.structure_changes.login is 'The login of the session, whichever role it had taken on.';
 comment on column private.structure_changes.application is 'What the session calls itself: psql, or what the client says.';
@@ -47,7 +47,7 @@ return (
 -- Definer: who changes something reaches no table of schema private. Where anything goes wrong here, the change is made
 -- all the same.
 create function private.tg_ddl__record() returns event_trigger
-language plpgsql security definer
+language plpgsql volatile security definer
 set search_path = ''
 set row_security = on
 as $$
@@ -65,8 +65,7 @@ begin
         from pg_catalog.pg_event_trigger_ddl_commands() as c
         where c.schema_name is distinct from 'pg_temp' and not c.in_extension;
     end if;
-    delete from private.structure_changes as s
-    where s.id <= (select max(n.id) - 100000 from private.structure_changes as n);
+    delete from private.structure_changes as s where s.id < private.first_uuid(now() - interval '400 days');
 exception
     when others then
         raise log 'a change of the structure is not recorded: %', sqlerrm;
@@ -91,7 +90,7 @@ begin atomic
     select s.changed_at, s.login, s.application, s.address, s.command, s.kind, s.object
     from private.structure_changes as s
     where s.changed_at >= since
-    order by s.id;
+    order by s.changed_at, s.id;
 end;
 
 create function ops.structure_changes(since timestamptz default '-infinity')

@@ -116,7 +116,7 @@ def test_the_servers_views_of_what_goes_on_show_no_key(complete: Complete, admin
 def test_behind_a_pooler_that_drops_the_key_accounts_are_linked_and_reading_says_what_to_do(
     complete: Complete, person: str, pgbouncer: Path
 ) -> None:
-    with world.pgbouncer(pgbouncer, complete, 2) as port:
+    with world.pgbouncer(pgbouncer, complete, 2, dropped="options") as port:
         url = complete.auth_url.replace(f":{complete.database.port}/", f":{port}/")
         with psycopg.connect(url, prepare_threshold=None) as connection:
             assert connection.execute(LINK.encode(), (person, f"{person}-2", TOKEN)).fetchone() == (TOKEN,)

@@ -23,7 +23,7 @@ from declared import connectionurl
 from local.paths import server_account
 from local.ports import HOST, free_port, port_is_free
 from ops.pooler import files
-from ops.pooler.files import Listen
+from ops.pooler.files import STORED, Listen
 from ops.pooler.sizes import Sizes
 from toolchain.node import Packages
 
@@ -146,16 +146,24 @@ def postgrest(program: Path, url: str, secret: str) -> Iterator[str]:
 
 
 @contextmanager
-def pgbouncer(program: Path, complete: Complete, size: int) -> Iterator[int]:
-    """PgBouncer as `./vpb pooler` configures it before a database, with `size` connections; its port."""
+def pgbouncer(program: Path, complete: Complete, size: int, dropped: str = "") -> Iterator[int]:
+    """PgBouncer as `./vpb pooler` configures it before a database, with `size` connections; its port.
+
+    Args:
+        dropped: what it throws away of what a client asks for, beyond that configuration; as poolers of others do.
+    """
     server, listen = connectionurl.parse(complete.url("authenticator")), Listen(HOST, free_port())
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         folder = Path(name)
         with psycopg.connect(complete.database.url) as connection:
             found = files.users(connection, {})
+            if dropped:
+                found |= dict(connection.execute(STORED, (["authjs"],)).fetchall())
         assert all(secret.startswith("SCRAM-SHA-256$") for secret in found.values())
         sizes = Sizes(size, 0, 200, ("as many as the test has",))
         text = files.settings(server, server["dbname"], listen, sizes, folder, monitors="monitor")
+        if dropped:
+            text = text.replace("ignore_startup_parameters = ", f"ignore_startup_parameters = {dropped},")
         written = files.write(folder, text, found)
         if account := server_account():
             for path in (folder, *written):

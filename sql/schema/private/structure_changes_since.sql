@@ -14,7 +14,7 @@ CREATE FUNCTION private.structure_changes_since(since timestamp with time zone) 
      s.object
     FROM private.structure_changes s
    WHERE (s.changed_at >= structure_changes_since.since)
-   ORDER BY s.id;
+   ORDER BY s.changed_at, s.id;
 
 END;
 

@@ -19,8 +19,7 @@ begin
         from pg_catalog.pg_event_trigger_ddl_commands() as c
         where c.schema_name is distinct from 'pg_temp' and not c.in_extension;
     end if;
-    delete from private.structure_changes as s
-    where s.id <= (select max(n.id) - 100000 from private.structure_changes as n);
+    delete from private.structure_changes as s where s.id < private.first_uuid(now() - interval '400 days');
 exception
     when others then
         raise log 'a change of the structure is not recorded: %', sqlerrm;
