@@ -6,18 +6,22 @@ role in test_role_trust.py, the topic in test_alarms.py; what moto evaluates of 
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
+import targets
 from guardrails.checking import check
 from guardrails.model import Plan, Result, Status
 from guardrails.rules import RULES
 from harness.program import run
 from ops.audit.model import NotSeen
 from ops.compliance import live
+from ops.compliance import run as compliance
+from ops.compliance.model import Side
 from tests.guardrails.account import Account
-from tests.guardrails.conftest import PROD, PRODUCTION
+from tests.guardrails.conftest import PROD, PRODUCTION, plan_of
 from tests.guardrails.test_rules import ADVISED
 from tests.local.conftest import MotoServer, code, fetch
 
@@ -100,6 +104,35 @@ def test_a_bucket_can_t_be_opened_while_its_block_stands(account):
     s3 = account.client("s3")
     policy = json.dumps({"Version": "2012-10-17", "Statement": [OPEN]})
     assert code(s3.put_bucket_policy, Bucket=FILES, Policy=policy) == "AccessDenied"
+
+
+class Nothing:
+    """In the place of a database that says nothing: this is about the account."""
+
+    connection = type("", (), {"transaction": staticmethod(nullcontext)})
+
+    def __init__(self, state: list[dict[str, Any]]) -> None:
+        self.resources = lambda: state
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        return []
+
+
+def test_the_table_of_compliance_has_what_the_account_says_beside_the_plan(account, monkeypatch):
+    monkeypatch.setattr(compliance, "opened", lambda stack: nullcontext(Nothing(account.state)))
+    monkeypatch.setattr(compliance, "look", lambda audited, rules: ((), ()))
+    monkeypatch.setattr(compliance.Environment, "of", lambda stack: account)
+    monkeypatch.setattr(compliance.engine, "target", lambda stack: targets.of("aws"))
+    monkeypatch.setattr(compliance.engine, "backups", lambda stack: None)
+    plan = plan_of("prod")
+    table = compliance.table("prod", check(plan), compliance.found("prod", plan))
+    after = {line.control.id: line.after for line in table.lines if line.control.standard == "AWS"}
+    assert after["RDS.2"] == Side("passed", (f"{SERVER}: publiclyAccessible is false",))
+    assert after["RDS.38"].status == "passed"
+    assert after["RDS.23"] == Side("failed", (f"{SERVER}: port is 5432",))
+    assert {f"{bucket}: statement TlsOnly" for bucket in (FILES, BACKUPS, LOGS)} == {*after["S3.5"].evidence}
+    assert after["KMS.4"].status == after["CloudFront.3"].status == after["SNS.4"].status == "passed"
+    assert after["IAM.1"] == Side("not seen", ("nothing that is there was asked for it",))
 
 
 def _flags(**off: bool) -> dict[str, bool]:

@@ -3,13 +3,15 @@
 import io
 import json
 
+import pytest
 from rich.console import Console
 
 from guardrails.checking import check
 from guardrails.model import Plan, Resource, Status
 from guardrails.values import SECRET, UNKNOWN
-from ops.guardrails import report
-from run import events
+from ops.errors import CommandError
+from ops.guardrails import planned, report
+from run import engine, events
 from tests.guardrails.breaks import BREAKS
 from tests.guardrails.conftest import plan_of
 
@@ -36,6 +38,36 @@ def test_a_plan_is_read_from_the_events_of_a_preview():
     for op in ("delete", "refresh", "read"):
         assert events.planned(step(op, above)) is None
     assert events.planned(json.dumps({"summaryEvent": {}})) is None
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_stack_is_asked_by_a_preview_alone_and_one_that_was_not_there_goes_again(monkeypatch, there):
+    called = []
+
+    def watch(arguments, stack, add, verbose):
+        called.append((*arguments, stack))
+        add(step("create", "", superuser=True, name="evil").replace("aws:a/b:C", "pg:index:Role"))
+        return 0, ""
+
+    for name, answer in {"declared": True, "exists": there, "make_stack": None, "forget": None}.items():
+        monkeypatch.setattr(engine, name, lambda stack, name=name, answer=answer: called.append(name) or answer)
+    monkeypatch.setattr(engine, "watch", watch)
+    monkeypatch.setattr(engine, "configuration", lambda stack: {"database:protectData": "true"})
+    found = planned.checked("dev")
+    assert called == ["declared", "exists", "make_stack", ("preview", "dev"), *([] if there else ["forget"])]
+    assert found.plan.kept
+    assert [each.rule.id for each in found.refused] == ["role-attribute"]
+
+
+def test_a_preview_that_fails_is_one_line_with_its_cause(monkeypatch):
+    def watch(arguments, stack, add, verbose):
+        said = {"message": "error: roles: no such server", "severity": "error", "urn": ""}
+        add(json.dumps({"diagnosticEvent": said}))
+        return 255, ""
+
+    monkeypatch.setattr(engine, "watch", watch)
+    with pytest.raises(CommandError, match=r"stack dev: what is declared can't be read: .*no such server"):
+        planned._resources("dev")
 
 
 def test_the_report_for_scripts_names_what_is_refused_with_reason_and_source():
