@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from guardrails.model import Resource
 from guardrails.rules import accounts, buckets, cdn, servers
 from ops.audit.model import NotSeen
+from ops.compliance import livereach
+from ops.compliance.livereach import Client
 
-Client = Callable[..., Any]
-"""Service, and region where it isn't the stack's, to a client."""
 # Names that AWS' API and Pulumi spell differently.
 SPELLED = {
     "MultiAZ": "multiAz",
@@ -168,4 +168,5 @@ READ: dict[str, Callable[[str, str, Client], Iterator[Resource]]] = {
     servers.CLUSTER: _cluster,
     **dict.fromkeys(servers.PARAMETERS, _parameters),
     cdn.CDN: _distribution,
+    **livereach.READ,
 }

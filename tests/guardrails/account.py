@@ -17,9 +17,16 @@ from tests.local.conftest import ACCESS_KEY, SECRET_KEY
 from tests.standins.test_aws import configuration
 
 REGION = "us-east-1"
+KEYS = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
+# What is audited; alarms, functions and what the network lets out are tested elsewhere.
+SERVICES = (
+    *(f"aws:{name}/" for name in ("s3", "kms", "sns", "iam", "rds", "ec2", "cloudfront", "backup", "secretsmanager")),
+    "aws:cloudwatch/logGroup:LogGroup",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+)
+# A mock gives no name to what this is a part of.
+LEFT_OUT = "aws:rds/proxyTarget:ProxyTarget"
 # What a run under mocks answers for these, in the place of what AWS would.
-# The services that are audited; alarms and what the network lets through are tested elsewhere.
-SERVICES = tuple(f"aws:{name}/" for name in ("s3", "kms", "sns", "iam", "rds", "ec2", "cloudfront", "backup"))
 ANSWERED = ("arn", "keyId", "domainName", "name", "bucketRegionalDomainName", "address", "endpoint")
 
 
@@ -35,19 +42,23 @@ class Account:
 
     def make(self, program: Program) -> None:
         """All resources of these services, each after what it waits for."""
-        engine = Engine(AwsPlugin())
-        engine.run(engine.plugin.configure(configuration(self.endpoint, accessKey=ACCESS_KEY, secretKey=SECRET_KEY)))
         # A mock's key pair isn't one.
         public = rsa.generate_private_key(65537, 2048).public_key()
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         self._real["public-storage-cdn-pair-1"] = pem.decode()
-        pending = [each for each in program.resources.values() if each.type.startswith(SERVICES)]
+        pending = [
+            each for each in program.resources.values() if each.type.startswith(SERVICES) and each.type != LEFT_OUT
+        ]
         before = {each.name: program.waits_for(each.name) for each in pending}
-        for each in sorted(pending, key=lambda each: len(before[each.name])):
-            made = engine.create(each.type, self._inputs(each))
-            self.ids[each.name], self.types[each.name] = made.id, each.type
-            self._note(each, made.id, made.state)
-        engine.close()
+        engine = Engine(AwsPlugin())
+        try:
+            engine.run(engine.plugin.configure(configuration(self.endpoint, **KEYS)))
+            for each in sorted(pending, key=lambda each: len(before[each.name])):
+                made = engine.create(each.type, self._inputs(each))
+                self.ids[each.name], self.types[each.name] = made.id, each.type
+                self._note(each, made.id, made.state)
+        finally:
+            engine.close()
 
     def _note(self, each: Registered, id: str, state: Mapping[str, Any]) -> None:
         self._real[f"{each.name}-id"] = id

@@ -5,16 +5,17 @@ role in test_role_trust.py, the topic in test_alarms.py; what moto evaluates of 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 import targets
 from guardrails.checking import check
 from guardrails.model import Plan, Result, Status
-from guardrails.rules import RULES
+from guardrails.rules import BY_ID, RULES
 from harness.program import run
 from ops.audit.model import NotSeen
 from ops.compliance import live
@@ -35,22 +36,25 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     server = MotoServer(tmp_path_factory.mktemp("moto") / "state")
     server.start()
     made = Account(server.endpoint)
-    made.make(run("prod", server={"healthMetrics": "none"}, **PROD))
-    yield made
-    server.stop()
+    try:
+        made.make(run("prod", server={"healthMetrics": "none", "proxy": "true"}, **PROD))
+        yield made
+    finally:
+        server.stop()
 
 
-def found(account: Account) -> list[Result]:
-    """What the rules say of what is there."""
-    there = list(live.resources(account.state, account.client))
+def found(account: Account, services: Collection[str] = ()) -> list[Result]:
+    """What the rules say of what is there, of some services alone."""
+    state = [each for each in account.state if not services or each["type"].partition("/")[0] in services]
+    there = list(live.resources(state, account.client))
     assert [str(each) for each in there if isinstance(each, NotSeen)] == []
     resources = tuple(each for each in there if not isinstance(each, NotSeen))
     rules = [rule for rule in RULES if rule.id not in live.UNASKED]
     return list(check(Plan(resources, **PRODUCTION), rules=rules).results)
 
 
-def failed(account: Account) -> set[str]:
-    return {each.rule.id for each in found(account) if each.status is Status.failed}
+def failed(account: Account, services: Collection[str] = ()) -> set[str]:
+    return {each.rule.id for each in found(account, services) if each.status is Status.failed}
 
 
 def test_what_is_there_keeps_every_rule_that_what_is_declared_keeps(account):
@@ -69,7 +73,9 @@ def test_what_is_there_keeps_every_rule_that_what_is_declared_keeps(account):
             "topic-tls",
         ),
         *("rds-private", "rds-encrypted", "rds-tls", "rds-scram", "rds-multi-az", "rds-deletion-protection"),
-        *("rds-backups", "rds-minor-versions", "cdn-tls", "cdn-origin", "cdn-signed"),
+        *("rds-backups", "rds-minor-versions", "cdn-tls", "cdn-origin", "cdn-signed", "proxy-tls", "network-open"),
+        *("subnet-private", "role-rights", "role-trust", "key-for-all", "secret-key", "vault-lock", "vault-encrypted"),
+        "log-retention",
     }
     assert {each.resource.name for each in results} >= {FILES, BACKUPS, LOGS, SERVER}
 
@@ -132,7 +138,8 @@ def test_the_table_of_compliance_has_what_the_account_says_beside_the_plan(accou
     assert after["RDS.23"] == Side("failed", (f"{SERVER}: port is 5432",))
     assert {f"{bucket}: statement TlsOnly" for bucket in (FILES, BACKUPS, LOGS)} == {*after["S3.5"].evidence}
     assert after["KMS.4"].status == after["CloudFront.3"].status == after["SNS.4"].status == "passed"
-    assert after["IAM.1"] == Side("not seen", ("nothing that is there was asked for it",))
+    assert after["IAM.1"].status == after["EC2.18"].status == after["Backup.1"].status == "passed"
+    assert after["Lambda.1"] == Side("not seen", ("nothing that is there was asked for it",))
 
 
 def _flags(**off: bool) -> dict[str, bool]:
@@ -177,6 +184,34 @@ def _topic_open(account: Account) -> None:
     account.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
 
 
+def _role_wide(account: Account) -> None:
+    document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": ["kms:*", "*"], "Resource": "*"}}
+    role = account.ids["storage-access-server"]
+    account.client("iam").put_role_policy(RoleName=role, PolicyName="more", PolicyDocument=json.dumps(document))
+
+
+def _role_open(account: Account) -> None:
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    role = account.ids["storage-access-server"]
+    account.client("iam").update_assume_role_policy(RoleName=role, PolicyDocument=document)
+
+
+def _way_in(account: Account) -> None:
+    everywhere = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    group = account.ids["server-network-group-database"]
+    account.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[everywhere])
+
+
+def _public_subnet(account: Account) -> None:
+    subnet = account.ids["server-network-subnet-a"]
+    account.client("ec2").modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+
+
+def _log_for_ever(account: Account) -> None:
+    account.client("logs").delete_retention_policy(logGroupName=account.ids["server-rds-log-postgresql"])
+
+
 OPENED: dict[str, tuple[Callable[[Account], None], set[str]]] = {
     "the block": (
         _on_files("put_public_access_block", PublicAccessBlockConfiguration=_flags(BlockPublicAcls=False)),
@@ -198,18 +233,52 @@ OPENED: dict[str, tuple[Callable[[Account], None], set[str]]] = {
     "its protection": (_server(DeletionProtection=False), {"rds-deletion-protection"}),
     "its backups": (_server(BackupRetentionPeriod=1), {"rds-backups"}),
     "its standby": (_server(MultiAZ=False), {"rds-multi-az"}),
+    "its log": (_log_for_ever, {"log-retention"}),
+    "a way in": (_way_in, {"network-open"}),
+    "a subnet": (_public_subnet, {"subnet-private"}),
+    "a role's rights": (_role_wide, {"role-rights", "key-for-all"}),
+    "who takes a role": (_role_open, {"role-trust"}),
 }
 
 
 def test_what_somebody_opens_at_aws_is_found_there_one_by_one(account):
     """In turn on one account: each change is found besides those before it."""
-    seen = failed(account)
     for what, (change, rules) in OPENED.items():
+        services = {type.partition("/")[0] for rule in rules for type in BY_ID[rule].types}
+        seen = failed(account, services)
         change(account)
-        now = failed(account)
+        now = failed(account, services)
         assert rules <= now, what
         assert now - seen <= rules, what
-        seen = now
+
+
+class Function:
+    """Lambda's answers: a function with a rule of EventBridge that may call it, and one that nobody may."""
+
+    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:
+        return {"Runtime": "python3.13", "VpcConfig": {"SubnetIds": ["a", "b"]}}
+
+    def get_policy(self, FunctionName: str) -> dict[str, Any]:
+        if FunctionName == "closed":
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetPolicy")
+        source = {"ArnLike": {"AWS:SourceArn": "arn:aws:events:us-east-1:1:rule/a"}}
+        ours = {"Sid": "ours", "Principal": {"Service": "events.amazonaws.com"}, "Condition": source}
+        return {"Policy": json.dumps({"Statement": [ours, {"Sid": "open", "Principal": "*"}]})}
+
+
+def test_who_may_call_a_function_is_read_from_its_policy():
+    state = [{"type": "aws:lambda/function:Function", "id": name} for name in ("health", "closed")]
+    there = [each for each in live.resources(state, lambda service: Function()) if not isinstance(each, NotSeen)]
+    said = {
+        (each.rule.id, each.resource.name): each.status.name
+        for each in check(Plan(tuple(there))).results
+        if each.rule.id.startswith("function-")
+    }
+    assert said == {
+        ("function-open", "health/ours"): "passed",
+        ("function-open", "health/open"): "failed",
+        **{(rule, name): "passed" for rule in ("function-runtime", "function-zones") for name in ("health", "closed")},
+    }
 
 
 def test_what_can_t_be_asked_is_not_called_good(account):
