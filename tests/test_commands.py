@@ -23,6 +23,7 @@ from ops.compliance.run import table
 from ops.drift import Drift
 from ops.everyday.overview import Overview
 from ops.health.report import Health, Measured
+from ops.review.access import AccessChange
 from ops.review.plan import ManualChange, Plan
 from run import engine
 from run.events import Summary
@@ -76,6 +77,10 @@ def _status(condition: bool) -> int:
 MANUAL = ManualChange("grants on table public.t", "[select to anon] was granted", None, None, True, [])
 ANSWERS = {
     ("drift",): ("ops.drift.find", lambda bad: [Drift("pg:index:Role", "a", "a", True, ())] if bad else []),
+    ("access",): (
+        "ops.review.access.since",
+        lambda bad: [AccessChange("more", "anon", "table public.t", "select")] if bad else [],
+    ),
     ("plan",): (
         "ops.review.plan.of",
         lambda bad: Plan("dev", [], [], [], [], 0, 1) if not bad else Plan("dev", [MANUAL], [], [], [], 0, 1),

@@ -2,6 +2,7 @@
 
 plan       what was changed manually, and what `up` would do: one preview
 authors    who has changed what manually, and when
+access     which role reaches more or less than at another commit
 markdown   a plan as a page for a pull request
-command    ./vpb plan
+command    ./vpb plan and access
 """

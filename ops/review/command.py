@@ -26,3 +26,21 @@ def plan(
     found = planned.of(stack)
     print(found.as_json() if as_json else markdown.page(found))
     raise typer.Exit(FAILED if found.refused else 0 if found.empty else FOUND)
+
+
+@app.command(epilog="Example: ./vpb access --base origin/main; where wider access is meant: … --allow")
+def access(
+    base: Annotated[str, typer.Option(help="the commit to compare with")] = "origin/main",
+    allow: Annotated[bool, typer.Option("--allow", help="wider access is meant: status 0")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="for a script, on standard output")] = False,
+) -> None:
+    """Show which role reaches what more or less than at another commit: privileges, rows, functions, roles, buckets.
+
+    It compares sql/access.json, which `make golden` writes; the status is 2 where somebody reaches more, or may.
+    """
+    from ops.review import access as reach
+    from ops.review import markdown
+
+    found = reach.since(base)
+    print(reach.as_json(found) if as_json else markdown.access(found, base))
+    raise typer.Exit(FOUND if reach.widened(found) and not allow else 0)

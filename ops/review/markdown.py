@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ops import progress
+from ops.review.access import AccessChange
 from ops.review.plan import ManualChange, Plan, PlannedStep
 
 # So many rows of a table, and so many characters of a cell, are shown at once.
@@ -34,6 +35,18 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
     if plan.warnings:
         lines += ["", *_folded(f"{_counted(len(plan.warnings), 'note')} of the preview", _listed(plan.warnings))]
     return "\n".join(lines)
+
+
+def access(found: Sequence[AccessChange], base: str) -> str:
+    """What somebody reaches more or less of, as a section."""
+    lines = ["### Access", ""]
+    if not found:
+        return "\n".join([*lines, f"Nobody reaches more or less than at {_code(base)}."])
+    signs = {"more": "**more**", "other": "**other rows**", "less": "less"}
+    rows = [
+        f"| {signs[each.direction]} | {_code(each.who)} | {_code(each.object)} | {_code(each.what)} |" for each in found
+    ]
+    return "\n".join([*lines, *_table("| | who | what of | what |", rows)])
 
 
 def verdict(plan: Plan) -> str:
