@@ -71,6 +71,7 @@ app.add_typer(storage.app, name="storage")
 app.add_typer(physical.app, name="wal")
 app.add_typer(page.app)
 app.add_typer(review.app)
+app.add_typer(review.github, name="github")
 
 Stack = Annotated[str, typer.Option("--stack", "-s", help="the environment")]
 Severities = Literal["critical", "high", "medium", "low", "info"]

@@ -4,5 +4,6 @@ plan       what was changed manually, and what `up` would do: one preview
 authors    who has changed what manually, and when
 access     which role reaches more or less than at another commit
 markdown   a plan as a page for a pull request
-command    ./vpb plan and access
+github     a report as a comment or an issue there
+command    ./vpb plan, access and github
 """

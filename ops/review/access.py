@@ -145,6 +145,8 @@ def base(commit: str, path: Path = FILE) -> dict[str, Any]:
 
     :raises CommandError: where git has none
     """
+    if not commit:
+        raise CommandError("--base '': must be a commit")
     named = path.relative_to(CHECKOUT).as_posix()
     # A name that begins with a dash would be an option.
     words = ["git", "-C", str(CHECKOUT), "show", "--end-of-options", f"{commit}:{named}"]

@@ -1,9 +1,13 @@
-"""The command of a review; see docs/review.md."""
+"""The commands of a review; see docs/review.md."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ops.errors import CommandError
+from ops.helptext import Commands
 from ops.status import FAILED, FOUND
 
 app = typer.Typer()
@@ -44,3 +48,51 @@ def access(
     found = reach.since(base)
     print(reach.as_json(found) if as_json else markdown.access(found, base))
     raise typer.Exit(FOUND if reach.widened(found) and not allow else 0)
+
+
+github = typer.Typer(cls=Commands, help="Reports at GitHub, from a job of GitHub Actions; see docs/ci.md.")
+Name = Annotated[str, typer.Option(help="which report it is, such as plan-staging; there is one of each name")]
+File = Annotated[Path, typer.Argument(help="the report, as Markdown; - is standard input", allow_dash=True)]
+
+
+@github.command(epilog="Example: ./vpb github comment plan.md --pull-request 12 --name plan-dev")
+def comment(
+    file: File,
+    pull_request: Annotated[int, typer.Option(min=1, help="its number")],
+    name: Name,
+) -> None:
+    """Write a report as a comment of a pull request, or bring the one of this name up to date.
+
+    It needs GITHUB_TOKEN with `pull-requests: write`, and GITHUB_REPOSITORY.
+    """
+    from ops.review.github import GitHub
+
+    print(GitHub.of_job().comment(pull_request, name, _read(file)))
+
+
+@github.command(epilog="Example: ./vpb github issue drift.md --name drift-prod --title 'Drift of prod'")
+def issue(
+    file: Annotated[Path | None, typer.Argument(help="the report, as Markdown", allow_dash=True)] = None,
+    name: Name = "drift",
+    title: Annotated[str, typer.Option(help="the issue's title")] = "Drift",
+    close: Annotated[bool, typer.Option("--close", help="close it: there is nothing to report")] = False,
+) -> None:
+    """Open an issue with a report, or bring the one of this name up to date; with --close, close it.
+
+    It needs GITHUB_TOKEN with `issues: write`, and GITHUB_REPOSITORY.
+    """
+    from ops.review.github import GitHub
+
+    if close == (file is not None):
+        raise CommandError("give a file, or --close and none")
+    at = GitHub.of_job()
+    print(at.issue(name, title, _read(file)) if file else at.close(name))
+
+
+def _read(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text()
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{file}: must be UTF-8") from None

@@ -1,0 +1,140 @@
+"""The workflows: two linters have nothing to say, and what their steps run does at GitHub what it is to do."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from declared.paths import CHECKOUT
+from tests.review import fakegithub
+from tests.review.fakegithub import FakeGitHub
+
+FOLDER = CHECKOUT / ".github" / "workflows"
+FILES = sorted(FOLDER.glob("*.yml"))
+# In the place of ./vpb: a report with a status, and the real command for what goes to GitHub.
+VPB = """#!/bin/sh
+case "$1" in
+  plan|drift|access) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
+esac
+PYTHONPATH={checkout}:{checkout}/clients/python exec {python} -m ops "$@"
+"""
+
+
+def read(name: str) -> dict[str, Any]:
+    found = yaml.safe_load((FOLDER / f"{name}.yml").read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("zizmor")
+    words = [program, "--offline", "--no-progress", "--format", "plain", *paths]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def test_zizmor_finds_nothing_and_would_find_something(tmp_path: Path) -> None:
+    done = zizmor(FOLDER)
+    assert done.returncode == 0, done.stdout
+    bad = (FOLDER / "drift.yml").read_text().replace('--stack "$STACK" > drift.md', "--stack ${{ github.head_ref }}")
+    (tmp_path / "bad.yml").write_text(re.sub(r"@[0-9a-f]{40} # v[\d.]+", "@main", bad))
+    said = zizmor(tmp_path / "bad.yml").stdout
+    assert "template-injection" in said
+    assert "unpinned-uses" in said
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_comes_from_outside_gets_into_no_shell_and_no_job_has_more_rights_than_it_needs(path: Path) -> None:
+    found = yaml.safe_load(path.read_text())
+    assert found["permissions"].get("contents") == "read"
+    assert set(found["permissions"].values()) <= {"read", "write"}
+    for job in found["jobs"].values():
+        assert job["timeout-minutes"] > 0
+        for step in job["steps"]:
+            assert "${{" not in step.get("run", "")
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", f"a/b@{'0' * 40}"))
+
+
+def test_a_branch_of_a_fork_gets_neither_credentials_nor_our_runner() -> None:
+    jobs = read("preview")["jobs"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["plan"]["if"]
+    # What anybody's branch may run, on a runner of GitHub's, with nothing secret.
+    assert jobs["access"]["runs-on"] == "ubuntu-24.04"
+    assert "permissions" not in jobs["access"]
+    assert "secrets" not in (FOLDER / "preview.yml").read_text()
+    assert read("preview")[True].keys() == {"pull_request"}, "never pull_request_target"
+
+
+def test_prod_comes_behind_staging_and_waits_for_somebody() -> None:
+    (job,) = read("deploy")["jobs"].values()
+    assert job["strategy"] == {"fail-fast": True, "max-parallel": 1, "matrix": {"stack": ["staging", "prod"]}}
+    assert job["environment"] == "${{ matrix.stack }}"
+
+
+@pytest.fixture
+def github() -> Iterator[FakeGitHub]:
+    with fakegithub.running() as fake:
+        yield fake
+
+
+def ran(folder: Path, github: FakeGitHub, workflow: str, job: str, status: int, report: str, **more: str) -> int:
+    """The status of the step of a job that makes its report, as GitHub's shell runs it."""
+    (step,) = (each for each in read(workflow)["jobs"][job]["steps"] if "./vpb" in each.get("run", ""))
+    program = folder / "vpb"
+    program.write_text(VPB.format(checkout=CHECKOUT, python=sys.executable))
+    program.chmod(0o755)
+    environment = {
+        **os.environ,
+        "GITHUB_API_URL": github.url,
+        "GITHUB_REPOSITORY": fakegithub.REPOSITORY,
+        "GITHUB_TOKEN": fakegithub.TOKEN,
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+        "STATUS": str(status),
+        "REPORT": report,
+        **more,
+    }
+    # By GitHub's documentation: without `shell`, bash -e; with `shell: bash`, also -o pipefail.
+    words = ["bash", "--noprofile", "--norc", "-eo", "pipefail"] if step.get("shell") == "bash" else ["bash", "-e"]
+    done = subprocess.run([*words, "-c", step["run"]], cwd=folder, env=environment, capture_output=True, text=True)
+    print(done.stdout, done.stderr)
+    return done.returncode
+
+
+def test_the_nightly_look_opens_brings_up_to_date_and_closes_one_issue(tmp_path: Path, github: FakeGitHub) -> None:
+    def night(status: int, report: str) -> int:
+        return ran(tmp_path, github, "drift", "drift", status, report, STACK="prod")
+
+    assert night(0, "## Drift of `prod`\n\nNothing was changed manually.") == 0
+    assert github.issues == []
+    assert [night(2, "one"), night(2, "two")] == [0, 0]
+    assert [(each["title"], each["state"]) for each in github.issues] == [("Drift of prod", "open")]
+    assert github.issues[0]["body"] == "<!-- vpb drift-prod -->\ntwo\n"
+    assert night(1, "") == 1, "what can't be looked at is no absence of drift"
+    assert github.issues[0]["state"] == "open"
+    assert night(0, "nothing") == 0
+    assert github.issues[0]["state"] == "closed"
+    assert (tmp_path / "asked").read_text().splitlines() == ["drift --stack prod"] * 5
+
+
+def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, github: FakeGitHub) -> None:
+    def pushed(status: int, report: str) -> int:
+        return ran(tmp_path, github, "preview", "plan", status, report, STACK="staging", NUMBER="7")
+
+    assert [pushed(2, "first"), pushed(0, "second")] == [0, 0]
+    assert pushed(1, "the preview failed") == 1, "red, and the comment says why"
+    assert [(each["on"], each["body"]) for each in github.comments] == [
+        (7, "<!-- vpb plan-staging -->\nthe preview failed\n")
+    ]
+    assert pushed(1, "") == 1
+    assert (tmp_path / "summary.md").read_text() == "firstsecondthe preview failed"
+
+
+def test_wider_access_is_red_until_a_label_allows_it(tmp_path: Path, github: FakeGitHub) -> None:
+    assert ran(tmp_path, github, "preview", "access", 2, "more", BASE="abc", ALLOWED="") == 2
+    assert ran(tmp_path, github, "preview", "access", 0, "more", BASE="abc", ALLOWED="1") == 0
+    assert (tmp_path / "asked").read_text().splitlines() == ["access --base abc", "access --base abc --allow"]
