@@ -150,6 +150,9 @@ class Rule:
             check = self.look(resource, plan)
         except NotKnown as path:
             return Result(self, resource, Status.unknown, f"{path} isn't known before up")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # What isn't of the form that its provider asks for is the provider's to refuse, and not passed here.
+            return Result(self, resource, Status.unknown, f"its inputs can't be read ({type(error).__name__})")
         if check is None:
             return None
         return Result(self, resource, Status.passed if check.kept else Status.failed, check.evidence)

@@ -111,6 +111,21 @@ def test_what_is_a_secret_in_clear_text(inputs, plain):
     assert cleaned({"a": "[secret]"})["a"] is SECRET
 
 
+@pytest.mark.parametrize(
+    "inputs", [{}, {"policy": "no JSON", "rules": "none", "table": 5, "roles": 1, "parameters": [1]}]
+)
+def test_inputs_of_another_form_end_no_run_and_are_not_passed(inputs):
+    for rule in RULES:
+        for type in rule.types:
+            resource = Resource.of(type, "odd", inputs)
+            result = rule(resource, Plan((resource,), "prod", True, True))
+            assert result is None or result.evidence
+    odd = Resource.of("aws:sns/topicPolicy:TopicPolicy", "odd", {"policy": "no JSON"})
+    found = BY_ID["policy-open"](odd, Plan((odd,)))
+    assert found is not None
+    assert found.status is Status.unknown
+
+
 def test_rules_are_written_in_full():
     for rule in RULES:
         for text in (rule.title, rule.reason, rule.repair):
