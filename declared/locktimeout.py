@@ -14,3 +14,10 @@ def fits(text: str) -> bool:
     """Whether PostgreSQL takes it."""
     match = TIME.fullmatch(text)
     return match is not None and int(match["number"]) * MILLISECONDS[match["unit"]] <= LONGEST
+
+
+def seconds(text: str) -> float:
+    """A time that fits, in seconds."""
+    match = TIME.fullmatch(text)
+    assert match is not None
+    return int(match["number"]) * MILLISECONDS[match["unit"]] / 1000

@@ -91,6 +91,8 @@ class Settings:
     project: HostedProject | None
     """What is declared of the project that hosts the database, beside the database itself."""
     lock_timeout: str
+    lock_budget: str
+    """For how long a migration may hold what blocks reads or writes, by `./vpb migrate locks`."""
     protect_data: bool | None
     """Whether rows are protected from rollbacks; None where nobody said so."""
     allow: tuple[Permission, ...]
@@ -229,6 +231,7 @@ class Settings:
             adopted=_adopted(config),
             project=hosted_project(config.json("project", PROJECT)),
             lock_timeout=_duration(config, "lockTimeout"),
+            lock_budget=_duration(config, "lockBudget"),
             protect_data=_boolean(config, "protectData"),
             allow=allowed_once.permissions(config.json("allow", allowed_once.FORM)),
             passwords=passwords(config.json("passwords", PASSWORDS)),
@@ -334,9 +337,19 @@ def _stack(config: _Given) -> str:
 
 def _duration(config: _Given, key: str) -> str:
     value = config.get(key)
-    if not DURATION.fullmatch(value) or not locktimeout.fits(value):
-        raise SettingError(key, value, f"a time such as 500ms, 5s or 1min, {locktimeout.AT_MOST}")
+    seconds(key, value)
     return value
+
+
+def seconds(key: str, value: Any) -> float:
+    """A time such as 500ms.
+
+    :raises SettingError: for what is none
+    """
+    text = str(value)
+    if not DURATION.fullmatch(text) or not locktimeout.fits(text):
+        raise SettingError(key, value, f"a time such as 500ms, 5s or 1min, {locktimeout.AT_MOST}")
+    return locktimeout.seconds(text)
 
 
 def _boolean(config: _Given, key: str) -> bool | None:

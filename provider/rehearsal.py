@@ -133,53 +133,68 @@ class Rehearsal(Generic[K]):
         """
         :raises NoCopy: where there is nothing to copy, or nothing to copy it with
         """
-        session = await self.real.session()
-        try:
-            if not await rows(session, TABLES, self._tables):
-                raise NoCopy("there is nothing of this project in the database yet")
-            program = await pg_dump(session.info.server_version // 10_000)
-            others = {found["name"] for found in await rows(session, OTHERS, [])}
-            text = _copied(await dumped(program, self.real.info.given), others)
-            copy = await scratchdatabase.make(self.real)
-            try:
-                await self._fill(session, copy, text)
-            except BaseException:
-                await scratchdatabase.drop(self.real, copy)
-                raise
-        except psycopg.Error as error:
-            raise one_line(error, "scratch database") from None
-        finally:
-            await session.close()
+        copy, self.missing = await structure_of(self.real, self.histories)
         copy.looked = self.real.looked
         self.kinds = self.kinds_on(copy)
         return copy
 
-    @property
-    def _tables(self) -> list[Any]:
-        return [HISTORY_SCHEMA, [f"{name}{suffix}" for name in sorted(self.histories) for suffix in HISTORY_SUFFIXES]]
 
-    async def _fill(self, real: Connection, copy: Connections, text: str) -> None:
-        session = await copy.session()
+async def structure_of(
+    real: Connections, histories: Iterable[str], more: Iterable[Path] = ()
+) -> tuple[Connections, str]:
+    """A copy of the structure, which the caller drops, and what the login couldn't copy of it.
+
+    Args:
+        histories: the history tables whose rows are copied, beside those of this project's own schema.
+        more: programs that may be a pg_dump, beside those of the search path.
+
+    :raises NoCopy: where there is nothing to copy, or nothing to copy it with
+    """
+    tables: list[Any] = [
+        HISTORY_SCHEMA,
+        [f"{name}{suffix}" for name in sorted(histories) for suffix in HISTORY_SUFFIXES],
+    ]
+    session = await real.session()
+    try:
+        if not (noted := await rows(session, TABLES, tables)):
+            raise NoCopy("there is nothing of this project in the database yet")
+        program = await pg_dump(session.info.server_version // 10_000, more)
+        others = {found["name"] for found in await rows(session, OTHERS, [])}
+        text = _copied(await dumped(program, real.info.given), others)
+        copy = await scratchdatabase.make(real)
         try:
-            # Nobody needs it after a crash.
-            await session.execute("set synchronous_commit to off; set client_min_messages to error")
-            failed = [each for part in _parts(text) for each in await _run_part(session, part)]
-            # A new owner needs privileges on the schema, which a dump grants at its end.
-            failed = await _one_by_one(session, [statement for statement, _ in failed])
-            failed = [each for each in failed if not EVENT_TRIGGER.match(each[0])]
-            if failed:
-                self.missing = f"{len(failed)} statements of it failed, the first: {report(failed[0][1].diag).said}"
-            await session.execute("reset all")
-            for table in await rows(real, TABLES, self._tables):
-                name = sql.Identifier(table["schema"], table["name"])
-                async with (
-                    real.cursor().copy(sql.SQL("copy {} to stdout (format binary)").format(name)) as read,
-                    session.cursor().copy(sql.SQL("copy {} from stdin (format binary)").format(name)) as written,
-                ):
-                    async for block in read:
-                        await written.write(block)
-        finally:
-            await session.close()
+            return copy, await _fill(session, noted, copy, text)
+        except BaseException:
+            await scratchdatabase.drop(real, copy)
+            raise
+    except psycopg.Error as error:
+        raise one_line(error, "scratch database") from None
+    finally:
+        await session.close()
+
+
+async def _fill(real: Connection, noted: Iterable[Mapping[str, Any]], copy: Connections, text: str) -> str:
+    """Run a dump, and copy the rows of some tables; what couldn't be run."""
+    session = await copy.session()
+    try:
+        # Nobody needs it after a crash.
+        await session.execute("set synchronous_commit to off; set client_min_messages to error")
+        failed = [each for part in _parts(text) for each in await _run_part(session, part)]
+        # A new owner needs privileges on the schema, which a dump grants at its end.
+        failed = await _one_by_one(session, [statement for statement, _ in failed])
+        failed = [each for each in failed if not EVENT_TRIGGER.match(each[0])]
+        await session.execute("reset all")
+        for table in noted:
+            name = sql.Identifier(table["schema"], table["name"])
+            async with (
+                real.cursor().copy(sql.SQL("copy {} to stdout (format binary)").format(name)) as read,
+                session.cursor().copy(sql.SQL("copy {} from stdin (format binary)").format(name)) as written,
+            ):
+                async for block in read:
+                    await written.write(block)
+    finally:
+        await session.close()
+    return f"{len(failed)} statements of it failed, the first: {report(failed[0][1].diag).said}" if failed else ""
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -149,6 +149,14 @@ def passwords(stack: str) -> tuple[int, ...]:
     return settings.passwords(_setting(stack, "passwords"))
 
 
+def lock_budget(stack: str) -> float:
+    """For how many seconds a migration may hold what blocks reads or writes, by the stack's file.
+
+    :raises SettingError: for what is no time
+    """
+    return settings.seconds("lockBudget", _setting(stack, "lockBudget"))
+
+
 def backups(stack: str) -> BackupSettings | None:
     """What a stack's file declares of backups; None where it declares nothing.
 

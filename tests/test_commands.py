@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import typer
@@ -24,6 +25,9 @@ from ops.drift import Drift
 from ops.everyday.overview import Overview
 from ops.health.report import Health, Measured
 from ops.review.access import AccessChange
+from ops.review.forecast import StatementForecast
+from ops.review.forecast.model import Lock
+from ops.review.lint import Finding as Linted
 from ops.review.plan import ManualChange, Plan
 from run import engine
 from run.events import Summary
@@ -74,6 +78,11 @@ def _status(condition: bool) -> int:
     return 2 if condition else 0
 
 
+LINTED = Linted("sql/a/0001_a.up.sql", 5, "drop table a", "ban-drop-table", "warning", "a", "b")
+LOCK = Lock("public.a", "share", ("writes",), 1, 1, False, False, 1, 2.0)
+FORECAST = StatementForecast(
+    "0001_a", "sql/a/0001_a.up.sql", 5, "a", "transaction", (LOCK,), 2, False, "", 1, False, "b"
+)
 MANUAL = ManualChange("grants on table public.t", "[select to anon] was granted", None, None, True, [])
 ANSWERS = {
     ("drift",): ("ops.drift.find", lambda bad: [Drift("pg:index:Role", "a", "a", True, ())] if bad else []),
@@ -117,6 +126,8 @@ ANSWERS = {
         lambda bad: {"sql/a": {"pending": ["0001_a"] if bad else []}},
     ),
     ("migrate", "check"): ("ops.migrations.command._run", lambda bad: {"checked": {}, "found": ["a"] if bad else []}),
+    ("migrate", "lint"): ("ops.migrations.command._linted", lambda bad: [LINTED] if bad else []),
+    ("migrate", "locks"): ("ops.review.forecast.of", lambda bad: [replace(FORECAST, over_budget=bad)]),
     ("backups", "verify"): (
         "ops.backups.command._verified",
         lambda bad: {"backup": "b", "parts": 1, "contents": True, "wrong": ["a"] if bad else []},

@@ -5,14 +5,19 @@ The status is 0 when it is done, 1 when it failed, 2 when it found something. An
 """
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from declared.schemas import HISTORY_TABLE
 from ops.helptext import Commands, joined
 from ops.status import FOUND
+
+if TYPE_CHECKING:
+    from ops.review.lint import Finding
 
 app = typer.Typer(cls=Commands, help=joined(__doc__))
 
@@ -124,6 +129,78 @@ def adopt(
     answer = _run("adopt", stack, url, quiet, folder=folder, history=history, role=role, **what)
     _show(answer, as_json, quiet)
     raise typer.Exit(FOUND if answer["differences"] else 0)
+
+
+@app.command(epilog="Example: ./vpb migrate lint sql/migrations/0039_maintenance.up.sql")
+def lint(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[files]", help="scripts; without, what is pending")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="each migration of the checkout, judged alone")] = False,
+    stack: Stack = "dev",
+    url: Url = None,
+    folder: Folder = None,
+    history: History = HISTORY_TABLE,
+    as_json: Json = False,
+) -> None:
+    """Find what pending migrations would break or block, with the way that needs no downtime; the status is 2 then.
+
+    The rules are squawk's and our own, which know the structure and the query patterns: docs/migration-review.md.
+    """
+    # The SQL files' grammar, which `--help` can do without.
+    from ops.review.lint import shown
+
+    found = _linted(files or [], every, stack, url, folder, history)
+    print(shown.as_json(found) if as_json else shown.as_text(found))
+    raise typer.Exit(FOUND if found else 0)
+
+
+@app.command(epilog="Example: ./vpb migrate locks --stack staging")
+def locks(
+    stack: Stack = "dev",
+    url: Url = None,
+    folder: Folder = None,
+    history: History = HISTORY_TABLE,
+    role: Role = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Forecast which locks pending migrations take on what is in use; over the budget, the status is 2.
+
+    The statements run on a copy of the structure; times follow from the real sizes and a measurement on the server.
+
+    The budget is database:lockBudget, for what blocks reads or writes.
+    """
+    # The driver of PostgreSQL and the SQL files' grammar, which `--help` can do without.
+    from ops.migrations import run
+    from ops.review import forecast
+    from ops.review.forecast import shown
+
+    options = run.Options(folder, history, role) if folder else None
+    found = forecast.of(stack, url, options, quiet)
+    print(shown.as_json(found) if as_json else shown.as_text(found, color=sys.stdout.isatty()))
+    raise typer.Exit(FOUND if any(each.over_budget for each in found) else 0)
+
+
+def _linted(
+    files: Sequence[str], every: bool, stack: str, url: str | None, folder: str | None, history: str
+) -> "list[Finding]":
+    from declared import sqlfiles
+    from declared.paths import CHECKOUT
+    from ops.errors import CommandError
+    from ops.review.lint import findings, of
+
+    if files and every:
+        raise CommandError("name files, or --all, not both")
+    if every:
+        scripts = sqlfiles.sql_files(CHECKOUT / (folder or sqlfiles.MIGRATIONS.folder))
+        return findings([each for each in scripts if each.name.endswith(".up.sql")], apart=True)
+    if files:
+        return findings([Path(each) for each in files])
+    # The driver of PostgreSQL, which files alone can do without.
+    from ops.migrations import run
+
+    return of(stack, url, run.Options(folder, history) if folder else None)
 
 
 def _run(command: str, stack: str, url: str | None, quiet: bool, **options: Any) -> dict[str, Any]:

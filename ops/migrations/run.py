@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-from declared import connectionurl
+from declared import adopted, connectionurl
 from declared.paths import CHECKOUT
 from ops.migrations import job, trial
 from ops.migrations.job import Job, Terminal
@@ -29,12 +30,37 @@ def run(command: str, stack: str, url: str | None, quiet: bool, options: Options
 
     :raises UserError: for what stands in its way
     """
-    asked = Job(options, Connections(_connection_info(_url(url, stack))), Terminal(quiet), CHECKOUT)
-    asked.refuse_missing_folders()
+    asked = job_of(stack, url, quiet, options)
     try:
         return asyncio.run(_awaited(COMMANDS[command], asked))
     except KeyboardInterrupt:
         raise Refused("interrupted; the migrations before this one are kept") from None
+
+
+def job_of(stack: str, url: str | None, quiet: bool, options: Options) -> Job:
+    """What a command is asked for, before anything is asked of the server.
+
+    :raises UserError: where the server isn't known, or a folder isn't there
+    """
+    asked = Job(options, Connections(_connection_info(_url(url, stack))), Terminal(quiet), CHECKOUT)
+    asked.refuse_missing_folders()
+    return asked
+
+
+def options_of(stack: str) -> Options:
+    """All sets of migrations of a stack: the app's, or those of the adopted database that it is."""
+    folder = engine.adopted(stack)
+    own = adopted.migrations(folder)
+    return Options(own.folder, own.history) if folder else Options()
+
+
+def pending(stack: str, url: str | None, options: Options) -> list[Path]:
+    """The scripts of the migrations that `up` would run, in its order.
+
+    :raises UserError: for what stands in its way
+    """
+    found = run("status", stack, url, True, options)
+    return [CHECKOUT / folder / f"{name}.up.sql" for folder, answer in found.items() for name in answer["pending"]]
 
 
 async def _awaited(command: Command, asked: Job) -> dict[str, Any]:

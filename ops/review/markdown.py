@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ops import progress
 from ops.review.access import AccessChange
+from ops.review.forecast import shown
 from ops.review.plan import ManualChange, Plan, PlannedStep
 
 # So many rows of a table, and so many characters of a cell, are shown at once.
@@ -26,6 +27,8 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
         ("Destroys data", _destroys(plan.steps)),
         ("Changed manually", _manual(plan)),
         ("To do", _steps(plan.steps)),
+        ("Migrations", _lint(plan)),
+        ("Locks", _locks(plan)),
     ):
         if body := list(found):
             lines += ["", f"### {title}", "", *body]
@@ -58,6 +61,10 @@ def verdict(plan: Plan) -> str:
         said.append("**the preview failed**")
     if destroyed := sum(bool(step.destroys) for step in plan.steps):
         said.append(f"**{_counted(destroyed, 'step')} {'destroys' if destroyed == 1 else 'destroy'} data**")
+    if errors := sum(each.severity == "error" for each in plan.lint):
+        said.append(f"**{_counted(errors, 'error')} in migrations**")
+    if over := sum(each.over_budget for each in plan.locks):
+        said.append(f"**{_counted(over, 'statement')} over the budget for locks**")
     if plan.manual:
         said.append(f"**{len(plan.manual)} changed manually**")
     if plan.counts:
@@ -90,6 +97,30 @@ def _what(each: ManualChange) -> str:
 def _by(each: ManualChange) -> str:
     """The last ones, so that the first of a list is who did it."""
     return "<br>".join(_plain(change.as_text()) for change in each.by) or "not recorded"
+
+
+def _lint(plan: Plan) -> Iterator[str]:
+    """What the text of migrations says, and what to write instead."""
+    if not plan.lint:
+        return
+    rows = [
+        f"| {'**error**' if each.severity == 'error' else each.severity} | {_code(f'{each.file}:{each.line}')} | "
+        f"{_code(each.what, 2 * CELL)} | {_plain(each.instead)} |"
+        for each in plan.lint
+    ]
+    yield from _table("| | where | what | instead |", rows)
+
+
+def _locks(plan: Plan) -> Iterator[str]:
+    """What they lock of what is in use, and for how long."""
+    if not plan.locks:
+        return
+    rows = [
+        f"| {'**over the budget**' if each.over_budget else ''} | {_code(f'{each.file}:{each.line}')} | "
+        f"{'<br>'.join(_code(line, 2 * CELL) for line in shown.lines_of(each))} | {_plain(each.instead)} |"
+        for each in plan.locks
+    ]
+    yield from _table("| | where | locks | instead |", rows)
 
 
 def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:

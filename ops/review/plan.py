@@ -3,16 +3,19 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import psycopg
 
+from declared.errors import UserError
 from ops import progress
 from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
-from ops.review import authors
+from ops.review import authors, forecast, lint
 from ops.review.authors import Change
+from ops.review.forecast import StatementForecast
+from ops.review.lint import Finding
 from run import engine
 from run.events import LongValue, ResourceOutcome
 
@@ -20,6 +23,7 @@ from run.events import LongValue, ResourceOutcome
 MANUALLY = re.compile(r"\bmanually\b|\bis gone from the server\b")
 CHANGED = re.compile(r"(?P<property>.+) was changed manually from '(?P<was>.*)' to '(?P<now>.*)'", re.DOTALL)
 # What only the snapshot knows has no single right way to be put back.
+MIGRATIONS = "MigrationSet"
 SNAPSHOT = "pg:index:SchemaSnapshot"
 DESTRUCTIVE = ("delete", "replace")
 NOTHING_HELD = ("Policy", "Grants", "FunctionGrants", "Memberships", "DefaultPrivileges", "RowSecurity")
@@ -70,6 +74,10 @@ class Plan:
     """What it changes in the costs of a month, before use."""
     seconds: int
     counts: dict[str, int] = field(default_factory=dict)
+    lint: list[Finding] = field(default_factory=list)
+    """What pending migrations would break or block, by their text."""
+    locks: list[StatementForecast] = field(default_factory=list)
+    """What they lock, by a copy of the structure; those statements that lock what is in use."""
 
     @property
     def empty(self) -> bool:
@@ -90,7 +98,14 @@ def of(stack: str) -> Plan:
         engine.require(stack)
     engine.make_stack(stack)
     done = progress.run(["preview", "--diff"], stack, shown=False)
-    return read(stack, done, recorded(stack) if _manual_lines(done) else [])
+    found = read(stack, done, recorded(stack) if _manual_lines(done) else [])
+    if found.refused or not any(step.type == MIGRATIONS for step in found.steps):
+        return found
+    try:
+        linted, locked = lint.of(stack), forecast.of(stack)
+    except UserError as error:
+        return replace(found, warnings=[*found.warnings, f"migrations weren't judged: {error}"])
+    return replace(found, lint=linted, locks=[each for each in locked if each.locks or each.unknown])
 
 
 def recorded(stack: str) -> list[Change]:

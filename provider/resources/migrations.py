@@ -19,7 +19,7 @@ from declared.schemas import HISTORY_TABLE
 from plugin.server import CheckFailure, Context, Diff, Resource
 from plugin.wire import UNKNOWN, has_unknown
 from provider import snapshots
-from provider.connection import lock, row
+from provider.connection import lock
 from provider.errors import Refused
 from provider.holding import destroying
 from provider.manualchanges import refuse_drift
@@ -231,21 +231,8 @@ class MigrationSet(ObjectKind):
 
     async def _cannot_be_tried(self, new: Mapping[str, Any], pending: Sequence[tuple[str, str]]) -> str:
         """Why scripts might change more than their database; an empty text where they can't."""
-        role = new.get("role")
         async with self.database.transaction(self.label(new)) as connection:
-            harmless = role and await row(connection, serverwide.HARMLESS, [role])
-            foreign = await row(connection, serverwide.FOREIGN, [])
-        if role and harmless is None:
-            return f"this run makes role {role} first"
-        if not harmless or not harmless["yes"]:
-            return f"{self.label(new)} run as {role or 'the login that provisions'}, which may change the whole server"
-        if foreign and foreign["yes"]:
-            return "the database has foreign servers, which a script may write to"
-        for path, text in pending:
-            if found := serverwide.beyond(text):
-                line, words = found
-                return f"{path}:{line} says `{words}`, which may reach beyond this database"
-        return ""
+            return await serverwide.cannot_be_tried(connection, self.label(new), new.get("role"), pending)
 
     async def _pending(self, was: Mapping[str, str], new: Mapping[str, Any]) -> tuple[Recorded, list[tuple[str, str]]]:
         """What the history has, and the scripts that `up` would run, each with its path."""

@@ -7,8 +7,10 @@ sessions, files and servers.
 """
 
 import re
+from collections.abc import Iterable
 
 from declared.sqltext import quick_statements
+from provider.connection import Connection, row
 
 # A role that is a member of no other one with rights on the server itself; no row where there is no such role.
 HARMLESS = """
@@ -55,3 +57,28 @@ def beyond(text: str) -> tuple[int, str] | None:
         if match := BEYOND.search(code):
             return statement.line + code.count("\n", 0, match.start()), " ".join(match.group().split())
     return None
+
+
+async def cannot_be_tried(
+    connection: Connection, label: str, role: str | None, scripts: Iterable[tuple[str, str]]
+) -> str:
+    """Why scripts might change more than their database; an empty text where they can't.
+
+    Args:
+        label: what they are called together.
+        role: what they run as; None is the login that provisions.
+        scripts: path and text of each.
+    """
+    harmless = role and await row(connection, HARMLESS, [role])
+    foreign = await row(connection, FOREIGN, [])
+    if role and harmless is None:
+        return f"this run makes role {role} first"
+    if not harmless or not harmless["yes"]:
+        return f"{label} run as {role or 'the login that provisions'}, which may change the whole server"
+    if foreign and foreign["yes"]:
+        return "the database has foreign servers, which a script may write to"
+    for path, text in scripts:
+        if found := beyond(text):
+            line, words = found
+            return f"{path}:{line} says `{words}`, which may reach beyond this database"
+    return ""

@@ -3,8 +3,12 @@
 -- Down: loses what was recorded of changes, and nothing is recorded any more.
 
 reset role;
-drop event trigger if exists record_drops;
-drop event trigger if exists record_changes;
+do $$
+begin
+    drop event trigger if exists record_drops;
+    drop event trigger if exists record_changes;
+end
+$$;
 set local role app_owner;
 
 drop function ops.structure_changes(timestamptz);

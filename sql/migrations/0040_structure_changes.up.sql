@@ -1,4 +1,4 @@
--- 0040 structure_changes: who has changed the structure, when and with what, for whom asks since when it isn't as declared.
+-- 0040 structure_changes: who has changed the structure, when and with what, for a reviewer of what isn't as declared.
 -- Lock: new table and functions only, none. Duration: instant.
 -- Down: loses what was recorded of changes, and nothing is recorded any more.
 
@@ -22,18 +22,18 @@ alter table private.structure_changes enable row level security;
 alter table private.structure_changes force row level security;
 
 comment on table private.structure_changes is
-'Who has changed which object of this database, by event triggers; of 400 days. A note and no proof: a superuser can '
-'switch event triggers off.';
+'Who has changed which object of this database, by event triggers; of 400 days. A note and no proof: a superuser '
+'can switch event triggers off.';
 comment on column private.structure_changes.id is 'When it was recorded, to the millisecond.';
 comment on column private.structure_changes.changed_at is 'When.';
 comment on column private.structure_changes.login is 'The login of the session, whichever role it had taken on.';
-comment on column private.structure_changes.application is 'What the session calls itself: psql, or what the client says.';
+comment on column private.structure_changes.application is 'What the session calls itself, such as psql.';
 comment on column private.structure_changes.address is 'From where; null for a local socket.';
 comment on column private.structure_changes.command is 'The command tag, such as CREATE POLICY.';
 comment on column private.structure_changes.kind is 'The type of the object, as PostgreSQL names it.';
 comment on column private.structure_changes.object is
-'The identity of the object; of a privilege, for which the server names none, the words between grant or revoke and the '
-'end of the statement.';
+'The identity of the object; of a privilege, for which the server names none, the words from grant or revoke to '
+'the end of the statement.';
 
 -- What privileges are given or taken by a text, without its constants: a text can hold a password beside them.
 create function private.privileges_in(said text) returns text

@@ -11,6 +11,7 @@ import yaml
 from declared.paths import CHECKOUT
 from declared.permissions import today
 from declared.settings import BucketSettings, SettingError, Settings
+from run import engine
 
 DECLARED = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
 
@@ -251,6 +252,10 @@ def test_an_unknown_key_is_refused_with_the_one_that_is_meant_or_all():
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a target that there isn't": ({"target": "azure"}, "target is 'azure'; allowed is one of local, supabase, aws"),
+    "a budget without a unit": (
+        {"lockBudget": "1"},
+        "lockBudget is '1'; allowed is a time such as 500ms, 5s or 1min",
+    ),
     "a time without a unit": ({"lockTimeout": "5"}, "lockTimeout is '5'; allowed is a time such as 500ms, 5s or 1min"),
     "no time at all": ({"lockTimeout": ""}, "lockTimeout is ''; allowed is a time"),
     "a time longer than PostgreSQL's": (
@@ -513,3 +518,12 @@ def test_a_secret_url_is_taken_and_stays_secret(password):
 
 def test_the_longest_time_of_postgresql_is_taken():
     assert load(lockTimeout="35791min").lock_timeout == "35791min"
+
+
+def test_the_budget_for_locks_is_read_of_a_stack_without_a_run(monkeypatch):
+    for text, seconds in (("1s", 1.0), ("250ms", 0.25), ("2min", 120.0)):
+        monkeypatch.setattr(engine, "_setting", lambda stack, key, text=text: text)
+        assert engine.lock_budget("dev") == seconds
+    monkeypatch.setattr(engine, "_setting", lambda stack, key: 2)
+    with pytest.raises(SettingError, match="lockBudget"):
+        engine.lock_budget("dev")

@@ -23,7 +23,7 @@ COMMENT ON COLUMN private.structure_changes.changed_at IS 'When.';
 
 COMMENT ON COLUMN private.structure_changes.login IS 'The login of the session, whichever role it had taken on.';
 
-COMMENT ON COLUMN private.structure_changes.application IS 'What the session calls itself: psql, or what the client says.';
+COMMENT ON COLUMN private.structure_changes.application IS 'What the session calls itself, such as psql.';
 
 COMMENT ON COLUMN private.structure_changes.address IS 'From where; null for a local socket.';
 
@@ -31,7 +31,7 @@ COMMENT ON COLUMN private.structure_changes.command IS 'The command tag, such as
 
 COMMENT ON COLUMN private.structure_changes.kind IS 'The type of the object, as PostgreSQL names it.';
 
-COMMENT ON COLUMN private.structure_changes.object IS 'The identity of the object; of a privilege, for which the server names none, the words between grant or revoke and the end of the statement.';
+COMMENT ON COLUMN private.structure_changes.object IS 'The identity of the object; of a privilege, for which the server names none, the words from grant or revoke to the end of the statement.';
 
 ALTER TABLE ONLY private.structure_changes
     ADD CONSTRAINT structure_changes_pkey PRIMARY KEY (id);

@@ -1,0 +1,14 @@
+"""Which locks the statements of pending migrations take on what is in use, and for how long.
+
+model        a statement's forecast; which lock blocks what
+onacopy      the migrations run on a copy of the structure
+observing    what a statement has done there, as the catalogue and the lock table say it
+sizes        how large the target's tables are
+rates        how long the target takes for a row and a byte
+estimating   the times that follow
+run          all of it
+shown        for people and scripts
+"""
+
+from ops.review.forecast.model import StatementForecast as StatementForecast
+from ops.review.forecast.run import of as of

@@ -1,0 +1,189 @@
+"""`./vpb migrate locks`: what each statement locks is what the server does with it."""
+
+import itertools
+import json
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from ops import __main__ as ops
+from ops.review.forecast import StatementForecast, onacopy
+from ops.review.forecast.model import CONFLICTS, MODES, blocks
+from provider.errors import StatementFailed
+from run import engine
+from tests.conftest import Cluster
+from tests.review import forecast_target
+from tests.review.forecast_target import ROLE, Target
+
+OUTSIDE = "-- Run: outside a transaction.\n"
+
+
+@pytest.fixture(scope="module")
+def target(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    name = "lock_forecast"
+    url = cluster.create(name, "template0").url
+    with forecast_target.target(url, tmp_path_factory.mktemp("checkout")) as made:
+        yield made
+    cluster.drop(name)
+
+
+def found(forecasts: list[StatementForecast]) -> list[list[tuple[str, str]]]:
+    return [[(lock.relation, lock.mode) for lock in each.locks] for each in forecasts]
+
+
+NOTES, PEOPLE, SETTINGS = "public.notes", "public.people", "public.settings"
+
+
+def test_locks_rewrites_scans_and_builds_are_what_the_server_does(target):
+    """The policy stands in the way of the type; `up` drops it and makes it again, and the next one names it."""
+    said = target.forecast(
+        "alter table public.notes alter number type bigint;",
+        "drop policy notes_own on public.notes;\n"
+        "alter table public.notes alter title type text, alter flag set not null;\n"
+        "alter table public.notes alter flag set not null;",
+        "alter table public.notes add foreign key (person_id) references public.people;",
+        "create index on public.notes (flag);\ncreate index on public.notes using gin (to_tsvector('english', title));",
+        "insert into public.settings values ('a');\ncreate table public.fresh (id int);\n"
+        "alter table public.fresh alter id type bigint;\ndelete from public.notes where price = 2;\n"
+        "truncate public.settings;\ndrop table public.settings;",
+    )
+    exclusive = [(NOTES, "access exclusive")]
+    assert found(said) == [
+        exclusive,
+        *(exclusive, exclusive, []),
+        [(NOTES, "share row exclusive"), (PEOPLE, "share row exclusive")],
+        *([(NOTES, "share")], [(NOTES, "share")]),
+        *([(SETTINGS, "row exclusive")], [], [], [(NOTES, "row exclusive")]),
+        *([(SETTINGS, "access exclusive")], []),
+    ]
+    done = [[(lock.rewritten, lock.scanned, lock.indexes_built) for lock in each.locks] for each in said]
+    assert done == [
+        [(True, False, 2)],
+        *([(False, False, 0)], [(False, True, 0)], []),
+        [(False, True, 0), (False, True, 0)],
+        *([(False, False, 1)], [(False, False, 1)]),
+        *([(False, False, 0)], [], [], [(False, True, 0)]),
+        *([(False, False, 0)], []),
+    ]
+    assert [each.at_most for each in said] == [False] * 10 + [True] + [False] * 2
+    assert [each.line for each in said[:4]] == [5, 5, 6, 7]
+    assert said[6].unknown == "an index of kind gin, whose time is that of a b-tree here"
+    assert {lock.rows for each in said for lock in each.locks if lock.relation == NOTES} == {1000}
+    with psycopg.connect(target.url) as connection:
+        left = connection.execute("select count(*) from pg_database where datname like '%scratch%'").fetchone()
+    assert left == (0,), "the copy is gone"
+
+
+def test_what_runs_outside_a_transaction_or_in_batches_is_said(target):
+    said = target.forecast(
+        "alter table public.notes add constraint c check (number >= 0) not valid;\n"
+        "create index on public.notes (number);",
+        (
+            "alter table public.notes validate constraint c;\ncreate index concurrently i on public.notes (number);\n"
+            "vacuum public.people;\ndrop index concurrently public.i;",
+            OUTSIDE,
+        ),
+        (
+            "update public.notes set flag = 2 where id in (select id from public.notes where flag = 1 limit 10);",
+            "-- Run: in batches of 10, pause 50ms.\n",
+        ),
+    )
+    _, plain, *said = said
+    assert [each.runs for each in said] == [*["outside"] * 4, "batches"]
+    concurrent = [(NOTES, "share update exclusive")]
+    assert found(said) == [
+        *(concurrent, concurrent, [(PEOPLE, "share update exclusive")], concurrent),
+        [(NOTES, "row exclusive")],
+    ]
+    validated, built, *_, batched = said
+    assert [lock.scanned for lock in validated.locks] == [True]
+    assert [lock.indexes_built for each in said for lock in each.locks] == [0, 1, 0, 0, 0]
+    assert built.seconds > plain.seconds, "concurrently, the table is read once more"
+    assert not any(lock.stops_people for each in said for lock in each.locks)
+    (batch,) = batched.locks
+    assert 0 < batch.held_seconds < batched.seconds / 10
+
+
+def test_a_lock_counts_from_the_statement_that_takes_it_to_the_end_of_its_transaction(target, monkeypatch, capsys):
+    target.pending(
+        "alter table public.people add column a int;\ncreate index on public.notes (title, number);",
+        "create table public.fresh (id int);",
+    )
+    monkeypatch.setattr(engine, "lock_budget", lambda stack: 0.0001)
+    words = ["migrate", "locks", "--url", target.url, "--folder", "sql/steps", "--role", ROLE, "--quiet"]
+    assert ops.main([*words, "--json"]) == 2
+    instant, build, fresh = json.loads(capsys.readouterr().out)["statements"]
+    assert (instant["seconds"], instant["over_budget"]) == (0, True)
+    assert instant["locks"][0]["held_seconds"] == build["locks"][0]["held_seconds"] == build["seconds"] > 0.0001
+    assert instant["instead"].startswith("the lock is held until the end of the migration")
+    assert build["instead"].startswith("`create index concurrently`")
+    assert (fresh["locks"], fresh["over_budget"]) == ([], False)
+    assert ops.main(words) == 2
+    text = capsys.readouterr().out
+    assert "sql/steps/0002_step.up.sql:5: an instant, over the budget: an instant where 0.0001 s are allowed" in text
+    assert "public.notes (1,000 rows, " in text
+    assert "share, blocks writes and DDL" in text
+    monkeypatch.setattr(engine, "lock_budget", lambda stack: 60.0)
+    assert ops.main(words) == 0
+
+
+def test_what_is_pending_is_linted(target, capsys):
+    target.pending("alter table public.notes alter number type bigint;", "drop table public.notes;")
+    words = ["migrate", "lint", "--url", target.url, "--folder", "sql/steps", "--json"]
+    assert ops.main(words) == 2
+    said = json.loads(capsys.readouterr().out)["findings"]
+    assert [(each["file"], each["rule"]) for each in said] == [
+        ("sql/steps/0002_step.up.sql", "type-change-rewrites"),
+        ("sql/steps/0003_step.up.sql", "ban-drop-table"),
+    ]
+    target.pending()
+    assert ops.main(words[:-1]) == 0
+    assert capsys.readouterr().out == "nothing found\n"
+
+
+def test_what_fails_on_the_copy_is_named_and_what_reaches_further_is_not_run(target):
+    with pytest.raises(StatementFailed, match=r"0002_step\.up\.sql:6.*tried on a copy of the structure"):
+        target.forecast("select 1;\nalter table public.notes add constraint c check (nothing > 1);")
+    locked, beyond, after = target.forecast(
+        "lock table public.notes in share mode;\ncreate role somebody;", "drop table public.notes;"
+    )
+    assert {each.unknown for each in (locked, beyond, after)} == {
+        "sql/steps/0002_step.up.sql:6 says `create role`, which may reach beyond this database"
+    }
+
+
+def test_where_the_copy_is_not_whole_what_fails_there_is_not_known(target, monkeypatch):
+    async def without_people(*arguments):
+        copy, _ = await structure_of(*arguments)
+        async with await copy.session() as session:
+            await session.execute("drop table public.people")
+        return copy, "1 statements of it failed, the first: no such extension"
+
+    structure_of = onacopy.structure_of
+    monkeypatch.setattr(onacopy, "structure_of", without_people)
+    known, failed, after = target.forecast(
+        "alter table public.notes add column a int;",
+        "alter table public.people add column a int;",
+        "alter table public.notes add column b int;",
+    )
+    assert (found([known]), known.unknown) == ([[(NOTES, "access exclusive")]], "")
+    assert failed.unknown.startswith("0003_step failed on a copy that isn't whole (1 statements of it failed")
+    assert (failed.locks, after.locks, after.unknown) == ((), (), failed.unknown)
+
+
+def test_the_table_of_conflicts_is_the_servers(target):
+    with psycopg.connect(target.url) as one, psycopg.connect(target.url) as other:
+        for held, asked in itertools.product(MODES, MODES):
+            one.execute(f"lock table public.people in {held} mode".encode())
+            try:
+                other.execute(f"lock table public.people in {asked} mode nowait".encode())
+                conflict = False
+            except psycopg.errors.LockNotAvailable:
+                conflict = True
+            assert (asked in CONFLICTS[held]) is conflict, (held, asked)
+            one.rollback()
+            other.rollback()
+    assert blocks("access exclusive") == ("reads", "writes", "DDL")
+    assert blocks("share") == ("writes", "DDL")
+    assert blocks("share update exclusive") == ("DDL",)

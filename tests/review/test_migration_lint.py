@@ -1,0 +1,265 @@
+"""`./vpb migrate lint`: what squawk and our own rules find, each fact once, and what they leave alone."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from declared.paths import CHECKOUT
+from ops.review.lint import Finding, findings
+
+HEADER = "-- {number} words: why.\n-- Lock: none. Duration: instant.\n-- Down: loses it.\n{run}\n"
+OUTSIDE = "-- Run: outside a transaction.\n"
+AUTHOR = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+BASE = """
+create table public.projects (
+    id bigint primary key, owner_id uuid, title varchar(20), rank bigint, code text, price numeric(6, 2),
+    noted timestamptz(3), net cidr, kind char(3), spare text,
+    constraint rank_check check (rank is not null and rank > 0)
+);
+alter table public.projects enable row level security;
+create index projects_owner_id_idx on public.projects (owner_id);
+create table public.notes (id bigint primary key, project_id bigint, title text, body text);
+alter table public.notes enable row level security;
+create view public.titles as select p.title from public.projects as p;
+create function public.touch() returns trigger language plpgsql set search_path = '' as $$
+begin NEW.rank := OLD.rank + 1; return NEW; end $$;
+create trigger touch before update on public.projects for each row execute function public.touch();
+create function public.sizes(which bigint) returns bigint language plpgsql stable set search_path = '' as $$
+declare p public.projects;
+begin select * into p from public.projects where id = which; return public.twice(p.price::bigint); end $$;
+create function public.twice(bigint) returns bigint language sql immutable set search_path = '' as 'select $1 * 2';
+"""
+QUERY = """-- {name}: what it is for.
+-- Role: authenticated. Since: 0001.
+-- Parameters: none.
+-- Index: none.
+-- Plan: all of it.
+
+{text};
+"""
+QUERIES = {
+    "codes": "select p.code, n.title from public.projects as p join public.notes as n on n.project_id = p.id",
+    "add_note": "insert into public.notes (id, body) values (1, 'a')",
+    "bodies": "with spare as (select 1 as spare) select spare from spare",
+}
+POLICIES = """-- Everybody.
+create policy projects_select_all on public.projects for select to anon using (owner_id is null);
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("checkout")
+    for folder in ("migrations", "queries", "policies"):
+        (root / "sql" / folder).mkdir(parents=True)
+    write(root, "0001_base", BASE)
+    for name, text in QUERIES.items():
+        (root / "sql" / "queries" / f"{name}.sql").write_text(QUERY.format(name=name, text=text))
+    (root / "sql" / "policies" / "public.projects.sql").write_text(POLICIES)
+    return root
+
+
+def write(root: Path, name: str, text: str, run: str = "") -> Path:
+    path = root / "sql" / "migrations" / f"{name}.up.sql"
+    path.write_text(HEADER.format(number=name[:4], run=run) + text + "\n")
+    return path
+
+
+def found(root: Path, text: str, run: str = "") -> list[Finding]:
+    return findings([write(root, "0002_case", text, run)])
+
+
+def alter(text: str, table: str = "projects") -> str:
+    return f"alter table public.{table} {text};"
+
+
+CASES = {
+    # A type, and what PostgreSQL changes in the catalogue alone.
+    alter("alter rank type int"): {"type-change-rewrites", "prefer-bigint-over-int"},
+    alter("alter title type text"): set(),
+    alter("alter title type varchar(30)"): {"prefer-text-field"},
+    alter("alter title type varchar(10)"): {"type-change-rewrites", "prefer-text-field"},
+    alter("alter price type numeric(8, 2)"): set(),
+    alter("alter price type numeric(8, 3)"): {"type-change-rewrites"},
+    alter("alter noted type timestamptz(6)"): set(),
+    alter("alter net type inet"): set(),
+    alter("alter kind type text"): {"type-change-rewrites"},
+    alter("alter title type text using title::text"): set(),
+    alter("alter title type text using upper(title)"): {"type-change-rewrites"},
+    alter("alter body type varchar(9)", "unknown"): {"type-change-rewrites", "prefer-text-field"},
+    # Not null.
+    alter("alter code set not null"): {"not-null-scans"},
+    alter("alter rank set not null"): set(),
+    alter("alter id set not null"): set(),
+    alter("add column a text not null"): {"required-column"},
+    alter("add column a text not null default 'x'"): set(),
+    alter("add column a text"): set(),
+    alter("add constraint c check (code is not null) not valid"): set(),
+    alter("add constraint c check (code is not null) not valid") + alter("alter code set not null"): {"not-null-scans"},
+    alter("add constraint c check (code is not null)"): {"constraint-missing-not-valid"},
+    # Defaults.
+    alter("add column a uuid default gen_random_uuid()"): {"volatile-default"},
+    alter("add column a bigint default public.unknown()"): {"volatile-default"},
+    alter("add column a bigint default public.twice(2)"): set(),
+    alter("add column a timestamptz default now()"): set(),
+    alter("add column a bigint generated always as identity"): {"volatile-default"},
+    alter("add column a bigint generated always as (rank * 2) stored"): {"volatile-default"},
+    # Keys.
+    alter("add constraint k foreign key (project_id) references public.projects (id) not valid", "notes"): {
+        "foreign-key-without-index"
+    },
+    alter("add constraint k foreign key (project_id) references public.projects (id)", "notes"): {
+        "adding-foreign-key-constraint",
+        "foreign-key-without-index",
+    },
+    "create index concurrently i on public.notes (project_id) where project_id is null;"
+    + alter("add constraint k foreign key (project_id) references public.projects (id) not valid", "notes"): {
+        "concurrently-in-transaction",
+        "foreign-key-without-index",
+    },
+    "create index concurrently i on public.notes (project_id) where project_id is not null;"
+    + alter("add constraint k foreign key (project_id) references public.projects (id) not valid", "notes"): {
+        "concurrently-in-transaction"
+    },
+    alter("add constraint k foreign key (owner_id) references public.projects (id) not valid"): set(),
+    # What the app uses.
+    alter("drop column spare"): {"ban-drop-column"},
+    alter("drop column code"): {"used-by-the-app"},
+    alter("drop column rank"): {"used-by-the-app"},
+    alter("drop column owner_id"): {"used-by-the-app"},
+    alter("drop column price"): {"used-by-the-app"},
+    alter("drop column body", "notes"): {"used-by-the-app"},
+    alter("rename column title to heading", "notes"): {"used-by-the-app"},
+    alter("rename column title to heading"): {"renaming-column"},
+    alter("rename to items", "notes"): {"used-by-the-app"},
+    alter("rename to items", "notes") + "create view public.notes as select * from public.items;": {"renaming-table"},
+    "drop function public.twice(bigint);": {"used-by-the-app"},
+    "drop function public.touch();": {"ban-drop-function"},
+    "drop view public.titles;": {"ban-drop-view"},
+    # Functions.
+    "create function public.f() returns int language sql security definer as 'select 1';": {
+        "definer-without-search-path"
+    },
+    "create function public.f() returns int language sql security definer set search_path = '' as 'select 1';": set(),
+    "create function public.f() returns int language sql as 'select 1';"
+    "alter function public.f() security definer set search_path = '';": set(),
+    "alter function public.twice(bigint) reset search_path;": set(),
+    "alter function public.twice(bigint) security definer reset search_path;": {"definer-without-search-path"},
+    "create function public.f() returns bigint language sql immutable as 'select id from public.notes';": {
+        "immutable-reads-tables"
+    },
+    "create function public.f() returns bigint language plpgsql immutable as $$ begin return "
+    "(select max(n.id) from public.notes as n); end $$;": {"immutable-reads-tables"},
+    "create function public.f() returns int language sql immutable as "
+    "'with a as (select 1 as b) select b from a, generate_series(1, 2)';": set(),
+}
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_each_fact_is_found_once_and_what_is_harmless_is_not(checkout, text):
+    assert sorted(each.rule for each in found(checkout, text)) == sorted(CASES[text])
+
+
+TABLE = "create table public.things (id bigint primary key, note_id bigint references public.notes (id));"
+SECURE = alter("enable row level security", "things")
+
+
+def test_a_new_table_needs_row_security_policies_and_indexes_and_may_be_changed_at_will(checkout):
+    said = found(checkout, TABLE)
+    assert [(each.rule, each.severity) for each in said] == [
+        ("foreign-key-without-index", "warning"),
+        ("table-without-policies", "error"),
+        ("table-without-row-security", "error"),
+    ]
+    assert said[0].file == "sql/migrations/0002_case.up.sql"
+    assert (said[0].line, said[0].statement) == (5, TABLE[:71] + "…")
+    policies = checkout / "sql" / "policies" / "public.things.sql"
+    policies.write_text(POLICIES.replace("projects", "things").replace("owner_id", "note_id"))
+    index = "create index on public.things (note_id, id);"
+    change = alter("add column a uuid not null default gen_random_uuid(), alter id type text", "things")
+    try:
+        assert found(checkout, TABLE + SECURE + index + change) == []
+        first = write(checkout, "0002_case", TABLE + SECURE)
+        second = write(checkout, "0003_more", index + change)
+        assert findings([first, second]) == [], "nobody uses a table of the same set yet"
+        assert {each.rule for each in findings([second])} == {
+            *("require-concurrent-index-creation", "type-change-rewrites", "volatile-default"),
+        }, "by then it is in use"
+        assert {each.rule for each in findings([first, second], apart=True)} > {"type-change-rewrites"}
+    finally:
+        policies.unlink()
+        (checkout / "sql" / "migrations" / "0003_more.up.sql").unlink(missing_ok=True)
+
+
+def test_a_table_like_another_has_its_columns(checkout):
+    like = write(checkout, "0002_case", "create table public.copies (like public.notes);")
+    change = write(checkout, "0003_more", alter("alter title type varchar(9)", "copies"))
+    try:
+        (*_, said) = findings([like, change], apart=True)
+        assert said.what.startswith("column title of public.copies, which is text, becomes varchar(9): the whole table")
+        assert said.severity == "error"
+    finally:
+        change.unlink()
+    (_, said) = found(checkout, alter("alter body type varchar(9)", "unknown"))
+    assert (said.severity, "whose type isn't known here" in said.what) == ("warning", True)
+
+
+def test_what_uses_it_is_named_and_the_way_is_said(checkout):
+    (said,) = found(checkout, alter("drop column price"))
+    assert said.what == "drops column price of public.projects, which function public.sizes uses"
+    assert said.instead == "first take it out of what uses it and deploy that; drop it in a later migration"
+    (said,) = found(checkout, "drop table public.notes;")
+    assert said.what == "drops table public.notes, which query pattern add_note, query pattern codes use"
+
+
+def test_a_query_that_the_change_rewrites_runs_on_main_until_it_is_deployed(checkout, tmp_path):
+    root = tmp_path / "clone"
+    shutil.copytree(checkout, root)
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*AUTHOR, "commit", "-q", "-m", "before"]):
+        subprocess.run(["git", "-C", root, *words], check=True)
+    query = root / "sql" / "queries" / "codes.sql"
+    query.write_text(query.read_text().replace("p.code", "p.title"))
+    (said,) = found(root, alter("drop column code"))
+    assert said.what == "drops column code of public.projects, which query pattern codes of main uses"
+    subprocess.run(["git", "-C", root, *AUTHOR, "commit", "-q", "-a", "-m", "deployed"], check=True)
+    assert [each.rule for each in found(root, alter("drop column code"))] == ["ban-drop-column"]
+
+
+def test_an_exception_needs_a_rule_and_a_reason(checkout):
+    change = alter("alter code set not null")
+    assert found(checkout, f"-- Lint: allow not-null-scans: it has a hundred rows.\n{change}") == []
+    assert found(checkout, f"-- squawk-ignore adding-not-nullable-field\n-- why.\n{change}") == []
+    for comment, what in (
+        ("-- Lint: allow not-null-scans:", "an exception needs its rule and a reason"),
+        ("-- lint allow not-null-scans: it has a hundred rows", "an exception needs its rule and a reason"),
+        ("-- Lint: allow nul-scans: it has a hundred rows.", "there is no rule nul-scans"),
+    ):
+        wrong, kept = found(checkout, f"\n{comment}\n{change}")
+        assert (wrong.rule, wrong.line, wrong.what) == ("lint-directive", 6, what)
+        assert (kept.rule, kept.line) == ("not-null-scans", 7)
+    other = f"-- Lint: allow volatile-default: it has a hundred rows.\n{change}"
+    assert [each.rule for each in found(checkout, other)] == ["not-null-scans"]
+    apart = f"-- Lint: allow not-null-scans: it has a hundred rows.\nselect 1;\n{change}"
+    assert [each.rule for each in found(checkout, apart)] == ["not-null-scans"]
+
+
+def test_a_file_that_runs_outside_a_transaction_may_build_concurrently(checkout):
+    build = "create index concurrently notes_idx on public.notes (project_id);"
+    assert found(checkout, build, OUTSIDE) == []
+    assert [each.rule for each in found(checkout, build)] == ["concurrently-in-transaction"]
+
+
+def test_what_cannot_be_parsed_is_one_error_with_its_line(checkout):
+    (said,) = found(checkout, "select 1;\nalter tabel public.notes add column a int not null default 3, x;")
+    assert (said.rule, said.severity, said.line) == ("syntax-error", "error", 6)
+
+
+def test_our_own_migrations_have_nothing_to_find():
+    ours = sorted((CHECKOUT / "sql" / "migrations").glob("*.up.sql"))
+    example = sorted((CHECKOUT / "tests" / "sql" / "follow_up").glob("*.up.sql"))
+    assert len(ours) > 30
+    assert findings(ours, apart=True) == []
+    assert len(example) == 6
+    assert findings(example) == []
