@@ -20,7 +20,8 @@ FILES = sorted(FOLDER.glob("*.yml"))
 # In the place of ./vpb: a report with a status, and the real command for what goes to GitHub.
 VPB = """#!/bin/sh
 case "$1" in
-  plan|drift|access|guardrails) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
+  plan|drift|guardrails) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
+  access) echo "$@" >> asked; printf 'who reaches more'; exit "$STATUS" ;;
 esac
 PYTHONPATH={checkout}:{checkout}/clients/python exec {python} -m ops "$@"
 """
@@ -126,15 +127,16 @@ def test_the_nightly_look_opens_brings_up_to_date_and_closes_one_issue(tmp_path:
 
 def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, github: FakeGitHub) -> None:
     def pushed(status: int, report: str) -> int:
-        return ran(tmp_path, github, "preview", "plan", status, report, STACK="staging", NUMBER="7")
+        return ran(tmp_path, github, "preview", "plan", status, report, STACK="staging", NUMBER="7", BASE="abc")
 
     assert [pushed(2, "first"), pushed(0, "second")] == [0, 0]
     assert pushed(1, "the preview failed") == 1, "red, and the comment says why"
     assert [(each["on"], each["body"]) for each in github.comments] == [
-        (7, "<!-- vpb plan-staging -->\nthe preview failed\n")
+        (7, "<!-- vpb plan-staging -->\nthe preview failed\n\nwho reaches more\n")
     ]
     assert pushed(1, "") == 1
-    assert (tmp_path / "summary.md").read_text() == "firstsecondthe preview failed"
+    more = "\n\nwho reaches more"
+    assert (tmp_path / "summary.md").read_text() == f"first{more}second{more}the preview failed{more}"
 
 
 def test_what_the_guardrails_refuse_is_red(tmp_path: Path, github: FakeGitHub) -> None:

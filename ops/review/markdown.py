@@ -105,7 +105,7 @@ def _lint(plan: Plan) -> Iterator[str]:
         return
     rows = [
         f"| {'**error**' if each.severity == 'error' else each.severity} | {_code(f'{each.file}:{each.line}')} | "
-        f"{_code(each.what, 2 * CELL)} | {_plain(each.instead)} |"
+        f"{_code(each.what, 2 * CELL)} | {_prose(each.instead)} |"
         for each in plan.lint
     ]
     yield from _table("| | where | what | instead |", rows)
@@ -117,7 +117,7 @@ def _locks(plan: Plan) -> Iterator[str]:
         return
     rows = [
         f"| {'**over the budget**' if each.over_budget else ''} | {_code(f'{each.file}:{each.line}')} | "
-        f"{'<br>'.join(_code(line, 2 * CELL) for line in shown.lines_of(each))} | {_plain(each.instead)} |"
+        f"{'<br>'.join(_code(line, 2 * CELL) for line in shown.lines_of(each))} | {_prose(each.instead)} |"
         for each in plan.locks
     ]
     yield from _table("| | where | locks | instead |", rows)
@@ -180,10 +180,24 @@ def _code(text: str, most: int = CELL) -> str:
     return f"`{text if len(text) <= most else f'{text[: most - 1]}…'}`"
 
 
-def _plain(text: str) -> str:
-    """Outside of a code span."""
+def _prose(text: str) -> str:
+    """A sentence of ours, with its code spans."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return _plain(text)
+    return "".join(_code(part) if number % 2 else _plain(part, " ") for number, part in enumerate(parts))
+
+
+def _plain(text: str, around: str = "") -> str:
+    """Outside of a code span.
+
+    Args:
+        around: what stands for the white space at its ends.
+    """
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|@#~])", r"\\\1", " ".join(escaped.split()))
+    said = re.sub(r"([\\`*_\[\]|@#~])", r"\\\1", " ".join(escaped.split()))
+    before, after = (around if end.isspace() else "" for end in (text[:1], text[-1:]))
+    return f"{before}{said}{after}"
 
 
 def _counted(number: int, one: str) -> str:

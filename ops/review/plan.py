@@ -99,10 +99,12 @@ def of(stack: str) -> Plan:
     engine.make_stack(stack)
     done = progress.run(["preview", "--diff"], stack, shown=False)
     found = read(stack, done, recorded(stack) if _manual_lines(done) else [])
-    if found.refused or not any(step.type == MIGRATIONS for step in found.steps):
+    if not any(step.type == MIGRATIONS for step in found.steps):
         return found
     try:
-        linted, locked = lint.of(stack), forecast.of(stack)
+        linted = lint.of(stack)
+        # What fails on a copy has failed in the preview.
+        locked = [] if found.refused else forecast.of(stack)
     except UserError as error:
         return replace(found, warnings=[*found.warnings, f"migrations weren't judged: {error}"])
     return replace(found, lint=linted, locks=[each for each in locked if each.locks or each.unknown])

@@ -1,5 +1,6 @@
 """A plan says each fact once, what destroys data first, and is text wherever its words come from."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from ops import progress
 from ops.review import markdown, plan
 from ops.review.authors import Change
+from ops.review.forecast.model import Lock, StatementForecast
+from ops.review.lint import Finding
 from run.events import LongValue, Message, ResourceOutcome, Summary
 
 STRAY = "row security of public.notes: manually, [stray] was added"
@@ -167,3 +170,37 @@ def test_a_name_from_the_database_stays_text(odd: str) -> None:
     assert [line.replace("\\|", "").count("|") for line in rows] == [4, 4]
     mark = lines[fence].removesuffix("diff")
     assert lines.count(mark) == 1
+
+
+JUDGED = replace(
+    plan.read("dev", made(outcome("update", "pg:index:MigrationSet", "structure-migrations")), []),
+    lint=[
+        Finding(
+            "sql/migrations/0041_a.up.sql",
+            6,
+            "alter …",
+            "volatile-default",
+            "error",
+            "a|b `c`",
+            "`set default`, then fill",
+        )
+    ],
+    locks=[
+        StatementForecast(
+            *("0041_a", "sql/migrations/0041_a.up.sql", 6, "alter …", "transaction"),
+            (Lock("public.notes", "access exclusive", ("reads", "writes"), 1000, 1 << 20, True, False, 2, 4.1),),
+            *(4.1, False, "", 1.0, True, "in a migration of its own"),
+        )
+    ],
+)
+
+
+def test_what_migrations_break_and_lock_stands_in_the_verdict_and_in_tables() -> None:
+    lines = markdown.page(JUDGED).splitlines()
+    assert lines[2] == "**1 error in migrations**; **1 statement over the budget for locks**; 1 to update."
+    assert "| **error** | `sql/migrations/0041_a.up.sql:6` | `a b  c` | `set default`, then fill |" in lines, (
+        "a code span stays one"
+    )
+    (locked,) = (line for line in lines if line.startswith("| **over the budget**"))
+    assert "`public.notes (1,000 rows, 1.0 MiB): access exclusive, blocks reads and writes for 4.10 s; " in locked
+    assert locked.endswith(" | in a migration of its own |")
