@@ -65,21 +65,31 @@ def _permission(key: str, value: Any) -> Permission:
     what, reason = value["what"], value["reason"]
     if not isinstance(what, str) or not (RESOURCE.fullmatch(what) or BUCKET_CHANGE.fullmatch(what)):
         raise SettingError(f"{key}.what", what, FORM)
-    if not isinstance(reason, str) or not reason.strip():
+    if (said := words(reason)) is None:
         raise SettingError(f"{key}.reason", reason, "some words that say why")
-    return Permission(what, printable(" ".join(reason.split())), _until(f"{key}.until", value["until"]))
+    return Permission(what, said, _until(f"{key}.until", value["until"]))
 
 
-def _until(key: str, value: Any) -> date:
-    last = today() + timedelta(days=MOST_DAYS)
-    allowed = f"a date such as {today():%Y-%m-%d}, and not after {last:%Y-%m-%d}"
+def words(value: Any) -> str | None:
+    """A reason in one line; None for what says nothing."""
+    return printable(" ".join(value.split())) if isinstance(value, str) and value.strip() else None
+
+
+def last_day(value: Any, most_days: int) -> date | None:
+    """The date that a value is; None for what is none, or is more days ahead."""
     written = DATE.fullmatch(str(value))
     try:
         found = date.fromisoformat(written[1]) if written else None
     except ValueError:
-        found = None
-    if found is None or found > last:
-        raise SettingError(key, value, allowed)
+        return None
+    return found if found and found <= today() + timedelta(days=most_days) else None
+
+
+def _until(key: str, value: Any) -> date:
+    found = last_day(value, MOST_DAYS)
+    if found is None:
+        last = today() + timedelta(days=MOST_DAYS)
+        raise SettingError(key, value, f"a date such as {today():%Y-%m-%d}, and not after {last:%Y-%m-%d}")
     return found
 
 

@@ -14,6 +14,8 @@ from declared.health import CHECKS, Check
 from declared.paths import CHECKOUT
 from declared.roles import LIMITS, ROLES
 from generate import distribution, pages
+from guardrails.model import Where
+from guardrails.rules import SUBJECTS
 from harness import program, schemadump, scratch
 from local import postgres
 from ops.audit import registry
@@ -24,6 +26,7 @@ SETTINGS = CHECKOUT / "docs" / "settings.md"
 HEALTH = CHECKOUT / "docs" / "health.md"
 OUTPUTS = CHECKOUT / "docs" / "outputs.md"
 SERVERS = CHECKOUT / "docs" / "servers.md"
+GUARDRAILS = CHECKOUT / "docs" / "guardrails.md"
 GROWTH = CHECKOUT / "docs" / "growth.md"
 TREE = CHECKOUT / "tests" / "golden" / "tree.txt"
 SUPABASE_TREE = TREE.with_name("tree.supabase.txt")
@@ -118,6 +121,19 @@ def metrics_table() -> str:
     return "".join(["| metric | what | warning | critical |\n|---|---|---|---|\n", *rows])
 
 
+def guardrails_table() -> str:
+    """The rules of the guardrails, by their subjects."""
+    lines = []
+    for subject, rules in SUBJECTS.items():
+        lines += [f"### {subject}", "", "| rule | severity | refuses | because | source |", "|---|---|---|---|---|"]
+        for rule in rules:
+            where = "" if rule.where is Where.everywhere else f" ({rule.where.value})"
+            severity = f"{rule.severity.name}{'' if rule.severity.mandatory else ', advisory'}{where}"
+            lines.append(f"| `{rule.id}` | {severity} | {rule.title} | {rule.reason} | {', '.join(rule.sources)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def _threshold(check: Check, limit: float | None) -> str:
     return "–" if limit is None else f"{'below ' if check.below else ''}{shown(limit, check.unit)}"
 
@@ -172,6 +188,7 @@ GENERATED: dict[Path, Callable[[], str]] = {
     HEALTH: lambda: filled(HEALTH, "metrics", metrics_table()),
     OUTPUTS: lambda: filled(OUTPUTS, "logins", logins_table()),
     SERVERS: lambda: filled(SERVERS, "limits", limits_table()),
+    GUARDRAILS: lambda: filled(GUARDRAILS, "rules", guardrails_table()),
     GROWTH: lambda: filled(GROWTH, "distribution", distribution.made()),
 }
 

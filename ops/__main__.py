@@ -28,6 +28,7 @@ from ops.backups import command as backups
 from ops.backups import wholecommand
 from ops.errors import CommandError, answered
 from ops.everyday import command as everyday
+from ops.guardrails import command as guardrails
 from ops.health import command as health
 from ops.helptext import Commands, joined
 from ops.migrations import command as migrations
@@ -57,6 +58,7 @@ app.add_typer(everyday.app)
 app.add_typer(adoption.app)
 app.add_typer(archive.app, name="archive")
 app.add_typer(health.app)
+app.add_typer(guardrails.app)
 app.add_typer(pooler.app)
 app.add_typer(backups.alone)
 app.add_typer(backups.app, name="backups")

@@ -123,6 +123,11 @@ def adopted(stack: str) -> str:
     return str(_setting(stack, "adopted"))
 
 
+def configuration(stack: str) -> Mapping[str, object]:
+    """All settings of the stack's file, of every namespace."""
+    return stackfile.settings(_file(stack))
+
+
 def accepted_drift(stack: str) -> str:
     """The setting `database:acceptDrift`: the fingerprint of what is taken as it is; empty without it."""
     return str(_setting(stack, "acceptDrift"))

@@ -21,6 +21,7 @@ POLL_SECONDS = 0.05
 PART = re.compile(r"\.?([A-Za-z_]\w*)|\[\"((?:[^\"\\]|\\.)*)\"\]|\[(\d+)\]")
 SHORT = 60
 OURS_ON_PATH = "using pulumi-resource-"
+STACK = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,27 @@ def declared(line: str) -> prices.Declared | None:
     """The resource of a step, as the program declares it; None for any other event."""
     step = json.loads(line).get("resOutputsEvent", {}).get("metadata", {})
     return _resource(step, "new") if step.get("op") not in (None, "delete", "refresh") else None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A resource of a plan; secrets and values that aren't known yet are marked in its inputs."""
+
+    type: str
+    name: str
+    parent: str
+    """The name of the resource above it; empty below the stack itself."""
+    inputs: Mapping[str, Any]
+
+
+def planned(line: str) -> Planned | None:
+    """The resource of a step, with what stands above it; None for any other event, and for what is deleted."""
+    step = json.loads(line).get("resOutputsEvent", {}).get("metadata", {})
+    if step.get("op") in (None, "delete", "refresh", "read", "discard") or not step.get("new"):
+        return None
+    above = str(step["new"].get("parent") or "")
+    parent = "" if above.split("::")[2:3] == [STACK] else _name(above)
+    return Planned(str(step["type"]), _name(str(step["urn"])), parent, step["new"].get("inputs") or {})
 
 
 def _resource(step: Mapping[str, Any], state: str) -> prices.Declared | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from declared.exceptions import NAMESPACE as GUARDRAILS
 from declared.naming import NAMESPACE
 from declared.serversettings import NAMESPACE as SERVER
 from run.state import EngineError
@@ -59,7 +60,7 @@ def settings(path: Path) -> Mapping[str, object]:
         raise EngineError(f"{path.name}: config must be a map of settings, not a {_kind(found)}")
     for key in map(str, found):
         namespace, colon, name = key.partition(":")
-        for ours in (NAMESPACE, SERVER):
+        for ours in (NAMESPACE, SERVER, GUARDRAILS):
             if colon and 0 < _distance(namespace, ours) <= TYPO:
                 raise EngineError(f"{path.name}: the setting {key} is read by nobody; {ours}:{name} is perhaps meant")
     return found

@@ -12,11 +12,15 @@ import typer
 
 from declared.paths import CHECKOUT
 from declared.version import VERSION
+from guardrails.checking import check
+from guardrails.model import Plan as Declared
+from guardrails.model import Resource
 from ops import __main__ as ops
 from ops import progress
 from ops.audit.model import Finding, Severity
 from ops.audit.report import Report
 from ops.backups.drill import Check, Evidence
+from ops.compliance.run import table
 from ops.drift import Drift
 from ops.everyday.overview import Overview
 from ops.health.report import Health, Measured
@@ -97,6 +101,16 @@ ANSWERS = {
     ("audit",): (
         "ops.audit.run.audit",
         lambda bad: Report("server", 1, (Finding("a", Severity.high, "a", "a", "a", ()),) if bad else (), (), 0.0),
+    ),
+    ("guardrails",): (
+        "ops.guardrails.planned.checked",
+        lambda bad: check(Declared((Resource("pg:index:Role", "a", {"superuser": bad, "name": "a"}),))),
+    ),
+    ("compliance",): (
+        "ops.compliance.run.made",
+        lambda bad: table(
+            "dev", check(Declared((Resource("aws:rds/proxy:Proxy", "a", {"requireTls": not bad}),))), None
+        ),
     ),
     ("scan",): ("ops.storage.scan.run", _status),
     ("status",): (

@@ -23,15 +23,30 @@ ROOMS = {
     # The program's resources of a server that the target makes.
     "targets": {"declared", "local", "components.rds"},
     "components": {"declared", "pg", "targets"},
+    # What sort of environment it is, a target knows.
+    "guardrails": {"declared", "targets"},
     "__main__": {"components", "declared", "pg"},
     "run": {"declared", "targets", "toolchain"},
-    "ops": {"declared", "harness", "run", "provider", CLIENTS},
+    "ops": {"declared", "guardrails", "harness", "run", "provider", CLIENTS},
     "harness": {"declared", "plugin", "provider", "local", "targets", "toolchain"},
-    "generate": {"declared", "harness", "local", "provider", "ops"},
+    "generate": {"declared", "guardrails", "harness", "local", "provider", "ops"},
     "bench": {"declared", "harness", "local", "ops", "provider", "plugin"},
     # A test of a room may use whatever the room is used with; nothing but tests uses tests.
     "tests": {
-        *("bench", "components", "declared", "generate", "harness", "local", "ops", "pg", "plugin", "provider", "run"),
+        *(
+            "bench",
+            "components",
+            "declared",
+            "generate",
+            "guardrails",
+            "harness",
+            "local",
+            "ops",
+            "pg",
+            "plugin",
+            "provider",
+            "run",
+        ),
         *("targets", "toolchain", CLIENTS),
     },
 }

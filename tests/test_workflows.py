@@ -20,7 +20,7 @@ FILES = sorted(FOLDER.glob("*.yml"))
 # In the place of ./vpb: a report with a status, and the real command for what goes to GitHub.
 VPB = """#!/bin/sh
 case "$1" in
-  plan|drift) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
+  plan|drift|guardrails) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
   access) echo "$@" >> asked; printf 'who reaches more'; exit "$STATUS" ;;
 esac
 PYTHONPATH={checkout}:{checkout}/clients/python exec {python} -m ops "$@"
@@ -63,7 +63,8 @@ def test_what_comes_from_outside_gets_into_no_shell_and_no_job_has_more_rights_t
 
 def test_a_branch_of_a_fork_gets_neither_credentials_nor_our_runner() -> None:
     jobs = read("preview")["jobs"]
-    assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["plan"]["if"]
+    for name in ("plan", "guardrails"):
+        assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs[name]["if"]
     # What anybody's branch may run, on a runner of GitHub's, with nothing secret.
     assert jobs["access"]["runs-on"] == "ubuntu-24.04"
     assert "permissions" not in jobs["access"]
@@ -75,6 +76,8 @@ def test_prod_comes_behind_staging_and_waits_for_somebody() -> None:
     (job,) = read("deploy")["jobs"].values()
     assert job["strategy"] == {"fail-fast": True, "max-parallel": 1, "matrix": {"stack": ["staging", "prod"]}}
     assert job["environment"] == "${{ matrix.stack }}"
+    commands = [each["run"].split()[1] for each in job["steps"] if each.get("run", "").startswith("./vpb ")]
+    assert commands == ["guardrails", "up", "preview"], "what is refused isn't begun"
 
 
 @pytest.fixture
@@ -134,6 +137,12 @@ def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, git
     assert pushed(1, "") == 1
     more = "\n\nwho reaches more"
     assert (tmp_path / "summary.md").read_text() == f"first{more}second{more}the preview failed{more}"
+
+
+def test_what_the_guardrails_refuse_is_red(tmp_path: Path, github: FakeGitHub) -> None:
+    assert ran(tmp_path, github, "preview", "guardrails", 2, "1 to mend", STACK="staging") == 2
+    assert ran(tmp_path, github, "preview", "guardrails", 0, "nothing", STACK="staging") == 0
+    assert (tmp_path / "summary.md").read_text() == "1 to mendnothing"
 
 
 def test_wider_access_is_red_until_a_label_allows_it(tmp_path: Path, github: FakeGitHub) -> None:

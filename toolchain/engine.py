@@ -18,10 +18,6 @@ from toolchain.progress import size
 
 Source = Literal["path", "release", "built"]
 SUBJECT = "engine"
-# For guardrails of runtime `pypack`: the built host takes a pack of runtime `python` for a program.
-POLICY_HOST = """#!/bin/sh
-exec python -u . "$1"
-"""
 INSTALL = """
 import socket, sys
 from semver import VersionInfo
@@ -180,9 +176,6 @@ def _fill(context: Context, name: str, make: Callable[[Making], None]) -> None:
         if making:
             make(making)
             bin_folder = making.folder / "bin"
-            host = bin_folder / "pulumi-analyzer-policy-pypack"
-            host.write_text(POLICY_HOST, encoding="utf-8")
-            host.chmod(0o755)
             # What doesn't start must not count as complete.
             answer([bin_folder / "pulumi", "version"], context.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"})
 

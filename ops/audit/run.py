@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -48,6 +49,29 @@ def audit(
     :raises CommandError: where there is no such stack, or nothing in it yet
     """
     begun = time.monotonic()
+    more = {
+        "password_days": password_days,
+        "anchor": trail.read_anchor(anchor) if anchor else None,
+        "trail_since": datetime.now(UTC) - timedelta(days=trail_days) if trail_days else None,
+    }
+    with opened(stack, url, progress, **more) as audited:
+        findings, skipped = look(audited, RULES, progress)
+        found = {finding.rule for finding in findings} | {rule.rule for rule in skipped}
+        if anchor and not found & {rule.id for rule in trail.RULES}:
+            trail.write_anchor(audited, anchor)
+    subject, seconds = f"stack {stack}" if stack else "server", time.monotonic() - begun
+    return Report(subject=subject, rules=len(RULES), findings=findings, skipped=skipped, seconds=seconds)
+
+
+@contextmanager
+def opened(
+    stack: str | None, url: str | None = None, progress: Progress = lambda message: None, **more: Any
+) -> Iterator[Audited]:
+    """What the rules look at, while a session is open; `more` are fields of `Audited`.
+
+    :raises AuditError: where it can't be looked at
+    :raises CommandError: where there is no such stack, or nothing in it yet
+    """
     beside: dict[str, Any] = {"declared": AuditedDeclaration(), "state": None, "s3_buckets": (), "topics": ()}
     if stack is not None:
         progress("reading the state")
@@ -65,20 +89,7 @@ def audit(
         if stack is None:
             superusers = [name for (name,) in connection.execute(RECOGNISED).fetchall()]
             beside["declared"] = AuditedDeclaration(platform=recognised(superusers))
-        audited = Audited(
-            connection=connection,
-            stack=stack,
-            password_days=password_days,
-            anchor=trail.read_anchor(anchor) if anchor else None,
-            trail_since=datetime.now(UTC) - timedelta(days=trail_days) if trail_days else None,
-            **beside,
-        )
-        findings, skipped = look(audited, RULES, progress)
-        found = {finding.rule for finding in findings} | {rule.rule for rule in skipped}
-        if anchor and not found & {rule.id for rule in trail.RULES}:
-            trail.write_anchor(audited, anchor)
-    subject, seconds = f"stack {stack}" if stack else "server", time.monotonic() - begun
-    return Report(subject=subject, rules=len(RULES), findings=findings, skipped=skipped, seconds=seconds)
+        yield Audited(connection=connection, stack=stack, **beside, **more)
 
 
 def look(

@@ -23,7 +23,6 @@ def test_a_good_engine_on_path_is_used_with_its_own_host(world: World) -> None:
     assert (result["source"], result["version"]) == ("path", "3.300.1")
     folder = Path(str(result["bin"]))
     assert (folder / "pulumi-language-python").resolve() == world.path / "pulumi-language-python"
-    assert 'exec python -u . "$1"' in (folder / "pulumi-analyzer-policy-pypack").read_text()
 
 
 def test_an_upgraded_engine_on_path_is_looked_at_again(world: World) -> None:
@@ -73,7 +72,6 @@ def test_the_official_release_is_taken_where_it_can_be_had(world: World) -> None
     served = pulumi(world.root / "served").parent
     result = world.ensure(RELEASE_SERVED=str(served))
     assert (result["source"], result["version"]) == ("release", ENGINE)
-    assert (Path(str(result["bin"])) / "pulumi-analyzer-policy-pypack").stat().st_mode & 0o111
     assert world.calls("go") == []
     assert world.ensure()["source"] == "release"
 
@@ -86,7 +84,6 @@ def test_a_release_that_cannot_be_had_is_said_and_built_instead(world: World) ->
     names = {path.name for path in Path(str(result["bin"])).iterdir()}
     assert names == {
         "pulumi",
-        "pulumi-analyzer-policy-pypack",
         "pulumi-analyzer-policy-python",
         "pulumi-language-python",
         "pulumi-language-python-exec",

@@ -1,0 +1,1 @@
+"""What benchmarks ask, before and after `up`: `./vpb compliance`."""

@@ -1,0 +1,1 @@
+"""The guardrails on a plan: `./vpb guardrails`."""
