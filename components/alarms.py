@@ -50,7 +50,7 @@ class Alarms(Component):
         key, _ = named_key(self, name, "alarms", args.found, _key_rights(account, arn, args.servers), args.disposable)
         asked = {asked_tag(address): "yes" for address in args.emails} or None
         made = sns.Topic(f"{name}-topic", name=topic, kms_master_key_id=key.arn, tags=asked, opts=self.child())
-        sns.TopicPolicy(
+        policy = sns.TopicPolicy(
             f"{name}-policy",
             arn=made.arn,
             policy=document(*_rights(account, made.arn, args.servers)),
@@ -67,7 +67,8 @@ class Alarms(Component):
             sns.TopicSubscription(
                 f"{name}-{address}", topic=made.arn, protocol="email", endpoint=address, opts=self.child()
             )
-        self.topic, self.key = made.arn, key.arn
+        # Who publishes there waits until it may.
+        self.topic, self.key = pulumi.Output.all(made.arn, policy.id).apply(lambda found: found[0]), key.arn
         self.register_outputs({"topic": self.topic})
 
 

@@ -62,6 +62,7 @@ def watched(stack: str, checks: Mapping[str, Check], backups: bool) -> Iterator[
         statistic="Sum",
         critical=0,
         below=True,
+        outage=True,
         missing=BAD,
         runbook="docs/runbooks/aws.md#health-silent",
         **shared,

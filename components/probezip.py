@@ -82,12 +82,12 @@ def written(checks: Mapping[str, Check], authorities: bytes) -> tuple[Path, str]
     data = content(checks, authorities)
     digest = hashlib.sha256(data).hexdigest()
     path = FOLDER / f"{digest[:16]}.zip"
-    if not path.exists():
-        begun = path.with_suffix(f".{os.getpid()}")
-        try:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            begun.write_bytes(data)
-            begun.replace(path)
-        except OSError as error:
-            raise CannotPack(f"{path}: {error.strerror}") from None
+    begun = path.with_suffix(f".{os.getpid()}")
+    try:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        # One that is there may have been changed.
+        begun.write_bytes(data)
+        begun.replace(path)
+    except OSError as error:
+        raise CannotPack(f"{path}: {error.strerror}") from None
     return path, digest

@@ -1,4 +1,4 @@
-"""What is watched of a server at AWS: alarms by severity, of which two alone notify, events, and a dashboard."""
+"""What is watched of a server at AWS: alarms by severity, of which three alone notify, events, and a dashboard."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,14 @@ from declared.servermeasures import EVENTS, GIB, LINES, MEMBER_EVENTS, PERIOD, M
 from declared.serversettings import AURORA, ServerSettings
 
 RUNBOOK = "docs/runbooks/aws.md"
-SAID = {"critical": "critical", "warning": "a warning"}
+SAID = {"outage": "an outage", "critical": "critical", "warning": "a warning"}
 # What isn't measured is neither good nor bad: that nothing is measured has an alarm of its own.
 NEITHER, GOOD, BAD = "missing", "notBreaching", "breaching"
-# Seconds: so long a warning waits for the critical alarm that it may be the beginning of, and stays silent after it.
+# Seconds: so long the others wait for the outage that they may be a part of, and stay silent after it.
 WAIT, AFTER = 120, 300
 COLUMNS, WIDTH, HEIGHT = 3, 8, 6
+# In one widget, as CloudWatch's reference of dashboards has it.
+MOST_ALARMS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,10 @@ class Watched:
     periods: int = 3
     enough: int = 0
     """How many of the periods have to be bad; 0 is all of them."""
+    critical_periods: int = 0
+    """The periods of the critical alarm, where they are others."""
+    outage: bool = False
+    """Whether its critical alarm is one of an outage: what is heard of whatever else is bad for long."""
     missing: str = NEITHER
     """What it counts as that there is no number."""
     runbook: str
@@ -66,19 +72,20 @@ class WatchArgs:
 
 
 class Watch(Component):
-    """An alarm for each threshold, and two that notify: a cause is heard of once, whatever else it breaks."""
+    """An alarm for each threshold, and three that notify: a cause is heard of once, whatever else it breaks."""
 
     def __init__(self, name: str, args: WatchArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, {"servers": list(args.servers)}, opts)
         self._name, self._args = name, args
-        self._alarms: dict[str, dict[str, cloudwatch.MetricAlarm]] = {severity: {} for severity in SAID}
+        self._alarms: dict[str, dict[str, cloudwatch.MetricAlarm]] = {group: {} for group in SAID}
         watched = [*map(self._measured, servermeasures.measures(args.settings)), *self._lines(), *args.more]
         for each in [self._silent(), *watched]:
             self._alarm(each)
-        critical = self._composite("critical", None)
-        warning = self._composite("warning", critical)
+        # What is bad for days, such as an index that nothing uses, may not hide an outage.
+        outage = self._composite("outage", None)
+        composites = [outage, *(self._composite(severity, outage) for severity in ("critical", "warning"))]
         self._events()
-        self._dashboard([critical.arn, warning.arn], watched)
+        self._dashboard([each.arn for each in composites], watched)
         self.register_outputs({})
 
     def _server(self, role: str) -> dict[str, str]:
@@ -101,6 +108,8 @@ class Watch(Component):
             critical=measure.critical,
             below=measure.below,
             periods=measure.periods,
+            critical_periods=measure.critical_periods,
+            outage=measure.outage,
             runbook=f"{RUNBOOK}#{measure.name.removeprefix('readers-')}",
         )
 
@@ -116,6 +125,7 @@ class Watch(Component):
             critical=0,
             below=True,
             periods=2,
+            outage=True,
             missing=BAD,
             runbook=f"{RUNBOOK}#silent",
         )
@@ -128,7 +138,7 @@ class Watch(Component):
                 f"{self._name}-{line.name}",
                 name=self._args.names.of(line.name),
                 log_group_name=self._args.log,
-                pattern=f'"]:{line.level}:"',
+                pattern=servermeasures.pattern(line),
                 metric_transformation={"name": line.name, "namespace": namespace, "value": "1", "default_value": "0"},
                 opts=self.child(*self._args.ready),
             )
@@ -141,6 +151,7 @@ class Watch(Component):
                 warning=line.warning,
                 critical=line.critical,
                 periods=1,
+                outage=True,
                 missing=GOOD,
                 runbook=f"{RUNBOOK}#{line.name}",
             )
@@ -150,9 +161,12 @@ class Watch(Component):
         for severity, limit in (("warning", of.warning), ("critical", of.critical)):
             if limit is None:
                 continue
-            called = names.of(f"{of.name}-{severity}")
+            called, periods = names.of(f"{of.name}-{severity}"), of.periods
+            group = severity
+            if severity == "critical":
+                periods, group = of.critical_periods or periods, "outage" if of.outage else severity
             bad = f"{'at most' if of.below else 'at least'} {_shown(limit, of.unit)} is {SAID[severity]}"
-            self._alarms[severity][called] = cloudwatch.MetricAlarm(
+            self._alarms[group][called] = cloudwatch.MetricAlarm(
                 f"{self._name}-{of.name}-{severity}",
                 name=called,
                 alarm_description=f"{names.stack}: {of.title}: {bad}. {of.runbook}",
@@ -163,8 +177,8 @@ class Watch(Component):
                 comparison_operator=f"{'Less' if of.below else 'Greater'}ThanOrEqualToThreshold",
                 threshold=limit,
                 period=PERIOD,
-                evaluation_periods=of.periods,
-                datapoints_to_alarm=of.enough or of.periods,
+                evaluation_periods=periods,
+                datapoints_to_alarm=of.enough or periods,
                 treat_missing_data=of.missing,
                 opts=self.child(),
             )
@@ -177,7 +191,7 @@ class Watch(Component):
         )
         return cloudwatch.CompositeAlarm(
             f"{self._name}-{severity}",
-            alarm_name=names.of(severity),
+            alarm_name=names.of(f"notify-{severity}"),
             alarm_description=f"{names.stack}: something is {SAID[severity]}. What, shows the dashboard "
             f"{names.of('database')}; each alarm names its page. {RUNBOOK}",
             alarm_rule=" OR ".join(f'ALARM("{called}")' for called in sorted(alarms)),
@@ -213,16 +227,24 @@ class Watch(Component):
         region = self._args.region
         panels = [_panel(each, region) for each in watched]
 
+        alarms = [each.arn for group in self._alarms.values() for each in group.values()]
+
         def body(arns: list[str]) -> str:
-            first = {"type": "alarm", "properties": {"title": "What notifies", "alarms": arns}}
-            return json.dumps({"widgets": [_placed(at, each) for at, each in enumerate([first, *panels])]})
+            first = _alarms("What notifies", arns[: len(composites)])
+            more = arns[len(composites) :]
+            rest = [_alarms("Every alarm", more[at : at + MOST_ALARMS]) for at in range(0, len(more), MOST_ALARMS)]
+            return json.dumps({"widgets": [_placed(at, each) for at, each in enumerate([first, *rest, *panels])]})
 
         cloudwatch.Dashboard(
             f"{self._name}-dashboard",
             dashboard_name=self._args.names.of("database"),
-            dashboard_body=pulumi.Output.all(*composites).apply(body),
+            dashboard_body=pulumi.Output.all(*composites, *alarms).apply(body),
             opts=self.child(),
         )
+
+
+def _alarms(title: str, arns: Sequence[str]) -> dict[str, Any]:
+    return {"type": "alarm", "properties": {"title": title, "alarms": list(arns)}}
 
 
 def _shown(value: float, unit: str) -> str:

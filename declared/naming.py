@@ -13,6 +13,8 @@ LONGEST_STACK = 30
 # A folder's name and a part of S3 bucket names (vpb-<stack>-<account>-objects, of 63 characters at most).
 STACK = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_STACK - 2}}}[a-z0-9])?")
 STACK_RULE = f"a-z, 0-9 and -, a letter first, no - at the end, at most {LONGEST_STACK} characters"
+# What names of resources at AWS begin with that are names of others without it; a test holds that there are no more.
+SHARED = ("-health", "-readers")
 # What `.local` holds beside a folder for each stack.
 RESERVED = frozenset({"state", "passphrase", "backups"})
 # A storage bucket's id and a MIME type: what Supabase Storage takes, which a bucket that is there already may have.
@@ -39,6 +41,12 @@ def stack(name: str) -> str:
     """
     if not STACK.fullmatch(name):
         raise NameRefused(f"stack {name!r}: a stack's name has {STACK_RULE}, such as dev or pr-12")
+    # prod-health at AWS would have an alarm health-… of prod, and prod one of prod-health.
+    if name.endswith(SHARED):
+        raise NameRefused(
+            f"stack {name!r}: a name that ends with {' or '.join(SHARED)} shares names at AWS with the stack that is "
+            "called as what comes before; choose another one"
+        )
     if name in RESERVED:
         raise NameRefused(f"stack {name!r}: this name is taken in .local; choose another one")
     return name

@@ -48,6 +48,10 @@ class Measure:
     statistic: str = "Average"
     periods: int = 3
     """How many of PERIOD seconds in a row are beyond the threshold."""
+    critical_periods: int = 0
+    """The same for critical, where it is another number."""
+    outage: bool = False
+    """Whether nobody is served where it is critical."""
     role: str = ""
     """Of a cluster: of its WRITER or its READERs."""
 
@@ -69,6 +73,14 @@ LINES: Sequence[Line] = (
     Line("log-fatal", "FATAL", 50, None),
     Line("log-error", "ERROR", 500, None),
 )
+
+
+def pattern(line: Line) -> str:
+    """How CloudWatch Logs finds such a line: by RDS' prefix `time:host(port):user@database:[process]:LEVEL:`.
+
+    From its beginning on: what a client has sent is quoted in the rest, and could look like a level.
+    """
+    return rf"%^[^\[]*\[[0-9]+\]:{line.level}:%"
 
 
 def memory(settings: ServerSettings) -> float | None:
@@ -137,7 +149,9 @@ def _within(settings: ServerSettings) -> list[Measure]:
         return []
     return [
         Measure(
-            "sessions", "DatabaseConnections", "sessions", "", int(0.8 * most), int(0.9 * most), statistic="Maximum"
+            *("sessions", "DatabaseConnections", "sessions", "", int(0.8 * most), int(0.9 * most)),
+            statistic="Maximum",
+            outage=True,
         )
     ]
 
@@ -146,9 +160,12 @@ def _storage(settings: ServerSettings) -> list[Measure]:
     """What a server has that keeps its data on a disk of its own."""
     size = settings.storage * GIB
     return [
-        # RDS enlarges it when a tenth is left: below that for half an hour, it didn't.
+        # RDS enlarges it when a tenth is left: below that for half an hour, it didn't; what is left may last minutes.
         Measure(
-            "storage", "FreeStorageSpace", "storage that is free", "bytes", 0.1 * size, 0.05 * size, True, "Minimum", 6
+            *("storage", "FreeStorageSpace", "storage that is free", "bytes", 0.1 * size, 0.05 * size, True, "Minimum"),
+            periods=6,
+            critical_periods=1,
+            outage=True,
         ),
         Measure(
             "transaction-ids", "MaximumUsedTransactionIDs", "transaction ids used", "", 5e8, 1e9, statistic="Maximum"

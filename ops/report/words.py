@@ -287,7 +287,7 @@ def _of_maintenance(found: Any) -> str:
 
 def _of_drift(found: Any) -> str:
     said = counted(len(found["objects"]), "object") if found["objects"] else "none"
-    return f"{said}, looked for {day(datetime.fromisoformat(found['looked_at']))}"
+    return f"{said}, looked for {moment(found['looked_at'])}"
 
 
 def _of_migrations(found: Any) -> str:
@@ -311,6 +311,8 @@ NOTHING_YET: Mapping[str, Callable[[Any], bool]] = {
     "slow": lambda found: not any(each.pattern for each in found),
     "backups": lambda found: not found["count"],
     "drills": lambda found: not found["passed"],
+    # What is there now was looked for when the report is made, or isn't known.
+    "drift": lambda found: not found["now"] and not found["objects"],
     "maintenance": lambda found: not any(each["succeeded_at"] for each in found["tasks"]),
 }
 GLANCES: Mapping[str, Callable[[Any], str]] = {

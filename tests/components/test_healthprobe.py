@@ -13,6 +13,7 @@ import pytest
 from components import probezip
 from components.healthprobe import sent
 from declared.health import CHECKS, OF_THE_POOLER
+from declared.prices import METRICS_TAG
 from harness.program import ACCOUNT, Program, run
 from local.moto.policy import Principal, Request, Verdict, evaluate
 
@@ -128,6 +129,41 @@ def test_its_role_reads_one_secret(prod, action, resource, context, verdict):
         statement["Principal"] = "*"
     asked = Request(action, resource, Principal(arn=f"arn:aws:iam::{ACCOUNT}:role/x", account=ACCOUNT), context)
     assert evaluate(reading, asked) is verdict
+
+
+def test_its_role_has_these_rights_and_no_others(prod):
+    statements = json.loads(prod.resources["server-health-rights"].inputs["policy"])["Statement"]
+    key = prod.resources["server-health-secret"].inputs["kmsKeyId"]
+    log = "arn:aws:cloudwatch:us-east-1:123456789012:server-health-log"
+    interfaces = [
+        *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
+        *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+    ]
+    assert [(each["Effect"], each["Action"], each["Resource"]) for each in statements] == [
+        ("Allow", ["secretsmanager:GetSecretValue"], SECRET),
+        ("Allow", ["kms:Decrypt"], key),
+        ("Allow", ["cloudwatch:PutMetricData"], "*"),
+        ("Allow", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log}:*"),
+        ("Allow", interfaces, "*"),
+        ("Deny", interfaces, "*"),
+    ]
+    assert statements[1]["Condition"] == {"StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}}
+
+
+def test_the_function_is_given_what_it_asks_with(prod):
+    found = prod.resources["server-health-function"].inputs
+    assert {name: found[name] for name in ("runtime", "handler", "timeout", "memorySize", "architectures")} == {
+        "runtime": "python3.13",
+        "handler": "handler.handle",
+        "timeout": 120,
+        "memorySize": 256,
+        "architectures": ["arm64"],
+    }
+    assert found["role"].endswith("server-health-role")
+    assert found["tags"] == {METRICS_TAG: str(len(sent(CHECKS)) + 1)}
+    variables = found["environment"]["variables"]
+    assert variables["DATABASE_HOST"].startswith("server-rds-instance.")
+    assert (variables["DATABASE_PORT"], variables["DATABASE_NAME"]) == ("5432", "app")
 
 
 def test_it_writes_its_own_namespace_alone_and_its_code_makes_no_interface(prod):

@@ -10,9 +10,11 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -93,7 +95,7 @@ def function(
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    secret = moto.client("secretsmanager").create_secret(Name=f"login-{tmp_path.name}")["ARN"]
+    secret = moto.client("secretsmanager").create_secret(Name=f"login-{uuid4()}")["ARN"]
     there = parse(complete.monitor_url)
     environment = {
         "AWS_ENDPOINT_URL": moto.endpoint,
@@ -104,7 +106,7 @@ def function(
         "DATABASE_PORT": there["port"],
         "DATABASE_NAME": there["dbname"],
         "SECRET": secret,
-        "NAMESPACE": f"test/{tmp_path.name}",
+        "NAMESPACE": f"test/{uuid4()}",
         "OBJECTS": "false",
     }
     made = Function(tmp_path, module, moto, environment, monkeypatch)
@@ -144,19 +146,77 @@ def test_of_two_logins_the_one_that_comes_in_is_taken(function):
     assert function.run()["answered"] is True
 
 
-def test_without_an_answer_there_is_no_number_and_one_line_without_the_password(function, capsys):
+def values(function: Function, metric: str) -> list[float]:
+    now = datetime.now(UTC)
+    found = function.moto.client("cloudwatch").get_metric_statistics(
+        Namespace=function.environment["NAMESPACE"],
+        MetricName=metric,
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=10),
+        Period=60,
+        Statistics=["Maximum"],
+    )
+    return [each["Maximum"] for each in found["Datapoints"]]
+
+
+def test_no_answer_is_a_number_and_one_line_without_the_password(function, capsys):
     function.log_in_as(("monitor", "Wr0ng"), ("monitor_2", "Wr0ng"))
-    assert function.run() == {"answered": False}
+    assert function.run() == {"answered": False, "values": 1}
     said = capsys.readouterr().out
     assert said.startswith(f"health: {function.environment['DATABASE_HOST']}:")
     assert (said.count("\n"), "Wr0ng" in said) == (1, False)
-    assert function.stored(function.environment["NAMESPACE"]) == {}
+    assert function.stored(function.environment["NAMESPACE"]) == {ANSWERED: {""}}
+    assert values(function, ANSWERED) == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("said", "answered", "connections"),
+    [
+        ("remaining connection slots are reserved for roles with the SUPERUSER attribute", True, [1.0]),
+        ("sorry, too many clients already", True, [1.0]),
+        ('too many connections for role "monitor"', False, []),
+    ],
+)
+def test_what_is_full_is_distinguished(function, monkeypatch, said, answered, connections):
+    def refused(*_: Any, **__: Any) -> None:
+        raise function.module.pg8000.exceptions.DatabaseError({"C": "53300", "M": said})
+
+    monkeypatch.setattr(function.module.pg8000.native, "Connection", refused)
+    assert function.run()["answered"] is answered
+    assert (values(function, "connections"), values(function, ANSWERED)) == (connections, [float(answered)])
+
+
+def test_what_was_read_before_the_session_was_ended_is_sent(function, complete, capsys, monkeypatch):
+    parts = function.module.json.loads((function.folder / "checks.json").read_text())["parts"]
+    run = function.module.pg8000.native.Connection.run
+
+    def ended(connection: Any, text: str, *given: Any, **named: Any) -> Any:
+        if f"ops.{parts[2]}_metrics" in text:
+            with psycopg.connect(complete.url, autocommit=True) as session:
+                session.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vpb health'"
+                )
+        return run(connection, text, *given, **named)
+
+    monkeypatch.setattr(function.module.pg8000.native.Connection, "run", ended)
+    assert function.run(OBJECTS="true")["answered"] is True
+    found = function.stored(function.environment["NAMESPACE"])
+    assert found["unreadable"] == {"", parts[2]}
+    assert "connections" in found
+    assert "Traceback" not in capsys.readouterr().out
+
+
+def test_an_archive_without_certificates_is_one_line(function, capsys):
+    (function.folder / "authorities.pem").write_bytes(b"")
+    assert function.run()["answered"] is False
+    said = capsys.readouterr().out
+    assert (said.startswith("health: authorities.pem: "), said.count("\n")) == (True, 1)
 
 
 def test_a_secret_that_is_no_secret_of_the_program_s_is_one_line_without_it(function, capsys):
     secrets = function.moto.client("secretsmanager")
     secrets.put_secret_value(SecretId=function.environment["SECRET"], SecretString="Wr0ng {")
-    assert function.run() == {"answered": False}
+    assert function.run()["answered"] is False
     said = capsys.readouterr().out
     assert said == f"health: secret {function.environment['SECRET']}: isn't as the program writes it\n"
 
@@ -164,7 +224,7 @@ def test_a_secret_that_is_no_secret_of_the_program_s_is_one_line_without_it(func
 def test_a_server_under_another_authority_is_not_talked_to(function, capsys, tmp_path_factory):
     other = tls.authority(tmp_path_factory.mktemp("other"), "other")
     (function.folder / "authorities.pem").write_bytes(other.read_bytes())
-    assert function.run() == {"answered": False}
+    assert function.run()["answered"] is False
     assert "certificate verify failed" in capsys.readouterr().out
 
 
