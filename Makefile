@@ -37,7 +37,7 @@ down: ## destroy an environment; on local also stop its services and delete thei
 	@$(in_environment) -m ops down --stack "$(STACK)" --confirm "$(CONFIRM)"
 
 test: ## all tests
-	@$(in_environment) -m pytest -n 2 --dist loadgroup $(TESTS)
+	@$(in_environment) -m pytest -n 2 --dist loadgroup -m "not linter" $(TESTS)
 
 lint: ## format, lint and types
 	@$(in_environment) -m ruff format --check $(sources)

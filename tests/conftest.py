@@ -108,7 +108,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _server(item: pytest.Item) -> str | None:
     """The installation that a test runs on."""
     call = getattr(item, "callspec", None)
-    return call.params.get("cluster") if call else None
+    known = installations()
+    return (
+        next((each for each in call.params.values() if isinstance(each, str) and each in known), None) if call else None
+    )
 
 
 def _can_differ(item: pytest.Item) -> bool:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -174,3 +175,9 @@ def _asks(node: ast.AST) -> bool:
     """Whether it compares: by an operator, a container, a pattern, a key, or a method of a text."""
     asked = isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("startswith", "endswith", "get", "__eq__")
     return asked or isinstance(node, ast.Compare | ast.match_case | ast.Subscript)
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by it: of two it would run the first, and report an error among thousands of lines."""
+    names = Counter(path.name for path in (CHECKOUT / "tests").rglob("test_*.py"))
+    assert [name for name, number in names.items() if number > 1] == []

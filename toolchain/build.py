@@ -46,6 +46,8 @@ def _settings(making: Making) -> dict[str, str]:
         "CGO_ENABLED": "0",
         # A module cache is read-only unless asked otherwise, which would outlast its removal.
         "GOFLAGS": "-mod=readonly -modcacherw -trimpath -buildvcs=false",
+        # The compilers collect garbage less often: memory for time.
+        "GOGC": "400",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }

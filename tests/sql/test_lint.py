@@ -35,6 +35,7 @@ def squawk(*paths: object, excluded: tuple[str, ...] = ()) -> subprocess.Complet
     return run("squawk", "--config", settings, "--exclude", ",".join([*ours, *excluded]), *paths)
 
 
+@pytest.mark.linter
 def test_sqlfluff_has_nothing_to_say():
     done = run("sqlfluff", "lint", "--processes", "1", "--nocolor", SQL, EXAMPLE)
     assert done.returncode == 0, done.stdout
