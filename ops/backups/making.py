@@ -3,7 +3,6 @@
 import os
 import queue
 import re
-import secrets
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any
 from visual_prompt_builder.signing import Store
 
 from ops.backups import files, instants, programs, sealing, source
-from ops.backups.manifest import FILES, ID, MANIFEST, ROLES, SCHEMA, SUMMARY, Manifest, Part, Summary, Table
+from ops.backups.manifest import FILES, ID, MANIFEST, ROLES, SCHEMA, SUMMARY, Manifest, Part, Summary, Table, new_id
 from ops.backups.places import Place
 from ops.backups.source import Found, Source
 from ops.database import Connection
@@ -53,7 +52,7 @@ class Making:
         remove_leftovers(self.place)
         with source.opened(self.url, self.jobs) as found:
             taken_at = (self.of or found.taken_at).astimezone(UTC)
-            id = f"{taken_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+            id = new_id(taken_at)
             days = self.place.days_kept(id) or self.keep_days or instants.DAYS
             try:
                 with instants.kept(self.note_url or self.url, id, taken_at, days, self.place.label) as noted:

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.backups.errors import BadBackup
@@ -19,6 +21,11 @@ LOGICAL, PHYSICAL = "logical", "physical"
 ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 PART = re.compile(r"[a-z0-9-]+\.age")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def new_id(taken_at: datetime) -> str:
+    """The id of a backup, in whose order they were taken: the second, the microsecond in it, and something random."""
+    return f"{taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{taken_at.microsecond:05x}{secrets.token_hex(2)[:3]}"
 
 
 @dataclass(frozen=True)

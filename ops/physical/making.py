@@ -15,7 +15,7 @@ from ops.backups import basemanifest, checking, instants, programs, sealing
 from ops.backups.basemanifest import BaseManifest, Range
 from ops.backups.errors import BackupError
 from ops.backups.making import remove_leftovers
-from ops.backups.manifest import MANIFEST, PHYSICAL, SUMMARY, Part, Summary
+from ops.backups.manifest import MANIFEST, PHYSICAL, SUMMARY, Part, Summary, new_id
 from ops.backups.places import Place
 from ops.database import Connection
 from ops.physical import segments, server
@@ -73,7 +73,7 @@ class Basing:
             # Until the session ends: what the files need at their end has to be there still.
             server.keep_for_now(session, f"vpb_base_{secrets.token_hex(4)}")
             began = server.now(session)
-            id = f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+            id = new_id(began)
             try:
                 return self._write(id, session, facts, began)
             except BaseException:

@@ -34,7 +34,7 @@ from harness import scratch
 from harness.stack import Stack
 from ops.backups import checking, drill, instants, making, places, rows, sealing, source
 from ops.backups.errors import BackupError, BadBackup
-from ops.backups.manifest import MANIFEST, SUMMARY, Manifest
+from ops.backups.manifest import ID, MANIFEST, SUMMARY, Manifest, new_id
 from ops.backups.restoring import Restoring
 from ops.database import connect
 from ops.errors import CommandError, answered
@@ -453,6 +453,14 @@ def test_a_bucket_that_is_gone_is_named(store: Store):
     with pytest.raises(ClientError) as caught:
         places.Bucket(store.s3, "nowhere-at-all").backups()
     assert answered(caught.value).startswith("AWS: bucket nowhere-at-all: An error occurred (NoSuchBucket)")
+
+
+def test_of_two_backups_of_one_second_the_later_one_is_the_newer() -> None:
+    moment = datetime(2026, 11, 30, 7, 25, 50, 999_998, UTC)
+    for _ in range(50):
+        first, second, third = (new_id(moment + timedelta(microseconds=more)) for more in (0, 1, 2))
+        assert first < second < third
+        assert all(ID.fullmatch(each) for each in (first, second, third))
 
 
 def test_another_key_opens_nothing(small: tuple[Memory, str]):

@@ -1,0 +1,69 @@
+"""A pull request that does harm in five ways, as its reviewer sees it: `./vpb plan` on a provisioned environment."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from declared.paths import CHECKOUT
+from harness.checkout import Scratch
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
+
+GOLDEN = CHECKOUT / "tests" / "golden" / "pull_request.md"
+UP = """-- 0099 heading: a project has a heading.
+-- Lock: access exclusive on public.projects. Duration: instant.
+-- Down: loses the headings.
+
+alter table public.projects add column heading text not null default gen_random_uuid()::text;
+drop index public.projects_part_owner_id_id_idx;
+"""
+DOWN = """-- 0099 heading: the way back.
+-- Lock: access exclusive on public.projects. Duration: instant.
+-- Down: loses the headings.
+
+create index projects_part_owner_id_id_idx on public.projects (private.part(id), owner_id, id);
+alter table public.projects drop column heading;
+"""
+POLICY = re.compile(
+    r"(create policy projects_update_own on public\.projects\n    for update to authenticated\n).*?;", re.S
+)
+BUCKET = "  database:buckets: [{id: audio, public: true}]\n"
+
+
+@contextmanager
+def edited(folder: Path) -> Iterator[None]:
+    """The change of the pull request, taken back afterwards."""
+    policies, settings = folder / "sql" / "policies" / "public.projects.sql", folder / "Pulumi.dev.yaml"
+    before = {path: path.read_text() for path in (policies, settings)}
+    made = [folder / "sql" / "migrations" / f"0099_heading.{direction}.sql" for direction in ("up", "down")]
+    weaker, number = POLICY.subn(r"\1    using (true)\n    with check (true);", before[policies])
+    assert number == 1
+    policies.write_text(weaker)
+    settings.write_text(before[settings] + BUCKET)
+    for path, text in zip(made, (UP, DOWN), strict=True):
+        path.write_text(text)
+    try:
+        yield
+    finally:
+        for path, text in before.items():
+            path.write_text(text)
+        for path in made:
+            path.unlink()
+
+
+def test_the_comment_of_a_pull_request_that_does_harm(dev: Scratch) -> None:
+    """A column added wrongly, a row policy weakened, a bucket made public, an index dropped; a grant made manually."""
+    dev.sql("set application_name = 'psql'; grant delete on public.projects to anon")
+    try:
+        with edited(dev.folder):
+            run = dev.start("plan").wait()
+    finally:
+        dev.sql("revoke delete on public.projects from anon")
+    assert run.status == 2, run.output
+    page = run.output[run.output.index("## Plan of") :]
+    page = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-30 05:12 UTC", page)
+    page = re.sub(r" \([\d,]+ rows, [\d.,]+ MiB\)", "", page)
+    assert page.strip() == GOLDEN.read_text().strip()
