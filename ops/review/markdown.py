@@ -13,7 +13,7 @@ from ops.review.plan import ManualChange, Plan, PlannedStep
 ROWS, CELL = 12, 160
 SIGNS = progress.SIGNS
 # What ends a code span or a row; and what GitHub would take for a person or a tag.
-BREAKS = re.compile(r"[`|\r\n]+")
+BREAKS = re.compile(r"[|\r\n]+")
 
 
 def page(plan: Plan, parts: Sequence[str] = ()) -> str:
@@ -176,7 +176,7 @@ def _listed(lines: Iterable[str]) -> Iterator[str]:
 
 def _code(text: str, most: int = CELL) -> str:
     """As a code span: what is in it is text, and nobody is called by it."""
-    text = BREAKS.sub(" ", text).strip()
+    text = BREAKS.sub(" ", text.replace("`", "'")).strip()
     return f"`{text if len(text) <= most else f'{text[: most - 1]}…'}`"
 
 

@@ -198,7 +198,7 @@ JUDGED = replace(
 def test_what_migrations_break_and_lock_stands_in_the_verdict_and_in_tables() -> None:
     lines = markdown.page(JUDGED).splitlines()
     assert lines[2] == "**1 error in migrations**; **1 statement over the budget for locks**; 1 to update."
-    assert "| **error** | `sql/migrations/0041_a.up.sql:6` | `a b  c` | `set default`, then fill |" in lines, (
+    assert "| **error** | `sql/migrations/0041_a.up.sql:6` | `a b 'c'` | `set default`, then fill |" in lines, (
         "a code span stays one"
     )
     (locked,) = (line for line in lines if line.startswith("| **over the budget**"))
