@@ -1,6 +1,7 @@
 """A plan as a page for a pull request: one screen, what is more is folded."""
 
 import difflib
+import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -148,7 +149,8 @@ def _texts(plan: Plan) -> Iterator[str]:
     for title, before, after in found:
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
         body = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-        yield from ("", *_folded(_plain(title), _fenced("diff", body)))
+        # There it is HTML: a backslash would be shown.
+        yield from ("", *_folded(f"<code>{html.escape(' '.join(title.split()))}</code>", _fenced("diff", body)))
 
 
 def _fenced(language: str, lines: Sequence[str]) -> Iterator[str]:

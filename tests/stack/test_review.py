@@ -69,7 +69,7 @@ def test_the_comment_of_a_pull_request_that_does_harm(dev: Scratch) -> None:
 
 
 def shown(output: str) -> str:
-    """The page, without what differs between runs: when it was, how many rows there are, which migration is the next."""
+    """The page, without what differs between runs: when it was, how many rows there are, the next migration."""
     page = output[output.index("## Plan of") :]
     page = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-30 05:12 UTC", page)
     page = re.sub(r" \([\d,]+ rows, [\d.,]+ MiB\)", "", page)
