@@ -62,6 +62,8 @@ PLACE = re.compile(r'File "(?P<path>[^"\n]+)", line (?P<line>\d+)')
 FEW = 5
 # Milliseconds. An editor saves in several steps; what follows within STEP belongs to one save.
 DEBOUNCE, STEP = 400, 50
+# Milliseconds after which it is asked again whether something was saved.
+TICK = 200
 # Seconds between looks whether another run has ended.
 POLL = 0.5
 
@@ -214,10 +216,16 @@ def run(stack: str, first: str | None) -> None:
     loop = _loop(stack, first)
     _say(f"stack {stack}: watching {', '.join(FOLDERS)}; migrations from {loop.first} on are in work; Ctrl-C ends")
     with suppress(KeyboardInterrupt):
-        _pass(stack, loop)
         folders = [CHECKOUT / folder for folder in FOLDERS]
-        for changes in watchfiles.watch(*folders, watch_filter=_is_source, debounce=DEBOUNCE, step=STEP):
-            _pass(stack, loop, any(path.endswith(".py") for _, path in changes))
+        saves = watchfiles.watch(
+            *folders, watch_filter=_is_source, debounce=DEBOUNCE, step=STEP, rust_timeout=TICK, yield_on_timeout=True
+        )
+        # From here on nothing that is saved is missed: it begins with the first that is asked of it.
+        next(saves)
+        _pass(stack, loop)
+        for changes in saves:
+            if changes:
+                _pass(stack, loop, any(path.endswith(".py") for _, path in changes))
     _say(f"stack {stack}: no longer watched; `./vpb up --stack {stack}` notes what has changed")
 
 

@@ -116,7 +116,7 @@ def test_the_server_is_as_declared_and_its_logins_come_in(prod):
     with psycopg.connect(found["api_url"]) as connection:
         assert connection.execute("select ssl from pg_stat_ssl where pid = pg_backend_pid()").fetchone() == (True,)
     watched = client_of(prod.scratch, "cloudwatch").describe_alarms(AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
-    assert {each["AlarmName"].rpartition("-")[2] for each in watched} == {"critical", "warning"}
+    assert {each["AlarmName"].rpartition("-")[2] for each in watched} == {"outage", "critical", "warning"}
     assert {action for each in watched for action in each["AlarmActions"]} == {found["alarm_topic_arn"]}
     with psycopg.connect(found["monitor_url"]) as connection:
         assert connection.execute("select count(*) from ops.slow_statements(1)").fetchone() is not None
