@@ -9,6 +9,7 @@ import pytest
 
 from declared.paths import CHECKOUT
 from harness.checkout import Scratch
+from tests.stack.conftest import succeeded
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 
@@ -58,6 +59,8 @@ def edited(folder: Path) -> Iterator[None]:
 
 def test_the_comment_of_a_pull_request_that_does_harm(dev: Scratch) -> None:
     """A column added wrongly, a row policy weakened, a bucket made public, an index dropped; a grant made manually."""
+    # A test before may have left something that it watched.
+    succeeded(dev.up())
     dev.sql("set application_name = 'psql'; grant delete on public.projects to anon")
     try:
         with edited(dev.folder):
