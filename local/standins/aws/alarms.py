@@ -2,7 +2,8 @@
 
 from typing import Any, ClassVar
 
-from local.standins.aws.resource import AutoName, AwsKind, Site, Values, tag_changes
+from local.standins.aws.cloudwatch import change_tags
+from local.standins.aws.resource import AutoName, AwsKind, Site, Values
 from local.standins.aws.shapes import FLAG, NUMBER, TEXT, Block, Field, JsonText, MapOf, SetOf, TagMap
 
 _SUPPRESSOR = {
@@ -66,11 +67,7 @@ class CompositeAlarm(AwsKind):
 
     def change(self, site: Site, id: str, state: Values, new: Values) -> None:
         self._put(site, new)
-        added, removed = tag_changes(state.get("tagsAll") or {}, self.all_tags(new))
-        if removed:
-            site.client.untag_resource(ResourceARN=state["arn"], TagKeys=removed)
-        if added:
-            site.client.tag_resource(ResourceARN=state["arn"], Tags=TagMap().to_aws(added))
+        change_tags(site, state, self.all_tags(new))
 
     def remove(self, site: Site, id: str, state: Values) -> None:
         site.client.delete_alarms(AlarmNames=[id])

@@ -18,6 +18,15 @@ class _Dimensions(MapOf):
         return {each["Name"]: each["Value"] for each in value}
 
 
+def change_tags(site: Site, state: Values, tags: Values) -> None:
+    """The tags of an alarm that is there, which are ignored where they are sent along with it."""
+    added, removed = tag_changes(state.get("tagsAll") or {}, tags)
+    if removed:
+        site.client.untag_resource(ResourceARN=state["arn"], TagKeys=removed)
+    if added:
+        site.client.tag_resource(ResourceARN=state["arn"], Tags=TagMap().to_aws(added))
+
+
 class MetricAlarm(AwsKind):
     """Who hears of a measure that is beyond a bound, or of none at all."""
 
@@ -77,13 +86,8 @@ class MetricAlarm(AwsKind):
         return {**self._alarm.from_aws(found), "arn": found["AlarmArn"], "tagsAll": TagMap().from_aws(tags)}
 
     def change(self, site: Site, id: str, state: Values, new: Values) -> None:
-        # Tags that are sent along with an alarm that is there are ignored.
         site.client.put_metric_alarm(**self._alarm.to_aws(new))
-        added, removed = tag_changes(state.get("tagsAll") or {}, self.all_tags(new))
-        if removed:
-            site.client.untag_resource(ResourceARN=state["arn"], TagKeys=removed)
-        if added:
-            site.client.tag_resource(ResourceARN=state["arn"], Tags=TagMap().to_aws(added))
+        change_tags(site, state, self.all_tags(new))
 
     def remove(self, site: Site, id: str, state: Values) -> None:
         site.client.delete_alarms(AlarmNames=[id])
