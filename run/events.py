@@ -60,6 +60,23 @@ class ResourceOutcome:
 
 
 @dataclass(frozen=True)
+class Found:
+    """One resource that a refresh has found otherwise than the state has it."""
+
+    type: str
+    resource: str
+    gone: bool
+    differences: tuple[str, ...] = ()
+    """As of a ResourceOutcome: `status: "Enabled" → "Suspended"`."""
+    texts: tuple[LongValue, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Such as `Bucket storage-files`."""
+        return f"{self.type.rpartition(':')[2]} {self.resource.rpartition('::')[2]}"
+
+
+@dataclass(frozen=True)
 class Summary:
     """The end of a run: how long it took, and how many resources became what."""
 
@@ -71,7 +88,7 @@ class Summary:
         return {op: number for op, number in self.counts.items() if op not in UNCHANGED}
 
 
-Event = Message | ResourceOutcome | Summary
+Event = Message | ResourceOutcome | Found | Summary
 
 
 def read(line: str) -> Event | None:
@@ -136,22 +153,30 @@ def _message(said: Mapping[str, str]) -> Message | None:
     return Message(text, said["severity"], _name(said.get("urn", "")), bool(said.get("ephemeral")))
 
 
-def _step(step: Mapping[str, Any], failed: bool) -> ResourceOutcome | None:
+def _step(step: Mapping[str, Any], failed: bool) -> ResourceOutcome | Found | None:
     op = str(step["op"])
-    # A refresh comes before the step proper.
-    if op in PARTS or (op == "refresh" and not failed):
+    if op in PARTS:
         return None
-    paths = sorted(step.get("detailedDiff") or ())
     old, new = step.get("old") or {}, step.get("new") or {}
-    was, now = old.get("outputs") or old.get("inputs"), new.get("inputs")
-    values = [(path, _value(was, path), _value(now, path)) for path in paths]
-    differences = tuple(_difference(path, before, after) for path, before, after in values)
-    texts = tuple(
-        LongValue(path, before, after)
-        for path, before, after in values
-        if isinstance(before, str) and isinstance(after, str) and not (_short(before) and _short(after))
+    kind, name, was = str(step["type"]), _name(str(step["urn"])), old.get("outputs") or old.get("inputs")
+    # A refresh comes before the step proper.
+    if op == "refresh" and not failed:
+        differences, texts = _differences(step, was, new.get("outputs"))
+        return Found(kind, name, not new, differences, texts) if differences or not new else None
+    differences, texts = _differences(step, was, new.get("inputs"))
+    return ResourceOutcome(op, kind, name, differences, failed, _dollars(step), texts)
+
+
+def _differences(step: Mapping[str, Any], was: Any, now: Any) -> tuple[tuple[str, ...], tuple[LongValue, ...]]:
+    values = [(path, _value(was, path), _value(now, path)) for path in sorted(step.get("detailedDiff") or ())]
+    return (
+        tuple(_difference(path, before, after) for path, before, after in values),
+        tuple(
+            LongValue(path, before, after)
+            for path, before, after in values
+            if isinstance(before, str) and isinstance(after, str) and not (_short(before) and _short(after))
+        ),
     )
-    return ResourceOutcome(op, str(step["type"]), _name(str(step["urn"])), differences, failed, _dollars(step), texts)
 
 
 def _difference(path: str, before: Any, after: Any) -> str:

@@ -18,6 +18,9 @@ MOST = 3
 ALIKE = 0.99
 SCHEMA = re.compile(r"\w+\.")
 PRIVILEGES = ("GRANT", "REVOKE")
+# What no event trigger fires for: objects of the whole server, and rows.
+NOT_RECORDED = ("role ", "memberships of ", "bucket ", "sealing keys ", "migrations ")
+VERBS = {"grant", "revoke", "table", "function", "routine", "schema", "cascade"}
 COMMON = {"table", "grant", "revoke", "all", "select", "insert", "update", "delete", "column"}
 
 
@@ -49,7 +52,7 @@ class Change:
 
 
 def recorded(connection: Connection, since: datetime | None = None) -> list[Change]:
-    """What was recorded, but by `up` itself, the oldest first; nothing where the database records none.
+    """What was recorded and `up` has not put back since, the oldest first; nothing where the database records none.
 
     :raises psycopg.Error: where it can't be read
     """
@@ -58,11 +61,24 @@ def recorded(connection: Connection, since: datetime | None = None) -> list[Chan
             rows = connection.execute(RECORDED, [since or "-infinity"]).fetchall()
     except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName):
         return []
-    return [
+    every = [
         Change(at.astimezone(UTC).isoformat(timespec="seconds"), login, application, address, command, kind, named)
         for at, login, application, address, command, kind, named in rows
-        if application != APPLICATION
     ]
+    return [
+        each
+        for number, each in enumerate(every)
+        if each.application != APPLICATION and not any(_undoes(later, each) for later in every[number + 1 :])
+    ]
+
+
+def _undoes(later: Change, change: Change) -> bool:
+    """Whether `up` has put back since what a change did; of a table it may have changed another thing."""
+    if later.application != APPLICATION or change.kind.startswith("table ") or change.command == "ALTER TABLE":
+        return False
+    if {later.command, change.command} <= {*PRIVILEGES}:
+        return _words(change.object) - VERBS <= _words(later.object) - VERBS
+    return (later.kind, later.object) == (change.kind, change.object)
 
 
 def of(said: str, changes: Sequence[Change]) -> list[Change]:
@@ -75,6 +91,8 @@ def of(said: str, changes: Sequence[Change]) -> list[Change]:
         said: such as `table public.notes: column title was added`.
         changes: the oldest first.
     """
+    if said.startswith(NOT_RECORDED):
+        return []
     words = _words(said)
     rarity = Counter(word for each in changes for word in _words(each.described))
     scored = [(_likeness(each, words, rarity), each) for each in changes]
@@ -86,6 +104,8 @@ def of(said: str, changes: Sequence[Change]) -> list[Change]:
 def _likeness(change: Change, words: set[str], rarity: Mapping[str, int]) -> float:
     own, named = _words(change.described), _words(SCHEMA.sub(" ", change.object.partition(" on ")[0]))
     if change.command in PRIVILEGES:
+        if not words & {"grant", "privilege"}:
+            return 0.0
         # Of a text: that both name a table says nothing.
         named = _words(SCHEMA.sub(" ", change.object)) & words - COMMON
     if not named or not named <= words:

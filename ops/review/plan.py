@@ -1,7 +1,6 @@
 """What was changed manually in an environment, and what `up` would do there: one preview, each fact once."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
@@ -9,42 +8,28 @@ import psycopg
 
 from declared import connectionurl
 from declared.errors import UserError
-from ops import progress
+from guardrails.model import Result
+from ops import drift, progress
 from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
-from ops.review import authors, forecast, lint
+from ops.guardrails.planned import Resources
+from ops.review import authors, forecast, lint, manual
 from ops.review.authors import Change
 from ops.review.forecast import StatementForecast
 from ops.review.lint import Finding
+from ops.review.manual import ManualChange
 from run import engine
-from run.events import LongValue, ResourceOutcome
+from run.events import Found, LongValue, ResourceOutcome
 
-# What a resource says of what nobody declared.
-MANUALLY = re.compile(r"\bmanually\b|\bis gone from the server\b")
-CHANGED = re.compile(r"(?P<property>.+) was changed manually from '(?P<was>.*)' to '(?P<now>.*)'", re.DOTALL)
 # What only the snapshot knows has no single right way to be put back.
 MIGRATIONS = "MigrationSet"
-SNAPSHOT = "pg:index:SchemaSnapshot"
+SNAPSHOT = drift.SNAPSHOT
+# What says itself what was done manually.
+SPEAKING = {*drift.OWN, drift.MIGRATIONS, SNAPSHOT}
 DESTRUCTIVE = ("delete", "replace")
 NOTHING_HELD = ("Policy", "Grants", "FunctionGrants", "Memberships", "DefaultPrivileges", "RowSecurity")
 ORDER = ("delete", "replace", "update", "create")
-
-
-@dataclass(frozen=True)
-class ManualChange:
-    """One object that isn't as the last `up` left it."""
-
-    object: str
-    """Such as `grants on table public.notes`."""
-    what: str
-    was: str | None
-    """The declared text, where one was changed."""
-    now: str | None
-    put_back: bool
-    """Whether `up` puts it back; else it refuses to go on until somebody says what is right."""
-    by: list[Change]
-    """Who has changed the object last, the newest first; empty where the database has recorded nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +44,18 @@ class PlannedStep:
     destroys: list[str]
     """What of it takes rows or values away, with how many."""
     texts: list[LongValue]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """What a guardrail refuses: docs/guardrails.md."""
+
+    rule: str
+    severity: str
+    resource: str
+    evidence: str
+    reason: str
+    repair: str
 
 
 @dataclass(frozen=True)
@@ -79,11 +76,13 @@ class Plan:
     """What pending migrations would break or block, by their text."""
     locks: list[StatementForecast] = field(default_factory=list)
     """What they lock, by a copy of the structure; those statements that lock what is in use."""
+    breaches: list[Breach] = field(default_factory=list)
+    """What the guardrails refuse of what is declared."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to say."""
-        return not (self.manual or self.steps or self.refused)
+        return not (self.manual or self.steps or self.refused or self.breaches)
 
     def as_json(self) -> str:
         """The plan for scripts."""
@@ -94,21 +93,29 @@ def of(stack: str) -> Plan:
     """
     :raises CommandError: where the stack can't be previewed
     """
-    # A stack that has a file of settings may not have been made yet.
-    if not engine.declared(stack):
-        engine.require(stack)
-    engine.make_stack(stack)
-    done = progress.run(["preview", "--diff"], stack, shown=False)
-    found = read(stack, done, recorded(stack) if _manual_lines(done) else [])
-    if not any(step.type == MIGRATIONS for step in found.steps):
-        return found
+    resources = Resources()
+    with engine.asked(stack):
+        done = progress.run(["preview", "--diff"], stack, shown=False, seen=resources.add)
+        found = read(stack, done, recorded(stack) if _manual_lines(done) else [])
+        if not found.refused:
+            found = replace(found, breaches=[_breach(each) for each in resources.checked(stack).refused])
+        return _judged(found) if any(step.type == MIGRATIONS for step in found.steps) else found
+
+
+def _judged(found: Plan) -> Plan:
+    """With what its pending migrations break and lock."""
     try:
-        linted = lint.of(stack)
+        linted = lint.of(found.stack)
         # What fails on a copy has failed in the preview.
-        locked = [] if found.refused else forecast.of(stack)
+        locked = [] if found.refused else forecast.of(found.stack)
     except UserError as error:
         return replace(found, warnings=[*found.warnings, f"migrations weren't judged: {error}"])
     return replace(found, lint=linted, locks=[each for each in locked if each.locks or each.unknown])
+
+
+def _breach(result: Result) -> Breach:
+    rule = result.rule
+    return Breach(rule.id, rule.severity.name, result.resource.name, result.evidence, rule.reason, rule.repair)
 
 
 def recorded(stack: str) -> list[Change]:
@@ -129,22 +136,29 @@ def read(stack: str, done: progress.Report, changes: Sequence[Change]) -> Plan:
     Args:
         changes: what the database has recorded, the oldest first.
     """
-    steps = [step for each in done.shown if (step := _step(each, done.said.get(each.resource, [])))]
+    undone = _undone(done)
+    steps = [
+        step
+        for each in done.shown
+        if (step := _step(each, done.said.get(each.resource, []), undone.get(each.resource)))
+    ]
     steps.sort(key=lambda step: (not step.destroys, ORDER.index(step.op) if step.op in ORDER else len(ORDER)))
     types = {each.resource: each.type for each in done.outcomes}
-    manual = [_change(line, types.get(resource) != SNAPSHOT, changes) for resource, line in _manual_lines(done)]
+    said = [manual.said(line, types.get(resource) != SNAPSHOT, changes) for resource, line in _manual_lines(done)]
+    said += [change for each in undone.values() for change in manual.found(each)]
     known = {each.resource for each in done.shown}
     warnings = [
         line.removeprefix("warning: ")
         for resource, texts in done.said.items()
         for text in texts
         for line in text.splitlines()
-        if line.startswith("warning: ") or (resource not in known and line and not MANUALLY.search(line))
+        if line.startswith(("warning: ", progress.UNTRIED))
+        or (resource not in known and line and not manual.MANUALLY.search(line))
     ]
     counts = {op: sum(step.op == op for step in steps) for op in ORDER}
     return Plan(
         stack,
-        manual,
+        said,
         steps,
         done.causes if done.status else [],
         list(dict.fromkeys(warnings)),
@@ -157,32 +171,51 @@ def read(stack: str, done: progress.Report, changes: Sequence[Change]) -> Plan:
 def _manual_lines(done: progress.Report) -> list[tuple[str, str]]:
     """Resource and text of each thing that is said to have been done manually."""
     found = ((resource, text) for resource, texts in done.said.items() for text in texts)
-    return list(dict.fromkeys(each for each in found if MANUALLY.search(each[1])))
+    return list(dict.fromkeys(each for each in found if manual.MANUALLY.search(each[1])))
 
 
-def _change(text: str, put_back: bool, changes: Sequence[Change]) -> ManualChange:
-    named, _, what = text.strip().partition(": ")
-    was = now = None
-    if match := CHANGED.fullmatch(what):
-        what, was, now = f"{match['property']} was changed", match["was"], match["now"]
-    return ManualChange(
-        named, what.replace("manually, ", "").replace(" manually", ""), was, now, put_back, authors.of(text, changes)
-    )
+def _undone(done: progress.Report) -> dict[str, Found]:
+    """What resources that say nothing themselves were found to be, where `up` would undo it, by resource.
+
+    What it would leave as it is, such as a value that the server has computed, nobody has changed manually.
+    """
+    outcomes = {each.resource: each for each in done.outcomes}
+    spoken = {resource for resource, _ in _manual_lines(done)}
+    undone = {}
+    for each in done.found:
+        outcome = outcomes.get(each.resource)
+        if outcome is None or each.resource in spoken or each.type in SPEAKING:
+            continue
+        if each.gone:
+            undone[each.resource] = each
+            continue
+        properties = {manual.top(path) for path in outcome.differences}
+        if kept := tuple(path for path in each.differences if manual.top(path) in properties):
+            undone[each.resource] = replace(each, differences=kept)
+    return undone
 
 
-def _step(done: ResourceOutcome, said: Iterable[str]) -> PlannedStep | None:
+def _step(done: ResourceOutcome, said: Iterable[str], undone: Found | None) -> PlannedStep | None:
     """None for one whose only change is that what was done manually is undone."""
-    lines = [text.strip() for text in said if not MANUALLY.search(text)]
-    if not lines and any(MANUALLY.search(text) for text in said):
+    said = list(said)
+    lines = [text.strip() for text in said if not (manual.MANUALLY.search(text) or progress.UNTRIED in text)]
+    if not lines and any(manual.MANUALLY.search(text) for text in said):
         return None
+    differences, texts = list(done.differences), list(done.texts)
+    if undone:
+        found = {manual.top(path) for path in undone.differences}
+        differences = [path for path in differences if manual.top(path) not in found]
+        texts = [text for text in texts if manual.top(text.path) not in found]
+        if not (lines or differences) and done.op not in DESTRUCTIVE:
+            return None
     kind = done.type.rpartition(":")[2]
     return PlannedStep(
         done.op,
         kind,
         done.resource.rpartition("::")[2],
-        lines or list(done.differences),
+        lines or differences,
         list(_destroyed(done, kind, lines)),
-        list(done.texts),
+        texts,
     )
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ops import progress
-from ops.review import markdown, plan
+from ops.review import manual, markdown, markup, plan
 from ops.review.authors import Change
 from ops.review.forecast.model import Lock, StatementForecast
 from ops.review.lint import Finding
-from run.events import LongValue, Message, ResourceOutcome, Summary
+from run.events import Found, LongValue, Message, ResourceOutcome, Summary
 
 STRAY = "row security of public.notes: manually, [stray] was added"
 USING = "policy notes_select on public.notes: using was changed manually from 'owner_id = me()\nor shared' to 'true'"
@@ -29,6 +29,8 @@ def made(*events: Any, status: int = 0) -> progress.Report:
                 report._say(text, severity, resource)
             case ResourceOutcome():
                 report.outcomes.append(event)
+            case Found():
+                report.found.append(event)
             case Summary():
                 report.summary = event
     report.status = status
@@ -145,7 +147,7 @@ def test_beyond_a_screen_the_rest_is_folded_and_nothing_is_left_out() -> None:
     many = [outcome("create", "pg:index:Policy", f"access-p{number}") for number in range(40)]
     text = markdown.page(plan.read("dev", made(*many), []))
     shown, _, folded = text.partition("<details>")
-    assert (shown.count("| + create |"), folded.count("| + create |")) == (markdown.ROWS, 40 - markdown.ROWS)
+    assert (shown.count("| + create |"), folded.count("| + create |")) == (markup.ROWS, 40 - markup.ROWS)
     assert "<summary>28 more</summary>" in text
 
 
@@ -156,7 +158,9 @@ def test_a_name_from_the_database_stays_text(odd: str) -> None:
         outcome("update", "pg:index:Policy", "access-p"),
         Message(f"policy p on {odd}: manually, [{odd}] was added", "info", "access-p"),
         Message(
-            f"policy p on public.notes: using was changed manually from '{odd}' to '{odd} more'", "info", "access-p"
+            f"policy p on public.notes: using was changed manually from '{odd}' to '{odd}{' more' * 20}'",
+            "info",
+            "access-p",
         ),
     )
     lines = markdown.page(plan.read("dev", made(*events), [change])).splitlines()
@@ -205,3 +209,65 @@ def test_what_migrations_break_and_lock_stands_in_the_verdict_and_in_tables() ->
     (locked,) = (line for line in lines if line.startswith("| **over the budget**"))
     assert "`public.notes (1,000 rows, 1.0 MiB): access exclusive, blocks reads and writes for 4.10 s; " in locked
     assert locked.endswith(" | in a migration of its own |")
+
+
+def test_what_was_changed_at_aws_is_a_manual_change_as_far_as_up_undoes_it() -> None:
+    versions = "aws:s3/bucketVersioning:BucketVersioning"
+    found = plan.read(
+        "dev",
+        made(
+            Found(versions, "storage-versions", False, ('status: "Enabled" → "Suspended"', "mfa: 1 → 2")),
+            outcome("update", versions, "storage-versions", differences=('status: "Suspended" → "Enabled"',)),
+            Found("aws:s3/bucketPolicy:BucketPolicy", "storage-tls", True),
+            outcome("create", "aws:s3/bucketPolicy:BucketPolicy", "storage-tls"),
+            Found("aws:sns/topic:Topic", "alarms-topic", False, ("policy",)),
+            Found("aws:s3/bucket:Bucket", "storage-files", False, ("tags",)),
+            outcome("update", "aws:s3/bucket:Bucket", "storage-files", differences=("forceDestroy", "tags")),
+        ),
+        [],
+    )
+    assert [(each.object, each.what) for each in found.manual] == [
+        ("BucketVersioning storage-versions", 'status: "Enabled" → "Suspended"'),
+        ("BucketPolicy storage-tls", "is gone"),
+        ("Bucket storage-files", "tags"),
+    ]
+    assert [(step.name, step.lines) for step in found.steps] == [("storage-files", ["forceDestroy"])]
+
+
+@pytest.mark.parametrize(
+    ("text", "object", "what"),
+    [
+        ("index public.i was added manually: CREATE INDEX i", "index public.i", "was added: CREATE INDEX i"),
+        (
+            "table public.t: column a was removed manually, it was: text",
+            "table public.t",
+            "column a was removed, it was: text",
+        ),
+        (
+            "schema private: owner was changed manually from 'a' to 'b'",
+            "schema private",
+            "owner was changed from 'a' to 'b'",
+        ),
+        ("extension e is gone from the server", "extension e", "is gone"),
+        ("migrations m: the row of 0007 is gone from h.t", "migrations m: the row of 0007", "is gone from h.t"),
+        ("grants on table t: manually, [x] was granted", "grants on table t", "[x] was granted"),
+    ],
+)
+def test_each_manual_change_has_its_object_and_what_is_otherwise(text: str, object: str, what: str) -> None:
+    found = manual.said(text, True, [])
+    assert (found.object, found.what, found.was) == (object, what, None)
+
+
+def test_what_guardrails_refuse_stands_before_what_is_to_do() -> None:
+    breach = plan.Breach("bucket-public", "high", "storage-audio", "it is public", "anybody reads", "make it private")
+    found = replace(plan.read("dev", made(Summary(1, {})), []), breaches=[breach])
+    assert not found.empty
+    assert markdown.page(found).splitlines()[2:] == [
+        "**1 breach of guardrails**.",
+        "",
+        "### Guardrails",
+        "",
+        "| | resource | found | why, and instead |",
+        "|---|---|---|---|",
+        "| **high** | `storage-audio` | `it is public` | anybody reads; make it private (`bucket-public`) |",
+    ]

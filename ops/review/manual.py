@@ -1,0 +1,76 @@
+"""What was changed manually: the words of `./vpb plan` and `./vpb drift` for it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ops.review import authors
+from ops.review.authors import Change
+from run.events import Found
+
+# What a resource says of what nobody declared.
+MANUALLY = re.compile(r"\bmanually\b|\bis gone from\b|\bhas another checksum\b")
+# `table public.t: column a was added manually: integer`.
+DONE = re.compile(r"(?P<key>.+?) was (?P<done>added|removed|changed) manually(?P<rest>.*)", re.DOTALL)
+TEXTS = re.compile(r" from '(?P<was>.*)' to '(?P<now>.*)'", re.DOTALL)
+GONE = "is gone"
+GONE_OBJECT = re.compile(r"(?P<object>.+) (?P<what>is gone from .+|has another checksum.*)", re.DOTALL)
+# What is longer is shown as a difference of its lines.
+LINE = 80
+TOP = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class ManualChange:
+    """One object that isn't as the last `up` left it."""
+
+    object: str
+    """Such as `grants on table public.notes`."""
+    what: str
+    was: str | None
+    """The declared text, where one was changed."""
+    now: str | None
+    put_back: bool
+    """Whether `up` puts it back; else it refuses to go on until somebody says what is right."""
+    by: list[Change]
+    """Who has changed the object last, the newest first; empty where the database has recorded nothing."""
+
+
+def said(text: str, put_back: bool, changes: Sequence[Change]) -> ManualChange:
+    """What a resource of ours says.
+
+    Args:
+        text: such as `policy p on public.notes: using was changed manually from 'true' to 'false'`.
+        changes: what the database has recorded, the oldest first.
+    """
+    text = text.strip()
+    by = authors.of(text, changes)
+    if match := GONE_OBJECT.fullmatch(text):
+        return ManualChange(match["object"], match["what"].removesuffix(" from the server"), None, None, put_back, by)
+    if match := DONE.fullmatch(text):
+        named, _, facet = match["key"].partition(": ")
+        what = f"{facet} was {match['done']}".strip()
+        if (texts := TEXTS.fullmatch(match["rest"])) and (len(match["rest"]) > LINE or "\n" in match["rest"]):
+            return ManualChange(named, what, texts["was"], texts["now"], put_back, by)
+        return ManualChange(named, f"{what}{match['rest']}", None, None, put_back, by)
+    named, _, what = text.partition(": ")
+    return ManualChange(named, what.replace("manually, ", "").replace(" manually", ""), None, None, put_back, by)
+
+
+def found(each: Found) -> list[ManualChange]:
+    """What a refresh has found of a resource that says nothing itself, property by property."""
+    if each.gone:
+        return [ManualChange(each.label, GONE, None, None, True, [])]
+    long = {text.path: text for text in each.texts}
+    return [
+        ManualChange(each.label, f"{difference} was changed", long[difference].before, long[difference].after, True, [])
+        if difference in long
+        else ManualChange(each.label, difference, None, None, True, [])
+        for difference in each.differences
+    ]
+
+
+def top(path: str) -> str:
+    """The property that a path such as `rules[0].status` lies in."""
+    match = TOP.match(path)
+    return match[0] if match else path
