@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from typing import Self
 
 import psycopg
 
@@ -93,24 +95,51 @@ def of(stack: str) -> Plan:
     """
     :raises CommandError: where the stack can't be previewed
     """
-    resources = Resources()
-    with engine.asked(stack):
-        done = progress.run(["preview", "--diff"], stack, shown=False, seen=resources.add)
+    resources, judging = Resources(), Judging(stack)
+    with engine.asked(stack), judging:
+
+        def seen(line: str) -> None:
+            resources.add(line)
+            judging.begin()
+
+        done = progress.run(["preview", "--diff"], stack, shown=False, seen=seen)
         found = read(stack, done, recorded(stack) if _manual_lines(done) else [])
         if not found.refused:
             found = replace(found, breaches=[_breach(each) for each in resources.checked(stack).refused])
-        return _judged(found) if any(step.type == MIGRATIONS for step in found.steps) else found
+        return judging.add_to(found) if any(step.type == MIGRATIONS for step in found.steps) else found
 
 
-def _judged(found: Plan) -> Plan:
-    """With what its pending migrations break and lock."""
-    try:
-        linted = lint.of(found.stack)
-        # What fails on a copy has failed in the preview.
-        locked = [] if found.refused else forecast.of(found.stack)
-    except UserError as error:
-        return replace(found, warnings=[*found.warnings, f"migrations weren't judged: {error}"])
-    return replace(found, lint=linted, locks=[each for each in locked if each.locks or each.unknown])
+class Judging:
+    """What pending migrations break and lock, found beside the preview: it takes as long as a good part of it."""
+
+    def __init__(self, stack: str) -> None:
+        self._stack, self._pool = stack, ThreadPoolExecutor(2)
+        self._lint: Future[list[Finding]] | None = None
+        self._locks: Future[list[StatementForecast]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._pool.shutdown()
+
+    def begin(self) -> None:
+        """Once the stack's server runs; only the first time counts."""
+        if self._lint is None:
+            self._lint = self._pool.submit(lint.of, self._stack)
+            self._locks = self._pool.submit(forecast.of, self._stack)
+
+    def add_to(self, plan: Plan) -> Plan:
+        """The plan with what was found."""
+        if self._lint is None or self._locks is None:
+            return plan
+        try:
+            linted = self._lint.result()
+            # What fails on a copy has failed in the preview.
+            locked = [] if plan.refused else self._locks.result()
+        except UserError as error:
+            return replace(plan, warnings=[*plan.warnings, f"migrations weren't judged: {error}"])
+        return replace(plan, lint=linted, locks=[each for each in locked if each.locks or each.unknown])
 
 
 def _breach(result: Result) -> Breach:
