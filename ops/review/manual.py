@@ -1,12 +1,12 @@
 """What was changed manually: the words of `./vpb plan` and `./vpb drift` for it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops.review import authors
 from ops.review.authors import Change
-from run.events import Found
+from run.events import Refreshed
 
 # What a resource says of what nobody declared.
 MANUALLY = re.compile(r"\bmanually\b|\bis gone from\b|\bhas another checksum\b")
@@ -36,12 +36,17 @@ class ManualChange:
     """Who has changed the object last, the newest first; empty where the database has recorded nothing."""
 
 
-def said(text: str, put_back: bool, changes: Sequence[Change]) -> ManualChange:
+Definitions = Mapping[str, Mapping[str, str | None]]
+"""Object, or facet of one, that the snapshot has otherwise → its definitions `was` and `now`."""
+
+
+def said(text: str, put_back: bool, changes: Sequence[Change], definitions: Definitions | None = None) -> ManualChange:
     """What a resource of ours says.
 
     Args:
         text: such as `policy p on public.notes: using was changed manually from 'true' to 'false'`.
         changes: what the database has recorded, the oldest first.
+        definitions: what a line has only the beginning of.
     """
     text = text.strip()
     by = authors.of(text, changes)
@@ -50,15 +55,30 @@ def said(text: str, put_back: bool, changes: Sequence[Change]) -> ManualChange:
     if match := DONE.fullmatch(text):
         named, _, facet = match["key"].partition(": ")
         what = f"{facet} was {match['done']}".strip()
-        if (texts := TEXTS.fullmatch(match["rest"])) and (len(match["rest"]) > LINE or "\n" in match["rest"]):
-            return ManualChange(named, what, texts["was"], texts["now"], put_back, by)
-        return ManualChange(named, f"{what}{match['rest']}", None, None, put_back, by)
+        was, now = _texts(match["rest"], (definitions or {}).get(match["key"], {}))
+        if was is None:
+            what += match["rest"]
+        return ManualChange(named, what, was, now, put_back, by)
     named, _, what = text.partition(": ")
     return ManualChange(named, what.replace("manually, ", "").replace(" manually", ""), None, None, put_back, by)
 
 
-def found(each: Found) -> list[ManualChange]:
-    """What a refresh has found of a resource that says nothing itself, property by property."""
+def _texts(said: str, definitions: Mapping[str, str | None]) -> tuple[str | None, str | None]:
+    """Both texts where a line is too short for them."""
+    if len(said) <= LINE and "\n" not in said:
+        return None, None
+    if definitions:
+        return definitions.get("was") or "", definitions.get("now") or ""
+    match = TEXTS.fullmatch(said)
+    return (match["was"], match["now"]) if match else (None, None)
+
+
+def found(each: Refreshed, differences: Collection[str]) -> list[ManualChange]:
+    """What a refresh has found of a resource that says nothing itself, property by property.
+
+    Args:
+        differences: those that count, as the refresh has them.
+    """
     if each.gone:
         return [ManualChange(each.label, GONE, None, None, True, [])]
     long = {text.path: text for text in each.texts}
@@ -66,7 +86,7 @@ def found(each: Found) -> list[ManualChange]:
         ManualChange(each.label, f"{difference} was changed", long[difference].before, long[difference].after, True, [])
         if difference in long
         else ManualChange(each.label, difference, None, None, True, [])
-        for difference in each.differences
+        for difference in differences
     ]
 
 

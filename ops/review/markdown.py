@@ -8,7 +8,7 @@ from ops.review import markup
 from ops.review.access import AccessChange
 from ops.review.forecast import shown
 from ops.review.markup import CELL, code, folded, listed, prose, table
-from ops.review.plan import Plan, PlannedStep
+from ops.review.model import Plan, PlannedStep
 
 SIGNS = progress.SIGNS
 
@@ -21,6 +21,7 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
     lines = [f"## Plan of `{plan.stack}`", "", verdict(plan)]
     for title, found in (
         ("Why `up` wouldn't begin", listed(plan.refused)),
+        ("Not tried", listed(plan.untried)),
         ("Destroys data", _destroys(plan.steps)),
         ("Guardrails", _breaches(plan)),
         ("Changed manually", _manual(plan)),
@@ -57,6 +58,8 @@ def verdict(plan: Plan) -> str:
     said = []
     if plan.refused:
         said.append("**the preview failed**")
+    if plan.untried:
+        said.append("**not all of it could be tried**")
     if destroyed := sum(bool(step.destroys) for step in plan.steps):
         said.append(f"**{counted(destroyed, 'step')} {'destroys' if destroyed == 1 else 'destroy'} data**")
     if errors := sum(each.severity == "error" for each in plan.lint):
