@@ -42,14 +42,14 @@ class Change:
     object: str
 
     @property
+    def when(self) -> str:
+        """Such as `2026-11-30 05:12 UTC`."""
+        return f"{self.changed_at[:16].replace('T', ' ')} UTC"
+
+    @property
     def described(self) -> str:
         """What it was done to, for people."""
         return f"{self.kind} {self.object}"
-
-    def as_text(self) -> str:
-        """Such as `2026-11-30 05:12 UTC, ada by psql: ALTER TABLE`."""
-        by = f" by {self.application}" if self.application else ""
-        return f"{self.changed_at[:16].replace('T', ' ')} UTC, {self.login}{by}: {self.command}"
 
 
 def recorded(connection: Connection, since: datetime | None = None) -> list[Change]:
@@ -106,8 +106,11 @@ def of(said: str, changes: Sequence[Change]) -> list[Change]:
     rarity = Counter(word for each in changes for word in _words(each.described))
     scored = [(_likeness(each, kinds, words, rarity), each) for each in changes]
     best = max((score for score, _ in scored), default=0.0)
-    found = [each for score, each in scored if score and score >= ALIKE * best]
-    return found[: -MOST - 1 : -1]
+    found = [each for score, each in reversed(scored) if score and score >= ALIKE * best]
+    newest: dict[tuple[str, str, str], Change] = {}
+    for each in found:
+        newest.setdefault((each.login, each.application, each.command), each)
+    return list(newest.values())[:MOST]
 
 
 def _kinds(said: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 
+from ops.review import redaction
 from ops.review.forecast import StatementForecast
 from ops.review.lint import Finding
 from ops.review.manual import ManualChange
@@ -49,6 +50,8 @@ class Plan:
     """What it changes in the costs of a month, before use."""
     seconds: int
     counts: dict[str, int] = field(default_factory=dict)
+    destroys: list[str] = field(default_factory=list)
+    """What takes rows or values away, with how many."""
     untried: list[str] = field(default_factory=list)
     """Why the preview couldn't try all of it on a copy: what `up` meets there isn't known."""
     lint: list[Finding] = field(default_factory=list)
@@ -63,6 +66,12 @@ class Plan:
         """Whether there is nothing to say."""
         return not (self.manual or self.steps or self.refused or self.breaches)
 
+    @property
+    def red(self) -> bool:
+        """Whether it holds what nobody should merge."""
+        errors = any(each.severity == "error" for each in self.lint)
+        return errors or bool(self.breaches) or any(each.over_budget for each in self.locks)
+
     def as_json(self) -> str:
         """The plan for scripts."""
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(redaction.everywhere(asdict(self)), indent=2)

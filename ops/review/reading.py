@@ -44,8 +44,15 @@ def read(stack: str, done: progress.Report, changes: Sequence[Change]) -> Plan:
         round(done.dollars, 2),
         done.summary.seconds,
         {op: number for op, number in counts.items() if number},
+        destroys=[*dict.fromkeys([*(line for step in steps for line in step.destroys), *_lost(done)])],
         untried=[line.partition(": ")[2] or line for line in done.untried],
     )
+
+
+def _lost(done: progress.Report) -> Iterator[str]:
+    """What a resource says that it takes away, also where the preview ended before its step."""
+    lines = (line.strip() for texts in done.said.values() for text in texts for line in text.splitlines())
+    return (line for line in lines if progress.LOSES in line and HOLDS.search(line))
 
 
 def _order(step: PlannedStep) -> tuple[bool, int]:

@@ -1,12 +1,13 @@
 """A plan says each fact once, what destroys data first, and is text wherever its words come from."""
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ops import progress
+from ops import drift, progress
 from ops.review import manual, markdown, markup, reading
 from ops.review.authors import Change
 from ops.review.forecast.model import Lock, StatementForecast
@@ -95,7 +96,8 @@ def test_the_page() -> None:
         "",
         "| object | what | by |",
         "|---|---|---|",
-        "| `row security of public.notes` | `[stray] was added` | 2026-11-30 05:12 UTC, eve by psql: CREATE POLICY |",
+        "| `row security of public.notes` | `[stray] was added` | 2026-11-30 05:12 UTC, "
+        "`eve` by `psql`: CREATE POLICY |",
         "| `policy notes_select on public.notes` | `using was changed`, see below | not recorded |",
         "",
         "`./vpb up --stack dev` puts the declared ones back.",
@@ -153,7 +155,10 @@ def test_beyond_a_screen_the_rest_is_folded_and_nothing_is_left_out() -> None:
     assert "<summary>28 more</summary>" in text
 
 
-@pytest.mark.parametrize("odd", ["a`b", "a|b", "a\nb", "```", "</details>", "@team", "<script>"])
+@pytest.mark.parametrize(
+    "odd",
+    ["a`b", "a|b", "a\nb", "```", "</details>", "@team", "#12", "http://evil.example", "<script>", "\x1b[31m\u202e"],
+)
 def test_a_name_from_the_database_stays_text(odd: str) -> None:
     change = Change("2026-11-30T05:12:09+00:00", odd, odd, None, "CREATE POLICY", "policy", "stray on public.notes")
     events = (
@@ -171,7 +176,8 @@ def test_a_name_from_the_database_stays_text(odd: str) -> None:
     shown = "\n".join(lines[:fence])
     outside = re.sub("<code>.*?</code>", "", "".join(shown.split("`")[::2]))
     assert "<script>" not in "".join(shown.split("`")[::2])
-    assert "@team" not in outside.replace("\\@", "")
+    assert not re.search("@team|#12|://", outside)
+    assert not {"\x1b", "\u202e"} & {*"".join(lines)}
     assert outside.count("</details>") == 0
     rows = [line for line in lines[:fence] if line.startswith("| `")]
     assert [line.replace("\\|", "").count("|") for line in rows] == [4, 4]
@@ -319,3 +325,44 @@ def test_what_guardrails_refuse_stands_before_what_is_to_do() -> None:
         "|---|---|---|---|",
         "| **high** | `storage-audio` | `it is public` | anybody reads; make it private (`bucket-public`) |",
     ]
+
+
+def test_what_is_of_one_object_is_one_row_and_who_reaches_what_comes_first() -> None:
+    trigger = "table t: trigger {} was changed manually from '{} on t' to '{} on t (disabled)'"
+    names = [f"a{number}_{'long' * 12}" for number in range(8)]
+    lines = [trigger.format(name, name, name) for name in names]
+    events_ = [outcome("update", drift.SNAPSHOT, "s"), *(Message(line, "info", "s") for line in lines)]
+    role = Message("role anon: bypassrls was changed manually from False to True", "info", "r")
+    page = markdown.page(reading.read("dev", made(*events_, outcome("update", "pg:index:Role", "r"), role), []))
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["role anon", "table t"]
+    assert f"`trigger {names[0]} was changed: nothing → (disabled)`<br>" in rows[1]
+    assert "<br>and 2 more |" in rows[1]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        f"ghp_{'a1' * 18}",
+        "AKIAIOSFODNN7EXAMPLE",
+        f"sk_live_{'a1' * 12}",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "postgresql://app:hunter2@db.example.org/app",
+        "alter role x password 'hunter2hunter2'",
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
+    ],
+)
+def test_what_looks_like_a_secret_is_not_shown(secret: str) -> None:
+    text = f"policy p on t: using was changed manually from 'a' to '{secret} {'more ' * 30}'"
+    found = reading.read("dev", made(outcome("update", "pg:index:Policy", "p"), Message(text, "info", "p")), [])
+    for shown in (markdown.page(found), json.dumps(json.loads(found.as_json()))):
+        assert "[secret]" in shown
+        assert not re.search("hunter2|ghp_a|FODNN7|sk_live_a|c2lnbmF|MIIEv", shown)
+
+
+def test_a_page_has_room_in_a_comment_and_says_what_it_leaves_out() -> None:
+    texts = tuple(LongValue(f"p{number}", "a", "\n".join(["word " * 20] * 70)) for number in range(20))
+    page = markdown.page(reading.read("dev", made(outcome("update", "pg:index:Policy", "p", texts=texts)), []))
+    assert len(page) < 50_000
+    assert page.endswith("more differences of texts: `./vpb plan --stack dev --json`.")
+    assert page.count("<details>") == page.count("</details>")
