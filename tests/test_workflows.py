@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+import toolchain
 from declared.paths import CHECKOUT
 from tests.review import fakegithub
 from tests.review.fakegithub import FakeGitHub
+from toolchain import actionlint
 
 FOLDER = CHECKOUT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
@@ -47,6 +49,16 @@ def test_zizmor_finds_nothing_and_would_find_something(tmp_path: Path) -> None:
     said = zizmor(tmp_path / "bad.yml").stdout
     assert "template-injection" in said
     assert "unpinned-uses" in said
+
+
+@pytest.mark.linter
+def test_actionlint_finds_nothing_and_would_find_something(tmp_path: Path) -> None:
+    program = actionlint.ensure(toolchain.context_of())
+    done = subprocess.run([program, "-no-color"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    (tmp_path / "bad.yml").write_text((FOLDER / "drift.yml").read_text().replace("matrix.stack", "matrix.environment"))
+    said = subprocess.run([program, "-no-color", tmp_path / "bad.yml"], capture_output=True, text=True, check=False)
+    assert 'property "environment" is not defined' in said.stdout
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
