@@ -149,8 +149,10 @@ def _lines(step: PlannedStep) -> str:
 
 
 def _texts(plan: Plan) -> Iterator[str]:
-    """Each text that differs, as a block."""
+    """Each text that differs, as a block; then the migrations."""
     yield from markup.manual_texts(plan.manual)
     for step in plan.steps:
         for text in step.texts:
             yield markup.difference(f"{step.type} {step.name}: {text.path}", text.before, text.after)
+    for path, script in plan.scripts.items():
+        yield markup.block(path, "sql", markup.cut(script.splitlines()))

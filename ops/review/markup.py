@@ -55,16 +55,22 @@ def manual_texts(changes: Sequence[ManualChange]) -> Iterator[str]:
 def difference(title: str, before: str, after: str) -> str:
     """A text that differs, folded, as a difference of its lines."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
-    body = [_line(line) for number, line in enumerate(lines) if number > 1 and not line.startswith("@@")]
-    if more := body[LINES:]:
-        body = [*body[:LINES], f"… {counted(len(more), 'more line')}"]
+    body = cut([line for number, line in enumerate(lines) if number > 1 and not line.startswith("@@")])
+    return block(title, "diff", body)
+
+
+def block(title: str, language: str, lines: Sequence[str]) -> str:
+    """Lines, folded."""
     # There it is HTML: a backslash would be shown.
     named = f"<code>{html.escape(printable(' '.join(title.split())))}</code>"
-    return "\n".join(["", *folded(named, fenced("diff", body))])
+    return "\n".join(["", *folded(named, fenced(language, lines))])
 
 
-def _line(text: str) -> str:
-    return printable(text.replace("\t", "    "))
+def cut(lines: Sequence[str]) -> list[str]:
+    """The first lines of a text, as they can be shown, and how many there are more."""
+    shown = [printable(line.replace("\t", "    ")) for line in lines[:LINES]]
+    more = len(lines) - LINES
+    return [*shown, f"… {counted(more, 'more line')}"] if more > 0 else shown
 
 
 def _what(each: ManualChange) -> str:

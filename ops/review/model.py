@@ -54,6 +54,8 @@ class Plan:
     """What takes rows or values away, with how many."""
     untried: list[str] = field(default_factory=list)
     """Why the preview couldn't try all of it on a copy: what `up` meets there isn't known."""
+    scripts: dict[str, str] = field(default_factory=dict)
+    """The pending migrations: file → its text."""
     lint: list[Finding] = field(default_factory=list)
     """What pending migrations would break or block, by their text."""
     locks: list[StatementForecast] = field(default_factory=list)

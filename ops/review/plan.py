@@ -6,7 +6,7 @@ from typing import Self
 
 import psycopg
 
-from declared import connectionurl
+from declared import connectionurl, sqlfiles
 from declared.errors import UserError
 from guardrails.model import Result
 from ops import progress
@@ -14,7 +14,8 @@ from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
 from ops.guardrails.planned import Resources
-from ops.review import authors, forecast, lint, reading
+from ops.migrations import run
+from ops.review import address, authors, forecast, lint, reading
 from ops.review.authors import Change
 from ops.review.forecast import StatementForecast
 from ops.review.lint import Finding
@@ -46,7 +47,8 @@ class Judging:
     """What pending migrations break and lock, found beside the preview: it takes as long as a good part of it."""
 
     def __init__(self, stack: str) -> None:
-        self._stack, self._pool = stack, ThreadPoolExecutor(2)
+        self._stack, self._pool = stack, ThreadPoolExecutor(3)
+        self._scripts: Future[dict[str, str]] | None = None
         self._lint: Future[list[Finding]] | None = None
         self._locks: Future[list[StatementForecast]] | None = None
 
@@ -59,20 +61,28 @@ class Judging:
     def begin(self) -> None:
         """Once the stack's server runs; only the first time counts."""
         if self._lint is None:
+            self._scripts = self._pool.submit(_scripts, self._stack)
             self._lint = self._pool.submit(lint.of, self._stack)
             self._locks = self._pool.submit(forecast.of, self._stack)
 
     def add_to(self, plan: Plan) -> Plan:
         """The plan with what was found."""
-        if self._lint is None or self._locks is None:
+        if self._scripts is None or self._lint is None or self._locks is None:
             return plan
         try:
-            linted = self._lint.result()
+            scripts, linted = self._scripts.result(), self._lint.result()
             # What fails on a copy has failed in the preview.
             locked = [] if plan.refused else self._locks.result()
         except UserError as error:
             return replace(plan, warnings=[*plan.warnings, f"migrations weren't judged: {error}"])
-        return replace(plan, lint=linted, locks=[each for each in locked if each.locks or each.unknown])
+        return replace(
+            plan, scripts=scripts, lint=linted, locks=[each for each in locked if each.locks or each.unknown]
+        )
+
+
+def _scripts(stack: str) -> dict[str, str]:
+    paths = run.pending(stack, address.of(stack, None), run.options_of(stack))
+    return {sqlfiles.location(path): sqlfiles.read_text(path) for path in paths}
 
 
 def _breach(result: Result) -> Breach:

@@ -127,7 +127,7 @@ def _step(done: ResourceOutcome, report: progress.Report, contents: bool) -> Pla
         done.resource.rpartition("::")[2],
         lines or list(differences),
         list(_destroyed(done, kind, lines)),
-        list(texts),
+        [] if lines else list(texts),
     )
 
 
