@@ -26,6 +26,10 @@ SOURCES = (
 )
 
 
+class OutOfDateError(CommandError):
+    """The list is older than what it is made of."""
+
+
 def catalogue(connection: Connection) -> dict[str, Any]:
     """The list of a provisioned database, with the buckets that files declare and what it was made of."""
     of_stacks = accessbuckets.found(_files())
@@ -69,7 +73,8 @@ def since(commit: str) -> list[AccessChange]:
 def current() -> dict[str, Any]:
     """The list of this checkout.
 
-    :raises CommandError: where a file was changed that it is made of
+    :raises OutOfDateError: where a file was changed that it is made of
+    :raises CommandError: where it can't be read
     """
     try:
         found = dict(json.loads(FILE.read_text()))
@@ -79,7 +84,7 @@ def current() -> dict[str, Any]:
     differing = sorted(path for path in noted.keys() | there.keys() if noted.get(path) != there.get(path))
     if differing:
         more = f" and {len(differing) - 1} more files" if len(differing) > 1 else ""
-        raise CommandError(f"sql/access.json is out of date: {differing[0]}{more} changed since; run make golden")
+        raise OutOfDateError(f"sql/access.json is out of date: {differing[0]}{more} changed since; run make golden")
     return found
 
 
