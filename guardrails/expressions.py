@@ -42,6 +42,9 @@ MAY = frozenset(
         "may_store",
     )
 )
+# Functions that compare what they are given.
+COMPARE = frozenset({"starts_with"})
+ABOVE, BELOW = {">", ">="}, {"<", "<="}
 NEGATIVE = {"<>", "!=", "!~", "!~*", "!~~", "!~~*"}
 NEGATED = ("AEXPR_NOT_BETWEEN", "AEXPR_NOT_BETWEEN_SYM", "AEXPR_DISTINCT")
 BETWEEN = ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM")
@@ -83,7 +86,15 @@ def _all(conditions: Iterable[Any], scope: Scope) -> Reach:
     each = list(conditions)
     least = min((_of(one, scope) for one in each), default=Reach.all)
     # One of them may lead from the row to another table, and another from there to the caller.
-    return Reach.own if least is Reach.some and any(_binds(one, scope) for one in each) else least
+    bound = any(_binds(one, scope) for one in each) or _between(each, scope)
+    return Reach.own if least is Reach.some and bound else least
+
+
+def _between(conditions: Iterable[Any], scope: Scope) -> bool:
+    """Whether a column lies between two values of the caller's."""
+    ends = [each for each in conditions if kind(each) == "A_Expr" and _meets(each, scope.names_row, scope)]
+    above, below = ([each for each in ends if operator(each) in signs] for signs in (ABOVE, BELOW))
+    return any(same(one.lexpr, other.lexpr) for one in above for other in below)
 
 
 def _binds(node: Any, scope: Scope) -> bool:
@@ -94,7 +105,8 @@ def _binds(node: Any, scope: Scope) -> bool:
         return function_name(node) in MAY and scope.names_inner(node.args or ())
     if kind(node) != "A_Expr" or _negative(node):
         return False
-    return _meets(node, scope.names_inner, scope) and not _itself(node)
+    equal = operator(node) not in ABOVE | BELOW and node.kind.name not in BETWEEN
+    return equal and _meets(node, scope.names_inner, scope) and not _itself(node)
 
 
 def _negative(node: Any) -> bool:
@@ -118,7 +130,12 @@ def _compared(node: Any, scope: Scope) -> Reach:
         return Reach.all
     if not scope.names_row((node.lexpr, node.rexpr)):
         return Reach.any
-    return Reach.own if not _negative(node) and _meets(node, scope.names_row, scope) else Reach.some
+    if node.kind.name in BETWEEN:
+        own = all(map(scope.names_caller, node.rexpr)) or scope.names_beginning(node.rexpr[0])
+        return Reach.own if own and not scope.names_caller(node.lexpr) else Reach.some
+    # Everything on one side of a value is no more one's own than everything else.
+    equal = not _negative(node) and operator(node) not in ABOVE | BELOW
+    return Reach.own if equal and _meets(node, scope.names_row, scope) else Reach.some
 
 
 def _itself(node: Any) -> bool:
@@ -143,7 +160,8 @@ def _called(node: Any, scope: Scope) -> Reach:
         return Reach.own
     if not scope.names_row(given):
         return Reach.any
-    return Reach.own if name in MAY or scope.names_caller(given) else Reach.some
+    known = name in MAY or (name in COMPARE and scope.names_caller(given))
+    return Reach.own if known else Reach.some
 
 
 def _asked(node: Any, scope: Scope) -> Reach:

@@ -11,11 +11,12 @@ from declared import sqlgrammar
 CALLER = frozenset(
     {
         *(f"auth.{each}" for each in ("email", "jwt", "uid")),
-        *(f"private.{each}" for each in ("few_files", "few_projects", "led_projects", "many_files_from", "many_from")),
-        *("private.my_projects", "private.supervised_from"),
+        *(f"private.{each}" for each in ("few_files", "few_projects", "led_projects", "my_projects")),
     }
 )
 CLAIMS = "request.jwt."
+# Where a range of keys begins that is empty for who may not see it.
+BEGINNINGS = frozenset(f"private.{each}" for each in ("many_files_from", "many_from", "supervised_from"))
 TRUE, FALSE = {"t", "true", "y", "yes", "on", "1"}, {"f", "false", "n", "no", "off", "0"}
 COMPARES = {"=": eq, "<>": ne, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 COUNTS = {"+": add, "-": sub, "*": mul}
@@ -170,6 +171,11 @@ class Scope:
     def names_caller(self, node: Any) -> bool:
         """Whether something is named that says who asks."""
         return any(_says_who(each) for each in sqlgrammar.walk(node) if kind(each) == "FuncCall")
+
+    def names_beginning(self, node: Any) -> bool:
+        """Whether a function is named that says where a range begins."""
+        calls = (each for each in sqlgrammar.walk(node) if kind(each) == "FuncCall")
+        return any(function_name(each) in BEGINNINGS for each in calls)
 
     def _columns(self, node: Any) -> Iterator[tuple[Any, "Scope"]]:
         if isinstance(node, tuple):

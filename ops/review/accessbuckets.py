@@ -9,6 +9,7 @@ import yaml
 from declared import settings
 from declared.buckets import buckets
 from declared.naming import NAMESPACE
+from ops.errors import CommandError
 
 PROJECT = "Pulumi.yaml"
 DEFAULTS = ""
@@ -31,18 +32,30 @@ def found(files: Mapping[str, str]) -> Found:
         files: name → text: Pulumi.yaml, and Pulumi.<stack>.yaml of each stack.
 
     :raises SettingError: for buckets that can't be used
+    :raises CommandError: for a file that can't be read
     """
-    declared = (yaml.safe_load(files.get(PROJECT, "")) or {}).get("config") or {}
+    configs = {name: _config(name, text) for name, text in files.items()}
+    declared = configs.get(PROJECT, {})
     defaults = (declared.get("buckets") or {}).get("default") or []
     largest = int((declared.get("maxObjectSize") or {}).get("default") or 0)
     of_stacks = {DEFAULTS: _of([], largest, defaults)}
-    for name, text in files.items():
-        config = (yaml.safe_load(text) or {}).get("config") or {}
+    for name, config in configs.items():
         own = settings.listed(config.get(f"{NAMESPACE}:buckets") or [])
         if own and (stack := stack_of(name)):
             most = int(config.get(f"{NAMESPACE}:maxObjectSize") or largest)
             of_stacks[stack] = _of(own, most, defaults)
     return of_stacks
+
+
+def _config(name: str, text: str) -> Mapping[str, Any]:
+    try:
+        file = yaml.safe_load(text) or {}
+    except yaml.YAMLError:
+        file = None
+    config = (file.get("config") or {}) if isinstance(file, dict) else None
+    if not isinstance(config, dict):
+        raise CommandError(f"{name}: must be YAML with a map `config`")
+    return config
 
 
 def _of(own: Any, largest: int, defaults: Any) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 Direction = Literal["more", "less", "other"]
 EVERYBODY = "everybody with a grant"
+EVERY_ROLE = "every role"
 REVERSED = "no "
 # What the owner's new objects give to all where no default privileges say something else.
 BUILT_IN = {"functions": {"public": ["execute"]}, "types": {"public": ["usage"]}}
@@ -54,14 +55,22 @@ def _defaults(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[A
 
 
 def _owners(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[AccessChange]:
-    known = set(before.values())
+    known = {(_place(object), owner) for object, owner in before.items()}
+    places, everywhere = {place for place, _ in known}, {owner for _, owner in known}
     for object in before.keys() | after.keys():
         was, now = before.get(object), after.get(object)
-        # What is new is its maker's.
-        if now is not None and was != now and (was is not None or now not in known):
+        # What is new is its maker's, as what is beside it.
+        usual = (_place(object), now) in known if _place(object) in places else now in everywhere
+        if now is not None and was != now and (was is not None or not usual):
             yield AccessChange("more", now, object, f"owns it{f', in the place of {was}' if was else ''}")
             if was is not None:
                 yield AccessChange("less", was, object, "doesn't own it any more")
+
+
+def _place(object: str) -> str:
+    """The schema that an object is in; empty for one that is in none."""
+    name = object.partition("(")[0].rpartition(" ")[2]
+    return name.rpartition(".")[0]
 
 
 def _security(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[AccessChange]:
@@ -161,7 +170,8 @@ def _roles(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Acce
             yield from _each(
                 who, f"role {who}", *({f"{prefix}{each}" for each in state.get(key, ())} for state in (was, now))
             )
-        if was and now and was.get("settings", []) != now.get("settings", []):
+        known = (was and now) or who == EVERY_ROLE
+        if known and was.get("settings", []) != now.get("settings", []):
             differing = sorted({*was.get("settings", ())} ^ {*now.get("settings", ())})
             yield AccessChange("other", who, f"role {who}", f"settings changed: {', '.join(differing)}")
 

@@ -204,7 +204,13 @@ select {NAME.format(oid="r.oid")},
         where s.setrole = r.oid
             and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
         order by 1)
-from pg_roles as r where r.rolname !~ '^pg_'"""
+from pg_roles as r where r.rolname !~ '^pg_'
+union all
+select 'every role', '{{}}', '{{}}',
+    array_agg(setting || case when s.setdatabase = 0 then '' else ' in the database' end order by setting)
+from pg_db_role_setting as s cross join unnest(s.setconfig) as setting
+where s.setrole = 0 and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+having count(*) > 0"""
 PUBLICATIONS = """
 select p.pubname::text, p.puballtables, n.nspname || '.' || c.relname,
     array(select t.attname::text from pg_attribute as t

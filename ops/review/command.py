@@ -46,7 +46,7 @@ def access(
 ) -> None:
     """Show which role reaches what more or less than at another commit: privileges, rows, functions, roles, buckets.
 
-    It compares sql/access.json and the buckets of each stack's file; the status is 2 where somebody reaches more, or may.
+    It compares sql/access.json and each stack's buckets; the status is 2 where somebody reaches more, or may.
 
     A list that is older than the files it follows from isn't compared, status 1: `make golden` writes it.
     """

@@ -57,6 +57,12 @@ OPENED = {
     "create role chief superuser": (MORE, "chief", "role chief"),
     "alter role authenticator set role = 'service_role'": ("other", "authenticator", "role authenticator"),
     "alter role anon set statement_timeout = 0": ("other", "anon", "role anon"),
+    "alter database {database} set row_security = off": ("other", "every role", "role every role"),
+    "create table public.more (); alter table public.more owner to supabase_storage_admin": (
+        MORE,
+        "supabase_storage_admin",
+        "table public.more",
+    ),
     "grant create on database {database} to anon": (MORE, "anon", "the database"),
     "grant set on parameter session_replication_role to anon": (MORE, "anon", "parameter session_replication_role"),
     "grant select on pg_authid to anon": (MORE, "anon", "table pg_catalog.pg_authid"),
