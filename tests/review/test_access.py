@@ -344,9 +344,12 @@ def test_a_default_that_changes_is_said_once_and_not_for_each_stack(checkout: Pa
     project = checkout / "Pulumi.yaml"
     text = project.read_text()
     assert text.count("access: projects") == 1
-    project.write_text(text.replace("access: projects", "access: people"))
+    project.write_text(
+        text.replace("access: projects", "access: people").replace("retentionDays: 7", "retentionDays: 8")
+    )
+    people, days = 'access is "people", was "projects"', "retention_days is 8, was 7"
     said = [(each.object, each.what) for each in access.since("HEAD")]
-    assert said == [(name, 'access is "people", was "projects"') for name in ("bucket audio", "bucket audio of prod")]
+    assert said == [("bucket audio", people), ("bucket audio of prod", people), ("bucket exports", days)]
 
 
 @pytest.mark.parametrize("commit", ["nowhere", "--output=/tmp/x", "", "HEAD:sql", "a b"])

@@ -15,8 +15,13 @@ MORE = "more"
 OPENED = {
     "create or replace function private.is_super_admin() returns boolean language sql stable security definer "
     "set search_path = '' as 'select true'": ("other", "its callers", "function private.is_super_admin()"),
-    # It is called by what a row policy calls.
     "alter function auth.uid() leakproof": ("other", "its callers", "function auth.uid()"),
+    # What a row policy calls, calls it.
+    "alter function private.acts_as_super_admin() leakproof": (
+        "other",
+        "its callers",
+        "function private.acts_as_super_admin()",
+    ),
     "alter function public.my_budget() security definer": (MORE, "its callers", "function public.my_budget()"),
     "alter view audit.entries reset (security_invoker)": (MORE, "everybody with a grant", "view audit.entries"),
     "create or replace view authjs.users with (security_invoker = true) as select * from next_auth.users where true": (
