@@ -27,7 +27,7 @@ NOTE, LOCK, ORIGIN = "branch.json", "branch.lock", "origin"
 TEMPLATES = "templates"
 # Nobody needs what is in it after a crash before it is finished, and little of its WAL is copied with it.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "min_wal_size": "32MB"}
-SETTINGS |= {"max_wal_size": "256MB", "archive_mode": "off"}
+SETTINGS |= {"max_wal_size": "256MB", "wal_recycle": "off"}
 
 
 class NoTemplateError(UserError):

@@ -31,8 +31,9 @@ def template(
 ) -> None:
     """Make or renew the template of a stack: a server of this machine with its structure and its rows, masked.
 
-    The stack is only read, in one snapshot. What no rule of declared/masking.py names is masked by its type; stored
-    files aren't copied. The template that is there stays until the new one is whole.
+    The stack is only read, in one snapshot. What no rule of declared/masking.py names is masked by its type.
+
+    Stored files aren't copied. The template that is there stays until the new one is whole.
     """
     from ops.branches import making
 
@@ -109,6 +110,19 @@ def check(name: Name, as_json: Json = False) -> None:
         for each in found:
             print(f"{each.name}: {each.result}, {each.detail}")
     raise typer.Exit(FOUND if trials.failed(found) else 0)
+
+
+@app.command("test", epilog="Example: ./vpb branch test pr-12 --from staging > page.md")
+def tried(name: Name, source: Source = "dev", as_json: Json = False) -> None:
+    """Make a clone, in the place of one that is there, provision it, try it: `new`, `up`, `check`, `audit`, `health`.
+
+    The report is Markdown for a pull request; the status is 2 where something was found, 1 where a step failed.
+    """
+    from ops.branches import testing
+
+    found = testing.tested(name, source)
+    print(testing.as_json(found) if as_json else testing.as_markdown(found))
+    raise typer.Exit(found.status)
 
 
 @app.command(epilog="Example: ./vpb branch drop pr-12")

@@ -25,6 +25,7 @@ APPLICATION = "vpb branch"
 MOST_MONTHS = 36
 Progress = Callable[[str], None]
 HIDDEN = f"select {hidden('%(table)s::oid')}"
+BOUND = "select not (rolsuper or rolbypassrls) from pg_roles where rolname = current_user"
 TRIGGERS = """
 select n.nspname::text, c.relname::text, t.tgname::text, t.tgenabled::text
 from pg_trigger as t join pg_class as c on c.oid = t.tgrelid join pg_namespace as n on n.oid = c.relnamespace
@@ -83,6 +84,7 @@ def copy(source: Connection, taken_at: datetime, url: str, progress: Progress) -
     """
     with connect(url, APPLICATION) as copied:
         copied.execute("select set_config('search_path', '', false), set_config('statement_timeout', '0', false)")
+        refuse_bound(copied)
         plan = masks.plan(source, copied)
         for read in plan.reads:
             _refuse_hidden(source, read, plan)
@@ -100,6 +102,17 @@ def copy(source: Connection, taken_at: datetime, url: str, progress: Progress) -
         copied.execute("vacuum (freeze, analyze)")
     by_default = {read.table: sorted(read.by_default) for read in plan.reads if read.by_default}
     return Copied(rows, plan.empty, by_default, taken_at)
+
+
+def refuse_bound(copied: Connection) -> None:
+    """
+    :raises BranchError: for a login that can't copy rows into tables with row security
+    """
+    if copied.execute(BOUND).fetchone() != (False,):
+        raise BranchError(
+            f"{copied.info.user}: is no superuser and has no BYPASSRLS, and PostgreSQL takes no `copy` from a login "
+            "that row security binds; name a server where it has one of them, nothing was copied"
+        )
 
 
 def _refuse_hidden(source: Connection, read: Read, plan: Plan) -> None:

@@ -76,6 +76,7 @@ def copy(stack: str, source: str, progress: Progress) -> Made:
             raise BranchError(
                 f"stack {stack}: its database has table {taken[0]} already; name one that is empty, nothing was changed"
             )
+        copying.refuse_bound(session)
     with copying.opened(_reader(source)) as (session, taken_at):
         steps = structure.applied(session)
         progress("structure")
