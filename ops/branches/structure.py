@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -17,9 +18,12 @@ from declared.errors import UserError
 from declared.paths import CHECKOUT
 from declared.schemas import HISTORY_SCHEMA, HISTORY_TABLE
 from declared.sqlfiles import MIGRATIONS, PLATFORM, Step
-from harness.stack import Declaration, Stack, declaration
 from ops.branches.errors import BranchError
 from ops.database import Connection
+
+# It loads Pulumi's SDK, and a clone needs none of it.
+if TYPE_CHECKING:
+    from harness.stack import Declaration
 
 MADE = "structure-migrations"
 APPLIED = f"""
@@ -62,6 +66,8 @@ def build(url: str, steps: Sequence[Step], stack: str = "dev", target: str = "")
 
     :raises BranchError: with the first that can't be made
     """
+    from harness.stack import Stack
+
     with tempfile.TemporaryDirectory(prefix="vpb-branch-") as folder:
         root = Path(folder)
         _write(root, steps)
@@ -90,7 +96,9 @@ def _write(root: Path, steps: Sequence[Step]) -> None:
             (folder / f"{step.name}.{direction}.sql").write_text(text)
 
 
-def _declared(database: str, steps: dict[str, str], stack: str, target: str) -> Declaration:
+def _declared(database: str, steps: dict[str, str], stack: str, target: str) -> "Declaration":
+    from harness.stack import declaration
+
     try:
         found = declaration(database, stack=stack, target=target)
     except UserError as error:
