@@ -5,18 +5,19 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from declared.paths import CHECKOUT
 from harness import branches
+from ops.review.markdown import code, fenced, folded
 from ops.status import FAILED, FOUND
 
-# So many lines of what a command has said are shown.
-MOST = 60
+# So many lines of what a command has said are shown, and so many characters of what it came to.
+MOST, LONGEST = 60, 240
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 RESULTS = {0: "good", FOUND: "**found something**"}
-UP = "`up`"
+UP = "up"
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,19 @@ def as_markdown(found: Attempt) -> str:
     lines = [
         f"## Preview environment `{found.stack}`",
         "",
-        f"Masked rows of `{found.source}`, as of {found.taken_at}.",
+        f"Masked rows of {code(found.source)}, as of {found.taken_at}.",
         "",
         "| step | result | | s |",
         "|---|---|---|---|",
     ]
     for step in found.steps:
         result = RESULTS.get(step.status, "**failed**")
-        shown = step.line.replace("|", "/").replace("`", "'").removeprefix(f"stack {found.stack}: ")
+        shown = code(step.line.removeprefix(f"stack {found.stack}: "), LONGEST) if step.line else ""
         lines.append(f"| {step.title} | {result} | {shown} | {step.seconds:.0f} |")
     for step in found.steps:
         if step.status:
-            lines += ["", f"<details><summary>{step.title.strip('`')}</summary>", "", *_fenced(step), "", "</details>"]
+            said = [f"$ {step.command}", *step.said.splitlines()[-MOST:]]
+            lines += ["", *folded(f"What {step.title} has said", fenced("text", said))]
     return "\n".join(lines)
 
 
@@ -111,9 +113,3 @@ def _run(title: str, *words: str) -> Step:
     )
     said = CONTROL.sub("", done.stdout)
     return Step(title, " ".join(("./vpb", *words)), done.returncode, time.monotonic() - began, said)
-
-
-def _fenced(step: Step) -> Sequence[str]:
-    """Nothing that was said ends the block."""
-    lines = [f"$ {step.command}", *step.said.splitlines()[-MOST:]]
-    return ["~~~~~~text", *(line.replace("~~~~~~", "") for line in lines), "~~~~~~"]

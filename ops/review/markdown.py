@@ -37,7 +37,7 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
         lines += ["", part]
     lines += _texts(plan)
     if plan.warnings:
-        lines += ["", *_folded(f"{_counted(len(plan.warnings), 'note')} of the preview", _listed(plan.warnings))]
+        lines += ["", *folded(f"{_counted(len(plan.warnings), 'note')} of the preview", _listed(plan.warnings))]
     return "\n".join(lines)
 
 
@@ -45,10 +45,10 @@ def access(found: Sequence[AccessChange], base: str) -> str:
     """What somebody reaches more or less of, as a section."""
     lines = ["### Access", ""]
     if not found:
-        return "\n".join([*lines, f"Nobody reaches more or less than at {_code(base)}."])
+        return "\n".join([*lines, f"Nobody reaches more or less than at {code(base)}."])
     signs = {"more": "**more**", "other": "**other rows**", "less": "less"}
     rows = [
-        f"| {signs[each.direction]} | {_code(each.who)} | {_code(each.object)} | {_code(each.what)} |" for each in found
+        f"| {signs[each.direction]} | {code(each.who)} | {code(each.object)} | {code(each.what)} |" for each in found
     ]
     return "\n".join([*lines, *_table("| | who | what of | what |", rows)])
 
@@ -82,7 +82,7 @@ def _destroys(steps: Sequence[PlannedStep]) -> Iterator[str]:
 def _manual(plan: Plan) -> Iterator[str]:
     if not plan.manual:
         return
-    rows = [f"| {_code(each.object)} | {_what(each)} | {_by(each)} |" for each in plan.manual]
+    rows = [f"| {code(each.object)} | {_what(each)} | {_by(each)} |" for each in plan.manual]
     yield from _table("| object | what | by |", rows)
     ends = {each.put_back for each in plan.manual}
     said = {True: f"`./vpb up --stack {plan.stack}` puts the declared ones back.", False: ""}[True in ends]
@@ -92,7 +92,7 @@ def _manual(plan: Plan) -> Iterator[str]:
 
 
 def _what(each: ManualChange) -> str:
-    return _code(each.what) if each.was is None else f"{_code(each.what)}, see below"
+    return code(each.what) if each.was is None else f"{code(each.what)}, see below"
 
 
 def _by(each: ManualChange) -> str:
@@ -105,8 +105,8 @@ def _lint(plan: Plan) -> Iterator[str]:
     if not plan.lint:
         return
     rows = [
-        f"| {'**error**' if each.severity == 'error' else each.severity} | {_code(f'{each.file}:{each.line}')} | "
-        f"{_code(each.what, 2 * CELL)} | {_prose(each.instead)} |"
+        f"| {'**error**' if each.severity == 'error' else each.severity} | {code(f'{each.file}:{each.line}')} | "
+        f"{code(each.what, 2 * CELL)} | {_prose(each.instead)} |"
         for each in plan.lint
     ]
     yield from _table("| | where | what | instead |", rows)
@@ -117,8 +117,8 @@ def _locks(plan: Plan) -> Iterator[str]:
     if not plan.locks:
         return
     rows = [
-        f"| {'**over the budget**' if each.over_budget else ''} | {_code(f'{each.file}:{each.line}')} | "
-        f"{'<br>'.join(_code(line, 2 * CELL) for line in shown.lines_of(each))} | {_prose(each.instead)} |"
+        f"| {'**over the budget**' if each.over_budget else ''} | {code(f'{each.file}:{each.line}')} | "
+        f"{'<br>'.join(code(line, 2 * CELL) for line in shown.lines_of(each))} | {_prose(each.instead)} |"
         for each in plan.locks
     ]
     yield from _table("| | where | locks | instead |", rows)
@@ -128,14 +128,14 @@ def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:
     if not steps:
         return
     rows = [
-        f"| {SIGNS.get(step.op, step.op)} {step.op} | {step.type} {_code(step.name)} | {_lines(step)} |"
+        f"| {SIGNS.get(step.op, step.op)} {step.op} | {step.type} {code(step.name)} | {_lines(step)} |"
         for step in steps
     ]
     yield from _table("| | resource | what |", rows)
 
 
 def _lines(step: PlannedStep) -> str:
-    shown = [_code(line) for text in step.lines for line in text.splitlines()]
+    shown = [code(line) for text in step.lines for line in text.splitlines()]
     more = len(shown) - 3
     return "<br>".join([*shown[:3], *([f"and {more} more"] if more > 0 else [])])
 
@@ -150,10 +150,10 @@ def _texts(plan: Plan) -> Iterator[str]:
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
         body = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
         # There it is HTML: a backslash would be shown.
-        yield from ("", *_folded(f"<code>{html.escape(' '.join(title.split()))}</code>", _fenced("diff", body)))
+        yield from ("", *folded(f"<code>{html.escape(' '.join(title.split()))}</code>", fenced("diff", body)))
 
 
-def _fenced(language: str, lines: Sequence[str]) -> Iterator[str]:
+def fenced(language: str, lines: Sequence[str]) -> Iterator[str]:
     """Whatever the lines hold, they don't end the block."""
     longest = max((len(found) for line in lines for found in re.findall(r"`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -165,18 +165,18 @@ def _table(head: str, rows: Sequence[str]) -> Iterator[str]:
     line = "|---" * (head.count("|") - 1) + "|"
     yield from (head, line, *rows[:ROWS])
     if more := rows[ROWS:]:
-        yield from ("", *_folded(f"{len(more)} more", (head, line, *more)))
+        yield from ("", *folded(f"{len(more)} more", (head, line, *more)))
 
 
-def _folded(title: str, body: Iterable[str]) -> Iterator[str]:
+def folded(title: str, body: Iterable[str]) -> Iterator[str]:
     yield from (f"<details><summary>{title}</summary>", "", *body, "", "</details>")
 
 
 def _listed(lines: Iterable[str]) -> Iterator[str]:
-    return (f"- {_code(' '.join(line.split()), 4 * CELL)}" for line in dict.fromkeys(lines))
+    return (f"- {code(' '.join(line.split()), 4 * CELL)}" for line in dict.fromkeys(lines))
 
 
-def _code(text: str, most: int = CELL) -> str:
+def code(text: str, most: int = CELL) -> str:
     """As a code span: what is in it is text, and nobody is called by it."""
     text = BREAKS.sub(" ", text.replace("`", "'")).strip()
     return f"`{text if len(text) <= most else f'{text[: most - 1]}…'}`"
@@ -187,7 +187,7 @@ def _prose(text: str) -> str:
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return _plain(text)
-    return "".join(_code(part) if number % 2 else _plain(part, " ") for number, part in enumerate(parts))
+    return "".join(code(part) if number % 2 else _plain(part, " ") for number, part in enumerate(parts))
 
 
 def _plain(text: str, around: str = "") -> str:
