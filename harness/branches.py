@@ -135,6 +135,8 @@ def clone(of: Template, stack: str, statements: Sequence[str]) -> Branch:
     folder = folders.stack_folder(stack)
     folders.make_private(folder)
     branch = Branch(stack, of.source, of.taken_at, _text(datetime.now(UTC)))
+    if not of.folder.exists():
+        raise NoTemplateError(f"template of {of.source}: another one took its place meanwhile; run it again")
     with _held(folder, fcntl.LOCK_EX), _held(of.folder, fcntl.LOCK_SH):
         folders.write_private(folder / NOTE, asdict(branch))
         _note_origin(folder)

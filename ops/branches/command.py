@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from declared.masking import EMPTY
 from ops.helptext import Commands
 from ops.status import FAILED, FOUND
 
@@ -184,6 +185,5 @@ def _show(made: "Made", what: str, as_json: bool) -> None:
     print(f"  without rows: {len(copied.empty)} tables, and all stored files")
     for table, columns in copied.by_default.items():
         print(f"  masked by type, without a rule: {table}: {', '.join(columns)}")
-    for table, why in copied.empty.items():
-        if why.startswith("no rule"):
-            print(f"  without rows, {why}: {table}")
+    if undeclared := sorted(copied.empty.keys() - EMPTY.keys()):
+        print(f"  without rows, no table of declared/masking.py: {', '.join(undeclared)}")
