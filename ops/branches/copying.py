@@ -24,6 +24,8 @@ APPLICATION = "vpb branch"
 # Months further back aren't made: their rows go where PostgreSQL keeps those of no month.
 MOST_MONTHS = 36
 Progress = Callable[[str], None]
+# Where the database notes who has changed its structure.
+CHANGES = "private.structure_changes"
 HIDDEN = f"select {hidden('%(table)s::oid')}"
 BOUND = "select not (rolsuper or rolbypassrls) from pg_roles where rolname = current_user"
 TRIGGERS = """
@@ -98,6 +100,9 @@ def copy(source: Connection, taken_at: datetime, url: str, progress: Progress) -
                 for read in plan.reads:
                     progress(read.table)
                     rows[read.table] = _table(source, copied, read)
+            # Of what was switched for the copy.
+            if copied.execute("select to_regclass(%s) is not null", (CHANGES,)).fetchone() == (True,):
+                copied.execute(sql.SQL("delete from {}").format(masks.identifier(CHANGES)))
         progress("statistics")
         copied.execute("vacuum (freeze, analyze)")
     by_default = {read.table: sorted(read.by_default) for read in plan.reads if read.by_default}

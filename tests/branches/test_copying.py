@@ -100,7 +100,7 @@ def test_nothing_that_somebody_has_written_is_in_the_copy(
     assert copied.rows == counts
     assert sum(number > 0 for number in counts.values()) >= len(COPIED) - 2
     assert copied.empty.keys() == EMPTY.keys()
-    for table in EMPTY.keys() - {"private.settings", "audit.heads", "private.structure_changes"}:
+    for table in EMPTY.keys() - {"private.settings", "audit.heads"}:
         assert execute(url, f"select count(*) from {table}") == [(0,)], table
 
 
